@@ -1,0 +1,170 @@
+"""Every setting of feedsvc, each declared once: name, default, parser, help.
+
+A setting is an environment variable. Its name is the field's in capitals behind ``FEEDSVC_`` (``PORT``
+and ``HOST`` stand alone). An empty variable is an absent one; a default may name an earlier setting in
+braces; ``<NAME>_FILE`` reads the value from a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; the message is one sentence that begins with its name."""
+
+
+def text(value: str) -> str:
+    """Any text without control characters."""
+    if not value.isprintable():
+        raise ValueError("must be one line of printable text")
+    return value
+
+
+def base_url(value: str) -> str:
+    """An absolute http(s) URL without query or fragment; a slash at its end is dropped."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an absolute http:// or https:// URL without query or fragment")
+    return value.rstrip("/")
+
+
+def optional_url(value: str) -> str:
+    """As `base_url`, or nothing."""
+    return base_url(value) if value else ""
+
+
+def database_url(value: str) -> str:
+    """An SQLAlchemy URL of SQLite or of PostgreSQL with psycopg."""
+    try:
+        driver = make_url(value).drivername
+    except ArgumentError:
+        driver = ""
+    if driver not in ("sqlite", "postgresql+psycopg"):
+        raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
+    return value
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers between `low` and `high`, both included."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def language(value: str) -> str:
+    """A BCP 47 language tag."""
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", value):
+        raise ValueError("must be a BCP 47 language tag such as vi or en-GB")
+    return value
+
+
+def timezone(value: str) -> ZoneInfo:
+    """An IANA time zone."""
+    if value not in available_timezones():
+        raise ValueError("must be an IANA time zone such as Asia/Ho_Chi_Minh")
+    return ZoneInfo(value)
+
+
+def email(value: str) -> str:
+    """An e-mail address, or nothing."""
+    if value and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
+        raise ValueError("must be an e-mail address")
+    return value
+
+
+def setting(
+    default: str, parse: Callable[[str], Any], help: str, *, name: str = "", secret: bool = False
+) -> Any:
+    """Declare one setting of `Config`."""
+    return field(metadata={"default": default, "parse": parse, "help": help, "name": name, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one process, parsed."""
+
+    host: str = setting("127.0.0.1", text, "address that gunicorn listens on", name="HOST")
+    port: int = setting("8000", integer(1, 65535), "port that gunicorn listens on", name="PORT")
+    database_url: str = setting(
+        "sqlite:///var/feedsvc.db", database_url, "where entries are kept, an SQLAlchemy URL", secret=True
+    )
+    public_url: str = setting(
+        "http://localhost:{port}", base_url, "this service's own address; starts its URLs"
+    )
+    site_url: str = setting("{public_url}", base_url, "the portal's home page, which feeds link to")
+    site_title: str = setting("Cổng thông tin điện tử thành phố Hà Nội", text, "the portal's name")
+    site_description: str = setting(
+        "Tin tức và sự kiện của thành phố Hà Nội", text, "one sentence on the portal, for feeds and pages"
+    )
+    site_language: str = setting("vi", language, "language of the portal's entries and of feed titles")
+    site_timezone: ZoneInfo = setting("Asia/Ho_Chi_Minh", timezone, "zone of dates without an offset")
+    site_icon: str = setting("", optional_url, "URL of a square picture for feeds")
+    site_rights: str = setting("", text, "rights in the entries, as text or a URL")
+    site_contact: str = setting("", email, "e-mail address of the feeds' editor")
+    max_age: int = setting("60", integer(0, 86400), "seconds that caches may keep a public answer")
+    max_body: int = setting(
+        str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"
+    )
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        """Parse the settings in `environ`.
+
+        :raises SettingError: for the first value that cannot be used.
+        """
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for name, item in _settings():
+            variable = item.metadata["name"] or f"FEEDSVC_{name.upper()}"
+            raw, sources[name] = _raw(variable, item.metadata["default"], values, environ)
+            try:
+                values[name] = item.metadata["parse"](raw)
+            except ValueError as error:
+                raise SettingError(f"{variable} {error}.") from None
+        return cls(**values, sources=sources)
+
+    def table(self) -> list[tuple[str, str, str, str]]:
+        """Every setting as (variable, value, source, help); secrets are masked."""
+        rows = []
+        for name, item in _settings():
+            meta = item.metadata
+            value = str(getattr(self, name))
+            if meta["secret"]:
+                value = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", value)
+            rows.append((meta["name"] or f"FEEDSVC_{name.upper()}", value, self.sources[name], meta["help"]))
+        return rows
+
+
+def _settings() -> list[tuple[str, Any]]:
+    return [(item.name, item) for item in fields(Config) if item.metadata]
+
+
+def _raw(
+    variable: str, default: str, values: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[str, str]:
+    """The text of `variable` and where it came from."""
+    if environ.get(variable):
+        return environ[variable], "environment"
+    path = environ.get(f"{variable}_FILE")
+    if path:
+        try:
+            return Path(path).read_text("utf-8").strip(), f"file {path}"
+        except (OSError, UnicodeDecodeError):
+            raise SettingError(f"{variable}_FILE names a file that cannot be read: {path}.") from None
+    return default.format(**values), "default"

@@ -1,0 +1,76 @@
+"""feedsvc stores a portal's articles and events and publishes them as feeds.
+
+JSON → ingest → store → select → render → deliver → a reader. Here the stages are wired together, and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask_smorest import Api
+
+from feedsvc.cli.commands import register_commands
+from feedsvc.deliver.feeds import feeds_blueprint
+from feedsvc.deliver.health import health_blueprint
+from feedsvc.deliver.pages import pages_blueprint
+from feedsvc.deliver.problems import problems_blueprint
+from feedsvc.ingest.categories_api import categories_blueprint
+from feedsvc.ingest.entries_api import entries_blueprint
+from feedsvc.ingest.schemas import EntrySchema, EventSchema
+from feedsvc.model import Clock, Site, utcnow
+from feedsvc.store import Store
+
+if TYPE_CHECKING:
+    from config import Config
+
+__version__ = "0.1.0"
+
+
+def create_app(config: Config, clock: Clock = utcnow) -> Flask:
+    """The WSGI application, its database brought to the newest schema.
+
+    :raises Unavailable: the database does not answer.
+    """
+    site = Site(
+        public_url=config.public_url,
+        url=config.site_url,
+        title=config.site_title,
+        description=config.site_description,
+        language=config.site_language,
+        timezone=config.site_timezone,
+        icon=config.site_icon,
+        rights=config.site_rights,
+        contact=config.site_contact,
+    )
+    store = Store(config.database_url, clock)
+    store.upgrade()
+
+    def unknown_slugs(slugs: Iterable[str]) -> set[str]:
+        with store.read() as reader:
+            return reader.unknown_slugs(slugs)
+
+    articles = EntrySchema(site, clock, unknown_slugs)
+    events = EventSchema(site, clock, unknown_slugs)
+
+    app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
+    app.config.update(
+        MAX_CONTENT_LENGTH=config.max_body,
+        API_TITLE="feedsvc",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.register_blueprint(problems_blueprint(site.public_url))
+    app.register_blueprint(health_blueprint(store.is_ready))
+    app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
+    app.register_blueprint(pages_blueprint(store, site, clock, config.max_age))
+    api = Api(app)
+    api.register_blueprint(entries_blueprint("articles", articles, store))
+    api.register_blueprint(entries_blueprint("events", events, store))
+    api.register_blueprint(categories_blueprint(store))
+    register_commands(app, config, store, {"news": articles, "events": events})
+    return app

@@ -1,0 +1,141 @@
+"""The commands: the database, tokens, settings, and what `make run` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from feedsvc.cli import samples
+from feedsvc.errors import FeedsvcError
+from feedsvc.ingest.schemas import EntrySchema
+from feedsvc.model import SCOPES
+from feedsvc.store import Store
+
+if TYPE_CHECKING:
+    from config import Config
+
+_EXTENSION = "feedsvc"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What create_app hands to the commands."""
+
+    config: Config
+    store: Store
+    schemas: dict[str, EntrySchema]
+
+
+class _Commands(click.Group):
+    """Says what went wrong in one sentence."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except FeedsvcError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands)
+def commands() -> None:
+    """Publishes a portal's news and events as feeds."""
+
+
+def register_commands(app: Flask, config: Config, store: Store, schemas: dict[str, EntrySchema]) -> None:
+    """Give the commands to `flask --app wsgi`, and to them what they work with."""
+    app.extensions[_EXTENSION] = Services(config, store, schemas)
+    for command in commands.commands.values():
+        app.cli.add_command(command)
+
+
+def _services() -> Services:
+    services: Services = current_app.extensions[_EXTENSION]
+    return services
+
+
+@commands.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+@with_appcontext
+def upgrade() -> None:
+    """Bring the database to the newest schema."""
+    _services().store.upgrade()
+    click.echo("The database has the newest schema.")
+
+
+@db.command()
+@with_appcontext
+def check() -> None:
+    """Exit with 0 where the database is ready to serve."""
+    if not _services().store.is_ready():
+        raise click.ClickException("The database's schema is not the one of this version.")
+    click.echo("The database is ready.")
+
+
+@commands.group()
+def token() -> None:
+    """Make, list and revoke the tokens with which editors post."""
+
+
+@token.command()
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
+@with_appcontext
+def create(name: str, scopes: tuple[str, ...]) -> None:
+    """Make a token and print it, alone; it is never shown again."""
+    click.echo(_services().store.tokens.create(name, scopes))
+
+
+@token.command("list")
+@with_appcontext
+def list_tokens() -> None:
+    """List every token: its name, scopes and times, never the token."""
+    for found in _services().store.tokens.all():
+        times = [f"created {found.created:%Y-%m-%d}"]
+        times += [f"last used {found.last_used:%Y-%m-%d %H:%M}"] if found.last_used else ["never used"]
+        times += [f"revoked {found.revoked:%Y-%m-%d %H:%M}"] if found.revoked else []
+        click.echo(f"{found.name}\t{' '.join(sorted(found.scopes))}\t{', '.join(times)} UTC")
+
+
+@token.command()
+@click.argument("name")
+@with_appcontext
+def revoke(name: str) -> None:
+    """End a token at once, for good."""
+    _services().store.tokens.revoke(name)
+
+
+@commands.command()
+@with_appcontext
+def settings() -> None:
+    """Print every setting: its value, where that came from, and what it is for."""
+    for variable, value, source, help in _services().config.table():
+        click.echo(f"{variable}={value}\n    {help} [{source}]")
+
+
+@commands.command()
+@with_appcontext
+def welcome() -> None:
+    """Load sample entries into an empty database, with a token; print where everything is."""
+    services = _services()
+    if samples.load(services.store, services.schemas):
+        new = services.store.tokens.create("editor", SCOPES)
+        click.echo(f"\nAn editor's token, shown this once:\n\n    export TOKEN={new}\n")
+    base = services.config.public_url
+    for what, path in (
+        ("directory", "/"),
+        ("news", "/feeds/news.rss"),
+        ("", "/feeds/news.atom"),
+        ("events", "/feeds/events.rss"),
+        ("", "/feeds/events.atom"),
+        ("a category", "/feeds/news/giao-thong.rss"),
+        ("post to", "/api/v1/articles"),
+    ):
+        click.echo(f"{what:>12}  {base}{path}")

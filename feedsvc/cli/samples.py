@@ -1,0 +1,51 @@
+"""Sample entries for a first look: through the same door as everything else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+from feedsvc.ingest.schemas import CategorySchema, EntrySchema
+from feedsvc.store import Store
+
+_RELATIVE = re.compile(r"([+-][0-9]+)(T[0-9:]+)?")
+_DATES = ("date_published", "start", "end")
+
+
+def load(store: Store, schemas: Mapping[str, EntrySchema]) -> bool:
+    """Load the samples into a store that has no category yet; returns whether it had none.
+
+    Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 of the site's time.
+    """
+    with store.read() as reader:
+        if reader.categories():
+            return False
+    samples = json.loads(files(__package__).joinpath("samples.json").read_text("utf-8"))
+    with store.write("samples") as writer:
+        for category in CategorySchema().load(samples["categories"], many=True):
+            writer.put_category(category)
+    today = datetime.now(schemas["news"].site.timezone).date()
+    entries = [
+        schemas[kind].load(_dated(sample, today))
+        for kind, name in (("news", "articles"), ("events", "events"))
+        for sample in samples[name]
+    ]
+    with store.write("samples") as writer:
+        for entry in entries:
+            writer.put(entry)
+    return True
+
+
+def _dated(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
+    return {name: _absolute(value, today) if name in _DATES else value for name, value in sample.items()}
+
+
+def _absolute(text: str, today: date) -> str:
+    found = _RELATIVE.fullmatch(text)
+    if not found:
+        return text
+    return (today + timedelta(days=int(found[1]))).isoformat() + (found[2] or "")

@@ -1,0 +1,94 @@
+"""Errors as problem documents (RFC 9457): the one table that gives each its HTTP status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from flask import Blueprint, Response, current_app, render_template
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.http import HTTP_STATUS_CODES
+
+from feedsvc import errors
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of error: its slug, its title, and what it means for whoever meets it."""
+
+    status: int
+    slug: str
+    title: str
+    meaning: str
+
+
+PROBLEMS: dict[type[Exception] | int, Problem] = {
+    errors.Malformed: Problem(400, "malformed", "The request cannot be read", "The body is no strict JSON, or a parameter has a value that it cannot have. The detail says what and where."),
+    errors.Unauthorized: Problem(401, "unauthorized", "A valid token is needed", "Send Authorization: Bearer with a token that is neither misspelt nor revoked."),
+    errors.Forbidden: Problem(403, "forbidden", "The token may not do this", "The token is valid but lacks the scope that the detail names. An operator can make one that has it."),
+    errors.NotFound: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
+    errors.Conflict: Problem(409, "conflict", "What is stored stands against it", "The id is taken. Use PUT to replace an entry, or another id."),
+    errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
+    errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),
+    errors.Unavailable: Problem(503, "unavailable", "The database cannot be used now", "Nothing was stored. Try again after the seconds that Retry-After gives."),
+    405: Problem(405, "method-not-allowed", "The method is not allowed here", "The Allow header names the methods that are."),
+    411: Problem(411, "length-required", "The length of the body is missing", "Send a Content-Length; bodies in chunks are not read."),
+    413: Problem(413, "too-large", "The body is too large", "The operator's limit is passed. Send less at once."),
+    415: Problem(415, "unsupported-media-type", "The body is in a form that is not read", "Send plain JSON as application/json, without a Content-Encoding."),
+}  # fmt: skip
+_GENERIC = "The status says it all (RFC 9110)."
+
+
+def problems_blueprint(public_url: str) -> Blueprint:
+    """Pages that say what each error type means, and the handlers that answer with them."""
+    blueprint = Blueprint("problems", __name__)
+
+    @blueprint.get("/problems/<slug>")
+    def meaning(slug: str) -> str:
+        """What an error type means."""
+        for problem in PROBLEMS.values():
+            if problem.slug == slug:
+                return render_template("problem.html", problem=problem)
+        raise errors.NotFound(f"There is no error type “{slug}”.")
+
+    @blueprint.app_errorhandler(errors.FeedsvcError)
+    def ours(error: errors.FeedsvcError) -> Response:
+        faults = error.faults if isinstance(error, errors.Invalid) else ()
+        return document(PROBLEMS[type(error)], str(error), faults)
+
+    @blueprint.app_errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status < 400:
+            return Response(status=status, headers=error.get_headers())
+        known = PROBLEMS[errors.NotFound] if status == 404 else PROBLEMS.get(status)
+        slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
+        problem = known or Problem(status, slug, error.name, _GENERIC)
+        response = document(problem, error.description or problem.title)
+        response.headers.extend((n, v) for n, v in error.get_headers() if n in ("Allow", "Retry-After"))
+        return response
+
+    @blueprint.app_errorhandler(Exception)
+    def unforeseen(error: Exception) -> Response:
+        current_app.logger.error("unforeseen error", exc_info=error)
+        return http(InternalServerError())
+
+    def document(problem: Problem, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
+        body: dict[str, object] = {
+            "type": f"{public_url}/problems/{problem.slug}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": detail,
+        }
+        if faults:
+            body["errors"] = [asdict(fault) for fault in faults]
+        text = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        response = Response(text, problem.status, mimetype="application/problem+json")
+        response.headers["Cache-Control"] = "no-store"
+        if problem.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
+        if problem.status == 503:
+            response.headers["Retry-After"] = "5"
+        return response
+
+    return blueprint

@@ -1,0 +1,53 @@
+"""One tree of exceptions. Which HTTP status each gets is said in one table, in deliver/problems.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a document: where (a JSON pointer, RFC 6901) and what."""
+
+    pointer: str
+    detail: str
+
+
+class FeedsvcError(Exception):
+    """Root of everything that this service refuses or cannot do; the message is fit for a client."""
+
+
+class Malformed(FeedsvcError):
+    """The request cannot be read: no strict JSON, or a bad parameter."""
+
+
+class Invalid(FeedsvcError):
+    """A document that can be read breaks rules; `faults` names each."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("The document breaks the rules for its fields.")
+        self.faults = faults
+
+
+class Unauthorized(FeedsvcError):
+    """No token, or none that is valid."""
+
+
+class Forbidden(FeedsvcError):
+    """The token lacks a scope."""
+
+
+class NotFound(FeedsvcError):
+    """There is no such thing."""
+
+
+class Gone(FeedsvcError):
+    """It was there once, and was removed."""
+
+
+class Conflict(FeedsvcError):
+    """What is stored stands against it."""
+
+
+class Unavailable(FeedsvcError):
+    """The database cannot do it now; it may work in a moment."""

@@ -1,0 +1,23 @@
+"""gunicorn's settings: `gunicorn -c python:feedsvc.gunicorn_conf wsgi:app`, or any other WSGI app.
+
+Threads and not an event loop: one writer that waits for SQLite's lock must not stall the readers.
+`WEB_CONCURRENCY` and `GUNICORN_CMD_ARGS` are gunicorn's own ways to change them.
+"""
+
+import os
+
+bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+threads = 32
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+timeout = 30
+graceful_timeout = 25
+keepalive = 5
+max_requests = 100_000
+max_requests_jitter = 10_000
+control_socket_disable = True
+limit_request_line = 8190
+accesslog = "-"
+# No header is logged, so no token is; nor is a query string asked to hold one.
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s%(q)s" %(s)s %(B)s %(M)sms "%(a)s"'

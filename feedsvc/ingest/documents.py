@@ -1,0 +1,81 @@
+"""Strict JSON (RFC 8259): what two parsers could read in two ways is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from feedsvc.errors import Malformed
+
+MAX_DEPTH = 32
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value in `body`.
+
+    :raises Malformed: no UTF-8 or no JSON, a key twice, NaN or Infinity, a number that is too large, or
+        more than 32 levels of nesting.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The body is not UTF-8: byte {error.start} is wrong.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise _too_deep() from None
+    _check_depth(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Malformed(f"The key {json.dumps(twice)} stands twice in one object.")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise Malformed(f"{name} is not JSON.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Malformed(f"The number {text[:40]} is too large.")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
+        raise Malformed(f"The number {text[:40]} is too large.")
+    return int(text)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> Malformed:
+    return Malformed(f"The body nests more than {MAX_DEPTH} levels deep.")

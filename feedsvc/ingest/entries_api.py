@@ -1,0 +1,105 @@
+"""`/api/v1/articles` and `/api/v1/events`: one set of views for both kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.typing import ResponseReturnValue
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf, Range
+
+from feedsvc.errors import Fault, Invalid
+from feedsvc.ingest import fields as own
+from feedsvc.ingest.requests import BodyParser, current_token, requires
+from feedsvc.ingest.schemas import EntrySchema
+from feedsvc.model import Entry
+from feedsvc.store import Store
+
+
+class PageArguments(Schema):
+    """The parameters of a listing."""
+
+    status = fields.String(validate=OneOf(("draft", "published")))
+    category = own.Slug()
+    cursor = own.Matching("[0-9]{1,18}", "a cursor that this service gave")
+    limit = fields.Integer(validate=Range(1, 200), load_default=50)
+
+
+def entries_blueprint(name: str, schema: EntrySchema, store: Store) -> Blueprint:
+    """The collection of one kind under `/api/v1/<name>`.
+
+    :param schema: the kind's schema.
+    """
+    kind = schema.kind_name
+    blueprint = Blueprint(name, __name__, url_prefix=f"/api/v1/{name}")
+    blueprint.ARGUMENTS_PARSER = BodyParser()
+    may_write = requires(store.tokens, f"{kind}:write")
+    may_read = requires(store.tokens, f"{kind}:write", f"{kind}:publish")
+
+    def answer(entry: Entry, status: int = 200) -> ResponseReturnValue:
+        headers = {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
+        if status == 201:
+            headers["Location"] = f"{schema.site.public_url}/api/v1/{name}/{entry.id}"
+        return schema.dump(entry), status, headers
+
+    def write(entry: Entry, *, create: bool = False) -> ResponseReturnValue:
+        with store.write(current_token().name) as writer:
+            stored, new = writer.put(entry, create=create, publish=may_publish())
+        return answer(stored, 201 if new else 200)
+
+    def may_publish() -> bool:
+        return f"{kind}:publish" in current_token().scopes
+
+    @blueprint.post("")
+    @may_write
+    @blueprint.arguments(schema)
+    def create(entry: Entry) -> ResponseReturnValue:
+        """Create an entry; the service makes the id unless the body has one."""
+        return write(entry, create=True)
+
+    @blueprint.put("/<id>")
+    @may_write
+    @blueprint.arguments(schema)
+    def put(entry: Entry, id: str) -> ResponseReturnValue:
+        """Create or replace an entry under the editor's own id."""
+        if entry.id != id:
+            raise Invalid(Fault("#/id", "Another id than in the path."))
+        return write(entry)
+
+    @blueprint.get("/<id>")
+    @may_read
+    def get(id: str) -> ResponseReturnValue:
+        """One entry, drafts too."""
+        with store.read() as reader:
+            return answer(reader.entry(id, kind))
+
+    @blueprint.get("")
+    @may_read
+    @blueprint.arguments(PageArguments, location="query")
+    def page(arguments: dict[str, Any]) -> ResponseReturnValue:
+        """Entries by pages, last created first."""
+        cursor = arguments.get("cursor")
+        with store.read() as reader:
+            found, before = reader.page(
+                kind,
+                limit=arguments["limit"],
+                before=int(cursor) if cursor else None,
+                status=arguments.get("status"),
+                category=arguments.get("category"),
+            )
+        items = [schema.dump(entry) for entry in found]
+        return {"items": items, "next_cursor": None if before is None else str(before)}, {
+            "Cache-Control": "no-store"
+        }
+
+    @blueprint.delete("/<id>")
+    @may_write
+    def delete(id: str) -> Response:
+        """Take an entry away; its tombstone stays."""
+        with store.write(current_token().name) as writer:
+            writer.delete(kind, id, publish=may_publish())
+        return Response(status=204)
+
+    return blueprint

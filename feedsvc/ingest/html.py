@@ -1,0 +1,146 @@
+"""HTML at the door: sanitised to an allow-list, its URLs absolute, and the text in it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import nh3
+
+from feedsvc.ingest import text, urls
+
+MAX_LENGTH = 1024 * 1024
+MAX_TAGS = set(
+    """a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del details dfn div dl dt em
+    figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol p picture pre q rp rt ruby s samp
+    section small source span strong sub summary sup table tbody td tfoot th thead time tr track u ul var
+    video""".split()
+)
+ATTRIBUTES = {
+    "*": {"dir", "lang", "title"},
+    "a": {"href", "hreflang"},
+    "audio": {"controls", "src"},
+    "blockquote": {"cite"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "del": {"cite", "datetime"},
+    "iframe": {"allowfullscreen", "height", "src", "width"},
+    "img": {"alt", "height", "src", "width"},
+    "ins": {"cite", "datetime"},
+    "ol": {"reversed", "start"},
+    "q": {"cite"},
+    "source": {"src", "type"},
+    "td": {"colspan", "headers", "rowspan"},
+    "th": {"colspan", "headers", "rowspan", "scope"},
+    "time": {"datetime"},
+    "track": {"kind", "label", "src", "srclang"},
+    "video": {"controls", "height", "poster", "src", "width"},
+}
+_DROPPED_WITH_CONTENT = set("script style title template noscript object svg math textarea".split())
+_URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
+_NUMBERS = {"colspan", "height", "rowspan", "span", "start", "width"}
+_CLOSED_BY_A_SIBLING = set("p li dt dd tr td th thead tbody tfoot option rt rp colgroup".split())
+_VOID = set("area base br col embed hr img input link meta param source track wbr".split())
+_INLINE = set(
+    "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub sup u var".split()
+)
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
+_IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
+
+
+def sanitise(html: str, base: str) -> str:
+    """HTML that is safe to publish, with URLs made absolute against `base`.
+
+    :raises ValueError: too long, too many or too deeply nested tags, or a character that cannot be carried.
+    """
+    if len(html.encode("utf-8", "surrogatepass")) > MAX_LENGTH:
+        raise ValueError("Longer than 1 MiB.")
+    html = text.clean(html)
+    if html.count("<") > MAX_TAGS:
+        raise ValueError(f"More than {MAX_TAGS} tags.")
+    if _depth(html) > MAX_DEPTH:
+        raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
+    cleaned = _cleaner(base).clean(html)
+    # Ammonia leaves an iframe's text as it is; an iframe needs none, and without a source no place either.
+    cleaned = _IFRAME.sub(
+        lambda found: f"<iframe{found[1]}></iframe>" if ' src="' in found[1] else "", cleaned
+    )
+    cleaned = text.drop_forbidden(cleaned).strip()  # the parser has decoded references such as &#x0b;
+    if len(cleaned.encode()) > MAX_OUTPUT:
+        raise ValueError("Longer than 2 MiB once it is sanitised.")
+    return cleaned
+
+
+def plain(html: str) -> str:
+    """The text of HTML as one line, without captions."""
+    parser = _Text()
+    parser.feed(html)
+    parser.close()
+    return " ".join("".join(parser.parts).split())
+
+
+def _depth(html: str) -> int:
+    """How deep the tags nest at most, counted without a parser."""
+    depth = deepest = 0
+    for closing, name in _TAG.findall(html):
+        tag = name.lower()
+        if tag in _VOID or tag in _CLOSED_BY_A_SIBLING:
+            continue
+        depth = max(depth - 1, 0) if closing else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _cleaner(base: str) -> nh3.Cleaner:
+    def keep(tag: str, attribute: str, value: str) -> str | None:
+        if attribute in _URL_ATTRIBUTES:
+            return _absolute(tag, value, base)
+        if attribute in _NUMBERS:
+            return value if re.fullmatch(r"[0-9]{1,5}%?", value) else None
+        return value
+
+    return nh3.Cleaner(
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        clean_content_tags=_DROPPED_WITH_CONTENT,
+        attribute_filter=keep,
+        url_schemes={"http", "https", "mailto", "tel"},
+        link_rel="noopener noreferrer",
+    )
+
+
+def _absolute(tag: str, value: str, base: str) -> str | None:
+    value = value.strip()
+    if tag == "a" and re.fullmatch(r"(?i)(mailto|tel):[^\s<>\"\x27]+", value):
+        return value
+    try:
+        url = urls.check(urljoin(base, value.replace(" ", "%20")))
+    except ValueError:
+        return None
+    if tag == "iframe" and urlsplit(url).hostname not in IFRAME_HOSTS:
+        return None
+    return url
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._captions = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._captions += tag == "figcaption"
+        self._gap(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._captions -= tag == "figcaption"
+        self._gap(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self._captions:
+            self.parts.append(data)
+
+    def _gap(self, tag: str) -> None:
+        if tag not in _INLINE:
+            self.parts.append(" ")

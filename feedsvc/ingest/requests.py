@@ -1,0 +1,94 @@
+"""What stands before a request's document: who sends it, and whether its body can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+from flask import Request, g, request
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+
+from feedsvc.errors import Fault, Forbidden, Invalid, Malformed, Unauthorized
+from feedsvc.ingest import documents
+from feedsvc.model import Token
+from feedsvc.store.tokens import Tokens
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def requires(tokens: Tokens, *scopes: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """A view's decorator: the request must carry a token with at least one of some scopes.
+
+    It stands above the decorators that read the body (RFC 6750).
+    """
+
+    def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(view)
+        def authorised(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer":
+                raise Unauthorized("A bearer token is needed: Authorization: Bearer fsv_…")
+            g.token = tokens.authenticate(credentials.strip())
+            if not g.token.scopes.intersection(scopes):
+                raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
+            return view(*args, **kwargs)
+
+        return authorised
+
+    return decorate
+
+
+def current_token() -> Token:
+    """The token of this request, which `requires` has found."""
+    token: Token = g.token
+    return token
+
+
+class BodyParser(FlaskParser):
+    """Reads JSON bodies strictly; an id in the path is the document's where that has none."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": "raise"}  # noqa: RUF012
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The request's document.
+
+        :raises Malformed: it is no strict JSON.
+        """
+        if req.content_length is None:
+            raise LengthRequired("A body needs a Content-Length.")
+        if req.headers.get("Content-Encoding", "identity") != "identity":
+            raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
+        if not req.is_json:
+            raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
+        document = documents.parse(req.get_data(cache=False))
+        if isinstance(document, dict):
+            return {**(req.view_args or {}), **document}
+        return document
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse the body with a pointer to each fault; or the query, whose faults are no document's."""
+        location, messages = next(iter(error.messages_dict.items()))
+        found = faults(messages)
+        if location == "query":
+            raise Malformed("; ".join(f"{fault.pointer[2:]}: {fault.detail}" for fault in found))
+        raise Invalid(*found)
+
+
+def faults(messages: Any, pointer: str = "#") -> list[Fault]:
+    """Marshmallow's nested messages as faults with JSON pointers (RFC 6901 §6)."""
+    if isinstance(messages, dict):
+        return [
+            fault
+            for name, inner in messages.items()
+            for fault in faults(inner, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}")
+        ]
+    return [Fault(pointer, str(message)) for message in messages]
+
+
+def _escaped(name: object) -> str:
+    text = str(name).encode("utf-8", "backslashreplace").decode()
+    return text.replace("~", "~0").replace("/", "~1")

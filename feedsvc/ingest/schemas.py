@@ -1,0 +1,263 @@
+"""The documents of the API: what may be posted, and how it is answered."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    post_dump,
+    post_load,
+    pre_load,
+    validates_schema,
+)
+from marshmallow.validate import Length, OneOf, Range
+
+from feedsvc.ingest import fields as own
+from feedsvc.ingest import html, text
+from feedsvc.model import (
+    Category,
+    Clock,
+    Enclosure,
+    Entry,
+    EventDetails,
+    Image,
+    Person,
+    Place,
+    Site,
+    Source,
+)
+
+UnknownSlugs = Callable[[Iterable[str]], set[str]]
+"""Those among some slugs that no category has."""
+
+SUMMARY_LENGTH = 300
+_ID = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
+_AHEAD = "Lies ahead; entries cannot be scheduled."
+
+
+class Document(Schema):
+    """A JSON object that stands for one value of the model; absent members are not answered."""
+
+    model: ClassVar[Callable[..., Any]]
+
+    class Meta:
+        unknown = RAISE
+
+    @pre_load
+    def drop_answered(self, data: Any, **kwargs: Any) -> Any:
+        """What is only answered may be sent back."""
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            name: value
+            for name, value in data.items()
+            if name not in self.dump_fields or name in self.load_fields
+        }
+
+    @post_load
+    def make(self, data: dict[str, Any], **kwargs: Any) -> Any:
+        """The model's value."""
+        return self.model(**data)
+
+    @post_dump
+    def drop_absent(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Members that have a value."""
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class CategorySchema(Document):
+    """A category."""
+
+    model = Category
+    slug = own.Slug(required=True)
+    title = own.Text(200, required=True)
+    description = own.Text(2000, lines=True)
+    language = own.language()
+    url = own.Url()
+
+
+class PersonSchema(Document):
+    """An author or an organizer."""
+
+    model = Person
+    name = own.Text(200, required=True)
+    url = own.Url()
+    email = own.email()
+
+
+class SourceSchema(Document):
+    """Where an entry first appeared."""
+
+    model = Source
+    name = own.Text(200, required=True)
+    url = own.Url()
+
+
+class ImageSchema(Document):
+    """A picture."""
+
+    model = Image
+    url = own.Url(required=True)
+    alt = own.Text(1000)
+    caption = own.Text(2000)
+    credit = own.Text(500)
+    type = own.media_type()
+    length = own.count()
+    width = own.count(100_000)
+    height = own.count(100_000)
+
+
+class AttachmentSchema(Document):
+    """An attached file; member names are JSON Feed's."""
+
+    model = Enclosure
+    url = own.Url(required=True)
+    type = own.media_type(required=True, data_key="mime_type")
+    length = own.count()
+    length.data_key = "size_in_bytes"
+    title = own.Text(500)
+    duration = own.Float(data_key="duration_in_seconds", validate=Range(0, 10_000_000))
+
+
+class PlaceSchema(Document):
+    """A place; WGS 84 degrees."""
+
+    model = Place
+    name = own.Text(500, required=True)
+    address = own.Text(1000)
+    url = own.Url()
+    latitude = own.Float(validate=Range(-90, 90))
+    longitude = own.Float(validate=Range(-180, 180))
+
+    @validates_schema
+    def both_or_neither(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """One coordinate alone is no place."""
+        if ("latitude" in data) != ("longitude" in data):
+            missing = "longitude" if "latitude" in data else "latitude"
+            raise ValidationError({missing: ["Latitude and longitude go together."]})
+
+
+class EntrySchema(Document):
+    """An article, and what every entry has."""
+
+    kind_name = "news"
+    kind = fields.String(dump_only=True)
+    id = own.Matching(_ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit")
+    guid = fields.String(dump_only=True)
+    url = own.Url()
+    title = own.Text(500, required=True)
+    summary = own.Text(2000, lines=True)
+    content_html = fields.String()
+    content_text = own.Text(html.MAX_LENGTH, lines=True)
+    language = own.language()
+    authors = own.several(PersonSchema, 50)
+    source = fields.Nested(SourceSchema)
+    rights = own.Text(1000)
+    categories = fields.List(own.CategorySlug(), validate=Length(max=50))
+    image = own.NestedOrUrl(ImageSchema)
+    attachments = own.several(AttachmentSchema, 50)
+    date_published = own.Time(attribute="published")
+    date_modified = own.Time(attribute="updated", dump_only=True)
+    status = fields.String(validate=OneOf(("draft", "published")))
+    version = fields.Integer(dump_only=True)
+
+    def __init__(self, site: Site, clock: Clock, unknown_slugs: UnknownSlugs, **kwargs: Any) -> None:
+        self.site, self.clock, self.unknown_slugs = site, clock, unknown_slugs
+        super().__init__(**kwargs)
+
+    def on_bind_field(self, field_name: str, field_obj: Any) -> None:
+        """Times without an offset are the site's."""
+        if isinstance(field_obj, own.Time):
+            field_obj.zone = self.site.timezone
+
+    @validates_schema(skip_on_field_errors=False)
+    def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """What no field can tell by itself."""
+        errors: dict[str, Any] = {}
+        if "content_html" in data and "content_text" in data:
+            errors["content_text"] = ["An entry has content_html or content_text, not both."]
+        if "published" in data and data["published"] > self.clock():
+            errors["date_published"] = [_AHEAD]
+        slugs = [slug for slug in data.get("categories", ()) if isinstance(slug, str)]
+        unknown = self.unknown_slugs(slugs) if slugs else set()
+        wrong = {n: ["There is no such category."] for n, slug in enumerate(slugs) if slug in unknown}
+        wrong |= {n: ["Stands in the list before."] for n, slug in enumerate(slugs) if slug in slugs[:n]}
+        if wrong:
+            errors["categories"] = wrong
+        if errors:
+            raise ValidationError(errors)
+
+    @post_load
+    def make(self, data: dict[str, Any], **kwargs: Any) -> Entry:
+        """The entry, cleaned, with what follows from the rest filled in."""
+        data.setdefault("id", secrets.token_hex(8))
+        permalink = self.site.permalink(data["id"])
+        if data.get("url") == permalink:
+            del data["url"]
+        if data.get("content_html") is not None:
+            try:
+                data["content_html"] = html.sanitise(data["content_html"], data.get("url") or permalink)
+            except ValueError as error:
+                raise ValidationError(str(error), "content_html") from None
+        if not data.get("summary"):
+            body = html.plain(data.get("content_html") or "") or text.line(data.get("content_text") or "")
+            data["summary"] = text.shorten(body, SUMMARY_LENGTH)
+        data.setdefault("language", self.site.language)
+        for name in ("authors", "attachments"):
+            data[name] = tuple(data.get(name, ()))
+        data["categories"] = tuple(Category(slug, "") for slug in data.get("categories", ()))
+        return Entry(kind=self.kind_name, event=self.event(data.pop("event", None)), **data)
+
+    def event(self, details: dict[str, Any] | None) -> EventDetails | None:
+        """The event's details, of a kind that has them."""
+        return None
+
+    @post_dump
+    def show_url(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Where readers land: the entry's own page where it has no other URL."""
+        return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
+
+
+class EventSchema(EntrySchema):
+    """An event."""
+
+    kind_name = "events"
+    start = own.DateOrTime(required=True, attribute="event.start")
+    end = own.DateOrTime(attribute="event.end")
+    timezone = own.Zone(attribute="event.timezone")
+    all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
+    location = fields.Nested(PlaceSchema, attribute="event.location")
+    organizer = fields.Nested(PersonSchema, attribute="event.organizer")
+    event_status = fields.String(
+        attribute="event.status", validate=OneOf(("confirmed", "tentative", "postponed", "cancelled"))
+    )
+
+    def event(self, details: dict[str, Any] | None) -> EventDetails | None:
+        """The event's details, its times in its own zone.
+
+        :raises ValidationError: `end` is not of the kind of `start`, or does not follow it.
+        """
+        assert details is not None
+        zone = details.setdefault("timezone", self.site.timezone)
+        for name in ("start", "end"):
+            moment = details.get(name)
+            if isinstance(moment, datetime):
+                details[name] = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
+        found = EventDetails(**{"end": None, **details})
+        if found.end is not None:
+            if isinstance(found.end, datetime) == found.all_day:
+                raise ValidationError("Must be a date if the start is one, else a time.", "end")
+            if found.ends < found.starts:
+                raise ValidationError("Lies before the start.", "end")
+            if found.all_day and found.ends == found.starts:
+                raise ValidationError(
+                    "Must be after the start: the end of all-day events is exclusive.", "end"
+                )
+        return found

@@ -1,0 +1,45 @@
+"""Plain text, cleaned: normalised, and free of what XML cannot carry."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# XML 1.0 §2.2 (Char): what may not stand in a document at all; and the noncharacters that end each plane.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+    + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17))
+    + "]"
+)
+_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text in NFC with LF for line ends.
+
+    :raises ValueError: a character that XML 1.0 cannot carry, such as NUL or a lone surrogate.
+    """
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        raise ValueError(f"The character U+{ord(bad[0]):04X} is not allowed.")
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def drop_forbidden(text: str) -> str:
+    """Text without what XML 1.0 cannot carry, for text that a parser may have decoded such from."""
+    return _FORBIDDEN.sub("", text)
+
+
+def line(text: str) -> str:
+    """Cleaned text as one line: white space folded, no control of writing direction.
+
+    :raises ValueError: as `clean`.
+    """
+    return " ".join(_BIDI_CONTROLS.sub("", clean(text)).split())
+
+
+def shorten(text: str, length: int) -> str:
+    """At most `length` characters of a line, cut between words, with an ellipsis where something is cut."""
+    if len(text) <= length:
+        return text
+    return text[: length - 1].rsplit(" ", 1)[0].rstrip(" ,;:.–-") + "…"

@@ -1,0 +1,39 @@
+"""URLs that are safe to hand on: http(s) only, and nothing in them that breaks out of where they stand."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+MAX_LENGTH = 2048
+
+# White space, controls, bidi controls and what delimits URLs in text and markup (RFC 3986 appendix C).
+_FORBIDDEN = re.compile(
+    '[\x00-\x20\x7f-\xa0<>"\\\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]'
+)
+_HOST = re.compile(r"[^\s/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\]")
+
+
+def check(url: str) -> str:
+    """The URL itself, unchanged.
+
+    :raises ValueError: it is no absolute http(s) URL that is fit to publish.
+    """
+    if len(url) > MAX_LENGTH:
+        raise ValueError(f"Longer than {MAX_LENGTH} characters.")
+    if _FORBIDDEN.search(url):
+        raise ValueError(
+            "A URL holds no spaces, control characters, quotes or brackets; percent-encode them."
+        )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("Not a valid URL.") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("Not an absolute http:// or https:// URL.")
+    if "@" in parts.netloc:
+        raise ValueError("A URL with a user name or password is not published.")
+    if port == 0 or not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
+        raise ValueError("Not a valid URL.")
+    return url

@@ -1,0 +1,228 @@
+"""The frozen values that cross from one stage to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+KINDS = ("news", "events")
+SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Clock = Callable[[], datetime]
+
+
+def utcnow() -> datetime:
+    """The time now, aware, in UTC: the clock that create_app hands out."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The portal whose entries are published. URLs have no slash at their end."""
+
+    public_url: str
+    url: str
+    title: str
+    description: str
+    language: str
+    timezone: ZoneInfo
+    icon: str
+    rights: str
+    contact: str
+
+    def permalink(self, entry_id: str) -> str:
+        """The URL of the page that this service has for an entry."""
+        return f"{self.public_url}/entries/{entry_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category (RFC 4287 §4.2.2): `slug` is its term, `title` its label."""
+
+    slug: str
+    title: str
+    description: str | None = None
+    language: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person or an organisation (RFC 4287 §3.2)."""
+
+    name: str
+    url: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an entry first appeared, such as a newspaper."""
+
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An entry's picture; `length` in bytes, `width` and `height` in pixels."""
+
+    url: str
+    alt: str | None = None
+    caption: str | None = None
+    credit: str | None = None
+    type: str | None = None
+    length: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """An attached file; `length` in bytes, `duration` in seconds."""
+
+    url: str
+    type: str
+    length: int | None = None
+    title: str | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event takes place; WGS 84 degrees."""
+
+    name: str
+    address: str | None = None
+    url: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetails:
+    """When and where an event takes place.
+
+    `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`.
+    """
+
+    start: date
+    end: date | None
+    timezone: ZoneInfo
+    location: Place | None = None
+    organizer: Person | None = None
+    status: str = "confirmed"
+
+    @property
+    def all_day(self) -> bool:
+        """Whether the event has dates instead of times."""
+        return not isinstance(self.start, datetime)
+
+    @property
+    def starts(self) -> datetime:
+        """The instant it starts, in UTC."""
+        return self._instant(self.start)
+
+    @property
+    def ends(self) -> datetime:
+        """The instant it is over, in UTC; without `end`, as RFC 5545 §3.6.1: the same day, or at once."""
+        if self.end is not None:
+            return self._instant(self.end)
+        return self._instant(self.start + timedelta(days=1) if self.all_day else self.start)
+
+    def _instant(self, moment: date) -> datetime:
+        if not isinstance(moment, datetime):
+            moment = datetime.combine(moment, time(), self.timezone)
+        return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An article or an event, cleaned; everything behind the door trusts it.
+
+    `guid`, `updated` and `version` are the store's to give. `published` is None until it is settled:
+    at the first publication.
+    """
+
+    id: str
+    kind: str
+    title: str
+    language: str
+    status: str = "published"
+    url: str | None = None
+    summary: str = ""
+    content_html: str | None = None
+    content_text: str | None = None
+    authors: tuple[Person, ...] = ()
+    source: Source | None = None
+    rights: str | None = None
+    categories: tuple[Category, ...] = ()
+    image: Image | None = None
+    attachments: tuple[Enclosure, ...] = ()
+    event: EventDetails | None = None
+    published: datetime | None = None
+    guid: str = ""
+    updated: datetime = EPOCH
+    version: int = 0
+
+    @property
+    def announced(self) -> datetime:
+        """The instant of publication, for formats; of a draft, which is in no feed, its last edit."""
+        return self.published or self.updated
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token as stored: never the token itself."""
+
+    name: str
+    scopes: frozenset[str]
+    created: datetime
+    last_used: datetime | None = None
+    revoked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """Which entries a feed holds, and in which format it is wanted."""
+
+    kind: str
+    format: str
+    category: str | None = None
+    limit: int = 50
+
+    @property
+    def path(self) -> str:
+        """The canonical path of the feed."""
+        selector = f"/{self.category}" if self.category else ""
+        return f"/feeds/{self.kind}{selector}.{self.format}"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed with its entries, ready to be rendered.
+
+    `updated` is when it last changed: by the ledger, or since an event in it had ended. `due` is when it
+    will next change by itself.
+    """
+
+    query: FeedQuery
+    site: Site
+    category: Category | None
+    updated: datetime
+    due: datetime | None
+    entries: tuple[Entry, ...]
+
+    @property
+    def self_url(self) -> str:
+        """The canonical URL of the feed."""
+        return self.site.public_url + self.query.path
+
+    @property
+    def home_url(self) -> str:
+        """The page for people that the feed belongs to."""
+        return (self.category and self.category.url) or self.site.url

@@ -1,0 +1,57 @@
+"""The body of an entry as HTML: the same in every format."""
+
+from __future__ import annotations
+
+import re
+from html import escape, unescape
+
+from feedsvc.model import Entry, Image, Site
+from feedsvc.render import words
+
+_IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
+_LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def body(entry: Entry, site: Site) -> str:
+    """An event's date and place, the picture, the content, and who is credited for it."""
+    content = entry.content_html or _paragraphs(entry.content_text or "")
+    lead = words.lead(entry, site)
+    parts = [f"<p><strong>{escape(lead, quote=False)}</strong></p>" if lead else ""]
+    if entry.image and entry.image.url not in map(unescape, _IMAGE_URL.findall(content)):
+        parts.append(_figure(entry.image, site.language))
+    parts += [content, _credit(entry, content, site.language)]
+    return "\n".join(part for part in parts if part)
+
+
+def _paragraphs(text: str) -> str:
+    """Plain text as HTML: an empty line parts paragraphs, any other line end is kept."""
+    blocks = re.split(r"\n\s*\n", text.strip()) if text.strip() else []
+    return "\n".join("<p>" + escape(block, quote=False).replace("\n", "<br>") + "</p>" for block in blocks)
+
+
+def _figure(image: Image, language: str) -> str:
+    size = "".join(
+        f' {name}="{value}"' for name, value in (("width", image.width), ("height", image.height)) if value
+    )
+    credit = image.credit and f"<small>{escape(words.phrase(language, 'photo').format(image.credit))}</small>"
+    caption = " ".join(part for part in (escape(image.caption or "", quote=False), credit) if part)
+    return (
+        f'<figure><img src="{escape(image.url)}" alt="{escape(image.alt or image.caption or "")}"{size}>'
+        + (f"<figcaption>{caption}</figcaption>" if caption else "")
+        + "</figure>"
+    )
+
+
+def _credit(entry: Entry, content: str, language: str) -> str:
+    """Where the entry first appeared, unless the last paragraph already is that name."""
+    if entry.source is None:
+        return ""
+    name = entry.source.name
+    last = _LAST_PARAGRAPH.search(content)
+    if last and unescape(_TAG.sub("", last[1])).strip().removesuffix(".") == name.removesuffix("."):
+        return ""
+    linked = escape(name, quote=False)
+    if entry.source.url:
+        linked = f'<a href="{escape(entry.source.url)}">{linked}</a>'
+    return f"<p>{words.phrase(language, 'source').format(linked)}</p>"

@@ -1,0 +1,192 @@
+"""Feeds by feedgen: every call of that library, and the ways around its defects (1.0.0).
+
+It sorts entries newest first by itself, drops the attributes of Atom's entry links, and can say neither
+who wrote an RSS item nor what its picture shows. So the two formats add their own elements: each hands
+over functions that extend feedgen's channel or feed, and its items or entries.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from feedgen.entry import FeedEntry
+from feedgen.ext.base import BaseEntryExtension, BaseExtension
+from feedgen.feed import FeedGenerator
+
+from feedsvc.model import Entry, Feed
+from feedsvc.render import words
+from feedsvc.render.body import body
+from feedsvc.render.uris import uri
+
+Element = Any
+"""An lxml element; lxml's stubs know too few of them."""
+
+NAMESPACES = {
+    "atom": "http://www.w3.org/2005/Atom",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "ev": "http://purl.org/rss/1.0/modules/event/",
+    "georss": "http://www.georss.org/georss",
+    "media": "http://search.yahoo.com/mrss/",
+}
+
+_log = logging.getLogger(__name__)
+_one_at_a_time = threading.Lock()
+"""feedgen sets the locale of the whole process while it writes a date."""
+
+
+class Format:
+    """What one of feedgen's two formats needs beside feedgen: override the methods that add to it."""
+
+    def prepare_feed(self, generator: FeedGenerator, feed: Feed) -> None:
+        """Tell feedgen what only this format says of a feed."""
+
+    def prepare_entry(self, item: FeedEntry, entry: Entry, feed: Feed) -> None:
+        """Tell feedgen what only this format says of an entry."""
+
+    def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
+        """Add elements to an entry or item."""
+
+    def write(self, generator: FeedGenerator) -> bytes:
+        """The document."""
+        raise NotImplementedError
+
+
+def document(feed: Feed, form: Format) -> bytes:
+    """A feed as XML. An entry that cannot be written is left out and logged."""
+    with _one_at_a_time:
+        try:
+            return form.write(_generator(feed, form))
+        except (ValueError, TypeError, AttributeError, UnicodeError):
+            sound = tuple(
+                entry for entry in feed.entries if _can_write(replace(feed, entries=(entry,)), form)
+            )
+            return form.write(_generator(replace(feed, entries=sound), form))
+
+
+def _can_write(feed: Feed, form: Format) -> bool:
+    try:
+        form.write(_generator(feed, form))
+    except (ValueError, TypeError, AttributeError, UnicodeError):
+        _log.exception("entry %s is left out of %s", feed.entries[0].id, feed.query.path)
+        return False
+    return True
+
+
+def _generator(feed: Feed, form: Format) -> FeedGenerator:
+    site = feed.site
+    generator = FeedGenerator()
+    generator.register_extension("own", _Namespaces, _Elements)
+    generator.id(feed.self_url)
+    generator.title(words.feed_title(feed))
+    generator.updated(local(feed.updated, feed))
+    generator.generator("feedsvc")
+    generator.language(site.language)
+    if site.rights:
+        generator.rights(site.rights)
+    form.prepare_feed(generator, feed)
+    for entry in feed.entries:
+        item = generator.add_entry(order="append")
+        item.own.extend = _extension(form, entry, feed)
+        item.guid(entry.guid)
+        item.link(href=uri(link(entry, feed)), rel="alternate")
+        item.updated(local(entry.updated, feed))
+        item.published(local(entry.announced, feed))
+        # Before the content: feedgen's summary is the RSS description, which the content would become.
+        summary = words.summary(entry, site)
+        if summary:
+            item.summary(summary)
+        content = body(entry, site)
+        if content:
+            item.content(content, type="html")
+        for category in entry.categories:
+            item.category(
+                term=category.slug, scheme=f"{site.public_url}/feeds/{entry.kind}", label=category.title
+            )
+        form.prepare_entry(item, entry, feed)
+    return generator
+
+
+def link(entry: Entry, feed: Feed) -> str:
+    """Where a reader of an entry lands."""
+    return entry.url or feed.site.permalink(entry.id)
+
+
+def local(moment: datetime, feed: Feed) -> datetime:
+    """An instant as the site's clocks show it."""
+    return moment.astimezone(feed.site.timezone)
+
+
+def add(parent: Element, name: str, text: str | None = None, **attributes: object) -> Element:
+    """Append an element, in the namespace of its prefix; attributes that are None are left out."""
+    prefix, colon, local_name = name.rpartition(":")
+    tag = f"{{{NAMESPACES[prefix]}}}{local_name}" if colon else name
+    element = parent.makeelement(
+        tag, {key: str(value) for key, value in attributes.items() if value is not None}
+    )
+    element.text = text
+    parent.append(element)
+    return element
+
+
+def add_media(parent: Element, entry: Entry) -> None:
+    """The picture with its caption and credit (Media RSS 1.5.1)."""
+    image = entry.image
+    if image is None:
+        return
+    url = uri(image.url)
+    media = add(
+        parent,
+        "media:content",
+        url=url,
+        medium="image",
+        type=image.type,
+        fileSize=image.length,
+        width=image.width,
+        height=image.height,
+    )
+    if image.caption:
+        add(media, "media:description", image.caption, type="plain")
+    if image.credit:
+        add(media, "media:credit", image.credit, role="photographer")
+    add(media, "media:thumbnail", url=url, width=image.width, height=image.height)
+
+
+def add_event(parent: Element, entry: Entry) -> None:
+    """When and where an event takes place (RSS 1.0 event module; GeoRSS Simple)."""
+    event = entry.event
+    if event is None:
+        return
+    add(parent, "ev:startdate", event.start.isoformat())
+    if event.end:
+        add(parent, "ev:enddate", event.end.isoformat())
+    place = event.location
+    if place:
+        add(parent, "ev:location", ", ".join(part for part in (place.name, place.address) if part))
+        if place.latitude is not None:
+            add(parent, "georss:point", f"{place.latitude} {place.longitude}")
+    if event.organizer:
+        add(parent, "ev:organizer", event.organizer.name)
+
+
+def _extension(form: Format, entry: Entry, feed: Feed) -> Callable[[Element], None]:
+    return lambda element: form.extend_entry(element, entry, feed)
+
+
+class _Namespaces(BaseExtension):  # type: ignore[misc]
+    def extend_ns(self) -> dict[str, str]:
+        return {prefix: uri for prefix, uri in NAMESPACES.items() if prefix != "atom"}
+
+
+class _Elements(BaseEntryExtension):  # type: ignore[misc]
+    extend: Callable[[Element], None]
+
+    def extend_atom(self, entry: Element) -> None:
+        self.extend(entry)
+
+    def extend_rss(self, item: Element) -> None:
+        self.extend(item)

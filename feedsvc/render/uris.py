@@ -1,0 +1,25 @@
+"""IRIs as URIs (RFC 3987 §3.1), which is what RSS demands."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit, urlunsplit
+
+
+def uri(iri: str) -> str:
+    """The URI of an IRI: its path and query percent-encoded, its host in ASCII."""
+    if iri.isascii():
+        return iri
+    parts = urlsplit(iri)
+    try:
+        host = parts.netloc.encode("idna").decode()
+    except UnicodeError:
+        host = quote(parts.netloc, safe=":[]")
+    return urlunsplit(
+        (
+            parts.scheme,
+            host,
+            quote(parts.path, safe="/%:@!$&'()*+,;=~-._"),
+            quote(parts.query, safe="/?%:@!$&'()*+,;=~-._[]"),
+            quote(parts.fragment, safe="/?%:@!$&'()*+,;=~-._"),
+        )
+    )

@@ -1,0 +1,135 @@
+"""What feeds and pages say in the site's language: titles, dates, and the words between them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, get_timezone_location
+
+from feedsvc.model import Entry, EventDetails, Feed, Site
+
+_PHRASES = {
+    "vi": {
+        "news": "Tin tức mới nhất",
+        "events": "Sự kiện mới nhất",
+        "source": "Nguồn: {}",
+        "photo": "Ảnh: {}",
+        "cancelled": "Huỷ: {}",
+        "postponed": "Hoãn: {}",
+        "tentative": "Dự kiến: {}",
+        "all day": "Cả ngày {}",
+        "days": "Từ {} đến {}",
+        "at": "{time}, {day}",
+        "from to": "{} – {}",
+        "day": "EEEE dd/MM/yyyy",
+    },
+    "en": {
+        "news": "Latest news",
+        "events": "Latest events",
+        "source": "Source: {}",
+        "photo": "Photo: {}",
+        "cancelled": "Cancelled: {}",
+        "postponed": "Postponed: {}",
+        "tentative": "Tentative: {}",
+        "all day": "All day, {}",
+        "days": "From {} to {}",
+        "at": "{time}, {day}",
+        "from to": "{} – {}",
+        "day": "EEEE, d MMMM yyyy",
+    },
+}
+
+
+def phrase(language: str, name: str) -> str:
+    """A phrase in a language, in English where there is none in it."""
+    return _PHRASES.get(language.split("-")[0].lower(), _PHRASES["en"])[name]
+
+
+def feed_title(feed: Feed) -> str:
+    """The title of a feed: what, of which category, by whom."""
+    parts = [
+        phrase(feed.site.language, feed.query.kind),
+        feed.category and feed.category.title,
+        feed.site.title,
+    ]
+    return " – ".join(part for part in parts if part)
+
+
+def feed_description(feed: Feed) -> str:
+    """One sentence on a feed."""
+    return (feed.category and feed.category.description) or feed.site.description or feed_title(feed)
+
+
+def entry_title(entry: Entry, language: str) -> str:
+    """The title of an entry; of an event with a word in front where it does not take place as planned."""
+    if entry.event is None or entry.event.status == "confirmed":
+        return entry.title
+    return phrase(language, entry.event.status).format(entry.title)
+
+
+def lead(entry: Entry, site: Site) -> str:
+    """When and where an event takes place; nothing for an article."""
+    if entry.event is None:
+        return ""
+    words = [when(entry.event, site)]
+    if entry.event.location:
+        words.append(entry.event.location.name)
+        words.append(entry.event.location.address or "")
+    return " · ".join(word for word in words if word)
+
+
+def summary(entry: Entry, site: Site) -> str:
+    """The plain summary of an entry, an event's date and place first."""
+    return ". ".join(part for part in (lead(entry, site), entry.summary) if part)
+
+
+def when(event: EventDetails, site: Site) -> str:
+    """The date of an event in words, in its own zone, which is named where it is not the site's."""
+    words = _range(event, site.language)
+    if event.all_day or event.timezone.key == site.timezone.key:
+        return words
+    return f"{words} ({get_timezone_location(event.timezone, _locale(site.language))})"
+
+
+def date_and_time(moment: datetime, site: Site) -> str:
+    """An instant in words, by the site's clocks."""
+    local = moment.astimezone(site.timezone)
+    return _at(_time(local, site.language), local, site.language)
+
+
+def _range(event: EventDetails, language: str) -> str:
+    start, end = event.start, event.end
+    if not isinstance(start, datetime):
+        last = end - timedelta(days=1) if end else start
+        if last == start:
+            return phrase(language, "all day").format(_day(start, language))
+        return phrase(language, "days").format(_day(start, language), _day(last, language))
+    if not isinstance(end, datetime) or end == start:
+        return _at(_time(start, language), start, language)
+    if end.date() == start.date():
+        times = phrase(language, "from to").format(_time(start, language), _time(end, language))
+        return _at(times, start, language)
+    moments = (_at(_time(moment, language), moment, language) for moment in (start, end))
+    return phrase(language, "from to").format(*moments)
+
+
+def _at(time: str, day: date, language: str) -> str:
+    return phrase(language, "at").format(time=time, day=_day(day, language))
+
+
+def _day(day: date, language: str) -> str:
+    pattern = phrase(language, "day") if language.split("-")[0].lower() in _PHRASES else "full"
+    words = format_date(day, pattern, locale=_locale(language))
+    return words[0].lower() + words[1:] if words.startswith("Thứ") else words
+
+
+def _time(moment: datetime, language: str) -> str:
+    return format_time(moment, "HH:mm", locale=_locale(language))
+
+
+def _locale(language: str) -> Locale:
+    try:
+        return Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")

@@ -1,0 +1,54 @@
+"""The only SQL: entries, categories, tokens and the ledger, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from feedsvc.model import Clock
+from feedsvc.store.database import Database
+from feedsvc.store.ledger import Ledger
+from feedsvc.store.migrate import is_current, upgrade
+from feedsvc.store.reader import Reader
+from feedsvc.store.tokens import Tokens
+from feedsvc.store.writer import Writer
+
+__all__ = ["Reader", "Store", "Writer"]
+
+
+class Store:
+    """A database of entries. Give each process its own."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._database = Database(url)
+        self._clock = clock
+        self.tokens = Tokens(self._database, clock)
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """Read one snapshot.
+
+        :raises Unavailable: where the database does not answer.
+        """
+        with self._database.read() as connection:
+            yield Reader(connection)
+
+    @contextmanager
+    def write(self, token: str) -> Iterator[Writer]:
+        """Write in one transaction, in the name of a token; it is stored when the block has ended.
+
+        :raises Unavailable: where the database is locked, full, read-only or away.
+        """
+        with self._database.write() as connection:
+            ledger = Ledger(connection, self._clock, token)
+            yield Writer(connection, ledger)
+            ledger.close()
+
+    def upgrade(self) -> bool:
+        """Bring the database to the newest schema; returns whether there was anything to do."""
+        return upgrade(self._database)
+
+    def is_ready(self) -> bool:
+        """Whether the database answers and has the newest schema."""
+        with self._database.read() as connection:
+            return is_current(connection)

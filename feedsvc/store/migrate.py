@@ -1,0 +1,43 @@
+"""Migrations at the start: once, however many processes start together."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from feedsvc.store.database import Database
+from feedsvc.store.tables import REVISION
+
+_LOCK = 0x6665656473  # the key of PostgreSQL's advisory lock; any number that is only ours
+
+
+def is_current(connection: sa.Connection) -> bool:
+    """Whether the schema is the newest."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [
+        REVISION
+    ]
+
+
+def upgrade(database: Database) -> bool:
+    """Bring the schema to the newest revision; returns whether there was anything to do.
+
+    Those who start at the same time wait for the first one: on SQLite for its write transaction.
+    """
+    with database.read() as connection:
+        if is_current(connection):
+            return False
+    with database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        if is_current(connection):
+            return False
+        # Slow to import, and needed only here.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", "feedsvc:store/migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return True

@@ -1,0 +1,165 @@
+"""What can be read, each in one or two statements on one snapshot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Gone, NotFound
+from feedsvc.model import Category, Entry, FeedQuery
+from feedsvc.store.rows import category_columns, category_from, columns, entry_from, joined
+from feedsvc.store.tables import categories, entries, placements, topics
+
+Found = list[tuple[int, Entry]]
+"""Entries with their keys in the database."""
+
+
+class Reader:
+    """One snapshot of the store."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def entry(self, id: str, kind: str | None = None) -> Entry:
+        """The entry of this id.
+
+        :raises NotFound: there is none, or it is of another kind.
+        :raises Gone: it was deleted.
+        """
+        found = self._load(entries.c.id == id)
+        if not found or kind not in (None, found[0][1].kind):
+            raise NotFound(f"There is no entry “{id}”.")
+        if found[0][1].status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
+        return found[0][1]
+
+    def page(
+        self, kind: str, *, limit: int, before: int | None, status: str | None, category: str | None
+    ) -> tuple[list[Entry], int | None]:
+        """Entries, last created first, and the `before` of the next page; stable while others write.
+
+        :raises NotFound: there is no such category.
+        """
+        where = [entries.c.kind == kind, entries.c.status != "deleted"]
+        if before is not None:
+            where.append(entries.c.pk < before)
+        if status is not None:
+            where.append(entries.c.status == status)
+        if category is not None:
+            key = self._category_key(category)
+            where.append(
+                entries.c.pk.in_(sa.select(placements.c.entry_pk).where(placements.c.category_id == key))
+            )
+        found = self._load(*where, order=(entries.c.pk.desc(),), limit=limit + 1)
+        more = found[limit - 1][0] if len(found) > limit else None
+        return [entry for _, entry in found[:limit]], more
+
+    def newest(self, query: FeedQuery, now: datetime) -> list[Entry]:
+        """The entries of a feed, newest announced first, ties by guid; of events those not over at `now`."""
+        return [
+            entry for _, entry in self._load(entries.c.pk.in_(self.newest_keys(query, now)), order=_NEWEST)
+        ]
+
+    def newest_keys(self, query: FeedQuery, now: datetime) -> sa.Select[tuple[int]]:
+        """The statement that finds them: a range of one index."""
+        if query.category is None:
+            source, key, where = entries, entries.c.pk, []
+        else:
+            source, key = placements, placements.c.entry_pk
+            where = [placements.c.category_id == self._category_key(query.category)]
+        where += [source.c.kind == query.kind, source.c.shown]
+        if query.kind == "events":
+            where.append(source.c.ends > now)
+        order = (source.c.published.desc(), source.c.guid)
+        return sa.select(key).where(*where).order_by(*order).limit(query.limit)
+
+    def stamp(self, kind: str, category: str | None, now: datetime) -> tuple[datetime, datetime | None]:
+        """When the topic's feeds last changed, and when at the earliest they will by themselves.
+
+        That an event has ended is no step of the ledger, but it leaves the upcoming ones then.
+        """
+        key = self._category_key(category) if category else 0
+        time = self._connection.execute(
+            sa.select(topics.c.time).where(topics.c.kind == kind, topics.c.category_id == key)
+        ).scalar_one()
+        if kind != "events":
+            return time, None
+        source = placements if key else entries
+        where = [source.c.kind == kind, source.c.shown]
+        if key:
+            where.append(placements.c.category_id == key)
+        last = self._connection.scalar(
+            sa.select(sa.func.max(source.c.ends)).where(*where, source.c.ends <= now)
+        )
+        due = self._connection.scalar(
+            sa.select(sa.func.min(source.c.ends)).where(*where, source.c.ends > now)
+        )
+        return (max(time, last) if last else time), due
+
+    def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime:
+        """The latest stamp among topics, each a kind and a category."""
+        keys = [(kind, self._category_key(category) if category else 0) for kind, category in among]
+        key = sa.tuple_(topics.c.kind, topics.c.category_id)
+        return self._connection.execute(
+            sa.select(sa.func.max(topics.c.time)).where(key.in_(keys))
+        ).scalar_one()
+
+    def category(self, slug: str) -> Category:
+        """The category of this slug.
+
+        :raises NotFound: there is none.
+        """
+        row = self._connection.execute(
+            sa.select(*category_columns).where(categories.c.slug == slug)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no category “{slug}”.")
+        return category_from(row)
+
+    def categories(self) -> list[Category]:
+        """All categories, by slug."""
+        return [
+            category_from(row)
+            for row in self._connection.execute(sa.select(*category_columns).order_by(categories.c.slug))
+        ]
+
+    def unknown_slugs(self, slugs: Iterable[str]) -> set[str]:
+        """Those among some slugs that no category has."""
+        wanted = set(slugs)
+        return wanted - set(
+            self._connection.scalars(sa.select(categories.c.slug).where(categories.c.slug.in_(wanted)))
+        )
+
+    def _category_key(self, slug: str) -> int:
+        key: int | None = self._connection.scalar(sa.select(categories.c.id).where(categories.c.slug == slug))
+        if key is None:
+            raise NotFound(f"There is no category “{slug}”.")
+        return key
+
+    def _load(
+        self,
+        *where: sa.ColumnElement[bool],
+        order: Iterable[sa.UnaryExpression[object] | sa.Column[object]] = (),
+        limit: int | None = None,
+    ) -> Found:
+        """Entries with their details in one statement, and their categories in a second one."""
+        rows = self._connection.execute(
+            sa.select(*columns).select_from(joined).where(*where).order_by(*order).limit(limit)
+        ).all()
+        placed: dict[int, list[Category]] = defaultdict(list)
+        if rows:
+            links = self._connection.execute(
+                sa.select(placements.c.entry_pk, *category_columns)
+                .join_from(placements, categories)
+                .where(placements.c.entry_pk.in_([row.pk for row in rows]))
+                .order_by(placements.c.entry_pk, placements.c.position)
+            )
+            for link in links:
+                placed[link.entry_pk].append(category_from(link))
+        return [(row.pk, entry_from(row, tuple(placed[row.pk]))) for row in rows]
+
+
+_NEWEST = (entries.c.published.desc(), entries.c.guid)

@@ -1,0 +1,157 @@
+"""The tables. `migrations/` makes them; a test holds the two against each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Table
+
+REVISION = "0001"
+"""The newest migration: what a database must be at."""
+
+metadata = sa.MetaData()
+
+
+class UTCDateTime(sa.TypeDecorator[datetime]):
+    """An instant. SQLite drops offsets silently, so naive values are refused and all else becomes UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+JSON = sa.JSON(none_as_null=True)
+KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+"""Text that is compared and sorted by code point in every database."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("seq", sa.BigInteger, nullable=False),
+    Column("time", UTCDateTime, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("time", UTCDateTime, nullable=False),
+    Column("action", sa.String, nullable=False),
+    Column("kind", KEY, nullable=False),
+    Column("id", KEY, nullable=False),
+    Column("version", sa.Integer, nullable=False),
+    Column("token", sa.String, nullable=False),
+)
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
+    Column("seq", sa.BigInteger, nullable=False),
+    Column("time", UTCDateTime, nullable=False),
+)
+
+categories = Table(
+    "categories",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("slug", KEY, nullable=False, unique=True),
+    Column("title", sa.String, nullable=False),
+    Column("description", sa.String),
+    Column("language", sa.String),
+    Column("url", sa.String),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("pk", sa.Integer, primary_key=True),
+    Column("id", KEY, nullable=False, unique=True),
+    Column("guid", KEY, nullable=False, unique=True),
+    Column("kind", KEY, nullable=False),
+    Column("status", KEY, nullable=False),  # draft, published; deleted: a tombstone, its content gone
+    Column("shown", sa.Boolean(create_constraint=False), nullable=False),  # stands in feeds
+    Column("version", sa.Integer, nullable=False),
+    Column("published", UTCDateTime),
+    Column("updated", UTCDateTime, nullable=False),
+    Column("ends", UTCDateTime),  # of an event: when it is over
+    Column("url", sa.String),
+    Column("title", sa.String, nullable=False),
+    Column("summary", sa.String, nullable=False),
+    Column("content_html", sa.String),
+    Column("content_text", sa.String),
+    Column("language", sa.String, nullable=False),
+    Column("rights", sa.String),
+    Column("authors", JSON),
+    Column("source", JSON),
+    Column("image", JSON),
+    Column("attachments", JSON),
+)
+Index("ix_entries_published", entries.c.kind, entries.c.shown, entries.c.published.desc(), entries.c.guid)
+Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)
+
+event_details = Table(
+    "event_details",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    Column("start", sa.String, nullable=False),  # RFC 3339: a date, or a time with the zone's offset
+    Column("end", sa.String),
+    Column("timezone", sa.String, nullable=False),
+    Column("status", sa.String, nullable=False),
+    Column("location", JSON),
+    Column("organizer", JSON),
+)
+
+placements = Table(
+    # Which entry stands in which category. The columns that order and filter feeds are repeated here, so
+    # that the newest of any category are one range of one index.
+    "placements",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    Column("category_id", ForeignKey(categories.c.id), primary_key=True, autoincrement=False),
+    Column("position", sa.Integer, nullable=False),
+    Column("kind", KEY, nullable=False),
+    Column("shown", sa.Boolean(create_constraint=False), nullable=False),
+    Column("published", UTCDateTime),
+    Column("guid", KEY, nullable=False),
+    Column("ends", UTCDateTime),
+)
+Index(
+    "ix_placements_published",
+    placements.c.category_id,
+    placements.c.kind,
+    placements.c.shown,
+    placements.c.published.desc(),
+    placements.c.guid,
+)
+Index(
+    "ix_placements_ends", placements.c.category_id, placements.c.kind, placements.c.shown, placements.c.ends
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("hash", KEY, nullable=False, unique=True),
+    Column("name", KEY, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created", UTCDateTime, nullable=False),
+    Column("last_used", UTCDateTime),
+    Column("revoked", UTCDateTime),
+)

@@ -1,0 +1,112 @@
+"""Bearer tokens: made, looked up, revoked. Only their SHA-256 is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import string
+import zlib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
+from feedsvc.model import Clock, Token
+from feedsvc.store.database import Database
+from feedsvc.store.tables import tokens
+
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_PREFIX = "fsv_"
+_USE_RESOLUTION = timedelta(minutes=1)
+_COLUMNS = [tokens.c.name, tokens.c.scopes, tokens.c.created, tokens.c.last_used, tokens.c.revoked]
+
+
+class Tokens:
+    """The tokens of a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def create(self, name: str, scopes: Iterable[str]) -> str:
+        """Make a token and return it: the only time that it is to be seen.
+
+        :raises Conflict: the name is taken.
+        """
+        secret = "".join(secrets.choice(_ALPHABET) for _ in range(30))
+        token = _PREFIX + secret + _checksum(secret)
+        row = {"hash": _hash(token), "name": name, "scopes": sorted(scopes), "created": self._clock()}
+        with self._database.write() as connection:
+            if connection.scalar(sa.select(tokens.c.id).where(tokens.c.name == name)) is not None:
+                raise Conflict(f"There is a token named “{name}” already.")
+            connection.execute(tokens.insert(), row)
+        return token
+
+    def authenticate(self, token: str) -> Token:
+        """The stored token that this text is; a misspelt one is refused without a look at the database.
+
+        :raises Unauthorized: it is none, or revoked.
+        """
+        secret, checksum = token[len(_PREFIX) : -6], token[-6:]
+        if not token.startswith(_PREFIX) or len(secret) != 30 or not _is(checksum, _checksum(secret)):
+            raise Unauthorized("The token is misspelt.")
+        found = tokens.c.hash == _hash(token)
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(*_COLUMNS).where(found)).one_or_none()
+        if row is None or row.revoked:
+            raise Unauthorized("The token is unknown or revoked.")
+        now = self._clock()
+        if row.last_used is None or now - row.last_used > _USE_RESOLUTION:
+            try:
+                with self._database.write() as connection:
+                    connection.execute(tokens.update().where(found).values(last_used=now))
+            except Unavailable:
+                pass  # a note, which must not stand in the way of a reader
+        return _token_from(row)
+
+    def all(self) -> list[Token]:
+        """Every token, revoked ones too, by name."""
+        with self._database.read() as connection:
+            return [
+                _token_from(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(tokens.c.name))
+            ]
+
+    def revoke(self, name: str) -> None:
+        """End a token at once, for good.
+
+        :raises NotFound: none is named so.
+        """
+        with self._database.write() as connection:
+            done = connection.execute(
+                tokens.update()
+                .where(tokens.c.name == name)
+                .values(
+                    revoked=sa.func.coalesce(
+                        tokens.c.revoked, sa.literal(self._clock(), tokens.c.revoked.type)
+                    )
+                )
+            )
+            if not done.rowcount:
+                raise NotFound(f"There is no token named “{name}”.")
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _checksum(secret: str) -> str:
+    """Six base62 digits of the CRC-32."""
+    number, digits = zlib.crc32(secret.encode("utf-8", "surrogatepass")), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits
+
+
+def _is(given: str, wanted: str) -> bool:
+    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
+
+
+def _token_from(row: sa.Row[Any]) -> Token:
+    return Token(row.name, frozenset(row.scopes), row.created, row.last_used, row.revoked)
