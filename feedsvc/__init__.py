@@ -67,7 +67,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(problems_blueprint(site.public_url))
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
-    app.register_blueprint(pages_blueprint(store, site, clock, config.max_age))
+    app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
     api = Api(app)
     api.register_blueprint(entries_blueprint("articles", articles, store))
     api.register_blueprint(entries_blueprint("events", events, store))

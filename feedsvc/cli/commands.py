@@ -52,9 +52,14 @@ def register_commands(app: Flask, config: Config, store: Store, schemas: dict[st
         app.cli.add_command(command)
 
 
-def _services() -> Services:
-    services: Services = current_app.extensions[_EXTENSION]
+def services_of(app: Flask) -> Services:
+    """What create_app has handed to the commands."""
+    services: Services = app.extensions[_EXTENSION]
     return services
+
+
+def _services() -> Services:
+    return services_of(current_app)
 
 
 @commands.group()

@@ -33,7 +33,8 @@ def parse(body: bytes) -> Any:
         ) from None
     except RecursionError:
         raise _too_deep() from None
-    _check_depth(value)
+    if isinstance(value, (dict, list)):
+        _check_depth(value)
     return value
 
 
@@ -65,13 +66,9 @@ def _int(text: str) -> int:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
+    for _ in range(MAX_DEPTH):
+        members = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [child for children in members for child in children if isinstance(child, (dict, list))]
         if not level:
             return
     raise _too_deep()

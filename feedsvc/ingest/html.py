@@ -11,11 +11,19 @@ import nh3
 from feedsvc.ingest import text, urls
 
 MAX_LENGTH = 1024 * 1024
-MAX_TAGS = set(
-    """a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del details dfn div dl dt em
-    figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol p picture pre q rp rt ruby s samp
-    section small source span strong sub summary sup table tbody td tfoot th thead time tr track u ul var
-    video""".split()
+MAX_TAGS = 10_000
+MAX_DEPTH = 256
+MAX_OUTPUT = 2 * MAX_LENGTH
+
+IFRAME_HOSTS = set(
+    "www.youtube.com www.youtube-nocookie.com player.vimeo.com www.google.com www.openstreetmap.org "
+    "w.soundcloud.com".split()
+)
+TAGS = set(
+    "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del details dfn div dl dt em "
+    "figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol p picture pre q rp rt ruby s samp "
+    "section small source span strong sub summary sup table tbody td tfoot th thead time tr track u ul var "
+    "video".split()
 )
 ATTRIBUTES = {
     "*": {"dir", "lang", "title"},

@@ -14,11 +14,11 @@ from sqlalchemy import exc
 
 from feedsvc.errors import Unavailable
 
-BUSY_SECONDS = 5
+BUSY_SECONDS = 5.0
 """How long a writer waits for another before it gives up."""
 
 PRAGMAS = (
-    f"busy_timeout = {BUSY_SECONDS * 1000}",
+    "busy_timeout = {busy}",
     "journal_mode = {journal}",
     "synchronous = FULL",  # what was answered 2xx survives a power cut
     "foreign_keys = ON",
@@ -97,7 +97,7 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
     def connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # BEGIN is ours to say
         for pragma in PRAGMAS:
-            connection.execute("PRAGMA " + pragma.format(journal=journal))
+            connection.execute("PRAGMA " + pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal))
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -27,7 +27,7 @@ class Ledger:
     """
 
     def __init__(self, connection: sa.Connection, clock: Clock, token: str) -> None:
-        self._connection, self._clock, self._token = connection, clock, token
+        self._connection, self.clock, self._token = connection, clock, token
         row = connection.execute(sa.select(ledger.c.seq, ledger.c.time).with_for_update()).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
@@ -36,7 +36,7 @@ class Ledger:
 
     def tick(self) -> datetime:
         """The time now, later than any that the ledger has given before."""
-        self._time = max(self._clock(), self._time + timedelta(microseconds=1))
+        self._time = max(self.clock(), self._time + timedelta(microseconds=1))
         return self._time
 
     def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Topic]) -> None:

@@ -103,9 +103,9 @@ class Reader:
         """The latest stamp among topics, each a kind and a category."""
         keys = [(kind, self._category_key(category) if category else 0) for kind, category in among]
         key = sa.tuple_(topics.c.kind, topics.c.category_id)
-        return self._connection.execute(
-            sa.select(sa.func.max(topics.c.time)).where(key.in_(keys))
-        ).scalar_one()
+        latest = sa.select(sa.func.max(topics.c.time)).where(key.in_(keys))
+        time: datetime = self._connection.execute(latest).scalar_one()
+        return time
 
     def category(self, slug: str) -> Category:
         """The category of this slug.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import sqlalchemy as sa
 
@@ -52,13 +52,12 @@ class Writer(Reader):
             entry = replace(entry, published=entry.published or old.published)
             if entry == replace(old, guid="", updated=EPOCH, version=0):
                 return old, False
-        now = self._ledger.tick()
         entry = replace(
             entry,
             guid=old.guid if old else uuid.uuid4().urn,
             version=old.version + 1 if old else 1,
-            updated=now,
-            published=entry.published or (now if entry.status == "published" else None),
+            updated=self._ledger.tick(),
+            published=entry.published or (self._ledger.clock() if entry.status == "published" else None),
         )
         before = self._topics_of(pk) if pk else set()
         pk = self._store(pk, entry, list(placed.values()))
@@ -96,9 +95,7 @@ class Writer(Reader):
         row = self._connection.execute(
             sa.select(categories.c.id).where(categories.c.slug == category.slug)
         ).one_or_none()
-        values = {
-            name: getattr(category, name) for name in ("slug", "title", "description", "language", "url")
-        }
+        values = asdict(category)
         if row is None:
             key = self._connection.execute(
                 categories.insert().returning(categories.c.id), values
@@ -136,7 +133,7 @@ class Writer(Reader):
     def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> int:
         """Write an entry's rows; returns its key."""
         run = self._connection.execute
-        row = {**entry_row(entry), "shown": entry.status == "published"}
+        row = entry_row(entry)
         if pk is None:
             pk = run(entries.insert().returning(entries.c.pk), row).scalar_one()
         else:

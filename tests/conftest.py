@@ -1,0 +1,100 @@
+"""What the tests share: a database each, a clock that they move, the app in this process, a real service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from config import Config
+from feedsvc import create_app
+from feedsvc.cli.commands import services_of
+from feedsvc.model import SCOPES, Site
+from feedsvc.store import Store
+from tests.clocks import Clock
+from tests.service import Service
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/feedsvc.db"
+
+
+@pytest.fixture
+def config(database_url: str) -> Config:
+    return Config.from_env(
+        {
+            "FEEDSVC_DATABASE_URL": database_url,
+            "FEEDSVC_PUBLIC_URL": "https://feeds.example",
+            "FEEDSVC_SITE_URL": "https://portal.example",
+        }
+    )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(config: Config, clock: Clock) -> Flask:
+    return create_app(config, clock)
+
+
+@pytest.fixture
+def store(app: Flask) -> Store:
+    return services_of(app).store
+
+
+@pytest.fixture
+def site(app: Flask) -> Site:
+    return services_of(app).schemas["news"].site
+
+
+class Editor:
+    """An editor's HTTP client: every request carries a token."""
+
+    def __init__(self, client: FlaskClient, token: str) -> None:
+        self.client, self.token = client, token
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def send(self, method: str, path: str, document: Any = None, **kwargs: Any) -> TestResponse:
+        """Send a document to a path below /api/v1."""
+        headers = {**self.headers, **kwargs.pop("headers", {})}
+        if document is not None:
+            kwargs["json"] = document
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **kwargs)
+
+    def put(self, path: str, document: Any) -> TestResponse:
+        """PUT that must succeed."""
+        response = self.send("PUT", path, document)
+        assert response.status_code in (200, 201), response.text
+        return response
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def editor(client: FlaskClient, store: Store) -> Editor:
+    """An editor who may do everything, with two categories to file under."""
+    found = Editor(client, store.tokens.create("editor", SCOPES))
+    found.put("/categories/giao-thong", {"title": "Giao thông"})
+    found.put("/categories/van-hoa", {"title": "Văn hoá"})
+    return found
+
+
+@pytest.fixture
+def service(database_url: str) -> Iterator[Service]:
+    """A gunicorn with two workers, as `make serve` starts it."""
+    running = Service(database_url)
+    running.start()
+    yield running
+    running.stop()

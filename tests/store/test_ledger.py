@@ -1,0 +1,129 @@
+"""The ledger: which topics a write moves, and that its time never goes back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from feedsvc.model import Category, Entry, FeedQuery
+from feedsvc.store import Reader, Store
+from feedsvc.store.tables import changes
+from tests.clocks import Clock
+
+A, B, C = Category("a", "A"), Category("b", "B"), Category("c", "C")
+TOPICS = [(kind, slug) for kind in ("news", "events") for slug in (None, "a", "b", "c")]
+
+
+@pytest.fixture
+def filled(store: Store, clock: Clock) -> Store:
+    with store.write("test") as writer:
+        for category in (A, B, C):
+            writer.put_category(category)
+        writer.put(Entry("one", "news", "Một", "vi", categories=(A,)))
+    clock.forward(hours=1)
+    return store
+
+
+def moved(
+    store: Store, clock: Clock, action: str, entry: Entry | None = None, category: Category | None = None
+) -> set[str]:
+    """The topics that a write moves."""
+    with store.read() as reader:
+        before = {topic: reader.stamp(*topic, clock.now)[0] for topic in TOPICS}
+    with store.write("test") as writer:
+        if category:
+            writer.put_category(category)
+        elif action == "delete":
+            writer.delete("news", "one")
+        elif entry:
+            writer.put(entry)
+    with store.read() as reader:
+        after = {topic: reader.stamp(*topic, clock.now)[0] for topic in TOPICS}
+    return {f"{kind}/{slug or ''}" for kind, slug in TOPICS if after[kind, slug] != before[kind, slug]}
+
+
+def test_a_write_moves_the_feeds_that_it_touches_and_no_other(filled: Store, clock: Clock) -> None:
+    def one(title: str, *categories: Category, status: str = "published") -> Entry:
+        return Entry("one", "news", title, "vi", categories=categories, status=status)
+
+    assert moved(filled, clock, "put", one("Một", A)) == set(), "nothing has changed"
+    assert moved(filled, clock, "put", one("Hai", A)) == {"news/", "news/a"}
+    assert moved(filled, clock, "put", one("Hai", B)) == {"news/", "news/a", "news/b"}, "a move"
+    assert moved(filled, clock, "put", one("Hai", B, status="draft")) == {"news/", "news/b"}
+    assert moved(filled, clock, "put", one("Ba", B, status="draft")) == set(), "readers see no draft"
+    assert moved(filled, clock, "put", one("Ba", B, C)) == {"news/", "news/b", "news/c"}
+    assert moved(filled, clock, "put", category=Category("c", "Mới")) == {
+        "news/",
+        "news/b",
+        "news/c",
+        "events/c",
+    }
+    assert moved(filled, clock, "delete") == {"news/", "news/b", "news/c"}
+
+
+def test_time_never_goes_back(filled: Store, clock: Clock) -> None:
+    times = []
+    for number in range(3):
+        clock.forward(hours=-1)
+        with filled.write("test") as writer:
+            times.append(writer.put(Entry("one", "news", f"{number}", "vi"))[0].updated)
+            times.append(writer.put(Entry("two", "news", f"{number}", "vi"))[0].updated)
+    assert times == sorted(set(times))
+
+
+def test_every_write_is_in_the_ledger_once_with_its_token(filled: Store) -> None:
+    with filled.write("lan") as writer:
+        writer.put(Entry("two", "news", "Hai", "vi"))
+        writer.put(Entry("two", "news", "Hai", "vi"))
+        writer.delete("news", "two")
+    with filled._database.read() as connection:
+        rows = connection.execute(sa.select(changes).order_by(changes.c.seq)).all()
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+    assert [(row.action, row.id, row.version, row.token) for row in rows][-2:] == [
+        ("put", "two", 1, "lan"),
+        ("delete", "two", 2, "lan"),
+    ]
+
+
+def test_what_fails_leaves_nothing(filled: Store) -> None:
+    def fail() -> None:
+        with filled.write("test") as writer:
+            writer.put(Entry("three", "news", "Ba", "vi"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with filled.read() as reader:
+        assert reader.page("news", limit=9, before=None, status=None, category=None)[0][0].id == "one"
+    with filled._database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).where(changes.c.id == "three")) == 0
+
+
+def test_the_end_of_an_event_is_a_change_of_its_feeds(store: Store, clock: Clock) -> None:
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    from feedsvc.model import EventDetails
+
+    zone = ZoneInfo("Asia/Ho_Chi_Minh")
+    start = datetime(2026, 11, 25, 12, tzinfo=zone)
+    with store.write("test") as writer:
+        writer.put_category(A)
+        details = EventDetails(start, start + timedelta(hours=2), zone)
+        writer.put(Entry("e", "events", "Hội", "vi", event=details, categories=(A,)))
+    ends = datetime(2026, 11, 25, 7, tzinfo=UTC)
+
+    def seen(reader: Reader, slug: str | None) -> list[str]:
+        return [entry.id for entry in reader.newest(FeedQuery("events", "rss", slug), clock.now)]
+
+    for slug in (None, "a"):
+        clock.now = ends - timedelta(seconds=1)
+        with store.read() as reader:
+            assert reader.stamp("events", slug, clock.now)[1] == ends
+            assert seen(reader, slug) == ["e"]
+        clock.now = ends
+        with store.read() as reader:
+            assert reader.stamp("events", slug, clock.now) == (ends, None)
+            assert seen(reader, slug) == []
