@@ -1,0 +1,229 @@
+"""Each format: a golden file, a round trip through a parser of another make, and its exact elements."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+from lxml import etree
+
+from feedsvc.model import Entry, Image, Source
+from feedsvc.render import FORMATS
+from tests.render.feeds import BARE, CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CASES = {"news": (FULL, BARE), "events": (CONCERT, FAIR)}
+
+
+def rendered(kind: str, format: str, *entries: Entry, **kwargs: Any) -> bytes:
+    return FORMATS[format].render(feed(kind, format, *entries, **kwargs))
+
+
+def elements(document: bytes, path: str) -> list[str]:
+    """The names of the children of the first element at a path, in order."""
+    root: Any = etree.fromstring(document)
+    names = {v: k for k, v in root.nsmap.items() if k} | {"http://www.w3.org/2005/Atom": "atom"}
+    found = root.xpath(path, namespaces={"a": "http://www.w3.org/2005/Atom"})[0]
+    return [
+        f"{names[etree.QName(child).namespace]}:{etree.QName(child).localname}"
+        if etree.QName(child).namespace
+        else child.tag
+        for child in found
+    ]
+
+
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_golden_file(kind: str, format: str) -> None:
+    """Set GOLDEN=write to write them anew, and read the difference before it is committed."""
+    path = GOLDEN / f"{kind}.{format}"
+    document = rendered(kind, format, *CASES[kind])
+    if os.environ.get("GOLDEN") == "write":
+        path.write_bytes(document)
+    assert document == path.read_bytes()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_reader_of_another_make_reads_news(format: str) -> None:
+    found = feedparser.parse(rendered("news", format, FULL, BARE, category=VAN_HOA))
+    assert not found.bozo
+    assert found.feed.title == "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố"
+    assert found.feed.link == "https://portal.example/van-hoa"
+    assert found.feed.subtitle == "Tin văn hoá"
+    assert found.feed.language == "vi"
+    assert found.feed.rights == "© Cổng thông tin"
+    assert found.feed.updated_parsed[:6] == (2026, 11, 2, 1, 0, 0)
+    assert [link.href for link in found.feed.links if link.rel == "self"] == [
+        f"https://feeds.example/feeds/news/van-hoa.{format}"
+    ]
+    full, bare = found.entries
+    assert full.id == FULL.guid
+    assert full.link == "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    assert full.published_parsed[:6] == (2026, 11, 1, 1, 0, 0)
+    assert full.title == ("Thành tựu &lt;b&gt;&amp;amp; tiến bộ&lt;/b&gt;" if format == "rss" else FULL.title)
+    assert [category.label or category.term for category in full.tags] == ["Văn hoá", "Giao thông"]
+    assert {category.scheme for category in full.tags} == {"https://feeds.example/feeds/news"}
+    assert full.content[0].value.count("<img") == 1
+    assert "Cây cầu &amp; sông" in full.content[0].value
+    assert "Đoạn một &amp; hai." in full.content[0].value
+    assert 'Nguồn: <a href="https://bao.example/">Báo Thủ đô</a>' in full.content[0].value
+    assert full.media_content[0]["url"] == "https://media.example/c%E1%BA%A7u.jpg"
+    assert full.media_credit[0]["content"] == "Nam"
+    assert full.enclosures[0].href == "https://media.example/a.mp3"
+    assert full.enclosures[0].type == "audio/mpeg"
+    assert bare.title == "Chỉ có tiêu đề"
+    assert bare.link == "https://feeds.example/entries/trong"
+    assert "content" not in bare or bare.content[0].value == ""
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_reader_of_another_make_reads_events(format: str) -> None:
+    found = feedparser.parse(rendered("events", format, CONCERT, FAIR))
+    assert not found.bozo
+    concert, fair = found.entries
+    assert concert.title == "Hoãn: Hoà nhạc"
+    when = "19:00 – 21:30, thứ Năm 24/12/2026 · Nhà hát Lớn · 1 Tràng Tiền"
+    assert concert.summary == f"{when}. Nhạc Giáng sinh"
+    assert concert.content[0].value.startswith(f"<p><strong>{when}</strong></p>")
+    assert "<p>Dòng một<br />dòng hai</p>\n<p>Đoạn &lt;hai&gt;</p>" in concert.content[0].value
+    assert concert.ev_startdate == "2026-12-24T19:00:00+07:00"
+    assert concert.ev_enddate == "2026-12-24T21:30:00+07:00"
+    assert concert.ev_location == "Nhà hát Lớn, 1 Tràng Tiền"
+    assert concert.ev_organizer == "Sở Văn hoá"
+    assert concert.where["coordinates"] == (105.857, 21.024)
+    assert concert.published_parsed[:6] == (2026, 11, 1, 1, 0, 0), "the announcement, not the start"
+    assert fair.summary == "Từ thứ Bảy 05/12/2026 đến Thứ Hai 07/12/2026".replace("Thứ", "thứ")
+    assert fair.ev_startdate == "2026-12-05"
+
+
+def test_the_elements_of_rss() -> None:
+    document = rendered("news", "rss", FULL)
+    assert elements(document, "/rss/channel") == [
+        "title",
+        "link",
+        "description",
+        "atom:link",
+        "copyright",
+        "docs",
+        "generator",
+        "image",
+        "language",
+        "lastBuildDate",
+        "managingEditor",
+        "item",
+    ]
+    assert elements(document, "/rss/channel/item") == [
+        "title",
+        "link",
+        "description",
+        "content:encoded",
+        "guid",
+        "category",
+        "category",
+        "enclosure",
+        "pubDate",
+        "source",
+        "dc:creator",
+        "dc:creator",
+        "dc:language",
+        "dc:rights",
+        "media:content",
+    ]
+    assert elements(rendered("events", "rss", FAIR), "//item") == [
+        "title",
+        "link",
+        "description",
+        "content:encoded",
+        "guid",
+        "pubDate",
+        "ev:startdate",
+        "ev:enddate",
+    ]
+
+
+def test_the_elements_of_atom() -> None:
+    document = rendered("news", "atom", FULL)
+    assert elements(document, "/a:feed") == [
+        f"atom:{name}"
+        for name in "id title updated author link link generator icon rights subtitle entry".split()
+    ]
+    assert elements(document, "/a:feed/a:entry") == [
+        *(
+            f"atom:{name}"
+            for name in "id title updated author author content summary category category published rights".split()
+        ),
+        *["atom:link"] * 3,
+        "dc:source",
+        "atom:link",
+        "media:content",
+    ]
+    links: Any = etree.fromstring(document).findall("{*}entry/{*}link")
+    assert [(link.get("rel"), link.get("type"), link.get("length")) for link in links] == [
+        ("alternate", "text/html", None),
+        ("enclosure", "audio/mpeg", "5"),
+        ("enclosure", "application/pdf", None),
+        ("via", None, None),
+    ]
+    assert b"2026-11-02T08:00:00.123456+07:00" in document
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_bytes_depend_on_nothing_else(format: str) -> None:
+    documents: set[bytes] = set()
+
+    def render() -> None:
+        documents.add(rendered("news", format, FULL, BARE))
+
+    threads = [threading.Thread(target=render) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(documents) == 1
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_entry_that_cannot_be_written_is_left_out(format: str, caplog: pytest.LogCaptureFixture) -> None:
+    broken = replace(BARE, id="hong", title="a\x0bb")
+    found = feedparser.parse(rendered("news", format, FULL, broken, BARE))
+    assert [entry.id for entry in found.entries] == [FULL.guid, BARE.guid]
+    assert "entry hong is left out" in caplog.text
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_empty_feed_is_a_feed(format: str) -> None:
+    bare_site = replace(SITE, icon="", rights="", contact="", description="")
+    found = feedparser.parse(rendered("news", format, site=bare_site))
+    assert not found.bozo
+    assert found.entries == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "credited"),
+    [
+        ("<p>x</p><p>Báo Thủ đô.</p>", "Báo Thủ đô", False),
+        ("<p>x</p>\n<p><em>Báo Thủ đô</em></p>\n", "Báo Thủ đô", False),
+        ("<p>Báo Thủ đô</p><p>x</p>", "Báo Thủ đô", True),
+        ("<p>Theo Báo Thủ đô</p>", "Báo Thủ đô", True),
+        ("<p>A &amp; B</p>", "A & B", False),
+        ("", "Báo Thủ đô", True),
+    ],
+)
+def test_the_source_is_credited_once(content: str, name: str, credited: bool) -> None:
+    entry = replace(BARE, content_html=content, source=Source(name))
+    assert (b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)) is credited
+
+
+def test_the_picture_stands_in_the_body_once() -> None:
+    image = Image("https://media.example/a.jpg?x=1&y=2")
+    inside = '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
+    for content, count in ((inside, 1), ("<p>x</p>", 1), ('<img src="https://media.example/b.jpg">', 2)):
+        entry = replace(BARE, content_html=content, image=image)
+        found = feedparser.parse(rendered("news", "rss", entry)).entries[0]
+        body = found.content[0].value if "content" in found else found.summary
+        assert body.count("<img") == count
