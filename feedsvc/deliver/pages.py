@@ -2,80 +2,101 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
 from flask import Blueprint, Response, render_template, request
 
 from feedsvc.deliver.caching import Answer, respond
+from feedsvc.deliver.page_words import phrases, size
 from feedsvc.errors import NotFound
-from feedsvc.model import KINDS, Category, Clock, Entry, FeedQuery, Site
+from feedsvc.model import EPOCH, KINDS, Category, Clock, Entry, Feed, FeedQuery, Site
 from feedsvc.render import FORMATS, words
 from feedsvc.render.body import body
-from feedsvc.store import Store
 
+# Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in.
 _POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' https: http:; media-src https: http:; "
-    "frame-src https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src https: http:; media-src https: http:; "
+    "frame-src https: http:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+_STYLE = Path(__file__).with_name("static") / "style.css"
+_AN_HOUR = 3600
+_HEADING = re.compile(r"(</?h)([1-5])\b")
 
 
-def pages_blueprint(store: Store, site: Site, clock: Clock, max_age: int) -> Blueprint:
-    """The directory page and the entries' pages."""
-    blueprint = Blueprint("pages", __name__, static_folder="static")
+class Snapshot(Protocol):
+    """What pages are made from; `store.Reader` is one."""
+
+    def entry(self, id: str) -> Entry: ...
+    def categories(self) -> list[Category]: ...
+    def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime: ...
+
+
+Snapshots = Callable[[], AbstractContextManager[Snapshot]]
+"""Opens a snapshot of the store."""
+
+
+def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int) -> Blueprint:
+    """The directory page, the entries' pages, and the style of all pages."""
+    blueprint = Blueprint("pages", __name__)
+    vocabulary = {"site": site, "formats": FORMATS, "words": words, "phrases": phrases, "size": size}
+    blueprint.app_context_processor(lambda: vocabulary)
 
     @blueprint.get("/")
     def directory() -> Response:
         """Every section and category with its feeds."""
         looked = clock()
-        with store.read() as reader:
-            categories = reader.categories()
-            topics = [("categories", None), *((kind, None) for kind in KINDS)]
-            modified = reader.last_change(topics)
-        sections = [(words.phrase(site.language, kind), feeds_of(kind, categories)) for kind in KINDS]
-        page = render_template("directory.html", site=site, sections=sections)
+        with snapshots() as snapshot:
+            categories = snapshot.categories()
+            modified = snapshot.last_change([("categories", None)])
+        page = render_template("directory.html", sections={kind: feeds(kind, categories) for kind in KINDS})
         return respond(Answer(page.encode(), "text/html", modified, looked), request, max_age)
-
-    def feeds_of(kind: str, categories: list[Category]) -> list[tuple[str, list[tuple[str, str, str]]]]:
-        """The rows of a section: a title, and the label, media type and URL of each format."""
-        rows: list[tuple[str, str | None]] = [(words.phrase(site.language, kind), None)]
-        rows += [(category.title, category.slug) for category in categories]
-        return [
-            (
-                title,
-                [
-                    (form.label, form.media_type, site.public_url + FeedQuery(kind, name, slug).path)
-                    for name, form in FORMATS.items()
-                ],
-            )
-            for title, slug in rows
-        ]
 
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
         """The page of one entry."""
         looked = clock()
-        with store.read() as reader:
-            found = reader.entry(id)
+        with snapshots() as snapshot:
+            found = snapshot.entry(id)
             if found.status != "published":
                 raise NotFound(f"There is no entry “{id}”.")
             slugs: list[str | None] = [category.slug for category in found.categories] or [None]
-            modified = reader.last_change((found.kind, slug) for slug in slugs)
-        return respond(Answer(entry_page(found).encode(), "text/html", modified, looked), request, max_age)
+            modified = snapshot.last_change((found.kind, slug) for slug in slugs)
+        rows = feeds(found.kind, found.categories)
+        page = render_template("entry.html", entry=found, body=_nested(body(found, site)), rows=rows)
+        return respond(Answer(page.encode(), "text/html", modified, looked), request, max_age)
 
-    def entry_page(found: Entry) -> str:
-        return render_template(
-            "entry.html",
-            site=site,
-            entry=found,
-            title=words.entry_title(found, site.language),
-            body=body(found, site),
-            published=words.date_and_time(found.announced, site),
-            feeds=feeds_of(found.kind, list(found.categories)),
-        )
+    @blueprint.get("/static/style.css")
+    def style() -> Response:
+        """The one stylesheet."""
+        modified = datetime.fromtimestamp(_STYLE.stat().st_mtime, UTC)
+        return respond(Answer(_STYLE.read_bytes(), "text/css", modified, clock()), request, _AN_HOUR)
 
-    @blueprint.after_request
+    def feeds(kind: str, categories: Iterable[Category]) -> list[list[Feed]]:
+        """A row for a section and for each category: a feed a format, empty, for its name and URL."""
+
+        def row(category: Category | None) -> list[Feed]:
+            slug = category.slug if category else None
+            return [Feed(FeedQuery(kind, form, slug), site, category, EPOCH, None, ()) for form in FORMATS]
+
+        return [row(None), *map(row, categories)]
+
+    @blueprint.after_app_request
     def protect(response: Response) -> Response:
-        """No script, and nothing from elsewhere but pictures and the players that bodies may hold."""
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+        """No script on any HTML page that has no policy of its own."""
+        if response.status_code == 200 and response.mimetype == "text/html":
+            response.headers.setdefault("Content-Security-Policy", _POLICY)
+            response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
     return blueprint
+
+
+def _nested(html: str) -> str:
+    """A body whose headings stand below the page's only h1."""
+    return _HEADING.sub(lambda tag: f"{tag[1]}{int(tag[2]) + 1}", html) if "<h1" in html else html
