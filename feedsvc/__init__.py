@@ -64,7 +64,6 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.register_blueprint(problems_blueprint(site.public_url))
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
@@ -72,5 +71,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     api.register_blueprint(entries_blueprint("articles", articles, store))
     api.register_blueprint(entries_blueprint("events", events, store))
     api.register_blueprint(categories_blueprint(store))
+    # After Api, whose error body gives way to problem documents.
+    app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
     register_commands(app, config, store, {"news": articles, "events": events})
     return app

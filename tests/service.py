@@ -57,17 +57,18 @@ class Service:
         self.token = self.command("token", "create", "test", *options).strip()
         return self.token
 
-    def start(self) -> float:
-        """Start it; returns the seconds until it was ready."""
+    def start(self, log: Path = Path(os.devnull)) -> float:
+        """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"],
-            cwd=ROOT,
-            env=self.environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
         while time.monotonic() < begun + 30:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=1).ok:

@@ -8,6 +8,8 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from flask import Request, Response
 from werkzeug.http import http_date
@@ -37,6 +39,12 @@ class Answer:
         return hashlib.sha256(self.body).hexdigest()[:32]
 
 
+def packaged(body: bytes, media_type: str) -> Answer:
+    """An answer that comes with the package, and changes with the version alone."""
+    installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
+    return Answer(body, media_type, modified=installed, looked=installed + _SETTLED)
+
+
 def respond(answer: Answer, request: Request, max_age: int) -> Response:
     """The response to a GET or HEAD: 304 where the client has it, else compressed where it may be.
 
@@ -47,7 +55,7 @@ def respond(answer: Answer, request: Request, max_age: int) -> Response:
     if answer.due is not None:
         max_age = max(0, min(max_age, math.ceil((answer.due - answer.looked).total_seconds())))
     if _has_it(answer, request):
-        response = Response(status=304)
+        response: Response = _NotModified(status=304)
     else:
         body = gzip.compress(answer.body, 6, mtime=0) if zipped else answer.body
         response = Response(body, content_type=f"{answer.media_type}; charset=utf-8")
@@ -60,6 +68,15 @@ def respond(answer: Answer, request: Request, max_age: int) -> Response:
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+class _NotModified(Response):
+    """Keeps Last-Modified, which Werkzeug takes out of a 304."""
+
+    def get_wsgi_headers(self, environ: Any) -> Any:
+        headers = super().get_wsgi_headers(environ)
+        headers["Last-Modified"] = self.headers["Last-Modified"]
+        return headers
 
 
 def _has_it(answer: Answer, request: Request) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from flask import Blueprint, Response, render_template, request
 
-from feedsvc.deliver.caching import Answer, respond
+from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.page_words import phrases, size
 from feedsvc.errors import NotFound
 from feedsvc.model import EPOCH, KINDS, Category, Clock, Entry, Feed, FeedQuery, Site
@@ -73,8 +73,7 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
     @blueprint.get("/static/style.css")
     def style() -> Response:
         """The one stylesheet."""
-        modified = datetime.fromtimestamp(_STYLE.stat().st_mtime, UTC)
-        return respond(Answer(_STYLE.read_bytes(), "text/css", modified, clock()), request, _AN_HOUR)
+        return respond(packaged(_STYLE.read_bytes(), "text/css"), request, _AN_HOUR)
 
     def feeds(kind: str, categories: Iterable[Category]) -> list[list[Feed]]:
         """A row for a section and for each category: a feed a format, empty, for its name and URL."""

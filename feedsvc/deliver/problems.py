@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc import errors
+from feedsvc.deliver.caching import packaged, respond
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,17 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
 _GENERIC = "The status says it all (RFC 9110)."
 
 
-def problems_blueprint(public_url: str) -> Blueprint:
+def problems_blueprint(public_url: str, max_age: int) -> Blueprint:
     """Pages that say what each error type means, and the handlers that answer with them."""
     blueprint = Blueprint("problems", __name__)
 
     @blueprint.get("/problems/<slug>")
-    def meaning(slug: str) -> str:
+    def meaning(slug: str) -> Response:
         """What an error type means."""
         for problem in PROBLEMS.values():
             if problem.slug == slug:
-                return render_template("problem.html", problem=problem)
+                page = render_template("problem.html", problem=problem).encode()
+                return respond(packaged(page, "text/html"), request, max_age)
         raise errors.NotFound(f"There is no error type “{slug}”.")
 
     @blueprint.app_errorhandler(errors.FeedsvcError)

@@ -1,0 +1,209 @@
+"""Validators, 304, lifetimes and encodings of public answers."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.clocks import Clock
+from tests.conftest import Editor
+
+FEED = "/feeds/news.rss"
+PATHS = (
+    FEED,
+    "/feeds/news.atom",
+    "/feeds/events/van-hoa.rss",
+    "/",
+    "/entries/a",
+    "/static/style.css",
+    "/problems/invalid",
+)
+
+
+@pytest.fixture(autouse=True)
+def filled(editor: Editor, clock: Clock) -> None:
+    editor.put("/articles/a", {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]})
+    clock.forward(seconds=10)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, encoding: str) -> None:
+    accept = {"Accept-Encoding": encoding}
+    first = client.get(path, headers=accept)
+    assert first.status_code == 200
+    assert first.headers["ETag"].endswith('-gzip"') is (encoding == "gzip")
+    names = ("ETag", "Last-Modified", "Cache-Control", "Vary")
+    kept = {name: first.headers[name] for name in names}
+    assert kept["Vary"] == "Accept-Encoding"
+    assert first.headers["Access-Control-Allow-Origin"] == "*"
+    assert first.headers["X-Content-Type-Options"] == "nosniff"
+    head = client.head(path, headers=accept)
+    assert head.data == b""
+    assert {name: head.headers[name] for name in (*names, "Content-Length")} == {
+        **kept,
+        "Content-Length": first.headers["Content-Length"],
+    }
+    bare = kept["ETag"].strip('"').removesuffix("-gzip")
+    for conditional in (
+        {"If-None-Match": kept["ETag"]},
+        {"If-None-Match": f'"nix", W/"{bare}"'},
+        {"If-None-Match": f'"{bare}-gzip"'},
+        {"If-None-Match": "*"},
+        {"If-Modified-Since": kept["Last-Modified"]},
+        {"If-None-Match": f'"{bare}"', "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+    ):
+        again = client.get(path, headers={**accept, **conditional})
+        assert again.status_code == 304, conditional
+        assert again.data == b""
+        assert {name: again.headers[name] for name in names} == kept
+    for stale in (
+        {"If-None-Match": '"nix"'},
+        {"If-None-Match": '"nix"', "If-Modified-Since": kept["Last-Modified"]},
+        {"If-Modified-Since": "Thu, 01 Jan 1969 00:00:00 GMT"},
+        {"If-Modified-Since": "nonsense"},
+    ):
+        assert client.get(path, headers={**accept, **stale}).status_code == 200, stale
+
+
+def test_gzip(client: FlaskClient) -> None:
+    plain = client.get(FEED)
+    zipped = client.get(FEED, headers={"Accept-Encoding": "gzip, br"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(zipped.data) == plain.data
+    assert "Content-Encoding" not in client.get(FEED, headers={"Accept-Encoding": "gzip;q=0"}).headers
+
+
+def test_media_types_and_self(client: FlaskClient) -> None:
+    for format, media_type in (("rss", "application/rss+xml"), ("atom", "application/atom+xml")):
+        for path in (f"/feeds/news.{format}", f"/feeds/events/van-hoa.{format}"):
+            answer = client.get(path + "?utm_source=x")
+            assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
+            assert answer.headers["Link"] == f'<https://feeds.example{path}>; rel="self"'
+
+
+def test_a_second_change_in_the_same_second_is_not_hidden(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    clock.now = datetime(2026, 11, 26, 12, 0, 0, 200_000, tzinfo=UTC)
+    editor.put("/articles/b", {"title": "Hai"})
+    early = client.get(FEED)
+    assert early.headers["Last-Modified"] == "Thu, 26 Nov 2026 11:59:59 GMT"
+    clock.forward(seconds=0.5)
+    editor.put("/articles/b", {"title": "Ba"})
+    since = {"If-Modified-Since": early.headers["Last-Modified"]}
+    assert "Ba" in client.get(FEED, headers=since).text
+    clock.forward(seconds=0.8)
+    late = client.get(FEED)
+    assert late.headers["Last-Modified"] == "Thu, 26 Nov 2026 12:00:00 GMT"
+    assert client.get(FEED, headers={"If-Modified-Since": late.headers["Last-Modified"]}).status_code == 304
+
+
+def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    paths = [
+        f"/feeds/{kind}{slug}.rss" for kind in ("news", "events") for slug in ("", "/giao-thong", "/van-hoa")
+    ]
+
+    def moved(method: str, document: object = None) -> set[str]:
+        before = {path: client.get(path).headers for path in paths}
+        assert editor.send(method, "/articles/a", document).status_code < 300
+        clock.forward(seconds=10)
+        found = set()
+        for path in paths:
+            since = {"If-Modified-Since": before[path]["Last-Modified"]}
+            etag, modified = (
+                client.get(path).headers[name] != before[path][name] for name in ("ETag", "Last-Modified")
+            )
+            assert etag == modified == (client.get(path, headers=since).status_code == 200)
+            if etag:
+                found.add(path)
+        return found
+
+    assert moved("PUT", {"title": "Một", "categories": ["van-hoa"]}) == set(paths[:3])
+    assert moved("PUT", {"title": "Một", "categories": ["van-hoa"]}) == set()
+    assert moved("DELETE") == {paths[0], paths[2]}
+
+
+def test_an_event_leaves_at_its_end_and_caches_know(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    clock.now = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
+    editor.put("/events/e", {"title": "Hội", "start": "2026-11-26T18:00:00", "end": "2026-11-26T19:00:30"})
+    path = "/feeds/events.rss"
+    first = client.get(path)
+    assert first.headers["Cache-Control"] == "public, max-age=30, stale-if-error=86400"
+    assert "Hội" in first.text
+    clock.forward(seconds=30)
+    after = client.get(path, headers={"If-Modified-Since": first.headers["Last-Modified"]})
+    assert after.status_code == 200
+    assert "Hội" not in after.text
+    assert after.headers["Cache-Control"] == "public, max-age=60, stale-if-error=86400"
+    clock.forward(seconds=5)
+    assert client.get(path).headers["Last-Modified"] == "Thu, 26 Nov 2026 12:00:30 GMT"
+    assert client.get(path).data == after.data
+
+
+def test_nothing_comes_from_the_request(client: FlaskClient) -> None:
+    forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+    for path in PATHS:
+        assert client.get(path, headers=forged).data == client.get(path).data
+        assert "evil" not in str(client.get(path, headers=forged).headers)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/feeds/news/khong-co.rss",
+        "/feeds/news.pdf",
+        "/feeds/tin.rss",
+        "/feeds/news/A.rss",
+        "/nix",
+        "/problems/nix",
+        "/feeds/news/%0d%0a.rss",
+    ],
+)
+def test_what_is_not_there_is_a_problem(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    kind = answer.get_json()["type"]
+    assert client.get(kind.removeprefix("https://feeds.example")).status_code == 200
+
+
+def test_only_get_and_head(client: FlaskClient) -> None:
+    answer = client.post(FEED)
+    assert answer.status_code == 405
+    assert answer.mimetype == "application/problem+json"
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_pages_let_no_script_run(client: FlaskClient) -> None:
+    for path in ("/", "/entries/a", "/problems/invalid"):
+        answer = client.get(path)
+        assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert "<script" not in answer.text
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_the_directory_names_every_feed(client: FlaskClient) -> None:
+    page = client.get("/").text
+    for kind in ("news", "events"):
+        for slug in ("", "/giao-thong", "/van-hoa"):
+            for format, media_type in (("rss", "application/rss+xml"), ("atom", "application/atom+xml")):
+                url = f"https://feeds.example/feeds/{kind}{slug}.{format}"
+                assert page.count(f'href="{url}"') == 2, "a link and one for autodiscovery"
+                assert f'type="{media_type}"' in page
+
+
+def test_probes(client: FlaskClient) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "ETag" not in answer.headers

@@ -1,0 +1,141 @@
+"""What was answered 2xx is stored: under concurrent writers, and when workers or the service are killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from pysqlite3 import dbapi2 as sqlite
+
+from feedsvc.model import SCOPES
+from tests.service import Service
+
+WRITERS = 4
+
+
+def integrity(database_url: str) -> str:
+    connection = sqlite.connect(database_url.removeprefix("sqlite:///"))
+    try:
+        found: str = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        return found
+    finally:
+        connection.close()
+
+
+def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
+    """`count` PUTs, 25 at a time: half of new entries, half of one that all writers share."""
+
+    def put(number: int) -> int:
+        id = f"{writer}-{number}" if number % 2 else "shared"
+        document = {"title": f"{writer} {number}"}
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.put(
+            f"{url}/api/v1/articles/{id}", json=document, headers=headers, timeout=60
+        ).status_code
+
+    with ThreadPoolExecutor(25) as pool:
+        return Counter(pool.map(put, range(count)))
+
+
+def test_concurrent_writers_lose_nothing(service: Service, database_url: str) -> None:
+    service.make_token(*SCOPES)
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(WRITERS) as pool:
+        jobs = [(service.url, service.token, writer, 250) for writer in range(WRITERS)]
+        statuses = sum(pool.starmap(put_many, jobs), Counter[int]())
+    assert set(statuses) == {200, 201}
+    assert statuses[201] == WRITERS * 125 + 1
+    shared = service.request("GET", "/api/v1/articles/shared").json()
+    assert shared["version"] == WRITERS * 125, "every update is counted, so none was lost"
+    found = 0
+    cursor = ""
+    while cursor is not None:
+        page = service.request("GET", f"/api/v1/articles?limit=200{cursor and '&cursor=' + cursor}").json()
+        found += len(page["items"])
+        cursor = page["next_cursor"]
+    assert found == WRITERS * 125 + 1
+    assert integrity(database_url) == "ok"
+
+
+class Writer(threading.Thread):
+    """Puts ever newer versions of its own entry, and notes the last one that was acknowledged."""
+
+    def __init__(self, service: Service, name: str) -> None:
+        super().__init__()
+        self.service, self.id = service, name
+        self.sent = self.acknowledged = 0
+        self.failures: list[int] = []
+        self.stopping = False
+
+    def run(self) -> None:
+        while not self.stopping:
+            self.sent += 1
+            try:
+                answer = self.service.request("PUT", f"/api/v1/articles/{self.id}", {"title": str(self.sent)})
+            except requests.RequestException:
+                time.sleep(0.02)  # the connection ended with its worker: stored or not, nothing was promised
+                continue
+            if answer.ok:
+                self.acknowledged = self.sent
+            else:
+                self.failures.append(answer.status_code)
+
+
+def torture(service: Service, database_url: str, seconds: float) -> int:
+    """Kill workers at random while writers write, then all at once; returns the number of kills."""
+    service.make_token(*SCOPES)
+    chance = random.Random(7)
+    writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    kills = 0
+    end = time.monotonic() + seconds
+    restarts: list[float] = []
+    while time.monotonic() < end:
+        for _ in range(6):
+            time.sleep(chance.uniform(0.15, 0.6))
+            if workers := service.workers():
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                kills += 1
+        service.kill()
+        kills += 1
+        restarts.append(service.start())
+    for writer in writers:
+        writer.stopping = True
+    for writer in writers:
+        writer.join()
+    for writer in writers:
+        assert writer.acknowledged > 0
+        assert writer.failures == [], "a killed worker is a closed connection, never an error"
+        stored = int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
+        assert writer.acknowledged <= stored <= writer.sent, "an acknowledged write is lost"
+    service.kill()
+    restarts.append(service.start())
+    assert max(restarts) < 3
+    assert integrity(database_url) == "ok"
+    for writer in writers:
+        assert (
+            int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
+            >= writer.acknowledged
+        )
+    return kills
+
+
+def test_killed_workers_and_a_killed_service_lose_nothing(service: Service, database_url: str) -> None:
+    assert torture(service, database_url, 5) >= 7
+
+
+@pytest.mark.soak
+def test_killed_for_long(service: Service, database_url: str) -> None:
+    seconds = float(os.environ.get("SOAK_SECONDS", "120"))
+    print(f"\n{torture(service, database_url, seconds)} kills in {seconds:.0f} s: no acknowledged write lost")
+    assert Path(database_url.removeprefix("sqlite:///")).exists()
