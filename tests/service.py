@@ -57,12 +57,12 @@ class Service:
         self.token = self.command("token", "create", "test", *options).strip()
         return self.token
 
-    def start(self, log: Path = Path(os.devnull)) -> float:
+    def start(self, log: Path = Path(os.devnull), app: str = "wsgi:app") -> float:
         """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"],
+                [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", app],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=output,

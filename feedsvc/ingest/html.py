@@ -22,8 +22,8 @@ IFRAME_HOSTS = set(
 TAGS = set(
     "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del details dfn div dl dt em "
     "figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol p picture pre q rp rt "
-    "ruby s samp section small source span strong sub summary sup table tbody td tfoot th thead time tr track "
-    "u ul var video".split()
+    "ruby s samp section small source span strong sub summary sup table tbody td tfoot th thead time tr "
+    "track u ul var video".split()
 )
 ATTRIBUTES = {
     "*": {"dir", "lang", "title"},

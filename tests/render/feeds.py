@@ -100,5 +100,5 @@ def feed(
     kind: str, format: str, *entries: Entry, category: Category | None = None, site: Site = SITE
 ) -> Feed:
     """A feed of some entries."""
-    query = FeedQuery(kind, format, category and category.slug)
+    query = FeedQuery(kind, format, category.slug if category else None)
     return Feed(query, site, category, datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC), None, entries)

@@ -6,10 +6,10 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from feedsvc.errors import Unavailable
 from feedsvc.model import Category, Entry, FeedQuery, utcnow
@@ -59,7 +59,7 @@ def test_pragmas(store: Store) -> None:
 
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(ValueError, match="naive"):
-        UTCDateTime().process_bind_param(datetime(2026, 1, 1), sa.dialects.sqlite.dialect())  # noqa: DTZ001
+        UTCDateTime().process_bind_param(datetime(2026, 1, 1), sqlite_dialect())  # noqa: DTZ001
 
 
 def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(store: Store) -> None:

@@ -1,0 +1,103 @@
+"""The documents say what is so: every setting, command, field, error and link, and the README's curl lines."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from config import Config
+from feedsvc.cli.commands import commands, services_of
+from feedsvc.deliver.problems import PROBLEMS
+from feedsvc.model import SCOPES
+from tests.service import ROOT, Service
+
+OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
+API = (ROOT / "docs/api.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("row", Config.from_env({}).table(), ids=lambda row: row[0])
+def test_every_setting_is_documented(row: tuple[str, str, str, str]) -> None:
+    assert f"| `{row[0]}` |" in OPERATING
+
+
+def command_names(group: click.Group, prefix: str = "") -> list[str]:
+    return [
+        name
+        for key, command in group.commands.items()
+        for name in (
+            command_names(command, f"{key} ") if isinstance(command, click.Group) else [prefix + key]
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", command_names(commands))
+def test_every_command_is_documented(name: str) -> None:
+    assert f"`{name}" in OPERATING
+
+
+def test_every_field_is_documented(app: Flask) -> None:
+    for name in services_of(app).schemas["events"].fields:
+        assert f"`{name}`" in API, name
+
+
+def test_every_error_and_scope_is_documented() -> None:
+    for problem in PROBLEMS.values():
+        assert f"| {problem.status} | `{problem.slug}` |" in API
+    for scope in SCOPES:
+        assert f"`{scope}`" in API
+        assert f"`{scope}`" in OPERATING
+
+
+def test_every_route_is_documented(app: Flask) -> None:
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]*>", "<x>", rule.rule)
+        known = re.sub(r"<[^>]*>", "<x>", README + API)
+        if path == "/static/style.css":
+            continue
+        stem = path.split("<x>")[0]
+        assert stem.rstrip("/") in known, rule.rule
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text("utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_dockerfile_starts_what_make_serve_starts() -> None:
+    makefile, dockerfile = ((ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile"))
+    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app" in makefile
+    assert '"gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"' in dockerfile
+
+
+def test_the_readmes_curl_lines(database_url: str) -> None:
+    service = Service(database_url)
+    welcome = service.command("welcome")
+    token = re.search(r"TOKEN=(fsv_\w+)", welcome)
+    assert token
+    service.start()
+    try:
+        lines = re.findall(r"^    curl (.*)$", README, re.MULTILINE)
+        assert len(lines) == 4
+        answers = []
+        for line in lines:
+            script = f"curl -sf {line.replace('localhost:8000', f'127.0.0.1:{service.port}')}"
+            done = subprocess.run(
+                ["bash", "-c", script],
+                env={**service.environ, "TOKEN": token[1]},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, line
+            answers.append(done.stdout)
+        assert '"title":"Xin chào"' in answers[0]
+        assert '"title":"Hội sách"' in answers[1]
+        assert "Xin chào" in answers[2]
+    finally:
+        service.stop()
