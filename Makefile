@@ -23,7 +23,7 @@ bench: $(VENV)/.tests
 	@exec $(BIN)/python -m bench
 
 soak: $(VENV)/.tests
-	@exec $(BIN)/pytest -m soak
+	@exec $(BIN)/pytest -m soak -s
 
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)

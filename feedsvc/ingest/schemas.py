@@ -80,7 +80,7 @@ class CategorySchema(Document):
     title = own.Text(200, required=True)
     description = own.Text(2000, lines=True)
     language = own.language()
-    url = own.Url()
+    url = own.url()
 
 
 class PersonSchema(Document):
@@ -88,7 +88,7 @@ class PersonSchema(Document):
 
     model = Person
     name = own.Text(200, required=True)
-    url = own.Url()
+    url = own.url()
     email = own.email()
 
 
@@ -97,14 +97,14 @@ class SourceSchema(Document):
 
     model = Source
     name = own.Text(200, required=True)
-    url = own.Url()
+    url = own.url()
 
 
 class ImageSchema(Document):
     """A picture."""
 
     model = Image
-    url = own.Url(required=True)
+    url = own.url(required=True)
     alt = own.Text(1000)
     caption = own.Text(2000)
     credit = own.Text(500)
@@ -118,10 +118,9 @@ class AttachmentSchema(Document):
     """An attached file; member names are JSON Feed's."""
 
     model = Enclosure
-    url = own.Url(required=True)
+    url = own.url(required=True)
     type = own.media_type(required=True, data_key="mime_type")
-    length = own.count()
-    length.data_key = "size_in_bytes"
+    length = own.count(data_key="size_in_bytes")
     title = own.Text(500)
     duration = own.Float(data_key="duration_in_seconds", validate=Range(0, 10_000_000))
 
@@ -132,7 +131,7 @@ class PlaceSchema(Document):
     model = Place
     name = own.Text(500, required=True)
     address = own.Text(1000)
-    url = own.Url()
+    url = own.url()
     latitude = own.Float(validate=Range(-90, 90))
     longitude = own.Float(validate=Range(-180, 180))
 
@@ -151,7 +150,7 @@ class EntrySchema(Document):
     kind = fields.String(dump_only=True)
     id = own.Matching(_ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit")
     guid = fields.String(dump_only=True)
-    url = own.Url()
+    url = own.url()
     title = own.Text(500, required=True)
     summary = own.Text(2000, lines=True)
     content_html = fields.String()
@@ -160,7 +159,7 @@ class EntrySchema(Document):
     authors = own.several(PersonSchema, 50)
     source = fields.Nested(SourceSchema)
     rights = own.Text(1000)
-    categories = fields.List(own.CategorySlug(), validate=Length(max=50))
+    categories = fields.List(own.Slug(), validate=Length(max=50))
     image = own.NestedOrUrl(ImageSchema)
     attachments = own.several(AttachmentSchema, 50)
     date_published = own.Time(attribute="published")
@@ -231,7 +230,7 @@ class EventSchema(EntrySchema):
     kind_name = "events"
     start = own.DateOrTime(required=True, attribute="event.start")
     end = own.DateOrTime(attribute="event.end")
-    timezone = own.Zone(attribute="event.timezone")
+    timezone = own.zone(attribute="event.timezone")
     all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
     location = fields.Nested(PlaceSchema, attribute="event.location")
     organizer = fields.Nested(PersonSchema, attribute="event.organizer")
