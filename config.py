@@ -66,6 +66,13 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def boolean(value: str) -> bool:
+    """Yes or no."""
+    if value.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value.lower() == "true"
+
+
 def language(value: str) -> str:
     """A BCP 47 language tag."""
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", value):
@@ -119,6 +126,9 @@ class Config:
     max_age: int = setting("60", integer(0, 86400), "seconds that caches may keep a public answer")
     max_body: int = setting(
         str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"
+    )
+    require_if_match: bool = setting(
+        "false", boolean, "whether a change must name the version it is made for"
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 

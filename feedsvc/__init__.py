@@ -68,8 +68,8 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
     api = Api(app)
-    api.register_blueprint(entries_blueprint("articles", articles, store))
-    api.register_blueprint(entries_blueprint("events", events, store))
+    api.register_blueprint(entries_blueprint("articles", articles, store, config.require_if_match))
+    api.register_blueprint(entries_blueprint("events", events, store, config.require_if_match))
     api.register_blueprint(categories_blueprint(store))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site.public_url, config.max_age))

@@ -49,5 +49,13 @@ class Conflict(FeedsvcError):
     """What is stored stands against it."""
 
 
+class PreconditionFailed(FeedsvcError):
+    """What is stored is not what the request was made for."""
+
+
+class PreconditionRequired(FeedsvcError):
+    """The request must say which version it was made for."""
+
+
 class Unavailable(FeedsvcError):
     """The database cannot do it now; it may work in a moment."""

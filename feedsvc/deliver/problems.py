@@ -32,6 +32,8 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
     errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),
     errors.Unavailable: Problem(503, "unavailable", "The database cannot be used now", "Nothing was stored. Try again after the seconds that Retry-After gives."),
+    errors.PreconditionFailed: Problem(412, "precondition-failed", "The entry has changed since", "If-Match names a version that is no longer stored, or If-None-Match one that is. Read the entry again, and decide anew."),
+    errors.PreconditionRequired: Problem(428, "precondition-required", "Say which version is meant", "This service takes changes only with If-Match and the ETag of the version that was read, or If-None-Match: * to create."),
     405: Problem(405, "method-not-allowed", "The method is not allowed here", "The Allow header names the methods that are."),
     411: Problem(411, "length-required", "The length of the body is missing", "Send a Content-Length; bodies in chunks are not read."),
     413: Problem(413, "too-large", "The body is too large", "The operator's limit is passed. Send less at once."),

@@ -38,6 +38,19 @@ def parse(body: bytes) -> Any:
     return value
 
 
+def merge(document: Any, patch: Any) -> Any:
+    """A document with a JSON merge patch applied (RFC 7396 §2)."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
-from feedsvc.ingest.requests import BodyParser, current_token, requires
+from feedsvc.ingest.documents import merge
+from feedsvc.ingest.requests import (
+    BodyParser,
+    current_token,
+    faults,
+    precondition,
+    read_document,
+    requires,
+)
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import Entry
-from feedsvc.store import Store
+from feedsvc.store import Check, Store, any_version
 
 
 class PageArguments(Schema):
@@ -27,10 +36,22 @@ class PageArguments(Schema):
     limit = fields.Integer(validate=Range(1, 200), load_default=50)
 
 
-def entries_blueprint(name: str, schema: EntrySchema, store: Store) -> Blueprint:
+class _Overtaken(Exception):
+    """Another write came between the reading of an entry and its patch."""
+
+
+def _unchanged(check: Check, read: Entry, found: Entry | None) -> None:
+    """Ask a check of the stored entry, and that it is still the one that was read."""
+    check(found)
+    if found is None or found.version != read.version:
+        raise _Overtaken
+
+
+def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_match: bool) -> Blueprint:
     """The collection of one kind under `/api/v1/<name>`.
 
     :param schema: the kind's schema.
+    :param require_if_match: whether a change must say which version it is made for.
     """
     kind = schema.kind_name
     blueprint = Blueprint(name, __name__, url_prefix=f"/api/v1/{name}")
@@ -44,9 +65,9 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store) -> Blueprint
             headers["Location"] = f"{schema.site.public_url}/api/v1/{name}/{entry.id}"
         return schema.dump(entry), status, headers
 
-    def write(entry: Entry, *, create: bool = False) -> ResponseReturnValue:
+    def write(entry: Entry, *, create: bool = False, check: Check = any_version) -> ResponseReturnValue:
         with store.write(current_token().name) as writer:
-            stored, new = writer.put(entry, create=create, publish=may_publish())
+            stored, new = writer.put(entry, create=create, publish=may_publish(), check=check)
         return answer(stored, 201 if new else 200)
 
     def may_publish() -> bool:
@@ -66,7 +87,33 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store) -> Blueprint
         """Create or replace an entry under the editor's own id."""
         if entry.id != id:
             raise Invalid(Fault("#/id", "Another id than in the path."))
-        return write(entry)
+        return write(entry, check=precondition(require_if_match))
+
+    @blueprint.patch("/<id>")
+    @may_write
+    def patch(id: str) -> ResponseReturnValue:
+        """Change members of an entry by a JSON merge patch (RFC 7396)."""
+        changes, check = read_document(request), precondition(require_if_match)
+        while True:
+            with store.read() as reader:
+                old = reader.entry(id, kind)
+            entry = merged(old, changes)
+            try:
+                return write(entry, check=partial(_unchanged, check, old))
+            except _Overtaken:
+                continue
+
+    def merged(old: Entry, changes: object) -> Entry:
+        """The entry that a patch makes of another; what results is validated as a whole."""
+        if not isinstance(changes, dict):
+            raise Invalid(Fault("#", "A merge patch is an object."))
+        try:
+            entry: Entry = schema.load(merge(schema.given(old), changes))
+        except ValidationError as error:
+            raise Invalid(*faults(error.messages)) from None
+        if entry.id != old.id:
+            raise Invalid(Fault("#/id", "The id of an entry does not change."))
+        return entry
 
     @blueprint.get("/<id>")
     @may_read
@@ -99,7 +146,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store) -> Blueprint
     def delete(id: str) -> Response:
         """Take an entry away; its tombstone stays."""
         with store.write(current_token().name) as writer:
-            writer.delete(kind, id, publish=may_publish())
+            writer.delete(kind, id, publish=may_publish(), check=precondition(require_if_match))
         return Response(status=204)
 
     return blueprint

@@ -11,9 +11,17 @@ from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
-from feedsvc.errors import Fault, Forbidden, Invalid, Malformed, Unauthorized
+from feedsvc.errors import (
+    Fault,
+    Forbidden,
+    Invalid,
+    Malformed,
+    PreconditionFailed,
+    PreconditionRequired,
+    Unauthorized,
+)
 from feedsvc.ingest import documents
-from feedsvc.model import Token
+from feedsvc.model import Entry, Token
 from feedsvc.store.tokens import Tokens
 
 _P = ParamSpec("_P")
@@ -48,23 +56,48 @@ def current_token() -> Token:
     return token
 
 
+def precondition(required: bool) -> Callable[[Entry | None], None]:
+    """What If-Match and If-None-Match demand of the stored entry (RFC 9110 §13.1), to be asked in the write.
+
+    :raises PreconditionRequired: one is `required`, and there is none.
+    """
+    match = request.if_match if "If-Match" in request.headers else None
+    none_match = request.if_none_match if "If-None-Match" in request.headers else None
+    if required and match is None and none_match is None:
+        raise PreconditionRequired("If-Match with the entry's ETag is needed, or If-None-Match: * to create.")
+
+    def check(old: Entry | None) -> None:
+        stored = None if old is None or old.status == "deleted" else str(old.version)
+        if match is not None and (stored is None or not match.contains(stored)):
+            raise PreconditionFailed("The entry is not in the version that If-Match names.")
+        if none_match is not None and stored is not None and none_match.contains(stored):
+            raise PreconditionFailed("The entry is there, in a version that If-None-Match excludes.")
+
+    return check
+
+
+def read_document(req: Request) -> Any:
+    """The strict JSON in a request's body.
+
+    :raises Malformed: it is none.
+    """
+    if req.content_length is None:
+        raise LengthRequired("A body needs a Content-Length.")
+    if req.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
+    if not req.is_json:
+        raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
+    return documents.parse(req.get_data(cache=False))
+
+
 class BodyParser(FlaskParser):
     """Reads JSON bodies strictly; an id in the path is the document's where that has none."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": "raise"}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The request's document.
-
-        :raises Malformed: it is no strict JSON.
-        """
-        if req.content_length is None:
-            raise LengthRequired("A body needs a Content-Length.")
-        if req.headers.get("Content-Encoding", "identity") != "identity":
-            raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
-        if not req.is_json:
-            raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
-        document = documents.parse(req.get_data(cache=False))
+        """The request's document."""
+        document = read_document(req)
         if isinstance(document, dict):
             return {**(req.view_args or {}), **document}
         return document

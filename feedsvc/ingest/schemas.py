@@ -206,13 +206,19 @@ class EntrySchema(Document):
             except ValueError as error:
                 raise ValidationError(str(error), "content_html") from None
         if not data.get("summary"):
-            body = html.plain(data.get("content_html") or "") or text.line(data.get("content_text") or "")
-            data["summary"] = text.shorten(body, SUMMARY_LENGTH)
+            data["summary"] = _summary(data.get("content_html"), data.get("content_text"))
         data.setdefault("language", self.site.language)
         for name in ("authors", "attachments"):
             data[name] = tuple(data.get(name, ()))
         data["categories"] = tuple(Category(slug, "") for slug in data.get("categories", ()))
         return Entry(kind=self.kind_name, event=self.event(data.pop("event", None)), **data)
+
+    def given(self, entry: Entry) -> dict[str, Any]:
+        """The document of a stored entry without what was derived from the rest: what a patch changes."""
+        document: dict[str, Any] = self.dump(entry)
+        if entry.summary == _summary(entry.content_html, entry.content_text):
+            del document["summary"]
+        return document
 
     def event(self, details: dict[str, Any] | None) -> EventDetails | None:
         """The event's details, of a kind that has them."""
@@ -260,3 +266,9 @@ class EventSchema(EntrySchema):
                     "Must be after the start: the end of all-day events is exclusive.", "end"
                 )
         return found
+
+
+def _summary(content_html: str | None, content_text: str | None) -> str:
+    """What stands for a summary where none was given."""
+    body = html.plain(content_html or "") or text.line(content_text or "")
+    return text.shorten(body, SUMMARY_LENGTH)

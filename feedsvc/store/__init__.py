@@ -11,9 +11,9 @@ from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.reader import Reader
 from feedsvc.store.tokens import Tokens
-from feedsvc.store.writer import Writer
+from feedsvc.store.writer import Check, Writer, any_version
 
-__all__ = ["Reader", "Store", "Writer"]
+__all__ = ["Check", "Reader", "Store", "Writer", "any_version"]
 
 
 class Store:

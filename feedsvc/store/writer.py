@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 
 import sqlalchemy as sa
@@ -17,6 +17,13 @@ from feedsvc.store.tables import categories, entries, event_details, placements
 
 _CONTENT = ("summary", "content_html", "content_text", "authors", "source", "image", "attachments", "rights")
 
+Check = Callable[[Entry | None], None]
+"""Looks at the stored entry before it is changed, and raises where it must not be."""
+
+
+def any_version(old: Entry | None) -> None:
+    """The check that takes whatever is stored."""
+
 
 class Writer(Reader):
     """One write transaction; it sees its own changes."""
@@ -25,7 +32,9 @@ class Writer(Reader):
         super().__init__(connection)
         self._ledger = ledger
 
-    def put(self, entry: Entry, *, create: bool = False, publish: bool = True) -> tuple[Entry, bool]:
+    def put(
+        self, entry: Entry, *, create: bool = False, publish: bool = True, check: Check = any_version
+    ) -> tuple[Entry, bool]:
         """Store an entry under its id; returns it as stored, and whether it is new.
 
         One that is already stored so is left alone. A deleted one is restored under its guid. Of the
@@ -33,11 +42,13 @@ class Writer(Reader):
 
         :param create: the id must never have been used.
         :param publish: whether what readers see may change.
+        :param check: raises where the stored entry is not the one that is meant.
         :raises Conflict: the id is taken: by the other kind, or at all where `create`.
         :raises Forbidden: it is or would be published, without `publish`.
         :raises Invalid: a category does not exist.
         """
         pk, old = self._find(entry.id)
+        check(old)
         if not publish and "published" in (entry.status, old and old.status):
             raise Forbidden(
                 f"The token may only leave drafts; publishing needs the scope {entry.kind}:publish."
@@ -64,7 +75,7 @@ class Writer(Reader):
         self._ledger.record("put", entry.kind, entry.id, entry.version, before | self._topics_of(pk))
         return entry, old is None or old.status == "deleted"
 
-    def delete(self, kind: str, id: str, *, publish: bool = True) -> None:
+    def delete(self, kind: str, id: str, *, publish: bool = True, check: Check = any_version) -> None:
         """Take an entry away; what stays is its tombstone.
 
         :raises Forbidden: it is published, without `publish`.
@@ -76,6 +87,7 @@ class Writer(Reader):
             raise NotFound(f"There is no entry “{id}”.")
         if old.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
+        check(old)
         if not publish and old.status == "published":
             raise Forbidden(f"The entry is published; to delete it needs the scope {kind}:publish.")
         before = self._topics_of(pk)
