@@ -3,4 +3,4 @@
 from config import Config
 from feedsvc import create_app
 
-app = create_app(Config.from_env())
+app = create_app(Config.from_env(), background=True)

@@ -18,10 +18,11 @@ from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
 from feedsvc.deliver.problems import problems_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
+from feedsvc.ingest.changes_api import changes_blueprint
 from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.schemas import EntrySchema, EventSchema
 from feedsvc.model import Clock, Site, utcnow
-from feedsvc.store import Store
+from feedsvc.store import Store, keep_settled
 
 if TYPE_CHECKING:
     from config import Config
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def create_app(config: Config, clock: Clock = utcnow) -> Flask:
+def create_app(config: Config, clock: Clock = utcnow, *, background: bool = False) -> Flask:
     """The WSGI application, its database brought to the newest schema.
+
+    :param background: whether a thread lets scheduled entries appear and expired ones leave.
 
     :raises Unavailable: the database does not answer.
     """
@@ -47,13 +50,15 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     )
     store = Store(config.database_url, clock)
     store.upgrade()
+    if background:
+        keep_settled(store.settle)
 
     def unknown_slugs(slugs: Iterable[str]) -> set[str]:
         with store.read() as reader:
             return reader.unknown_slugs(slugs)
 
-    articles = EntrySchema(site, clock, unknown_slugs)
-    events = EventSchema(site, clock, unknown_slugs)
+    articles = EntrySchema(site, unknown_slugs)
+    events = EventSchema(site, unknown_slugs)
 
     app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
     app.config.update(
@@ -71,6 +76,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     api.register_blueprint(entries_blueprint("articles", articles, store, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, config.require_if_match))
     api.register_blueprint(categories_blueprint(store))
+    api.register_blueprint(changes_blueprint(store, {"news": articles, "events": events}))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
     register_commands(app, config, store, {"news": articles, "events": events})

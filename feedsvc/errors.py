@@ -45,6 +45,14 @@ class Gone(FeedsvcError):
     """It was there once, and was removed."""
 
 
+class Renamed(FeedsvcError):
+    """It has another slug now, which is `new`."""
+
+    def __init__(self, new: str) -> None:
+        super().__init__(f"It is named “{new}” now.")
+        self.new = new
+
+
 class Conflict(FeedsvcError):
     """What is stored stands against it."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 KINDS = ("news", "events")
+STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -144,8 +145,8 @@ class EventDetails:
 class Entry:
     """An article or an event, cleaned; everything behind the door trusts it.
 
-    `guid`, `updated` and `version` are the store's to give. `published` is None until it is settled:
-    at the first publication.
+    `guid`, `updated`, `version` and `withdrawn` (when it was) are the store's to give. `published` is None
+    until it is settled: at the first publication.
     """
 
     id: str
@@ -164,15 +165,35 @@ class Entry:
     image: Image | None = None
     attachments: tuple[Enclosure, ...] = ()
     event: EventDetails | None = None
+    notice: str | None = None
+    expires: datetime | None = None
     published: datetime | None = None
     guid: str = ""
     updated: datetime = EPOCH
     version: int = 0
+    withdrawn: datetime | None = None
+
+    def as_seen(self) -> Entry:
+        """The entry as readers see it: of one that was withdrawn, the notice alone."""
+        if self.status != "withdrawn":
+            return self
+        return replace(
+            self, summary="", content_html=None, content_text=None, source=None, image=None, attachments=()
+        )
 
     @property
     def announced(self) -> datetime:
         """The instant of publication, for formats; of a draft, which is in no feed, its last edit."""
         return self.published or self.updated
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The newest step of an entry in the ledger: whether it is visible since, and how."""
+
+    seq: int
+    visible: bool
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)

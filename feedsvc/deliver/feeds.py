@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
 from feedsvc import select
 from feedsvc.deliver.caching import Answer, respond
-from feedsvc.errors import NotFound
+from feedsvc.errors import NotFound, Renamed
 from feedsvc.model import KINDS, Clock, FeedQuery, Site
 from feedsvc.render import FORMATS
 
@@ -27,7 +28,20 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         """One feed."""
         if kind not in KINDS or format not in FORMATS:
             raise NotFound("There is no such feed.")
-        return respond(answer(FeedQuery(kind, format, category)), request, max_age)
+        query = FeedQuery(kind, format, category)
+        try:
+            return respond(answer(query), request, max_age)
+        except Renamed as error:
+            return moved(site.public_url + replace(query, category=error.new).path)
+
+    def moved(url: str) -> Response:
+        """A permanent redirect that keeps the query."""
+        asked = request.query_string.decode("latin-1")
+        headers = {
+            "Location": f"{url}?{asked}" if asked else url,
+            "Cache-Control": f"public, max-age={max_age}",
+        }
+        return Response(status=301, headers=headers)
 
     def answer(query: FeedQuery) -> Answer:
         looked = clock()

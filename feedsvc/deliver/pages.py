@@ -13,7 +13,6 @@ from flask import Blueprint, Response, render_template, request
 
 from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.page_words import phrases, size
-from feedsvc.errors import NotFound
 from feedsvc.model import EPOCH, KINDS, Category, Clock, Entry, Feed, FeedQuery, Site
 from feedsvc.render import FORMATS, words
 from feedsvc.render.body import body
@@ -31,7 +30,7 @@ _HEADING = re.compile(r"(</?h)([1-5])\b")
 class Snapshot(Protocol):
     """What pages are made from; `store.Reader` is one."""
 
-    def entry(self, id: str) -> Entry: ...
+    def public_entry(self, id: str) -> Entry: ...
     def categories(self) -> list[Category]: ...
     def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime: ...
 
@@ -61,9 +60,7 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         """The page of one entry."""
         looked = clock()
         with snapshots() as snapshot:
-            found = snapshot.entry(id)
-            if found.status != "published":
-                raise NotFound(f"There is no entry “{id}”.")
+            found = snapshot.public_entry(id)
             slugs: list[str | None] = [category.slug for category in found.categories] or [None]
             modified = snapshot.last_change((found.kind, slug) for slug in slugs)
         rows = feeds(found.kind, found.categories)

@@ -28,6 +28,7 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Unauthorized: Problem(401, "unauthorized", "A valid token is needed", "Send Authorization: Bearer with a token that is neither misspelt nor revoked."),
     errors.Forbidden: Problem(403, "forbidden", "The token may not do this", "The token is valid but lacks the scope that the detail names. An operator can make one that has it."),
     errors.NotFound: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
+    errors.Renamed: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
     errors.Conflict: Problem(409, "conflict", "What is stored stands against it", "The id is taken. Use PUT to replace an entry, or another id."),
     errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
     errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),

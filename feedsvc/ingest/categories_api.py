@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
+from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
-from feedsvc.ingest.requests import BodyParser, current_token, requires
+from feedsvc.ingest.documents import merge
+from feedsvc.ingest.requests import BodyParser, current_token, faults, read_document, requires
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category
 from feedsvc.store import Store
@@ -17,6 +20,7 @@ def categories_blueprint(store: Store) -> Blueprint:
     blueprint = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
     blueprint.ARGUMENTS_PARSER = BodyParser()
     schema = CategorySchema()
+    may_write = requires(store.tokens, "categories:write")
 
     @blueprint.get("")
     def all() -> ResponseReturnValue:
@@ -25,7 +29,7 @@ def categories_blueprint(store: Store) -> Blueprint:
             return {"categories": schema.dump(reader.categories(), many=True)}
 
     @blueprint.put("/<slug>")
-    @requires(store.tokens, "categories:write")
+    @may_write
     @blueprint.arguments(schema)
     def put(category: Category, slug: str) -> ResponseReturnValue:
         """Create or replace a category."""
@@ -34,5 +38,30 @@ def categories_blueprint(store: Store) -> Blueprint:
         with store.write(current_token().name) as writer:
             new = writer.put_category(category)
         return schema.dump(category), 201 if new else 200
+
+    @blueprint.patch("/<slug>")
+    @may_write
+    def patch(slug: str) -> ResponseReturnValue:
+        """Change members of a category by a JSON merge patch; another `slug` renames it."""
+        changes = read_document(request)
+        if not isinstance(changes, dict):
+            raise Invalid(Fault("#", "A merge patch is an object."))
+        with store.write(current_token().name) as writer:
+            try:
+                category: Category = schema.load(merge(schema.dump(writer.category(slug)), changes))
+            except ValidationError as error:
+                raise Invalid(*faults(error.messages)) from None
+            if category.slug != slug:
+                writer.rename_category(slug, category.slug)
+            writer.put_category(category)
+        return schema.dump(category), 200
+
+    @blueprint.delete("/<slug>")
+    @may_write
+    def retire(slug: str) -> Response:
+        """Retire a category: it leaves its entries, and its feeds are gone."""
+        with store.write(current_token().name) as writer:
+            writer.retire_category(slug)
+        return Response(status=204)
 
     return blueprint

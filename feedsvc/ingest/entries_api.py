@@ -23,14 +23,14 @@ from feedsvc.ingest.requests import (
     requires,
 )
 from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.model import Entry
+from feedsvc.model import STATUSES, Entry
 from feedsvc.store import Check, Store, any_version
 
 
 class PageArguments(Schema):
     """The parameters of a listing."""
 
-    status = fields.String(validate=OneOf(("draft", "published")))
+    status = fields.String(validate=OneOf(STATUSES))
     category = own.Slug()
     cursor = own.Matching("[0-9]{1,18}", "a cursor that this service gave")
     limit = fields.Integer(validate=Range(1, 200), load_default=50)

@@ -22,8 +22,9 @@ from marshmallow.validate import Length, OneOf, Range
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import html, text
 from feedsvc.model import (
+    EPOCH,
+    STATUSES,
     Category,
-    Clock,
     Enclosure,
     Entry,
     EventDetails,
@@ -39,7 +40,6 @@ UnknownSlugs = Callable[[Iterable[str]], set[str]]
 
 SUMMARY_LENGTH = 300
 _ID = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
-_AHEAD = "Lies ahead; entries cannot be scheduled."
 
 
 class Document(Schema):
@@ -164,11 +164,13 @@ class EntrySchema(Document):
     attachments = own.several(AttachmentSchema, 50)
     date_published = own.Time(attribute="published")
     date_modified = own.Time(attribute="updated", dump_only=True)
-    status = fields.String(validate=OneOf(("draft", "published")))
+    status = fields.String(validate=OneOf(STATUSES))
+    notice = own.Text(2000, lines=True)
+    expires = own.Time()
     version = fields.Integer(dump_only=True)
 
-    def __init__(self, site: Site, clock: Clock, unknown_slugs: UnknownSlugs, **kwargs: Any) -> None:
-        self.site, self.clock, self.unknown_slugs = site, clock, unknown_slugs
+    def __init__(self, site: Site, unknown_slugs: UnknownSlugs, **kwargs: Any) -> None:
+        self.site, self.unknown_slugs = site, unknown_slugs
         super().__init__(**kwargs)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
@@ -182,8 +184,8 @@ class EntrySchema(Document):
         errors: dict[str, Any] = {}
         if "content_html" in data and "content_text" in data:
             errors["content_text"] = ["An entry has content_html or content_text, not both."]
-        if "published" in data and data["published"] > self.clock():
-            errors["date_published"] = [_AHEAD]
+        if "expires" in data and data["expires"] <= data.get("published", EPOCH):
+            errors["expires"] = ["Must be after date_published."]
         slugs = [slug for slug in data.get("categories", ()) if isinstance(slug, str)]
         unknown = self.unknown_slugs(slugs) if slugs else set()
         wrong = {n: ["There is no such category."] for n, slug in enumerate(slugs) if slug in unknown}

@@ -14,10 +14,11 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def body(entry: Entry, site: Site) -> str:
-    """An event's date and place, the picture, the content, and who is credited for it."""
+    """A notice, an event's date and place, the picture, the content, and who is credited for it."""
     content = entry.content_html or _paragraphs(entry.content_text or "")
     lead = words.lead(entry, site)
-    parts = [f"<p><strong>{escape(lead, quote=False)}</strong></p>" if lead else ""]
+    said = (words.notice(entry, site.language), lead)
+    parts = [f"<p><strong>{escape(line, quote=False)}</strong></p>" for line in said if line]
     if entry.image and entry.image.url not in map(unescape, _IMAGE_URL.findall(content)):
         parts.append(_figure(entry.image, site.language))
     parts += [content, _credit(entry, content, site.language)]

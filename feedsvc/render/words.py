@@ -18,6 +18,8 @@ _PHRASES = {
         "cancelled": "Huỷ: {}",
         "postponed": "Hoãn: {}",
         "tentative": "Dự kiến: {}",
+        "withdrawn": "Đã gỡ: {}",
+        "correction": "Đính chính: {}",
         "all day": "Cả ngày {}",
         "days": "Từ {} đến {}",
         "at": "{time}, {day}",
@@ -32,6 +34,8 @@ _PHRASES = {
         "cancelled": "Cancelled: {}",
         "postponed": "Postponed: {}",
         "tentative": "Tentative: {}",
+        "withdrawn": "Withdrawn: {}",
+        "correction": "Correction: {}",
         "all day": "All day, {}",
         "days": "From {} to {}",
         "at": "{time}, {day}",
@@ -62,10 +66,19 @@ def feed_description(feed: Feed) -> str:
 
 
 def entry_title(entry: Entry, language: str) -> str:
-    """The title of an entry; of an event with a word in front where it does not take place as planned."""
+    """The title of an entry, with a word in front where it is withdrawn or not to take place as planned."""
+    if entry.status == "withdrawn":
+        return phrase(language, "withdrawn").format(entry.title)
     if entry.event is None or entry.event.status == "confirmed":
         return entry.title
     return phrase(language, entry.event.status).format(entry.title)
+
+
+def notice(entry: Entry, language: str) -> str:
+    """What is to be said of an entry before anything else: a correction, or why it was withdrawn."""
+    if not entry.notice:
+        return ""
+    return phrase(language, "withdrawn" if entry.status == "withdrawn" else "correction").format(entry.notice)
 
 
 def lead(entry: Entry, site: Site) -> str:
@@ -81,7 +94,8 @@ def lead(entry: Entry, site: Site) -> str:
 
 def summary(entry: Entry, site: Site) -> str:
     """The plain summary of an entry, an event's date and place first."""
-    return ". ".join(part for part in (lead(entry, site), entry.summary) if part)
+    said = notice(entry, site.language) if entry.status == "withdrawn" else entry.summary
+    return ". ".join(part for part in (lead(entry, site), said) if part)
 
 
 def when(event: EventDetails, site: Site) -> str:

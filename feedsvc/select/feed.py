@@ -23,4 +23,6 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     """
     category = snapshot.category(query.category) if query.category else None
     updated, due = snapshot.stamp(query.kind, query.category, now)
-    return Feed(query, site, category, updated, due, tuple(snapshot.newest(query, now)))
+    return Feed(
+        query, site, category, updated, due, tuple(entry.as_seen() for entry in snapshot.newest(query, now))
+    )

@@ -9,11 +9,12 @@ from feedsvc.model import Clock
 from feedsvc.store.database import Database
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
+from feedsvc.store.moments import keep_settled
 from feedsvc.store.reader import Reader
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer, any_version
 
-__all__ = ["Check", "Reader", "Store", "Writer", "any_version"]
+__all__ = ["Check", "Reader", "Store", "Writer", "any_version", "keep_settled"]
 
 
 class Store:
@@ -43,6 +44,18 @@ class Store:
             ledger = Ledger(connection, self._clock, token)
             yield Writer(connection, ledger)
             ledger.close()
+
+    def settle(self) -> int:
+        """Let appear and leave what is due by now; returns how many entries did.
+
+        :raises Unavailable: as `read` and `write`.
+        """
+        with self.read() as reader:
+            due = reader.next_moment()
+        if due is None or due > self._clock():
+            return 0
+        with self.write("moments") as writer:
+            return writer.settle()
 
     def upgrade(self) -> bool:
         """Bring the database to the newest schema; returns whether there was anything to do."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.types.string import StrDumperUnknown
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
@@ -26,6 +27,18 @@ PRAGMAS = (
     "trusted_schema = OFF",
 )
 
+CONNECTING = {
+    "connect_timeout": 3,
+    # A server that vanishes without a word is noticed, whether it was being sent to or waited for.
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""How PostgreSQL's client connects, where the URL does not say otherwise."""
+
+SESSION = "-c statement_timeout={busy} -c idle_in_transaction_session_timeout={idle}"
+
 
 def safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
     """Whether this SQLite has the fix for the WAL-reset bug, by which an answered commit may be lost."""
@@ -38,24 +51,29 @@ class Database:
     def __init__(self, url: str) -> None:
         target = sa.make_url(url)
         options: dict[str, Any] = {"pool_timeout": BUSY_SECONDS, "pool_size": 8, "max_overflow": 32}
+        # SQLite's busy handler is not fair; the writers of one process queue here instead. PostgreSQL's row
+        # locks are, so there nobody waits twice.
+        self._writers: AbstractContextManager[object] = nullcontext()
         if target.get_backend_name() == "sqlite":
             if target.database:
                 Path(target.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(target, module=sqlite, **options)
             _set_up_sqlite(self.engine)
             reading: dict[str, Any] = {"readonly": True}
+            self._writers = _Queue()
         else:
             self.engine = sa.create_engine(
                 target,
                 pool_pre_ping=True,
-                connect_args={
-                    "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000"
-                },
+                # Whatever the server's default is. Writers take the ledger's row first and see from then on
+                # all that was written before, so none of them can fail to serialise; nor can they deadlock,
+                # as tokens, the only rows written without the ledger's, are written one a transaction.
+                isolation_level="READ COMMITTED",
+                connect_args=_postgresql_arguments(target),
                 **options,
             )
+            _set_up_postgresql(self.engine)
             reading = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
-        # SQLite's busy handler is not fair; the writers of one process queue here instead.
-        self._writers = threading.Lock()
         self._readonly = self.engine.execution_options(**reading)
 
     @contextmanager
@@ -73,13 +91,26 @@ class Database:
 
         :raises Unavailable: where the database is locked, full, read-only or away.
         """
-        if not self._writers.acquire(timeout=BUSY_SECONDS):
+        with self._writers, _translated(), self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self.engine.dispose()
+
+
+class _Queue:
+    """A lock that is waited for only so long."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
             raise Unavailable("The database is busy with other writes.")
-        try:
-            with _translated(), self.engine.begin() as connection:
-                yield connection
-        finally:
-            self._writers.release()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 @contextmanager
@@ -103,3 +134,25 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
     def begin(connection: sa.Connection) -> None:
         readonly = connection.get_execution_options().get("readonly")
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:
+    busy = int(BUSY_SECONDS * 1000)
+    given = url.query
+    arguments: dict[str, Any] = {name: value for name, value in CONNECTING.items() if name not in given}
+    # Of options that are named twice, the last one counts: the URL's.
+    arguments["options"] = f"{SESSION.format(busy=busy, idle=2 * busy)} {given.get('options', '')}"
+    return arguments
+
+
+class _Text(StrDumperUnknown):
+    """PostgreSQL has no NUL in text: what is looked for with one is sent so that it finds nothing."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+def _set_up_postgresql(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def connect(connection: Any, record: object) -> None:
+        connection.adapters.register_dumper(str, _Text)

@@ -39,8 +39,8 @@ class Ledger:
         self._time = max(self.clock(), self._time + timedelta(microseconds=1))
         return self._time
 
-    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Topic]) -> None:
-        """Note one change and the topics whose feeds it moves."""
+    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Topic]) -> int:
+        """Note one change and the topics whose feeds it moves; returns its step."""
         self._seq += 1
         self._changes.append(
             {
@@ -53,6 +53,7 @@ class Ledger:
             }
         )
         self._topics.update(touched)
+        return self._seq
 
     def close(self) -> None:
         """Write the steps; the last act before COMMIT, so that their time is as late as can be."""

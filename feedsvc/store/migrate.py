@@ -29,6 +29,9 @@ def upgrade(database: Database) -> bool:
             return False
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
+            # A migration takes as long as it takes, and those who wait for it too.
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         if is_current(connection):
             return False

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Gone, NotFound
-from feedsvc.model import Category, Entry, FeedQuery
+from feedsvc.errors import Gone, NotFound, Renamed
+from feedsvc.model import Category, Change, Entry, FeedQuery
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, joined
-from feedsvc.store.tables import categories, entries, placements, topics
+from feedsvc.store.tables import categories, entries, ledger, placements, renames, topics
 
 Found = list[tuple[int, Entry]]
 """Entries with their keys in the database."""
@@ -35,6 +35,63 @@ class Reader:
         if found[0][1].status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         return found[0][1]
+
+    def public_entry(self, id: str) -> Entry:
+        """The entry of this id as readers see it now.
+
+        :raises NotFound: it has never been public, or is not there.
+        :raises Gone: it is public no longer, or only as a notice, which is the message.
+        """
+        entry = self.entry(id)
+        shown, appeared = self._connection.execute(
+            sa.select(entries.c.shown, entries.c.appeared).where(entries.c.id == id)
+        ).one()
+        if entry.status == "withdrawn":
+            raise Gone(entry.notice or f"The entry “{id}” was withdrawn.")
+        if not shown:
+            gone = f"The entry “{id}” is no longer public."
+            raise Gone(gone) if appeared else NotFound(f"There is no entry “{id}”.")
+        return entry
+
+    def changes(
+        self, after: int, kind: str | None, category: str | None, limit: int
+    ) -> tuple[list[Change], int]:
+        """What became visible, changed or went away after a step, oldest first, and the last step looked at.
+
+        Of an entry only its newest step counts. What is not, or no longer, among those asked for is a
+        delete; a follower who never had it has nothing to do.
+
+        :raises NotFound: there is no such category.
+        """
+        wanted = self.category(category).slug if category else None
+        where = [entries.c.seq > after, entries.c.appeared]
+        if kind:
+            where.append(entries.c.kind == kind)
+        found = self._load(*where, order=(entries.c.seq,), limit=limit)
+        rows = self._connection.execute(
+            sa.select(entries.c.pk, entries.c.seq, entries.c.shown).where(
+                entries.c.pk.in_([pk for pk, _ in found])
+            )
+        )
+        steps = {row.pk: row for row in rows}
+        changes = [
+            Change(
+                steps[pk].seq,
+                steps[pk].shown
+                and (wanted is None or wanted in [placed.slug for placed in entry.categories]),
+                entry.as_seen(),
+            )
+            for pk, entry in found
+        ]
+        if len(found) == limit:
+            return changes, changes[-1].seq
+        last: int = self._connection.execute(sa.select(ledger.c.seq)).scalar_one()
+        return changes, max(after, last)
+
+    def next_moment(self) -> datetime | None:
+        """When at the earliest an entry appears or leaves by itself."""
+        due: datetime | None = self._connection.scalar(sa.select(sa.func.min(entries.c.due)))
+        return due
 
     def page(
         self, kind: str, *, limit: int, before: int | None, status: str | None, category: str | None
@@ -82,22 +139,22 @@ class Reader:
         That an event has ended is no step of the ledger, but it leaves the upcoming ones then.
         """
         key = self._category_key(category) if category else 0
-        time = self._connection.execute(
+        time: datetime = self._connection.execute(
             sa.select(topics.c.time).where(topics.c.kind == kind, topics.c.category_id == key)
         ).scalar_one()
-        if kind != "events":
-            return time, None
         source = placements if key else entries
-        where = [source.c.kind == kind, source.c.shown]
+        where = [source.c.kind == kind] + ([placements.c.category_id == key] if key else [])
+        moments = sa.select(sa.func.min(entries.c.due)).where(entries.c.kind == kind)
         if key:
-            where.append(placements.c.category_id == key)
-        last = self._connection.scalar(
-            sa.select(sa.func.max(source.c.ends)).where(*where, source.c.ends <= now)
-        )
-        due = self._connection.scalar(
-            sa.select(sa.func.min(source.c.ends)).where(*where, source.c.ends > now)
-        )
-        return (max(time, last) if last else time), due
+            moments = moments.join_from(entries, placements).where(placements.c.category_id == key)
+        dues = [self._connection.scalar(moments.where(entries.c.due > now))]
+        if kind == "events":
+            ends = source.c.ends
+            where.append(source.c.shown)
+            past = self._connection.scalar(sa.select(sa.func.max(ends)).where(*where, ends <= now))
+            time = max(time, past) if past else time
+            dues.append(self._connection.scalar(sa.select(sa.func.min(ends)).where(*where, ends > now)))
+        return time, min((due for due in dues if due), default=None)
 
     def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime:
         """The latest stamp among topics, each a kind and a category."""
@@ -111,27 +168,39 @@ class Reader:
         """The category of this slug.
 
         :raises NotFound: there is none.
+        :raises Renamed: it has another slug now.
+        :raises Gone: it was retired.
         """
-        row = self._connection.execute(
-            sa.select(*category_columns).where(categories.c.slug == slug)
-        ).one_or_none()
+        row = self._connection.execute(sa.select(categories).where(categories.c.slug == slug)).one_or_none()
         if row is None:
-            raise NotFound(f"There is no category “{slug}”.")
+            new = self._renamed(slug)
+            raise Renamed(new) if new else NotFound(f"There is no category “{slug}”.")
+        if row.retired:
+            raise Gone(f"The category “{slug}” was retired.")
         return category_from(row)
 
     def categories(self) -> list[Category]:
-        """All categories, by slug."""
-        return [
-            category_from(row)
-            for row in self._connection.execute(sa.select(*category_columns).order_by(categories.c.slug))
-        ]
+        """All categories that are in use, by slug."""
+        living = sa.select(categories).where(categories.c.retired.is_(None)).order_by(categories.c.slug)
+        return [category_from(row) for row in self._connection.execute(living)]
 
     def unknown_slugs(self, slugs: Iterable[str]) -> set[str]:
         """Those among some slugs that no category has."""
         wanted = set(slugs)
         return wanted - set(
-            self._connection.scalars(sa.select(categories.c.slug).where(categories.c.slug.in_(wanted)))
+            self._connection.scalars(
+                sa.select(categories.c.slug).where(
+                    categories.c.slug.in_(wanted), categories.c.retired.is_(None)
+                )
+            )
         )
+
+    def _renamed(self, slug: str) -> str | None:
+        """The slug that a category has now which was once named so."""
+        new: str | None = self._connection.scalar(
+            sa.select(categories.c.slug).join_from(renames, categories).where(renames.c.slug == slug)
+        )
+        return new
 
     def _category_key(self, slug: str) -> int:
         key: int | None = self._connection.scalar(sa.select(categories.c.id).where(categories.c.slug == slug))

@@ -22,7 +22,7 @@ joined = entries.outerjoin(event_details)
 columns = [*entries.c, *(column.label(f"event_{column.name}") for column in event_details.c)]
 """What `entry_from` reads."""
 
-category_columns = [column for column in categories.c if column is not categories.c.id]
+category_columns = [categories.c[field.name] for field in fields(Category)]
 
 
 def entry_row(entry: Entry) -> dict[str, Any]:
@@ -30,7 +30,6 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     return {
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: _json(getattr(entry, name)) for name in _PARTS},
-        "shown": entry.status == "published",
         "ends": entry.event.ends if entry.event else None,
     }
 

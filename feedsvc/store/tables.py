@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()
@@ -76,6 +76,14 @@ categories = Table(
     Column("description", sa.String),
     Column("language", sa.String),
     Column("url", sa.String),
+    Column("retired", UTCDateTime),
+)
+
+renames = Table(
+    "renames",
+    metadata,
+    Column("slug", KEY, primary_key=True),
+    Column("category_id", ForeignKey(categories.c.id), nullable=False),
 )
 
 entries = Table(
@@ -85,12 +93,18 @@ entries = Table(
     Column("id", KEY, nullable=False, unique=True),
     Column("guid", KEY, nullable=False, unique=True),
     Column("kind", KEY, nullable=False),
-    Column("status", KEY, nullable=False),  # draft, published; deleted: a tombstone, its content gone
+    Column("status", KEY, nullable=False),  # deleted: a tombstone, its content gone; else as posted
     Column("shown", sa.Boolean(create_constraint=False), nullable=False),  # stands in feeds
+    Column("appeared", sa.Boolean(create_constraint=False), nullable=False),  # has ever stood there
+    Column("due", UTCDateTime),  # when `shown` changes by itself
+    Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),
     Column("ends", UTCDateTime),  # of an event: when it is over
+    Column("expires", UTCDateTime),
+    Column("withdrawn", UTCDateTime),
+    Column("notice", sa.String),
     Column("url", sa.String),
     Column("title", sa.String, nullable=False),
     Column("summary", sa.String, nullable=False),
@@ -104,6 +118,8 @@ entries = Table(
     Column("attachments", JSON),
 )
 Index("ix_entries_published", entries.c.kind, entries.c.shown, entries.c.published.desc(), entries.c.guid)
+Index("ix_entries_due", entries.c.due)
+Index("ix_entries_seq", entries.c.seq)
 Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)
 
 event_details = Table(

@@ -1,21 +1,23 @@
-"""What can be changed, in one transaction with its steps in the ledger."""
+"""What can be changed of entries, in one transaction with its steps in the ledger."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Fault, Forbidden, Gone, Invalid, NotFound
-from feedsvc.model import EPOCH, KINDS, Category, Entry
-from feedsvc.store.ledger import DIRECTORY, Ledger, Topic, open_topics
-from feedsvc.store.reader import Reader
+from feedsvc.model import EPOCH, Category, Entry
+from feedsvc.store.filing import Filing
+from feedsvc.store.ledger import Topic
+from feedsvc.store.moments import standing
 from feedsvc.store.rows import category_from, entry_row, event_row
 from feedsvc.store.tables import categories, entries, event_details, placements
 
-_CONTENT = ("summary", "content_html", "content_text", "authors", "source", "image", "attachments", "rights")
+_CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
+_A_GROUP = 200
 
 Check = Callable[[Entry | None], None]
 """Looks at the stored entry before it is changed, and raises where it must not be."""
@@ -25,12 +27,8 @@ def any_version(old: Entry | None) -> None:
     """The check that takes whatever is stored."""
 
 
-class Writer(Reader):
+class Writer(Filing):
     """One write transaction; it sees its own changes."""
-
-    def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
-        super().__init__(connection)
-        self._ledger = ledger
 
     def put(
         self, entry: Entry, *, create: bool = False, publish: bool = True, check: Check = any_version
@@ -44,12 +42,12 @@ class Writer(Reader):
         :param publish: whether what readers see may change.
         :param check: raises where the stored entry is not the one that is meant.
         :raises Conflict: the id is taken: by the other kind, or at all where `create`.
-        :raises Forbidden: it is or would be published, without `publish`.
+        :raises Forbidden: it is or would be public, without `publish`.
         :raises Invalid: a category does not exist.
         """
         pk, old = self._find(entry.id)
         check(old)
-        if not publish and "published" in (entry.status, old and old.status):
+        if not publish and {entry.status, old.status if old else "draft"} - {"draft", "deleted"}:
             raise Forbidden(
                 f"The token may only leave drafts; publishing needs the scope {entry.kind}:publish."
             )
@@ -60,25 +58,26 @@ class Writer(Reader):
         placed = self._placed(entry.categories)
         entry = replace(entry, categories=tuple(placed))
         if old:
-            entry = replace(entry, published=entry.published or old.published)
+            since = old.withdrawn if entry.status == "withdrawn" else None
+            entry = replace(entry, published=entry.published or old.published, withdrawn=since)
             if entry == replace(old, guid="", updated=EPOCH, version=0):
                 return old, False
+        now = self._ledger.clock()
         entry = replace(
             entry,
             guid=old.guid if old else uuid.uuid4().urn,
             version=old.version + 1 if old else 1,
             updated=self._ledger.tick(),
-            published=entry.published or (self._ledger.clock() if entry.status == "published" else None),
+            published=entry.published or (None if entry.status == "draft" else now),
+            withdrawn=entry.withdrawn or (now if entry.status == "withdrawn" else None),
         )
-        before = self._topics_of(pk) if pk else set()
-        pk = self._store(pk, entry, list(placed.values()))
-        self._ledger.record("put", entry.kind, entry.id, entry.version, before | self._topics_of(pk))
+        self._store(pk, entry, list(placed.values()))
         return entry, old is None or old.status == "deleted"
 
     def delete(self, kind: str, id: str, *, publish: bool = True, check: Check = any_version) -> None:
         """Take an entry away; what stays is its tombstone.
 
-        :raises Forbidden: it is published, without `publish`.
+        :raises Forbidden: it is public, without `publish`.
         :raises NotFound: there is none of this kind.
         :raises Gone: it was deleted before.
         """
@@ -88,39 +87,41 @@ class Writer(Reader):
         if old.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         check(old)
-        if not publish and old.status == "published":
+        if not publish and old.status != "draft":
             raise Forbidden(f"The entry is published; to delete it needs the scope {kind}:publish.")
-        before = self._topics_of(pk)
-        values = dict.fromkeys(_CONTENT) | {"summary": ""}
-        values |= {
-            "status": "deleted",
-            "shown": False,
-            "version": old.version + 1,
-            "updated": self._ledger.tick(),
-        }
+        before, version = self._topics_of(pk), old.version + 1
+        seq = self._ledger.record("delete", kind, id, version, before)
+        values = dict.fromkeys(_CONTENT) | {"summary": "", "status": "deleted", "shown": False, "due": None}
+        values |= {"version": version, "updated": self._ledger.tick(), "seq": seq}
         self._connection.execute(entries.update().where(entries.c.pk == pk).values(values))
         self._connection.execute(placements.update().where(placements.c.entry_pk == pk).values(shown=False))
-        self._ledger.record("delete", kind, id, old.version + 1, before)
 
-    def put_category(self, category: Category) -> bool:
-        """Store a category under its slug; returns whether it is new."""
-        row = self._connection.execute(
-            sa.select(categories.c.id).where(categories.c.slug == category.slug)
-        ).one_or_none()
-        values = asdict(category)
-        if row is None:
-            key = self._connection.execute(
-                categories.insert().returning(categories.c.id), values
-            ).scalar_one()
-            open_topics(self._connection, key, KINDS)
-            touched = {DIRECTORY, *((kind, key) for kind in KINDS)}
-        elif self.category(category.slug) == category:
-            return False
-        else:
-            self._connection.execute(categories.update().where(categories.c.id == row.id).values(values))
-            touched = {DIRECTORY, *self._topics_beside(row.id)}
-        self._ledger.record("put", DIRECTORY[0], category.slug, 1, touched)
-        return row is None
+    def settle(self) -> int:
+        """Let appear and leave what is due, a group at most; returns how many did."""
+        now = self._ledger.clock()
+        rows = self._connection.execute(
+            sa.select(entries)
+            .where(entries.c.due <= now)
+            .order_by(entries.c.due, entries.c.pk)
+            .limit(_A_GROUP)
+        ).all()
+        for row in rows:
+            before = self._topics_of(row.pk)
+            shown, due = standing(row, now)
+            self._connection.execute(
+                placements.update().where(placements.c.entry_pk == row.pk).values(shown=shown)
+            )
+            values = {
+                "shown": shown,
+                "due": due,
+                "appeared": row.appeared or shown,
+                "updated": self._ledger.tick(),
+            }
+            self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(values))
+            action, touched = "appear" if shown else "expire", before | self._topics_of(row.pk)
+            seq = self._ledger.record(action, row.kind, row.id, row.version, touched)
+            self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
+        return len(rows)
 
     def _find(self, id: str) -> tuple[int | None, Entry | None]:
         found = self._load(entries.c.id == id)
@@ -131,7 +132,8 @@ class Writer(Reader):
         slugs = [category.slug for category in wanted]
         if not slugs:
             return {}
-        rows = self._connection.execute(sa.select(categories).where(categories.c.slug.in_(slugs)))
+        living = (categories.c.slug.in_(slugs), categories.c.retired.is_(None))
+        rows = self._connection.execute(sa.select(categories).where(*living))
         found = {row.slug: (category_from(row), row.id) for row in rows}
         faults = [
             Fault(f"#/categories/{index}", "There is no such category.")
@@ -142,28 +144,31 @@ class Writer(Reader):
             raise Invalid(*faults)
         return dict(found[slug] for slug in slugs)
 
-    def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> int:
-        """Write an entry's rows; returns its key."""
+    def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> None:
+        """Write an entry's rows and its step."""
         run = self._connection.execute
-        row = entry_row(entry)
+        shown, due = standing(entry, self._ledger.clock())
+        touched = self._topics_of(pk) if pk else set()
+        if shown:
+            touched |= {(entry.kind, key) for key in (0, *placed)}
+        seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched)
+        row = {**entry_row(entry), "shown": shown, "due": due, "seq": seq}
         if pk is None:
-            pk = run(entries.insert().returning(entries.c.pk), row).scalar_one()
+            pk = run(entries.insert().returning(entries.c.pk), {**row, "appeared": shown}).scalar_one()
         else:
-            run(entries.update().where(entries.c.pk == pk).values(row))
+            appeared = sa.or_(entries.c.appeared, sa.literal(shown))
+            run(entries.update().where(entries.c.pk == pk).values({**row, "appeared": appeared}))
             run(placements.delete().where(placements.c.entry_pk == pk))
             run(event_details.delete().where(event_details.c.entry_pk == pk))
         if entry.event:
             run(event_details.insert(), {"entry_pk": pk, **event_row(entry.event)})
-        if placed:
-            shared = {name: row[name] for name in ("kind", "shown", "published", "guid", "ends")}
-            run(
-                placements.insert(),
-                [
-                    {"entry_pk": pk, "category_id": key, "position": position, **shared}
-                    for position, key in enumerate(placed)
-                ],
-            )
-        return int(pk)
+        shared = {name: row[name] for name in ("kind", "shown", "published", "guid", "ends")}
+        places = [
+            {"entry_pk": pk, "category_id": key, "position": position, **shared}
+            for position, key in enumerate(placed)
+        ]
+        if places:
+            run(placements.insert(), places)
 
     def _topics_of(self, pk: int) -> set[Topic]:
         """The topics whose feeds show an entry."""
@@ -172,21 +177,4 @@ class Writer(Reader):
             .outerjoin_from(entries, placements)
             .where(entries.c.pk == pk, entries.c.shown)
         ).all()
-        return {(row.kind, 0) for row in shown} | {
-            (row.kind, row.category_id) for row in shown if row.category_id
-        }
-
-    def _topics_beside(self, category_id: int) -> set[Topic]:
-        """The topics of a category, and of all feeds that show an entry which names it."""
-        other = placements.alias()
-        rows = self._connection.execute(
-            sa.select(other.c.kind, other.c.category_id)
-            .distinct()
-            .join_from(placements, other, other.c.entry_pk == placements.c.entry_pk)
-            .where(placements.c.category_id == category_id, placements.c.shown)
-        ).all()
-        return (
-            {(kind, category_id) for kind in KINDS}
-            | {(r.kind, r.category_id) for r in rows}
-            | {(r.kind, 0) for r in rows}
-        )
+        return {(row.kind, key) for row in shown for key in (0, row.category_id or 0)}

@@ -180,7 +180,9 @@ def test_an_entrys_page(editor: Editor, client: FlaskClient) -> None:
     assert page.status_code == 200
     assert "Cầu mới" in page.text
     editor.put("/articles/a", {**FULL, "status": "draft"})
-    assert client.get("/entries/a").status_code == 404
+    assert client.get("/entries/a").status_code == 410
+    editor.put("/articles/draft", {**FULL, "status": "draft"})
+    assert client.get("/entries/draft").status_code == 404
     editor.send("DELETE", "/articles/a")
     assert client.get("/entries/a").status_code == 410
     assert client.get("/entries/never").status_code == 404

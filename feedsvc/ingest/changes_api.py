@@ -1,0 +1,61 @@
+"""`/api/v1/changes`: exact replication for a partner, from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, make_response, request
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf, Range
+
+from feedsvc.ingest import fields as own
+from feedsvc.ingest.requests import BodyParser
+from feedsvc.ingest.schemas import EntrySchema
+from feedsvc.model import KINDS, Change
+from feedsvc.store import Store
+
+
+class ChangesArguments(Schema):
+    """Where to go on, and what is wanted."""
+
+    after = fields.Integer(validate=Range(0, 2**63 - 1), load_default=0)
+    kind = fields.String(validate=OneOf(KINDS))
+    category = own.Slug()
+    limit = fields.Integer(validate=Range(1, 1000), load_default=100)
+
+
+def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Blueprint:
+    """The changes; anyone may read them."""
+    blueprint = Blueprint("changes", __name__, url_prefix="/api/v1/changes")
+    blueprint.ARGUMENTS_PARSER = BodyParser()
+
+    def document(change: Change) -> dict[str, Any]:
+        entry = change.entry
+        if not change.visible:
+            return {
+                "seq": change.seq,
+                "action": "delete",
+                "kind": entry.kind,
+                "id": entry.id,
+                "guid": entry.guid,
+            }
+        return {"seq": change.seq, "action": "put", **schemas[entry.kind].dump(entry)}
+
+    @blueprint.get("")
+    @blueprint.arguments(ChangesArguments, location="query")
+    def changes(arguments: dict[str, Any]) -> Response:
+        """What became visible, changed or went away after a step, oldest first."""
+        with store.read() as reader:
+            found, last = reader.changes(
+                arguments["after"], arguments.get("kind"), arguments.get("category"), arguments["limit"]
+            )
+        response = make_response({"changes": [document(change) for change in found], "next": last})
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+    return blueprint

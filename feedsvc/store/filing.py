@@ -1,0 +1,107 @@
+"""What can be changed of categories, in one transaction with its steps in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Conflict
+from feedsvc.model import KINDS, Category
+from feedsvc.store.ledger import DIRECTORY, Ledger, Topic, open_topics
+from feedsvc.store.reader import Reader
+from feedsvc.store.tables import categories, entries, placements, renames
+
+
+class Filing(Reader):
+    """The categories' part of a write transaction; it sees its own changes."""
+
+    def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
+        super().__init__(connection)
+        self._ledger = ledger
+
+    def put_category(self, category: Category) -> bool:
+        """Store a category under its slug; returns whether it is new. A retired one comes back.
+
+        :raises Conflict: the slug is an old one of another category.
+        """
+        found = categories.c.slug == category.slug
+        row = self._connection.execute(sa.select(categories).where(found)).one_or_none()
+        values = {**asdict(category), "retired": None}
+        if row is None:
+            if self._renamed(category.slug):
+                raise Conflict(f"“{category.slug}” is the former slug of another category.")
+            key = self._connection.execute(
+                categories.insert().returning(categories.c.id), values
+            ).scalar_one()
+            open_topics(self._connection, key, KINDS)
+            self._step("put", category.slug, self._topics_beside(key))
+            return True
+        if row.retired is None and self.category(category.slug) == category:
+            return False
+        self._connection.execute(categories.update().where(found).values(values))
+        self._step("put", category.slug, self._topics_beside(row.id))
+        return row.retired is not None
+
+    def rename_category(self, slug: str, new: str) -> None:
+        """Give a category another slug; the old one leads to it from now on.
+
+        :raises NotFound: there is no such category.
+        :raises Gone: it is retired.
+        :raises Conflict: the new slug is another's, or was.
+        """
+        self.category(slug)
+        key = self._category_key(slug)
+        taken = self._connection.scalar(sa.select(categories.c.id).where(categories.c.slug == new))
+        former = self._renamed(new)
+        if taken is not None or former not in (None, slug):
+            raise Conflict(f"The slug “{new}” is taken.")
+        self._connection.execute(renames.delete().where(renames.c.slug == new))
+        self._connection.execute(renames.insert(), {"slug": slug, "category_id": key})
+        self._connection.execute(categories.update().where(categories.c.id == key).values(slug=new))
+        self._step("put", new, self._topics_beside(key))
+        self._restamp(key)
+
+    def retire_category(self, slug: str) -> None:
+        """Take a category away; it leaves its entries, and its feeds are gone.
+
+        :raises NotFound: there is no such category.
+        :raises Gone: it is retired already.
+        """
+        self.category(slug)
+        key = self._category_key(slug)
+        touched = self._topics_beside(key)
+        self._restamp(key)
+        self._connection.execute(placements.delete().where(placements.c.category_id == key))
+        self._connection.execute(
+            categories.update().where(categories.c.id == key).values(retired=self._ledger.tick())
+        )
+        self._step("delete", slug, touched)
+
+    def _step(self, action: str, slug: str, touched: Iterable[Topic]) -> None:
+        self._ledger.record(action, DIRECTORY[0], slug, 1, {DIRECTORY, *touched})
+
+    def _restamp(self, category_id: int) -> None:
+        """A step for each entry of a category, whose document changes with it; no edit, so no new version."""
+        rows = self._connection.execute(
+            sa.select(entries.c.pk, entries.c.kind, entries.c.id, entries.c.version)
+            .join_from(placements, entries)
+            .where(placements.c.category_id == category_id)
+            .order_by(entries.c.pk)
+        ).all()
+        for row in rows:
+            seq = self._ledger.record("refile", row.kind, row.id, row.version, ())
+            self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
+
+    def _topics_beside(self, category_id: int) -> set[Topic]:
+        """The topics of a category, and of all feeds that show an entry which names it."""
+        other = placements.alias()
+        rows = self._connection.execute(
+            sa.select(other.c.kind, other.c.category_id)
+            .distinct()
+            .join_from(placements, other, other.c.entry_pk == placements.c.entry_pk)
+            .where(placements.c.category_id == category_id, placements.c.shown)
+        ).all()
+        own = {(kind, category_id) for kind in KINDS}
+        return own | {(row.kind, key) for row in rows for key in (0, row.category_id)}

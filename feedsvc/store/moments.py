@@ -1,0 +1,60 @@
+"""Moments: what appears or leaves by itself is settled through the ledger, once, when its time has come."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from feedsvc.errors import Unavailable
+
+NOTICE_STAYS = timedelta(days=30)
+"""How long the notice of a withdrawn entry stays in the feeds."""
+
+_LOOK_EVERY = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Dated(Protocol):
+    """What of an entry, or of its row, decides when it is shown."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def published(self) -> datetime | None: ...
+    @property
+    def expires(self) -> datetime | None: ...
+    @property
+    def withdrawn(self) -> datetime | None: ...
+
+
+def standing(entry: Dated, now: datetime) -> tuple[bool, datetime | None]:
+    """Whether an entry stands in the feeds at `now`, and when that will change by itself."""
+    if entry.status in ("draft", "deleted"):
+        return False, None
+    if entry.published is not None and entry.published > now:
+        return False, entry.published
+    ends = [
+        moment for moment in (entry.expires, entry.withdrawn and entry.withdrawn + NOTICE_STAYS) if moment
+    ]
+    if ends and min(ends) <= now:
+        return False, None
+    return True, min(ends, default=None)
+
+
+def keep_settled(settle: Callable[[], int]) -> None:
+    """Settle what is due for as long as the process lives, in a thread of its own."""
+
+    def run() -> None:
+        pause = threading.Event()
+        while not pause.wait(_LOOK_EVERY):
+            try:
+                settle()
+            except Unavailable as error:
+                _log.warning("moments wait: %s", error)
+            except Exception:
+                _log.exception("moments could not be settled")
+
+    threading.Thread(target=run, name="moments", daemon=True).start()
