@@ -41,6 +41,10 @@ class NotFound(FeedsvcError):
     """There is no such thing."""
 
 
+class KeyReused(FeedsvcError):
+    """An Idempotency-Key was used before, for another body."""
+
+
 class Gone(FeedsvcError):
     """It was there once, and was removed."""
 

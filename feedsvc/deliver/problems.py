@@ -32,6 +32,7 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Conflict: Problem(409, "conflict", "What is stored stands against it", "The id is taken. Use PUT to replace an entry, or another id."),
     errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
     errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),
+    errors.KeyReused: Problem(422, "key-reused", "The Idempotency-Key was used before", "A key stands for one request; this one came with another body before. Take a new key for a new request."),
     errors.Unavailable: Problem(503, "unavailable", "The database cannot be used now", "Nothing was stored. Try again after the seconds that Retry-After gives."),
     errors.PreconditionFailed: Problem(412, "precondition-failed", "The entry has changed since", "If-Match names a version that is no longer stored, or If-None-Match one that is. Read the entry again, and decide anew."),
     errors.PreconditionRequired: Problem(428, "precondition-required", "Say which version is meant", "This service takes changes only with If-Match and the ETag of the version that was read, or If-None-Match: * to create."),

@@ -15,16 +15,18 @@ from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
 from feedsvc.ingest.documents import merge
 from feedsvc.ingest.requests import (
+    Answered,
     BodyParser,
     current_token,
     faults,
     precondition,
     read_document,
+    repeatable,
     requires,
 )
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import STATUSES, Entry
-from feedsvc.store import Check, Store, any_version
+from feedsvc.store import Check, Store
 
 
 class PageArguments(Schema):
@@ -32,6 +34,7 @@ class PageArguments(Schema):
 
     status = fields.String(validate=OneOf(STATUSES))
     category = own.Slug()
+    q = own.Text(200)
     cursor = own.Matching("[0-9]{1,18}", "a cursor that this service gave")
     limit = fields.Integer(validate=Range(1, 200), load_default=50)
 
@@ -59,15 +62,15 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
     may_write = requires(store.tokens, f"{kind}:write")
     may_read = requires(store.tokens, f"{kind}:write", f"{kind}:publish")
 
-    def answer(entry: Entry, status: int = 200) -> ResponseReturnValue:
+    def answer(entry: Entry, status: int = 200) -> Answered:
         headers = {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
         if status == 201:
             headers["Location"] = f"{schema.site.public_url}/api/v1/{name}/{entry.id}"
         return schema.dump(entry), status, headers
 
-    def write(entry: Entry, *, create: bool = False, check: Check = any_version) -> ResponseReturnValue:
+    def write(entry: Entry, check: Check) -> ResponseReturnValue:
         with store.write(current_token().name) as writer:
-            stored, new = writer.put(entry, create=create, publish=may_publish(), check=check)
+            stored, new = writer.put(entry, publish=may_publish(), check=check)
         return answer(stored, 201 if new else 200)
 
     def may_publish() -> bool:
@@ -78,7 +81,10 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
     @blueprint.arguments(schema)
     def create(entry: Entry) -> ResponseReturnValue:
         """Create an entry; the service makes the id unless the body has one."""
-        return write(entry, create=True)
+        with store.write(current_token().name) as writer:
+            return repeatable(
+                writer, lambda: answer(writer.put(entry, create=True, publish=may_publish())[0], 201)
+            )
 
     @blueprint.put("/<id>")
     @may_write
@@ -87,7 +93,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
         """Create or replace an entry under the editor's own id."""
         if entry.id != id:
             raise Invalid(Fault("#/id", "Another id than in the path."))
-        return write(entry, check=precondition(require_if_match))
+        return write(entry, precondition(require_if_match))
 
     @blueprint.patch("/<id>")
     @may_write
@@ -99,7 +105,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
                 old = reader.entry(id, kind)
             entry = merged(old, changes)
             try:
-                return write(entry, check=partial(_unchanged, check, old))
+                return write(entry, partial(_unchanged, check, old))
             except _Overtaken:
                 continue
 
@@ -135,6 +141,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
                 before=int(cursor) if cursor else None,
                 status=arguments.get("status"),
                 category=arguments.get("category"),
+                title=arguments.get("q"),
             )
         items = [schema.dump(entry) for entry in found]
         return {"items": items, "next_cursor": None if before is None else str(before)}, {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from hashlib import sha256
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from flask import Request, g, request
@@ -22,7 +23,11 @@ from feedsvc.errors import (
 )
 from feedsvc.ingest import documents
 from feedsvc.model import Entry, Token
+from feedsvc.store import Writer
 from feedsvc.store.tokens import Tokens
+
+Answered = tuple[Any, int, dict[str, str]]
+"""A view's answer: a JSON document, a status, headers."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -76,6 +81,39 @@ def precondition(required: bool) -> Callable[[Entry | None], None]:
     return check
 
 
+def idempotency_key() -> str | None:
+    """The request's Idempotency-Key, bare or quoted.
+
+    :raises Malformed: it is empty, longer than 255 characters, or not of printable ASCII.
+    """
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    key = given.strip().removeprefix('"').removesuffix('"')
+    if not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise Malformed("Idempotency-Key: 1 to 255 printable ASCII characters are needed.")
+    return key
+
+
+def repeatable(writer: Writer, respond: Callable[[], Answered]) -> Answered:
+    """The response to a request, the same for one that is sent again with its Idempotency-Key.
+
+    Writers wait for each other, so of two at once the second finds what the first was answered.
+
+    :raises KeyReused: the key came with another body before.
+    """
+    key = idempotency_key()
+    if key is None:
+        return respond()
+    kept = current_token().name, request.path, key, sha256(request.get_data()).hexdigest()
+    answer = writer.retries.answer(*kept)
+    if answer is None:
+        answer = respond()
+        writer.retries.keep(*kept, answer)
+    document, status, headers = answer
+    return document, status, headers
+
+
 def read_document(req: Request) -> Any:
     """The strict JSON in a request's body.
 
@@ -87,7 +125,7 @@ def read_document(req: Request) -> Any:
         raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
     if not req.is_json:
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
-    return documents.parse(req.get_data(cache=False))
+    return documents.parse(req.get_data())
 
 
 class BodyParser(FlaskParser):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Gone, NotFound, Renamed
 from feedsvc.model import Category, Change, Entry, FeedQuery
-from feedsvc.store.rows import category_columns, category_from, columns, entry_from, joined
+from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
 from feedsvc.store.tables import categories, entries, ledger, placements, renames, topics
 
 Found = list[tuple[int, Entry]]
@@ -94,9 +94,18 @@ class Reader:
         return due
 
     def page(
-        self, kind: str, *, limit: int, before: int | None, status: str | None, category: str | None
+        self,
+        kind: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        status: str | None = None,
+        category: str | None = None,
+        title: str | None = None,
     ) -> tuple[list[Entry], int | None]:
         """Entries, last created first, and the `before` of the next page; stable while others write.
+
+        :param title: what the title must contain, but for case and marks.
 
         :raises NotFound: there is no such category.
         """
@@ -105,6 +114,8 @@ class Reader:
             where.append(entries.c.pk < before)
         if status is not None:
             where.append(entries.c.status == status)
+        if title is not None:
+            where.append(entries.c.folded.contains(folded(title), autoescape=True))
         if category is not None:
             key = self._category_key(category)
             where.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
@@ -25,11 +26,18 @@ columns = [*entries.c, *(column.label(f"event_{column.name}") for column in even
 category_columns = [categories.c[field.name] for field in fields(Category)]
 
 
+def folded(text: str) -> str:
+    """Text as search compares it: no case, no marks, đ as d; “Hà Nội” is found by “ha noi”."""
+    plain = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    return "".join(char for char in plain if not unicodedata.combining(char))
+
+
 def entry_row(entry: Entry) -> dict[str, Any]:
     """The columns of `entries`, but for the key."""
     return {
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: _json(getattr(entry, name)) for name in _PARTS},
+        "folded": folded(entry.title),
         "ends": entry.event.ends if entry.event else None,
     }
 

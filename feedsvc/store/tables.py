@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()
@@ -107,6 +107,7 @@ entries = Table(
     Column("notice", sa.String),
     Column("url", sa.String),
     Column("title", sa.String, nullable=False),
+    Column("folded", sa.String, nullable=False),  # the title as search compares it
     Column("summary", sa.String, nullable=False),
     Column("content_html", sa.String),
     Column("content_text", sa.String),
@@ -159,6 +160,19 @@ Index(
 Index(
     "ix_placements_ends", placements.c.category_id, placements.c.kind, placements.c.shown, placements.c.ends
 )
+
+retries = Table(
+    # What a request with an Idempotency-Key was answered, for those who send it again.
+    "retries",
+    metadata,
+    Column("token", KEY, primary_key=True),
+    Column("path", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),
+    Column("fingerprint", sa.String, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("time", UTCDateTime, nullable=False),
+)
+Index("ix_retries_time", retries.c.time)
 
 tokens = Table(
     "tokens",

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from feedsvc.errors import Conflict, Fault, Forbidden, Gone, Invalid, NotFound
 from feedsvc.model import EPOCH, Category, Entry
 from feedsvc.store.filing import Filing
-from feedsvc.store.ledger import Topic
+from feedsvc.store.ledger import Ledger, Topic
 from feedsvc.store.moments import standing
+from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row
 from feedsvc.store.tables import categories, entries, event_details, placements
 
@@ -29,6 +30,10 @@ def any_version(old: Entry | None) -> None:
 
 class Writer(Filing):
     """One write transaction; it sees its own changes."""
+
+    def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
+        super().__init__(connection, ledger)
+        self.retries = Retries(connection, ledger.clock)
 
     def put(
         self, entry: Entry, *, create: bool = False, publish: bool = True, check: Check = any_version
