@@ -127,6 +127,7 @@ class Config:
     max_body: int = setting(
         str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"
     )
+    max_batch: int = setting(str(64 * 1024 * 1024), integer(1024, 1 << 32), "bytes of a batch at most")
     require_if_match: bool = setting(
         "false", boolean, "whether a change must name the version it is made for"
     )

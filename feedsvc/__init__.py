@@ -16,7 +16,8 @@ from feedsvc.cli.commands import register_commands
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
-from feedsvc.deliver.problems import problems_blueprint
+from feedsvc.deliver.problems import problems_blueprint, status_of
+from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
 from feedsvc.ingest.changes_api import changes_blueprint
 from feedsvc.ingest.entries_api import entries_blueprint
@@ -77,6 +78,9 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     api.register_blueprint(entries_blueprint("events", events, store, config.require_if_match))
     api.register_blueprint(categories_blueprint(store))
     api.register_blueprint(changes_blueprint(store, {"news": articles, "events": events}))
+    api.register_blueprint(
+        batch_blueprint(store, {"news": articles, "events": events}, status_of, config.max_batch)
+    )
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
     register_commands(app, config, store, {"news": articles, "events": events})

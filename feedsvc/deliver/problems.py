@@ -41,6 +41,13 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     413: Problem(413, "too-large", "The body is too large", "The operator's limit is passed. Send less at once."),
     415: Problem(415, "unsupported-media-type", "The body is in a form that is not read", "Send plain JSON as application/json, without a Content-Encoding."),
 }  # fmt: skip
+
+
+def status_of(error: errors.FeedsvcError) -> int:
+    """The HTTP status of an error."""
+    return PROBLEMS[type(error)].status
+
+
 _GENERIC = "The status says it all (RFC 9110)."
 
 

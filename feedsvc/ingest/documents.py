@@ -18,13 +18,7 @@ def parse(body: bytes) -> Any:
         more than 32 levels of nesting.
     """
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
+        value = DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Malformed(f"The body is not UTF-8: byte {error.start} is wrong.") from None
     except json.JSONDecodeError as error:
@@ -33,9 +27,21 @@ def parse(body: bytes) -> Any:
         ) from None
     except RecursionError:
         raise _too_deep() from None
-    if isinstance(value, (dict, list)):
-        _check_depth(value)
-    return value
+    return checked(value)
+
+
+def checked(value: Any) -> Any:
+    """A parsed value itself.
+
+    :raises Malformed: it nests more than 32 levels deep.
+    """
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        members = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [child for children in members for child in children if isinstance(child, (dict, list))]
+        if not level:
+            return value
+    raise _too_deep()
 
 
 def merge(document: Any, patch: Any) -> Any:
@@ -77,15 +83,11 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        members = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [child for children in members for child in children if isinstance(child, (dict, list))]
-        if not level:
-            return
-    raise _too_deep()
-
-
 def _too_deep() -> Malformed:
     return Malformed(f"The body nests more than {MAX_DEPTH} levels deep.")
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+)
+"""Python's own decoder, made strict; it reads text."""

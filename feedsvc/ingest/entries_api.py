@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from flask import Response, request
@@ -83,7 +84,9 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
         """Create an entry; the service makes the id unless the body has one."""
         with store.write(current_token().name) as writer:
             return repeatable(
-                writer, lambda: answer(writer.put(entry, create=True, publish=may_publish())[0], 201)
+                writer,
+                sha256(request.get_data()).hexdigest(),
+                lambda: answer(writer.put(entry, create=True, publish=may_publish())[0], 201),
             )
 
     @blueprint.put("/<id>")

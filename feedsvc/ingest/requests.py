@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from hashlib import sha256
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from flask import Request, g, request
@@ -95,8 +94,10 @@ def idempotency_key() -> str | None:
     return key
 
 
-def repeatable(writer: Writer, respond: Callable[[], Answered]) -> Answered:
+def repeatable(writer: Writer, fingerprint: str, respond: Callable[[], Answered]) -> Answered:
     """The response to a request, the same for one that is sent again with its Idempotency-Key.
+
+    :param fingerprint: the hash of its body.
 
     Writers wait for each other, so of two at once the second finds what the first was answered.
 
@@ -105,7 +106,7 @@ def repeatable(writer: Writer, respond: Callable[[], Answered]) -> Answered:
     key = idempotency_key()
     if key is None:
         return respond()
-    kept = current_token().name, request.path, key, sha256(request.get_data()).hexdigest()
+    kept = current_token().name, request.path, key, fingerprint
     answer = writer.retries.answer(*kept)
     if answer is None:
         answer = respond()
@@ -114,15 +115,20 @@ def repeatable(writer: Writer, respond: Callable[[], Answered]) -> Answered:
     return document, status, headers
 
 
+def check_body(req: Request) -> None:
+    """Refuse a body that is not read as it is: without its length, or encoded."""
+    if req.content_length is None:
+        raise LengthRequired("A body needs a Content-Length.")
+    if req.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
+
+
 def read_document(req: Request) -> Any:
     """The strict JSON in a request's body.
 
     :raises Malformed: it is none.
     """
-    if req.content_length is None:
-        raise LengthRequired("A body needs a Content-Length.")
-    if req.headers.get("Content-Encoding", "identity") != "identity":
-        raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
+    check_body(req)
     if not req.is_json:
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     return documents.parse(req.get_data())

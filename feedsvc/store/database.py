@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from psycopg.types.string import StrDumperUnknown
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
@@ -52,8 +54,8 @@ class Database:
         target = sa.make_url(url)
         options: dict[str, Any] = {"pool_timeout": BUSY_SECONDS, "pool_size": 8, "max_overflow": 32}
         # SQLite's busy handler is not fair; the writers of one process queue here instead. PostgreSQL's row
-        # locks are, so there nobody waits twice.
-        self._writers: AbstractContextManager[object] = nullcontext()
+        # locks are, so there they queue in the database.
+        self._writers: AbstractContextManager[float] = nullcontext(BUSY_SECONDS)
         if target.get_backend_name() == "sqlite":
             if target.database:
                 Path(target.database).parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,12 @@ class Database:
 
         :raises Unavailable: where the database is locked, full, read-only or away.
         """
-        with self._writers, _translated(), self.engine.begin() as connection:
+        with (
+            self._writers as patience,
+            _translated(),
+            self.engine.connect() as connection,
+            connection.execution_options(patience=patience).begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -100,14 +107,16 @@ class Database:
 
 
 class _Queue:
-    """A lock that is waited for only so long."""
+    """A lock that is waited for only so long; entered, it says how many seconds are left of that."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> float:
+        end = time.monotonic() + BUSY_SECONDS
         if not self._lock.acquire(timeout=BUSY_SECONDS):
             raise Unavailable("The database is busy with other writes.")
+        return max(0.0, end - time.monotonic())
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
@@ -119,6 +128,10 @@ def _translated() -> Iterator[None]:
         yield
     except (exc.OperationalError, exc.InternalError, exc.TimeoutError, exc.InterfaceError) as error:
         raise Unavailable("The database cannot be used at the moment.") from error
+    except exc.ProgrammingError as error:
+        if isinstance(error.orig, (UndefinedTable, InsufficientPrivilege)):  # restored, or being so
+            raise Unavailable("The database is not set up.") from error
+        raise
 
 
 def _set_up_sqlite(engine: sa.Engine) -> None:
@@ -132,8 +145,11 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        readonly = connection.get_execution_options().get("readonly")
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        # Who has queued does not wait as long again for other processes.
+        patience = int(options.get("patience", BUSY_SECONDS) * 1000)
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+        connection.exec_driver_sql("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
 
 
 def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:

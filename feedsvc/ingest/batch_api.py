@@ -1,0 +1,184 @@
+"""`/api/v1/batch`: many entries in one request, read as a stream and stored in groups, or all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_smorest import Blueprint
+from marshmallow import ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
+from feedsvc.ingest.requests import (
+    Answered,
+    check_body,
+    current_token,
+    faults,
+    idempotency_key,
+    repeatable,
+    requires,
+)
+from feedsvc.ingest.schemas import EntrySchema
+from feedsvc.ingest.streams import array, ndjson
+from feedsvc.model import KINDS, SCOPES, Entry
+from feedsvc.store import Store, Writer
+
+GROUP = 100
+"""Lines a transaction: few enough that the write lock is never held for half a second."""
+
+MOST_ATOMIC = 1000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a batch: an entry to put, an id to delete, or what is wrong with it."""
+
+    index: int
+    kind: str = ""
+    id: str | None = None
+    entry: Entry | None = None
+    error: FeedsvcError | None = None
+
+
+def batch_blueprint(
+    store: Store, schemas: Mapping[str, EntrySchema], status_of: Callable[[FeedsvcError], int], most: int
+) -> Blueprint:
+    """The batch.
+
+    :param status_of: the HTTP status that an error has.
+    :param most: bytes of a batch at most.
+    """
+    blueprint = Blueprint("batch", __name__, url_prefix="/api/v1/batch")
+
+    @blueprint.post("")
+    @requires(store.tokens, *(scope for scope in SCOPES if scope.endswith(":write")))
+    def batch() -> ResponseReturnValue:
+        """Put and delete many entries; `?atomic=true` all of them or none."""
+        atomic = _is_atomic()
+        if idempotency_key() is not None and not atomic:
+            raise Malformed("Idempotency-Key is for atomic batches; others are safe to repeat.")
+        body = _Body(most)
+        lines = (read(index, document) for index, document in enumerate(body.documents()))
+        if not atomic:
+            return answer([result for group in _groups(lines) for result in store_group(group)])
+        whole = list(islice(lines, MOST_ATOMIC + 1))
+        if len(whole) > MOST_ATOMIC:
+            raise RequestEntityTooLarge(f"An atomic batch has at most {MOST_ATOMIC} lines.")
+        with store.write(current_token().name) as writer:
+            return repeatable(writer, body.fingerprint(), lambda: answer(store_all(whole, writer)))
+
+    def answer(results: list[dict[str, Any]]) -> Answered:
+        fine = all(result["status"] < 300 for result in results)
+        return {"results": results}, 200 if fine else 207, {"Cache-Control": "no-store"}
+
+    def read(index: int, document: Any) -> Line:
+        """A line, cleaned, with the error that it has."""
+        if isinstance(document, Malformed):
+            return Line(index, error=document)
+        if not isinstance(document, dict):
+            return Line(index, error=Invalid(Fault("#", "A line is an object.")))
+        fields = dict(document)
+        action, kind, id = fields.pop("action", None), fields.pop("kind", None), fields.get("id")
+        wrong = [] if action in ("put", "delete") else [Fault("#/action", "Must be put or delete.")]
+        wrong += [] if kind in KINDS else [Fault("#/kind", f"Must be {' or '.join(KINDS)}.")]
+        wrong += [] if isinstance(id, str) else [Fault("#/id", "Must be text.")]
+        if wrong:
+            return Line(index, id=id if isinstance(id, str) else None, error=Invalid(*wrong))
+        if f"{kind}:write" not in current_token().scopes:
+            return Line(index, kind, id, error=Forbidden(f"The token lacks the scope {kind}:write."))
+        if action == "delete":
+            return Line(index, kind, id)
+        try:
+            return Line(index, kind, id, schemas[kind].load(fields))
+        except ValidationError as error:
+            return Line(index, kind, id, error=Invalid(*faults(error.messages)))
+
+    def store_group(group: list[Line]) -> list[dict[str, Any]]:
+        """The results of a group's lines, those that can be stored in one transaction."""
+        with store.write(current_token().name) as writer:
+            return [outcome(line, writer) for line in group]
+
+    def store_all(lines: list[Line], writer: Writer) -> list[dict[str, Any]]:
+        """The results of an atomic batch.
+
+        :raises Invalid: with a pointer into the batch for all that is wrong.
+        """
+        results = [outcome(line, writer) for line in lines]
+        wrong = [
+            Fault(f"#/{result['index']}{error['pointer'][1:]}", error["detail"])
+            for result in results
+            if result["status"] >= 300
+            for error in result["errors"]
+        ]
+        if wrong:
+            raise Invalid(*wrong)
+        return results
+
+    def outcome(line: Line, writer: Writer) -> dict[str, Any]:
+        """Store a line, and say how that went; what the store refuses leaves nothing behind."""
+        try:
+            return {"index": line.index, "id": line.id, "status": stored(line, writer)}
+        except Unavailable:
+            raise
+        except FeedsvcError as error:
+            found = error.faults if isinstance(error, Invalid) else (Fault("#", str(error)),)
+            errors = [{"pointer": fault.pointer, "detail": fault.detail} for fault in found]
+            return {"index": line.index, "id": line.id, "status": status_of(error), "errors": errors}
+
+    def stored(line: Line, writer: Writer) -> int:
+        if line.error:
+            raise line.error
+        publish = f"{line.kind}:publish" in current_token().scopes
+        if line.entry is None:
+            writer.delete(line.kind, line.id or "", publish=publish)
+            return 204
+        return 201 if writer.put(line.entry, publish=publish)[1] else 200
+
+    return blueprint
+
+
+def _is_atomic() -> bool:
+    unknown = set(request.args) - {"atomic"}
+    value = request.args.get("atomic", "false")
+    if unknown or value not in ("true", "false"):
+        raise Malformed("The only parameter is atomic, true or false.")
+    return value == "true"
+
+
+class _Body:
+    """The request's body as it comes in, hashed on its way."""
+
+    def __init__(self, most: int) -> None:
+        request.max_content_length = most
+        check_body(request)
+        self._hash = sha256()
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most `size`."""
+        chunk = request.stream.read(size)
+        self._hash.update(chunk)
+        return chunk
+
+    def documents(self) -> Iterator[Any]:
+        """The documents in it."""
+        if request.mimetype == "application/x-ndjson":
+            return ndjson(self)
+        if request.mimetype == "application/json":
+            return array(self)
+        raise UnsupportedMediaType("A batch is application/json (an array) or application/x-ndjson.")
+
+    def fingerprint(self) -> str:
+        """The hash of all that was read."""
+        return self._hash.hexdigest()
+
+
+def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    rest = iter(lines)
+    while group := list(islice(rest, GROUP)):
+        yield group
