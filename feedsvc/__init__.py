@@ -62,6 +62,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     events = EventSchema(site, unknown_slugs)
 
     app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
+    app.url_map.merge_slashes = False  # its redirects would go where the Host header says
     app.config.update(
         MAX_CONTENT_LENGTH=config.max_body,
         API_TITLE="feedsvc",

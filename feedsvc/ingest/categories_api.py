@@ -9,7 +9,14 @@ from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.documents import merge
-from feedsvc.ingest.requests import BodyParser, current_token, faults, read_document, requires
+from feedsvc.ingest.requests import (
+    BodyParser,
+    current_token,
+    faults,
+    read_document,
+    refuse_parameters,
+    requires,
+)
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category
 from feedsvc.store import Store
@@ -25,6 +32,7 @@ def categories_blueprint(store: Store) -> Blueprint:
     @blueprint.get("")
     def all() -> ResponseReturnValue:
         """Every category, by slug."""
+        refuse_parameters()
         with store.read() as reader:
             return {"categories": schema.dump(reader.categories(), many=True)}
 

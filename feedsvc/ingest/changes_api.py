@@ -20,10 +20,10 @@ from feedsvc.store import Store
 class ChangesArguments(Schema):
     """Where to go on, and what is wanted."""
 
-    after = fields.Integer(validate=Range(0, 2**63 - 1), load_default=0)
+    after = own.Digits(validate=Range(0, 2**63 - 1), load_default=0)
     kind = fields.String(validate=OneOf(KINDS))
     category = own.Slug()
-    limit = fields.Integer(validate=Range(1, 1000), load_default=100)
+    limit = own.Digits(validate=Range(1, 1000), load_default=100)
 
 
 def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Blueprint:

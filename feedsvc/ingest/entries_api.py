@@ -22,6 +22,7 @@ from feedsvc.ingest.requests import (
     faults,
     precondition,
     read_document,
+    refuse_parameters,
     repeatable,
     requires,
 )
@@ -37,7 +38,7 @@ class PageArguments(Schema):
     category = own.Slug()
     q = own.Text(200)
     cursor = own.Matching("[0-9]{1,18}", "a cursor that this service gave")
-    limit = fields.Integer(validate=Range(1, 200), load_default=50)
+    limit = own.Digits(validate=Range(1, 200), load_default=50)
 
 
 class _Overtaken(Exception):
@@ -102,6 +103,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
     @may_write
     def patch(id: str) -> ResponseReturnValue:
         """Change members of an entry by a JSON merge patch (RFC 7396)."""
+        refuse_parameters()
         changes, check = read_document(request), precondition(require_if_match)
         while True:
             with store.read() as reader:
@@ -128,6 +130,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
     @may_read
     def get(id: str) -> ResponseReturnValue:
         """One entry, drafts too."""
+        refuse_parameters()
         with store.read() as reader:
             return answer(reader.entry(id, kind))
 
@@ -155,6 +158,7 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
     @may_write
     def delete(id: str) -> Response:
         """Take an entry away; its tombstone stays."""
+        refuse_parameters()
         with store.write(current_token().name) as writer:
             writer.delete(kind, id, publish=may_publish(), check=precondition(require_if_match))
         return Response(status=204)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -51,6 +51,8 @@ class Text(Cleaned):
         self.length, self.lines = length, lines
 
     def clean(self, value: str) -> str | None:
+        if len(value) > 2 * self.length + 1000:  # before any work is put into it
+            raise ValueError(f"Longer than {self.length} characters.")
         cleaned = text.clean(value).strip() if self.lines else text.line(value)
         if len(cleaned) > self.length:
             raise ValueError(f"Longer than {self.length} characters.")
@@ -93,7 +95,7 @@ class Time(Cleaned):
 
     def clean(self, value: str) -> datetime:
         moment = _time(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
+        return in_range((moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC))
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return value and value.isoformat().replace("+00:00", "Z")
@@ -103,9 +105,11 @@ class DateOrTime(Cleaned):
     """A date, or a time with or without an offset (RFC 3339)."""
 
     def clean(self, value: str) -> date:
-        return _in_range(date.fromisoformat(value)) if _DATE.fullmatch(value) else _time(value)
+        return in_range(date.fromisoformat(value)) if _DATE.fullmatch(value) else _time(value)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, datetime) and (value.utcoffset() or timedelta()) % timedelta(minutes=1):
+            value = value.astimezone(UTC)  # RFC 3339 has no seconds in offsets, as zones had before 1972
         return value and value.isoformat()
 
 
@@ -164,6 +168,15 @@ def count(high: int = 2**53, **kwargs: Any) -> fields.Integer:
     return fields.Integer(strict=True, validate=Range(0, high), **kwargs)
 
 
+class Digits(fields.Integer):
+    """A whole number in a query, in ASCII digits."""
+
+    def _validated(self, value: Any) -> Any:
+        if not re.fullmatch("[0-9]{1,19}", value):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
 def several(schema: type[Schema], most: int) -> fields.List[Any]:
     """A list of at most `most` objects."""
     return fields.List(fields.Nested(schema), validate=Length(max=most))
@@ -173,10 +186,14 @@ def _time(value: str) -> datetime:
     """A date-time of RFC 3339, naive where it has no offset."""
     if not _TIME.fullmatch(value):
         raise ValueError("Not a date and time as in RFC 3339, such as 2026-12-24T19:00:00+07:00.")
-    return _in_range(datetime.fromisoformat(value.upper()))
+    return in_range(datetime.fromisoformat(value.upper()))
 
 
-def _in_range(day: _Day) -> _Day:
+def in_range(day: _Day) -> _Day:
+    """A date or time itself.
+
+    :raises ValueError: it is not of 1970 to 2200.
+    """
     if day.year not in _YEARS:
         raise ValueError("Not of the years 1970 to 2200.")
     return day

@@ -13,6 +13,7 @@ from feedsvc.ingest import text, urls
 MAX_LENGTH = 1024 * 1024
 MAX_TAGS = 10_000
 MAX_DEPTH = 256
+MAX_ATTRIBUTES = 1000
 MAX_OUTPUT = 2 * MAX_LENGTH
 
 IFRAME_HOSTS = set(
@@ -53,6 +54,9 @@ _VOID = set("area base br col embed hr img input link meta param source track wb
 _INLINE = set(
     "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub sup u var".split()
 )
+_FORMATTING = set("a b big code em font i nobr s small strike strong tt u".split())
+_PRE = re.compile(r"(<pre(?: [^>]*)?>)\n")
+_WHOLE_TAG = re.compile(r"<[A-Za-z][^>]*")
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
 _IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
 
@@ -67,17 +71,32 @@ def sanitise(html: str, base: str) -> str:
     html = text.clean(html)
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS} tags.")
-    if _depth(html) > MAX_DEPTH:
+    if _depth(html, _VOID | _CLOSED_BY_A_SIBLING) > MAX_DEPTH:
         raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
+    if any(len(tag.split()) > MAX_ATTRIBUTES for tag in _WHOLE_TAG.findall(html)):
+        raise ValueError(f"A tag has more than {MAX_ATTRIBUTES} attributes.")
+    if _reopened(html) > MAX_OUTPUT:
+        raise ValueError("Formatting tags that are not closed would be repeated too often.")
+    cleaned = _clean(html, base)
+    if "<table" in cleaned:  # what stood between its rows is moved in front of it, and may nest anew
+        cleaned = _clean(cleaned, base)
+    if _depth(cleaned, _VOID) > MAX_DEPTH:  # exact: every tag is closed now
+        raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
+    if len(cleaned.encode()) > MAX_OUTPUT:
+        raise ValueError("Longer than 2 MiB once it is sanitised.")
+    return cleaned
+
+
+def _clean(html: str, base: str) -> str:
     cleaned = _cleaner(base).clean(html)
     # Ammonia leaves an iframe's text as it is; an iframe needs none, and without a source no place either.
     cleaned = _IFRAME.sub(
         lambda found: f"<iframe{found[1]}></iframe>" if ' src="' in found[1] else "", cleaned
     )
-    cleaned = text.drop_forbidden(cleaned).strip()  # the parser has decoded references such as &#x0b;
-    if len(cleaned.encode()) > MAX_OUTPUT:
-        raise ValueError("Longer than 2 MiB once it is sanitised.")
-    return cleaned
+    # A parser drops the first line end in <pre>; one that is written is one that is read.
+    cleaned = _PRE.sub(r"\1\n\n", cleaned)
+    # It has also decoded references such as &#x0b; and &#x301;.
+    return text.clean(text.drop_forbidden(cleaned)).strip()
 
 
 def plain(html: str) -> str:
@@ -88,16 +107,35 @@ def plain(html: str) -> str:
     return " ".join("".join(parser.parts).split())
 
 
-def _depth(html: str) -> int:
-    """How deep the tags nest at most, counted without a parser."""
+def _depth(html: str, uncounted: set[str]) -> int:
+    """How deep the tags nest at most but for some, counted without a parser."""
     depth = deepest = 0
     for closing, name in _TAG.findall(html):
         tag = name.lower()
-        if tag in _VOID or tag in _CLOSED_BY_A_SIBLING:
+        if tag in uncounted:
             continue
         depth = max(depth - 1, 0) if closing else depth + 1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _reopened(html: str) -> int:
+    """The characters of formatting tags that a parser repeats, as each block begins within them anew."""
+    tags: list[tuple[str, int]] = []
+    open_length = total = 0
+    for found in _TAG.finditer(html):
+        name = found[2].lower()
+        if name not in _FORMATTING:
+            total += 0 if found[1] else open_length
+        elif not found[1]:
+            length = (html.find(">", found.end()) + 1 or len(html)) - found.start()
+            tags.append((name, length))
+            open_length += length
+        else:
+            last = next((n for n in range(len(tags) - 1, -1, -1) if tags[n][0] == name), None)
+            if last is not None:
+                open_length -= tags.pop(last)[1]
+    return total
 
 
 def _cleaner(base: str) -> nh3.Cleaner:

@@ -25,6 +25,9 @@ from feedsvc.model import Entry, Token
 from feedsvc.store import Writer
 from feedsvc.store.tokens import Tokens
 
+MOST_FAULTS = 500
+"""Faults of one document that are told at most."""
+
 Answered = tuple[Any, int, dict[str, str]]
 """A view's answer: a JSON document, a status, headers."""
 
@@ -52,6 +55,15 @@ def requires(tokens: Tokens, *scopes: str) -> Callable[[Callable[_P, _R]], Calla
         return authorised
 
     return decorate
+
+
+def refuse_parameters() -> None:
+    """Refuse a query where none is meant.
+
+    :raises Malformed: there is one.
+    """
+    if request.args:
+        raise Malformed(f"{next(iter(request.args))}: Unknown parameter.")
 
 
 def current_token() -> Token:
@@ -141,10 +153,18 @@ class BodyParser(FlaskParser):
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The request's document."""
+        refuse_parameters()
         document = read_document(req)
         if isinstance(document, dict):
             return {**(req.view_args or {}), **document}
         return document
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """The request's parameters, each given once."""
+        twice = [name for name, values in req.args.lists() if len(values) > 1]
+        if twice:
+            raise Malformed(f"{twice[0]}: Given more than once.")
+        return super().load_querystring(req, schema)
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse the body with a pointer to each fault; or the query, whose faults are no document's."""
@@ -152,7 +172,7 @@ class BodyParser(FlaskParser):
         found = faults(messages)
         if location == "query":
             raise Malformed("; ".join(f"{fault.pointer[2:]}: {fault.detail}" for fault in found))
-        raise Invalid(*found)
+        raise Invalid(*found[:MOST_FAULTS])
 
 
 def faults(messages: Any, pointer: str = "#") -> list[Fault]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any, ClassVar
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from marshmallow import (
     RAISE,
@@ -37,6 +38,8 @@ from feedsvc.model import (
 
 UnknownSlugs = Callable[[Iterable[str]], set[str]]
 """Those among some slugs that no category has."""
+
+_Value = TypeVar("_Value")
 
 SUMMARY_LENGTH = 300
 _ID = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
@@ -203,10 +206,10 @@ class EntrySchema(Document):
         if data.get("url") == permalink:
             del data["url"]
         if data.get("content_html") is not None:
-            try:
-                data["content_html"] = html.sanitise(data["content_html"], data.get("url") or permalink)
-            except ValueError as error:
-                raise ValidationError(str(error), "content_html") from None
+            base = data.get("url") or permalink
+            data["content_html"] = _checked(
+                partial(html.sanitise, base=base), data["content_html"], "content_html"
+            )
         if not data.get("summary"):
             data["summary"] = _summary(data.get("content_html"), data.get("content_text"))
         data.setdefault("language", self.site.language)
@@ -256,7 +259,10 @@ class EventSchema(EntrySchema):
         for name in ("start", "end"):
             moment = details.get(name)
             if isinstance(moment, datetime):
-                details[name] = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
+                # By way of UTC, so that a time which a change of the clock skips becomes one that exists.
+                moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+                details[name] = _checked(own.in_range, moment.astimezone(zone), name)
+                _checked(own.in_range, moment, name)
         found = EventDetails(**{"end": None, **details})
         if found.end is not None:
             if isinstance(found.end, datetime) == found.all_day:
@@ -274,3 +280,11 @@ def _summary(content_html: str | None, content_text: str | None) -> str:
     """What stands for a summary where none was given."""
     body = html.plain(content_html or "") or text.line(content_text or "")
     return text.shorten(body, SUMMARY_LENGTH)
+
+
+def _checked(check: Callable[[_Value], _Value], value: _Value, name: str) -> _Value:
+    """What a check makes of a field's value; its ValueError becomes the field's."""
+    try:
+        return check(value)
+    except ValueError as error:
+        raise ValidationError(str(error), name) from None

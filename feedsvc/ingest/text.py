@@ -11,18 +11,32 @@ _FORBIDDEN = re.compile(
     + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17))
     + "]"
 )
+MAX_MARKS = 30
+_MARKED = re.compile(f"[^\x00-\u02ff]{{{MAX_MARKS + 1},}}")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
     """Text in NFC with LF for line ends.
 
-    :raises ValueError: a character that XML 1.0 cannot carry, such as NUL or a lone surrogate.
+    :raises ValueError: a character that XML 1.0 cannot carry, such as NUL or a lone surrogate, or more than
+        30 combining marks in a row (UAX #15 §13), which takes normalisation for ever.
     """
     bad = _FORBIDDEN.search(text)
     if bad:
         raise ValueError(f"The character U+{ord(bad[0]):04X} is not allowed.")
+    for marked in _MARKED.finditer(text):
+        if _longest_run_of_marks(marked[0]) > MAX_MARKS:
+            raise ValueError(f"More than {MAX_MARKS} combining marks in a row.")
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _longest_run_of_marks(text: str) -> int:
+    longest = run = 0
+    for char in text:
+        run = run + 1 if unicodedata.combining(char) else 0
+        longest = max(longest, run)
+    return longest
 
 
 def drop_forbidden(text: str) -> str:
@@ -35,7 +49,7 @@ def line(text: str) -> str:
 
     :raises ValueError: as `clean`.
     """
-    return " ".join(_BIDI_CONTROLS.sub("", clean(text)).split())
+    return " ".join(clean(_BIDI_CONTROLS.sub("", text)).split())
 
 
 def shorten(text: str, length: int) -> str:

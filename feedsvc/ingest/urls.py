@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from feedsvc.ingest import text
+
 MAX_LENGTH = 2048
 
 # White space, controls, bidi controls and what delimits URLs in text and markup (RFC 3986 appendix C).
 _FORBIDDEN = re.compile(
     '[\x00-\x20\x7f-\xa0<>"\\\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]'
 )
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"[^\s/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -21,7 +24,8 @@ def check(url: str) -> str:
     """
     if len(url) > MAX_LENGTH:
         raise ValueError(f"Longer than {MAX_LENGTH} characters.")
-    if _FORBIDDEN.search(url):
+    text.clean(url)  # for what it refuses; the bytes of a URL are nobody's to normalise
+    if _FORBIDDEN.search(url) or _BARE_PERCENT.search(url):
         raise ValueError(
             "A URL holds no spaces, control characters, quotes or brackets; percent-encode them."
         )

@@ -25,9 +25,11 @@ class _Rss(Format):
     def prepare_feed(self, generator: FeedGenerator, feed: Feed) -> None:
         generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
         generator.link(href=uri(feed.home_url), rel="alternate")  # the last one is the channel's link
-        generator.description(words.feed_description(feed))
+        title = _as_html(words.feed_title(feed))
+        generator.title(title)
+        generator.description(_as_html(words.feed_description(feed)))
         if feed.site.icon:
-            generator.image(url=uri(feed.site.icon), title=words.feed_title(feed), link=uri(feed.home_url))
+            generator.image(url=uri(feed.site.icon), title=title, link=uri(feed.home_url))
         if feed.site.contact:
             generator.managingEditor(f"{feed.site.contact} ({feed.site.title})")
 
@@ -58,6 +60,6 @@ class _Rss(Format):
 
 
 def _as_html(title: str) -> str:
-    """A plain title for readers that take RSS titles for HTML: escaped where they would read another."""
+    """Plain text for readers that take it for HTML: escaped where they would read something else."""
     differs = unescape(title) != title or re.search(r"<[A-Za-z/!?]", title)
     return escape(title, quote=False) if differs else title

@@ -119,7 +119,7 @@ def _range(event: EventDetails, language: str) -> str:
         if last == start:
             return phrase(language, "all day").format(_day(start, language))
         return phrase(language, "days").format(_day(start, language), _day(last, language))
-    if not isinstance(end, datetime) or end == start:
+    if not isinstance(end, datetime) or event.ends == event.starts:
         return _at(_time(start, language), start, language)
     if end.date() == start.date():
         times = phrase(language, "from to").format(_time(start, language), _time(end, language))

@@ -42,15 +42,16 @@ class Reader:
         :raises NotFound: it has never been public, or is not there.
         :raises Gone: it is public no longer, or only as a notice, which is the message.
         """
-        entry = self.entry(id)
-        shown, appeared = self._connection.execute(
+        row = self._connection.execute(
             sa.select(entries.c.shown, entries.c.appeared).where(entries.c.id == id)
-        ).one()
+        ).one_or_none()
+        if row is None or not row.appeared:
+            raise NotFound(f"There is no entry “{id}”.")
+        entry = self.entry(id)
         if entry.status == "withdrawn":
             raise Gone(entry.notice or f"The entry “{id}” was withdrawn.")
-        if not shown:
-            gone = f"The entry “{id}” is no longer public."
-            raise Gone(gone) if appeared else NotFound(f"There is no entry “{id}”.")
+        if not row.shown:
+            raise Gone(f"The entry “{id}” is no longer public.")
         return entry
 
     def changes(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
+import threading
 import zlib
 from collections.abc import Iterable
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
-from feedsvc.model import Clock, Token
+from feedsvc.model import EPOCH, Clock, Token
 from feedsvc.store.database import Database
 from feedsvc.store.tables import tokens
 
@@ -28,6 +30,7 @@ class Tokens:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
+        self._noted: dict[str, datetime] = {}
 
     def create(self, name: str, scopes: Iterable[str]) -> str:
         """Make a token and return it: the only time that it is to be seen.
@@ -56,14 +59,21 @@ class Tokens:
             row = connection.execute(sa.select(*_COLUMNS).where(found)).one_or_none()
         if row is None or row.revoked:
             raise Unauthorized("The token is unknown or revoked.")
-        now = self._clock()
-        if row.last_used is None or now - row.last_used > _USE_RESOLUTION:
-            try:
-                with self._database.write() as connection:
-                    connection.execute(tokens.update().where(found).values(last_used=now))
-            except Unavailable:
-                pass  # a note, which must not stand in the way of a reader
+        self._note_use(row.name)
         return _token_from(row)
+
+    def _note_use(self, name: str) -> None:
+        """Note when a token is used, to the minute, beside the request: it must not wait for a writer."""
+        now = self._clock()
+        if now - self._noted.get(name, EPOCH) < _USE_RESOLUTION:
+            return
+        self._noted[name] = now
+
+        def note() -> None:
+            with suppress(Unavailable), self._database.write() as connection:
+                connection.execute(tokens.update().where(tokens.c.name == name).values(last_used=now))
+
+        threading.Thread(target=note, daemon=True).start()
 
     def all(self) -> list[Token]:
         """Every token, revoked ones too, by name."""
