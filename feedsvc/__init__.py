@@ -7,6 +7,7 @@ nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -21,8 +22,10 @@ from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
 from feedsvc.ingest.changes_api import changes_blueprint
 from feedsvc.ingest.entries_api import entries_blueprint
+from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import EntrySchema, EventSchema
 from feedsvc.model import Clock, Site, utcnow
+from feedsvc.render import renderings
 from feedsvc.store import Store, keep_settled
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
 
     articles = EntrySchema(site, unknown_slugs)
     events = EventSchema(site, unknown_slugs)
+    schemas = {"news": articles, "events": events}
 
     app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
     app.url_map.merge_slashes = False  # its redirects would go where the Host header says
@@ -78,11 +82,10 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     api.register_blueprint(entries_blueprint("articles", articles, store, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, config.require_if_match))
     api.register_blueprint(categories_blueprint(store))
-    api.register_blueprint(changes_blueprint(store, {"news": articles, "events": events}))
-    api.register_blueprint(
-        batch_blueprint(store, {"news": articles, "events": events}, status_of, config.max_batch)
-    )
+    api.register_blueprint(changes_blueprint(store, schemas))
+    api.register_blueprint(batch_blueprint(store, schemas, status_of, config.max_batch))
+    api.register_blueprint(preview_blueprint(store, schemas, partial(renderings, site=site), clock))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
-    register_commands(app, config, store, {"news": articles, "events": events})
+    register_commands(app, config, store, schemas)
     return app

@@ -197,6 +197,19 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """One write: when, in the name of which token, what was done to which version of what."""
+
+    seq: int
+    time: datetime
+    token: str
+    action: str
+    kind: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A bearer token as stored: never the token itself."""
 

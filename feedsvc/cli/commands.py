@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -115,6 +116,21 @@ def list_tokens() -> None:
 def revoke(name: str) -> None:
     """End a token at once, for good."""
     _services().store.tokens.revoke(name)
+
+
+@commands.command()
+@click.option("--id", help="Of this entry or category alone.")
+@click.option("--token", help="In the name of this token alone.")
+@click.option("--since", type=click.DateTime(), help="From this time on, in UTC.")
+@with_appcontext
+def log(id: str | None, token: str | None, since: datetime | None) -> None:
+    """Print every write, oldest first: step, time, token, action, what, version."""
+    with services_of(current_app).store.read() as reader:
+        for line in reader.log(id=id, token=token, since=since and since.replace(tzinfo=UTC)):
+            when = line.time.strftime("%Y-%m-%dT%H:%M:%SZ")
+            click.echo(
+                f"{line.seq}\t{when}\t{line.token}\t{line.action}\t{line.kind}/{line.id}\t{line.version}"
+            )
 
 
 @commands.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from feedsvc.model import Feed
+from feedsvc.model import Entry, Feed, FeedQuery, Site
 from feedsvc.render import atom, rss
 
 
@@ -22,3 +22,13 @@ FORMATS = {
     "rss": Format(rss.MEDIA_TYPE, "RSS", rss.render),
     "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
 }
+
+
+def renderings(entry: Entry, site: Site) -> dict[str, str]:
+    """A feed of one entry in each format."""
+    return {
+        name: form.render(
+            Feed(FeedQuery(entry.kind, name), site, None, entry.updated, None, (entry.as_seen(),))
+        ).decode()
+        for name, form in FORMATS.items()
+    }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, FeedQuery
+from feedsvc.model import Category, Change, Entry, FeedQuery, LogLine
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
-from feedsvc.store.tables import categories, entries, ledger, placements, renames, topics
+from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
 
 Found = list[tuple[int, Entry]]
 """Entries with their keys in the database."""
@@ -75,7 +77,7 @@ class Reader:
             )
         )
         steps = {row.pk: row for row in rows}
-        changes = [
+        found_changes = [
             Change(
                 steps[pk].seq,
                 steps[pk].shown
@@ -85,9 +87,9 @@ class Reader:
             for pk, entry in found
         ]
         if len(found) == limit:
-            return changes, changes[-1].seq
+            return found_changes, found_changes[-1].seq
         last: int = self._connection.execute(sa.select(ledger.c.seq)).scalar_one()
-        return changes, max(after, last)
+        return found_changes, max(after, last)
 
     def next_moment(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""
@@ -195,6 +197,26 @@ class Reader:
         """All categories that are in use, by slug."""
         living = sa.select(categories).where(categories.c.retired.is_(None)).order_by(categories.c.slug)
         return [category_from(row) for row in self._connection.execute(living)]
+
+    def completed(self, entry: Entry, now: datetime) -> Entry:
+        """An entry that is not stored, as it would be now: with its categories' titles, a guid, and times."""
+        known = {category.slug: category for category in self.categories()}
+        placed = tuple(known.get(category.slug, category) for category in entry.categories)
+        guid = uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn
+        published = entry.published or now
+        return replace(entry, categories=placed, guid=guid, published=published, updated=max(now, published))
+
+    def log(self, *, id: str | None, token: str | None, since: datetime | None) -> Iterator[LogLine]:
+        """The writes, oldest first; those of one id, by one token, since a time."""
+        where = [
+            column == value
+            for column, value in ((changes.c.id, id), (changes.c.token, token))
+            if value is not None
+        ]
+        if since is not None:
+            where.append(changes.c.time >= since)
+        for row in self._connection.execute(sa.select(changes).where(*where).order_by(changes.c.seq)):
+            yield LogLine(row.seq, row.time, row.token, row.action, row.kind, row.id, row.version)
 
     def unknown_slugs(self, slugs: Iterable[str]) -> set[str]:
         """Those among some slugs that no category has."""
