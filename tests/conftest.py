@@ -17,12 +17,50 @@ from feedsvc.cli.commands import services_of
 from feedsvc.model import SCOPES, Site
 from feedsvc.store import Store
 from tests.clocks import Clock
+from tests.postgres import Cluster, throw_away
 from tests.service import Service
+
+DATABASES = ("sqlite", "postgresql")
+ON_BOTH = ("tests/store/", "tests/journeys/", "tests/ingest/test_entries_api.py")
+"""What runs on PostgreSQL too; all else on SQLite alone, like a test that is marked `sqlite`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sqlite: about SQLite alone")
+    config.addinivalue_line("markers", "postgresql: about PostgreSQL alone")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    names = [name for name in DATABASES if metafunc.definition.get_closest_marker(name)]
+    if not names and metafunc.definition.nodeid.startswith(ON_BOTH):
+        names = list(DATABASES)
+    if names and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", names, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The PostgreSQL of all tests but those that stop one."""
+    with throw_away() as running:
+        yield running
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/feedsvc.db"
+
+
+@pytest.fixture
+def postgresql_url(cluster: Cluster) -> Iterator[str]:
+    with cluster.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of the test's own, of each kind that the test is to run on."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url
 
 
 @pytest.fixture
@@ -42,8 +80,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def app(config: Config, clock: Clock) -> Flask:
-    return create_app(config, clock)
+def app(config: Config, clock: Clock) -> Iterator[Flask]:
+    made = create_app(config, clock)
+    yield made
+    services_of(made).store._database.close()
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ class Service:
             "PORT": str(self.port),
             "FEEDSVC_DATABASE_URL": database_url,
             "FEEDSVC_PUBLIC_URL": self.url,
+            "FEEDSVC_RATE_WRITES": "1000000/minute",
             **environ,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -23,6 +23,7 @@ class Store:
     def __init__(self, url: str, clock: Clock) -> None:
         self._database = Database(url)
         self._clock = clock
+        self._upgraded = False
         self.tokens = Tokens(self._database, clock)
 
     @contextmanager
@@ -50,6 +51,8 @@ class Store:
 
         :raises Unavailable: as `read` and `write`.
         """
+        if not self._upgraded:  # the database was away at the start
+            self.upgrade()
         with self.read() as reader:
             due = reader.next_moment()
         if due is None or due > self._clock():
@@ -59,7 +62,9 @@ class Store:
 
     def upgrade(self) -> bool:
         """Bring the database to the newest schema; returns whether there was anything to do."""
-        return upgrade(self._database)
+        done = upgrade(self._database)
+        self._upgraded = True
+        return done
 
     def is_ready(self) -> bool:
         """Whether the database answers and has the newest schema."""

