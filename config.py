@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+import limits
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -64,6 +65,15 @@ def integer(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def rate(value: str) -> str:
+    """A rate in the notation of the library `limits`."""
+    try:
+        limits.parse(value)
+    except ValueError:
+        raise ValueError("must be a rate such as 600/minute") from None
+    return value
 
 
 def boolean(value: str) -> bool:
@@ -128,6 +138,10 @@ class Config:
         str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"
     )
     max_batch: int = setting(str(64 * 1024 * 1024), integer(1024, 1 << 32), "bytes of a batch at most")
+    workers: int = setting("2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY")
+    rate_writes: str = setting("600/minute", rate, "writes a token; each worker enforces its share")
+    rate_auth_failures: str = setting("5/minute", rate, "failed authentications an address, likewise")
+    trusted_proxies: int = setting("0", integer(0, 9), "proxies in front whose X-Forwarded-For is believed")
     require_if_match: bool = setting(
         "false", boolean, "whether a change must name the version it is made for"
     )

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_smorest import Api
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
 from feedsvc.deliver.problems import problems_blueprint, status_of
+from feedsvc.errors import Unavailable
 from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
 from feedsvc.ingest.changes_api import changes_blueprint
+from feedsvc.ingest.door import Door, Rate
 from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import EntrySchema, EventSchema
@@ -53,7 +56,12 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         contact=config.site_contact,
     )
     store = Store(config.database_url, clock)
-    store.upgrade()
+    try:
+        store.upgrade()
+    except Unavailable:
+        if not background:
+            raise
+        # A worker that starts while the database is away must not end the service; the thread tries again.
     if background:
         keep_settled(store.settle)
 
@@ -65,7 +73,15 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     events = EventSchema(site, unknown_slugs)
     schemas = {"news": articles, "events": events}
 
+    door = Door(
+        store.tokens,
+        Rate(config.rate_writes, config.workers),
+        Rate(config.rate_auth_failures, config.workers),
+    )
+
     app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     app.url_map.merge_slashes = False  # its redirects would go where the Host header says
     app.config.update(
         MAX_CONTENT_LENGTH=config.max_body,
@@ -79,12 +95,12 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
     api = Api(app)
-    api.register_blueprint(entries_blueprint("articles", articles, store, config.require_if_match))
-    api.register_blueprint(entries_blueprint("events", events, store, config.require_if_match))
-    api.register_blueprint(categories_blueprint(store))
+    api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
+    api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
+    api.register_blueprint(categories_blueprint(store, door))
     api.register_blueprint(changes_blueprint(store, schemas))
-    api.register_blueprint(batch_blueprint(store, schemas, status_of, config.max_batch))
-    api.register_blueprint(preview_blueprint(store, schemas, partial(renderings, site=site), clock))
+    api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
+    api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
     register_commands(app, config, store, schemas)

@@ -69,5 +69,13 @@ class PreconditionRequired(FeedsvcError):
     """The request must say which version it was made for."""
 
 
+class TooMany(FeedsvcError):
+    """Too often in too short a time; `seconds` is how long to wait."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many requests; try again in {seconds} seconds.")
+        self.seconds = seconds
+
+
 class Unavailable(FeedsvcError):
     """The database cannot do it now; it may work in a moment."""

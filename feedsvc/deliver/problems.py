@@ -33,6 +33,7 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
     errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),
     errors.KeyReused: Problem(422, "key-reused", "The Idempotency-Key was used before", "A key stands for one request; this one came with another body before. Take a new key for a new request."),
+    errors.TooMany: Problem(429, "too-many-requests", "Too many requests", "A token has written, or an address has failed to authenticate, more often than the operator allows. Try again after the seconds that Retry-After gives."),
     errors.Unavailable: Problem(503, "unavailable", "The database cannot be used now", "Nothing was stored. Try again after the seconds that Retry-After gives."),
     errors.PreconditionFailed: Problem(412, "precondition-failed", "The entry has changed since", "If-Match names a version that is no longer stored, or If-None-Match one that is. Read the entry again, and decide anew."),
     errors.PreconditionRequired: Problem(428, "precondition-required", "Say which version is meant", "This service takes changes only with If-Match and the ETag of the version that was read, or If-None-Match: * to create."),
@@ -67,7 +68,10 @@ def problems_blueprint(public_url: str, max_age: int) -> Blueprint:
     @blueprint.app_errorhandler(errors.FeedsvcError)
     def ours(error: errors.FeedsvcError) -> Response:
         faults = error.faults if isinstance(error, errors.Invalid) else ()
-        return document(PROBLEMS[type(error)], str(error), faults)
+        response = document(PROBLEMS[type(error)], str(error), faults)
+        if isinstance(error, errors.TooMany):
+            response.headers["Retry-After"] = str(error.seconds)
+        return response
 
     @blueprint.app_errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

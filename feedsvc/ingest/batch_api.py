@@ -15,14 +15,13 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
+from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     Answered,
     check_body,
-    current_token,
     faults,
     idempotency_key,
     repeatable,
-    requires,
 )
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.streams import array, ndjson
@@ -47,7 +46,11 @@ class Line:
 
 
 def batch_blueprint(
-    store: Store, schemas: Mapping[str, EntrySchema], status_of: Callable[[FeedsvcError], int], most: int
+    store: Store,
+    door: Door,
+    schemas: Mapping[str, EntrySchema],
+    status_of: Callable[[FeedsvcError], int],
+    most: int,
 ) -> Blueprint:
     """The batch.
 
@@ -57,7 +60,7 @@ def batch_blueprint(
     blueprint = Blueprint("batch", __name__, url_prefix="/api/v1/batch")
 
     @blueprint.post("")
-    @requires(store.tokens, *(scope for scope in SCOPES if scope.endswith(":write")))
+    @door.requires(*(scope for scope in SCOPES if scope.endswith(":write")))
     def batch() -> ResponseReturnValue:
         """Put and delete many entries; `?atomic=true` all of them or none."""
         atomic = _is_atomic()

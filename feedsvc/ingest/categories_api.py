@@ -9,25 +9,24 @@ from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.documents import merge
+from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     BodyParser,
-    current_token,
     faults,
     read_document,
     refuse_parameters,
-    requires,
 )
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category
 from feedsvc.store import Store
 
 
-def categories_blueprint(store: Store) -> Blueprint:
+def categories_blueprint(store: Store, door: Door) -> Blueprint:
     """The categories under `/api/v1/categories`; anyone may read them."""
     blueprint = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
     blueprint.ARGUMENTS_PARSER = BodyParser()
     schema = CategorySchema()
-    may_write = requires(store.tokens, "categories:write")
+    may_write = door.requires("categories:write")
 
     @blueprint.get("")
     def all() -> ResponseReturnValue:

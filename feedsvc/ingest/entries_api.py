@@ -15,16 +15,15 @@ from marshmallow.validate import OneOf, Range
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
 from feedsvc.ingest.documents import merge
+from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     Answered,
     BodyParser,
-    current_token,
     faults,
     precondition,
     read_document,
     refuse_parameters,
     repeatable,
-    requires,
 )
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import STATUSES, Entry
@@ -52,7 +51,9 @@ def _unchanged(check: Check, read: Entry, found: Entry | None) -> None:
         raise _Overtaken
 
 
-def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_match: bool) -> Blueprint:
+def entries_blueprint(
+    name: str, schema: EntrySchema, store: Store, door: Door, require_if_match: bool
+) -> Blueprint:
     """The collection of one kind under `/api/v1/<name>`.
 
     :param schema: the kind's schema.
@@ -61,8 +62,8 @@ def entries_blueprint(name: str, schema: EntrySchema, store: Store, require_if_m
     kind = schema.kind_name
     blueprint = Blueprint(name, __name__, url_prefix=f"/api/v1/{name}")
     blueprint.ARGUMENTS_PARSER = BodyParser()
-    may_write = requires(store.tokens, f"{kind}:write")
-    may_read = requires(store.tokens, f"{kind}:write", f"{kind}:publish")
+    may_write = door.requires(f"{kind}:write")
+    may_read = door.requires(f"{kind}:write", f"{kind}:publish")
 
     def answer(entry: Entry, status: int = 200) -> Answered:
         headers = {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}

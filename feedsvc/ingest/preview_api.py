@@ -11,7 +11,8 @@ from flask_smorest import Blueprint
 from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
-from feedsvc.ingest.requests import faults, read_document, refuse_parameters, requires
+from feedsvc.ingest.door import Door
+from feedsvc.ingest.requests import faults, read_document, refuse_parameters
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import KINDS, SCOPES, Clock, Entry
 from feedsvc.store import Store
@@ -21,13 +22,13 @@ Renderings = Callable[[Entry], Mapping[str, str]]
 
 
 def preview_blueprint(
-    store: Store, schemas: Mapping[str, EntrySchema], renderings: Renderings, clock: Clock
+    store: Store, door: Door, schemas: Mapping[str, EntrySchema], renderings: Renderings, clock: Clock
 ) -> Blueprint:
     """The preview; any write scope will do."""
     blueprint = Blueprint("preview", __name__, url_prefix="/api/v1/preview")
 
     @blueprint.post("")
-    @requires(store.tokens, *(scope for scope in SCOPES if scope.endswith(":write")))
+    @door.requires(*(scope for scope in SCOPES if scope.endswith(":write")))
     def preview() -> ResponseReturnValue:
         """What the entry would be, in every format, with what an editor may want to mend."""
         refuse_parameters()

@@ -1,60 +1,32 @@
-"""What stands before a request's document: who sends it, and whether its body can be read."""
+"""What comes with a request: its document, its parameters, and the headers that say what is meant."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn
 
-from flask import Request, g, request
+from flask import Request, request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from feedsvc.errors import (
     Fault,
-    Forbidden,
     Invalid,
     Malformed,
     PreconditionFailed,
     PreconditionRequired,
-    Unauthorized,
 )
 from feedsvc.ingest import documents
-from feedsvc.model import Entry, Token
+from feedsvc.ingest.door import current_token
+from feedsvc.model import Entry
 from feedsvc.store import Writer
-from feedsvc.store.tokens import Tokens
 
 MOST_FAULTS = 500
 """Faults of one document that are told at most."""
 
 Answered = tuple[Any, int, dict[str, str]]
 """A view's answer: a JSON document, a status, headers."""
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def requires(tokens: Tokens, *scopes: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """A view's decorator: the request must carry a token with at least one of some scopes.
-
-    It stands above the decorators that read the body (RFC 6750).
-    """
-
-    def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
-        @wraps(view)
-        def authorised(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                raise Unauthorized("A bearer token is needed: Authorization: Bearer fsv_…")
-            g.token = tokens.authenticate(credentials.strip())
-            if not g.token.scopes.intersection(scopes):
-                raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
-            return view(*args, **kwargs)
-
-        return authorised
-
-    return decorate
 
 
 def refuse_parameters() -> None:
@@ -64,12 +36,6 @@ def refuse_parameters() -> None:
     """
     if request.args:
         raise Malformed(f"{next(iter(request.args))}: Unknown parameter.")
-
-
-def current_token() -> Token:
-    """The token of this request, which `requires` has found."""
-    token: Token = g.token
-    return token
 
 
 def precondition(required: bool) -> Callable[[Entry | None], None]:

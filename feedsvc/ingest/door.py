@@ -1,0 +1,95 @@
+"""Who may come in: bearer tokens and their scopes (RFC 6750), and how often."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import g, request
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from feedsvc.errors import Forbidden, TooMany, Unauthorized
+from feedsvc.model import Token
+from feedsvc.store.tokens import Tokens
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Rate:
+    """How often a key may do a thing, in the notation of the library `limits`, such as `600/minute`.
+
+    :param workers: the processes that share it; each counts by itself and enforces its part.
+    """
+
+    def __init__(self, notation: str, workers: int) -> None:
+        whole = parse(notation)
+        self._item = type(whole)(math.ceil(whole.amount / workers), whole.multiples)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def check(self, key: str) -> None:
+        """Refuse a key that has no time left, without counting.
+
+        :raises TooMany: with the seconds to wait.
+        """
+        if not self._limiter.test(self._item, key):
+            reset = self._limiter.get_window_stats(self._item, key).reset_time
+            raise TooMany(max(1, math.ceil(reset - time.time())))
+
+    def count(self, key: str) -> None:
+        """Count once more, or refuse.
+
+        :raises TooMany: as `check`.
+        """
+        self.check(key)
+        self._limiter.hit(self._item, key)
+
+
+class Door:
+    """Lets requests in that carry a token with the right scope."""
+
+    def __init__(self, tokens: Tokens, writes: Rate, failures: Rate) -> None:
+        self._tokens, self._writes, self._failures = tokens, writes, failures
+
+    def requires(self, *scopes: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+        """A view's decorator: the request must carry a token with at least one of some scopes.
+
+        It stands above the decorators that read the body.
+        """
+
+        def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
+            @wraps(view)
+            def authorised(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+                g.token = token = self._authenticated()
+                if request.method not in ("GET", "HEAD"):
+                    self._writes.count(token.name)
+                if not token.scopes.intersection(scopes):
+                    raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
+                return view(*args, **kwargs)
+
+            return authorised
+
+        return decorate
+
+    def _authenticated(self) -> Token:
+        """The token of the request; wrong ones are counted by address, for who guesses."""
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized("A bearer token is needed: Authorization: Bearer fsv_…")
+        address = request.remote_addr or ""
+        try:
+            return self._tokens.authenticate(credentials.strip())
+        except Unauthorized:
+            self._failures.count(address)
+            raise
+
+
+def current_token() -> Token:
+    """The token of this request, which the door has found."""
+    token: Token = g.token
+    return token
