@@ -65,8 +65,12 @@ class Reader:
         delete; a follower who never had it has nothing to do.
 
         :raises NotFound: there is no such category.
+        :raises Gone: the category was retired, or the step lies ahead of the ledger.
         """
-        wanted = self.category(category).slug if category else None
+        last: int = self._connection.execute(sa.select(ledger.c.seq)).scalar_one()
+        if after > last:
+            raise Gone("That step lies ahead: the database was restored. Begin again with after=0.")
+        wanted = self._current_slug(category) if category else None
         where = [entries.c.seq > after, entries.c.appeared]
         if kind:
             where.append(entries.c.kind == kind)
@@ -88,8 +92,7 @@ class Reader:
         ]
         if len(found) == limit:
             return found_changes, found_changes[-1].seq
-        last: int = self._connection.execute(sa.select(ledger.c.seq)).scalar_one()
-        return found_changes, max(after, last)
+        return found_changes, last
 
     def next_moment(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""
@@ -120,7 +123,7 @@ class Reader:
         if title is not None:
             where.append(entries.c.folded.contains(folded(title), autoescape=True))
         if category is not None:
-            key = self._category_key(category)
+            key = self._category_key(self._current_slug(category))
             where.append(
                 entries.c.pk.in_(sa.select(placements.c.entry_pk).where(placements.c.category_id == key))
             )
@@ -228,6 +231,13 @@ class Reader:
                 )
             )
         )
+
+    def _current_slug(self, slug: str) -> str:
+        """The slug that a category has now, of one that it has or once had."""
+        try:
+            return self.category(slug).slug
+        except Renamed as error:
+            return self._current_slug(error.new)
 
     def _renamed(self, slug: str) -> str | None:
         """The slug that a category has now which was once named so."""

@@ -134,6 +134,9 @@ def test_changes_are_followed_page_by_page(editor: Editor, client: FlaskClient) 
     assert changed(client, kind="events") == [("put", "e")]
     assert ("delete", "1") in changed(client, category="van-hoa")
     assert ("put", "3") in changed(client, category="van-hoa")
+    ahead = client.get(f"/api/v1/changes?after={after + 1}")
+    assert ahead.status_code == 410
+    assert "after=0" in ahead.get_json()["detail"]
     nothing = client.get(f"/api/v1/changes?after={after}")
     again = client.get(f"/api/v1/changes?after={after}", headers={"If-None-Match": nothing.headers["ETag"]})
     assert again.status_code == 304
@@ -158,6 +161,8 @@ def test_a_renamed_category_is_found_under_both_slugs(
     assert "Một" in client.get("/feeds/news/van-hoa-so.rss").text
     assert editor.send("GET", "/articles/a").get_json()["categories"] == ["van-hoa-so"]
     assert changed(client, step) == [("put", "a")], "its document names another slug"
+    assert changed(client, step, category="van-hoa") == [("put", "a")], "a follower goes on"
+    assert len(editor.send("GET", "/articles?category=van-hoa").get_json()["items"]) == 1
     assert editor.send("PUT", "/categories/van-hoa", {"title": "x"}).status_code == 409
     assert editor.send("PATCH", "/categories/giao-thong", {"slug": "van-hoa"}).status_code == 409
     assert editor.send("PATCH", "/categories/giao-thong", {"slug": "van-hoa-so"}).status_code == 409
@@ -179,6 +184,7 @@ def test_a_retired_category_is_gone_and_leaves_its_entries(editor: Editor, clien
     ]
     assert editor.send("GET", "/articles/a").get_json()["categories"] == ["giao-thong"]
     assert changed(client, step) == [("put", "a")]
+    assert client.get("/api/v1/changes?category=van-hoa").status_code == 410
     refused = editor.send("PUT", "/articles/b", {"title": "x", "categories": ["van-hoa"]})
     assert refused.get_json()["errors"][0]["pointer"] == "#/categories/0"
     assert editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"}).status_code == 201
