@@ -42,13 +42,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category (RFC 4287 §4.2.2): `slug` is its term, `title` its label."""
+    """A category (RFC 4287 §4.2.2): `slug` is its term, `title` its label, `parent` a wider one's slug."""
 
     slug: str
     title: str
     description: str | None = None
     language: str | None = None
     url: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

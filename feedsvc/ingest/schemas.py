@@ -84,6 +84,7 @@ class CategorySchema(Document):
     description = own.Text(2000, lines=True)
     language = own.language()
     url = own.url()
+    parent = own.Slug()
 
 
 class PersonSchema(Document):
@@ -156,7 +157,7 @@ class EntrySchema(Document):
     url = own.url()
     title = own.Text(500, required=True)
     summary = own.Text(2000, lines=True)
-    content_html = fields.String()
+    content_html = fields.String(metadata={"maxLength": html.MAX_LENGTH})
     content_text = own.Text(html.MAX_LENGTH, lines=True)
     language = own.language()
     authors = own.several(PersonSchema, 50)

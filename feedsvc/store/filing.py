@@ -7,11 +7,13 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Conflict
+from feedsvc.errors import Conflict, Fault, Invalid
 from feedsvc.model import KINDS, Category
 from feedsvc.store.ledger import DIRECTORY, Ledger, Topic, open_topics
 from feedsvc.store.reader import Reader
-from feedsvc.store.tables import categories, entries, placements, renames
+from feedsvc.store.tables import INHERITED, categories, entries, placements, renames
+
+MAX_LEVELS = 8
 
 
 class Filing(Reader):
@@ -25,7 +27,10 @@ class Filing(Reader):
         """Store a category under its slug; returns whether it is new. A retired one comes back.
 
         :raises Conflict: the slug is an old one of another category.
+        :raises Invalid: its parent does not exist, is within it, or would make more than 8 levels.
         """
+        if category.parent is not None:
+            self._check_parent(category)
         found = categories.c.slug == category.slug
         row = self._connection.execute(sa.select(categories).where(found)).one_or_none()
         values = {**asdict(category), "retired": None}
@@ -40,8 +45,13 @@ class Filing(Reader):
             return True
         if row.retired is None and self.category(category.slug) == category:
             return False
+        moved = row.retired is None and row.parent != category.parent
+        touched = self._topics_beside(row.id)
         self._connection.execute(categories.update().where(found).values(values))
-        self._step("put", category.slug, self._topics_beside(row.id))
+        if moved:
+            self._place_anew(row.id)
+            touched |= self._topics_beside(row.id)
+        self._step("put", category.slug, touched)
         return row.retired is not None
 
     def rename_category(self, slug: str, new: str) -> None:
@@ -60,6 +70,7 @@ class Filing(Reader):
         self._connection.execute(renames.delete().where(renames.c.slug == new))
         self._connection.execute(renames.insert(), {"slug": slug, "category_id": key})
         self._connection.execute(categories.update().where(categories.c.id == key).values(slug=new))
+        self._connection.execute(categories.update().where(categories.c.parent == slug).values(parent=new))
         self._step("put", new, self._topics_beside(key))
         self._restamp(key)
 
@@ -69,21 +80,69 @@ class Filing(Reader):
         :raises NotFound: there is no such category.
         :raises Gone: it is retired already.
         """
-        self.category(slug)
+        retired = self.category(slug)
         key = self._category_key(slug)
         touched = self._topics_beside(key)
-        self._restamp(key)
-        self._connection.execute(placements.delete().where(placements.c.category_id == key))
-        self._connection.execute(
-            categories.update().where(categories.c.id == key).values(retired=self._ledger.tick())
-        )
+        below = self._restamp(key)
+        own = (placements.c.category_id == key, placements.c.position > INHERITED)
+        self._connection.execute(placements.delete().where(*own))
+        children = categories.update().where(categories.c.parent == slug)
+        self._connection.execute(children.values(parent=retired.parent))
+        values = {"retired": self._ledger.tick(), "parent": None}
+        self._connection.execute(categories.update().where(categories.c.id == key).values(values))
+        self._inherit(below)
         self._step("delete", slug, touched)
 
     def _step(self, action: str, slug: str, touched: Iterable[Topic]) -> None:
         self._ledger.record(action, DIRECTORY[0], slug, 1, {DIRECTORY, *touched})
 
-    def _restamp(self, category_id: int) -> None:
-        """A step for each entry of a category, whose document changes with it; no edit, so no new version."""
+    def _check_parent(self, category: Category) -> None:
+        """Refuse a parent that cannot be one."""
+        assert category.parent is not None
+        if category.parent in self.unknown_slugs([category.parent]):
+            raise Invalid(Fault("#/parent", "There is no such category."))
+        parents = {known.slug: known.parent for known in self.categories()} | {category.slug: category.parent}
+        for slug in parents:  # the category's own way up, and those of all that may stand below it
+            way: list[str] = []
+            step: str | None = slug
+            while step is not None:
+                if step in way:
+                    raise Invalid(Fault("#/parent", "Stands within the category itself."))
+                way.append(step)
+                step = parents.get(step)
+            if len(way) > MAX_LEVELS:
+                raise Invalid(Fault("#/parent", f"Makes more than {MAX_LEVELS} levels."))
+
+    def _wider(self, keys: Iterable[int]) -> set[int]:
+        """The categories that some categories stand within, but for themselves."""
+        own = set(keys)
+        if not own:
+            return set()
+        start = sa.select(categories.c.id, categories.c.parent).where(categories.c.id.in_(own))
+        up = start.cte("up", recursive=True)
+        step = sa.select(categories.c.id, categories.c.parent).join(up, categories.c.slug == up.c.parent)
+        found = self._connection.scalars(sa.select(up.union(step).c.id))
+        return set(found) - own
+
+    def _place_anew(self, category_id: int) -> None:
+        """Place the entries of a category that has moved in what it stands within now."""
+        self._inherit(self._restamp(category_id))
+
+    def _inherit(self, pks: Iterable[int]) -> None:
+        """Make the inherited placements of some entries from their own ones."""
+        for pk in pks:
+            mine = placements.c.entry_pk == pk
+            self._connection.execute(placements.delete().where(mine, placements.c.position == INHERITED))
+            own = self._connection.execute(sa.select(placements).where(mine)).mappings().all()
+            rows = [
+                {**own[0], "category_id": key, "position": INHERITED}
+                for key in sorted(self._wider(row["category_id"] for row in own))
+            ]
+            if rows:
+                self._connection.execute(placements.insert(), rows)
+
+    def _restamp(self, category_id: int) -> list[int]:
+        """A step, but no new version, for each entry of a category, whose document or place changes with it."""
         rows = self._connection.execute(
             sa.select(entries.c.pk, entries.c.kind, entries.c.id, entries.c.version)
             .join_from(placements, entries)
@@ -93,6 +152,7 @@ class Filing(Reader):
         for row in rows:
             seq = self._ledger.record("refile", row.kind, row.id, row.version, ())
             self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
+        return [row.pk for row in rows]
 
     def _topics_beside(self, category_id: int) -> set[Topic]:
         """The topics of a category, and of all feeds that show an entry which names it."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from feedsvc.errors import Gone, NotFound, Renamed
 from feedsvc.model import Category, Change, Entry, FeedQuery, LogLine
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
-from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
+from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
 
 Found = list[tuple[int, Entry]]
 """Entries with their keys in the database."""
@@ -81,11 +81,15 @@ class Reader:
             )
         )
         steps = {row.pk: row for row in rows}
+        among = set(steps)
+        if wanted:
+            inside = placements.c.category_id == self._category_key(wanted)
+            within = sa.select(placements.c.entry_pk).where(inside, placements.c.entry_pk.in_(steps))
+            among = set(self._connection.scalars(within))
         found_changes = [
             Change(
                 steps[pk].seq,
-                steps[pk].shown
-                and (wanted is None or wanted in [placed.slug for placed in entry.categories]),
+                steps[pk].shown and pk in among,
                 entry.as_seen(),
             )
             for pk, entry in found
@@ -267,7 +271,7 @@ class Reader:
             links = self._connection.execute(
                 sa.select(placements.c.entry_pk, *category_columns)
                 .join_from(placements, categories)
-                .where(placements.c.entry_pk.in_([row.pk for row in rows]))
+                .where(placements.c.entry_pk.in_([row.pk for row in rows]), placements.c.position > INHERITED)
                 .order_by(placements.c.entry_pk, placements.c.position)
             )
             for link in links:

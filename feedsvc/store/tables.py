@@ -8,10 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()
+
+INHERITED = -1
+"""The position of a placement in a category that is wider than one of the entry's own."""
 
 
 class UTCDateTime(sa.TypeDecorator[datetime]):
@@ -76,6 +79,7 @@ categories = Table(
     Column("description", sa.String),
     Column("language", sa.String),
     Column("url", sa.String),
+    Column("parent", KEY),  # the slug of a wider category
     Column("retired", UTCDateTime),
 )
 
@@ -142,7 +146,7 @@ placements = Table(
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
     Column("category_id", ForeignKey(categories.c.id), primary_key=True, autoincrement=False),
-    Column("position", sa.Integer, nullable=False),
+    Column("position", sa.Integer, nullable=False),  # among the entry's own; INHERITED from a narrower one
     Column("kind", KEY, nullable=False),
     Column("shown", sa.Boolean(create_constraint=False), nullable=False),
     Column("published", UTCDateTime),

@@ -15,7 +15,7 @@ from feedsvc.store.ledger import Ledger, Topic
 from feedsvc.store.moments import standing
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row
-from feedsvc.store.tables import categories, entries, event_details, placements
+from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 
 _CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
 _A_GROUP = 200
@@ -152,10 +152,11 @@ class Writer(Filing):
     def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> None:
         """Write an entry's rows and its step."""
         run = self._connection.execute
+        wider = self._wider(placed)
         shown, due = standing(entry, self._ledger.clock())
         touched = self._topics_of(pk) if pk else set()
         if shown:
-            touched |= {(entry.kind, key) for key in (0, *placed)}
+            touched |= {(entry.kind, key) for key in (0, *placed, *wider)}
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched)
         row = {**entry_row(entry), "shown": shown, "due": due, "seq": seq}
         if pk is None:
@@ -170,7 +171,7 @@ class Writer(Filing):
         shared = {name: row[name] for name in ("kind", "shown", "published", "guid", "ends")}
         places = [
             {"entry_pk": pk, "category_id": key, "position": position, **shared}
-            for position, key in enumerate(placed)
+            for position, key in [*enumerate(placed), *((INHERITED, key) for key in sorted(wider))]
         ]
         if places:
             run(placements.insert(), places)
