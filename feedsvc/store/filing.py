@@ -22,6 +22,9 @@ class Filing(Reader):
     def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
         super().__init__(connection)
         self._ledger = ledger
+        # What a batch's entries ask for again and again; a step of a category makes it void.
+        self._filed: dict[str, tuple[Category, int]] = {}
+        self._widened: dict[frozenset[int], set[int]] = {}
 
     def put_category(self, category: Category) -> bool:
         """Store a category under its slug; returns whether it is new. A retired one comes back.
@@ -48,6 +51,7 @@ class Filing(Reader):
         moved = row.retired is None and row.parent != category.parent
         touched = self._topics_beside(row.id)
         self._connection.execute(categories.update().where(found).values(values))
+        self._widened.clear()
         if moved:
             self._place_anew(row.id)
             touched |= self._topics_beside(row.id)
@@ -90,11 +94,14 @@ class Filing(Reader):
         self._connection.execute(children.values(parent=retired.parent))
         values = {"retired": self._ledger.tick(), "parent": None}
         self._connection.execute(categories.update().where(categories.c.id == key).values(values))
+        self._widened.clear()
         self._inherit(below)
         self._step("delete", slug, touched)
 
     def _step(self, action: str, slug: str, touched: Iterable[Topic]) -> None:
         self._ledger.record(action, DIRECTORY[0], slug, 1, {DIRECTORY, *touched})
+        self._filed.clear()
+        self._widened.clear()
 
     def _check_parent(self, category: Category) -> None:
         """Refuse a parent that cannot be one."""
@@ -115,14 +122,15 @@ class Filing(Reader):
 
     def _wider(self, keys: Iterable[int]) -> set[int]:
         """The categories that some categories stand within, but for themselves."""
-        own = set(keys)
-        if not own:
-            return set()
+        own = frozenset(keys)
+        if not own or own in self._widened:
+            return self._widened.get(own, set())
         start = sa.select(categories.c.id, categories.c.parent).where(categories.c.id.in_(own))
         up = start.cte("up", recursive=True)
         step = sa.select(categories.c.id, categories.c.parent).join(up, categories.c.slug == up.c.parent)
         found = self._connection.scalars(sa.select(up.union(step).c.id))
-        return set(found) - own
+        self._widened[own] = set(found) - own
+        return self._widened[own]
 
     def _place_anew(self, category_id: int) -> None:
         """Place the entries of a category that has moved in what it stands within now."""
@@ -142,7 +150,7 @@ class Filing(Reader):
                 self._connection.execute(placements.insert(), rows)
 
     def _restamp(self, category_id: int) -> list[int]:
-        """A step, but no new version, for each entry of a category, whose document or place changes with it."""
+        """A step, but no new version, for each entry of a category: its document or place changes with it."""
         rows = self._connection.execute(
             sa.select(entries.c.pk, entries.c.kind, entries.c.id, entries.c.version)
             .join_from(placements, entries)

@@ -137,17 +137,19 @@ class Writer(Filing):
         slugs = [category.slug for category in wanted]
         if not slugs:
             return {}
-        living = (categories.c.slug.in_(slugs), categories.c.retired.is_(None))
-        rows = self._connection.execute(sa.select(categories).where(*living))
-        found = {row.slug: (category_from(row), row.id) for row in rows}
+        missing = [slug for slug in slugs if slug not in self._filed]
+        if missing:
+            living = (categories.c.slug.in_(missing), categories.c.retired.is_(None))
+            for row in self._connection.execute(sa.select(categories).where(*living)):
+                self._filed[row.slug] = category_from(row), row.id
         faults = [
             Fault(f"#/categories/{index}", "There is no such category.")
             for index, slug in enumerate(slugs)
-            if slug not in found
+            if slug not in self._filed
         ]
         if faults:
             raise Invalid(*faults)
-        return dict(found[slug] for slug in slugs)
+        return dict(self._filed[slug] for slug in slugs)
 
     def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> None:
         """Write an entry's rows and its step."""
