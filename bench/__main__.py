@@ -9,6 +9,7 @@ import tempfile
 
 import requests
 
+from bench.batch import LINES, memory, time_ratio
 from bench.load import requests_a_second
 from feedsvc.model import SCOPES
 from tests.service import Service
@@ -19,7 +20,7 @@ PATH = "/feeds/news.rss"
 
 
 def main() -> None:
-    """Measure a feed of 50 entries against the bare function, in turn, and print the ratio."""
+    """Measure each against its reference, in turn, and print the ratios."""
     with tempfile.TemporaryDirectory() as folder:
         service = Service(f"sqlite:///{folder}/bench.db")
         service.make_token(*SCOPES)
@@ -56,6 +57,16 @@ def main() -> None:
         f"| {ours:,.0f}/s | {reference:,.0f}/s "
         f"| {ratios[0]:.3f} – {statistics.median(ratios):.3f} – {ratios[-1]:.3f} |"
     )
+    times = [time_ratio() for _ in range(3)]
+    ratios = sorted(ours / reference for ours, reference in times)
+    ours, reference = times[0]
+    print(
+        f"| a batch of {LINES:,} entries, against parsing, the schema and one executemany a table "
+        f"| {ours:.2f} s | {reference:.2f} s | {ratios[0]:.2f} – {ratios[1]:.2f} – {ratios[2]:.2f} |"
+    )
+    idle, peak = memory()
+    what = "peak memory of a worker after a batch of 64 MiB, against idle"
+    print(f"| {what} | {peak} MiB | {idle} MiB | +{peak - idle} MiB |")
 
 
 if __name__ == "__main__":

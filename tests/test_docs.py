@@ -76,15 +76,16 @@ def test_the_dockerfile_starts_what_make_serve_starts() -> None:
     assert '"gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"' in dockerfile
 
 
-def test_the_readmes_curl_lines(database_url: str) -> None:
+def test_the_curl_lines_of_readme_and_guide(database_url: str) -> None:
     service = Service(database_url)
     welcome = service.command("welcome")
     token = re.search(r"TOKEN=(fsv_\w+)", welcome)
     assert token
     service.start()
     try:
-        lines = re.findall(r"^    curl (.*)$", README, re.MULTILINE)
-        assert len(lines) == 4
+        first, guide = (re.findall(r"^    curl (.*)$", text, re.MULTILINE) for text in (README, API))
+        assert len(first) == 4
+        lines = [*first[:3], *guide, first[3]]
         answers = []
         for line in lines:
             script = f"curl -sf {line.replace('localhost:8000', f'127.0.0.1:{service.port}')}"
