@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.ingest.schemas import CategorySchema, EventSchema
 from feedsvc.model import SCOPES
 from feedsvc.store import Store
 from tests.conftest import Editor
@@ -266,3 +267,25 @@ def test_a_revoked_token_is_none(client: FlaskClient, editor: Editor, store: Sto
     assert other.send("GET", "/articles").status_code == 200
     store.tokens.revoke("other")
     assert other.send("GET", "/articles").status_code == 401
+
+
+WRITABLE = sorted(name for name, field in EventSchema._declared_fields.items() if not field.dump_only)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@pytest.mark.parametrize("value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr)
+def test_every_field_refuses_what_is_of_another_kind(editor: Editor, name: str, value: Any) -> None:
+    response = editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
+    assert response.status_code == 422
+    found = pointers(response)
+    assert found
+    assert all(pointer == f"#/{name}" or pointer.startswith(f"#/{name}/") for pointer in found)
+    assert editor.send("GET", "/events/x").status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(CategorySchema._declared_fields.keys() - {"slug"}))
+@pytest.mark.parametrize("value", [None, {}, [], True, 1, "\x00"], ids=repr)
+def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) -> None:
+    response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
+    assert response.status_code == 422
+    assert pointers(response) == [f"#/{name}"]
