@@ -15,18 +15,20 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
+from feedsvc.deliver.api_docs import api_docs_blueprint
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
-from feedsvc.deliver.problems import problems_blueprint, status_of
+from feedsvc.deliver.problems import PROBLEMS, problems_blueprint, status_of
 from feedsvc.errors import Unavailable
 from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
 from feedsvc.ingest.changes_api import changes_blueprint
+from feedsvc.ingest.description import declare, description
 from feedsvc.ingest.door import Door, Rate
 from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.preview_api import preview_blueprint
-from feedsvc.ingest.schemas import EntrySchema, EventSchema
+from feedsvc.ingest.schemas import CategorySchema, EntrySchema, EventSchema
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.render import renderings
 from feedsvc.store import Store, keep_settled
@@ -94,13 +96,15 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
-    api = Api(app)
+    api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
+    declare(api, schemas, CategorySchema(), PROBLEMS.values())
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
     api.register_blueprint(categories_blueprint(store, door))
     api.register_blueprint(changes_blueprint(store, schemas))
     api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
     api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
+    app.register_blueprint(api_docs_blueprint(description(api), config.max_age))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
     register_commands(app, config, store, schemas)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,16 @@ from werkzeug.test import TestResponse
 from config import Config
 from feedsvc import create_app
 from feedsvc.cli.commands import services_of
-from feedsvc.model import SCOPES, Site
+from feedsvc.model import SCOPES, Site, utcnow
 from feedsvc.store import Store
+from feedsvc.store.tokens import NOTE
 from tests.clocks import Clock
 from tests.postgres import Cluster, throw_away
 from tests.service import Service
 
 DATABASES = ("sqlite", "postgresql")
-ON_BOTH = ("tests/store/", "tests/journeys/", "tests/ingest/test_entries_api.py")
+STATEFUL = ("batch", "entries_api", "life", "parents", "retries", "revisions")
+ON_BOTH = ("tests/store/", "tests/journeys/", *(f"tests/ingest/test_{name}.py" for name in STATEFUL))
 """What runs on PostgreSQL too; all else on SQLite alone, like a test that is marked `sqlite`."""
 
 
@@ -45,9 +50,19 @@ def cluster() -> Iterator[Cluster]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database at the newest schema, which is copied faster than it is made."""
+    path = tmp_path_factory.mktemp("template") / "feedsvc.db"
+    store = Store(f"sqlite:///{path}", utcnow)
+    store.upgrade()
+    store._database.close()
+    return path
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/feedsvc.db"
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'feedsvc.db')}"
 
 
 @pytest.fixture
@@ -79,11 +94,29 @@ def clock() -> Clock:
     return Clock()
 
 
+MakeApp = Callable[..., Flask]
+"""Makes an app of the test's database, with changes to its settings."""
+
+
 @pytest.fixture
-def app(config: Config, clock: Clock) -> Iterator[Flask]:
-    made = create_app(config, clock)
-    yield made
-    services_of(made).store._database.close()
+def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
+    made = []
+
+    def make(**changes: Any) -> Flask:
+        made.append(create_app(replace(config, **changes), clock))
+        return made[-1]
+
+    yield make
+    for thread in threading.enumerate():
+        if thread.name == NOTE:
+            thread.join()
+    for app in made:
+        services_of(app).store._database.close()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
+from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     Answered,
@@ -59,8 +60,21 @@ def batch_blueprint(
     """
     blueprint = Blueprint("batch", __name__, url_prefix="/api/v1/batch")
 
-    @blueprint.post("")
-    @door.requires(*(scope for scope in SCOPES if scope.endswith(":write")))
+    scopes = [scope for scope in SCOPES if scope.endswith(":write")]
+    lines = [
+        {"action": "put", "kind": "news", **EXAMPLES["Article"]},
+        {"action": "delete", "kind": "events", "id": "hoi-sach"},
+    ]
+    body = {"application/json": ("Batch", lines), "application/x-ndjson": ("Line", lines[0])}
+    atomic = {"name": "atomic", "in": "query", "schema": {"type": "boolean", "default": False}}
+
+    @blueprint.post("", parameters=[atomic])
+    @blueprint.doc(
+        **call(
+            200, 207, schema="Results", scopes=scopes, errors=WRITTEN, headers=["Idempotency-Key"], body=body
+        )
+    )
+    @door.requires(*scopes)
     def batch() -> ResponseReturnValue:
         """Put and delete many entries; `?atomic=true` all of them or none."""
         atomic = _is_atomic()

@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
+from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.documents import merge
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
@@ -26,9 +27,10 @@ def categories_blueprint(store: Store, door: Door) -> Blueprint:
     blueprint = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
     blueprint.ARGUMENTS_PARSER = BodyParser()
     schema = CategorySchema()
-    may_write = door.requires("categories:write")
+    may_write, scopes = door.requires("categories:write"), ["categories:write"]
 
     @blueprint.get("")
+    @blueprint.doc(**call(200, schema="Categories"))
     def all() -> ResponseReturnValue:
         """Every category, by slug."""
         refuse_parameters()
@@ -36,8 +38,9 @@ def categories_blueprint(store: Store, door: Door) -> Blueprint:
             return {"categories": schema.dump(reader.categories(), many=True)}
 
     @blueprint.put("/<slug>")
+    @blueprint.doc(**call(200, 201, schema="StoredCategory", scopes=scopes, errors=[*WRITTEN, 409]))
     @may_write
-    @blueprint.arguments(schema)
+    @blueprint.arguments(schema, example=EXAMPLES["Category"])
     def put(category: Category, slug: str) -> ResponseReturnValue:
         """Create or replace a category."""
         if category.slug != slug:
@@ -47,6 +50,15 @@ def categories_blueprint(store: Store, door: Door) -> Blueprint:
         return schema.dump(category), 201 if new else 200
 
     @blueprint.patch("/<slug>")
+    @blueprint.doc(
+        **call(
+            200,
+            schema="StoredCategory",
+            scopes=scopes,
+            errors=[*WRITTEN, 404, 409, 410],
+            body={"application/merge-patch+json": ("CategoryPatch", {"slug": "duong-sa"})},
+        )
+    )
     @may_write
     def patch(slug: str) -> ResponseReturnValue:
         """Change members of a category by a JSON merge patch; another `slug` renames it."""
@@ -64,6 +76,7 @@ def categories_blueprint(store: Store, door: Door) -> Blueprint:
         return schema.dump(category), 200
 
     @blueprint.delete("/<slug>")
+    @blueprint.doc(**call(204, scopes=scopes, errors=[404, 410]))
     @may_write
     def retire(slug: str) -> Response:
         """Retire a category: it leaves its entries, and its feeds are gone."""

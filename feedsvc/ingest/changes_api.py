@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.ingest import fields as own
+from feedsvc.ingest.description import call
 from feedsvc.ingest.requests import BodyParser
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import KINDS, Change
@@ -43,8 +44,9 @@ def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Bluep
             }
         return {"seq": change.seq, "action": "put", **schemas[entry.kind].dump(entry)}
 
-    @blueprint.get("")
-    @blueprint.arguments(ChangesArguments, location="query")
+    @blueprint.get("", parameters=["If-None-Match"])
+    @blueprint.doc(**call(200, schema="Changes", errors=[404, 410], returns=["ETag"], unchanged=True))
+    @blueprint.arguments(ChangesArguments, location="query", error_status_code=400)
     def changes(arguments: dict[str, Any]) -> Response:
         """What became visible, changed or went away after a step, oldest first."""
         with store.read() as reader:

@@ -14,6 +14,7 @@ from marshmallow.validate import OneOf, Range
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
+from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.documents import merge
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
@@ -26,6 +27,7 @@ from feedsvc.ingest.requests import (
     repeatable,
 )
 from feedsvc.ingest.schemas import EntrySchema
+from feedsvc.ingest.shapes import NAMES
 from feedsvc.model import STATUSES, Entry
 from feedsvc.store import Check, Store
 
@@ -62,8 +64,13 @@ def entries_blueprint(
     kind = schema.kind_name
     blueprint = Blueprint(name, __name__, url_prefix=f"/api/v1/{name}")
     blueprint.ARGUMENTS_PARSER = BodyParser()
-    may_write = door.requires(f"{kind}:write")
-    may_read = door.requires(f"{kind}:write", f"{kind}:publish")
+    writers, readers = [f"{kind}:write"], [f"{kind}:write", f"{kind}:publish"]
+    may_write, may_read = door.requires(*writers), door.requires(*readers)
+    component = NAMES[kind]
+    takes = partial(blueprint.arguments, schema, example=EXAMPLES[component])
+    answers: dict[str, Any] = {"schema": f"Stored{component}", "returns": ["ETag", "Location"]}
+    conditional: dict[str, Any] = {"scopes": writers, "headers": ["If-Match", "If-None-Match"]}
+    failed = [412, 428] if require_if_match else [412]
 
     def answer(entry: Entry, status: int = 200) -> Answered:
         headers = {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
@@ -80,8 +87,11 @@ def entries_blueprint(
         return f"{kind}:publish" in current_token().scopes
 
     @blueprint.post("")
+    @blueprint.doc(
+        **call(201, **answers, scopes=writers, errors=[*WRITTEN, 409], headers=["Idempotency-Key"])
+    )
     @may_write
-    @blueprint.arguments(schema)
+    @takes()
     def create(entry: Entry) -> ResponseReturnValue:
         """Create an entry; the service makes the id unless the body has one."""
         with store.write(current_token().name) as writer:
@@ -92,8 +102,9 @@ def entries_blueprint(
             )
 
     @blueprint.put("/<id>")
+    @blueprint.doc(**call(200, 201, **answers, **conditional, errors=[*WRITTEN, *failed, 409]))
     @may_write
-    @blueprint.arguments(schema)
+    @takes()
     def put(entry: Entry, id: str) -> ResponseReturnValue:
         """Create or replace an entry under the editor's own id."""
         if entry.id != id:
@@ -101,6 +112,17 @@ def entries_blueprint(
         return write(entry, precondition(require_if_match))
 
     @blueprint.patch("/<id>")
+    @blueprint.doc(
+        **call(
+            200,
+            **answers,
+            **conditional,
+            errors=[*WRITTEN, *failed, 404, 409, 410],
+            body={
+                "application/merge-patch+json": (f"{component}Patch", {"notice": "Đã sửa.", "image": None})
+            },
+        )
+    )
     @may_write
     def patch(id: str) -> ResponseReturnValue:
         """Change members of an entry by a JSON merge patch (RFC 7396)."""
@@ -128,6 +150,7 @@ def entries_blueprint(
         return entry
 
     @blueprint.get("/<id>")
+    @blueprint.doc(**call(200, **answers, scopes=readers, errors=[404, 410]))
     @may_read
     def get(id: str) -> ResponseReturnValue:
         """One entry, drafts too."""
@@ -136,8 +159,9 @@ def entries_blueprint(
             return answer(reader.entry(id, kind))
 
     @blueprint.get("")
+    @blueprint.doc(**call(200, schema=f"{component}Page", scopes=readers, errors=[404, 410]))
     @may_read
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(PageArguments, location="query", error_status_code=400)
     def page(arguments: dict[str, Any]) -> ResponseReturnValue:
         """Entries by pages, last created first."""
         cursor = arguments.get("cursor")
@@ -156,6 +180,7 @@ def entries_blueprint(
         }
 
     @blueprint.delete("/<id>")
+    @blueprint.doc(**call(204, **conditional, errors=[*failed, 404, 410]))
     @may_write
     def delete(id: str) -> Response:
         """Take an entry away; its tombstone stays."""

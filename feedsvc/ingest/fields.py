@@ -20,6 +20,11 @@ _TIME = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEARS = range(1970, 2201)
+_A_DAY = "(?:19[789][0-9]|2[01][0-9][0-9]|2200)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_AN_INSTANT = (
+    r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+    "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+)
 _Day = TypeVar("_Day", bound=date)
 
 
@@ -91,7 +96,7 @@ class Time(Cleaned):
     zone: tzinfo = UTC
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"format": "date-time"}, **kwargs)
+        super().__init__(metadata={"pattern": f"^{_A_DAY}[Tt ]{_AN_INSTANT}$"}, **kwargs)
 
     def clean(self, value: str) -> datetime:
         moment = _time(value)
@@ -103,6 +108,9 @@ class Time(Cleaned):
 
 class DateOrTime(Cleaned):
     """A date, or a time with or without an offset (RFC 3339)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": f"^{_A_DAY}(?:[Tt ]{_AN_INSTANT})?$"}, **kwargs)
 
     def clean(self, value: str) -> date:
         return in_range(date.fromisoformat(value)) if _DATE.fullmatch(value) else _time(value)
@@ -131,7 +139,8 @@ class Float(fields.Float):
 
 def url(**kwargs: Any) -> Cleaned:
     """An absolute http(s) URL."""
-    return Cleaned(urls.check, metadata={"format": "uri"}, **kwargs)
+    metadata = {"maxLength": urls.MAX_LENGTH, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@<>\"\\^`{|}%]"}
+    return Cleaned(urls.check, metadata=metadata, **kwargs)
 
 
 def language() -> Matching:
@@ -160,7 +169,7 @@ def zone(**kwargs: Any) -> Cleaned:
             raise ValueError("Not an IANA time zone such as Asia/Ho_Chi_Minh.")
         return ZoneInfo(value)
 
-    return Cleaned(known, **kwargs)
+    return Cleaned(known, metadata={"examples": ["Asia/Ho_Chi_Minh"]}, **kwargs)
 
 
 def count(high: int = 2**53, **kwargs: Any) -> fields.Integer:

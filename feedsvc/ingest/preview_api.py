@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
+from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.door import Door
 from feedsvc.ingest.requests import faults, read_document, refuse_parameters
 from feedsvc.ingest.schemas import EntrySchema
@@ -27,8 +28,13 @@ def preview_blueprint(
     """The preview; any write scope will do."""
     blueprint = Blueprint("preview", __name__, url_prefix="/api/v1/preview")
 
+    scopes = [scope for scope in SCOPES if scope.endswith(":write")]
+    example = {"kind": "news", **EXAMPLES["Article"]}
+    body = {"application/json": ("AnyEntry", example)}
+
     @blueprint.post("")
-    @door.requires(*(scope for scope in SCOPES if scope.endswith(":write")))
+    @blueprint.doc(**call(200, schema="Preview", scopes=scopes, errors=WRITTEN, body=body))
+    @door.requires(*scopes)
     def preview() -> ResponseReturnValue:
         """What the entry would be, in every format, with what an editor may want to mend."""
         refuse_parameters()

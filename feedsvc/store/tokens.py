@@ -22,6 +22,9 @@ from feedsvc.store.tables import tokens
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "fsv_"
+NOTE = "note of use"
+"""The name of the threads that note when a token is used."""
+
 _USE_RESOLUTION = timedelta(minutes=1)
 _COLUMNS = [tokens.c.name, tokens.c.scopes, tokens.c.created, tokens.c.last_used, tokens.c.revoked]
 
@@ -75,7 +78,7 @@ class Tokens:
             with suppress(Unavailable), self._database.write() as connection:
                 connection.execute(tokens.update().where(tokens.c.name == name).values(last_used=now))
 
-        threading.Thread(target=note, daemon=True).start()
+        threading.Thread(target=note, name=NOTE, daemon=True).start()
 
     def all(self) -> list[Token]:
         """Every token, revoked ones too, by name."""

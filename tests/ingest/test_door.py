@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from config import Config
-from feedsvc import create_app
 from feedsvc.model import SCOPES
 from feedsvc.store import Store
-from tests.conftest import Editor
+from tests.conftest import Editor, MakeApp
 
 
-def test_a_token_writes_so_often(config: Config, store: Store) -> None:
-    client = create_app(replace(config, rate_writes="4/minute")).test_client()  # two workers share it
+def test_a_token_writes_so_often(make_app: MakeApp, store: Store) -> None:
+    client = make_app(rate_writes="4/minute").test_client()  # two workers share it
     editor, other = (Editor(client, store.tokens.create(name, SCOPES)) for name in ("lan", "nam"))
     for number in range(2):
         assert editor.send("PUT", f"/articles/{number}", {"title": "x"}).status_code == 201
@@ -24,8 +20,8 @@ def test_a_token_writes_so_often(config: Config, store: Store) -> None:
     assert other.send("PUT", "/articles/2", {"title": "x"}).status_code == 201
 
 
-def test_an_address_guesses_so_often(config: Config, store: Store) -> None:
-    client = create_app(replace(config, rate_auth_failures="4/minute")).test_client()
+def test_an_address_guesses_so_often(make_app: MakeApp, store: Store) -> None:
+    client = make_app(rate_auth_failures="4/minute").test_client()
     good = Editor(client, store.tokens.create("lan", SCOPES))
     bad = Editor(client, "fsv_" + "0" * 36)
     statuses = [bad.send("GET", "/articles").status_code for _ in range(4)]
@@ -34,11 +30,10 @@ def test_an_address_guesses_so_often(config: Config, store: Store) -> None:
     assert good.send("GET", "/articles").status_code == 200, "nobody else is locked out"
 
 
-def test_the_address_is_the_clients_where_proxies_are_trusted(config: Config, store: Store) -> None:
-    strict = replace(config, rate_auth_failures="2/minute")
+def test_the_address_is_the_clients_where_proxies_are_trusted(make_app: MakeApp, store: Store) -> None:
     wrong = {"Authorization": "Bearer fsv_x"}
     for proxies, expected in ((0, 429), (1, 401)):
-        client = create_app(replace(strict, trusted_proxies=proxies)).test_client()
+        client = make_app(rate_auth_failures="2/minute", trusted_proxies=proxies).test_client()
         client.get("/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.1"})
         second = client.get("/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.2"})
         assert second.status_code == expected

@@ -9,8 +9,7 @@ import pytest
 from flask import Flask
 
 from feedsvc.ingest.documents import merge
-from feedsvc.store import Store
-from tests.conftest import Editor
+from tests.conftest import Editor, MakeApp
 
 
 def test_a_stale_version_is_refused(editor: Editor) -> None:
@@ -35,12 +34,8 @@ def test_only_create(editor: Editor) -> None:
     assert editor.send("PUT", "/articles/a", {"title": "Ba"}, headers=only).status_code == 201
 
 
-def test_a_setting_demands_a_version(editor: Editor, app: Flask, config: Any, store: Store) -> None:
-    from dataclasses import replace
-
-    from feedsvc import create_app
-
-    strict = Editor(create_app(replace(config, require_if_match=True)).test_client(), editor.token)
+def test_a_setting_demands_a_version(editor: Editor, make_app: MakeApp) -> None:
+    strict = Editor(make_app(require_if_match=True).test_client(), editor.token)
     for method, document in (("PUT", {"title": "x"}), ("PATCH", {"title": "x"}), ("DELETE", None)):
         assert strict.send(method, "/articles/a", document).status_code == 428
     made = strict.send("PUT", "/articles/a", {"title": "x"}, headers={"If-None-Match": "*"})

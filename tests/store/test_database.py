@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -40,6 +41,7 @@ def test_migrations_make_the_tables_that_the_code_knows(store: Store) -> None:
 
 
 def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
+    Path(database_url.removeprefix("sqlite:///")).unlink(missing_ok=True)
     with opened(database_url) as store, store._database.engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # whose databases are made with their tables
             connection.exec_driver_sql("DROP SCHEMA public CASCADE")

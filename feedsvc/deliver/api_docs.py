@@ -1,0 +1,61 @@
+"""The description of the API: as OpenAPI for programs, and as a page without script for people."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from functools import partial, reduce
+from operator import getitem
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+
+from feedsvc.deliver.caching import packaged, respond
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src https: http:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+_STYLE = packaged((Path(__file__).with_name("static") / "api_docs.css").read_bytes(), "text/css")
+_pretty = partial(json.dumps, ensure_ascii=False, indent=2)
+
+
+def api_docs_blueprint(document: Mapping[str, Any], max_age: int) -> Blueprint:
+    """The description at `/api/openapi.json`, and its page at `/api/docs`."""
+    blueprint = Blueprint("api_docs", __name__)
+    program = packaged(_pretty(document).encode(), "application/json")
+
+    def found(item: Mapping[str, Any]) -> Any:
+        """What a reference within the document leads to; anything else itself."""
+        return reduce(getitem, item["$ref"].split("/")[1:], document) if "$ref" in item else item
+
+    def curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
+        """A line for the shell that makes the call."""
+        url = document["servers"][0]["url"] + path.replace("{", "$").replace("}", "")
+        words = [f'curl -X {method.upper()} "{url}"']
+        words += ['-H "Authorization: Bearer $TOKEN"'] if "security" in operation else []
+        for media_type, media in list(operation.get("requestBody", {}).get("content", {}).items())[:1]:
+            words += [f"-H 'Content-Type: {media_type}'", f"-d {shlex.quote(_pretty(media['example']))}"]
+        return " \\\n  ".join(words)
+
+    @blueprint.get("/api/openapi.json")
+    def openapi() -> Response:
+        """The description for programs."""
+        return respond(program, request, max_age)
+
+    @blueprint.get("/api/docs")
+    def docs() -> Response:
+        """The description for people."""
+        page = render_template("api_docs.html", api=document, found=found, curl=curl, pretty=_pretty).encode()
+        response = respond(packaged(page, "text/html"), request, max_age)
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    @blueprint.get("/static/api_docs.css")
+    def style() -> Response:
+        """The page's own style."""
+        return respond(_STYLE, request, 3600)
+
+    return blueprint

@@ -1,0 +1,167 @@
+"""The description of the API (OpenAPI 3.1): what its schemas cannot say, and the document that results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask_smorest import Api
+from marshmallow import Schema
+
+from feedsvc.ingest import fields as own
+from feedsvc.ingest.shapes import NAMES, Json, Problem, failures, ref, shapes
+
+WRITTEN = (413, 415, 411, 422)
+_EVERYWHERE, _TO_TOKENS = (400, 503), (401, 403, 429)
+
+EXAMPLES: dict[str, Json] = {
+    "Article": {
+        "id": "cau-moi",
+        "title": "Thông xe cầu mới qua sông Hồng",
+        "content_html": "<p>Cầu mở cho người đi bộ từ sáng nay.</p>",
+        "authors": [{"name": "Nguyễn Thị Lan", "email": "lan@portal.example"}],
+        "image": {"url": "https://portal.example/cau.jpg", "alt": "Cây cầu", "width": 1200, "height": 800},
+    },
+    "Event": {
+        "id": "hoi-sach",
+        "title": "Hội sách",
+        "start": "2026-12-24T19:00:00+07:00",
+        "end": "2026-12-24T21:00:00+07:00",
+        "location": {"name": "Phố sách", "latitude": 21.024, "longitude": 105.845},
+    },
+    "Category": {"title": "Giao thông", "description": "Đường, cầu và xe buýt"},
+}
+
+
+def call(
+    *answers: int,
+    schema: str | None = None,
+    scopes: Iterable[str] = (),
+    errors: Iterable[int] = (),
+    headers: Iterable[str] = (),
+    returns: Iterable[str] = (),
+    body: Mapping[str, tuple[str, Any]] | None = None,
+    unchanged: bool = False,
+) -> Json:
+    """What `Blueprint.doc` says of an operation.
+
+    :param answers: the statuses of success, whose body has the `schema`.
+    :param scopes: of which the token needs any one.
+    :param headers: names of header parameters; `returns` names those of the answer.
+    :param body: by media type, the schema's name and an example.
+    """
+    content = {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
+    told = {name: {"$ref": f"#/components/headers/{name}"} for name in returns}
+    responses: dict[Any, Any] = {status: {"description": _SUCCESS[status], **content} for status in answers}
+    for status in answers:
+        names = [name for name in told if name != "Location" or status == 201]
+        if names:
+            responses[status]["headers"] = {name: told[name] for name in names}
+    known = {*_EVERYWHERE, *errors, *(_TO_TOKENS if scopes else ())}
+    responses |= {status: f"Error{status}" for status in sorted(known)}
+    if unchanged:
+        responses[304] = {"description": "Nothing has changed."}
+    found: Json = {"responses": responses}
+    if headers:
+        found["parameters"] = list(headers)
+    if scopes:
+        found["security"] = [{"bearer": [scope]} for scope in scopes]
+    if body:
+        media = {kind: {"schema": ref(name), "example": example} for kind, (name, example) in body.items()}
+        found["requestBody"] = {"required": True, "content": media}
+    return found
+
+
+_SUCCESS = {
+    200: "It is done, or this is it.",
+    201: "It was created.",
+    204: "It is gone.",
+    207: "Some lines went wrong; each result says how its line went.",
+}
+_HEADERS: tuple[tuple[str, str, Json], ...] = (
+    ("If-Match", "The ETag of the version that is meant; another is 412.", {"examples": ['"1"']}),
+    ("If-None-Match", "With `*` nothing that is there is changed; with an ETag, not that version.", {}),
+    (
+        "Idempotency-Key",
+        "Any text of your making: sent again within 24 hours, the request is answered as the first was.",
+        {"pattern": '^(?:[ !#-~]{1,255}|"[ !#-~]{1,253}")$', "examples": ["7f0b1c2e"]},
+    ),
+)
+_RETURNED: tuple[tuple[str, str, Json], ...] = (
+    ("ETag", "The version, for If-Match and If-None-Match.", {"type": "string"}),
+    ("Location", "The URL of what was created.", {"type": "string", "format": "uri"}),
+    ("WWW-Authenticate", "The scheme that is meant (RFC 6750).", {"type": "string"}),
+    ("Retry-After", "Seconds to wait.", {"type": "integer", "minimum": 0}),
+)
+_ABOUT = (
+    "A portal's news and events: written here in JSON, read by anyone as feeds. Every error is a problem "
+    "document (RFC 9457); a method that is not listed is 405."
+)
+_BEARER = "A token that an operator made. An operation lists the scopes of which the token needs any one."
+
+
+def declare(api: Api, schemas: Mapping[str, Schema], category: Schema, problems: Iterable[Problem]) -> None:
+    """Name what the operations refer to; to be done before they are registered.
+
+    :param schemas: of entries, by kind.
+    :param problems: every kind of error, each with its status.
+    """
+    api.DEFAULT_ERROR_RESPONSE_NAME = None  # every error has its own status
+    parts = api.spec.components
+    api.ma_plugin.converter.add_attribute_function(_own_properties)
+    for name, schema in (
+        *((NAMES[kind], schema) for kind, schema in schemas.items()),
+        ("Category", category),
+    ):
+        parts.schema(name, schema=schema)
+        _complete(parts.schemas[name], EXAMPLES[name])
+    parts.schemas["Place"]["dependentRequired"] = {"latitude": ["longitude"], "longitude": ["latitude"]}
+    for name, shape in shapes(parts.schemas).items():
+        parts.schema(name, shape)
+    for name, text, form in _HEADERS:
+        parts.parameter(
+            name, "header", {"name": name, "description": text, "schema": {"type": "string", **form}}
+        )
+    for name, text, form in _RETURNED:
+        parts.header(name, {"description": text, "schema": form})
+    parts.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": _BEARER})
+    for name, response in failures(problems, api.spec.options["servers"][0]["url"]).items():
+        parts.response(name, response)
+
+
+def description(api: Api) -> Json:
+    """The whole document, once every operation is registered."""
+    document: Json = api.spec.to_dict()
+    document["info"]["description"] = _ABOUT
+    for unused in ("Error", "PaginationMetadata"):  # flask-smorest's, which nothing here answers with
+        del document["components"]["schemas"][unused]
+    for route, path in document["paths"].items():
+        for method in path.keys() - {"parameters"}:
+            path[method]["responses"] = dict(sorted(path[method]["responses"].items()))
+            path[method]["operationId"] = "-".join((method, *re.findall(r"\w+", route)[2:]))
+        for parameter in path.get("parameters", ()):
+            if parameter.get("in") == "path":
+                owner = "Category" if parameter["name"] == "slug" else "Article"
+                parameter["schema"] = {"$ref": f"#/components/schemas/{owner}/properties/{parameter['name']}"}
+    return document
+
+
+def _own_properties(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> Json:
+    """What a field of our own enforces beyond its metadata."""
+    if isinstance(field, own.NestedOrUrl):
+        return {"anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]}
+    if isinstance(field, own.Text) and field.required:
+        return {"minLength": 1, "pattern": r"\S"}
+    return {}
+
+
+def _complete(schema: Json, example: Json) -> None:
+    """Add to a schema what concerns more than one of its fields."""
+    properties = schema["properties"]
+    schema["examples"] = [example]
+    if "categories" in properties:
+        properties["categories"]["uniqueItems"] = True
+        schema["not"] = {"required": ["content_html", "content_text"]}
+    else:
+        schema["required"].remove("slug")  # The path has it.

@@ -1,0 +1,147 @@
+"""The schemas of what is made of entries and categories: answers, lines of a batch, patches, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from feedsvc.model import KINDS
+
+Json = dict[str, Any]
+
+NAMES = dict(zip(KINDS, ("Article", "Event"), strict=True))
+"""The component that describes an entry of each kind."""
+
+_ALWAYS = "kind id guid url title summary language authors categories attachments date_modified \
+status version".split()
+
+
+class Problem(Protocol):
+    """A kind of error."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def slug(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def meaning(self) -> str: ...
+
+
+def ref(name: str) -> Json:
+    """A reference to a schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def shapes(known: Mapping[str, Json]) -> dict[str, Json]:
+    """The schemas of what is made of entries and categories, and of patches of them."""
+    found: dict[str, Json] = {}
+
+    def like(name: str, required: Iterable[str], **members: Json) -> Json:
+        """An object with the members of a schema and some more, or some that are told anew."""
+        same = {member: ref(f"{name}/properties/{member}") for member in known[name]["properties"]}
+        return _object({**same, **members}, required)
+
+    for kind, name in NAMES.items():
+        needed, is_kind = known[name]["required"], {"const": kind}
+        stored: Json = {"kind": is_kind, "content_html": {"type": "string"}, "image": ref("Image")}
+        always = [*_ALWAYS, *needed, *(("timezone", "all_day", "event_status") if kind == "events" else ())]
+        always = list(dict.fromkeys(always))
+        found[f"Stored{name}"] = like(name, always, **stored)
+        found[f"{name}Page"] = _object(
+            {"items": _array(ref(f"Stored{name}")), "next_cursor": {"type": ["string", "null"]}}
+        )
+        found[f"{name}Change"] = like(
+            name, ["seq", "action", *always], seq=_SEQ, action={"const": "put"}, **stored
+        )
+        found[f"Any{name}"] = like(name, ["kind", *needed], kind=is_kind)
+        found[f"{name}Line"] = like(
+            name, ["action", "kind", "id", *needed], action={"const": "put"}, kind=is_kind
+        )
+    for name in (*NAMES.values(), "Category"):
+        found[f"{name}Patch"] = {
+            "type": "object",
+            "description": f"A JSON merge patch (RFC 7396); what it results in is held to {name}.",
+            "propertyNames": {"enum": list(known[name]["properties"])},
+        }
+    gone: Json = {"action": {"const": "delete"}, "kind": {"enum": list(KINDS)}, "id": {"type": "string"}}
+    found["DeletionLine"] = {"type": "object", "properties": gone, "required": list(gone)}
+    found["Deletion"] = _object({"seq": _SEQ, **gone, "guid": {"type": "string"}})
+    found["Line"] = {"oneOf": [ref("ArticleLine"), ref("EventLine"), ref("DeletionLine")]}
+    found["Batch"] = _array(ref("Line"))
+    found["Changes"] = _object(
+        {
+            "changes": _array({"oneOf": [ref("ArticleChange"), ref("EventChange"), ref("Deletion")]}),
+            "next": {**_SEQ, "description": "To be the next call's `after`."},
+        }
+    )
+    found["StoredCategory"] = like("Category", ["slug", "title"])
+    found["Categories"] = _object({"categories": _array(ref("StoredCategory"))})
+    found["Fault"] = _object({"pointer": {"type": "string", "pattern": "^#"}, "detail": {"type": "string"}})
+    status = {"type": "integer", "minimum": 200, "maximum": 599}
+    found["Result"] = _object(
+        {
+            "index": {"type": "integer", "minimum": 0},
+            "id": {"type": ["string", "null"]},
+            "status": status,
+            "errors": _array(ref("Fault")),
+        },
+        ["index", "id", "status"],
+    )
+    found["Results"] = _object({"results": _array(ref("Result"))})
+    found["AnyEntry"] = {"oneOf": [ref("AnyArticle"), ref("AnyEvent")]}
+    found["Preview"] = _object(
+        {
+            "entry": {"oneOf": [ref("StoredArticle"), ref("StoredEvent")]},
+            "formats": {"type": "object", "additionalProperties": {"type": "string"}},
+            "warnings": _array(ref("Fault")),
+        }
+    )
+    text = {"type": "string"}
+    found["Problem"] = _object(
+        {"type": {**text, "format": "uri"}, "title": text, "status": status, "detail": text}
+        | {"errors": _array(ref("Fault"))},
+        ["type", "title", "status", "detail"],
+    )
+    return found
+
+
+_SEQ: Json = {"type": "integer", "minimum": 0}
+
+
+def _array(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _object(properties: Json, required: Iterable[str] | None = None) -> Json:
+    """A closed object, whose members are all required unless it is said which."""
+    names = list(properties if required is None else required)
+    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+
+
+def failures(problems: Iterable[Problem], url: str) -> dict[str, Json]:
+    """A response for each status of an error, with an example of each of its problems."""
+    found: dict[int, dict[str, Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.status, {}).setdefault(problem.slug, problem)
+    return {f"Error{status}": _response(list(found[status].values()), url) for status in sorted(found)}
+
+
+def _response(problems: list[Problem], url: str) -> Json:
+    """The response with any problem of one status, with an example of each."""
+    examples = {}
+    for problem in problems:
+        value = {
+            "type": f"{url}/problems/{problem.slug}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.meaning,
+        }
+        if problem.slug == "invalid":
+            value["errors"] = [{"pointer": "#/title", "detail": "Empty."}]
+        examples[problem.slug] = {"summary": problem.title, "value": value}
+    media = {"application/problem+json": {"schema": ref("Problem"), "examples": examples}}
+    found: Json = {"description": " ".join(problem.meaning for problem in problems), "content": media}
+    header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(problems[0].status)
+    return {**found, "headers": {header: {"$ref": f"#/components/headers/{header}"}}} if header else found
