@@ -23,6 +23,7 @@ bench: $(VENV)/.tests
 	@exec $(BIN)/python -m bench
 
 soak: $(VENV)/.tests
+	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_openapi.py -k "described"
 	@exec $(BIN)/pytest -m soak -s
 
 $(VENV)/.service: requirements.txt
