@@ -13,7 +13,6 @@ import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
-from hypothesis.stateful import run_state_machine_as_test
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis import Case, GenerationMode
@@ -212,24 +211,3 @@ def test_the_service_answers_as_described(tried: schemathesis.BaseSchema, mode: 
             case.call_and_validate(excluded_checks=UNFIT)
 
         ask()
-
-
-def test_calls_that_follow_each_other_are_answered_as_described(tried: schemathesis.BaseSchema) -> None:
-    """What was created is read, changed and deleted, in any order that the description allows."""
-    machine = tried.as_state_machine()
-
-    class Machine(machine):  # type: ignore[valid-type,misc]
-        def validate_response(self, response: Any, case: Case[Any], **kwargs: Any) -> None:
-            case.validate_response(response, excluded_checks=UNFIT)
-
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=8,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
