@@ -16,6 +16,7 @@ from feedsvc.ingest.requests import (
     faults,
     read_document,
     refuse_parameters,
+    revalidated,
 )
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category
@@ -31,11 +32,11 @@ def categories_blueprint(store: Store, door: Door) -> Blueprint:
 
     @blueprint.get("")
     @blueprint.doc(**call(200, schema="Categories"))
-    def all() -> ResponseReturnValue:
+    def all() -> Response:
         """Every category, by slug."""
         refuse_parameters()
         with store.read() as reader:
-            return {"categories": schema.dump(reader.categories(), many=True)}
+            return revalidated({"categories": schema.dump(reader.categories(), many=True)})
 
     @blueprint.put("/<slug>")
     @blueprint.doc(**call(200, 201, schema="StoredCategory", scopes=scopes, errors=[*WRITTEN, 409]))

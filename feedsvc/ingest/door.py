@@ -32,22 +32,14 @@ class Rate:
         self._item = type(whole)(math.ceil(whole.amount / workers), whole.multiples)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def check(self, key: str) -> None:
-        """Refuse a key that has no time left, without counting.
+    def count(self, key: str) -> None:
+        """Count once more.
 
-        :raises TooMany: with the seconds to wait.
+        :raises TooMany: the key has no time left; with the seconds to wait.
         """
-        if not self._limiter.test(self._item, key):
+        if not self._limiter.hit(self._item, key):
             reset = self._limiter.get_window_stats(self._item, key).reset_time
             raise TooMany(max(1, math.ceil(reset - time.time())))
-
-    def count(self, key: str) -> None:
-        """Count once more, or refuse.
-
-        :raises TooMany: as `check`.
-        """
-        self.check(key)
-        self._limiter.hit(self._item, key)
 
 
 class Door:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -39,21 +40,24 @@ _one_at_a_time = threading.Lock()
 """feedgen sets the locale of the whole process while it writes a date."""
 
 
-class Format:
-    """What one of feedgen's two formats needs beside feedgen: override the methods that add to it."""
+class Format(ABC):
+    """What one of feedgen's two formats needs beside feedgen."""
 
+    @abstractmethod
     def prepare_feed(self, generator: FeedGenerator, feed: Feed) -> None:
         """Tell feedgen what only this format says of a feed."""
 
+    @abstractmethod
     def prepare_entry(self, item: FeedEntry, entry: Entry, feed: Feed) -> None:
         """Tell feedgen what only this format says of an entry."""
 
+    @abstractmethod
     def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
         """Add elements to an entry or item."""
 
+    @abstractmethod
     def write(self, generator: FeedGenerator) -> bytes:
         """The document."""
-        raise NotImplementedError
 
 
 def document(feed: Feed, form: Format) -> bytes:

@@ -53,7 +53,7 @@ class Filing(Reader):
         self._connection.execute(categories.update().where(found).values(values))
         self._widened.clear()
         if moved:
-            self._place_anew(row.id)
+            self._inherit(self._restamp(row.id))
             touched |= self._topics_beside(row.id)
         self._step("put", category.slug, touched)
         return row.retired is not None
@@ -131,10 +131,6 @@ class Filing(Reader):
         found = self._connection.scalars(sa.select(up.union(step).c.id))
         self._widened[own] = set(found) - own
         return self._widened[own]
-
-    def _place_anew(self, category_id: int) -> None:
-        """Place the entries of a category that has moved in what it stands within now."""
-        self._inherit(self._restamp(category_id))
 
     def _inherit(self, pks: Iterable[int]) -> None:
         """Make the inherited placements of some entries from their own ones."""

@@ -1,4 +1,4 @@
-"""What can be read, each in one or two statements on one snapshot."""
+"""What can be read, each in a few statements on one snapshot, however much it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,8 +16,8 @@ from feedsvc.model import Category, Change, Entry, FeedQuery, LogLine
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
 from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
 
-Found = list[tuple[int, Entry]]
-"""Entries with their keys in the database."""
+Found = list[tuple[sa.Row[Any], Entry]]
+"""Entries with their rows."""
 
 
 class Reader:
@@ -44,12 +45,12 @@ class Reader:
         :raises NotFound: it has never been public, or is not there.
         :raises Gone: it is public no longer, or only as a notice, which is the message.
         """
-        row = self._connection.execute(
-            sa.select(entries.c.shown, entries.c.appeared).where(entries.c.id == id)
-        ).one_or_none()
-        if row is None or not row.appeared:
+        found = self._load(entries.c.id == id)
+        if not found or not found[0][0].appeared:
             raise NotFound(f"There is no entry “{id}”.")
-        entry = self.entry(id)
+        row, entry = found[0]
+        if entry.status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
         if entry.status == "withdrawn":
             raise Gone(entry.notice or f"The entry “{id}” was withdrawn.")
         if not row.shown:
@@ -75,28 +76,15 @@ class Reader:
         if kind:
             where.append(entries.c.kind == kind)
         found = self._load(*where, order=(entries.c.seq,), limit=limit)
-        rows = self._connection.execute(
-            sa.select(entries.c.pk, entries.c.seq, entries.c.shown).where(
-                entries.c.pk.in_([pk for pk, _ in found])
-            )
-        )
-        steps = {row.pk: row for row in rows}
-        among = set(steps)
+        keys = {row.pk for row, _ in found}
         if wanted:
             inside = placements.c.category_id == self._category_key(wanted)
-            within = sa.select(placements.c.entry_pk).where(inside, placements.c.entry_pk.in_(steps))
-            among = set(self._connection.scalars(within))
-        found_changes = [
-            Change(
-                steps[pk].seq,
-                steps[pk].shown and pk in among,
-                entry.as_seen(),
-            )
-            for pk, entry in found
-        ]
+            within = sa.select(placements.c.entry_pk).where(inside, placements.c.entry_pk.in_(keys))
+            keys = set(self._connection.scalars(within))
+        listed = [Change(row.seq, row.shown and row.pk in keys, entry.as_seen()) for row, entry in found]
         if len(found) == limit:
-            return found_changes, found_changes[-1].seq
-        return found_changes, last
+            return listed, listed[-1].seq
+        return listed, last
 
     def next_moment(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""
@@ -132,7 +120,7 @@ class Reader:
                 entries.c.pk.in_(sa.select(placements.c.entry_pk).where(placements.c.category_id == key))
             )
         found = self._load(*where, order=(entries.c.pk.desc(),), limit=limit + 1)
-        more = found[limit - 1][0] if len(found) > limit else None
+        more = found[limit - 1][0].pk if len(found) > limit else None
         return [entry for _, entry in found[:limit]], more
 
     def newest(self, query: FeedQuery, now: datetime) -> list[Entry]:
@@ -163,15 +151,16 @@ class Reader:
         time: datetime = self._connection.execute(
             sa.select(topics.c.time).where(topics.c.kind == kind, topics.c.category_id == key)
         ).scalar_one()
-        source = placements if key else entries
-        where = [source.c.kind == kind] + ([placements.c.category_id == key] if key else [])
         moments = sa.select(sa.func.min(entries.c.due)).where(entries.c.kind == kind)
         if key:
             moments = moments.join_from(entries, placements).where(placements.c.category_id == key)
-        dues = [self._connection.scalar(moments.where(entries.c.due > now))]
+        dues = [self._connection.scalar(moments)]  # also one that has come and is not settled yet
         if kind == "events":
+            source = placements if key else entries
+            where = [source.c.kind == kind, source.c.shown] + (
+                [placements.c.category_id == key] if key else []
+            )
             ends = source.c.ends
-            where.append(source.c.shown)
             past = self._connection.scalar(sa.select(sa.func.max(ends)).where(*where, ends <= now))
             time = max(time, past) if past else time
             dues.append(self._connection.scalar(sa.select(sa.func.min(ends)).where(*where, ends > now)))
@@ -276,7 +265,7 @@ class Reader:
             )
             for link in links:
                 placed[link.entry_pk].append(category_from(link))
-        return [(row.pk, entry_from(row, tuple(placed[row.pk]))) for row in rows]
+        return [(row, entry_from(row, tuple(placed[row.pk]))) for row in rows]
 
 
 _NEWEST = (entries.c.published.desc(), entries.c.guid)

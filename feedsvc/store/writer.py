@@ -130,7 +130,7 @@ class Writer(Filing):
 
     def _find(self, id: str) -> tuple[int | None, Entry | None]:
         found = self._load(entries.c.id == id)
-        return found[0] if found else (None, None)
+        return (found[0][0].pk, found[0][1]) if found else (None, None)
 
     def _placed(self, wanted: Iterable[Category]) -> dict[Category, int]:
         """The stored categories that have the slugs of `wanted`, in that order, with their keys."""

@@ -170,7 +170,10 @@ def test_categories(editor: Editor, client: FlaskClient) -> None:
     assert made.status_code == 201
     assert made.get_json() == {"slug": "y-te", **full}
     assert editor.send("PUT", "/categories/y-te", full).status_code == 200
-    listed = client.get("/api/v1/categories").get_json()["categories"]
+    answer = client.get("/api/v1/categories")
+    again = client.get("/api/v1/categories", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    listed = answer.get_json()["categories"]
     assert [item["slug"] for item in listed] == ["giao-thong", "van-hoa", "y-te"]
 
 

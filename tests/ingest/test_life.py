@@ -41,7 +41,9 @@ def test_a_scheduled_entry_appears_when_its_moment_has_come(
     assert client.get("/entries/new").status_code == 404
     assert changed(client, step) == []
     clock.forward(seconds=30)
-    assert client.get(FEED).data == before.data, "a request never settles"
+    waiting = client.get(FEED)
+    assert waiting.data == before.data, "a request never settles"
+    assert "max-age=0," in waiting.headers["Cache-Control"], "but nobody keeps what is about to change"
     assert store.settle() == 1
     assert store.settle() == 0
     clock.forward(seconds=5)
