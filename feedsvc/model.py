@@ -189,6 +189,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """An entry that readers saw and see no longer (RFC 6721), with what is left of it; when it left."""
+
+    entry: Entry
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The newest step of an entry in the ledger: whether it is visible since, and how."""
 
@@ -251,6 +259,7 @@ class Feed:
     updated: datetime
     due: datetime | None
     entries: tuple[Entry, ...]
+    tombstones: tuple[Tombstone, ...] = ()
 
     @property
     def self_url(self) -> str:

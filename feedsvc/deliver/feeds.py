@@ -26,7 +26,7 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
     @blueprint.get("/<kind>/<category>.<format>")
     def feed(kind: str, format: str, category: str | None = None) -> Response:
         """One feed."""
-        if kind not in KINDS or format not in FORMATS:
+        if kind not in KINDS or format not in FORMATS or kind not in FORMATS[format].kinds:
             raise NotFound("There is no such feed.")
         query = FeedQuery(kind, format, category)
         try:

@@ -77,7 +77,11 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
 
         def row(category: Category | None) -> list[Feed]:
             slug = category.slug if category else None
-            return [Feed(FeedQuery(kind, form, slug), site, category, EPOCH, None, ()) for form in FORMATS]
+            return [
+                Feed(FeedQuery(kind, form, slug), site, category, EPOCH, None, ())
+                for form in FORMATS
+                if kind in FORMATS[form].kinds
+            ]
 
         return [row(None), *map(row, categories)]
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from feedsvc.model import Entry, Feed, FeedQuery, Site
+from feedsvc.model import KINDS, Entry, Feed, FeedQuery, Site
 from feedsvc.render import atom, rss
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its media type, its name for people, and its renderer."""
+    """A format: its media type, its name for people, its renderer, and the kinds that it is for."""
 
     media_type: str
     label: str
     render: Callable[[Feed], bytes]
+    kinds: tuple[str, ...] = KINDS
 
 
 FORMATS = {
@@ -31,4 +32,5 @@ def renderings(entry: Entry, site: Site) -> dict[str, str]:
             Feed(FeedQuery(entry.kind, name), site, None, entry.updated, None, (entry.as_seen(),))
         ).decode()
         for name, form in FORMATS.items()
+        if entry.kind in form.kinds
     }
