@@ -57,7 +57,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         rights=config.site_rights,
         contact=config.site_contact,
     )
-    store = Store(config.database_url, clock)
+    store = Store(config.database_url, clock, site.timezone)
     try:
         store.upgrade()
     except Unavailable:

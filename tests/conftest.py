@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -54,7 +55,7 @@ def cluster() -> Iterator[Cluster]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the newest schema, which is copied faster than it is made."""
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
-    store = Store(f"sqlite:///{path}", utcnow)
+    store = Store(f"sqlite:///{path}", utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
     store.upgrade()
     store._database.close()
     return path

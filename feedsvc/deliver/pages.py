@@ -13,7 +13,8 @@ from flask import Blueprint, Response, render_template, request
 
 from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.page_words import phrases, size
-from feedsvc.model import EPOCH, KINDS, Category, Clock, Entry, Feed, FeedQuery, Site
+from feedsvc.model import Category, Clock, Entry, Feed, Site
+from feedsvc.query import KINDS, FeedQuery, Selector
 from feedsvc.render import FORMATS, words
 from feedsvc.render.body import body
 
@@ -76,11 +77,12 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         """A row for a section and for each category: a feed a format, empty, for its name and URL."""
 
         def row(category: Category | None) -> list[Feed]:
-            slug = category.slug if category else None
+            named = (category,) if category else ()
+            selector = Selector.of(each.slug for each in named)
             return [
-                Feed(FeedQuery(kind, form, slug), site, category, EPOCH, None, ())
-                for form in FORMATS
-                if kind in FORMATS[form].kinds
+                Feed(FeedQuery(kind, name, selector), site, named)
+                for name, form in FORMATS.items()
+                if kind in form.kinds
             ]
 
         return [row(None), *map(row, categories)]

@@ -38,6 +38,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: _json(getattr(entry, name)) for name in _PARTS},
         "folded": folded(entry.title),
+        "starts": entry.event.starts if entry.event else None,
         "ends": entry.event.ends if entry.event else None,
     }
 

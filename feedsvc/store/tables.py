@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()
@@ -70,6 +70,18 @@ topics = Table(
     Column("time", UTCDateTime, nullable=False),
 )
 
+months = Table(
+    # The stamps of archives: of what was published in one month, YYYY-MM, in the feeds of one topic.
+    "months",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
+    Column("month", KEY, primary_key=True),
+    Column("time", UTCDateTime, nullable=False),
+    Column("filled", sa.Boolean(create_constraint=False), nullable=False),
+    Column("turned", UTCDateTime, nullable=False),  # when it was last filled, or emptied
+)
+
 categories = Table(
     "categories",
     metadata,
@@ -105,6 +117,7 @@ entries = Table(
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),
+    Column("starts", UTCDateTime),  # of an event
     Column("ends", UTCDateTime),  # of an event: when it is over
     Column("expires", UTCDateTime),
     Column("withdrawn", UTCDateTime),
@@ -151,6 +164,7 @@ placements = Table(
     Column("shown", sa.Boolean(create_constraint=False), nullable=False),
     Column("published", UTCDateTime),
     Column("guid", KEY, nullable=False),
+    Column("starts", UTCDateTime),
     Column("ends", UTCDateTime),
 )
 Index(
@@ -164,6 +178,18 @@ Index(
 Index(
     "ix_placements_ends", placements.c.category_id, placements.c.kind, placements.c.shown, placements.c.ends
 )
+
+tombstones = Table(
+    # Which entry has left the feeds of which topic, and has not come back to any.
+    "tombstones",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),  # 0 is the whole kind
+    Column("kind", KEY, nullable=False),
+    Column("published", UTCDateTime),
+    Column("time", UTCDateTime, nullable=False),
+)
+Index("ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time)
 
 retries = Table(
     # What a request with an Idempotency-Key was answered, for those who send it again.

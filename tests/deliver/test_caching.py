@@ -164,7 +164,6 @@ def test_nothing_comes_from_the_request(client: FlaskClient) -> None:
         "/feeds/news/A.rss",
         "/nix",
         "/problems/nix",
-        "/feeds/news/%0d%0a.rss",
     ],
 )
 def test_what_is_not_there_is_a_problem(client: FlaskClient, path: str) -> None:
