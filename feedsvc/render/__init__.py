@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from feedsvc.model import Entry, Feed, Site
 from feedsvc.query import KINDS, FeedQuery
-from feedsvc.render import atom, rss
+from feedsvc.render import atom, json_feed, rss
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ class Format:
 FORMATS = {
     "rss": Format(rss.MEDIA_TYPE, "RSS", rss.render),
     "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
+    "json": Format(json_feed.MEDIA_TYPE, "JSON Feed", json_feed.render),
 }
 
 
