@@ -81,7 +81,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         Rate(config.rate_auth_failures, config.workers),
     )
 
-    app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
+    app = Flask(__name__, static_folder=None)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     app.url_map.merge_slashes = False  # its redirects would go where the Host header says
@@ -104,8 +104,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     api.register_blueprint(changes_blueprint(store, schemas))
     api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
     api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
-    app.register_blueprint(api_docs_blueprint(description(api), config.max_age))
+    app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.
-    app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
+    app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app, config, store, schemas)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc.query import KINDS as KINDS
@@ -270,6 +271,10 @@ class Feed:
     def home_url(self) -> str:
         """The page for people that the feed belongs to."""
         return (self.category and self.category.url) or self.site.url
+
+    def like(self, **changes: Any) -> Feed:
+        """The same feed asked for in another way, without its entries."""
+        return Feed(replace(self.query, **changes), self.site, self.categories)
 
     def url(self, query: FeedQuery) -> str:
         """The canonical URL of another feed of this service."""

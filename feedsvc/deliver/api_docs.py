@@ -10,9 +10,11 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 
 from feedsvc.deliver.caching import packaged, respond
+from feedsvc.model import Site
+from feedsvc.render import PAGES
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src https: http:; "
@@ -22,7 +24,7 @@ _STYLE = packaged((Path(__file__).with_name("static") / "api_docs.css").read_byt
 _pretty = partial(json.dumps, ensure_ascii=False, indent=2)
 
 
-def api_docs_blueprint(document: Mapping[str, Any], max_age: int) -> Blueprint:
+def api_docs_blueprint(document: Mapping[str, Any], site: Site, max_age: int) -> Blueprint:
     """The description at `/api/openapi.json`, and its page at `/api/docs`."""
     blueprint = Blueprint("api_docs", __name__)
     program = packaged(_pretty(document).encode(), "application/json")
@@ -48,7 +50,7 @@ def api_docs_blueprint(document: Mapping[str, Any], max_age: int) -> Blueprint:
     @blueprint.get("/api/docs")
     def docs() -> Response:
         """The description for people."""
-        page = render_template("api_docs.html", api=document, found=found, curl=curl, pretty=_pretty).encode()
+        page = PAGES.page("api_docs.html", site, api=document, found=found, curl=curl, pretty=_pretty)
         response = respond(packaged(page, "text/html"), request, max_age)
         response.headers["Content-Security-Policy"] = _POLICY
         return response

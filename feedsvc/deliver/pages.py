@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 
 from feedsvc.deliver.caching import Answer, packaged, respond
-from feedsvc.deliver.page_words import phrases, size
-from feedsvc.model import Category, Clock, Entry, Feed, Site
-from feedsvc.query import KINDS, FeedQuery, Selector
-from feedsvc.render import FORMATS, words
+from feedsvc.model import Category, Clock, Entry, Site
+from feedsvc.query import KINDS
+from feedsvc.render import PAGES, html, opml
 from feedsvc.render.body import body
 
 # Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in.
@@ -24,8 +22,9 @@ _POLICY = (
     "frame-src https: http:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 _STYLE = Path(__file__).with_name("static") / "style.css"
+_ICON = Path(__file__).with_name("static") / "favicon.ico"
+_ROBOTS = b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
 _AN_HOUR = 3600
-_HEADING = re.compile(r"(</?h)([1-5])\b")
 
 
 class Snapshot(Protocol):
@@ -41,20 +40,27 @@ Snapshots = Callable[[], AbstractContextManager[Snapshot]]
 
 
 def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int) -> Blueprint:
-    """The directory page, the entries' pages, and the style of all pages."""
+    """The directory of all feeds, the entries' pages, and what browsers and crawlers ask for."""
     blueprint = Blueprint("pages", __name__)
-    vocabulary = {"site": site, "formats": FORMATS, "words": words, "phrases": phrases, "size": size}
-    blueprint.app_context_processor(lambda: vocabulary)
 
     @blueprint.get("/")
     def directory() -> Response:
         """Every section and category with its feeds."""
         looked = clock()
         with snapshots() as snapshot:
-            categories = snapshot.categories()
-            modified = snapshot.last_change([("categories", None)])
-        page = render_template("directory.html", sections={kind: feeds(kind, categories) for kind in KINDS})
-        return respond(Answer(page.encode(), "text/html", modified, looked), request, max_age)
+            categories, modified = snapshot.categories(), snapshot.last_change([("categories", None)])
+        sections = {kind: PAGES.rows(site, kind, categories) for kind in KINDS}
+        page = PAGES.page("directory.html", site, sections=sections)
+        return respond(Answer(page, html.MEDIA_TYPE, modified, looked), request, max_age)
+
+    @blueprint.get("/feeds.opml")
+    def outlines() -> Response:
+        """Every feed, for readers that take a list."""
+        looked = clock()
+        with snapshots() as snapshot:
+            categories, modified = snapshot.categories(), snapshot.last_change([("categories", None)])
+        listed = opml.render(site, categories, modified)
+        return respond(Answer(listed, opml.MEDIA_TYPE, modified, looked), request, max_age)
 
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
@@ -64,28 +70,24 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
             found = snapshot.public_entry(id)
             slugs: list[str | None] = [category.slug for category in found.categories] or [None]
             modified = snapshot.last_change((found.kind, slug) for slug in slugs)
-        rows = feeds(found.kind, found.categories)
-        page = render_template("entry.html", entry=found, body=_nested(body(found, site)), rows=rows)
-        return respond(Answer(page.encode(), "text/html", modified, looked), request, max_age)
+        rows = PAGES.rows(site, found.kind, found.categories)
+        page = PAGES.page("entry.html", site, entry=found, body=html.nested(body(found, site), 1), rows=rows)
+        return respond(Answer(page, html.MEDIA_TYPE, modified, looked), request, max_age)
+
+    @blueprint.get("/robots.txt")
+    def robots() -> Response:
+        """What crawlers may read: all but the API, and the combinations, which are without end."""
+        return respond(packaged(_ROBOTS, "text/plain"), request, _AN_HOUR)
+
+    @blueprint.get("/favicon.ico")
+    def favicon() -> Response:
+        """The icon that browsers ask for unasked."""
+        return respond(packaged(_ICON.read_bytes(), "image/vnd.microsoft.icon"), request, _AN_HOUR)
 
     @blueprint.get("/static/style.css")
     def style() -> Response:
         """The one stylesheet."""
         return respond(packaged(_STYLE.read_bytes(), "text/css"), request, _AN_HOUR)
-
-    def feeds(kind: str, categories: Iterable[Category]) -> list[list[Feed]]:
-        """A row for a section and for each category: a feed a format, empty, for its name and URL."""
-
-        def row(category: Category | None) -> list[Feed]:
-            named = (category,) if category else ()
-            selector = Selector.of(each.slug for each in named)
-            return [
-                Feed(FeedQuery(kind, name, selector), site, named)
-                for name, form in FORMATS.items()
-                if kind in form.kinds
-            ]
-
-        return [row(None), *map(row, categories)]
 
     @blueprint.after_app_request
     def protect(response: Response) -> Response:
@@ -97,8 +99,3 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         return response
 
     return blueprint
-
-
-def _nested(html: str) -> str:
-    """A body whose headings stand below the page's only h1."""
-    return _HEADING.sub(lambda tag: f"{tag[1]}{int(tag[2]) + 1}", html) if "<h1" in html else html

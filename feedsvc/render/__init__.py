@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from feedsvc.model import Entry, Feed, Site
 from feedsvc.query import KINDS, FeedQuery
-from feedsvc.render import atom, json_feed, rss
+from feedsvc.render import atom, html, json_feed, rss
+from feedsvc.render.html import Pages
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ FORMATS = {
     "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
     "json": Format(json_feed.MEDIA_TYPE, "JSON Feed", json_feed.render),
 }
+PAGES = Pages(FORMATS)
+FORMATS["html"] = Format(html.MEDIA_TYPE, "HTML", PAGES.feed)
 
 
 def render(feed: Feed) -> bytes:

@@ -54,7 +54,12 @@ def phrase(language: str, name: str) -> str:
 
 
 def feed_title(feed: Feed) -> str:
-    """The title of a feed: what, of which categories, of which month, by whom."""
+    """The title of a feed: its name, and whose it is."""
+    return f"{feed_name(feed)} – {feed.site.title}"
+
+
+def feed_name(feed: Feed) -> str:
+    """What a feed holds: of which kind, of which categories, of which month."""
     language, query = feed.site.language, feed.query
     titles = {category.slug: category.title for category in feed.categories}
     named = _listed([titles[slug] for slug in query.selector.wanted], language, every=query.selector.every)
@@ -64,7 +69,7 @@ def feed_title(feed: Feed) -> str:
     month = query.archive and format_skeleton(
         "yMMMM", date.fromisoformat(f"{query.archive}-01"), locale=_locale(language)
     )
-    return " – ".join(part for part in (phrase(language, query.kind), named, month, feed.site.title) if part)
+    return " – ".join(part for part in (phrase(language, query.kind), named, month) if part)
 
 
 def feed_description(feed: Feed) -> str:
