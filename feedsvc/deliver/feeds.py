@@ -9,17 +9,14 @@ from dataclasses import replace
 from flask import Blueprint, Response, request
 
 from feedsvc import query, select
-from feedsvc.deliver.caching import Answer, respond
+from feedsvc.deliver.caching import A_DAY, Answer, respond
 from feedsvc.errors import NotFound, Renamed
-from feedsvc.model import Clock, Site
+from feedsvc.model import Clock, Feed, Site
 from feedsvc.query import KINDS, FeedQuery, Selector
 from feedsvc.render import FORMATS, render
 
 Snapshots = Callable[[], AbstractContextManager[select.Snapshot]]
 """Opens a snapshot of the store."""
-
-A_DAY = 86400
-"""Seconds that caches may keep what hardly changes."""
 
 
 def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int) -> Blueprint:
@@ -41,13 +38,16 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
             return moved(replace(wanted, selector=Selector.parse(error.new)))
         if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
             return moved(wanted)
-        form = FORMATS[format]
-        answer = Answer(render(found), form.media_type, found.updated, looked, found.due)
-        response = respond(answer, request, A_DAY if found.lasting else max_age)
-        response.headers["Link"] = f'<{found.self_url}>; rel="self"'
-        if format == "html" and not wanted.is_plain:
-            response.headers["X-Robots-Tag"] = "noindex"
-        return response
+        answer = Answer(
+            render(found),
+            FORMATS[format].media_type,
+            found.updated,
+            looked,
+            A_DAY if found.lasting else max_age,
+            found.due,
+            headers_of(found),
+        )
+        return respond(answer, request.environ)
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:
@@ -56,6 +56,7 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
             raise NotFound("There is no such feed.")
         return redirect(f"{site.public_url}/feeds/{kind}.html")
 
+    @blueprint.get("")
     @blueprint.get("/")
     def all_feeds() -> Response:
         """The directory of all."""
@@ -75,3 +76,11 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         return Response(status=301, headers=headers)
 
     return blueprint
+
+
+def headers_of(feed: Feed) -> tuple[tuple[str, str], ...]:
+    """What is said of a feed beside its validators: its own URL, and that crawlers need not keep it."""
+    found = [("Link", f'<{feed.self_url}>; rel="self"')]
+    if feed.query.format == "html" and not feed.query.is_plain:
+        found.append(("X-Robots-Tag", "noindex"))
+    return tuple(found)

@@ -16,15 +16,12 @@ from feedsvc.query import KINDS
 from feedsvc.render import PAGES, html, opml
 from feedsvc.render.body import body
 
-# Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in.
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src https: http:; media-src https: http:; "
-    "frame-src https: http:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-_STYLE = Path(__file__).with_name("static") / "style.css"
-_ICON = Path(__file__).with_name("static") / "favicon.ico"
-_ROBOTS = b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
+_FILES = Path(__file__).with_name("static")
 _AN_HOUR = 3600
+_STYLE = packaged((_FILES / "style.css").read_bytes(), "text/css", _AN_HOUR)
+_ICON = packaged((_FILES / "favicon.ico").read_bytes(), "image/vnd.microsoft.icon", _AN_HOUR)
+_RULES = b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
+_ROBOTS = packaged(_RULES, "text/plain", _AN_HOUR)
 
 
 class Snapshot(Protocol):
@@ -51,7 +48,7 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
             categories, modified = snapshot.categories(), snapshot.last_change([("categories", None)])
         sections = {kind: PAGES.rows(site, kind, categories) for kind in KINDS}
         page = PAGES.page("directory.html", site, sections=sections)
-        return respond(Answer(page, html.MEDIA_TYPE, modified, looked), request, max_age)
+        return respond(Answer(page, html.MEDIA_TYPE, modified, looked, max_age), request.environ)
 
     @blueprint.get("/feeds.opml")
     def outlines() -> Response:
@@ -60,7 +57,7 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         with snapshots() as snapshot:
             categories, modified = snapshot.categories(), snapshot.last_change([("categories", None)])
         listed = opml.render(site, categories, modified)
-        return respond(Answer(listed, opml.MEDIA_TYPE, modified, looked), request, max_age)
+        return respond(Answer(listed, opml.MEDIA_TYPE, modified, looked, max_age), request.environ)
 
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
@@ -72,30 +69,21 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
             modified = snapshot.last_change((found.kind, slug) for slug in slugs)
         rows = PAGES.rows(site, found.kind, found.categories)
         page = PAGES.page("entry.html", site, entry=found, body=html.nested(body(found, site), 1), rows=rows)
-        return respond(Answer(page, html.MEDIA_TYPE, modified, looked), request, max_age)
+        return respond(Answer(page, html.MEDIA_TYPE, modified, looked, max_age), request.environ)
 
     @blueprint.get("/robots.txt")
     def robots() -> Response:
         """What crawlers may read: all but the API, and the combinations, which are without end."""
-        return respond(packaged(_ROBOTS, "text/plain"), request, _AN_HOUR)
+        return respond(_ROBOTS, request.environ)
 
     @blueprint.get("/favicon.ico")
     def favicon() -> Response:
         """The icon that browsers ask for unasked."""
-        return respond(packaged(_ICON.read_bytes(), "image/vnd.microsoft.icon"), request, _AN_HOUR)
+        return respond(_ICON, request.environ)
 
     @blueprint.get("/static/style.css")
     def style() -> Response:
         """The one stylesheet."""
-        return respond(packaged(_STYLE.read_bytes(), "text/css"), request, _AN_HOUR)
-
-    @blueprint.after_app_request
-    def protect(response: Response) -> Response:
-        """No script on any HTML page that has no policy of its own."""
-        if response.status_code == 200 and response.mimetype == "text/html":
-            response.headers.setdefault("Content-Security-Policy", _POLICY)
-            response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
+        return respond(_STYLE, request.environ)
 
     return blueprint

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, datetime
 
+import brotli
 import pytest
+import zstandard
 from flask.testing import FlaskClient
 
 from tests.clocks import Clock
@@ -15,6 +17,12 @@ FEED = "/feeds/news.rss"
 PATHS = (
     FEED,
     "/feeds/news.atom",
+    "/feeds/news.json",
+    "/feeds/news.html?content=summary",
+    "/feeds/news/giao-thong,-van-hoa.rss?limit=5",
+    "/feeds/news.atom?archive=2026-11",
+    "/feeds.opml",
+    "/api/docs",
     "/feeds/events/van-hoa.rss",
     "/",
     "/entries/a",
@@ -30,12 +38,12 @@ def filled(editor: Editor, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br", "zstd"])
 def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, encoding: str) -> None:
     accept = {"Accept-Encoding": encoding}
     first = client.get(path, headers=accept)
     assert first.status_code == 200
-    assert first.headers["ETag"].endswith('-gzip"') is (encoding == "gzip")
+    assert first.headers["ETag"].strip('"').partition("-")[2] == encoding.replace("identity", "")
     names = ("ETag", "Last-Modified", "Cache-Control", "Vary")
     kept = {name: first.headers[name] for name in names}
     assert kept["Vary"] == "Accept-Encoding"
@@ -47,11 +55,12 @@ def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, enc
         **kept,
         "Content-Length": first.headers["Content-Length"],
     }
-    bare = kept["ETag"].strip('"').removesuffix("-gzip")
+    bare = kept["ETag"].strip('"').partition("-")[0]
     for conditional in (
         {"If-None-Match": kept["ETag"]},
         {"If-None-Match": f'"nix", W/"{bare}"'},
         {"If-None-Match": f'"{bare}-gzip"'},
+        {"If-None-Match": f'W/"{bare}-br", "{bare}-zstd"'},
         {"If-None-Match": "*"},
         {"If-Modified-Since": kept["Last-Modified"]},
         {"If-None-Match": f'"{bare}"', "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
@@ -69,12 +78,32 @@ def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, enc
         assert client.get(path, headers={**accept, **stale}).status_code == 200, stale
 
 
-def test_gzip(client: FlaskClient) -> None:
+ACCEPTED = [
+    ("gzip", "gzip"),
+    ("zstd", "zstd"),
+    ("br", "br"),
+    ("gzip, deflate, br, zstd", "br"),
+    ("gzip, deflate, zstd", "zstd"),
+    ("gzip;q=1.0, br;q=0.5", "gzip"),
+    ("*", "br"),
+    ("gzip;q=0", None),
+    ("identity", None),
+    ("gzip;q=0.5, identity", None),
+    ("deflate", None),
+    ("", None),
+    (";;,,=", None),
+    ("gzip;q=nonsense, x" * 50, None),
+]
+
+
+def test_codings(client: FlaskClient) -> None:
     plain = client.get(FEED)
-    zipped = client.get(FEED, headers={"Accept-Encoding": "gzip, br"})
-    assert zipped.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(zipped.data) == plain.data
-    assert "Content-Encoding" not in client.get(FEED, headers={"Accept-Encoding": "gzip;q=0"}).headers
+    unpack = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": zstandard.decompress, None: bytes}
+    for accepted, coding in ACCEPTED:
+        answer = client.get(FEED, headers={"Accept-Encoding": accepted})
+        assert answer.headers.get("Content-Encoding") == coding, accepted
+        assert unpack[coding](answer.data) == plain.data
+        assert answer.headers["ETag"].strip('"').partition("-")[2] == (coding or "")
 
 
 def test_media_types_and_self(client: FlaskClient) -> None:
