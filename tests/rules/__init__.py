@@ -31,7 +31,9 @@ def findings(
     """
     check = CHECKS.get(media_type.partition(";")[0].strip().lower())
     if check is None:
-        return [Finding("W3C feed validator UnexpectedContentType", "/", "is of no feed's media type", media_type)]
+        return [
+            Finding("W3C feed validator UnexpectedContentType", "/", "is of no feed's media type", media_type)
+        ]
     report = Report(document, url, now)
     check(report, media_type)
     return report.found

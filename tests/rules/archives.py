@@ -28,9 +28,7 @@ def check_archives(report: Report, feed: Element) -> None:
     _check_targets(report, feed, relations, archive)
 
 
-def _check_targets(
-    report: Report, feed: Element, relations: dict[str, list[Element]], archive: bool
-) -> None:
+def _check_targets(report: Report, feed: Element, relations: dict[str, list[Element]], archive: bool) -> None:
     own = {link.get("href") for link in links(feed, "self")}
     other = ("prev-archive", "next-archive", "next", "previous", *(["current"] if archive else []))
     for link in [link for relation in other for link in relations[relation]]:

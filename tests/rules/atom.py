@@ -28,7 +28,7 @@ GRAMMAR: Grammar = {
         "id! title! updated! author* category* content? contributor* link* published? rights? source? summary? "
         + ENTRY_EXTENSIONS,
     ),
-    "content": Rule("RFC 4287 §4.1.3", attributes="type? src?", text="any"),
+    "content": Rule("RFC 4287 §4.1.3", "xhtml:div?", "type? src?", "any"),
     "author": Rule("RFC 4287 §3.2", _PERSON),
     "contributor": Rule("RFC 4287 §3.2", _PERSON),
     "name": Rule("RFC 4287 §3.2.1"),
@@ -44,7 +44,7 @@ GRAMMAR: Grammar = {
     "source": Rule("RFC 4287 §4.2.11", _FEED),
     "updated": Rule("RFC 4287 §4.2.15"),
     **{
-        key: Rule("RFC 4287 §3.1", attributes="type?", text="any")
+        key: Rule("RFC 4287 §3.1", "xhtml:div?", "type?", "any")
         for key in ("rights", "subtitle", "summary", "title")
     },
 }
@@ -95,7 +95,9 @@ def _check_entry(report: Report, entry: Element) -> None:
     content, summary = entry.find("{*}content"), entry.find("{*}summary")
     if content is None and summary is None:
         report.add(entry, VALIDATOR + " MissingTextualContent", "has neither summary nor content")
-    if content is None and not entry.xpath("a:link[not(@rel) or @rel='alternate']", namespaces={"a": ROOT[1:-5]}):
+    if content is None and not entry.xpath(
+        "a:link[not(@rel) or @rel='alternate']", namespaces={"a": ROOT[1:-5]}
+    ):
         report.add(entry, "RFC 4287 §4.1.2", "has neither content nor an alternate link")
     if content is not None and summary is None and (content.get("src") or _is_binary(content)):
         report.add(entry, "RFC 4287 §4.1.2", "has content elsewhere or in Base64, and no summary")
@@ -161,7 +163,11 @@ def _check_text(report: Report, element: Element) -> None:
         if [str(child.tag) for child in inside] != [XHTML_DIV] or text(element).strip():
             report.add(element, "RFC 4287 §3.1.1.3", "is XHTML that is not in one div")
     elif "/" in kind:
-        if name(element) != "content" or not is_media_type(kind) or kind.startswith(("multipart/", "message/")):
+        if (
+            name(element) != "content"
+            or not is_media_type(kind)
+            or kind.startswith(("multipart/", "message/"))
+        ):
             report.add(element, "RFC 4287 §3.1.1", "has a type that it may not have", kind)
     elif kind not in ("text", "html"):
         report.add(element, "RFC 4287 §3.1.1", "has a type that it may not have", kind)

@@ -71,7 +71,7 @@ def _check_children(report: Report, element: Element, rule: Rule) -> None:
 
 def _check_text(report: Report, element: Element, rule: Rule) -> None:
     has_text = bool(text(element).strip())
-    if has_text and (rule.children or rule.text == "none"):
+    if has_text and (rule.text == "none" or (rule.children and rule.text == "some")):
         report.add(element, rule.section, "holds text where none may stand", text(element).strip())
     elif not has_text and not rule.children and rule.text == "some":
         report.add(element, rule.section, "is empty")

@@ -92,6 +92,10 @@ def check_plain(report: Report, element: Element, value: str | None = None) -> N
     root = element.getroottree().getroot()
     if name(root) == "rss":
         if (holds_html(plain) or _START_TAG.search(plain)) and not report.has_hexadecimal(element):
-            report.add(element, "RSS Profile §data-types-characterdata", "is plain text that holds HTML", plain)
+            report.add(
+                element, "RSS Profile §data-types-characterdata", "is plain text that holds HTML", plain
+            )
     elif holds_html(plain):
-        report.add(element, VALIDATOR + " ContainsUndeclaredHTML", "is plain text that spells out HTML", plain)
+        report.add(
+            element, VALIDATOR + " ContainsUndeclaredHTML", "is plain text that spells out HTML", plain
+        )

@@ -67,7 +67,7 @@ def check(report: Report, media_type: str) -> None:
         feed = json.loads(
             report.document.decode("utf-8"),
             object_pairs_hook=lambda pairs: _object(report, pairs),
-            parse_constant=lambda constant: report.add("", "RFC 8259 §6", "holds a number that is none", constant),
+            parse_constant=lambda constant: _constant(report, constant),
         )
     except ValueError as error:
         report.add("", "RFC 8259 §2", "is no JSON in UTF-8", str(error))
@@ -92,6 +92,11 @@ def _object(report: Report, pairs: list[tuple[str, Any]]) -> Object:
         if count > 1:
             report.add("", "RFC 8259 §4", "has a member twice", key)
     return dict(pairs)
+
+
+def _constant(report: Report, constant: str) -> float:
+    report.add("", "RFC 8259 §6", "holds a number that is none", constant)
+    return 0.0
 
 
 def _objects(report: Report, parent: Object, key: str, place: str) -> list[tuple[str, Object]]:
@@ -135,7 +140,9 @@ def _check_feed(report: Report, feed: Object) -> None:
     if feed.get("version") not in (VERSION, None):
         report.add("/version", f"{SPEC} §top-level", "is not version 1.1", str(feed["version"]))
     if report.url and feed.get("feed_url") != report.url:
-        report.add("/feed_url", f"{SPEC} §top-level", "is not where the feed is", str(feed.get("feed_url", "")))
+        report.add(
+            "/feed_url", f"{SPEC} §top-level", "is not where the feed is", str(feed.get("feed_url", ""))
+        )
     if feed.get("next_url") and feed["next_url"] in (feed.get("feed_url"), report.url):
         report.add("/next_url", f"{SPEC} §top-level", "leads from a document to itself")
     if "home_page_url" not in feed or "feed_url" not in feed:

@@ -55,7 +55,9 @@ def check_feed_links(report: Report, feed: Element) -> None:
     elif len(own) > 1:
         report.add(feed, "WebSub §4", "has more than one link to itself")
     elif report.url and own[0].get("href") != report.url:
-        report.add(own[0], VALIDATOR + " SelfDoesntMatchLocation", "is not where the feed is", str(report.url))
+        report.add(
+            own[0], VALIDATOR + " SelfDoesntMatchLocation", "is not where the feed is", str(report.url)
+        )
     hubs = Counter(link.get("href") for link in links(feed, "hub"))
     for hub, count in hubs.items():
         if count > 1:

@@ -66,7 +66,9 @@ def _check_content(report: Report, content: Element) -> None:
     if content.get("expression", "full") not in ("sample", "full", "nonstop"):
         report.add(content, section, "has an expression that is none", content.get("expression", ""))
     if content.get("isDefault", "true") not in ("true", "false"):
-        report.add(content, section, "has an isDefault that is neither true nor false", content.get("isDefault", ""))
+        report.add(
+            content, section, "has an isDefault that is neither true nor false", content.get("isDefault", "")
+        )
     if content.get("lang") and not is_language(content.get("lang", "")):
         report.add(content, section, "has a lang that is no language", content.get("lang", ""))
 

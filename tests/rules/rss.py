@@ -41,7 +41,9 @@ GRAMMAR: Grammar = {
         "title? link? description? author? category* comments? enclosure? guid! pubDate? source? content:encoded? "
         "atom:link* " + ENTRY_EXTENSIONS,
     ),
-    "image": Rule("RSS 2.0 §ltimagegtSubelementOfLtchannelgt", "url! title! link! width? height? description?"),
+    "image": Rule(
+        "RSS 2.0 §ltimagegtSubelementOfLtchannelgt", "url! title! link! width? height? description?"
+    ),
     "skipHours": Rule(f"{_PROFILE} §element-channel-skiphours", "hour+"),
     "skipDays": Rule(f"{_PROFILE} §element-channel-skipdays", "day+"),
     "category": Rule(f"{_PROFILE} §element-channel-item-category", attributes="domain?"),
@@ -59,7 +61,12 @@ GRAMMAR: Grammar = {
     },
 }
 SAID_TWICE = (
-    *(("author", "dc:creator"), ("managingEditor", "dc:creator"), ("pubDate", "dc:date"), ("source", "dc:source")),
+    *(
+        ("author", "dc:creator"),
+        ("managingEditor", "dc:creator"),
+        ("pubDate", "dc:date"),
+        ("source", "dc:source"),
+    ),
     *(("category", "dc:subject"), ("language", "dc:language"), ("copyright", "dc:rights")),
     ("webMaster", "dc:publisher"),
 )
@@ -100,10 +107,12 @@ def _check_channel(report: Report, channel: Element) -> None:
             report.add(channel, "RSS 2.0 §ltguidgtSubelementOfLtitemgt", "has two items of one guid", guid)
     for image in children(channel, "image"):
         for key in ("title", "link"):
-            if image.findtext(key) != channel.findtext(key):
+            if channel.findtext(key) not in (None, image.findtext(key)):
                 report.add(image, f"{_PROFILE} §element-channel-image", "differs from its channel in", key)
         if not re.search(r"\.(?:gif|jpe?g|png)$", image.findtext("url") or "", re.IGNORECASE):
-            report.add(image, VALIDATOR + " ImageUrlFormat", "is no GIF, JPEG or PNG", image.findtext("url") or "")
+            report.add(
+                image, VALIDATOR + " ImageUrlFormat", "is no GIF, JPEG or PNG", image.findtext("url") or ""
+            )
     check_feed_links(report, channel)
     _check_said_twice(report, channel)
 
@@ -113,7 +122,9 @@ def _check_item(report: Report, item: Element) -> None:
     if "title" not in names and "description" not in names:
         report.add(item, _ITEM, "has neither title nor description")
     if "content:encoded" in names and "description" not in names[: names.index("content:encoded")]:
-        report.add(item, VALIDATOR + " NeedDescriptionBeforeContent", "has its content before its description")
+        report.add(
+            item, VALIDATOR + " NeedDescriptionBeforeContent", "has its content before its description"
+        )
     check_entry_links(report, item)
     _check_said_twice(report, item)
 
@@ -143,7 +154,9 @@ def _check_value(report: Report, element: Element) -> None:
             _check_date(report, element, value)
         case "managingEditor" | "webMaster" | "author" if stripped:
             if not _LETTERBOX.fullmatch(value) or not is_email(parseaddr(value)[1]):
-                report.add(element, f"{_PROFILE} §data-types-email", "is no address with a name in brackets", value)
+                report.add(
+                    element, f"{_PROFILE} §data-types-email", "is no address with a name in brackets", value
+                )
         case "language" if stripped and not is_language(value):
             report.add(element, "RSS 2.0 §optionalChannelElements", "is no language", value)
         case "ttl" if stripped and not is_whole(value, 1):
@@ -152,7 +165,9 @@ def _check_value(report: Report, element: Element) -> None:
             report.add(element, f"{_PROFILE} §element-channel-skiphours", "is no hour", value)
         case "day" if stripped and value not in _DAYS:
             report.add(element, f"{_PROFILE} §element-channel-skipdays", "is no day of the week", value)
-        case "width" | "height" if stripped and not is_whole(value, 1, 144 if name(element) == "width" else 400):
+        case "width" | "height" if stripped and not is_whole(
+            value, 1, 144 if name(element) == "width" else 400
+        ):
             report.add(element, f"{_PROFILE} §element-channel-image", "is no size of a small picture", value)
         case "enclosure":
             _check_enclosure(report, element)

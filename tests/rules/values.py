@@ -39,7 +39,9 @@ def is_uri(value: str) -> bool:
         return bool(_TAG.fullmatch(value)) and value.isascii()
     if not _URI.fullmatch(value) or value.count("#") > 1:
         return False
-    return is_web_address(value) if scheme in ("http", "https") else scheme in ("mailto", "tel", "geo", "data")
+    return (
+        is_web_address(value) if scheme in ("http", "https") else scheme in ("mailto", "tel", "geo", "data")
+    )
 
 
 def is_web_address(value: str) -> bool:

@@ -62,9 +62,13 @@ def _check_namespaces(report: Report, element: Element) -> None:
         if inherited.get(prefix) == uri:
             continue
         if uri not in PREFIXES:
-            report.add(element, VALIDATOR + " UnknownNamespace", "declares a namespace that is not known", uri)
+            report.add(
+                element, VALIDATOR + " UnknownNamespace", "declares a namespace that is not known", uri
+            )
         elif prefix and prefix != PREFIXES[uri]:
-            report.add(element, VALIDATOR + " NonstdPrefix", "declares a namespace by an unusual prefix", prefix)
+            report.add(
+                element, VALIDATOR + " NonstdPrefix", "declares a namespace by an unusual prefix", prefix
+            )
         elif prefix == "atom" and name(element) == "feed":
             report.add(element, VALIDATOR + " AvoidNamespacePrefix", "has Atom's own elements by a prefix")
 
