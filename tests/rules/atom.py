@@ -8,11 +8,11 @@ from tests.rules.archives import check_archives
 from tests.rules.elements import ENTRY_EXTENSIONS, EXTENSIONS, FEED_EXTENSIONS, Grammar, Rule, check_elements
 from tests.rules.extensions import check_extensions
 from tests.rules.findings import Element, Report, children, name, text
-from tests.rules.html import VALIDATOR, check_body, check_plain
-from tests.rules.links import check_entry_links, check_feed_links, check_link
+from tests.rules.html import VALIDATOR, check_body, check_plain, check_xhtml
+from tests.rules.links import check_alternates, check_entry_links, check_feed_links, check_link
 from tests.rules.media_rss import check_media
 from tests.rules.tombstones import check_tombstones
-from tests.rules.values import EARLIEST, is_canonical, is_email, is_media_type, is_uri, rfc_3339
+from tests.rules.values import EARLIEST, is_base64, is_canonical, is_email, is_media_type, is_uri, rfc_3339
 from tests.rules.xml_document import XML_NAMESPACE, parse
 
 ROOT = "{http://www.w3.org/2005/Atom}feed"
@@ -112,6 +112,8 @@ def _is_binary(content: Element) -> bool:
 def _check_value(report: Report, element: Element) -> None:
     value, key = text(element), name(element)
     match key:
+        case "source":
+            check_alternates(report, element)
         case "link":
             check_link(report, element)
         case "title" | "subtitle" | "summary" | "rights" | "content":
@@ -156,19 +158,15 @@ def _check_text(report: Report, element: Element) -> None:
     kind, inside = element.get("type", "text"), children(element)
     if "src" in element.attrib:
         _check_source(report, element)
-        return
-    if not text(element).strip() and not inside:
+    elif not text(element).strip() and not inside:
         report.add(element, VALIDATOR + " NotBlank", "is text that is empty")
-    if kind == "xhtml":
+    elif kind == "xhtml":
         if [str(child.tag) for child in inside] != [XHTML_DIV] or text(element).strip():
             report.add(element, "RFC 4287 §3.1.1.3", "is XHTML that is not in one div")
-    elif "/" in kind:
-        if (
-            name(element) != "content"
-            or not is_media_type(kind)
-            or kind.startswith(("multipart/", "message/"))
-        ):
-            report.add(element, "RFC 4287 §3.1.1", "has a type that it may not have", kind)
+        for div in inside:
+            check_xhtml(report, div)
+    elif "/" in kind and name(element) == "content":
+        _check_media(report, element, kind)
     elif kind not in ("text", "html"):
         report.add(element, "RFC 4287 §3.1.1", "has a type that it may not have", kind)
     elif inside:
@@ -177,6 +175,15 @@ def _check_text(report: Report, element: Element) -> None:
         check_body(report, element, text(element))
     else:
         check_plain(report, element)
+
+
+def _check_media(report: Report, content: Element, kind: str) -> None:
+    if not is_media_type(kind) or kind.startswith(("multipart/", "message/")):
+        report.add(content, "RFC 4287 §4.1.3.1", "is of a type that is no single file's", kind)
+    elif kind in ("text/html", "application/xhtml+xml"):
+        report.add(content, VALIDATOR + " HtmlFragment", "is of a type that is for whole documents", kind)
+    elif _is_binary(content) and not is_base64(text(content)):
+        report.add(content, "RFC 4287 §4.1.3.3", "is a file that is not in Base64")
 
 
 def _check_source(report: Report, content: Element) -> None:

@@ -14,7 +14,7 @@ _PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
 def check_extensions(report: Report, root: Element) -> None:
     """Every element of these vocabularies, wherever it stands."""
-    for element in root.iter("{*}*"):
+    for element in root.iter("*"):
         value = text(element)
         match name(element):
             case "dc:date" | "sy:updateBase" if not is_w3cdtf(value):

@@ -11,6 +11,7 @@ from tests.rules.findings import Element, Report, name, text
 from tests.rules.values import is_uri, is_web_address
 
 VALIDATOR = "W3C feed validator"
+XHTML = "{http://www.w3.org/1999/xhtml"
 
 _SAFE = set(
     "a abbr address area article aside audio b bdi blockquote br button caption cite code col colgroup data "
@@ -39,6 +40,15 @@ def check_body(report: Report, where: Element | str, value: str) -> None:
     for element in fragment.iter():
         if isinstance(element.tag, str) and element.tag != "DOCUMENT_FRAGMENT":
             _check_tag(report, where, element.tag.rpartition("}")[2].lower(), element.attrib)
+
+
+def check_xhtml(report: Report, div: Element) -> None:
+    """The same of XHTML."""
+    for element in div.iter("*"):
+        namespace, _, tag = element.tag.rpartition("}")
+        _check_tag(report, element, tag if namespace == XHTML else f"other {element.tag}", element.attrib)
+        if holds_html(text(element)):
+            report.add(element, VALIDATOR + " NotInline", "is XHTML that spells out HTML", text(element))
 
 
 def _check_tag(report: Report, where: Element | str, tag: str, attributes: dict[str, str]) -> None:

@@ -31,6 +31,8 @@ def check_media(report: Report, root: Element) -> None:
                 _check_group(report, element)
             case "media:title" | "media:description":
                 _check_text(report, element)
+            case "media:copyright":
+                check_plain(report, element)
             case "media:credit":
                 _check_credit(report, element)
             case "media:rating" if element.get("scheme", "urn:simple") == "urn:simple":
@@ -46,7 +48,7 @@ def _check_attributes(report: Report, element: Element) -> None:
             report.add(element, _MEDIA, "has a measure that is no number", f"{key}={value}")
         elif key == "url" and value and not is_web_address(str(value)):
             report.add(element, _MEDIA, "has a url that cannot be fetched", str(value))
-        elif key == "scheme" and not is_uri(str(value)):
+        elif key == "scheme" and not str(value).startswith("urn:") and not is_uri(str(value)):
             report.add(element, _MEDIA, "has a scheme that is no absolute URI", str(value))
         elif key == "time" and not _NPT.fullmatch(str(value)):
             report.add(element, f"{_MEDIA} §media-thumbnails", "has a time that is no play time", str(value))

@@ -34,7 +34,7 @@ GRAMMAR: Grammar = {
     "channel": Rule(
         _CHANNEL,
         "title! link! description! language? copyright? managingEditor? webMaster? pubDate? lastBuildDate? category* "
-        "generator? docs? ttl? image? skipHours? skipDays? item* atom:link* " + FEED_EXTENSIONS,
+        "generator? docs? cloud? ttl? image? skipHours? skipDays? item* atom:link* " + FEED_EXTENSIONS,
     ),
     "item": Rule(
         _ITEM,
@@ -47,6 +47,12 @@ GRAMMAR: Grammar = {
     "skipHours": Rule(f"{_PROFILE} §element-channel-skiphours", "hour+"),
     "skipDays": Rule(f"{_PROFILE} §element-channel-skipdays", "day+"),
     "category": Rule(f"{_PROFILE} §element-channel-item-category", attributes="domain?"),
+    "cloud": Rule(
+        "RSS 2.0 §ltcloudgtSubelementOfLtchannelgt",
+        "",
+        "domain! port! path! registerProcedure! protocol!",
+        "none",
+    ),
     "enclosure": Rule("RSS 2.0 §ltenclosuregtSubelementOfLtitemgt", "", "url! length! type!", "none"),
     "guid": Rule("RSS 2.0 §ltguidgtSubelementOfLtitemgt", attributes="isPermaLink?"),
     "source": Rule("RSS 2.0 §ltsourcegtSubelementOfLtitemgt", attributes="url!"),
@@ -153,7 +159,9 @@ def _check_value(report: Report, element: Element) -> None:
         case "pubDate" | "lastBuildDate":
             _check_date(report, element, value)
         case "managingEditor" | "webMaster" | "author" if stripped:
-            if not _LETTERBOX.fullmatch(value) or not is_email(parseaddr(value)[1]):
+            if _LETTERBOX.fullmatch(value) and is_email(parseaddr(value)[1]):
+                check_plain(report, element)
+            else:
                 report.add(
                     element, f"{_PROFILE} §data-types-email", "is no address with a name in brackets", value
                 )
@@ -169,6 +177,9 @@ def _check_value(report: Report, element: Element) -> None:
             value, 1, 144 if name(element) == "width" else 400
         ):
             report.add(element, f"{_PROFILE} §element-channel-image", "is no size of a small picture", value)
+        case "skipHours" | "skipDays":
+            if len({child.text for child in children(element)}) < len(children(element)):
+                report.add(element, f"{_PROFILE} §element-channel-skiphours", "says the same twice")
         case "enclosure":
             _check_enclosure(report, element)
         case "guid":

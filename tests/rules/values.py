@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from babel import Locale
 _LANGUAGES = set(Locale("en").languages)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
 _URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{1,31}:(?:[a-z0-9()+,.:=@;$_!*'-]|%[0-9a-f]{2})+", re.IGNORECASE)
+_SCHEMES = "cid data ftp geo info mailto mid news sip sips tel xmpp".split()
 _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TAG = re.compile(r"tag:[a-z0-9._@-]+,\d{4}(?:-\d{2}(?:-\d{2})?)?:\S*", re.IGNORECASE)
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
@@ -39,9 +41,7 @@ def is_uri(value: str) -> bool:
         return bool(_TAG.fullmatch(value)) and value.isascii()
     if not _URI.fullmatch(value) or value.count("#") > 1:
         return False
-    return (
-        is_web_address(value) if scheme in ("http", "https") else scheme in ("mailto", "tel", "geo", "data")
-    )
+    return is_web_address(value) if scheme in ("http", "https") else scheme in _SCHEMES
 
 
 def is_web_address(value: str) -> bool:
@@ -61,12 +61,22 @@ def is_canonical(uri: str) -> bool:
     parts = urlsplit(uri)
     return (
         uri.startswith(f"{parts.scheme}://")
-        and parts.netloc == parts.netloc.lower()
+        and parts.netloc == parts.netloc.lower().rpartition("@")[2]
         and parts.port != {"http": 80, "https": 443}[parts.scheme]
         and bool(parts.path)
         and not {".", ".."} & set(parts.path.split("/"))
         and not re.search(r"%(?![0-9A-F]{2})", uri)
+        and not re.search(r"%(?:2D|2E|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])", uri)
     )
+
+
+def is_base64(value: str) -> bool:
+    """Whether it is Base64 (RFC 4648 §4), white space aside."""
+    try:
+        b64decode("".join(value.split()), validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def is_email(value: str) -> bool:
@@ -120,6 +130,8 @@ def rfc_822(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
+        return None
+    if moment.tzinfo is None:  # -0000 is a zone that is not known
         return None
     return moment if "Mon Tue Wed Thu Fri Sat Sun".split()[moment.weekday()] == found[1] else None
 

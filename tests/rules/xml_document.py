@@ -59,7 +59,7 @@ def _check_namespaces(report: Report, element: Element) -> None:
     parent = element.getparent()
     inherited = {} if parent is None else parent.nsmap
     for prefix, uri in element.nsmap.items():
-        if inherited.get(prefix) == uri:
+        if not uri or inherited.get(prefix) == uri:
             continue
         if uri not in PREFIXES:
             report.add(
@@ -69,8 +69,12 @@ def _check_namespaces(report: Report, element: Element) -> None:
             report.add(
                 element, VALIDATOR + " NonstdPrefix", "declares a namespace by an unusual prefix", prefix
             )
-        elif prefix == "atom" and name(element) == "feed":
-            report.add(element, VALIDATOR + " AvoidNamespacePrefix", "has Atom's own elements by a prefix")
+        elif prefix in ("atom", "xhtml") and name(element.getroottree().getroot()) == "feed":
+            report.add(
+                element,
+                VALIDATOR + " AvoidNamespacePrefix",
+                "has a prefix that readers of Atom do not look for",
+            )
 
 
 def _check_characters(report: Report, element: Element) -> None:
