@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from tests.rules.archives import check_archives
@@ -120,8 +121,8 @@ def _check_value(report: Report, element: Element) -> None:
             _check_text(report, element)
         case "name":
             check_plain(report, element)
-            if "@" in value:
-                report.add(element, VALIDATOR + " ContainsEmail", "is a name that holds an address", value)
+            if re.search(r"<\S+@\S+>", value):
+                report.add(element, "RFC 4287 §3.2.1", "is a name that holds an address", value)
         case "email" if value and not is_email(value):
             report.add(element, "RFC 4287 §3.2.3", "is no e-mail address", value)
         case "category":

@@ -13,7 +13,6 @@ from tests.rules import broken_atom, broken_json_feed, broken_rss, findings
 from tests.rules.findings import Element, Finding, Report
 
 HERE = Path(__file__).parent
-GOLDEN = HERE.parent / "golden"
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 TYPES = {".atom": "application/atom+xml", ".rss": "application/rss+xml", ".json": "application/feed+json"}
 URLS = {
@@ -91,13 +90,9 @@ def test_what_is_no_object_or_no_feed() -> None:
 
 
 def test_without_an_address_or_a_time_nothing_is_said_of_them() -> None:
-    ahead = broken("feed.rss", "Wed, 18 Nov 2026", "Wed, 18 Nov 2099").replace(
-        b"Wed, 18 Nov 2099", b"Wed, 18 Nov 2099"
-    )
-    moved = ahead.replace(b"18 Nov 2099", b"18 Nov 2026").replace(
-        b'tin.example/feed.rss"', b'x.example/feed.rss"'
-    )
-    assert findings(moved, "application/rss+xml") == []
+    document = broken("feed.rss", 'href="https://tin.example/feed.rss"', 'href="https://x.example/feed.rss"')
+    document = document.replace(b"Wed, 18 Nov 2026", b"Wed, 18 Nov 2099")
+    assert findings(document, "application/rss+xml") == []
 
 
 def reporting_lines() -> set[tuple[str, int]]:
@@ -129,23 +124,3 @@ def test_every_rule_has_a_breakage(monkeypatch: pytest.MonkeyPatch) -> None:
         test_another_encoding(file)
     assert reporting_lines() - reached == set()
     assert len(reached) > 100
-
-
-KNOWN = {
-    # Titles that spell out a tag: what is in them is right, and Atom can say it in no other way.
-    "news.rss": [("rss/channel/item[1]/title", "is plain text that holds HTML")],
-    "news.atom": [
-        ("feed/entry[1]/title", "is plain text that spells out HTML"),
-        ("feed/entry[2]", "has neither summary nor content"),
-    ],
-}
-"""What the check says of the golden files, and nothing else."""
-
-
-@pytest.mark.parametrize("path", sorted(GOLDEN.iterdir()), ids=lambda path: str(path.name))
-def test_what_the_service_renders(path: Path) -> None:
-    if path.suffix not in TYPES:
-        pytest.skip("no feed format")
-    url = f"https://feeds.example/feeds/{path.name}"
-    found = findings(path.read_bytes(), TYPES[path.suffix], url=url)
-    assert [(finding.where, finding.what) for finding in found] == KNOWN.get(path.name, [])

@@ -36,7 +36,7 @@ def parse(report: Report, media_type: str, root_tag: str) -> Element | None:
         report.add("/", f"{XML} §2.1", "is not well-formed", str(error.msg))
         return None
     if b"<!DOCTYPE" in document:
-        report.add("/", VALIDATOR + " InvalidDoctype", "has a document type")
+        report.add("/", f"{XML} §2.8", "has a document type")
     if root.tag != root_tag:
         report.add("/", VALIDATOR + " UnexpectedContentType", "is not of its media type", str(root.tag))
         return None
