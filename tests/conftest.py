@@ -25,6 +25,8 @@ from tests.clocks import Clock
 from tests.postgres import Cluster, throw_away
 from tests.service import Service
 
+pytest_plugins = "tests.corpus.fixtures"
+
 DATABASES = ("sqlite", "postgresql")
 STATEFUL = ("batch", "entries_api", "life", "parents", "retries", "revisions")
 ON_BOTH = ("tests/store/", "tests/journeys/", *(f"tests/ingest/test_{name}.py" for name in STATEFUL))
