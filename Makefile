@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT ?= 8000
 
-.PHONY: run serve test bench soak
+.PHONY: run serve test bench soak readers
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
@@ -25,6 +25,10 @@ bench: $(VENV)/.tests
 soak: $(VENV)/.tests
 	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_openapi.py -k answers_as_described
 	@exec $(BIN)/pytest -m soak -s
+
+readers: $(VENV)/.tests
+	npm ci --prefix tests/readers/npm --silent --no-audit --no-fund || echo "without npm's packages"
+	$(BIN)/pytest -m readers -rs tests/readers
 
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)
