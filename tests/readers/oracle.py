@@ -17,6 +17,7 @@ Get = Callable[[str], Json]
 """Reads a path below /api/v1, with a token."""
 
 COLLECTIONS = {"news": "articles", "events": "events"}
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 MOST = 50
 """Entries of a feed at most."""
 
@@ -60,20 +61,29 @@ class Oracle:
         """Every feed's kind and category, the whole sections first."""
         return [(kind, slug) for kind in COLLECTIONS for slug in (None, *self.parents)]
 
-    def feed(self, kind: str, category: str | None) -> list[Seen]:
-        """The entries of a feed: newest first, ties by guid."""
+    def feed(self, kind: str, category: str | None, most: int = MOST) -> list[Seen]:
+        """The entries of a feed: newest first, ties by guid; of events those that are not over."""
+        listed = self.listed(kind, category)
+        return [_seen(item) for item in listed if kind == "news" or _ends(item) > self.now][:most]
+
+    def months(self, kind: str, category: str | None) -> dict[str, list[Seen]]:
+        """The entries of each month that has some, by the site's clocks; of events also those that are over."""
+        found: dict[str, list[Seen]] = {}
+        for item in self.listed(kind, category):
+            month = moment(item["date_published"]).astimezone(HANOI).strftime("%Y-%m")
+            found.setdefault(month, []).append(_seen(item))
+        return found
+
+    def listed(self, kind: str, category: str | None) -> list[Json]:
+        """What the API answers of all visible entries within a category, newest first, ties by guid."""
         items = [
             item
             for item in self.items[kind]
             if self._is_visible(item) and (category is None or category in self._wider(item["categories"]))
         ]
-        items.sort(key=lambda item: item["guid"])
+        items.sort(key=lambda item: str(item["guid"]))
         items.sort(key=lambda item: moment(item["date_published"]), reverse=True)
-        return [_seen(item) for item in items[:MOST]]
-
-    def visible(self) -> set[str]:
-        """The ids of all that readers may see now."""
-        return {item["guid"] for items in self.items.values() for item in items if self._is_visible(item)}
+        return items
 
     def _wider(self, slugs: list[str]) -> set[str]:
         found: set[str] = set()
@@ -87,9 +97,7 @@ class Oracle:
     def _is_visible(self, item: Json) -> bool:
         if item["status"] == "draft" or moment(item["date_published"]) > self.now:
             return False
-        if "expires" in item and moment(item["expires"]) <= self.now:
-            return False
-        return item["kind"] == "news" or _ends(item) > self.now
+        return "expires" not in item or moment(item["expires"]) > self.now
 
 
 def as_html(title: str) -> str:
