@@ -52,9 +52,8 @@ class Oracle:
 
     def __init__(self, get: Get, now: datetime) -> None:
         self.now = now
-        self.parents = {
-            category["slug"]: category.get("parent") for category in get("/categories")["categories"]
-        }
+        self.categories: list[Json] = get("/categories")["categories"]
+        self.parents = {category["slug"]: category.get("parent") for category in self.categories}
         self.items = {kind: list(_all(get, name)) for kind, name in COLLECTIONS.items()}
 
     def feeds(self) -> list[tuple[str, str | None]]:
