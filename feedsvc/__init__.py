@@ -7,15 +7,17 @@ nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
 from feedsvc.deliver.api_docs import api_docs_blueprint
+from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
@@ -93,6 +95,11 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    def publish(document: Any, modified: datetime, looked: datetime) -> Response:
+        body = app.json.dumps(document).encode()
+        return respond(Answer(body, "application/json", modified, looked), request, config.max_age)
+
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
@@ -100,7 +107,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     declare(api, schemas, CategorySchema(), PROBLEMS.values())
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
-    api.register_blueprint(categories_blueprint(store, door))
+    api.register_blueprint(categories_blueprint(store, door, publish, clock))
     api.register_blueprint(changes_blueprint(store, schemas))
     api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
     api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))

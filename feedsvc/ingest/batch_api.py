@@ -26,7 +26,7 @@ from feedsvc.ingest.requests import (
 )
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.streams import array, ndjson
-from feedsvc.model import KINDS, SCOPES, Entry
+from feedsvc.model import KINDS, Entry
 from feedsvc.store import Store, Writer
 
 GROUP = 100
@@ -60,7 +60,7 @@ def batch_blueprint(
     """
     blueprint = Blueprint("batch", __name__, url_prefix="/api/v1/batch")
 
-    scopes = [scope for scope in SCOPES if scope.endswith(":write")]
+    scopes = [f"{kind}:write" for kind in KINDS]
     lines = [
         {"action": "put", "kind": "news", **EXAMPLES["Article"]},
         {"action": "delete", "kind": "events", "id": "hoi-sach"},

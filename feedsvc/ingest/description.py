@@ -90,6 +90,7 @@ _HEADERS: tuple[tuple[str, str, Json], ...] = (
 )
 _RETURNED: tuple[tuple[str, str, Json], ...] = (
     ("ETag", "The version, for If-Match and If-None-Match.", {"type": "string"}),
+    ("Last-Modified", "When it last changed, for If-Modified-Since.", {"type": "string"}),
     ("Location", "The URL of what was created.", {"type": "string", "format": "uri"}),
     ("WWW-Authenticate", "The scheme that is meant (RFC 6750).", {"type": "string"}),
     ("Retry-After", "Seconds to wait.", {"type": "integer", "minimum": 0}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Request, Response, make_response, request
+from flask import Request, request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
@@ -56,16 +56,6 @@ def precondition(required: bool) -> Callable[[Entry | None], None]:
             raise PreconditionFailed("The entry is there, in a version that If-None-Match excludes.")
 
     return check
-
-
-def revalidated(document: Any) -> Response:
-    """The answer to a public read: who has it already, by its ETag, is answered 304."""
-    response = make_response(document)
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
 
 
 def idempotency_key() -> str | None:

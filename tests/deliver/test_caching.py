@@ -28,11 +28,13 @@ PATHS = (
     "/entries/a",
     "/static/style.css",
     "/problems/invalid",
+    "/api/v1/categories",
 )
 
 
 @pytest.fixture(autouse=True)
 def filled(editor: Editor, clock: Clock) -> None:
+    editor.put("/categories/y-te", {"title": "Y tế", "description": "x" * 500})
     editor.put("/articles/a", {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]})
     clock.forward(seconds=10)
 
