@@ -23,7 +23,7 @@ bench: $(VENV)/.tests
 	@exec $(BIN)/python -m bench
 
 soak: $(VENV)/.tests
-	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_openapi.py -k answers_as_described
+	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_answers.py
 	@exec $(BIN)/pytest -m soak -s
 
 readers: $(VENV)/.tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -24,6 +25,8 @@ from feedsvc.store import Writer
 
 MOST_FAULTS = 500
 """Faults of one document that are told at most."""
+
+_KEY = re.compile(r'("?)([ !#-~]{1,255})\1')
 
 Answered = tuple[Any, int, dict[str, str]]
 """A view's answer: a JSON document, a status, headers."""
@@ -61,15 +64,15 @@ def precondition(required: bool) -> Callable[[Entry | None], None]:
 def idempotency_key() -> str | None:
     """The request's Idempotency-Key, bare or quoted.
 
-    :raises Malformed: it is empty, longer than 255 characters, or not of printable ASCII.
+    :raises Malformed: it is empty, longer than 255 characters, or not of printable ASCII without quotes.
     """
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
-    key = given.strip().removeprefix('"').removesuffix('"')
-    if not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-        raise Malformed("Idempotency-Key: 1 to 255 printable ASCII characters are needed.")
-    return key
+    found = _KEY.fullmatch(given.strip())
+    if found is None:
+        raise Malformed("Idempotency-Key: 1 to 255 printable ASCII characters but quotes are needed.")
+    return found[2]
 
 
 def repeatable(writer: Writer, fingerprint: str, respond: Callable[[], Answered]) -> Answered:
