@@ -9,15 +9,13 @@ from typing import Any
 from flask import Response, request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
-from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
-from feedsvc.ingest.documents import merge
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     BodyParser,
-    faults,
+    patched,
     read_document,
     refuse_parameters,
 )
@@ -72,13 +70,8 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
     def patch(slug: str) -> ResponseReturnValue:
         """Change members of a category by a JSON merge patch; another `slug` renames it."""
         changes = read_document(request)
-        if not isinstance(changes, dict):
-            raise Invalid(Fault("#", "A merge patch is an object."))
         with store.write(current_token().name) as writer:
-            try:
-                category: Category = schema.load(merge(schema.dump(writer.category(slug)), changes))
-            except ValidationError as error:
-                raise Invalid(*faults(error.messages)) from None
+            category: Category = patched(schema, schema.dump(writer.category(slug)), changes)
             if category.slug != slug:
                 writer.rename_category(slug, category.slug)
             writer.put_category(category)

@@ -115,6 +115,28 @@ def read_document(req: Request) -> Any:
     return documents.parse(req.get_data())
 
 
+def loaded(schema: Schema, document: Any) -> Any:
+    """What a schema makes of a document.
+
+    :raises Invalid: with a pointer to each fault.
+    """
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise Invalid(*faults(error.messages)[:MOST_FAULTS]) from None
+
+
+def patched(schema: Schema, stored: dict[str, Any], changes: Any) -> Any:
+    """What a schema makes of a stored document with a merge patch applied (RFC 7396).
+
+    :raises Invalid: as `loaded`; a null for a member that there is not is refused too.
+    """
+    if not isinstance(changes, dict):
+        raise Invalid(Fault("#", "A merge patch is an object."))
+    unknown = dict.fromkeys(changes.keys() - schema.fields.keys())
+    return loaded(schema, documents.merge(stored, changes) | unknown)
+
+
 class BodyParser(FlaskParser):
     """Reads JSON bodies strictly; an id in the path is the document's where that has none."""
 

@@ -27,7 +27,7 @@ from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "50"))
-"""Requests an operation; `make soak` asks for more."""
+"""Requests an operation, and runs of calls; `make soak` asks for more."""
 
 SETTINGS: dict[str, Any] = {
     "deadline": None,
@@ -146,5 +146,5 @@ def test_calls_that_follow_one_another(
                 ElementTree.fromstring(client.get(f"/feeds/{feed}").data)
             assert client.get("/api/v1/changes").status_code == 200
 
-    Calls.run(settings=settings(max_examples=4 * EXAMPLES, stateful_step_count=10, **SETTINGS))
+    Calls.run(settings=settings(max_examples=EXAMPLES, stateful_step_count=10, **SETTINGS))
     database.close()
