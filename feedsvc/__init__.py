@@ -98,7 +98,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
 
     def publish(document: Any, modified: datetime, looked: datetime) -> Response:
         body = app.json.dumps(document).encode()
-        return respond(Answer(body, "application/json", modified, looked), request, config.max_age)
+        return respond(Answer(body, "application/json", modified, looked, config.max_age), request.environ)
 
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
