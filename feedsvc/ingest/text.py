@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-UNFIT = r"\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
-"""What may not stand in a document at all (XML 1.0 §2.2, Char), for a pattern's character class."""
+UNFIT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufffd-\uffff"
+"""What may not stand in a document (XML 1.0 §2.2), for a pattern's character class: also controls and
+noncharacters that it discourages, and U+FFFD, which stands where a character was lost."""
 
 # And what such a pattern cannot name: surrogates, and the noncharacters that end each other plane.
 _FORBIDDEN = re.compile(
@@ -14,6 +15,7 @@ _FORBIDDEN = re.compile(
     + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17))
     + "]"
 )
+_LINE_END = re.compile("\r\n?|\x85")
 MAX_MARKS = 30
 _MARKED = re.compile(f"[^\x00-\u02ff]{{{MAX_MARKS + 1},}}")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -31,7 +33,7 @@ def clean(text: str) -> str:
     for marked in _MARKED.finditer(text):
         if _longest_run_of_marks(marked[0]) > MAX_MARKS:
             raise ValueError(f"More than {MAX_MARKS} combining marks in a row.")
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return unicodedata.normalize("NFC", _LINE_END.sub("\n", text))
 
 
 def _longest_run_of_marks(text: str) -> int:
@@ -44,7 +46,7 @@ def _longest_run_of_marks(text: str) -> int:
 
 def drop_forbidden(text: str) -> str:
     """Text without what XML 1.0 cannot carry, for text that a parser may have decoded such from."""
-    return _FORBIDDEN.sub("", text)
+    return _FORBIDDEN.sub("", text.replace("\x85", "\n"))
 
 
 def line(text: str) -> str:

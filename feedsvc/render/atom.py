@@ -15,6 +15,7 @@ from feedsvc.render.documents import (
     add_license,
     add_links,
     add_media,
+    as_html,
     document,
     link,
     local,
@@ -49,6 +50,7 @@ class _Atom(Format):
             item.rights(entry.rights)
 
     def extend_feed(self, element: Element, feed: Feed) -> None:
+        _say_what_is_text(element)
         add_links(element, feed, MEDIA_TYPE, "link")
         for tombstone in feed.tombstones:
             left = local(tombstone.when, feed).isoformat()
@@ -57,6 +59,7 @@ class _Atom(Format):
     def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
         if entry.language != feed.site.language:
             element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
+        _say_what_is_text(element)
         for bare in element.findall("link"):  # feedgen has dropped their attributes
             element.remove(bare)
         add(element, "link", rel="alternate", type="text/html", href=uri(link(entry, feed)))
@@ -81,3 +84,11 @@ class _Atom(Format):
     def write(self, generator: FeedGenerator) -> bytes:
         written: bytes = generator.atom_str()
         return written
+
+
+def _say_what_is_text(element: Element) -> None:
+    """Text that reads like HTML is sent as HTML that spells it, for readers that ask no type."""
+    for child in element:
+        if child.tag in ("title", "subtitle", "summary", "rights") and as_html(child.text) != child.text:
+            child.text = as_html(child.text)
+            child.set("type", "html")

@@ -10,6 +10,7 @@ from feedsvc.render import words
 
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
+_FRAME = re.compile(r'<iframe[^>]* src="([^"]*)"[^>]*></iframe>')
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -23,6 +24,11 @@ def body(entry: Entry, site: Site) -> str:
         parts.append(_figure(entry.image, site.language))
     parts += [content, _credit(entry, content, site.language)]
     return "\n".join(part for part in parts if part)
+
+
+def without_frames(html: str) -> str:
+    """A body with links in place of what it frames: most readers drop frames, and validators warn of them."""
+    return _FRAME.sub(r'<a href="\1">\1</a>', html)
 
 
 def _paragraphs(text: str) -> str:

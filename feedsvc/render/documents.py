@@ -7,10 +7,12 @@ over functions that extend feedgen's channel or feed, and its items or entries.
 
 from __future__ import annotations
 
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
+from html import escape, unescape
 from typing import Any
 
 from feedgen.entry import FeedEntry
@@ -19,7 +21,7 @@ from feedgen.feed import FeedGenerator
 
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
-from feedsvc.render.body import body
+from feedsvc.render.body import body, without_frames
 from feedsvc.render.uris import is_url, uri
 
 Element = Any
@@ -94,11 +96,11 @@ def _generator(feed: Feed, form: Format) -> FeedGenerator:
         item.updated(local(entry.updated, feed))
         item.published(local(entry.dated(feed.query), feed))
         # Before the content: feedgen's summary is the RSS description, which the content would become.
+        content = without_frames(body(entry, site)) if feed.query.content != "summary" else ""
         summary = words.summary(entry, site)
-        if summary:
-            item.summary(summary)
-        content = body(entry, site)
-        if content and feed.query.content != "summary":
+        if summary or not content:  # an entry of Atom should have one of them
+            item.summary(summary or entry.title)
+        if content:
             item.content(content, type="html")
         for category in entry.categories:
             item.category(
@@ -106,6 +108,12 @@ def _generator(feed: Feed, form: Format) -> FeedGenerator:
             )
         form.prepare_entry(item, entry, feed)
     return generator
+
+
+def as_html(text: str) -> str:
+    """Plain text for readers that take it for HTML: escaped where they would read something else."""
+    differs = unescape(text) != text or re.search(r"<[A-Za-z/!?]", text)
+    return escape(text, quote=False) if differs else text
 
 
 def link(entry: Entry, feed: Feed) -> str:
@@ -160,15 +168,15 @@ def add_media(parent: Element, entry: Entry) -> None:
         url=url,
         medium="image",
         type=image.type,
-        fileSize=image.length,
-        width=image.width,
-        height=image.height,
+        fileSize=image.length or None,
+        width=image.width or None,
+        height=image.height or None,
     )
     if image.caption:
-        add(media, "media:description", image.caption, type="plain")
+        add(media, "media:description", as_html(image.caption), type="html")
     if image.credit:
         add(media, "media:credit", image.credit, role="photographer")
-    add(media, "media:thumbnail", url=url, width=image.width, height=image.height)
+    add(media, "media:thumbnail", url=url, width=image.width or None, height=image.height or None)
 
 
 def add_event(parent: Element, entry: Entry) -> None:
@@ -183,7 +191,7 @@ def add_event(parent: Element, entry: Entry) -> None:
     if place:
         add(parent, "ev:location", ", ".join(part for part in (place.name, place.address) if part))
         if place.latitude is not None:
-            add(parent, "georss:point", f"{place.latitude} {place.longitude}")
+            add(parent, "georss:point", f"{place.latitude:.6f} {place.longitude:.6f}")
     if event.organizer:
         add(parent, "ev:organizer", event.organizer.name)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from feedsvc.model import Entry, EventDetails, Feed, Person
 from feedsvc.render import words
-from feedsvc.render.body import body
+from feedsvc.render.body import body, without_frames
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/feed+json"
@@ -54,7 +54,7 @@ def render(feed: Feed) -> bytes:
 def _item(entry: Entry, feed: Feed, about: str) -> dict[str, Any]:
     site = feed.site
     title, summary = words.entry_title(entry, site.language), words.summary(entry, site)
-    content = body(entry, site) if feed.query.content != "summary" else ""
+    content = without_frames(body(entry, site)) if feed.query.content != "summary" else ""
     return _said(
         {
             "id": entry.guid,

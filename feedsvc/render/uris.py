@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 def uri(iri: str) -> str:
     """The URI of an IRI: its path and query percent-encoded, its host in ASCII."""
-    if iri.isascii():
+    if iri.isascii() and "[" not in iri:
         return iri
     parts = urlsplit(iri)
     try:
@@ -20,7 +20,7 @@ def uri(iri: str) -> str:
             parts.scheme,
             host,
             quote(parts.path, safe="/%:@!$&'()*+,;=~-._"),
-            quote(parts.query, safe="/?%:@!$&'()*+,;=~-._[]"),
+            quote(parts.query, safe="/?%:@!$&'()*+,;=~-._"),
             quote(parts.fragment, safe="/?%:@!$&'()*+,;=~-._"),
         )
     )

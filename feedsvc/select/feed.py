@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from feedsvc.model import Category, Entry, Feed, Site, Tombstone
 from feedsvc.query import FeedQuery
+
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
 
 class Selection(Protocol):
@@ -55,7 +58,7 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
         query=query,
         site=site,
         categories=chosen.categories,
-        updated=updated,
+        updated=max(updated, BEGINNING),
         due=due,
         lasting=lasting,
         entries=tuple(entry.as_seen() for entry in entries),
