@@ -59,6 +59,9 @@ def test_feedparser(editor: Editor, oracle: Oracle, format: str) -> None:
         path = feed_path(kind, category, format)
         found = feedparser.parse(editor.client.get(path).data)
         assert not found.bozo, path
+        assert all(entry.link.isascii() for entry in found.entries), (
+            "RSS demands URIs, and Atom gets them too"
+        )
         assert [parsed(entry, format) for entry in found.entries] == expected(oracle, format, kind, category)
         met |= {entry.id for entry in found.entries}
     every = {entry.id for kind in oracle.items for entry in oracle.feed(kind, None, most=1000)}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.readers import portal
-from tests.readers.oracle import as_html
+from tests.readers.oracle import as_html, feed_path
 from tests.readers.portal import Portal
 from tests.readers.programs import Newsboat, Program, Rss2email, Sfeed
 
@@ -91,3 +91,13 @@ def test_over_the_life_of_a_feed(
 
     reader.fetch()
     assert running.answers(path, reader.agent)[-1] == 304
+
+
+@pytest.mark.skipif(not shutil.which("newsboat"), reason="newsboat is not here")
+def test_newsboat_keeps_an_entry_of_two_feeds_once(running: Portal, tmp_path: Path) -> None:
+    oracle, feeds = running.oracle(), ("duong-sat-do-thi", "tuyen-3")
+    ids = [entry.id for category in feeds for entry in oracle.feed("news", category)]
+    urls = [running.service.url + feed_path("news", category, "rss") for category in feeds]
+    reader = Newsboat(tmp_path / "home", "\n".join(urls))
+    reader.fetch()
+    assert len(reader.shown()) == len(set(ids)) < len(ids)
