@@ -68,6 +68,15 @@ def test_feedparser(editor: Editor, oracle: Oracle, format: str) -> None:
     assert met == every, "each entry is in some feed"
 
 
+def test_titles_in_rss_are_escaped_once_more_only_where_they_would_read_as_html(
+    editor: Editor, oracle: Oracle
+) -> None:
+    for kind, category in oracle.feeds():
+        found = feedparser.parse(editor.client.get(feed_path(kind, category, "rss")).data)
+        for entry, seen in zip(found.entries, oracle.feed(kind, category), strict=True):
+            assert (entry.title == seen.title) is (as_html(seen.title) == seen.title), seen.title
+
+
 @pytest.mark.parametrize("format", PARSE_DATE)
 def test_reader(editor: Editor, oracle: Oracle, format: str, tmp_path: Path) -> None:
     with make_reader(":memory:", feed_root=str(tmp_path)) as keeper:
