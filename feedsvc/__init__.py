@@ -21,7 +21,7 @@ from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
-from feedsvc.deliver.problems import PROBLEMS, problems_blueprint, status_of
+from feedsvc.deliver.problems import problems_blueprint, responses, status_of
 from feedsvc.errors import Unavailable
 from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
@@ -104,7 +104,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
     api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
-    declare(api, schemas, CategorySchema(), PROBLEMS.values())
+    declare(api, schemas, CategorySchema(), responses(site.public_url))
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
     api.register_blueprint(categories_blueprint(store, door, publish, clock))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -51,6 +53,41 @@ def status_of(error: errors.FeedsvcError) -> int:
     return PROBLEMS[type(error)].status
 
 
+def document(
+    public_url: str, problem: Problem, detail: str, faults: Iterable[errors.Fault]
+) -> dict[str, Any]:
+    """The problem document of an error."""
+    found: dict[str, Any] = {
+        "type": f"{public_url}/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+    }
+    listed = [asdict(fault) for fault in faults]
+    return {**found, "errors": listed} if listed else found
+
+
+def responses(public_url: str) -> dict[int, dict[str, Any]]:
+    """What OpenAPI says of each status of an error, with an example of each of its problems."""
+    found: dict[int, dict[str, Any]] = {}
+    for status in sorted({problem.status for problem in PROBLEMS.values()}):
+        problems = {problem.slug: problem for problem in PROBLEMS.values() if problem.status == status}
+        examples = {}
+        for slug, problem in problems.items():
+            faults = [errors.Fault("#/title", "Empty.")] if slug == "invalid" else []
+            example = document(site.public_url, problem, problem.meaning, faults)
+            examples[slug] = {"summary": problem.title, "value": example}
+        media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
+        found[status] = {
+            "description": " ".join(problem.meaning for problem in problems.values()),
+            "content": {"application/problem+json": media},
+        }
+        header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(status)
+        if header:
+            found[status]["headers"] = {header: {"$ref": f"#/components/headers/{header}"}}
+    return found
+
+
 _GENERIC = "The status says it all (RFC 9110)."
 
 
@@ -70,7 +107,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
     @blueprint.app_errorhandler(errors.FeedsvcError)
     def ours(error: errors.FeedsvcError) -> Response:
         faults = error.faults if isinstance(error, errors.Invalid) else ()
-        response = document(PROBLEMS[type(error)], str(error), faults)
+        response = answer(PROBLEMS[type(error)], str(error), faults)
         if isinstance(error, errors.TooMany):
             response.headers["Retry-After"] = str(error.seconds)
         return response
@@ -83,7 +120,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         known = PROBLEMS[errors.NotFound] if status == 404 else PROBLEMS.get(status)
         slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
         problem = known or Problem(status, slug, error.name, _GENERIC)
-        response = document(problem, error.description or problem.title)
+        response = answer(problem, error.description or problem.title)
         response.headers.extend((n, v) for n, v in error.get_headers() if n in ("Allow", "Retry-After"))
         return response
 
@@ -92,15 +129,8 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         current_app.logger.error("unforeseen error", exc_info=error)
         return http(InternalServerError())
 
-    def document(problem: Problem, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
-        body: dict[str, object] = {
-            "type": f"{site.public_url}/problems/{problem.slug}",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": detail,
-        }
-        if faults:
-            body["errors"] = [asdict(fault) for fault in faults]
+    def answer(problem: Problem, detail: str, faults: Iterable[errors.Fault] = ()) -> Response:
+        body = document(site.public_url, problem, detail, faults)
         text = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
         response = Response(text, problem.status, mimetype="application/problem+json")
         response.headers["Cache-Control"] = "no-store"

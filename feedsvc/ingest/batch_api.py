@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -16,13 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
 from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.door import Door, current_token
-from feedsvc.ingest.requests import (
-    Answered,
-    check_body,
-    idempotency_key,
-    loaded,
-    repeatable,
-)
+from feedsvc.ingest.requests import Answered, check_body, idempotency_key, loaded, repeatable
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.streams import array, ndjson
 from feedsvc.model import KINDS, Entry
@@ -82,7 +76,11 @@ def batch_blueprint(
         body = _Body(most)
         lines = (read(index, document) for index, document in enumerate(body.documents()))
         if not atomic:
-            return answer([result for group in _groups(lines) for result in store_group(group)])
+            results = []
+            for group in iter(lambda: list(islice(lines, GROUP)), []):
+                with store.write(current_token().name) as writer:
+                    results += [outcome(line, writer) for line in group]
+            return answer(results)
         whole = list(islice(lines, MOST_ATOMIC + 1))
         if len(whole) > MOST_ATOMIC:
             raise RequestEntityTooLarge(f"An atomic batch has at most {MOST_ATOMIC} lines.")
@@ -112,11 +110,6 @@ def batch_blueprint(
             return Line(index, kind, id, None if action == "delete" else loaded(schemas[kind], fields))
         except Invalid as error:
             return Line(index, kind, id, error=error)
-
-    def store_group(group: list[Line]) -> list[dict[str, Any]]:
-        """The results of a group's lines, those that can be stored in one transaction."""
-        with store.write(current_token().name) as writer:
-            return [outcome(line, writer) for line in group]
 
     def store_all(lines: list[Line], writer: Writer) -> list[dict[str, Any]]:
         """The results of an atomic batch.
@@ -190,9 +183,3 @@ class _Body:
     def fingerprint(self) -> str:
         """The hash of all that was read."""
         return self._hash.hexdigest()
-
-
-def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    rest = iter(lines)
-    while group := list(islice(rest, GROUP)):
-        yield group

@@ -13,12 +13,7 @@ from flask_smorest import Blueprint
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.door import Door, current_token
-from feedsvc.ingest.requests import (
-    BodyParser,
-    patched,
-    read_document,
-    refuse_parameters,
-)
+from feedsvc.ingest.requests import BodyParser, patched, read_document, refuse_parameters
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category, Clock
 from feedsvc.store import Store
@@ -35,7 +30,7 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
     may_write, scopes = door.requires("categories:write"), ["categories:write"]
 
     @blueprint.get("", parameters=["If-None-Match"])
-    @blueprint.doc(**call(200, schema="Categories", returns=["ETag", "Last-Modified"], unchanged=True))
+    @blueprint.doc(**call(200, 304, schema="Categories", returns=["ETag", "Last-Modified"]))
     def all() -> Response:
         """Every category, by slug."""
         refuse_parameters()

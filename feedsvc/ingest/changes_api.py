@@ -34,18 +34,13 @@ def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Bluep
 
     def document(change: Change) -> dict[str, Any]:
         entry = change.entry
-        if not change.visible:
-            return {
-                "seq": change.seq,
-                "action": "delete",
-                "kind": entry.kind,
-                "id": entry.id,
-                "guid": entry.guid,
-            }
-        return {"seq": change.seq, "action": "put", **schemas[entry.kind].dump(entry)}
+        if change.visible:
+            return {"seq": change.seq, "action": "put", **schemas[entry.kind].dump(entry)}
+        names = {"kind": entry.kind, "id": entry.id, "guid": entry.guid}
+        return {"seq": change.seq, "action": "delete", **names}
 
     @blueprint.get("", parameters=["If-None-Match"])
-    @blueprint.doc(**call(200, schema="Changes", errors=[404, 410], returns=["ETag"], unchanged=True))
+    @blueprint.doc(**call(200, 304, schema="Changes", errors=[404, 410], returns=["ETag"]))
     @blueprint.arguments(ChangesArguments, location="query", error_status_code=400)
     def changes(arguments: dict[str, Any]) -> Response:
         """What became visible, changed or went away after a step, oldest first."""

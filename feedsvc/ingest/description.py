@@ -11,7 +11,7 @@ from marshmallow import Schema
 
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import text, urls
-from feedsvc.ingest.shapes import NAMES, Json, Problem, failures, ref, shapes
+from feedsvc.ingest.shapes import NAMES, Json, ref, shapes
 
 WRITTEN = (413, 415, 411, 422)
 _EVERYWHERE, _TO_TOKENS = (400, 503), (401, 403, 429)
@@ -43,7 +43,6 @@ def call(
     headers: Iterable[str] = (),
     returns: Iterable[str] = (),
     body: Mapping[str, tuple[str, Any]] | None = None,
-    unchanged: bool = False,
 ) -> Json:
     """What `Blueprint.doc` says of an operation.
 
@@ -53,16 +52,13 @@ def call(
     :param body: by media type, the schema's name and an example.
     """
     content = {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
-    told = {name: {"$ref": f"#/components/headers/{name}"} for name in returns}
-    responses: dict[Any, Any] = {status: {"description": _SUCCESS[status], **content} for status in answers}
-    for status in answers:
-        names = [name for name in told if name != "Location" or status == 201]
-        if names:
-            responses[status]["headers"] = {name: told[name] for name in names}
     known = {*_EVERYWHERE, *errors, *(_TO_TOKENS if scopes else ())}
-    responses |= {status: f"Error{status}" for status in sorted(known)}
-    if unchanged:
-        responses[304] = {"description": "Nothing has changed."}
+    responses: dict[int, Any] = {status: f"Error{status}" for status in known}
+    for status in answers:
+        told = (name for name in returns if name != "Location" or status == 201)
+        told_as = {name: {"$ref": f"#/components/headers/{name}"} for name in told}
+        body_as = content if status != 304 else {}
+        responses[status] = {"description": _SUCCESS[status], "headers": told_as, **body_as}
     found: Json = {"responses": responses}
     if headers:
         found["parameters"] = list(headers)
@@ -78,6 +74,7 @@ _SUCCESS = {
     200: "It is done, or this is it.",
     201: "It was created.",
     204: "It is gone.",
+    304: "Nothing has changed.",
     207: "Some lines went wrong; each result says how its line went.",
 }
 _HEADERS: tuple[tuple[str, str, Json], ...] = (
@@ -103,33 +100,29 @@ _ABOUT = (
 _BEARER = "A token that an operator made. An operation lists the scopes of which the token needs any one."
 
 
-def declare(api: Api, schemas: Mapping[str, Schema], category: Schema, problems: Iterable[Problem]) -> None:
+def declare(api: Api, schemas: Mapping[str, Schema], category: Schema, errors: Mapping[int, Json]) -> None:
     """Name what the operations refer to; to be done before they are registered.
 
     :param schemas: of entries, by kind.
-    :param problems: every kind of error, each with its status.
+    :param errors: the response with each status of an error.
     """
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # every error has its own status
     parts = api.spec.components
     api.ma_plugin.converter.add_attribute_function(_own_properties)
-    for name, schema in (
-        *((NAMES[kind], schema) for kind, schema in schemas.items()),
-        ("Category", category),
-    ):
+    for name, schema in ({NAMES[kind]: schemas[kind] for kind in schemas} | {"Category": category}).items():
         parts.schema(name, schema=schema)
         _complete(parts.schemas[name], EXAMPLES[name])
     parts.schemas["Place"]["dependentRequired"] = {"latitude": ["longitude"], "longitude": ["latitude"]}
     for name, shape in shapes(parts.schemas).items():
         parts.schema(name, shape)
     for name, meaning, form in _HEADERS:
-        parts.parameter(
-            name, "header", {"name": name, "description": meaning, "schema": {"type": "string", **form}}
-        )
+        header = {"name": name, "description": meaning, "schema": {"type": "string", **form}}
+        parts.parameter(name, "header", header)
     for name, meaning, form in _RETURNED:
         parts.header(name, {"description": meaning, "schema": form})
     parts.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": _BEARER})
-    for name, response in failures(problems, api.spec.options["servers"][0]["url"]).items():
-        parts.response(name, response)
+    for status, response in errors.items():
+        parts.response(f"Error{status}", response)
 
 
 def description(api: Api) -> Json:

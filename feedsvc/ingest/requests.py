@@ -11,13 +11,7 @@ from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
-from feedsvc.errors import (
-    Fault,
-    Invalid,
-    Malformed,
-    PreconditionFailed,
-    PreconditionRequired,
-)
+from feedsvc.errors import Fault, Invalid, Malformed, PreconditionFailed, PreconditionRequired
 from feedsvc.ingest import documents
 from feedsvc.ingest.door import current_token
 from feedsvc.model import Entry

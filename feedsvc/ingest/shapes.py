@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from feedsvc.model import KINDS
 
@@ -14,19 +14,6 @@ NAMES = dict(zip(KINDS, ("Article", "Event"), strict=True))
 
 _ALWAYS = "kind id guid url title summary language authors categories attachments date_modified \
 status version".split()
-
-
-class Problem(Protocol):
-    """A kind of error."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def slug(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def meaning(self) -> str: ...
 
 
 def ref(name: str) -> Json:
@@ -130,30 +117,3 @@ def _patch(form: Json, whole: Json, optional: bool) -> Json:
     if "anyOf" in form:
         return {"type": ["object", "string", "null"]}
     return {"anyOf": [whole, {"type": "null"}]} if optional else whole
-
-
-def failures(problems: Iterable[Problem], url: str) -> dict[str, Json]:
-    """A response for each status of an error, with an example of each of its problems."""
-    found: dict[int, dict[str, Problem]] = {}
-    for problem in problems:
-        found.setdefault(problem.status, {}).setdefault(problem.slug, problem)
-    return {f"Error{status}": _response(list(found[status].values()), url) for status in sorted(found)}
-
-
-def _response(problems: list[Problem], url: str) -> Json:
-    """The response with any problem of one status, with an example of each."""
-    examples = {}
-    for problem in problems:
-        value = {
-            "type": f"{url}/problems/{problem.slug}",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.meaning,
-        }
-        if problem.slug == "invalid":
-            value["errors"] = [{"pointer": "#/title", "detail": "Empty."}]
-        examples[problem.slug] = {"summary": problem.title, "value": value}
-    media = {"application/problem+json": {"schema": ref("Problem"), "examples": examples}}
-    found: Json = {"description": " ".join(problem.meaning for problem in problems), "content": media}
-    header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(problems[0].status)
-    return {**found, "headers": {header: {"$ref": f"#/components/headers/{header}"}}} if header else found
