@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 import nh3
@@ -54,6 +54,7 @@ _VOID = set("area base br col embed hr img input link meta param source track wb
 _INLINE = set(
     "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub sup u var".split()
 )
+_BLOCK = re.compile(rf"<(?!/?(?:{'|'.join(sorted(_INLINE))})\b)")
 _FORMATTING = set("a b big code em font i nobr s small strike strong tt u".split())
 _PRE = re.compile(r"(<pre(?: [^>]*)?>)\n")
 _WHOLE_TAG = re.compile(r"<[A-Za-z][^>]*")
@@ -100,11 +101,9 @@ def _clean(html: str, base: str) -> str:
 
 
 def plain(html: str) -> str:
-    """The text of HTML as one line, without captions."""
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    return " ".join("".join(parser.parts).split())
+    """The text of sanitised HTML as one line, without captions."""
+    apart = _BLOCK.sub(" <", html)  # where a block begins or ends, so does a word
+    return " ".join(unescape(nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})).split())
 
 
 def _depth(html: str, uncounted: set[str]) -> int:
@@ -167,26 +166,3 @@ def _absolute(tag: str, value: str, base: str) -> str | None:
     if tag == "iframe" and urlsplit(url).hostname not in IFRAME_HOSTS:
         return None
     return url
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._captions = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._captions += tag == "figcaption"
-        self._gap(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._captions -= tag == "figcaption"
-        self._gap(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._captions:
-            self.parts.append(data)
-
-    def _gap(self, tag: str) -> None:
-        if tag not in _INLINE:
-            self.parts.append(" ")
