@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import islice
 from typing import Any
@@ -135,8 +135,8 @@ def batch_blueprint(
             raise
         except FeedsvcError as error:
             found = error.faults if isinstance(error, Invalid) else (Fault("#", str(error)),)
-            errors = [{"pointer": fault.pointer, "detail": fault.detail} for fault in found]
-            return {"index": line.index, "id": line.id, "status": status_of(error), "errors": errors}
+            told = {"status": status_of(error), "errors": [asdict(fault) for fault in found]}
+            return {"index": line.index, "id": line.id, **told}
 
     def stored(line: Line, writer: Writer) -> int:
         if line.error:
@@ -151,11 +151,10 @@ def batch_blueprint(
 
 
 def _is_atomic() -> bool:
-    unknown = set(request.args) - {"atomic"}
-    value = request.args.get("atomic", "false")
-    if unknown or value not in ("true", "false"):
+    given = request.args.to_dict(flat=False)
+    if given not in ({}, {"atomic": ["true"]}, {"atomic": ["false"]}):
         raise Malformed("The only parameter is atomic, true or false.")
-    return value == "true"
+    return given == {"atomic": ["true"]}
 
 
 class _Body:

@@ -74,8 +74,8 @@ _SUCCESS = {
     200: "It is done, or this is it.",
     201: "It was created.",
     204: "It is gone.",
-    304: "Nothing has changed.",
     207: "Some lines went wrong; each result says how its line went.",
+    304: "Nothing has changed.",
 }
 _HEADERS: tuple[tuple[str, str, Json], ...] = (
     ("If-Match", "The ETag of the version that is meant; another is 412.", {"examples": ['"1"']}),

@@ -73,11 +73,10 @@ class Door:
         scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("A bearer token is needed: Authorization: Bearer fsv_…")
-        address = request.remote_addr or ""
         try:
             return self._tokens.authenticate(credentials.strip())
         except Unauthorized:
-            self._failures.count(address)
+            self._failures.count(request.remote_addr or "")
             raise
 
 

@@ -45,15 +45,12 @@ def array(stream: Stream) -> Iterator[Any]:
     """
     text = _Text(stream)
     text.expect("[")
-    if text.peek() == "]":
-        text.expect("]")
-    else:
-        while True:
-            yield text.document()
-            if text.peek() == "]":
-                break
+    if text.peek() != "]":
+        yield text.document()
+        while text.peek() != "]":
             text.expect(",")
-        text.expect("]")
+            yield text.document()
+    text.expect("]")
     if text.peek():
         raise Malformed("Something follows the array.")
 

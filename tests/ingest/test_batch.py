@@ -117,6 +117,7 @@ def test_the_request(editor: Editor, client: FlaskClient) -> None:
     )
     assert send(editor, [], query="?atomic=yes").status_code == 400
     assert send(editor, [], query="?nix=1").status_code == 400
+    assert send(editor, [], query="?atomic=false&atomic=true").status_code == 400
     assert send(editor, []).get_json() == {"results": []}
 
 
