@@ -75,7 +75,7 @@ def responses(public_url: str) -> dict[int, dict[str, Any]]:
         examples = {}
         for slug, problem in problems.items():
             faults = [errors.Fault("#/title", "Empty.")] if slug == "invalid" else []
-            example = document(site.public_url, problem, problem.meaning, faults)
+            example = document(public_url, problem, problem.meaning, faults)
             examples[slug] = {"summary": problem.title, "value": example}
         media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
         found[status] = {
