@@ -7,7 +7,7 @@ Threads and not an event loop: one writer that waits for SQLite's lock must not 
 import os
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
-worker_class = "gthread"
+worker_class = "feedsvc.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 32
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -17,7 +17,10 @@ keepalive = 5
 max_requests = 100_000
 max_requests_jitter = 10_000
 control_socket_disable = True
+sendfile = False  # it would go around the deadline for writing
 limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
 accesslog = "-"
 # No header is logged, so no token is; nor is a query string asked to hold one.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s%(q)s" %(s)s %(B)s %(M)sms "%(a)s"'

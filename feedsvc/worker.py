@@ -1,0 +1,195 @@
+"""gunicorn's threaded worker with deadlines: a slow client costs a connection, never a thread.
+
+A request is collected in the event loop until it looks whole or is 64 KiB long; only then a thread takes it,
+where gunicorn's own parser reads it and is the judge of it. What is not there in time is cut off.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ
+from socket import MSG_DONTWAIT, SHUT_WR, socket
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+HEAD_SECONDS = 5.0
+BODY_SECONDS, BODY_FREE, BODY_RATE = 8.0, 1 << 20, 256 * 1024
+"""Seconds until the first MiB of a request is there, and the bytes a second after it."""
+
+ANSWER_SECONDS, ANSWER_RATE = 8.0, 64 * 1024
+"""Seconds that an answer may wait for its reader, and the bytes that give it one more."""
+
+LINGER_SECONDS = 2.0
+"""How long a client is listened to after the last answer: closed at once it might lose it (RFC 9112 §9.6)."""
+
+_COLLECTED = 64 * 1024
+_HEAD_END = re.compile(rb"\n\r?\n")
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})", re.IGNORECASE)
+_EXPECT = re.compile(rb"\nexpect:", re.IGNORECASE)
+
+
+class Client(socket):
+    """A client's socket. What was collected is read first, and waiting has an end; bytes are a request's."""
+
+    def __init__(self, accepted: socket) -> None:
+        super().__init__(fileno=accepted.detach())
+        self.held = bytearray()
+        self.begin()
+
+    def begin(self) -> None:
+        """Another request may come."""
+        self.since = 0.0
+        self.waited = self.stalled = 0.0
+        self.received = self.sent = 0
+
+    def collect(self) -> bool:
+        """Take what has come; whether a thread can go on: all is there, or much is, or no more will come."""
+        try:
+            chunk = super().recv(_COLLECTED, MSG_DONTWAIT)
+        except BlockingIOError:
+            return self._is_whole()
+        except OSError:
+            return True
+        self.held += chunk
+        return not chunk or self._is_whole()
+
+    def _is_whole(self) -> bool:
+        head = _HEAD_END.search(self.held)
+        self.deadline = self.since + (BODY_SECONDS if head else HEAD_SECONDS)
+        whole = _COLLECTED
+        if head:
+            length = _LENGTH.search(self.held, 0, head.end())
+            waits = length and not _EXPECT.search(self.held, 0, head.end())
+            whole = min(whole, head.end() + (int(length[1]) if length and waits else 0))
+        return len(self.held) >= whole
+
+    def drop(self) -> bool:
+        """Forget what has come; whether more may."""
+        try:
+            return bool(super().recv(_COLLECTED, MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """What was collected, or comes in time.
+
+        :raises ConnectionResetError: the client sends too slowly.
+        """
+        data = bytes(self.held[:size])
+        del self.held[:size]
+        if not data:
+            allowed = BODY_SECONDS + max(0, self.received - BODY_FREE) / BODY_RATE
+            begun = time.monotonic()
+            data = self._within(allowed - self.waited, partial(super().recv, size), errno.ECONNRESET)
+            self.waited += time.monotonic() - begun
+        self.received += len(data)
+        return data
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of it in time.
+
+        :raises BrokenPipeError: the client reads too slowly.
+        """
+        rest = memoryview(data)
+        self.sent += len(rest)
+        with suppress(BlockingIOError):
+            rest = rest[super().send(rest, MSG_DONTWAIT) :]
+        if rest:
+            allowed = ANSWER_SECONDS + self.sent / ANSWER_RATE
+            begun = time.monotonic()
+            self._within(allowed - self.stalled, partial(super().sendall, rest), errno.EPIPE)
+            self.stalled += time.monotonic() - begun
+
+    def _within(self, seconds: float, call: Callable[[], Any], code: int) -> Any:
+        given = self.gettimeout()  # gunicorn has one of its own for what nobody has read of a body
+        seconds = max(0.001, seconds)
+        self.settimeout(min(seconds, given) if given else seconds)
+        try:
+            return call()
+        except TimeoutError:
+            raise OSError(code, "the client is too slow") from None
+        finally:
+            self.settimeout(given)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """`gthread` whose threads are given what they can work on."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: set[TConn] = set()
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse what this worker has no deadlines for."""
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise RuntimeError("TLS is for the proxy in front; this worker has no deadlines for it.")
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Collect from a connection that has something to read; give a whole request to a thread."""
+        if not isinstance(conn.sock, Client):
+            conn.sock, conn.data_ready = Client(conn.sock), True
+        client = conn.sock
+        if conn.parser:
+            client.held[:0] = conn.parser.unreader.take_buffered()
+        client.since = client.since or time.monotonic()
+        if client.collect():
+            super().enqueue_req(conn)
+        else:
+            self._wait(conn, client.deadline, self.enqueue_req)
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request, in a thread; how long it waited for one is on the client's account."""
+        conn.sock.waited = time.monotonic() - conn.sock.since
+        try:
+            return super().handle(conn)
+        finally:
+            conn.sock.begin()
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """Keep the connection for another request, or end it without waiting for the client."""
+        if fs.cancelled() or fs.exception() or not fs.result():
+            with suppress(OSError):
+                conn.sock.shutdown(SHUT_WR)
+            conn.timeout = time.monotonic() + LINGER_SECONDS
+            self._linger(conn)
+        elif conn.sock.held:
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Close what has waited long enough."""
+        now = time.monotonic()
+        for conn in [conn for conn in self._waiting if conn.timeout <= now]:
+            self._woken(conn, self._end)
+
+    def _wait(self, conn: TConn, until: float, then: Callable[[TConn], None]) -> None:
+        conn.timeout = until
+        self._waiting.add(conn)
+        self.poller.register(conn.sock, EVENT_READ, lambda _: self._woken(conn, then))
+
+    def _woken(self, conn: TConn, then: Callable[[TConn], None]) -> None:
+        self._waiting.remove(conn)
+        self.poller.unregister(conn.sock)
+        then(conn)
+
+    def _linger(self, conn: TConn) -> None:
+        if conn.sock.drop():
+            self._wait(conn, conn.timeout, self._linger)
+        else:
+            self._end(conn)
+
+    def _end(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()

@@ -1,0 +1,138 @@
+"""Clients that send or read too slowly, on real sockets and without a proxy: nobody else waits for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from feedsvc.model import SCOPES
+from tests.service import Service
+
+pytestmark = pytest.mark.sqlite
+
+HEAD = b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n"
+
+
+def post(length: int) -> bytes:
+    return b"POST /api/v1/articles HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n" % length
+
+
+@pytest.fixture
+def slow(service: Service) -> Iterator[Callable[..., socket.socket]]:
+    """Opens a connection, sends what is given, and leaves it open."""
+    with ExitStack() as stack:
+
+        def opened(data: bytes, buffer: int = 0) -> socket.socket:
+            made = stack.enter_context(socket.socket())
+            if buffer:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            made.settimeout(30)
+            made.connect(("127.0.0.1", service.port))
+            made.sendall(data)
+            return made
+
+        yield opened
+
+
+Slow = Callable[..., socket.socket]
+
+
+def answer_seconds(service: Service, timeout: float = 20) -> float:
+    begun = time.monotonic()
+    try:
+        assert requests.get(f"{service.url}/feeds/news.rss", timeout=timeout).ok
+    except requests.RequestException:
+        return timeout
+    return time.monotonic() - begun
+
+
+def probe(service: Service, seconds: float) -> list[float]:
+    """How long answers take, asked for every 50 ms."""
+    found = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found.append(answer_seconds(service))
+        time.sleep(0.05)
+    return found
+
+
+def closed_after(connection: socket.socket, begun: float) -> float:
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+    return time.monotonic() - begun
+
+
+def test_slow_clients_keep_nobody_waiting(service: Service, slow: Slow) -> None:
+    seconds = float(os.environ.get("SLOW_SECONDS", "6"))
+    service.make_token(*SCOPES)
+    html = "<p>" + "Dài. " * 50_000 + "</p>"
+    assert service.request("PUT", "/api/v1/articles/a", {"title": "Dài", "content_html": html}).ok
+    authorization = f"Authorization: Bearer {service.token}\r\n".encode()
+    for _ in range(15):
+        slow(HEAD)
+        slow(post(1000) + authorization + b"Content-Type: application/json\r\n\r\n{")
+    for _ in range(10):
+        slow(b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n\r\n" * 30, buffer=2048)
+    taken = sorted(probe(service, seconds))
+    within = sum(one <= 1 for one in taken) / len(taken)
+    print(
+        f"\n{len(taken)} probes beside 40 slow clients: {within:.1%} ≤ 1 s (bar 95 %), longest {taken[-1]:.2f} s"
+    )
+    assert within >= 0.95
+
+
+def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow) -> None:
+    authorization = b"Authorization: Bearer fsv_x\r\n"
+    halves = (
+        b"G",
+        HEAD,
+        post(1000) + b"\r\n{",
+        post(200_000) + authorization + b"\r\n" + b" " * 70_000,
+        b"POST /api/v1/articles HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        post(1000) + b"Expect: 100-continue\r\n\r\n",
+    )
+    for number in range(300):
+        slow(halves[number % len(halves)])
+    last = time.monotonic()
+    answers = [threading.Thread(target=answer_seconds, args=(service,)) for _ in range(8)]
+    for thread in answers:
+        thread.start()
+    for thread in answers:
+        thread.join()
+    taken = time.monotonic() - last
+    print(f"\nanswered {taken:.2f} s after 300 half requests (bar 10 s)")
+    assert taken < 10
+
+
+@pytest.mark.parametrize(
+    ("start", "drip", "least", "most"),
+    [
+        (HEAD, b"A", 4, 7),
+        (post(1000) + b"\r\n", b" ", 7, 10),
+    ],
+)
+def test_a_trickle_ends(
+    service: Service, slow: Slow, start: bytes, drip: bytes, least: float, most: float
+) -> None:
+    connection, begun = slow(start), time.monotonic()
+    connection.settimeout(0.2)
+    while time.monotonic() - begun < most + 2:
+        try:
+            connection.sendall(drip)
+            if not connection.recv(100):
+                break
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            break
+    assert least < time.monotonic() - begun < most
