@@ -156,6 +156,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         finally:
             conn.sock.begin()
 
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        with suppress(Exception):  # it was answered; an ill-formed rest of its body gets no answer of its own
+            return bool(super()._keepalive_after(conn, keepalive))
+        return False
+
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Keep the connection for another request, or end it without waiting for the client."""
         if fs.cancelled() or fs.exception() or not fs.result():
