@@ -47,6 +47,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     :param background: whether a thread lets scheduled entries appear and expired ones leave.
 
     :raises Unavailable: the database does not answer.
+    :raises Outdated: the database is newer than this version.
     """
     site = Site(
         public_url=config.public_url,

@@ -79,3 +79,7 @@ class TooMany(FeedsvcError):
 
 class Unavailable(FeedsvcError):
     """The database cannot do it now; it may work in a moment."""
+
+
+class Outdated(FeedsvcError):
+    """The database was made by a newer version than this one."""

@@ -68,6 +68,10 @@ class Store:
         return done
 
     def is_ready(self) -> bool:
-        """Whether the database answers and has the newest schema."""
+        """Whether the database answers, is the one of the start, and has the newest schema.
+
+        :raises Unavailable: as `read` and `write`.
+        """
+        self._database.check_file()
         with self._database.read() as connection:
             return is_current(connection)

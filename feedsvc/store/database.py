@@ -56,10 +56,11 @@ class Database:
         # SQLite's busy handler is not fair; the writers of one process queue here instead. PostgreSQL's row
         # locks are, so there they queue in the database.
         self._writers: AbstractContextManager[float] = nullcontext(BUSY_SECONDS)
+        self._file: _File | None = None
         if target.get_backend_name() == "sqlite":
-            if target.database:
-                Path(target.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(target, module=sqlite, **options)
+            if target.database:
+                self._file = _File(Path(target.database), self.engine)
             _set_up_sqlite(self.engine)
             reading: dict[str, Any] = {"readonly": True}
             self._writers = _Queue()
@@ -93,6 +94,7 @@ class Database:
 
         :raises Unavailable: where the database is locked, full, read-only or away.
         """
+        self.check_file()
         with (
             self._writers as patience,
             _translated(),
@@ -100,10 +102,48 @@ class Database:
             connection.execution_options(patience=patience).begin(),
         ):
             yield connection
+        self.check_file()
+
+    def check_file(self) -> None:
+        """See that SQLite's file is still the one that was opened; one that was removed can be written to.
+
+        :raises Unavailable: it is gone, or another.
+        """
+        if self._file:
+            self._file.check()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self.engine.dispose()
+
+
+class _File:
+    """A file of SQLite's, which is to stay the one that it is at the first connection."""
+
+    def __init__(self, path: Path, engine: sa.Engine) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._log = path, path.with_name(f"{path.name}-wal")
+        self._first: tuple[int, int] | None = None
+
+        @sa.event.listens_for(engine, "do_connect")
+        def before(*_: object) -> None:
+            self.check()  # or SQLite would make an empty one
+
+        @sa.event.listens_for(engine, "connect")
+        def after(*_: object) -> None:
+            self._first = self._first or self._now()
+
+    def check(self) -> None:
+        now = self._now()
+        if now != self._first if self._first else not now and self._log.exists():
+            raise Unavailable("The database's file has been removed or replaced.")
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 class _Queue:
@@ -131,6 +171,10 @@ def _translated() -> Iterator[None]:
     except exc.ProgrammingError as error:
         if isinstance(error.orig, (UndefinedTable, InsufficientPrivilege)):  # restored, or being so
             raise Unavailable("The database is not set up.") from error
+        raise
+    except exc.DatabaseError as error:
+        if type(error) is exc.DatabaseError:  # SQLite's for a file that is damaged, or none of its own
+            raise Unavailable("The database is damaged; its operator has a backup to restore.") from error
         raise
 
 

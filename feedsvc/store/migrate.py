@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from feedsvc.errors import Outdated
 from feedsvc.store.database import Database
 from feedsvc.store.tables import REVISION
 
@@ -12,21 +13,29 @@ _LOCK = 0x6665656473  # the key of PostgreSQL's advisory lock; any number that i
 
 def is_current(connection: sa.Connection) -> bool:
     """Whether the schema is the newest."""
+    return revision(connection) == REVISION
+
+
+def revision(connection: sa.Connection) -> str:
+    """The schema's revision, which is greater in newer versions; nothing where there are no tables yet."""
     if not sa.inspect(connection).has_table("alembic_version"):
-        return False
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [
-        REVISION
-    ]
+        return ""
+    return str(connection.execute(sa.text("SELECT max(version_num) FROM alembic_version")).scalar() or "")
 
 
 def upgrade(database: Database) -> bool:
     """Bring the schema to the newest revision; returns whether there was anything to do.
 
     Those who start at the same time wait for the first one: on SQLite for its write transaction.
+
+    :raises Outdated: the schema is newer than this version.
     """
     with database.read() as connection:
-        if is_current(connection):
-            return False
+        found = revision(connection)
+    if found > REVISION:
+        raise Outdated(f"The database has schema {found}, but this version knows {REVISION} at most.")
+    if found == REVISION:
+        return False
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             # A migration takes as long as it takes, and those who wait for it too.

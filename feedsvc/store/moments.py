@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from feedsvc.errors import Unavailable
+from feedsvc.errors import FeedsvcError
 
 NOTICE_STAYS = timedelta(days=30)
 """How long the notice of a withdrawn entry stays in the feeds."""
@@ -52,7 +52,7 @@ def keep_settled(settle: Callable[[], int]) -> None:
         while not pause.wait(_LOOK_EVERY):
             try:
                 settle()
-            except Unavailable as error:
+            except FeedsvcError as error:
                 _log.warning("moments wait: %s", error)
             except Exception:
                 _log.exception("moments could not be settled")
