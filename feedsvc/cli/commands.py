@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from config import Config
 from feedsvc.cli import samples
 from feedsvc.errors import FeedsvcError
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import SCOPES
 from feedsvc.store import Store
-
-if TYPE_CHECKING:
-    from config import Config
+from feedsvc.store import backup as backups
 
 _EXTENSION = "feedsvc"
 
@@ -83,6 +82,23 @@ def check() -> None:
     if not _services().store.is_ready():
         raise click.ClickException("The database's schema is not the one of this version.")
     click.echo("The database is ready.")
+
+
+# These two work without the application, which would make or change the database at its start.
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the database, which may be in use, into a new file."""
+    backups.backup(Config.from_env().database_url, file)
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file: Path) -> None:
+    """Make the database from a backup, where there is none."""
+    backups.restore(Config.from_env().database_url, file)
 
 
 @commands.group()

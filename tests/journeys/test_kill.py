@@ -11,12 +11,15 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
 from pysqlite3 import dbapi2 as sqlite
 
-from feedsvc.model import SCOPES
+from feedsvc.model import SCOPES, utcnow
+from feedsvc.store import Store
+from feedsvc.store.backup import restore
 from tests.service import Service
 
 WRITERS = 4
@@ -88,13 +91,46 @@ class Writer(threading.Thread):
                 self.failures.append(answer.status_code)
 
 
-def torture(service: Service, database_url: str, seconds: float) -> int:
-    """Kill workers at random while writers write, then all at once; returns the number of kills."""
+class Backups(threading.Thread):
+    """Backs SQLite's database up again and again, and notes what had been acknowledged before each."""
+
+    def __init__(self, service: Service, writers: list[Writer], directory: Path, every: float) -> None:
+        super().__init__()
+        self.service, self.writers, self.directory, self.every = service, writers, directory, every
+        self.promised: dict[Path, dict[str, int]] = {}
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.wait(self.every):
+            file = self.directory / f"{len(self.promised)}.db"
+            promised = {writer.id: writer.acknowledged for writer in self.writers}
+            self.service.command("backup", str(file))
+            self.promised[file] = promised
+
+    def check(self) -> None:
+        """Restore every backup and look for what had been acknowledged."""
+        assert self.promised
+        for file, promised in self.promised.items():
+            url = f"sqlite:///{file}.restored/feedsvc.db"
+            restore(url, file)
+            check_integrity(url)
+            store = Store(url, utcnow)
+            with store.read() as reader:
+                for id, number in promised.items():
+                    assert number == 0 or int(reader.entry(id).title) >= number
+            store._database.close()
+
+
+def torture(service: Service, database_url: str, seconds: float, directory: Path) -> tuple[int, int]:
+    """Kill workers at random while writers write, then all at once; returns the numbers of kills and of backups."""
     service.make_token(*SCOPES)
     chance = random.Random(7)
     writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
     for writer in writers:
         writer.start()
+    backups = Backups(service, writers, directory, min(10, seconds / 5))
+    if database_url.startswith("sqlite"):
+        backups.start()
     kills = 0
     end = time.monotonic() + seconds
     restarts: list[float] = []
@@ -111,6 +147,10 @@ def torture(service: Service, database_url: str, seconds: float) -> int:
         writer.stopping = True
     for writer in writers:
         writer.join()
+    if database_url.startswith("sqlite"):
+        backups.stopping.set()
+        backups.join()
+        backups.check()
     for writer in writers:
         assert writer.acknowledged > 0
         assert writer.failures == [], "a killed worker is a closed connection, never an error"
@@ -125,14 +165,17 @@ def torture(service: Service, database_url: str, seconds: float) -> int:
             int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
             >= writer.acknowledged
         )
-    return kills
+    return kills, len(backups.promised)
 
 
-def test_killed_workers_and_a_killed_service_lose_nothing(service: Service, database_url: str) -> None:
-    assert torture(service, database_url, 5) >= 7
+def test_killed_workers_and_a_killed_service_lose_nothing(
+    service: Service, database_url: str, tmp_path: Path
+) -> None:
+    assert torture(service, database_url, 5, tmp_path)[0] >= 7
 
 
 @pytest.mark.soak
-def test_killed_for_long(service: Service, database_url: str) -> None:
+def test_killed_for_long(service: Service, database_url: str, tmp_path: Path) -> None:
     seconds = float(os.environ.get("SOAK_SECONDS", "120"))
-    print(f"\n{torture(service, database_url, seconds)} kills in {seconds:.0f} s: no acknowledged write lost")
+    kills, backups = torture(service, database_url, seconds, tmp_path)
+    print(f"\n{kills} kills in {seconds:.0f} s: no acknowledged write lost, nor from {backups} backups")

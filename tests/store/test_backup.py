@@ -1,0 +1,97 @@
+"""Backup and restore: what is copied, and what is refused with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from pysqlite3 import dbapi2 as sqlite
+
+from feedsvc.cli.commands import commands
+from feedsvc.model import Entry, utcnow
+from feedsvc.store import Store
+
+Run = Callable[..., Result]
+"""Runs a command."""
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", database_url)
+    return lambda *arguments: CliRunner().invoke(commands, [str(argument) for argument in arguments])
+
+
+def told(result: Result) -> str:
+    """The one sentence of a command that has failed."""
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    (line,) = result.output.splitlines()
+    return line
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "copies" / "a b?.db"
+
+
+@pytest.fixture
+def stored(store: Store, file: Path) -> Store:
+    file.parent.mkdir()
+    with store.write("test") as writer:
+        writer.put(Entry("a", "news", "Một", "vi"))
+    return store
+
+
+@pytest.mark.sqlite
+def test_there_and_back(
+    stored: Store, run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stored.write("test") as writer:  # which does not disturb it
+        writer.put(Entry("b", "news", "Hai", "vi"))
+        assert run("backup", file).exit_code == 0
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    url = f"sqlite:///{tmp_path}/new/feedsvc.db"
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
+    assert run("restore", file).exit_code == 0
+    restored = Store(url, utcnow)
+    assert restored.is_ready()
+    with restored.read() as reader:
+        assert {line.id for line in reader.log(id=None, token=None, since=None)} == {"a"}
+    restored._database.close()
+    assert "is there already" in told(run("restore", file))
+
+
+@pytest.mark.sqlite
+def test_what_is_refused(stored: Store, run: Run, file: Path, database_url: str) -> None:
+    path = Path(database_url.removeprefix("sqlite:///"))
+    assert run("backup", file).exit_code == 0
+    before = file.read_bytes()
+    assert "is there already" in told(run("backup", file))
+    assert file.read_bytes() == before
+    assert "cannot be copied" in told(run("backup", file.with_name("nowhere") / "a"))
+    stored._database.close()
+    path.unlink(missing_ok=True)
+    Path(f"{path}-wal").touch()
+    assert "belongs to another database" in told(run("restore", file))
+    for rest in path.parent.glob("feedsvc.db-*"):
+        rest.unlink()
+    assert "cannot be copied" in told(run("backup", file.with_name("other"))), "none is made to be copied"
+    damaged = bytearray(before)
+    damaged[4096 * 3 : 4096 * 4] = b"\xff" * 4096
+    file.write_bytes(damaged)
+    told(run("restore", file))
+    file.write_bytes(before)
+    with sqlite.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    assert "has schema 9999" in told(run("restore", file))
+    assert not path.exists()
+    assert [found.name for found in file.parent.iterdir()] == [file.name], "nothing unfinished is left"
+
+
+@pytest.mark.postgresql
+def test_postgresql_has_its_own(store: Store, run: Run, file: Path) -> None:
+    assert "pg_dump" in told(run("backup", file))
+    assert "pg_dump" in told(run("restore", file))
