@@ -227,13 +227,15 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token as stored: never the token itself."""
+    """A bearer token as stored: never the token itself. Until `former_until` the one before it works too."""
 
     name: str
     scopes: frozenset[str]
     created: datetime
     last_used: datetime | None = None
     revoked: datetime | None = None
+    expires: datetime | None = None
+    former_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

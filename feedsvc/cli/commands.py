@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from config import Config
 from feedsvc.cli import samples
 from feedsvc.errors import FeedsvcError
 from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.model import SCOPES
+from feedsvc.model import SCOPES, utcnow
 from feedsvc.store import Store
 from feedsvc.store import backup as backups
 
@@ -103,16 +104,49 @@ def restore(file: Path) -> None:
 
 @commands.group()
 def token() -> None:
-    """Make, list and revoke the tokens with which editors post."""
+    """Make, list, rotate and revoke the tokens with which editors post."""
+
+
+def _span(value: str) -> timedelta:
+    """A span of time: `30d` or `12h`."""
+    found = re.fullmatch(r"([0-9]{1,4})([dh])", value)
+    if not found:
+        raise click.BadParameter("must be a number of days or hours such as 30d or 12h.")
+    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
+
+
+def _moment(value: str) -> datetime:
+    """A moment to come: the start of a day in UTC, or how long it is until then."""
+    try:
+        moment = datetime.combine(date.fromisoformat(value), time(), UTC)
+    except ValueError:
+        moment = utcnow() + _span(value)
+    if moment <= utcnow():
+        raise click.BadParameter("must lie ahead.")
+    return moment
+
+
+_expires = click.option("--expires", type=_moment, metavar="DATE|30d", help="When it ends; else it does not.")
 
 
 @token.command()
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
+@_expires
 @with_appcontext
-def create(name: str, scopes: tuple[str, ...]) -> None:
+def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Make a token and print it, alone; it is never shown again."""
-    click.echo(_services().store.tokens.create(name, scopes))
+    click.echo(_services().store.tokens.create(name, scopes, expires))
+
+
+@token.command()
+@click.argument("name")
+@click.option("--grace", type=_span, default="1d", show_default=True, help="How long the old one works on.")
+@_expires
+@with_appcontext
+def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
+    """Make a new token in place of one and print it, alone; the old one works on for a time."""
+    click.echo(_services().store.tokens.rotate(name, grace, expires))
 
 
 @token.command("list")
@@ -122,7 +156,12 @@ def list_tokens() -> None:
     for found in _services().store.tokens.all():
         times = [f"created {found.created:%Y-%m-%d}"]
         times += [f"last used {found.last_used:%Y-%m-%d %H:%M}"] if found.last_used else ["never used"]
-        times += [f"revoked {found.revoked:%Y-%m-%d %H:%M}"] if found.revoked else []
+        for word, moment in (
+            ("expires", found.expires),
+            ("the one before works until", found.former_until),
+            ("revoked", found.revoked),
+        ):
+            times += [f"{word} {moment:%Y-%m-%d %H:%M}"] if moment else []
         click.echo(f"{found.name}\t{' '.join(sorted(found.scopes))}\t{', '.join(times)} UTC")
 
 

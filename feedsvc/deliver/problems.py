@@ -29,7 +29,7 @@ class Problem:
 
 PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Malformed: Problem(400, "malformed", "The request cannot be read", "The body is no strict JSON, or a parameter has a value that it cannot have. The detail says what and where."),
-    errors.Unauthorized: Problem(401, "unauthorized", "A valid token is needed", "Send Authorization: Bearer with a token that is neither misspelt nor revoked."),
+    errors.Unauthorized: Problem(401, "unauthorized", "A valid token is needed", "Send Authorization: Bearer with a token that is neither misspelt nor revoked nor expired."),
     errors.Forbidden: Problem(403, "forbidden", "The token may not do this", "The token is valid but lacks the scope that the detail names. An operator can make one that has it."),
     errors.NotFound: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
     errors.Renamed: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),

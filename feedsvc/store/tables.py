@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0005"
+REVISION = "0007"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()
@@ -214,4 +214,8 @@ tokens = Table(
     Column("created", UTCDateTime, nullable=False),
     Column("last_used", UTCDateTime),
     Column("revoked", UTCDateTime),
+    Column("expires", UTCDateTime),
+    Column("former_hash", KEY),  # of the token before this one, which works
+    Column("former_until", UTCDateTime),  # until then
 )
+Index("ix_tokens_former_hash", tokens.c.former_hash)

@@ -1,4 +1,4 @@
-"""Bearer tokens: made, looked up, revoked. Only their SHA-256 is stored."""
+"""Bearer tokens: made, looked up, rotated, revoked. Only their SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ NOTE = "note of use"
 """The name of the threads that note when a token is used."""
 
 _USE_RESOLUTION = timedelta(minutes=1)
-_COLUMNS = [tokens.c.name, tokens.c.scopes, tokens.c.created, tokens.c.last_used, tokens.c.revoked]
+_COLUMNS = [
+    tokens.c[name]
+    for name in ("name", "scopes", "created", "last_used", "revoked", "expires", "former_until")
+]
 
 
 class Tokens:
@@ -36,14 +39,19 @@ class Tokens:
         self._database, self._clock = database, clock
         self._noted: dict[str, datetime] = {}
 
-    def create(self, name: str, scopes: Iterable[str]) -> str:
+    def create(self, name: str, scopes: Iterable[str], expires: datetime | None = None) -> str:
         """Make a token and return it: the only time that it is to be seen.
 
         :raises Conflict: the name is taken.
         """
-        secret = "".join(secrets.choice(_ALPHABET) for _ in range(30))
-        token = _PREFIX + secret + _checksum(secret)
-        row = {"hash": _hash(token), "name": name, "scopes": sorted(scopes), "created": self._clock()}
+        token, now = _made(), self._clock()
+        row = {
+            "hash": _hash(token),
+            "name": name,
+            "scopes": sorted(scopes),
+            "created": now,
+            "expires": expires,
+        }
         try:
             with self._database.write() as connection:
                 connection.execute(tokens.insert(), row)
@@ -54,16 +62,19 @@ class Tokens:
     def authenticate(self, token: str) -> Token:
         """The stored token that this text is; a misspelt one is refused without a look at the database.
 
-        :raises Unauthorized: it is none, or revoked.
+        :raises Unauthorized: it is none, or revoked, or its time is over.
         """
         secret, checksum = token[len(_PREFIX) : -6], token[-6:]
         if not token.startswith(_PREFIX) or len(secret) != 30 or not _is(checksum, _checksum(secret)):
             raise Unauthorized("The token is misspelt.")
-        found = tokens.c.hash == _hash(token)
+        hash, now = _hash(token), self._clock()
+        found = sa.or_(
+            tokens.c.hash == hash, sa.and_(tokens.c.former_hash == hash, tokens.c.former_until > now)
+        )
         with self._database.read() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(found)).one_or_none()
-        if row is None or row.revoked:
-            raise Unauthorized("The token is unknown or revoked.")
+        if row is None or row.revoked or (row.expires and row.expires <= now):
+            raise Unauthorized("The token is unknown, revoked or expired.")
         self._note_use(row.name)
         return _token_from(row)
 
@@ -87,8 +98,33 @@ class Tokens:
                 _token_from(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(tokens.c.name))
             ]
 
+    def rotate(self, name: str, grace: timedelta, expires: datetime | None = None) -> str:
+        """Make another token for a name; the present one works for the grace time, the one before it no more.
+
+        :param expires: where None, it expires when the present one would.
+        :raises NotFound: none is named so.
+        :raises Conflict: it is revoked or has expired.
+        """
+        token, now = _made(), self._clock()
+        named = tokens.c.name == name
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(tokens).where(named).with_for_update()).one_or_none()
+            if row is None:
+                raise NotFound(f"There is no token named “{name}”.")
+            if row.revoked or (row.expires and row.expires <= now and not expires):
+                raise Conflict(f"The token “{name}” is revoked or has expired.")
+            values = {
+                "hash": _hash(token),
+                "created": now,
+                "expires": expires or row.expires,
+                "former_hash": row.hash,
+                "former_until": min(now + grace, row.expires or now + grace),
+            }
+            connection.execute(tokens.update().where(named).values(values))
+        return token
+
     def revoke(self, name: str) -> None:
-        """End a token at once, for good.
+        """End a token, and the one that it has replaced, at once, for good.
 
         :raises NotFound: none is named so.
         """
@@ -104,6 +140,11 @@ class Tokens:
             )
             if not done.rowcount:
                 raise NotFound(f"There is no token named “{name}”.")
+
+
+def _made() -> str:
+    secret = "".join(secrets.choice(_ALPHABET) for _ in range(30))
+    return _PREFIX + secret + _checksum(secret)
 
 
 def _hash(token: str) -> str:
@@ -124,4 +165,4 @@ def _is(given: str, wanted: str) -> bool:
 
 
 def _token_from(row: sa.Row[Any]) -> Token:
-    return Token(row.name, frozenset(row.scopes), row.created, row.last_used, row.revoked)
+    return Token(**{**row._mapping, "scopes": frozenset(row.scopes)})

@@ -1,0 +1,101 @@
+"""Tokens: when they end, and how they are replaced."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+
+from feedsvc.errors import Conflict, NotFound, Unauthorized
+from feedsvc.store import Store
+from tests.clocks import Clock
+from tests.service import Service
+
+DAY = timedelta(days=1)
+
+
+def works(store: Store, token: str) -> bool:
+    try:
+        return bool(store.tokens.authenticate(token))
+    except Unauthorized:
+        return False
+
+
+def test_a_token_expires(store: Store, clock: Clock) -> None:
+    token = store.tokens.create("a", ["news:write"], clock() + DAY)
+    clock.forward(seconds=86399)
+    assert works(store, token)
+    clock.forward(seconds=1)
+    assert not works(store, token)
+
+
+def test_a_rotated_token_works_on_for_a_time(store: Store, clock: Clock) -> None:
+    first = store.tokens.create("a", ["news:write"])
+    other = store.tokens.create("b", ["news:write"])
+    second = store.tokens.rotate("a", DAY)
+    assert works(store, first)
+    assert store.tokens.authenticate(second) == store.tokens.authenticate(first)
+    assert store.tokens.authenticate(second).scopes == {"news:write"}
+    clock.forward(days=1)
+    assert [works(store, token) for token in (first, second, other)] == [False, True, True]
+
+
+def test_of_those_before_only_the_last_works_on(store: Store) -> None:
+    tokens = [store.tokens.create("a", [])] + [store.tokens.rotate("a", DAY) for _ in range(2)]
+    assert [works(store, token) for token in tokens] == [False, True, True]
+    tokens.append(store.tokens.rotate("a", timedelta(0)))
+    assert [works(store, token) for token in tokens] == [False, False, False, True]
+    store.tokens.rotate("a", DAY)
+    store.tokens.revoke("a")
+    assert not any(works(store, token) for token in tokens)
+    with pytest.raises(Conflict):
+        store.tokens.rotate("a", DAY)
+    with pytest.raises(NotFound):
+        store.tokens.rotate("nobody", DAY)
+
+
+def test_grace_lengthens_no_life(store: Store, clock: Clock) -> None:
+    first = store.tokens.create("a", [], clock() + DAY)
+    second = store.tokens.rotate("a", 9 * DAY)
+    clock.forward(days=1)
+    assert not works(store, first)
+    assert not works(store, second), "its end is the same where none is said"
+    with pytest.raises(Conflict):
+        store.tokens.rotate("a", DAY)
+    assert works(store, store.tokens.rotate("a", DAY, clock() + DAY))
+    assert not works(store, first)
+
+
+@pytest.mark.sqlite
+def test_the_commands(app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", database_url)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app.cli.commands["token"], arguments, obj=None)
+        return done.exit_code, done.output
+
+    with app.app_context():
+        assert run("create", "a", "--scope", "news:write", "--expires", "2999-01-31")[0] == 0
+        code, output = run("rotate", "a", "--grace", "12h", "--expires", "30d")
+        assert (code, output[:4], output.count("\n")) == (0, "fsv_", 1)
+        listed = run("list")[1]
+        assert "fsv_" not in listed
+        assert "2999" not in listed
+        assert "expires" in listed
+        assert "the one before works until" in listed
+        for wrong in ("2020-01-01", "soon", "30", "0d"):
+            assert run("create", "b", "--scope", "news:write", "--expires", wrong)[0] == 2
+        assert run("rotate", "a", "--grace", "long")[0] == 2
+
+
+@pytest.mark.parametrize("how", ["revoke", "rotate"])
+def test_no_worker_believes_a_token_that_has_ended(service: Service, how: str) -> None:
+    service.stop()
+    service.environ["FEEDSVC_RATE_AUTH_FAILURES"] = "1000/minute"
+    service.start()
+    service.make_token("news:write")
+    assert {service.request("GET", "/api/v1/articles").status_code for _ in range(20)} == {200}
+    service.command("token", how, "test", *(["--grace", "0h"] if how == "rotate" else []))
+    assert {service.request("GET", "/api/v1/articles").status_code for _ in range(20)} == {401}
