@@ -97,6 +97,17 @@ def timezone(value: str) -> ZoneInfo:
     return ZoneInfo(value)
 
 
+def choice(*words: str) -> Callable[[str], str]:
+    """A parser of one word out of some."""
+
+    def parse(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return value
+
+    return parse
+
+
 def email(value: str) -> str:
     """An e-mail address, or nothing."""
     if value and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
@@ -144,6 +155,10 @@ class Config:
     trusted_proxies: int = setting("0", integer(0, 9), "proxies in front whose X-Forwarded-For is believed")
     require_if_match: bool = setting(
         "false", boolean, "whether a change must name the version it is made for"
+    )
+    log_format: str = setting("text", choice("text", "json"), "lines of the log: for people or machines")
+    log_addresses: str = setting(
+        "full", choice("full", "short", "none"), "clients' addresses in the log; short is the network alone"
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -22,6 +22,7 @@ from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
 from feedsvc.deliver.problems import problems_blueprint, responses, status_of
+from feedsvc.deliver.request_ids import request_ids_blueprint
 from feedsvc.errors import Unavailable
 from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
@@ -101,6 +102,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         body = app.json.dumps(document).encode()
         return respond(Answer(body, "application/json", modified, looked, config.max_age), request.environ)
 
+    app.register_blueprint(request_ids_blueprint())
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))

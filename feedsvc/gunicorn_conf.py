@@ -6,6 +6,8 @@ Threads and not an event loop: one writer that waits for SQLite's lock must not 
 
 import os
 
+from feedsvc.logs import ACCESS
+
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
 worker_class = "feedsvc.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
@@ -22,5 +24,5 @@ limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
 accesslog = "-"
-# No header is logged, so no token is; nor is a query string asked to hold one.
-access_log_format = '%(h)s %(t)s "%(m)s %(U)s%(q)s" %(s)s %(B)s %(M)sms "%(a)s"'
+logger_class = "feedsvc.logs.Logger"
+access_log_format = ACCESS

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -126,7 +126,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
 
     @blueprint.app_errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
-        current_app.logger.error("unforeseen error", exc_info=error)
+        current_app.logger.error("unforeseen error in request %s", g.request_id, exc_info=error)
         return http(InternalServerError())
 
     def answer(problem: Problem, detail: str, faults: Iterable[errors.Fault] = ()) -> Response:

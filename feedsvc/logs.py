@@ -1,0 +1,86 @@
+"""gunicorn's logs: text or JSON lines, addresses as short as wanted, and never a token."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from gunicorn.glogging import Logger as GunicornLogger
+
+ACCESS = '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({x-request-id}o)s'
+"""An answer's line, as text."""
+
+_FIELDS = {
+    "address": "h",
+    "method": "m",
+    "target": "{raw_uri}e",
+    "status": "s",
+    "bytes": "B",
+    "ms": "M",
+    "agent": "a",
+    "request_id": "{x-request-id}o",
+}
+_TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ADDRESS = re.compile(r"(?<=from ip=)\S+(?=: )")
+
+
+def shown(address: str) -> str:
+    """An address as FEEDSVC_LOG_ADDRESSES wants it: full, its network alone (short), or not at all (none)."""
+    wanted = os.environ.get("FEEDSVC_LOG_ADDRESSES") or "full"
+    if wanted == "full":
+        return address
+    try:
+        bits = 24 if ip_network(address).version == 4 else 48
+        return str(ip_network(f"{address}/{bits}", strict=False)) if wanted == "short" else "-"
+    except ValueError:  # of a Unix socket
+        return "-"
+
+
+class Text(logging.Formatter):
+    """Lines for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without tokens, control characters and whole addresses."""
+        text = _TOKEN.sub("fsv_…", super().format(record))
+        text = _ADDRESS.sub(lambda found: shown(found[0]), text)
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class Json(Text):
+    """Lines for machines: an object each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Of an answer its fields; of all else the level and the message, with the traceback."""
+        line: dict[str, Any] = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")}
+        if isinstance(record.args, Mapping) and record.name == "gunicorn.access":
+            line |= {name: record.args.get(atom) for name, atom in _FIELDS.items()}
+            line["status"] = int(line["status"] or 0)
+            return _TOKEN.sub("fsv_…", json.dumps(line))
+        return json.dumps({**line, "level": record.levelname, "message": super().format(record)})
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]
+    """gunicorn's logger, with the settings FEEDSVC_LOG_FORMAT and FEEDSVC_LOG_ADDRESSES."""
+
+    def setup(self, cfg: Any) -> None:
+        """Give every handler a formatter, also the one for what the app logs."""
+        super().setup(cfg)
+        as_json = os.environ.get("FEEDSVC_LOG_FORMAT") == "json"
+        if as_json:
+            self.atoms_wrapper_class = dict  # gunicorn's escapes for text
+        logging.basicConfig()
+        for log in (self.access_log, self.error_log, logging.root):
+            form = self.access_fmt if log == self.access_log else self.error_fmt
+            for handler in log.handlers:
+                handler.setFormatter(Json() if as_json else Text(form, self.datefmt))
+
+    def atoms(self, *args: Any) -> dict[str, Any]:
+        """What a line can be made of."""
+        found: dict[str, Any] = super().atoms(*args)
+        return {**found, "h": shown(found["h"])}
