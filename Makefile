@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT ?= 8000
 
-.PHONY: run serve test bench soak readers
+.PHONY: run serve test bench soak readers audit
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
@@ -24,7 +24,13 @@ bench: $(VENV)/.tests
 
 soak: $(VENV)/.tests
 	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_answers.py
-	@exec $(BIN)/pytest -m soak -s
+	@exec $(BIN)/pytest -m soak
+
+# Asks PyPI's advisories about every pinned version; needs the internet.
+audit:
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.txt
 
 readers: $(VENV)/.tests
 	npm ci --prefix tests/readers/npm --silent --no-audit --no-fund || echo "without npm's packages"

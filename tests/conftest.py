@@ -132,6 +132,24 @@ def site(app: Flask) -> Site:
     return services_of(app).schemas["news"].site
 
 
+Figure = Callable[[str, str, str], None]
+"""Notes what was measured, how much that was, and the bar."""
+
+_FIGURES: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """For the table that `make soak` ends with."""
+    return lambda what, found, bar: _FIGURES.append((f"{what} [{request.node.callspec.id}]", found, bar))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.option.markexpr == "soak":
+        for row in (("what", "found", "bar"), *_FIGURES):
+            terminalreporter.write_line(f"{row[0]:<80} {row[1]:>24}   {row[2]}")
+
+
 class Editor:
     """An editor's HTTP client: every request carries a token."""
 

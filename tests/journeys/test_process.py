@@ -13,11 +13,12 @@ import pytest
 import requests
 
 from feedsvc.model import SCOPES
+from tests.conftest import Figure
 from tests.service import Service
 
 pytestmark = pytest.mark.sqlite
 
-SECONDS = float(os.environ.get("PROCESS_SECONDS", "2"))
+LENGTHS = pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.soak)])
 
 
 class Load:
@@ -49,9 +50,12 @@ class Load:
                 outcome = type(error).__name__
             self.outcomes[outcome] += 1
 
-    def went_well(self) -> bool:
-        print(f"\n{sum(self.outcomes.values())} requests: {dict(self.outcomes)}")
-        return set(self.outcomes) <= {"200", "201"} and self.outcomes["200"] > 20
+    def check(self, figure: Figure, what: str) -> None:
+        """See that no request has failed."""
+        failed = sum(count for outcome, count in self.outcomes.items() if outcome not in ("200", "201"))
+        figure(f"failed requests {what}", f"{failed} of {self.outcomes.total()}", "0")
+        assert not failed, self.outcomes
+        assert self.outcomes["200"] > 20
 
 
 @pytest.fixture
@@ -63,29 +67,31 @@ def started(database_url: str) -> Iterator[Service]:
     made.stop()
 
 
-def test_recycling_drops_no_request(started: Service) -> None:
+@LENGTHS
+def test_recycling_drops_no_request(started: Service, seconds: int, figure: Figure) -> None:
     started.environ["GUNICORN_CMD_ARGS"] = "--max-requests=40 --max-requests-jitter=20"
     started.start()
     first = started.workers()
     with Load(started) as load:
-        time.sleep(SECONDS)
-    assert load.went_well()
+        time.sleep(seconds)
+    load.check(figure, "while workers are recycled")
     assert set(first) != set(started.workers()), "none was replaced"
 
 
-def test_a_reload_drops_no_request(started: Service) -> None:
+@LENGTHS
+def test_a_reload_drops_no_request(started: Service, seconds: int, figure: Figure) -> None:
     started.start()
     first = started.workers()
     assert started.process
     with Load(started) as load:
-        for _ in range(2):
-            time.sleep(SECONDS / 2)
+        for _ in range(seconds // 2 + 1):
+            time.sleep(1)
             started.process.send_signal(signal.SIGHUP)
         end = time.monotonic() + 10
         while set(first) & set(started.workers()):
             assert time.monotonic() < end, "they are still there"
             time.sleep(0.1)
-    assert load.went_well()
+    load.check(figure, "while workers are reloaded")
 
 
 def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
