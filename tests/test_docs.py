@@ -70,6 +70,15 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
+def test_every_promise_has_its_test() -> None:
+    made = set(
+        re.findall(r"def (test_\w+)", "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/*.py")))
+    )
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text("utf-8")))
+    assert len(named) > 30
+    assert named <= made
+
+
 def test_the_dockerfile_starts_what_make_serve_starts() -> None:
     makefile, dockerfile = ((ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile"))
     assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app" in makefile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
 from feedsvc.errors import Unavailable
+
+_log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another before it gives up."""
@@ -180,6 +183,10 @@ def _translated() -> Iterator[None]:
 
 def _set_up_sqlite(engine: sa.Engine) -> None:
     journal = "WAL" if safe_for_wal() else "DELETE"
+    if journal == "DELETE":
+        _log.warning(
+            "SQLite %s can lose commits in WAL mode; readers wait for writers now", sqlite.sqlite_version
+        )
 
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
