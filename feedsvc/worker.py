@@ -6,12 +6,12 @@ where gunicorn's own parser reads it and is the judge of it. What is not there i
 
 from __future__ import annotations
 
-import errno
 import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from errno import ECONNRESET, EPIPE
 from functools import partial
 from selectors import EVENT_READ
 from socket import MSG_DONTWAIT, SHUT_WR, socket
@@ -19,12 +19,11 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-HEAD_SECONDS = 5.0
-BODY_SECONDS, BODY_FREE, BODY_RATE = 8.0, 1 << 20, 256 * 1024
-"""Seconds until the first MiB of a request is there, and the bytes a second after it."""
+HEAD_SECONDS, SECONDS = 5.0, 8.0
+"""What a client has to send a head; and a request's first MiB; and what it has to take an answer."""
 
-ANSWER_SECONDS, ANSWER_RATE = 8.0, 64 * 1024
-"""Seconds that an answer may wait for its reader, and the bytes that give it one more."""
+FREE, BODY_RATE, ANSWER_RATE = 1 << 20, 256 * 1024, 64 * 1024
+"""That MiB, and the bytes, of the rest and of an answer, that give a client one second more."""
 
 LINGER_SECONDS = 2.0
 """How long a client is listened to after the last answer: closed at once it might lose it (RFC 9112 §9.6)."""
@@ -46,38 +45,31 @@ class Client(socket):
     def begin(self) -> None:
         """Another request may come."""
         self.since = 0.0
-        self.waited = self.stalled = 0.0
+        self.waited = {ECONNRESET: 0.0, EPIPE: 0.0}  # for the client to send, and to read
         self.received = self.sent = 0
+        self.ended = False
 
-    def collect(self) -> bool:
-        """Take what has come; whether a thread can go on: all is there, or much is, or no more will come."""
+    def collect(self) -> None:
+        """Take what has come."""
         try:
             chunk = super().recv(_COLLECTED, MSG_DONTWAIT)
+            self.held += chunk
+            self.ended = not chunk
         except BlockingIOError:
-            return self._is_whole()
+            pass
         except OSError:
-            return True
-        self.held += chunk
-        return not chunk or self._is_whole()
+            self.ended = True
 
-    def _is_whole(self) -> bool:
-        head = _HEAD_END.search(self.held)
-        self.deadline = self.since + (BODY_SECONDS if head else HEAD_SECONDS)
-        whole = _COLLECTED
+    def missing(self) -> float:
+        """Until when a thread cannot go on; 0 where all has come, or much has, or no more will come."""
+        head, whole = _HEAD_END.search(self.held), _COLLECTED
         if head:
             length = _LENGTH.search(self.held, 0, head.end())
             waits = length and not _EXPECT.search(self.held, 0, head.end())
             whole = min(whole, head.end() + (int(length[1]) if length and waits else 0))
-        return len(self.held) >= whole
-
-    def drop(self) -> bool:
-        """Forget what has come; whether more may."""
-        try:
-            return bool(super().recv(_COLLECTED, MSG_DONTWAIT))
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        if self.ended or len(self.held) >= whole:
+            return 0
+        return self.since + (SECONDS if head else HEAD_SECONDS)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """What was collected, or comes in time.
@@ -87,10 +79,8 @@ class Client(socket):
         data = bytes(self.held[:size])
         del self.held[:size]
         if not data:
-            allowed = BODY_SECONDS + max(0, self.received - BODY_FREE) / BODY_RATE
-            begun = time.monotonic()
-            data = self._within(allowed - self.waited, partial(super().recv, size), errno.ECONNRESET)
-            self.waited += time.monotonic() - begun
+            allowed = SECONDS + max(0, self.received - FREE) / BODY_RATE
+            data = self._within(allowed, partial(super().recv, size), ECONNRESET)
         self.received += len(data)
         return data
 
@@ -104,21 +94,19 @@ class Client(socket):
         with suppress(BlockingIOError):
             rest = rest[super().send(rest, MSG_DONTWAIT) :]
         if rest:
-            allowed = ANSWER_SECONDS + self.sent / ANSWER_RATE
-            begun = time.monotonic()
-            self._within(allowed - self.stalled, partial(super().sendall, rest), errno.EPIPE)
-            self.stalled += time.monotonic() - begun
+            self._within(SECONDS + self.sent / ANSWER_RATE, partial(super().sendall, rest), EPIPE)
 
-    def _within(self, seconds: float, call: Callable[[], Any], code: int) -> Any:
-        given = self.gettimeout()  # gunicorn has one of its own for what nobody has read of a body
-        seconds = max(0.001, seconds)
-        self.settimeout(min(seconds, given) if given else seconds)
+    def _within(self, allowed: float, call: Callable[[], Any], code: int) -> Any:
+        begun, given = time.monotonic(), self.gettimeout()  # gunicorn has a limit when it drops a body
+        left = max(0.001, allowed - self.waited[code])
+        self.settimeout(min(left, given) if given else left)
         try:
             return call()
         except TimeoutError:
             raise OSError(code, "the client is too slow") from None
         finally:
             self.settimeout(given)
+            self.waited[code] += time.monotonic() - begun
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -143,14 +131,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn.parser:
             client.held[:0] = conn.parser.unreader.take_buffered()
         client.since = client.since or time.monotonic()
-        if client.collect():
-            super().enqueue_req(conn)
+        client.collect()
+        if until := client.missing():
+            self._wait(conn, until, self.enqueue_req)
         else:
-            self._wait(conn, client.deadline, self.enqueue_req)
+            super().enqueue_req(conn)
 
     def handle(self, conn: TConn) -> Any:
         """Answer a request, in a thread; how long it waited for one is on the client's account."""
-        conn.sock.waited = time.monotonic() - conn.sock.since
+        conn.sock.waited[ECONNRESET] = time.monotonic() - conn.sock.since
         try:
             return super().handle(conn)
         finally:
@@ -190,10 +179,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         then(conn)
 
     def _linger(self, conn: TConn) -> None:
-        if conn.sock.drop():
-            self._wait(conn, conn.timeout, self._linger)
-        else:
+        conn.sock.collect()
+        conn.sock.held.clear()
+        if conn.sock.ended:
             self._end(conn)
+        else:
+            self._wait(conn, conn.timeout, self._linger)
 
     def _end(self, conn: TConn) -> None:
         self.nr_conns -= 1

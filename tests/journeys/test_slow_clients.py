@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from errno import ECONNRESET
 
 import pytest
 import requests
 
+from feedsvc import worker
 from feedsvc.model import SCOPES
+from feedsvc.worker import Client
 from tests.conftest import Figure
 from tests.service import Service
 
@@ -128,3 +131,35 @@ def test_a_trickle_ends(service: Service, slow: Slow) -> None:
         head, body = pool.map(trickle, (HEAD, post(1000) + b"\r\n"), (b"A", b" "))
     assert 4.9 < head < 7
     assert 7.9 < body < 10
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Client, socket.socket]]:
+    """The service's end of a connection, and the client's."""
+    ours, theirs = socket.socketpair()
+    client = Client(ours)
+    client.setblocking(True)
+    yield client, theirs
+    client.close()
+    theirs.close()
+
+
+def test_a_fast_enough_body_has_more_time(pair: tuple[Client, socket.socket]) -> None:
+    client, _ = pair
+    client.received = worker.FREE + 2 * worker.BODY_RATE
+    client.waited[ECONNRESET] = worker.SECONDS + 1.8
+    begun = time.monotonic()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    assert 0.15 < time.monotonic() - begun < 1
+
+
+def test_an_answer_that_is_not_read_is_cut_off(
+    pair: tuple[Client, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SECONDS", 0.2)
+    monkeypatch.setattr(worker, "ANSWER_RATE", 100 << 20)
+    begun = time.monotonic()
+    with pytest.raises(BrokenPipeError):
+        pair[0].sendall(bytes(10 << 20))
+    assert 0.25 < time.monotonic() - begun < 1.5

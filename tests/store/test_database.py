@@ -71,6 +71,16 @@ def test_wal_only_where_it_loses_nothing(version: tuple[int, ...], safe: bool) -
 
 
 @pytest.mark.sqlite
+def test_without_the_fix_there_is_a_warning_and_no_wal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("feedsvc.store.database.safe_for_wal", lambda: False)
+    with opened(f"sqlite:///{tmp_path}/a.db") as store, store._database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+    assert "WAL" in caplog.text
+
+
+@pytest.mark.sqlite
 def test_pragmas(store: Store) -> None:
     wanted = {
         "journal_mode": "wal",
