@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -21,7 +20,7 @@ from feedsvc.cli.commands import services_of
 from feedsvc.model import SCOPES, Site, utcnow
 from feedsvc.store import Store
 from feedsvc.store.tokens import NOTE
-from tests.clocks import Clock
+from tests.clocks import HANOI, Clock
 from tests.postgres import Cluster, throw_away
 from tests.service import Service
 
@@ -57,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the newest schema, which is copied faster than it is made."""
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
-    store = Store(f"sqlite:///{path}", utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
+    store = Store(f"sqlite:///{path}", utcnow, HANOI)
     store.upgrade()
     store._database.close()
     return path

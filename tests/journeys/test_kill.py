@@ -20,6 +20,7 @@ from pysqlite3 import dbapi2 as sqlite
 from feedsvc.model import SCOPES, utcnow
 from feedsvc.store import Store
 from feedsvc.store.backup import restore
+from tests.clocks import HANOI
 from tests.conftest import Figure
 from tests.service import Service
 
@@ -119,7 +120,7 @@ class Backups(threading.Thread):
             url = f"sqlite:///{file}.restored/feedsvc.db"
             restore(url, file)
             check_integrity(url)
-            store = Store(url, utcnow)
+            store = Store(url, utcnow, HANOI)
             with store.read() as reader:
                 for id, number in promised.items():
                     assert number == 0 or int(reader.entry(id).title) >= number

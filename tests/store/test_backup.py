@@ -55,7 +55,7 @@ def test_there_and_back(
     url = f"sqlite:///{tmp_path}/new/feedsvc.db"
     monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
     assert run("restore", file).exit_code == 0
-    restored = Store(url, utcnow)
+    restored = Store(url, utcnow, HANOI)
     assert restored.is_ready()
     with restored.read() as reader:
         assert {line.id for line in reader.log(id=None, token=None, since=None)} == {"a"}

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -24,13 +23,14 @@ from feedsvc.query import FeedQuery, Selector
 from feedsvc.store import Store
 from feedsvc.store.database import safe_for_wal
 from feedsvc.store.tables import REVISION, UTCDateTime, entries, metadata
+from tests.clocks import HANOI
 from tests.conftest import Editor
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Store]:
     """A store as another process has it."""
-    store = Store(url, utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
+    store = Store(url, utcnow, HANOI)
     yield store
     store._database.close()
 

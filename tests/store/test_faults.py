@@ -18,6 +18,7 @@ from feedsvc.errors import Unavailable
 from feedsvc.model import Entry, utcnow
 from feedsvc.store import Store
 from feedsvc.store.tables import REVISION
+from tests.clocks import HANOI
 from tests.conftest import Editor
 from tests.service import ROOT
 
@@ -72,7 +73,7 @@ def test_who_starts_beside_a_log_without_its_database_makes_none(store: Store, f
         reader.categories()
     file.unlink()
     with pytest.raises(Unavailable):
-        Store(f"sqlite:///{file}", utcnow).upgrade()
+        Store(f"sqlite:///{file}", utcnow, HANOI).upgrade()
     assert not file.exists()
 
 
