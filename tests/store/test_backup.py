@@ -12,6 +12,7 @@ from pysqlite3 import dbapi2 as sqlite
 from feedsvc.cli.commands import commands
 from feedsvc.model import Entry, utcnow
 from feedsvc.store import Store
+from tests.clocks import HANOI
 
 Run = Callable[..., Result]
 """Runs a command."""
