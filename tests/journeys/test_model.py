@@ -1,0 +1,198 @@
+"""Whatever is done in whatever order: feeds hold what a small model says, and 304 is for what has not changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feedsvc.cli.commands import services_of
+from feedsvc.model import SCOPES
+from feedsvc.query import FeedQuery, Selector
+from tests.clocks import HANOI, Clock
+from tests.conftest import Editor
+from tests.store.test_changes import START, reset
+
+HOUR = timedelta(hours=1)
+WITHIN = {"c": {"c", "b"}}
+"""A category c stands within b."""
+
+SELECTORS = ["", "a", "b", "c", "a,b", "a+b", "a,-b", "-a", "a+b+-c", "-a,-c"]
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"limit": 2},
+    {"content": "summary", "limit": 1},
+    {"archive": "2026-11"},
+    {"archive": "2026-12"},
+]
+WINDOWS: list[dict[str, Any]] = [
+    {},
+    {"when": "all", "limit": 3},
+    {"when": "past"},
+    {"order": "start"},
+    {"when": "recent"},
+]
+
+
+@dataclass
+class Known:
+    """An entry as the model knows it."""
+
+    guid: str
+    slugs: set[str]
+    published: datetime
+    expires: datetime | None
+    is_draft: bool
+    start: datetime | None
+
+    @property
+    def ends(self) -> datetime:
+        assert self.start
+        return self.start + HOUR
+
+
+@dataclass
+class World:
+    """The service, the model of what it should show, and what was fetched from it."""
+
+    clock: Clock
+    editor: Editor
+    settle: Any
+    entries: dict[tuple[str, str], Known] = field(default_factory=dict)
+    slug_of_a: str = "a"
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def expected(self, query: FeedQuery) -> list[str]:
+        """The guids of a feed: the model in ten lines."""
+        wanted, unwanted = query.selector.wanted, query.selector.unwanted
+        rows, now = [], self.clock.now
+        for (kind, _), one in self.entries.items():
+            inside = set().union(*(WITHIN.get(slug, {slug}) for slug in one.slugs))
+            fits = (all if query.selector.every else any)(slug in inside for slug in wanted) or not wanted
+            public = not one.is_draft and one.published <= now and (one.expires is None or now < one.expires)
+            if kind == query.kind and fits and public and not inside & set(unwanted):
+                rows.append(one)
+        if query.archive:
+            rows = [one for one in rows if f"{one.published.astimezone(HANOI):%Y-%m}" == query.archive]
+        elif query.kind == "events":
+            limits = {"upcoming": now, "recent": now - timedelta(days=30), "all": START - timedelta(days=999)}
+            past = query.period == "past"
+            rows = [one for one in rows if (one.ends <= now if past else one.ends > limits[query.period])]
+        rows.sort(key=lambda one: one.guid)
+        rows.sort(key=lambda one: one.start or now if query.order else one.published, reverse=not query.order)
+        return [one.guid for one in rows][: None if query.archive else query.at_most]
+
+    def put(
+        self, kind: str, number: int, slugs: set[str], ahead: int, lasts: int | None, is_draft: bool
+    ) -> None:
+        path = f"/{'articles' if kind == 'news' else 'events'}/{kind}{number}"
+        now = self.clock.now
+        published, start = now + ahead * HOUR, now + 2 * ahead * HOUR
+        expires = published + lasts * HOUR if lasts else None
+        document: dict[str, Any] = {
+            "title": f"{number} {now}",
+            "categories": sorted(self.slug_of_a if slug == "a" else slug for slug in slugs),
+            "status": "draft" if is_draft else "published",
+            "date_published": published.isoformat(),
+        }
+        document |= {"expires": expires.isoformat()} if expires else {}
+        document |= (
+            {"start": start.isoformat(), "end": (start + HOUR).isoformat()} if kind == "events" else {}
+        )
+        answer = self.editor.put(path, document).get_json()
+        start_of = start if kind == "events" else None
+        self.entries[kind, path] = Known(answer["guid"], slugs, published, expires, is_draft, start_of)
+
+    def delete(self, kind: str, number: int) -> None:
+        path = f"/{'articles' if kind == 'news' else 'events'}/{kind}{number}"
+        if self.entries.pop((kind, path), None):
+            assert self.editor.send("DELETE", path).status_code == 204
+
+    def rename(self) -> None:
+        new = {"a": "z", "z": "a"}[self.slug_of_a]
+        assert self.editor.send("PATCH", f"/categories/{self.slug_of_a}", {"slug": new}).status_code == 200
+        self.slug_of_a = new
+
+    def forward(self, hours: int) -> None:
+        self.clock.forward(hours=hours)
+        while self.settle():
+            pass
+
+    def fetch(self, kind: str, format: str, selector: str, asked: dict[str, Any], condition: str) -> None:
+        query = FeedQuery(kind, format, Selector.parse(selector) if selector else Selector(), **asked)
+        named = replace(query, selector=query.selector.renamed({"a": self.slug_of_a}))
+        client: FlaskClient = self.editor.client
+        headers, old = {}, self.kept.get(named.path)
+        if old and condition in ("etag", "both"):
+            headers["If-None-Match"] = old.headers["ETag"]
+        if old and condition in ("since", "both"):
+            headers["If-Modified-Since"] = old.headers["Last-Modified"]
+        answer, whole = client.get(named.path, headers=headers), client.get(named.path)
+        assert whole.status_code == 200, whole.text
+        if answer.status_code == 304:
+            assert old
+            assert whole.data == old.data, "304 for bytes that have changed"
+        else:
+            assert answer.data == whole.data
+        if old and condition != "none":
+            assert (answer.status_code == 304) == (whole.data == old.data) or condition == "since"
+        self.kept[named.path] = whole
+        if format == "json":
+            assert [item["id"] for item in whole.get_json(force=True)["items"]] == self.expected(query)
+
+
+kinds, numbers = st.sampled_from(["news", "events"]), st.integers(0, 4)
+slugs = st.sets(st.sampled_from("abc"), max_size=2)
+conditions = st.sampled_from(["none", "etag", "since", "both"])
+steps = st.one_of(
+    st.tuples(
+        st.just("put"),
+        kinds,
+        numbers,
+        slugs,
+        st.integers(-3, 3),
+        st.none() | st.integers(1, 5),
+        st.booleans(),
+    ),
+    st.tuples(st.just("delete"), kinds, numbers),
+    st.tuples(st.just("rename")),
+    st.tuples(st.just("forward"), st.sampled_from([1, 2, 24, 24 * 15])),
+    *[
+        st.tuples(
+            st.just("fetch"),
+            st.just(kind),
+            st.sampled_from(["json", "json", "atom", "rss"]),
+            st.sampled_from(SELECTORS),
+            st.sampled_from(asked),
+            conditions,
+        )
+        for kind, asked in (("news", ASKED), ("events", ASKED + WINDOWS), ("news", ASKED))
+    ],
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(taken=st.lists(steps, min_size=15, max_size=40))
+def test_feeds_are_what_the_model_says(app: Flask, clock: Clock, taken: list[tuple[Any, ...]]) -> None:
+    clock.now = START
+    store = services_of(app).store
+    reset(store)
+    try:
+        token = store.tokens.create("editor", SCOPES)
+        world = World(clock, Editor(app.test_client(), token), store.settle)
+        for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
+            world.editor.put(f"/categories/{slug}", {"title": slug.upper(), **document})
+        for name, *arguments in taken:
+            getattr(world, name)(*arguments)
+        for kind, asked in (("news", ASKED), ("events", ASKED + WINDOWS)):
+            for selector in SELECTORS:
+                for each in asked:
+                    world.fetch(kind, "json", selector, each, "since")
+    finally:
+        with store._database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM tokens")
