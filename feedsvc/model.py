@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 KINDS = ("news", "events")
+DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
 
@@ -106,10 +107,28 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurrence:
+    """When a series takes place again (RFC 5545 §3.8.5): a RRULE, and what is left out or added.
+
+    Both are of the kind of the event's start. Times are those that the clocks of the event's zone show.
+    """
+
+    rrule: str
+    exdates: tuple[date, ...] = ()
+    rdates: tuple[date, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The parts of the rule, such as FREQ, by name."""
+        return dict(part.split("=", 1) for part in self.rrule.split(";"))
+
+
+@dataclass(frozen=True, slots=True)
 class EventDetails:
     """When and where an event takes place.
 
-    `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`.
+    `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`, of a
+    series the first occurrence's. `previous`, the start before a postponement, is the store's to give.
     """
 
     start: date
@@ -118,6 +137,8 @@ class EventDetails:
     location: Place | None = None
     organizer: Person | None = None
     status: str = "confirmed"
+    recurrence: Recurrence | None = None
+    previous: date | None = None
 
     @property
     def all_day(self) -> bool:
@@ -146,8 +167,9 @@ class EventDetails:
 class Entry:
     """An article or an event, cleaned; everything behind the door trusts it.
 
-    `guid`, `updated`, `version` and `withdrawn` (when it was) are the store's to give. `published` is None
-    until it is settled: at the first publication.
+    `guid`, `updated`, `version` and `withdrawn` (when it was) are the store's to give; so are an event's
+    `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is current or next, as last
+    settled. `published` is None until it is settled: at the first publication.
     """
 
     id: str
@@ -173,6 +195,8 @@ class Entry:
     updated: datetime = EPOCH
     version: int = 0
     withdrawn: datetime | None = None
+    sequence: int = 0
+    starts: datetime | None = None
 
     def as_seen(self) -> Entry:
         """The entry as readers see it: of one that was withdrawn, the notice alone."""
