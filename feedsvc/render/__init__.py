@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from feedsvc.model import KINDS, Entry, Feed, FeedQuery, Site
-from feedsvc.render import atom, rss
+from feedsvc.render import atom, ics, rss
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Format:
 FORMATS = {
     "rss": Format(rss.MEDIA_TYPE, "RSS", rss.render),
     "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
+    "ics": Format(ics.MEDIA_TYPE, "iCalendar", ics.render, ("events",)),
 }
 
 
