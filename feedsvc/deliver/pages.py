@@ -13,9 +13,11 @@ from flask import Blueprint, Response, render_template, request
 
 from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.page_words import phrases, size
+from feedsvc.errors import NotFound
 from feedsvc.model import EPOCH, KINDS, Category, Clock, Entry, Feed, FeedQuery, Site
-from feedsvc.render import FORMATS, words
+from feedsvc.render import FORMATS, ics, words
 from feedsvc.render.body import body
+from feedsvc.render.json_ld import json_ld
 
 # Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in.
 _POLICY = (
@@ -59,18 +61,37 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
     def entry(id: str) -> Response:
         """The page of one entry."""
         looked = clock()
-        with snapshots() as snapshot:
-            found = snapshot.public_entry(id)
-            slugs: list[str | None] = [category.slug for category in found.categories] or [None]
-            modified = snapshot.last_change((found.kind, slug) for slug in slugs)
+        found, modified = public(id)
         rows = feeds(found.kind, found.categories)
-        page = render_template("entry.html", entry=found, body=_nested(body(found, site)), rows=rows)
+        page = render_template(
+            "entry.html", entry=found, body=_nested(body(found, site)), rows=rows, data=json_ld(found, site)
+        )
         return respond(Answer(page.encode(), "text/html", modified, looked), request, max_age)
+
+    @blueprint.get("/entries/<id>.ics")
+    def calendar(id: str) -> Response:
+        """One event, to be put into a calendar; or the page of an entry whose id ends so."""
+        looked = clock()
+        try:
+            found, modified = public(id)
+        except NotFound:
+            return entry(f"{id}.ics")
+        if found.event is None:
+            raise NotFound(f"“{id}” is no event.")
+        document = ics.render_entry(found, site)
+        return respond(Answer(document, ics.MEDIA_TYPE, modified, looked), request, max_age)
 
     @blueprint.get("/static/style.css")
     def style() -> Response:
         """The one stylesheet."""
         return respond(packaged(_STYLE.read_bytes(), "text/css"), request, _AN_HOUR)
+
+    def public(id: str) -> tuple[Entry, datetime]:
+        """An entry, and when it or one beside it last changed."""
+        with snapshots() as snapshot:
+            found = snapshot.public_entry(id)
+            slugs: list[str | None] = [category.slug for category in found.categories] or [None]
+            return found, snapshot.last_change((found.kind, slug) for slug in slugs)
 
     def feeds(kind: str, categories: Iterable[Category]) -> list[list[Feed]]:
         """A row for a section and for each category: a feed a format, empty, for its name and URL."""
