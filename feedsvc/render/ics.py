@@ -168,6 +168,11 @@ def _years(entry: Entry, details: EventDetails) -> set[int]:
     return {details.starts.year, end.year}
 
 
+class _Timezone(Timezone):
+    # Longer steps would pass over the weeks that some zones set their clocks back for, as in Ramadan.
+    _from_tzinfo_skip_search = Timezone._from_tzinfo_skip_search[2:]
+
+
 @lru_cache(maxsize=256)
 def _zone(key: str, first: int, last: int) -> Timezone:
     """A zone with the changes of its clocks in some years, the one before and the one after.
@@ -175,7 +180,7 @@ def _zone(key: str, first: int, last: int) -> Timezone:
     icalendar tells the onset of a change that skips time by the clocks as they are after it; RFC 5545
     §3.6.5 wants it by those before, as TZOFFSETFROM.
     """
-    zone = Timezone.from_tzid(key, first_date=date(first - 1, 1, 1), last_date=date(last + 2, 1, 1))
+    zone = _Timezone.from_tzid(key, first_date=date(first - 1, 1, 1), last_date=date(last + 2, 1, 1))
     del zone["COMMENT"]
     change: Any  # icalendar's types know too little of its values
     for change in zone.subcomponents:
