@@ -73,9 +73,10 @@ def starts_itself(event: EventDetails) -> bool:
 
     :raises ValueError: it is no rule.
     """
-    start, rule = _wall(event.start), _rule(event).replace(until=None, count=None)
+    start, rule = _wall(event.start), _rule(event)
     late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
-    return next(iter(rule.replace(dtstart=late)), None) == late and not start.fold
+    endless = rule.replace(dtstart=late, until=None, count=None)
+    return next(iter(endless), None) == late and next(iter(rule), None) == start and not start.fold
 
 
 def futile(event: EventDetails) -> list[int]:

@@ -33,7 +33,7 @@ _PARTS = {
     "INTERVAL": "[1-9][0-9]{0,3}",
     "COUNT": "[1-9][0-9]{0,3}",
     "UNTIL": "[0-9]{8}(?:T[0-9]{6}Z)?",
-    "BYDAY": _list(f"(?:[+-]?[0-9]{{1,2}})?{_DAYS}"),
+    "BYDAY": _list(f"(?:[+-]?(?:[1-9]|[1-4][0-9]|5[0-3]))?{_DAYS}"),
     "BYMONTHDAY": _list("[+-]?(?:[1-9]|[12][0-9]|3[01])"),
     "BYYEARDAY": _list("[+-]?[1-9][0-9]{0,2}"),
     "BYWEEKNO": _list("[+-]?(?:[1-9]|[1-4][0-9]|5[0-3])"),
@@ -70,6 +70,8 @@ def rule(text: str) -> str:
         parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts
     ):
         raise ValueError("BYDAY has numbers only with MONTHLY and YEARLY, and not beside BYWEEKNO.")
+    if "BYSETPOS" in parts and not any(name.startswith("BY") for name in parts.keys() - {"BYSETPOS"}):
+        raise ValueError("BYSETPOS needs another part to choose from, such as BYDAY.")
     return found
 
 
