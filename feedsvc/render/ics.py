@@ -129,7 +129,8 @@ def _event(entry: Entry, site: Site) -> Event:
         if place.latitude is not None and place.longitude is not None:
             event["GEO"] = vGeo((place.latitude, place.longitude))
     if organizer and organizer.email:
-        event["ORGANIZER"] = vCalAddress(f"mailto:{organizer.email}", params={"CN": organizer.name})
+        name = organizer.name.replace("\\", "/")  # there are no escapes in parameters, but readers see some
+        event["ORGANIZER"] = vCalAddress(f"mailto:{organizer.email}", params={"CN": name})
     return event
 
 

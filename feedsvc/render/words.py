@@ -117,7 +117,8 @@ def lead(entry: Entry, site: Site) -> str:
     words = [when(occurrence, site)]
     if entry.event.recurrence:
         often = _how_often(entry.event, entry.event.recurrence, site.language)
-        words[0] = phrase(site.language, "next").format(often[0].upper() + often[1:], words[0])
+        said = phrase(site.language, "next").format(often, words[0][0].lower() + words[0][1:])
+        words[0] = said[0].upper() + said[1:]
     if entry.event.location:
         words.append(entry.event.location.name)
         words.append(entry.event.location.address or "")
