@@ -11,8 +11,8 @@ from feedsvc.render import words
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
-_BLOCK_END = re.compile(r"\s*</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
-_LINE_END = re.compile(r"\s*(?:<br>|</(?:li|tr|d[td])>)\s*")
+_BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
+_LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 
 def body(entry: Entry, site: Site) -> str:

@@ -85,7 +85,7 @@ def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
     _fill(calendar, {"VERSION": vText("2.0"), "PRODID": vText("-//feedsvc//feedsvc"), **about})
     calendar.subcomponents = [_zone(key, min(years[key]), max(years[key])) for key in sorted(years)]
     head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
-    return b"".join((head, *events, end))
+    return b"".join((head, *events, end)).replace(b"\x7f", b"")  # XML lets it through, RFC 5545 §3.1 does not
 
 
 def _event(entry: Entry, site: Site) -> Event:
@@ -95,14 +95,14 @@ def _event(entry: Entry, site: Site) -> Event:
     organizer, place, image = details.organizer, details.location, entry.image
     titles, description = [category.title for category in entry.categories], plain(entry, site)
     language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
-    recurrence = details.recurrence or Recurrence("")
+    recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
     event = Event()
     _fill(
         event,
         {
             "UID": vText(entry.guid.removeprefix("urn:uuid:")),
-            "DTSTAMP": _instant(entry.updated),
-            "LAST-MODIFIED": _instant(entry.updated),
+            "DTSTAMP": edited,
+            "LAST-MODIFIED": edited,
             "CREATED": _instant(entry.announced),
             "SEQUENCE": vInt(entry.sequence),
             "STATUS": vText(_status(entry, details)),
