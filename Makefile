@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT ?= 8000
 
-.PHONY: run serve test bench soak
+.PHONY: run serve test bench soak readers
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
@@ -23,8 +23,12 @@ bench: $(VENV)/.tests
 	@exec $(BIN)/python -m bench
 
 soak: $(VENV)/.tests
-	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_openapi.py -k answers_as_described
+	API_EXAMPLES=1000 $(BIN)/pytest tests/ingest/test_answers.py
 	@exec $(BIN)/pytest -m soak -s
+
+readers: $(VENV)/.tests
+	npm ci --prefix tests/readers/npm --silent --no-audit --no-fund || echo "without npm's packages"
+	$(BIN)/pytest -m readers -rs tests/readers
 
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)

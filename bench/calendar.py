@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from icalendar import Calendar
 
-from feedsvc.model import Category, Entry, EventDetails, Feed, FeedQuery, Person, Place
+from feedsvc.model import Category, Entry, EventDetails, Feed, Person, Place
+from feedsvc.query import FeedQuery
 from feedsvc.render import ics
 from tests.render.feeds import HANOI, SITE
 
@@ -55,4 +56,4 @@ def _feed() -> Feed:
             guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
         )
 
-    return Feed(FeedQuery("events", "ics"), SITE, None, now, None, tuple(map(entry, range(EVENTS))))
+    return Feed(FeedQuery("events", "ics"), SITE, updated=now, entries=tuple(map(entry, range(EVENTS))))

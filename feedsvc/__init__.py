@@ -7,15 +7,17 @@ nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
 from feedsvc.deliver.api_docs import api_docs_blueprint
+from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.pages import pages_blueprint
@@ -58,7 +60,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         rights=config.site_rights,
         contact=config.site_contact,
     )
-    store = Store(config.database_url, clock)
+    store = Store(config.database_url, clock, site.timezone)
     try:
         store.upgrade()
     except Unavailable:
@@ -82,7 +84,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         Rate(config.rate_auth_failures, config.workers),
     )
 
-    app = Flask(__name__, static_folder=None, template_folder="deliver/templates")
+    app = Flask(__name__, static_folder=None)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     app.url_map.merge_slashes = False  # its redirects would go where the Host header says
@@ -94,6 +96,11 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    def publish(document: Any, modified: datetime, looked: datetime) -> Response:
+        body = app.json.dumps(document).encode()
+        return respond(Answer(body, "application/json", modified, looked, config.max_age), request.environ)
+
     app.register_blueprint(health_blueprint(store.is_ready))
     app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
     app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
@@ -101,12 +108,12 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     declare(api, schemas, CategorySchema(), PROBLEMS.values())
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
-    api.register_blueprint(categories_blueprint(store, door))
+    api.register_blueprint(categories_blueprint(store, door, publish, clock))
     api.register_blueprint(changes_blueprint(store, schemas))
     api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
     api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
-    app.register_blueprint(api_docs_blueprint(description(api), config.max_age))
+    app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.
-    app.register_blueprint(problems_blueprint(site.public_url, config.max_age))
+    app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app, config, store, schemas)
     return app

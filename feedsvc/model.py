@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-KINDS = ("news", "events")
-DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+from feedsvc.query import KINDS as KINDS
+from feedsvc.query import FeedQuery
+from feedsvc.recurrence import Recurrence
+
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
 
@@ -107,23 +110,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Recurrence:
-    """When a series takes place again (RFC 5545 §3.8.5): a RRULE, and what is left out or added.
-
-    Both are of the kind of the event's start. Times are those that the clocks of the event's zone show.
-    """
-
-    rrule: str
-    exdates: tuple[date, ...] = ()
-    rdates: tuple[date, ...] = ()
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """The parts of the rule, such as FREQ, by name."""
-        return dict(part.split("=", 1) for part in self.rrule.split(";"))
-
-
-@dataclass(frozen=True, slots=True)
 class EventDetails:
     """When and where an event takes place.
 
@@ -206,6 +192,10 @@ class Entry:
             self, summary="", content_html=None, content_text=None, source=None, image=None, attachments=()
         )
 
+    def dated(self, query: FeedQuery) -> datetime:
+        """The date of the entry in a feed: of publication, or of an event's start where that is asked for."""
+        return self.starts or self.event.starts if self.event and query.dated == "start" else self.announced
+
     @property
     def announced(self) -> datetime:
         """The instant of publication, for formats; of a draft, which is in no feed, its last edit."""
@@ -254,43 +244,45 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedQuery:
-    """Which entries a feed holds, and in which format it is wanted."""
-
-    kind: str
-    format: str
-    category: str | None = None
-    limit: int = 50
-
-    @property
-    def path(self) -> str:
-        """The canonical path of the feed."""
-        selector = f"/{self.category}" if self.category else ""
-        return f"/feeds/{self.kind}{selector}.{self.format}"
-
-
-@dataclass(frozen=True, slots=True)
 class Feed:
     """A feed with its entries, ready to be rendered.
 
-    `updated` is when it last changed: by the ledger, or since an event in it had ended. `due` is when it
-    will next change by itself.
+    `categories` are those that its selector names. `updated` is when it last changed: by the ledger, or by
+    the end of an event. `due` is when it will next change by itself, and a `lasting` one hardly will.
+    `older` and `newer` are the archive documents on both sides of it (RFC 5005 §4).
     """
 
     query: FeedQuery
     site: Site
-    category: Category | None
-    updated: datetime
-    due: datetime | None
-    entries: tuple[Entry, ...]
+    categories: tuple[Category, ...] = ()
+    updated: datetime = EPOCH
+    due: datetime | None = None
+    lasting: bool = False
+    entries: tuple[Entry, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
+    older: FeedQuery | None = None
+    newer: FeedQuery | None = None
+
+    @property
+    def category(self) -> Category | None:
+        """The one category whose feed it is."""
+        named = self.query.selector
+        return self.categories[0] if len(named.slugs) == 1 and named.wanted else None
 
     @property
     def self_url(self) -> str:
         """The canonical URL of the feed."""
-        return self.site.public_url + self.query.path
+        return self.url(self.query)
 
     @property
     def home_url(self) -> str:
         """The page for people that the feed belongs to."""
         return (self.category and self.category.url) or self.site.url
+
+    def like(self, **changes: Any) -> Feed:
+        """The same feed asked for in another way, without its entries."""
+        return Feed(replace(self.query, **changes), self.site, self.categories)
+
+    def url(self, query: FeedQuery) -> str:
+        """The canonical URL of another feed of this service."""
+        return self.site.public_url + query.path

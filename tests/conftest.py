@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -23,6 +24,8 @@ from feedsvc.store.tokens import NOTE
 from tests.clocks import Clock
 from tests.postgres import Cluster, throw_away
 from tests.service import Service
+
+pytest_plugins = "tests.corpus.fixtures"
 
 DATABASES = ("sqlite", "postgresql")
 STATEFUL = ("batch", "entries_api", "life", "parents", "retries", "revisions")
@@ -54,7 +57,7 @@ def cluster() -> Iterator[Cluster]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the newest schema, which is copied faster than it is made."""
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
-    store = Store(f"sqlite:///{path}", utcnow)
+    store = Store(f"sqlite:///{path}", utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
     store.upgrade()
     store._database.close()
     return path

@@ -10,22 +10,24 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 
 from feedsvc.deliver.caching import packaged, respond
+from feedsvc.model import Site
+from feedsvc.render import PAGES
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src https: http:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-_STYLE = packaged((Path(__file__).with_name("static") / "api_docs.css").read_bytes(), "text/css")
+_STYLE = packaged((Path(__file__).with_name("static") / "api_docs.css").read_bytes(), "text/css", 3600)
 _pretty = partial(json.dumps, ensure_ascii=False, indent=2)
 
 
-def api_docs_blueprint(document: Mapping[str, Any], max_age: int) -> Blueprint:
+def api_docs_blueprint(document: Mapping[str, Any], site: Site, max_age: int) -> Blueprint:
     """The description at `/api/openapi.json`, and its page at `/api/docs`."""
     blueprint = Blueprint("api_docs", __name__)
-    program = packaged(_pretty(document).encode(), "application/json")
+    program = packaged(_pretty(document).encode(), "application/json", max_age)
 
     def found(item: Mapping[str, Any]) -> Any:
         """What a reference within the document leads to; anything else itself."""
@@ -43,19 +45,18 @@ def api_docs_blueprint(document: Mapping[str, Any], max_age: int) -> Blueprint:
     @blueprint.get("/api/openapi.json")
     def openapi() -> Response:
         """The description for programs."""
-        return respond(program, request, max_age)
+        return respond(program, request.environ)
 
     @blueprint.get("/api/docs")
     def docs() -> Response:
         """The description for people."""
-        page = render_template("api_docs.html", api=document, found=found, curl=curl, pretty=_pretty).encode()
-        response = respond(packaged(page, "text/html"), request, max_age)
-        response.headers["Content-Security-Policy"] = _POLICY
-        return response
+        page = PAGES.page("api_docs.html", site, api=document, found=found, curl=curl, pretty=_pretty)
+        answer = packaged(page, "text/html", max_age, ("Content-Security-Policy", _POLICY))
+        return respond(answer, request.environ)
 
     @blueprint.get("/static/api_docs.css")
     def style() -> Response:
         """The page's own style."""
-        return respond(_STYLE, request, 3600)
+        return respond(_STYLE, request.environ)
 
     return blueprint

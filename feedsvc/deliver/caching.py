@@ -5,18 +5,39 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Request, Response
-from werkzeug.http import http_date
+import brotli
+import zstandard
+from flask import Response
+from werkzeug.datastructures import Accept, ETags
+from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
-_SUFFIX = re.compile(r"-gzip$")
+ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "br": lambda body: brotli.compress(body, quality=5),
+    "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
+    "gzip": lambda body: gzip.compress(body, 6, mtime=0),
+}
+"""The content codings, best first: what a client likes equally well is answered in the first of them."""
+
+A_DAY = 86400
 _SETTLED = timedelta(seconds=1.5)
 _SMALL = 256
+
+# Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in.
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src https: http:; "
+    "media-src https: http:; frame-src https: http:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+
+Headers = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -24,50 +45,88 @@ class Answer:
     """A public answer before it is fitted to a request.
 
     `modified` is the ledger's stamp that it rests on, `looked` when the ledger was looked at, `due` when
-    it will change by itself.
+    it will change by itself, `max_age` how many seconds caches may keep it unless it is due before.
     """
 
     body: bytes
     media_type: str
     modified: datetime
     looked: datetime
+    max_age: int
     due: datetime | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    _encoded: dict[str, bytes] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """The opaque tag of the bytes: any worker and any replica makes the same."""
         return hashlib.sha256(self.body).hexdigest()[:32]
 
+    def encoded(self, coding: str) -> bytes:
+        """The body in a content coding, made once; `""` is the body itself."""
+        if not coding:
+            return self.body
+        if coding not in self._encoded:
+            self._encoded[coding] = ENCODINGS[coding](self.body)
+        return self._encoded[coding]
 
-def packaged(body: bytes, media_type: str) -> Answer:
+    def fit(self, environ: Mapping[str, Any]) -> tuple[int, Headers, bytes]:
+        """Status, headers and body of a GET: 304 where the client has it, else in the coding it likes."""
+        coding = liked(environ.get("HTTP_ACCEPT_ENCODING", "")) if len(self.body) >= _SMALL else ""
+        headers: Headers = [
+            ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
+            ("Last-Modified", http_date(self._stated)),
+            ("Cache-Control", f"public, max-age={self._lifetime}, stale-if-error={A_DAY}"),
+            ("Vary", "Accept-Encoding"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("X-Content-Type-Options", "nosniff"),
+            *({**(PAGE_HEADERS if self.media_type == "text/html" else {}), **dict(self.headers)}).items(),
+        ]
+        if self._is_known(environ):
+            return 304, headers, b""
+        body = self.encoded(coding)
+        charset = "" if self.media_type.startswith("image/") else "; charset=utf-8"
+        headers.append(("Content-Type", f"{self.media_type}{charset}"))
+        headers.append(("Content-Length", str(len(body))))
+        if coding:
+            headers.append(("Content-Encoding", coding))
+        return 200, headers, body
+
+    def _is_known(self, environ: Mapping[str, Any]) -> bool:
+        """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since."""
+        if "HTTP_IF_NONE_MATCH" in environ:
+            known = _tags(environ["HTTP_IF_NONE_MATCH"])
+            suffixes = ("", *(f"-{coding}" for coding in ENCODINGS))
+            return known.star_tag or any(known.contains_weak(self.etag + suffix) for suffix in suffixes)
+        since = parse_date(environ.get("HTTP_IF_MODIFIED_SINCE"))
+        return since is not None and since >= _floor(self.modified)
+
+    @property
+    def _lifetime(self) -> int:
+        left = math.ceil((self.due - self.looked).total_seconds()) if self.due else self.max_age
+        return max(0, min(self.max_age, left))
+
+    @property
+    def _stated(self) -> datetime:
+        """Last-Modified, in whole seconds.
+
+        A second change in the same second must not hide behind the first one. So the second itself is only
+        stated when it has surely passed for all who write, and the one before it until then.
+        """
+        floor = _floor(self.modified)
+        return floor if self.looked >= floor + _SETTLED else floor - timedelta(seconds=1)
+
+
+def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]) -> Answer:
     """An answer that comes with the package, and changes with the version alone."""
     installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
-    return Answer(body, media_type, modified=installed, looked=installed + _SETTLED)
+    return Answer(body, media_type, installed, installed + _SETTLED, max_age, headers=headers)
 
 
-def respond(answer: Answer, request: Request, max_age: int) -> Response:
-    """The response to a GET or HEAD: 304 where the client has it, else compressed where it may be.
-
-    :param max_age: seconds that caches may keep it, unless it will change before.
-    """
-    zipped = len(answer.body) >= _SMALL and request.accept_encodings.quality("gzip") > 0
-    tag = f"{answer.etag}-gzip" if zipped else answer.etag
-    if answer.due is not None:
-        max_age = max(0, min(max_age, math.ceil((answer.due - answer.looked).total_seconds())))
-    if _has_it(answer, request):
-        response: Response = _NotModified(status=304)
-    else:
-        body = gzip.compress(answer.body, 6, mtime=0) if zipped else answer.body
-        response = Response(body, content_type=f"{answer.media_type}; charset=utf-8")
-        if zipped:
-            response.headers["Content-Encoding"] = "gzip"
-    response.set_etag(tag)
-    response.headers["Last-Modified"] = http_date(_stated(answer))
-    response.headers["Cache-Control"] = f"public, max-age={max_age}, stale-if-error=86400"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+def respond(answer: Answer, environ: Mapping[str, Any]) -> Response:
+    """An answer as Flask wants it."""
+    status, headers, body = answer.fit(environ)
+    return (_NotModified if status == 304 else Response)(body, status, headers)
 
 
 class _NotModified(Response):
@@ -79,25 +138,17 @@ class _NotModified(Response):
         return headers
 
 
-def _has_it(answer: Answer, request: Request) -> bool:
-    """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since."""
-    if "If-None-Match" in request.headers:
-        known = request.if_none_match
-        return known.star_tag or answer.etag in {
-            _SUFFIX.sub("", tag) for tag in known.as_set(include_weak=True)
-        }
-    since = request.if_modified_since
-    return since is not None and since >= _floor(answer.modified)
+@lru_cache(1024)
+def liked(accepted: str) -> str:
+    """The content coding that an Accept-Encoding header likes best, `""` for none (RFC 9110 §12.5.3)."""
+    given = parse_accept_header(accepted, Accept)
+    best = max(ENCODINGS, key=lambda coding: float(given.quality(coding)))
+    return best if given.quality(best) > 0 and given.quality(best) >= given.quality("identity") else ""
 
 
-def _stated(answer: Answer) -> datetime:
-    """Last-Modified, in whole seconds.
-
-    A second change in the same second must not hide behind the first one. So the second itself is only
-    stated when it has surely passed for all who write, and the one before it until then.
-    """
-    floor = _floor(answer.modified)
-    return floor if answer.looked >= floor + _SETTLED else floor - timedelta(seconds=1)
+@lru_cache(1024)
+def _tags(header: str) -> ETags:
+    return parse_etags(header)
 
 
 def _floor(moment: datetime) -> datetime:

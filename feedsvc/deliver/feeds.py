@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
-from feedsvc import select
-from feedsvc.deliver.caching import Answer, respond
+from feedsvc import query, select
+from feedsvc.deliver.caching import A_DAY, Answer, respond
 from feedsvc.errors import NotFound, Renamed
-from feedsvc.model import KINDS, Clock, FeedQuery, Site
-from feedsvc.render import FORMATS
+from feedsvc.model import Clock, Feed, Site
+from feedsvc.query import KINDS, FeedQuery, Selector
+from feedsvc.render import FORMATS, render
 
 Snapshots = Callable[[], AbstractContextManager[select.Snapshot]]
 """Opens a snapshot of the store."""
@@ -23,18 +24,49 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
     blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
     @blueprint.get("/<kind>.<format>")
-    @blueprint.get("/<kind>/<category>.<format>")
-    def feed(kind: str, format: str, category: str | None = None) -> Response:
+    @blueprint.get("/<kind>/<selector>.<format>")
+    def feed(kind: str, format: str, selector: str | None = None) -> Response:
         """One feed."""
         if kind not in KINDS or format not in FORMATS or kind not in FORMATS[format].kinds:
             raise NotFound("There is no such feed.")
-        query = FeedQuery(kind, format, category)
+        wanted = query.parse(kind, format, selector, request.args.to_dict(flat=False), site.language)
+        looked = clock()
         try:
-            return respond(answer(query), request, max_age)
+            with snapshots() as snapshot:
+                found = select.feed(snapshot, wanted, site, looked)
         except Renamed as error:
-            return moved(site.public_url + replace(query, category=error.new).path)
+            return moved(replace(wanted, selector=Selector.parse(error.new)))
+        if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
+            return moved(wanted)
+        answer = Answer(
+            render(found),
+            FORMATS[format].media_type,
+            found.updated,
+            looked,
+            A_DAY if found.lasting else max_age,
+            found.due,
+            headers_of(found),
+        )
+        return respond(answer, request.environ)
 
-    def moved(url: str) -> Response:
+    @blueprint.get("/<kind>")
+    def section(kind: str) -> Response:
+        """The page of a section."""
+        if kind not in KINDS:
+            raise NotFound("There is no such feed.")
+        return redirect(f"{site.public_url}/feeds/{kind}.html")
+
+    @blueprint.get("")
+    @blueprint.get("/")
+    def all_feeds() -> Response:
+        """The directory of all."""
+        return redirect(f"{site.public_url}/")
+
+    def moved(to: FeedQuery) -> Response:
+        """A redirect to the canonical spelling of a selector, with the query as it was asked."""
+        return redirect(site.public_url + FeedQuery(to.kind, to.format, to.selector).path)
+
+    def redirect(url: str) -> Response:
         """A permanent redirect that keeps the query."""
         asked = request.query_string.decode("latin-1")
         headers = {
@@ -43,18 +75,12 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         }
         return Response(status=301, headers=headers)
 
-    def answer(query: FeedQuery) -> Answer:
-        looked = clock()
-        with snapshots() as snapshot:
-            found = select.feed(snapshot, query, site, looked)
-        form = FORMATS[query.format]
-        return Answer(form.render(found), form.media_type, found.updated, looked, found.due)
-
-    @blueprint.after_request
-    def name_itself(response: Response) -> Response:
-        """The Link header that names the feed's canonical URL (RFC 8288)."""
-        if response.status_code in (200, 304):
-            response.headers["Link"] = f'<{site.public_url}{request.path}>; rel="self"'
-        return response
-
     return blueprint
+
+
+def headers_of(feed: Feed) -> tuple[tuple[str, str], ...]:
+    """What is said of a feed beside its validators: its own URL, and that crawlers need not keep it."""
+    found = [("Link", f'<{feed.self_url}>; rel="self"')]
+    if feed.query.format == "html" and not feed.query.is_plain:
+        found.append(("X-Robots-Tag", "noindex"))
+    return tuple(found)

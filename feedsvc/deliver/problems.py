@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc import errors
 from feedsvc.deliver.caching import packaged, respond
+from feedsvc.model import Site
+from feedsvc.render import PAGES
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def status_of(error: errors.FeedsvcError) -> int:
 _GENERIC = "The status says it all (RFC 9110)."
 
 
-def problems_blueprint(public_url: str, max_age: int) -> Blueprint:
+def problems_blueprint(site: Site, max_age: int) -> Blueprint:
     """Pages that say what each error type means, and the handlers that answer with them."""
     blueprint = Blueprint("problems", __name__)
 
@@ -61,8 +63,8 @@ def problems_blueprint(public_url: str, max_age: int) -> Blueprint:
         """What an error type means."""
         for problem in PROBLEMS.values():
             if problem.slug == slug:
-                page = render_template("problem.html", problem=problem).encode()
-                return respond(packaged(page, "text/html"), request, max_age)
+                page = PAGES.page("problem.html", site, problem=problem)
+                return respond(packaged(page, "text/html", max_age), request.environ)
         raise errors.NotFound(f"There is no error type “{slug}”.")
 
     @blueprint.app_errorhandler(errors.FeedsvcError)
@@ -92,7 +94,7 @@ def problems_blueprint(public_url: str, max_age: int) -> Blueprint:
 
     def document(problem: Problem, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
         body: dict[str, object] = {
-            "type": f"{public_url}/problems/{problem.slug}",
+            "type": f"{site.public_url}/problems/{problem.slug}",
             "title": problem.title,
             "status": problem.status,
             "detail": detail,

@@ -11,7 +11,6 @@ from typing import Any
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
-from marshmallow import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
@@ -20,13 +19,13 @@ from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     Answered,
     check_body,
-    faults,
     idempotency_key,
+    loaded,
     repeatable,
 )
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.streams import array, ndjson
-from feedsvc.model import KINDS, SCOPES, Entry
+from feedsvc.model import KINDS, Entry
 from feedsvc.store import Store, Writer
 
 GROUP = 100
@@ -60,7 +59,7 @@ def batch_blueprint(
     """
     blueprint = Blueprint("batch", __name__, url_prefix="/api/v1/batch")
 
-    scopes = [scope for scope in SCOPES if scope.endswith(":write")]
+    scopes = [f"{kind}:write" for kind in KINDS]
     lines = [
         {"action": "put", "kind": "news", **EXAMPLES["Article"]},
         {"action": "delete", "kind": "events", "id": "hoi-sach"},
@@ -109,12 +108,10 @@ def batch_blueprint(
             return Line(index, id=id if isinstance(id, str) else None, error=Invalid(*wrong))
         if f"{kind}:write" not in current_token().scopes:
             return Line(index, kind, id, error=Forbidden(f"The token lacks the scope {kind}:write."))
-        if action == "delete":
-            return Line(index, kind, id)
         try:
-            return Line(index, kind, id, schemas[kind].load(fields))
-        except ValidationError as error:
-            return Line(index, kind, id, error=Invalid(*faults(error.messages)))
+            return Line(index, kind, id, None if action == "delete" else loaded(schemas[kind], fields))
+        except Invalid as error:
+            return Line(index, kind, id, error=error)
 
     def store_group(group: list[Line]) -> list[dict[str, Any]]:
         """The results of a group's lines, those that can be stored in one transaction."""

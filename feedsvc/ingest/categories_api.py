@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
 from flask import Response, request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
-from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
-from feedsvc.ingest.documents import merge
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     BodyParser,
-    faults,
+    patched,
     read_document,
     refuse_parameters,
-    revalidated,
 )
 from feedsvc.ingest.schemas import CategorySchema
-from feedsvc.model import Category
+from feedsvc.model import Category, Clock
 from feedsvc.store import Store
 
+Publish = Callable[[Any, datetime, datetime], Response]
+"""Answers a public request with a document: when it last changed, and when that was looked at."""
 
-def categories_blueprint(store: Store, door: Door) -> Blueprint:
+
+def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Clock) -> Blueprint:
     """The categories under `/api/v1/categories`; anyone may read them."""
     blueprint = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
     blueprint.ARGUMENTS_PARSER = BodyParser()
     schema = CategorySchema()
     may_write, scopes = door.requires("categories:write"), ["categories:write"]
 
-    @blueprint.get("")
-    @blueprint.doc(**call(200, schema="Categories"))
+    @blueprint.get("", parameters=["If-None-Match"])
+    @blueprint.doc(**call(200, schema="Categories", returns=["ETag", "Last-Modified"], unchanged=True))
     def all() -> Response:
         """Every category, by slug."""
         refuse_parameters()
+        looked = clock()
         with store.read() as reader:
-            return revalidated({"categories": schema.dump(reader.categories(), many=True)})
+            found, modified = reader.categories(), reader.last_change([("categories", None)])
+        return publish({"categories": schema.dump(found, many=True)}, modified, looked)
 
     @blueprint.put("/<slug>")
     @blueprint.doc(**call(200, 201, schema="StoredCategory", scopes=scopes, errors=[*WRITTEN, 409]))
@@ -64,13 +70,8 @@ def categories_blueprint(store: Store, door: Door) -> Blueprint:
     def patch(slug: str) -> ResponseReturnValue:
         """Change members of a category by a JSON merge patch; another `slug` renames it."""
         changes = read_document(request)
-        if not isinstance(changes, dict):
-            raise Invalid(Fault("#", "A merge patch is an object."))
         with store.write(current_token().name) as writer:
-            try:
-                category: Category = schema.load(merge(schema.dump(writer.category(slug)), changes))
-            except ValidationError as error:
-                raise Invalid(*faults(error.messages)) from None
+            category: Category = patched(schema, schema.dump(writer.category(slug)), changes)
             if category.slug != slug:
                 writer.rename_category(slug, category.slug)
             writer.put_category(category)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response
+from flask import Response, make_response, request
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.ingest import fields as own
 from feedsvc.ingest.description import call
-from feedsvc.ingest.requests import BodyParser, revalidated
+from feedsvc.ingest.requests import BodyParser
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import KINDS, Change
 from feedsvc.store import Store
@@ -53,6 +53,10 @@ def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Bluep
             found, last = reader.changes(
                 arguments["after"], arguments.get("kind"), arguments.get("category"), arguments["limit"]
             )
-        return revalidated({"changes": [document(change) for change in found], "next": last})
+        response = make_response({"changes": [document(change) for change in found], "next": last})
+        response.headers |= {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
+        response.add_etag()
+        response.make_conditional(request)
+        return response
 
     return blueprint

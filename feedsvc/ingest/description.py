@@ -10,6 +10,7 @@ from flask_smorest import Api
 from marshmallow import Schema
 
 from feedsvc.ingest import fields as own
+from feedsvc.ingest import text, urls
 from feedsvc.ingest.shapes import NAMES, Json, Problem, failures, ref, shapes
 
 WRITTEN = (413, 415, 411, 422)
@@ -85,11 +86,12 @@ _HEADERS: tuple[tuple[str, str, Json], ...] = (
     (
         "Idempotency-Key",
         "Any text of your making: sent again within 24 hours, the request is answered as the first was.",
-        {"pattern": '^(?:[ !#-~]{1,255}|"[ !#-~]{1,253}")$', "examples": ["7f0b1c2e"]},
+        {"pattern": '^(?:[ !#-~]{1,255}|"[ !#-~]{1,255}")$', "examples": ["7f0b1c2e"]},
     ),
 )
 _RETURNED: tuple[tuple[str, str, Json], ...] = (
     ("ETag", "The version, for If-Match and If-None-Match.", {"type": "string"}),
+    ("Last-Modified", "When it last changed, for If-Modified-Since.", {"type": "string"}),
     ("Location", "The URL of what was created.", {"type": "string", "format": "uri"}),
     ("WWW-Authenticate", "The scheme that is meant (RFC 6750).", {"type": "string"}),
     ("Retry-After", "Seconds to wait.", {"type": "integer", "minimum": 0}),
@@ -119,12 +121,12 @@ def declare(api: Api, schemas: Mapping[str, Schema], category: Schema, problems:
     parts.schemas["Place"]["dependentRequired"] = {"latitude": ["longitude"], "longitude": ["latitude"]}
     for name, shape in shapes(parts.schemas).items():
         parts.schema(name, shape)
-    for name, text, form in _HEADERS:
+    for name, meaning, form in _HEADERS:
         parts.parameter(
-            name, "header", {"name": name, "description": text, "schema": {"type": "string", **form}}
+            name, "header", {"name": name, "description": meaning, "schema": {"type": "string", **form}}
         )
-    for name, text, form in _RETURNED:
-        parts.header(name, {"description": text, "schema": form})
+    for name, meaning, form in _RETURNED:
+        parts.header(name, {"description": meaning, "schema": form})
     parts.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": _BEARER})
     for name, response in failures(problems, api.spec.options["servers"][0]["url"]).items():
         parts.response(name, response)
@@ -147,12 +149,19 @@ def description(api: Api) -> Json:
     return document
 
 
+_FIT = f"[^{text.UNFIT}]*"
+
+
 def _own_properties(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> Json:
     """What a field of our own enforces beyond its metadata."""
     if isinstance(field, own.NestedOrUrl):
         return {"anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]}
     if isinstance(field, own.Text) and field.required:
-        return {"minLength": 1, "pattern": r"\S"}
+        return {"minLength": 1, "pattern": rf"^{_FIT}[^\s\x85\u202a-\u202e\u2066-\u2069{text.UNFIT}]{_FIT}$"}
+    if isinstance(field, own.Text):
+        return {"pattern": f"^{_FIT}$"}
+    if isinstance(field, own.Cleaned) and field.function is urls.check:
+        return {"pattern": urls.PATTERN}
     return {}
 
 
@@ -162,6 +171,7 @@ def _complete(schema: Json, example: Json) -> None:
     schema["examples"] = [example]
     if "categories" in properties:
         properties["categories"]["uniqueItems"] = True
+        properties["content_html"]["pattern"] = f"^{_FIT}$"
         schema["not"] = {"required": ["content_html", "content_text"]}
     else:
         schema["required"].remove("slug")  # The path has it.

@@ -9,18 +9,17 @@ from typing import Any
 from flask import Response, request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
 from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
-from feedsvc.ingest.documents import merge
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import (
     Answered,
     BodyParser,
-    faults,
+    patched,
     precondition,
     read_document,
     refuse_parameters,
@@ -131,23 +130,13 @@ def entries_blueprint(
         while True:
             with store.read() as reader:
                 old = reader.entry(id, kind)
-            entry = merged(old, changes)
+            entry: Entry = patched(schema, schema.given(old), changes)
+            if entry.id != id:
+                raise Invalid(Fault("#/id", "The id of an entry does not change."))
             try:
                 return write(entry, partial(_unchanged, check, old))
             except _Overtaken:
                 continue
-
-    def merged(old: Entry, changes: object) -> Entry:
-        """The entry that a patch makes of another; what results is validated as a whole."""
-        if not isinstance(changes, dict):
-            raise Invalid(Fault("#", "A merge patch is an object."))
-        try:
-            entry: Entry = schema.load(merge(schema.given(old), changes))
-        except ValidationError as error:
-            raise Invalid(*faults(error.messages)) from None
-        if entry.id != old.id:
-            raise Invalid(Fault("#/id", "The id of an entry does not change."))
-        return entry
 
     @blueprint.get("/<id>")
     @blueprint.doc(**call(200, **answers, scopes=readers, errors=[404, 410]))

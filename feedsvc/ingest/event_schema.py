@@ -13,7 +13,8 @@ from marshmallow.validate import OneOf, Range
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import recurrence
 from feedsvc.ingest.schemas import Document, EntrySchema, PersonSchema, checked
-from feedsvc.model import EventDetails, Place, Recurrence
+from feedsvc.model import EventDetails, Place
+from feedsvc.recurrence import Recurrence
 
 
 class PlaceSchema(Document):

@@ -8,12 +8,11 @@ from typing import Any
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
-from marshmallow import ValidationError
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.door import Door
-from feedsvc.ingest.requests import faults, read_document, refuse_parameters
+from feedsvc.ingest.requests import loaded, read_document, refuse_parameters
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import KINDS, SCOPES, Clock, Entry
 from feedsvc.store import Store
@@ -42,15 +41,11 @@ def preview_blueprint(
         kind = document.get("kind") if isinstance(document, dict) else None
         if kind not in KINDS:
             raise Invalid(Fault("#/kind", f"Must be {' or '.join(KINDS)}."))
-        schema = schemas[kind]
-        try:
-            loaded: Entry = schema.load(document)
-        except ValidationError as error:
-            raise Invalid(*faults(error.messages)) from None
+        entry = loaded(schemas[kind], document)
         with store.read() as reader:
-            entry = reader.completed(loaded, clock())
+            entry = reader.completed(entry, clock())
         answer = {
-            "entry": schema.dump(entry),
+            "entry": schemas[kind].dump(entry),
             "formats": dict(renderings(entry)),
             "warnings": warnings(document, entry),
         }

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.ingest.fields import in_range
-from feedsvc.model import DAYS, EventDetails, Recurrence
+from feedsvc.model import EventDetails
 from feedsvc.occurrences import futile, is_open, occurrences, starts_itself
+from feedsvc.recurrence import DAYS, Recurrence
 
 MOST = 1000
 """Occurrences of a series that has an end, and dates that are left out or added."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Request, Response, make_response, request
+from flask import Request, request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
@@ -24,6 +25,8 @@ from feedsvc.store import Writer
 
 MOST_FAULTS = 500
 """Faults of one document that are told at most."""
+
+_KEY = re.compile(r'("?)([ !#-~]{1,255})\1')
 
 Answered = tuple[Any, int, dict[str, str]]
 """A view's answer: a JSON document, a status, headers."""
@@ -58,28 +61,18 @@ def precondition(required: bool) -> Callable[[Entry | None], None]:
     return check
 
 
-def revalidated(document: Any) -> Response:
-    """The answer to a public read: who has it already, by its ETag, is answered 304."""
-    response = make_response(document)
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
-
-
 def idempotency_key() -> str | None:
     """The request's Idempotency-Key, bare or quoted.
 
-    :raises Malformed: it is empty, longer than 255 characters, or not of printable ASCII.
+    :raises Malformed: it is empty, longer than 255 characters, or not of printable ASCII without quotes.
     """
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
-    key = given.strip().removeprefix('"').removesuffix('"')
-    if not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-        raise Malformed("Idempotency-Key: 1 to 255 printable ASCII characters are needed.")
-    return key
+    found = _KEY.fullmatch(given.strip())
+    if found is None:
+        raise Malformed("Idempotency-Key: 1 to 255 printable ASCII characters but quotes are needed.")
+    return found[2]
 
 
 def repeatable(writer: Writer, fingerprint: str, respond: Callable[[], Answered]) -> Answered:
@@ -120,6 +113,28 @@ def read_document(req: Request) -> Any:
     if not req.is_json:
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     return documents.parse(req.get_data())
+
+
+def loaded(schema: Schema, document: Any) -> Any:
+    """What a schema makes of a document.
+
+    :raises Invalid: with a pointer to each fault.
+    """
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise Invalid(*faults(error.messages)[:MOST_FAULTS]) from None
+
+
+def patched(schema: Schema, stored: dict[str, Any], changes: Any) -> Any:
+    """What a schema makes of a stored document with a merge patch applied (RFC 7396).
+
+    :raises Invalid: as `loaded`; a null for a member that there is not is refused too.
+    """
+    if not isinstance(changes, dict):
+        raise Invalid(Fault("#", "A merge patch is an object."))
+    unknown = dict.fromkeys(changes.keys() - schema.fields.keys())
+    return loaded(schema, documents.merge(stored, changes) | unknown)
 
 
 class BodyParser(FlaskParser):

@@ -41,7 +41,8 @@ def shapes(known: Mapping[str, Json]) -> dict[str, Json]:
     def like(name: str, required: Iterable[str], **members: Json) -> Json:
         """An object with the members of a schema and some more, or some that are told anew."""
         same = {member: ref(f"{name}/properties/{member}") for member in known[name]["properties"]}
-        return _object({**same, **members}, required)
+        never = {key: known[name][key] for key in ("not",) if key in known[name]}
+        return {**_object({**same, **members}, required), **never}
 
     for kind, name in NAMES.items():
         needed, is_kind = known[name]["required"], {"const": kind}
@@ -60,11 +61,13 @@ def shapes(known: Mapping[str, Json]) -> dict[str, Json]:
             name, ["action", "kind", "id", *needed], action={"const": "put"}, kind=is_kind
         )
     for name in (*NAMES.values(), "Category"):
-        found[f"{name}Patch"] = {
-            "type": "object",
-            "description": f"A JSON merge patch (RFC 7396); what it results in is held to {name}.",
-            "propertyNames": {"enum": list(known[name]["properties"])},
+        fixed = {"id", "slug", *known[name]["required"]}
+        members = {
+            member: _patch(form, ref(f"{name}/properties/{member}"), member not in fixed)
+            for member, form in known[name]["properties"].items()
         }
+        said = f"A JSON merge patch (RFC 7396); what it results in is held to {name}."
+        found[f"{name}Patch"] = {**_object(members, ()), "description": said}
     gone: Json = {"action": {"const": "delete"}, "kind": {"enum": list(KINDS)}, "id": {"type": "string"}}
     found["DeletionLine"] = {"type": "object", "properties": gone, "required": list(gone)}
     found["Deletion"] = _object({"seq": _SEQ, **gone, "guid": {"type": "string"}})
@@ -118,6 +121,15 @@ def _object(properties: Json, required: Iterable[str] | None = None) -> Json:
     """A closed object, whose members are all required unless it is said which."""
     names = list(properties if required is None else required)
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+
+
+def _patch(form: Json, whole: Json, optional: bool) -> Json:
+    """What a patch may have for a member: null takes it away, and of an object some members are enough."""
+    if "$ref" in form:
+        return {"type": ["object", "null"]}
+    if "anyOf" in form:
+        return {"type": ["object", "string", "null"]}
+    return {"anyOf": [whole, {"type": "null"}]} if optional else whole
 
 
 def failures(problems: Iterable[Problem], url: str) -> dict[str, Json]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# XML 1.0 §2.2 (Char): what may not stand in a document at all; and the noncharacters that end each plane.
+UNFIT = r"\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
+"""What may not stand in a document at all (XML 1.0 §2.2, Char), for a pattern's character class."""
+
+# And what such a pattern cannot name: surrogates, and the noncharacters that end each other plane.
 _FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+    f"[{UNFIT}\ud800-\udfff"
     + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17))
     + "]"
 )

@@ -10,11 +10,11 @@ from feedsvc.ingest import text
 MAX_LENGTH = 2048
 
 # White space, controls, bidi controls and what delimits URLs in text and markup (RFC 3986 appendix C).
-_FORBIDDEN = re.compile(
-    '[\x00-\x20\x7f-\xa0<>"\\\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]'
-)
-_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-_HOST = re.compile(r"[^\s/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\]")
+_UNFIT = r'\x00-\x20\x7f-\xa0<>"\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff'
+_FORBIDDEN = re.compile(f"[{_UNFIT}]|%(?![0-9A-Fa-f]{{2}})")
+_HOST = rf"(?:[^{_UNFIT}/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\])"
+PATTERN = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{0,5}})?(?:[/?#](?:[^{_UNFIT}%]|%[0-9A-Fa-f]{{2}})*)?$"
+_WHOLE = re.compile(PATTERN)
 
 
 def check(url: str) -> str:
@@ -25,19 +25,19 @@ def check(url: str) -> str:
     if len(url) > MAX_LENGTH:
         raise ValueError(f"Longer than {MAX_LENGTH} characters.")
     text.clean(url)  # for what it refuses; the bytes of a URL are nobody's to normalise
-    if _FORBIDDEN.search(url) or _BARE_PERCENT.search(url):
+    if _FORBIDDEN.search(url):
         raise ValueError(
             "A URL holds no spaces, control characters, quotes or brackets; percent-encode them."
         )
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        port = parts.port
     except ValueError:
         raise ValueError("Not a valid URL.") from None
     if parts.scheme not in ("http", "https"):
         raise ValueError("Not an absolute http:// or https:// URL.")
     if "@" in parts.netloc:
         raise ValueError("A URL with a user name or password is not published.")
-    if port == 0 or not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
+    if port == 0 or not _WHOLE.fullmatch(url):
         raise ValueError("Not a valid URL.")
     return url

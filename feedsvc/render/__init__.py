@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from feedsvc.model import KINDS, Entry, Feed, FeedQuery, Site
-from feedsvc.render import atom, ics, rss
+from feedsvc.model import Entry, Feed, Site
+from feedsvc.query import KINDS, FeedQuery
+from feedsvc.render import atom, html, ics, json_feed, rss
+from feedsvc.render.html import Pages
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,15 +27,37 @@ class Format:
 FORMATS = {
     "rss": Format(rss.MEDIA_TYPE, "RSS", rss.render),
     "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
+    "json": Format(json_feed.MEDIA_TYPE, "JSON Feed", json_feed.render),
     "ics": Format(ics.MEDIA_TYPE, "iCalendar", ics.render, ("events",)),
 }
+PAGES = Pages(FORMATS)
+FORMATS["html"] = Format(html.MEDIA_TYPE, "HTML", PAGES.feed)
+
+
+def render(feed: Feed) -> bytes:
+    """A feed in the format of its query. An entry that cannot be written is left out and logged."""
+    form = FORMATS[feed.query.format]
+    try:
+        return form.render(feed)
+    except Exception:
+        sound = tuple(entry for entry in feed.entries if _can_render(replace(feed, entries=(entry,)), form))
+        return form.render(replace(feed, entries=sound))
+
+
+def _can_render(feed: Feed, form: Format) -> bool:
+    try:
+        form.render(feed)
+    except Exception:
+        _log.exception("entry %s is left out of %s", feed.entries[0].id, feed.query.path)
+        return False
+    return True
 
 
 def renderings(entry: Entry, site: Site) -> dict[str, str]:
     """A feed of one entry in each format."""
     return {
-        name: form.render(
-            Feed(FeedQuery(entry.kind, name), site, None, entry.updated, None, (entry.as_seen(),))
+        name: render(
+            Feed(FeedQuery(entry.kind, name), site, updated=entry.updated, entries=(entry.as_seen(),))
         ).decode()
         for name, form in FORMATS.items()
         if entry.kind in form.kinds

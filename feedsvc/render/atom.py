@@ -7,7 +7,18 @@ from feedgen.feed import FeedGenerator
 
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
-from feedsvc.render.documents import Element, Format, add, add_event, add_media, document, link
+from feedsvc.render.documents import (
+    Element,
+    Format,
+    add,
+    add_event,
+    add_license,
+    add_links,
+    add_media,
+    document,
+    link,
+    local,
+)
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/atom+xml"
@@ -37,6 +48,12 @@ class _Atom(Format):
         if entry.rights:
             item.rights(entry.rights)
 
+    def extend_feed(self, element: Element, feed: Feed) -> None:
+        add_links(element, feed, MEDIA_TYPE, "link")
+        for tombstone in feed.tombstones:
+            left = local(tombstone.when, feed).isoformat()
+            add(element, "at:deleted-entry", ref=tombstone.entry.guid, when=left)
+
     def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
         if entry.language != feed.site.language:
             element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
@@ -57,6 +74,7 @@ class _Atom(Format):
             add(element, "dc:source", entry.source.name)
             if entry.source.url:
                 add(element, "link", rel="via", title=entry.source.name, href=uri(entry.source.url))
+        add_license(element, entry)
         add_media(element, entry)
         add_event(element, entry)
 

@@ -7,11 +7,9 @@ over functions that extend feedgen's channel or feed, and its items or entries.
 
 from __future__ import annotations
 
-import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,22 +18,26 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 
 from feedsvc.model import Entry, Feed
+from feedsvc.occurrences import settled
 from feedsvc.render import words
 from feedsvc.render.body import body
-from feedsvc.render.uris import uri
+from feedsvc.render.uris import is_url, uri
 
 Element = Any
 """An lxml element; lxml's stubs know too few of them."""
 
 NAMESPACES = {
+    "at": "http://purl.org/atompub/tombstones/1.0",
     "atom": "http://www.w3.org/2005/Atom",
     "dc": "http://purl.org/dc/elements/1.1/",
+    "dcterms": "http://purl.org/dc/terms/",
     "ev": "http://purl.org/rss/1.0/modules/event/",
+    "fh": "http://purl.org/syndication/history/1.0",
     "georss": "http://www.georss.org/georss",
     "media": "http://search.yahoo.com/mrss/",
+    "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
-_log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
 """feedgen sets the locale of the whole process while it writes a date."""
 
@@ -52,6 +54,10 @@ class Format(ABC):
         """Tell feedgen what only this format says of an entry."""
 
     @abstractmethod
+    def extend_feed(self, element: Element, feed: Feed) -> None:
+        """Add elements to the feed or channel."""
+
+    @abstractmethod
     def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
         """Add elements to an entry or item."""
 
@@ -61,30 +67,18 @@ class Format(ABC):
 
 
 def document(feed: Feed, form: Format) -> bytes:
-    """A feed as XML. An entry that cannot be written is left out and logged."""
+    """A feed as XML."""
     with _one_at_a_time:
-        try:
-            return form.write(_generator(feed, form))
-        except (ValueError, TypeError, AttributeError, UnicodeError):
-            sound = tuple(
-                entry for entry in feed.entries if _can_write(replace(feed, entries=(entry,)), form)
-            )
-            return form.write(_generator(replace(feed, entries=sound), form))
-
-
-def _can_write(feed: Feed, form: Format) -> bool:
-    try:
-        form.write(_generator(feed, form))
-    except (ValueError, TypeError, AttributeError, UnicodeError):
-        _log.exception("entry %s is left out of %s", feed.entries[0].id, feed.query.path)
-        return False
-    return True
+        return form.write(_generator(feed, form))
 
 
 def _generator(feed: Feed, form: Format) -> FeedGenerator:
     site = feed.site
     generator = FeedGenerator()
-    generator.register_extension("own", _Namespaces, _Elements)
+    generator.register_extension("own", _FeedElements, _EntryElements)
+    generator.own.extend = lambda element: form.extend_feed(element, feed)
+    # feedgen declares the first where it is needed; validators do not know the second.
+    generator.own.unused = {"atom", *(() if feed.tombstones else ("at",))}
     generator.id(feed.self_url)
     generator.title(words.feed_title(feed))
     generator.updated(local(feed.updated, feed))
@@ -99,13 +93,13 @@ def _generator(feed: Feed, form: Format) -> FeedGenerator:
         item.guid(entry.guid)
         item.link(href=uri(link(entry, feed)), rel="alternate")
         item.updated(local(entry.updated, feed))
-        item.published(local(entry.announced, feed))
+        item.published(local(entry.dated(feed.query), feed))
         # Before the content: feedgen's summary is the RSS description, which the content would become.
         summary = words.summary(entry, site)
         if summary:
             item.summary(summary)
         content = body(entry, site)
-        if content:
+        if content and feed.query.content != "summary":
             item.content(content, type="html")
         for category in entry.categories:
             item.category(
@@ -137,6 +131,24 @@ def add(parent: Element, name: str, text: str | None = None, **attributes: objec
     return element
 
 
+def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
+    """The archives of a feed (RFC 5005 §4), as links that are named so, and the licence of its entries."""
+    if feed.query.archive:
+        add(parent, "fh:archive")
+        add(parent, name, rel="current", type=media_type, href=feed.url(feed.query.archives))
+    for rel, query in (("prev-archive", feed.older), ("next-archive", feed.newer)):
+        if query:
+            add(parent, name, rel=rel, type=media_type, href=feed.url(query))
+    if is_url(feed.site.rights):
+        add(parent, name, rel="license", href=uri(feed.site.rights))
+
+
+def add_license(parent: Element, entry: Entry) -> None:
+    """The terms of an entry where they are a document of their own (DCMI Metadata Terms)."""
+    if is_url(entry.rights):
+        add(parent, "dcterms:license", uri(entry.rights or ""))
+
+
 def add_media(parent: Element, entry: Entry) -> None:
     """The picture with its caption and credit (Media RSS 1.5.1)."""
     image = entry.image
@@ -162,7 +174,7 @@ def add_media(parent: Element, entry: Entry) -> None:
 
 def add_event(parent: Element, entry: Entry) -> None:
     """When and where an event takes place (RSS 1.0 event module; GeoRSS Simple)."""
-    event = entry.event
+    event = settled(entry)
     if event is None:
         return
     add(parent, "ev:startdate", event.start.isoformat())
@@ -181,12 +193,21 @@ def _extension(form: Format, entry: Entry, feed: Feed) -> Callable[[Element], No
     return lambda element: form.extend_entry(element, entry, feed)
 
 
-class _Namespaces(BaseExtension):  # type: ignore[misc]
+class _FeedElements(BaseExtension):  # type: ignore[misc]
+    extend: Callable[[Element], None]
+    unused: set[str]
+
     def extend_ns(self) -> dict[str, str]:
-        return {prefix: uri for prefix, uri in NAMESPACES.items() if prefix != "atom"}
+        return {name: uri for name, uri in NAMESPACES.items() if name not in self.unused}
+
+    def extend_atom(self, feed: Element) -> None:
+        self.extend(feed)
+
+    def extend_rss(self, rss: Element) -> None:
+        self.extend(rss[0])
 
 
-class _Elements(BaseEntryExtension):  # type: ignore[misc]
+class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
     extend: Callable[[Element], None]
 
     def extend_atom(self, entry: Element) -> None:

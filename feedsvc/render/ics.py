@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -24,8 +24,9 @@ from icalendar.prop import (
     vUri,
 )
 
-from feedsvc.model import Entry, EventDetails, Feed, Recurrence, Site
+from feedsvc.model import Entry, EventDetails, Feed, Site
 from feedsvc.occurrences import END_OF_TIME, over
+from feedsvc.recurrence import Recurrence
 from feedsvc.render import words
 from feedsvc.render.body import plain
 from feedsvc.render.uris import uri
@@ -39,8 +40,6 @@ _AHEAD = timedelta(days=3653)
 
 Properties = Mapping[str, Any]
 """icalendar's values by name; those that are None are left out."""
-
-_log = logging.getLogger(__name__)
 
 
 def render(feed: Feed) -> bytes:
@@ -60,7 +59,10 @@ def render(feed: Feed) -> bytes:
         "COLOR": vText(_COLOR),
         "IMAGE": vUri(uri(site.icon), params={"VALUE": "URI"}) if site.icon else None,
     }
-    return _calendar(about, site, [*feed.entries, *(tombstone.entry for tombstone in feed.tombstones)])
+    events = feed.entries
+    if feed.query.content == "summary":
+        events = tuple(replace(entry, content_html=None, content_text=None) for entry in events)
+    return _calendar(about, site, (*events, *(tombstone.entry for tombstone in feed.tombstones)))
 
 
 def render_entry(entry: Entry, site: Site) -> bytes:
@@ -69,15 +71,11 @@ def render_entry(entry: Entry, site: Site) -> bytes:
 
 
 def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
-    """A calendar with the zones of its events. An entry that cannot be written is left out and logged."""
+    """A calendar with the zones that its events need."""
     years: dict[str, set[int]] = defaultdict(set)
     events = []
     for entry in entries:
-        try:
-            events.append(_event(entry, site).to_ical())
-        except (ValueError, TypeError, AttributeError, UnicodeError):
-            _log.exception("entry %s is left out of the calendar", entry.id)
-            continue
+        events.append(_event(entry, site).to_ical())
         if entry.event and not entry.event.all_day:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
     years.pop("UTC", None)
@@ -90,8 +88,7 @@ def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
 
 def _event(entry: Entry, site: Site) -> Event:
     details = entry.event
-    if details is None:
-        raise ValueError("it is no event")
+    assert details is not None
     organizer, place, image = details.organizer, details.location, entry.image
     titles, description = [category.title for category in entry.categories], plain(entry, site)
     language = {"LANGUAGE": entry.language} if entry.language != site.language else {}

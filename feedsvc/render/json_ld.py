@@ -6,8 +6,9 @@ import json
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from feedsvc.model import DAYS, Entry, EventDetails, Person, Place, Site
+from feedsvc.model import Entry, EventDetails, Person, Place, Site
 from feedsvc.occurrences import settled
+from feedsvc.recurrence import DAYS
 from feedsvc.render.uris import uri
 
 Json = dict[str, Any]

@@ -10,10 +10,21 @@ from feedgen.feed import FeedGenerator
 
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
-from feedsvc.render.documents import Element, Format, add, add_event, add_media, document
+from feedsvc.render.documents import (
+    Element,
+    Format,
+    add,
+    add_event,
+    add_license,
+    add_links,
+    add_media,
+    document,
+)
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/rss+xml"
+MINUTES = 15
+"""How often a reader may well look; it costs next to nothing to find nothing new."""
 
 
 def render(feed: Feed) -> bytes:
@@ -28,6 +39,7 @@ class _Rss(Format):
         title = _as_html(words.feed_title(feed))
         generator.title(title)
         generator.description(_as_html(words.feed_description(feed)))
+        generator.ttl(MINUTES)
         if feed.site.icon:
             generator.image(url=uri(feed.site.icon), title=title, link=uri(feed.home_url))
         if feed.site.contact:
@@ -42,6 +54,11 @@ class _Rss(Format):
         if entry.source and entry.source.url:
             item.source(uri(entry.source.url), entry.source.name)
 
+    def extend_feed(self, element: Element, feed: Feed) -> None:
+        add(element, "sy:updatePeriod", "hourly")
+        add(element, "sy:updateFrequency", str(60 // MINUTES))
+        add_links(element, feed, MEDIA_TYPE, "atom:link")
+
     def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
         for author in entry.authors:
             add(element, "dc:creator", author.name)
@@ -51,6 +68,7 @@ class _Rss(Format):
             add(element, "dc:language", entry.language)
         if entry.rights:
             add(element, "dc:rights", entry.rights)
+        add_license(element, entry)
         add_media(element, entry)
         add_event(element, entry)
 

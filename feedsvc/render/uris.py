@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
 
@@ -23,3 +24,8 @@ def uri(iri: str) -> str:
             quote(parts.fragment, safe="/?%:@!$&'()*+,;=~-._"),
         )
     )
+
+
+def is_url(text: str | None) -> bool:
+    """Whether rights are named by a URL instead of in words."""
+    return re.fullmatch(r"https?://\S+", text or "") is not None

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, get_day_names, get_timezone_location
+from babel.dates import format_date, format_skeleton, format_time, get_day_names, get_timezone_location
 from babel.lists import format_list
 
-from feedsvc.model import DAYS, Entry, EventDetails, Feed, Recurrence, Site
+from feedsvc.model import Entry, EventDetails, Feed, Site
 from feedsvc.occurrences import is_open, last, settled
+from feedsvc.recurrence import DAYS, Recurrence
 
 _PHRASES = {
     "vi": {
         "news": "Tin tức mới nhất",
         "events": "Sự kiện mới nhất",
+        "without": "trừ {}",
         "source": "Nguồn: {}",
         "photo": "Ảnh: {}",
         "cancelled": "Huỷ: {}",
@@ -44,6 +46,7 @@ _PHRASES = {
     "en": {
         "news": "Latest news",
         "events": "Latest events",
+        "without": "without {}",
         "source": "Source: {}",
         "photo": "Photo: {}",
         "cancelled": "Cancelled: {}",
@@ -79,13 +82,22 @@ def phrase(language: str, name: str) -> str:
 
 
 def feed_title(feed: Feed) -> str:
-    """The title of a feed: what, of which category, by whom."""
-    parts = [
-        phrase(feed.site.language, feed.query.kind),
-        feed.category and feed.category.title,
-        feed.site.title,
-    ]
-    return " – ".join(part for part in parts if part)
+    """The title of a feed: its name, and whose it is."""
+    return f"{feed_name(feed)} – {feed.site.title}"
+
+
+def feed_name(feed: Feed) -> str:
+    """What a feed holds: of which kind, of which categories, of which month."""
+    language, query = feed.site.language, feed.query
+    titles = {category.slug: category.title for category in feed.categories}
+    named = _listed([titles[slug] for slug in query.selector.wanted], language, every=query.selector.every)
+    if query.selector.unwanted:
+        without = _listed([titles[slug] for slug in query.selector.unwanted], language)
+        named = f"{named} {phrase(language, 'without').format(without)}".strip()
+    month = query.archive and format_skeleton(
+        "yMMMM", date.fromisoformat(f"{query.archive}-01"), locale=_locale(language)
+    )
+    return " – ".join(part for part in (phrase(language, query.kind), named, month) if part)
 
 
 def feed_description(feed: Feed) -> str:
@@ -181,6 +193,10 @@ def _how_often(event: EventDetails, recurrence: Recurrence, language: str) -> st
 
 def _weekday(day: int, language: str) -> str:
     return _lower(get_day_names(locale=_locale(language))[day])
+
+
+def _listed(titles: list[str], language: str, *, every: bool = False) -> str:
+    return format_list(titles, "standard" if every else "or", _locale(language))
 
 
 def _at(time: str, day: date, language: str) -> str:

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from feedsvc.model import Category, Entry, Feed, FeedQuery, Site
+from feedsvc.model import Category, Entry, Feed, Site, Tombstone
+from feedsvc.query import FeedQuery
+
+
+class Selection(Protocol):
+    """What of a snapshot a query selects; `store.Selection` is one."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]: ...
+    def entries(self) -> list[Entry]: ...
+    def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
+    def stamp(self) -> tuple[datetime, datetime | None]: ...
+    def archive_stamp(self, older: str | None, newer: str | None) -> datetime: ...
+    def newest_month(self, besides: list[Entry]) -> str | None: ...
+    def month_before(self, month: str) -> str | None: ...
+    def month_after(self, month: str) -> str | None: ...
+    def is_over(self, month: str) -> bool: ...
 
 
 class Snapshot(Protocol):
-    """What a feed is made from; `store.Reader` is one."""
+    """What feeds are made from; `store.Reader` is one."""
 
-    def category(self, slug: str) -> Category: ...
-    def stamp(self, kind: str, category: str | None, now: datetime) -> tuple[datetime, datetime | None]: ...
-    def newest(self, query: FeedQuery, now: datetime) -> list[Entry]: ...
+    def select(self, query: FeedQuery, now: datetime) -> Selection: ...
 
 
 def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Feed:
     """The feed that a query asks for, as it stands at `now`.
 
-    :raises NotFound: the category does not exist.
+    :raises NotFound: a category does not exist.
+    :raises Gone: one was retired.
+    :raises Renamed: one has another slug now; `new` is the whole selector by the slugs of today.
     """
-    category = snapshot.category(query.category) if query.category else None
-    updated, due = snapshot.stamp(query.kind, query.category, now)
+    chosen = snapshot.select(query, now)
+    entries = chosen.entries()
+    updated, due = chosen.stamp()
+    month, older, newer, lasting = query.archive, None, None, False
+    if month:
+        older, newer, lasting = chosen.month_before(month), chosen.month_after(month), chosen.is_over(month)
+        updated = chosen.archive_stamp(older, newer)
+    elif query.format != "ics":  # a calendar has no archives
+        older = chosen.newest_month(entries)
+
+    def archive(month: str | None) -> FeedQuery | None:
+        return replace(query.archives, archive=month) if month else None
+
     return Feed(
-        query, site, category, updated, due, tuple(entry.as_seen() for entry in snapshot.newest(query, now))
+        query=query,
+        site=site,
+        categories=chosen.categories,
+        updated=updated,
+        due=due,
+        lasting=lasting,
+        entries=tuple(entry.as_seen() for entry in entries),
+        tombstones=tuple(chosen.tombstones(entries)),
+        older=archive(older),
+        newer=archive(newer),
     )

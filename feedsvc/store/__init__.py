@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from zoneinfo import ZoneInfo
 
 from feedsvc.model import Clock
 from feedsvc.store.database import Database
@@ -18,11 +19,11 @@ __all__ = ["Check", "Reader", "Store", "Writer", "any_version", "keep_settled"]
 
 
 class Store:
-    """A database of entries. Give each process its own."""
+    """A database of entries. Give each process its own. `zone` is the site's: months are by its clocks."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, zone: ZoneInfo) -> None:
         self._database = Database(url)
-        self._clock = clock
+        self._clock, self._zone = clock, zone
         self._upgraded = False
         self.tokens = Tokens(self._database, clock)
 
@@ -33,7 +34,7 @@ class Store:
         :raises Unavailable: where the database does not answer.
         """
         with self._database.read() as connection:
-            yield Reader(connection)
+            yield Reader(connection, self._zone)
 
     @contextmanager
     def write(self, token: str) -> Iterator[Writer]:
@@ -42,8 +43,8 @@ class Store:
         :raises Unavailable: where the database is locked, full, read-only or away.
         """
         with self._database.write() as connection:
-            ledger = Ledger(connection, self._clock, token)
-            yield Writer(connection, ledger)
+            ledger = Ledger(connection, self._clock, self._zone, token)
+            yield Writer(connection, ledger, self._zone)
             ledger.close()
 
     def settle(self) -> int:

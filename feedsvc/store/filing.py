@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -19,8 +20,8 @@ MAX_LEVELS = 8
 class Filing(Reader):
     """The categories' part of a write transaction; it sees its own changes."""
 
-    def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo) -> None:
+        super().__init__(connection, zone)
         self._ledger = ledger
         # What a batch's entries ask for again and again; a step of a category makes it void.
         self._filed: dict[str, tuple[Category, int]] = {}
@@ -167,5 +168,5 @@ class Filing(Reader):
             .join_from(placements, other, other.c.entry_pk == placements.c.entry_pk)
             .where(placements.c.category_id == category_id, placements.c.shown)
         ).all()
-        own = {(kind, category_id) for kind in KINDS}
-        return own | {(row.kind, key) for row in rows for key in (0, row.category_id)}
+        own: set[Topic] = {(kind, category_id, None) for kind in KINDS}
+        return own | {(row.kind, key, None) for row in rows for key in (0, row.category_id)}

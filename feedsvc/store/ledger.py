@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from feedsvc.model import EPOCH, Clock
-from feedsvc.store.tables import changes, ledger, topics
+from feedsvc.store.months import bounds, month_of
+from feedsvc.store.tables import changes, entries, ledger, months, placements, topics
 
-Topic = tuple[str, int]
-"""A kind and a category's key; 0 is the whole kind."""
+Topic = tuple[str, int, str | None]
+"""A kind, a category's key (0 is the whole kind), and the month of publication; None is every month."""
 
-DIRECTORY: Topic = ("categories", 0)
+DIRECTORY: Topic = ("categories", 0, None)
 """Moves with every change of a category."""
+
+_TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
+_ARCHIVES = sa.tuple_(months.c.kind, months.c.category_id)
+_ARCHIVE = sa.tuple_(months.c.kind, months.c.category_id, months.c.month)
 
 
 class Ledger:
@@ -26,8 +32,8 @@ class Ledger:
     Opening it takes the sequence's row lock, so whoever has seen step N has seen all steps before it.
     """
 
-    def __init__(self, connection: sa.Connection, clock: Clock, token: str) -> None:
-        self._connection, self.clock, self._token = connection, clock, token
+    def __init__(self, connection: sa.Connection, clock: Clock, zone: ZoneInfo, token: str) -> None:
+        self._connection, self.clock, self._zone, self._token = connection, clock, zone, token
         row = connection.execute(sa.select(ledger.c.seq, ledger.c.time).with_for_update()).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
@@ -38,6 +44,10 @@ class Ledger:
         """The time now, later than any that the ledger has given before."""
         self._time = max(self.clock(), self._time + timedelta(microseconds=1))
         return self._time
+
+    def month(self, published: datetime) -> str:
+        """The month, by the site's clocks, in whose archive an entry stands."""
+        return month_of(published, self._zone)
 
     def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Topic]) -> int:
         """Note one change and the topics whose feeds it moves; returns its step."""
@@ -59,14 +69,60 @@ class Ledger:
         """Write the steps; the last act before COMMIT, so that their time is as late as can be."""
         if not self._changes:
             return
+        archives = self._filled()
         stamp = {"seq": self._seq, "time": self.tick()}
         self._connection.execute(
             changes.insert(), [{**change, "time": self._time} for change in self._changes]
         )
         if self._topics:
-            key = sa.tuple_(topics.c.kind, topics.c.category_id)
-            self._connection.execute(topics.update().where(key.in_(sorted(self._topics))).values(stamp))
+            keys = {(kind, key) for kind, key, _ in self._topics}
+            self._connection.execute(topics.update().where(_TOPIC.in_(sorted(keys))).values(stamp))
+        self._stamp_archives(archives)
         self._connection.execute(ledger.update().values(stamp))
+
+    def _filled(self) -> dict[tuple[str, int, str], bool]:
+        """Of each archive that was touched, whether it holds anything now."""
+        found = {}
+        for kind, key, month in self._topics:
+            if month is None:
+                continue
+            source = placements if key else entries
+            begin, end = bounds(month, self._zone)
+            where = [source.c.kind == kind, source.c.shown]
+            where += [source.c.published >= begin, source.c.published < end]
+            where += [placements.c.category_id == key] if key else []
+            found[kind, key, month] = bool(self._connection.scalar(sa.select(sa.exists().where(*where))))
+        return found
+
+    def _stamp_archives(self, archives: dict[tuple[str, int, str], bool]) -> None:
+        run, time = self._connection.execute, self._time
+        every = sorted({(kind, key) for kind, key, month in self._topics if month is None})
+        if every:
+            run(months.update().where(_ARCHIVES.in_(every)).values(time=time))
+        if not archives:
+            return
+        known = {
+            (row.kind, row.category_id, row.month): row.filled
+            for row in run(sa.select(months).where(_ARCHIVE.in_(sorted(archives))))
+        }
+        rows = [
+            {
+                "kind": k,
+                "category_id": c,
+                "month": m,
+                "time": time,
+                "filled": archives[k, c, m],
+                "turned": time,
+            }
+            for k, c, m in archives.keys() - known.keys()
+        ]
+        if rows:
+            run(months.insert(), rows)
+        for turned in (False, True):
+            which = [archive for archive in known if (known[archive] != archives[archive]) is turned]
+            values = {"time": time, **({"turned": time, "filled": ~months.c.filled} if turned else {})}
+            if which:
+                run(months.update().where(_ARCHIVE.in_(sorted(which))).values(values))
 
 
 def open_topics(connection: sa.Connection, category_id: int, kinds: Iterable[str]) -> None:

@@ -7,24 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, FeedQuery, LogLine
+from feedsvc.model import Category, Change, Entry, LogLine
+from feedsvc.query import FeedQuery
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
+from feedsvc.store.selection import Found, Selection
 from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
-
-Found = list[tuple[sa.Row[Any], Entry]]
-"""Entries with their rows."""
 
 
 class Reader:
     """One snapshot of the store."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sa.Connection, zone: ZoneInfo) -> None:
+        self._connection, self._zone = connection, zone
 
     def entry(self, id: str, kind: str | None = None) -> Entry:
         """The entry of this id.
@@ -123,48 +122,14 @@ class Reader:
         more = found[limit - 1][0].pk if len(found) > limit else None
         return [entry for _, entry in found[:limit]], more
 
-    def newest(self, query: FeedQuery, now: datetime) -> list[Entry]:
-        """The entries of a feed, newest announced first, ties by guid; of events those not over at `now`."""
-        return [
-            entry for _, entry in self._load(entries.c.pk.in_(self.newest_keys(query, now)), order=_NEWEST)
-        ]
+    def select(self, query: FeedQuery, now: datetime) -> Selection:
+        """What the feed of a query is made from at `now`.
 
-    def newest_keys(self, query: FeedQuery, now: datetime) -> sa.Select[tuple[int]]:
-        """The statement that finds them: a range of one index."""
-        if query.category is None:
-            source, key, where = entries, entries.c.pk, []
-        else:
-            source, key = placements, placements.c.entry_pk
-            where = [placements.c.category_id == self._category_key(query.category)]
-        where += [source.c.kind == query.kind, source.c.shown]
-        if query.kind == "events":
-            where.append(source.c.ends > now)
-        order = (source.c.published.desc(), source.c.guid)
-        return sa.select(key).where(*where).order_by(*order).limit(query.limit)
-
-    def stamp(self, kind: str, category: str | None, now: datetime) -> tuple[datetime, datetime | None]:
-        """When the topic's feeds last changed, and when at the earliest they will by themselves.
-
-        That an event has ended is no step of the ledger, but it leaves the upcoming ones then.
+        :raises NotFound: a category does not exist.
+        :raises Gone: one was retired.
+        :raises Renamed: one has another slug now; `new` is the whole selector by the slugs of today.
         """
-        key = self._category_key(category) if category else 0
-        time: datetime = self._connection.execute(
-            sa.select(topics.c.time).where(topics.c.kind == kind, topics.c.category_id == key)
-        ).scalar_one()
-        moments = sa.select(sa.func.min(entries.c.due)).where(entries.c.kind == kind)
-        if key:
-            moments = moments.join_from(entries, placements).where(placements.c.category_id == key)
-        dues = [self._connection.scalar(moments)]  # also one that has come and is not settled yet
-        if kind == "events":
-            source = placements if key else entries
-            where = [source.c.kind == kind, source.c.shown] + (
-                [placements.c.category_id == key] if key else []
-            )
-            ends = source.c.ends
-            past = self._connection.scalar(sa.select(sa.func.max(ends)).where(*where, ends <= now))
-            time = max(time, past) if past else time
-            dues.append(self._connection.scalar(sa.select(sa.func.min(ends)).where(*where, ends > now)))
-        return time, min((due for due in dues if due), default=None)
+        return Selection(self._connection, self._load, self._zone, query, now)
 
     def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime:
         """The latest stamp among topics, each a kind and a category."""
@@ -266,6 +231,3 @@ class Reader:
             for link in links:
                 placed[link.entry_pk].append(category_from(link))
         return [(row, entry_from(row, tuple(placed[row.pk]))) for row in rows]
-
-
-_NEWEST = (entries.c.published.desc(), entries.c.guid)

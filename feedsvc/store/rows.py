@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Recurrence, Source
+from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source
 from feedsvc.occurrences import over
+from feedsvc.recurrence import Recurrence
 from feedsvc.store.tables import categories, entries, event_details
 
 # The columns that hold JSON, and the value that each object in them stands for.
@@ -61,7 +62,7 @@ def event_row(event: EventDetails) -> dict[str, Any]:
         "status": event.status,
         "location": _json(event.location),
         "organizer": _json(event.organizer),
-        "recurrence": event.recurrence and _recurrence_json(event.recurrence),
+        "recurrence": event.recurrence and event.recurrence.document,
         "previous": event.previous.isoformat() if event.previous else None,
     }
 
@@ -83,16 +84,6 @@ def _event_from(row: sa.Row[Any]) -> EventDetails:
         recurrence=row.event_recurrence and _recurrence_from(row.event_recurrence, zone),
         previous=_moment(row.event_previous, zone) if row.event_previous else None,
     )
-
-
-def _recurrence_json(recurrence: Recurrence) -> dict[str, Any]:
-    """A recurrence with its times as the clocks show them: no instant, one may be skipped by a change."""
-
-    def texts(moments: tuple[date, ...]) -> list[str]:
-        return [(m.replace(tzinfo=None) if isinstance(m, datetime) else m).isoformat() for m in moments]
-
-    found = {"exdates": texts(recurrence.exdates), "rdates": texts(recurrence.rdates)}
-    return {"rrule": recurrence.rrule, **{name: moments for name, moments in found.items() if moments}}
 
 
 def _recurrence_from(found: dict[str, Any], zone: ZoneInfo) -> Recurrence:

@@ -70,6 +70,18 @@ topics = Table(
     Column("time", UTCDateTime, nullable=False),
 )
 
+months = Table(
+    # The stamps of archives: of what was published in one month, YYYY-MM, in the feeds of one topic.
+    "months",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
+    Column("month", KEY, primary_key=True),
+    Column("time", UTCDateTime, nullable=False),
+    Column("filled", sa.Boolean(create_constraint=False), nullable=False),
+    Column("turned", UTCDateTime, nullable=False),  # when it was last filled, or emptied
+)
+
 categories = Table(
     "categories",
     metadata,
@@ -169,6 +181,18 @@ Index(
 Index(
     "ix_placements_ends", placements.c.category_id, placements.c.kind, placements.c.shown, placements.c.ends
 )
+
+tombstones = Table(
+    # Which entry has left the feeds of which topic, and has not come back to any.
+    "tombstones",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),  # 0 is the whole kind
+    Column("kind", KEY, nullable=False),
+    Column("published", UTCDateTime),
+    Column("time", UTCDateTime, nullable=False),
+)
+Index("ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time)
 
 retries = Table(
     # What a request with an Idempotency-Key was answered, for those who send it again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from feedsvc.store.ledger import Ledger, Topic
 from feedsvc.store.moments import standing, starts
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row
-from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
+from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
 
 _CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
 _A_GROUP = 200
@@ -31,8 +32,8 @@ def any_version(old: Entry | None) -> None:
 class Writer(Filing):
     """One write transaction; it sees its own changes."""
 
-    def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
-        super().__init__(connection, ledger)
+    def __init__(self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo) -> None:
+        super().__init__(connection, ledger, zone)
         self.retries = Retries(connection, ledger.clock)
 
     def put(
@@ -99,6 +100,7 @@ class Writer(Filing):
             raise Forbidden(f"The entry is published; to delete it needs the scope {kind}:publish.")
         before, version = self._topics_of(pk), old.version + 1
         seq = self._ledger.record("delete", kind, id, version, before)
+        self._bury(pk, before)
         values = dict.fromkeys(_CONTENT) | {"summary": "", "status": "deleted", "shown": False, "due": None}
         values |= {"version": version, "updated": self._ledger.tick(), "seq": seq}
         values |= {"sequence": old.sequence + 1}
@@ -112,6 +114,10 @@ class Writer(Filing):
         for row, entry in found:
             before = self._topics_of(row.pk)
             shown, due = standing(entry, now)
+            if not shown:
+                self._bury(row.pk, before)
+            elif not row.shown:
+                self._revive(row.pk)
             values = {"shown": shown, "starts": starts(entry, now)}
             self._connection.execute(
                 placements.update().where(placements.c.entry_pk == row.pk).values(values)
@@ -155,8 +161,13 @@ class Writer(Filing):
         wider = self._wider(placed)
         shown, due = standing(entry, self._ledger.clock())
         touched = self._topics_of(pk) if pk else set()
+        if pk and shown:
+            self._revive(pk)
+        elif pk:
+            self._bury(pk, touched)
         if shown:
-            touched |= {(entry.kind, key) for key in (0, *placed, *wider)}
+            month = self._ledger.month(entry.announced)
+            touched |= {(entry.kind, key, month) for key in (0, *placed, *wider)}
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched)
         row = {**entry_row(entry), "shown": shown, "due": due, "seq": seq}
         if pk is None:
@@ -179,11 +190,27 @@ class Writer(Filing):
     def _topics_of(self, pk: int) -> set[Topic]:
         """The topics whose feeds show an entry."""
         shown = self._connection.execute(
-            sa.select(entries.c.kind, placements.c.category_id)
+            sa.select(entries.c.kind, entries.c.published, placements.c.category_id)
             .outerjoin_from(entries, placements)
             .where(entries.c.pk == pk, entries.c.shown)
         ).all()
-        return {(row.kind, key) for row in shown for key in (0, row.category_id or 0)}
+        return {
+            (row.kind, key, self._ledger.month(row.published))
+            for row in shown
+            for key in (0, row.category_id or 0)
+        }
+
+    def _bury(self, pk: int, left: Iterable[Topic]) -> None:
+        """Put a tombstone into each topic whose feeds an entry leaves."""
+        published = self._connection.scalar(sa.select(entries.c.published).where(entries.c.pk == pk))
+        shared = {"entry_pk": pk, "published": published, "time": self._ledger.tick()}
+        rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
+        if rows:
+            self._connection.execute(tombstones.insert(), rows)
+
+    def _revive(self, pk: int) -> None:
+        """Take away the tombstones of an entry that is shown."""
+        self._connection.execute(tombstones.delete().where(tombstones.c.entry_pk == pk))
 
 
 def _rows(entry: Entry) -> tuple[object, ...]:

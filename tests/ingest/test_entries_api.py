@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from flask.testing import FlaskClient
 
 from tests.clocks import Clock
@@ -159,7 +161,7 @@ def test_a_listing_goes_by_pages_and_shows_drafts(editor: Editor) -> None:
     assert editor.send("GET", "/articles?category=nix").status_code == 404
 
 
-def test_categories(editor: Editor, client: FlaskClient) -> None:
+def test_categories(editor: Editor, client: FlaskClient, clock: Clock) -> None:
     full = {
         "title": "Y tế",
         "description": "Sức khoẻ",
@@ -175,6 +177,14 @@ def test_categories(editor: Editor, client: FlaskClient) -> None:
     assert again.status_code == 304
     listed = answer.get_json()["categories"]
     assert [item["slug"] for item in listed] == ["giao-thong", "van-hoa", "y-te"]
+
+    def last_modified() -> datetime | None:
+        clock.forward(seconds=10)
+        return client.get("/api/v1/categories").last_modified
+
+    assert last_modified() == last_modified()
+    assert editor.send("DELETE", "/categories/y-te").status_code == 204
+    assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
 
 
 def test_an_entrys_page(editor: Editor, client: FlaskClient) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from schemathesis import Case, GenerationMode
-from schemathesis.checks import CHECKS, load_all_checks
-from schemathesis.core.result import Ok
 
 from config import Config
 from feedsvc import create_app
@@ -75,6 +69,15 @@ def test_nothing_is_described_that_nothing_refers_to(document: Json) -> None:
         for name in found:
             if kind != "securitySchemes" and name not in ("Error405", "Error428"):
                 assert f"#/components/{kind}/{name}" in text, name
+
+
+def test_every_other_method_is_405(client: FlaskClient, document: Json) -> None:
+    for path, item in document["paths"].items():
+        listed = {method.upper() for method in item.keys() - {"parameters"}}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - listed:
+            answer = client.open(re.sub(r"{\w+}", "nix", path), method=method)
+            assert answer.status_code == 405, (method, path)
+            assert set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == listed
 
 
 def test_it_is_the_same_whoever_asks_and_whenever(config: Config, client: FlaskClient, clock: Clock) -> None:
@@ -156,58 +159,3 @@ def test_if_match_may_be_demanded(config: Config, clock: Clock) -> None:
         (method, path) for method, path, operation in operations(document) if "428" in operation["responses"]
     } == {(m, f"/api/v1/{n}/{{id}}") for m in ("PUT", "PATCH", "DELETE") for n in ("articles", "events")}
     services_of(app).store._database.close()
-
-
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "50"))
-"""Requests an operation; `make soak` asks for more."""
-
-load_all_checks()
-UNFIT: list[Any] = CHECKS.get_by_names(
-    [
-        # Rules such as "the category exists" or "the end follows the start" are in no schema.
-        "positive_data_acceptance",
-        # Text is counted once it is cleaned, and what a batch's lines do wrong is in its results.
-        "negative_data_rejection",
-        # They send requests without the token, or of other methods, that leave through the test's own door.
-        "ignored_auth",
-        "unsupported_method",
-    ]
-)
-
-
-@pytest.fixture
-def tried(config: Config, clock: Clock) -> Iterator[schemathesis.BaseSchema]:
-    """The service as its description has it, without limits to how often one may write."""
-    app = create_app(
-        replace(config, rate_writes="1000000/second", rate_auth_failures="1000000/second"), clock
-    )
-    token = services_of(app).store.tokens.create("editor", SCOPES)
-    editor = Editor(app.test_client(), token)
-    editor.put("/categories/giao-thong", {"title": "Giao thông"})
-    found = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
-    found.config.headers = {"Authorization": f"Bearer {token}"}
-    yield found
-    services_of(app).store._database.close()
-
-
-@pytest.mark.parametrize("mode", GenerationMode)
-def test_the_service_answers_as_described(tried: schemathesis.BaseSchema, mode: GenerationMode) -> None:
-    """In a loop, for schemathesis's own fixtures do not know this pytest."""
-    for found in tried.get_all_operations():
-        assert isinstance(found, Ok)
-        operation = found.ok()
-        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query or operation.headers):
-            continue  # there is nothing that could be wrong
-
-        @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: Case[Any]) -> None:
-            case.call_and_validate(excluded_checks=UNFIT)
-
-        ask()

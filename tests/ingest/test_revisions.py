@@ -75,6 +75,7 @@ def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(editor: Editor)
         ({"url": "javascript:x", "nix": 1}, 422, ["#/nix", "#/url"]),
         ({"image": {"url": None}}, 422, ["#/image/url"]),
         ({"id": "b"}, 422, ["#/id"]),
+        ({"nix": None}, 422, ["#/nix"]),
         ([], 422, ["#"]),
     ],
 )

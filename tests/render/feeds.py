@@ -11,13 +11,13 @@ from feedsvc.model import (
     Entry,
     EventDetails,
     Feed,
-    FeedQuery,
     Image,
     Person,
     Place,
     Site,
     Source,
 )
+from feedsvc.query import FeedQuery, Selector
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SITE = Site(
@@ -100,5 +100,7 @@ def feed(
     kind: str, format: str, *entries: Entry, category: Category | None = None, site: Site = SITE
 ) -> Feed:
     """A feed of some entries."""
-    query = FeedQuery(kind, format, category.slug if category else None)
-    return Feed(query, site, category, datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC), None, entries)
+    named = (category,) if category else ()
+    query = FeedQuery(kind, format, Selector.of(each.slug for each in named))
+    updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)
+    return Feed(query, site, named, updated, entries=entries)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from feedsvc.ingest import text
-from feedsvc.model import Entry, Feed, Person, Place, Recurrence, Tombstone
-from feedsvc.render import FORMATS, ics
-from tests.render.feeds import BARE, CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
+from feedsvc.model import Entry, Feed, Person, Place, Tombstone
+from feedsvc.recurrence import Recurrence
+from feedsvc.render import FORMATS, ics, render
+from tests.render.feeds import CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "calendar.ics"
 PARIS = ZoneInfo("Europe/Paris")
@@ -150,6 +151,9 @@ def test_what_else_may_be() -> None:
     assert not two.keys() & {"ORGANIZER", "LOCATION", "GEO", "IMAGE", "ATTACH", "CATEGORIES", "RRULE"}
     assert (three["STATUS"], three["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hoà nhạc")
     assert three["DESCRIPTION"] == "Đã gỡ: Đăng nhầm."
+    short = feed("events", "ics", CONCERT)
+    short = replace(short, query=replace(short.query, content="summary"))
+    assert read(ics.render(short)).events[0]["DESCRIPTION"] == "Nhạc Giáng sinh"
     assert four["DESCRIPTION"].startswith(
         "Đính chính: 19:30, không phải 19:00.\n\nDòng một\ndòng hai\n\nĐoạn <hai>"
     )
@@ -157,7 +161,7 @@ def test_what_else_may_be() -> None:
 
 def test_what_cannot_be_written_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     broken = replace(CONCERT, id="hong", title="a\ud800b")
-    assert len(read(ics.render(feed("events", "ics", CONCERT, broken, BARE, FAIR))).events) == 2
+    assert len(read(render(feed("events", "ics", CONCERT, broken, FAIR))).events) == 2
     assert "entry hong is left out" in caplog.text
     assert read(ics.render(feed("events", "ics"))).events == []
 

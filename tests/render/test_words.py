@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedsvc.model import EventDetails, Place, Recurrence
+from feedsvc.model import EventDetails, Place
+from feedsvc.recurrence import Recurrence
 from feedsvc.render import words
 from tests.render.feeds import CONCERT, HANOI, SITE
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from config import Config
 from feedsvc.errors import FeedsvcError, Gone, Renamed
-from feedsvc.model import EPOCH, KINDS, Category, Entry, EventDetails, FeedQuery
+from feedsvc.model import EPOCH, Category, Entry, EventDetails
+from feedsvc.query import KINDS, FeedQuery, Selector
 from feedsvc.store import Reader, Store, Writer, tables
 from feedsvc.store.moments import standing
 from tests.clocks import Clock
@@ -39,7 +40,7 @@ Document = tuple[Entry, list[str]]
 
 @pytest.fixture
 def store(config: Config, clock: Clock) -> Iterator[Store]:
-    made = Store(config.database_url, clock)
+    made = Store(config.database_url, clock, config.site_timezone)
     made.upgrade()
     yield made
     made._database.close()
@@ -51,9 +52,12 @@ def document(entry: Entry) -> Document:
 
 def visible(reader: Reader, clock: Clock, kind: str | None, slug: str | None) -> dict[str, Document]:
     """What feeds show; no event here is ever over."""
-    queries = [FeedQuery(one, "atom", slug, ALL) for one in KINDS if kind in (None, one)]
+    selector = Selector.of([slug] if slug else [])
+    queries = [FeedQuery(one, "atom", selector, ALL) for one in KINDS if kind in (None, one)]
     return {
-        entry.id: document(entry.as_seen()) for query in queries for entry in reader.newest(query, clock.now)
+        entry.id: document(entry.as_seen())
+        for query in queries
+        for entry in reader.select(query, clock.now).entries()
     }
 
 
@@ -198,6 +202,8 @@ def reset(store: Store) -> None:
     """As a database is that was just made, with three categories."""
     with store._database.write() as connection:
         for table in (
+            tables.tombstones,
+            tables.months,
             tables.placements,
             tables.event_details,
             tables.entries,

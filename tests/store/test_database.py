@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from feedsvc.errors import Unavailable
-from feedsvc.model import SCOPES, Category, Entry, FeedQuery, utcnow
+from feedsvc.model import SCOPES, Category, Entry, utcnow
+from feedsvc.query import FeedQuery, Selector
 from feedsvc.store import Store
 from feedsvc.store.database import safe_for_wal
 from feedsvc.store.tables import REVISION, UTCDateTime, entries, metadata
@@ -28,7 +30,7 @@ from tests.conftest import Editor
 @contextmanager
 def opened(url: str) -> Iterator[Store]:
     """A store as another process has it."""
-    store = Store(url, utcnow)
+    store = Store(url, utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
     yield store
     store._database.close()
 
@@ -173,10 +175,10 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(store: Store) -
         with store.write("test") as writer:
             writer.put(Entry("a", "news", "Một", "vi"))
             with store.read() as other:
-                assert other.newest(FeedQuery("news", "rss"), utcnow()) == []
-        assert reader.newest(FeedQuery("news", "rss"), utcnow()) == []
+                assert other.select(FeedQuery("news", "rss"), utcnow()).entries() == []
+        assert reader.select(FeedQuery("news", "rss"), utcnow()).entries() == []
     with store.read() as reader:
-        assert len(reader.newest(FeedQuery("news", "rss"), utcnow())) == 1
+        assert len(reader.select(FeedQuery("news", "rss"), utcnow()).entries()) == 1
 
 
 def test_a_locked_database_is_unavailable(
@@ -201,7 +203,7 @@ def test_a_database_without_tables_is_unavailable(store: Store) -> None:
     with store._database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE topics RENAME TO topics_away")
     with pytest.raises(Unavailable), store.read() as reader:
-        reader.stamp("news", None, utcnow())
+        reader.select(FeedQuery("news", "rss"), utcnow()).stamp()
 
 
 @pytest.mark.sqlite
@@ -211,7 +213,9 @@ def test_the_newest_are_read_from_an_index(store: Store, kind: str, slug: str | 
     with store.write("test") as writer:
         writer.put_category(Category("a", "A"))
     with store.read() as reader:
-        statement = reader.newest_keys(FeedQuery(kind, "rss", slug), datetime(2026, 1, 1, tzinfo=UTC))
+        statement = reader.select(
+            FeedQuery(kind, "rss", Selector.of([slug] if slug else [])), datetime(2026, 1, 1, tzinfo=UTC)
+        ).keys()
     sql = str(statement.compile(store._database.engine, compile_kwargs={"literal_binds": True}))
     with store._database.read() as connection:
         plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
@@ -232,7 +236,9 @@ def test_postgresql_reads_the_newest_in_the_order_of_an_index(store: Store, slug
     with store.write("test") as writer:
         writer.put_category(Category("a", "A"))
     with store.read() as reader:
-        statement = reader.newest_keys(FeedQuery("news", "rss", slug), datetime(2026, 1, 1, tzinfo=UTC))
+        statement = reader.select(
+            FeedQuery("news", "rss", Selector.of([slug] if slug else [])), datetime(2026, 1, 1, tzinfo=UTC)
+        ).keys()
     sql = str(statement.compile(store._database.engine, compile_kwargs={"literal_binds": True}))
     with store._database.read() as connection:
         for way in ("seqscan", "bitmapscan", "sort"):  # on an empty table all else is cheaper

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from feedsvc.model import Category, Entry, FeedQuery
+from feedsvc.model import Category, Entry
+from feedsvc.query import FeedQuery, Selector
 from feedsvc.store import Reader, Store
+from feedsvc.store.selection import Selection
 from feedsvc.store.tables import changes
 from tests.clocks import Clock
 
@@ -26,12 +28,20 @@ def filled(store: Store, clock: Clock) -> Store:
     return store
 
 
+def selection(reader: Reader, clock: Clock, kind: str, slug: str | None) -> Selection:
+    return reader.select(FeedQuery(kind, "rss", Selector.of([slug] if slug else [])), clock.now)
+
+
+def stamp(reader: Reader, clock: Clock, kind: str, slug: str | None) -> tuple[datetime, datetime | None]:
+    return selection(reader, clock, kind, slug).stamp()
+
+
 def moved(
     store: Store, clock: Clock, action: str, entry: Entry | None = None, category: Category | None = None
 ) -> set[str]:
     """The topics that a write moves."""
     with store.read() as reader:
-        before = {topic: reader.stamp(*topic, clock.now)[0] for topic in TOPICS}
+        before = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
     with store.write("test") as writer:
         if category:
             writer.put_category(category)
@@ -40,7 +50,7 @@ def moved(
         elif entry:
             writer.put(entry)
     with store.read() as reader:
-        after = {topic: reader.stamp(*topic, clock.now)[0] for topic in TOPICS}
+        after = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
     return {f"{kind}/{slug or ''}" for kind, slug in TOPICS if after[kind, slug] != before[kind, slug]}
 
 
@@ -116,14 +126,14 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(store: Store, clock: Clock
     ends = datetime(2026, 11, 25, 7, tzinfo=UTC)
 
     def seen(reader: Reader, slug: str | None) -> list[str]:
-        return [entry.id for entry in reader.newest(FeedQuery("events", "rss", slug), clock.now)]
+        return [entry.id for entry in selection(reader, clock, "events", slug).entries()]
 
     for slug in (None, "a"):
         clock.now = ends - timedelta(seconds=1)
         with store.read() as reader:
-            assert reader.stamp("events", slug, clock.now)[1] == ends
+            assert stamp(reader, clock, "events", slug)[1] == ends
             assert seen(reader, slug) == ["e"]
         clock.now = ends
         with store.read() as reader:
-            assert reader.stamp("events", slug, clock.now) == (ends, None)
+            assert stamp(reader, clock, "events", slug) == (ends, None)
             assert seen(reader, slug) == []

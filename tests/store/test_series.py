@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as Migrations
 
-from feedsvc.model import Category, Entry, EventDetails, FeedQuery, Recurrence, utcnow
+from feedsvc.model import Category, Entry, EventDetails, utcnow
 from feedsvc.occurrences import END_OF_TIME, current, occurrences, over, overlaps, settled
+from feedsvc.recurrence import Recurrence
 from feedsvc.store import Store
 from tests.clocks import Clock
+from tests.store.test_ledger import selection, stamp
 
 HANOI, PARIS = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris")
 A = Category("a", "A")
@@ -68,15 +70,15 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
     ):
         clock.now = now
         with store.read() as reader:
-            before = [reader.stamp("events", slug, now)[0] for slug in (None, "a")]
-            visible = [entry.id for entry in reader.newest(FeedQuery("events", "rss", "a"), now)]
+            before = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
+            visible = [entry.id for entry in selection(reader, clock, "events", "a").entries()]
             seq = reader.changes(0, None, None, 10)[0][-1].seq
         assert visible == (["e"] if now < day(19, 14) else [])
         moved = starts(store) != expected
         assert store.settle() == moved
         assert starts(store) == expected
         with store.read() as reader:
-            after = [reader.stamp("events", slug, now)[0] for slug in (None, "a")]
+            after = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
             assert ([b < a for b, a in zip(before, after, strict=True)]) == [moved, moved]
             entry = reader.entry("e")
             assert (entry.updated, entry.sequence) == (first.updated, 0), "the entry itself has not changed"
@@ -89,7 +91,7 @@ def test_a_series_without_end_is_never_over(
     put(weekly())
     clock.now = datetime(2036, 12, 2, tzinfo=UTC)
     with store.read() as reader:
-        assert reader.newest(FeedQuery("events", "rss"), clock.now)
+        assert selection(reader, clock, "events", None).entries()
     assert store.settle() == 1, "however many occurrences passed meanwhile"
     assert starts(store) == datetime(2036, 12, 6, 12, tzinfo=UTC)
     assert store.settle() == 0
@@ -176,7 +178,7 @@ def test_what_is_no_series_is_its_own_occurrence() -> None:
 
 @pytest.mark.sqlite
 def test_events_from_before_there_were_series_have_their_starts(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path}/old.db", utcnow)
+    store = Store(f"sqlite:///{tmp_path}/old.db", utcnow, HANOI)
     migrations = Migrations()
     migrations.set_main_option("script_location", "feedsvc:store/migrations")
     with store._database.write() as connection:

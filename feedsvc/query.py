@@ -1,0 +1,241 @@
+"""A feed's address: which entries it holds and in which format. Read from a URL here, and spelled as one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from feedsvc.errors import Malformed
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+KINDS = ("news", "events")
+MAX_TERMS = 10
+UI_LANGUAGES = ("vi", "en")
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Categories by slug: any of `wanted`, or all of them where `every`, and none of `unwanted`.
+
+    Without any it selects everything. `of` makes the canonical one.
+    """
+
+    wanted: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
+    every: bool = False
+
+    @classmethod
+    def of(cls, wanted: Iterable[str], unwanted: Iterable[str] = (), *, every: bool = False) -> Selector:
+        """Terms sorted and without repeats; of one term it makes no difference whether all are meant."""
+        positive = tuple(sorted(set(wanted)))
+        return cls(positive, tuple(sorted(set(unwanted))), every and len(positive) > 1)
+
+    @classmethod
+    def parse(cls, text: str) -> Selector:
+        """The selector that `a`, `a,b`, `a+b`, `a,b,-c` or `-c` stands for; a space is a `+`.
+
+        :raises Malformed: it is none of these.
+        """
+        signs = {sign for sign in ",+" if sign in text.replace(" ", "+")}
+        if len(signs) > 1:
+            raise Malformed("“,” (any of) and “+” (all of) cannot stand in one selector.")
+        terms = re.split("[,+ ]", text.lower())
+        if len(terms) > MAX_TERMS:
+            raise Malformed(f"A selector has at most {MAX_TERMS} terms.")
+        wrong = next((term for term in terms if not SLUG.fullmatch(term.removeprefix("-"))), None)
+        if wrong is not None:
+            raise Malformed(f"“{wrong}” in the selector is not a category's slug, nor one behind a “-”.")
+        unwanted = [term[1:] for term in terms if term.startswith("-")]
+        return cls.of((term for term in terms if term[0] != "-"), unwanted, every="+" in signs)
+
+    def __str__(self) -> str:
+        """The canonical spelling."""
+        return ("+" if self.every else ",").join([*self.wanted, *(f"-{slug}" for slug in self.unwanted)])
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The categories that it names."""
+        return (*self.wanted, *self.unwanted)
+
+    def renamed(self, current: Mapping[str, str]) -> Selector:
+        """The same by the slugs that its categories have now."""
+        now = [[current.get(slug, slug) for slug in terms] for terms in (self.wanted, self.unwanted)]
+        return Selector.of(*now, every=self.every)
+
+
+EVERYTHING = Selector()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """Which entries a feed holds, and how it shows them. A parameter that is None has its default.
+
+    `archive` is a month, `YYYY-MM`; `since` and `until` are the days `from` and `to`,
+    `dated` is `date`.
+    """
+
+    kind: str
+    format: str
+    selector: Selector = EVERYTHING
+    limit: int | None = None
+    content: str | None = None
+    lang: str | None = None
+    archive: str | None = None
+    when: str | None = None
+    since: date | None = None
+    until: date | None = None
+    order: str | None = None
+    dated: str | None = None
+    cancelled: str | None = None
+    ui: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The canonical path and query of the feed."""
+        selector = f"/{self.selector}" if self.selector.slugs else ""
+        said = urlencode(list(self.parameters()), safe=",+-")
+        return f"/feeds/{self.kind}{selector}.{self.format}" + (f"?{said}" if said else "")
+
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """The parameters that are not at their default, in their canonical order."""
+        for name, parameter in PARAMETERS.items():
+            value = getattr(self, parameter.field)
+            if value is not None and parameter.applies(self.kind, self.format):
+                yield name, str(value)
+
+    @property
+    def at_most(self) -> int:
+        """The number of entries at most."""
+        return self.limit or DEFAULT_LIMITS.get(self.format, 50)
+
+    @property
+    def period(self) -> str:
+        """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
+        return self.when or _default_when(self)
+
+    @property
+    def archives(self) -> FeedQuery:
+        """The query that the archive documents of this feed share; they differ in `archive`."""
+        return replace(
+            self, limit=None, when=None, since=None, until=None, order=None, dated=None, archive=None
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a section or one category, with every parameter at its default."""
+        return len(self.selector.slugs) <= 1 and not self.selector.unwanted and not any(self.parameters())
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter: the field of `FeedQuery` that it sets, its parser, and where it means something."""
+
+    field: str
+    parse: Callable[[str, FeedQuery], Any]
+    default: Callable[[FeedQuery], Any]
+    kind: str | None = None
+    format: str | None = None
+    unless: str | None = None
+
+    def applies(self, kind: str, format: str) -> bool:
+        """Whether it means something in the feeds of this kind and format."""
+        return self.kind in (None, kind) and self.format in (None, format) and format != self.unless
+
+
+DEFAULT_LIMITS = {"ics": 1000}
+_MAX_LIMITS = {"ics": 1000}
+_WITH_ARCHIVE = ("archive", "content", "lang", "cancelled", "ui")
+
+
+def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
+    def parse(text: str, query: FeedQuery) -> str:
+        if text not in values:
+            raise ValueError(f"must be {', '.join(values[:-1])} or {values[-1]}")
+        return text
+
+    return parse
+
+
+def _limit(text: str, query: FeedQuery) -> int:
+    most = _MAX_LIMITS.get(query.format, 200)
+    if not re.fullmatch("[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
+        raise ValueError(f"must be a whole number from 1 to {most}")
+    return int(text)
+
+
+def _language(text: str, query: FeedQuery) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,8}", text):
+        raise ValueError("must be a BCP 47 language tag such as vi or en-GB")
+    return text.lower()
+
+
+def _month(text: str, query: FeedQuery) -> str:
+    if not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])", text, re.ASCII) or not "1970" <= text[:4] <= "2200":
+        raise ValueError("must be a month such as 2026-11")
+    return text
+
+
+def _day(text: str, query: FeedQuery) -> date:
+    try:
+        if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII) or not "1970" <= text[:4] <= "2200":
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a day such as 2026-12-24") from None
+
+
+def _default_when(query: FeedQuery) -> str:
+    if query.since or query.until or query.archive:
+        return "all"
+    return "recent" if query.format == "ics" else "upcoming"
+
+
+PARAMETERS = {
+    "limit": Parameter("limit", _limit, lambda query: DEFAULT_LIMITS.get(query.format, 50)),
+    "content": Parameter("content", _one_of("full", "summary"), lambda query: "full"),
+    "lang": Parameter("lang", _language, lambda query: None),
+    "archive": Parameter("archive", _month, lambda query: None),
+    "from": Parameter("since", _day, lambda query: None, "events"),
+    "to": Parameter("until", _day, lambda query: None, "events"),
+    "when": Parameter("when", _one_of("upcoming", "recent", "past", "all"), _default_when, "events"),
+    "order": Parameter("order", _one_of("published", "start"), lambda query: "published", "events"),
+    "date": Parameter(
+        "dated", _one_of("published", "start"), lambda query: "published", "events", unless="ics"
+    ),
+    "cancelled": Parameter("cancelled", _one_of("mark", "hide"), lambda query: "mark", "events"),
+    "ui": Parameter("ui", _one_of(*UI_LANGUAGES), lambda query: None, format="html"),
+}
+"""Every query parameter, in canonical order: one comes behind those that its default depends on."""
+
+
+def parse(
+    kind: str, format: str, selector: str | None, given: Mapping[str, Sequence[str]], language: str
+) -> FeedQuery:
+    """The query that a feed's URL stands for, canonical; unknown parameters are ignored.
+
+    :param given: the values of each parameter in the URL.
+    :param language: the site's, in which pages speak where `ui` does not say otherwise.
+    :raises Malformed: a part cannot be read; the sentence names it.
+    """
+    query = FeedQuery(kind, format, Selector.parse(selector) if selector is not None else EVERYTHING)
+    known = {name: item for name, item in PARAMETERS.items() if name in given and item.applies(kind, format)}
+    for name, parameter in known.items():
+        if len(given[name]) > 1:
+            raise Malformed(f"The parameter “{name}” is given twice.")
+        try:
+            value = parameter.parse(given[name][0], query)
+        except ValueError as error:
+            raise Malformed(f"The parameter “{name}” {error}.") from None
+        spoken = name == "ui" and value == language.split("-")[0].lower()
+        if value != parameter.default(query) and not spoken:
+            query = replace(query, **{parameter.field: value})
+    extra = [name for name in known if name not in _WITH_ARCHIVE] if query.archive else []
+    if extra:
+        raise Malformed(f"The parameter “{extra[0]}” does not go with “archive”.")
+    if query.since and query.until and query.until < query.since:
+        raise Malformed("The parameter “to” must not be before “from”.")
+    return query

@@ -1,0 +1,165 @@
+"""Which rows are a query's: its selector and filters as conditions, its entries as ranges of indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Gone, NotFound, Renamed
+from feedsvc.model import Category
+from feedsvc.query import FeedQuery
+from feedsvc.store.months import bounds
+from feedsvc.store.rows import category_from
+from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
+
+RECENT = timedelta(days=30)
+"""How long an event stays in the recent ones after its end, and a deleted one in calendars."""
+
+_ENOUGH = 1000
+"""Rows of a category after which it does not matter how many more there are."""
+
+Conditions = Callable[[sa.Table], list[sa.ColumnElement[bool]]]
+"""Conditions on the rows of `entries` or `placements`, which both have the columns that order and filter."""
+
+
+class Picking:
+    """The rows of one query at one time, on one snapshot."""
+
+    def __init__(self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime) -> None:
+        self._connection, self._zone, self.query, self._now = connection, zone, query, now
+        named = self._named()
+        self.categories = tuple(category for category, _ in named)
+        self._wanted, self._unwanted = (
+            [key for category, key in named if category.slug in terms]
+            for terms in (query.selector.wanted, query.selector.unwanted)
+        )
+
+    def keys(self) -> sa.Select[tuple[int]]:
+        """The statement that finds the feed's entries."""
+        return self._pick(self._period, None if self.query.archive else self.query.at_most)
+
+    def _named(self) -> list[tuple[Category, int]]:
+        """The categories that the selector names, in its order, with their keys."""
+        slugs = self.query.selector.slugs
+        run = self._connection.execute
+        rows = {row.slug: row for row in run(sa.select(categories).where(categories.c.slug.in_(slugs)))}
+        current: dict[str, str] = {}
+        if missing := set(slugs) - rows.keys():
+            found = sa.select(renames.c.slug, categories.c.slug, categories.c.retired)
+            former = {row[0]: row for row in run(found.join(categories).where(renames.c.slug.in_(missing)))}
+            for slug in sorted(missing - former.keys()):
+                raise NotFound(f"There is no category “{slug}”.")
+            current = {slug: row[1] for slug, row in former.items()}
+            rows |= former
+        for slug, row in rows.items():
+            if row.retired:
+                raise Gone(f"The category “{slug}” was retired.")
+        if current:
+            raise Renamed(str(self.query.selector.renamed(current)))
+        return [(category_from(rows[slug]), rows[slug].id) for slug in slugs]
+
+    @cached_property
+    def _drivers(self) -> list[int]:
+        """The categories whose ranges are read; of several that must all be there the smallest; 0 is none."""
+        if not self.query.selector.every:
+            return self._wanted or [0]
+
+        def size(key: int) -> int:
+            rows = sa.select(placements.c.entry_pk).where(
+                placements.c.category_id == key, placements.c.kind == self.query.kind, placements.c.shown
+            )
+            count = sa.select(sa.func.count()).select_from(rows.limit(_ENOUGH).subquery())
+            return int(self._connection.execute(count).scalar_one())
+
+        return [min(self._wanted, key=size)]
+
+    def _within(self, table: sa.Table, driver: int) -> list[sa.ColumnElement[bool]]:
+        """That a row of a driver's range is in the selection, whatever its dates."""
+        query = self.query
+        pk = entries.c.pk if table is entries else table.c.entry_pk
+        where = [table.c.kind == query.kind]
+        if table is not entries:
+            where.append(table.c.category_id == driver)
+        if table is not tombstones:
+            where.append(table.c.shown)
+        filed = (tombstones if table is tombstones else placements).alias()
+
+        def stands_in(keys: list[int]) -> sa.Exists:
+            return sa.exists().where(filed.c.entry_pk == pk, filed.c.category_id.in_(keys))
+
+        if query.selector.every:
+            where += [stands_in([key]) for key in self._wanted if key != driver]
+        if self._unwanted:
+            where.append(~stands_in(self._unwanted))
+        if query.lang:  # RFC 4647 §3.3.1: "en" is also "en-GB"
+            entry = entries if table is entries else entries.alias()
+            tag = sa.func.lower(entry.c.language)
+            spoken = sa.or_(tag == query.lang, tag.startswith(f"{query.lang}-", autoescape=True))
+            where.append(spoken if table is entries else sa.exists().where(entry.c.pk == pk, spoken))
+        if query.cancelled == "hide":
+            off = (event_details.c.entry_pk == pk, event_details.c.status == "cancelled")
+            where.append(~sa.exists().where(*off))
+        return where
+
+    def _period(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        """That a row is of the time that the feed shows."""
+        query = self.query
+        if query.archive:
+            begin, end = bounds(query.archive, self._zone)
+            return [table.c.published >= begin, table.c.published < end]
+        if query.kind != "events":
+            return []
+        starts, ends = table.c.starts, table.c.ends
+        where = {
+            "upcoming": [ends > self._now],
+            "recent": [ends > self._now - RECENT],
+            "past": [ends <= self._now],
+            "all": [],
+        }[query.period]
+        if query.since:
+            begin = self._midnight(query.since)
+            where.append(sa.or_(ends > begin, sa.and_(ends == begin, starts == begin)))
+        if query.until:
+            where.append(starts < self._midnight(query.until + timedelta(days=1)))
+        return where
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), self._zone).astimezone(UTC)
+
+    def _order(self, table: Any) -> tuple[Any, ...]:
+        """Newest announced first, or next to start first (of past ones the last to start); ties by guid."""
+        if self.query.order == "start":
+            starts = table.c.starts.desc() if self.query.when == "past" else table.c.starts
+            return starts, table.c.guid
+        return table.c.published.desc(), table.c.guid
+
+    def _pick(self, conditions: Conditions, limit: int | None) -> sa.Select[tuple[int]]:
+        """The keys of the first entries that meet conditions, in the feed's order: a range a driver."""
+        ranges = []
+        for driver in self._drivers:
+            table = placements if driver else entries
+            key = table.c.entry_pk if driver else table.c.pk
+            sorts = [table.c.guid, table.c.starts if self.query.order == "start" else table.c.published]
+            columns = [key.label("pk"), *(sorts if len(self._drivers) > 1 else ())]
+            where = [*self._within(table, driver), *conditions(table)]
+            ranges.append(sa.select(*columns).where(*where).order_by(*self._order(table)).limit(limit))
+        if len(ranges) == 1:
+            return ranges[0]
+        union = sa.union(*(sa.select(one.subquery()) for one in ranges)).subquery()
+        return sa.select(union.c.pk).order_by(*self._order(union)).limit(limit)
+
+    def _edge(self, column: str, conditions: Conditions, *, last: bool) -> datetime | None:
+        """The first or last instant in a column among the rows that meet conditions."""
+        found = []
+        for driver in self._drivers:
+            table = placements if driver else entries
+            sort = table.c[column]
+            rows = sa.select(sort).where(*self._within(table, driver), *conditions(table))
+            found.append(self._connection.scalar(rows.order_by(sort.desc() if last else sort).limit(1)))
+        known = [moment for moment in found if moment]
+        return (max if last else min)(known, default=None)

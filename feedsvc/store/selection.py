@@ -1,0 +1,142 @@
+"""What one feed is made from: its entries, what left it, the months beside it, and when it last changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from feedsvc.model import Entry, Tombstone
+from feedsvc.query import FeedQuery
+from feedsvc.store.months import bounds, month_of
+from feedsvc.store.picking import RECENT, Picking
+from feedsvc.store.tables import entries, months, placements, tombstones, topics
+
+MAX_TOMBSTONES = 50
+
+Found = list[tuple[sa.Row[Any], Entry]]
+"""Entries with their rows."""
+
+
+class Load(Protocol):
+    """Reads whole entries; `Reader._load` does."""
+
+    def __call__(
+        self, *where: sa.ColumnElement[bool], order: Iterable[Any] = (), limit: int | None = None
+    ) -> Found: ...
+
+
+class Selection(Picking):
+    """One query on one snapshot, at one time; where it speaks of months, whatever limit and period it has."""
+
+    def __init__(
+        self, connection: sa.Connection, load: Load, zone: ZoneInfo, query: FeedQuery, now: datetime
+    ) -> None:
+        super().__init__(connection, zone, query, now)
+        self._load = load
+
+    def entries(self) -> list[Entry]:
+        """The entries of the feed, in its order."""
+        return [entry for _, entry in self._load(entries.c.pk.in_(self.keys()), order=self._order(entries))]
+
+    def tombstones(self, shown: list[Entry]) -> list[Tombstone]:
+        """What left the feed since the oldest entry that it shows, last first; of calendars: was deleted."""
+        when = tombstones.c.time
+        where = []
+        if self.query.format == "ics":
+            where = [entries.c.status == "deleted", when > self._now - RECENT]
+        elif self.query.archive:
+            where = self._period(tombstones)
+        elif len(shown) == self.query.at_most:
+            where = [when >= min(entry.announced for entry in shown)]
+        left: dict[int, datetime] = {}
+        for driver in self._drivers:
+            rows = sa.select(tombstones.c.entry_pk, when).join(entries)
+            rows = rows.where(*self._within(tombstones, driver), *where).order_by(when.desc())
+            left |= {row.entry_pk: row.time for row in self._connection.execute(rows.limit(MAX_TOMBSTONES))}
+        last = sorted(left, key=lambda pk: (left[pk], pk), reverse=True)[:MAX_TOMBSTONES]
+        found = {row.pk: entry for row, entry in self._load(entries.c.pk.in_(last))} if last else {}
+        return [Tombstone(found[pk], left[pk]) for pk in last]
+
+    def newest_month(self, besides: list[Entry]) -> str | None:
+        """The newest month of which some entry is not among those of a feed."""
+        guids = [entry.guid for entry in besides]
+        return self._month("published", lambda table: [table.c.guid.not_in(guids)], last=True)
+
+    def month_before(self, month: str) -> str | None:
+        """The last month before this one that has entries."""
+        begin, _ = bounds(month, self._zone)
+        return self._month("published", lambda table: [table.c.published < begin], last=True)
+
+    def month_after(self, month: str) -> str | None:
+        """The first month after this one that has entries, if it is over."""
+        _, end = bounds(month, self._zone)
+        found = self._month("published", lambda table: [table.c.published >= end], last=False)
+        return found if found and self.is_over(found) else None
+
+    def is_over(self, month: str) -> bool:
+        """Whether a month lies in the past."""
+        return bounds(month, self._zone)[1] <= self._now
+
+    def stamp(self) -> tuple[datetime, datetime | None]:
+        """When the feed last changed, and when at the earliest it will by itself.
+
+        That an event has ended, or that a calendar has named a deleted one for long enough, is no step of
+        the ledger.
+        """
+        query = self.query
+        of_topic = (topics.c.kind == query.kind, topics.c.category_id.in_(self._named_keys))
+        past = [self._connection.scalar(sa.select(sa.func.max(topics.c.time)).where(*of_topic))]
+        due = sa.select(sa.func.min(entries.c.due)).where(entries.c.kind == query.kind)
+        if self._wanted:
+            due = due.join(placements).where(placements.c.category_id.in_(self._wanted))
+        ahead = [self._connection.scalar(due)]  # also one that has come and is not settled yet
+        if query.kind == "events" and query.period != "all":
+            stays = RECENT if query.period == "recent" else timedelta()
+            since = self._now - stays
+            past.append(_later(self._edge("ends", lambda table: [table.c.ends <= since], last=True), stays))
+            ahead.append(_later(self._edge("ends", lambda table: [table.c.ends > since], last=False), stays))
+        if query.format == "ics":
+            left = sa.select(sa.func.max(tombstones.c.time)).where(
+                tombstones.c.kind == query.kind, tombstones.c.time <= self._now - RECENT
+            )
+            past.append(_later(self._connection.scalar(left), RECENT))
+        stamps, dues = ([moment for moment in moments if moment] for moments in (past, ahead))
+        return max(stamps), min(dues, default=None)
+
+    def archive_stamp(self, older: str | None, newer: str | None) -> datetime:
+        """When an archive document last changed: its entries, or which documents stand beside it.
+
+        The latter is known exactly of a section and a category; of what is made from several, or filtered,
+        any change of a month beside it counts.
+        """
+        month = self.query.archive or ""
+        of_topic = (months.c.kind == self.query.kind, months.c.category_id.in_(self._named_keys))
+        own = sa.select(sa.func.max(months.c.time)).where(*of_topic, months.c.month == month)
+        plain = len(self._named_keys) == 1 and not (self.query.lang or self.query.cancelled)
+        # A month that is not over stands beside none: it would change all the time.
+        over = months.c.month < month_of(self._now, self._zone)
+        upto = months.c.month <= newer if newer else sa.or_(over, months.c.month == month)
+        beside = sa.select(sa.func.max(months.c.turned if plain else months.c.time)).where(
+            *of_topic, months.c.month >= (older or ""), upto
+        )
+        linked = bounds(newer, self._zone)[1] if newer else None
+        stamps = [self._connection.scalar(own) or self.stamp()[0], self._connection.scalar(beside), linked]
+        latest: datetime = max(stamp for stamp in stamps if stamp)
+        return latest
+
+    @property
+    def _named_keys(self) -> list[int]:
+        """The topics that the feed depends on: what it excludes stands in its title."""
+        return [*(self._wanted or [0]), *self._unwanted]
+
+    def _month(self, *args: Any, **kwargs: Any) -> str | None:
+        found = self._edge(*args, **kwargs)
+        return month_of(found, self._zone) if found else None
+
+
+def _later(moment: datetime | None, by: timedelta) -> datetime | None:
+    return moment and moment + by

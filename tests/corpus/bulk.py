@@ -1,0 +1,99 @@
+"""The usual: many plain articles and events over two years, some months of which have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+MONTHS = (
+    "2025-02 2025-03 2025-06 2025-08 2025-10 2025-11 2025-12 2026-01 2026-02 2026-03 2026-05 2026-06 "
+    "2026-07 2026-08 2026-09 2026-10 2026-11"
+).split()
+"""Months with articles, beside those with a date at an edge; of April, May and July 2025 there is nothing."""
+
+_PLACES = (
+    ("phố Hàng Bạc", "pho-co"),
+    ("ga Cát Linh", "duong-sat-do-thi"),
+    ("bến xe Giáp Bát", "xe-buyt"),
+    ("hồ Tây", "moi-truong"),
+    ("cầu Vĩnh Tuy", "cau-duong"),
+    ("Thư viện Hà Nội", "sach"),
+    ("Bệnh viện Thanh Nhàn", "y-te"),
+    ("Trường Tiểu học Thăng Long", "giao-duc"),
+    ("đình Kim Liên", "dinh-den-chua"),
+    ("Nhà hát Chèo", "am-nhac"),
+    ("trạm y tế phường Bưởi", "tiem-chung"),
+    ("Uỷ ban nhân dân phường Cửa Nam", "tiep-dan"),
+    ("nhà máy nước Yên Phụ", "cap-nuoc"),
+)
+_DEEDS = (
+    "Sửa chữa",
+    "Khánh thành",
+    "Mở cửa trở lại",
+    "Lấy ý kiến về",
+    "Trồng thêm cây quanh",
+    "Lắp đèn chiếu sáng ở",
+    "Đổi giờ phục vụ tại",
+    "Kiểm tra an toàn ở",
+    "Nâng cấp lối đi cho người khuyết tật ở",
+    "Giới thiệu lịch sử",
+    "Tổ chức ngày hội ở",
+)
+_SENTENCES = (
+    "Công việc bắt đầu từ tuần này và dự kiến hoàn thành trước Tết.",
+    "Người dân có thể gửi ý kiến qua tổng đài hoặc đến trực tiếp bộ phận một cửa.",
+    "Kinh phí lấy từ ngân sách thành phố và nguồn xã hội hoá.",
+    "Các chuyến xe đi qua khu vực này tạm đổi lộ trình từ 22 giờ đến 5 giờ sáng.",
+    "Đơn vị thi công cam kết giữ vệ sinh, che chắn bụi và hạn chế tiếng ồn vào ban đêm.",
+    "“Chúng tôi đã chờ việc này mười năm”, một người dân sống gần đó nói.",
+    "Ảnh, bản đồ và tài liệu kèm theo được đăng trên Cổng thông tin.",
+)
+_AUTHORS = ("Nguyễn Thị Hồng", "Trần Văn Đức", "Lê Thị Ngọc Ánh", "Phạm Quốc Đạt", "Tổ phóng viên Đô thị")
+
+
+def articles() -> Iterator[dict[str, Any]]:
+    """Eight articles a month, published by day."""
+    for number in range(8 * len(MONTHS)):
+        year, month = map(int, MONTHS[number // 8].split("-"))
+        published = datetime(year, month, 1 + number * 5 % 24, 1 + number % 11, number * 7 % 60, tzinfo=UTC)
+        entry = _entry(f"bai-{number:03}", number)
+        entry["date_published"] = published.isoformat().replace("+00:00", "Z")
+        if number % 3 == 0:
+            entry["url"] = f"https://portal.example/tin/{year}/{month:02}/{entry['id']}"
+        if number % 5 == 0:
+            entry["image"] = {
+                "url": f"https://media.example/{entry['id']}.jpg",
+                "alt": entry["title"],
+                "width": 1200,
+            }
+        if number % 7 == 0:
+            entry["source"] = {"name": "Báo Thủ đô"}
+        yield entry
+
+
+def events() -> Iterator[dict[str, Any]]:
+    """Sixty events ten days apart, about as many over as ahead, announced three weeks before at the latest."""
+    for number in range(60):
+        start = datetime(2026, 2, 1, 8) + timedelta(days=10 * number, hours=number % 12)  # noqa: DTZ001
+        announced = min(start - timedelta(days=21), datetime(2026, 11, 20) - timedelta(hours=number))  # noqa: DTZ001
+        entry = _entry(f"hoi-{number:03}", number)
+        entry["date_published"] = announced.isoformat()
+        entry["start"] = start.isoformat() if number % 4 else start.date().isoformat()
+        if number % 4 > 1:
+            entry["end"] = (start + timedelta(hours=3)).isoformat()
+        if number % 2:
+            entry["location"] = {"name": _PLACES[number % len(_PLACES)][0].capitalize()}
+        yield entry
+
+
+def _entry(id: str, number: int) -> dict[str, Any]:
+    place, category = _PLACES[number % len(_PLACES)]
+    chosen = [_SENTENCES[(number + step) % len(_SENTENCES)] for step in range(1 + number % 4)]
+    return {
+        "id": id,
+        "title": f"{_DEEDS[number % len(_DEEDS)]} {place}",
+        "content_html": "\n".join(f"<p>{sentence}</p>" for sentence in chosen),
+        "authors": [{"name": _AUTHORS[number % len(_AUTHORS)]}] if number % 4 else [],
+        "categories": [category],
+    }

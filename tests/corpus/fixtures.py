@@ -1,0 +1,54 @@
+"""`filled`: an app with the corpus in it, loaded once and copied for each test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from config import Config
+from feedsvc import create_app
+from feedsvc.cli.commands import services_of
+from feedsvc.model import SCOPES
+from tests import corpus
+from tests.clocks import Clock
+from tests.conftest import Editor, MakeApp
+
+
+def load(editor: Editor) -> None:
+    """Post the corpus, which must be taken as a whole."""
+    for category in corpus.categories():
+        editor.put(f"/categories/{category['slug']}", category)
+    assert {result["status"] for result in post(editor, corpus.batch())} == {201}
+
+
+def post(editor: Editor, lines: list[Any]) -> list[dict[str, Any]]:
+    """The results of a batch."""
+    headers = {"Content-Type": "application/json"}
+    answer = editor.send("POST", "/batch", data=json.dumps(lines), headers=headers)
+    results: list[dict[str, Any]] = answer.get_json()["results"]
+    return results
+
+
+@pytest.fixture(scope="session")
+def filled_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the corpus in it."""
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("corpus") / "feedsvc.db"))
+    settings = {"FEEDSVC_DATABASE_URL": f"sqlite:///{path}", "FEEDSVC_PUBLIC_URL": "https://feeds.example"}
+    settings |= {"FEEDSVC_SITE_URL": "https://portal.example"}
+    app = create_app(Config.from_env(settings), Clock(corpus.NOW))
+    store = services_of(app).store
+    load(Editor(app.test_client(), store.tokens.create("loader", SCOPES)))
+    store._database.close()
+    return path
+
+
+@pytest.fixture
+def filled(filled_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path) -> Flask:
+    """An app with the corpus in it, at `corpus.NOW`."""
+    clock.now = corpus.NOW
+    return make_app(database_url=f"sqlite:///{shutil.copy(filled_template, tmp_path / 'filled.db')}")
