@@ -311,3 +311,61 @@ def test_what_has_no_calendar(editor: Editor, client: FlaskClient) -> None:
     assert client.get("/entries/a.ics").status_code == 404
     assert client.get("/entries/khong-co.ics").status_code == 404
     assert client.get("/entries/b.ics").mimetype == "text/html", "the page of that id"
+
+
+@pytest.mark.parametrize(
+    ("window", "inside"),
+    [
+        ("from=2026-12-05&to=2026-12-05", True),
+        ("from=2026-12-19&to=2026-12-19", True),
+        ("from=2026-12-12&to=2026-12-12", False),  # left out
+        ("from=2026-12-13&to=2026-12-18", False),  # between two
+        ("from=2026-12-27", False),  # after the last
+        ("from=2026-12-26", True),
+        ("to=2026-12-04", False),
+        ("to=2026-12-05", True),
+    ],
+)
+@pytest.mark.parametrize("days", [0, 20, 100])
+def test_windows_look_at_each_occurrence(
+    editor: Editor, client: FlaskClient, clock: Clock, store: Store, window: str, inside: bool, days: int
+) -> None:
+    """Whatever time it is."""
+    editor.put(
+        "/events/e",
+        document("2026-12-05T19:00:00", "", None, "FREQ=WEEKLY;COUNT=4", ["2026-12-12T19:00:00"], []),
+    )
+    clock.forward(days=days)
+    store.settle()
+    assert len(calendar_of(client, f"/feeds/events.ics?{window}").events) == inside
+    assert len(calendar_of(client, f"/feeds/events/van-hoa.ics?{window}").events) == 0
+
+
+def test_a_subscriber_learns_of_everything(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    """In the calendar of all events: new, moved, cancelled, deleted, restored, and over for a month."""
+
+    def seen() -> list[tuple[Any, ...]]:
+        events = calendar_of(client, "/feeds/events.ics").events
+        return [(each["SEQUENCE"], each["STATUS"], as_text(each.start, each.end)) for each in events]
+
+    posted = {"title": "Hội", "start": "2026-12-05T19:00:00"}
+    editor.put("/events/e", posted)
+    assert seen() == [(0, "CONFIRMED", "2026-12-05T12:00/2026-12-05T12:00")]
+    editor.put("/events/e", {**posted, "start": "2026-12-06"})
+    assert seen() == [(1, "CONFIRMED", "2026-12-06/2026-12-07")]
+    editor.put("/events/e", {**posted, "event_status": "cancelled"})
+    assert seen() == [(2, "CANCELLED", "2026-12-05T12:00/2026-12-05T12:00")]
+    editor.send("DELETE", "/events/e")
+    assert seen() == [(3, "CANCELLED", "2026-12-05T12:00/2026-12-05T12:00")]
+    editor.put("/events/e", posted)
+    assert seen() == [(4, "CONFIRMED", "2026-12-05T12:00/2026-12-05T12:00")]
+    clock.now = datetime(2027, 1, 4, 11, tzinfo=UTC)
+    assert len(seen()) == 1
+    clock.forward(hours=2)
+    assert seen() == [], "over for 30 days"
+    editor.put("/events/e", {**posted, "recurrence": {"rrule": "FREQ=WEEKLY"}})
+    assert len(seen()) == 1, "a series without end"
+    editor.send("DELETE", "/events/e")
+    assert seen()[0][:2] == (6, "CANCELLED")
+    clock.forward(days=31)
+    assert seen() == [], "deleted for 30 days"
