@@ -9,6 +9,7 @@ import tempfile
 
 import requests
 
+from bench import calendar
 from bench.batch import LINES, memory, time_ratio
 from bench.load import requests_a_second
 from feedsvc.model import SCOPES
@@ -63,6 +64,14 @@ def main() -> None:
     print(
         f"| a batch of {LINES:,} entries, against parsing, the schema and one executemany a table "
         f"| {ours:.2f} s | {reference:.2f} s | {ratios[0]:.2f} – {ratios[1]:.2f} – {ratios[2]:.2f} |"
+    )
+    times = [calendar.time_ratio() for _ in range(ROUNDS)]
+    ratios = sorted(ours / reference for ours, reference in times)
+    ours, reference = (statistics.median(column) for column in zip(*times, strict=True))
+    print(
+        f"| a calendar of {calendar.EVENTS:,} events, against icalendar's own writing of the same components "
+        f"| {ours:.2f} s | {reference:.2f} s "
+        f"| {ratios[0]:.2f} – {statistics.median(ratios):.2f} – {ratios[-1]:.2f} |"
     )
     idle, peak = memory()
     what = "peak memory of a worker after a batch of 64 MiB, against idle"

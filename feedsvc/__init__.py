@@ -30,8 +30,9 @@ from feedsvc.ingest.changes_api import changes_blueprint
 from feedsvc.ingest.description import declare, description
 from feedsvc.ingest.door import Door, Rate
 from feedsvc.ingest.entries_api import entries_blueprint
+from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.preview_api import preview_blueprint
-from feedsvc.ingest.schemas import CategorySchema, EntrySchema, EventSchema
+from feedsvc.ingest.schemas import CategorySchema, EntrySchema
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.render import renderings
 from feedsvc.store import Store, keep_settled

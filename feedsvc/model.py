@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from feedsvc.query import KINDS as KINDS
 from feedsvc.query import FeedQuery
+from feedsvc.recurrence import Recurrence
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
@@ -112,7 +113,8 @@ class Place:
 class EventDetails:
     """When and where an event takes place.
 
-    `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`.
+    `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`, of a
+    series the first occurrence's. `previous`, the start before a postponement, is the store's to give.
     """
 
     start: date
@@ -121,6 +123,8 @@ class EventDetails:
     location: Place | None = None
     organizer: Person | None = None
     status: str = "confirmed"
+    recurrence: Recurrence | None = None
+    previous: date | None = None
 
     @property
     def all_day(self) -> bool:
@@ -149,8 +153,9 @@ class EventDetails:
 class Entry:
     """An article or an event, cleaned; everything behind the door trusts it.
 
-    `guid`, `updated`, `version` and `withdrawn` (when it was) are the store's to give. `published` is None
-    until it is settled: at the first publication.
+    `guid`, `updated`, `version` and `withdrawn` (when it was) are the store's to give; so are an event's
+    `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is current or next, as last
+    settled. `published` is None until it is settled: at the first publication.
     """
 
     id: str
@@ -176,6 +181,8 @@ class Entry:
     updated: datetime = EPOCH
     version: int = 0
     withdrawn: datetime | None = None
+    sequence: int = 0
+    starts: datetime | None = None
 
     def as_seen(self) -> Entry:
         """The entry as readers see it: of one that was withdrawn, the notice alone."""
@@ -187,7 +194,7 @@ class Entry:
 
     def dated(self, query: FeedQuery) -> datetime:
         """The date of the entry in a feed: of publication, or of an event's start where that is asked for."""
-        return self.event.starts if self.event and query.dated == "start" else self.announced
+        return self.starts or self.event.starts if self.event and query.dated == "start" else self.announced
 
     @property
     def announced(self) -> datetime:

@@ -11,10 +11,12 @@ from typing import Protocol
 from flask import Blueprint, Response, request
 
 from feedsvc.deliver.caching import Answer, packaged, respond
+from feedsvc.errors import NotFound
 from feedsvc.model import Category, Clock, Entry, Site
 from feedsvc.query import KINDS
-from feedsvc.render import PAGES, html, opml
+from feedsvc.render import PAGES, html, ics, opml
 from feedsvc.render.body import body
+from feedsvc.render.json_ld import json_ld
 
 _FILES = Path(__file__).with_name("static")
 _AN_HOUR = 3600
@@ -63,12 +65,10 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
     def entry(id: str) -> Response:
         """The page of one entry."""
         looked = clock()
-        with snapshots() as snapshot:
-            found = snapshot.public_entry(id)
-            slugs: list[str | None] = [category.slug for category in found.categories] or [None]
-            modified = snapshot.last_change((found.kind, slug) for slug in slugs)
+        found, modified = public(id)
         rows = PAGES.rows(site, found.kind, found.categories)
-        page = PAGES.page("entry.html", site, entry=found, body=html.nested(body(found, site), 1), rows=rows)
+        text, data = html.nested(body(found, site), 1), json_ld(found, site)
+        page = PAGES.page("entry.html", site, entry=found, body=text, rows=rows, data=data)
         return respond(Answer(page, html.MEDIA_TYPE, modified, looked, max_age), request.environ)
 
     @blueprint.get("/robots.txt")
@@ -81,9 +81,29 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         """The icon that browsers ask for unasked."""
         return respond(_ICON, request.environ)
 
+    @blueprint.get("/entries/<id>.ics")
+    def calendar(id: str) -> Response:
+        """One event, to be put into a calendar; or the page of an entry whose id ends so."""
+        looked = clock()
+        try:
+            found, modified = public(id)
+        except NotFound:
+            return entry(f"{id}.ics")
+        if found.event is None:
+            raise NotFound(f"“{id}” is no event.")
+        document = ics.render_entry(found, site)
+        return respond(Answer(document, ics.MEDIA_TYPE, modified, looked, max_age), request.environ)
+
     @blueprint.get("/static/style.css")
     def style() -> Response:
         """The one stylesheet."""
         return respond(_STYLE, request.environ)
+
+    def public(id: str) -> tuple[Entry, datetime]:
+        """An entry, and when it or one beside it last changed."""
+        with snapshots() as snapshot:
+            found = snapshot.public_entry(id)
+            slugs: list[str | None] = [category.slug for category in found.categories] or [None]
+            return found, snapshot.last_change((found.kind, slug) for slug in slugs)
 
     return blueprint

@@ -121,6 +121,13 @@ class DateOrTime(Cleaned):
         return value and value.isoformat()
 
 
+class LocalDateOrTime(DateOrTime):
+    """The same, answered as the clocks of its zone show it, without the offset."""
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
+
+
 class NestedOrUrl(fields.Nested):
     """An object with a `url`, which may stand alone as text."""
 
@@ -186,9 +193,22 @@ class Digits(fields.Integer):
         return super()._validated(value)
 
 
-def several(schema: type[Schema], most: int) -> fields.List[Any]:
+class Few(fields.List[Any]):
+    """A list of at most `most` items, which are counted before any is looked at."""
+
+    def __init__(self, item: fields.Field[Any], most: int, **kwargs: Any) -> None:
+        self.few = Length(max=most)
+        super().__init__(item, validate=self.few, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list):
+            self.few(value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+def several(schema: type[Schema], most: int) -> Few:
     """A list of at most `most` objects."""
-    return fields.List(fields.Nested(schema), validate=Length(max=most))
+    return Few(fields.Nested(schema), most)
 
 
 def _time(value: str) -> datetime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -18,7 +17,7 @@ from marshmallow import (
     pre_load,
     validates_schema,
 )
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import OneOf, Range
 
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import html, text
@@ -31,7 +30,6 @@ from feedsvc.model import (
     EventDetails,
     Image,
     Person,
-    Place,
     Site,
     Source,
 )
@@ -129,24 +127,6 @@ class AttachmentSchema(Document):
     duration = own.Float(data_key="duration_in_seconds", validate=Range(0, 10_000_000))
 
 
-class PlaceSchema(Document):
-    """A place; WGS 84 degrees."""
-
-    model = Place
-    name = own.Text(500, required=True)
-    address = own.Text(1000)
-    url = own.url()
-    latitude = own.Float(validate=Range(-90, 90))
-    longitude = own.Float(validate=Range(-180, 180))
-
-    @validates_schema
-    def both_or_neither(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """One coordinate alone is no place."""
-        if ("latitude" in data) != ("longitude" in data):
-            missing = "longitude" if "latitude" in data else "latitude"
-            raise ValidationError({missing: ["Latitude and longitude go together."]})
-
-
 class EntrySchema(Document):
     """An article, and what every entry has."""
 
@@ -163,7 +143,7 @@ class EntrySchema(Document):
     authors = own.several(PersonSchema, 50)
     source = fields.Nested(SourceSchema)
     rights = own.Text(1000)
-    categories = fields.List(own.Slug(), validate=Length(max=50))
+    categories = own.Few(own.Slug(), 50)
     image = own.NestedOrUrl(ImageSchema)
     attachments = own.several(AttachmentSchema, 50)
     date_published = own.Time(attribute="published")
@@ -208,7 +188,7 @@ class EntrySchema(Document):
             del data["url"]
         if data.get("content_html") is not None:
             base = data.get("url") or permalink
-            data["content_html"] = _checked(
+            data["content_html"] = checked(
                 partial(html.sanitise, base=base), data["content_html"], "content_html"
             )
         if not data.get("summary"):
@@ -236,54 +216,13 @@ class EntrySchema(Document):
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
 
 
-class EventSchema(EntrySchema):
-    """An event."""
-
-    kind_name = "events"
-    start = own.DateOrTime(required=True, attribute="event.start")
-    end = own.DateOrTime(attribute="event.end")
-    timezone = own.zone(attribute="event.timezone")
-    all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
-    location = fields.Nested(PlaceSchema, attribute="event.location")
-    organizer = fields.Nested(PersonSchema, attribute="event.organizer")
-    event_status = fields.String(
-        attribute="event.status", validate=OneOf(("confirmed", "tentative", "postponed", "cancelled"))
-    )
-
-    def event(self, details: dict[str, Any] | None) -> EventDetails | None:
-        """The event's details, its times in its own zone.
-
-        :raises ValidationError: `end` is not of the kind of `start`, or does not follow it.
-        """
-        assert details is not None
-        zone = details.setdefault("timezone", self.site.timezone)
-        for name in ("start", "end"):
-            moment = details.get(name)
-            if isinstance(moment, datetime):
-                # By way of UTC, so that a time which a change of the clock skips becomes one that exists.
-                moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-                details[name] = _checked(own.in_range, moment.astimezone(zone), name)
-                _checked(own.in_range, moment, name)
-        found = EventDetails(**{"end": None, **details})
-        if found.end is not None:
-            if isinstance(found.end, datetime) == found.all_day:
-                raise ValidationError("Must be a date if the start is one, else a time.", "end")
-            if found.ends < found.starts:
-                raise ValidationError("Lies before the start.", "end")
-            if found.all_day and found.ends == found.starts:
-                raise ValidationError(
-                    "Must be after the start: the end of all-day events is exclusive.", "end"
-                )
-        return found
-
-
 def _summary(content_html: str | None, content_text: str | None) -> str:
     """What stands for a summary where none was given."""
     body = html.plain(content_html or "") or text.line(content_text or "")
     return text.shorten(body, SUMMARY_LENGTH)
 
 
-def _checked(check: Callable[[_Value], _Value], value: _Value, name: str) -> _Value:
+def checked(check: Callable[[_Value], _Value], value: _Value, name: str) -> _Value:
     """What a check makes of a field's value; its ValueError becomes the field's."""
     try:
         return check(value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from feedsvc.model import Entry, Feed, Site
 from feedsvc.query import KINDS, FeedQuery
-from feedsvc.render import atom, html, json_feed, rss
+from feedsvc.render import atom, html, ics, json_feed, rss
 from feedsvc.render.html import Pages
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ FORMATS = {
     "rss": Format(rss.MEDIA_TYPE, "RSS", rss.render),
     "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
     "json": Format(json_feed.MEDIA_TYPE, "JSON Feed", json_feed.render),
+    "ics": Format(ics.MEDIA_TYPE, "iCalendar", ics.render, ("events",)),
 }
 PAGES = Pages(FORMATS)
 FORMATS["html"] = Format(html.MEDIA_TYPE, "HTML", PAGES.feed)

@@ -12,6 +12,8 @@ _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
 _FRAME = re.compile(r'<iframe[^>]* src="([^"]*)"[^>]*></iframe>')
 _TAG = re.compile(r"<[^>]*>")
+_BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
+_LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 
 def body(entry: Entry, site: Site) -> str:
@@ -29,6 +31,19 @@ def body(entry: Entry, site: Site) -> str:
 def without_frames(html: str) -> str:
     """A body with links in place of what it frames: most readers drop frames, and validators warn of them."""
     return _FRAME.sub(r'<a href="\1">\1</a>', html)
+
+
+def plain(entry: Entry, site: Site) -> str:
+    """The same as plain text, without date, place and picture; the summary where there is no content."""
+    content = entry.content_html or _paragraphs(entry.content_text or "")
+    parts = (words.notice(entry, site.language), _text(content) or entry.summary)
+    return "\n\n".join(part for part in (*parts, _text(_credit(entry, content, site.language))) if part)
+
+
+def _text(html: str) -> str:
+    """A body without its tags, its paragraphs apart."""
+    broken = _LINE_END.sub("\n", _BLOCK_END.sub("\n\n", html))
+    return re.sub("\n{3,}", "\n\n", unescape(_TAG.sub("", broken))).strip()
 
 
 def _paragraphs(text: str) -> str:

@@ -20,6 +20,7 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 
 from feedsvc.model import Entry, Feed
+from feedsvc.occurrences import settled
 from feedsvc.render import words
 from feedsvc.render.body import body, without_frames
 from feedsvc.render.uris import is_url, uri
@@ -181,7 +182,7 @@ def add_media(parent: Element, entry: Entry) -> None:
 
 def add_event(parent: Element, entry: Entry) -> None:
     """When and where an event takes place (RSS 1.0 event module; GeoRSS Simple)."""
-    event = entry.event
+    event = settled(entry)
     if event is None:
         return
     add(parent, "ev:startdate", event.start.isoformat())

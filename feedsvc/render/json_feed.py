@@ -109,6 +109,7 @@ def _event(event: EventDetails, about: str) -> dict[str, Any]:
             "location": event.location and _said(asdict(event.location)),
             "organizer": event.organizer and _people([event.organizer])[0],
             "event_status": event.status,
+            "recurrence": event.recurrence and event.recurrence.document,
         }
     )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time, get_timezone_location
+from babel.dates import format_date, format_skeleton, format_time, get_day_names, get_timezone_location
 from babel.lists import format_list
 
 from feedsvc.model import Entry, EventDetails, Feed, Site
+from feedsvc.occurrences import is_open, last, settled
+from feedsvc.recurrence import DAYS, Recurrence
 
 _PHRASES = {
     "vi": {
@@ -27,6 +29,19 @@ _PHRASES = {
         "at": "{time}, {day}",
         "from to": "{} – {}",
         "day": "EEEE dd/MM/yyyy",
+        "date": "dd/MM/yyyy",
+        "DAILY": "hằng ngày",
+        "WEEKLY": "hằng tuần",
+        "MONTHLY": "hằng tháng",
+        "YEARLY": "hằng năm",
+        "each DAILY": "{} ngày một lần",
+        "each WEEKLY": "{} tuần một lần",
+        "each MONTHLY": "{} tháng một lần",
+        "each YEARLY": "{} năm một lần",
+        "on": "{} vào {}",
+        "until": "{} đến {}",
+        "many": "nhiều lần",
+        "next": "{}, lần tới {}",
     },
     "en": {
         "news": "Latest news",
@@ -44,6 +59,19 @@ _PHRASES = {
         "at": "{time}, {day}",
         "from to": "{} – {}",
         "day": "EEEE, d MMMM yyyy",
+        "date": "d MMMM yyyy",
+        "DAILY": "every day",
+        "WEEKLY": "every week",
+        "MONTHLY": "every month",
+        "YEARLY": "every year",
+        "each DAILY": "every {} days",
+        "each WEEKLY": "every {} weeks",
+        "each MONTHLY": "every {} months",
+        "each YEARLY": "every {} years",
+        "on": "{} on {}",
+        "until": "{} until {}",
+        "many": "repeatedly",
+        "next": "{}; next {}",
     },
 }
 
@@ -95,9 +123,14 @@ def notice(entry: Entry, language: str) -> str:
 
 def lead(entry: Entry, site: Site) -> str:
     """When and where an event takes place; nothing for an article."""
-    if entry.event is None:
+    occurrence = settled(entry)
+    if entry.event is None or occurrence is None:
         return ""
-    words = [when(entry.event, site)]
+    words = [when(occurrence, site)]
+    if entry.event.recurrence:
+        often = _how_often(entry.event, entry.event.recurrence, site.language)
+        said = phrase(site.language, "next").format(often, words[0][0].lower() + words[0][1:])
+        words[0] = said[0].upper() + said[1:]
     if entry.event.location:
         words.append(entry.event.location.name)
         words.append(entry.event.location.address or "")
@@ -140,6 +173,28 @@ def _range(event: EventDetails, language: str) -> str:
     return phrase(language, "from to").format(*moments)
 
 
+def _how_often(event: EventDetails, recurrence: Recurrence, language: str) -> str:
+    """How often a series takes place, and until when; of a complicated one only that it does."""
+    rule = recurrence.parts
+    every, interval = rule["FREQ"], rule.get("INTERVAL", "1")
+    simple = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"} | ({"BYDAY"} if every == "WEEKLY" else set())
+    if recurrence.rdates or rule.keys() - simple:
+        words = phrase(language, "many")
+    else:
+        words = phrase(language, every if interval == "1" else f"each {every}").format(interval)
+        if every == "WEEKLY":
+            days = rule.get("BYDAY", DAYS[event.start.weekday()]).split(",")
+            named = [_weekday(day, language) for day in sorted(map(DAYS.index, days))]
+            words = phrase(language, "on").format(words, format_list(named, locale=_locale(language)))
+    if is_open(event):
+        return words
+    return phrase(language, "until").format(words, _date(last(event).start, "date", language))
+
+
+def _weekday(day: int, language: str) -> str:
+    return _lower(get_day_names(locale=_locale(language))[day])
+
+
 def _listed(titles: list[str], language: str, *, every: bool = False) -> str:
     return format_list(titles, "standard" if every else "or", _locale(language))
 
@@ -149,8 +204,16 @@ def _at(time: str, day: date, language: str) -> str:
 
 
 def _day(day: date, language: str) -> str:
-    pattern = phrase(language, "day") if language.split("-")[0].lower() in _PHRASES else "full"
-    words = format_date(day, pattern, locale=_locale(language))
+    return _lower(_date(day, "day", language))
+
+
+def _date(day: date, name: str, language: str) -> str:
+    known = language.split("-")[0].lower() in _PHRASES
+    pattern = phrase(language, name) if known else {"day": "full", "date": "long"}[name]
+    return format_date(day, pattern, locale=_locale(language))
+
+
+def _lower(words: str) -> str:
     return words[0].lower() + words[1:] if words.startswith("Thứ") else words
 
 

@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from feedsvc.errors import FeedsvcError
+from feedsvc.model import Entry
+from feedsvc.occurrences import current, over
 
 NOTICE_STAYS = timedelta(days=30)
 """How long the notice of a withdrawn entry stays in the feeds."""
@@ -17,21 +18,13 @@ _LOOK_EVERY = 0.5
 _log = logging.getLogger(__name__)
 
 
-class Dated(Protocol):
-    """What of an entry, or of its row, decides when it is shown."""
-
-    @property
-    def status(self) -> str: ...
-    @property
-    def published(self) -> datetime | None: ...
-    @property
-    def expires(self) -> datetime | None: ...
-    @property
-    def withdrawn(self) -> datetime | None: ...
+def starts(entry: Entry, now: datetime) -> datetime | None:
+    """When that occurrence of an event starts that is current or next at `now`."""
+    return current(entry.event, now).starts if entry.event else None
 
 
-def standing(entry: Dated, now: datetime) -> tuple[bool, datetime | None]:
-    """Whether an entry stands in the feeds at `now`, and when that will change by itself."""
+def standing(entry: Entry, now: datetime) -> tuple[bool, datetime | None]:
+    """Whether an entry stands in the feeds at `now`, and when that, or its occurrence, changes by itself."""
     if entry.status in ("draft", "deleted"):
         return False, None
     if entry.published is not None and entry.published > now:
@@ -41,6 +34,9 @@ def standing(entry: Dated, now: datetime) -> tuple[bool, datetime | None]:
     ]
     if ends and min(ends) <= now:
         return False, None
+    if entry.event and entry.event.recurrence:
+        turn = current(entry.event, now).ends
+        ends += [turn] if turn < over(entry.event) else []
     return True, min(ends, default=None)
 
 

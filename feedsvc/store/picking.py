@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category
+from feedsvc.model import EPOCH, Category
+from feedsvc.occurrences import END_OF_TIME, overlaps
 from feedsvc.query import FeedQuery
 from feedsvc.store.months import bounds
-from feedsvc.store.rows import category_from
+from feedsvc.store.rows import category_from, columns, entry_from, joined
 from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
 
 RECENT = timedelta(days=30)
@@ -121,12 +122,31 @@ class Picking:
             "past": [ends <= self._now],
             "all": [],
         }[query.period]
-        if query.since:
-            begin = self._midnight(query.since)
-            where.append(sa.or_(ends > begin, sa.and_(ends == begin, starts == begin)))
-        if query.until:
-            where.append(starts < self._midnight(query.until + timedelta(days=1)))
+        begin, end = self._window
+        window = [sa.or_(ends > begin, sa.and_(ends == begin, starts == begin)), starts < end]
+        if query.since or query.until:
+            pk = entries.c.pk if table is entries else table.c.entry_pk
+            inside, outside = self._series
+            where += [sa.or_(sa.and_(*window), pk.in_(inside)), pk.not_in(outside)]
         return where
+
+    @property
+    def _window(self) -> tuple[datetime, datetime]:
+        """The instants between which an event must take place."""
+        first, last = self.query.since, self.query.until
+        return self._midnight(first) if first else EPOCH, (
+            self._midnight(last + timedelta(days=1)) if last else END_OF_TIME
+        )
+
+    @cached_property
+    def _series(self) -> tuple[list[int], list[int]]:
+        """The series that take place in the window, and those that do not."""
+        found: tuple[list[int], list[int]] = [], []
+        series = (entries.c.shown, event_details.c.recurrence.is_not(sa.null()))
+        for row in self._connection.execute(sa.select(*columns).select_from(joined).where(*series)):
+            event = entry_from(row, ()).event
+            found[event is None or not overlaps(event, *self._window)].append(row.pk)
+        return found
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self._zone).astimezone(UTC)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from feedsvc.errors import Gone, NotFound, Renamed
 from feedsvc.model import Category, Change, Entry, LogLine
 from feedsvc.query import FeedQuery
+from feedsvc.store.moments import starts
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
 from feedsvc.store.selection import Found, Selection
 from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
@@ -165,7 +166,8 @@ class Reader:
         placed = tuple(known.get(category.slug, category) for category in entry.categories)
         guid = uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn
         published = entry.published or now
-        return replace(entry, categories=placed, guid=guid, published=published, updated=max(now, published))
+        entry = replace(entry, categories=placed, guid=guid, published=published, starts=starts(entry, now))
+        return replace(entry, updated=max(now, published))
 
     def log(self, *, id: str | None, token: str | None, since: datetime | None) -> Iterator[LogLine]:
         """The writes, oldest first; those of one id, by one token, since a time."""

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source
+from feedsvc.occurrences import over
+from feedsvc.recurrence import Recurrence
 from feedsvc.store.tables import categories, entries, event_details
 
 # The columns that hold JSON, and the value that each object in them stands for.
@@ -38,8 +40,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: _json(getattr(entry, name)) for name in _PARTS},
         "folded": folded(entry.title),
-        "starts": entry.event.starts if entry.event else None,
-        "ends": entry.event.ends if entry.event else None,
+        "ends": over(entry.event) if entry.event else None,
     }
 
 
@@ -61,6 +62,8 @@ def event_row(event: EventDetails) -> dict[str, Any]:
         "status": event.status,
         "location": _json(event.location),
         "organizer": _json(event.organizer),
+        "recurrence": event.recurrence and event.recurrence.document,
+        "previous": event.previous.isoformat() if event.previous else None,
     }
 
 
@@ -78,7 +81,17 @@ def _event_from(row: sa.Row[Any]) -> EventDetails:
         status=row.event_status,
         location=_part(Place, row.event_location),
         organizer=_part(Person, row.event_organizer),
+        recurrence=row.event_recurrence and _recurrence_from(row.event_recurrence, zone),
+        previous=_moment(row.event_previous, zone) if row.event_previous else None,
     )
+
+
+def _recurrence_from(found: dict[str, Any], zone: ZoneInfo) -> Recurrence:
+    def moment(text: str) -> date:
+        return datetime.fromisoformat(text).replace(tzinfo=zone) if "T" in text else date.fromisoformat(text)
+
+    lists = {name: tuple(map(moment, found.get(name, ()))) for name in ("exdates", "rdates")}
+    return Recurrence(found["rrule"], **lists)
 
 
 def _moment(text: str, zone: ZoneInfo) -> date:

@@ -112,13 +112,14 @@ entries = Table(
     Column("status", KEY, nullable=False),  # deleted: a tombstone, its content gone; else as posted
     Column("shown", sa.Boolean(create_constraint=False), nullable=False),  # stands in feeds
     Column("appeared", sa.Boolean(create_constraint=False), nullable=False),  # has ever stood there
-    Column("due", UTCDateTime),  # when `shown` changes by itself
+    Column("due", UTCDateTime),  # when `shown`, or a series' `starts`, changes by itself
     Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),
-    Column("starts", UTCDateTime),  # of an event
-    Column("ends", UTCDateTime),  # of an event: when it is over
+    Column("starts", UTCDateTime),  # of an event: when its current or next occurrence starts, as settled
+    Column("ends", UTCDateTime),  # of an event: when all of it is over; far ahead where that is never
+    Column("sequence", sa.Integer, nullable=False),  # RFC 5545 §3.8.7.4
     Column("expires", UTCDateTime),
     Column("withdrawn", UTCDateTime),
     Column("notice", sa.String),
@@ -150,6 +151,8 @@ event_details = Table(
     Column("status", sa.String, nullable=False),
     Column("location", JSON),
     Column("organizer", JSON),
+    Column("recurrence", JSON),
+    Column("previous", sa.String),  # the start before a postponement
 )
 
 placements = Table(

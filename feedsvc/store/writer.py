@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Fault, Forbidden, Gone, Invalid, NotFound
-from feedsvc.model import EPOCH, Category, Entry
+from feedsvc.model import EPOCH, Category, Entry, EventDetails
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger, Topic
-from feedsvc.store.moments import standing
+from feedsvc.store.moments import standing, starts
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
@@ -66,11 +66,14 @@ class Writer(Filing):
         if old:
             since = old.withdrawn if entry.status == "withdrawn" else None
             entry = replace(entry, published=entry.published or old.published, withdrawn=since)
-            if _rows(entry) == _rows(replace(old, guid="", updated=EPOCH, version=0)):
+            entry = replace(entry, event=_with_previous(entry.event, old.event))
+            if _rows(entry) == _rows(old):
                 return old, False
         now = self._ledger.clock()
         entry = replace(
             entry,
+            sequence=old.sequence + (_plan(entry) != _plan(old)) if old else 0,
+            starts=starts(entry, now),
             guid=old.guid if old else uuid.uuid4().urn,
             version=old.version + 1 if old else 1,
             updated=self._ledger.tick(),
@@ -100,39 +103,34 @@ class Writer(Filing):
         self._bury(pk, before)
         values = dict.fromkeys(_CONTENT) | {"summary": "", "status": "deleted", "shown": False, "due": None}
         values |= {"version": version, "updated": self._ledger.tick(), "seq": seq}
+        values |= {"sequence": old.sequence + 1}
         self._connection.execute(entries.update().where(entries.c.pk == pk).values(values))
         self._connection.execute(placements.update().where(placements.c.entry_pk == pk).values(shown=False))
 
     def settle(self) -> int:
-        """Let appear and leave what is due, a group at most; returns how many did."""
+        """Let appear and leave what is due, and series go on, a group at most; returns how many did."""
         now = self._ledger.clock()
-        rows = self._connection.execute(
-            sa.select(entries)
-            .where(entries.c.due <= now)
-            .order_by(entries.c.due, entries.c.pk)
-            .limit(_A_GROUP)
-        ).all()
-        for row in rows:
+        found = self._load(entries.c.due <= now, order=(entries.c.due, entries.c.pk), limit=_A_GROUP)
+        for row, entry in found:
             before = self._topics_of(row.pk)
-            shown, due = standing(row, now)
-            if shown:
-                self._revive(row.pk)
-            else:
+            shown, due = standing(entry, now)
+            if not shown:
                 self._bury(row.pk, before)
+            elif not row.shown:
+                self._revive(row.pk)
+            values = {"shown": shown, "starts": starts(entry, now)}
             self._connection.execute(
-                placements.update().where(placements.c.entry_pk == row.pk).values(shown=shown)
+                placements.update().where(placements.c.entry_pk == row.pk).values(values)
             )
-            values = {
-                "shown": shown,
-                "due": due,
-                "appeared": row.appeared or shown,
-                "updated": self._ledger.tick(),
-            }
-            self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(values))
-            action, touched = "appear" if shown else "expire", before | self._topics_of(row.pk)
+            own, mine = {**values, "due": due, "appeared": row.appeared or shown}, entries.c.pk == row.pk
+            self._connection.execute(entries.update().where(mine).values(own))
+            action = "advance" if shown == row.shown else "appear" if shown else "expire"
+            touched = before | self._topics_of(row.pk)
             seq = self._ledger.record(action, row.kind, row.id, row.version, touched)
-            self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
-        return len(rows)
+            if action != "advance":  # the entry itself stays as it is while its occurrences pass
+                changed = {"seq": seq, "updated": self._ledger.tick()}
+                self._connection.execute(entries.update().where(mine).values(changed))
+        return len(found)
 
     def _find(self, id: str) -> tuple[int | None, Entry | None]:
         found = self._load(entries.c.id == id)
@@ -216,5 +214,20 @@ class Writer(Filing):
 
 
 def _rows(entry: Entry) -> tuple[object, ...]:
-    """What would be stored; unlike two times of one zone it tells the passes of a repeated hour apart."""
-    return entry_row(entry), entry.event and event_row(entry.event), entry.categories
+    """What would be stored, but for what the store gives; a row tells the passes of a repeated hour apart."""
+    bare = replace(entry, guid="", updated=EPOCH, version=0, sequence=0, starts=None)
+    return entry_row(bare), entry.event and event_row(entry.event), entry.categories
+
+
+def _plan(entry: Entry) -> tuple[object, ...]:
+    """What of an entry a calendar must be told of by a higher SEQUENCE (RFC 5546 §2.1.4)."""
+    return entry.status, entry.event and event_row(replace(entry.event, organizer=None))
+
+
+def _with_previous(event: EventDetails | None, old: EventDetails | None) -> EventDetails | None:
+    """An event with the start that it had before it was postponed."""
+    if event is None or old is None:
+        return event
+    moved = event.start != old.start and "postponed" in (event.status, old.status)
+    previous = old.start if moved else old.previous
+    return replace(event, previous=None if previous == event.start else previous)

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedsvc.model import EventDetails
+from feedsvc.model import EventDetails, Place
+from feedsvc.recurrence import Recurrence
 from feedsvc.render import words
-from tests.render.feeds import HANOI, SITE
+from tests.render.feeds import CONCERT, HANOI, SITE
 
 PARIS = ZoneInfo("Europe/Paris")
 VI_EN = ("vi", "en")
@@ -47,6 +48,41 @@ def test_another_zone_is_named() -> None:
 def test_other_languages_do_not_fail(language: str) -> None:
     event = EventDetails(at(2026, 12, 24, 19), at(2026, 12, 25, 19), HANOI)
     assert "2026" in words.when(event, replace(SITE, language=language)) or language == "th"
+
+
+@pytest.mark.parametrize(
+    ("rule", "vi", "en"),
+    [
+        ("FREQ=DAILY", "Hằng ngày", "Every day"),
+        ("FREQ=DAILY;INTERVAL=3", "3 ngày một lần", "Every 3 days"),
+        ("FREQ=WEEKLY", "Hằng tuần vào thứ Bảy", "Every week on Saturday"),
+        ("FREQ=WEEKLY;BYDAY=SU,SA,TU", "Hằng tuần vào thứ Ba, thứ Bảy và Chủ Nhật", "Every week on Tuesday, Saturday, and Sunday"),
+        ("FREQ=WEEKLY;INTERVAL=2;WKST=SU", "2 tuần một lần vào thứ Bảy", "Every 2 weeks on Saturday"),
+        ("FREQ=WEEKLY;COUNT=3", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
+        ("FREQ=WEEKLY;UNTIL=20261220T170000Z", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
+        ("FREQ=MONTHLY", "Hằng tháng", "Every month"),
+        ("FREQ=YEARLY;INTERVAL=2", "2 năm một lần", "Every 2 years"),
+        ("FREQ=MONTHLY;BYDAY=1SA", "Nhiều lần", "Repeatedly"),
+        ("FREQ=DAILY;BYDAY=SA;COUNT=2", "Nhiều lần đến 12/12/2026", "Repeatedly until 12 December 2026"),
+    ],
+)  # fmt: skip
+def test_series(rule: str, vi: str, en: str) -> None:
+    event = EventDetails(at(2026, 12, 5, 19), None, HANOI, Place("Chợ"), recurrence=Recurrence(rule))
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
+    assert words.lead(entry, SITE) == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+    english = replace(SITE, language="en")
+    assert words.lead(entry, english) == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+
+
+def test_series_with_added_days_all_day_and_elsewhere() -> None:
+    recurrence = Recurrence("FREQ=WEEKLY;COUNT=2", (), (date(2026, 12, 24),))
+    event = EventDetails(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
+    assert words.lead(entry, SITE) == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+    assert "24. Dezember 2026" in words.lead(entry, replace(SITE, language="de"))
+    weekly = replace(event, recurrence=Recurrence("FREQ=WEEKLY"))
+    german = words.lead(replace(entry, event=weekly, starts=at(2026, 12, 12)), replace(SITE, language="de"))
+    assert german == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
 
 
 def test_both_languages_have_every_phrase() -> None:

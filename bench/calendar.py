@@ -1,0 +1,59 @@
+"""A calendar of 1,000 events, against what icalendar needs to write the same components."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from icalendar import Calendar
+
+from feedsvc.model import Category, Entry, EventDetails, Feed, Person, Place
+from feedsvc.query import FeedQuery
+from feedsvc.render import ics
+from tests.render.feeds import HANOI, SITE
+
+EVENTS = 1000
+
+
+def time_ratio() -> tuple[float, float]:
+    """Seconds of the rendering, and of the library's own writing of what came out, in one process."""
+    feed = _feed()
+    begun = time.process_time()
+    document = ics.render(feed)
+    ours = time.process_time() - begun
+    calendar = Calendar.from_ical(document)
+    assert len(calendar.events) == EVENTS
+    begun = time.process_time()
+    written = calendar.to_ical()
+    reference = time.process_time() - begun
+    assert len(written) == len(document)
+    return ours, reference
+
+
+def _feed() -> Feed:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    body = "<p>" + "Nội dung của sự kiện. " * 20 + "</p>\n<p>Vào cửa tự do.</p>"
+
+    def entry(number: int) -> Entry:
+        start = (now + timedelta(days=30, hours=number)).astimezone(HANOI)
+        event = EventDetails(
+            start,
+            start + timedelta(hours=2),
+            HANOI,
+            Place("Nhà hát Lớn", "1 Tràng Tiền, Hà Nội", None, 21.024, 105.857),
+            Person("Sở Văn hoá", None, "so@portal.example"),
+        )
+        return Entry(
+            f"e{number}",
+            "events",
+            f"Hoà nhạc mùa xuân, buổi {number}",
+            "vi",
+            content_html=body,
+            categories=(Category("van-hoa", "Văn hoá"),),
+            event=event,
+            published=now,
+            updated=now,
+            guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
+        )
+
+    return Feed(FeedQuery("events", "ics"), SITE, updated=now, entries=tuple(map(entry, range(EVENTS))))

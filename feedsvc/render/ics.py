@@ -1,0 +1,189 @@
+"""iCalendar (RFC 5545, RFC 7986), by icalendar."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from icalendar import Calendar, Component, Event, Timezone
+from icalendar.prop import (
+    vCalAddress,
+    vCategory,
+    vDatetime,
+    vDDDLists,
+    vDDDTypes,
+    vDuration,
+    vGeo,
+    vInt,
+    vRecur,
+    vText,
+    vUri,
+)
+
+from feedsvc.model import Entry, EventDetails, Feed, Site
+from feedsvc.occurrences import END_OF_TIME, over
+from feedsvc.recurrence import Recurrence
+from feedsvc.render import words
+from feedsvc.render.body import plain
+from feedsvc.render.uris import uri
+
+MEDIA_TYPE = "text/calendar"
+
+_REFRESH = timedelta(hours=1)
+_COLOR = "teal"
+_AHEAD = timedelta(days=3653)
+"""Of a series without an end, for how long its zone's changes are told."""
+
+Properties = Mapping[str, Any]
+"""icalendar's values by name; those that are None are left out."""
+
+
+def render(feed: Feed) -> bytes:
+    """A feed as a calendar; deleted events stand in it as cancelled ones."""
+    site, title, description = feed.site, words.feed_title(feed), words.feed_description(feed)
+    about = {
+        "NAME": vText(title),
+        "X-WR-CALNAME": vText(title),
+        "DESCRIPTION": vText(description),
+        "X-WR-CALDESC": vText(description),
+        "X-WR-TIMEZONE": vText(site.timezone.key),
+        "URL": vUri(uri(feed.home_url)),
+        "SOURCE": vUri(feed.self_url, params={"VALUE": "URI"}),
+        "REFRESH-INTERVAL": vDuration(_REFRESH, params={"VALUE": "DURATION"}),
+        "X-PUBLISHED-TTL": vDuration(_REFRESH),
+        "LAST-MODIFIED": _instant(feed.updated),
+        "COLOR": vText(_COLOR),
+        "IMAGE": vUri(uri(site.icon), params={"VALUE": "URI"}) if site.icon else None,
+    }
+    events = feed.entries
+    if feed.query.content == "summary":
+        events = tuple(replace(entry, content_html=None, content_text=None) for entry in events)
+    return _calendar(about, site, (*events, *(tombstone.entry for tombstone in feed.tombstones)))
+
+
+def render_entry(entry: Entry, site: Site) -> bytes:
+    """One event as a calendar, to be put into a reader's own."""
+    return _calendar({}, site, [entry])
+
+
+def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
+    """A calendar with the zones that its events need."""
+    years: dict[str, set[int]] = defaultdict(set)
+    events = []
+    for entry in entries:
+        events.append(_event(entry, site).to_ical())
+        if entry.event and not entry.event.all_day:
+            years[entry.event.timezone.key] |= _years(entry, entry.event)
+    years.pop("UTC", None)
+    calendar = Calendar()
+    _fill(calendar, {"VERSION": vText("2.0"), "PRODID": vText("-//feedsvc//feedsvc"), **about})
+    calendar.subcomponents = [_zone(key, min(years[key]), max(years[key])) for key in sorted(years)]
+    head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
+    return b"".join((head, *events, end)).replace(b"\x7f", b"")  # XML lets it through, RFC 5545 §3.1 does not
+
+
+def _event(entry: Entry, site: Site) -> Event:
+    details = entry.event
+    assert details is not None
+    organizer, place, image = details.organizer, details.location, entry.image
+    titles, description = [category.title for category in entry.categories], plain(entry, site)
+    language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
+    recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
+    event = Event()
+    _fill(
+        event,
+        {
+            "UID": vText(entry.guid.removeprefix("urn:uuid:")),
+            "DTSTAMP": edited,
+            "LAST-MODIFIED": edited,
+            "CREATED": _instant(entry.announced),
+            "SEQUENCE": vInt(entry.sequence),
+            "STATUS": vText(_status(entry, details)),
+            "SUMMARY": vText(words.entry_title(entry, site.language), params=language),
+            "DESCRIPTION": vText(description, params=language) if description else None,
+            "DTSTART": _moment(details.start),
+            "DTEND": _moment(details.end) if details.end else None,
+            "RRULE": vRecur.from_ical(recurrence.rrule) if recurrence.rrule else None,
+            "EXDATE": _moments(recurrence.exdates),
+            "RDATE": _moments(recurrence.rdates),
+            "CATEGORIES": vCategory(titles) if titles else None,
+            "URL": vUri(uri(entry.url or site.permalink(entry.id))),
+            "IMAGE": vUri(
+                uri(image.url), params={"VALUE": "URI"} | ({"FMTTYPE": image.type} if image.type else {})
+            )
+            if image
+            else None,
+            "ATTACH": [vUri(uri(file.url), params={"FMTTYPE": file.type}) for file in entry.attachments]
+            or None,
+        },
+    )
+    if place:
+        event["LOCATION"] = vText(", ".join(part for part in (place.name, place.address) if part))
+        if place.latitude is not None and place.longitude is not None:
+            event["GEO"] = vGeo((place.latitude, place.longitude))
+    if organizer and organizer.email:
+        name = organizer.name.replace("\\", "/")  # there are no escapes in parameters, but readers see some
+        event["ORGANIZER"] = vCalAddress(f"mailto:{organizer.email}", params={"CN": name})
+    return event
+
+
+def _status(entry: Entry, details: EventDetails) -> str:
+    if entry.status in ("withdrawn", "deleted"):
+        return "CANCELLED"
+    return {"postponed": "TENTATIVE"}.get(details.status, details.status.upper())
+
+
+def _fill(component: Component, properties: Properties) -> None:
+    component.update({name: value for name, value in properties.items() if value is not None})
+
+
+def _instant(moment: datetime) -> vDatetime:
+    return vDatetime(moment.astimezone(UTC))
+
+
+def _moment(moment: date) -> vDDDTypes:
+    """A date; or a time in its zone, but in UTC where the zone's clocks show it for the second time."""
+    if isinstance(moment, datetime) and moment.replace(fold=0).utcoffset() != moment.utcoffset():
+        moment = moment.astimezone(UTC)
+    return vDDDTypes(moment)
+
+
+def _moments(moments: tuple[date, ...]) -> vDDDLists | None:
+    if not moments:
+        return None
+    return vDDDLists(moments, params={} if isinstance(moments[0], datetime) else {"VALUE": "DATE"})
+
+
+def _years(entry: Entry, details: EventDetails) -> set[int]:
+    """The first and the last year of an event, which its zone must be told for."""
+    end = over(details)
+    if end == END_OF_TIME:
+        end = max(entry.updated, details.starts, entry.starts or details.starts) + _AHEAD
+    return {details.starts.year, end.year}
+
+
+class _Timezone(Timezone):
+    # Longer steps would pass over the weeks that some zones set their clocks back for, as in Ramadan.
+    _from_tzinfo_skip_search = Timezone._from_tzinfo_skip_search[2:]
+
+
+@lru_cache(maxsize=256)
+def _zone(key: str, first: int, last: int) -> Timezone:
+    """A zone with the changes of its clocks in some years, the one before and the one after.
+
+    icalendar tells the onset of a change that skips time by the clocks as they are after it; RFC 5545
+    §3.6.5 wants it by those before, as TZOFFSETFROM.
+    """
+    zone = _Timezone.from_tzid(key, first_date=date(first - 1, 1, 1), last_date=date(last + 2, 1, 1))
+    del zone["COMMENT"]
+    change: Any  # icalendar's types know too little of its values
+    for change in zone.subcomponents:
+        skipped = max(change.TZOFFSETTO - change.TZOFFSETFROM, timedelta())
+        change.DTSTART -= skipped
+        if "RDATE" in change:
+            change["RDATE"] = vDDDLists([moment.dt - skipped for moment in change["RDATE"].dts])
+    return zone

@@ -1,0 +1,142 @@
+"""What an entry's page tells search engines: schema.org's Event or NewsArticle, as JSON-LD 1.1."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from feedsvc.model import Entry, EventDetails, Person, Place, Site
+from feedsvc.occurrences import settled
+from feedsvc.recurrence import DAYS
+from feedsvc.render.uris import uri
+
+Json = dict[str, Any]
+
+_SCHEMA = "https://schema.org"
+_STATUS = {"postponed": "EventPostponed", "cancelled": "EventCancelled"}
+_UNITS = {"DAILY": "D", "WEEKLY": "W", "MONTHLY": "M", "YEARLY": "Y"}
+_DAYS = dict(
+    zip(
+        DAYS,
+        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+        strict=True,
+    )
+)
+
+
+def json_ld(entry: Entry, site: Site) -> str:
+    """An entry as JSON that can stand in a script element: no title ends that."""
+    thing = _event(entry, site) if entry.event else _article(entry, site)
+    thing |= {
+        "description": entry.summary,
+        "url": uri(entry.url or site.permalink(entry.id)),
+        "image": [uri(entry.image.url)] if entry.image else None,
+        "inLanguage": entry.language,
+    }
+    return json.dumps(_present({"@context": _SCHEMA, **thing}), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _article(entry: Entry, site: Site) -> Json:
+    publisher = {"@type": "Organization", "name": site.title, "url": uri(site.url)}
+    return {
+        "@type": "NewsArticle",
+        "headline": entry.title,
+        "datePublished": _moment(entry.announced.astimezone(site.timezone)),
+        "dateModified": _moment(entry.updated.astimezone(site.timezone)),
+        "author": [_agent("Person", author) for author in entry.authors] or publisher,
+        "publisher": {**publisher, "logo": site.icon and uri(site.icon)},
+        "articleSection": [category.title for category in entry.categories],
+    }
+
+
+def _event(entry: Entry, site: Site) -> Json:
+    """An event; of a series the occurrence that is current or next, and the schedule of all."""
+    event, now = entry.event, settled(entry)
+    assert event is not None
+    assert now is not None
+    status = _STATUS.get(event.status, "EventScheduled")
+    if event.previous and event.status != "cancelled":
+        status = "EventRescheduled"
+    return {
+        "@type": "Event",
+        "name": entry.title,
+        "startDate": _moment(now.start),
+        "endDate": _last(now),
+        "eventStatus": f"{_SCHEMA}/{status}",
+        "previousStartDate": event.previous and _moment(event.previous),
+        "eventAttendanceMode": event.location and f"{_SCHEMA}/OfflineEventAttendanceMode",
+        "location": event.location and _place(event.location),
+        "organizer": event.organizer and _agent("Organization", event.organizer),
+        "eventSchedule": _schedule(event),
+    }
+
+
+def _schedule(event: EventDetails) -> Json | None:
+    if event.recurrence is None:
+        return None
+    rule, start, end = event.recurrence.parts, event.start, event.end
+    days, until = rule.get("BYDAY"), rule.get("UNTIL")
+    found: Json = {
+        "@type": "Schedule",
+        "repeatFrequency": f"P{rule.get('INTERVAL', '1')}{_UNITS[rule['FREQ']]}",
+        "repeatCount": int(rule["COUNT"]) if "COUNT" in rule else None,
+        "byDay": [f"{_SCHEMA}/{_DAYS[day]}" if day in _DAYS else day for day in days.split(",")]
+        if days
+        else None,
+        "byMonth": _numbers(rule.get("BYMONTH")),
+        "byMonthDay": _numbers(rule.get("BYMONTHDAY")),
+        "startDate": start.isoformat()[:10],
+        "endDate": until and f"{until[:4]}-{until[4:6]}-{until[6:8]}",
+        "exceptDate": [_moment(moment) for moment in event.recurrence.exdates],
+        "scheduleTimezone": event.timezone.key,
+    }
+    if isinstance(start, datetime):
+        found["startTime"] = start.time().isoformat()
+        found["endTime"] = end.time().isoformat() if isinstance(end, datetime) else None
+    return found
+
+
+def _numbers(text: str | None) -> list[int]:
+    return [int(number) for number in text.split(",")] if text else []
+
+
+def _place(place: Place) -> Json:
+    geo = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
+    return {
+        "@type": "Place",
+        "name": place.name,
+        "address": place.address or place.name,
+        "url": place.url and uri(place.url),
+        "geo": geo if place.latitude is not None else None,
+    }
+
+
+def _agent(kind: str, person: Person) -> Json:
+    return {
+        "@type": kind,
+        "name": person.name,
+        "url": person.url and uri(person.url),
+        "email": person.email,
+    }
+
+
+def _moment(moment: date) -> str:
+    return moment.isoformat(timespec="seconds") if isinstance(moment, datetime) else moment.isoformat()
+
+
+def _last(event: EventDetails) -> str | None:
+    """The end; of an all-day event its last day, for schema.org's endDate is inclusive."""
+    if event.end is None:
+        return None
+    return _moment(event.end if not event.all_day else event.end - timedelta(days=1))
+
+
+def _present(thing: Any) -> Any:
+    """A value without what is absent or empty in it, at any depth."""
+    if isinstance(thing, list):
+        return [_present(item) for item in thing]
+    if not isinstance(thing, dict):
+        return thing
+    inner = {name: _present(value) for name, value in thing.items()}
+    return {name: value for name, value in inner.items() if value not in (None, "", [])}

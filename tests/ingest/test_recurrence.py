@@ -1,0 +1,191 @@
+"""Recurrences at the door: what is refused, where it points, and how soon."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import Editor
+
+SATURDAY = {"title": "Chợ phiên", "start": "2026-12-05T19:00:00", "end": "2026-12-05T21:00:00"}
+ALL_DAY = {"title": "Chợ phiên", "start": "2026-12-05"}
+RULE = "#/recurrence/rrule"
+
+
+def refused(editor: Editor, document: dict[str, Any]) -> list[str]:
+    """The pointers of a refusal, which must come quickly."""
+    begun = time.perf_counter()
+    answer = editor.send("PUT", "/events/x", document)
+    assert time.perf_counter() - begun < 0.9
+    assert answer.status_code == 422, answer.text
+    assert editor.send("GET", "/events/x").status_code == 404
+    return [error["pointer"] for error in answer.get_json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "",
+        "x",
+        "FREQ",
+        "FREQ=",
+        "RRULE:FREQ=DAILY",
+        "INTERVAL=2",
+        "FREQ=FORTNIGHTLY",
+        "FREQ=HOURLY",
+        "FREQ=MINUTELY",
+        "FREQ=SECONDLY;COUNT=5",
+        "FREQ=DAILY;FREQ=DAILY",
+        "FREQ=DAILY;",
+        "FREQ=DAILY\r\nX-EVIL:1",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;INTERVAL=-1",
+        "FREQ=DAILY;INTERVAL=99999999999999999999",
+        "FREQ=DAILY;COUNT=0",
+        "FREQ=DAILY;COUNT=1001",
+        "FREQ=DAILY;COUNT=5;UNTIL=20270101T000000Z",
+        "FREQ=YEARLY;COUNT=12",
+        "FREQ=WEEKLY;UNTIL=20400101T000000Z",
+        "FREQ=DAILY;UNTIL=20360101T000000Z",
+        "FREQ=WEEKLY;UNTIL=20270101",
+        "FREQ=WEEKLY;UNTIL=20270101T000000",
+        "FREQ=WEEKLY;UNTIL=20271301T000000Z",
+        "FREQ=WEEKLY;UNTIL=20261201T000000Z",
+        "FREQ=DAILY;BYHOUR=1,2,3",
+        "FREQ=DAILY;BYSECOND=0,1,2,3,4,5,6,7,8,9",
+        "FREQ=DAILY;BYEASTER=0",
+        "FREQ=DAILY;X-RULE=1",
+        "FREQ=WEEKLY;BYDAY=XX",
+        "FREQ=WEEKLY;BYDAY=SU",
+        "FREQ=WEEKLY;BYDAY=1SA",
+        "FREQ=WEEKLY;BYMONTHDAY=5",
+        "FREQ=MONTHLY;BYDAY=0SA",
+        "FREQ=MONTHLY;BYDAY=99SA",
+        "FREQ=MONTHLY;BYMONTHDAY=32",
+        "FREQ=MONTHLY;BYYEARDAY=1",
+        "FREQ=YEARLY;BYWEEKNO=54",
+        "FREQ=YEARLY;BYMONTH=13",
+        "FREQ=YEARLY;BYYEARDAY=367",
+        "FREQ=YEARLY;BYSETPOS=1",
+        "FREQ=YEARLY;BYDAY=MO;BYSETPOS=999",
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=WEEKLY;BYDAY=SA;BYMONTH=1",
+        "FREQ=YEARLY;BYSETPOS=" + ",".join(["366"] * 100) + ";BYDAY=MO,TU,WE,TH,FR,SA,SU",
+        "FREQ=DAILY;BYDAY=" + ",".join(["SA"] * 200),
+    ],
+)
+def test_a_rule_that_is_none_or_explodes(editor: Editor, rule: str) -> None:
+    assert refused(editor, {**SATURDAY, "recurrence": {"rrule": rule}}) == [RULE]
+
+
+@pytest.mark.parametrize(
+    ("document", "recurrence", "pointers"),
+    [
+        (SATURDAY, "FREQ=DAILY", ["#/recurrence"]),
+        (SATURDAY, {}, [RULE]),
+        (SATURDAY, {"rrule": None}, [RULE]),
+        (SATURDAY, {"rrule": 5}, [RULE]),
+        (SATURDAY, {"rrule": "FREQ=DAILY", "exrule": "x"}, ["#/recurrence/exrule"]),
+        (SATURDAY, {"rrule": "FREQ=DAILY", "exdates": "2026-12-06T19:00:00"}, ["#/recurrence/exdates"]),
+        (SATURDAY, {"rrule": "FREQ=DAILY", "exdates": ["soon"]}, ["#/recurrence/exdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "rdates": [None, "2026-12-06T20:00:00"]},
+            ["#/recurrence/rdates/0"],
+        ),
+        (SATURDAY, {"rrule": "FREQ=DAILY", "rdates": ["2201-01-01T19:00:00"]}, ["#/recurrence/rdates/0"]),
+        # a date where a time is needed, and the reverse
+        (SATURDAY, {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06"]}, ["#/recurrence/exdates/0"]),
+        (SATURDAY, {"rrule": "FREQ=DAILY", "rdates": ["2026-12-06"]}, ["#/recurrence/rdates/0"]),
+        (ALL_DAY, {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06T19:00:00"]}, ["#/recurrence/exdates/0"]),
+        (ALL_DAY, {"rrule": "FREQ=DAILY;UNTIL=20261212T000000Z"}, [RULE]),
+        # what matches nothing, or leaves nothing
+        (
+            SATURDAY,
+            {
+                "rrule": "FREQ=WEEKLY",
+                "exdates": ["2026-12-12T19:00:00", "2026-12-13T19:00:00", "2026-12-19T19:30:00"],
+            },
+            ["#/recurrence/exdates/1", "#/recurrence/exdates/2"],
+        ),
+        (SATURDAY, {"rrule": "FREQ=WEEKLY", "exdates": ["2199-12-31T19:00:00"]}, ["#/recurrence/exdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY;COUNT=1", "exdates": ["2026-12-05T19:00:00"]},
+            ["#/recurrence/exdates"],
+        ),
+        (SATURDAY, {"rrule": "FREQ=DAILY", "rdates": ["2026-12-04T19:00:00"]}, ["#/recurrence/rdates/0"]),
+        (
+            {**SATURDAY, "start": "2026-12-05T19:00:00.5"},
+            {"rrule": "FREQ=DAILY"},
+            [RULE],
+        ),
+        # the second pass of an hour cannot be told by a zone's clocks
+        (
+            {"title": "x", "start": "2027-10-31T02:30:00+01:00", "timezone": "Europe/Paris"},
+            {"rrule": "FREQ=DAILY"},
+            [RULE],
+        ),
+        (
+            {"title": "x", "start": "2027-10-30T02:30:00", "timezone": "Europe/Paris"},
+            {"rrule": "FREQ=WEEKLY", "rdates": ["2027-10-31T02:30:00+01:00"]},
+            ["#/recurrence/rdates/0"],
+        ),
+        ({**ALL_DAY, "start": "2199-12-31"}, {"rrule": "FREQ=DAILY;COUNT=400"}, [RULE]),
+    ],
+)
+def test_what_does_not_fit(
+    editor: Editor, document: dict[str, Any], recurrence: object, pointers: list[str]
+) -> None:
+    assert refused(editor, {**document, "recurrence": recurrence}) == pointers
+
+
+@pytest.mark.parametrize("name", ["exdates", "rdates"])
+@pytest.mark.parametrize("count", [1001, 10_000, 100_000])
+def test_too_many_dates(editor: Editor, name: str, count: int) -> None:
+    many = [f"2026-12-06T{number % 24:02}:{number % 60:02}:00" for number in range(count)]
+    assert refused(editor, {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", name: many}}) == [
+        f"#/recurrence/{name}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY",
+        "FREQ=DAILY;COUNT=1000",
+        "FREQ=WEEKLY;BYDAY=SA;UNTIL=20361130T120000Z",
+        "FREQ=YEARLY;COUNT=11",
+        "FREQ=DAILY;INTERVAL=9999",
+        "FREQ=DAILY;BYMONTH=12;BYDAY=SA",
+        "FREQ=YEARLY;BYDAY=SA;BYWEEKNO=49",
+        "FREQ=MONTHLY;BYDAY=SA;BYSETPOS=1",
+    ],
+)
+def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(editor: Editor, rule: str) -> None:
+    begun = time.perf_counter()
+    document = editor.put("/events/x", {**SATURDAY, "recurrence": {"rrule": rule}}).get_json()
+    assert time.perf_counter() - begun < 0.9
+    assert document["recurrence"] == {"rrule": rule, "exdates": [], "rdates": []}
+    patched = editor.send("PATCH", "/events/x", {"title": "Mới"}, headers=MERGE).get_json()
+    assert patched["recurrence"] == document["recurrence"]
+    assert (
+        "recurrence" not in editor.send("PATCH", "/events/x", {"recurrence": None}, headers=MERGE).get_json()
+    )
+
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def test_a_thousand_of_each(editor: Editor) -> None:
+    """The most that is taken, with exceptions as far away as can be."""
+    far = [f"{year}-{month:02}-05T19:00:00" for year in range(2101, 2184) for month in range(1, 13)]
+    document = {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", "exdates": far, "rdates": far}}
+    begun = time.perf_counter()
+    stored = editor.put("/events/x", document).get_json()
+    assert time.perf_counter() - begun < 0.9
+    assert len(stored["recurrence"]["exdates"]) == 996
