@@ -149,6 +149,10 @@ class Config:
         str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"
     )
     max_batch: int = setting(str(64 * 1024 * 1024), integer(1024, 1 << 32), "bytes of a batch at most")
+    cache_entries: int = setting("2000", integer(1, 10**6), "finished answers that a worker keeps at most")
+    cache_bytes: int = setting(
+        str(64 * 1024 * 1024), integer(0, 1 << 40), "bytes that they may come to, with their encodings"
+    )
     workers: int = setting("2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY")
     rate_writes: str = setting("600/minute", rate, "writes a token; each worker enforces its share")
     rate_auth_failures: str = setting("5/minute", rate, "failed authentications an address, likewise")

@@ -20,6 +20,8 @@ from feedsvc.deliver.api_docs import api_docs_blueprint
 from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.feeds import feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
+from feedsvc.deliver.hot import Hot
+from feedsvc.deliver.kept import Kept
 from feedsvc.deliver.pages import pages_blueprint
 from feedsvc.deliver.problems import problems_blueprint, responses, status_of
 from feedsvc.deliver.request_ids import request_ids_blueprint
@@ -63,6 +65,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         contact=config.site_contact,
     )
     store = Store(config.database_url, clock, site.timezone)
+    kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)
+    store.after_write = kept.look
     try:
         store.upgrade()
     except Unavailable:
@@ -70,7 +74,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
             raise
         # A worker that starts while the database is away must not end the service; the thread tries again.
     if background:
-        keep_settled(store.settle)
+        keep_settled(store.settle, kept.look)
 
     def unknown_slugs(slugs: Iterable[str]) -> set[str]:
         with store.read() as reader:
@@ -105,8 +109,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
 
     app.register_blueprint(request_ids_blueprint())
     app.register_blueprint(health_blueprint(store.is_ready))
-    app.register_blueprint(feeds_blueprint(store.read, site, clock, config.max_age))
-    app.register_blueprint(pages_blueprint(store.read, site, clock, config.max_age))
+    app.register_blueprint(feeds_blueprint(store.read, kept, site, clock, config.max_age))
+    app.register_blueprint(pages_blueprint(store.read, kept, site, clock, config.max_age))
     api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
     declare(api, schemas, CategorySchema(), responses(site.public_url))
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
@@ -119,4 +123,5 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app, config, store, schemas)
+    app.wsgi_app = Hot(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app

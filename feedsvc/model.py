@@ -15,6 +15,9 @@ from feedsvc.recurrence import Recurrence
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
 
+Topic = tuple[str, int]
+"""What a feed depends on: a kind and a category's key, 0 for the whole kind."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
@@ -220,29 +223,12 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """One write: when, in the name of which token, what was done to which version of what."""
+class Stamp:
+    """The topics that an answer rests on: when one of them last moved, and by which step of the ledger."""
 
-    seq: int
     time: datetime
-    token: str
-    action: str
-    kind: str
-    id: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bearer token as stored: never the token itself. Until `former_until` the one before it works too."""
-
-    name: str
-    scopes: frozenset[str]
-    created: datetime
-    last_used: datetime | None = None
-    revoked: datetime | None = None
-    expires: datetime | None = None
-    former_until: datetime | None = None
+    seq: int
+    topics: frozenset[Topic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +237,8 @@ class Feed:
 
     `categories` are those that its selector names. `updated` is when it last changed: by the ledger, or by
     the end of an event. `due` is when it will next change by itself, and a `lasting` one hardly will.
-    `older` and `newer` are the archive documents on both sides of it (RFC 5005 §4).
+    `topics` are those that it depends on, `seq` their last step. `older` and `newer` are the archive
+    documents on both sides of it (RFC 5005 §4).
     """
 
     query: FeedQuery
@@ -262,6 +249,8 @@ class Feed:
     lasting: bool = False
     entries: tuple[Entry, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
+    topics: frozenset[Topic] = frozenset()
+    seq: int = 0
     older: FeedQuery | None = None
     newer: FeedQuery | None = None
 

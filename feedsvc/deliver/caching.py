@@ -18,6 +18,8 @@ from flask import Response
 from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
+from feedsvc.model import Topic
+
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
     "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
@@ -45,7 +47,8 @@ class Answer:
     """A public answer before it is fitted to a request.
 
     `modified` is the ledger's stamp that it rests on, `looked` when the ledger was looked at, `due` when
-    it will change by itself, `max_age` how many seconds caches may keep it unless it is due before.
+    it will change by itself, `max_age` how many seconds caches may keep it unless it is due before. `topics`
+    are those that it depends on, `seq` their last step; a `plain` one is of a section, a category or a page.
     """
 
     body: bytes
@@ -55,7 +58,11 @@ class Answer:
     max_age: int
     due: datetime | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    topics: frozenset[Topic] = frozenset()
+    seq: int = 0
+    plain: bool = True
     _encoded: dict[str, bytes] = field(default_factory=dict)
+    _heads: dict[tuple[str, datetime, int], tuple[Headers, Headers]] = field(default_factory=dict)
 
     @cached_property
     def etag(self) -> str:
@@ -70,51 +77,64 @@ class Answer:
             self._encoded[coding] = ENCODINGS[coding](self.body)
         return self._encoded[coding]
 
-    def fit(self, environ: Mapping[str, Any]) -> tuple[int, Headers, bytes]:
-        """Status, headers and body of a GET: 304 where the client has it, else in the coding it likes."""
+    def fit(self, environ: Mapping[str, Any], looked: datetime | None = None) -> tuple[int, Headers, bytes]:
+        """Status, headers and body of a GET: 304 where the client has it, else in the coding it likes.
+
+        :param looked: when the ledger was last looked at, and had not moved what this rests on.
+        """
         coding = liked(environ.get("HTTP_ACCEPT_ENCODING", "")) if len(self.body) >= _SMALL else ""
+        looked = max(looked or self.looked, self.looked)
+        head = (coding, self._stated(looked), self._lifetime(looked))
+        if head not in self._heads:
+            self._heads[head] = self._head(*head)
+        whole, unchanged = self._heads[head]
+        if self._is_known(environ):
+            return 304, unchanged, b""
+        return 200, whole, self.encoded(coding)
+
+    def _head(self, coding: str, stated: datetime, lifetime: int) -> tuple[Headers, Headers]:
+        """The headers of a 200 and of a 304."""
         headers: Headers = [
             ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
-            ("Last-Modified", http_date(self._stated)),
-            ("Cache-Control", f"public, max-age={self._lifetime}, stale-if-error={A_DAY}"),
+            ("Last-Modified", http_date(stated)),
+            ("Cache-Control", f"public, max-age={lifetime}, stale-if-error={A_DAY}"),
             ("Vary", "Accept-Encoding"),
             ("Access-Control-Allow-Origin", "*"),
             ("X-Content-Type-Options", "nosniff"),
             *({**(PAGE_HEADERS if self.media_type == "text/html" else {}), **dict(self.headers)}).items(),
         ]
-        if self._is_known(environ):
-            return 304, headers, b""
-        body = self.encoded(coding)
         charset = "" if self.media_type.startswith("image/") else "; charset=utf-8"
-        headers.append(("Content-Type", f"{self.media_type}{charset}"))
-        headers.append(("Content-Length", str(len(body))))
+        entity = [("Content-Type", f"{self.media_type}{charset}")]
+        entity.append(("Content-Length", str(len(self.encoded(coding)))))
         if coding:
-            headers.append(("Content-Encoding", coding))
-        return 200, headers, body
+            entity.append(("Content-Encoding", coding))
+        return [*headers, *entity], headers
 
     def _is_known(self, environ: Mapping[str, Any]) -> bool:
         """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since."""
         if "HTTP_IF_NONE_MATCH" in environ:
             known = _tags(environ["HTTP_IF_NONE_MATCH"])
-            suffixes = ("", *(f"-{coding}" for coding in ENCODINGS))
-            return known.star_tag or any(known.contains_weak(self.etag + suffix) for suffix in suffixes)
-        since = parse_date(environ.get("HTTP_IF_MODIFIED_SINCE"))
+            return known.star_tag or any(known.contains_weak(tag) for tag in self._own_tags)
+        since = _date(environ.get("HTTP_IF_MODIFIED_SINCE"))
         return since is not None and since >= _floor(self.modified)
 
-    @property
-    def _lifetime(self) -> int:
-        left = math.ceil((self.due - self.looked).total_seconds()) if self.due else self.max_age
+    @cached_property
+    def _own_tags(self) -> list[str]:
+        """The tag, and that of each coding."""
+        return [self.etag, *(f"{self.etag}-{coding}" for coding in ENCODINGS)]
+
+    def _lifetime(self, looked: datetime) -> int:
+        left = math.ceil((self.due - looked).total_seconds()) if self.due else self.max_age
         return max(0, min(self.max_age, left))
 
-    @property
-    def _stated(self) -> datetime:
+    def _stated(self, looked: datetime) -> datetime:
         """Last-Modified, in whole seconds.
 
         A second change in the same second must not hide behind the first one. So the second itself is only
         stated when it has surely passed for all who write, and the one before it until then.
         """
         floor = _floor(self.modified)
-        return floor if self.looked >= floor + _SETTLED else floor - timedelta(seconds=1)
+        return floor if looked >= floor + _SETTLED else floor - timedelta(seconds=1)
 
 
 def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]) -> Answer:
@@ -149,6 +169,9 @@ def liked(accepted: str) -> str:
 @lru_cache(1024)
 def _tags(header: str) -> ETags:
     return parse_etags(header)
+
+
+_date = lru_cache(1024)(parse_date)
 
 
 def _floor(moment: datetime) -> datetime:

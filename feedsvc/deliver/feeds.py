@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Response, request
 
 from feedsvc import query, select
 from feedsvc.deliver.caching import A_DAY, Answer, respond
+from feedsvc.deliver.hot import address
+from feedsvc.deliver.kept import Kept
 from feedsvc.errors import NotFound, Renamed
 from feedsvc.model import Clock, Feed, Site
 from feedsvc.query import KINDS, FeedQuery, Selector
@@ -19,7 +22,7 @@ Snapshots = Callable[[], AbstractContextManager[select.Snapshot]]
 """Opens a snapshot of the store."""
 
 
-def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int) -> Blueprint:
+def feeds_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> Blueprint:
     """The feeds of both kinds, whole and by category."""
     blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
@@ -30,24 +33,35 @@ def feeds_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         if kind not in KINDS or format not in FORMATS or kind not in FORMATS[format].kinds:
             raise NotFound("There is no such feed.")
         wanted = query.parse(kind, format, selector, request.args.to_dict(flat=False), site.language)
-        looked = clock()
         try:
-            with snapshots() as snapshot:
-                found = select.feed(snapshot, wanted, site, looked)
+            if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
+                find(wanted)  # a category that there is not is no redirect
+                return moved(wanted)
+            answer = kept.answer(address(request.environ), wanted.path, partial(make, wanted))
         except Renamed as error:
             return moved(replace(wanted, selector=Selector.parse(error.new)))
-        if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
-            return moved(wanted)
-        answer = Answer(
+        return respond(answer, request.environ)
+
+    def make(wanted: FeedQuery) -> Answer:
+        """The answer of a feed, rendered."""
+        looked = clock()
+        found = find(wanted)
+        return Answer(
             render(found),
-            FORMATS[format].media_type,
+            FORMATS[wanted.format].media_type,
             found.updated,
             looked,
             A_DAY if found.lasting else max_age,
             found.due,
             headers_of(found),
+            found.topics,
+            found.seq,
+            wanted.is_plain,
         )
-        return respond(answer, request.environ)
+
+    def find(wanted: FeedQuery) -> Feed:
+        with snapshots() as snapshot:
+            return select.feed(snapshot, wanted, site, clock())
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from flask import Blueprint, Response, request
 
 from feedsvc.deliver.caching import Answer, packaged, respond
+from feedsvc.deliver.hot import address
+from feedsvc.deliver.kept import Kept
 from feedsvc.errors import NotFound
-from feedsvc.model import Category, Clock, Entry, Site
+from feedsvc.model import Category, Clock, Entry, Site, Stamp
 from feedsvc.query import KINDS
 from feedsvc.render import PAGES, html, ics, opml
 from feedsvc.render.body import body
@@ -31,45 +32,84 @@ class Snapshot(Protocol):
 
     def public_entry(self, id: str) -> Entry: ...
     def categories(self) -> list[Category]: ...
-    def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime: ...
+    def stamp(self, among: Iterable[tuple[str, str | None]]) -> Stamp: ...
 
 
 Snapshots = Callable[[], AbstractContextManager[Snapshot]]
 """Opens a snapshot of the store."""
 
 
-def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int) -> Blueprint:
+def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> Blueprint:
     """The directory of all feeds, the entries' pages, and what browsers and crawlers ask for."""
     blueprint = Blueprint("pages", __name__)
+
+    def respond_kept(make: Callable[[], tuple[bytes, str, Stamp]], *, plain: bool = True) -> Response:
+        """A document that is kept, or made: its bytes, its media type, and what it rests on."""
+
+        def answer() -> Answer:
+            looked = clock()
+            document, media_type, stamp = make()
+            return Answer(
+                document,
+                media_type,
+                stamp.time,
+                looked,
+                max_age,
+                topics=stamp.topics,
+                seq=stamp.seq,
+                plain=plain,
+            )
+
+        return respond(kept.answer(address(request.environ), request.path, answer), request.environ)
 
     @blueprint.get("/")
     def directory() -> Response:
         """Every section and category with its feeds."""
-        looked = clock()
-        with snapshots() as snapshot:
-            categories, modified = snapshot.categories(), snapshot.last_change([("categories", None)])
-        sections = {kind: PAGES.rows(site, kind, categories) for kind in KINDS}
-        page = PAGES.page("directory.html", site, sections=sections)
-        return respond(Answer(page, html.MEDIA_TYPE, modified, looked, max_age), request.environ)
+
+        def make() -> tuple[bytes, str, Stamp]:
+            categories, stamp = filed()
+            sections = {kind: PAGES.rows(site, kind, categories) for kind in KINDS}
+            return PAGES.page("directory.html", site, sections=sections), html.MEDIA_TYPE, stamp
+
+        return respond_kept(make)
 
     @blueprint.get("/feeds.opml")
     def outlines() -> Response:
         """Every feed, for readers that take a list."""
-        looked = clock()
-        with snapshots() as snapshot:
-            categories, modified = snapshot.categories(), snapshot.last_change([("categories", None)])
-        listed = opml.render(site, categories, modified)
-        return respond(Answer(listed, opml.MEDIA_TYPE, modified, looked, max_age), request.environ)
+
+        def make() -> tuple[bytes, str, Stamp]:
+            categories, stamp = filed()
+            return opml.render(site, categories, stamp.time), opml.MEDIA_TYPE, stamp
+
+        return respond_kept(make)
 
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
         """The page of one entry."""
-        looked = clock()
-        found, modified = public(id)
-        rows = PAGES.rows(site, found.kind, found.categories)
-        text, data = html.nested(body(found, site), 1), json_ld(found, site)
-        page = PAGES.page("entry.html", site, entry=found, body=text, rows=rows, data=data)
-        return respond(Answer(page, html.MEDIA_TYPE, modified, looked, max_age), request.environ)
+
+        def make() -> tuple[bytes, str, Stamp]:
+            found, stamp = public(id)
+            rows = PAGES.rows(site, found.kind, found.categories)
+            text, data = html.nested(body(found, site), 1), json_ld(found, site)
+            page = PAGES.page("entry.html", site, entry=found, body=text, rows=rows, data=data)
+            return page, html.MEDIA_TYPE, stamp
+
+        return respond_kept(make, plain=False)
+
+    @blueprint.get("/entries/<id>.ics")
+    def calendar(id: str) -> Response:
+        """One event, to be put into a calendar; or the page of an entry whose id ends so."""
+
+        def make() -> tuple[bytes, str, Stamp]:
+            found, stamp = public(id)
+            if found.event is None:
+                raise NotFound(f"“{id}” is no event.")
+            return ics.render_entry(found, site), ics.MEDIA_TYPE, stamp
+
+        try:
+            return respond_kept(make, plain=False)
+        except NotFound:
+            return entry(f"{id}.ics")
 
     @blueprint.get("/robots.txt")
     def robots() -> Response:
@@ -81,29 +121,21 @@ def pages_blueprint(snapshots: Snapshots, site: Site, clock: Clock, max_age: int
         """The icon that browsers ask for unasked."""
         return respond(_ICON, request.environ)
 
-    @blueprint.get("/entries/<id>.ics")
-    def calendar(id: str) -> Response:
-        """One event, to be put into a calendar; or the page of an entry whose id ends so."""
-        looked = clock()
-        try:
-            found, modified = public(id)
-        except NotFound:
-            return entry(f"{id}.ics")
-        if found.event is None:
-            raise NotFound(f"“{id}” is no event.")
-        document = ics.render_entry(found, site)
-        return respond(Answer(document, ics.MEDIA_TYPE, modified, looked, max_age), request.environ)
-
     @blueprint.get("/static/style.css")
     def style() -> Response:
         """The one stylesheet."""
         return respond(_STYLE, request.environ)
 
-    def public(id: str) -> tuple[Entry, datetime]:
+    def filed() -> tuple[list[Category], Stamp]:
+        """The categories, and when one of them last changed."""
+        with snapshots() as snapshot:
+            return snapshot.categories(), snapshot.stamp([("categories", None)])
+
+    def public(id: str) -> tuple[Entry, Stamp]:
         """An entry, and when it or one beside it last changed."""
         with snapshots() as snapshot:
             found = snapshot.public_entry(id)
             slugs: list[str | None] = [category.slug for category in found.categories] or [None]
-            return found, snapshot.last_change((found.kind, slug) for slug in slugs)
+            return found, snapshot.stamp((found.kind, slug) for slug in slugs)
 
     return blueprint

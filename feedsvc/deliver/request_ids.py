@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-_HEADER = "X-Request-ID"
+HEADER = "X-Request-ID"
+_ID = re.compile("[A-Za-z0-9._~-]{1,64}")
 
 
 def request_ids_blueprint() -> Blueprint:
@@ -16,12 +19,17 @@ def request_ids_blueprint() -> Blueprint:
 
     @blueprint.before_app_request
     def take() -> None:
-        given = request.headers.get(_HEADER, "")
-        g.request_id = given if re.fullmatch(r"[A-Za-z0-9._~-]{1,64}", given) else secrets.token_hex(8)
+        g.request_id = request_id(request.environ)
 
     @blueprint.after_app_request
     def give(response: Response) -> Response:
-        response.headers[_HEADER] = g.request_id
+        response.headers[HEADER] = g.request_id
         return response
 
     return blueprint
+
+
+def request_id(environ: Mapping[str, Any]) -> str:
+    """The id that the request came with, if it can be one, or a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if given and _ID.fullmatch(given) else secrets.token_hex(8)

@@ -36,7 +36,7 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
         refuse_parameters()
         looked = clock()
         with store.read() as reader:
-            found, modified = reader.categories(), reader.last_change([("categories", None)])
+            found, modified = reader.categories(), reader.stamp([("categories", None)]).time
         return publish({"categories": schema.dump(found, many=True)}, modified, looked)
 
     @blueprint.put("/<slug>")

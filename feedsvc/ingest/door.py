@@ -13,8 +13,8 @@ from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from feedsvc.access import Token
 from feedsvc.errors import Forbidden, TooMany, Unauthorized
-from feedsvc.model import Token
 from feedsvc.store.tokens import Tokens
 
 _P = ParamSpec("_P")

@@ -45,10 +45,9 @@ def _nest(above: Element, parent: str | None, kind: str, site: Site, categories:
 def _outline(above: Element, feed: Feed) -> Element:
     category = feed.category
     label = category.title if category else words.feed_name(feed)
-    return add(
+    outline = add(
         above,
         "outline",
-        text=label,
         title=words.feed_title(feed),
         type="rss",
         version="RSS2",
@@ -57,3 +56,5 @@ def _outline(above: Element, feed: Feed) -> Element:
         language=(category and category.language) or feed.site.language,
         description=words.feed_description(feed),
     )
+    outline.set("text", label)  # `add` takes a `text` for what stands in the element
+    return outline

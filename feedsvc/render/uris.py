@@ -11,8 +11,9 @@ def uri(iri: str) -> str:
     if iri.isascii() and "[" not in iri:
         return iri
     parts = urlsplit(iri)
+    name, colon, port = parts.netloc.partition(":") if "[" not in parts.netloc else (parts.netloc, "", "")
     try:
-        host = parts.netloc.encode("idna").decode()
+        host = name.encode("idna").decode() + colon + port
     except UnicodeError:
         host = quote(parts.netloc, safe=":[]")
     return urlunsplit(

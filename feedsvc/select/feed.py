@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from feedsvc.model import Category, Entry, Feed, Site, Tombstone
+from feedsvc.model import Category, Entry, Feed, Site, Stamp, Tombstone
 from feedsvc.query import FeedQuery
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -20,7 +20,9 @@ class Selection(Protocol):
     def categories(self) -> tuple[Category, ...]: ...
     def entries(self) -> list[Entry]: ...
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
+    def topics(self) -> Stamp: ...
     def stamp(self) -> tuple[datetime, datetime | None]: ...
+    def archive_due(self, newer: str | None) -> datetime | None: ...
     def archive_stamp(self, older: str | None, newer: str | None) -> datetime: ...
     def newest_month(self, besides: list[Entry]) -> str | None: ...
     def month_before(self, month: str) -> str | None: ...
@@ -43,11 +45,11 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     """
     chosen = snapshot.select(query, now)
     entries = chosen.entries()
-    updated, due = chosen.stamp()
+    topics, (updated, due) = chosen.topics(), chosen.stamp()
     month, older, newer, lasting = query.archive, None, None, False
     if month:
         older, newer, lasting = chosen.month_before(month), chosen.month_after(month), chosen.is_over(month)
-        updated = chosen.archive_stamp(older, newer)
+        updated, due = chosen.archive_stamp(older, newer), chosen.archive_due(newer)
     elif query.format != "ics":  # a calendar has no archives
         older = chosen.newest_month(entries)
 
@@ -61,6 +63,8 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
         updated=max(updated, BEGINNING),
         due=due,
         lasting=lasting,
+        topics=topics.topics,
+        seq=topics.seq,
         entries=tuple(entry.as_seen() for entry in entries),
         tombstones=tuple(chosen.tombstones(entries)),
         older=archive(older),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
-from feedsvc.model import Clock
+from feedsvc.model import Clock, Topic
 from feedsvc.store.database import Database
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
@@ -25,6 +25,8 @@ class Store:
         self._database = Database(url)
         self._clock, self._zone = clock, zone
         self._upgraded = False
+        self.after_write: Callable[[], None] = lambda: None
+        """What is called, by whoever wrote, when a write is stored."""
         self.tokens = Tokens(self._database, clock)
 
     @contextmanager
@@ -46,6 +48,15 @@ class Store:
             ledger = Ledger(connection, self._clock, self._zone, token)
             yield Writer(connection, ledger, self._zone)
             ledger.close()
+        self.after_write()
+
+    def moved(self, after: int) -> tuple[int, Mapping[Topic, int]]:
+        """The ledger's last step, and of the topics that moved after a step the last one of each.
+
+        :raises Unavailable: as `read`.
+        """
+        with self.read() as reader:
+            return reader.moved(after)
 
     def settle(self) -> int:
         """Let appear and leave what is due by now; returns how many entries did.

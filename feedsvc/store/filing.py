@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Fault, Invalid
 from feedsvc.model import KINDS, Category
-from feedsvc.store.ledger import DIRECTORY, Ledger, Topic, open_topics
+from feedsvc.store.ledger import DIRECTORY, Ledger, Touched, open_topics
 from feedsvc.store.reader import Reader
 from feedsvc.store.tables import INHERITED, categories, entries, placements, renames
 
@@ -99,7 +99,7 @@ class Filing(Reader):
         self._inherit(below)
         self._step("delete", slug, touched)
 
-    def _step(self, action: str, slug: str, touched: Iterable[Topic]) -> None:
+    def _step(self, action: str, slug: str, touched: Iterable[Touched]) -> None:
         self._ledger.record(action, DIRECTORY[0], slug, 1, {DIRECTORY, *touched})
         self._filed.clear()
         self._widened.clear()
@@ -159,7 +159,7 @@ class Filing(Reader):
             self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
         return [row.pk for row in rows]
 
-    def _topics_beside(self, category_id: int) -> set[Topic]:
+    def _topics_beside(self, category_id: int) -> set[Touched]:
         """The topics of a category, and of all feeds that show an entry which names it."""
         other = placements.alias()
         rows = self._connection.execute(
@@ -168,5 +168,5 @@ class Filing(Reader):
             .join_from(placements, other, other.c.entry_pk == placements.c.entry_pk)
             .where(placements.c.category_id == category_id, placements.c.shown)
         ).all()
-        own: set[Topic] = {(kind, category_id, None) for kind in KINDS}
+        own: set[Touched] = {(kind, category_id, None) for kind in KINDS}
         return own | {(row.kind, key, None) for row in rows for key in (0, row.category_id)}

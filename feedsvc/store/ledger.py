@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import EPOCH, Clock
+from feedsvc.model import EPOCH, Clock, Stamp, Topic
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.tables import changes, entries, ledger, months, placements, topics
 
-Topic = tuple[str, int, str | None]
-"""A kind, a category's key (0 is the whole kind), and the month of publication; None is every month."""
+Touched = tuple[str, int, str | None]
+"""A topic's kind and category, and the month of publication whose archive moves too; None is every month."""
 
-DIRECTORY: Topic = ("categories", 0, None)
+DIRECTORY: Touched = ("categories", 0, None)
 """Moves with every change of a category."""
 
 _TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
@@ -38,7 +38,8 @@ class Ledger:
         self._seq: int = row.seq
         self._time: datetime = row.time
         self._changes: list[dict[str, object]] = []
-        self._topics: set[Topic] = set()
+        self._topics: set[Touched] = set()
+        self._hinted: set[Topic] = set()
 
     def tick(self) -> datetime:
         """The time now, later than any that the ledger has given before."""
@@ -49,7 +50,7 @@ class Ledger:
         """The month, by the site's clocks, in whose archive an entry stands."""
         return month_of(published, self._zone)
 
-    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Topic]) -> int:
+    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Touched]) -> int:
         """Note one change and the topics whose feeds it moves; returns its step."""
         self._seq += 1
         self._changes.append(
@@ -65,6 +66,10 @@ class Ledger:
         self._topics.update(touched)
         return self._seq
 
+    def hint(self, touched: Iterable[Topic]) -> None:
+        """Let topics move for those who keep answers, but not change: what they hold will, at a moment."""
+        self._hinted.update(touched)
+
     def close(self) -> None:
         """Write the steps; the last act before COMMIT, so that their time is as late as can be."""
         if not self._changes:
@@ -77,6 +82,9 @@ class Ledger:
         if self._topics:
             keys = {(kind, key) for kind, key, _ in self._topics}
             self._connection.execute(topics.update().where(_TOPIC.in_(sorted(keys))).values(stamp))
+        if self._hinted:
+            seq = {"seq": self._seq}
+            self._connection.execute(topics.update().where(_TOPIC.in_(sorted(self._hinted))).values(seq))
         self._stamp_archives(archives)
         self._connection.execute(ledger.update().values(stamp))
 
@@ -123,6 +131,14 @@ class Ledger:
             values = {"time": time, **({"turned": time, "filled": ~months.c.filled} if turned else {})}
             if which:
                 run(months.update().where(_ARCHIVE.in_(sorted(which))).values(values))
+
+
+def latest(connection: sa.Connection, among: Iterable[Topic]) -> Stamp:
+    """When the last of some topics moved."""
+    keys = sorted(set(among))
+    wanted = sa.select(sa.func.max(topics.c.time), sa.func.max(topics.c.seq)).where(_TOPIC.in_(keys))
+    time, seq = connection.execute(wanted).one()
+    return Stamp(time, seq, frozenset(keys))
 
 
 def open_topics(connection: sa.Connection, category_id: int, kinds: Iterable[str]) -> None:

@@ -40,8 +40,8 @@ def standing(entry: Entry, now: datetime) -> tuple[bool, datetime | None]:
     return True, min(ends, default=None)
 
 
-def keep_settled(settle: Callable[[], int]) -> None:
-    """Settle what is due for as long as the process lives, in a thread of its own."""
+def keep_settled(settle: Callable[[], int], then: Callable[[], None]) -> None:
+    """Settle what is due, and do what follows, for as long as the process lives, in a thread of its own."""
 
     def run() -> None:
         pause = threading.Event()
@@ -52,5 +52,6 @@ def keep_settled(settle: Callable[[], int]) -> None:
                 _log.warning("moments wait: %s", error)
             except Exception:
                 _log.exception("moments could not be settled")
+            then()
 
     threading.Thread(target=run, name="moments", daemon=True).start()

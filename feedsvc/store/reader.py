@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from feedsvc.access import LogLine
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, LogLine
+from feedsvc.model import Category, Change, Entry, Stamp, Topic
 from feedsvc.query import FeedQuery
+from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
 from feedsvc.store.selection import Found, Selection
@@ -132,13 +134,16 @@ class Reader:
         """
         return Selection(self._connection, self._load, self._zone, query, now)
 
-    def last_change(self, among: Iterable[tuple[str, str | None]]) -> datetime:
-        """The latest stamp among topics, each a kind and a category."""
+    def stamp(self, among: Iterable[tuple[str, str | None]]) -> Stamp:
+        """When the latest among some topics moved, each a kind and a category."""
         keys = [(kind, self._category_key(category) if category else 0) for kind, category in among]
-        key = sa.tuple_(topics.c.kind, topics.c.category_id)
-        latest = sa.select(sa.func.max(topics.c.time)).where(key.in_(keys))
-        time: datetime = self._connection.execute(latest).scalar_one()
-        return time
+        return latest(self._connection, keys)
+
+    def moved(self, after: int) -> tuple[int, dict[Topic, int]]:
+        """The ledger's last step, and of the topics that moved after a step the last one of each."""
+        wanted = sa.select(ledger.c.seq.label("last"), topics)
+        rows = self._connection.execute(wanted.outerjoin_from(ledger, topics, topics.c.seq > after)).all()
+        return rows[0].last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}
 
     def category(self, slug: str) -> Category:
         """The category of this slug.

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import Entry, Tombstone
+from feedsvc.model import Entry, Stamp, Tombstone
 from feedsvc.query import FeedQuery
+from feedsvc.store.ledger import latest
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.picking import RECENT, Picking
-from feedsvc.store.tables import entries, months, placements, tombstones, topics
+from feedsvc.store.tables import entries, months, placements, tombstones
 
 MAX_TOMBSTONES = 50
 
@@ -81,6 +82,10 @@ class Selection(Picking):
         """Whether a month lies in the past."""
         return bounds(month, self._zone)[1] <= self._now
 
+    def topics(self) -> Stamp:
+        """The topics that the feed depends on: what it excludes stands in its title."""
+        return latest(self._connection, [(self.query.kind, key) for key in self._named_keys])
+
     def stamp(self) -> tuple[datetime, datetime | None]:
         """When the feed last changed, and when at the earliest it will by itself.
 
@@ -88,22 +93,25 @@ class Selection(Picking):
         the ledger.
         """
         query = self.query
-        of_topic = (topics.c.kind == query.kind, topics.c.category_id.in_(self._named_keys))
-        past = [self._connection.scalar(sa.select(sa.func.max(topics.c.time)).where(*of_topic))]
+        past: list[datetime | None] = [self.topics().time]
         due = sa.select(sa.func.min(entries.c.due)).where(entries.c.kind == query.kind)
         if self._wanted:
             due = due.join(placements).where(placements.c.category_id.in_(self._wanted))
-        ahead = [self._connection.scalar(due)]  # also one that has come and is not settled yet
+        ahead: list[datetime | None] = [
+            self._connection.scalar(due)
+        ]  # also one that has come and is not settled yet
         if query.kind == "events" and query.period != "all":
             stays = RECENT if query.period == "recent" else timedelta()
             since = self._now - stays
             past.append(_later(self._edge("ends", lambda table: [table.c.ends <= since], last=True), stays))
             ahead.append(_later(self._edge("ends", lambda table: [table.c.ends > since], last=False), stays))
         if query.format == "ics":
-            left = sa.select(sa.func.max(tombstones.c.time)).where(
-                tombstones.c.kind == query.kind, tombstones.c.time <= self._now - RECENT
-            )
+            time, since = tombstones.c.time, self._now - RECENT
+            mine = (tombstones.c.kind == query.kind, tombstones.c.category_id.in_(self._wanted or [0]))
+            left = sa.select(sa.func.max(time)).where(*mine, time <= since)
+            leaves = sa.select(sa.func.min(time)).where(*mine, time > since)
             past.append(_later(self._connection.scalar(left), RECENT))
+            ahead.append(_later(self._connection.scalar(leaves), RECENT))
         stamps, dues = ([moment for moment in moments if moment] for moments in (past, ahead))
         return max(stamps), min(dues, default=None)
 
@@ -125,12 +133,21 @@ class Selection(Picking):
         )
         linked = bounds(newer, self._zone)[1] if newer else None
         stamps = [self._connection.scalar(own) or self.stamp()[0], self._connection.scalar(beside), linked]
-        latest: datetime = max(stamp for stamp in stamps if stamp)
-        return latest
+        last: datetime = max(stamp for stamp in stamps if stamp)
+        return last
+
+    def archive_due(self, newer: str | None) -> datetime | None:
+        """When at the earliest an archive document changes by itself: an entry of it, or what stands beside."""
+        assert self.query.archive
+        begin, end = bounds(self.query.archive, self._zone)
+        moment = sa.select(sa.func.min(entries.c.due)).where(
+            entries.c.kind == self.query.kind, entries.c.published >= begin, entries.c.published < end
+        )
+        turn = None if newer else bounds(month_of(self._now, self._zone), self._zone)[1]
+        return min((due for due in (self._connection.scalar(moment), turn) if due), default=None)
 
     @property
     def _named_keys(self) -> list[int]:
-        """The topics that the feed depends on: what it excludes stands in its title."""
         return [*(self._wanted or [0]), *self._unwanted]
 
     def _month(self, *args: Any, **kwargs: Any) -> str | None:

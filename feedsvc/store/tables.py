@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()
@@ -69,6 +69,8 @@ topics = Table(
     Column("seq", sa.BigInteger, nullable=False),
     Column("time", UTCDateTime, nullable=False),
 )
+
+Index("ix_topics_seq", topics.c.seq)
 
 months = Table(
     # The stamps of archives: of what was published in one month, YYYY-MM, in the feeds of one topic.

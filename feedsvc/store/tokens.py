@@ -15,8 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from feedsvc.access import Token
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
-from feedsvc.model import EPOCH, Clock, Token
+from feedsvc.model import EPOCH, Clock
 from feedsvc.store.database import Database
 from feedsvc.store.tables import tokens
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from feedsvc.errors import Conflict, Fault, Forbidden, Gone, Invalid, NotFound
 from feedsvc.model import EPOCH, Category, Entry, EventDetails
 from feedsvc.store.filing import Filing
-from feedsvc.store.ledger import Ledger, Topic
+from feedsvc.store.ledger import Ledger, Touched
 from feedsvc.store.moments import standing, starts
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row
@@ -161,6 +161,8 @@ class Writer(Filing):
         wider = self._wider(placed)
         shown, due = standing(entry, self._ledger.clock())
         touched = self._topics_of(pk) if pk else set()
+        if due:
+            self._ledger.hint((entry.kind, key) for key in (0, *placed, *wider))
         if pk and shown:
             self._revive(pk)
         elif pk:
@@ -187,7 +189,7 @@ class Writer(Filing):
         if places:
             run(placements.insert(), places)
 
-    def _topics_of(self, pk: int) -> set[Topic]:
+    def _topics_of(self, pk: int) -> set[Touched]:
         """The topics whose feeds show an entry."""
         shown = self._connection.execute(
             sa.select(entries.c.kind, entries.c.published, placements.c.category_id)
@@ -200,7 +202,7 @@ class Writer(Filing):
             for key in (0, row.category_id or 0)
         }
 
-    def _bury(self, pk: int, left: Iterable[Topic]) -> None:
+    def _bury(self, pk: int, left: Iterable[Touched]) -> None:
         """Put a tombstone into each topic whose feeds an entry leaves."""
         published = self._connection.scalar(sa.select(entries.c.published).where(entries.c.pk == pk))
         shared = {"entry_pk": pk, "published": published, "time": self._ledger.tick()}

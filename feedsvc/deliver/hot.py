@@ -1,0 +1,39 @@
+"""The way around Flask: what is kept is answered at once, all else passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+from feedsvc.deliver.kept import Kept
+from feedsvc.deliver.request_ids import HEADER, request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_LINES = {status: f"{status} {HTTP_STATUS_CODES[status].upper()}" for status in (200, 304)}
+
+
+class Hot:
+    """A WSGI app in front of another."""
+
+    def __init__(self, app: WSGIApplication, kept: Kept) -> None:
+        self._app, self._kept = app, kept
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer GET and HEAD of a known address."""
+        method = environ["REQUEST_METHOD"]
+        if method in ("GET", "HEAD"):
+            answer = self._kept.known(address(environ))
+            if answer is not None:
+                status, headers, body = answer.fit(environ, self._kept.looked)
+                start_response(_LINES[status], [*headers, (HEADER, request_id(environ))])
+                return [body] if method == "GET" else []
+        return self._app(environ, start_response)
+
+
+def address(environ: WSGIEnvironment) -> str:
+    """What was asked for: path and query, as they came."""
+    return f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
