@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from lxml import etree
 from tests.conftest import Editor
 from tests.readers.oracle import Oracle, Seen, feed_path, place
 
+FRAME = re.compile(r'<iframe src="([^"]*)"[^>]*></iframe>')
+"""What feeds show as a link, since most readers drop it."""
 BODY_OF = {
     "rss": ("//item", "guid", "{http://purl.org/rss/1.0/modules/content/}encoded"),
     "atom": ("//a:entry", "{http://www.w3.org/2005/Atom}id", "{http://www.w3.org/2005/Atom}content"),
@@ -40,7 +43,7 @@ def test_bodies_are_those_that_the_api_answers(editor: Editor, oracle: Oracle, f
     for kind, category in oracle.feeds():
         items = {item["guid"]: item for item in oracle.listed(kind, category)}
         for guid, body in bodies(editor.client.get(feed_path(kind, category, format)).data, format).items():
-            content = items[guid].get("content_html", "")
+            content = FRAME.sub(r'<a href="\1">\1</a>', items[guid].get("content_html", ""))
             if items[guid]["status"] == "withdrawn":
                 assert not content or content not in body
             else:
