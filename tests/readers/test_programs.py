@@ -72,8 +72,9 @@ def test_over_the_life_of_a_feed(
 
     reader.fetch()
     titles = [title for title, _ in reader.shown()]
-    print("RAW", format, [t for t in titles if "&" in t])
-    if not reader.unescapes_titles:  # takes them for plain text
+    if not reader.unescapes_titles and not (
+        reader.asks_types and format == "atom"
+    ):  # takes them for plain text
         titles = [as_html(title) for title in titles]
     assert sorted(titles) == sorted(expected)
 
