@@ -137,7 +137,7 @@ class Selection(Picking):
         return last
 
     def archive_due(self, newer: str | None) -> datetime | None:
-        """When at the earliest an archive document changes by itself: an entry of it, or what stands beside."""
+        """When at the earliest an archive document, or what stands beside it, changes by itself."""
         assert self.query.archive
         begin, end = bounds(self.query.archive, self._zone)
         moment = sa.select(sa.func.min(entries.c.due)).where(

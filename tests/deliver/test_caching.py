@@ -75,6 +75,7 @@ def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, enc
     for stale in (
         {"If-None-Match": '"nix"'},
         {"If-None-Match": '""'},  # curl --etag-compare with no file yet
+        {"If-None-Match": 'W/"", ""'},
         {"If-None-Match": '"nix"', "If-Modified-Since": kept["Last-Modified"]},
         {"If-Modified-Since": "Thu, 01 Jan 1969 00:00:00 GMT"},
         {"If-Modified-Since": "nonsense"},

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from feedsvc.cli.commands import services_of
 from feedsvc.model import SCOPES
 from feedsvc.query import FeedQuery, Selector
 from tests.clocks import HANOI, Clock
-from tests.conftest import Editor
+from tests.conftest import Editor, MakeApp
 from tests.store.test_changes import START, reset
 
 HOUR = timedelta(hours=1)
@@ -178,8 +177,11 @@ steps = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(taken=st.lists(steps, min_size=15, max_size=40))
-def test_feeds_are_what_the_model_says(app: Flask, clock: Clock, taken: list[tuple[Any, ...]]) -> None:
+def test_feeds_are_what_the_model_says(
+    make_app: MakeApp, clock: Clock, taken: list[tuple[Any, ...]]
+) -> None:
     clock.now = START
+    app = make_app(rate_writes="1000000/second")
     store = services_of(app).store
     reset(store)
     try:
