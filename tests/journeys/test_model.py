@@ -177,9 +177,7 @@ steps = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(taken=st.lists(steps, min_size=15, max_size=40))
-def test_feeds_are_what_the_model_says(
-    make_app: MakeApp, clock: Clock, taken: list[tuple[Any, ...]]
-) -> None:
+def test_feeds_are_what_the_model_says(make_app: MakeApp, clock: Clock, taken: list[tuple[Any, ...]]) -> None:
     clock.now = START
     app = make_app(rate_writes="1000000/second")
     store = services_of(app).store
