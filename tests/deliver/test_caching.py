@@ -233,6 +233,10 @@ def test_the_directory_names_every_feed(client: FlaskClient) -> None:
                 url = f"https://feeds.example/feeds/{kind}{slug}.{format}"
                 assert page.count(f'href="{url}"') == 2, "a link and one for autodiscovery"
                 assert f'type="{media_type}"' in page
+    for slug in ("", "/giao-thong", "/van-hoa"):
+        assert page.count(f'href="webcal://feeds.example/feeds/events{slug}.ics"') == 1
+        assert page.count(f'href="https://feeds.example/feeds/events{slug}.ics"') == 1, "autodiscovery"
+    assert "news.ics" not in page
 
 
 def test_probes(client: FlaskClient) -> None:
