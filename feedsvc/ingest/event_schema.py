@@ -39,7 +39,11 @@ class RecurrenceSchema(Document):
     """When a series takes place again: a RRULE's value (RFC 5545 §3.3.10), days left out, days added."""
 
     model = Recurrence
-    rrule = own.Cleaned(recurrence.rule, required=True, metadata={"maxLength": recurrence.LONGEST})
+    rrule = own.Cleaned(
+        recurrence.rule,
+        required=True,
+        metadata={"maxLength": recurrence.LONGEST, "pattern": f"^{recurrence.PATTERN}$"},
+    )
     exdates = own.Few(own.LocalDateOrTime(), recurrence.MOST)
     rdates = own.Few(own.LocalDateOrTime(), recurrence.MOST)
 

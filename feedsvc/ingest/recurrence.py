@@ -42,6 +42,8 @@ _PARTS = {
     "BYSETPOS": _list("[+-]?[1-9][0-9]{0,2}"),
     "WKST": _DAYS,
 }
+_PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
+PATTERN = f"(?:{_PART})(?:;(?:{_PART}))*"
 # With which FREQ alone a part may stand, by the table there.
 _WITH = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
@@ -51,20 +53,16 @@ _WITH = {
 
 
 def rule(text: str) -> str:
-    """The value of a RRULE, in upper case.
+    """The value of a RRULE.
 
     :raises ValueError: it is none that can be taken.
     """
-    found = text.upper()
-    pairs = [part.partition("=") for part in found.split(";")]
-    parts = {name: value for name, _, value in pairs}
-    if len(text) > LONGEST or len(parts) < len(pairs) or "FREQ" not in parts:
-        raise ValueError("Not a RRULE (RFC 5545 §3.3.10) such as FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
-    for name, value in parts.items():
-        if not re.fullmatch(_PARTS.get(name, "(?!)"), value) or parts["FREQ"] not in _WITH.get(
-            name, parts["FREQ"]
-        ):
-            raise ValueError(f"{name[:20]}={value[:40]} cannot stand in this rule.")
+    parts = Recurrence(text).parts if len(text) <= LONGEST and re.fullmatch(PATTERN, text) else {}
+    if "FREQ" not in parts or len(parts) <= text.count(";"):
+        raise ValueError("Not a RRULE that is taken, such as FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
+    for name in parts:
+        if parts["FREQ"] not in _WITH.get(name, parts["FREQ"]):
+            raise ValueError(f"{name} cannot stand in a rule that is {parts['FREQ']}.")
     if "COUNT" in parts and "UNTIL" in parts:
         raise ValueError("COUNT and UNTIL exclude each other.")
     if re.search(r"\d", parts.get("BYDAY", "")) and (
@@ -73,7 +71,7 @@ def rule(text: str) -> str:
         raise ValueError("BYDAY has numbers only with MONTHLY and YEARLY, and not beside BYWEEKNO.")
     if "BYSETPOS" in parts and not any(name.startswith("BY") for name in parts.keys() - {"BYSETPOS"}):
         raise ValueError("BYSETPOS needs another part to choose from, such as BYDAY.")
-    return found
+    return text
 
 
 def local(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:

@@ -44,7 +44,9 @@ UNSAID = re.compile(
     "There is no such category|There is no entry|was deleted|is taken|used for another body"
     # one member and another, or a header, or the path:
     "|Another (id|slug) than in the path|Must be after|Lies before the start|Must be a date if the start is one"
-    "|Stands within the category itself|Idempotency-Key is for atomic batches"
+    "|Not a RRULE|cannot stand in a rule|exclude each other|BYDAY has numbers|BYSETPOS needs"
+    "|must be its first occurrence|Ends neither|UNTIL must be|Is no occurrence|No occurrence is left"
+    "|second pass of an hour|Stands within the category itself|Idempotency-Key is for atomic batches"
     # and what no pattern can say: hosts, lengths of months, time zones, spans of years at an offset, that
     # 1.0 is no whole number, and characters beyond the first plane.
     "|Not a valid URL|day is out of range for month|Not an IANA time zone|Not of the years 1970 to 2200"

@@ -34,6 +34,7 @@ def refused(editor: Editor, document: dict[str, Any]) -> list[str]:
         "RRULE:FREQ=DAILY",
         "INTERVAL=2",
         "FREQ=FORTNIGHTLY",
+        "freq=daily",
         "FREQ=HOURLY",
         "FREQ=MINUTELY",
         "FREQ=SECONDLY;COUNT=5",
