@@ -369,3 +369,17 @@ def test_a_subscriber_learns_of_everything(editor: Editor, client: FlaskClient, 
     assert seen()[0][:2] == (6, "CANCELLED")
     clock.forward(days=31)
     assert seen() == [], "deleted for 30 days"
+
+
+@pytest.mark.parametrize("path", ["/entries/e.ics", "/feeds/events.ics", "/feeds/events/van-hoa.ics"])
+def test_calendars_are_revalidated(editor: Editor, client: FlaskClient, clock: Clock, path: str) -> None:
+    posted = {"title": "Hội", "start": "2026-12-05", "categories": ["van-hoa"]}
+    editor.put("/events/e", posted)
+    clock.forward(seconds=10)
+    first = client.get(path)
+    for name, value in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+        assert client.get(path, headers={name: first.headers[value]}).status_code == 304
+    editor.put("/events/e", {**posted, "start": "2026-12-06"})
+    clock.forward(seconds=10)
+    for name, value in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+        assert client.get(path, headers={name: first.headers[value]}).status_code == 200
