@@ -6,6 +6,7 @@ place as long after the change as it was to be after it began (RFC 5545 §3.3.5)
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -43,8 +44,11 @@ def current(event: EventDetails, now: datetime) -> EventDetails:
 
 
 def last(event: EventDetails) -> EventDetails:
-    """The last occurrence; of a series that has an end."""
-    return event if event.recurrence is None else _at(event, _set(event)[-1])
+    """The last occurrence before the end of time; the event itself where it is no series."""
+    if event.recurrence is None:
+        return event
+    moments = takewhile(lambda moment: moment.year < END_OF_TIME.year, _set(event))
+    return _at(event, deque(moments, maxlen=1)[0])
 
 
 def over(event: EventDetails) -> datetime:

@@ -36,7 +36,7 @@ def standing(entry: Entry, now: datetime) -> tuple[bool, datetime | None]:
         return False, None
     if entry.event and entry.event.recurrence:
         turn = current(entry.event, now).ends
-        ends += [turn] if turn < over(entry.event) else []
+        ends += [turn] if now < turn < over(entry.event) else []
     return True, min(ends, default=None)
 
 

@@ -97,6 +97,15 @@ def test_a_series_without_end_is_never_over(
     assert store.settle() == 0
 
 
+def test_a_series_that_will_not_take_place_again_in_our_time_rests(
+    store: Store, clock: Clock, put: Callable[[Entry], Entry]
+) -> None:
+    put(weekly("FREQ=YEARLY;INTERVAL=200"))
+    clock.now = day(5, 14)
+    assert [store.settle(), store.settle()] == [1, 0]
+    assert starts(store) == day(5)
+
+
 def test_one_that_is_stored_late_begins_with_its_next_occurrence(
     clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
