@@ -10,7 +10,10 @@ from feedsvc.ingest import text
 MAX_LENGTH = 2048
 
 # White space, controls, bidi controls and what delimits URLs in text and markup (RFC 3986 appendix C).
-_UNFIT = r'\x00-\x20\x7f-\xa0<>"\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufdd0-\ufdef\ufeff\ufffd-\uffff'
+_UNFIT = (
+    r'\x00-\x20\x7f-\xa0<>"\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff'
+    r"\ufdd0-\ufdef\ufffd-\uffff"
+)
 _FORBIDDEN = re.compile(f"[{_UNFIT}]|%(?![0-9A-Fa-f]{{2}})")
 _HOST = rf"(?:[^{_UNFIT}/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\])"
 PATTERN = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{0,5}})?(?:[/?#](?:[^{_UNFIT}%]|%[0-9A-Fa-f]{{2}})*)?$"
