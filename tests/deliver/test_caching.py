@@ -208,11 +208,14 @@ def test_what_is_not_there_is_a_problem(client: FlaskClient, path: str) -> None:
     assert client.get(kind.removeprefix("https://feeds.example")).status_code == 200
 
 
-def test_only_get_and_head(client: FlaskClient) -> None:
-    answer = client.post(FEED)
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_only_get_and_head(client: FlaskClient, path: str, method: str) -> None:
+    client.get(path)  # also where it is kept
+    answer = client.open(path, method=method)
     assert answer.status_code == 405
     assert answer.mimetype == "application/problem+json"
-    assert "GET" in answer.headers["Allow"]
+    assert {"GET", "HEAD"} <= set(answer.headers["Allow"].split(", "))
 
 
 def test_pages_let_no_script_run(client: FlaskClient) -> None:
