@@ -98,7 +98,18 @@ def test_every_worker_and_every_restart_makes_the_same_bytes(portal: Service) ->
         portal.request(
             "PUT", f"/api/v1/articles/{number}", {**ARTICLE, "url": f"https://portal.example/{number}"}
         )
-    paths = ("/feeds/news.rss", "/feeds/news/truyen-thong.atom", "/", "/entries/3")
+    event = {"title": "Hội", "start": "2030-12-24T19:00:00", "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=9"}}
+    portal.request("PUT", "/api/v1/events/e", event)
+    time.sleep(1)
+    paths = (
+        *(f"/feeds/news/truyen-thong,-van-hoa.{form}" for form in ("rss", "atom", "json", "html")),
+        *(f"/feeds/events.{form}?when=all" for form in ("rss", "atom", "json", "html", "ics")),
+        "/feeds/news.atom?archive=2020-10",
+        "/feeds.opml",
+        "/",
+        "/entries/3",
+        "/entries/e",
+    )
     before = {path: {portal.request("GET", path).content for _ in range(12)} for path in paths}
     etags = {path: {portal.request("GET", path).headers["ETag"] for _ in range(4)} for path in paths}
     portal.stop()

@@ -13,6 +13,7 @@ from feedsvc import create_app
 from feedsvc.cli import samples
 from feedsvc.cli.commands import services_of
 from feedsvc.model import SCOPES
+from feedsvc.render import FORMATS
 from tests.clocks import Clock
 from tests.conftest import Editor
 
@@ -43,10 +44,21 @@ def answers(config: Config) -> dict[str, tuple[int, bytes, dict[str, str]]]:
     stems = [
         f"/feeds/{kind}{place}" for kind in ("news", "events") for place in ("", f"/{category}", f"/{other}")
     ]
-    paths = [f"{stem}.{form}" for stem in stems for form in ("rss", "atom")]
+    selectors = (f"/{category},{other}", f"/{category}+{other}", f"/{category},-{other}", f"/-{category}")
+    stems += [f"/feeds/{kind}{selector}" for kind in ("news", "events") for selector in selectors]
+    paths = [
+        f"{stem}.{name}"
+        for stem in stems
+        for name, form in FORMATS.items()
+        if stem.split("/")[2] in form.kinds
+    ]
+    paths += [f"{path}?archive=2026-{month}" for path in paths for month in (10, 11) if ".ics" not in path]
+    paths += [f"/feeds/events.{form}?when=all&order=start" for form in ("json", "ics")]
     for path in (
         *paths,
         "/",
+        "/feeds.opml",
+        "/entries/e.ics",
         "/entries/x3",
         "/entries/x4",
         "/entries/e",
