@@ -79,7 +79,7 @@ def batch_blueprint(
             results = []
             for group in iter(lambda: list(islice(lines, GROUP)), []):
                 with store.write(current_token().name) as writer:
-                    results += [outcome(line, writer) for line in group]
+                    results += outcomes(group, writer)
             return answer(results)
         whole = list(islice(lines, MOST_ATOMIC + 1))
         if len(whole) > MOST_ATOMIC:
@@ -116,7 +116,7 @@ def batch_blueprint(
 
         :raises Invalid: with a pointer into the batch for all that is wrong.
         """
-        results = [outcome(line, writer) for line in lines]
+        results = outcomes(lines, writer)
         wrong = [
             Fault(f"#/{result['index']}{error['pointer'][1:]}", error["detail"])
             for result in results
@@ -126,6 +126,10 @@ def batch_blueprint(
         if wrong:
             raise Invalid(*wrong)
         return results
+
+    def outcomes(lines: list[Line], writer: Writer) -> list[dict[str, Any]]:
+        writer.expect(line.id for line in lines if line.id and not line.error)
+        return [outcome(line, writer) for line in lines]
 
     def outcome(line: Line, writer: Writer) -> dict[str, Any]:
         """Store a line, and say how that went; what the store refuses leaves nothing behind."""
