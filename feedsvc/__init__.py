@@ -37,7 +37,7 @@ from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.render import renderings
-from feedsvc.store import Store, keep_settled
+from feedsvc.store import Store, keep_doing
 
 if TYPE_CHECKING:
     from config import Config
@@ -74,7 +74,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
             raise
         # A worker that starts while the database is away must not end the service; the thread tries again.
     if background:
-        keep_settled(store.settle, kept.look)
+        keep_doing(store.settle, kept.look)
 
     def unknown_slugs(slugs: Iterable[str]) -> set[str]:
         with store.read() as reader:

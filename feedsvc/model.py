@@ -18,6 +18,9 @@ SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categ
 Topic = tuple[str, int]
 """What a feed depends on: a kind and a category's key, 0 for the whole kind."""
 
+Step = tuple[int, datetime]
+"""A step of the ledger and its time."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]

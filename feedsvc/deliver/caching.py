@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import brotli
 import zstandard
@@ -41,6 +42,23 @@ PAGE_HEADERS = {
 
 Headers = list[tuple[str, str]]
 
+_ALWAYS = (
+    ("Vary", "Accept-Encoding"),
+    ("Access-Control-Allow-Origin", "*"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class _Head(NamedTuple):
+    """The headers of a 200 and of a 304 in one coding, for looks from `since` to before `until`."""
+
+    since: datetime
+    until: datetime
+    whole: Headers
+    unchanged: Headers
+    body: bytes
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -62,7 +80,8 @@ class Answer:
     seq: int = 0
     plain: bool = True
     _encoded: dict[str, bytes] = field(default_factory=dict)
-    _heads: dict[tuple[str, datetime, int], tuple[Headers, Headers]] = field(default_factory=dict)
+    _heads: dict[str, _Head] = field(default_factory=dict)
+    _encoding: Lock = field(default_factory=Lock)
 
     @cached_property
     def etag(self) -> str:
@@ -73,9 +92,15 @@ class Answer:
         """The body in a content coding, made once; `""` is the body itself."""
         if not coding:
             return self.body
-        if coding not in self._encoded:
-            self._encoded[coding] = ENCODINGS[coding](self.body)
-        return self._encoded[coding]
+        with self._encoding:
+            if coding not in self._encoded:
+                self._encoded[coding] = ENCODINGS[coding](self.body)
+            return self._encoded[coding]
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes in memory, with what was made of it."""
+        return len(self.body) + sum(map(len, list(self._encoded.values()))) + 1024 * (2 + len(self._heads))
 
     def fit(self, environ: Mapping[str, Any], looked: datetime | None = None) -> tuple[int, Headers, bytes]:
         """Status, headers and body of a GET: 304 where the client has it, else in the coding it likes.
@@ -83,32 +108,31 @@ class Answer:
         :param looked: when the ledger was last looked at, and had not moved what this rests on.
         """
         coding = liked(environ.get("HTTP_ACCEPT_ENCODING", "")) if len(self.body) >= _SMALL else ""
-        looked = max(looked or self.looked, self.looked)
-        head = (coding, self._stated(looked), self._lifetime(looked))
-        if head not in self._heads:
-            self._heads[head] = self._head(*head)
-        whole, unchanged = self._heads[head]
+        if looked is None or looked < self.looked:
+            looked = self.looked
+        head = self._heads.get(coding)
+        if head is None or not head.since <= looked < head.until:
+            head = self._heads[coding] = self._head(coding, looked)
         if self._is_known(environ):
-            return 304, unchanged, b""
-        return 200, whole, self.encoded(coding)
+            return 304, head.unchanged, b""
+        return 200, head.whole, head.body
 
-    def _head(self, coding: str, stated: datetime, lifetime: int) -> tuple[Headers, Headers]:
-        """The headers of a 200 and of a 304."""
+    def _head(self, coding: str, looked: datetime) -> _Head:
+        stated, settles = self._stated(looked)
+        lifetime, shortens = self._lifetime(looked)
         headers: Headers = [
             ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
             ("Last-Modified", http_date(stated)),
             ("Cache-Control", f"public, max-age={lifetime}, stale-if-error={A_DAY}"),
-            ("Vary", "Accept-Encoding"),
-            ("Access-Control-Allow-Origin", "*"),
-            ("X-Content-Type-Options", "nosniff"),
+            *_ALWAYS,
             *({**(PAGE_HEADERS if self.media_type == "text/html" else {}), **dict(self.headers)}).items(),
         ]
+        body = self.encoded(coding)
         charset = "" if self.media_type.startswith("image/") else "; charset=utf-8"
-        entity = [("Content-Type", f"{self.media_type}{charset}")]
-        entity.append(("Content-Length", str(len(self.encoded(coding)))))
+        entity = [("Content-Type", f"{self.media_type}{charset}"), ("Content-Length", str(len(body)))]
         if coding:
             entity.append(("Content-Encoding", coding))
-        return [*headers, *entity], headers
+        return _Head(looked, min(settles, shortens), [*headers, *entity], headers, body)
 
     def _is_known(self, environ: Mapping[str, Any]) -> bool:
         """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since."""
@@ -123,18 +147,22 @@ class Answer:
         """The tag, and that of each coding."""
         return [self.etag, *(f"{self.etag}-{coding}" for coding in ENCODINGS)]
 
-    def _lifetime(self, looked: datetime) -> int:
+    def _lifetime(self, looked: datetime) -> tuple[int, datetime]:
+        """The seconds of max-age, and until when it is that."""
         left = math.ceil((self.due - looked).total_seconds()) if self.due else self.max_age
-        return max(0, min(self.max_age, left))
+        lifetime = max(0, min(self.max_age, left))
+        return lifetime, self.due - timedelta(seconds=lifetime - 1) if self.due and lifetime else _NEVER
 
-    def _stated(self, looked: datetime) -> datetime:
-        """Last-Modified, in whole seconds.
+    def _stated(self, looked: datetime) -> tuple[datetime, datetime]:
+        """Last-Modified, in whole seconds, and until when it is that.
 
         A second change in the same second must not hide behind the first one. So the second itself is only
         stated when it has surely passed for all who write, and the one before it until then.
         """
         floor = _floor(self.modified)
-        return floor if looked >= floor + _SETTLED else floor - timedelta(seconds=1)
+        if looked >= floor + _SETTLED:
+            return floor, _NEVER
+        return floor - timedelta(seconds=1), floor + _SETTLED
 
 
 def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]) -> Answer:
@@ -143,9 +171,9 @@ def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, st
     return Answer(body, media_type, installed, installed + _SETTLED, max_age, headers=headers)
 
 
-def respond(answer: Answer, environ: Mapping[str, Any]) -> Response:
-    """An answer as Flask wants it."""
-    status, headers, body = answer.fit(environ)
+def respond(answer: Answer, environ: Mapping[str, Any], looked: datetime | None = None) -> Response:
+    """An answer as Flask wants it; `looked` is as for `Answer.fit`."""
+    status, headers, body = answer.fit(environ, looked)
     return (_NotModified if status == 304 else Response)(body, status, headers)
 
 

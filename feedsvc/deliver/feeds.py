@@ -37,10 +37,10 @@ def feeds_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
             if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
                 find(wanted)  # a category that there is not is no redirect
                 return moved(wanted)
-            answer = kept.answer(address(request.environ), wanted.path, partial(make, wanted))
+            answer, looked = kept.answer(address(request.environ), wanted.path, partial(make, wanted))
         except Renamed as error:
             return moved(replace(wanted, selector=Selector.parse(error.new)))
-        return respond(answer, request.environ)
+        return respond(answer, request.environ, looked)
 
     def make(wanted: FeedQuery) -> Answer:
         """The answer of a feed, rendered."""

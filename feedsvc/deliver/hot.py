@@ -26,14 +26,16 @@ class Hot:
         """Answer GET and HEAD of a known address."""
         method = environ["REQUEST_METHOD"]
         if method in ("GET", "HEAD"):
-            answer = self._kept.known(address(environ))
-            if answer is not None:
-                status, headers, body = answer.fit(environ, self._kept.looked)
+            found = self._kept.known(address(environ))
+            if found:
+                answer, looked = found
+                status, headers, body = answer.fit(environ, looked)
                 start_response(_LINES[status], [*headers, (HEADER, request_id(environ))])
                 return [body] if method == "GET" else []
         return self._app(environ, start_response)
 
 
 def address(environ: WSGIEnvironment) -> str:
-    """What was asked for: path and query, as they came."""
-    return f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+    """What was asked for: path and query; a path that holds a question mark is told apart."""
+    path, query = environ.get("PATH_INFO", "").replace("?", "%3F"), environ.get("QUERY_STRING", "")
+    return f"{path}?{query}" if query else path

@@ -5,107 +5,138 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from weakref import WeakValueDictionary
 
 from feedsvc.deliver.caching import Answer
 from feedsvc.errors import Unavailable
-from feedsvc.model import EPOCH, Clock, Topic
+from feedsvc.model import EPOCH, Clock, Step, Topic
 
-Moved = Callable[[int], tuple[int, Mapping[Topic, int]]]
-"""The ledger's last step, and of the topics that moved after a step the last one of each."""
+Moved = Callable[[Step], tuple[Step, Mapping[Topic, int] | None]]
+"""The ledger's last step, and of the topics that moved after a step the last one of each; None where the
+ledger does not know that step: the database was restored."""
+
+Found = tuple[Answer, datetime]
+"""An answer, and when the ledger was looked at and had not moved it."""
+
+_LONGEST = 256
+"""Characters of an address that is remembered: an answer's share of memory allows for one."""
 
 
 class Kept:
     """Answers by key. Bounded in number and in bytes: what was used longest ago goes, the plain ones last.
 
     An answer is right while none of its topics has moved. `look` asks the ledger; between two looks nothing
-    is asked.
+    is asked. What is no longer right stays until there is a better one, for when the database is away.
     """
 
     def __init__(self, moved: Moved, clock: Clock, entries: int, size: int, *, always_look: bool) -> None:
         """:param always_look: whether to look before every answer, where nothing else looks in between."""
         self._moved, self._clock, self._always = moved, clock, always_look
         self._entries, self._size = entries, size
-        self._lock = threading.Lock()
-        self._flights: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._lock, self._looking = threading.Lock(), threading.Lock()
+        self._flights: WeakValueDictionary[str, _Flight] = WeakValueDictionary()
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._aliases: OrderedDict[str, str] = OrderedDict()
-        self._held = 0
-        self._seq = 0
+        self._aliases: dict[str, str] = {}
+        self._step: Step = 0, EPOCH
         self._last: dict[Topic, int] = {}
-        self.looked = EPOCH
+        self._looked = EPOCH
 
     def look(self) -> None:
-        """Drop what the ledger has moved since the last look; a database that is away moves nothing."""
-        now = self._clock()
-        try:
-            seq, moved = self._moved(self._seq)
-        except Unavailable:
-            return
-        with self._lock:
-            if seq < self._seq:  # the database was restored
-                self._last, moved = {}, {}
-                for key in list(self._answers):
-                    self._drop(key)
-            self._seq, self.looked = seq, now
-            self._last.update(moved)
-            for key, answer in list(self._answers.items()) if moved else ():
-                if not moved.keys().isdisjoint(answer.topics):
-                    self._drop(key)
+        """Learn what the ledger has moved since the last look; a database that is away moves nothing."""
+        with self._looking:  # one at a time: a snapshot must not be learnt after a later one
+            now = self._clock()
+            try:
+                step, moved = self._moved(self._step)
+            except Unavailable:
+                return
+            with self._lock:
+                if moved is None:
+                    self._answers.clear()
+                    self._last = {}  # another one: what is being made now will not be kept
+                self._last.update(moved or {})
+                self._step, self._looked = step, now
+                self._trim()
 
-    def known(self, address: str) -> Answer | None:
+    def known(self, address: str) -> Found | None:
         """The answer to an address that was answered before, if it is still right."""
         if self._always:
             self.look()
-        key = self._aliases.get(address)
-        return self._right(key) if key else None
+        looked = self._looked  # first: the look that comes in between may have moved the answer
+        found = self._right(self._aliases.get(address, address))
+        return (found, looked) if found else None
 
-    def answer(self, address: str, key: str, make: Callable[[], Answer]) -> Answer:
+    def answer(self, address: str, key: str, make: Callable[[], Answer]) -> Found:
         """The answer of a key, made where there is none; the address leads to it from now on.
 
-        However many ask at once, it is made once.
+        However many ask at once, it is made once; and they wait once for a database that is away.
         """
         if self._always:
             self.look()
         with self._lock:
-            flight = self._flights.setdefault(key, threading.Lock())
-        with flight:
-            found = self._right(key)
-            if found is None:
-                found = make()
-                self._keep(key, found)
-        with self._lock:
-            self._aliases[address] = key
-            while len(self._aliases) > 4 * self._entries:
-                self._aliases.popitem(last=False)
-        return found
+            flight = self._flights.setdefault(key, _Flight())
+        with flight.lock:
+            looked = self._looked
+            found = self._right(key) or self._made(key, make, flight)
+        if address != key and len(address) <= _LONGEST:
+            with self._lock:
+                self._aliases[address] = key
+                if len(self._aliases) > self._entries:
+                    del self._aliases[next(iter(self._aliases))]
+        return found, looked
 
     def _right(self, key: str) -> Answer | None:
         found = self._answers.get(key)
-        if found is None or (found.due and found.looked < found.due <= self._clock()):
+        if found is None or not self._stands(found):
+            return None
+        if found.due and found.looked < found.due <= self._clock():
             return None
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)
         return found
 
-    def _keep(self, key: str, answer: Answer) -> None:
+    def _stands(self, answer: Answer) -> bool:
+        last = self._last
+        return all(last.get(topic, 0) <= answer.seq for topic in answer.topics)
+
+    def _made(self, key: str, make: Callable[[], Answer], flight: _Flight) -> Answer:
+        last = self._last
+        try:
+            if flight.failed:
+                raise flight.failed
+            made = make()
+        except Unavailable as error:
+            if not flight.failed:
+                flight.failed = error
+                with self._lock:
+                    self._flights.pop(key, None)  # who comes now tries again
+            old = self._answers.get(key)
+            if old and self._stands(old):
+                return old  # its moment has come, and nobody can say what follows
+            raise
         with self._lock:
-            if any(self._last.get(topic, 0) > answer.seq for topic in answer.topics):
-                return  # it moved while it was made
-            self._drop(key)
-            self._answers[key] = answer
-            self._held += _weight(answer)
-            while self._held > self._size or len(self._answers) > self._entries:
-                lesser = (one for one in self._answers if not self._answers[one].plain)
-                self._drop(next(lesser, next(iter(self._answers))))
+            if last is self._last:
+                self._answers[key] = made
+                self._answers.move_to_end(key)
+                self._trim()
+        return made
 
-    def _drop(self, key: str) -> None:
-        old = self._answers.pop(key, None)
-        if old:
-            self._held -= _weight(old)
+    def _trim(self) -> None:
+        answers = list(self._answers.items())
+        held = sum(answer.size for _, answer in answers)
+        for plain in (False, True):
+            for key, answer in answers:
+                if held <= self._size and len(self._answers) <= self._entries:
+                    return
+                if answer.plain is plain:
+                    held -= answer.size
+                    del self._answers[key]
 
 
-def _weight(answer: Answer) -> int:
-    """The bytes that an answer may come to with all its encodings."""
-    return 2 * len(answer.body) + 1024
+class _Flight:
+    """An answer in the making: those who wait for the same hold the lock in turn."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.failed: Unavailable | None = None

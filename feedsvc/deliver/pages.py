@@ -60,7 +60,8 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
                 plain=plain,
             )
 
-        return respond(kept.answer(address(request.environ), request.path, answer), request.environ)
+        found, looked = kept.answer(address(request.environ), request.path, answer)
+        return respond(found, request.environ, looked)
 
     @blueprint.get("/")
     def directory() -> Response:
@@ -136,6 +137,8 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
         with snapshots() as snapshot:
             found = snapshot.public_entry(id)
             slugs: list[str | None] = [category.slug for category in found.categories] or [None]
-            return found, snapshot.stamp((found.kind, slug) for slug in slugs)
+            among = [(found.kind, slug) for slug in slugs]
+            among += [("events", None)] if id.endswith(".ics") else []  # an event may come to that address
+            return found, snapshot.stamp(among)
 
     return blueprint

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
-from feedsvc.model import Clock, Topic
+from feedsvc.model import Clock, Step, Topic
 from feedsvc.store.database import Database
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
-from feedsvc.store.moments import keep_settled
+from feedsvc.store.moments import keep_doing
 from feedsvc.store.reader import Reader
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer, any_version
 
-__all__ = ["Check", "Reader", "Store", "Writer", "any_version", "keep_settled"]
+__all__ = ["Check", "Reader", "Store", "Writer", "any_version", "keep_doing"]
 
 
 class Store:
@@ -50,8 +50,10 @@ class Store:
             ledger.close()
         self.after_write()
 
-    def moved(self, after: int) -> tuple[int, Mapping[Topic, int]]:
+    def moved(self, after: Step) -> tuple[Step, Mapping[Topic, int] | None]:
         """The ledger's last step, and of the topics that moved after a step the last one of each.
+
+        None where the ledger has no such step.
 
         :raises Unavailable: as `read`.
         """

@@ -14,7 +14,7 @@ from feedsvc.occurrences import current, over
 NOTICE_STAYS = timedelta(days=30)
 """How long the notice of a withdrawn entry stays in the feeds."""
 
-_LOOK_EVERY = 0.5
+_PAUSE = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -40,18 +40,18 @@ def standing(entry: Entry, now: datetime) -> tuple[bool, datetime | None]:
     return True, min(ends, default=None)
 
 
-def keep_settled(settle: Callable[[], int], then: Callable[[], None]) -> None:
-    """Settle what is due, and do what follows, for as long as the process lives, in a thread of its own."""
+def keep_doing(*actions: Callable[[], object]) -> None:
+    """Do each every half second for as long as the process lives, in a thread of its own: none waits."""
 
-    def run() -> None:
+    def run(action: Callable[[], object]) -> None:
         pause = threading.Event()
-        while not pause.wait(_LOOK_EVERY):
+        while not pause.wait(_PAUSE):
             try:
-                settle()
+                action()
             except FeedsvcError as error:
                 _log.warning("moments wait: %s", error)
             except Exception:
                 _log.exception("moments could not be settled")
-            then()
 
-    threading.Thread(target=run, name="moments", daemon=True).start()
+    for action in actions:
+        threading.Thread(target=run, args=(action,), name="moments", daemon=True).start()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from feedsvc.access import LogLine
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, Stamp, Topic
+from feedsvc.model import Category, Change, Entry, Stamp, Step, Topic
 from feedsvc.query import FeedQuery
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
@@ -139,11 +139,19 @@ class Reader:
         keys = [(kind, self._category_key(category) if category else 0) for kind, category in among]
         return latest(self._connection, keys)
 
-    def moved(self, after: int) -> tuple[int, dict[Topic, int]]:
-        """The ledger's last step, and of the topics that moved after a step the last one of each."""
-        wanted = sa.select(ledger.c.seq.label("last"), topics)
-        rows = self._connection.execute(wanted.outerjoin_from(ledger, topics, topics.c.seq > after)).all()
-        return rows[0].last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}
+    def moved(self, after: Step) -> tuple[Step, dict[Topic, int] | None]:
+        """The ledger's last step, and of the topics that moved after a step the last one of each.
+
+        None where the ledger has no such step.
+        """
+        seq, time = after
+        own = sa.select(changes.c.time).where(changes.c.seq == seq).scalar_subquery()
+        wanted = sa.select(ledger.c.seq.label("last"), ledger.c.time.label("at"), own.label("own"), topics)
+        rows = self._connection.execute(wanted.outerjoin_from(ledger, topics, topics.c.seq > seq)).all()
+        last = rows[0].last, rows[0].at
+        if seq and rows[0].own != time:
+            return last, None
+        return last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}
 
     def category(self, slug: str) -> Category:
         """The category of this slug.
