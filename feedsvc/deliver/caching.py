@@ -42,11 +42,7 @@ PAGE_HEADERS = {
 
 Headers = list[tuple[str, str]]
 
-_ALWAYS = (
-    ("Vary", "Accept-Encoding"),
-    ("Access-Control-Allow-Origin", "*"),
-    ("X-Content-Type-Options", "nosniff"),
-)
+_ALWAYS = (("Vary", "Accept-Encoding"), ("Access-Control-Allow-Origin", "*"))
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -120,32 +116,39 @@ class Answer:
     def _head(self, coding: str, looked: datetime) -> _Head:
         stated, settles = self._stated(looked)
         lifetime, shortens = self._lifetime(looked)
-        headers: Headers = [
+        unchanged: Headers = [
             ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
             ("Last-Modified", http_date(stated)),
             ("Cache-Control", f"public, max-age={lifetime}, stale-if-error={A_DAY}"),
             *_ALWAYS,
-            *({**(PAGE_HEADERS if self.media_type == "text/html" else {}), **dict(self.headers)}).items(),
         ]
         body = self.encoded(coding)
         charset = "" if self.media_type.startswith("image/") else "; charset=utf-8"
-        entity = [("Content-Type", f"{self.media_type}{charset}"), ("Content-Length", str(len(body)))]
-        if coding:
-            entity.append(("Content-Encoding", coding))
-        return _Head(looked, min(settles, shortens), [*headers, *entity], headers, body)
+        whole = [
+            *unchanged,
+            ("X-Content-Type-Options", "nosniff"),
+            *({**(PAGE_HEADERS if self.media_type == "text/html" else {}), **dict(self.headers)}).items(),
+            ("Content-Type", f"{self.media_type}{charset}"),
+            ("Content-Length", str(len(body))),
+            *([("Content-Encoding", coding)] if coding else []),
+        ]
+        return _Head(looked, min(settles, shortens), whole, unchanged, body)
 
     def _is_known(self, environ: Mapping[str, Any]) -> bool:
         """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since."""
         if "HTTP_IF_NONE_MATCH" in environ:
-            known = _tags(environ["HTTP_IF_NONE_MATCH"])
-            return known.star_tag or any(known.contains_weak(tag) for tag in self._own_tags)
+            said = environ["HTTP_IF_NONE_MATCH"]
+            return said.strip('"') in self._own_tags or self._is_among(_tags(said))
         since = _date(environ.get("HTTP_IF_MODIFIED_SINCE"))
         return since is not None and since >= _floor(self.modified)
 
+    def _is_among(self, tags: ETags) -> bool:
+        return tags.star_tag or any(tags.contains_weak(tag) for tag in self._own_tags)
+
     @cached_property
-    def _own_tags(self) -> list[str]:
+    def _own_tags(self) -> frozenset[str]:
         """The tag, and that of each coding."""
-        return [self.etag, *(f"{self.etag}-{coding}" for coding in ENCODINGS)]
+        return frozenset([self.etag, *(f"{self.etag}-{coding}" for coding in ENCODINGS)])
 
     def _lifetime(self, looked: datetime) -> tuple[int, datetime]:
         """The seconds of max-age, and until when it is that."""
