@@ -45,6 +45,14 @@ def optional_url(value: str) -> str:
     return base_url(value) if value else ""
 
 
+def urls(value: str) -> tuple[str, ...]:
+    """Absolute URLs, with commas between them; each is kept as it is."""
+    found = tuple(dict.fromkeys(one.strip() for one in value.split(",") if one.strip()))
+    for one in found:
+        base_url(one)
+    return found
+
+
 def database_url(value: str) -> str:
     """An SQLAlchemy URL of SQLite or of PostgreSQL with psycopg."""
     try:
@@ -156,6 +164,12 @@ class Config:
     workers: int = setting("2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY")
     rate_writes: str = setting("600/minute", rate, "writes a token; each worker enforces its share")
     rate_auth_failures: str = setting("5/minute", rate, "failed authentications an address, likewise")
+    hub: bool = setting("true", boolean, "whether /hub takes WebSub subscriptions of the feeds")
+    hubs: tuple[str, ...] = setting("", urls, "other WebSub hubs to tell, URLs with commas between them")
+    rate_hub: str = setting("120/minute", rate, "requests to /hub an address, likewise")
+    allow_private_callbacks: bool = setting(
+        "false", boolean, "whether to push to private addresses; for tests on one machine"
+    )
     trusted_proxies: int = setting("0", integer(0, 9), "proxies in front whose X-Forwarded-For is believed")
     require_if_match: bool = setting(
         "false", boolean, "whether a change must name the version it is made for"
@@ -188,7 +202,8 @@ class Config:
         rows = []
         for name, item in _settings():
             meta = item.metadata
-            value = str(getattr(self, name))
+            value = getattr(self, name)
+            value = ",".join(value) if isinstance(value, tuple) else str(value)
             if meta["secret"]:
                 value = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", value)
             rows.append((meta["name"] or f"FEEDSVC_{name.upper()}", value, self.sources[name], meta["help"]))

@@ -63,6 +63,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         icon=config.site_icon,
         rights=config.site_rights,
         contact=config.site_contact,
+        hub=f"{config.public_url}/hub" if config.hub else "",
+        hubs=config.hubs,
     )
     store = Store(config.database_url, clock, site.timezone)
     kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)

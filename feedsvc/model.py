@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc.query import KINDS as KINDS
-from feedsvc.query import FeedQuery
+from feedsvc.query import PUSHED, FeedQuery
 from feedsvc.recurrence import Recurrence
 
 STATUSES = ("draft", "published", "withdrawn")
@@ -33,7 +33,10 @@ def utcnow() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The portal whose entries are published. URLs have no slash at their end."""
+    """The portal whose entries are published. URLs have no slash at their end.
+
+    `hub` is where this service itself takes subscriptions, if it does; `hubs` are others that it tells.
+    """
 
     public_url: str
     url: str
@@ -44,6 +47,8 @@ class Site:
     icon: str
     rights: str
     contact: str
+    hub: str = ""
+    hubs: tuple[str, ...] = ()
 
     def permalink(self, entry_id: str) -> str:
         """The URL of the page that this service has for an entry."""
@@ -272,6 +277,12 @@ class Feed:
     def home_url(self) -> str:
         """The page for people that the feed belongs to."""
         return (self.category and self.category.url) or self.site.url
+
+    @property
+    def hubs(self) -> tuple[str, ...]:
+        """The WebSub hubs that tell of changes: the others only of the feeds that they are told of."""
+        others = self.site.hubs if self.query.is_plain and self.query.format in PUSHED else ()
+        return (*others, self.site.hub) if self.site.hub else others
 
     def like(self, **changes: Any) -> Feed:
         """The same feed asked for in another way, without its entries."""

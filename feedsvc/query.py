@@ -15,6 +15,8 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 KINDS = ("news", "events")
 MAX_TERMS = 10
 UI_LANGUAGES = ("vi", "en")
+PUSHED = ("rss", "atom", "json")
+"""The formats whose plain feeds other hubs are told of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,10 +124,13 @@ class Answer:
         ]
         body = self.encoded(coding)
         charset = "" if self.media_type.startswith("image/") else "; charset=utf-8"
+        own = {name for name, _ in self.headers}
+        pages = PAGE_HEADERS.items() if self.media_type == "text/html" else ()
         whole = [
             *unchanged,
             ("X-Content-Type-Options", "nosniff"),
-            *({**(PAGE_HEADERS if self.media_type == "text/html" else {}), **dict(self.headers)}).items(),
+            *self.headers,
+            *(one for one in pages if one[0] not in own),
             ("Content-Type", f"{self.media_type}{charset}"),
             ("Content-Length", str(len(body))),
             *([("Content-Encoding", coding)] if coding else []),

@@ -93,8 +93,10 @@ def feeds_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
 
 
 def headers_of(feed: Feed) -> tuple[tuple[str, str], ...]:
-    """What is said of a feed beside its validators: its own URL, and that crawlers need not keep it."""
+    """What is said of a feed beside its validators: its own URL and its hubs (WebSub §4), and that crawlers
+    need not keep it."""
     found = [("Link", f'<{feed.self_url}>; rel="self"')]
+    found += [("Link", f'<{hub}>; rel="hub"') for hub in feed.hubs]
     if feed.query.format == "html" and not feed.query.is_plain:
         found.append(("X-Robots-Tag", "noindex"))
     return tuple(found)

@@ -140,7 +140,10 @@ def add(parent: Element, name: str, text: str | None = None, **attributes: objec
 
 
 def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
-    """The archives of a feed (RFC 5005 §4), as links that are named so, and the licence of its entries."""
+    """The hubs of a feed (WebSub §4), its archives (RFC 5005 §4), and the licence of its entries, as links
+    that are named so."""
+    for hub in feed.hubs:
+        add(parent, name, rel="hub", href=uri(hub))
     if feed.query.archive:
         add(parent, "fh:archive")
         add(parent, name, rel="current", type=media_type, href=feed.url(feed.query.archives))

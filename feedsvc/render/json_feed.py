@@ -30,6 +30,7 @@ def render(feed: Feed) -> bytes:
         "icon": uri(site.icon),
         "authors": [{"name": site.title, "url": uri(site.url)}],
         "language": site.language,
+        "hubs": [{"type": "WebSub", "url": uri(hub)} for hub in feed.hubs],
         "_feed": {
             "about": about,
             "date_modified": _time(feed.updated, feed),

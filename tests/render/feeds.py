@@ -30,6 +30,8 @@ SITE = Site(
     icon="https://portal.example/icon.png",
     rights="© Cổng thông tin",
     contact="bientap@portal.example",
+    hub="https://feeds.example/hub",
+    hubs=("https://hub.example/",),
 )
 VAN_HOA = Category("van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa")
 FULL = Entry(

@@ -120,6 +120,8 @@ def test_the_elements_of_rss() -> None:
         "ttl",
         "sy:updatePeriod",
         "sy:updateFrequency",
+        "atom:link",
+        "atom:link",
         "item",
     ]
     assert elements(document, "/rss/channel/item") == [
@@ -155,7 +157,7 @@ def test_the_elements_of_atom() -> None:
     document = rendered("news", "atom", FULL)
     assert elements(document, "/a:feed") == [
         f"atom:{name}"
-        for name in "id title updated author link link generator icon rights subtitle entry".split()
+        for name in "id title updated author link link generator icon rights subtitle link link entry".split()
     ]
     assert elements(document, "/a:feed/a:entry") == [
         *(

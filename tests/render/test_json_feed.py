@@ -29,6 +29,10 @@ def test_the_feed() -> None:
         "icon": "https://portal.example/icon.png",
         "authors": [{"name": "Cổng thông tin thành phố", "url": "https://portal.example"}],
         "language": "vi",
+        "hubs": [
+            {"type": "WebSub", "url": "https://hub.example/"},
+            {"type": "WebSub", "url": "https://feeds.example/hub"},
+        ],
     }
     assert found["_feed"]["date_modified"] == "2026-11-02T08:00:00.999999+07:00"
     assert found["_feed"]["rights"] == "© Cổng thông tin"

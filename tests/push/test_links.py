@@ -1,0 +1,78 @@
+"""A publisher names its hubs (WebSub §4): in the Link headers, and in the documents."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask.testing import FlaskClient
+from lxml import etree
+
+from config import Config, SettingError
+from tests.conftest import Editor, MakeApp
+
+PUBLIC = "https://feeds.example"
+OWN, OTHERS = f"{PUBLIC}/hub", ("https://hub.example/", "https://second.example/push?x=1")
+CANONICAL = [
+    f"/feeds/{feed}.{format}"
+    for feed in ("news", "events", "news/van-hoa", "events/van-hoa")
+    for format in ("rss", "atom", "json")
+]
+OTHER_URLS = (
+    "/feeds/news.html",
+    "/feeds/events.ics",
+    "/feeds/news/van-hoa.html",
+    "/feeds/news/giao-thong,van-hoa.rss",
+    "/feeds/news/-van-hoa.atom",
+    "/feeds/news.json?limit=3",
+    "/feeds/events.rss?archive=2026-11",
+)
+
+
+@pytest.fixture
+def public(make_app: MakeApp, editor: Editor) -> FlaskClient:
+    return make_app(hubs=OTHERS).test_client()
+
+
+def in_the_document(body: bytes, format: str) -> list[str]:
+    if format == "json":
+        return [hub["url"] for hub in json.loads(body)["hubs"] if hub["type"] == "WebSub"]
+    found = etree.fromstring(body).findall(".//{http://www.w3.org/2005/Atom}link")
+    return [link.get("href") or "" for link in found if link.get("rel") == "hub"]
+
+
+@pytest.mark.parametrize("path", [*CANONICAL, *OTHER_URLS])
+def test_section_4_link_headers_and_the_document_name_the_hubs_and_one_self(
+    public: FlaskClient, path: str
+) -> None:
+    hubs = [*OTHERS, OWN] if path in CANONICAL else [OWN]
+    answer = public.get(path)
+    assert answer.headers.getlist("Link") == [
+        f'<{PUBLIC}{path}>; rel="self"',
+        *(f'<{hub}>; rel="hub"' for hub in hubs),
+    ]
+    format = path.split("?")[0].rpartition(".")[2]
+    if format in ("rss", "atom", "json"):
+        assert in_the_document(answer.data, format) == hubs
+
+
+def test_a_304_names_them_too(public: FlaskClient) -> None:
+    tag = public.get("/feeds/news.rss").headers["ETag"]
+    answer = public.get("/feeds/news.rss", headers={"If-None-Match": tag})
+    assert answer.status_code == 304
+    assert len(answer.headers.getlist("Link")) == 1 + len(OTHERS) + 1
+
+
+def test_without_its_own_hub_none_is_named(make_app: MakeApp, editor: Editor) -> None:
+    app = make_app(hub=False)
+    for path in (*CANONICAL, *OTHER_URLS):
+        assert app.test_client().get(path).headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
+    assert app.test_client().post("/hub").status_code == 404
+
+
+def test_the_setting_keeps_each_url_as_it_is() -> None:
+    config = Config.from_env({"FEEDSVC_HUBS": " https://a.example/ ,https://b.example,https://a.example/"})
+    assert config.hubs == ("https://a.example/", "https://b.example")
+    assert ("FEEDSVC_HUBS", "https://a.example/,https://b.example") in [row[:2] for row in config.table()]
+    with pytest.raises(SettingError, match="FEEDSVC_HUBS must be an absolute"):
+        Config.from_env({"FEEDSVC_HUBS": "https://a.example/,ftp://b.example"})
