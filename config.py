@@ -116,6 +116,13 @@ def choice(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def color(value: str) -> str:
+    """A colour as stylesheets write it in six digits, or nothing."""
+    if value and not re.fullmatch("#[0-9a-fA-F]{6}", value):
+        raise ValueError("must be a colour such as #9d1c20")
+    return value
+
+
 def email(value: str) -> str:
     """An e-mail address, or nothing."""
     if value and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
@@ -152,6 +159,8 @@ class Config:
     site_icon: str = setting("", optional_url, "URL of a square picture for feeds")
     site_rights: str = setting("", text, "rights in the entries, as text or a URL")
     site_contact: str = setting("", email, "e-mail address of the feeds' editor")
+    site_color: str = setting("", color, "colour of the pages' head, such as #9d1c20")
+    site_logo: str = setting("", optional_url, "URL of a picture for the pages' head")
     max_age: int = setting("60", integer(0, 86400), "seconds that caches may keep a public answer")
     max_body: int = setting(
         str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"

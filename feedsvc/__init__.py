@@ -65,6 +65,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         contact=config.site_contact,
         hub=f"{config.public_url}/hub" if config.hub else "",
         hubs=config.hubs,
+        color=config.site_color,
+        logo=config.site_logo,
     )
     store = Store(config.database_url, clock, site.timezone)
     kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)

@@ -46,7 +46,11 @@ class KeyReused(FeedsvcError):
 
 
 class Gone(FeedsvcError):
-    """It was there once, and was removed."""
+    """It was there once, and was removed; `notice` is what the editors say of it, as text for readers."""
+
+    def __init__(self, message: str, notice: str = "") -> None:
+        super().__init__(message)
+        self.notice = notice
 
 
 class Renamed(FeedsvcError):

@@ -49,6 +49,8 @@ class Site:
     contact: str
     hub: str = ""
     hubs: tuple[str, ...] = ()
+    color: str = ""
+    logo: str = ""
 
     def permalink(self, entry_id: str) -> str:
         """The URL of the page that this service has for an entry."""
@@ -237,6 +239,14 @@ class Stamp:
     time: datetime
     seq: int
     topics: frozenset[Topic]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What a section or a category holds now: how many entries, of events those ahead, and the newest."""
+
+    count: int = 0
+    newest: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ _SMALL = 256
 
 # Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in.
 PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src https: http:; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src https: http:; "
     "media-src https: http:; frame-src https: http:; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 

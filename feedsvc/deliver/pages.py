@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -12,16 +14,15 @@ from flask import Blueprint, Response, request
 from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Kept
-from feedsvc.errors import NotFound
-from feedsvc.model import Category, Clock, Entry, Site, Stamp
-from feedsvc.query import KINDS
-from feedsvc.render import PAGES, html, ics, opml
-from feedsvc.render.body import body
-from feedsvc.render.json_ld import json_ld
+from feedsvc.errors import Malformed, NotFound
+from feedsvc.model import Category, Clock, Entry, Shelf, Site, Stamp
+from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse
+from feedsvc.render import FORMATS, PAGES, html, ics, opml
+from feedsvc.select.feed import Selection
 
 _FILES = Path(__file__).with_name("static")
 _AN_HOUR = 3600
-_STYLE = packaged((_FILES / "style.css").read_bytes(), "text/css", _AN_HOUR)
+_SCRIPT = packaged((_FILES / "pages.js").read_bytes(), "text/javascript", _AN_HOUR)
 _ICON = packaged((_FILES / "favicon.ico").read_bytes(), "image/vnd.microsoft.icon", _AN_HOUR)
 _RULES = b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
 _ROBOTS = packaged(_RULES, "text/plain", _AN_HOUR)
@@ -32,80 +33,119 @@ class Snapshot(Protocol):
 
     def public_entry(self, id: str) -> Entry: ...
     def categories(self) -> list[Category]: ...
+    def shelves(self, now: datetime) -> Mapping[tuple[str, str | None], Shelf]: ...
+    def select(self, query: FeedQuery, now: datetime) -> Selection: ...
     def stamp(self, among: Iterable[tuple[str, str | None]]) -> Stamp: ...
 
 
 Snapshots = Callable[[], AbstractContextManager[Snapshot]]
 """Opens a snapshot of the store."""
 
+Made = tuple[bytes, str, Stamp, datetime | None]
+"""A document, its media type, what it rests on, and when it changes by itself."""
+
 
 def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> Blueprint:
     """The directory of all feeds, the entries' pages, and what browsers and crawlers ask for."""
     blueprint = Blueprint("pages", __name__)
 
-    def respond_kept(make: Callable[[], tuple[bytes, str, Stamp]], *, plain: bool = True) -> Response:
-        """A document that is kept, or made: its bytes, its media type, and what it rests on."""
+    style = (_FILES / "style.css").read_bytes() + own_colors(site.color)
+    stylesheet = packaged(style, "text/css", _AN_HOUR)
+
+    def respond_kept(make: Callable[[], Made], ui: str | None = None, *, plain: bool = True) -> Response:
+        """A document that is kept, or made."""
 
         def answer() -> Answer:
             looked = clock()
-            document, media_type, stamp = make()
+            document, media_type, stamp, due = make()
             return Answer(
                 document,
                 media_type,
                 stamp.time,
                 looked,
                 max_age,
+                due,
                 topics=stamp.topics,
                 seq=stamp.seq,
                 plain=plain,
             )
 
-        found, looked = kept.answer(address(request.environ), request.path, answer)
+        key = f"{request.path}?ui={ui}" if ui else request.path
+        found, looked = kept.answer(address(request.environ), key, answer)
         return respond(found, request.environ, looked)
+
+    def asked_language() -> str | None:
+        """The language that is asked for, where there are words in it and it is not the site's."""
+        ui = request.args.get("ui", "")
+        return ui if ui in UI_LANGUAGES and ui != site.language.split("-")[0].lower() else None
 
     @blueprint.get("/")
     def directory() -> Response:
-        """Every section and category with its feeds."""
+        """Every section and category with its feeds, and a form to combine them."""
+        ui = asked_language()
 
-        def make() -> tuple[bytes, str, Stamp]:
-            categories, stamp = filed()
-            sections = {kind: PAGES.rows(site, kind, categories) for kind in KINDS}
-            return PAGES.page("directory.html", site, sections=sections), html.MEDIA_TYPE, stamp
+        def make() -> Made:
+            now = clock()
+            with snapshots() as snapshot:
+                stamp = snapshot.stamp([("categories", None), *((kind, None) for kind in KINDS)])
+                moments = [snapshot.select(FeedQuery(kind, "html"), now).stamp() for kind in KINDS]
+                page = PAGES.directory(site, snapshot.categories(), snapshot.shelves(now), ui)
+            stamp = replace(stamp, time=max(stamp.time, *(updated for updated, _ in moments)))
+            return page, html.MEDIA_TYPE, stamp, min((due for _, due in moments if due), default=None)
 
-        return respond_kept(make)
+        return respond_kept(make, ui)
+
+    @blueprint.get("/feeds/build")
+    def build() -> Response:
+        """From the form of the directory to the feed that was chosen, by its canonical URL.
+
+        :raises Malformed: there is no such feed.
+        """
+        given = {name: [value for value in values if value] for name, values in request.args.lists()}
+        kind, format, every = (given.get(name, [""])[0] for name in ("kind", "format", "match"))
+        if kind not in KINDS or format not in FORMATS:
+            raise Malformed("The parameters “kind” and “format” must name a kind and a format of feeds.")
+        if kind not in FORMATS[format].kinds:
+            raise Malformed(f"There is no feed of {kind} as {FORMATS[format].label}.")
+        terms = [*given.get("with", []), *(f"-{slug}" for slug in given.get("without", []))]
+        selector = ("+" if every == "all" else ",").join(terms) or None
+        parameters = {name: values for name, values in given.items() if values}
+        wanted = parse(kind, format, selector, parameters, site.language)
+        # Relative, so that the policy's form-action holds whatever name and prefix the page is read under.
+        headers = {"Location": wanted.path.removeprefix("/feeds/"), "Cache-Control": "no-store"}
+        return Response(status=303, headers=headers)
 
     @blueprint.get("/feeds.opml")
     def outlines() -> Response:
         """Every feed, for readers that take a list."""
 
-        def make() -> tuple[bytes, str, Stamp]:
-            categories, stamp = filed()
-            return opml.render(site, categories, stamp.time), opml.MEDIA_TYPE, stamp
+        def make() -> Made:
+            with snapshots() as snapshot:
+                categories, stamp = snapshot.categories(), snapshot.stamp([("categories", None)])
+            return opml.render(site, categories, stamp.time), opml.MEDIA_TYPE, stamp, None
 
         return respond_kept(make)
 
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
         """The page of one entry."""
+        ui = asked_language()
 
-        def make() -> tuple[bytes, str, Stamp]:
+        def make() -> Made:
             found, stamp = public(id)
-            rows = PAGES.rows(site, found.kind, found.categories)
-            text, data = html.nested(body(found, site), 1), json_ld(found, site)
-            page = PAGES.page("entry.html", site, entry=found, body=text, rows=rows, data=data)
-            return page, html.MEDIA_TYPE, stamp
+            return PAGES.entry(found, site, ui), html.MEDIA_TYPE, stamp, None
 
-        return respond_kept(make, plain=False)
+        return respond_kept(make, ui, plain=False)
 
     @blueprint.get("/entries/<id>.ics")
     def calendar(id: str) -> Response:
         """One event, to be put into a calendar; or the page of an entry whose id ends so."""
 
-        def make() -> tuple[bytes, str, Stamp]:
+        def make() -> Made:
             found, stamp = public(id)
             if found.event is None:
                 raise NotFound(f"“{id}” is no event.")
-            return ics.render_entry(found, site), ics.MEDIA_TYPE, stamp
+            return ics.render_entry(found, site), ics.MEDIA_TYPE, stamp, None
 
         try:
             return respond_kept(make, plain=False)
@@ -123,14 +163,14 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
         return respond(_ICON, request.environ)
 
     @blueprint.get("/static/style.css")
-    def style() -> Response:
+    def style_css() -> Response:
         """The one stylesheet."""
-        return respond(_STYLE, request.environ)
+        return respond(stylesheet, request.environ)
 
-    def filed() -> tuple[list[Category], Stamp]:
-        """The categories, and when one of them last changed."""
-        with snapshots() as snapshot:
-            return snapshot.categories(), snapshot.stamp([("categories", None)])
+    @blueprint.get("/static/pages.js")
+    def script() -> Response:
+        """The one script."""
+        return respond(_SCRIPT, request.environ)
 
     def public(id: str) -> tuple[Entry, Stamp]:
         """An entry, and when it or one beside it last changed."""
@@ -142,3 +182,13 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
             return found, snapshot.stamp(among)
 
     return blueprint
+
+
+def own_colors(color: str) -> bytes:
+    """The rule that gives pages' heads a colour, and the writing on it black or white (WCAG 2.2 §1.4.3)."""
+    if not color:
+        return b""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    luminance = sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return f":root {{ --brand: {color}; --on-brand: {'#000' if luminance > 0.179 else '#fff'}; }}\n".encode()

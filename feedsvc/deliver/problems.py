@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc import errors
-from feedsvc.deliver.caching import packaged, respond
+from feedsvc.deliver.caching import PAGE_HEADERS, packaged, respond
 from feedsvc.model import Site
 from feedsvc.render import PAGES
 
@@ -107,7 +107,8 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
     @blueprint.app_errorhandler(errors.FeedsvcError)
     def ours(error: errors.FeedsvcError) -> Response:
         faults = error.faults if isinstance(error, errors.Invalid) else ()
-        response = answer(PROBLEMS[type(error)], str(error), faults)
+        notice = error.notice if isinstance(error, errors.Gone) else ""
+        response = answer(PROBLEMS[type(error)], str(error), faults, notice)
         if isinstance(error, errors.TooMany):
             response.headers["Retry-After"] = str(error.seconds)
         return response
@@ -129,11 +130,21 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         current_app.logger.error("unforeseen error in request %s", g.request_id, exc_info=error)
         return http(InternalServerError())
 
-    def answer(problem: Problem, detail: str, faults: Iterable[errors.Fault] = ()) -> Response:
-        body = document(site.public_url, problem, detail, faults)
-        text = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
-        response = Response(text, problem.status, mimetype="application/problem+json")
+    def answer(
+        problem: Problem, detail: str, faults: Iterable[errors.Fault] = (), notice: str = ""
+    ) -> Response:
+        """A problem document; outside the API a page for those who like one better, as browsers do."""
+        liked = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
+        if liked == "text/html" and not request.path.startswith("/api/"):
+            root = "/".join([".."] * (request.path.count("/") - 1)) or "."
+            page = PAGES.page("sorry.html", site, problem=problem, detail=detail, notice=notice, root=root)
+            response = Response(page, problem.status, PAGE_HEADERS, mimetype="text/html")
+        else:
+            body = document(site.public_url, problem, detail, faults)
+            text = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+            response = Response(text, problem.status, mimetype="application/problem+json")
         response.headers["Cache-Control"] = "no-store"
+        response.headers["Vary"] = "Accept"
         if problem.status == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
         if problem.status == 503:

@@ -18,14 +18,24 @@ _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 def body(entry: Entry, site: Site) -> str:
     """A notice, an event's date and place, the picture, the content, and who is credited for it."""
-    content = entry.content_html or _paragraphs(entry.content_text or "")
     lead = words.lead(entry, site)
     said = (words.notice(entry, site.language), lead)
     parts = [f"<p><strong>{escape(line, quote=False)}</strong></p>" for line in said if line]
-    if entry.image and entry.image.url not in map(unescape, _IMAGE_URL.findall(content)):
-        parts.append(_figure(entry.image, site.language))
-    parts += [content, _credit(entry, content, site.language)]
+    image = picture(entry)
+    parts.append(_figure(image, site.language) if image else "")
+    parts += [content(entry), credit(entry, site.language)]
     return "\n".join(part for part in parts if part)
+
+
+def content(entry: Entry) -> str:
+    """What was posted as the body."""
+    return entry.content_html or _paragraphs(entry.content_text or "")
+
+
+def picture(entry: Entry) -> Image | None:
+    """The picture that stands at the head of the body, unless the content has it."""
+    image = entry.image
+    return image if image and image.url not in map(unescape, _IMAGE_URL.findall(content(entry))) else None
 
 
 def without_frames(html: str) -> str:
@@ -35,9 +45,8 @@ def without_frames(html: str) -> str:
 
 def plain(entry: Entry, site: Site) -> str:
     """The same as plain text, without date, place and picture; the summary where there is no content."""
-    content = entry.content_html or _paragraphs(entry.content_text or "")
-    parts = (words.notice(entry, site.language), _text(content) or entry.summary)
-    return "\n\n".join(part for part in (*parts, _text(_credit(entry, content, site.language))) if part)
+    parts = (words.notice(entry, site.language), _text(content(entry)) or entry.summary)
+    return "\n\n".join(part for part in (*parts, _text(credit(entry, site.language))) if part)
 
 
 def _text(html: str) -> str:
@@ -65,12 +74,12 @@ def _figure(image: Image, language: str) -> str:
     )
 
 
-def _credit(entry: Entry, content: str, language: str) -> str:
+def credit(entry: Entry, language: str) -> str:
     """Where the entry first appeared, unless the last paragraph already is that name."""
     if entry.source is None:
         return ""
     name = entry.source.name
-    last = _LAST_PARAGRAPH.search(content)
+    last = _LAST_PARAGRAPH.search(content(entry))
     if last and unescape(_TAG.sub("", last[1])).strip().removesuffix(".") == name.removesuffix("."):
         return ""
     linked = escape(name, quote=False)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader
 
-from feedsvc.model import Category, Feed, Site
-from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, Selector
-from feedsvc.render import words
-from feedsvc.render.body import body
-from feedsvc.render.page_words import phrases, size
+from feedsvc.model import Category, Entry, Feed, Shelf, Site
+from feedsvc.query import KINDS, MAX_TERMS, UI_LANGUAGES, FeedQuery, Selector
+from feedsvc.render import body, page_words, ways_in, words
+from feedsvc.render.agenda import agenda
+from feedsvc.render.json_ld import json_ld
 
 MEDIA_TYPE = "text/html"
 _HEADING = re.compile(r"(</?h)([1-6])\b")
@@ -26,32 +28,69 @@ class Pages:
         self._environment = Environment(
             loader=PackageLoader("feedsvc"), autoescape=True, trim_blocks=False, auto_reload=False
         )
-        self._environment.globals |= {"formats": formats, "words": words, "phrases": phrases, "size": size}
+        self._environment.globals |= {"formats": formats, "kinds": KINDS, "max_terms": MAX_TERMS}
+        self._environment.globals |= {"words": words, "bodies": body, "ways_in": ways_in, "nested": nested}
+        self._environment.globals |= {"phrases": page_words.phrases, "size": page_words.size}
 
-    def page(self, template: str, site: Site, **context: Any) -> bytes:
-        """One page. Unless it has `rows` of its own, it makes the whole sections known to feed readers."""
-        context.setdefault("rows", [row for kind in KINDS for row in self.rows(site, kind)])
-        return self._environment.get_template(template).render(site=site, **context).encode()
+    def page(self, template: str, site: Site, *, ui: str | None = None, **context: Any) -> bytes:
+        """One page. Unless it has `rows` of its own, it makes the whole sections known to feed readers.
+
+        In the templates `here` is the site in the page's language, and `others` has the page's URLs in the
+        other languages, where there are such.
+
+        :param ui: the language of the page's words, where it is not the site's.
+        """
+        here = replace(site, language=page_words.known(ui or site.language))
+        found = {"here": here, "language": here.language, "rows": [self._row(site, kind) for kind in KINDS]}
+        return self._environment.get_template(template).render(site=site, **{**found, **context}).encode()
+
+    def directory(
+        self,
+        site: Site,
+        categories: Sequence[Category],
+        shelves: Mapping[tuple[str, str | None], Shelf],
+        ui: str | None,
+    ) -> bytes:
+        """Every section with its categories as they stand within each other, and a form to combine them."""
+
+        def node(kind: str, category: Category | None = None) -> dict[str, Any]:
+            """The feeds of a category, what it holds, and the nodes of the categories within it."""
+            slug = category.slug if category else None
+            within = [node(kind, one) for one in categories if one.parent == slug]
+            shelf = shelves.get((kind, slug), Shelf())
+            return {"row": self._row(site, kind, category), "shelf": shelf, "within": within}
+
+        context = {"sections": {kind: node(kind) for kind in KINDS}, "categories": categories}
+        others = _others(site, ui, lambda other: f"?ui={other}" if other else "./")
+        return self.page("directory.html", site, ui=ui, others=others, **context)
+
+    def entry(self, entry: Entry, site: Site, ui: str | None) -> bytes:
+        """The page of one entry."""
+        rows = [self._row(site, entry.kind, category) for category in (None, *entry.categories)]
+        others = _others(site, ui, lambda other: f"?ui={other}" if other else quote(entry.id))
+        data = json_ld(entry, site)
+        return self.page("entry.html", site, ui=ui, entry=entry, rows=rows, data=data, others=others)
 
     def feed(self, feed: Feed) -> bytes:
         """A feed as a page: its entries with their bodies, the way to older ones, and its other formats."""
-        language = (feed.query.ui or feed.site.language).split("-")[0].lower()
-        entries = [(entry, nested(body(entry, feed.site), 2)) for entry in feed.entries]
-        others = [name for name in UI_LANGUAGES if name != language]
-        context = {"rows": [self._row(feed)], "language": language, "others": others}
-        return self.page("feed.html", feed.site, feed=feed, entries=entries, **context)
+        site, ui = feed.site, feed.query.ui
+        here = replace(site, language=page_words.known(ui or site.language))
+        context = {
+            "feed": replace(feed, site=here),
+            "rows": [self._formatted(feed)],
+            "others": _others(site, ui, lambda other: feed.like(ui=other).self_url),
+            "latest": feed.like(format="json", ui=None, archive=None, limit=5, content="summary"),
+            "months": agenda(feed.entries, here),
+        }
+        return self.page("feed.html", site, ui=ui, **context)
 
-    def rows(self, site: Site, kind: str, categories: Iterable[Category] = ()) -> list[list[Feed]]:
-        """A row for a section and for each category: a feed a format, empty, for its name and URL."""
-        row = [Feed(FeedQuery(kind, "html"), site)]
-        row += [
-            Feed(FeedQuery(kind, "html", Selector.of([category.slug])), site, (category,))
-            for category in categories
-        ]
-        return [self._row(feed) for feed in row]
+    def _row(self, site: Site, kind: str, category: Category | None = None) -> list[Feed]:
+        """A section or a category as a feed in each format, empty, for its name and URL."""
+        query = FeedQuery(kind, "html", Selector.of([category.slug] if category else []))
+        return self._formatted(Feed(query, site, (category,) if category else ()))
 
-    def _row(self, feed: Feed) -> list[Feed]:
-        """The feed in each format."""
+    def _formatted(self, feed: Feed) -> list[Feed]:
+        """A feed in each format."""
         return [
             feed.like(format=name, ui=None)
             for name, form in self._formats.items()
@@ -62,3 +101,13 @@ class Pages:
 def nested(html: str, levels: int) -> str:
     """A body whose headings stand so many levels lower, below those of the page."""
     return _HEADING.sub(lambda tag: f"{tag[1]}{min(6, int(tag[2]) + levels)}", html) if "<h" in html else html
+
+
+def _others(site: Site, ui: str | None, url: Callable[[str | None], str]) -> list[tuple[str, str]]:
+    """The other languages of a page, each with its URL, which for the site's own has no parameter."""
+    own = page_words.known(site.language)
+    return [
+        (name, url(None if name == own else name))
+        for name in UI_LANGUAGES
+        if name != page_words.known(ui or own)
+    ]

@@ -42,6 +42,8 @@ _PHRASES = {
         "until": "{} đến {}",
         "many": "nhiều lần",
         "next": "{}, lần tới {}",
+        "whole day": "Cả ngày",
+        "till": "đến hết {}",
     },
     "en": {
         "news": "Latest news",
@@ -72,6 +74,8 @@ _PHRASES = {
         "until": "{} until {}",
         "many": "repeatedly",
         "next": "{}; next {}",
+        "whole day": "All day",
+        "till": "until {}",
     },
 }
 
@@ -94,10 +98,13 @@ def feed_name(feed: Feed) -> str:
     if query.selector.unwanted:
         without = _listed([titles[slug] for slug in query.selector.unwanted], language)
         named = f"{named} {phrase(language, 'without').format(without)}".strip()
-    month = query.archive and format_skeleton(
-        "yMMMM", date.fromisoformat(f"{query.archive}-01"), locale=_locale(language)
-    )
+    month = query.archive and month_name(query.archive, language)
     return " – ".join(part for part in (phrase(language, query.kind), named, month) if part)
+
+
+def month_name(month: str, language: str) -> str:
+    """A month, `YYYY-MM`, in words."""
+    return format_skeleton("yMMMM", date.fromisoformat(f"{month}-01"), locale=_locale(language))
 
 
 def feed_description(feed: Feed) -> str:
@@ -123,18 +130,22 @@ def notice(entry: Entry, language: str) -> str:
 
 def lead(entry: Entry, site: Site) -> str:
     """When and where an event takes place; nothing for an article."""
+    words = [occasion(entry, site)]
+    if entry.event and entry.event.location:
+        words += [entry.event.location.name, entry.event.location.address or ""]
+    return " · ".join(word for word in words if word)
+
+
+def occasion(entry: Entry, site: Site) -> str:
+    """When an event takes place, of a series how often and when next; nothing for an article."""
     occurrence = settled(entry)
     if entry.event is None or occurrence is None:
         return ""
-    words = [when(occurrence, site)]
+    words = when(occurrence, site)
     if entry.event.recurrence:
         often = _how_often(entry.event, entry.event.recurrence, site.language)
-        said = phrase(site.language, "next").format(often, words[0][0].lower() + words[0][1:])
-        words[0] = said[0].upper() + said[1:]
-    if entry.event.location:
-        words.append(entry.event.location.name)
-        words.append(entry.event.location.address or "")
-    return " · ".join(word for word in words if word)
+        words = phrase(site.language, "next").format(often, words[0].lower() + words[1:])
+    return words[0].upper() + words[1:]
 
 
 def summary(entry: Entry, site: Site) -> str:
@@ -151,10 +162,33 @@ def when(event: EventDetails, site: Site) -> str:
     return f"{words} ({get_timezone_location(event.timezone, _locale(site.language))})"
 
 
+def hours(event: EventDetails, site: Site) -> str:
+    """The hours of an event on the day when it begins, by the site's clocks, and its last day if another."""
+    zone, language = event.timezone if event.all_day else site.timezone, site.language
+    begin, end = event.starts.astimezone(zone), event.ends.astimezone(zone)
+    start = phrase(language, "whole day") if event.all_day else _time(begin, language)
+    final = max(begin, end - timedelta.resolution).date()
+    if final > begin.date():
+        return f"{start} {phrase(language, 'till').format(_date(final, 'date', language))}"
+    if event.all_day or end == begin:
+        return start
+    return phrase(language, "from to").format(start, _time(end, language))
+
+
+def day_of_month(day: date, language: str) -> str:
+    """A day within its month, in words."""
+    return format_date(day, "EEEE d", locale=_locale(language))
+
+
 def date_and_time(moment: datetime, site: Site) -> str:
     """An instant in words, by the site's clocks."""
     local = moment.astimezone(site.timezone)
     return _at(_time(local, site.language), local, site.language)
+
+
+def day_of(moment: datetime, site: Site) -> str:
+    """The day of an instant in figures or words, by the site's clocks."""
+    return _date(moment.astimezone(site.timezone), "date", site.language)
 
 
 def _range(event: EventDetails, language: str) -> str:

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from feedsvc.access import LogLine
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, Stamp, Step, Topic
+from feedsvc.model import Category, Change, Entry, Shelf, Stamp, Step, Topic
 from feedsvc.query import FeedQuery
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
 from feedsvc.store.selection import Found, Selection
+from feedsvc.store.shelves import shelves
 from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
 
 
@@ -54,7 +55,7 @@ class Reader:
         if entry.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         if entry.status == "withdrawn":
-            raise Gone(entry.notice or f"The entry “{id}” was withdrawn.")
+            raise Gone(entry.notice or f"The entry “{id}” was withdrawn.", notice=entry.notice or "")
         if not row.shown:
             raise Gone(f"The entry “{id}” is no longer public.")
         return entry
@@ -172,6 +173,10 @@ class Reader:
         """All categories that are in use, by slug."""
         living = sa.select(categories).where(categories.c.retired.is_(None)).order_by(categories.c.slug)
         return [category_from(row) for row in self._connection.execute(living)]
+
+    def shelves(self, now: datetime) -> dict[tuple[str, str | None], Shelf]:
+        """What each section and category holds, by kind and slug."""
+        return shelves(self._connection, self._load, now)
 
     def completed(self, entry: Entry, now: datetime) -> Entry:
         """An entry that is not stored, as it would be now: with its categories' titles, a guid, and times."""

@@ -1,0 +1,65 @@
+// What pages do beyond links and forms: copy, show the address that the form stands for, mark today.
+"use strict";
+
+const status = document.createElement("p");
+status.className = "hush";
+status.setAttribute("role", "status");
+document.querySelector("main").append(status);
+
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea"); // over plain http, but for localhost
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
+for (const button of document.querySelectorAll("[data-copy], [data-text]")) {
+  const label = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await copy(button.dataset.text || document.getElementById(button.dataset.copy).value);
+    button.textContent = status.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = label; status.textContent = ""; }, 2000);
+  });
+}
+
+for (const field of document.querySelectorAll("input[readonly]")) {
+  field.addEventListener("focus", () => field.select());
+}
+
+const builder = document.getElementById("builder");
+if (builder) {
+  const built = document.getElementById("built");
+  const show = () => {
+    const kind = new FormData(builder).get("kind");
+    for (const part of builder.querySelectorAll("[data-kind]")) {
+      part.disabled = part.dataset.kind !== kind;
+      if (part.disabled && part.checked) builder.elements.format.value = "html";
+    }
+    const given = new FormData(builder);
+    const [wanted, unwanted] = ["with", "without"].map((name) => given.getAll(name).sort());
+    const sign = given.get("match") === "all" && wanted.length > 1 ? "+" : ",";
+    const selector = [...wanted, ...unwanted.map((slug) => "-" + slug)].join(sign);
+    const asked = new URLSearchParams([...given].filter(([name, value]) =>
+      value && !["kind", "format", "match", "with", "without"].includes(name)));
+    built.value = `${builder.dataset.base}/feeds/${kind}${selector && "/" + selector}.${given.get("format")}`
+      + (asked.size ? `?${asked}` : "");
+  };
+  built.parentElement.hidden = false;
+  builder.addEventListener("change", show);
+  builder.addEventListener("input", show);
+  show();
+}
+
+for (const list of document.querySelectorAll("[data-today]")) {
+  const today = new Intl.DateTimeFormat("sv", { timeZone: list.dataset.zone }).format(); // as 2026-12-24
+  for (const row of list.querySelectorAll(`[data-day="${today}"]`)) {
+    const mark = document.createElement("strong");
+    mark.textContent = ` ${list.dataset.today}`;
+    row.className = "today";
+    row.querySelector("th").append(mark);
+  }
+}

@@ -1,0 +1,36 @@
+"""What each section and category holds now: how many entries its feed draws on, and the newest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedsvc.model import KINDS, Shelf
+from feedsvc.store.selection import Load
+from feedsvc.store.tables import categories, entries, placements
+
+
+def shelves(connection: sa.Connection, load: Load, now: datetime) -> dict[tuple[str, str | None], Shelf]:
+    """By kind and category's slug; the whole section has none. Of events only those that are not over."""
+    inside = placements.c.category_id == categories.c.id
+    found: dict[tuple[str, str | None], tuple[int, int | None]] = {}
+    for kind in KINDS:
+        whole = sa.select(sa.null().label("slug"), *_held(entries.c.pk, kind, now))
+        each = sa.select(categories.c.slug, *_held(placements.c.entry_pk, kind, now, inside))
+        for statement in (whole, each.where(categories.c.retired.is_(None))):
+            found |= {(kind, slug): (count, pk) for slug, count, pk in connection.execute(statement)}
+    newest = {pk for _, pk in found.values() if pk}
+    entry = {row.pk: entry.as_seen() for row, entry in load(entries.c.pk.in_(newest))} if newest else {}
+    return {where: Shelf(count, entry.get(pk)) for where, (count, pk) in found.items()}
+
+
+def _held(key: sa.Column[Any], kind: str, now: datetime, *where: sa.ColumnElement[bool]) -> list[Any]:
+    """The number of rows that are shown, and the key of the newest, as columns of a statement."""
+    table = key.table
+    rows = sa.select(key).where(table.c.kind == kind, table.c.shown, *where)
+    if kind == "events":
+        rows = rows.where(table.c.ends > now)
+    newest = rows.order_by(table.c.published.desc(), table.c.guid).limit(1)
+    return [rows.with_only_columns(sa.func.count(key)).scalar_subquery(), newest.scalar_subquery()]
