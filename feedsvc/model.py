@@ -11,15 +11,10 @@ from zoneinfo import ZoneInfo
 from feedsvc.query import KINDS as KINDS
 from feedsvc.query import PUSHED, FeedQuery
 from feedsvc.recurrence import Recurrence
+from feedsvc.stamps import Topic
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
-
-Topic = tuple[str, int]
-"""What a feed depends on: a kind and a category's key, 0 for the whole kind."""
-
-Step = tuple[int, datetime]
-"""A step of the ledger and its time."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -230,15 +225,6 @@ class Change:
     seq: int
     visible: bool
     entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """The topics that an answer rests on: when one of them last moved, and by which step of the ledger."""
-
-    time: datetime
-    seq: int
-    topics: frozenset[Topic]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def test_every_stage_has_its_rules() -> None:
     assert set(MAY_IMPORT) == set(MUST_NOT_IMPORT) == STAGES
 
 
-COMMON = ("access", "model", "query", "recurrence", "occurrences", "errors")
+COMMON = ("stamps", "access", "model", "query", "recurrence", "occurrences", "errors")
 
 
 @pytest.mark.parametrize("name", COMMON)

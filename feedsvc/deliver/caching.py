@@ -19,7 +19,7 @@ from flask import Response
 from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
-from feedsvc.model import Topic
+from feedsvc.stamps import Topic
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),

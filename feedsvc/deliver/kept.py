@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 
 from feedsvc.deliver.caching import Answer
 from feedsvc.errors import Unavailable
-from feedsvc.model import EPOCH, Clock, Step, Topic
+from feedsvc.model import EPOCH, Clock
+from feedsvc.stamps import Step, Topic
 
 Moved = Callable[[Step], tuple[Step, Mapping[Topic, int] | None]]
 """The ledger's last step, and of the topics that moved after a step the last one of each; None where the

@@ -15,10 +15,11 @@ from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Kept
 from feedsvc.errors import Malformed, NotFound
-from feedsvc.model import Category, Clock, Entry, Shelf, Site, Stamp
+from feedsvc.model import Category, Clock, Entry, Shelf, Site
 from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse
 from feedsvc.render import FORMATS, PAGES, html, ics, opml
 from feedsvc.select.feed import Selection
+from feedsvc.stamps import Stamp
 
 _FILES = Path(__file__).with_name("static")
 _AN_HOUR = 3600

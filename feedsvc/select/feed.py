@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from feedsvc.model import Category, Entry, Feed, Site, Stamp, Tombstone
+from feedsvc.model import Category, Entry, Feed, Site, Tombstone
 from feedsvc.query import FeedQuery
+from feedsvc.stamps import Stamp
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """When what never changed is said to have: readers and validators take 1970 for a mistake."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
-from feedsvc.model import Clock, Step, Topic
+from feedsvc.model import Clock
+from feedsvc.stamps import Step, Topic
 from feedsvc.store.database import Database
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade

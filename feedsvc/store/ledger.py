@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import EPOCH, Clock, Stamp, Topic
+from feedsvc.model import EPOCH, Clock
+from feedsvc.stamps import Stamp, Topic
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.tables import changes, entries, ledger, months, placements, topics
 

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from feedsvc.access import LogLine
 from feedsvc.errors import Gone, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, Shelf, Stamp, Step, Topic
+from feedsvc.model import Category, Change, Entry, Shelf
 from feedsvc.query import FeedQuery
+from feedsvc.stamps import Stamp, Step, Topic
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
 from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import Entry, Stamp, Tombstone
+from feedsvc.model import Entry, Tombstone
 from feedsvc.query import FeedQuery
+from feedsvc.stamps import Stamp
 from feedsvc.store.ledger import latest
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.picking import RECENT, Picking
