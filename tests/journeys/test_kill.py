@@ -45,7 +45,7 @@ def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
             f"{url}/api/v1/articles/{id}", json=document, headers=headers, timeout=60
         ).status_code
 
-    with ThreadPoolExecutor(25) as pool:
+    with ThreadPoolExecutor(8) as pool:  # more would queue for seconds on a busy machine, and be told so
         return Counter(pool.map(put, range(count)))
 
 
