@@ -82,6 +82,8 @@ class Line:
 def lines(service: Service) -> Iterator[list[Line]]:
     """One to each worker."""
     made = [Line(service, pid) for pid in service.workers()]
-    yield made
-    for line in made:
-        line.close()
+    try:
+        yield made
+    finally:
+        for line in made:
+            line.close()

@@ -44,37 +44,36 @@ class Known:
     """An entry as the model knows it."""
 
     guid: str
+    title: str
     slugs: set[str]
     published: datetime
     expires: datetime | None
     is_draft: bool
     start: datetime | None
-
-    @property
-    def ends(self) -> datetime:
-        assert self.start
-        return self.start + HOUR
+    ends: datetime
 
 
 @dataclass
 class World:
     """The service, the model of what it should show, and what was fetched from it."""
 
-    clock: Clock
-    editor: Editor
-    settle: Any
+    clock: Any
+    editor: Any
+    settle: Any = None
+    unit: timedelta = HOUR
     entries: dict[tuple[str, str], Known] = field(default_factory=dict)
     slug_of_a: str = "a"
     kept: dict[str, Any] = field(default_factory=dict)
 
-    def expected(self, query: FeedQuery) -> list[str]:
-        """The guids of a feed: the model in ten lines."""
+    def expected(self, query: FeedQuery, now: datetime, settled: datetime) -> list[Known]:
+        """The entries of a feed, moments but for ends as they were when settled: the model in ten lines."""
         wanted, unwanted = query.selector.wanted, query.selector.unwanted
-        rows, now = [], self.clock.now
+        rows = []
         for (kind, _), one in self.entries.items():
             inside = set().union(*(WITHIN.get(slug, {slug}) for slug in one.slugs))
             fits = (all if query.selector.every else any)(slug in inside for slug in wanted) or not wanted
-            public = not one.is_draft and one.published <= now and (one.expires is None or now < one.expires)
+            public = not one.is_draft and one.published <= settled
+            public = public and (one.expires is None or settled < one.expires)
             if kind == query.kind and fits and public and not inside & set(unwanted):
                 rows.append(one)
         if query.archive:
@@ -85,15 +84,15 @@ class World:
             rows = [one for one in rows if (one.ends <= now if past else one.ends > limits[query.period])]
         rows.sort(key=lambda one: one.guid)
         rows.sort(key=lambda one: one.start or now if query.order else one.published, reverse=not query.order)
-        return [one.guid for one in rows][: None if query.archive else query.at_most]
+        return rows[: None if query.archive else query.at_most]
 
     def put(
         self, kind: str, number: int, slugs: set[str], ahead: int, lasts: int | None, is_draft: bool
     ) -> None:
         path = f"/{'articles' if kind == 'news' else 'events'}/{kind}{number}"
         now = self.clock.now
-        published, start = now + ahead * HOUR, now + 2 * ahead * HOUR
-        expires = published + lasts * HOUR if lasts else None
+        published, start = now + ahead * self.unit, now + 2 * ahead * self.unit
+        expires, ends = published + lasts * self.unit if lasts else None, start + self.unit
         document: dict[str, Any] = {
             "title": f"{number} {now}",
             "categories": sorted(self.slug_of_a if slug == "a" else slug for slug in slugs),
@@ -101,12 +100,12 @@ class World:
             "date_published": published.isoformat(),
         }
         document |= {"expires": expires.isoformat()} if expires else {}
-        document |= (
-            {"start": start.isoformat(), "end": (start + HOUR).isoformat()} if kind == "events" else {}
-        )
+        document |= {"start": start.isoformat(), "end": ends.isoformat()} if kind == "events" else {}
         answer = self.editor.put(path, document).get_json()
         start_of = start if kind == "events" else None
-        self.entries[kind, path] = Known(answer["guid"], slugs, published, expires, is_draft, start_of)
+        self.entries[kind, path] = Known(
+            answer["guid"], answer["title"], slugs, published, expires, is_draft, start_of, ends
+        )
 
     def delete(self, kind: str, number: int) -> None:
         path = f"/{'articles' if kind == 'news' else 'events'}/{kind}{number}"
@@ -143,7 +142,9 @@ class World:
             assert (answer.status_code == 304) == (whole.data == old.data) or condition == "since"
         self.kept[named.path] = whole
         if format == "json":
-            assert [item["id"] for item in whole.get_json(force=True)["items"]] == self.expected(query)
+            found = [item["id"] for item in whole.get_json(force=True)["items"]]
+            now = self.clock.now
+            assert found == [one.guid for one in self.expected(query, now, now)]
 
 
 kinds, numbers = st.sampled_from(["news", "events"]), st.integers(0, 4)
