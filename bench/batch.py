@@ -14,7 +14,7 @@ import requests
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.commands import Services, services_of
+from feedsvc.cli.services import Services, services_of
 from feedsvc.model import SCOPES, Category, Entry, utcnow
 from feedsvc.store.rows import entry_row
 from feedsvc.store.tables import changes, entries, placements

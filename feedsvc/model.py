@@ -161,9 +161,9 @@ class EventDetails:
 class Entry:
     """An article or an event, cleaned; everything behind the door trusts it.
 
-    `guid`, `updated`, `version` and `withdrawn` (when it was) are the store's to give; so are an event's
-    `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is current or next, as last
-    settled. `published` is None until it is settled: at the first publication.
+    `guid` (but for one that is imported), `updated`, `version` and `withdrawn` (when it was) are the store's
+    to give; so are an event's `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is
+    current or next, as last settled. `published` is None until it is settled: at the first publication.
     """
 
     id: str

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES, Site, utcnow
 from feedsvc.store import Store
 from feedsvc.store.tokens import NOTE

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 
 from config import Config
-from feedsvc.cli.commands import commands, services_of
+from feedsvc.cli.commands import commands
+from feedsvc.cli.services import services_of
 from feedsvc.deliver.problems import PROBLEMS
 from feedsvc.model import SCOPES
 from tests.service import ROOT, Service

@@ -1,34 +1,24 @@
-"""The commands: the database, tokens, settings, and what `make run` says."""
+"""The commands: the database, the log, settings, and what `make run` says; the others stand beside."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import with_appcontext
 
 from config import Config
 from feedsvc.cli import samples
+from feedsvc.cli.moving import export, import_
+from feedsvc.cli.services import EXTENSION, Services, services
+from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
 from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.model import SCOPES, utcnow
+from feedsvc.model import SCOPES
 from feedsvc.store import Store
 from feedsvc.store import backup as backups
-
-_EXTENSION = "feedsvc"
-
-
-@dataclass(frozen=True)
-class Services:
-    """What create_app hands to the commands."""
-
-    config: Config
-    store: Store
-    schemas: dict[str, EntrySchema]
 
 
 class _Commands(click.Group):
@@ -46,21 +36,15 @@ def commands() -> None:
     """Publishes a portal's news and events as feeds."""
 
 
+for _command in (token, export, import_):
+    commands.add_command(_command)
+
+
 def register_commands(app: Flask, config: Config, store: Store, schemas: dict[str, EntrySchema]) -> None:
     """Give the commands to `flask --app wsgi`, and to them what they work with."""
-    app.extensions[_EXTENSION] = Services(config, store, schemas)
+    app.extensions[EXTENSION] = Services(config, store, schemas)
     for command in commands.commands.values():
         app.cli.add_command(command)
-
-
-def services_of(app: Flask) -> Services:
-    """What create_app has handed to the commands."""
-    services: Services = app.extensions[_EXTENSION]
-    return services
-
-
-def _services() -> Services:
-    return services_of(current_app)
 
 
 @commands.group()
@@ -72,7 +56,7 @@ def db() -> None:
 @with_appcontext
 def upgrade() -> None:
     """Bring the database to the newest schema."""
-    _services().store.upgrade()
+    services().store.upgrade()
     click.echo("The database has the newest schema.")
 
 
@@ -80,7 +64,7 @@ def upgrade() -> None:
 @with_appcontext
 def check() -> None:
     """Exit with 0 where the database is ready to serve."""
-    if not _services().store.is_ready():
+    if not services().store.is_ready():
         raise click.ClickException("The database's schema is not the one of this version.")
     click.echo("The database is ready.")
 
@@ -102,77 +86,6 @@ def restore(file: Path) -> None:
     backups.restore(Config.from_env().database_url, file)
 
 
-@commands.group()
-def token() -> None:
-    """Make, list, rotate and revoke the tokens with which editors post."""
-
-
-def _span(value: str) -> timedelta:
-    """A span of time: `30d` or `12h`."""
-    found = re.fullmatch(r"([0-9]{1,4})([dh])", value)
-    if not found:
-        raise click.BadParameter("must be a number of days or hours such as 30d or 12h.")
-    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
-
-
-def _moment(value: str) -> datetime:
-    """A moment to come: the start of a day in UTC, or how long it is until then."""
-    try:
-        moment = datetime.combine(date.fromisoformat(value), time(), UTC)
-    except ValueError:
-        moment = utcnow() + _span(value)
-    if moment <= utcnow():
-        raise click.BadParameter("must lie ahead.")
-    return moment
-
-
-_expires = click.option("--expires", type=_moment, metavar="DATE|30d", help="When it ends; else it does not.")
-
-
-@token.command()
-@click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
-@_expires
-@with_appcontext
-def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
-    """Make a token and print it, alone; it is never shown again."""
-    click.echo(_services().store.tokens.create(name, scopes, expires))
-
-
-@token.command()
-@click.argument("name")
-@click.option("--grace", type=_span, default="1d", show_default=True, help="How long the old one works on.")
-@_expires
-@with_appcontext
-def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
-    """Make a new token in place of one and print it, alone; the old one works on for a time."""
-    click.echo(_services().store.tokens.rotate(name, grace, expires))
-
-
-@token.command("list")
-@with_appcontext
-def list_tokens() -> None:
-    """List every token: its name, scopes and times, never the token."""
-    for found in _services().store.tokens.all():
-        times = [f"created {found.created:%Y-%m-%d}"]
-        times += [f"last used {found.last_used:%Y-%m-%d %H:%M}"] if found.last_used else ["never used"]
-        for word, moment in (
-            ("expires", found.expires),
-            ("the one before works until", found.former_until),
-            ("revoked", found.revoked),
-        ):
-            times += [f"{word} {moment:%Y-%m-%d %H:%M}"] if moment else []
-        click.echo(f"{found.name}\t{' '.join(sorted(found.scopes))}\t{', '.join(times)} UTC")
-
-
-@token.command()
-@click.argument("name")
-@with_appcontext
-def revoke(name: str) -> None:
-    """End a token at once, for good."""
-    _services().store.tokens.revoke(name)
-
-
 @commands.command()
 @click.option("--id", help="Of this entry or category alone.")
 @click.option("--token", help="In the name of this token alone.")
@@ -180,7 +93,7 @@ def revoke(name: str) -> None:
 @with_appcontext
 def log(id: str | None, token: str | None, since: datetime | None) -> None:
     """Print every write, oldest first: step, time, token, action, what, version."""
-    with services_of(current_app).store.read() as reader:
+    with services().store.read() as reader:
         for line in reader.log(id=id, token=token, since=since and since.replace(tzinfo=UTC)):
             when = line.time.strftime("%Y-%m-%dT%H:%M:%SZ")
             click.echo(
@@ -192,7 +105,7 @@ def log(id: str | None, token: str | None, since: datetime | None) -> None:
 @with_appcontext
 def settings() -> None:
     """Print every setting: its value, where that came from, and what it is for."""
-    for variable, value, source, help in _services().config.table():
+    for variable, value, source, help in services().config.table():
         click.echo(f"{variable}={value}\n    {help} [{source}]")
 
 
@@ -200,11 +113,11 @@ def settings() -> None:
 @with_appcontext
 def welcome() -> None:
     """Load sample entries into an empty database, with a token; print where everything is."""
-    services = _services()
-    if samples.load(services.store, services.schemas):
-        new = services.store.tokens.create("editor", SCOPES)
+    found = services()
+    if samples.load(found.store, found.schemas):
+        new = found.store.tokens.create("editor", SCOPES)
         click.echo(f"\nAn editor's token, shown this once:\n\n    export TOKEN={new}\n")
-    base = services.config.public_url
+    base = found.config.public_url
     for what, path in (
         ("directory", "/"),
         ("news", "/feeds/news.rss"),

@@ -39,6 +39,7 @@ UnknownSlugs = Callable[[Iterable[str]], set[str]]
 
 _Value = TypeVar("_Value")
 
+TITLE_LENGTH, LONGEST_SUMMARY = 500, 2000
 SUMMARY_LENGTH = 300
 _ID = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 
@@ -135,8 +136,8 @@ class EntrySchema(Document):
     id = own.Matching(_ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit")
     guid = fields.String(dump_only=True)
     url = own.url()
-    title = own.Text(500, required=True)
-    summary = own.Text(2000, lines=True)
+    title = own.Text(TITLE_LENGTH, required=True)
+    summary = own.Text(LONGEST_SUMMARY, lines=True)
     content_html = fields.String(metadata={"maxLength": html.MAX_LENGTH})
     content_text = own.Text(html.MAX_LENGTH, lines=True)
     language = own.language()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
 from feedsvc.model import Clock
 from feedsvc.stamps import Step, Topic
+from feedsvc.store import moving
 from feedsvc.store.database import Database
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
@@ -80,6 +81,26 @@ class Store:
         done = upgrade(self._database)
         self._upgraded = True
         return done
+
+    def export(self) -> Iterator[str]:
+        """The lines of an export, of one moment.
+
+        :raises Unavailable: as `read`.
+        """
+        with self._database.read() as connection:
+            yield from moving.export(connection)
+
+    def load(self, lines: Iterable[bytes]) -> int:
+        """Fill an empty database from an export, all or nothing; returns how many rows there were.
+
+        :raises Conflict: the database is not empty.
+        :raises Malformed: the lines are not a whole export, or one of another schema.
+        :raises Unavailable: as `write`.
+        """
+        with self._database.write() as connection:
+            count = moving.load(connection, lines)
+        self.after_write()
+        return count
 
     def is_ready(self) -> bool:
         """Whether the database answers, is the one of the start, and has the newest schema.

@@ -23,6 +23,9 @@ from feedsvc.store.selection import Found, Selection
 from feedsvc.store.shelves import shelves
 from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
 
+IMPORT = "import"
+"""In whose name the ledger has what was imported."""
+
 
 class Reader:
     """One snapshot of the store."""
@@ -42,6 +45,10 @@ class Reader:
         if found[0][1].status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         return found[0][1]
+
+    def known_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
+        """The entries that have some guids, deleted ones too."""
+        return {entry.guid: entry for _, entry in self._load(entries.c.guid.in_(set(guids)))}
 
     def public_entry(self, id: str) -> Entry:
         """The entry of this id as readers see it now.
@@ -187,6 +194,14 @@ class Reader:
         published = entry.published or now
         entry = replace(entry, categories=placed, guid=guid, published=published, starts=starts(entry, now))
         return replace(entry, updated=max(now, published))
+
+    def imported_links(self) -> Iterator[tuple[str, str]]:
+        """The URL with which each imported entry came, as long as it has one, and its id."""
+        imported = sa.select(changes.c.id).where(changes.c.token == IMPORT, changes.c.action == "put")
+        linked = (entries.c.url.is_not(None), entries.c.id.in_(imported))
+        wanted = sa.select(entries.c.url, entries.c.id).where(*linked)
+        for row in self._connection.execute(wanted.order_by(entries.c.pk)):
+            yield row.url, row.id
 
     def log(self, *, id: str | None, token: str | None, since: datetime | None) -> Iterator[LogLine]:
         """The writes, oldest first; those of one id, by one token, since a time."""

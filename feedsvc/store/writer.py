@@ -49,7 +49,7 @@ class Writer(Filing):
         """Store an entry under its id; returns it as stored, and whether it is new.
 
         One that is already stored so is left alone. A deleted one is restored under its guid. Of the
-        entry's categories only the slugs count.
+        entry's categories only the slugs count. A new one keeps the guid that it came with, or is given one.
 
         :param create: the id must never have been used.
         :param publish: whether what readers see may change.
@@ -81,7 +81,7 @@ class Writer(Filing):
             entry,
             sequence=old.sequence + (_plan(entry) != _plan(old)) if old else 0,
             starts=starts(entry, now),
-            guid=old.guid if old else uuid.uuid4().urn,
+            guid=old.guid if old else entry.guid or uuid.uuid4().urn,
             version=old.version + 1 if old else 1,
             updated=self._ledger.tick(),
             published=entry.published or (None if entry.status == "draft" else now),

@@ -12,7 +12,7 @@ from flask import Flask
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
 from tests import corpus
 from tests.clocks import Clock

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask
 
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
 from tests import corpus
 from tests.conftest import Editor

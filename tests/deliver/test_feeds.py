@@ -392,7 +392,7 @@ def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
 
 
 def services(editor: Editor) -> Any:
-    from feedsvc.cli.commands import services_of
+    from feedsvc.cli.services import services_of
 
     return services_of(editor.client.application).store
 

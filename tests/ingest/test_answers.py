@@ -21,7 +21,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
 from config import Config
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp

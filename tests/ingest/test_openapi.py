@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
 from feedsvc.store import Store
 from tests.clocks import Clock

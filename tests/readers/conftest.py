@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
 from tests import corpus
 from tests.conftest import Editor

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.cli.commands import services_of
 from feedsvc.cli.samples import load
+from feedsvc.cli.services import services_of
 from tests.rules import CHECKS, Finding, findings
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -1,0 +1,34 @@
+"""What create_app hands to the commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from config import Config
+from feedsvc.ingest.schemas import EntrySchema
+from feedsvc.store import Store
+
+EXTENSION = "feedsvc"
+"""Under which name the app keeps them."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the commands work with."""
+
+    config: Config
+    store: Store
+    schemas: dict[str, EntrySchema]
+
+
+def services_of(app: Flask) -> Services:
+    """What create_app has handed over."""
+    found: Services = app.extensions[EXTENSION]
+    return found
+
+
+def services() -> Services:
+    """That of the current app."""
+    return services_of(current_app)

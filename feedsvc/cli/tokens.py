@@ -1,0 +1,83 @@
+"""The commands for tokens."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+import click
+from flask.cli import with_appcontext
+
+from feedsvc.cli.services import services
+from feedsvc.model import SCOPES, utcnow
+
+
+@click.group()
+def token() -> None:
+    """Make, list, rotate and revoke the tokens with which editors post."""
+
+
+def _span(value: str) -> timedelta:
+    """A span of time: `30d` or `12h`."""
+    found = re.fullmatch(r"([0-9]{1,4})([dh])", value)
+    if not found:
+        raise click.BadParameter("must be a number of days or hours such as 30d or 12h.")
+    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
+
+
+def _moment(value: str) -> datetime:
+    """A moment to come: the start of a day in UTC, or how long it is until then."""
+    try:
+        moment = datetime.combine(date.fromisoformat(value), time(), UTC)
+    except ValueError:
+        moment = utcnow() + _span(value)
+    if moment <= utcnow():
+        raise click.BadParameter("must lie ahead.")
+    return moment
+
+
+_expires = click.option("--expires", type=_moment, metavar="DATE|30d", help="When it ends; else it does not.")
+
+
+@token.command()
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
+@_expires
+@with_appcontext
+def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
+    """Make a token and print it, alone; it is never shown again."""
+    click.echo(services().store.tokens.create(name, scopes, expires))
+
+
+@token.command()
+@click.argument("name")
+@click.option("--grace", type=_span, default="1d", show_default=True, help="How long the old one works on.")
+@_expires
+@with_appcontext
+def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
+    """Make a new token in place of one and print it, alone; the old one works on for a time."""
+    click.echo(services().store.tokens.rotate(name, grace, expires))
+
+
+@token.command("list")
+@with_appcontext
+def list_tokens() -> None:
+    """List every token: its name, scopes and times, never the token."""
+    for found in services().store.tokens.all():
+        times = [f"created {found.created:%Y-%m-%d}"]
+        times += [f"last used {found.last_used:%Y-%m-%d %H:%M}"] if found.last_used else ["never used"]
+        for word, moment in (
+            ("expires", found.expires),
+            ("the one before works until", found.former_until),
+            ("revoked", found.revoked),
+        ):
+            times += [f"{word} {moment:%Y-%m-%d %H:%M}"] if moment else []
+        click.echo(f"{found.name}\t{' '.join(sorted(found.scopes))}\t{', '.join(times)} UTC")
+
+
+@token.command()
+@click.argument("name")
+@with_appcontext
+def revoke(name: str) -> None:
+    """End a token at once, for good."""
+    services().store.tokens.revoke(name)

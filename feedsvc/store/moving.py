@@ -1,0 +1,111 @@
+"""All that a database holds, but for secrets, as NDJSON, and back into an empty database of any kind.
+
+Each line is an object of one member. The first names the schema's revision, the last counts the others; those
+between hold a row each, under the name of its table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import groupby, islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Conflict, Malformed
+from feedsvc.store import tables
+from feedsvc.store.tables import REVISION, UTCDateTime, metadata
+
+STAYS = frozenset({"tokens", "retries"})
+"""What is not moved: secrets, and answers that are kept for a day."""
+
+MOVED = [table for table in metadata.sorted_tables if table.name not in STAYS]
+_HEAD, _END = "feedsvc", "end"
+_GROUP = 500
+_NO_LIMIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
+
+
+def export(connection: sa.Connection) -> Iterator[str]:
+    """The lines of a snapshot, each with its line end."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_NO_LIMIT)  # who reads the lines may be slow
+    count = 0
+    yield _line(_HEAD, REVISION)
+    for table in MOVED:
+        every = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_GROUP)
+        for row in connection.execute(every).mappings():
+            count += 1
+            yield _line(table.name, {name: _plain(value) for name, value in row.items() if value is not None})
+    yield _line(_END, count)
+
+
+def load(connection: sa.Connection, lines: Iterable[bytes]) -> int:
+    """Fill an empty database from the lines of an export; returns how many rows there were.
+
+    :raises Conflict: the database is not empty.
+    :raises Malformed: the lines are not a whole export, or one of another schema.
+    """
+    _check_empty(connection)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_NO_LIMIT)
+    known, count = {table.name: table for table in MOVED}, 0
+    members = (_member(number, line) for number, line in enumerate(lines, 1))
+    if next(members, None) != (_HEAD, REVISION):
+        raise Malformed(f"Not an export of a database with schema {REVISION}, which this version knows.")
+    for table in (tables.ledger, tables.topics):
+        connection.execute(table.delete())
+    for name, group in groupby(members, lambda member: member[0]):
+        if name == _END:
+            if [value for _, value in group] != [count]:
+                break
+            _go_on_counting(connection)
+            return count
+        if name not in known:
+            raise Malformed(f"After {count} rows: there is no table “{name}”.")
+        rows = (_row(known[name], value) for _, value in group)
+        while some := list(islice(rows, _GROUP)):
+            connection.execute(known[name].insert(), some)
+            count += len(some)
+    raise Malformed("The export is not whole: its end is missing, or rows are.")
+
+
+def _line(name: str, value: object) -> str:
+    return json.dumps({name: value}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _member(number: int, line: bytes) -> tuple[str, Any]:
+    try:
+        ((name, value),) = json.loads(line).items()
+    except (ValueError, AttributeError):
+        raise Malformed(f"Line {number} is not one of an export.") from None
+    return name, value
+
+
+def _row(table: sa.Table, value: dict[str, Any]) -> dict[str, Any]:
+    """A row's values, those that are absent too."""
+    row: dict[str, Any] = {column.name: value.get(column.name) for column in table.columns}
+    for column in table.columns:
+        if isinstance(column.type, UTCDateTime) and row[column.name]:
+            row[column.name] = datetime.fromisoformat(row[column.name])
+    return row
+
+
+def _check_empty(connection: sa.Connection) -> None:
+    for table in (tables.changes, tables.categories, tables.entries):
+        if connection.scalar(sa.select(sa.exists().select_from(table))):
+            raise Conflict("An export is imported into an empty database; this one holds something.")
+
+
+def _go_on_counting(connection: sa.Connection) -> None:
+    """Let PostgreSQL's sequences go on after the keys that were given; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for key in (tables.categories.c.id, tables.entries.c.pk):
+        sequence = sa.func.pg_get_serial_sequence(key.table.name, key.name)
+        connection.execute(sa.select(sa.func.setval(sequence, sa.func.max(key))))

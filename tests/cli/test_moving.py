@@ -1,0 +1,80 @@
+"""The commands export and import: files that are never overwritten, and memory that does not grow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feedsvc.errors import Conflict
+from feedsvc.model import Entry
+from feedsvc.store import Store
+from tests.conftest import Figure, MakeApp
+from tests.service import ROOT, Service
+
+
+@pytest.mark.sqlite
+def test_a_file_there_and_back(make_app: MakeApp, store: Store, tmp_path: Path) -> None:
+    with store.write("test") as writer:
+        writer.put(Entry("a", "news", "Một", "vi"))
+    old, new = (
+        make_app(**changes).test_cli_runner() for changes in ({}, {"database_url": f"sqlite:///{tmp_path}/b"})
+    )
+    file = str(tmp_path / "all.ndjson")
+    assert old.invoke(args=["export", file]).exit_code == 0
+    again = old.invoke(args=["export", file])
+    assert again.exit_code == 1
+    assert "exists" in again.output
+    printed = old.invoke(args=["export", "-"]).output
+    assert printed == Path(file).read_text("utf-8")
+    assert "rows are imported" in new.invoke(args=["import", "-"], input=printed).output
+    assert new.invoke(args=["export", "-"]).output == printed
+    assert isinstance(new.invoke(args=["import", file]).exception, Conflict)
+
+
+def big(template: list[str], entries: int, size: int) -> Iterator[str]:
+    """An export of many entries, each the one of a small export again with a long body."""
+    names = [next(iter(json.loads(line))) for line in template]
+    row = json.loads(template[names.index("entries")])["entries"]
+    for name, line in zip(names[:-1], template, strict=False):
+        if name == "entries":
+            for pk in range(1, entries + 1):
+                body = f"{pk} " * (size // (len(str(pk)) + 1))
+                own = {"pk": pk, "id": f"a{pk}", "guid": f"urn:x:{pk}", "content_text": body}
+                yield json.dumps({"entries": {**row, **own}}) + "\n"
+        else:
+            yield line
+    yield json.dumps({"end": len(names) - 3 + entries}) + "\n"
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("entries", "size"), [(3000, 50_000), pytest.param(1_000_000, 500, marks=pytest.mark.soak)]
+)
+def test_memory_does_not_grow_with_what_is_moved(
+    store: Store, tmp_path: Path, entries: int, size: int, figure: Figure
+) -> None:
+    with store.write("test") as writer:
+        writer.put(Entry("a", "news", "Một", "vi"))
+    file, url, begun = tmp_path / "big.ndjson", f"sqlite:///{tmp_path}/big.db", time.monotonic()
+    with file.open("w", encoding="utf-8") as lines:
+        lines.writelines(big(list(store.export()), entries, size))
+    peaks = []
+    for arguments in (("import", str(file)), ("export", str(tmp_path / "again.ndjson"))):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "feedsvc", *arguments], cwd=ROOT, env=Service(url).environ
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = status
+        assert status == 0
+        peaks.append(used.ru_maxrss / 1024)
+    assert (tmp_path / "again.ndjson").stat().st_size > 0.9 * file.stat().st_size > 100_000_000
+    figure(f"MiB at most to import and export {entries} entries", f"{max(peaks):.0f}", "< 200")
+    figure("entries a second, there and back", f"{entries / (time.monotonic() - begun):.0f}", "> 1000")
+    assert max(peaks) < 200
