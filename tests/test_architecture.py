@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "select": set(),
     "render": set(),
     "deliver": {"select", "render"},
+    "coming": {"ingest", "store"},
     "cli": STAGES,
 }
 # Libraries that a stage must not know.
@@ -26,6 +27,7 @@ MUST_NOT_IMPORT = {
     "select": {"flask", "sqlalchemy", "feedgen", "marshmallow"},
     "render": {"flask", "sqlalchemy", "requests", "marshmallow"},
     "deliver": {"sqlalchemy", "marshmallow", "nh3"},
+    "coming": {"sqlalchemy", "flask"},
     "cli": set(),
 }
 

@@ -20,7 +20,7 @@ from feedsvc.render.documents import (
     link,
     local,
 )
-from feedsvc.render.uris import uri
+from feedsvc.render.uris import atom_id, uri
 
 MEDIA_TYPE = "application/atom+xml"
 
@@ -54,12 +54,13 @@ class _Atom(Format):
         add_links(element, feed, MEDIA_TYPE, "link")
         for tombstone in feed.tombstones:
             left = local(tombstone.when, feed).isoformat()
-            add(element, "at:deleted-entry", ref=tombstone.entry.guid, when=left)
+            add(element, "at:deleted-entry", ref=atom_id(tombstone.entry.guid), when=left)
 
     def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
         if entry.language != feed.site.language:
             element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
         _say_what_is_text(element)
+        element.find("id").text = atom_id(entry.guid)
         for bare in element.findall("link"):  # feedgen has dropped their attributes
             element.remove(bare)
         add(element, "link", rel="alternate", type="text/html", href=uri(link(entry, feed)))

@@ -1,8 +1,9 @@
-"""IRIs as URIs (RFC 3987 §3.1), which is what RSS demands."""
+"""IRIs as URIs (RFC 3987 §3.1), which is what RSS demands, and ids for Atom."""
 
 from __future__ import annotations
 
 import re
+import uuid
 from urllib.parse import quote, urlsplit, urlunsplit
 
 
@@ -30,3 +31,10 @@ def uri(iri: str) -> str:
 def is_url(text: str | None) -> bool:
     """Whether rights are named by a URL instead of in words."""
     return re.fullmatch(r"https?://\S+", text or "") is not None
+
+
+def atom_id(guid: str) -> str:
+    """A guid as Atom wants it (RFC 4287 §4.2.6): an absolute IRI, else a UUID (v5) made from it."""
+    if re.fullmatch(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+', guid):
+        return guid
+    return uuid.uuid5(uuid.NAMESPACE_URL, guid).urn

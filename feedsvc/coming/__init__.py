@@ -1,0 +1,1 @@
+"""Foreign feeds, calendars and exports → entries as if they had been posted."""

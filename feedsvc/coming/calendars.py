@@ -1,0 +1,150 @@
+"""iCalendar (RFC 5545), by icalendar: its events, series with their exceptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import available_timezones
+
+from icalendar import Calendar
+
+from feedsvc.coming.item import Item, Remark
+from feedsvc.errors import Malformed
+
+_EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STATUSES = ("confirmed", "tentative", "cancelled")
+_ZONES = available_timezones() - {"UTC"}
+_BROKEN = (ValueError, IndexError, KeyError)
+
+Component = Any
+"""One of icalendar's, of whose properties the types know too little."""
+
+
+def read(data: bytes) -> Iterator[Item | Remark]:
+    """The events of a calendar, and what is wrong with it.
+
+    An occurrence of a series that has been changed is an entry of its own, and left out of the series.
+
+    :raises Malformed: it is no calendar.
+    """
+    try:
+        calendar: Component = Calendar.from_ical(data)
+        events: list[Component] = calendar.walk("VEVENT")
+    except _BROKEN as error:
+        yield Remark(f"The file is broken, and was read as far as that goes: {error}")
+        calendar, events = Calendar(), []
+        for block in _EVENT.findall(data):
+            alone = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
+            try:
+                events += Calendar.from_ical(alone).walk("VEVENT")
+            except _BROKEN as wrong:
+                yield Remark(f"An event is left out: {wrong}")
+        if not events:
+            raise Malformed("The file holds no event that can be read.") from None
+    zone = str(calendar.get("X-WR-TIMEZONE", ""))
+    changed: dict[str, list[date]] = {}
+    for event in events:
+        if "RECURRENCE-ID" in event:
+            changed.setdefault(str(event.get("UID")), []).append(event["RECURRENCE-ID"].dt)
+    for event in events:
+        yield _item(event, zone, changed.get(str(event.get("UID")), []))
+
+
+def _item(event: Component, zone: str, changed: list[date]) -> Item:
+    guid = str(event.get("UID", ""))
+    if _UUID.fullmatch(guid):  # as this service shows the guids that it mints
+        guid = f"urn:uuid:{guid}"
+    if "RECURRENCE-ID" in event:
+        guid = f"{guid}/{_moment(event['RECURRENCE-ID'].dt)}"
+    skip = "" if "DTSTART" in event else "it has no start"
+    if str(event.get("CLASS", "PUBLIC")).upper() != "PUBLIC":
+        skip = "it is not public"
+    start = None if skip else event["DTSTART"].dt
+    key = getattr(getattr(start, "tzinfo", None), "key", "UTC")
+    status = str(event.get("STATUS", "")).lower()
+    place = str(event.get("LOCATION", ""))
+    members = {
+        "title": str(event.get("SUMMARY", "")),
+        "url": str(event["URL"]) if "URL" in event else None,
+        "date_published": _created(event),
+        "start": start and _moment(start),
+        "end": start and _end(event, start),
+        "timezone": next((name for name in (key, zone) if name in _ZONES), None),
+        "event_status": status if status in _STATUSES else None,
+        "location": {"name": place, **_degrees(event)} if place else None,
+        "organizer": _organizer(event),
+        "recurrence": _recurrence(event, changed),
+        **_body(event),
+        **_files(event),
+    }
+    found = event.get("CATEGORIES", [])
+    lists = found if isinstance(found, list) else [found]
+    return Item(guid, members, tuple(str(title) for one in lists for title in one.cats if title), skip)
+
+
+def _moment(moment: date) -> str:
+    return moment.isoformat()
+
+
+def _end(event: Component, start: date) -> str | None:
+    if "DTEND" in event:
+        return _moment(event["DTEND"].dt)
+    return _moment(start + event["DURATION"].dt) if "DURATION" in event else None
+
+
+def _created(event: Component) -> str | None:
+    """When it was created; Google says 1900 of what it does not know."""
+    moment = event["CREATED"].dt if "CREATED" in event else None
+    return _moment(moment) if isinstance(moment, datetime) and moment.year >= 1970 else None
+
+
+def _degrees(event: Component) -> dict[str, float]:
+    geo = event.get("GEO")
+    return {"latitude": geo.latitude, "longitude": geo.longitude} if geo else {}
+
+
+def _organizer(event: Component) -> dict[str, str] | None:
+    found = event.get("ORGANIZER")
+    if found is None or not found.params.get("CN"):
+        return None
+    address = re.sub("(?i)^mailto:", "", str(found))
+    return {"name": str(found.params["CN"]), **({"email": address} if "@" in address else {})}
+
+
+def _recurrence(event: Component, changed: list[date]) -> dict[str, Any] | None:
+    rule = event.get("RRULE")
+    if rule is None or "RECURRENCE-ID" in event:
+        return None
+    rule = rule[0] if isinstance(rule, list) else rule
+    days = {"exdates": [*_dates(event, "EXDATE"), *map(_moment, changed)], "rdates": _dates(event, "RDATE")}
+    return {"rrule": rule.to_ical().decode(), **{name: found for name, found in days.items() if found}}
+
+
+def _dates(event: Component, name: str) -> list[str]:
+    found = event.get(name, [])
+    return [
+        _moment(moment.dt) for one in (found if isinstance(found, list) else [found]) for moment in one.dts
+    ]
+
+
+def _body(event: Component) -> dict[str, str]:
+    """The description: HTML where it has tags, as Google's have."""
+    text = str(event.get("DESCRIPTION", ""))
+    if not text:
+        return {}
+    return {"content_html" if re.search(r"<(?:[a-z]|/[a-z])", text) else "content_text": text}
+
+
+def _files(event: Component) -> dict[str, Any]:
+    found = event.get("ATTACH", [])
+    files = [
+        {"url": str(file), "mime_type": str(file.params.get("FMTTYPE", ""))}
+        for file in (found if isinstance(found, list) else [found])
+        if str(file).startswith("http")
+    ]
+    pictures = [file["url"] for file in files if file["mime_type"].startswith("image/")]
+    rest = [file for file in files if not file["mime_type"].startswith("image/")]
+    return {"image": pictures[0] if pictures else None, "attachments": rest}

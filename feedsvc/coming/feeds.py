@@ -1,0 +1,175 @@
+"""RSS, Atom and WordPress's export (WXR, which is RSS), by feedparser: whatever encoding, however broken."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from html import unescape
+from io import BytesIO
+from typing import Any
+from urllib.parse import urljoin
+
+import feedparser
+
+from feedsvc.coming.item import Item, Remark
+from feedsvc.errors import Malformed
+from feedsvc.ingest import html
+
+_DRAFTS = {"draft", "pending", "private", "auto-draft"}
+_PUBLIC = {"publish", "future"}
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding=["']([^"']*)["']""")
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<")
+_SHORTCODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]*\]")
+
+Found = Any
+"""A feedparser.FeedParserDict, which has no types."""
+
+
+def read(data: bytes) -> Iterator[Item | Remark]:
+    """The items of a feed, and what is wrong with it. Nothing is fetched, no entity of its own resolved.
+
+    :raises Malformed: it is no feed.
+    """
+    headers = {"content-type": f"application/xml{_charset(data)}"}
+    found = feedparser.parse(BytesIO(data), response_headers=headers, sanitize_html=False)
+    if not found.get("version") and not found.entries:
+        raise Malformed("The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service.")
+    harmless = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
+    if found.bozo and not isinstance(found.bozo_exception, harmless):
+        yield Remark(f"The file is broken, and was read as far as that goes: {found.bozo_exception}")
+    for entry in found.entries:
+        yield _item(entry, found.feed, is_rss=not found.version.startswith("atom"))
+
+
+def _charset(data: bytes) -> str:
+    """The encoding where the file declares a wrong one: what is good UTF-8 is nothing else."""
+    if data.startswith(_WIDE):
+        return ""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        declared = _DECLARED.match(data)
+        wrong = not declared or declared[1].lower() in (b"utf-8", b"utf8")
+        return "; charset=windows-1258" if wrong else ""
+    return "; charset=utf-8"
+
+
+def _item(entry: Found, feed: Found, *, is_rss: bool) -> Item:
+    link = urljoin(feed.get("link", ""), entry.get("link", "")) if entry.get("link") else None
+    members = {
+        "url": link,
+        "title": _title(entry, is_rss),
+        "language": feed.get("language"),
+        "authors": [_person(author) for author in entry.get("authors", ()) if author.get("name")],
+        "date_published": _date(entry),
+        "source": _source(entry),
+        **_body(entry),
+        **_files(entry, link or ""),
+        **_event(entry),
+    }
+    kind, status, skip = entry.get("wp_post_type", "post"), entry.get("wp_status", "publish"), ""
+    if kind != "post":
+        skip = f"it is no post but of the type {kind}"
+    elif status in _DRAFTS or entry.get("wp_post_password"):
+        members["status"] = "draft"
+    elif status not in _PUBLIC:
+        skip = f"its status is {status}"
+    tags = [tag for tag in entry.get("tags", ()) if "wp_status" not in entry or tag.scheme == "category"]
+    titles = (unescape(tag.get("label") or tag.get("term") or "") for tag in tags)
+    return Item(entry.get("id") or link or "", members, tuple(title for title in titles if title), skip)
+
+
+def _title(entry: Found, is_rss: bool) -> str:
+    detail = entry.get("title_detail", {})
+    title: str = detail.get("value", "")
+    if detail.get("type") in ("text/html", "application/xhtml+xml"):
+        return html.plain(title)
+    return unescape(title) if is_rss else title
+
+
+def _body(entry: Found) -> dict[str, str]:
+    """The content, and the summary; a summary alone is the content."""
+    whole = max(entry.get("content", ()), key=lambda one: len(one.value), default=None)
+    short = entry.get("summary_detail")
+    if whole is None or not whole.value.strip():
+        whole, short = short, None
+    if whole is None:
+        return {}
+    text = whole.value
+    if "wp_status" in entry:
+        text, short = _paragraphs(text), {"value": entry.get("excerpt_encoded", "")}
+    plain = whole.get("type") == "text/plain" and not re.search(r"<[a-z]|&#?\w+;", text)
+    body = {"content_text" if plain else "content_html": text}
+    if short and short["value"] not in ("", whole.value):
+        body["summary"] = html.plain(short["value"])
+    return body
+
+
+def _paragraphs(text: str) -> str:
+    """WordPress's own spelling of HTML: an empty line is a paragraph, a line end a line end."""
+    text = _SHORTCODE.sub("", text)
+    if re.search(r"<p[\s>]", text):
+        return text
+    parts = [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n"))]
+    return "\n".join(
+        part if part.startswith("<") else f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part
+    )
+
+
+def _files(entry: Found, base: str) -> dict[str, Any]:
+    """The picture and the attachments: an enclosure that is a picture is the picture."""
+    media = [file for file in entry.get("media_content", ()) if file.get("url")]
+    pictures = [file for file in media if file.get("medium") == "image" or _is_image(file)]
+    enclosures = [{**file, "url": file["href"]} for file in entry.get("enclosures", ()) if file.get("href")]
+    pictures += [file for file in enclosures if _is_image(file)]
+    pictures += [file for file in entry.get("media_thumbnail", ()) if file.get("url")]
+    rest = [file for file in enclosures if not _is_image(file)]
+    return {
+        "image": {"url": _url(base, pictures[0]["url"])} if pictures else None,
+        "attachments": [
+            {"url": _url(base, file["url"]), "mime_type": file.get("type"), **_length(file)} for file in rest
+        ],
+    }
+
+
+def _is_image(file: Found) -> bool:
+    return str(file.get("type", "")).startswith("image/")
+
+
+def _url(base: str, url: str) -> str:
+    return urljoin(base, url.strip().replace(" ", "%20"))
+
+
+def _length(file: Found) -> dict[str, int]:
+    length = str(file.get("length", ""))
+    return {"size_in_bytes": int(length)} if re.fullmatch("[1-9][0-9]{0,14}", length) else {}
+
+
+def _event(entry: Found) -> dict[str, Any]:
+    """When and where, by the RSS 1.0 event module."""
+    place = entry.get("ev_location")
+    return {
+        "start": entry.get("ev_startdate"),
+        "end": entry.get("ev_enddate"),
+        "location": {"name": place} if place else None,
+    }
+
+
+def _person(author: Found) -> dict[str, Any]:
+    known = {"name": author.name, "url": author.get("href"), "email": author.get("email")}
+    return {name: value for name, value in known.items() if value}
+
+
+def _source(entry: Found) -> dict[str, Any] | None:
+    source = entry.get("source", {})
+    return {"name": source["title"], "url": source.get("href")} if source.get("title") else None
+
+
+def _date(entry: Found) -> str | None:
+    """When it was published, or else updated, in UTC."""
+    dates = (entry[name] for name in ("published_parsed", "updated_parsed") if name in entry)
+    found = next(filter(None, dates), None)
+    if found is None:
+        return None
+    return f"{found[0]:04}-{found[1]:02}-{found[2]:02}T{found[3]:02}:{found[4]:02}:{found[5]:02}Z"

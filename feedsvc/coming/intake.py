@@ -1,0 +1,214 @@
+"""What was read of a foreign file, through the API's own schemas, into the store; safe to repeat."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from slugify import slugify
+
+from feedsvc.coming import calendars, feeds, json_feeds
+from feedsvc.coming.item import Item, Remark
+from feedsvc.errors import Fault, FeedsvcError, Invalid, NotFound, Renamed, Unavailable
+from feedsvc.ingest import html, text
+from feedsvc.ingest.requests import loaded
+from feedsvc.ingest.schemas import LONGEST_SUMMARY, TITLE_LENGTH, CategorySchema, EntrySchema
+from feedsvc.model import Entry
+from feedsvc.store import IMPORT, Reader, Store, Writer
+
+_GROUP = 100
+_MOST_CATEGORIES = 50
+_LONGEST_SLUG = 64
+_NEEDED = {"title", "start", "content_html", "content_text", "recurrence", "status"}
+"""Members without which an entry would say something else; one that is wrong elsewhere is left out."""
+
+
+@dataclass
+class Report:
+    """What has become of the items, and what was skipped or left out and why."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+    def skip(self, what: str, why: str) -> None:
+        """Note an item that is not taken."""
+        self.counts["skipped"] += 1
+        self.remarks.append(f"skipped: {what}: {why}")
+
+
+def kind_of(data: bytes) -> str:
+    """The kind that a file's entries are of where nobody says: a calendar's are events."""
+    return "events" if _is_calendar(data) else "news"
+
+
+def read(data: bytes) -> Iterator[Item | Remark]:
+    """What stands in a file, whatever its format.
+
+    :raises Malformed: it is of none that is known.
+    """
+    if _is_calendar(data):
+        return calendars.read(data)
+    return json_feeds.read(data) if _start(data).startswith(b"{") else feeds.read(data)
+
+
+def take(found: Iterable[Item | Remark], store: Store, schema: EntrySchema, report: Report) -> Iterator[int]:
+    """Store what was read; yields how many items have been seen since, and fills the report."""
+    items = []
+    for one in found:
+        if isinstance(one, Remark):
+            report.remarks.append(one.text)
+        elif one.skip:
+            report.skip(_name(one), one.skip)
+        else:
+            items.append(one)
+    slugs = _file(items, store, report)
+    rest = iter(items)
+    while group := list(islice(rest, _GROUP)):
+        with store.read() as reader:
+            known = reader.known_guids(map(_guid, group))
+        entries = [_entry(item, schema, slugs, known, report) for item in group]
+        with store.write(IMPORT) as writer:
+            for entry in entries:
+                if entry:
+                    _put(entry, known, writer, report)
+        yield len(group)
+
+
+def _start(data: bytes) -> bytes:
+    return data[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+def _is_calendar(data: bytes) -> bool:
+    return _start(data).upper().startswith(b"BEGIN:VCALENDAR")
+
+
+def _name(item: Item) -> str:
+    """An item for people."""
+    return f"“{item.members.get('title') or item.guid}”"
+
+
+def _guid(item: Item) -> str:
+    """The guid that an item came with; without one the same at each import."""
+    given = " ".join(text.drop_forbidden(item.guid).split())
+    if given and len(given) <= 1000:
+        return given
+    return uuid.uuid5(uuid.NAMESPACE_URL, given or f"{item.members}").urn
+
+
+def _file(items: Iterable[Item], store: Store, report: Report) -> dict[str, str | None]:
+    """The slug of each category that items name; those that there are not yet are made."""
+    slugs: dict[str, str | None] = {}
+    titles = dict.fromkeys(title for item in items for title in item.categories)
+    if titles:
+        with store.write(IMPORT) as writer:
+            for title in titles:
+                try:
+                    slugs[title] = _category(text.line(text.drop_forbidden(title)), writer)
+                except Invalid as error:
+                    report.remarks.append(f"left out: category “{title}”: {error.faults[0].detail}")
+                except FeedsvcError as error:
+                    report.remarks.append(f"left out: category “{title}”: {error}")
+    return slugs
+
+
+def _category(title: str, writer: Writer) -> str:
+    """The slug that a category of this title has now.
+
+    :raises Invalid: nothing of the title can stand in a slug, or it is too long.
+    :raises Gone: it was retired.
+    """
+    slug = slugify(title, max_length=_LONGEST_SLUG)
+    try:
+        return _current(slug, writer)
+    except NotFound:
+        writer.put_category(loaded(CategorySchema(), {"slug": slug, "title": title}))
+        return slug
+
+
+def _current(slug: str, reader: Reader) -> str:
+    try:
+        return reader.category(slug).slug
+    except Renamed as error:
+        return _current(error.new, reader)
+
+
+def _entry(
+    item: Item,
+    schema: EntrySchema,
+    slugs: Mapping[str, str | None],
+    known: Mapping[str, Entry],
+    report: Report,
+) -> Entry | None:
+    """The entry of an item, clean; without the members that are wrong where it can do without them."""
+    guid = _guid(item)
+    old = known.get(guid)
+    if old and old.status in ("deleted", "withdrawn"):
+        report.skip(_name(item), "it was taken away here")
+        return None
+    document = _document(item, schema)
+    placed = dict.fromkeys(slugs.get(title) for title in item.categories)
+    document["categories"] = [slug for slug in placed if slug][:_MOST_CATEGORIES]
+    document["id"] = old.id if old else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
+    while True:
+        try:
+            entry: Entry = loaded(schema, document)
+            return replace(entry, guid=guid)
+        except Invalid as error:
+            fault = error.faults[0]
+            if not _leave_out(document, fault):
+                report.skip(_name(item), f"{fault.pointer[2:]}: {fault.detail}")
+                return None
+            report.remarks.append(f"left out: {fault.pointer[2:]} of {_name(item)}: {fault.detail}")
+
+
+def _document(item: Item, schema: EntrySchema) -> dict[str, Any]:
+    """The members that this kind has and that hold something, each no longer than it may be."""
+    found = {
+        name: text.drop_forbidden(value) if isinstance(value, str) else value
+        for name, value in item.members.items()
+        if name in schema.fields and value not in (None, "", [])
+    }
+    language = str(found.get("language", ""))
+    if language[:2].lower() == schema.site.language[:2].lower():
+        found["language"] = schema.site.language
+    body = html.plain(found.get("content_html", "")) or found.get("content_text", "")
+    title = " ".join(str(found.get("title", "")).split()) or text.shorten(text.line(body), 80)
+    found["title"] = title
+    for name, most in (("title", TITLE_LENGTH), ("summary", LONGEST_SUMMARY)):
+        if name in found:
+            found[name] = text.shorten(str(found[name]), most)
+    return found
+
+
+def _leave_out(document: dict[str, Any], fault: Fault) -> bool:
+    """Take what is wrong out of a document: of a list the item, else the member; False where it is needed."""
+    way = fault.pointer.removeprefix("#/").split("/")
+    place, at = document, way[0]
+    found: Any = document
+    for step in way:
+        if isinstance(found, list):
+            place, at = found, int(step)  # type: ignore[assignment]
+            found = found[int(step)] if int(step) < len(found) else None
+        else:
+            found = found.get(step) if isinstance(found, dict) else None
+    if place is document and (at in _NEEDED or at not in document):
+        return False
+    del place[at]
+    return True
+
+
+def _put(entry: Entry, known: Mapping[str, Entry], writer: Writer, report: Report) -> None:
+    old = known.get(entry.guid)
+    try:
+        stored, new = writer.put(entry)
+    except Unavailable:
+        raise
+    except FeedsvcError as error:
+        report.skip(f"“{entry.title}”", str(error))
+        return
+    unchanged = old is not None and stored.version == old.version
+    report.counts["new" if new else "unchanged" if unchanged else "changed"] += 1

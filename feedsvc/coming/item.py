@@ -1,0 +1,26 @@
+"""What foreign files are read into, whatever their format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry: its guid, the members that the API would be sent, the titles of its categories.
+
+    Where it is not to be taken, `skip` says why.
+    """
+
+    guid: str
+    members: dict[str, Any]
+    categories: tuple[str, ...] = ()
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What could not be read of a file."""
+
+    text: str

@@ -1,0 +1,53 @@
+"""JSON Feed 1 and 1.1: its items have the API's members already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from feedsvc.coming.item import Item, Remark
+from feedsvc.errors import Malformed
+from feedsvc.ingest import documents, streams
+
+_SAME = (
+    "url title summary content_html content_text image date_published language authors attachments".split()
+)
+
+
+def read(data: bytes) -> Iterator[Item | Remark]:
+    """The items of a feed, and what is wrong with it; of a broken one the items before the break.
+
+    :raises Malformed: it is no JSON Feed.
+    """
+    try:
+        found = documents.parse(data)
+    except Malformed as error:
+        begin = data.find(b"[", data.find(b'"items"'))
+        try:
+            for item in streams.array(BytesIO(data[begin:])):
+                yield from _items(item, {})
+        except Malformed:
+            yield Remark(f"The file is broken, and was read as far as that goes: {error}")
+        return
+    if not isinstance(found, dict) or not isinstance(found.get("items"), list):
+        raise Malformed("The file is JSON, but no JSON Feed.")
+    for item in found["items"]:
+        yield from _items(item, found)
+
+
+def _items(item: Any, feed: dict[str, Any]) -> Iterator[Item | Remark]:
+    if not isinstance(item, dict):
+        yield Remark("An item is no object.")
+        return
+    members = {"language": feed.get("language"), **{name: item.get(name) for name in _SAME if name in item}}
+    if "authors" not in item:
+        one = item.get("author")  # of version 1
+        members["authors"] = [one] if one else feed.get("authors")
+    event = item.get("_event")
+    members |= event if isinstance(event, dict) else {}
+    if members.get("content_html"):
+        members.pop("content_text", None)
+    tags = item.get("tags")
+    titles = tuple(filter(None, map(str, tags))) if isinstance(tags, list) else ()
+    yield Item(str(item.get("id") or item.get("url") or ""), members, titles)

@@ -1,0 +1,334 @@
+"""Foreign feeds, calendars and exports, after the manner of real ones: what becomes of them, once and again."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shutil
+import socket
+import subprocess
+import unicodedata
+import uuid
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskClient
+
+from feedsvc.cli.services import services_of
+from feedsvc.coming.intake import read
+from feedsvc.coming.item import Item
+from feedsvc.store import Store
+from tests.clocks import Clock
+from tests.conftest import Editor
+from tests.rules import findings
+
+FOREIGN = Path(__file__).parent / "foreign"
+
+# What each file holds: how many entries of it are taken, and one of their guids.
+FILES = {
+    "wordpress.rss": (2, "https://vensong.example/?p=812"),
+    "drupal.rss": (1, "4711 at https://so-van-hoa.example"),
+    "bao.rss": (2, "https://bao.example/mua-lon-4820001.html"),
+    "bare.rss": (2, "http://phuongdong.example/tin.asp?id=8"),
+    "xhtml.atom": (2, "tag:thu-vien.example,2026:sach-moi"),
+    "feed.json": (2, "2026-11-18-cay-xanh"),
+    "google.ics": (4, "5k1q0p2v8d3@google.com"),
+    "export.wxr": (2, "https://vensong.example/?p=640"),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection is made")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def take(app: Flask, data: bytes, *options: str) -> Result:
+    result = app.test_cli_runner().invoke(args=["import", "-", *options], input=data)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def stored(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
+    """Every entry as the API answers it, by guid."""
+    services = services_of(app)
+    with services.store.read() as reader:
+        entries, _ = reader.page(kind, limit=200)
+    return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_twice_is_once_with_its_guid(app: Flask, store: Store, clock: Clock, name: str) -> None:
+    count, guid = FILES[name]
+    data, kind = (FOREIGN / name).read_bytes(), "events" if name.endswith("ics") else "news"
+    assert f"{count} new, 0 changed, 0 unchanged" in take(app, data).stdout
+    before, seq = stored(app, kind), store.moved(0)[0]
+    clock.forward(hours=1)
+    assert f"0 new, 0 changed, {count} unchanged" in take(app, data).stdout
+    assert stored(app, kind) == before
+    assert store.moved(0)[0] == seq, "an unchanged entry writes nothing"
+    assert guid in before
+    assert len(before) == count
+
+
+def test_wordpress(app: Flask) -> None:
+    take(app, (FOREIGN / "wordpress.rss").read_bytes())
+    market, power = (stored(app, "news")[f"https://vensong.example/?p={number}"] for number in (812, 807))
+    assert market["title"] == "Chợ đêm mở lại – thêm 40 gian hàng"
+    assert market["categories"] == ["doi-song", "van-hoa-du-lich"]
+    assert market["authors"] == [{"name": "Lê Thu Hà"}]
+    assert market["date_published"] == "2026-11-24T02:00:00Z"
+    assert market["summary"] == "Chợ đêm họp từ 18 giờ mỗi tối thứ bảy […]"
+    assert 'src="https://vensong.example/wp-content/uploads/2026/11/cho-dem.jpg"' in market["content_html"]
+    assert "script" not in market["content_html"]
+    assert power["attachments"] == [
+        {
+            "url": "https://vensong.example/wp-content/uploads/lich.mp3",
+            "mime_type": "audio/mpeg",
+            "size_in_bytes": 734003,
+        }
+    ]
+    with services_of(app).store.read() as reader:
+        assert reader.category("van-hoa-du-lich").title == "Văn hóa & Du lịch"
+
+
+def test_drupal_and_a_newspaper(app: Flask) -> None:
+    for name in ("drupal.rss", "bao.rss"):
+        take(app, (FOREIGN / name).read_bytes())
+    found = stored(app, "news")
+    pots = found["4711 at https://so-van-hoa.example"]
+    assert 'href="https://so-van-hoa.example/ve-chung-toi"' in pots["content_html"]
+    assert pots["image"] == {"url": "https://so-van-hoa.example/sites/default/files/gom%20lon.jpg"}
+    rain = found["https://bao.example/mua-lon-4820001.html"]
+    assert rain["title"] == 'Mưa lớn, nhiều tuyến phố ngập "như sông"'
+    assert rain["image"] == {"url": "https://i.bao.example/2026/mua.jpg?w=1200&h=0&s=Qx"}
+    assert rain["content_html"].endswith("Mưa từ rạng sáng khiến 12 tuyến phố ngập sâu nửa mét.")
+    assert "attachments" not in rain or rain["attachments"] == []
+
+
+def test_atom_and_json(app: Flask) -> None:
+    for name in ("xhtml.atom", "feed.json"):
+        take(app, (FOREIGN / name).read_bytes())
+    found = stored(app, "news")
+    book = found["tag:thu-vien.example,2026:sach-moi"]
+    assert book["title"] == "Sách mới: Phố & người"
+    assert 'href="https://thu-vien.example/blog/danh-muc"' in book["content_html"]
+    assert book["categories"] == ["sach-moi"]
+    assert book["attachments"][0]["url"] == "https://thu-vien.example/files/muc-luc.pdf"
+    plain = found["urn:uuid:1225c695-cfb8-4ebb-aaaa-80da344efa6a"]
+    assert plain["title"] == "1 < 2 &amp; chuyện khác", "Atom's text is what it says"
+    assert plain["content_text"] == "Chữ thường, không có thẻ."
+    trees = found["2026-11-18-cay-xanh"]
+    assert trees["categories"] == ["moi-truong", "do-thi"]
+    assert trees["attachments"][0]["duration_in_seconds"] == 61
+    assert 'href="https://nhat-ky.example/ban-do"' in trees["content_html"]
+    assert found["42"]["title"] == "Ghi nhanh không tiêu đề: đèn đường đã sáng lại."
+
+
+def test_a_calendar(app: Flask, client: FlaskClient) -> None:
+    result = take(app, (FOREIGN / "google.ics").read_bytes())
+    assert "skipped: “Khám răng”: it is not public" in result.stderr
+    found = stored(app, "events")
+    music = found["5k1q0p2v8d3@google.com"]
+    assert music["start"] == "2026-12-05T19:00:00+07:00"
+    assert music["location"] == {"name": "Công viên Thống Nhất, Hà Nội, Việt Nam"}
+    assert 'href="https://quan.example/nhac"' in music["content_html"]
+    series = found["7abc@google.com"]["recurrence"]
+    assert series["exdates"] == ["2026-12-16T19:00:00", "2026-12-23T19:00:00"]
+    moved = found["7abc@google.com/2026-12-23T19:00:00+07:00"]
+    assert (moved["start"], moved["all_day"]) == ("2026-12-24T18:00:00+07:00", False)
+    assert found["9def@google.com"]["all_day"] is True
+    calendar = client.get("/feeds/events.ics").text
+    assert "UID:5k1q0p2v8d3@google.com\r\n" in calendar
+
+
+def test_wordpress_own_export(app: Flask) -> None:
+    result = take(app, (FOREIGN / "export.wxr").read_bytes())
+    assert "2 new" in result.stdout
+    assert "skipped: “Giới thiệu”: it is no post but of the type page" in result.stderr
+    assert "skipped: “Đã bỏ”: its status is trash" in result.stderr
+    found = stored(app, "news")
+    boat = found["https://vensong.example/?p=640"]
+    assert boat["content_html"].startswith("<p>Bến tàu mở cửa sáng nay.<br>Khách đi miễn phí tuần đầu.</p>")
+    assert "[caption" not in boat["content_html"]
+    assert (boat["summary"], boat["categories"]) == ("Bến tàu mở cửa.", ["doi-song"])
+    draft = found["https://vensong.example/?p=641"]
+    assert draft["status"] == "draft"
+    assert "date_published" not in draft
+
+
+TONES = "\u0300\u0301\u0303\u0309\u0323"
+
+
+def windows_1258(text: str) -> bytes:
+    """Text with its tone marks apart, as that encoding has them."""
+    apart = []
+    for char in unicodedata.normalize("NFC", text):
+        marks = unicodedata.normalize("NFD", char)
+        tones = "".join(mark for mark in marks if mark in TONES)
+        bare = unicodedata.normalize("NFC", "".join(mark for mark in marks if mark not in TONES))
+        apart.append(bare + tones)
+    return "".join(apart).encode("windows-1258")
+
+
+@pytest.mark.parametrize(
+    ("declared", "encode"),
+    [
+        ("windows-1258", windows_1258),
+        ("UTF-8", windows_1258),
+        ("ISO-8859-1", str.encode),
+        ("windows-1258", str.encode),
+        ("UTF-16", lambda text: text.encode("utf-16")),
+        ("UTF-16", lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be")),
+        ("UTF-8", lambda text: codecs.BOM_UTF8 + text.encode()),
+    ],
+)
+def test_encodings_right_and_wrong(app: Flask, declared: str, encode: Any) -> None:
+    text = (FOREIGN / "bare.rss").read_text("utf-8").replace("UTF-8", declared)
+    result = take(app, encode(text))
+    titles = {entry["title"] for entry in stored(app, "news").values()}
+    assert titles == {"Họp tổ dân phố số 7: bàn về vệ sinh ngõ xóm", "Đổi giờ tiếp dân"}
+    assert "broken" not in result.stderr
+
+
+BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 9}">' for n in range(1, 10))
+
+
+@pytest.mark.parametrize("entities", ['<!ENTITY x SYSTEM "file:///etc/passwd">', BOMB])
+def test_entities_are_not_resolved(entities: str) -> None:
+    name = "x" if "SYSTEM" in entities else "e9"
+    document = f"""<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY e0 "ha">{entities}]>
+    <rss version="2.0"><channel><title>t</title><item><guid>g</guid><title>a &{name}; b</title></item></channel></rss>"""
+    found = [item for item in read(document.encode()) if isinstance(item, Item)]
+    assert not any("root:" in str(item) or "haha" in str(item) for item in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "guid"),
+    [
+        ("wordpress.rss", b"Lich", "https://vensong.example/?p=812"),
+        ("feed.json", b'{"id": 42', "2026-11-18-cay-xanh"),
+        ("google.ics", b"BEGIN:VEVENT\r\nDTSTART;VALUE=DATE", "5k1q0p2v8d3@google.com"),
+    ],
+)
+def test_of_a_broken_file_what_can_be_read(app: Flask, name: str, cut: bytes, guid: str) -> None:
+    data = (FOREIGN / name).read_bytes()
+    at = data.find(cut) if cut in data else data.find("Lịch cắt".encode())
+    result = take(app, data[: at + 20])
+    assert "The file is broken, and was read as far as that goes" in result.stderr
+    assert guid in stored(app, "events" if name.endswith("ics") else "news")
+
+
+def test_what_is_wrong_is_left_out_or_skipped_and_said(app: Flask) -> None:
+    result = take(
+        app,
+        """{"version": "https://jsonfeed.org/version/1", "items": [
+        {"id": "a", "title": "Ảnh sai", "content_text": "x", "image": "javascript:alert(1)", "tags": ["🎉", "Tin"]},
+        {"id": "b", "title": "Tệp sai", "content_text": "x", "attachments": [{"url": "no"}, {"url": "https://a.example/b", "mime_type": "a/b"}]},
+        {"id": "c", "title": "Ngày sai", "content_text": "x", "date_published": "hôm qua"},
+        {"id": "d", "content_text": ""},
+        7]}""".encode(),
+    )
+    assert "3 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
+    for line in (
+        "left out: image/url of “Ảnh sai”: ",
+        "left out: category “🎉”: ",
+        "left out: attachments/0/url of “Tệp sai”: ",
+        "left out: date_published of “Ngày sai”: ",
+        "skipped: “d”: title: Empty.",
+        "An item is no object.",
+    ):
+        assert line in result.stderr, line
+    found = stored(app, "news")
+    assert found["a"]["categories"] == ["tin"]
+    assert [file["url"] for file in found["b"]["attachments"]] == ["https://a.example/b"]
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"])
+def test_what_is_no_feed_is_refused(app: Flask, data: bytes) -> None:
+    result = app.test_cli_runner().invoke(args=["import", "-"], input=data)
+    assert result.exit_code == 1
+    assert "The file is" in str(result.exception)
+
+
+def test_what_changed_there_changes_here_and_what_was_taken_away_here_stays_away(
+    app: Flask, editor: Editor
+) -> None:
+    data = (FOREIGN / "wordpress.rss").read_bytes()
+    take(app, data)
+    found = stored(app, "news")
+    market, power = (found[f"https://vensong.example/?p={number}"]["id"] for number in (812, 807))
+    editor.send("DELETE", f"/articles/{power}")
+    editor.send("PATCH", "/categories/doi-song", {"slug": "doi-song-moi"})
+    result = take(app, data.replace(b"40 gian", b"50 gian"))
+    assert "0 new, 1 changed, 0 unchanged, 1 skipped" in result.stdout
+    assert "it was taken away here" in result.stderr
+    changed: dict[str, Any] = editor.send("GET", f"/articles/{market}").get_json()
+    assert changed["title"].endswith("50 gian hàng")
+    assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], "a renamed category is followed"
+    assert changed["version"] == 2
+
+
+def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> None:
+    """Our own feed of events, taken over by another."""
+    editor.put(
+        "/events/a", {"title": "Hội", "start": "2026-12-24T19:00:00", "location": {"name": "Phố sách"}}
+    )
+    for form in ("rss", "json", "ics"):
+        data = client.get(f"/feeds/events.{form}").data
+        assert "1 skipped" not in take(app, data, "--kind", "events").stdout
+        (event,) = stored(app, "events").values()
+        assert event["start"] == "2026-12-24T19:00:00+07:00", form
+        assert event["location"]["name"] == "Phố sách"
+
+
+def test_a_guid_that_is_no_uri_is_one_in_atom(app: Flask, client: FlaskClient, editor: Editor) -> None:
+    guid = FILES["drupal.rss"][1]
+    take(app, (FOREIGN / "drupal.rss").read_bytes())
+    (entry,) = stored(app, "news").values()
+    in_rss, in_atom = (client.get(f"/feeds/news.{form}").data for form in ("rss", "atom"))
+    assert feedparser.parse(in_rss).entries[0].id == guid
+    assert f'"id": "{guid}"' in client.get("/feeds/news.json").text
+    assert feedparser.parse(in_atom).entries[0].id == uuid.uuid5(uuid.NAMESPACE_URL, guid).urn
+    assert findings(in_atom, "application/atom+xml") == []
+    editor.send("DELETE", f"/articles/{entry['id']}")
+    assert f'ref="{uuid.uuid5(uuid.NAMESPACE_URL, guid).urn}"' in client.get("/feeds/news.atom").text
+
+
+@pytest.fixture
+def links(app: Flask) -> str:
+    """The map of redirects after some imports."""
+    for name in ("wordpress.rss", "bare.rss", "feed.json"):
+        take(app, (FOREIGN / name).read_bytes())
+    done = app.test_cli_runner().invoke(args=["export", "--redirects", "-"])
+    assert done.exit_code == 0
+    return done.output
+
+
+def test_redirects(app: Flask, links: str) -> None:
+    pages = {entry["url"]: entry["id"] for entry in stored(app, "news").values()}
+    market = pages["https://vensong.example/2026/11/cho-dem-mo-lai/"]
+    assert f'"vensong.example/2026/11/cho-dem-mo-lai/" "https://feeds.example/entries/{market}";' in links
+    query = pages["http://phuongdong.example/tin.asp?id=7"]
+    assert f'"phuongdong.example/tin.asp?id=7" "https://feeds.example/entries/{query}";' in links
+    assert len(re.findall('^    "', links, re.MULTILINE)) == 5, "an item without a link has none to redirect"
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="there is no nginx")
+def test_nginx_takes_the_redirects(links: str, tmp_path: Path) -> None:
+    (tmp_path / "moved.conf").write_text(links + "\n")
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log {tmp_path}/error; events {{}} http {{ access_log off; "
+        f"include {tmp_path}/moved.conf; server {{ listen 127.0.0.1:1; "
+        "if ($feedsvc_moved) { return 301 $feedsvc_moved; } } }"
+    )
+    done = subprocess.run(
+        ["nginx", "-t", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
