@@ -54,7 +54,11 @@ def urls(value: str) -> tuple[str, ...]:
 
 
 def database_url(value: str) -> str:
-    """An SQLAlchemy URL of SQLite or of PostgreSQL with psycopg."""
+    """An SQLAlchemy URL of SQLite or of PostgreSQL with psycopg; several hosts stand there with commas."""
+    several = re.fullmatch(r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?", value)
+    if several:  # as SQLAlchemy has them
+        begin, hosts, name, query = several.groups()
+        value = f"{begin}{name}?{'&'.join([f'host={host}' for host in hosts.split(',')] + [query or ''])}"
     try:
         driver = make_url(value).drivername
     except ArgumentError:

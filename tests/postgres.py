@@ -38,24 +38,29 @@ LOCALES = (
 class Cluster:
     """A server of its own: `start`, `stop` and `start` again, on the same port."""
 
-    def __init__(self, binaries: Path, home: Path) -> None:
+    def __init__(self, binaries: Path, home: Path, primary: Cluster | None = None) -> None:
+        """:param primary: the cluster that this one is a standby of, in streaming replication."""
         self.binaries, self.home = binaries, home
         self.port = free_port()
-        self._password = secrets.token_hex(16)
+        self._password: str = primary._password if primary else secrets.token_hex(16)
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
         (home / "password").write_text(self._password)  # the directory is closed to others
         options = ["-A", "scram-sha-256", f"--pwfile={home}/password", "-U", "tests", "--no-sync"]
-        for locale in LOCALES:
+        ways = [["initdb", "-E", "UTF8", *locale, *options] for locale in LOCALES]
+        if primary:
+            url = primary.url("postgres").replace("+psycopg", "")
+            ways = [["pg_basebackup", "--write-recovery-conf", "--no-sync", "--checkpoint=fast", "-d", url]]
+        for program, *arguments in ways:
             made = subprocess.run(
-                [str(binaries / "initdb"), "-D", str(home / "data"), "-E", "UTF8", *locale, *options],
+                [str(binaries / program), "-D", str(home / "data"), *arguments],
                 **self._as_user(),
                 capture_output=True,
                 text=True,
             )
             if made.returncode == 0:
                 return
-        raise RuntimeError(f"initdb has made no PostgreSQL cluster for the tests: {made.stderr}")
+        raise RuntimeError(f"There is no PostgreSQL cluster for the tests: {made.stderr}")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -75,7 +80,8 @@ class Cluster:
         end = time.monotonic() + 30
         while time.monotonic() < end and process.poll() is None:
             try:
-                return self.run("SELECT 1")
+                self.run("SELECT 1")
+                return
             except psycopg.OperationalError:
                 time.sleep(0.02)
         raise RuntimeError(f"PostgreSQL does not start for the tests: {(self.home / 'log').read_text()}")
@@ -90,11 +96,12 @@ class Cluster:
         """The setting FEEDSVC_DATABASE_URL for one of its databases."""
         return f"postgresql+psycopg://tests:{self._password}@127.0.0.1:{self.port}/{database}"
 
-    def run(self, sql: str) -> None:
-        """Run a statement outside of any transaction, as the superuser."""
+    def run(self, sql: str) -> list[Any]:
+        """Run a statement outside of any transaction, as the superuser; returns its rows."""
         url = self.url("postgres").replace("+psycopg", "")
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(sql.encode())
+            done = connection.execute(sql.encode())
+            return done.fetchall() if done.description else []
 
     def make_template(self) -> None:
         """Make the migrated database that every `database` is a copy of."""
@@ -124,19 +131,43 @@ class Cluster:
 @contextmanager
 def throw_away() -> Iterator[Cluster]:
     """A running cluster with its template, gone afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-"))
-    cluster = None
-    try:
-        if user := _unprivileged():
-            os.chown(home, user.pw_uid, user.pw_gid)
-        cluster = Cluster(_binaries(home), home)
-        cluster.start()
+    with _home() as home, _running(Cluster(_binaries(home), home)) as cluster:
         cluster.make_template()
         yield cluster
+
+
+@contextmanager
+def standby_of(primary: Cluster) -> Iterator[Cluster]:
+    """A running standby of a cluster, without which from now on nothing is committed there."""
+    with _home() as home, _running(Cluster(primary.binaries, home, primary)) as standby:
+        primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.run("SELECT pg_reload_conf()")
+        end = time.monotonic() + 30
+        while primary.run("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
+            assert time.monotonic() < end, "the standby does not follow"
+            time.sleep(0.02)
+        yield standby
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """A directory of the user whom a server runs as."""
+    home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-"))
+    if user := _unprivileged():
+        os.chown(home, user.pw_uid, user.pw_gid)
+    try:
+        yield home
     finally:
-        if cluster:
-            cluster.stop()
         shutil.rmtree(home)
+
+
+@contextmanager
+def _running(cluster: Cluster) -> Iterator[Cluster]:
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 def _unprivileged() -> pwd.struct_passwd | None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from config import Config, SettingError
 from tests.service import ROOT
@@ -34,6 +35,21 @@ def test_a_value_is_read_from_a_file(tmp_path: Path) -> None:
     row = next(row for row in config.table() if row[0] == "FEEDSVC_DATABASE_URL")
     assert "hunter2" not in str(row)
     assert row[2] == f"file {secret}"
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts"),
+    [
+        ("u:p@a:1,b:2/db?target_session_attrs=read-write", ("a:1", "b:2")),
+        ("u:p@a,b/db", ("a", "b")),
+        ("/db?host=a:1&host=b:2", ("a:1", "b:2")),
+    ],
+)
+def test_several_hosts_of_postgresql(given: str, hosts: tuple[str, ...]) -> None:
+    config = Config.from_env({"FEEDSVC_DATABASE_URL": f"postgresql+psycopg://{given}"})
+    url = make_url(config.database_url)
+    assert url.query["host"] == hosts
+    assert ("target_session_attrs" in url.query) is ("target_session_attrs" in given)
 
 
 @pytest.mark.parametrize(
