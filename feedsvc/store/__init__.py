@@ -13,11 +13,11 @@ from feedsvc.store.database import Database
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
-from feedsvc.store.reader import Reader
+from feedsvc.store.reader import IMPORT, Reader
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer, any_version
 
-__all__ = ["Check", "Reader", "Store", "Writer", "any_version", "keep_doing"]
+__all__ = ["IMPORT", "Check", "Reader", "Store", "Writer", "any_version", "keep_doing"]
 
 
 class Store:

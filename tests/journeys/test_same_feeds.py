@@ -15,13 +15,13 @@ from feedsvc.cli import samples
 from feedsvc.cli.services import services_of
 from feedsvc.errors import Conflict, Malformed
 from feedsvc.model import SCOPES, utcnow
+from feedsvc.render import FORMATS
 from feedsvc.store import Store
 from feedsvc.store.moving import MOVED
 from tests.clocks import HANOI, Clock
 from tests.conftest import Editor
 
 TITLES = ("Đà Nẵng", "đà nẵng", "Ánh sáng", "anh", "Zoe", "ä", "Ông", "ong", "𝔄", "\ufb01")
-FORMATS = ("rss", "atom", "json", "html")
 
 Answers = dict[str, tuple[int, bytes, dict[str, str]]]
 
@@ -65,19 +65,18 @@ def fill(editor: Editor, clock: Clock) -> None:
 
 def answers(editor: Editor) -> Answers:
     """What is answered then."""
-    stems = [
-        f"/feeds/{kind}{place}"
-        for kind in ("news", "events")
-        for place in ("", "/one", "/deux", "/wide", "/gone")
+    selectors = ("", "/one", "/deux", "/wide", "/gone", "/deux,one", "/deux+one", "/one,-deux", "/-one")
+    stems = [f"/feeds/{kind}{selector}" for kind in ("news", "events") for selector in selectors]
+    paths = [
+        f"{stem}.{name}"
+        for stem in stems
+        for name, form in FORMATS.items()
+        if stem.split("/")[2] in form.kinds
     ]
-    paths = [f"{stem}.{form}" for stem in stems for form in FORMATS]
-    paths += [
-        "/feeds/events.ics",
-        "/feeds/news.atom?archive=2020-03",
-        "/feeds/news/two.rss",
-        "/feeds.opml",
-        "/",
-    ]
+    months = ("2020-03", "2026-10", "2026-11")
+    paths += [f"{path}?archive={month}" for path in paths for month in months if ".ics" not in path]
+    paths += [f"/feeds/events.{form}?when=all&order=start" for form in ("json", "ics")]
+    paths += ["/feeds/news/two.rss", "/feeds.opml", "/", "/entries/e.ics"]
     paths += [f"/entries/{id}" for id in ("x3", "x4", "x5", "draft", "e", "s")]
     paths += ["/api/v1/articles", "/api/v1/events", "/api/v1/categories", "/api/v1/changes"]
     found: Answers = {}
