@@ -16,7 +16,8 @@ from feedsvc.deliver.caching import ENCODINGS, Answer
 from feedsvc.deliver.hot import Hot
 from feedsvc.deliver.kept import Kept
 from feedsvc.errors import NotFound, Unavailable
-from feedsvc.model import EPOCH, Step, Topic
+from feedsvc.model import EPOCH
+from feedsvc.stamps import Step, Topic
 from tests.clocks import Clock
 
 NEWS, A, B = ("news", 0), ("news", 1), ("news", 2)
