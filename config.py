@@ -68,6 +68,13 @@ def database_url(value: str) -> str:
     return value
 
 
+def listening(value: str) -> str:
+    """An address and a port to listen on, or nothing."""
+    if value and not re.fullmatch(r"\S+:[0-9]{1,5}", value):
+        raise ValueError("must be an address and a port such as 127.0.0.1:9100")
+    return value
+
+
 def integer(low: int, high: int) -> Callable[[str], int]:
     """A parser of whole numbers between `low` and `high`, both included."""
 
@@ -191,6 +198,7 @@ class Config:
     log_addresses: str = setting(
         "full", choice("full", "short", "none"), "clients' addresses in the log; short is the network alone"
     )
+    metrics: str = setting("", listening, "address:port at which Prometheus is told how things stand")
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod

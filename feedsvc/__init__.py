@@ -35,6 +35,7 @@ from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
+from feedsvc.metrics import COLD, Metrics
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.render import renderings
 from feedsvc.store import Store, keep_doing
@@ -79,6 +80,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         # A worker that starts while the database is away must not end the service; the thread tries again.
     if background:
         keep_doing(store.settle, kept.look)
+        if config.metrics:
+            keep_doing(Metrics(config.metrics, kept.held, store.newest).publish)
 
     def unknown_slugs(slugs: Iterable[str]) -> set[str]:
         with store.read() as reader:
@@ -106,6 +109,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(lambda: request.environ.update({COLD: True}))
 
     def publish(document: Any, modified: datetime, looked: datetime) -> Response:
         body = app.json.dumps(document).encode()

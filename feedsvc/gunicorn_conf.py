@@ -7,6 +7,9 @@ Threads and not an event loop: one writer that waits for SQLite's lock must not 
 import os
 
 from feedsvc.logs import ACCESS
+from feedsvc.metrics import child_exit, on_exit, on_starting, post_fork, pre_fork, worker_exit
+
+__all__ = ["child_exit", "on_exit", "on_starting", "post_fork", "pre_fork", "worker_exit"]
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
 worker_class = "feedsvc.worker.Worker"

@@ -12,6 +12,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
 
+from feedsvc.metrics import count
+
 ACCESS = '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({x-request-id}o)s'
 """An answer's line, as text."""
 
@@ -79,6 +81,11 @@ class Logger(GunicornLogger):  # type: ignore[misc]
             form = self.access_fmt if log == self.access_log else self.error_fmt
             for handler in log.handlers:
                 handler.setFormatter(Json() if as_json else Text(form, self.datefmt))
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Log an answer, and count it."""
+        count(environ, resp.status_code, request_time)
+        super().access(resp, req, environ, request_time)
 
     def atoms(self, *args: Any) -> dict[str, Any]:
         """What a line can be made of."""

@@ -59,6 +59,11 @@ class Kept:
                 self._step, self._looked = step, now
                 self._trim()
 
+    def held(self) -> tuple[int, int, datetime]:
+        """How many answers are kept, their bytes, and when the ledger was last looked at."""
+        answers = list(self._answers.values())
+        return len(answers), sum(answer.size for answer in answers), self._looked
+
     def known(self, address: str) -> Found | None:
         """The answer to an address that was answered before, if it is still right."""
         if self._always:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from feedsvc.model import Clock
@@ -81,6 +82,14 @@ class Store:
         done = upgrade(self._database)
         self._upgraded = True
         return done
+
+    def newest(self) -> Mapping[str, datetime]:
+        """When the newest entry of each kind was published that readers see.
+
+        :raises Unavailable: as `read`.
+        """
+        with self.read() as reader:
+            return reader.newest()
 
     def export(self) -> Iterator[str]:
         """The lines of an export, of one moment.

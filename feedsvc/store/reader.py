@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from feedsvc.access import LogLine
 from feedsvc.errors import Gone, NotFound, Renamed
 from feedsvc.model import Category, Change, Entry, Shelf
-from feedsvc.query import FeedQuery
+from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import Stamp, Step, Topic
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
@@ -101,6 +101,15 @@ class Reader:
         """When at the earliest an entry appears or leaves by itself."""
         due: datetime | None = self._connection.scalar(sa.select(sa.func.min(entries.c.due)))
         return due
+
+    def newest(self) -> dict[str, datetime]:
+        """When the newest entry of each kind was published that readers see."""
+        published = sa.func.max(entries.c.published, type_=entries.c.published.type)
+        found = {
+            kind: self._connection.scalar(sa.select(published).where(entries.c.kind == kind, entries.c.shown))
+            for kind in KINDS
+        }
+        return {kind: time for kind, time in found.items() if time}
 
     def page(
         self,
