@@ -1,0 +1,91 @@
+"""The files of deploy/: sound by their own schemas and programs, and about this service. None of them is run here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import compose_spec.models
+import kubernetes_validate
+import pytest
+import yaml
+
+from config import Config
+from tests.service import ROOT
+
+DEPLOY = ROOT / "deploy"
+DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+
+
+def containers() -> Iterator[dict[str, Any]]:
+    for document in DOCUMENTS:
+        yield from document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["kind"])
+def test_kubernetes(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_parts_of_kubernetes_find_each_other() -> None:
+    found = {document["kind"]: document for document in DOCUMENTS}
+    pods = found["Deployment"]["spec"]["template"]
+    for kind in ("Service", "PodDisruptionBudget"):
+        selector = found[kind]["spec"]["selector"]
+        assert selector.get("matchLabels", selector).items() <= pods["metadata"]["labels"].items()
+    ports = {port["name"]: port["containerPort"] for port in next(containers_of("feedsvc"))["ports"]}
+    settings = found["ConfigMap"]["data"]
+    assert settings["FEEDSVC_METRICS"].endswith(f":{ports['metrics']}")
+    assert ports["http"] == int(Config.from_env({}).table()[1][1])
+    assert Config.from_env(settings).workers == 2
+    for container in containers():
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def containers_of(name: str) -> Iterator[dict[str, Any]]:
+    return (container for container in containers() if container["name"] == name)
+
+
+def test_compose() -> None:
+    compose_spec.PyCompose.from_yaml((DEPLOY / "compose.yaml").read_text("utf-8")).validate()
+    assert set(COMPOSE["services"]) == {"feedsvc", "nginx", "db"}
+    for service in COMPOSE["services"].values():
+        assert set(service) <= set(compose_spec.models.Service.model_fields)
+        for name in service.get("depends_on", {}):
+            assert "healthcheck" in COMPOSE["services"][name]
+
+
+def test_only_settings_that_there_are() -> None:
+    known = {row[0] for row in Config.from_env({}).table()}
+    for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.service"):
+        named = set(re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8")))
+        assert named
+        assert named <= known, name
+
+
+def test_the_unit_starts_what_make_serve_starts() -> None:
+    unit, makefile = (DEPLOY / "feedsvc.service").read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
+    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app\n" in unit
+    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app\n" in makefile
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_the_unit(tmp_path: Path) -> None:
+    unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
+    here = tmp_path / "feedsvc.service"
+    here.write_text(unit.replace("/opt/feedsvc/.venv/bin/gunicorn", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(here)],
+        capture_output=True,
+        text=True,
+    )
+    assert rated.returncode == 0, rated.stdout[-500:]
