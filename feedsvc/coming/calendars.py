@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import available_timezones
@@ -17,7 +18,7 @@ _EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATUSES = ("confirmed", "tentative", "cancelled")
 _ZONES = available_timezones() - {"UTC"}
-_BROKEN = (ValueError, IndexError, KeyError)
+_BROKEN = (ValueError, LookupError, AttributeError, TypeError)  # a property twice, or of another kind
 
 Component = Any
 """One of icalendar's, of whose properties the types know too little."""
@@ -48,9 +49,13 @@ def read(data: bytes) -> Iterator[Item | Remark]:
     changed: dict[str, list[date]] = {}
     for event in events:
         if "RECURRENCE-ID" in event:
-            changed.setdefault(str(event.get("UID")), []).append(event["RECURRENCE-ID"].dt)
+            with suppress(*_BROKEN):
+                changed.setdefault(str(event.get("UID")), []).append(event["RECURRENCE-ID"].dt)
     for event in events:
-        yield _item(event, zone, changed.get(str(event.get("UID")), []))
+        try:
+            yield _item(event, zone, changed.get(str(event.get("UID")), []))
+        except _BROKEN as wrong:
+            yield Remark(f"The event “{event.get('SUMMARY', '')}” is left out: {wrong}")
 
 
 def _item(event: Component, zone: str, changed: list[date]) -> Item:

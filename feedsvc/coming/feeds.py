@@ -32,7 +32,10 @@ def read(data: bytes) -> Iterator[Item | Remark]:
     :raises Malformed: it is no feed.
     """
     headers = {"content-type": f"application/xml{_charset(data)}"}
-    found = feedparser.parse(BytesIO(data), response_headers=headers, sanitize_html=False)
+    try:
+        found = feedparser.parse(BytesIO(data), response_headers=headers, sanitize_html=False)
+    except Exception as error:  # whatever its parsers come upon
+        raise Malformed(f"The file cannot be read: {error}") from error
     if not found.get("version") and not found.entries:
         raise Malformed("The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service.")
     harmless = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
@@ -56,7 +59,7 @@ def _charset(data: bytes) -> str:
 
 
 def _item(entry: Found, feed: Found, *, is_rss: bool) -> Item:
-    link = urljoin(feed.get("link", ""), entry.get("link", "")) if entry.get("link") else None
+    link = _url(feed.get("link", ""), entry.link) if entry.get("link") else None
     members = {
         "url": link,
         "title": _title(entry, is_rss),
@@ -138,7 +141,11 @@ def _is_image(file: Found) -> bool:
 
 
 def _url(base: str, url: str) -> str:
-    return urljoin(base, url.strip().replace(" ", "%20"))
+    url = url.strip().replace(" ", "%20")
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        return url  # for the schema to refuse
 
 
 def _length(file: Found) -> dict[str, int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import os
+import random
 import re
 import shutil
 import socket
 import subprocess
 import unicodedata
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from feedsvc.cli.services import services_of
+from feedsvc.coming import intake
 from feedsvc.coming.intake import read
 from feedsvc.coming.item import Item
+from feedsvc.errors import Malformed
+from feedsvc.model import KINDS
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.conftest import Editor
@@ -253,6 +259,36 @@ def test_what_is_wrong_is_left_out_or_skipped_and_said(app: Flask) -> None:
     found = stored(app, "news")
     assert found["a"]["categories"] == ["tin"]
     assert [file["url"] for file in found["b"]["attachments"]] == ["https://a.example/b"]
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """A file with lines lost, moved, repeated, cut, and bytes that are others."""
+    lines = data.split(b"\n")
+    for _ in range(chance.randint(1, 4)):
+        here, there = (chance.randrange(len(lines)) for _ in range(2))
+        line = bytearray(lines[here]) or bytearray(b" ")
+        line[chance.randrange(len(line))] = chance.randrange(256)
+        lines = chance.choice(
+            (
+                [*lines[:here], *lines[here + 1 :], b""],
+                [*lines[:here], lines[there], *lines[here:]],
+                [*lines[:here], bytes(line), *lines[here + 1 :]],
+                [*lines[:here], lines[here][: len(line) // 2], *lines[here + 1 :]],
+                lines[: here + 1],
+            )
+        )
+    return b"\n".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("IMPORTS", "4"))))
+def test_whatever_is_damaged_is_read_or_refused(app: Flask, store: Store, seed: int) -> None:
+    chance = random.Random(seed)
+    files = [(FOREIGN / name).read_bytes() for name in FILES]
+    for _ in range(50):
+        data, kind = damaged(chance.choice(files), chance), chance.choice(KINDS)
+        with suppress(Malformed):
+            for _ in intake.take(read(data), store, services_of(app).schemas[kind], intake.Report()):
+                pass
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"])
