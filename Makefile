@@ -19,7 +19,7 @@ test: $(VENV)/.tests
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
-bench: $(VENV)/.tests
+bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
 
 soak: $(VENV)/.tests
@@ -39,6 +39,10 @@ readers: $(VENV)/.tests
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.tests bench/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.service tests/requirements.txt

@@ -47,6 +47,8 @@ class Picking:
     def _named(self) -> list[tuple[Category, int]]:
         """The categories that the selector names, in its order, with their keys."""
         slugs = self.query.selector.slugs
+        if not slugs:
+            return []
         run = self._connection.execute
         rows = {row.slug: row for row in run(sa.select(categories).where(categories.c.slug.in_(slugs)))}
         current: dict[str, str] = {}

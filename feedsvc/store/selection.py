@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -85,6 +86,10 @@ class Selection(Picking):
 
     def topics(self) -> Stamp:
         """The topics that the feed depends on: what it excludes stands in its title."""
+        return self._topics
+
+    @cached_property
+    def _topics(self) -> Stamp:
         return latest(self._connection, [(self.query.kind, key) for key in self._named_keys])
 
     def stamp(self) -> tuple[datetime, datetime | None]:
@@ -95,12 +100,8 @@ class Selection(Picking):
         """
         query = self.query
         past: list[datetime | None] = [self.topics().time]
-        due = sa.select(sa.func.min(entries.c.due)).where(entries.c.kind == query.kind)
-        if self._wanted:
-            due = due.join(placements).where(placements.c.category_id.in_(self._wanted))
-        ahead: list[datetime | None] = [
-            self._connection.scalar(due)
-        ]  # also one that has come and is not settled yet
+        filed = (placements.c.entry_pk == entries.c.pk, placements.c.category_id.in_(self._wanted))
+        ahead = [self._due(*([sa.exists().where(*filed)] if self._wanted else []))]
         if query.kind == "events" and query.period != "all":
             stays = RECENT if query.period == "recent" else timedelta()
             since = self._now - stays
@@ -141,11 +142,19 @@ class Selection(Picking):
         """When at the earliest an archive document, or what stands beside it, changes by itself."""
         assert self.query.archive
         begin, end = bounds(self.query.archive, self._zone)
-        moment = sa.select(sa.func.min(entries.c.due)).where(
-            entries.c.kind == self.query.kind, entries.c.published >= begin, entries.c.published < end
-        )
+        moment = self._due(entries.c.published >= begin, entries.c.published < end)
         turn = None if newer else bounds(month_of(self._now, self._zone), self._zone)[1]
-        return min((due for due in (self._connection.scalar(moment), turn) if due), default=None)
+        return min((due for due in (moment, turn) if due), default=None)
+
+    def _due(self, *where: sa.ColumnElement[bool]) -> datetime | None:
+        """The first moment of the entries that meet conditions, also one that has come unsettled.
+
+        Few have one, so they are read by it, in order; the expression keeps indexes on the kind out of it.
+        """
+        mine = (entries.c.due.is_not(None), entries.c.kind.concat("") == self.query.kind)
+        found = sa.select(entries.c.due).where(*mine, *where).order_by(entries.c.due).limit(1)
+        due: datetime | None = self._connection.scalar(found)
+        return due
 
     @property
     def _named_keys(self) -> list[int]:

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -238,6 +240,25 @@ def test_the_newest_are_read_from_an_index(store: Store, kind: str, slug: str | 
         assert f"ix_{table}_ends" in plan[0]
         assert "ends>?" in plan[0]
     assert plan[0].startswith("SEARCH")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("query", [FeedQuery("news", "rss"), FeedQuery("news", "rss", archive="2026-11")])
+@pytest.mark.parametrize("slug", [None, "a"])
+def test_moments_are_read_in_their_order(store: Store, query: FeedQuery, slug: str | None) -> None:
+    asked: list[tuple[str, Any]] = []
+    with store.write("test") as writer:
+        writer.put_category(Category("a", "A"))
+    listen = sa.event.listens_for(store._database.engine, "before_cursor_execute")
+    listen(lambda *given: asked.append((given[2], given[3])))
+    with store.read() as reader:
+        chosen = reader.select(replace(query, selector=Selector.of([slug] if slug else [])), utcnow())
+        assert (chosen.archive_due(None) if query.archive else chosen.stamp()[1]) is None or query.archive
+    (due,) = [each for each in asked if "entries.due IS NOT NULL" in each[0]]
+    with store._database.read() as connection:
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {due[0]}", due[1])]
+    assert plan[0].startswith("SEARCH entries USING INDEX ix_entries_due"), "few have one"
+    assert not any("SCAN" in line or "TEMP" in line for line in plan)
 
 
 @pytest.mark.postgresql

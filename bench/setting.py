@@ -1,0 +1,71 @@
+"""What is measured: the service with a feed of 50 entries, and its references under the same gunicorn."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import requests
+
+from bench import peer
+from feedsvc.model import SCOPES
+from tests.service import Service
+
+PATH = "/feeds/news.rss"
+BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
+CONDITIONS = ("identity", "gzip", "304")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The service, its references by name, and what a client sends to be answered in one of three ways."""
+
+    service: Service
+    bare: dict[str, Service]
+    peer: Service
+    django: Service | None
+
+    def headers(self, way: str, service: Service) -> dict[str, str]:
+        """The headers by which a service answers the feed so."""
+        if way != "304":
+            return {"Accept-Encoding": way}
+        known = requests.get(service.url + PATH, headers={"Accept-Encoding": "gzip"}, timeout=10)
+        return {"Accept-Encoding": "gzip", "If-None-Match": known.headers.get("ETag", '"-"')}
+
+
+@contextmanager
+def running() -> Iterator[Setting]:
+    """All of it, on 127.0.0.1."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
+
+        def start(made: Service, app: str = "wsgi:app") -> Service:
+            made.start(app=app)
+            ends.callback(made.stop)
+            return made
+
+        service = Service(f"sqlite:///{folder}/bench.db")
+        service.make_token(*SCOPES)
+        start(service)
+        for slug in ("a", "b"):
+            assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": slug}).ok
+        for number in range(50):
+            document = {"title": f"Bài {number}", "content_html": BODY, "categories": ["a"]}
+            assert service.request("PUT", f"/api/v1/articles/{number}", document).ok
+        time.sleep(2)
+        peer.fill(f"{folder}/peer.db", [BODY] * 50)
+        bare = {}
+        for way in CONDITIONS:
+            answer = requests.get(
+                service.url + PATH, headers={"Accept-Encoding": way}, timeout=10, stream=True
+            )
+            length = "0" if way == "304" else answer.headers["Content-Length"]
+            status = "304 NOT MODIFIED" if way == "304" else "200 OK"
+            bare[way] = start(Service("sqlite://", BARE_LENGTH=length, BARE_STATUS=status), "bench.bare:app")
+        by_hand = start(Service("sqlite://", PEER_DB=f"{folder}/peer.db"), "bench.peer:app")
+        has_django = importlib.util.find_spec("django")
+        django = start(Service("sqlite://", PEER_BODY=BODY), "bench.django_peer:app") if has_django else None
+        yield Setting(service, bare, by_hand, django)
