@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT ?= 8000
 
-.PHONY: run serve test bench soak readers audit
+.PHONY: run serve test bench soak readers audit screenshots
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
@@ -35,6 +35,10 @@ audit:
 readers: $(VENV)/.tests
 	npm ci --prefix tests/readers/npm --silent --no-audit --no-fund || echo "without npm's packages"
 	$(BIN)/pytest -m readers -rs tests/readers
+
+# Needs Chromium; look at them before they are committed.
+screenshots: $(VENV)/.tests
+	@exec $(BIN)/python -m tests.pages.screenshots docs/screenshots
 
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)

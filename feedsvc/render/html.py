@@ -98,9 +98,10 @@ class Pages:
         ]
 
 
-def nested(html: str, levels: int) -> str:
-    """A body whose headings stand so many levels lower, below those of the page."""
-    return _HEADING.sub(lambda tag: f"{tag[1]}{min(6, int(tag[2]) + levels)}", html) if "<h" in html else html
+def nested(html: str, level: int) -> str:
+    """A body whose headings stand below one of the page's of a level, without a gap between theirs."""
+    used = sorted({tag[2] for tag in _HEADING.finditer(html)})
+    return _HEADING.sub(lambda tag: f"{tag[1]}{min(6, level + 1 + used.index(tag[2]))}", html)
 
 
 def _others(site: Site, ui: str | None, url: Callable[[str | None], str]) -> list[tuple[str, str]]:

@@ -30,6 +30,10 @@ for (const field of document.querySelectorAll("input[readonly]")) {
   field.addEventListener("focus", () => field.select());
 }
 
+for (const wide of document.querySelectorAll(".body :is(table, pre)")) {
+  if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0; // so that the arrow keys scroll it
+}
+
 const builder = document.getElementById("builder");
 if (builder) {
   const built = document.getElementById("built");
