@@ -14,10 +14,9 @@ from tests.service import Service
 Theme = Literal["light", "dark"]
 
 SHOTS: dict[str, tuple[str, int, int, Theme]] = {
-    "directory": ("/", 1280, 1180, "light"),
-    "builder": ("/?ui=en#build-it", 1280, 720, "dark"),
-    "events": ("/feeds/events.html", 390, 1180, "light"),
-    "event": ("/entries/duong-chay-ho-guom?ui=en", 390, 1180, "dark"),
+    "directory": ("/", 1280, 960, "light"),
+    "events": ("/feeds/events.html", 390, 960, "light"),
+    "event": ("/entries/dem-ca-tru-o-van-mieu?ui=en", 390, 960, "dark"),
 }
 """By name: the path, the window, and the theme."""
 
@@ -32,7 +31,7 @@ def main(folder: Path) -> None:
     """Take every picture anew, from a service of its own."""
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        service = Service(f"sqlite:///{place}/feedsvc.db")
+        service = Service(f"sqlite:///{place}/feedsvc.db", FEEDSVC_PUBLIC_URL="https://feeds.example")
         service.command("welcome")
         service.start()
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
