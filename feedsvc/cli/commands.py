@@ -13,6 +13,7 @@ from config import Config
 from feedsvc.cli import samples
 from feedsvc.cli.moving import export, import_
 from feedsvc.cli.services import EXTENSION, Services, services
+from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
 from feedsvc.ingest.schemas import EntrySchema
@@ -31,7 +32,9 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=_Commands)
+@click.group(
+    cls=_Commands, epilog=examples("welcome", "token create an --scope news:write", "import --help")
+)
 def commands() -> None:
     """Publishes a portal's news and events as feeds."""
 
@@ -52,7 +55,7 @@ def db() -> None:
     """Look after the database."""
 
 
-@db.command()
+@db.command(epilog=examples("db upgrade"))
 @with_appcontext
 def upgrade() -> None:
     """Bring the database to the newest schema."""
@@ -60,7 +63,7 @@ def upgrade() -> None:
     click.echo("The database has the newest schema.")
 
 
-@db.command()
+@db.command(epilog=examples("db check"))
 @with_appcontext
 def check() -> None:
     """Exit with 0 where the database is ready to serve."""
@@ -72,44 +75,51 @@ def check() -> None:
 # These two work without the application, which would make or change the database at its start.
 
 
-@commands.command()
+@commands.command(epilog=examples("backup copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy the database, which may be in use, into a new file."""
     backups.backup(Config.from_env().database_url, file)
 
 
-@commands.command()
+@commands.command(epilog=examples("restore copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
     """Make the database from a backup, where there is none."""
     backups.restore(Config.from_env().database_url, file)
 
 
-@commands.command()
+@commands.command(epilog=examples("log --since 2026-11-01", "log --token lan --json"))
 @click.option("--id", help="Of this entry or category alone.")
 @click.option("--token", help="In the name of this token alone.")
 @click.option("--since", type=click.DateTime(), help="From this time on, in UTC.")
+@json_option
 @with_appcontext
-def log(id: str | None, token: str | None, since: datetime | None) -> None:
-    """Print every write, oldest first: step, time, token, action, what, version."""
+def log(id: str | None, token: str | None, since: datetime | None, as_json: bool) -> None:
+    """Print every write, oldest first: step, time in UTC, token, action, what, version."""
+    names = ("seq", "time", "token", "action", "what", "version")
     with services().store.read() as reader:
-        for line in reader.log(id=id, token=token, since=since and since.replace(tzinfo=UTC)):
-            when = line.time.strftime("%Y-%m-%dT%H:%M:%SZ")
-            click.echo(
-                f"{line.seq}\t{when}\t{line.token}\t{line.action}\t{line.kind}/{line.id}\t{line.version}"
-            )
+        found = reader.log(id=id, token=token, since=since and since.replace(tzinfo=UTC))
+        rows = (
+            (one.seq, one.time, one.token, one.action, f"{one.kind}/{one.id}", one.version) for one in found
+        )
+        show(names, rows, as_json=as_json)
 
 
-@commands.command()
+@commands.command(epilog=examples("settings", "settings --json"))
+@json_option
 @with_appcontext
-def settings() -> None:
+def settings(as_json: bool) -> None:
     """Print every setting: its value, where that came from, and what it is for."""
-    for variable, value, source, help in services().config.table():
-        click.echo(f"{variable}={value}\n    {help} [{source}]")
+    rows = services().config.table()
+    if as_json:
+        show(("name", "value", "source", "help"), rows, as_json=True)
+        return
+    for variable, value, source, help in rows:
+        click.echo(f"{click.style(variable, bold=True)}={value}\n    {help} [{source}]")
 
 
-@commands.command()
+@commands.command(epilog=examples("welcome"))
 @with_appcontext
 def welcome() -> None:
     """Load sample entries into an empty database, with a token; print where everything is."""

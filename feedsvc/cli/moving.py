@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from feedsvc.cli.redirects import redirects
 from feedsvc.cli.services import services
+from feedsvc.cli.showing import examples
 from feedsvc.coming.intake import Report, kind_of, read, take
 from feedsvc.model import KINDS
 
@@ -19,7 +20,7 @@ _OWN = b'{"feedsvc":'
 _WORDS = ("new", "changed", "unchanged", "skipped")
 
 
-@click.command()
+@click.command(epilog=examples("export everything.ndjson", "export --redirects links.map"))
 @click.argument("file", type=click.File("x", encoding="utf-8", lazy=True))
 @click.option("--redirects", "links", is_flag=True, help="A map for nginx from imported links to pages here.")
 @with_appcontext
@@ -33,7 +34,7 @@ def export(file: IO[str], links: bool) -> None:
         file.write(redirects(reader.imported_links(), site))
 
 
-@click.command("import")
+@click.command("import", epilog=examples("import old-feed.xml", "import old-feed.xml --kind events"))
 @click.argument("file", type=click.File("rb"))
 @click.option("--kind", type=click.Choice(KINDS), help="Of all in it; else events of calendars, else news.")
 @with_appcontext

@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from feedsvc.cli.services import services
+from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.model import SCOPES, utcnow
 
 
@@ -39,7 +40,12 @@ def _moment(value: str) -> datetime:
 _expires = click.option("--expires", type=_moment, metavar="DATE|30d", help="When it ends; else it does not.")
 
 
-@token.command()
+@token.command(
+    epilog=examples(
+        "token create lan --scope news:write --scope news:publish",
+        "token create thuc-tap --scope news:write --expires 90d",
+    )
+)
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
 @_expires
@@ -49,7 +55,7 @@ def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None
     click.echo(services().store.tokens.create(name, scopes, expires))
 
 
-@token.command()
+@token.command(epilog=examples("token rotate lan --grace 12h"))
 @click.argument("name")
 @click.option("--grace", type=_span, default="1d", show_default=True, help="How long the old one works on.")
 @_expires
@@ -59,23 +65,23 @@ def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
     click.echo(services().store.tokens.rotate(name, grace, expires))
 
 
-@token.command("list")
+@token.command("list", epilog=examples("token list", "token list --json"))
+@json_option
 @with_appcontext
-def list_tokens() -> None:
-    """List every token: its name, scopes and times, never the token."""
-    for found in services().store.tokens.all():
-        times = [f"created {found.created:%Y-%m-%d}"]
-        times += [f"last used {found.last_used:%Y-%m-%d %H:%M}"] if found.last_used else ["never used"]
-        for word, moment in (
-            ("expires", found.expires),
-            ("the one before works until", found.former_until),
-            ("revoked", found.revoked),
-        ):
-            times += [f"{word} {moment:%Y-%m-%d %H:%M}"] if moment else []
-        click.echo(f"{found.name}\t{' '.join(sorted(found.scopes))}\t{', '.join(times)} UTC")
+def list_tokens(as_json: bool) -> None:
+    """List every token: its name, scopes and times in UTC, never the token.
+
+    The one that it was rotated from works until `former_until`.
+    """
+    names = ("name", "scopes", "created", "last_used", "expires", "former_until", "revoked")
+    rows = (
+        (one.name, sorted(one.scopes), one.created, one.last_used, one.expires, one.former_until, one.revoked)
+        for one in services().store.tokens.all()
+    )
+    show(names, rows, as_json=as_json)
 
 
-@token.command()
+@token.command(epilog=examples("token revoke lan"))
 @click.argument("name")
 @with_appcontext
 def revoke(name: str) -> None:

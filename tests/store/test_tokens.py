@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -80,11 +81,14 @@ def test_the_commands(app: Flask, database_url: str, monkeypatch: pytest.MonkeyP
         assert run("create", "a", "--scope", "news:write", "--expires", "2999-01-31")[0] == 0
         code, output = run("rotate", "a", "--grace", "12h", "--expires", "30d")
         assert (code, output[:4], output.count("\n")) == (0, "fsv_", 1)
-        listed = run("list")[1]
+        listed = run("list", "--json")[1]
         assert "fsv_" not in listed
         assert "2999" not in listed
-        assert "expires" in listed
-        assert "the one before works until" in listed
+        found = json.loads(listed)
+        assert found["scopes"] == ["news:write"]
+        assert found["expires"] > found["former_until"] > found["created"]
+        assert found["last_used"] is None
+        assert run("list")[1].split("\t")[:2] == ["a", "news:write"]
         for wrong in ("2020-01-01", "soon", "30", "0d"):
             assert run("create", "b", "--scope", "news:write", "--expires", wrong)[0] == 2
         assert run("rotate", "a", "--grace", "long")[0] == 2

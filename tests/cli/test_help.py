@@ -1,0 +1,90 @@
+"""The command line teaches: each example of its help runs, and what is wrong is a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from feedsvc.cli.commands import commands
+from tests.service import ROOT, Service
+
+FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
+<item><title>Tin</title><link>https://old.example/1</link><guid>https://old.example/1</guid>
+<pubDate>Mon, 02 Nov 2026 08:00:00 +0700</pubDate><description>x</description></item></channel></rss>"""
+
+
+def every(group: click.Group) -> list[click.Command]:
+    """A group, and all that is in it."""
+    inner = [every(one) if isinstance(one, click.Group) else [one] for one in group.commands.values()]
+    return [group, *(command for commands in inner for command in commands)]
+
+
+def examples(command: click.Command) -> list[str]:
+    return re.findall(r"^  python -m feedsvc (.*)$", command.epilog or "", re.MULTILINE)
+
+
+def test_every_command_has_examples() -> None:
+    without = {one.name for one in every(commands) if not examples(one)}
+    assert without == {"db", "token"}, "groups"
+
+
+def test_every_example_runs(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url)
+    (tmp_path / "old-feed.xml").write_text(FEED)
+    lines = dict.fromkeys(line for command in every(commands) for line in examples(command))
+    for line in sorted(lines, key=lambda line: line.startswith("restore")):
+        if line.startswith("restore"):
+            monkeypatch.setenv("FEEDSVC_DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
+        done = CliRunner().invoke(commands, shlex.split(line), obj=ScriptInfo(create_app=lambda: app))
+        assert done.exit_code == 0, (line, done.output)
+        if "--json" in line:
+            assert all(isinstance(json.loads(found), dict) for found in done.output.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("nonsense", 2),
+        ("token create", 2),
+        ("token create a --scope all", 2),
+        ("token revoke nobody", 1),
+        ("log --since yesterday", 2),
+        ("import /nowhere.xml", 2),
+        ("backup /nowhere/copy.db", 1),
+    ],
+)
+def test_what_is_wrong_is_a_sentence(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, arguments: str, status: int
+) -> None:
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url)
+    done = CliRunner().invoke(commands, arguments.split(), obj=ScriptInfo(create_app=lambda: app))
+    assert done.exit_code == status
+    assert re.search(r"^Error: [^\n]+", done.output, re.MULTILINE)
+    assert "Traceback" not in done.output
+
+
+def test_lists_are_tables_on_a_terminal(database_url: str) -> None:
+    service = Service(database_url)
+    service.make_token("news:write", "events:write")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "feedsvc", "token", "list"]
+    subprocess.run(command, cwd=ROOT, env=service.environ, stdout=theirs, check=True)
+    os.close(theirs)
+    head, line = os.read(ours, 10_000).decode().splitlines()[:2]
+    os.close(ours)
+    assert head.startswith("\x1b[1mname  scopes")
+    assert line.startswith("test  events:write news:write  20")
+    assert "\x1b" not in service.command("token", "list") + service.command("settings")
