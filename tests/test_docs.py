@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from tests.service import ROOT, Service
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
+CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("row", Config.from_env({}).table(), ids=lambda row: row[0])
@@ -86,14 +88,16 @@ def test_the_dockerfile_starts_what_make_serve_starts() -> None:
     assert '"gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"' in dockerfile
 
 
-def test_the_curl_lines_of_readme_and_guide(database_url: str) -> None:
+def test_the_lines_of_readme_and_guides(database_url: str) -> None:
     service = Service(database_url)
     welcome = service.command("welcome")
     token = re.search(r"TOKEN=(fsv_\w+)", welcome)
     assert token
     service.start()
     try:
-        first, guide = (re.findall(r"^    curl (.*)$", text, re.MULTILINE) for text in (README, API))
+        first, guide = (
+            re.findall(r"^    curl (.*)$", text, re.MULTILINE) for text in (README, API + CONNECTING)
+        )
         assert len(first) == 4
         lines = [*first[:3], *guide, first[3]]
         answers = []
@@ -110,5 +114,8 @@ def test_the_curl_lines_of_readme_and_guide(database_url: str) -> None:
         assert '"title":"Xin chào"' in answers[0]
         assert '"title":"Hội sách"' in answers[1]
         assert "Xin chào" in answers[2]
+        (program,) = re.findall(r"```python\n(.*?)```", CONNECTING, re.DOTALL)
+        environ = {**service.environ, "TOKEN": token[1], "FEEDS": service.url}
+        subprocess.run([sys.executable, "-c", program], env=environ, check=True)
     finally:
         service.stop()
