@@ -32,9 +32,7 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(
-    cls=_Commands, epilog=examples("welcome", "token create an --scope news:write", "import --help")
-)
+@click.group(cls=_Commands, epilog=examples("welcome", "token create an --scope news:write", "import --help"))
 def commands() -> None:
     """Publishes a portal's news and events as feeds."""
 

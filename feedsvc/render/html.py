@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 
 from feedsvc.model import Category, Entry, Feed, Shelf, Site
-from feedsvc.query import KINDS, MAX_TERMS, UI_LANGUAGES, FeedQuery, Selector
+from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, Selector
 from feedsvc.render import body, page_words, ways_in, words
 from feedsvc.render.agenda import agenda
 from feedsvc.render.json_ld import json_ld
@@ -28,7 +28,7 @@ class Pages:
         self._environment = Environment(
             loader=PackageLoader("feedsvc"), autoescape=True, trim_blocks=False, auto_reload=False
         )
-        self._environment.globals |= {"formats": formats, "kinds": KINDS, "max_terms": MAX_TERMS}
+        self._environment.globals |= {"formats": formats, "kinds": KINDS}
         self._environment.globals |= {"words": words, "bodies": body, "ways_in": ways_in, "nested": nested}
         self._environment.globals |= {"phrases": page_words.phrases, "size": page_words.size}
 

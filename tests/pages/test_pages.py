@@ -167,6 +167,8 @@ def test_the_other_language_at_its_own_url(editor: Editor, client: FlaskClient, 
     assert "thứ Ba 24/12/2030" in vi.text_content() or path == "/"
     assert "thứ Ba" not in en.text_content()
     assert client.get(f"{path}?ui=vi").data == client.get(path).data
+    assert client.get(f"{path}?ui=en").headers["X-Robots-Tag"] == "noindex"
+    assert "X-Robots-Tag" not in client.get(path).headers
     asked = client.get(path, headers={"Accept-Language": "en"})
     assert asked.data == client.get(path).data, "the bytes of a URL stay one"
 
