@@ -14,7 +14,7 @@ from flask import Flask
 from bench.table import Row, compare
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.commands import services_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import Category, Entry
 from feedsvc.store.rows import entry_row
 from feedsvc.store.tables import categories, entries, placements, topics
