@@ -56,13 +56,6 @@ def test_section_4_link_headers_and_the_document_name_the_hubs_and_one_self(
         assert in_the_document(answer.data, format) == hubs
 
 
-def test_a_304_names_them_too(public: FlaskClient) -> None:
-    tag = public.get("/feeds/news.rss").headers["ETag"]
-    answer = public.get("/feeds/news.rss", headers={"If-None-Match": tag})
-    assert answer.status_code == 304
-    assert len(answer.headers.getlist("Link")) == 1 + len(OTHERS) + 1
-
-
 def test_without_its_own_hub_none_is_named(make_app: MakeApp, editor: Editor) -> None:
     app = make_app(hub=False)
     for path in (*CANONICAL, *OTHER_URLS):
