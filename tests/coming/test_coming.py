@@ -31,6 +31,7 @@ from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.conftest import Editor
 from tests.rules import findings
+from tests.service import free_port
 
 FOREIGN = Path(__file__).parent / "foreign"
 
@@ -362,14 +363,43 @@ def test_redirects(app: Flask, links: str) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="there is no nginx")
-def test_nginx_takes_the_redirects(links: str, tmp_path: Path) -> None:
-    (tmp_path / "moved.conf").write_text(links + "\n")
+def test_nginx_leads_readers_along(links: str, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "moved.conf").write_text(links)
     (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/pid; error_log {tmp_path}/error; events {{}} http {{ access_log off; "
-        f"include {tmp_path}/moved.conf; server {{ listen 127.0.0.1:1; "
-        "if ($feedsvc_moved) { return 301 $feedsvc_moved; } } }"
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error; events {{}} "
+        f"http {{ access_log off; include {tmp_path}/moved.conf; server {{ listen 127.0.0.1:{port}; "
+        "if ($feedsvc_moved) { return 301 $feedsvc_moved; } return 404; } }"
     )
-    done = subprocess.run(
-        ["nginx", "-t", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+
+    def asked(url: str) -> str:
+        """Status and Location of a link of the old site."""
+        host, path = url.removeprefix("http://").split("/", 1)
+        command = [
+            "curl",
+            "-s",
+            "--retry",
+            "20",
+            "--retry-connrefused",
+            "--retry-delay",
+            "0",
+            "-o",
+            "/dev/null",
+        ]
+        command += [
+            "-w",
+            "%{http_code} %{redirect_url}",
+            "-H",
+            f"Host: {host}",
+            f"http://127.0.0.1:{port}/{path}",
+        ]
+        return subprocess.run(command, capture_output=True, text=True).stdout
+
+    nginx = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"])
+    try:
+        found = asked("http://phuongdong.example/tin.asp?id=7")
+        assert re.fullmatch(r"301 https://feeds\.example/entries/[0-9a-f]{32}", found)
+        assert asked("http://phuongdong.example/tin.asp?id=9").startswith("404 ")
+    finally:
+        nginx.terminate()
+        nginx.wait()
