@@ -35,7 +35,7 @@ from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
-from feedsvc.metrics import COLD, Metrics
+from feedsvc.metrics import COLD, Metrics, are_shared
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.render import renderings
 from feedsvc.store import Store, keep_doing
@@ -80,7 +80,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         # A worker that starts while the database is away must not end the service; the thread tries again.
     if background:
         keep_doing(store.settle, kept.look)
-        if config.metrics:
+        if config.metrics and are_shared():
             keep_doing(Metrics(config.metrics, kept.held, store.newest).publish)
 
     def unknown_slugs(slugs: Iterable[str]) -> set[str]:

@@ -127,6 +127,11 @@ def count(environ: Mapping[str, Any], status: int, took: timedelta) -> None:
         _counting.count(environ, status, took)
 
 
+def are_shared() -> bool:
+    """Whether this is a worker of gunicorn, and no command."""
+    return _DIRECTORY in os.environ
+
+
 @lru_cache(4096)
 def _labels(path: str) -> tuple[str, str]:
     """Route and format: few, whatever is asked for."""
@@ -179,7 +184,7 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget how things stood in a worker that has ended."""
-    if os.environ.get(_DIRECTORY):
+    if are_shared():
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
@@ -187,5 +192,5 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Take the files away."""
-    if os.environ.get(_DIRECTORY):
+    if are_shared():
         shutil.rmtree(os.environ[_DIRECTORY], ignore_errors=True)

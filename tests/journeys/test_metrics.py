@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -92,6 +94,10 @@ def test_the_counts_are_those_of_who_asked(measured: Measured) -> None:
     assert abs(found["feedsvc_ledger_looked_timestamp_seconds", ""] - time.time()) < 3
     assert 0 < time.time() - found["feedsvc_newest_entry_timestamp_seconds", 'kind="news"'] < 7 * 86400
     assert measured.request("GET", "/metrics").status_code == 404, "nothing of it is public"
+    for command in (["-m", "feedsvc"], ["-m", "flask", "--app", "wsgi"]):  # which listen nowhere
+        subprocess.run(
+            [sys.executable, *command, "token", "list"], cwd=ROOT, env=measured.environ, check=True
+        )
 
 
 def names(panel: object) -> set[str]:
