@@ -60,6 +60,16 @@ def test_compose() -> None:
             assert "healthcheck" in COMPOSE["services"][name]
 
 
+def test_nginx_and_the_service_of_compose_find_each_other() -> None:
+    nginx, dockerfile = (DEPLOY / "nginx.conf").read_text("utf-8"), (ROOT / "Dockerfile").read_text("utf-8")
+    front, service = COMPOSE["services"]["nginx"], COMPOSE["services"]["feedsvc"]
+    assert front["network_mode"] == "service:feedsvc"
+    assert "server 127.0.0.1:8000;" in nginx
+    assert "PORT=8000" in dockerfile
+    assert "listen 80 " in nginx
+    assert "80:80" in service["ports"]
+
+
 def test_only_settings_that_there_are() -> None:
     known = {row[0] for row in Config.from_env({}).table()}
     for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.service"):
