@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from bench.load import requests_a_second
+from bench.load import children, requests_a_second
 from bench.setting import PATH, Setting
 from bench.table import Row, compare
 from tests.journeys.front import nginx
@@ -27,8 +27,8 @@ def rows(setting: Setting) -> Iterator[Row]:
             headers = {"Accept-Encoding": way}
             with requests.get(setting.service.url + PATH, headers=headers, timeout=10, stream=True) as answer:
                 (folder / way).write_bytes(answer.raw.read(decode_content=False))
-        with nginx(folder, setting.service.port, static) as url:
-            port = int(url.rpartition(":")[2])
+        with nginx(folder, setting.service.port, static) as (url, pid):
+            port, service = int(url.rpartition(":")[2]), setting.service
             for way in ("identity", "gzip", "304"):
                 coding = "gzip" if way == "304" else way
                 ours, file = ({"Accept-Encoding": coding} for _ in range(2))
@@ -38,7 +38,11 @@ def rows(setting: Setting) -> Iterator[Row]:
                         said["If-None-Match"] = found.headers["ETag"]
                 yield compare(
                     f"through the shipped nginx, {way}, against a file of the same nginx",
-                    lambda ours=ours: requests_a_second(port, PATH, ours),  # type: ignore[misc]
-                    lambda file=file, coding=coding: requests_a_second(port, f"/{coding}", file),  # type: ignore[misc]
+                    lambda ours=ours: requests_a_second(
+                        [*children(pid), *service.workers()], port, PATH, ours
+                    ),  # type: ignore[misc]
+                    lambda file=file, coding=coding: requests_a_second(
+                        children(pid), port, f"/{coding}", file
+                    ),  # type: ignore[misc]
                     "≥ 0.80",
                 )

@@ -18,8 +18,8 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 @contextmanager
-def nginx(folder: Path, port: int, more: str = "") -> Iterator[str]:
-    """An nginx that passes on to a port, with its files in a folder; its URL.
+def nginx(folder: Path, port: int, more: str = "") -> Iterator[tuple[str, int]]:
+    """An nginx that passes on to a port, with its files in a folder; its URL and its process.
 
     :param more: what stands in its server too.
     """
@@ -47,7 +47,7 @@ def nginx(folder: Path, port: int, more: str = "") -> Iterator[str]:
             assert process.poll() is None, (folder / "error.log").read_text()
             assert time.monotonic() < end
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{own}"
+        yield f"http://127.0.0.1:{own}", process.pid
     finally:
         process.terminate()
         process.wait(10)

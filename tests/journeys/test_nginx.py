@@ -31,7 +31,7 @@ def filled(service: Service) -> Service:
 
 @pytest.fixture
 def front(filled: Service, tmp_path: Path) -> Iterator[str]:
-    with nginx(tmp_path, filled.port) as url:
+    with nginx(tmp_path, filled.port) as (url, _):
         yield url
 
 
