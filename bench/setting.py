@@ -18,6 +18,8 @@ from tests.service import Service
 PATH = "/feeds/news.rss"
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 CONDITIONS = ("identity", "gzip", "304")
+_LASTING = {"GUNICORN_CMD_ARGS": "--max-requests=0"}
+"""Workers whose processor time is measured are not to be replaced meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def running() -> Iterator[Setting]:
             ends.callback(made.stop)
             return made
 
-        service = Service(f"sqlite:///{folder}/bench.db")
+        service = Service(f"sqlite:///{folder}/bench.db", **_LASTING)
         service.make_token(*SCOPES)
         start(service)
         for slug in ("a", "b"):
@@ -64,8 +66,14 @@ def running() -> Iterator[Setting]:
             )
             length = "0" if way == "304" else answer.headers["Content-Length"]
             status = "304 NOT MODIFIED" if way == "304" else "200 OK"
-            bare[way] = start(Service("sqlite://", BARE_LENGTH=length, BARE_STATUS=status), "bench.bare:app")
-        by_hand = start(Service("sqlite://", PEER_DB=f"{folder}/peer.db"), "bench.peer:app")
+            bare[way] = start(
+                Service("sqlite://", BARE_LENGTH=length, BARE_STATUS=status, **_LASTING), "bench.bare:app"
+            )
+        by_hand = start(Service("sqlite://", PEER_DB=f"{folder}/peer.db", **_LASTING), "bench.peer:app")
         has_django = importlib.util.find_spec("django")
-        django = start(Service("sqlite://", PEER_BODY=BODY), "bench.django_peer:app") if has_django else None
+        django = (
+            start(Service("sqlite://", PEER_BODY=BODY, **_LASTING), "bench.django_peer:app")
+            if has_django
+            else None
+        )
         yield Setting(service, bare, by_hand, django)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ import pytest
 import requests
 
 from feedsvc.model import SCOPES
+from feedsvc.query import PARAMETERS
 from tests.journeys.front import NGINX, kept, nginx
-from tests.service import Service
+from tests.service import ROOT, Service
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.skipif(not NGINX, reason="nginx is not installed")]
 
@@ -80,6 +82,21 @@ def test_variants_and_validators(front: str, filled: Service) -> None:
     assert requests.head(front + FEED, timeout=10).headers["Content-Length"]
     ids = {requests.get(front + FEED, timeout=10).headers["X-Request-ID"] for _ in range(3)}
     assert len(ids) == 3
+
+
+def test_parameters_that_feeds_have_are_passed_on(front: str) -> None:
+    text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
+    assert set(re.findall(r"\$arg_(\w+) \$", text)) == set(PARAMETERS)
+    for query in (
+        "limit=1&content=summary",
+        "when=all&date=start&x=1&order=start",
+        "from=2026-11-01&to=2026-12-01",
+    ):
+        answer = requests.get(f"{front}/feeds/events.json?{query}", timeout=10)
+        wanted = {item for item in query.split("&") if item != "x=1"}
+        assert set(answer.json()["feed_url"].partition("?")[2].split("&")) == wanted
+    form = requests.get(f"{front}/feeds/build?kind=news&format=rss", timeout=10, allow_redirects=False)
+    assert (form.status_code, form.headers["Location"]) == (303, "news.rss")
 
 
 def test_a_write_is_seen_within_three_seconds(front: str, filled: Service) -> None:
