@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -87,7 +88,20 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         count(environ, resp.status_code, request_time)
         super().access(resp, req, environ, request_time)
 
-    def atoms(self, *args: Any) -> dict[str, Any]:
-        """What a line can be made of."""
-        found: dict[str, Any] = super().atoms(*args)
-        return {**found, "h": shown(found["h"])}
+    def atoms(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> dict[str, Any]:
+        """What a line can be made of; for our own no more than it needs, which is a fourth of the work."""
+        if self.cfg.access_log_format != ACCESS:
+            found: dict[str, Any] = super().atoms(resp, req, environ, request_time)
+            return {**found, "h": shown(found["h"])}
+        ids = (value for name, value in resp.headers if name.lower() == "x-request-id")
+        return {
+            "h": shown(environ.get("REMOTE_ADDR", "-")),
+            "t": self.now(),
+            "m": environ["REQUEST_METHOD"],
+            "{raw_uri}e": environ["RAW_URI"],
+            "s": resp.status.split(None, 1)[0],
+            "B": resp.sent,
+            "M": request_time // timedelta(milliseconds=1),
+            "a": environ.get("HTTP_USER_AGENT", "-"),
+            "{x-request-id}o": next(ids, "-"),
+        }

@@ -116,6 +116,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._waiting: set[TConn] = set()
 
+    def init_process(self) -> None:
+        """Begin to serve."""
+        # gunicorn calls a function for each setting, twenty times a request; they change no more.
+        settings = self.cfg.settings.items()
+        self.cfg.__dict__ |= {name: one.get() for name, one in settings if not hasattr(type(self.cfg), name)}
+        super().init_process()
+
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Refuse what this worker has no deadlines for."""
