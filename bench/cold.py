@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from feedgen.feed import FeedGenerator
 from flask import Flask
+from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.table import Row, compare
 from config import Config
@@ -56,11 +57,13 @@ def rows(sizes: tuple[tuple[int, int], tuple[int, int]]) -> Iterator[Row]:
 
 def get(app: Flask, path: str) -> float:
     """Milliseconds of the processor for one answer of an app that keeps none."""
+    environ = create_environ(path)
     begun = time.process_time()
-    answer = app.test_client().get(path)
+    chunks, status, _ = run_wsgi_app(app, environ)
+    body = b"".join(chunks)
     took = time.process_time() - begun
-    assert answer.status_code == 200
-    assert answer.data.count(b"<item>") == 50
+    assert status.startswith("200 ")
+    assert body.count(b"<item>") == 50
     return took * 1000
 
 
