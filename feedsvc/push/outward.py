@@ -1,0 +1,128 @@
+"""The one way out: calls to URLs that strangers have named.
+
+aiohttp resolves a name and asks for the socket to each address, so what is checked is what is connected to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from types import TracebackType
+
+from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver
+from aiohttp.connector import AddrInfoType
+from multidict import CIMultiDict
+from yarl import URL
+
+SECONDS = 10.0
+"""What a call may take, from the look-up of the name to the last byte."""
+
+READ = 64 * 1024
+"""The bytes of an answer that are read at most."""
+
+_RELAYS = ip_network("192.88.99.0/24")  # to 6to4, which leads on to anywhere
+_UNICAST = IPv6Network("2000::/3")
+_TUNNELS = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))  # Teredo, 6to4
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class Unreachable(Exception):
+    """No answer was had; the message says why."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a call was answered; of the body no more than `READ` bytes and one."""
+
+    status: int
+    body: bytes
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the Internet's, and no way to another that is not."""
+    found: IPv4Address | IPv6Address = ip_address(address)
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped or found in _NAT64:
+            found = IPv4Address(int(found) & 0xFFFFFFFF)
+        elif found not in _UNICAST or any(found in tunnel for tunnel in _TUNNELS):
+            return False
+    return found.is_global and not found.is_multicast and found not in _RELAYS
+
+
+class Outward:
+    """A client that follows no redirect, keeps no cookie, knows no proxy, and gives up in time."""
+
+    def __init__(
+        self, agent: str, *, private: bool, resolver: AbstractResolver | None = None, seconds: float = SECONDS
+    ) -> None:
+        """:param private: whether it may call private addresses too."""
+        self._agent, self._private, self._resolver, self._seconds = agent, private, resolver, seconds
+
+    async def __aenter__(self) -> Outward:
+        self._session = ClientSession(
+            connector=TCPConnector(
+                limit=0,
+                force_close=True,
+                use_dns_cache=False,
+                resolver=self._resolver,
+                socket_factory=self._socket,
+            ),
+            cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": self._agent},
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Reply:
+        """Send a request and read the answer's status, of a GET the body too.
+
+        :raises Unreachable: the address is not public, does not answer in time, or not by HTTP.
+        """
+        try:
+            async with (
+                asyncio.timeout(self._seconds),
+                self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=CIMultiDict(headers),
+                    data=body or None,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                read = bytearray()
+                while method == "GET" and len(read) <= READ:
+                    chunk = await response.content.read(READ + 1 - len(read))
+                    if not chunk:
+                        break
+                    read += chunk
+                response.close()  # the rest is not waited for
+                return Reply(response.status, bytes(read))
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._seconds:g} seconds") from None
+        except (ClientError, OSError, ValueError) as error:
+            raise Unreachable(str(error) or type(error).__name__) from error
+
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        """A socket for one address, which is connected to next.
+
+        :raises PermissionError: it is not public.
+        """
+        family, kind, protocol, _, target = address
+        if not self._private and not is_public(str(target[0])):
+            raise PermissionError("the address is not public")
+        return socket.socket(family, kind, protocol)
