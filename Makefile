@@ -8,7 +8,7 @@ export PORT ?= 8000
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
-	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.run_conf wsgi:app
 
 serve: $(VENV)/.service
 	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app

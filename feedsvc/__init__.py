@@ -16,9 +16,10 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
+from feedsvc.cli.push import Push, register_push
 from feedsvc.deliver.api_docs import api_docs_blueprint
 from feedsvc.deliver.caching import Answer, respond
-from feedsvc.deliver.feeds import feeds_blueprint
+from feedsvc.deliver.feeds import Feeds, feeds_blueprint
 from feedsvc.deliver.health import health_blueprint
 from feedsvc.deliver.hot import Hot
 from feedsvc.deliver.kept import Kept
@@ -26,6 +27,7 @@ from feedsvc.deliver.pages import pages_blueprint
 from feedsvc.deliver.problems import problems_blueprint, responses, status_of
 from feedsvc.deliver.request_ids import request_ids_blueprint
 from feedsvc.errors import Unavailable
+from feedsvc.ingest import urls
 from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
 from feedsvc.ingest.changes_api import changes_blueprint
@@ -37,6 +39,7 @@ from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
 from feedsvc.metrics import COLD, Metrics, are_shared
 from feedsvc.model import Clock, Site, utcnow
+from feedsvc.push.hub import hub_blueprint
 from feedsvc.render import renderings
 from feedsvc.store import Store, keep_doing
 
@@ -117,7 +120,19 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
 
     app.register_blueprint(request_ids_blueprint())
     app.register_blueprint(health_blueprint(store.is_ready))
-    app.register_blueprint(feeds_blueprint(store.read, kept, site, clock, config.max_age))
+    feeds = Feeds(store.read, kept, site, clock, config.max_age)
+    app.register_blueprint(feeds_blueprint(feeds, config.max_age))
+    if config.hub:
+        app.register_blueprint(
+            hub_blueprint(
+                store.subscriptions.request,
+                feeds.canonical,
+                urls.check,
+                Rate(config.rate_hub, config.workers).count,
+                status_of,
+                site.public_url,
+            )
+        )
     app.register_blueprint(pages_blueprint(store.read, kept, site, clock, config.max_age))
     api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
     declare(api, schemas, CategorySchema(), responses(site.public_url))
@@ -131,5 +146,6 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app, config, store, schemas)
+    register_push(app, Push(config, store, lambda path: feeds.answer(feeds.at(path))[0]))
     app.wsgi_app = Hot(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "render": set(),
     "deliver": {"select", "render"},
     "coming": {"ingest", "store"},
+    "push": set(),
     "cli": STAGES,
 }
 # Libraries that a stage must not know.
@@ -28,6 +29,7 @@ MUST_NOT_IMPORT = {
     "render": {"flask", "sqlalchemy", "requests", "marshmallow"},
     "deliver": {"sqlalchemy", "marshmallow", "nh3"},
     "coming": {"sqlalchemy", "flask"},
+    "push": {"sqlalchemy", "feedgen", "marshmallow"},
     "cli": set(),
 }
 
@@ -65,7 +67,7 @@ def test_every_stage_has_its_rules() -> None:
     assert set(MAY_IMPORT) == set(MUST_NOT_IMPORT) == STAGES
 
 
-COMMON = ("stamps", "access", "model", "query", "recurrence", "occurrences", "errors")
+COMMON = ("stamps", "access", "model", "query", "recurrence", "occurrences", "errors", "subscription")
 
 
 @pytest.mark.parametrize("name", COMMON)

@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from config import Config
 from feedsvc.cli import samples
 from feedsvc.cli.moving import export, import_
+from feedsvc.cli.push import deliver, subscriptions
 from feedsvc.cli.services import EXTENSION, Services, services
 from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.cli.tokens import token
@@ -37,7 +38,7 @@ def commands() -> None:
     """Publishes a portal's news and events as feeds."""
 
 
-for _command in (token, export, import_):
+for _command in (token, export, import_, deliver, subscriptions):
     commands.add_command(_command)
 
 

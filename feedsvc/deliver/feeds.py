@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
 from feedsvc import query, select
 from feedsvc.deliver.caching import A_DAY, Answer, respond
 from feedsvc.deliver.hot import address
-from feedsvc.deliver.kept import Kept
+from feedsvc.deliver.kept import Found, Kept
 from feedsvc.errors import NotFound, Renamed
 from feedsvc.model import Clock, Feed, Site
 from feedsvc.query import KINDS, FeedQuery, Selector
@@ -21,37 +23,65 @@ from feedsvc.render import FORMATS, render
 Snapshots = Callable[[], AbstractContextManager[select.Snapshot]]
 """Opens a snapshot of the store."""
 
+_PATH = re.compile(r"/feeds/([^/.]+)(?:/([^/]+))?\.([^/.]+)")
 
-def feeds_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> Blueprint:
-    """The feeds of both kinds, whole and by category."""
-    blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
-    @blueprint.get("/<kind>.<format>")
-    @blueprint.get("/<kind>/<selector>.<format>")
-    def feed(kind: str, format: str, selector: str | None = None) -> Response:
-        """One feed."""
+class Feeds:
+    """Every feed, as the answer to its address."""
+
+    def __init__(self, snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> None:
+        self._snapshots, self._kept, self.site = snapshots, kept, site
+        self._clock, self._max_age = clock, max_age
+
+    def query(
+        self, kind: str, format: str, selector: str | None, given: Mapping[str, Sequence[str]]
+    ) -> FeedQuery:
+        """The query that an address stands for, canonical.
+
+        :raises NotFound: there is no such kind or format.
+        :raises Malformed: a part cannot be read.
+        """
         if kind not in KINDS or format not in FORMATS or kind not in FORMATS[format].kinds:
             raise NotFound("There is no such feed.")
-        wanted = query.parse(kind, format, selector, request.args.to_dict(flat=False), site.language)
-        try:
-            if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
-                find(wanted)  # a category that there is not is no redirect
-                return moved(wanted)
-            answer, looked = kept.answer(address(request.environ), wanted.path, partial(make, wanted))
-        except Renamed as error:
-            return moved(replace(wanted, selector=Selector.parse(error.new)))
-        return respond(answer, request.environ, looked)
+        return query.parse(kind, format, selector, given, self.site.language)
 
-    def make(wanted: FeedQuery) -> Answer:
-        """The answer of a feed, rendered."""
-        looked = clock()
-        found = find(wanted)
+    def at(self, path: str) -> FeedQuery:
+        """The query of a path with its query string, in whatever spelling; raises as `query`."""
+        parts = urlsplit(path)
+        found = _PATH.fullmatch(unquote(parts.path))
+        if not found:
+            raise NotFound("There is no such feed.")
+        return self.query(found[1], found[3], found[2], parse_qs(parts.query, keep_blank_values=True))
+
+    def canonical(self, path: str) -> str:
+        """The canonical path of a feed that there is, whatever its spelling; raises as `at` and `answer`."""
+        wanted = self.at(path)
+        self.find(wanted)
+        return wanted.path
+
+    def answer(self, wanted: FeedQuery, address: str = "") -> Found:
+        """The answer of a feed, kept or made; an address leads to it from now on.
+
+        :raises NotFound: a category does not exist.
+        :raises Gone: one was retired.
+        :raises Renamed: one has another slug now.
+        """
+        return self._kept.answer(address or wanted.path, wanted.path, partial(self._make, wanted))
+
+    def find(self, wanted: FeedQuery) -> Feed:
+        """A feed as it stands now; raises as `answer`."""
+        with self._snapshots() as snapshot:
+            return select.feed(snapshot, wanted, self.site, self._clock())
+
+    def _make(self, wanted: FeedQuery) -> Answer:
+        looked = self._clock()
+        found = self.find(wanted)
         return Answer(
             render(found),
             FORMATS[wanted.format].media_type,
             found.updated,
             looked,
-            A_DAY if found.lasting else max_age,
+            A_DAY if found.lasting else self._max_age,
             found.due,
             headers_of(found),
             found.topics,
@@ -59,9 +89,25 @@ def feeds_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
             wanted.is_plain,
         )
 
-    def find(wanted: FeedQuery) -> Feed:
-        with snapshots() as snapshot:
-            return select.feed(snapshot, wanted, site, clock())
+
+def feeds_blueprint(feeds: Feeds, max_age: int) -> Blueprint:
+    """The feeds of both kinds, whole and by category."""
+    blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
+    site = feeds.site
+
+    @blueprint.get("/<kind>.<format>")
+    @blueprint.get("/<kind>/<selector>.<format>")
+    def feed(kind: str, format: str, selector: str | None = None) -> Response:
+        """One feed."""
+        wanted = feeds.query(kind, format, selector, request.args.to_dict(flat=False))
+        try:
+            if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
+                feeds.find(wanted)  # a category that there is not is no redirect
+                return moved(wanted)
+            answer, looked = feeds.answer(wanted, address(request.environ))
+        except Renamed as error:
+            return moved(replace(wanted, selector=Selector.parse(error.new)))
+        return respond(answer, request.environ, looked)
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:

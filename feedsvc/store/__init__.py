@@ -11,10 +11,13 @@ from feedsvc.model import Clock
 from feedsvc.stamps import Step, Topic
 from feedsvc.store import moving
 from feedsvc.store.database import Database
+from feedsvc.store.deliveries import Deliveries
+from feedsvc.store.hubs import Hubs
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
 from feedsvc.store.reader import IMPORT, Reader
+from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer, any_version
 
@@ -31,6 +34,9 @@ class Store:
         self.after_write: Callable[[], None] = lambda: None
         """What is called, by whoever wrote, when a write is stored."""
         self.tokens = Tokens(self._database, clock)
+        self.subscriptions = Subscriptions(self._database, clock)
+        self.deliveries = Deliveries(self._database, clock)
+        self.hubs = Hubs(self._database, clock)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:

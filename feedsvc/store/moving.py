@@ -18,8 +18,10 @@ from feedsvc.errors import Conflict, Malformed
 from feedsvc.store import tables
 from feedsvc.store.tables import REVISION, UTCDateTime, metadata
 
-STAYS = frozenset({"tokens", "retries"})
-"""What is not moved: secrets, and answers that are kept for a day."""
+STAYS = frozenset(
+    "tokens retries subscriptions subscription_requests pushed_feeds pushed_topics hubs".split()
+)
+"""What is not moved: secrets, answers that are kept for a day, and subscriptions, which are renewed."""
 
 MOVED = [table for table in metadata.sorted_tables if table.name not in STAYS]
 _HEAD, _END = "feedsvc", "end"

@@ -1,0 +1,122 @@
+"""`/hub`: where subscribers ask for a feed, or ask no more (WebSub §5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException, LengthRequired, MethodNotAllowed, UnsupportedMediaType
+
+from feedsvc.errors import FeedsvcError, Malformed, TooMany, Unavailable
+from feedsvc.subscription import SubscriptionRequest
+
+LONGEST, SHORTEST = 10 * 86400, 300
+"""Seconds of a lease: at most, also where none is asked for, and at least."""
+
+_MOST_BYTES = 16 * 1024
+_MODES = ("subscribe", "unsubscribe")
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def hub_blueprint(
+    keep: Callable[[SubscriptionRequest], None],
+    topic: Callable[[str], str],
+    check_url: Callable[[str], str],
+    count: Callable[[str], None],
+    status_of: Callable[[FeedsvcError], int],
+    public_url: str,
+) -> Blueprint:
+    """The hub's door; whoever delivers asks the callback then.
+
+    :param keep: takes what was asked for.
+    :param topic: the canonical path of a feed's; raises where there is no such feed.
+    :param check_url: raises a ValueError for what is no URL to call.
+    :param count: counts a request of an address; raises where there are too many.
+    """
+    blueprint = Blueprint("hub", __name__)
+
+    @blueprint.route("/hub", methods=_METHODS)
+    def hub() -> Response:
+        """Take a request to subscribe or to unsubscribe."""
+        count(request.remote_addr or "")
+        _check_form()
+        mode, asked, callback = (_one(f"hub.{name}") for name in ("mode", "topic", "callback"))
+        if mode not in _MODES:
+            raise Malformed("hub.mode must be subscribe or unsubscribe.")
+        path = _path(asked)
+        host = _host(callback)
+        secret = _one("hub.secret") or None
+        if secret and (len(secret.encode()) >= 200 or not secret.isprintable() or "\ufffd" in secret):
+            raise Malformed("hub.secret must be printable UTF-8 text of less than 200 bytes.")
+        lease = _lease(_one("hub.lease_seconds")) if mode == "subscribe" else 0
+        keep(SubscriptionRequest(path, callback, host, mode, secret, lease))
+        return _plain("The callback will be asked whether this is meant.", 202)
+
+    def _path(asked: str) -> str:
+        if not asked.startswith(f"{public_url}/"):
+            raise Malformed(f"hub.topic must be the URL of a feed of this service, {public_url}/feeds/…")
+        canonical = topic(asked.removeprefix(public_url))
+        if public_url + canonical != asked:
+            raise Malformed(f"hub.topic is not in its canonical spelling, which is {public_url}{canonical}")
+        return canonical
+
+    def _host(callback: str) -> str:
+        try:
+            check_url(callback)
+            if not callback.isascii() or "#" in callback:
+                raise ValueError("Only ASCII, and without a fragment.")
+        except ValueError as error:
+            raise Malformed(f"hub.callback must be an absolute http(s) URL: {error}") from None
+        if _origin(callback) == _origin(public_url):
+            raise Malformed("hub.callback is this service itself.")
+        return _origin(callback)[0]
+
+    @blueprint.errorhandler(FeedsvcError)
+    def ours(error: FeedsvcError) -> Response:
+        answer = _plain(str(error), status_of(error))
+        if isinstance(error, (TooMany, Unavailable)):
+            answer.headers["Retry-After"] = str(error.seconds if isinstance(error, TooMany) else 5)
+        return answer
+
+    @blueprint.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        answer = _plain(error.description or error.name, error.code or 500)
+        answer.headers.extend((n, v) for n, v in error.get_headers() if n == "Allow")
+        return answer
+
+    return blueprint
+
+
+def _check_form() -> None:
+    """See that the body is a form, of a length that is known and small."""
+    if request.method != "POST":
+        raise MethodNotAllowed(["POST"], "This is a WebSub hub; it is spoken to by POST.")
+    if request.content_length is None:
+        raise LengthRequired("A body needs a Content-Length.")
+    if request.mimetype != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
+        raise UnsupportedMediaType("The body must be application/x-www-form-urlencoded.")
+    request.max_content_length = _MOST_BYTES
+
+
+def _one(name: str) -> str:
+    """A parameter's value, or nothing; names that are not known here are ignored."""
+    values = request.form.getlist(name)
+    if len(values) > 1:
+        raise Malformed(f"{name} is given twice.")
+    return values[0] if values else ""
+
+
+def _lease(text: str) -> int:
+    if text and not (text.isascii() and text.isdecimal()):
+        raise Malformed("hub.lease_seconds must be a whole number of seconds.")
+    return min(max(int(text[:12]), SHORTEST), LONGEST) if text else LONGEST
+
+
+def _origin(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[parts.scheme]
+
+
+def _plain(text: str, status: int) -> Response:
+    return Response(text + "\n", status, mimetype="text/plain", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,121 @@
+"""What is said to subscribers and to other hubs (WebSub §5, §7)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import time
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from feedsvc.push.outward import Outward, Unreachable
+from feedsvc.query import PUSHED, FeedQuery, Selector
+from feedsvc.stamps import Topic
+from feedsvc.subscription import Delivery, Notice, Outcome, SubscriptionRequest
+
+FIRST_RETRY, LAST_RETRY = 10.0, 3600.0
+"""Seconds until a delivery that has failed is tried again, at first and at last."""
+
+FORM = "application/x-www-form-urlencoded"
+_URLS_AT_ONCE = 100
+_random = secrets.SystemRandom()
+_log = logging.getLogger(__name__)
+
+
+class Answer(Protocol):
+    """A feed as it is answered; `deliver.Answer` is one."""
+
+    @property
+    def etag(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def topics(self) -> frozenset[Topic]: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def due(self) -> datetime | None: ...
+
+
+class Post:
+    """Speaks for the hub at a public URL."""
+
+    def __init__(self, outward: Outward, public_url: str) -> None:
+        self._outward, self._public_url = outward, public_url
+
+    async def __aenter__(self) -> Post:
+        await self._outward.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._outward.__aexit__(*error)
+
+    async def deliver(self, delivery: Delivery, answer: Answer) -> Outcome:
+        """Send a feed to a subscriber (WebSub §7), signed where it has given a secret (§7.1)."""
+        headers = [("Content-Type", f"{answer.media_type}; charset=utf-8")]
+        headers.append(("Link", ", ".join(value for name, value in answer.headers if name == "Link")))
+        if delivery.secret:
+            digest = hmac.new(delivery.secret.encode(), answer.body, hashlib.sha256).hexdigest()
+            headers.append(("X-Hub-Signature", f"sha256={digest}"))
+        begun, status = time.monotonic(), 0
+        try:
+            status = (await self._outward.call("POST", delivery.callback, headers, answer.body)).status
+            said = f"answered {status}"
+        except Unreachable as error:
+            said = str(error)
+        spent = (time.monotonic() - begun) * 1000
+        _log.info("%s to %s: %s, %.0f ms", delivery.path, delivery.host, said, spent)
+        if 200 <= status < 300:
+            return Outcome(delivery, etag=answer.etag)
+        return Outcome(delivery, retry=None if status == 410 else retry(delivery.failures))
+
+    async def ask(self, request: SubscriptionRequest) -> bool:
+        """Whether a callback confirms what was asked (WebSub §5.3); what was denied, it is told (§5.2)."""
+        challenge = secrets.token_urlsafe(32)
+        said = {"hub.mode": request.mode, "hub.topic": self._public_url + request.path}
+        said |= {"hub.reason": request.reason} if request.mode == "denied" else {"hub.challenge": challenge}
+        said |= {"hub.lease_seconds": str(request.lease)} if request.mode == "subscribe" else {}
+        sign = "&" if "?" in request.callback else "?"
+        confirmed = False
+        try:
+            reply = await self._outward.call("GET", f"{request.callback}{sign}{urlencode(said)}")
+            confirmed = 200 <= reply.status < 300 and reply.body == challenge.encode()
+            found = "confirmed" if confirmed else f"answered {reply.status}, without the challenge alone"
+        except Unreachable as error:
+            found = str(error)
+        _log.info("%s of %s by %s: %s", request.mode, request.path, request.host, found)
+        return confirmed
+
+    async def tell(self, notice: Notice) -> bool:
+        """Whether another hub takes note of which of its feeds have changed."""
+        urls = [
+            self._public_url + FeedQuery(kind, format, Selector.of([slug] if slug else [])).path
+            for kind, slug in notice.moved
+            for format in PUSHED
+        ]
+        try:
+            for first in range(0, len(urls), _URLS_AT_ONCE):
+                said = [("hub.mode", "publish")]
+                said += [("hub.url", url) for url in urls[first : first + _URLS_AT_ONCE]]
+                form = urlencode(said).encode()
+                reply = await self._outward.call("POST", notice.hub, [("Content-Type", FORM)], form)
+                _log.info("%s changed feeds to %s: answered %s", len(said) - 1, notice.hub, reply.status)
+                if not 200 <= reply.status < 300:
+                    return False
+        except Unreachable as error:
+            _log.info("changed feeds to %s: %s", notice.hub, error)
+            return False
+        return True
+
+
+def retry(failures: int) -> timedelta:
+    """After how long another try is made: twice as long each time, up to an hour, and never all at once."""
+    seconds = min(FIRST_RETRY * 2 ** min(failures, 20), LAST_RETRY)
+    return timedelta(seconds=seconds * _random.uniform(0.5, 1.5))

@@ -1,0 +1,27 @@
+"""gunicorn's settings for `make run`: those of `make serve`, and one `deliver` beside, from start to end."""
+
+import subprocess
+import sys
+from typing import Any
+
+from feedsvc import gunicorn_conf
+
+globals().update({name: value for name, value in vars(gunicorn_conf).items() if name[0] != "_"})
+
+_beside: list["subprocess.Popen[bytes]"] = []
+
+
+def when_ready(server: Any) -> None:
+    """Start it; it ends by itself where this process is killed."""
+    _beside.append(subprocess.Popen([sys.executable, "-m", "feedsvc", "deliver", "--with-parent"]))
+
+
+def on_exit(server: Any) -> None:
+    """Stop it, and wait until it has stopped."""
+    for process in _beside:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()  # which loses nothing
+    gunicorn_conf.on_exit(server)

@@ -1,0 +1,132 @@
+"""Which feeds changed, and who is to be sent them; what is claimed and not reported comes again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedsvc.model import Clock
+from feedsvc.store.database import Database
+from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscriptions
+from feedsvc.store.tables import ledger, topics
+from feedsvc.subscription import Delivery, Outcome, PushedFeed
+
+CLAIM = timedelta(seconds=30)
+"""How long work is left to who has claimed it."""
+
+_A_CLAIM = 64
+
+
+class Deliveries:
+    """The deliveries that a database calls for."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def claim_feeds(self, after: int, pause: timedelta, limit: int) -> tuple[list[str], int]:
+        """Feeds with subscribers that may have changed, for the length of the pause nobody else's.
+
+        :param after: a step up to which all was looked at.
+        :returns: the canonical paths, and the step up to which all was looked at now.
+        """
+        now, feeds = self._clock(), pushed_feeds.c
+        moved = (
+            sa.select(feeds.path)
+            .join(pushed_topics, pushed_topics.c.path == feeds.path)
+            .join(
+                topics,
+                sa.and_(
+                    topics.c.kind == pushed_topics.c.kind,
+                    topics.c.category_id == pushed_topics.c.category_id,
+                ),
+            )
+            .where(topics.c.seq > after, topics.c.seq > feeds.seq)
+        )
+        ended = sa.select(feeds.path).where(feeds.due <= now)
+        with self._database.read() as connection:
+            step: int = connection.scalar(sa.select(ledger.c.seq)) or 0
+            candidates = set(connection.scalars(moved.union(ended).limit(8 * limit)))
+        if not candidates:
+            return [], step
+        mine = (
+            sa.select(feeds.path)
+            .where(feeds.path.in_(candidates), feeds.looked <= now - pause)
+            .order_by(feeds.looked)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        claim = pushed_feeds.update().where(feeds.path.in_(mine)).values(looked=now).returning(feeds.path)
+        with self._database.write() as connection:
+            return list(connection.scalars(claim)), after
+
+    def note(self, feed: PushedFeed) -> None:
+        """Keep how a feed is now; what its subscribers do not have waits for them."""
+        now = self._clock()
+        known = sa.and_(pushed_feeds.c.path == feed.path, pushed_feeds.c.seq <= feed.seq)
+        state = {"etag": feed.etag, "seq": feed.seq, "due": feed.due}
+        behind = sa.and_(subscriptions.c.path == feed.path, subscriptions.c.etag != feed.etag)
+        wanted = {
+            "wanted": feed.etag,
+            "waits": sa.func.coalesce(subscriptions.c.waits, sa.literal(now, subscriptions.c.waits.type)),
+            "due": sa.func.coalesce(subscriptions.c.due, sa.literal(now, subscriptions.c.due.type)),
+        }
+        with self._database.write() as connection:
+            if connection.execute(pushed_feeds.update().where(known).values(state)).rowcount:
+                connection.execute(subscriptions.update().where(behind).values(wanted))
+
+    def claim_deliveries(self, limit: int, busy: Mapping[str, int], a_host: int) -> list[Delivery]:
+        """What is to be delivered now, for the next 30 seconds nobody else's.
+
+        :param busy: how many are under way to each host.
+        :param a_host: how many may be, at most.
+        """
+        now, of = self._clock(), subscriptions.c
+        full = [host for host, count in busy.items() if count >= a_host]
+        due = sa.select(of.id, of.host).where(of.due <= now, of.expires > now, of.host.not_in(full))
+        due = due.order_by(of.due).limit(min(limit, _A_CLAIM))
+        if not found(self._database, due):
+            return []
+        with self._database.write() as connection:
+            mine, counts = [], Counter(busy)
+            for row in connection.execute(due.with_for_update(skip_locked=True)):
+                counts[row.host] += 1
+                mine += [row.id] if counts[row.host] <= a_host else []
+            claim = subscriptions.update().where(of.id.in_(mine)).values(due=now + CLAIM)
+            claim = claim.returning(of.id, of.path, of.callback, of.host, of.secret, of.wanted, of.failures)
+            return [Delivery(**row) for row in connection.execute(claim).mappings()] if mine else []
+
+    def report(self, outcomes: Collection[Outcome]) -> None:
+        """Keep what became of deliveries."""
+        of, now = subscriptions.c, self._clock()
+        newest = of.wanted == sa.bindparam("seen")  # nothing came up while it was under way
+        done, failed, gone = [], [], []
+        for outcome in outcomes:
+            key = {"key": outcome.delivery.id}
+            if outcome.etag:
+                done.append({**key, "tag": outcome.etag, "seen": outcome.delivery.wanted})
+            elif outcome.retry is not None:
+                count = outcome.delivery.failures + 1
+                failed.append({**key, "count": count, "then": now + outcome.retry})
+            else:
+                gone.append(outcome.delivery.id)
+        mine = subscriptions.update().where(of.id == sa.bindparam("key"))
+        with self._database.write() as connection:
+            if done:
+                values = {"etag": sa.bindparam("tag"), "failures": 0}
+                values |= {name: sa.case((newest, None), else_=now) for name in ("due", "waits")}
+                connection.execute(mine.values(values), done)
+            if failed:
+                values = {"failures": sa.bindparam("count"), "due": sa.bindparam("then")}
+                connection.execute(mine.values(values), failed)
+            if gone:
+                connection.execute(subscriptions.delete().where(of.id.in_(gone)))
+
+
+def found(database: Database, wanted: sa.Select[Any]) -> bool:
+    """Whether a look that disturbs no writer finds something."""
+    with database.read() as connection:
+        return connection.execute(wanted.limit(1)).first() is not None

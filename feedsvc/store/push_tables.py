@@ -1,0 +1,78 @@
+"""The tables of push; `migrations/` makes them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table
+
+from feedsvc.store.tables import KEY, UTCDateTime, metadata
+
+pushed_feeds = Table(
+    # The feeds that have subscribers, as they were when they were last looked at.
+    "pushed_feeds",
+    metadata,
+    Column("path", KEY, primary_key=True),  # canonical, with its query
+    Column("etag", sa.String, nullable=False),
+    Column("seq", sa.BigInteger, nullable=False),  # the last step of its topics then
+    Column("looked", UTCDateTime, nullable=False),
+    Column("due", UTCDateTime),  # when it changes by itself
+)
+Index("ix_pushed_feeds_due", pushed_feeds.c.due)
+
+pushed_topics = Table(
+    # The topics that each of them depends on.
+    "pushed_topics",
+    metadata,
+    Column("path", KEY, primary_key=True),
+    Column("kind", KEY, primary_key=True),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
+)
+Index("ix_pushed_topics_topic", pushed_topics.c.kind, pushed_topics.c.category_id)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", KEY, primary_key=True),  # a hash of callback and path, which are too long for an index
+    Column("path", KEY, nullable=False),
+    Column("callback", KEY, nullable=False),
+    Column("host", KEY, nullable=False),
+    Column("secret", sa.String),
+    Column("since", UTCDateTime, nullable=False),
+    Column("expires", UTCDateTime, nullable=False),
+    Column("etag", sa.String, nullable=False),  # of what was delivered last
+    Column("wanted", sa.String, nullable=False),  # of the newest that is known
+    Column("waits", UTCDateTime),  # since when something waits to be delivered
+    Column("due", UTCDateTime),  # when it is tried next, or again where who has claimed it died
+    Column("failures", sa.Integer, nullable=False),  # in a row
+)
+Index("ix_subscriptions_path", subscriptions.c.path)
+Index("ix_subscriptions_host", subscriptions.c.host)
+Index("ix_subscriptions_expires", subscriptions.c.expires)
+Index("ix_subscriptions_due", subscriptions.c.due)
+
+subscription_requests = Table(
+    # What a callback is still to be asked, or told.
+    "subscription_requests",
+    metadata,
+    Column("id", KEY, primary_key=True),  # the subscription's
+    Column("path", KEY, nullable=False),
+    Column("callback", KEY, nullable=False),
+    Column("host", KEY, nullable=False),
+    Column("mode", sa.String, nullable=False),  # subscribe, unsubscribe, denied
+    Column("secret", sa.String),
+    Column("lease", sa.Integer, nullable=False),  # seconds
+    Column("reason", sa.String, nullable=False),
+    Column("due", UTCDateTime, nullable=False),
+)
+Index("ix_subscription_requests_host", subscription_requests.c.host)
+Index("ix_subscription_requests_due", subscription_requests.c.due)
+
+hubs = Table(
+    # Other hubs, and the step of the ledger up to which each was told.
+    "hubs",
+    metadata,
+    Column("url", KEY, primary_key=True),
+    Column("seq", sa.BigInteger, nullable=False),
+    Column("due", UTCDateTime, nullable=False),
+    Column("failures", sa.Integer, nullable=False),
+)

@@ -1,0 +1,192 @@
+"""Subscriptions, and what their callbacks are to be asked before there is one, or told at its end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Forbidden, NotFound
+from feedsvc.model import Clock
+from feedsvc.store.database import Database
+from feedsvc.store.deliveries import CLAIM, found
+from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscription_requests, subscriptions
+from feedsvc.store.tables import ledger
+from feedsvc.subscription import PushedFeed, SubscriptionRequest
+
+MOST_A_HOST = 100
+"""Subscriptions of one host's callbacks at most."""
+
+_requests = subscription_requests.c
+
+
+class Subscriptions:
+    """The subscriptions of a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def request(self, wanted: SubscriptionRequest) -> None:
+        """Keep a request until the callback was asked; it takes the place of one for the same subscription.
+
+        :raises Forbidden: the callback's host has too many.
+        """
+        id, now = _id(wanted.callback, wanted.path), self._clock()
+        with self._database.write() as connection:
+            if wanted.mode == "subscribe":
+                known = (
+                    sa.select(table.c.id).where(table.c.host == wanted.host, table.c.id != id)
+                    for table in (subscriptions, subscription_requests)
+                )
+                if (connection.scalar(_count(sa.union(*known).subquery())) or 0) >= MOST_A_HOST:
+                    raise Forbidden(f"{wanted.host} has {MOST_A_HOST} subscriptions already.")
+            connection.execute(subscription_requests.delete().where(_requests.id == id))
+            connection.execute(subscription_requests.insert(), {**asdict(wanted), "id": id, "due": now})
+
+    def claim_requests(self, limit: int) -> list[SubscriptionRequest]:
+        """Requests whose callbacks are to be asked now, for the next 30 seconds nobody else's."""
+        now = self._clock()
+        due = sa.select(_requests.id).where(_requests.due <= now).order_by(_requests.due).limit(limit)
+        if not found(self._database, due):
+            return []
+        claim = (
+            subscription_requests.update()
+            .where(_requests.id.in_(due.with_for_update(skip_locked=True)))
+            .values(due=now + CLAIM)
+            .returning(*(c for c in _requests if c.name != "id"))
+        )
+        with self._database.write() as connection:
+            return [SubscriptionRequest(**row) for row in connection.execute(claim).mappings()]
+
+    def close(self, done: SubscriptionRequest) -> None:
+        """End a request whose callback has not confirmed it, or was told."""
+        with self._database.write() as connection:
+            _take(connection, done)
+
+    def unsubscribe(self, done: SubscriptionRequest) -> None:
+        """End a subscription as its callback has confirmed."""
+        with self._database.write() as connection:
+            if id := _take(connection, done):
+                connection.execute(subscriptions.delete().where(subscriptions.c.id == id))
+
+    def subscribe(self, done: SubscriptionRequest, feed: PushedFeed) -> None:
+        """Make or renew a subscription as its callback has confirmed; `feed` is how that is now."""
+        now = self._clock()
+        values = {"secret": done.secret, "expires": now + timedelta(seconds=done.lease), "failures": 0}
+        # Who renews is there again: what waits is tried at once.
+        retried = sa.case((subscriptions.c.waits.is_not(None), now))
+        with self._database.write() as connection:
+            connection.execute(sa.select(ledger.c.id).with_for_update())  # see `tidy`
+            id = _take(connection, done)
+            renewed = subscriptions.update().where(subscriptions.c.id == id)
+            if not id or connection.execute(renewed.values({**values, "due": retried})).rowcount:
+                return
+            etag = _watched(connection, feed, now)
+            row = {"id": id, "path": done.path, "callback": done.callback, "host": done.host, "since": now}
+            connection.execute(subscriptions.insert(), {**row, **values, "etag": etag, "wanted": etag})
+
+    def end(self, path: str, reason: str) -> None:
+        """End the subscriptions of a feed that there is no longer; each callback is told."""
+        self.drop(subscriptions.c.path == path, reason)
+
+    def drop(self, which: sa.ColumnElement[bool], reason: str) -> int:
+        """End some subscriptions, and have their callbacks told so (WebSub §5.2); returns how many."""
+        columns = ("id", "path", "callback", "host")
+        told = sa.select(
+            *(subscriptions.c[name] for name in columns),
+            *(sa.literal("denied"), sa.literal(0), sa.literal(reason)),
+            sa.literal(self._clock(), _requests.due.type),
+        ).where(which)
+        names = [*columns, "mode", "lease", "reason", "due"]
+        with self._database.write() as connection:
+            ids = sa.select(subscriptions.c.id).where(which)
+            connection.execute(subscription_requests.delete().where(_requests.id.in_(ids)))
+            connection.execute(subscription_requests.insert().from_select(names, told))
+            return connection.execute(subscriptions.delete().where(which)).rowcount
+
+    def tidy(self) -> None:
+        """End what has expired, and cease to look after feeds that have no subscriber left."""
+        with self._database.write() as connection:
+            connection.execute(subscriptions.delete().where(subscriptions.c.expires <= self._clock()))
+        with self._database.write() as connection:
+            # Nobody subscribes in between, who would rely on a feed's being looked after.
+            connection.execute(sa.select(ledger.c.id).with_for_update())
+            for table in (pushed_feeds, pushed_topics):
+                used = sa.exists().where(subscriptions.c.path == table.c.path)
+                connection.execute(table.delete().where(~used))
+
+    def all(self) -> Iterable[sa.RowMapping]:
+        """Every subscription but for its secret, by feed and callback."""
+        of = subscriptions.c
+        wanted = sa.select(*(c for c in of if c.name not in ("secret", "etag", "wanted")))
+        with self._database.read() as connection:
+            yield from (
+                connection.execution_options(yield_per=500)
+                .execute(wanted.order_by(of.path, of.callback))
+                .mappings()
+            )
+
+    def drop_callback(self, callback: str) -> int:
+        """End the subscriptions of a callback's URL, or of all that begin with it; returns how many.
+
+        :raises NotFound: there is none.
+        """
+        count = self.drop(
+            subscriptions.c.callback.startswith(callback, autoescape=True), "The operator has ended it."
+        )
+        if not count:
+            raise NotFound(f"There is no subscription of {callback}.")
+        return count
+
+    def counts(self) -> dict[str, float]:
+        """How many subscriptions and requests there are, wait, and fail; and for how many seconds the
+        oldest waits."""
+        of, now = subscriptions.c, self._clock()
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(
+                    *(sa.func.count(), sa.func.count(of.waits), sa.func.min(of.waits)),
+                    sa.func.count().filter(of.failures > 0),
+                ).select_from(subscriptions)
+            ).one()
+            requests = connection.scalar(_count(subscription_requests)) or 0
+        oldest = (now - row[2]).total_seconds() if row[2] else 0.0
+        return {
+            "subscriptions": row[0],
+            "requests": requests,
+            "waiting": row[1],
+            "failing": row[3],
+            "oldest": oldest,
+        }
+
+
+def _watched(connection: sa.Connection, feed: PushedFeed, now: datetime) -> str:
+    """Begin to look after a feed, unless that is done already; returns its ETag as it is known."""
+    known: str | None = connection.scalar(
+        sa.select(pushed_feeds.c.etag).where(pushed_feeds.c.path == feed.path)
+    )
+    if known:
+        return known
+    row = {"path": feed.path, "etag": feed.etag, "seq": feed.seq, "looked": now, "due": feed.due}
+    connection.execute(pushed_feeds.insert(), row)
+    rows = [{"path": feed.path, "kind": kind, "category_id": key} for kind, key in feed.topics]
+    connection.execute(pushed_topics.insert(), rows)
+    return feed.etag
+
+
+def _take(connection: sa.Connection, done: SubscriptionRequest) -> str | None:
+    """Delete a request that was claimed; returns its id, or None where another has taken its place."""
+    id = _id(done.callback, done.path)
+    mine = sa.and_(_requests.id == id, _requests.due == done.due)
+    return id if connection.execute(subscription_requests.delete().where(mine)).rowcount else None
+
+
+def _id(callback: str, path: str) -> str:
+    return hashlib.sha256(f"{callback} {path}".encode()).hexdigest()
+
+
+def _count(table: sa.FromClause) -> sa.Select[int]:
+    return sa.select(sa.func.count()).select_from(table)

@@ -1,0 +1,111 @@
+"""A hub with a courier beside it, and a subscriber."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from feedsvc.cli.push import push_of
+from feedsvc.model import utcnow
+from feedsvc.push.courier import Courier
+from feedsvc.push.outward import Outward
+from feedsvc.push.post import Post
+from feedsvc.store import Store
+from tests.clocks import Clock
+from tests.push.subscriber import Subscriber, subscribing
+
+PUBLIC = "https://feeds.example"
+
+
+class Ticking(Clock):
+    """Goes on by itself, and can be put forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utcnow() + self._ahead
+
+    def forward(self, **duration: float) -> None:
+        self._ahead += timedelta(**duration)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Ticking()
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    with subscribing() as found:
+        yield found
+
+
+@contextmanager
+def delivering(app: Flask, outward: Outward | None = None) -> Iterator[None]:
+    """A courier at work, in a thread."""
+    push, stop = push_of(app), threading.Event()
+    store: Store = push.store
+    post = Post(outward or Outward("test", private=True, seconds=2), PUBLIC)
+    store.hubs.know(push.config.hubs)
+    courier = Courier(store.deliveries, store.subscriptions, store.hubs, push.answer, store.settle, post)
+    thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture
+def courier(app: Flask) -> Iterator[None]:
+    with delivering(app):
+        yield
+
+
+Ask = Callable[..., TestResponse]
+"""Sends a form to the hub: names with `_` for the `.` after `hub`; a topic by its path."""
+
+
+def asking(client: FlaskClient) -> Ask:
+    def ask(topic: str, callback: str, mode: str = "subscribe", **more: Any) -> TestResponse:
+        form = {"hub.mode": mode, "hub.topic": PUBLIC + topic, "hub.callback": callback}
+        return client.post("/hub", data=form | {f"hub.{name}": value for name, value in more.items()})
+
+    return ask
+
+
+@pytest.fixture
+def ask(client: FlaskClient) -> Ask:
+    return asking(client)
+
+
+@pytest.fixture
+def subscribe(ask: Ask, store: Store, subscriber: Subscriber) -> Callable[..., str]:
+    """Subscribe a callback to a topic, and wait until that is so; returns the callback's path."""
+
+    def run(topic: str, path: str, host: str = "127.0.0.1", **more: Any) -> str:
+        answer = ask(topic, subscriber.url(path, host), **more)
+        assert answer.status_code == 202, answer.text
+        until(lambda: any(one.callback == subscriber.url(path, host) for one in store.subscriptions.all()))
+        return path
+
+    return run
+
+
+def until(true: Callable[[], object], within: float = 5) -> None:
+    """Wait for something to be so."""
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
