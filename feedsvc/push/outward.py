@@ -9,10 +9,11 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from errno import EACCES
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
 
-from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict
@@ -24,7 +25,7 @@ SECONDS = 10.0
 READ = 64 * 1024
 """The bytes of an answer that are read at most."""
 
-_RELAYS = ip_network("192.88.99.0/24")  # to 6to4, which leads on to anywhere
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))  # of protocols; relays to 6to4
 _UNICAST = IPv6Network("2000::/3")
 _TUNNELS = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))  # Teredo, 6to4
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -50,7 +51,7 @@ def is_public(address: str) -> bool:
             found = IPv4Address(int(found) & 0xFFFFFFFF)
         elif found not in _UNICAST or any(found in tunnel for tunnel in _TUNNELS):
             return False
-    return found.is_global and not found.is_multicast and found not in _RELAYS
+    return found.is_global and not found.is_multicast and not any(found in special for special in _SPECIAL)
 
 
 class Outward:
@@ -114,7 +115,7 @@ class Outward:
                 return Reply(response.status, bytes(read))
         except TimeoutError:
             raise Unreachable(f"no answer within {self._seconds:g} seconds") from None
-        except (ClientError, OSError, ValueError) as error:
+        except Exception as error:  # whatever a stranger's answer makes go wrong
             raise Unreachable(str(error) or type(error).__name__) from error
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
@@ -124,5 +125,5 @@ class Outward:
         """
         family, kind, protocol, _, target = address
         if not self._private and not is_public(str(target[0])):
-            raise PermissionError("the address is not public")
+            raise PermissionError(EACCES, "the address is not public")
         return socket.socket(family, kind, protocol)
