@@ -47,7 +47,7 @@ def hub_blueprint(
         path = _path(asked)
         host = _host(callback)
         secret = _one("hub.secret") or None
-        if secret and (len(secret.encode()) >= 200 or not secret.isprintable() or "\ufffd" in secret):
+        if secret and (len(secret.encode()) >= 200 or not secret.isprintable()):
             raise Malformed("hub.secret must be printable UTF-8 text of less than 200 bytes.")
         lease = _lease(_one("hub.lease_seconds")) if mode == "subscribe" else 0
         keep(SubscriptionRequest(path, callback, host, mode, secret, lease))
@@ -119,4 +119,5 @@ def _origin(url: str) -> tuple[str, int]:
 
 
 def _plain(text: str, status: int) -> Response:
-    return Response(text + "\n", status, mimetype="text/plain", headers={"Cache-Control": "no-store"})
+    text = " ".join(text.split()) + "\n"
+    return Response(text, status, mimetype="text/plain", headers={"Cache-Control": "no-store"})
