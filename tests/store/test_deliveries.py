@@ -1,0 +1,216 @@
+"""The queue of push in the database: claims that nobody shares, that run out, and lose nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from feedsvc.errors import Forbidden
+from feedsvc.store import Store
+from feedsvc.store.deliveries import CLAIM
+from feedsvc.store.subscriptions import MOST_A_HOST
+from feedsvc.subscription import Delivery, Outcome, PushedFeed, SubscriptionRequest
+from tests.clocks import Clock
+from tests.conftest import Editor
+
+PATH = "/feeds/news.rss"
+PAUSE = timedelta(seconds=1)
+FEED = PushedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
+
+
+def subscribe(store: Store, number: int, host: str = "a.example", feed: PushedFeed = FEED) -> None:
+    store.subscriptions.request(
+        SubscriptionRequest(feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600)
+    )
+    (request,) = store.subscriptions.claim_requests(10)
+    store.subscriptions.subscribe(request, feed)
+
+
+def changed(store: Store, etag: str, seq: int = 1) -> None:
+    store.deliveries.note(replace(FEED, etag=etag, seq=seq))
+
+
+def claim(store: Store, limit: int = 50, **busy: int) -> list[Delivery]:
+    return store.deliveries.claim_deliveries(limit, Counter(busy), 20)
+
+
+def waiting(store: Store) -> float:
+    return store.subscriptions.counts()["waiting"]
+
+
+def test_what_is_claimed_comes_again_unless_it_is_reported(store: Store, clock: Clock) -> None:
+    subscribe(store, 1)
+    subscribe(store, 2)
+    assert claim(store) == []
+    changed(store, "v1")
+    first = claim(store)
+    assert len(first) == 2
+    assert claim(store) == []
+    store.deliveries.report([Outcome(first[0], etag="v1")])
+    clock.now += CLAIM
+    assert claim(store) == [first[1]]
+    store.deliveries.report([Outcome(first[1], retry=timedelta(seconds=60))])
+    clock.now += CLAIM
+    assert claim(store) == []
+    clock.now += CLAIM
+    (again,) = claim(store)
+    assert again == replace(first[1], failures=1)
+    store.deliveries.report([Outcome(again)])
+    assert [one.callback for one in store.subscriptions.all()] == [first[0].callback]
+
+
+def test_a_change_while_it_is_under_way_is_sent_too(store: Store, clock: Clock) -> None:
+    subscribe(store, 1)
+    changed(store, "v1")
+    (one,) = claim(store)
+    changed(store, "v2", 2)
+    assert claim(store) == []
+    store.deliveries.report([Outcome(one, etag="v1")])
+    (two,) = claim(store)
+    assert two.wanted == "v2"
+    changed(store, "v3", 3)
+    store.deliveries.report([Outcome(two, etag="v3")])  # it was made after that change
+    (three,) = claim(store)
+    store.deliveries.report([Outcome(three, etag="v3")])
+    assert (claim(store), waiting(store)) == ([], 0)
+
+
+def test_who_has_the_newest_is_left_alone(store: Store) -> None:
+    subscribe(store, 1)
+    changed(store, "v2", 2)
+    (one,) = claim(store)
+    store.deliveries.report([Outcome(one, etag="v2")])
+    changed(store, "v2", 3)  # its topics have moved, and its bytes have not
+    changed(store, "v1", 1)  # from one who was slow
+    assert (claim(store), waiting(store)) == ([], 0)
+
+
+def test_no_host_takes_more_than_its_share(store: Store) -> None:
+    for number in range(30):
+        subscribe(store, number, "a.example")
+    subscribe(store, 1, "b.example")
+    changed(store, "v1")
+    got = Counter(one.host for one in claim(store))
+    assert got == {"a.example": 20, "b.example": 1}
+    assert claim(store, **{"a.example": 20}) == []
+    assert len(claim(store, **{"a.example": 15})) == 5
+
+
+def test_many_claim_side_by_side_and_share_nothing(store: Store) -> None:
+    hosts = [f"{number}.example" for number in range(8)]
+    for number in range(96):
+        subscribe(store, number, hosts[number % 8])
+    changed(store, "v1")
+    claims: list[str] = []
+
+    def work() -> None:
+        while got := claim(store, 7):
+            claims.extend(one.id for one in got)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claims) == len(set(claims)) == 96
+
+
+def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
+    store: Store, editor: Editor, clock: Clock
+) -> None:
+    seen = store.deliveries.claim_feeds(0, PAUSE, 8)[1]
+    subscribe(store, 1, feed=replace(FEED, seq=seen))
+    clock.now += PAUSE
+    assert store.deliveries.claim_feeds(0, PAUSE, 8) == ([], seen)
+    editor.put("/articles/a", {"title": "Một"})
+    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([PATH], seen)
+    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([], seen), "it is another's; who waits, waits"
+    clock.now += PAUSE
+    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([PATH], seen), "who had claimed it has died"
+    changed(store, "v1", seen + 1)
+    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([], seen + 1)
+    editor.put("/events/b", {"title": "Hội", "start": "2090-01-01"})
+    clock.now += PAUSE
+    assert store.deliveries.claim_feeds(seen + 1, PAUSE, 8) == ([], seen + 2)
+
+
+def test_a_feed_that_changes_by_itself_is_looked_at_then(store: Store, clock: Clock) -> None:
+    subscribe(store, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
+    clock.forward(seconds=59)
+    assert store.deliveries.claim_feeds(0, PAUSE, 8)[0] == []
+    clock.forward(seconds=1)
+    assert store.deliveries.claim_feeds(0, PAUSE, 8)[0] == [PATH]
+
+
+def test_only_so_many_of_a_host_and_requests_count(store: Store) -> None:
+    for number in range(MOST_A_HOST - 1):
+        subscribe(store, number)
+    ask = SubscriptionRequest(PATH, "https://a.example/x", "a.example", "subscribe")
+    store.subscriptions.request(ask)
+    store.subscriptions.request(ask)
+    with pytest.raises(Forbidden):
+        store.subscriptions.request(replace(ask, callback="https://a.example/y"))
+    store.subscriptions.request(replace(ask, callback="https://a.example/y", mode="unsubscribe"))
+    store.subscriptions.request(replace(ask, host="b.example"))
+
+
+def test_a_newer_request_takes_the_place_of_one_under_way(store: Store, clock: Clock) -> None:
+    ask = SubscriptionRequest(PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600)
+    store.subscriptions.request(ask)
+    (old,) = store.subscriptions.claim_requests(10)
+    assert store.subscriptions.claim_requests(10) == []
+    clock.forward(seconds=1)
+    store.subscriptions.request(replace(ask, secret="new"))
+    store.subscriptions.subscribe(old, FEED)
+    assert list(store.subscriptions.all()) == []
+    (new,) = store.subscriptions.claim_requests(10)
+    assert new.secret == "new"
+    clock.now += CLAIM
+    assert store.subscriptions.claim_requests(10)[0].secret == "new", "whoever had claimed it has died"
+
+
+def test_the_longest_callback_and_topic(store: Store) -> None:
+    path = "/feeds/news/" + ",".join(f"{number}{'x' * 63}" for number in range(10)) + ".rss"
+    store.subscriptions.request(
+        SubscriptionRequest(path, "https://a.example/" + "y" * 2030, "a.example", "subscribe", "z" * 199, 1)
+    )
+    (request,) = store.subscriptions.claim_requests(1)
+    store.subscriptions.subscribe(request, replace(FEED, path=path))
+    assert len(list(store.subscriptions.all())) == 1
+
+
+def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
+    store: Store, clock: Clock, editor: Editor
+) -> None:
+    subscribe(store, 1)
+    changed(store, "v1")
+    clock.forward(seconds=3600)
+    assert claim(store) == []
+    store.subscriptions.tidy()
+    assert list(store.subscriptions.all()) == []
+    editor.put("/articles/a", {"title": "Một"})
+    assert store.deliveries.claim_feeds(0, PAUSE, 8)[0] == []
+
+
+def test_hubs_are_told_once_of_what_moved_since(store: Store, editor: Editor, clock: Clock) -> None:
+    editor.put("/articles/before", {"title": "Trước"})
+    store.hubs.know(["https://hub.example/", "https://second.example/"])
+    assert store.hubs.claim() == []
+    editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
+    editor.put("/articles/a", {"title": "Hai", "categories": ["van-hoa"]})
+    one, two = store.hubs.claim()
+    assert set(one.moved) == {("news", None), ("news", "van-hoa")}
+    assert store.hubs.claim() == []
+    store.hubs.report(one, True, PAUSE)
+    store.hubs.report(two, False, PAUSE)
+    assert store.hubs.claim() == []
+    clock.now += PAUSE
+    (again,) = store.hubs.claim()
+    assert again == replace(two, failures=1)
+    store.hubs.know(["https://hub.example/"])
+    clock.forward(seconds=600)
+    assert store.hubs.claim() == []
