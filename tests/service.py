@@ -58,12 +58,14 @@ class Service:
         self.token = self.command("token", "create", "test", *options).strip()
         return self.token
 
-    def start(self, log: Path = Path(os.devnull), app: str = "wsgi:app") -> float:
+    def start(
+        self, log: Path = Path(os.devnull), app: str = "wsgi:app", settings: str = "gunicorn_conf"
+    ) -> float:
         """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", app],
+                [sys.executable, "-m", "gunicorn", "-c", f"python:feedsvc.{settings}", app],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=output,

@@ -15,7 +15,7 @@ from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscriptions
 from feedsvc.store.tables import ledger, topics
 from feedsvc.subscription import Delivery, Outcome, PushedFeed
 
-CLAIM = timedelta(seconds=30)
+CLAIM = timedelta(seconds=15)
 """How long work is left to who has claimed it."""
 
 _A_CLAIM = 64
@@ -79,7 +79,7 @@ class Deliveries:
                 connection.execute(subscriptions.update().where(behind).values(wanted))
 
     def claim_deliveries(self, limit: int, busy: Mapping[str, int], a_host: int) -> list[Delivery]:
-        """What is to be delivered now, for the next 30 seconds nobody else's.
+        """What is to be delivered now, for the next 15 seconds nobody else's.
 
         :param busy: how many are under way to each host.
         :param a_host: how many may be, at most.

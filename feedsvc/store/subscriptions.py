@@ -47,7 +47,7 @@ class Subscriptions:
             connection.execute(subscription_requests.insert(), {**asdict(wanted), "id": id, "due": now})
 
     def claim_requests(self, limit: int) -> list[SubscriptionRequest]:
-        """Requests whose callbacks are to be asked now, for the next 30 seconds nobody else's."""
+        """Requests whose callbacks are to be asked now, for the next 15 seconds nobody else's."""
         now = self._clock()
         due = sa.select(_requests.id).where(_requests.due <= now).order_by(_requests.due).limit(limit)
         if not found(self._database, due):

@@ -1,0 +1,242 @@
+"""How fast, how much, and with what at its side: the bars of push. `make soak` takes them at full length."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+
+from feedsvc.model import SCOPES, utcnow
+from feedsvc.store import Store
+from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscriptions
+from feedsvc.store.subscriptions import _id
+from tests.clocks import HANOI
+from tests.conftest import Editor, Figure
+from tests.push.subscriber import Subscriber, echo, hang, status, subscribing
+from tests.service import ROOT, Service
+
+PATH = "/feeds/news.rss"
+LENGTH = pytest.mark.parametrize("subscribers", [200, pytest.param(1000, marks=pytest.mark.soak)])
+
+
+@pytest.fixture
+def serving(database_url: str) -> Iterator[Service]:
+    service = Service(database_url, FEEDSVC_ALLOW_PRIVATE_CALLBACKS="true")
+    service.start()
+    service.make_token(*SCOPES)
+    service.request("PUT", "/api/v1/categories/van-hoa", {"title": "Văn hoá"})
+    yield service
+    service.stop()
+
+
+@contextmanager
+def deliver(service: Service) -> Iterator[subprocess.Popen[bytes]]:
+    """A `deliver` of its own, stopped at the end."""
+    command = [sys.executable, "-m", "feedsvc", "deliver"]
+    process = subprocess.Popen(command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL)
+    yield process
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -> None:
+    """Put subscriptions into the database: callbacks by feed, a hundred a host."""
+    store, now = Store(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI), utcnow()
+    feeds, ties, rows, number = [], [], [], 0
+    with store.read() as reader:
+        keys = {None: 0} | {one.slug: reader._category_key(one.slug) for one in reader.categories()}
+    for path, callbacks in many.items():
+        slug = path.split("/")[3].split(".")[0] if path.count("/") == 3 else None
+        feeds.append({"path": path, "etag": "old", "seq": 10**9, "looked": now})
+        ties.append({"path": path, "kind": "news", "category_id": keys[slug]})
+        for name in callbacks:
+            host = f"127.0.{number // 10000}.{number // 100 % 100 + 1}"
+            callback, number = subscriber.url(name, host), number + 1
+            row = {"id": _id(callback, path), "path": path, "callback": callback, "host": host, "failures": 0}
+            row |= {"since": now, "expires": now + timedelta(days=1), "etag": "old", "wanted": "old"}
+            rows.append(row)
+    with store._database.write() as connection:
+        connection.execute(pushed_feeds.insert(), [{**feed, "seq": 0} for feed in feeds])
+        connection.execute(pushed_topics.insert(), ties)
+        connection.execute(subscriptions.insert(), rows)
+    store._database.close()
+
+
+def put(service: Service, title: str, category: str = "van-hoa") -> float:
+    """Write an article; returns when that was answered."""
+    document = {"title": title, "categories": [category]}
+    assert service.request("PUT", "/api/v1/articles/a", document).ok
+    return time.monotonic()
+
+
+def names(count: int) -> list[str]:
+    return [f"/{number}" for number in range(count)]
+
+
+def p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
+
+
+def reached(subscriber: Subscriber, paths: list[str], since: float, within: float) -> list[float]:
+    end = time.monotonic() + within
+    return [subscriber.got(path, within=max(0.1, end - time.monotonic()))[-1].at - since for path in paths]
+
+
+@LENGTH
+def test_one_change_reaches_all_while_feeds_are_read(
+    serving: Service, subscribers: int, figure: Figure
+) -> None:
+    with subscribing() as subscriber, deliver(serving):
+        put(serving, "Trước")
+        idle = throughput(serving, lambda: time.sleep(1.5))
+        fill(serving, subscriber, {PATH: names(subscribers)})
+        late: list[float] = []
+
+        def change() -> None:
+            since = put(serving, "Sau")
+            late.extend(reached(subscriber, names(subscribers), since, 15))
+
+        busy = throughput(serving, change)
+    figure(f"one change to {subscribers} subscribers, all reached", f"{max(late):.1f} s", "10 s")
+    figure("throughput of a hot feed meanwhile, of idle", f"{busy / idle:.2f}", "0.7")
+    assert max(late) <= 10
+
+
+def throughput(service: Service, work: Callable[[], None]) -> float:
+    """Requests a second of a hot feed while something is done."""
+    done, stop = [0], threading.Event()
+
+    def read() -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                assert session.get(service.url + PATH, timeout=10).ok
+                done[0] += 1
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    begun = time.monotonic()
+    work()
+    spent = time.monotonic() - begun
+    stop.set()
+    for reader in readers:
+        reader.join()
+    return done[0] / spent
+
+
+@LENGTH
+def test_who_hangs_or_fails_delays_no_other(serving: Service, subscribers: int, figure: Figure) -> None:
+    found = []
+    for ailing in (False, True):
+        with subscribing() as subscriber, deliver(serving):
+            paths = names(subscribers)
+            sick = {path for number, path in enumerate(paths) if number % 10 in (3, 7)} if ailing else set()
+            for path in sick:
+                subscriber.behave(path, hang if path.endswith("3") else status(500))
+            fill(serving, subscriber, {PATH: paths})
+            since = put(serving, f"Tin {ailing}")
+            found.append(p95(reached(subscriber, [path for path in paths if path not in sick], since, 20)))
+        command = ("subscriptions", "drop", "http://127.0.")
+        serving.command(*command)
+        _forget(serving)
+    figure("p95 of the healthy while 20 % hang or fail, of alone", f"{found[1] / found[0]:.2f}", "2")
+    assert found[1] <= max(2 * found[0], 1.0)
+
+
+def _forget(service: Service) -> None:
+    """Let feeds without subscribers go, so that they can be filled again."""
+    store = Store(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI)
+    store.subscriptions.tidy()
+    store._database.close()
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.soak)])
+def test_killed_again_and_again_everyone_ends_with_the_newest(
+    serving: Service, kills: int, figure: Figure
+) -> None:
+    paths = names(100)
+    with subscribing() as subscriber:
+        fill(serving, subscriber, {PATH: paths})
+        for path in paths:
+            subscriber.behave(path, lambda handler, got: time.sleep(0.2) or echo(handler, got))  # type: ignore[func-returns-value]
+        with deliver(serving):
+            for number in range(kills):
+                put(serving, f"Tin {number}")
+                with deliver_killed(serving) as process:
+                    time.sleep(1.5 + number % 3 / 5)
+                    process.kill()
+            put(serving, "Tin cuối")
+            newest = serving.request("GET", PATH).content
+            end = time.monotonic() + 40
+            while any(subscriber.got(path)[-1].body != newest for path in paths):
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        copies = Counter((path, one.body) for path in paths for one in subscriber.got(path))
+    twice = sum(count - 1 for count in copies.values())
+    figure(f"deliveries repeated by {kills} kill -9", f"{twice} of {copies.total()}", "counted")
+
+
+@contextmanager
+def deliver_killed(service: Service) -> Iterator[subprocess.Popen[bytes]]:
+    """Another `deliver`, of which no tidy end is asked."""
+    command = [sys.executable, "-m", "feedsvc", "deliver"]
+    process = subprocess.Popen(command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_burst_is_few_deliveries_and_the_last_has_the_last_write(
+    editor: Editor, store: Store, subscriber: Subscriber, courier: None, subscribe: Callable[..., str]
+) -> None:
+    subscribe(PATH, "/a")
+    begun = time.monotonic()
+    for number in range(100):
+        editor.put("/articles/a", {"title": f"Tin {number}."})
+        time.sleep(max(0, begun + 0.02 * (number + 1) - time.monotonic()))
+    assert time.monotonic() - begun < 3
+    time.sleep(1.5)
+    sent = subscriber.got("/a")
+    assert len(sent) <= 5
+    assert "Tin 99." in sent[-1].body.decode()
+
+
+@pytest.mark.parametrize("categories", [pytest.param(100, marks=pytest.mark.soak)])
+def test_ten_thousand_subscriptions(serving: Service, categories: int, figure: Figure) -> None:
+    slugs = [f"c{number}" for number in range(categories)]
+    for slug in slugs:
+        serving.request("PUT", f"/api/v1/categories/{slug}", {"title": slug})
+    feeds = {
+        f"/feeds/news/{slug}.{format}?limit={limit}": [f"/{slug}/{format}/{limit}/{n}" for n in range(10)]
+        for slug in slugs
+        for format in ("rss", "atom")
+        for limit in range(1, 6)
+    }
+    late = []
+    with subscribing() as subscriber, deliver(serving) as process:
+        fill(serving, subscriber, feeds)
+        time.sleep(2)
+        for number in range(20):
+            since = put(serving, f"Tin {number}", slugs[number])
+            path = f"/{slugs[number]}/rss/1/"
+            late += reached(subscriber, [f"{path}{n}" for n in range(10)], since, 10)
+            time.sleep(1)
+        held = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    figure("10,000 subscriptions, one change to a topic: p95", f"{p95(late):.2f} s", "2 s")
+    figure("memory of deliver", f"{held >> 20} MiB", "150 MiB")
+    assert p95(late) <= 2
+    assert held <= 150 << 20
