@@ -62,9 +62,11 @@ def delivering(app: Flask, outward: Outward | None = None) -> Iterator[None]:
     courier = Courier(store.deliveries, store.subscriptions, store.hubs, push.answer, store.settle, post)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
-    yield
-    stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.fixture

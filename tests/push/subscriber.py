@@ -141,8 +141,10 @@ def subscribing() -> Iterator[Subscriber]:
     server = _Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield Subscriber(server)
-    server.ended.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield Subscriber(server)
+    finally:
+        server.ended.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
