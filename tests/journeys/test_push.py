@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from flask import Flask
+from flask_websub import subscriber as websub
+from flask_websub.subscriber import SQLite3SubscriberStorage, SQLite3TempSubscriberStorage
+from werkzeug.serving import make_server
 
 from feedsvc.model import SCOPES
 from tests.push.conftest import until
@@ -82,3 +87,37 @@ def test_it_ends_too_where_the_server_is_killed(running: Service) -> None:
 @pytest.mark.sqlite
 def test_beside_make_serve_there_is_none(service: Service) -> None:
     assert couriers(service) == []
+
+
+@pytest.mark.sqlite
+def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
+    """Flask-WebSub finds the hub by itself, subscribes, is told, renews and unsubscribes."""
+    app, told, done = Flask(__name__), [], []
+    storages = (
+        SQLite3SubscriberStorage(str(tmp_path / "a")),
+        SQLite3TempSubscriberStorage(str(tmp_path / "b")),
+    )
+    theirs = websub.Subscriber(*storages)
+    app.register_blueprint(theirs.build_blueprint(url_prefix="/callbacks"))
+    theirs.add_listener(lambda topic, callback, body: told.append((topic, body)))
+    theirs.add_success_handler(lambda topic, callback, mode: done.append(mode))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    app.config["SERVER_NAME"] = f"127.0.0.1:{server.port}"
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        found = websub.discover(f"{running.url}/feeds/news.rss?utm_source=x")
+        assert found == {"hub_url": f"{running.url}/hub", "topic_url": f"{running.url}/feeds/news.rss"}
+        with app.app_context():
+            callback = theirs.subscribe(**found)
+            until(lambda: done == ["subscribe"])
+            theirs.renew(callback)
+            until(lambda: done == ["subscribe"] * 2)
+            time.sleep(0.3)
+            running.request("PUT", "/api/v1/articles/a", {"title": "Một"})
+            until(lambda: told)
+            assert told == [(found["topic_url"], running.request("GET", "/feeds/news.rss").content)]
+            theirs.unsubscribe(callback)
+            until(lambda: done[-1] == "unsubscribe")
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -166,7 +166,7 @@ def _forget(service: Service) -> None:
     store._database.close()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.soak)])
 def test_killed_again_and_again_everyone_ends_with_the_newest(
     serving: Service, kills: int, figure: Figure
 ) -> None:

@@ -296,25 +296,30 @@ def test_7_410_ends_the_subscription(
     until(lambda: not confirmed(store))
 
 
-@pytest.mark.parametrize("code", [302, 307, 400, 404, 429, 500, 503])
 def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Store, clock: Clock, code: int
+    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Store, clock: Clock
 ) -> None:
-    subscribe(NEWS, "/a")
-    subscriber.behave("/a", status(code, Location=subscriber.url("/elsewhere")))
+    paths = [f"/{code}" for code in (302, 307, 400, 404, 429, 500, 503)]
+    for path in paths:
+        subscribe(NEWS, path)
+        subscriber.behave(path, status(int(path[1:]), Location=subscriber.url("/elsewhere")))
     put(editor)
-    subscriber.got("/a")
-    until(lambda: store.subscriptions.counts()["failing"] == 1)
+    for path in paths:
+        subscriber.got(path)
+    until(lambda: store.subscriptions.counts()["failing"] == len(paths))
     put(editor, "Hai")
     time.sleep(1)
-    assert subscriber.count("/a") == 1, "a new version does not shorten the wait"
-    subscriber.behave("/a", echo)
+    assert {subscriber.count(path) for path in paths} == {1}, "a new version does not shorten the wait"
+    for path in paths:
+        subscriber.behave(path, echo)
     clock.forward(seconds=15)
-    sent = subscriber.got("/a", count=2)
-    assert "Hai" in sent[1].body.decode(), "the newest, whenever it was tried first"
+    for path in paths:
+        assert "Hai" in subscriber.got(path, count=2)[1].body.decode(), (
+            "the newest, whenever it was first tried"
+        )
     until(lambda: store.subscriptions.counts()["waiting"] == 0)
     assert subscriber.count("/elsewhere") == 0
-    assert confirmed(store) == ["/a"]
+    assert sorted(confirmed(store)) == sorted(paths)
 
 
 def signed(sent: Received, secret: str) -> bool:
