@@ -15,7 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.cli.push import push_of
+from feedsvc.cli.push import answer_of
+from feedsvc.cli.services import services_of
 from feedsvc.model import utcnow
 from feedsvc.push.courier import Courier
 from feedsvc.push.outward import Outward
@@ -55,11 +56,10 @@ def subscriber() -> Iterator[Subscriber]:
 @contextmanager
 def delivering(app: Flask, outward: Outward | None = None) -> Iterator[None]:
     """A courier at work, in a thread."""
-    push, stop = push_of(app), threading.Event()
-    store: Store = push.store
+    stop, store = threading.Event(), services_of(app).store
     post = Post(outward or Outward("test", private=True, seconds=2), PUBLIC)
-    store.hubs.know(push.config.hubs)
-    courier = Courier(store.deliveries, store.subscriptions, store.hubs, push.answer, store.settle, post)
+    store.hubs.know(services_of(app).config.hubs)
+    courier = Courier(store.deliveries, store.subscriptions, store.hubs, answer_of(app), store.settle, post)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
     try:
