@@ -72,7 +72,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def call(
-    url: str, method: str = "GET", *, private: bool = False, resolver: Names | None = None, seconds: float = 1
+    url: str, method: str = "GET", *, private: bool = False, resolver: Names | None = None, seconds: float = 5
 ) -> Reply:
     async with Outward("test", private=private, resolver=resolver, seconds=seconds) as outward:
         return await outward.call(method, url, body=b"x" if method == "POST" else b"")
@@ -241,8 +241,9 @@ def test_of_an_endless_body_only_so_much_is_read(head: bytes) -> None:
 
 
 def test_a_body_is_not_unpacked() -> None:
+    body = gzip.compress(b"0" * 20_000_000)
+
     def bomb(client: socket.socket) -> None:
-        body = gzip.compress(b"0" * 50_000_000)[:60_000]
         client.sendall(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with listening(bomb) as (port, _):
