@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -26,6 +27,7 @@ _AN_INSTANT = (
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
 _Day = TypeVar("_Day", bound=date)
+_zones = cache(available_timezones)  # which looks through a folder with every call
 
 
 class Cleaned(fields.String):
@@ -172,7 +174,7 @@ def zone(**kwargs: Any) -> Cleaned:
     """An IANA time zone."""
 
     def known(value: str) -> ZoneInfo:
-        if value not in available_timezones():
+        if value not in _zones():
             raise ValueError("Not an IANA time zone such as Asia/Ho_Chi_Minh.")
         return ZoneInfo(value)
 

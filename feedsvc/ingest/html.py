@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +16,9 @@ MAX_TAGS = 10_000
 MAX_DEPTH = 256
 MAX_ATTRIBUTES = 1000
 MAX_OUTPUT = 2 * MAX_LENGTH
+MAX_WORK = 20 * MAX_LENGTH
+_NODE = 100
+"""How many characters take a parser as long as an element without any."""
 
 IFRAME_HOSTS = set(
     "www.youtube.com www.youtube-nocookie.com player.vimeo.com www.google.com www.openstreetmap.org "
@@ -49,7 +53,6 @@ ATTRIBUTES = {
 _DROPPED_WITH_CONTENT = set("script style title template noscript object svg math textarea".split())
 _URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
 _NUMBERS = {"colspan", "height", "rowspan", "span", "start", "width"}
-_CLOSED_BY_A_SIBLING = set("p li dt dd tr td th thead tbody tfoot option rt rp colgroup".split())
 _VOID = set("area base br col embed hr img input link meta param source track wbr".split())
 _INLINE = set(
     "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub sup u var".split()
@@ -57,8 +60,12 @@ _INLINE = set(
 _BLOCK = re.compile(rf"<(?!/?(?:{'|'.join(sorted(_INLINE))})\b)")
 _FORMATTING = set("a b big code em font i nobr s small strike strong tt u".split())
 _PRE = re.compile(r"(<pre(?: [^>]*)?>)\n")
-_WHOLE_TAG = re.compile(r"<[A-Za-z][^>]*")
-_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
+# As a tokenizer reads them (HTML §13.2.5.8 and those after it).
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)", re.ASCII)
+_ATTRIBUTE = re.compile(
+    r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+""", re.ASCII
+)
+_ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
 _IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
 
 
@@ -72,19 +79,10 @@ def sanitise(html: str, base: str) -> str:
     html = text.clean(html)
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS} tags.")
-    if _depth(html, _VOID | _CLOSED_BY_A_SIBLING) > MAX_DEPTH:
-        raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
-    if any(len(tag.split()) > MAX_ATTRIBUTES for tag in _WHOLE_TAG.findall(html)):
-        raise ValueError(f"A tag has more than {MAX_ATTRIBUTES} attributes.")
-    if _reopened(html) > MAX_OUTPUT:
-        raise ValueError("Formatting tags that are not closed would be repeated too often.")
-    cleaned = _clean(html, base)
+    _check_work(html)
+    cleaned = _measured(_clean(html, base))
     if "<table" in cleaned:  # what stood between its rows is moved in front of it, and may nest anew
-        cleaned = _clean(cleaned, base)
-    if _depth(cleaned, _VOID) > MAX_DEPTH:  # exact: every tag is closed now
-        raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
-    if len(cleaned.encode()) > MAX_OUTPUT:
-        raise ValueError("Longer than 2 MiB once it is sanitised.")
+        cleaned = _measured(_clean(cleaned, base))
     return cleaned
 
 
@@ -106,35 +104,42 @@ def plain(html: str) -> str:
     return " ".join(unescape(nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})).split())
 
 
-def _depth(html: str, uncounted: set[str]) -> int:
-    """How deep the tags nest at most but for some, counted without a parser."""
+def _measured(cleaned: str) -> str:
+    """What was sanitised, unless it is too deep or too long; every tag in it is closed."""
     depth = deepest = 0
-    for closing, name in _TAG.findall(html):
-        tag = name.lower()
-        if tag in uncounted:
-            continue
-        depth = max(depth - 1, 0) if closing else depth + 1
-        deepest = max(deepest, depth)
-    return deepest
+    for closing, tag in _TAG.findall(cleaned):
+        if tag not in _VOID:
+            depth += -1 if closing else 1
+            deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
+    if len(cleaned.encode()) > MAX_OUTPUT:
+        raise ValueError("Longer than 2 MiB once it is sanitised.")
+    return cleaned
 
 
-def _reopened(html: str) -> int:
-    """The characters of formatting tags that a parser repeats, as each block begins within them anew."""
-    tags: list[tuple[str, int]] = []
-    open_length = total = 0
-    for found in _TAG.finditer(html):
-        name = found[2].lower()
-        if name not in _FORMATTING:
-            total += 0 if found[1] else open_length
-        elif not found[1]:
-            length = (html.find(">", found.end()) + 1 or len(html)) - found.start()
-            tags.append((name, length))
-            open_length += length
-        else:
-            last = next((n for n in range(len(tags) - 1, -1, -1) if tags[n][0] == name), None)
-            if last is not None:
-                open_length -= tags.pop(last)[1]
-    return total
+def _check_work(html: str) -> None:
+    """Refuse what a parser would work on for long: many attributes, and formatting that it repeats.
+
+    A formatting tag is opened anew in each block until it is closed, an `a` once and of others three that are
+    the same. Which tags are none, as in comments, only a parser knows: so all count, and none closes another.
+    """
+    met: Counter[str] = Counter()
+    link = others = work = 0
+    for tag in _TAG.finditer(html):
+        found = _ATTRIBUTES.match(html, tag.end())
+        attributes = found[0] if found else ""
+        if len(_ATTRIBUTE.findall(attributes)) > MAX_ATTRIBUTES:
+            raise ValueError(f"A tag has more than {MAX_ATTRIBUTES} attributes.")
+        name, size = tag[2].lower(), len(attributes) + _NODE
+        if name == "a":
+            link = max(link, size)
+        elif name in _FORMATTING and met[name + attributes] < 3:
+            met[name + attributes] += 1
+            others += size
+        work += len(attributes) + (0 if tag[1] else link + others)
+        if work > MAX_WORK:
+            raise ValueError("Formatting tags with attributes would be repeated too often.")
 
 
 def _cleaner(base: str) -> nh3.Cleaner:

@@ -32,6 +32,10 @@ BASE = "https://portal.example/tin/bai.html"
         ("<table><tr><td colspan=2 width=9>x</table>", '<table><tbody><tr><td colspan="2">x</td></tr></tbody></table>'),
         ("<!-- x -->a", "a"),
         ("a\r\nb", "a\nb"),
+        ("<!--" + "<div>" * 300 + "-->a<script>" + "'<div>'" * 300 + "</script>", "a"),
+        (f'<img alt="{"<div>" * 300}">', f'<img alt="{"&lt;div&gt;" * 300}">'),
+        (f'<img alt="{"a " * 2000}">', f'<img alt="{"a " * 2000}">'),
+        (f'<img src="data:image/png;base64,{"a/" * 2000}">', "<img>"),
     ],
 )  # fmt: skip
 def test_html_is_sanitised(dirty: str, clean: str) -> None:

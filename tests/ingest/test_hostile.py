@@ -104,9 +104,18 @@ def test_the_passes_of_a_repeated_hour_are_two_times(editor: Editor, client: Fla
         {"title": "a", "content_html": "<div></x>" * 4900},
         {"title": "a", "content_html": "<rt>" * 9900},
         {"title": "a", "content_html": "<p " + " ".join(f"a{n:x}" for n in range(155_000)) + ">x</p>"},
+        {"title": "a", "content_html": "<p>" + "".join(f'<b title="</b>{n}{"y" * 1000}">' for n in range(200)) + "x</p>" + "<p>x</p>" * 3000},
+        {"title": "a", "content_html": "".join(f'<b title="</b>{n}">' for n in range(4999))},
+        {"title": "a", "content_html": "".join(f"<b title={n}><!--</b>-->" for n in range(3000)) + "<p>x</p>" * 1000},
+        {"title": "a", "content_html": "<p " + "/".join(f"a{n:x}" for n in range(155_000)) + ">x</p>"},
+        {"title": "a", "content_html": "<p " + "".join(f'a{n:x}=""' for n in range(100_000)) + ">x</p>"},
+        {"title": "a", "content_html": '<div title="</div>">' * 4999},
         {f"k{n}": 1 for n in range(100_000)},
     ],
-    ids=["title", "text", "marks", "formatting", "lists", "unmatched", "ruby", "attributes", "members"],
+    ids=[
+        "title", "text", "marks", "formatting", "lists", "unmatched", "ruby", "attributes", "end-in-quotes",
+        "end-in-quotes-nested", "end-in-comment", "slashes", "no-spaces", "depth-in-quotes", "members",
+    ],
 )  # fmt: skip
 def test_work_without_end_is_refused_at_once(editor: Editor, document: dict[str, Any]) -> None:
     body = json.dumps(document, ensure_ascii=False).encode()
