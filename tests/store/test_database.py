@@ -90,6 +90,7 @@ def test_pragmas(store: Store) -> None:
         "foreign_keys": 1,
         "busy_timeout": 5000,
         "trusted_schema": 0,
+        "journal_size_limit": 64 * 1024 * 1024,
     }
     with store._database.read() as connection:
         assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted} == wanted

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
-from feedsvc.errors import Conflict, NotFound, Unauthorized
+from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.service import Service
@@ -30,6 +30,16 @@ def test_a_token_expires(store: Store, clock: Clock) -> None:
     assert works(store, token)
     clock.forward(seconds=1)
     assert not works(store, token)
+
+
+def test_a_misspelt_token_is_refused_without_a_look(store: Store) -> None:
+    token = store.tokens.create("a", ["news:write"])
+    with store._database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE tokens")
+    with pytest.raises(Unauthorized):
+        store.tokens.authenticate(token[:-1] + ("a" if token[-1] != "a" else "b"))
+    with pytest.raises(Unavailable):
+        store.tokens.authenticate(token)
 
 
 def test_a_rotated_token_works_on_for_a_time(store: Store, clock: Clock) -> None:
