@@ -1,5 +1,6 @@
 """The references: WSGI functions that return what they have, as many bytes as the feed has."""
 
+import json
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 from flask import Flask
 
 _BODY = b"x" * int(os.environ.get("BARE_LENGTH", "0"))
-_HEADERS = [("Content-Type", "application/rss+xml"), ("Content-Length", str(len(_BODY)))]
+_HEADERS = [
+    ("Content-Type", "application/rss+xml"),
+    ("Content-Length", str(len(_BODY))),
+    *json.loads(os.environ.get("BARE_HEADERS", "{}")).items(),
+]
 _STATUS = os.environ.get("BARE_STATUS", "200 OK")
 
 

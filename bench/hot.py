@@ -30,6 +30,12 @@ def rows(setting: Setting) -> Iterator[Row]:
             "≥ 0.90",
             rounds=9,
         )
+        yield compare(
+            f"hot, {way}, against a bare function that sends the same headers",
+            lambda way=way: rate(ours, way),  # type: ignore[misc]
+            lambda way=way: rate(setting.bare[f"{way}, same headers"], way),  # type: ignore[misc]
+            rounds=9,
+        )
     yield compare(
         "hot, gzip, against Flask and feedgen by hand",
         lambda: rate(ours, "gzip"),

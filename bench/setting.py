@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 CONDITIONS = ("identity", "gzip", "304")
 _LASTING = {"GUNICORN_CMD_ARGS": "--max-requests=0"}
 """Workers whose processor time is measured are not to be replaced meanwhile."""
+_SERVERS = {"Server", "Date", "Connection", "Content-Type", "Content-Length"}
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,16 @@ def running() -> Iterator[Setting]:
         peer.fill(f"{folder}/peer.db", [BODY] * 50)
         bare = {}
         for way in CONDITIONS:
-            answer = requests.get(
-                service.url + PATH, headers={"Accept-Encoding": way}, timeout=10, stream=True
-            )
-            length = "0" if way == "304" else answer.headers["Content-Length"]
+            known = {"If-None-Match": "*"} if way == "304" else {}
+            asked = {"Accept-Encoding": way, **known}
+            answer = requests.get(service.url + PATH, headers=asked, timeout=10, stream=True)
+            length = answer.headers.get("Content-Length", "0")
             status = "304 NOT MODIFIED" if way == "304" else "200 OK"
-            bare[way] = start(
-                Service("sqlite://", BARE_LENGTH=length, BARE_STATUS=status, **_LASTING), "bench.bare:app"
-            )
+            sent = {name: value for name, value in answer.headers.items() if name not in _SERVERS}
+            environ = {"BARE_LENGTH": length, "BARE_STATUS": status, **_LASTING}
+            same = Service("sqlite://", BARE_HEADERS=json.dumps(sent), **environ)
+            bare[f"{way}, same headers"] = start(same, "bench.bare:app")
+            bare[way] = start(Service("sqlite://", **environ), "bench.bare:app")
         by_hand = start(Service("sqlite://", PEER_DB=f"{folder}/peer.db", **_LASTING), "bench.peer:app")
         has_django = importlib.util.find_spec("django")
         django = (
