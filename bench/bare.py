@@ -8,17 +8,17 @@ from typing import Any
 from flask import Flask
 
 _BODY = b"x" * int(os.environ.get("BARE_LENGTH", "0"))
-_HEADERS = [
-    ("Content-Type", "application/rss+xml"),
-    ("Content-Length", str(len(_BODY))),
-    *json.loads(os.environ.get("BARE_HEADERS", "{}")).items(),
-]
+_HEADERS = [("Content-Type", "application/rss+xml"), ("Content-Length", str(len(_BODY)))]
+_MORE = list(json.loads(os.environ.get("BARE_HEADERS", "{}")).items())
 _STATUS = os.environ.get("BARE_STATUS", "200 OK")
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Any request is answered with the same bytes."""
-    start_response(_STATUS if environ["PATH_INFO"] != "/readyz" else "200 OK", _HEADERS)
+    if environ["PATH_INFO"] == "/readyz":
+        start_response("200 OK", _HEADERS)
+    else:
+        start_response(_STATUS, [*_HEADERS, *_MORE])
     return [_BODY]
 
 

@@ -28,13 +28,13 @@ def rows(setting: Setting) -> Iterator[Row]:
             lambda way=way: rate(ours, way),  # type: ignore[misc]
             lambda way=way: rate(setting.bare[way], way),  # type: ignore[misc]
             "≥ 0.90",
-            rounds=9,
+            rounds=7,
         )
         yield compare(
             f"hot, {way}, against a bare function that sends the same headers",
             lambda way=way: rate(ours, way),  # type: ignore[misc]
             lambda way=way: rate(setting.bare[f"{way}, same headers"], way),  # type: ignore[misc]
-            rounds=9,
+            rounds=7,
         )
     yield compare(
         "hot, gzip, against Flask and feedgen by hand",
