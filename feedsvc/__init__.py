@@ -84,7 +84,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     if background:
         keep_doing(store.settle, kept.look)
         if config.metrics and are_shared():
-            keep_doing(Metrics(config.metrics, kept.held, store.newest).publish)
+            keep_doing(Metrics(config.metrics, kept.held, store.newest, store.subscriptions.counts).publish)
 
     def unknown_slugs(slugs: Iterable[str]) -> set[str]:
         with store.read() as reader:

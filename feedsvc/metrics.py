@@ -43,10 +43,12 @@ class Metrics:
         address: str,
         held: Callable[[], tuple[int, int, datetime]],
         newest: Callable[[], Mapping[str, datetime]],
+        push: Callable[[], Mapping[str, float]],
     ) -> None:
         """:param held: of what is kept, the number and the bytes, and when the ledger was last looked at.
 
         :param newest: when the newest entry of each kind was published.
+        :param push: how many subscriptions there are, wait and fail, and for how long the oldest waits.
         :raises FeedsvcError: the address cannot be listened on.
         """
         # Not before: how values are kept is settled with the first import, by the slot of this worker.
@@ -54,7 +56,7 @@ class Metrics:
         from prometheus_client import multiprocess, values
 
         values.ValueClass = values.MultiProcessValue(lambda: _slot)  # type: ignore[no-untyped-call]
-        self._held, self._newest = held, newest
+        self._held, self._newest, self._push = held, newest, push
         self._counts: dict[Key, int] = defaultdict(int)
         self._told: dict[Key, int] = defaultdict(int)
         self._lock, self._round = threading.Lock(), 0
@@ -81,6 +83,9 @@ class Metrics:
         self._looked = gauge("ledger_looked_timestamp_seconds", about, multiprocess_mode="livemin", **own)
         about, latest = "When the newest entry was published.", {**own, "multiprocess_mode": "mostrecent"}
         self._published = gauge("newest_entry_timestamp_seconds", about, ["kind"], **latest)
+        about = "Subscriptions, requests to verify, deliveries that wait and fail."
+        self._pushed = gauge("push", about, ["what"], **latest)
+        self._oldest = gauge("push_oldest_waiting_seconds", "For how long the oldest waits.", **latest)
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         global _counting
         _counting = self
@@ -119,6 +124,10 @@ class Metrics:
         if self._round % _NEWEST_EVERY == 1:
             for kind, published in self._newest().items():
                 self._published.labels(kind).set(published.timestamp())
+            counts = dict(self._push())
+            self._oldest.set(counts.pop("oldest"))
+            for what, many in counts.items():
+                self._pushed.labels(what).set(many)
 
 
 def count(environ: Mapping[str, Any], status: int, took: timedelta) -> None:

@@ -1,5 +1,6 @@
 """gunicorn's settings for `make run`: those of `make serve`, and one `deliver` beside, from start to end."""
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -13,7 +14,8 @@ _beside: list["subprocess.Popen[bytes]"] = []
 
 def when_ready(server: Any) -> None:
     """Start it; it ends by itself where this process is killed."""
-    _beside.append(subprocess.Popen([sys.executable, "-m", "feedsvc", "deliver", "--with-parent"]))
+    command = [sys.executable, "-m", "feedsvc", "deliver", "--parent", str(os.getpid())]
+    _beside.append(subprocess.Popen(command))  # noqa: S603 — its words are ours
 
 
 def on_exit(server: Any) -> None:

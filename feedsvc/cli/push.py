@@ -34,10 +34,10 @@ def answer_of(app: Flask) -> Callable[[str], Answer]:
     return found
 
 
-@click.command(epilog=examples("deliver", "deliver --with-parent"))
-@click.option("--with-parent", is_flag=True, help="End when the process has ended that started it.")
+@click.command(epilog=examples("deliver"))
+@click.option("--parent", type=int, metavar="PID", help="End when this process, which starts it, has ended.")
 @with_appcontext
-def deliver(with_parent: bool) -> None:
+def deliver(parent: int | None) -> None:
     """Push changes to subscribers and other hubs, until it is stopped; as many side by side as you like."""
     # Slow to import, and needed only here.
     from feedsvc.logs import Json, Text
@@ -46,7 +46,7 @@ def deliver(with_parent: bool) -> None:
     from feedsvc.push.post import Post
 
     config, store = services().config, services().store
-    stop, parent = threading.Event(), os.getppid()
+    stop = threading.Event()
     handler = logging.StreamHandler()
     as_json = config.log_format == "json"
     handler.setFormatter(Json() if as_json else Text("%(asctime)s [%(process)d] deliver: %(message)s"))
@@ -58,7 +58,7 @@ def deliver(with_parent: bool) -> None:
     post = Post(outward, config.public_url)
     answer = answer_of(current_app)
     courier = Courier(store.deliveries, store.subscriptions, store.hubs, answer, store.settle, post)
-    asyncio.run(courier.run(lambda: stop.is_set() or (with_parent and os.getppid() != parent)))
+    asyncio.run(courier.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 
 @click.group()

@@ -93,6 +93,7 @@ def test_the_counts_are_those_of_who_asked(measured: Measured) -> None:
     assert found["feedsvc_kept_bytes", ""] > 1000
     assert abs(found["feedsvc_ledger_looked_timestamp_seconds", ""] - time.time()) < 3
     assert 0 < time.time() - found["feedsvc_newest_entry_timestamp_seconds", 'kind="news"'] < 7 * 86400
+    assert found["feedsvc_push", 'what="waiting"'] == found["feedsvc_push_oldest_waiting_seconds", ""] == 0
     assert measured.request("GET", "/metrics").status_code == 404, "nothing of it is public"
     for command in (["-m", "feedsvc"], ["-m", "flask", "--app", "wsgi"]):  # which listen nowhere
         subprocess.run(

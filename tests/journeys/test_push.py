@@ -78,10 +78,10 @@ def told_after(service: Service, subscriber: Subscriber, number: int) -> float:
 @pytest.mark.sqlite
 def test_it_ends_too_where_the_server_is_killed(running: Service) -> None:
     assert running.process
-    until(lambda: len(couriers(running)) == 1)
+    until(lambda: len(couriers(running)) == 1, within=20)
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
-    until(lambda: couriers(running) == [], within=10)
+    until(lambda: couriers(running) == [], within=30)
 
 
 @pytest.mark.sqlite
@@ -97,7 +97,7 @@ def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
         SQLite3SubscriberStorage(str(tmp_path / "a")),
         SQLite3TempSubscriberStorage(str(tmp_path / "b")),
     )
-    theirs = websub.Subscriber(*storages)
+    theirs = websub.Subscriber(*storages, REQUEST_TIMEOUT=1)
     app.register_blueprint(theirs.build_blueprint(url_prefix="/callbacks"))
     theirs.add_listener(lambda topic, callback, body: told.append((topic, body)))
     theirs.add_success_handler(lambda topic, callback, mode: done.append(mode))
@@ -115,6 +115,7 @@ def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
             time.sleep(0.3)
             running.request("PUT", "/api/v1/articles/a", {"title": "Một"})
             until(lambda: told)
+            time.sleep(1)  # until when the other worker knows as well
             assert told == [(found["topic_url"], running.request("GET", "/feeds/news.rss").content)]
             theirs.unsubscribe(callback)
             until(lambda: done[-1] == "unsubscribe")
