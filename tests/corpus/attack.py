@@ -17,6 +17,7 @@ from tests.corpus.payloads import payloads
 
 Json = dict[str, Any]
 
+JSON = {"Content-Type": "application/json"}
 PAYLOADS = payloads()
 GROUP = 90
 """Entries that are filed under one category."""
@@ -55,9 +56,6 @@ def attack(editor: Editor, schemas: Mapping[str, EntrySchema]) -> None:
             refused = [result for result in put(editor, some) if result["status"] != 201]
             some = [mended(some[result["index"]], result) for result in refused]
         assert not some
-
-
-JSON = {"Content-Type": "application/json"}
 
 
 def put(editor: Editor, some: list[Json]) -> list[Json]:

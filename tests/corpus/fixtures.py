@@ -17,6 +17,7 @@ from feedsvc.model import SCOPES
 from tests import corpus
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
+from tests.corpus.attack import attack
 
 
 def load(editor: Editor) -> None:
@@ -57,8 +58,6 @@ def filled(filled_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Pat
 @pytest.fixture(scope="session")
 def attacked_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with every payload in every field that takes it."""
-    from tests.corpus.attack import attack
-
     path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("attack") / "feedsvc.db"))
     settings = {"FEEDSVC_DATABASE_URL": f"sqlite:///{path}", "FEEDSVC_PUBLIC_URL": "https://feeds.example"}
     settings |= {"FEEDSVC_RATE_WRITES": "1000000/minute"}

@@ -104,6 +104,10 @@ def client(attacked: Flask) -> FlaskClient:
     return attacked.test_client()
 
 
+def test_faults_are_seen_where_there_are_some() -> None:
+    assert sum(any(faults(tree(payload).iter())) for payload in PAYLOADS if payload.isprintable()) > 350
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_whole_and_runs_nothing(attacked: Flask, format: str) -> None:
     client, schemas = attacked.test_client(), services_of(attacked).schemas
