@@ -47,8 +47,8 @@ def running() -> Iterator[Setting]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
 
         def start(made: Service, app: str = "wsgi:app") -> Service:
-            made.start(app=app)
             ends.callback(made.stop)
+            made.start(app=app)
             return made
 
         service = Service(f"sqlite:///{folder}/bench.db", **_LASTING)
