@@ -85,7 +85,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Log an answer, and count it."""
-        count(environ, resp.status_code, request_time)
+        count(environ, int(resp.status.split(None, 1)[0]), request_time)  # all that an ill-formed one has
         super().access(resp, req, environ, request_time)
 
     def atoms(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> dict[str, Any]:
