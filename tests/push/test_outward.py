@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -68,7 +69,8 @@ class Names(AbstractResolver):
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:  # what drives a browser in other tests leaves a loop in this thread
+        return pool.submit(asyncio.run, work).result()
 
 
 async def call(
