@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.query import KINDS as KINDS
 from feedsvc.query import PUSHED, FeedQuery
 from feedsvc.recurrence import Recurrence
 from feedsvc.stamps import Topic

@@ -14,7 +14,7 @@ from feedsvc.cli.redirects import redirects
 from feedsvc.cli.services import services
 from feedsvc.cli.showing import examples
 from feedsvc.coming.intake import Report, kind_of, read, take
-from feedsvc.model import KINDS
+from feedsvc.query import KINDS
 
 _OWN = b'{"feedsvc":'
 _WORDS = ("new", "changed", "unchanged", "skipped")

@@ -19,7 +19,8 @@ from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.requests import Answered, check_body, idempotency_key, loaded, repeatable
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.streams import array, ndjson
-from feedsvc.model import KINDS, Entry
+from feedsvc.model import Entry
+from feedsvc.query import KINDS
 from feedsvc.store import Store, Writer
 
 GROUP = 100

@@ -14,7 +14,8 @@ from feedsvc.ingest import fields as own
 from feedsvc.ingest.description import call
 from feedsvc.ingest.requests import BodyParser
 from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.model import KINDS, Change
+from feedsvc.model import Change
+from feedsvc.query import KINDS
 from feedsvc.store import Store
 
 

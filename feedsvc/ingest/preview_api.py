@@ -14,7 +14,8 @@ from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
 from feedsvc.ingest.door import Door
 from feedsvc.ingest.requests import loaded, read_document, refuse_parameters
 from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.model import KINDS, SCOPES, Clock, Entry
+from feedsvc.model import SCOPES, Clock, Entry
+from feedsvc.query import KINDS
 from feedsvc.store import Store
 
 Renderings = Callable[[Entry], Mapping[str, str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from feedsvc.model import KINDS
+from feedsvc.query import KINDS
 
 Json = dict[str, Any]
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Fault, Invalid
-from feedsvc.model import KINDS, Category
+from feedsvc.model import Category
+from feedsvc.query import KINDS
 from feedsvc.store.ledger import DIRECTORY, Ledger, Touched, open_topics
 from feedsvc.store.reader import Reader
 from feedsvc.store.tables import INHERITED, categories, entries, placements, renames

@@ -124,9 +124,9 @@ class Picking:
             "past": [ends <= self._now],
             "all": [],
         }[query.period]
-        begin, end = self._window
-        window = [sa.or_(ends > begin, sa.and_(ends == begin, starts == begin)), starts < end]
         if query.since or query.until:
+            begin, end = self._window
+            window = [sa.or_(ends > begin, sa.and_(ends == begin, starts == begin)), starts < end]
             pk = entries.c.pk if table is entries else table.c.entry_pk
             inside, outside = self._series
             where += [sa.or_(sa.and_(*window), pk.in_(inside)), pk.not_in(outside)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.model import KINDS, Shelf
+from feedsvc.model import Shelf
+from feedsvc.query import KINDS
 from feedsvc.store.selection import Load
 from feedsvc.store.tables import categories, entries, placements
 

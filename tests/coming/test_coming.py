@@ -26,7 +26,7 @@ from feedsvc.coming import intake
 from feedsvc.coming.intake import read
 from feedsvc.coming.item import Item
 from feedsvc.errors import Malformed
-from feedsvc.model import KINDS
+from feedsvc.query import KINDS
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.conftest import Editor

@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import fields
 
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
-from feedsvc.model import KINDS
+from feedsvc.query import KINDS
 from tests.conftest import Editor
 from tests.corpus.payloads import payloads
 

@@ -21,7 +21,7 @@ from lxml import etree
 
 from feedsvc.cli.services import services_of
 from feedsvc.ingest import html
-from feedsvc.model import KINDS
+from feedsvc.query import KINDS
 from feedsvc.render import FORMATS
 from tests import corpus
 from tests.corpus.attack import PAYLOADS, groups, lines

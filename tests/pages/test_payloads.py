@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
-from feedsvc.model import KINDS
+from feedsvc.query import KINDS
 from tests.corpus.attack import PAYLOADS, groups
 from tests.service import Service
 
