@@ -169,14 +169,21 @@ class _Queue:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (exc.OperationalError, exc.InternalError, exc.TimeoutError, exc.InterfaceError) as error:
+    except (
+        exc.OperationalError,
+        exc.InternalError,
+        exc.TimeoutError,
+        exc.InterfaceError,
+        sqlite.OperationalError,  # of a BEGIN
+    ) as error:
         raise Unavailable("The database cannot be used at the moment.") from error
     except exc.ProgrammingError as error:
         if isinstance(error.orig, (UndefinedTable, InsufficientPrivilege)):  # restored, or being so
             raise Unavailable("The database is not set up.") from error
         raise
-    except exc.DatabaseError as error:
-        if type(error) is exc.DatabaseError:  # SQLite's for a file that is damaged, or none of its own
+    except (exc.DatabaseError, sqlite.DatabaseError) as error:
+        # SQLite's for a file that is damaged, or none of its own
+        if type(error) in (exc.DatabaseError, sqlite.DatabaseError):
             raise Unavailable("The database is damaged; its operator has a backup to restore.") from error
         raise
 
@@ -199,8 +206,10 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
         options = connection.get_execution_options()
         # Who has queued does not wait as long again for other processes.
         patience = int(options.get("patience", BUSY_SECONDS) * 1000)
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
-        connection.exec_driver_sql("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
+        # By the driver itself: SQLAlchemy would take longer about these two than a short transaction does.
+        run = connection.connection.execute
+        run(f"PRAGMA busy_timeout = {patience}")
+        run("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
 
 
 def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:

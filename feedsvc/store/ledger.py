@@ -22,6 +22,7 @@ Touched = tuple[str, int, str | None]
 DIRECTORY: Touched = ("categories", 0, None)
 """Moves with every change of a category."""
 
+_LAST = sa.select(ledger.c.seq, ledger.c.time).with_for_update()
 _TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
 _ARCHIVES = sa.tuple_(months.c.kind, months.c.category_id)
 _ARCHIVE = sa.tuple_(months.c.kind, months.c.category_id, months.c.month)
@@ -35,11 +36,11 @@ class Ledger:
 
     def __init__(self, connection: sa.Connection, clock: Clock, zone: ZoneInfo, token: str) -> None:
         self._connection, self.clock, self._zone, self._token = connection, clock, zone, token
-        row = connection.execute(sa.select(ledger.c.seq, ledger.c.time).with_for_update()).one()
+        row = connection.execute(_LAST).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
         self._changes: list[dict[str, object]] = []
-        self._topics: set[Touched] = set()
+        self._topics: dict[Touched, bool] = {}  # whether it surely holds something
         self._hinted: set[Topic] = set()
 
     def tick(self) -> datetime:
@@ -51,8 +52,16 @@ class Ledger:
         """The month, by the site's clocks, in whose archive an entry stands."""
         return month_of(published, self._zone)
 
-    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Touched]) -> int:
-        """Note one change and the topics whose feeds it moves; returns its step."""
+    def record(
+        self,
+        action: str,
+        kind: str,
+        id: str,
+        version: int,
+        touched: Iterable[Touched],
+        entered: Iterable[Touched] = (),
+    ) -> int:
+        """Note one change and the topics whose feeds it moves, or enters to be seen; returns its step."""
         self._seq += 1
         self._changes.append(
             {
@@ -64,7 +73,7 @@ class Ledger:
                 "token": self._token,
             }
         )
-        self._topics.update(touched)
+        self._topics |= dict.fromkeys(touched, False) | dict.fromkeys(entered, True)
         return self._seq
 
     def hint(self, touched: Iterable[Topic]) -> None:
@@ -92,8 +101,11 @@ class Ledger:
     def _filled(self) -> dict[tuple[str, int, str], bool]:
         """Of each archive that was touched, whether it holds anything now."""
         found = {}
-        for kind, key, month in self._topics:
+        for (kind, key, month), holds in self._topics.items():
             if month is None:
+                continue
+            if holds:
+                found[kind, key, month] = True
                 continue
             source = placements if key else entries
             begin, end = bounds(month, self._zone)

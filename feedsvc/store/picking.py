@@ -15,7 +15,7 @@ from feedsvc.model import EPOCH, Category
 from feedsvc.occurrences import END_OF_TIME, overlaps
 from feedsvc.query import FeedQuery
 from feedsvc.store.months import bounds
-from feedsvc.store.rows import category_from, columns, entry_from, joined
+from feedsvc.store.rows import category_from, entry_from, whole_entries
 from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
 
 RECENT = timedelta(days=30)
@@ -145,7 +145,7 @@ class Picking:
         """The series that take place in the window, and those that do not."""
         found: tuple[list[int], list[int]] = [], []
         series = (entries.c.shown, event_details.c.recurrence.is_not(sa.null()))
-        for row in self._connection.execute(sa.select(*columns).select_from(joined).where(*series)):
+        for row in self._connection.execute(whole_entries.where(*series)):
             event = entry_from(row, ()).event
             found[event is None or not overlaps(event, *self._window)].append(row.pk)
         return found

@@ -18,13 +18,19 @@ from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import Stamp, Step, Topic
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
-from feedsvc.store.rows import category_columns, category_from, columns, entry_from, folded, joined
+from feedsvc.store.rows import category_from, entry_from, filed_under, folded, whole_entries
 from feedsvc.store.selection import Found, Selection
 from feedsvc.store.shelves import shelves
-from feedsvc.store.tables import INHERITED, categories, changes, entries, ledger, placements, renames, topics
+from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
 
 IMPORT = "import"
 """In whose name the ledger has what was imported."""
+
+_AFTER = sa.bindparam("after", type_=sa.BigInteger)
+_OWN = sa.select(changes.c.time).where(changes.c.seq == _AFTER).scalar_subquery()
+_MOVED = sa.select(
+    ledger.c.seq.label("last"), ledger.c.time.label("at"), _OWN.label("own"), topics
+).outerjoin_from(ledger, topics, topics.c.seq > _AFTER)
 
 
 class Reader:
@@ -163,9 +169,7 @@ class Reader:
         None where the ledger has no such step.
         """
         seq, time = after
-        own = sa.select(changes.c.time).where(changes.c.seq == seq).scalar_subquery()
-        wanted = sa.select(ledger.c.seq.label("last"), ledger.c.time.label("at"), own.label("own"), topics)
-        rows = self._connection.execute(wanted.outerjoin_from(ledger, topics, topics.c.seq > seq)).all()
+        rows = self._connection.execute(_MOVED, {"after": seq}).all()
         last = rows[0].last, rows[0].at
         if seq and rows[0].own != time:
             return last, None
@@ -262,17 +266,12 @@ class Reader:
         limit: int | None = None,
     ) -> Found:
         """Entries with their details in one statement, and their categories in a second one."""
-        rows = self._connection.execute(
-            sa.select(*columns).select_from(joined).where(*where).order_by(*order).limit(limit)
-        ).all()
+        rows = self._connection.execute(whole_entries.where(*where).order_by(*order).limit(limit)).all()
         placed: dict[int, list[Category]] = defaultdict(list)
         if rows:
             links = self._connection.execute(
-                sa.select(placements.c.entry_pk, *category_columns)
-                .join_from(placements, categories)
-                .where(placements.c.entry_pk.in_([row.pk for row in rows]), placements.c.position > INHERITED)
-                .order_by(placements.c.entry_pk, placements.c.position)
+                filed_under.where(placements.c.entry_pk.in_([row.pk for row in rows]))
             )
             for link in links:
-                placed[link.entry_pk].append(category_from(link))
+                placed[link[0]].append(Category(*link[1:]))
         return [(row, entry_from(row, tuple(placed[row.pk]))) for row in rows]

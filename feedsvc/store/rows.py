@@ -13,19 +13,28 @@ import sqlalchemy as sa
 from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source
 from feedsvc.occurrences import over
 from feedsvc.recurrence import Recurrence
-from feedsvc.store.tables import categories, entries, event_details
+from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 
 # The columns that hold JSON, and the value that each object in them stands for.
 _PARTS = {"authors": Person, "source": Source, "image": Image, "attachments": Enclosure}
 _PLAIN = [field.name for field in fields(Entry) if field.name in entries.c and field.name not in _PARTS]
 
-joined = entries.outerjoin(event_details)
-"""An entry with its event's details beside it."""
+_AT_HEAD = [*_PLAIN, *_PARTS]
 
-columns = [*entries.c, *(column.label(f"event_{column.name}") for column in event_details.c)]
-"""What `entry_from` reads."""
+whole_entries = sa.select(
+    *(entries.c[name] for name in _AT_HEAD),  # first, to be read by their place: thrice as fast as by name
+    *(column for column in entries.c if column.name not in _AT_HEAD),
+    *(column.label(f"event_{column.name}") for column in event_details.c),
+).select_from(entries.outerjoin(event_details))
+"""Entries with their events' details beside them: what `entry_from` reads."""
 
-category_columns = [categories.c[field.name] for field in fields(Category)]
+filed_under = (
+    sa.select(placements.c.entry_pk, *(categories.c[field.name] for field in fields(Category)))
+    .join_from(placements, categories)
+    .where(placements.c.position > INHERITED)
+    .order_by(placements.c.entry_pk, placements.c.position)
+)
+"""The categories that entries name, in their order: an entry's key, and what makes a `Category`."""
 
 
 def folded(text: str) -> str:
@@ -45,9 +54,10 @@ def entry_row(entry: Entry) -> dict[str, Any]:
 
 
 def entry_from(row: sa.Row[Any], placed: tuple[Category, ...]) -> Entry:
-    """An entry from a row of `columns` and its categories."""
-    values = {name: getattr(row, name) for name in _PLAIN}
-    values |= {name: _part(kind, getattr(row, name)) for name, kind in _PARTS.items()}
+    """An entry from a row of `whole_entries` and its categories."""
+    values = dict(zip(_AT_HEAD, row, strict=False))
+    for name, kind in _PARTS.items():
+        values[name] = _part(kind, values[name])
     for name in ("authors", "attachments"):
         values[name] = values[name] or ()
     return Entry(**values, categories=placed, event=_event_from(row) if row.event_start else None)
@@ -68,7 +78,7 @@ def event_row(event: EventDetails) -> dict[str, Any]:
 
 
 def category_from(row: sa.Row[Any]) -> Category:
-    """A category from a row of `category_columns`."""
+    """A category from a row of its table."""
     return Category(**{field.name: getattr(row, field.name) for field in fields(Category)})
 
 

@@ -27,10 +27,18 @@ NOTE = "note of use"
 """The name of the threads that note when a token is used."""
 
 _USE_RESOLUTION = timedelta(minutes=1)
-_COLUMNS = [
-    tokens.c[name]
-    for name in ("name", "scopes", "created", "last_used", "revoked", "expires", "former_until")
-]
+_TOKENS = sa.select(
+    *(
+        tokens.c[name]
+        for name in ("name", "scopes", "created", "last_used", "revoked", "expires", "former_until")
+    )
+)
+_KNOWN = _TOKENS.where(
+    sa.or_(
+        tokens.c.hash == sa.bindparam("given"),
+        sa.and_(tokens.c.former_hash == sa.bindparam("given"), tokens.c.former_until > sa.bindparam("now")),
+    )
+)
 
 
 class Tokens:
@@ -68,12 +76,9 @@ class Tokens:
         secret, checksum = token[len(_PREFIX) : -6], token[-6:]
         if not token.startswith(_PREFIX) or len(secret) != 30 or not _is(checksum, _checksum(secret)):
             raise Unauthorized("The token is misspelt.")
-        hash, now = _hash(token), self._clock()
-        found = sa.or_(
-            tokens.c.hash == hash, sa.and_(tokens.c.former_hash == hash, tokens.c.former_until > now)
-        )
+        now = self._clock()
         with self._database.read() as connection:
-            row = connection.execute(sa.select(*_COLUMNS).where(found)).one_or_none()
+            row = connection.execute(_KNOWN, {"given": _hash(token), "now": now}).one_or_none()
         if row is None or row.revoked or (row.expires and row.expires <= now):
             raise Unauthorized("The token is unknown, revoked or expired.")
         self._note_use(row.name)
@@ -95,9 +100,7 @@ class Tokens:
     def all(self) -> list[Token]:
         """Every token, revoked ones too, by name."""
         with self._database.read() as connection:
-            return [
-                _token_from(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(tokens.c.name))
-            ]
+            return [_token_from(row) for row in connection.execute(_TOKENS.order_by(tokens.c.name))]
 
     def rotate(self, name: str, grace: timedelta, expires: datetime | None = None) -> str:
         """Make another token for a name; the present one works for the grace time, the one before it no more.

@@ -21,6 +21,12 @@ from feedsvc.store.tables import INHERITED, categories, entries, event_details, 
 _CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
 _A_GROUP = 200
 
+_REPLACE = (
+    entries.update()
+    .where(entries.c.pk == sa.bindparam("key"))
+    .values(appeared=sa.or_(entries.c.appeared, sa.bindparam("seen", type_=sa.Boolean)))
+)
+
 Check = Callable[[Entry | None], None]
 """Looks at the stored entry before it is changed, and raises where it must not be."""
 
@@ -167,28 +173,26 @@ class Writer(Filing):
     def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> None:
         """Write an entry's rows and its step."""
         run = self._connection.execute
-        wider = self._wider(placed)
+        wider = self._wider(placed) if any(category.parent for category in entry.categories) else set()
         shown, due = standing(entry, self._ledger.clock())
         touched = self._topics_of(pk) if pk else set()
         if due:
             self._ledger.hint((entry.kind, key) for key in (0, *placed, *wider))
-        if pk and shown:
-            self._revive(pk)
-        elif pk:
+        month = self._ledger.month(entry.announced) if shown else ""
+        entered: set[Touched] = {(entry.kind, key, month) for key in (0, *placed, *wider) if shown}
+        if pk and touched and not shown:
             self._bury(pk, touched)
-        if shown:
-            month = self._ledger.month(entry.announced)
-            touched |= {(entry.kind, key, month) for key in (0, *placed, *wider)}
-        seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched)
+        elif pk and shown and not touched:
+            self._revive(pk)
+        seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
         row = {**entry_row(entry), "shown": shown, "due": due, "seq": seq}
         if pk is None:
             pk = run(entries.insert().returning(entries.c.pk), {**row, "appeared": shown}).scalar_one()
         else:
-            appeared = sa.or_(entries.c.appeared, sa.literal(shown))
-            run(entries.update().where(entries.c.pk == pk).values({**row, "appeared": appeared}))
+            run(_REPLACE, {**row, "key": pk, "seen": shown})
             run(placements.delete().where(placements.c.entry_pk == pk))
-            run(event_details.delete().where(event_details.c.entry_pk == pk))
         if entry.event:
+            run(event_details.delete().where(event_details.c.entry_pk == pk))
             run(event_details.insert(), {"entry_pk": pk, **event_row(entry.event)})
         shared = {name: row[name] for name in ("kind", "shown", "published", "guid", "starts", "ends")}
         places = [
