@@ -3,8 +3,8 @@ FROM python:3.11-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
-COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt \
+COPY deploy/requirements.txt .
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt \
  && useradd --system --uid 10001 --no-create-home feedsvc \
  && install -d -o feedsvc -g feedsvc /data
 COPY config.py wsgi.py ./

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT ?= 8000
 
-.PHONY: run serve test bench soak readers audit screenshots
+.PHONY: run serve test bench soak readers audit hashes screenshots
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
@@ -31,6 +31,13 @@ audit:
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.txt
+
+# The image's requirements: those of the service, with the hashes of every file that PyPI has of them.
+hashes:
+	$(PYTHON) -m venv $(VENV)/hashes
+	$(VENV)/hashes/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	UV_CUSTOM_COMPILE_COMMAND='make hashes' $(VENV)/hashes/bin/uv pip compile --quiet --python-platform linux --python-version 3.11 \
+	  --no-annotate --generate-hashes requirements.txt --output-file deploy/requirements.txt
 
 readers: $(VENV)/.tests
 	npm ci --prefix tests/readers/npm --silent --no-audit --no-fund || echo "without npm's packages"
