@@ -13,7 +13,7 @@ from feedsvc.stamps import Topic
 class SubscriptionRequest:
     """What a callback is to be asked, in the mode `subscribe` or `unsubscribe`, or told: `denied`.
 
-    `lease` is in seconds. `due` is the store's to give.
+    `lease` is in seconds. `failures`, so often in vain until now, and `due` are the store's to give.
     """
 
     path: str
@@ -23,6 +23,7 @@ class SubscriptionRequest:
     secret: str | None = None
     lease: int = 0
     reason: str = ""
+    failures: int = 0
     due: datetime = EPOCH
 
 
@@ -63,9 +64,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What another hub is to be told: which topics moved, each a kind and a category's slug, up to a step."""
+    """What another hub is to be told: which topics moved up to a step, or have lost an event by its end
+    up to a time, each a kind and a category's slug."""
 
     hub: str
     seq: int
+    looked: datetime
     failures: int
     moved: tuple[tuple[str, str | None], ...]

@@ -18,7 +18,7 @@ from feedsvc.cli.services import services
 from feedsvc.cli.showing import examples, json_option, show
 
 if TYPE_CHECKING:
-    from feedsvc.push.post import Answer
+    from feedsvc.deliver.caching import Answer
 
 _EXTENSION = "feedsvc.push"
 
@@ -36,14 +36,16 @@ def answer_of(app: Flask) -> Callable[[str], Answer]:
 
 @click.command(epilog=examples("deliver"))
 @click.option("--parent", type=int, metavar="PID", help="End when this process, which starts it, has ended.")
+@click.option("--metrics", metavar="ADDRESS:PORT", help="Tell Prometheus there what becomes of deliveries.")
 @with_appcontext
-def deliver(parent: int | None) -> None:
+def deliver(parent: int | None, metrics: str | None) -> None:
     """Push changes to subscribers and other hubs, until it is stopped; as many side by side as you like."""
     # Slow to import, and needed only here.
     from feedsvc.logs import Json, Text
     from feedsvc.push.courier import Courier
     from feedsvc.push.outward import Outward
     from feedsvc.push.post import Post
+    from feedsvc.push.tally import Tally
 
     config, store = services().config, services().store
     stop = threading.Event()
@@ -56,8 +58,8 @@ def deliver(parent: int | None) -> None:
     store.hubs.know(config.hubs)
     outward = Outward(f"feedsvc (+{config.public_url}/)", private=config.allow_private_callbacks)
     post = Post(outward, config.public_url)
-    answer = answer_of(current_app)
-    courier = Courier(store.deliveries, store.subscriptions, store.hubs, answer, store.settle, post)
+    count = Tally(metrics).count if metrics else lambda *_: None
+    courier = Courier(store, answer_of(current_app), post, count)
     asyncio.run(courier.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from feedsvc.errors import FeedsvcError, Gone, Malformed, NotFound, Renamed
-from feedsvc.push.post import Answer, Post, retry
+from feedsvc.push.post import Post, retry
 from feedsvc.subscription import Delivery, Notice, Outcome, PushedFeed, SubscriptionRequest
+
+if TYPE_CHECKING:
+    from feedsvc.deliver.caching import Answer
+    from feedsvc.store import Store
 
 SLOTS, A_HOST, ASKED = 200, 20, 50
 """Deliveries under way at once, and to one host; and callbacks that are asked at once."""
+
+TRIES = 6
+"""How often a callback is asked at most, in some five minutes, while it does not answer or answers 5xx."""
 
 PAUSE = timedelta(seconds=0.7)
 """How long after a look at a feed it is looked at again: what changes in between is one change."""
@@ -29,49 +36,19 @@ Job = Coroutine[None, None, None]
 _log = logging.getLogger(__name__)
 
 
-class Queue(Protocol):
-    """The work, and who has claimed it; `store.Deliveries` is one."""
-
-    def claim_feeds(self, after: int, pause: timedelta, limit: int) -> tuple[list[str], int]: ...
-    def note(self, feed: PushedFeed) -> None: ...
-    def claim_deliveries(self, limit: int, busy: Counter[str], a_host: int) -> list[Delivery]: ...
-    def report(self, outcomes: Collection[Outcome]) -> None: ...
-
-
-class Subscriptions(Protocol):
-    """Those who are sent it; `store.Subscriptions` is one."""
-
-    def claim_requests(self, limit: int) -> list[SubscriptionRequest]: ...
-    def subscribe(self, done: SubscriptionRequest, feed: PushedFeed) -> None: ...
-    def unsubscribe(self, done: SubscriptionRequest) -> None: ...
-    def close(self, done: SubscriptionRequest) -> None: ...
-    def end(self, path: str, reason: str) -> None: ...
-    def tidy(self) -> None: ...
-
-
-class Hubs(Protocol):
-    """Other hubs; `store.Hubs` is one."""
-
-    def claim(self) -> list[Notice]: ...
-    def report(self, notice: Notice, told: bool, pause: timedelta) -> None: ...
-
-
 class Courier:
     """One process's share of the work. The database hands it out, and has it again where this one dies."""
 
     def __init__(
         self,
-        queue: Queue,
-        subscriptions: Subscriptions,
-        hubs: Hubs,
+        store: Store,
         answer: Callable[[str], Answer],
-        settle: Callable[[], object],
         post: Post,
+        count: Callable[[Outcome, datetime], None],
     ) -> None:
         """:param answer: a feed's answer, by its canonical path; raises where there is no such feed.
-        :param settle: lets appear and leave what is due."""
-        self._queue, self._subscriptions, self._hubs = queue, subscriptions, hubs
-        self._answer, self._settle, self._post = answer, settle, post
+        :param count: told what became of each delivery, and when what it holds last changed."""
+        self._store, self._answer, self._post, self._count = store, answer, post, count
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy: Counter[str] = Counter()
         self._asking = 0
@@ -82,13 +59,12 @@ class Courier:
         """Work until it is time to stop; what is under way then has a moment to come to its end."""
         # Names are looked up in these threads; a slow server of names must hold up no other look-up.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(SLOTS + ASKED))
-        async with self._post:
-            loops = [
+        async with self._post.outward:
+            await asyncio.gather(
                 self._repeat(self._look, TICK, stopping),
                 self._repeat(self._hand_out, TICK, stopping),
-                self._repeat(self._subscriptions.tidy, TIDY_EVERY, stopping),
-            ]
-            await asyncio.gather(*loops)
+                self._repeat(self._store.subscriptions.tidy, TIDY_EVERY, stopping),
+            )
             if self._tasks:
                 _, late = await asyncio.wait(self._tasks, timeout=LAST_MOMENT)
                 for task in late:
@@ -122,21 +98,23 @@ class Courier:
 
     def _look(self) -> None:
         """See which feeds have changed, and for whom."""
-        self._settle()
-        paths, self._seen = self._queue.claim_feeds(self._seen, PAUSE, _LOOKED_AT_ONCE)
+        self._store.settle()
+        paths, self._seen = self._store.deliveries.claim_feeds(self._seen, PAUSE, _LOOKED_AT_ONCE)
         for path in paths:
             answer = self._current(path)
             if answer:
-                self._queue.note(_pushed(path, answer))
+                self._store.deliveries.note(_pushed(path, answer))
 
     def _hand_out(self) -> list[Job]:
         """Put down what has become of deliveries, and take up what is due."""
         self._report()
-        jobs: list[Job] = [self._tell(notice) for notice in self._hubs.claim()]
-        jobs += [self._ask(request) for request in self._subscriptions.claim_requests(ASKED - self._asking)]
+        jobs: list[Job] = [self._tell(notice) for notice in self._store.hubs.claim()]
+        jobs += [
+            self._ask(request) for request in self._store.subscriptions.claim_requests(ASKED - self._asking)
+        ]
         free = SLOTS - self._busy.total()
         answers: dict[str, Answer | None] = {}
-        for delivery in self._queue.claim_deliveries(free, self._busy, A_HOST) if free else ():
+        for delivery in self._store.deliveries.claim_deliveries(free, self._busy, A_HOST) if free else ():
             if delivery.path not in answers:
                 answers[delivery.path] = self._current(delivery.path)
             if answer := answers[delivery.path]:
@@ -147,20 +125,21 @@ class Courier:
         outcomes = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
         try:
             if outcomes:
-                self._queue.report(outcomes)
+                self._store.deliveries.report(outcomes)
         except BaseException:
             self._outcomes += outcomes
             raise
 
-    def _close(self, request: SubscriptionRequest, confirmed: bool) -> None:
+    def _close(self, request: SubscriptionRequest, confirmed: bool | None) -> None:
         """Do as a callback has said; where the database is away, it is asked again later."""
+        known = self._store.subscriptions
         try:
-            if confirmed and request.mode == "unsubscribe":
-                self._subscriptions.unsubscribe(request)
-            elif confirmed and (answer := self._current(request.path)):
-                self._subscriptions.subscribe(request, _pushed(request.path, answer))
+            if confirmed is None and request.failures + 1 < TRIES:
+                known.postpone(request, retry(request.failures))
+            elif confirmed and request.mode == "subscribe" and (answer := self._current(request.path)):
+                known.subscribe(request, _pushed(request.path, answer))
             else:
-                self._subscriptions.close(request)
+                known.close(request, bool(confirmed))
         except FeedsvcError as error:
             _log.warning("push waits: %s", error)
 
@@ -169,7 +148,7 @@ class Courier:
         try:
             return self._answer(path)
         except (NotFound, Gone, Renamed, Malformed) as error:
-            self._subscriptions.end(path, str(error))
+            self._store.subscriptions.end(path, str(error))
             return None
 
     # In the event loop.
@@ -177,7 +156,9 @@ class Courier:
     async def _deliver(self, delivery: Delivery, answer: Answer) -> None:
         self._busy[delivery.host] += 1
         try:
-            self._outcomes.append(await self._post.deliver(delivery, answer))
+            outcome = await self._post.deliver(delivery, answer)
+            self._outcomes.append(outcome)
+            self._count(outcome, answer.modified)
         finally:
             self._busy[delivery.host] -= 1
             if not self._busy[delivery.host]:
@@ -194,7 +175,7 @@ class Courier:
     async def _tell(self, notice: Notice) -> None:
         told = await self._post.tell(notice)
         pause = PAUSE if told else retry(notice.failures)
-        await asyncio.to_thread(self._hubs.report, notice, told, pause)
+        await asyncio.to_thread(self._store.hubs.report, notice, told, pause)
 
 
 def _pushed(path: str, answer: Answer) -> PushedFeed:

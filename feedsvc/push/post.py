@@ -7,14 +7,16 @@ import hmac
 import logging
 import secrets
 import time
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from feedsvc.push.outward import Outward, Unreachable
 from feedsvc.query import PUSHED, FeedQuery, Selector
-from feedsvc.stamps import Topic
 from feedsvc.subscription import Delivery, Notice, Outcome, SubscriptionRequest
+
+if TYPE_CHECKING:
+    from feedsvc.deliver.caching import Answer
 
 FIRST_RETRY, LAST_RETRY = 10.0, 3600.0
 """Seconds until a delivery that has failed is tried again, at first and at last."""
@@ -25,37 +27,11 @@ _random = secrets.SystemRandom()
 _log = logging.getLogger(__name__)
 
 
-class Answer(Protocol):
-    """A feed as it is answered; `deliver.Answer` is one."""
-
-    @property
-    def etag(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def media_type(self) -> str: ...
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]: ...
-    @property
-    def topics(self) -> frozenset[Topic]: ...
-    @property
-    def seq(self) -> int: ...
-    @property
-    def due(self) -> datetime | None: ...
-
-
 class Post:
     """Speaks for the hub at a public URL."""
 
     def __init__(self, outward: Outward, public_url: str) -> None:
-        self._outward, self._public_url = outward, public_url
-
-    async def __aenter__(self) -> Post:
-        await self._outward.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._outward.__aexit__(*error)
+        self.outward, self._public_url = outward, public_url
 
     async def deliver(self, delivery: Delivery, answer: Answer) -> Outcome:
         """Send a feed to a subscriber (WebSub §7), signed where it has given a secret (§7.1)."""
@@ -66,7 +42,7 @@ class Post:
             headers.append(("X-Hub-Signature", f"sha256={digest}"))
         begun, status = time.monotonic(), 0
         try:
-            status = (await self._outward.call("POST", delivery.callback, headers, answer.body)).status
+            status = (await self.outward.call("POST", delivery.callback, headers, answer.body)).status
             said = f"answered {status}"
         except Unreachable as error:
             said = str(error)
@@ -76,17 +52,21 @@ class Post:
             return Outcome(delivery, etag=answer.etag)
         return Outcome(delivery, retry=None if status == 410 else retry(delivery.failures))
 
-    async def ask(self, request: SubscriptionRequest) -> bool:
-        """Whether a callback confirms what was asked (WebSub §5.3); what was denied, it is told (§5.2)."""
+    async def ask(self, request: SubscriptionRequest) -> bool | None:
+        """Whether a callback confirms what was asked (WebSub §5.3); what was denied, it is told (§5.2).
+
+        None where it did not say: it cannot be reached, or answers 5xx.
+        """
         challenge = secrets.token_urlsafe(32)
         said = {"hub.mode": request.mode, "hub.topic": self._public_url + request.path}
         said |= {"hub.reason": request.reason} if request.mode == "denied" else {"hub.challenge": challenge}
         said |= {"hub.lease_seconds": str(request.lease)} if request.mode == "subscribe" else {}
         sign = "&" if "?" in request.callback else "?"
-        confirmed = False
+        confirmed: bool | None = None
         try:
-            reply = await self._outward.call("GET", f"{request.callback}{sign}{urlencode(said)}")
-            confirmed = 200 <= reply.status < 300 and reply.body == challenge.encode()
+            reply = await self.outward.call("GET", f"{request.callback}{sign}{urlencode(said)}")
+            if reply.status < 500:
+                confirmed = 200 <= reply.status < 300 and reply.body == challenge.encode()
             found = "confirmed" if confirmed else f"answered {reply.status}, without the challenge alone"
         except Unreachable as error:
             found = str(error)
@@ -105,7 +85,7 @@ class Post:
                 said = [("hub.mode", "publish")]
                 said += [("hub.url", url) for url in urls[first : first + _URLS_AT_ONCE]]
                 form = urlencode(said).encode()
-                reply = await self._outward.call("POST", notice.hub, [("Content-Type", FORM)], form)
+                reply = await self.outward.call("POST", notice.hub, [("Content-Type", FORM)], form)
                 _log.info("%s changed feeds to %s: answered %s", len(said) - 1, notice.hub, reply.status)
                 if not 200 <= reply.status < 300:
                     return False

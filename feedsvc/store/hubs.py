@@ -1,17 +1,18 @@
-"""Other hubs, each with the step of the ledger up to which it was told."""
+"""Other hubs, each with the step of the ledger, and the time of ends of events, up to which it was told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from feedsvc.model import Clock
 from feedsvc.query import KINDS
 from feedsvc.store.database import Database
+from feedsvc.store.deliveries import found
 from feedsvc.store.push_tables import hubs
-from feedsvc.store.tables import categories, ledger, topics
+from feedsvc.store.tables import categories, entries, ledger, placements, topics
 from feedsvc.subscription import Notice
 
 CLAIM = timedelta(seconds=60)
@@ -26,49 +27,66 @@ class Hubs:
 
     def know(self, urls: Iterable[str]) -> None:
         """Have these hubs told of what changes from now on, and no others."""
+        now = self._clock()
         with self._database.write() as connection:
             step = connection.scalar(sa.select(ledger.c.seq).with_for_update())
             connection.execute(hubs.delete().where(hubs.c.url.not_in(urls)))
             known = set(connection.scalars(sa.select(hubs.c.url)))
             for url in set(urls) - known:
-                row = {"url": url, "seq": step, "due": self._clock(), "failures": 0}
+                row = {"url": url, "seq": step, "looked": now, "due": now, "failures": 0}
                 connection.execute(hubs.insert(), row)
 
     def claim(self) -> list[Notice]:
         """What other hubs are to be told now, for the next minute by nobody else."""
-        now = self._clock()
+        now, of = self._clock(), hubs.c
         last = sa.select(sa.func.max(topics.c.seq)).where(topics.c.kind.in_(KINDS)).scalar_subquery()
-        behind = sa.select(hubs.c.url).where(hubs.c.due <= now, hubs.c.seq < last)
-        with self._database.read() as connection:
-            if connection.execute(behind.limit(1)).first() is None:
-                return []
+        news = sa.or_(of.seq < last, sa.exists().where(_ended(of.looked, now)))
+        behind = sa.select(of.url).where(of.due <= now, news)
+        if not found(self._database, behind):
+            return []
+        mine = of.url.in_(behind.with_for_update(skip_locked=True))
         claim = (
             hubs.update()
-            .where(hubs.c.url.in_(behind.with_for_update(skip_locked=True)))
+            .where(mine)
             .values(due=now + CLAIM)
-            .returning(hubs.c.url, hubs.c.seq, hubs.c.failures)
+            .returning(of.url, of.seq, of.looked, of.failures)
         )
         with self._database.write() as connection:
-            step = connection.scalar(sa.select(ledger.c.seq).with_for_update()) or 0
+            step = connection.scalar(sa.select(ledger.c.seq)) or 0
             return [
-                Notice(row.url, step, row.failures, _moved(connection, row.seq))
+                Notice(row.url, step, now, row.failures, _moved(connection, row.seq, row.looked, now))
                 for row in connection.execute(claim).all()
             ]
 
     def report(self, notice: Notice, told: bool, pause: timedelta) -> None:
         """Keep whether a hub was told; it is told again after the pause at the earliest."""
         values = {"due": self._clock() + pause, "failures": 0 if told else notice.failures + 1}
-        values |= {"seq": notice.seq} if told else {}
+        values |= {"seq": notice.seq, "looked": notice.looked} if told else {}
         with self._database.write() as connection:
             connection.execute(hubs.update().where(hubs.c.url == notice.hub).values(values))
 
 
-def _moved(connection: sa.Connection, after: int) -> tuple[tuple[str, str | None], ...]:
-    """The topics that moved after a step, each a kind and a category's slug."""
+def _moved(
+    connection: sa.Connection, step: int, looked: datetime | None, now: datetime
+) -> tuple[tuple[str, str | None], ...]:
+    """The topics that moved after a step, or that an event has left by its end, each a kind and a slug."""
+    over = sa.select(placements.c.kind, placements.c.category_id).join(entries).where(_ended(looked, now))
+    among = (
+        sa.select(topics.c.kind, topics.c.category_id)
+        .where(topics.c.seq > step, topics.c.kind.in_(KINDS))
+        .union(over, sa.select(entries.c.kind, sa.literal(0)).where(_ended(looked, now)))
+        .subquery()
+    )
     wanted = (
-        sa.select(topics.c.kind, categories.c.slug)
-        .join_from(topics, categories, topics.c.category_id == categories.c.id, isouter=True)
-        .where(topics.c.seq > after, topics.c.kind.in_(KINDS), categories.c.retired.is_(None))
-        .order_by(topics.c.seq, topics.c.kind, topics.c.category_id)
+        sa.select(among.c.kind, categories.c.slug)
+        .join_from(among, categories, among.c.category_id == categories.c.id, isouter=True)
+        .where(categories.c.retired.is_(None))
+        .order_by(among.c.kind, among.c.category_id)
     )
     return tuple((row.kind, row.slug) for row in connection.execute(wanted))
+
+
+def _ended(looked: sa.Column[datetime] | datetime | None, now: datetime) -> sa.ColumnElement[bool]:
+    """That an event which was shown has come to its end since a look, which is no step of the ledger."""
+    of = entries.c
+    return sa.and_(of.kind == "events", of.shown, of.ends > looked, of.ends <= now)

@@ -62,17 +62,19 @@ subscription_requests = Table(
     Column("secret", sa.String),
     Column("lease", sa.Integer, nullable=False),  # seconds
     Column("reason", sa.String, nullable=False),
+    Column("failures", sa.Integer, nullable=False, server_default="0"),  # so often asked in vain
     Column("due", UTCDateTime, nullable=False),
 )
 Index("ix_subscription_requests_host", subscription_requests.c.host)
 Index("ix_subscription_requests_due", subscription_requests.c.due)
 
 hubs = Table(
-    # Other hubs, and the step of the ledger up to which each was told.
+    # Other hubs, and the step of the ledger up to which each was told, and the time of ends of events.
     "hubs",
     metadata,
     Column("url", KEY, primary_key=True),
     Column("seq", sa.BigInteger, nullable=False),
+    Column("looked", UTCDateTime),  # none before the first time that it is told
     Column("due", UTCDateTime, nullable=False),
     Column("failures", sa.Integer, nullable=False),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -47,29 +47,35 @@ class Subscriptions:
             connection.execute(subscription_requests.insert(), {**asdict(wanted), "id": id, "due": now})
 
     def claim_requests(self, limit: int) -> list[SubscriptionRequest]:
-        """Requests whose callbacks are to be asked now, for the next 15 seconds nobody else's."""
+        """Requests whose callbacks are to be asked now, for the next 15 seconds nobody else's.
+
+        Those come first that were not asked in vain: no crowd of dead callbacks delays the others.
+        """
         now = self._clock()
-        due = sa.select(_requests.id).where(_requests.due <= now).order_by(_requests.due).limit(limit)
+        due = sa.select(_requests.id).where(_requests.due <= now).order_by(_requests.failures, _requests.due)
         if not found(self._database, due):
             return []
+        mine = due.limit(limit).with_for_update(skip_locked=True)
         claim = (
             subscription_requests.update()
-            .where(_requests.id.in_(due.with_for_update(skip_locked=True)))
+            .where(_requests.id.in_(mine))
             .values(due=now + CLAIM)
             .returning(*(c for c in _requests if c.name != "id"))
         )
         with self._database.write() as connection:
             return [SubscriptionRequest(**row) for row in connection.execute(claim).mappings()]
 
-    def close(self, done: SubscriptionRequest) -> None:
-        """End a request whose callback has not confirmed it, or was told."""
+    def postpone(self, done: SubscriptionRequest, pause: timedelta) -> None:
+        """Have a callback that could not be asked be asked again after the pause."""
+        values = {"due": self._clock() + pause, "failures": done.failures + 1}
         with self._database.write() as connection:
-            _take(connection, done)
+            connection.execute(subscription_requests.update().where(_claimed(done)).values(values))
 
-    def unsubscribe(self, done: SubscriptionRequest) -> None:
-        """End a subscription as its callback has confirmed."""
+    def close(self, done: SubscriptionRequest, confirmed: bool) -> None:
+        """End a request; where its callback has confirmed that it unsubscribes, the subscription too."""
         with self._database.write() as connection:
-            if id := _take(connection, done):
+            id = _take(connection, done)
+            if id and confirmed and done.mode == "unsubscribe":
                 connection.execute(subscriptions.delete().where(subscriptions.c.id == id))
 
     def subscribe(self, done: SubscriptionRequest, feed: PushedFeed) -> None:
@@ -89,8 +95,13 @@ class Subscriptions:
             connection.execute(subscriptions.insert(), {**row, **values, "etag": etag, "wanted": etag})
 
     def end(self, path: str, reason: str) -> None:
-        """End the subscriptions of a feed that there is no longer; each callback is told."""
+        """End the subscriptions of a feed that there is no longer, and deny those that are asked for; each
+        callback is told."""
         self.drop(subscriptions.c.path == path, reason)
+        wished = sa.and_(_requests.path == path, _requests.mode == "subscribe")
+        denied = {"mode": "denied", "reason": reason, "failures": 0, "due": self._clock()}
+        with self._database.write() as connection:
+            connection.execute(subscription_requests.update().where(wished).values(denied))
 
     def drop(self, which: sa.ColumnElement[bool], reason: str) -> int:
         """End some subscriptions, and have their callbacks told so (WebSub §5.2); returns how many."""
@@ -118,16 +129,12 @@ class Subscriptions:
                 used = sa.exists().where(subscriptions.c.path == table.c.path)
                 connection.execute(table.delete().where(~used))
 
-    def all(self) -> Iterable[sa.RowMapping]:
+    def all(self) -> Sequence[sa.RowMapping]:
         """Every subscription but for its secret, by feed and callback."""
         of = subscriptions.c
         wanted = sa.select(*(c for c in of if c.name not in ("secret", "etag", "wanted")))
         with self._database.read() as connection:
-            yield from (
-                connection.execution_options(yield_per=500)
-                .execute(wanted.order_by(of.path, of.callback))
-                .mappings()
-            )
+            return connection.execute(wanted.order_by(of.path, of.callback)).mappings().all()
 
     def drop_callback(self, callback: str) -> int:
         """End the subscriptions of all callbacks that begin so; returns how many."""
@@ -138,22 +145,16 @@ class Subscriptions:
         """How many subscriptions and requests there are, wait, and fail; and for how many seconds the
         oldest waits."""
         of, now = subscriptions.c, self._clock()
+        wanted = sa.select(
+            sa.func.count().label("subscriptions"),
+            _count(subscription_requests).scalar_subquery().label("requests"),
+            sa.func.count(of.waits).label("waiting"),
+            sa.func.count().filter(of.failures > 0).label("failing"),
+            sa.func.min(of.waits).label("oldest"),
+        ).select_from(subscriptions)
         with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(
-                    *(sa.func.count(), sa.func.count(of.waits), sa.func.min(of.waits)),
-                    sa.func.count().filter(of.failures > 0),
-                ).select_from(subscriptions)
-            ).one()
-            requests = connection.scalar(_count(subscription_requests)) or 0
-        oldest = (now - row[2]).total_seconds() if row[2] else 0.0
-        return {
-            "subscriptions": row[0],
-            "requests": requests,
-            "waiting": row[1],
-            "failing": row[3],
-            "oldest": oldest,
-        }
+            found = dict(connection.execute(wanted).mappings().one())
+        return {**found, "oldest": (now - found["oldest"]).total_seconds() if found["oldest"] else 0.0}
 
 
 def _watched(connection: sa.Connection, feed: PushedFeed, now: datetime) -> str:
@@ -172,9 +173,13 @@ def _watched(connection: sa.Connection, feed: PushedFeed, now: datetime) -> str:
 
 def _take(connection: sa.Connection, done: SubscriptionRequest) -> str | None:
     """Delete a request that was claimed; returns its id, or None where another has taken its place."""
-    id = _id(done.callback, done.path)
-    mine = sa.and_(_requests.id == id, _requests.due == done.due)
-    return id if connection.execute(subscription_requests.delete().where(mine)).rowcount else None
+    taken = subscription_requests.delete().where(_claimed(done)).returning(_requests.id)
+    return connection.scalar(taken)
+
+
+def _claimed(done: SubscriptionRequest) -> sa.ColumnElement[bool]:
+    """A request that was claimed, unless another has taken its place."""
+    return sa.and_(_requests.id == _id(done.callback, done.path), _requests.due == done.due)
 
 
 def _id(callback: str, path: str) -> str:

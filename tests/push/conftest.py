@@ -1,8 +1,11 @@
-"""A hub with a courier beside it, and a subscriber."""
+"""A hub with a courier beside it, or a `deliver` of its own, and a subscriber."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -24,8 +28,10 @@ from feedsvc.push.post import Post
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.push.subscriber import Subscriber, subscribing
+from tests.service import ROOT, Service, free_port
 
 PUBLIC = "https://feeds.example"
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 class Ticking(Clock):
@@ -54,12 +60,14 @@ def subscriber() -> Iterator[Subscriber]:
 
 
 @contextmanager
-def delivering(app: Flask, outward: Outward | None = None) -> Iterator[None]:
+def delivering(
+    app: Flask, outward: Outward | None = None, count: Callable[..., None] = lambda *_: None
+) -> Iterator[None]:
     """A courier at work, in a thread."""
     stop, store = threading.Event(), services_of(app).store
     post = Post(outward or Outward("test", private=True, seconds=2), PUBLIC)
     store.hubs.know(services_of(app).config.hubs)
-    courier = Courier(store.deliveries, store.subscriptions, store.hubs, answer_of(app), store.settle, post)
+    courier = Courier(store, answer_of(app), post, count)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
     try:
@@ -111,3 +119,26 @@ def until(true: Callable[[], object], within: float = 5) -> None:
     while not true():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.02)
+
+
+@contextmanager
+def deliver(service: Service, ending: signal.Signals = signal.SIGTERM) -> Iterator[tuple[int, str]]:
+    """A `deliver` of its own, at work, ended by a signal; its process id, and the URL of its metrics."""
+    metrics = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "feedsvc", "deliver", "--metrics", metrics]
+    process = subprocess.Popen(command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: told(f"http://{metrics}/metrics"), 20)
+        yield process.pid, f"http://{metrics}/metrics"
+    finally:
+        process.send_signal(ending)
+        assert process.wait(10) == (0 if ending == signal.SIGTERM else -ending)
+
+
+def told(metrics: str) -> dict[str, float]:
+    """Prometheus's samples, each under its name with its labels; none where nobody answers yet."""
+    try:
+        lines = requests.get(metrics, timeout=5).text.splitlines()
+    except requests.ConnectionError:
+        return {}
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,9 +24,9 @@ from feedsvc.store.subscriptions import _id
 from feedsvc.store.tables import ledger
 from tests.clocks import HANOI
 from tests.conftest import Editor, Figure
-from tests.push.conftest import until
+from tests.push.conftest import BOTH, deliver, told, until
 from tests.push.subscriber import Subscriber, echo, hang, status, subscribing
-from tests.service import ROOT, Service
+from tests.service import Service
 
 PATH = "/feeds/news.rss"
 LENGTH = pytest.mark.parametrize("subscribers", [200, pytest.param(1000, marks=pytest.mark.soak)])
@@ -42,18 +40,6 @@ def serving(database_url: str) -> Iterator[Service]:
     service.request("PUT", "/api/v1/categories/van-hoa", {"title": "Văn hoá"})
     yield service
     service.stop()
-
-
-@contextmanager
-def deliver(service: Service) -> Iterator[subprocess.Popen[bytes]]:
-    """A `deliver` of its own, stopped at the end."""
-    command = [sys.executable, "-m", "feedsvc", "deliver"]
-    process = subprocess.Popen(command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
 
 
 def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -> None:
@@ -100,6 +86,7 @@ def reached(subscriber: Subscriber, paths: list[str], since: float, within: floa
     return [subscriber.got(path, within=max(0.1, end - time.monotonic()))[-1].at - since for path in paths]
 
 
+@BOTH
 @LENGTH
 def test_one_change_reaches_all_while_feeds_are_read(
     serving: Service, subscribers: int, figure: Figure
@@ -168,20 +155,25 @@ def _forget(service: Service) -> None:
     store._database.close()
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.soak)])
+@BOTH
+@pytest.mark.parametrize(
+    ("kills", "beside"),
+    [(1, 1), pytest.param(10, 0, marks=pytest.mark.soak), pytest.param(10, 1, marks=pytest.mark.soak)],
+)
 def test_killed_again_and_again_everyone_ends_with_the_newest(
-    serving: Service, kills: int, figure: Figure
+    serving: Service, kills: int, beside: int, figure: Figure
 ) -> None:
     paths = names(100)
-    with subscribing() as subscriber:
+    with subscribing() as subscriber, ExitStack() as others:
         fill(serving, subscriber, {PATH: paths})
         for path in paths:
             subscriber.behave(path, lambda handler, got: time.sleep(0.2) or echo(handler, got))  # type: ignore[func-returns-value]
+        for _ in range(beside):
+            others.enter_context(deliver(serving))
         for number in range(kills):
-            put(serving, f"Tin {number}")
-            with deliver_killed(serving):
-                before = sum(subscriber.count(path) for path in paths)
-                until(lambda n=before: sum(subscriber.count(path) for path in paths) > n + 30, 30)  # type: ignore[misc]
+            with deliver(serving, signal.SIGKILL) as (_, metrics):
+                put(serving, f"Tin {number}")
+                until(lambda url=metrics: told(url)['feedsvc_deliveries_total{outcome="delivered"}'] > 5, 30)  # type: ignore[misc]
         put(serving, "Tin cuối")
         newest = serving.request("GET", PATH).content
         with deliver(serving):
@@ -191,18 +183,7 @@ def test_killed_again_and_again_everyone_ends_with_the_newest(
     figure(f"deliveries repeated by {kills} kill -9", f"{twice} of {copies.total()}", "counted")
 
 
-@contextmanager
-def deliver_killed(service: Service) -> Iterator[None]:
-    """A `deliver` that is killed at the end."""
-    command = [sys.executable, "-m", "feedsvc", "deliver"]
-    process = subprocess.Popen(command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
+@BOTH
 def test_a_burst_is_few_deliveries_and_the_last_has_the_last_write(
     editor: Editor, store: Store, subscriber: Subscriber, courier: None, subscribe: Callable[..., str]
 ) -> None:
@@ -230,7 +211,7 @@ def test_ten_thousand_subscriptions(serving: Service, categories: int, figure: F
         for limit in range(1, 6)
     }
     late = []
-    with subscribing() as subscriber, deliver(serving) as process:
+    with subscribing() as subscriber, deliver(serving) as (pid, _):
         fill(serving, subscriber, feeds)
         time.sleep(2)
         for number in range(20):
@@ -238,7 +219,7 @@ def test_ten_thousand_subscriptions(serving: Service, categories: int, figure: F
             path = f"/{slugs[number]}/atom/5/"
             late += reached(subscriber, [f"{path}{n}" for n in range(10)], since, 10)
             time.sleep(1)
-        held = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+        held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
     figure("10,000 subscriptions, one change to a topic: p95", f"{p95(late):.2f} s", "2 s")
     figure("memory of deliver", f"{held >> 20} MiB", "150 MiB")
     assert p95(late) <= 2

@@ -6,16 +6,19 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.push.courier import TRIES
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
-from tests.push.conftest import PUBLIC, Ask, asking, delivering, until
+from tests.push.conftest import BOTH, PUBLIC, Ask, asking, delivering, until
 from tests.push.subscriber import Received, Subscriber, _Handler, echo, status
+from tests.service import free_port
 
 pytestmark = pytest.mark.usefixtures("courier")
 Subscribe = Callable[..., str]
@@ -30,6 +33,7 @@ def put(editor: Editor, title: str = "Một", id: str = "a", category: str = "va
     editor.put(f"/articles/{id}", {"title": title, "categories": [category]})
 
 
+@BOTH
 def test_3_1_3_callback_mode_and_topic_are_enough(
     ask: Ask, subscriber: Subscriber, editor: Editor, store: Store
 ) -> None:
@@ -102,6 +106,7 @@ def test_5_1_the_lease_of_an_unsubscription_is_ignored(
     assert "hub.lease_seconds" not in subscriber.got("/a", "GET", 2)[1].said
 
 
+@BOTH
 def test_5_1_who_has_unsubscribed_is_sent_nothing(
     ask: Ask, subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Store
 ) -> None:
@@ -137,6 +142,7 @@ def test_5_1_2_the_answer_comes_before_the_verification(
     until(lambda: confirmed(store) == ["/a"])
 
 
+@BOTH
 def test_5_2_a_subscription_that_is_denied_later_is_told(
     subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Store
 ) -> None:
@@ -201,7 +207,66 @@ def test_5_3_1_all_but_2xx_with_the_challenge_alone_is_a_failure(
     ask(NEWS, subscriber.url("/201"))
     until(lambda: confirmed(store) == ["/201"])
     assert subscriber.count("/right", "GET") == 0, "no redirect is followed"
+    until(lambda: store.subscriptions.counts()["requests"] == 1)
+    assert {subscriber.count(path, "GET") for path in paths} == {1}, "and only /500 is asked again, later"
+
+
+def down(handler: _Handler, got: Received) -> None:
+    handler.reply(503, b"")
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["subscribe", "unsubscribe", "denied"])
+def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
+    ask: Ask, subscriber: Subscriber, store: Store, clock: Clock, subscribe: Subscribe, mode: str
+) -> None:
+    if mode != "subscribe":
+        subscribe(NEWS, "/a")
+    before = subscriber.count("/a", "GET")
+    subscriber.behave("/a", down)
+    if mode == "denied":
+        store.subscriptions.drop_callback(subscriber.url("/a"))
+    else:
+        ask(NEWS, subscriber.url("/a"), mode)
+    subscriber.got("/a", "GET", before + 1)
+    time.sleep(0.5)
+    subscriber.behave("/a", echo)
+    assert subscriber.count("/a", "GET") == before + 1, "not at once"
+    clock.forward(seconds=15)
+    assert subscriber.got("/a", "GET", before + 2)[-1].said["hub.mode"] == mode
     until(lambda: store.subscriptions.counts()["requests"] == 0)
+    assert confirmed(store) == (["/a"] if mode == "subscribe" else [])
+
+
+def test_5_3_callbacks_that_stay_down_are_asked_so_often(
+    ask: Ask, subscriber: Subscriber, store: Store, clock: Clock
+) -> None:
+    subscriber.behave("/a", down)
+    for callback in (subscriber.url("/a"), f"http://127.0.0.1:{free_port()}/nobody-listens"):
+        ask(NEWS, callback)
+    begun = clock()
+    while store.subscriptions.counts()["requests"]:
+        time.sleep(0.2)
+        clock.forward(seconds=10)
+    assert subscriber.count("/a", "GET") == TRIES
+    assert confirmed(store) == []
+    assert timedelta(minutes=2) < clock() - begun < timedelta(minutes=12)
+
+
+def test_5_2_who_asks_for_a_feed_that_is_no_more_is_denied(
+    ask: Ask, subscriber: Subscriber, store: Store, clock: Clock, editor: Editor
+) -> None:
+    subscriber.behave("/a", down)
+    ask("/feeds/news/van-hoa.rss", subscriber.url("/a"))
+    subscriber.got("/a", "GET")
+    assert editor.send("DELETE", "/categories/van-hoa").status_code == 204
+    time.sleep(0.5)
+    subscriber.behave("/a", echo)
+    clock.forward(seconds=15)
+    said = [one.said for one in subscriber.got("/a", "GET", 3)]
+    assert [one["hub.mode"] for one in said] == ["subscribe", "subscribe", "denied"]
+    assert "van-hoa" in said[-1]["hub.reason"]
+    assert confirmed(store) == []
 
 
 @pytest.mark.parametrize(
@@ -240,6 +305,7 @@ TOPICS = (
 )
 
 
+@BOTH
 def test_7_the_document_its_type_and_its_links(
     subscribe: Subscribe, subscriber: Subscriber, editor: Editor, client: FlaskClient
 ) -> None:
@@ -273,6 +339,7 @@ def test_7_only_feeds_that_changed_are_sent(
     assert [subscriber.count(path) for path in ("/a", "/b", "/c")] == [1, 0, 0]
 
 
+@BOTH
 def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
     subscribe: Subscribe, subscriber: Subscriber, editor: Editor, clock: Clock
 ) -> None:
@@ -286,6 +353,7 @@ def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
     assert "Hẹn giờ" in subscriber.got("/a")[0].body.decode()
 
 
+@BOTH
 def test_7_410_ends_the_subscription(
     subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Store
 ) -> None:
@@ -296,6 +364,7 @@ def test_7_410_ends_the_subscription(
     until(lambda: not confirmed(store))
 
 
+@BOTH
 def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
     subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Store, clock: Clock
 ) -> None:
@@ -362,6 +431,7 @@ def test_the_rate_of_an_address(make_app: MakeApp, subscriber: Subscriber) -> No
     assert answers[3].mimetype == "text/plain"
 
 
+@BOTH
 def test_other_hubs_are_told_of_the_canonical_urls(
     make_app: MakeApp, editor: Editor, subscriber: Subscriber
 ) -> None:
@@ -380,6 +450,26 @@ def test_other_hubs_are_told_of_the_canonical_urls(
         for format in ("rss", "atom", "json")
     }
     assert {url for one in told for url in parse_qs(one.body.decode())["hub.url"]} == wanted
+
+
+@BOTH
+def test_other_hubs_are_told_that_an_event_has_ended(
+    make_app: MakeApp, editor: Editor, subscriber: Subscriber, clock: Clock
+) -> None:
+    hour = clock().replace(microsecond=0) + timedelta(hours=1)
+    event = {"title": "Hội", "start": hour.isoformat(), "categories": ["van-hoa"]}
+    editor.put("/events/a", event)
+    editor.put("/events/later", {**event, "start": (hour + timedelta(hours=1)).isoformat()})
+    with delivering(make_app(hubs=(subscriber.url("/other"),))):
+        time.sleep(0.5)
+        assert subscriber.count("/other") == 0
+        clock.forward(hours=1)
+        (told,) = subscriber.got("/other")
+        time.sleep(1)
+        assert subscriber.count("/other") == 1, "once"
+    feeds = ("events", "events/van-hoa")
+    wanted = [f"{PUBLIC}/feeds/{feed}.{format}" for feed in feeds for format in ("rss", "atom", "json")]
+    assert parse_qs(told.body.decode())["hub.url"] == wanted
 
 
 def test_another_hub_that_fails_is_told_again(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -173,6 +173,23 @@ def test_a_newer_request_takes_the_place_of_one_under_way(store: Store, clock: C
     assert store.subscriptions.claim_requests(10)[0].secret == "new", "whoever had claimed it has died"
 
 
+def test_who_was_asked_in_vain_comes_later_and_behind_the_others(store: Store, clock: Clock) -> None:
+    down = SubscriptionRequest(PATH, "https://a.example/x", "a.example", "subscribe", None, 3600)
+    store.subscriptions.request(down)
+    (asked,) = store.subscriptions.claim_requests(10)
+    store.subscriptions.postpone(asked, timedelta(seconds=60))
+    clock.forward(seconds=59)
+    assert store.subscriptions.claim_requests(10) == []
+    clock.forward(seconds=1)
+    store.subscriptions.request(replace(down, callback="https://b.example/"))
+    one, two = (store.subscriptions.claim_requests(1)[0] for _ in range(2))
+    assert (one.callback, one.failures) == ("https://b.example/", 0)
+    assert two == replace(asked, failures=1, due=two.due)
+    store.subscriptions.request(replace(down, secret="new"))
+    store.subscriptions.postpone(two, timedelta(days=1))
+    assert store.subscriptions.claim_requests(10)[0].secret == "new", "that of before changes nothing"
+
+
 def test_the_longest_callback_and_topic(store: Store) -> None:
     path = "/feeds/news/" + ",".join(f"{number}{'x' * 63}" for number in range(10)) + ".rss"
     store.subscriptions.request(
@@ -210,7 +227,34 @@ def test_hubs_are_told_once_of_what_moved_since(store: Store, editor: Editor, cl
     assert store.hubs.claim() == []
     clock.now += PAUSE
     (again,) = store.hubs.claim()
-    assert again == replace(two, failures=1)
+    assert again == replace(two, failures=1, looked=clock.now)
     store.hubs.know(["https://hub.example/"])
     clock.forward(seconds=600)
+    assert store.hubs.claim() == []
+
+
+def test_hubs_are_told_once_of_events_that_ended_since(store: Store, editor: Editor, clock: Clock) -> None:
+    editor.put("/categories/hoi-sach", {"title": "Hội sách", "parent": "van-hoa"})
+    event = {"title": "Hội", "start": "2026-11-25T12:00:00", "categories": ["hoi-sach"]}
+    editor.put("/events/a", event)
+    editor.put("/events/draft", {**event, "start": "2026-11-25T12:01:00", "status": "draft"})
+    editor.put("/events/b", {**event, "start": "2026-11-25T12:02:00", "categories": []})
+    store.hubs.know(["https://hub.example/"])
+    clock.now = datetime(2026, 11, 25, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
+    assert store.hubs.claim() == []
+    clock.now += timedelta(microseconds=1)
+    (ended,) = store.hubs.claim()
+    assert set(ended.moved) == {("events", None), ("events", "van-hoa"), ("events", "hoi-sach")}
+    store.hubs.report(ended, False, PAUSE)
+    clock.now += PAUSE
+    (again,) = store.hubs.claim()
+    assert again.moved == ended.moved
+    store.hubs.report(again, True, PAUSE)
+    clock.forward(seconds=90)
+    assert store.hubs.claim() == [], "a draft's end is nobody's business"
+    clock.forward(seconds=60)
+    (last,) = store.hubs.claim()
+    assert last.moved == (("events", None),)
+    store.hubs.report(last, True, PAUSE)
+    clock.forward(days=1)
     assert store.hubs.claim() == []
