@@ -16,7 +16,7 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
-from feedsvc.cli.push import register_push
+from feedsvc.cli.services import Services
 from feedsvc.deliver.api_docs import api_docs_blueprint
 from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.feeds import Feeds, feeds_blueprint
@@ -145,7 +145,6 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
-    register_commands(app, config, store, schemas)
-    register_push(app, lambda path: feeds.answer(feeds.at(path))[0])
+    register_commands(app, Services(config, store, schemas, lambda path: feeds.answer(feeds.at(path))[0]))
     app.wsgi_app = Hot(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app

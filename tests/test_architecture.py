@@ -37,7 +37,12 @@ MUST_NOT_IMPORT = {
 def imports(path: Path) -> set[str]:
     """The modules that a file imports, by their full names; for the type checker alone do not count."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    blocks = [n for n in nodes if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    typed = {node for block in blocks for node in ast.walk(block)}
+    for node in nodes:
+        if node in typed:
+            continue
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -17,9 +17,7 @@ from feedsvc.cli.services import EXTENSION, Services, services
 from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
-from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import SCOPES
-from feedsvc.store import Store
 from feedsvc.store import backup as backups
 
 
@@ -42,9 +40,9 @@ for _command in (token, export, import_, deliver, subscriptions):
     commands.add_command(_command)
 
 
-def register_commands(app: Flask, config: Config, store: Store, schemas: dict[str, EntrySchema]) -> None:
+def register_commands(app: Flask, found: Services) -> None:
     """Give the commands to `flask --app wsgi`, and to them what they work with."""
-    app.extensions[EXTENSION] = Services(config, store, schemas)
+    app.extensions[EXTENSION] = found
     for command in commands.commands.values():
         app.cli.add_command(command)
 

@@ -7,31 +7,12 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import click
-from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from feedsvc.cli.services import services
 from feedsvc.cli.showing import examples, json_option, show
-
-if TYPE_CHECKING:
-    from feedsvc.deliver.caching import Answer
-
-_EXTENSION = "feedsvc.push"
-
-
-def register_push(app: Flask, answer: Callable[[str], Answer]) -> None:
-    """Give `deliver` what makes a feed's answer of its canonical path."""
-    app.extensions[_EXTENSION] = answer
-
-
-def answer_of(app: Flask) -> Callable[[str], Answer]:
-    """What create_app has handed over."""
-    found: Callable[[str], Answer] = app.extensions[_EXTENSION]
-    return found
 
 
 @click.command(epilog=examples("deliver"))
@@ -59,7 +40,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     outward = Outward(f"feedsvc (+{config.public_url}/)", private=config.allow_private_callbacks)
     post = Post(outward, config.public_url)
     count = Tally(metrics).count if metrics else lambda *_: None
-    courier = Courier(store, answer_of(current_app), post, count)
+    courier = Courier(store, services().answer, post, count)
     asyncio.run(courier.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, current_app
 
 from config import Config
+from feedsvc.deliver.caching import Answer
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.store import Store
 
@@ -21,6 +23,8 @@ class Services:
     config: Config
     store: Store
     schemas: dict[str, EntrySchema]
+    answer: Callable[[str], Answer]
+    """Makes a feed's answer of its path."""
 
 
 def services_of(app: Flask) -> Services:

@@ -108,13 +108,13 @@ class Courier:
     def _hand_out(self) -> list[Job]:
         """Put down what has become of deliveries, and take up what is due."""
         self._report()
-        jobs: list[Job] = [self._tell(notice) for notice in self._store.hubs.claim()]
-        jobs += [
-            self._ask(request) for request in self._store.subscriptions.claim_requests(ASKED - self._asking)
-        ]
-        free = SLOTS - self._busy.total()
+        requests = self._store.subscriptions.claim_requests(ASKED - self._asking)
+        jobs: list[Job] = [self._ask(request) for request in requests]
+        jobs += [self._tell(notice) for notice in self._store.hubs.claim()]
+        busy = Counter(self._busy)  # at once: the event loop goes on counting
+        free = SLOTS - busy.total()
         answers: dict[str, Answer | None] = {}
-        for delivery in self._store.deliveries.claim_deliveries(free, self._busy, A_HOST) if free else ():
+        for delivery in self._store.deliveries.claim_deliveries(free, busy, A_HOST) if free else ():
             if delivery.path not in answers:
                 answers[delivery.path] = self._current(delivery.path)
             if answer := answers[delivery.path]:
@@ -160,9 +160,7 @@ class Courier:
             self._outcomes.append(outcome)
             self._count(outcome, answer.modified)
         finally:
-            self._busy[delivery.host] -= 1
-            if not self._busy[delivery.host]:
-                del self._busy[delivery.host]
+            self._busy -= Counter([delivery.host])
 
     async def _ask(self, request: SubscriptionRequest) -> None:
         self._asking += 1

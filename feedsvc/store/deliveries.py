@@ -102,28 +102,17 @@ class Deliveries:
     def report(self, outcomes: Collection[Outcome]) -> None:
         """Keep what became of deliveries."""
         of, now = subscriptions.c, self._clock()
-        newest = of.wanted == sa.bindparam("seen")  # nothing came up while it was under way
-        done, failed, gone = [], [], []
-        for outcome in outcomes:
-            key = {"key": outcome.delivery.id}
-            if outcome.etag:
-                done.append({**key, "tag": outcome.etag, "seen": outcome.delivery.wanted})
-            elif outcome.retry is not None:
-                count = outcome.delivery.failures + 1
-                failed.append({**key, "count": count, "then": now + outcome.retry})
-            else:
-                gone.append(outcome.delivery.id)
-        mine = subscriptions.update().where(of.id == sa.bindparam("key"))
         with self._database.write() as connection:
-            if done:
-                values = {"etag": sa.bindparam("tag"), "failures": 0}
-                values |= {name: sa.case((newest, None), else_=now) for name in ("due", "waits")}
-                connection.execute(mine.values(values), done)
-            if failed:
-                values = {"failures": sa.bindparam("count"), "due": sa.bindparam("then")}
-                connection.execute(mine.values(values), failed)
-            if gone:
-                connection.execute(subscriptions.delete().where(of.id.in_(gone)))
+            for outcome in outcomes:
+                delivery = outcome.delivery
+                change: sa.Delete | sa.Update = subscriptions.delete()
+                if outcome.etag:  # it waits on where something came up while it was under way
+                    due = sa.case((of.wanted == delivery.wanted, None), else_=now)
+                    change = subscriptions.update().values(etag=outcome.etag, failures=0, due=due, waits=due)
+                elif outcome.retry:
+                    values = {"failures": delivery.failures + 1, "due": now + outcome.retry}
+                    change = subscriptions.update().values(values)
+                connection.execute(change.where(of.id == delivery.id))
 
 
 def found(database: Database, wanted: sa.Select[Any]) -> bool:

@@ -121,10 +121,9 @@ class Subscriptions:
     def tidy(self) -> None:
         """End what has expired, and cease to look after feeds that have no subscriber left."""
         with self._database.write() as connection:
-            connection.execute(subscriptions.delete().where(subscriptions.c.expires <= self._clock()))
-        with self._database.write() as connection:
             # Nobody subscribes in between, who would rely on a feed's being looked after.
             connection.execute(sa.select(ledger.c.id).with_for_update())
+            connection.execute(subscriptions.delete().where(subscriptions.c.expires <= self._clock()))
             for table in (pushed_feeds, pushed_topics):
                 used = sa.exists().where(subscriptions.c.path == table.c.path)
                 connection.execute(table.delete().where(~used))

@@ -19,7 +19,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.cli.push import answer_of
 from feedsvc.cli.services import services_of
 from feedsvc.model import utcnow
 from feedsvc.push.courier import Courier
@@ -67,7 +66,7 @@ def delivering(
     stop, store = threading.Event(), services_of(app).store
     post = Post(outward or Outward("test", private=True, seconds=2), PUBLIC)
     store.hubs.know(services_of(app).config.hubs)
-    courier = Courier(store, answer_of(app), post, count)
+    courier = Courier(store, services_of(app).answer, post, count)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
     try:
