@@ -140,7 +140,8 @@ _FIGURES: list[tuple[str, str, str]] = []
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
     """For the table that `make soak` ends with."""
-    return lambda what, found, bar: _FIGURES.append((f"{what} [{request.node.callspec.id}]", found, bar))
+    which = request.node.name.removeprefix(request.node.originalname)
+    return lambda what, found, bar: _FIGURES.append((f"{what} {which}".strip(), found, bar))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -38,13 +38,15 @@ class Service:
             "FEEDSVC_RATE_WRITES": "1000000/minute",
             **environ,
         }
+        self.within: tuple[str, ...] = ()
+        """The words before each command, of who runs it somewhere else."""
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
 
     def command(self, *arguments: str) -> str:
         """Run `python -m feedsvc …` and return what it prints."""
         return subprocess.run(
-            [sys.executable, "-m", "feedsvc", *arguments],
+            [*self.within, sys.executable, "-m", "feedsvc", *arguments],
             cwd=ROOT,
             env=self.environ,
             check=True,
@@ -65,7 +67,7 @@ class Service:
         begun = time.monotonic()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", f"python:feedsvc.{settings}", app],
+                [*self.within, sys.executable, "-m", "gunicorn", "-c", f"python:feedsvc.{settings}", app],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=output,
