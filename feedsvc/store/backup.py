@@ -12,6 +12,9 @@ from pysqlite3 import dbapi2 as sqlite
 from feedsvc.errors import Conflict, FeedsvcError, Outdated, Unavailable
 from feedsvc.store.tables import REVISION
 
+_NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+"""The time as UTCDateTime stores it."""
+
 
 def backup(url: str, file: Path) -> None:
     """Copy the database of a URL, which may be in use, into a new file.
@@ -22,7 +25,7 @@ def backup(url: str, file: Path) -> None:
 
 
 def restore(url: str, file: Path) -> None:
-    """Make the database of a URL from a backup.
+    """Make the database of a URL from a backup; all that it holds counts as modified now.
 
     :raises FeedsvcError: as `backup`; or a database is there already, or the backup is newer than we are.
     """
@@ -31,7 +34,7 @@ def restore(url: str, file: Path) -> None:
         if rest.exists():
             raise Conflict(f"{rest} belongs to another database; move it away with that.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _copy(file, target, REVISION)
+    _copy(file, target, restoring=True)
 
 
 def _path(url: str) -> Path:
@@ -41,7 +44,7 @@ def _path(url: str) -> Path:
     return Path(target.database or "")
 
 
-def _copy(source: Path, target: Path, newest: str = "") -> None:
+def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
     if target.exists():
         raise Conflict(f"{target} is there already, and is not overwritten.")
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
@@ -53,8 +56,10 @@ def _copy(source: Path, target: Path, newest: str = "") -> None:
             (revision,) = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
         if found != "ok":
             raise Unavailable(f"{source} is damaged: {found}.")
-        if newest and revision > newest:
-            raise Outdated(f"{source} has schema {revision}, but this version knows {newest} at most.")
+        if restoring:
+            if revision > REVISION:
+                raise Outdated(f"{source} has schema {revision}, but this version knows {REVISION} at most.")
+            _stamp(unfinished)
         _sync(unfinished)
         os.link(unfinished, target)  # unlike a rename it replaces nothing
         _sync(target.parent)
@@ -62,6 +67,14 @@ def _copy(source: Path, target: Path, newest: str = "") -> None:
         raise Unavailable(f"{source} cannot be copied to {target}: {error}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> None:
+    """Let no Last-Modified go back: it would call copies right of what was written after the backup."""
+    with closing(_opened(path, "rw")) as connection:
+        there = "SELECT name FROM sqlite_master WHERE name IN ('topics', 'months')"
+        for (table,) in connection.execute(there).fetchall():
+            connection.execute(f"UPDATE {table} SET time = max(time, {_NOW})")  # noqa: S608 — our words
 
 
 def _opened(path: Path, mode: str) -> sqlite.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from click.testing import CliRunner, Result
 from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.cli.commands import commands
-from feedsvc.model import Entry, utcnow
+from feedsvc.cli.services import services_of
+from feedsvc.model import SCOPES, Entry, utcnow
 from feedsvc.store import Store
-from tests.clocks import HANOI
+from tests.clocks import HANOI, Clock
+from tests.conftest import Editor, MakeApp
 
 Run = Callable[..., Result]
 """Runs a command."""
@@ -62,6 +65,35 @@ def test_there_and_back(
         assert {line.id for line in reader.log(id=None, token=None, since=None)} == {"a"}
     restored._database.close()
     assert "is there already" in told(run("restore", file))
+
+
+@pytest.mark.sqlite
+def test_no_copy_of_what_was_lost_is_called_right(
+    make_app: MakeApp, clock: Clock, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last-Modified does not go back to what it was when the backup was made."""
+    paths = ("/feeds/news.rss", "/feeds/news/a.atom", "/feeds/news.json?archive=2026-01", "/entries/x", "/")
+    clock.now = utcnow() - timedelta(days=1)
+    app = make_app()
+    editor = Editor(app.test_client(), services_of(app).store.tokens.create("editor", SCOPES))
+    editor.put("/categories/a", {"title": "A"})
+    document = {"categories": ["a"], "date_published": "2026-01-02T08:00:00"}
+    editor.put("/articles/x", {**document, "title": "Còn"})
+    assert run("backup", tmp_path / "copy.db").exit_code == 0
+    clock.forward(minutes=1)
+    editor.put("/articles/x", {**document, "title": "Mất"})
+    clock.forward(minutes=1)
+    seen = {path: editor.client.get(path) for path in paths}
+    url = f"sqlite:///{tmp_path}/new/feedsvc.db"
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
+    assert run("restore", tmp_path / "copy.db").exit_code == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["feedsvc.db"]
+    clock.now = utcnow()
+    restored = make_app(database_url=url).test_client()
+    for path, lost in seen.items():
+        answer = restored.get(path, headers={"If-Modified-Since": lost.headers["Last-Modified"]})
+        assert answer.status_code == 200, path
+        assert "Mất" not in answer.text
 
 
 @pytest.mark.sqlite
