@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+
+_TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
+
+
+def masked(text: str) -> str:
+    """A text that may be seen by others, without tokens."""
+    return _TOKEN.sub("fsv_…", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
 
+from feedsvc.access import masked
 from feedsvc.metrics import count
 
 ACCESS = '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({x-request-id}o)s'
@@ -28,7 +29,6 @@ _FIELDS = {
     "agent": "a",
     "request_id": "{x-request-id}o",
 }
-_TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ADDRESS = re.compile(r"(?<=from ip=)\S+(?=: )")
 
@@ -50,7 +50,7 @@ class Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without tokens, control characters and whole addresses."""
-        text = _TOKEN.sub("fsv_…", super().format(record))
+        text = masked(super().format(record))
         text = _ADDRESS.sub(lambda found: shown(found[0]), text)
         return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
@@ -64,7 +64,7 @@ class Json(Text):
         if isinstance(record.args, Mapping) and record.name == "gunicorn.access":
             line |= {name: record.args.get(atom) for name, atom in _FIELDS.items()}
             line["status"] = int(line["status"] or 0)
-            return _TOKEN.sub("fsv_…", json.dumps(line))
+            return masked(json.dumps(line))
         return json.dumps({**line, "level": record.levelname, "message": super().format(record)})
 
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc import errors
+from feedsvc.access import masked
 from feedsvc.deliver.caching import PAGE_HEADERS, packaged, respond
 from feedsvc.model import Site
 from feedsvc.render import PAGES
@@ -137,11 +138,13 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         liked = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
         if liked == "text/html" and not request.path.startswith("/api/"):
             root = "/".join([".."] * (request.path.count("/") - 1)) or "."
-            page = PAGES.page("sorry.html", site, problem=problem, detail=detail, notice=notice, root=root)
+            page = PAGES.page(
+                "sorry.html", site, problem=problem, detail=masked(detail), notice=notice, root=root
+            )
             response = Response(page, problem.status, PAGE_HEADERS, mimetype="text/html")
         else:
             body = document(site.public_url, problem, detail, faults)
-            text = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+            text = masked(json.dumps(body, ensure_ascii=False)).encode("utf-8", "backslashreplace")
             response = Response(text, problem.status, mimetype="application/problem+json")
         response.headers["Cache-Control"] = "no-store"
         response.headers["Vary"] = "Accept"

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
 from feedsvc.query import FeedQuery, Selector
 from tests.clocks import HANOI, Clock
-from tests.conftest import Editor, MakeApp
+from tests.conftest import Editor, Figure, MakeApp
 from tests.store.test_changes import START, reset
 
 HOUR = timedelta(hours=1)
@@ -177,28 +178,33 @@ steps = st.one_of(
 )
 
 
-@settings(
-    max_examples=int(os.environ.get("MODEL_EXAMPLES", "15")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(taken=st.lists(steps, min_size=15, max_size=40))
-def test_feeds_are_what_the_model_says(make_app: MakeApp, clock: Clock, taken: list[tuple[Any, ...]]) -> None:
-    clock.now = START
-    app = make_app(rate_writes="1000000/second")
-    store = services_of(app).store
-    reset(store)
-    try:
-        token = store.tokens.create("editor", SCOPES)
-        world = World(clock, Editor(app.test_client(), token), store.settle)
-        for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
-            world.editor.put(f"/categories/{slug}", {"title": slug.upper(), **document})
-        for name, *arguments in taken:
-            getattr(world, name)(*arguments)
-        for kind, asked in (("news", ASKED[3]), ("events", WINDOWS[1])):
-            for selector in SELECTORS:
-                world.fetch(kind, "json", selector, {}, "since")
-                world.fetch(kind, "json", selector, asked, "since")
-    finally:
-        with store._database.write() as connection:
-            connection.exec_driver_sql("DELETE FROM tokens")
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "15"))
+"""Series of steps; `make soak` asks for more."""
+
+
+@pytest.mark.bar
+def test_feeds_are_what_the_model_says(make_app: MakeApp, clock: Clock, figure: Figure) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(taken=st.lists(steps, min_size=15, max_size=40))
+    def series(taken: list[tuple[Any, ...]]) -> None:
+        clock.now = START
+        app = make_app(rate_writes="1000000/second")
+        store = services_of(app).store
+        reset(store)
+        try:
+            token = store.tokens.create("editor", SCOPES)
+            world = World(clock, Editor(app.test_client(), token), store.settle)
+            for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
+                world.editor.put(f"/categories/{slug}", {"title": slug.upper(), **document})
+            for name, *arguments in taken:
+                getattr(world, name)(*arguments)
+            for kind, asked in (("news", ASKED[3]), ("events", WINDOWS[1])):
+                for selector in SELECTORS:
+                    world.fetch(kind, "json", selector, {}, "since")
+                    world.fetch(kind, "json", selector, asked, "since")
+        finally:
+            with store._database.write() as connection:
+                connection.exec_driver_sql("DELETE FROM tokens")
+
+    series()
+    figure("series of steps after which a feed was not the model's", f"0 of {EXAMPLES}", "0")

@@ -16,6 +16,7 @@ import requests
 
 from feedsvc.model import SCOPES
 from feedsvc.query import PARAMETERS
+from tests.conftest import Figure
 from tests.journeys.front import NGINX, kept, nginx
 from tests.service import ROOT, Service
 
@@ -148,7 +149,7 @@ def test_stale_only_on_error(front: str, filled: Service) -> None:
 
 
 @pytest.mark.parametrize("clients", [60, pytest.param(500, marks=pytest.mark.soak)])
-def test_slow_clients_wait_at_the_front(front: str, filled: Service, clients: int) -> None:
+def test_slow_clients_wait_at_the_front(front: str, filled: Service, clients: int, figure: Figure) -> None:
     """Half heads, half bodies and slow readers by the dozen: the service sees none of them."""
     port, slow = int(front.rpartition(":")[2]), []
     head = f"PUT /api/v1/articles/b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {filled.token}\r\n"
@@ -169,4 +170,8 @@ def test_slow_clients_wait_at_the_front(front: str, filled: Service, clients: in
         late.append(time.monotonic() - begun)
     for client in slow:
         client.close()
-    assert sorted(late)[-1] <= 1
+    within = sum(seconds <= 1 for seconds in late) / len(late)
+    figure(
+        f"probes within 1 s beside {len(slow)} slow clients of nginx", f"{within:.1%} of {len(late)}", "99 %"
+    )
+    assert within == 1

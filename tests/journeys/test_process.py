@@ -106,7 +106,8 @@ def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
             time.sleep(0.01)
 
 
-def test_what_is_in_flight_at_the_end_is_answered(started: Service) -> None:
+@pytest.mark.bar
+def test_what_is_in_flight_at_the_end_is_answered(started: Service, figure: Figure) -> None:
     started.start()
     assert started.process
     for number in range(20):  # so that what follows takes its time
@@ -134,7 +135,9 @@ def test_what_is_in_flight_at_the_end_is_answered(started: Service) -> None:
     for thread in threads:
         thread.join()
     assert started.process.wait(30) == 0
-    assert set(statuses) <= {200, 0}
+    failed = len(statuses) - statuses.count(200) - statuses.count(0)
+    figure("requests in flight at SIGTERM that failed", f"{failed} of {statuses.count(200) + failed}", "0")
+    assert failed == 0
     assert statuses.count(200) >= 6
 
 

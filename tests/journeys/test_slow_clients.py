@@ -86,8 +86,8 @@ def test_slow_clients_keep_nobody_waiting(
     assert within >= 0.95
 
 
-@pytest.mark.parametrize("_", ["short", pytest.param("soak", marks=pytest.mark.soak)])
-def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow, figure: Figure, _: str) -> None:
+@pytest.mark.bar
+def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow, figure: Figure) -> None:
     authorization = b"Authorization: Bearer fsv_x\r\n"
     halves = (
         b"G",
