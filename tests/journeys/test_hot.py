@@ -121,9 +121,11 @@ def test_random_query_strings_are_one_render(
         store._database.engine, "before_cursor_execute", lambda *given: statements.append(given[2])
     )
     chance = random.Random(1)
-    for _ in range(count):
+    for number in range(count):
         name = "".join(chance.choices("abxyz=&%1;+", k=12))
         assert client.get(f"/feeds/news.rss?{name}").status_code == 200
+        if number % 20:
+            continue
         assert client.get(f"/feeds/news/{name[:5].replace('%', '')}x.rss").status_code in (301, 400, 404)
     rendered = [statement for statement in statements if "entries.content_html" in statement]
     figure(f"renders of one feed for {count:,} random query strings", f"{len(rendered)}", "1")
