@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -139,6 +140,36 @@ def test_what_is_in_flight_at_the_end_is_answered(started: Service, figure: Figu
     figure("requests in flight at SIGTERM that failed", f"{failed} of {statuses.count(200) + failed}", "0")
     assert failed == 0
     assert statuses.count(200) >= 6
+
+
+def test_who_has_lost_its_master_ends(started: Service) -> None:
+    started.start()
+    orphans = started.workers()
+    assert started.process
+    started.process.kill()
+    started.process.wait()
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in orphans):
+        assert time.monotonic() < end, "they are still there"
+        time.sleep(0.1)
+    assert started.start() < 10
+
+
+def test_what_its_processes_hold_open(started: Service) -> None:
+    """Workers a database and a heartbeat in memory each; the master neither, and no socket of a path."""
+    started.start()
+    assert started.process
+    assert started.request("GET", "/feeds/news.rss").ok
+    database = started.environ["FEEDSVC_DATABASE_URL"].removeprefix("sqlite:///")
+    master, *workers = (
+        {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+        for pid in (started.process.pid, *started.workers())
+    )
+    assert database not in master
+    assert all(database in held for held in workers), "each has opened it after the fork"
+    assert all(any(file.startswith("/dev/shm/") for file in held) for held in workers)
+    sockets = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    assert not {f"socket:[{fields[6]}]" for fields in sockets if len(fields) > 7} & master
 
 
 def test_a_worker_that_hangs_is_replaced(started: Service) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask.testing import FlaskClient
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from feedsvc.errors import Unavailable
@@ -144,6 +145,21 @@ def test_a_connection_that_the_server_ends_is_unavailable_once(store: Store) -> 
         cut()
     with store.write("test") as writer:
         assert writer.put_category(Category("a", "A"))
+
+
+def test_a_pool_without_a_connection_left_is_unavailable(
+    editor: Editor, client: FlaskClient, store: Store
+) -> None:
+    store._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(store.read())
+        for answer in (editor.send("PUT", "/articles/a", {"title": "A"}), client.get("/feeds/news.rss")):
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+        assert client.get("/healthz").status_code == 200
+    editor.put("/articles/a", {"title": "A"})
+    assert client.get("/feeds/news.rss").status_code == 200
 
 
 @pytest.mark.parametrize(
