@@ -96,7 +96,7 @@ def test_what_breaks_is_logged_with_its_request(service: Service, tmp_path: Path
     (tmp_path / "broken.py").write_text(
         "from wsgi import app\n@app.get('/broken')\ndef broken():\n    raise RuntimeError("
         + repr(service.token)
-        + ")\n"
+        + ")\n@app.get('/other')\ndef other():\n    raise RuntimeError\n"
     )
     service.environ |= {"PYTHONPATH": str(tmp_path), "FEEDSVC_LOG_FORMAT": "json"}
     service.start(tmp_path / "log", "broken:app")
@@ -104,6 +104,8 @@ def test_what_breaks_is_logged_with_its_request(service: Service, tmp_path: Path
         answer = service.request("GET", "/broken", headers={"X-Request-ID": "a b"})
         assert answer.status_code == 500
         assert service.token not in answer.text
+        for path in ("/broken", "/other"):
+            assert service.request("GET", path).status_code == 500
     finally:
         service.stop()
     id = answer.headers["X-Request-ID"]
@@ -112,3 +114,5 @@ def test_what_breaks_is_logged_with_its_request(service: Service, tmp_path: Path
     assert service.token not in text
     (line,) = [found for found in map(json.loads, text.splitlines()) if id in found.get("message", "")]
     assert "RuntimeError" in line["message"]
+    first, again, other = re.findall("unforeseen error ([0-9a-f]{8}) in request", text)
+    assert first == again != other
