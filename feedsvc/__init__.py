@@ -6,6 +6,7 @@ nowhere else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+SUCCESSOR = "FEEDSVC_SUCCESSOR"
+"""Set in the environment of a worker that takes another's place, when a newer version may have migrated."""
+
 
 def create_app(config: Config, clock: Clock = utcnow, *, background: bool = False) -> Flask:
     """The WSGI application, its database brought to the newest schema.
@@ -76,7 +80,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)
     store.after_write = kept.look
     try:
-        store.upgrade()
+        store.upgrade(or_newer=SUCCESSOR in os.environ)
     except Unavailable:
         if not background:
             raise

@@ -6,6 +6,7 @@ where gunicorn's own parser reads it and is the judge of it. What is not there i
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from socket import MSG_DONTWAIT, SHUT_WR, socket
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from feedsvc import SUCCESSOR
 
 HEAD_SECONDS, SECONDS = 5.0, 8.0
 """What a client has to send a head; and a request's first MiB; and what it has to take an answer."""
@@ -118,6 +121,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Begin to serve."""
+        if self.age > self.cfg.workers:
+            os.environ[SUCCESSOR] = "yes"
         # gunicorn calls a function for each setting, twenty times a request; they change no more.
         settings = self.cfg.settings.items()
         self.cfg.__dict__ |= {name: one.get() for name, one in settings if not hasattr(type(self.cfg), name)}

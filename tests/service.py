@@ -27,6 +27,9 @@ def free_port() -> int:
 class Service:
     """One gunicorn and its database; `start`, `kill` and `start` again."""
 
+    root = ROOT
+    """Where its code is."""
+
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -47,7 +50,7 @@ class Service:
         """Run `python -m feedsvc …` and return what it prints."""
         return subprocess.run(
             [*self.within, sys.executable, "-m", "feedsvc", *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environ,
             check=True,
             capture_output=True,
@@ -68,7 +71,7 @@ class Service:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*self.within, sys.executable, "-m", "gunicorn", "-c", f"python:feedsvc.{settings}", app],
-                cwd=ROOT,
+                cwd=self.root,
                 env=self.environ,
                 stdout=output,
                 stderr=output,

@@ -75,7 +75,7 @@ class Store:
         :raises Unavailable: as `read` and `write`.
         """
         if not self._upgraded:  # the database was away at the start
-            self.upgrade()
+            self.upgrade(or_newer=True)
         with self.read() as reader:
             due = reader.next_moment()
         if due is None or due > self._clock():
@@ -83,9 +83,12 @@ class Store:
         with self.write("moments") as writer:
             return writer.settle()
 
-    def upgrade(self) -> bool:
-        """Bring the database to the newest schema; returns whether there was anything to do."""
-        done = upgrade(self._database)
+    def upgrade(self, *, or_newer: bool = False) -> bool:
+        """Bring the database to the newest schema; returns whether there was anything to do.
+
+        :raises Outdated: it is newer than this version, unless `or_newer`.
+        """
+        done = upgrade(self._database, or_newer=or_newer)
         self._upgraded = True
         return done
 

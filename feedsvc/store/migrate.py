@@ -12,8 +12,8 @@ _LOCK = 0x6665656473  # the key of PostgreSQL's advisory lock; any number that i
 
 
 def is_current(connection: sa.Connection) -> bool:
-    """Whether the schema is the newest."""
-    return revision(connection) == REVISION
+    """Whether the schema is this version's, or a newer one, on which what runs may run on."""
+    return revision(connection) >= REVISION
 
 
 def revision(connection: sa.Connection) -> str:
@@ -23,18 +23,18 @@ def revision(connection: sa.Connection) -> str:
     return str(connection.execute(sa.text("SELECT max(version_num) FROM alembic_version")).scalar() or "")
 
 
-def upgrade(database: Database) -> bool:
+def upgrade(database: Database, *, or_newer: bool = False) -> bool:
     """Bring the schema to the newest revision; returns whether there was anything to do.
 
     Those who start at the same time wait for the first one: on SQLite for its write transaction.
 
-    :raises Outdated: the schema is newer than this version.
+    :raises Outdated: the schema is newer than this version, unless `or_newer`.
     """
     with database.read() as connection:
         found = revision(connection)
-    if found > REVISION:
+    if found > REVISION and not or_newer:
         raise Outdated(f"The database has schema {found}, but this version knows {REVISION} at most.")
-    if found == REVISION:
+    if found >= REVISION:
         return False
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
