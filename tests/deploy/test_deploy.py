@@ -18,6 +18,8 @@ from config import Config
 from tests.service import ROOT
 
 DEPLOY = ROOT / "deploy"
+UNITS = ("feedsvc.service", "feedsvc-deliver.service")
+DELIVER = ["python", "-m", "feedsvc", "deliver"]
 DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
@@ -27,13 +29,19 @@ def containers() -> Iterator[dict[str, Any]]:
         yield from document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["kind"])
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["metadata"]["name"])
 def test_kubernetes(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_the_parts_of_kubernetes_find_each_other() -> None:
-    found = {document["kind"]: document for document in DOCUMENTS}
+    found = {
+        document["kind"]: document for document in DOCUMENTS if document["metadata"]["name"] == "feedsvc"
+    }
+    for document in DOCUMENTS:
+        if document["kind"] == "Deployment":
+            labels = document["spec"]["template"]["metadata"]["labels"]
+            assert document["spec"]["selector"]["matchLabels"] == labels == document["metadata"]["labels"]
     pods = found["Deployment"]["spec"]["template"]
     for kind in ("Service", "PodDisruptionBudget"):
         selector = found[kind]["spec"]["selector"]
@@ -52,8 +60,8 @@ def containers_of(name: str) -> Iterator[dict[str, Any]]:
 
 
 def test_compose() -> None:
-    compose_spec.PyCompose.from_yaml((DEPLOY / "compose.yaml").read_text("utf-8")).validate()
-    assert set(COMPOSE["services"]) == {"feedsvc", "nginx", "db"}
+    compose_spec.PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).validate()  # whose YAML has no merge keys
+    assert set(COMPOSE["services"]) == {"feedsvc", "deliver", "nginx", "db"}
     for service in COMPOSE["services"].values():
         assert set(service) <= set(compose_spec.models.Service.model_fields)
         for name in service.get("depends_on", {}):
@@ -72,7 +80,7 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
 
 def test_only_settings_that_there_are() -> None:
     known = {row[0] for row in Config.from_env({}).table()}
-    for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.service"):
+    for name in ("kubernetes.yaml", "compose.yaml", *UNITS):
         named = set(re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8")))
         assert named
         assert named <= known, name
@@ -84,11 +92,29 @@ def test_the_unit_starts_what_make_serve_starts() -> None:
     assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app\n" in makefile
 
 
+def test_deliver_runs_everywhere_where_the_service_does() -> None:
+    assert COMPOSE["services"]["deliver"]["command"] == DELIVER
+    assert COMPOSE["services"]["deliver"]["environment"] == COMPOSE["services"]["feedsvc"]["environment"]
+    (deliver,), (service,) = containers_of("deliver"), containers_of("feedsvc")
+    assert deliver["args"] == DELIVER
+    for name in ("image", "env", "envFrom", "securityContext"):
+        assert deliver[name] == service[name]
+    units = [(DEPLOY / name).read_text("utf-8") for name in UNITS]
+    assert f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)}\n" in units[1]
+    for name in ("User", "Environment", "EnvironmentFile", "WorkingDirectory", "StateDirectory"):
+        line = re.compile(f"^{name}=.*$", re.MULTILINE)
+        assert line.findall(units[0]) == line.findall(units[1]) != []
+    hardening = [unit.partition("CapabilityBoundingSet=")[2] for unit in units]
+    assert hardening[0] == hardening[1] != ""
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
-def test_the_unit(tmp_path: Path) -> None:
-    unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
-    here = tmp_path / "feedsvc.service"
-    here.write_text(unit.replace("/opt/feedsvc/.venv/bin/gunicorn", "/bin/true"))
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit(tmp_path: Path, name: str) -> None:
+    here = tmp_path / name
+    for other in UNITS:  # each names the other, or might
+        unit = (DEPLOY / other).read_text("utf-8")
+        (tmp_path / other).write_text(re.sub("/opt/feedsvc/.venv/bin/(gunicorn|python)", "/bin/true", unit))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True
     )

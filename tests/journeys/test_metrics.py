@@ -118,12 +118,16 @@ def test_every_query_of_the_dashboard_names_a_metric_that_there_is(measured: Mea
     requests.put(f"{measured.url}/api/v1/articles/a", json={}, headers={"Connection": "close"}, timeout=5)
     time.sleep(1.2)
     asked = names(json.loads((ROOT / "deploy/grafana.json").read_text("utf-8")))
+    found = measured.scrape()
     with deliver(measured) as (_, metrics):
-        there = {name.partition("{")[0] for name in told(metrics)} | {name for name, _ in measured.scrape()}
+        there = {name.partition("{")[0] for name in told(metrics)} | {name for name, _ in found}
     assert len(asked) >= 8
     assert asked <= there
-    alarms = set(re.findall(r"feedsvc_\w+", (ROOT / "docs/operating.md").read_text("utf-8")))
+    operating = (ROOT / "docs/operating.md").read_text("utf-8")
+    alarms = set(re.findall(r"feedsvc_\w+", operating))
     assert alarms - {"feedsvc_moved"} <= there | {name.removesuffix("_count") for name in there}
+    labels = {label for _, some in found for label in some.split(",")}
+    assert set(re.findall(r'\b(?:what|kind|route)="\w+"', operating)) <= labels
 
 
 @pytest.mark.sqlite
