@@ -129,8 +129,12 @@ def welcome() -> None:
         ("directory", "/"),
         ("news", "/feeds/news.rss"),
         ("", "/feeds/news.atom"),
+        ("", "/feeds/news.json"),
+        ("", "/feeds/news.html"),
         ("events", "/feeds/events.rss"),
         ("", "/feeds/events.atom"),
+        ("", "/feeds/events.html"),
+        ("a calendar", "/feeds/events.ics"),
         ("a category", "/feeds/news/giao-thong.rss"),
         ("post to", "/api/v1/articles"),
     ):

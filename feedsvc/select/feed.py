@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from feedsvc.model import Category, Entry, Feed, Site, Tombstone
 from feedsvc.query import FeedQuery
 from feedsvc.stamps import Stamp
-
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-"""When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
 
 class Selection(Protocol):
@@ -61,7 +58,7 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
         query=query,
         site=site,
         categories=chosen.categories,
-        updated=max(updated, BEGINNING),
+        updated=updated,
         due=due,
         lasting=lasting,
         topics=topics.topics,

@@ -6,7 +6,7 @@ A topic is a kind, or a kind and a category. Last-Modified, caches, replication 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ Touched = tuple[str, int, str | None]
 
 DIRECTORY: Touched = ("categories", 0, None)
 """Moves with every change of a category."""
+
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
 _LAST = sa.select(ledger.c.seq, ledger.c.time).with_for_update()
 _TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
@@ -151,7 +154,7 @@ def latest(connection: sa.Connection, among: Iterable[Topic]) -> Stamp:
     keys = sorted(set(among))
     wanted = sa.select(sa.func.max(topics.c.time), sa.func.max(topics.c.seq)).where(_TOPIC.in_(keys))
     time, seq = connection.execute(wanted).one()
-    return Stamp(time, seq, frozenset(keys))
+    return Stamp(max(time, BEGINNING), seq, frozenset(keys))
 
 
 def open_topics(connection: sa.Connection, category_id: int, kinds: Iterable[str]) -> None:

@@ -466,6 +466,16 @@ def test_recent_events_leave_after_thirty_days(editor: Editor, client: FlaskClie
     assert after.get_json(force=True)["items"] == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/feeds.opml", "/api/v1/categories", "/feeds/news.rss", "/feeds/events.ics"]
+)
+def test_what_never_changed_is_of_2000(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.last_modified
+    assert answer.last_modified.year == 2000
+    assert "1970" not in answer.text
+
+
 def test_ways_in(client: FlaskClient) -> None:
     for asked, to in (
         ("/feeds/news", "/feeds/news.html"),
