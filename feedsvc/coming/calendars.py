@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from icalendar import Calendar
 
-from feedsvc.coming.item import Item, Remark
+from feedsvc.coming.item import Item, Remark, type_of
 from feedsvc.errors import Malformed
 
 _EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
@@ -146,7 +146,7 @@ def _body(event: Component) -> dict[str, str]:
 def _files(event: Component) -> dict[str, Any]:
     found = event.get("ATTACH", [])
     files = [
-        {"url": str(file), "mime_type": str(file.params.get("FMTTYPE", ""))}
+        {"url": str(file), "mime_type": type_of(str(file), file.params.get("FMTTYPE"))}
         for file in (found if isinstance(found, list) else [found])
         if str(file).startswith("http")
     ]

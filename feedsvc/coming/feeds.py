@@ -1,65 +1,63 @@
-"""RSS, Atom and WordPress's export (WXR, which is RSS), by feedparser: whatever encoding, however broken."""
+"""RSS, Atom and WordPress's export (WXR, which is RSS), by feedparser, however broken."""
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from html import unescape
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin
 
 import feedparser
+from dateutil import parser as dates
 
-from feedsvc.coming.item import Item, Remark
+from feedsvc.coming.item import Item, Remark, type_of
 from feedsvc.errors import Malformed
 from feedsvc.ingest import html
 
 _DRAFTS = {"draft", "pending", "private", "auto-draft"}
 _PUBLIC = {"publish", "future"}
-_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding=["']([^"']*)["']""")
-_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<")
+_TEXTS = ("text/", "application/xhtml")
+_DECLARATION = re.compile(rb"^<\?xml[^>]*\?>")
 _SHORTCODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]*\]")
+
+_GMT = re.compile(r"(?:GMT|UTC) ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?$")
+"""An offset as newspapers spell it: GMT+7."""
+
+_NEVER = datetime(1, 1, 1)  # noqa: DTZ001 — of what a date does not say, for the schema to refuse
 
 Found = Any
 """A feedparser.FeedParserDict, which has no types."""
 
 
 def read(data: bytes) -> Iterator[Item | Remark]:
-    """The items of a feed, and what is wrong with it. Nothing is fetched, no entity of its own resolved.
+    """The items of a feed, which is in UTF-8, and what is wrong with it.
+
+    Nothing is fetched, and no entity of its own resolved.
 
     :raises Malformed: it is no feed.
     """
-    headers = {"content-type": f"application/xml{_charset(data)}"}
+    headers, bare = {"content-type": "application/xml; charset=utf-8"}, _DECLARATION.sub(b"", data)
     try:
-        found = feedparser.parse(BytesIO(data), response_headers=headers, sanitize_html=False)
+        found = feedparser.parse(BytesIO(bare), response_headers=headers, sanitize_html=False)
     except Exception as error:  # whatever its parsers come upon
         raise Malformed(f"The file cannot be read: {error}") from error
     if not found.get("version") and not found.entries:
         raise Malformed("The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service.")
-    harmless = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
-    if found.bozo and not isinstance(found.bozo_exception, harmless):
+    if found.bozo:
         yield Remark(f"The file is broken, and was read as far as that goes: {found.bozo_exception}")
     for entry in found.entries:
         yield _item(entry, found.feed, is_rss=not found.version.startswith("atom"))
 
 
-def _charset(data: bytes) -> str:
-    """The encoding where the file declares a wrong one: what is good UTF-8 is nothing else."""
-    if data.startswith(_WIDE):
-        return ""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        declared = _DECLARED.match(data)
-        wrong = not declared or declared[1].lower() in (b"utf-8", b"utf8")
-        return "; charset=windows-1258" if wrong else ""
-    return "; charset=utf-8"
-
-
 def _item(entry: Found, feed: Found, *, is_rss: bool) -> Item:
-    link = _url(feed.get("link", ""), entry.link) if entry.get("link") else None
+    # Of Atom's entries without a link feedparser says that the id is it.
+    named = is_rss or any(one.get("rel") == "alternate" for one in entry.get("links", ()))
+    link = _url(feed.get("link", ""), entry.link) if named and entry.get("link") else None
     members = {
         "url": link,
         "title": _title(entry, is_rss),
@@ -93,7 +91,8 @@ def _title(entry: Found, is_rss: bool) -> str:
 
 def _body(entry: Found) -> dict[str, str]:
     """The content, and the summary; a summary alone is the content."""
-    whole = max(entry.get("content", ()), key=lambda one: len(one.value), default=None)
+    texts = [one for one in entry.get("content", ()) if one.get("type", "").startswith(_TEXTS)]
+    whole = max(texts, key=lambda one: len(one.value), default=None)
     short = entry.get("summary_detail")
     if whole is None or not whole.value.strip():
         whole, short = short, None
@@ -124,14 +123,18 @@ def _files(entry: Found, base: str) -> dict[str, Any]:
     """The picture and the attachments: an enclosure that is a picture is the picture."""
     media = [file for file in entry.get("media_content", ()) if file.get("url")]
     pictures = [file for file in media if file.get("medium") == "image" or _is_image(file)]
-    enclosures = [{**file, "url": file["href"]} for file in entry.get("enclosures", ()) if file.get("href")]
+    enclosures = [
+        {**file, "url": file["href"], "type": type_of(file["href"], file.get("type"))}
+        for file in entry.get("enclosures", ())
+        if file.get("href")
+    ]
     pictures += [file for file in enclosures if _is_image(file)]
     pictures += [file for file in entry.get("media_thumbnail", ()) if file.get("url")]
     rest = [file for file in enclosures if not _is_image(file)]
     return {
         "image": {"url": _url(base, pictures[0]["url"])} if pictures else None,
         "attachments": [
-            {"url": _url(base, file["url"]), "mime_type": file.get("type"), **_length(file)} for file in rest
+            {"url": _url(base, file["url"]), "mime_type": file["type"], **_length(file)} for file in rest
         ],
     }
 
@@ -174,9 +177,22 @@ def _source(entry: Found) -> dict[str, Any] | None:
 
 
 def _date(entry: Found) -> str | None:
-    """When it was published, or else updated, in UTC."""
-    dates = (entry[name] for name in ("published_parsed", "updated_parsed") if name in entry)
-    found = next(filter(None, dates), None)
-    if found is None:
+    """When it was published, or else updated; without an offset by the site's clocks, and days before months.
+
+    What cannot be read is left to the schema to refuse.
+    """
+    found = next(filter(None, (entry[name] for name in ("published", "updated") if name in entry)), "")
+    if "-0001" in found:  # as WordPress says of drafts
         return None
-    return f"{found[0]:04}-{found[1]:02}-{found[2]:02}T{found[3]:02}:{found[4]:02}:{found[5]:02}Z"
+    text = _GMT.sub(lambda part: f"{part[1]}{part[2]:0>2}{part[3] or '00'}", found)
+    for reading in (datetime.fromisoformat, _by_words):
+        with suppress(ValueError, OverflowError):
+            return reading(text).isoformat()
+    return found or None
+
+
+def _by_words(text: str) -> datetime:
+    if not re.search("[AP]M", text):
+        with suppress(ValueError):
+            return parsedate_to_datetime(text)  # which knows the zones of RFC 822
+    return dates.parse(text, dayfirst=True, default=_NEVER, tzinfos=lambda _, offset: offset)

@@ -6,12 +6,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from slugify import slugify
 
 from feedsvc.coming import calendars, feeds, json_feeds
+from feedsvc.coming.encodings import as_utf8
 from feedsvc.coming.item import Item, Remark
 from feedsvc.errors import Fault, FeedsvcError, Invalid, NotFound, Renamed, Unavailable
 from feedsvc.ingest import html, text
@@ -42,31 +43,33 @@ class Report:
 
 def kind_of(data: bytes) -> str:
     """The kind that a file's entries are of where nobody says: a calendar's are events."""
-    return "events" if _is_calendar(data) else "news"
+    return "events" if _is_calendar(as_utf8(data)[0]) else "news"
 
 
 def read(data: bytes) -> Iterator[Item | Remark]:
-    """What stands in a file, whatever its format.
+    """What stands in a file, whatever its format and encoding.
 
     :raises Malformed: it is of none that is known.
     """
-    if _is_calendar(data):
-        return calendars.read(data)
-    return json_feeds.read(data) if _start(data).startswith(b"{") else feeds.read(data)
+    data, wrong = as_utf8(data)
+    reading = calendars if _is_calendar(data) else json_feeds if data.startswith(b"{") else feeds
+    return chain([Remark(wrong)] if wrong else [], reading.read(data))
 
 
 def take(found: Iterable[Item | Remark], store: Store, schema: EntrySchema, report: Report) -> Iterator[int]:
     """Store what was read; yields how many items have been seen since, and fills the report."""
-    items = []
+    items: dict[str, Item] = {}
     for one in found:
         if isinstance(one, Remark):
             report.remarks.append(one.text)
         elif one.skip:
             report.skip(_name(one), one.skip)
         else:
-            items.append(one)
-    slugs = _file(items, store, report)
-    rest = iter(items)
+            if before := items.get(_guid(one)):
+                report.skip(_name(before), "another with its guid follows")
+            items[_guid(one)] = one
+    slugs = _file(items.values(), store, report)
+    rest = iter(items.values())
     while group := list(islice(rest, _GROUP)):
         with store.read() as reader:
             known = reader.known_guids(map(_guid, group))
@@ -78,12 +81,8 @@ def take(found: Iterable[Item | Remark], store: Store, schema: EntrySchema, repo
         yield len(group)
 
 
-def _start(data: bytes) -> bytes:
-    return data[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
-
-
 def _is_calendar(data: bytes) -> bool:
-    return _start(data).upper().startswith(b"BEGIN:VCALENDAR")
+    return data[:15].upper() == b"BEGIN:VCALENDAR"
 
 
 def _name(item: Item) -> str:

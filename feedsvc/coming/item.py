@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from mimetypes import guess_type
 from typing import Any
 
 
@@ -24,3 +25,8 @@ class Remark:
     """What could not be read of a file."""
 
     text: str
+
+
+def type_of(url: str, given: str | None) -> str:
+    """A file's media type: where none is given the one that its name tells."""
+    return given or guess_type(url)[0] or "application/octet-stream"

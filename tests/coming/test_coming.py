@@ -130,6 +130,7 @@ def test_atom_and_json(app: Flask) -> None:
     found = stored(app, "news")
     book = found["tag:thu-vien.example,2026:sach-moi"]
     assert book["title"] == "Sách mới: Phố & người"
+    assert book["url"] == "https://thu-vien.example/blog/sach-moi"
     assert 'href="https://thu-vien.example/blog/danh-muc"' in book["content_html"]
     assert book["categories"] == ["sach-moi"]
     assert book["attachments"][0]["url"] == "https://thu-vien.example/files/muc-luc.pdf"
@@ -194,11 +195,13 @@ def windows_1258(text: str) -> bytes:
     [
         ("windows-1258", windows_1258),
         ("UTF-8", windows_1258),
+        ("ISO-8859-1", windows_1258),
+        ("x-vietnamese", windows_1258),
         ("ISO-8859-1", str.encode),
         ("windows-1258", str.encode),
         ("UTF-16", lambda text: text.encode("utf-16")),
         ("UTF-16", lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be")),
-        ("UTF-8", lambda text: codecs.BOM_UTF8 + text.encode()),
+        ("UTF-8", lambda text: codecs.BOM_UTF8 + b"\r\n " + text.encode()),
     ],
 )
 def test_encodings_right_and_wrong(app: Flask, declared: str, encode: Any) -> None:
@@ -207,6 +210,105 @@ def test_encodings_right_and_wrong(app: Flask, declared: str, encode: Any) -> No
     titles = {entry["title"] for entry in stored(app, "news").values()}
     assert titles == {"Họp tổ dân phố số 7: bàn về vệ sinh ngõ xóm", "Đổi giờ tiếp dân"}
     assert "broken" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["feed.json", "google.ics"])
+@pytest.mark.parametrize(
+    "encode", [lambda text: text.encode("utf-16"), lambda text: text.encode("utf-8-sig")]
+)
+def test_encodings_of_what_is_no_xml(app: Flask, name: str, encode: Any) -> None:
+    result = take(app, encode((FOREIGN / name).read_text("utf-8")))
+    assert f"{FILES[name][0]} new" in result.stdout
+    assert "broken" not in result.stderr
+
+
+def test_bytes_that_are_wrong_here_and_there(app: Flask) -> None:
+    """As where a program has cut a text in the middle of a character."""
+    data = channel("<item><guid>g</guid><title>Hội chợ ở phố sách Lê Lợi</title></item>")
+    result = take(app, data.replace("ợi<".encode(), "ợ".encode()[:-1] + b"<"))
+    assert stored(app, "news")["g"]["title"] == "Hội chợ ở phố sách Lê L"
+    assert "The file is broken: what is no UTF-8 in it is left out, in 1 places." in result.stderr
+
+
+def channel(items: str, before: str = "") -> bytes:
+    """A feed in RSS."""
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    return f'{head}{before}<rss version="2.0"><channel><title>t</title><link>https://a.example/tin/</link>{items}</channel></rss>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("spelt", "date"),
+    [
+        ("Tue, 03 Nov 2026 09:00:00 +0700", "2026-11-03T02:00:00Z"),
+        ("Tue, 03 Nov 2026 09:00:00 GMT", "2026-11-03T09:00:00Z"),
+        ("Tue, 03 Nov 2026 09:00:00 GMT+7", "2026-11-03T02:00:00Z"),
+        ("Tue, 3 Nov 26 9:00:00 PM GMT+07:00", "2026-11-03T14:00:00Z"),
+        ("Tue, 03 Nov 2026 09:00:00 EST", "2026-11-03T14:00:00Z"),
+        ("Tue, 03 Nov 2026 09:00:00", "2026-11-03T02:00:00Z"),
+        ("2026-11-03T09:00:00.5Z", "2026-11-03T09:00:00.500000Z"),
+        ("2026-11-03 09:00:00", "2026-11-03T02:00:00Z"),
+        ("03/11/2026 09:00", "2026-11-03T02:00:00Z"),
+        ("11/24/2026 9:00:00 PM ICT", "2026-11-24T14:00:00Z"),
+    ],
+)
+def test_dates(app: Flask, spelt: str, date: str) -> None:
+    take(app, channel(f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"))
+    assert stored(app, "news")["g"]["date_published"] == date
+
+
+@pytest.mark.parametrize("spelt", ["hôm qua", "Tue, 03 Nov", "1795485600", "0000-00-00 00:00:00"])
+def test_a_date_that_cannot_be_read_is_said(app: Flask, spelt: str) -> None:
+    result = take(app, channel(f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"))
+    assert "left out: date_published of “a”: " in result.stderr
+
+
+def test_a_guid_that_stands_twice(app: Flask, store: Store) -> None:
+    data = channel(
+        "<item><guid>g</guid><title>Một</title></item><item><guid>g</guid><title>Hai</title></item>"
+    )
+    assert "1 new, 0 changed, 0 unchanged, 1 skipped" in take(app, data).stdout
+    result = take(app, data)
+    assert "0 new, 0 changed, 1 unchanged, 1 skipped" in result.stdout
+    assert "skipped: “Một”: another with its guid follows" in result.stderr
+    assert stored(app, "news")["g"]["title"] == "Hai"
+
+
+def test_files_without_a_type(app: Flask) -> None:
+    files = ('url="/a b.mp4"', 'url="//b.example/c" type=""', 'url="d.png" length="7"')
+    take(
+        app,
+        channel(
+            f"<item><guid>g</guid><title>a</title>{''.join(f'<enclosure {one}/>' for one in files)}</item>"
+        ),
+    )
+    entry = stored(app, "news")["g"]
+    assert [(file["url"], file["mime_type"]) for file in entry["attachments"]] == [
+        ("https://a.example/a%20b.mp4", "video/mp4"),
+        ("https://b.example/c", "application/octet-stream"),
+    ]
+    assert entry["image"]["url"] == "https://a.example/tin/d.png"
+
+
+def test_an_entry_of_atom_without_a_link_and_with_content_that_is_no_text(app: Flask) -> None:
+    entry = '<entry><id>tag:a,2026:1</id><title>a</title><content type="image/png">aGVsbG8=</content></entry>'
+    result = take(app, f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{entry}</feed>'.encode())
+    found = stored(app, "news")["tag:a,2026:1"]
+    assert result.stderr == ""
+    assert found["url"] == f"https://feeds.example/entries/{found['id']}"
+    assert "content_html" not in found
+
+
+def test_a_file_of_an_event_without_a_type(app: Flask) -> None:
+    lines = ("BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:u", "SUMMARY:a", "DTSTART:20261205T120000Z")
+    more = ("ATTACH:https://a.example/b.pdf", "END:VEVENT", "END:VCALENDAR", "")
+    take(app, "\r\n".join(lines + more).encode())
+    assert stored(app, "events")["u"]["attachments"][0]["mime_type"] == "application/pdf"
+
+
+def test_entities_of_html_in_a_dtd(app: Flask) -> None:
+    dtd = '<!DOCTYPE rss PUBLIC "-//Netscape//DTD RSS 0.91//EN" "http://a.example/rss-0.91.dtd">'
+    take(app, channel("<item><guid>g</guid><title>H&ocirc;m nay</title></item>", dtd))
+    assert stored(app, "news")["g"]["title"] == "Hôm nay"
 
 
 BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 9}">' for n in range(1, 10))

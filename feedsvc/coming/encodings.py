@@ -1,0 +1,47 @@
+"""Files in whatever encoding, declared rightly or wrongly, as UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from contextlib import suppress
+
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding=["']([^"']*)["']""")
+_WIDE = {
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
+_TONED = re.compile(rb"[aeiouy\xe2\xe3\xea\xf4\xf5\xfd][\xcc\xd2\xde]")
+"""A small vowel and a tone mark in windows-1258; a capital after it in the encodings of the West."""
+
+
+def as_utf8(data: bytes) -> tuple[bytes, str]:
+    """A file in UTF-8, from its first sign on; and what is wrong with it, if anything is.
+
+    What is good UTF-8 is that, whatever it says; and what is nearly so, if it says so. What says so and is
+    not, or is Vietnamese and says another encoding of the West, is windows-1258.
+    """
+    text, wrong = _decoded(data)
+    why = f"The file is broken: what is no UTF-8 in it is left out, in {wrong} places." if wrong else ""
+    return text.removeprefix("\ufeff").lstrip().encode(), why
+
+
+def _decoded(data: bytes) -> tuple[str, int]:
+    """The text, and in how many places of it something could not be read."""
+    if wide := _WIDE.get(data[:2]):
+        return data.decode(wide, "ignore"), 0
+    try:
+        return data.decode(), 0
+    except UnicodeDecodeError:
+        text, declared = data.decode(errors="replace"), _DECLARED.match(data)
+    name = declared[1].decode("latin-1").lower() if declared else "utf-8"
+    if name in ("utf-8", "utf8"):
+        wrong = text.count("\ufffd")
+        if 2 * wrong <= len(re.findall(r"[^\0-\x7f]", text)):
+            return text.replace("\ufffd", ""), wrong
+    elif not _TONED.search(data):
+        with suppress(LookupError):  # there is no such encoding
+            return data.decode(name, "ignore"), 0
+    return data.decode("windows-1258", "ignore"), 0
