@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from feedgen.entry import FeedEntry
-from feedgen.feed import FeedGenerator
-
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
-from feedsvc.render.documents import (
-    Element,
-    Format,
-    add,
-    add_event,
-    add_license,
-    add_links,
-    add_media,
-    as_html,
-    document,
-    link,
-    local,
-)
+from feedsvc.render.documents import Element, add, add_entry, add_links, add_modules, as_html, link, new_feed
 from feedsvc.render.uris import atom_id, uri
 
 MEDIA_TYPE = "application/atom+xml"
@@ -27,64 +12,54 @@ MEDIA_TYPE = "application/atom+xml"
 
 def render(feed: Feed) -> bytes:
     """A feed as Atom."""
-    return document(feed, _Atom())
-
-
-class _Atom(Format):
-    def prepare_feed(self, generator: FeedGenerator, feed: Feed) -> None:
-        site = feed.site
-        generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
-        generator.link(href=uri(feed.home_url), rel="alternate", type="text/html")
-        generator.subtitle(words.feed_description(feed))
-        author = {"name": site.title, "uri": uri(site.url), "email": site.contact}
-        generator.author({name: value for name, value in author.items() if value})
-        if site.icon:
-            generator.icon(uri(site.icon))
-
-    def prepare_entry(self, item: FeedEntry, entry: Entry, feed: Feed) -> None:
-        item.title(words.entry_title(entry, feed.site.language))
+    site = feed.site
+    generator = new_feed(feed, _extend_feed)
+    generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
+    generator.link(href=uri(feed.home_url), rel="alternate", type="text/html")
+    generator.subtitle(words.feed_description(feed))
+    generator.author(_person(site.title, site.url, site.contact))
+    if site.icon:
+        generator.icon(uri(site.icon))
+    for entry in feed.entries:
+        item = add_entry(generator, entry, feed, _extend_entry)
+        item.title(words.entry_title(entry, site.language))
         for author in entry.authors:
-            known = {"name": author.name, "uri": author.url and uri(author.url), "email": author.email}
-            item.author({name: value for name, value in known.items() if value})
+            item.author(_person(author.name, author.url, author.email))
         if entry.rights:
             item.rights(entry.rights)
+    written: bytes = generator.atom_str()
+    return written
 
-    def extend_feed(self, element: Element, feed: Feed) -> None:
-        _say_what_is_text(element)
-        add_links(element, feed, MEDIA_TYPE, "link")
-        for tombstone in feed.tombstones:
-            left = local(tombstone.when, feed).isoformat()
-            add(element, "at:deleted-entry", ref=atom_id(tombstone.entry.guid), when=left)
 
-    def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
-        if entry.language != feed.site.language:
-            element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
-        _say_what_is_text(element)
-        element.find("id").text = atom_id(entry.guid)
-        for bare in element.findall("link"):  # feedgen has dropped their attributes
-            element.remove(bare)
-        add(element, "link", rel="alternate", type="text/html", href=uri(link(entry, feed)))
-        for file in entry.attachments:
-            add(
-                element,
-                "link",
-                rel="enclosure",
-                type=file.type,
-                length=file.length,
-                title=file.title,
-                href=uri(file.url),
-            )
-        if entry.source:
-            add(element, "dc:source", entry.source.name)
-            if entry.source.url:
-                add(element, "link", rel="via", title=entry.source.name, href=uri(entry.source.url))
-        add_license(element, entry)
-        add_media(element, entry)
-        add_event(element, entry)
+def _person(name: str, url: str | None, email: str | None) -> dict[str, str]:
+    known = {"name": name, "uri": url and uri(url), "email": email}
+    return {member: value for member, value in known.items() if value}
 
-    def write(self, generator: FeedGenerator) -> bytes:
-        written: bytes = generator.atom_str()
-        return written
+
+def _extend_feed(element: Element, feed: Feed) -> None:
+    _say_what_is_text(element)
+    add_links(element, feed, MEDIA_TYPE, "link")
+    for tombstone in feed.tombstones:
+        left = tombstone.when.astimezone(feed.site.timezone).isoformat()
+        add(element, "at:deleted-entry", ref=atom_id(tombstone.entry.guid), when=left)
+
+
+def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
+    if entry.language != feed.site.language:
+        element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
+    _say_what_is_text(element)
+    element.find("id").text = atom_id(entry.guid)
+    for bare in element.findall("link"):  # feedgen has dropped their attributes
+        element.remove(bare)
+    add(element, "link", rel="alternate", type="text/html", href=link(entry, feed))
+    for file in entry.attachments:
+        added = add(element, "link", rel="enclosure", type=file.type, length=file.length, title=file.title)
+        added.set("href", uri(file.url))
+    if entry.source:
+        add(element, "dc:source", entry.source.name)
+        if entry.source.url:
+            add(element, "link", rel="via", title=entry.source.name, href=uri(entry.source.url))
+    add_modules(element, entry)
 
 
 def _say_what_is_text(element: Element) -> None:

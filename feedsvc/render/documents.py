@@ -1,25 +1,23 @@
-"""Feeds by feedgen: every call of that library, and the ways around its defects (1.0.0).
+"""Feeds by feedgen: what both of its formats say, and the ways around its defects (1.0.0).
 
 It sorts entries newest first by itself, drops the attributes of Atom's entry links, and can say neither
-who wrote an RSS item nor what its picture shows. So the two formats add their own elements: each hands
-over functions that extend feedgen's channel or feed, and its items or entries.
+who wrote an RSS item nor what its picture shows. So each format adds elements of its own, by a function
+that extends feedgen's channel or feed, and one for its items or entries.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import datetime
 from html import escape, unescape
 from typing import Any
 
 from feedgen.entry import FeedEntry
-from feedgen.ext.base import BaseEntryExtension, BaseExtension
+from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
+from lxml import etree
 
-from feedsvc.model import Entry, Feed
+from feedsvc.model import Entry, EventDetails, Feed, Image
 from feedsvc.occurrences import settled
 from feedsvc.render import words
 from feedsvc.render.body import body, without_frames
@@ -40,75 +38,62 @@ NAMESPACES = {
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
-_one_at_a_time = threading.Lock()
-"""feedgen sets the locale of the whole process while it writes a date."""
+
+class _Own(BaseExtension):  # type: ignore[misc]
+    """What feedgen asks for more: the function `extend` adds it to a feed or an entry."""
+
+    extend: Callable[[Element], None]
+    namespaces: dict[str, str]
+
+    def extend_ns(self) -> dict[str, str]:
+        return self.namespaces
+
+    def extend_atom(self, element: Element) -> None:
+        self.extend(element)
+
+    extend_rss = extend_atom
 
 
-class Format(ABC):
-    """What one of feedgen's two formats needs beside feedgen."""
-
-    @abstractmethod
-    def prepare_feed(self, generator: FeedGenerator, feed: Feed) -> None:
-        """Tell feedgen what only this format says of a feed."""
-
-    @abstractmethod
-    def prepare_entry(self, item: FeedEntry, entry: Entry, feed: Feed) -> None:
-        """Tell feedgen what only this format says of an entry."""
-
-    @abstractmethod
-    def extend_feed(self, element: Element, feed: Feed) -> None:
-        """Add elements to the feed or channel."""
-
-    @abstractmethod
-    def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
-        """Add elements to an entry or item."""
-
-    @abstractmethod
-    def write(self, generator: FeedGenerator) -> bytes:
-        """The document."""
-
-
-def document(feed: Feed, form: Format) -> bytes:
-    """A feed as XML."""
-    with _one_at_a_time:
-        return form.write(_generator(feed, form))
-
-
-def _generator(feed: Feed, form: Format) -> FeedGenerator:
-    site = feed.site
+def new_feed(feed: Feed, extend: Callable[[Element, Feed], None]) -> FeedGenerator:
+    """A feed without its entries, as far as both formats agree; `extend` adds elements to it."""
     generator = FeedGenerator()
-    generator.register_extension("own", _FeedElements, _EntryElements)
-    generator.own.extend = lambda element: form.extend_feed(element, feed)
+    generator.register_extension("own", _Own, _Own)
+    generator.own.extend = lambda element: extend(element, feed)
     # feedgen declares the first where it is needed; validators do not know the second.
-    generator.own.unused = {"atom", *(() if feed.tombstones else ("at",))}
+    unused = {"atom", *(() if feed.tombstones else ("at",))}
+    generator.own.namespaces = {name: uri for name, uri in NAMESPACES.items() if name not in unused}
     generator.id(feed.self_url)
     generator.title(words.feed_title(feed))
-    generator.updated(local(feed.updated, feed))
+    generator.updated(feed.updated.astimezone(feed.site.timezone))
     generator.generator("feedsvc")
-    generator.language(site.language)
-    if site.rights:
-        generator.rights(site.rights)
-    form.prepare_feed(generator, feed)
-    for entry in feed.entries:
-        item = generator.add_entry(order="append")
-        item.own.extend = _extension(form, entry, feed)
-        item.guid(entry.guid)
-        item.link(href=uri(link(entry, feed)), rel="alternate")
-        item.updated(local(entry.updated, feed))
-        item.published(local(entry.dated(feed.query), feed))
-        # Before the content: feedgen's summary is the RSS description, which the content would become.
-        content = without_frames(body(entry, site)) if feed.query.content != "summary" else ""
-        summary = words.summary(entry, site)
-        if summary or not content:  # an entry of Atom should have one of them
-            item.summary(summary or entry.title)
-        if content:
-            item.content(content, type="html")
-        for category in entry.categories:
-            item.category(
-                term=category.slug, scheme=f"{site.public_url}/feeds/{entry.kind}", label=category.title
-            )
-        form.prepare_entry(item, entry, feed)
+    generator.language(feed.site.language)
+    if feed.site.rights:
+        generator.rights(feed.site.rights)
     return generator
+
+
+def add_entry(
+    generator: FeedGenerator, entry: Entry, feed: Feed, extend: Callable[[Element, Entry, Feed], None]
+) -> FeedEntry:
+    """Append an entry to its feed, as far as both formats agree; `extend` adds elements to it."""
+    site = feed.site
+    item = generator.add_entry(order="append")
+    item.own.extend = lambda element: extend(element, entry, feed)
+    item.guid(entry.guid)
+    item.link(href=link(entry, feed), rel="alternate")
+    item.updated(entry.updated.astimezone(site.timezone))
+    item.published(entry.dated(feed.query).astimezone(site.timezone))
+    # Before the content: feedgen's summary is the RSS description, which the content would become.
+    content = without_frames(body(entry, site)) if feed.query.content != "summary" else ""
+    summary = words.summary(entry, site)
+    if summary or not content:  # an entry of Atom should have one of them
+        item.summary(summary or entry.title)
+    if content:
+        item.content(content, type="html")
+    scheme = f"{site.public_url}/feeds/{entry.kind}"
+    for category in entry.categories:
+        item.category(term=category.slug, scheme=scheme, label=category.title)
+    return item
 
 
 def as_html(text: str) -> str:
@@ -119,23 +104,16 @@ def as_html(text: str) -> str:
 
 def link(entry: Entry, feed: Feed) -> str:
     """Where a reader of an entry lands."""
-    return entry.url or feed.site.permalink(entry.id)
-
-
-def local(moment: datetime, feed: Feed) -> datetime:
-    """An instant as the site's clocks show it."""
-    return moment.astimezone(feed.site.timezone)
+    return uri(entry.url or feed.site.permalink(entry.id))
 
 
 def add(parent: Element, name: str, text: str | None = None, **attributes: object) -> Element:
     """Append an element, in the namespace of its prefix; attributes that are None are left out."""
-    prefix, colon, local_name = name.rpartition(":")
-    tag = f"{{{NAMESPACES[prefix]}}}{local_name}" if colon else name
-    element = parent.makeelement(
-        tag, {key: str(value) for key, value in attributes.items() if value is not None}
-    )
+    prefix, _, local_name = name.rpartition(":")
+    tag = f"{{{NAMESPACES[prefix]}}}{local_name}" if prefix else name
+    given = {key: str(value) for key, value in attributes.items() if value is not None}
+    element = etree.SubElement(parent, tag, given)
     element.text = text
-    parent.append(element)
     return element
 
 
@@ -154,40 +132,31 @@ def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
         add(parent, name, rel="license", href=uri(feed.site.rights))
 
 
-def add_license(parent: Element, entry: Entry) -> None:
-    """The terms of an entry where they are a document of their own (DCMI Metadata Terms)."""
+def add_modules(parent: Element, entry: Entry) -> None:
+    """What other vocabularies have of an entry: its terms, its picture, and when and where it takes place."""
     if is_url(entry.rights):
         add(parent, "dcterms:license", uri(entry.rights or ""))
+    if entry.image:
+        _add_image(parent, entry.image)
+    event = settled(entry)
+    if event:
+        _add_event(parent, event)
 
 
-def add_media(parent: Element, entry: Entry) -> None:
-    """The picture with its caption and credit (Media RSS 1.5.1)."""
-    image = entry.image
-    if image is None:
-        return
-    url = uri(image.url)
-    media = add(
-        parent,
-        "media:content",
-        url=url,
-        medium="image",
-        type=image.type,
-        fileSize=image.length or None,
-        width=image.width or None,
-        height=image.height or None,
-    )
+def _add_image(parent: Element, image: Image) -> None:
+    """A picture with its caption and credit (Media RSS 1.5.1)."""
+    url, length = uri(image.url), image.length or None
+    size: dict[str, Any] = {"width": image.width or None, "height": image.height or None}
+    media = add(parent, "media:content", url=url, medium="image", type=image.type, fileSize=length, **size)
     if image.caption:
         add(media, "media:description", as_html(image.caption), type="html")
     if image.credit:
         add(media, "media:credit", image.credit, role="photographer")
-    add(media, "media:thumbnail", url=url, width=image.width or None, height=image.height or None)
+    add(media, "media:thumbnail", url=url, **size)
 
 
-def add_event(parent: Element, entry: Entry) -> None:
+def _add_event(parent: Element, event: EventDetails) -> None:
     """When and where an event takes place (RSS 1.0 event module; GeoRSS Simple)."""
-    event = settled(entry)
-    if event is None:
-        return
     add(parent, "ev:startdate", event.start.isoformat())
     if event.end:
         add(parent, "ev:enddate", event.end.isoformat())
@@ -198,31 +167,3 @@ def add_event(parent: Element, entry: Entry) -> None:
             add(parent, "georss:point", f"{place.latitude:.6f} {place.longitude:.6f}")
     if event.organizer:
         add(parent, "ev:organizer", event.organizer.name)
-
-
-def _extension(form: Format, entry: Entry, feed: Feed) -> Callable[[Element], None]:
-    return lambda element: form.extend_entry(element, entry, feed)
-
-
-class _FeedElements(BaseExtension):  # type: ignore[misc]
-    extend: Callable[[Element], None]
-    unused: set[str]
-
-    def extend_ns(self) -> dict[str, str]:
-        return {name: uri for name, uri in NAMESPACES.items() if name not in self.unused}
-
-    def extend_atom(self, feed: Element) -> None:
-        self.extend(feed)
-
-    def extend_rss(self, rss: Element) -> None:
-        self.extend(rss[0])
-
-
-class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
-    extend: Callable[[Element], None]
-
-    def extend_atom(self, entry: Element) -> None:
-        self.extend(entry)
-
-    def extend_rss(self, item: Element) -> None:
-        self.extend(item)

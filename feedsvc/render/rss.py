@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from html import escape
-
-from feedgen.entry import FeedEntry
-from feedgen.feed import FeedGenerator
 
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
-from feedsvc.render.documents import (
-    Element,
-    Format,
-    add,
-    add_event,
-    add_license,
-    add_links,
-    add_media,
-    as_html,
-    document,
-)
+from feedsvc.render.documents import Element, add, add_entry, add_links, add_modules, as_html, new_feed
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/rss+xml"
@@ -30,57 +18,55 @@ MINUTES = 15
 _TEXT = re.compile(
     rb"<(title|description|copyright|dc:rights|source|dc:source|category|media:description)\b[^<]*"
 )
+_one_at_a_time = threading.Lock()
+"""feedgen sets the locale of the whole process while it writes a date."""
 
 
 def render(feed: Feed) -> bytes:
     """A feed as RSS 2.0."""
-    return document(feed, _Rss())
-
-
-class _Rss(Format):
-    def prepare_feed(self, generator: FeedGenerator, feed: Feed) -> None:
-        generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
-        generator.link(href=uri(feed.home_url), rel="alternate")  # the last one is the channel's link
-        title = as_html(words.feed_title(feed))
-        generator.title(title)
-        generator.description(as_html(words.feed_description(feed)))
-        generator.ttl(MINUTES)
-        if feed.site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
-            generator.image(url=uri(feed.site.icon), title=title, link=uri(feed.home_url))
-        if feed.site.contact:
-            generator.managingEditor(f"{feed.site.contact} ({feed.site.title})")
-
-    def prepare_entry(self, item: FeedEntry, entry: Entry, feed: Feed) -> None:
-        item.title(as_html(words.entry_title(entry, feed.site.language)))
-        item.description(escape(words.summary(entry, feed.site), quote=False), isSummary=True)
+    site, title = feed.site, as_html(words.feed_title(feed))
+    generator = new_feed(feed, _extend_channel)
+    generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
+    generator.link(href=uri(feed.home_url), rel="alternate")  # the last one is the channel's link
+    generator.title(title)
+    generator.description(as_html(words.feed_description(feed)))
+    generator.ttl(MINUTES)
+    if site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
+        generator.image(url=uri(site.icon), title=title, link=uri(feed.home_url))
+    if site.contact:
+        generator.managingEditor(f"{site.contact} ({site.title})")
+    for entry in feed.entries:
+        item = add_entry(generator, entry, feed, _extend_item)
+        item.title(as_html(words.entry_title(entry, site.language)))
+        item.description(escape(words.summary(entry, site), quote=False), isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]
             item.enclosure(uri(first.url), str(first.length or 0), first.type)
         if entry.source and entry.source.url:
             item.source(uri(entry.source.url), entry.source.name)
-
-    def extend_feed(self, element: Element, feed: Feed) -> None:
-        add(element, "sy:updatePeriod", "hourly")
-        add(element, "sy:updateFrequency", str(60 // MINUTES))
-        add_links(element, feed, MEDIA_TYPE, "atom:link")
-
-    def extend_entry(self, element: Element, entry: Entry, feed: Feed) -> None:
-        for author in entry.authors:
-            add(element, "dc:creator", author.name)
-        if entry.source and not entry.source.url:
-            add(element, "dc:source", entry.source.name)
-        if entry.language != feed.site.language:
-            add(element, "dc:language", entry.language)
-        if entry.rights:
-            add(element, "dc:rights", entry.rights)
-        add_license(element, entry)
-        add_media(element, entry)
-        add_event(element, entry)
-
-    def write(self, generator: FeedGenerator) -> bytes:
+    with _one_at_a_time:
         written: bytes = generator.rss_str()
-        # The same XML; readers that unescape text twice are left with the sign (RSS profile, Character Data).
-        return _TEXT.sub(_by_number, written)
+    # The same XML; readers that unescape text twice are left with the sign (RSS profile, Character Data).
+    return _TEXT.sub(_by_number, written)
+
+
+def _extend_channel(rss: Element, feed: Feed) -> None:
+    channel = rss[0]
+    add(channel, "sy:updatePeriod", "hourly")
+    add(channel, "sy:updateFrequency", str(60 // MINUTES))
+    add_links(channel, feed, MEDIA_TYPE, "atom:link")
+
+
+def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
+    for author in entry.authors:
+        add(item, "dc:creator", author.name)
+    if entry.source and not entry.source.url:
+        add(item, "dc:source", entry.source.name)
+    if entry.language != feed.site.language:
+        add(item, "dc:language", entry.language)
+    if entry.rights:
+        add(item, "dc:rights", entry.rights)
+    add_modules(item, entry)
 
 
 def _by_number(text: re.Match[bytes]) -> bytes:
