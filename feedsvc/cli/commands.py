@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 from flask import Flask
-from flask.cli import with_appcontext
+from flask.cli import AppGroup
 
 from config import Config
 from feedsvc.cli import samples
 from feedsvc.cli.moving import export, import_
 from feedsvc.cli.push import deliver, subscriptions
-from feedsvc.cli.services import EXTENSION, Services, services
+from feedsvc.cli.services import Services, services
 from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
@@ -21,7 +21,7 @@ from feedsvc.model import SCOPES
 from feedsvc.store import backup as backups
 
 
-class _Commands(click.Group):
+class _Commands(AppGroup):
     """Says what went wrong in one sentence."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -40,9 +40,9 @@ for _command in (token, export, import_, deliver, subscriptions):
     commands.add_command(_command)
 
 
-def register_commands(app: Flask, found: Services) -> None:
+def register_commands(app: Flask, services: Services) -> None:
     """Give the commands to `flask --app wsgi`, and to them what they work with."""
-    app.extensions[EXTENSION] = found
+    app.extensions["feedsvc"] = services
     for command in commands.commands.values():
         app.cli.add_command(command)
 
@@ -53,7 +53,6 @@ def db() -> None:
 
 
 @db.command(epilog=examples("db upgrade"))
-@with_appcontext
 def upgrade() -> None:
     """Bring the database to the newest schema."""
     services().store.upgrade()
@@ -61,7 +60,6 @@ def upgrade() -> None:
 
 
 @db.command(epilog=examples("db check"))
-@with_appcontext
 def check() -> None:
     """Exit with 0 where the database is ready to serve."""
     if not services().store.is_ready():
@@ -72,14 +70,14 @@ def check() -> None:
 # These two work without the application, which would make or change the database at its start.
 
 
-@commands.command(epilog=examples("backup copy.db"))
+@commands.command(with_appcontext=False, epilog=examples("backup copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy the database, which may be in use, into a new file."""
     backups.backup(Config.from_env().database_url, file)
 
 
-@commands.command(epilog=examples("restore copy.db"))
+@commands.command(with_appcontext=False, epilog=examples("restore copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
     """Make the database from a backup, where there is none."""
@@ -91,7 +89,6 @@ def restore(file: Path) -> None:
 @click.option("--token", help="In the name of this token alone.")
 @click.option("--since", type=click.DateTime(), help="From this time on, in UTC.")
 @json_option
-@with_appcontext
 def log(id: str | None, token: str | None, since: datetime | None, as_json: bool) -> None:
     """Print every write, oldest first: step, time in UTC, token, action, what, version."""
     names = ("seq", "time", "token", "action", "what", "version")
@@ -105,7 +102,6 @@ def log(id: str | None, token: str | None, since: datetime | None, as_json: bool
 
 @commands.command(epilog=examples("settings", "settings --json"))
 @json_option
-@with_appcontext
 def settings(as_json: bool) -> None:
     """Print every setting: its value, where that came from, and what it is for."""
     rows = services().config.table()
@@ -117,7 +113,6 @@ def settings(as_json: bool) -> None:
 
 
 @commands.command(epilog=examples("welcome"))
-@with_appcontext
 def welcome() -> None:
     """Load sample entries into an empty database, with a token; print where everything is."""
     found = services()

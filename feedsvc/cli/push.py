@@ -9,7 +9,7 @@ import signal
 import threading
 
 import click
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 
 from feedsvc.cli.services import services
 from feedsvc.cli.showing import examples, json_option, show
@@ -44,14 +44,13 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     asyncio.run(courier.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 
-@click.group()
+@click.group(cls=AppGroup)
 def subscriptions() -> None:
     """See and end subscriptions to feeds."""
 
 
 @subscriptions.command("list", epilog=examples("subscriptions list", "subscriptions list --json"))
 @json_option
-@with_appcontext
 def list_subscriptions(as_json: bool) -> None:
     """List every subscription: its feed, callback and times in UTC, never the secret.
 
@@ -64,7 +63,6 @@ def list_subscriptions(as_json: bool) -> None:
 
 @subscriptions.command(epilog=examples("subscriptions drop https://partner.example/"))
 @click.argument("callback")
-@with_appcontext
 def drop(callback: str) -> None:
     """End the subscriptions of every callback that begins so; each is told."""
     click.echo(f"{services().store.subscriptions.drop_callback(callback)} ended.")
@@ -72,7 +70,6 @@ def drop(callback: str) -> None:
 
 @subscriptions.command(epilog=examples("subscriptions counts"))
 @json_option
-@with_appcontext
 def counts(as_json: bool) -> None:
     """Print how many subscriptions there are, wait and fail, and for how many seconds the oldest waits."""
     show(("what", "count"), services().store.subscriptions.counts().items(), as_json=as_json)

@@ -12,7 +12,7 @@ from typing import Any
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
 from feedsvc.store import Store
 
-_RELATIVE = re.compile(r"([+-][0-9]+)(T[0-9:]+)?")
+_RELATIVE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
 _DATES = ("date_published", "start", "end")
 
 
@@ -41,11 +41,7 @@ def load(store: Store, schemas: Mapping[str, EntrySchema]) -> bool:
 
 
 def _dated(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
-    return {name: _absolute(value, today) if name in _DATES else value for name, value in sample.items()}
+    def absolute(found: re.Match[str]) -> str:
+        return f"{today + timedelta(days=int(found[1]))}{found[2]}"
 
-
-def _absolute(text: str, today: date) -> str:
-    found = _RELATIVE.fullmatch(text)
-    if not found:
-        return text
-    return (today + timedelta(days=int(found[1]))).isoformat() + (found[2] or "")
+    return {name: _RELATIVE.sub(absolute, text) if name in _DATES else text for name, text in sample.items()}

@@ -12,24 +12,20 @@ from feedsvc.deliver.caching import Answer
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.store import Store
 
-EXTENSION = "feedsvc"
-"""Under which name the app keeps them."""
-
 
 @dataclass(frozen=True)
 class Services:
-    """What the commands work with."""
+    """What the commands work with; `answer` is that of a feed by its canonical path."""
 
     config: Config
     store: Store
     schemas: dict[str, EntrySchema]
     answer: Callable[[str], Answer]
-    """Makes a feed's answer of its path."""
 
 
 def services_of(app: Flask) -> Services:
     """What create_app has handed over."""
-    found: Services = app.extensions[EXTENSION]
+    found: Services = app.extensions["feedsvc"]
     return found
 
 

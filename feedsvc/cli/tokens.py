@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 
 import click
-from flask.cli import with_appcontext
+from flask.cli import AppGroup
 
 from feedsvc.cli.services import services
 from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.model import SCOPES, utcnow
 
 
-@click.group()
+@click.group(cls=AppGroup)
 def token() -> None:
     """Make, list, rotate and revoke the tokens with which editors post."""
 
@@ -49,7 +50,6 @@ _expires = click.option("--expires", type=_moment, metavar="DATE|30d", help="Whe
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
 @_expires
-@with_appcontext
 def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Make a token and print it, alone; it is never shown again."""
     click.echo(services().store.tokens.create(name, scopes, expires))
@@ -59,7 +59,6 @@ def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None
 @click.argument("name")
 @click.option("--grace", type=_span, default="1d", show_default=True, help="How long the old one works on.")
 @_expires
-@with_appcontext
 def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
     """Make a new token in place of one and print it, alone; the old one works on for a time."""
     click.echo(services().store.tokens.rotate(name, grace, expires))
@@ -67,23 +66,18 @@ def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
 
 @token.command("list", epilog=examples("token list", "token list --json"))
 @json_option
-@with_appcontext
 def list_tokens(as_json: bool) -> None:
     """List every token: its name, scopes and times in UTC, never the token.
 
     The one that it was rotated from works until `former_until`.
     """
     names = ("name", "scopes", "created", "last_used", "expires", "former_until", "revoked")
-    rows = (
-        (one.name, sorted(one.scopes), one.created, one.last_used, one.expires, one.former_until, one.revoked)
-        for one in services().store.tokens.all()
-    )
-    show(names, rows, as_json=as_json)
+    found = ({**asdict(one), "scopes": sorted(one.scopes)} for one in services().store.tokens.all())
+    show(names, ([row[name] for name in names] for row in found), as_json=as_json)
 
 
 @token.command(epilog=examples("token revoke lan"))
 @click.argument("name")
-@with_appcontext
 def revoke(name: str) -> None:
     """End a token at once, for good."""
     services().store.tokens.revoke(name)

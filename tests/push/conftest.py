@@ -63,10 +63,11 @@ def delivering(
     app: Flask, outward: Outward | None = None, count: Callable[..., None] = lambda *_: None
 ) -> Iterator[None]:
     """A courier at work, in a thread."""
-    stop, store = threading.Event(), services_of(app).store
+    stop, services = threading.Event(), services_of(app)
+    store = services.store
     post = Post(outward or Outward("test", private=True, seconds=2), PUBLIC)
-    store.hubs.know(services_of(app).config.hubs)
-    courier = Courier(store, services_of(app).answer, post, count)
+    store.hubs.know(services.config.hubs)
+    courier = Courier(store, services.answer, post, count)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
     try:
