@@ -7,6 +7,7 @@ from html import escape, unescape
 
 from feedsvc.model import Entry, Image, Site
 from feedsvc.render import words
+from feedsvc.render.phrases import phrase
 
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
@@ -65,7 +66,7 @@ def _figure(image: Image, language: str) -> str:
     size = "".join(
         f' {name}="{value}"' for name, value in (("width", image.width), ("height", image.height)) if value
     )
-    credit = image.credit and f"<small>{escape(words.phrase(language, 'photo').format(image.credit))}</small>"
+    credit = image.credit and f"<small>{escape(phrase(language, 'photo', image.credit))}</small>"
     caption = " ".join(part for part in (escape(image.caption or "", quote=False), credit) if part)
     return (
         f'<figure><img src="{escape(image.url)}" alt="{escape(image.alt or image.caption or "")}"{size}>'
@@ -85,4 +86,4 @@ def credit(entry: Entry, language: str) -> str:
     linked = escape(name, quote=False)
     if entry.source.url:
         linked = f'<a href="{escape(entry.source.url)}">{linked}</a>'
-    return f"<p>{words.phrase(language, 'source').format(linked)}</p>"
+    return f"<p>{phrase(language, 'source', linked)}</p>"

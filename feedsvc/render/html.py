@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 
 from feedsvc.model import Category, Entry, Feed, Shelf, Site
 from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, Selector
-from feedsvc.render import body, page_words, ways_in, words
+from feedsvc.render import body, phrases, ways_in, words
 from feedsvc.render.agenda import agenda
 from feedsvc.render.json_ld import json_ld
 
@@ -28,9 +28,8 @@ class Pages:
         self._environment = Environment(
             loader=PackageLoader("feedsvc"), autoescape=True, trim_blocks=False, auto_reload=False
         )
-        self._environment.globals |= {"formats": formats, "kinds": KINDS}
-        self._environment.globals |= {"words": words, "bodies": body, "ways_in": ways_in, "nested": nested}
-        self._environment.globals |= {"phrases": page_words.phrases, "size": page_words.size}
+        self._environment.globals |= {"formats": formats, "kinds": KINDS, "nested": nested}
+        self._environment.globals |= {"words": words, "phrases": phrases, "bodies": body, "ways_in": ways_in}
 
     def page(self, template: str, site: Site, *, ui: str | None = None, **context: Any) -> bytes:
         """One page. Unless it has `rows` of its own, it makes the whole sections known to feed readers.
@@ -40,7 +39,7 @@ class Pages:
 
         :param ui: the language of the page's words, where it is not the site's.
         """
-        here = replace(site, language=page_words.known(ui or site.language))
+        here = replace(site, language=phrases.known(ui or site.language))
         found = {"here": here, "language": here.language, "rows": [self._row(site, kind) for kind in KINDS]}
         return self._environment.get_template(template).render(site=site, **{**found, **context}).encode()
 
@@ -74,7 +73,7 @@ class Pages:
     def feed(self, feed: Feed) -> bytes:
         """A feed as a page: its entries with their bodies, the way to older ones, and its other formats."""
         site, ui = feed.site, feed.query.ui
-        here = replace(site, language=page_words.known(ui or site.language))
+        here = replace(site, language=phrases.known(ui or site.language))
         context = {
             "feed": replace(feed, site=here),
             "rows": [self._formatted(feed)],
@@ -106,9 +105,9 @@ def nested(html: str, level: int) -> str:
 
 def _others(site: Site, ui: str | None, url: Callable[[str | None], str]) -> list[tuple[str, str]]:
     """The other languages of a page, each with its URL, which for the site's own has no parameter."""
-    own = page_words.known(site.language)
+    own = phrases.known(site.language)
     return [
         (name, url(None if name == own else name))
         for name in UI_LANGUAGES
-        if name != page_words.known(ui or own)
+        if name != phrases.known(ui or own)
     ]

@@ -11,78 +11,7 @@ from babel.lists import format_list
 from feedsvc.model import Entry, EventDetails, Feed, Site
 from feedsvc.occurrences import is_open, last, settled
 from feedsvc.recurrence import DAYS, Recurrence
-
-_PHRASES = {
-    "vi": {
-        "news": "Tin tức mới nhất",
-        "events": "Sự kiện mới nhất",
-        "without": "trừ {}",
-        "source": "Nguồn: {}",
-        "photo": "Ảnh: {}",
-        "cancelled": "Huỷ: {}",
-        "postponed": "Hoãn: {}",
-        "tentative": "Dự kiến: {}",
-        "withdrawn": "Đã gỡ: {}",
-        "correction": "Đính chính: {}",
-        "all day": "Cả ngày {}",
-        "days": "Từ {} đến {}",
-        "at": "{time}, {day}",
-        "from to": "{} – {}",
-        "day": "EEEE dd/MM/yyyy",
-        "date": "dd/MM/yyyy",
-        "DAILY": "hằng ngày",
-        "WEEKLY": "hằng tuần",
-        "MONTHLY": "hằng tháng",
-        "YEARLY": "hằng năm",
-        "each DAILY": "{} ngày một lần",
-        "each WEEKLY": "{} tuần một lần",
-        "each MONTHLY": "{} tháng một lần",
-        "each YEARLY": "{} năm một lần",
-        "on": "{} vào {}",
-        "until": "{} đến {}",
-        "many": "nhiều lần",
-        "next": "{}, lần tới {}",
-        "whole day": "Cả ngày",
-        "till": "đến hết {}",
-    },
-    "en": {
-        "news": "Latest news",
-        "events": "Latest events",
-        "without": "without {}",
-        "source": "Source: {}",
-        "photo": "Photo: {}",
-        "cancelled": "Cancelled: {}",
-        "postponed": "Postponed: {}",
-        "tentative": "Tentative: {}",
-        "withdrawn": "Withdrawn: {}",
-        "correction": "Correction: {}",
-        "all day": "All day, {}",
-        "days": "From {} to {}",
-        "at": "{time}, {day}",
-        "from to": "{} – {}",
-        "day": "EEEE, d MMMM yyyy",
-        "date": "d MMMM yyyy",
-        "DAILY": "every day",
-        "WEEKLY": "every week",
-        "MONTHLY": "every month",
-        "YEARLY": "every year",
-        "each DAILY": "every {} days",
-        "each WEEKLY": "every {} weeks",
-        "each MONTHLY": "every {} months",
-        "each YEARLY": "every {} years",
-        "on": "{} on {}",
-        "until": "{} until {}",
-        "many": "repeatedly",
-        "next": "{}; next {}",
-        "whole day": "All day",
-        "till": "until {}",
-    },
-}
-
-
-def phrase(language: str, name: str) -> str:
-    """A phrase in a language, in English where there is none in it."""
-    return _PHRASES.get(language.split("-")[0].lower(), _PHRASES["en"])[name]
+from feedsvc.render.phrases import has, phrase
 
 
 def feed_title(feed: Feed) -> str:
@@ -97,7 +26,7 @@ def feed_name(feed: Feed) -> str:
     named = _listed([titles[slug] for slug in query.selector.wanted], language, every=query.selector.every)
     if query.selector.unwanted:
         without = _listed([titles[slug] for slug in query.selector.unwanted], language)
-        named = f"{named} {phrase(language, 'without').format(without)}".strip()
+        named = f"{named} {phrase(language, 'without', without)}".strip()
     month = query.archive and month_name(query.archive, language)
     return " – ".join(part for part in (phrase(language, query.kind), named, month) if part)
 
@@ -115,17 +44,17 @@ def feed_description(feed: Feed) -> str:
 def entry_title(entry: Entry, language: str) -> str:
     """The title of an entry, with a word in front where it is withdrawn or not to take place as planned."""
     if entry.status == "withdrawn":
-        return phrase(language, "withdrawn").format(entry.title)
+        return phrase(language, "withdrawn", entry.title)
     if entry.event is None or entry.event.status == "confirmed":
         return entry.title
-    return phrase(language, entry.event.status).format(entry.title)
+    return phrase(language, entry.event.status, entry.title)
 
 
 def notice(entry: Entry, language: str) -> str:
     """What is to be said of an entry before anything else: a correction, or why it was withdrawn."""
     if not entry.notice:
         return ""
-    return phrase(language, "withdrawn" if entry.status == "withdrawn" else "correction").format(entry.notice)
+    return phrase(language, "withdrawn" if entry.status == "withdrawn" else "correction", entry.notice)
 
 
 def lead(entry: Entry, site: Site) -> str:
@@ -144,7 +73,7 @@ def occasion(entry: Entry, site: Site) -> str:
     words = when(occurrence, site)
     if entry.event.recurrence:
         often = _how_often(entry.event, entry.event.recurrence, site.language)
-        words = phrase(site.language, "next").format(often, words[0].lower() + words[1:])
+        words = phrase(site.language, "next", often, words[0].lower() + words[1:])
     return words[0].upper() + words[1:]
 
 
@@ -169,10 +98,10 @@ def hours(event: EventDetails, site: Site) -> str:
     start = phrase(language, "whole day") if event.all_day else _time(begin, language)
     final = max(begin, end - timedelta.resolution).date()
     if final > begin.date():
-        return f"{start} {phrase(language, 'till').format(_date(final, 'date', language))}"
+        return f"{start} {phrase(language, 'till', _date(final, 'date', language))}"
     if event.all_day or end == begin:
         return start
-    return phrase(language, "from to").format(start, _time(end, language))
+    return phrase(language, "from to", start, _time(end, language))
 
 
 def day_of_month(day: date, language: str) -> str:
@@ -196,15 +125,15 @@ def _range(event: EventDetails, language: str) -> str:
     if not isinstance(start, datetime):
         last = end - timedelta(days=1) if end else start
         if last == start:
-            return phrase(language, "all day").format(_day(start, language))
-        return phrase(language, "days").format(_day(start, language), _day(last, language))
+            return phrase(language, "all day", _day(start, language))
+        return phrase(language, "days", _day(start, language), _day(last, language))
     if not isinstance(end, datetime) or event.ends == event.starts:
         return _at(_time(start, language), start, language)
     if end.date() == start.date():
-        times = phrase(language, "from to").format(_time(start, language), _time(end, language))
+        times = phrase(language, "from to", _time(start, language), _time(end, language))
         return _at(times, start, language)
     moments = (_at(_time(moment, language), moment, language) for moment in (start, end))
-    return phrase(language, "from to").format(*moments)
+    return phrase(language, "from to", *moments)
 
 
 def _how_often(event: EventDetails, recurrence: Recurrence, language: str) -> str:
@@ -215,14 +144,14 @@ def _how_often(event: EventDetails, recurrence: Recurrence, language: str) -> st
     if recurrence.rdates or rule.keys() - simple:
         words = phrase(language, "many")
     else:
-        words = phrase(language, every if interval == "1" else f"each {every}").format(interval)
+        words = phrase(language, every if interval == "1" else f"each {every}", interval)
         if every == "WEEKLY":
             days = rule.get("BYDAY", DAYS[event.start.weekday()]).split(",")
             named = [_weekday(day, language) for day in sorted(map(DAYS.index, days))]
-            words = phrase(language, "on").format(words, format_list(named, locale=_locale(language)))
+            words = phrase(language, "on", words, format_list(named, locale=_locale(language)))
     if is_open(event):
         return words
-    return phrase(language, "until").format(words, _date(last(event).start, "date", language))
+    return phrase(language, "until", words, _date(last(event).start, "date", language))
 
 
 def _weekday(day: int, language: str) -> str:
@@ -234,7 +163,7 @@ def _listed(titles: list[str], language: str, *, every: bool = False) -> str:
 
 
 def _at(time: str, day: date, language: str) -> str:
-    return phrase(language, "at").format(time=time, day=_day(day, language))
+    return phrase(language, "at", time, _day(day, language))
 
 
 def _day(day: date, language: str) -> str:
@@ -242,8 +171,7 @@ def _day(day: date, language: str) -> str:
 
 
 def _date(day: date, name: str, language: str) -> str:
-    known = language.split("-")[0].lower() in _PHRASES
-    pattern = phrase(language, name) if known else {"day": "full", "date": "long"}[name]
+    pattern = phrase(language, name) if has(language) else {"day": "full", "date": "long"}[name]
     return format_date(day, pattern, locale=_locale(language))
 
 

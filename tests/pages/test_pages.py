@@ -13,7 +13,7 @@ from lxml import html
 import feedsvc
 from feedsvc.deliver.pages import own_colors
 from feedsvc.query import UI_LANGUAGES
-from feedsvc.render.page_words import phrases
+from feedsvc.render.phrases import of_pages
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
@@ -190,8 +190,8 @@ def test_no_phrase_is_missing() -> None:
     said |= {"one event ahead", "events ahead", "one entry", "entries"}
     said |= {f"{status}{means}" for status in (400, 404, 410, 503) for means in ("", " means")}
     for language in UI_LANGUAGES:
-        assert phrases(language).keys() == said - {"all "}, "none is missing, and none too many"
-        assert all(phrases(language).values())
+        assert of_pages(language).keys() == said - {"all "}, "none is missing, and none too many"
+        assert all(of_pages(language).values())
 
 
 def test_every_text_is_shown_as_text(editor: Editor, client: FlaskClient) -> None:

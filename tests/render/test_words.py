@@ -10,7 +10,7 @@ import pytest
 
 from feedsvc.model import EventDetails, Place
 from feedsvc.recurrence import Recurrence
-from feedsvc.render import words
+from feedsvc.render import phrases, words
 from tests.render.feeds import CONCERT, HANOI, SITE
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -86,4 +86,4 @@ def test_series_with_added_days_all_day_and_elsewhere() -> None:
 
 
 def test_both_languages_have_every_phrase() -> None:
-    assert words._PHRASES["vi"].keys() == words._PHRASES["en"].keys()
+    assert phrases._PHRASES["vi"]["feeds"].keys() == phrases._PHRASES["en"]["feeds"].keys()
