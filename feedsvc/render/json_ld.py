@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from feedsvc.model import Entry, EventDetails, Person, Place, Site
 from feedsvc.occurrences import settled
 from feedsvc.recurrence import DAYS
+from feedsvc.render.json_feed import Json, present
 from feedsvc.render.uris import uri
-
-Json = dict[str, Any]
 
 _SCHEMA = "https://schema.org"
 _STATUS = {"postponed": "EventPostponed", "cancelled": "EventCancelled"}
+_LISTS = ("BYDAY", "BYMONTH", "BYMONTHDAY")
 _UNITS = {"DAILY": "D", "WEEKLY": "W", "MONTHLY": "M", "YEARLY": "Y"}
-_DAYS = dict(
-    zip(
-        DAYS,
-        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-        strict=True,
-    )
-)
+_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS = dict(zip(DAYS, _NAMES, strict=True))
 
 
 def json_ld(entry: Entry, site: Site) -> str:
@@ -34,7 +28,7 @@ def json_ld(entry: Entry, site: Site) -> str:
         "image": [uri(entry.image.url)] if entry.image else None,
         "inLanguage": entry.language,
     }
-    return json.dumps(_present({"@context": _SCHEMA, **thing}), ensure_ascii=False).replace("<", "\\u003c")
+    return json.dumps(present({"@context": _SCHEMA, **thing}), ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _article(entry: Entry, site: Site) -> Json:
@@ -76,16 +70,15 @@ def _schedule(event: EventDetails) -> Json | None:
     if event.recurrence is None:
         return None
     rule, start, end = event.recurrence.parts, event.start, event.end
-    days, until = rule.get("BYDAY"), rule.get("UNTIL")
+    until = rule.get("UNTIL")
+    days, months, dates = (rule[name].split(",") if name in rule else [] for name in _LISTS)
     found: Json = {
         "@type": "Schedule",
         "repeatFrequency": f"P{rule.get('INTERVAL', '1')}{_UNITS[rule['FREQ']]}",
         "repeatCount": int(rule["COUNT"]) if "COUNT" in rule else None,
-        "byDay": [f"{_SCHEMA}/{_DAYS[day]}" if day in _DAYS else day for day in days.split(",")]
-        if days
-        else None,
-        "byMonth": _numbers(rule.get("BYMONTH")),
-        "byMonthDay": _numbers(rule.get("BYMONTHDAY")),
+        "byDay": [f"{_SCHEMA}/{_DAYS[day]}" if day in _DAYS else day for day in days],
+        "byMonth": [int(month) for month in months],
+        "byMonthDay": [int(day) for day in dates],
         "startDate": start.isoformat()[:10],
         "endDate": until and f"{until[:4]}-{until[4:6]}-{until[6:8]}",
         "exceptDate": [_moment(moment) for moment in event.recurrence.exdates],
@@ -95,10 +88,6 @@ def _schedule(event: EventDetails) -> Json | None:
         found["startTime"] = start.time().isoformat()
         found["endTime"] = end.time().isoformat() if isinstance(end, datetime) else None
     return found
-
-
-def _numbers(text: str | None) -> list[int]:
-    return [int(number) for number in text.split(",")] if text else []
 
 
 def _place(place: Place) -> Json:
@@ -113,12 +102,8 @@ def _place(place: Place) -> Json:
 
 
 def _agent(kind: str, person: Person) -> Json:
-    return {
-        "@type": kind,
-        "name": person.name,
-        "url": person.url and uri(person.url),
-        "email": person.email,
-    }
+    url = person.url and uri(person.url)
+    return {"@type": kind, "name": person.name, "url": url, "email": person.email}
 
 
 def _moment(moment: date) -> str:
@@ -130,13 +115,3 @@ def _last(event: EventDetails) -> str | None:
     if event.end is None:
         return None
     return _moment(event.end if not event.all_day else event.end - timedelta(days=1))
-
-
-def _present(thing: Any) -> Any:
-    """A value without what is absent or empty in it, at any depth."""
-    if isinstance(thing, list):
-        return [_present(item) for item in thing]
-    if not isinstance(thing, dict):
-        return thing
-    inner = {name: _present(value) for name, value in thing.items()}
-    return {name: value for name, value in inner.items() if value not in (None, "", [])}
