@@ -9,20 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from icalendar import Calendar, Component, Event, Timezone
-from icalendar.prop import (
-    vCalAddress,
-    vCategory,
-    vDatetime,
-    vDDDLists,
-    vDDDTypes,
-    vDuration,
-    vGeo,
-    vInt,
-    vRecur,
-    vText,
-    vUri,
-)
+from icalendar import Calendar, Component, Event, Timezone, prop
 
 from feedsvc.model import Entry, EventDetails, Feed, Site
 from feedsvc.occurrences import END_OF_TIME, over
@@ -46,18 +33,18 @@ def render(feed: Feed) -> bytes:
     """A feed as a calendar; deleted events stand in it as cancelled ones."""
     site, title, description = feed.site, words.feed_title(feed), words.feed_description(feed)
     about = {
-        "NAME": vText(title),
-        "X-WR-CALNAME": vText(title),
-        "DESCRIPTION": vText(description),
-        "X-WR-CALDESC": vText(description),
-        "X-WR-TIMEZONE": vText(site.timezone.key),
-        "URL": vUri(uri(feed.home_url)),
-        "SOURCE": vUri(feed.self_url, params={"VALUE": "URI"}),
-        "REFRESH-INTERVAL": vDuration(_REFRESH, params={"VALUE": "DURATION"}),
-        "X-PUBLISHED-TTL": vDuration(_REFRESH),
+        "NAME": prop.vText(title),
+        "X-WR-CALNAME": prop.vText(title),
+        "DESCRIPTION": prop.vText(description),
+        "X-WR-CALDESC": prop.vText(description),
+        "X-WR-TIMEZONE": prop.vText(site.timezone.key),
+        "URL": prop.vUri(uri(feed.home_url)),
+        "SOURCE": prop.vUri(feed.self_url, params={"VALUE": "URI"}),
+        "REFRESH-INTERVAL": prop.vDuration(_REFRESH, params={"VALUE": "DURATION"}),
+        "X-PUBLISHED-TTL": prop.vDuration(_REFRESH),
         "LAST-MODIFIED": _instant(feed.updated),
-        "COLOR": vText(_COLOR),
-        "IMAGE": vUri(uri(site.icon), params={"VALUE": "URI"}) if site.icon else None,
+        "COLOR": prop.vText(_COLOR),
+        "IMAGE": prop.vUri(uri(site.icon), params={"VALUE": "URI"}) if site.icon else None,
     }
     events = feed.entries
     if feed.query.content == "summary":
@@ -80,7 +67,7 @@ def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
     years.pop("UTC", None)
     calendar = Calendar()
-    _fill(calendar, {"VERSION": vText("2.0"), "PRODID": vText("-//feedsvc//feedsvc"), **about})
+    _fill(calendar, {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc"), **about})
     calendar.subcomponents = [_zone(key, min(years[key]), max(years[key])) for key in sorted(years)]
     head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
     return b"".join((head, *events, end)).replace(b"\x7f", b"")  # XML lets it through, RFC 5545 §3.1 does not
@@ -93,41 +80,36 @@ def _event(entry: Entry, site: Site) -> Event:
     titles, description = [category.title for category in entry.categories], plain(entry, site)
     language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
     recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
-    event = Event()
-    _fill(
-        event,
-        {
-            "UID": vText(entry.guid.removeprefix("urn:uuid:")),
-            "DTSTAMP": edited,
-            "LAST-MODIFIED": edited,
-            "CREATED": _instant(entry.announced),
-            "SEQUENCE": vInt(entry.sequence),
-            "STATUS": vText(_status(entry, details)),
-            "SUMMARY": vText(words.entry_title(entry, site.language), params=language),
-            "DESCRIPTION": vText(description, params=language) if description else None,
-            "DTSTART": _moment(details.start),
-            "DTEND": _moment(details.end) if details.end else None,
-            "RRULE": vRecur.from_ical(recurrence.rrule) if recurrence.rrule else None,
-            "EXDATE": _moments(recurrence.exdates),
-            "RDATE": _moments(recurrence.rdates),
-            "CATEGORIES": vCategory(titles) if titles else None,
-            "URL": vUri(uri(entry.url or site.permalink(entry.id))),
-            "IMAGE": vUri(
-                uri(image.url), params={"VALUE": "URI"} | ({"FMTTYPE": image.type} if image.type else {})
-            )
-            if image
-            else None,
-            "ATTACH": [vUri(uri(file.url), params={"FMTTYPE": file.type}) for file in entry.attachments]
-            or None,
-        },
-    )
+    image_type = {"FMTTYPE": image.type} if image and image.type else {}
+    files = [prop.vUri(uri(file.url), params={"FMTTYPE": file.type}) for file in entry.attachments]
+    properties: dict[str, Any] = {
+        "UID": prop.vText(entry.guid.removeprefix("urn:uuid:")),
+        "DTSTAMP": edited,
+        "LAST-MODIFIED": edited,
+        "CREATED": _instant(entry.announced),
+        "SEQUENCE": prop.vInt(entry.sequence),
+        "STATUS": prop.vText(_status(entry, details)),
+        "SUMMARY": prop.vText(words.entry_title(entry, site.language), params=language),
+        "DESCRIPTION": prop.vText(description, params=language) if description else None,
+        "DTSTART": _moment(details.start),
+        "DTEND": details.end and _moment(details.end),
+        "RRULE": prop.vRecur.from_ical(recurrence.rrule) if recurrence.rrule else None,
+        "EXDATE": _moments(recurrence.exdates),
+        "RDATE": _moments(recurrence.rdates),
+        "CATEGORIES": prop.vCategory(titles) if titles else None,
+        "URL": prop.vUri(uri(entry.url or site.permalink(entry.id))),
+        "IMAGE": image and prop.vUri(uri(image.url), params={"VALUE": "URI", **image_type}),
+        "ATTACH": files or None,
+    }
     if place:
-        event["LOCATION"] = vText(", ".join(part for part in (place.name, place.address) if part))
+        properties["LOCATION"] = prop.vText(", ".join(part for part in (place.name, place.address) if part))
         if place.latitude is not None and place.longitude is not None:
-            event["GEO"] = vGeo((place.latitude, place.longitude))
+            properties["GEO"] = prop.vGeo((place.latitude, place.longitude))
     if organizer and organizer.email:
         name = organizer.name.replace("\\", "/")  # there are no escapes in parameters, but readers see some
-        event["ORGANIZER"] = vCalAddress(f"mailto:{organizer.email}", params={"CN": name})
+        properties["ORGANIZER"] = prop.vCalAddress(f"mailto:{organizer.email}", params={"CN": name})
+    event = Event()
+    _fill(event, properties)
     return event
 
 
@@ -141,21 +123,21 @@ def _fill(component: Component, properties: Properties) -> None:
     component.update({name: value for name, value in properties.items() if value is not None})
 
 
-def _instant(moment: datetime) -> vDatetime:
-    return vDatetime(moment.astimezone(UTC))
+def _instant(moment: datetime) -> prop.vDatetime:
+    return prop.vDatetime(moment.astimezone(UTC))
 
 
-def _moment(moment: date) -> vDDDTypes:
+def _moment(moment: date) -> prop.vDDDTypes:
     """A date; or a time in its zone, but in UTC where the zone's clocks show it for the second time."""
     if isinstance(moment, datetime) and moment.replace(fold=0).utcoffset() != moment.utcoffset():
         moment = moment.astimezone(UTC)
-    return vDDDTypes(moment)
+    return prop.vDDDTypes(moment)
 
 
-def _moments(moments: tuple[date, ...]) -> vDDDLists | None:
+def _moments(moments: tuple[date, ...]) -> prop.vDDDLists | None:
     if not moments:
         return None
-    return vDDDLists(moments, params={} if isinstance(moments[0], datetime) else {"VALUE": "DATE"})
+    return prop.vDDDLists(moments, params={} if isinstance(moments[0], datetime) else {"VALUE": "DATE"})
 
 
 def _years(entry: Entry, details: EventDetails) -> set[int]:
@@ -185,5 +167,5 @@ def _zone(key: str, first: int, last: int) -> Timezone:
         skipped = max(change.TZOFFSETTO - change.TZOFFSETFROM, timedelta())
         change.DTSTART -= skipped
         if "RDATE" in change:
-            change["RDATE"] = vDDDLists([moment.dt - skipped for moment in change["RDATE"].dts])
+            change["RDATE"] = prop.vDDDLists([moment.dt - skipped for moment in change["RDATE"].dts])
     return zone
