@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.query import PUSHED, FeedQuery
+from feedsvc.query import PUSHED, FeedQuery, Selector
 from feedsvc.recurrence import Recurrence
 from feedsvc.stamps import Topic
 
@@ -256,6 +256,12 @@ class Feed:
     seq: int = 0
     older: FeedQuery | None = None
     newer: FeedQuery | None = None
+
+    @classmethod
+    def of(cls, site: Site, kind: str, format: str, category: Category | None = None) -> Feed:
+        """The feed of a section or a category without its entries, for its name and URL."""
+        named = (category,) if category else ()
+        return cls(FeedQuery(kind, format, Selector.of(one.slug for one in named)), site, named)
 
     @property
     def category(self) -> Category | None:

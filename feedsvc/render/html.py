@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 
 from feedsvc.model import Category, Entry, Feed, Shelf, Site
-from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, Selector
+from feedsvc.query import KINDS, UI_LANGUAGES
 from feedsvc.render import body, phrases, ways_in, words
 from feedsvc.render.agenda import agenda
 from feedsvc.render.json_ld import json_ld
@@ -84,9 +84,8 @@ class Pages:
         return self.page("feed.html", site, ui=ui, **context)
 
     def _row(self, site: Site, kind: str, category: Category | None = None) -> list[Feed]:
-        """A section or a category as a feed in each format, empty, for its name and URL."""
-        query = FeedQuery(kind, "html", Selector.of([category.slug] if category else []))
-        return self._formatted(Feed(query, site, (category,) if category else ()))
+        """The feed of a section or a category in each format."""
+        return self._formatted(Feed.of(site, kind, "html", category))
 
     def _formatted(self, feed: Feed) -> list[Feed]:
         """A feed in each format."""

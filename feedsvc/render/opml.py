@@ -9,13 +9,12 @@ from email.utils import format_datetime
 from lxml import etree
 
 from feedsvc.model import Category, Feed, Site
-from feedsvc.query import KINDS, FeedQuery, Selector
+from feedsvc.query import KINDS
 from feedsvc.render import words
 from feedsvc.render.documents import Element, add
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "text/x-opml"
-_FORMAT = "rss"
 
 
 def render(site: Site, categories: Sequence[Category], modified: datetime) -> bytes:
@@ -29,22 +28,16 @@ def render(site: Site, categories: Sequence[Category], modified: datetime) -> by
         add(head, "ownerEmail", site.contact)
     add(head, "docs", "https://opml.org/spec2.opml")
     for kind in KINDS:
-        section = _outline(body, Feed(FeedQuery(kind, _FORMAT), site))
-        _nest(section, None, kind, site, categories)
+        _outline(body, site, kind, None, categories)
     written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return written
 
 
-def _nest(above: Element, parent: str | None, kind: str, site: Site, categories: Sequence[Category]) -> None:
-    for category in categories:
-        if category.parent == parent:
-            query = FeedQuery(kind, _FORMAT, Selector.of([category.slug]))
-            _nest(_outline(above, Feed(query, site, (category,))), category.slug, kind, site, categories)
-
-
-def _outline(above: Element, feed: Feed) -> Element:
-    category = feed.category
-    label = category.title if category else words.feed_name(feed)
+def _outline(
+    above: Element, site: Site, kind: str, category: Category | None, categories: Sequence[Category]
+) -> None:
+    """A section or a category, and in it the categories within."""
+    feed = Feed.of(site, kind, "rss", category)
     outline = add(
         above,
         "outline",
@@ -53,8 +46,11 @@ def _outline(above: Element, feed: Feed) -> Element:
         version="RSS2",
         xmlUrl=feed.self_url,
         htmlUrl=uri(feed.home_url),
-        language=(category and category.language) or feed.site.language,
+        language=(category and category.language) or site.language,
         description=words.feed_description(feed),
     )
-    outline.set("text", label)  # `add` takes a `text` for what stands in the element
-    return outline
+    # `add` takes a `text` for what stands in the element.
+    outline.set("text", category.title if category else words.feed_name(feed))
+    for within in categories:
+        if within.parent == (category.slug if category else None):
+            _outline(outline, site, kind, within, categories)

@@ -17,15 +17,8 @@ def uri(iri: str) -> str:
         host = name.encode("idna").decode() + colon + port
     except UnicodeError:
         host = quote(parts.netloc, safe=":[]")
-    return urlunsplit(
-        (
-            parts.scheme,
-            host,
-            quote(parts.path, safe="/%:@!$&'()*+,;=~-._"),
-            quote(parts.query, safe="/?%:@!$&'()*+,;=~-._"),
-            quote(parts.fragment, safe="/?%:@!$&'()*+,;=~-._"),
-        )
-    )
+    rest = (quote(part, safe="/?%:@!$&'()*+,;=~-._") for part in parts[2:])
+    return urlunsplit((parts.scheme, host, *rest))
 
 
 def is_url(text: str | None) -> bool:
