@@ -10,12 +10,12 @@ from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from flask_smorest import Blueprint
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
-from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
+from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door, current_token
+from feedsvc.ingest.operations import WRITTEN, Operations
 from feedsvc.ingest.requests import Answered, check_body, idempotency_key, loaded, repeatable
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.streams import array, ndjson
@@ -46,13 +46,13 @@ def batch_blueprint(
     schemas: Mapping[str, EntrySchema],
     status_of: Callable[[FeedsvcError], int],
     most: int,
-) -> Blueprint:
+) -> Operations:
     """The batch.
 
     :param status_of: the HTTP status that an error has.
     :param most: bytes of a batch at most.
     """
-    blueprint = Blueprint("batch", __name__, url_prefix="/api/v1/batch")
+    api = Operations("batch", door)
 
     scopes = [f"{kind}:write" for kind in KINDS]
     lines = [
@@ -62,13 +62,10 @@ def batch_blueprint(
     body = {"application/json": ("Batch", lines), "application/x-ndjson": ("Line", lines[0])}
     atomic = {"name": "atomic", "in": "query", "schema": {"type": "boolean", "default": False}}
 
-    @blueprint.post("", parameters=[atomic])
-    @blueprint.doc(
-        **call(
-            200, 207, schema="Results", scopes=scopes, errors=WRITTEN, headers=["Idempotency-Key"], body=body
-        )
+    @api.post("", parameters=[atomic])
+    @api.operation(
+        200, 207, schema="Results", scopes=scopes, errors=WRITTEN, headers=["Idempotency-Key"], body=body
     )
-    @door.requires(*scopes)
     def batch() -> ResponseReturnValue:
         """Put and delete many entries; `?atomic=true` all of them or none."""
         atomic = _is_atomic()
@@ -152,7 +149,7 @@ def batch_blueprint(
             return 204
         return 201 if writer.put(line.entry, publish=publish)[1] else 200
 
-    return blueprint
+    return api
 
 
 def _is_atomic() -> bool:

@@ -8,12 +8,12 @@ from typing import Any
 
 from flask import Response, request
 from flask.typing import ResponseReturnValue
-from flask_smorest import Blueprint
 
 from feedsvc.errors import Fault, Invalid
-from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
+from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door, current_token
-from feedsvc.ingest.requests import BodyParser, patched, read_document, refuse_parameters
+from feedsvc.ingest.operations import WRITTEN, Operations
+from feedsvc.ingest.requests import patched, read_document, refuse_parameters
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category, Clock
 from feedsvc.store import Store
@@ -22,15 +22,16 @@ Publish = Callable[[Any, datetime, datetime], Response]
 """Answers a public request with a document: when it last changed, and when that was looked at."""
 
 
-def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Clock) -> Blueprint:
+def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Clock) -> Operations:
     """The categories under `/api/v1/categories`; anyone may read them."""
-    blueprint = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
-    blueprint.ARGUMENTS_PARSER = BodyParser()
+    api = Operations("categories", door)
     schema = CategorySchema()
-    may_write, scopes = door.requires("categories:write"), ["categories:write"]
+    scopes = ["categories:write"]
+    stored: dict[str, Any] = {"schema": "StoredCategory", "scopes": scopes}
+    changed = {"application/merge-patch+json": ("CategoryPatch", {"slug": "duong-sa"})}
 
-    @blueprint.get("", parameters=["If-None-Match"])
-    @blueprint.doc(**call(200, 304, schema="Categories", returns=["ETag", "Last-Modified"]))
+    @api.get("", parameters=["If-None-Match"])
+    @api.operation(200, 304, schema="Categories", returns=["ETag", "Last-Modified"])
     def all() -> Response:
         """Every category, by slug."""
         refuse_parameters()
@@ -39,10 +40,9 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
             found, modified = reader.categories(), reader.stamp([("categories", None)]).time
         return publish({"categories": schema.dump(found, many=True)}, modified, looked)
 
-    @blueprint.put("/<slug>")
-    @blueprint.doc(**call(200, 201, schema="StoredCategory", scopes=scopes, errors=[*WRITTEN, 409]))
-    @may_write
-    @blueprint.arguments(schema, example=EXAMPLES["Category"])
+    @api.put("/<slug>")
+    @api.operation(200, 201, **stored, errors=[*WRITTEN, 409])
+    @api.arguments(schema, example=EXAMPLES["Category"])
     def put(category: Category, slug: str) -> ResponseReturnValue:
         """Create or replace a category."""
         if category.slug != slug:
@@ -51,17 +51,8 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
             new = writer.put_category(category)
         return schema.dump(category), 201 if new else 200
 
-    @blueprint.patch("/<slug>")
-    @blueprint.doc(
-        **call(
-            200,
-            schema="StoredCategory",
-            scopes=scopes,
-            errors=[*WRITTEN, 404, 409, 410],
-            body={"application/merge-patch+json": ("CategoryPatch", {"slug": "duong-sa"})},
-        )
-    )
-    @may_write
+    @api.patch("/<slug>")
+    @api.operation(200, **stored, errors=[*WRITTEN, 404, 409, 410], body=changed)
     def patch(slug: str) -> ResponseReturnValue:
         """Change members of a category by a JSON merge patch; another `slug` renames it."""
         changes = read_document(request)
@@ -72,13 +63,12 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
             writer.put_category(category)
         return schema.dump(category), 200
 
-    @blueprint.delete("/<slug>")
-    @blueprint.doc(**call(204, scopes=scopes, errors=[404, 410]))
-    @may_write
+    @api.delete("/<slug>")
+    @api.operation(204, scopes=scopes, errors=[404, 410])
     def retire(slug: str) -> Response:
         """Retire a category: it leaves its entries, and its feeds are gone."""
         with store.write(current_token().name) as writer:
             writer.retire_category(slug)
         return Response(status=204)
 
-    return blueprint
+    return api

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, make_response, request
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.ingest import fields as own
-from feedsvc.ingest.description import call
-from feedsvc.ingest.requests import BodyParser
+from feedsvc.ingest.door import Door
+from feedsvc.ingest.operations import Operations
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import Change
 from feedsvc.query import KINDS
@@ -28,10 +27,9 @@ class ChangesArguments(Schema):
     limit = own.Digits(validate=Range(1, 1000), load_default=100)
 
 
-def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Blueprint:
+def changes_blueprint(store: Store, door: Door, schemas: Mapping[str, EntrySchema]) -> Operations:
     """The changes; anyone may read them."""
-    blueprint = Blueprint("changes", __name__, url_prefix="/api/v1/changes")
-    blueprint.ARGUMENTS_PARSER = BodyParser()
+    api = Operations("changes", door)
 
     def document(change: Change) -> dict[str, Any]:
         entry = change.entry
@@ -40,9 +38,9 @@ def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Bluep
         names = {"kind": entry.kind, "id": entry.id, "guid": entry.guid}
         return {"seq": change.seq, "action": "delete", **names}
 
-    @blueprint.get("", parameters=["If-None-Match"])
-    @blueprint.doc(**call(200, 304, schema="Changes", errors=[404, 410], returns=["ETag"]))
-    @blueprint.arguments(ChangesArguments, location="query", error_status_code=400)
+    @api.get("", parameters=["If-None-Match"])
+    @api.operation(200, 304, schema="Changes", errors=[404, 410], returns=["ETag"])
+    @api.arguments(ChangesArguments, location="query", error_status_code=400)
     def changes(arguments: dict[str, Any]) -> Response:
         """What became visible, changed or went away after a step, oldest first."""
         with store.read() as reader:
@@ -55,4 +53,4 @@ def changes_blueprint(store: Store, schemas: Mapping[str, EntrySchema]) -> Bluep
         response.make_conditional(request)
         return response
 
-    return blueprint
+    return api

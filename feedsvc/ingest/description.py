@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask_smorest import Api
@@ -11,10 +11,7 @@ from marshmallow import Schema
 
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import text, urls
-from feedsvc.ingest.shapes import NAMES, Json, ref, shapes
-
-WRITTEN = (413, 415, 411, 422)
-_EVERYWHERE, _TO_TOKENS = (400, 503), (401, 403, 429)
+from feedsvc.ingest.shapes import NAMES, Json, shapes
 
 EXAMPLES: dict[str, Json] = {
     "Article": {
@@ -35,48 +32,6 @@ EXAMPLES: dict[str, Json] = {
 }
 
 
-def call(
-    *answers: int,
-    schema: str | None = None,
-    scopes: Iterable[str] = (),
-    errors: Iterable[int] = (),
-    headers: Iterable[str] = (),
-    returns: Iterable[str] = (),
-    body: Mapping[str, tuple[str, Any]] | None = None,
-) -> Json:
-    """What `Blueprint.doc` says of an operation.
-
-    :param answers: the statuses of success, whose body has the `schema`.
-    :param scopes: of which the token needs any one.
-    :param headers: names of header parameters; `returns` names those of the answer.
-    :param body: by media type, the schema's name and an example.
-    """
-    content = {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
-    known = {*_EVERYWHERE, *errors, *(_TO_TOKENS if scopes else ())}
-    responses: dict[int, Any] = {status: f"Error{status}" for status in known}
-    for status in answers:
-        told = (name for name in returns if name != "Location" or status == 201)
-        told_as = {name: {"$ref": f"#/components/headers/{name}"} for name in told}
-        body_as = content if status != 304 else {}
-        responses[status] = {"description": _SUCCESS[status], "headers": told_as, **body_as}
-    found: Json = {"responses": responses}
-    if headers:
-        found["parameters"] = list(headers)
-    if scopes:
-        found["security"] = [{"bearer": [scope]} for scope in scopes]
-    if body:
-        media = {kind: {"schema": ref(name), "example": example} for kind, (name, example) in body.items()}
-        found["requestBody"] = {"required": True, "content": media}
-    return found
-
-
-_SUCCESS = {
-    200: "It is done, or this is it.",
-    201: "It was created.",
-    204: "It is gone.",
-    207: "Some lines went wrong; each result says how its line went.",
-    304: "Nothing has changed.",
-}
 _HEADERS: tuple[tuple[str, str, Json], ...] = (
     ("If-Match", "The ETag of the version that is meant; another is 412.", {"examples": ['"1"']}),
     ("If-None-Match", "With `*` nothing that is there is changed; with an ETag, not that version.", {}),

@@ -8,17 +8,16 @@ from typing import Any
 
 from flask import Response, request
 from flask.typing import ResponseReturnValue
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
-from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
+from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door, current_token
+from feedsvc.ingest.operations import WRITTEN, Operations
 from feedsvc.ingest.requests import (
     Answered,
-    BodyParser,
     patched,
     precondition,
     read_document,
@@ -36,7 +35,7 @@ class PageArguments(Schema):
 
     status = fields.String(validate=OneOf(STATUSES))
     category = own.Slug()
-    q = own.Text(200)
+    q = own.Text(200, attribute="title")
     cursor = own.Matching("[0-9]{1,18}", "a cursor that this service gave")
     limit = own.Digits(validate=Range(1, 200), load_default=50)
 
@@ -54,21 +53,20 @@ def _unchanged(check: Check, read: Entry, found: Entry | None) -> None:
 
 def entries_blueprint(
     name: str, schema: EntrySchema, store: Store, door: Door, require_if_match: bool
-) -> Blueprint:
+) -> Operations:
     """The collection of one kind under `/api/v1/<name>`.
 
     :param schema: the kind's schema.
     :param require_if_match: whether a change must say which version it is made for.
     """
     kind = schema.kind_name
-    blueprint = Blueprint(name, __name__, url_prefix=f"/api/v1/{name}")
-    blueprint.ARGUMENTS_PARSER = BodyParser()
+    api = Operations(name, door)
     writers, readers = [f"{kind}:write"], [f"{kind}:write", f"{kind}:publish"]
-    may_write, may_read = door.requires(*writers), door.requires(*readers)
     component = NAMES[kind]
-    takes = partial(blueprint.arguments, schema, example=EXAMPLES[component])
+    takes = partial(api.arguments, schema, example=EXAMPLES[component])
     answers: dict[str, Any] = {"schema": f"Stored{component}", "returns": ["ETag", "Location"]}
     conditional: dict[str, Any] = {"scopes": writers, "headers": ["If-Match", "If-None-Match"]}
+    changed = {"application/merge-patch+json": (f"{component}Patch", {"notice": "Đã sửa.", "image": None})}
     failed = [412, 428] if require_if_match else [412]
 
     def answer(entry: Entry, status: int = 200) -> Answered:
@@ -85,11 +83,8 @@ def entries_blueprint(
     def may_publish() -> bool:
         return f"{kind}:publish" in current_token().scopes
 
-    @blueprint.post("")
-    @blueprint.doc(
-        **call(201, **answers, scopes=writers, errors=[*WRITTEN, 409], headers=["Idempotency-Key"])
-    )
-    @may_write
+    @api.post("")
+    @api.operation(201, **answers, scopes=writers, errors=[*WRITTEN, 409], headers=["Idempotency-Key"])
     @takes()
     def create(entry: Entry) -> ResponseReturnValue:
         """Create an entry; the service makes the id unless the body has one."""
@@ -100,9 +95,8 @@ def entries_blueprint(
                 lambda: answer(writer.put(entry, create=True, publish=may_publish())[0], 201),
             )
 
-    @blueprint.put("/<id>")
-    @blueprint.doc(**call(200, 201, **answers, **conditional, errors=[*WRITTEN, *failed, 409]))
-    @may_write
+    @api.put("/<id>")
+    @api.operation(200, 201, **answers, **conditional, errors=[*WRITTEN, *failed, 409])
     @takes()
     def put(entry: Entry, id: str) -> ResponseReturnValue:
         """Create or replace an entry under the editor's own id."""
@@ -110,19 +104,8 @@ def entries_blueprint(
             raise Invalid(Fault("#/id", "Another id than in the path."))
         return write(entry, precondition(require_if_match))
 
-    @blueprint.patch("/<id>")
-    @blueprint.doc(
-        **call(
-            200,
-            **answers,
-            **conditional,
-            errors=[*WRITTEN, *failed, 404, 409, 410],
-            body={
-                "application/merge-patch+json": (f"{component}Patch", {"notice": "Đã sửa.", "image": None})
-            },
-        )
-    )
-    @may_write
+    @api.patch("/<id>")
+    @api.operation(200, **answers, **conditional, errors=[*WRITTEN, *failed, 404, 409, 410], body=changed)
     def patch(id: str) -> ResponseReturnValue:
         """Change members of an entry by a JSON merge patch (RFC 7396)."""
         refuse_parameters()
@@ -138,39 +121,28 @@ def entries_blueprint(
             except _Overtaken:
                 continue
 
-    @blueprint.get("/<id>")
-    @blueprint.doc(**call(200, **answers, scopes=readers, errors=[404, 410]))
-    @may_read
+    @api.get("/<id>")
+    @api.operation(200, **answers, scopes=readers, errors=[404, 410])
     def get(id: str) -> ResponseReturnValue:
         """One entry, drafts too."""
         refuse_parameters()
         with store.read() as reader:
             return answer(reader.entry(id, kind))
 
-    @blueprint.get("")
-    @blueprint.doc(**call(200, schema=f"{component}Page", scopes=readers, errors=[404, 410]))
-    @may_read
-    @blueprint.arguments(PageArguments, location="query", error_status_code=400)
+    @api.get("")
+    @api.operation(200, schema=f"{component}Page", scopes=readers, errors=[404, 410])
+    @api.arguments(PageArguments, location="query", error_status_code=400)
     def page(arguments: dict[str, Any]) -> ResponseReturnValue:
         """Entries by pages, last created first."""
-        cursor = arguments.get("cursor")
+        cursor = arguments.pop("cursor", None)
         with store.read() as reader:
-            found, before = reader.page(
-                kind,
-                limit=arguments["limit"],
-                before=int(cursor) if cursor else None,
-                status=arguments.get("status"),
-                category=arguments.get("category"),
-                title=arguments.get("q"),
-            )
+            found, before = reader.page(kind, before=cursor and int(cursor), **arguments)
         items = [schema.dump(entry) for entry in found]
-        return {"items": items, "next_cursor": None if before is None else str(before)}, {
-            "Cache-Control": "no-store"
-        }
+        document = {"items": items, "next_cursor": None if before is None else str(before)}
+        return document, {"Cache-Control": "no-store"}
 
-    @blueprint.delete("/<id>")
-    @blueprint.doc(**call(204, **conditional, errors=[*failed, 404, 410]))
-    @may_write
+    @api.delete("/<id>")
+    @api.operation(204, **conditional, errors=[*failed, 404, 410])
     def delete(id: str) -> Response:
         """Take an entry away; its tombstone stays."""
         refuse_parameters()
@@ -178,4 +150,4 @@ def entries_blueprint(
             writer.delete(kind, id, publish=may_publish(), check=precondition(require_if_match))
         return Response(status=204)
 
-    return blueprint
+    return api

@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from flask_smorest import Blueprint
 
 from feedsvc.errors import Fault, Invalid
-from feedsvc.ingest.description import EXAMPLES, WRITTEN, call
+from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door
+from feedsvc.ingest.operations import WRITTEN, Operations
 from feedsvc.ingest.requests import loaded, read_document, refuse_parameters
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import SCOPES, Clock, Entry
@@ -24,17 +24,16 @@ Renderings = Callable[[Entry], Mapping[str, str]]
 
 def preview_blueprint(
     store: Store, door: Door, schemas: Mapping[str, EntrySchema], renderings: Renderings, clock: Clock
-) -> Blueprint:
+) -> Operations:
     """The preview; any write scope will do."""
-    blueprint = Blueprint("preview", __name__, url_prefix="/api/v1/preview")
+    api = Operations("preview", door)
 
     scopes = [scope for scope in SCOPES if scope.endswith(":write")]
     example = {"kind": "news", **EXAMPLES["Article"]}
     body = {"application/json": ("AnyEntry", example)}
 
-    @blueprint.post("")
-    @blueprint.doc(**call(200, schema="Preview", scopes=scopes, errors=WRITTEN, body=body))
-    @door.requires(*scopes)
+    @api.post("")
+    @api.operation(200, schema="Preview", scopes=scopes, errors=WRITTEN, body=body)
     def preview() -> ResponseReturnValue:
         """What the entry would be, in every format, with what an editor may want to mend."""
         refuse_parameters()
@@ -52,7 +51,7 @@ def preview_blueprint(
         }
         return answer, 200, {"Cache-Control": "no-store"}
 
-    return blueprint
+    return api
 
 
 def warnings(document: Mapping[str, Any], entry: Entry) -> list[dict[str, str]]:

@@ -1,0 +1,75 @@
+"""A part of the API: what an operation answers and whom it lets in, said once to clients and to the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from flask_smorest import Blueprint
+
+from feedsvc.ingest.door import Door
+from feedsvc.ingest.requests import BodyParser
+from feedsvc.ingest.shapes import Json, ref
+
+WRITTEN = (413, 415, 411, 422)
+_EVERYWHERE, _TO_TOKENS = (400, 503), (401, 403, 429)
+_SUCCESS = {
+    200: "It is done, or this is it.",
+    201: "It was created.",
+    204: "It is gone.",
+    207: "Some lines went wrong; each result says how its line went.",
+    304: "Nothing has changed.",
+}
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+class Operations(Blueprint):  # type: ignore[misc]
+    """The operations under `/api/v1/<name>`."""
+
+    ARGUMENTS_PARSER = BodyParser()
+
+    def __init__(self, name: str, door: Door) -> None:
+        super().__init__(name, __name__, url_prefix=f"/api/v1/{name}")
+        self._door = door
+
+    def operation(
+        self,
+        *answers: int,
+        schema: str | None = None,
+        scopes: Sequence[str] = (),
+        errors: Iterable[int] = (),
+        headers: Iterable[str] = (),
+        returns: Iterable[str] = (),
+        body: Mapping[str, tuple[str, Any]] | None = None,
+    ) -> Callable[[_View], _View]:
+        """A view's decorator, which stands above those that read the body.
+
+        :param answers: the statuses of success, whose body has the `schema`.
+        :param scopes: of which the request's token needs any one; without them anyone may come in.
+        :param headers: names of header parameters; `returns` names those of the answer.
+        :param body: by media type, the schema's name and an example.
+        """
+        content = {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
+        known = {*_EVERYWHERE, *errors, *(_TO_TOKENS if scopes else ())}
+        responses: dict[int, Any] = {status: f"Error{status}" for status in known}
+        for status in answers:
+            told = (name for name in returns if name != "Location" or status == 201)
+            told_as = {name: {"$ref": f"#/components/headers/{name}"} for name in told}
+            body_as = content if status != 304 else {}
+            responses[status] = {"description": _SUCCESS[status], "headers": told_as, **body_as}
+        about: Json = {"responses": responses}
+        if headers:
+            about["parameters"] = list(headers)
+        if scopes:
+            about["security"] = [{"bearer": [scope]} for scope in scopes]
+        if body:
+            media = {
+                kind: {"schema": ref(name), "example": example} for kind, (name, example) in body.items()
+            }
+            about["requestBody"] = {"required": True, "content": media}
+
+        def decorate(view: _View) -> _View:
+            described: _View = self.doc(**about)(self._door.requires(*scopes)(view) if scopes else view)
+            return described
+
+        return decorate
