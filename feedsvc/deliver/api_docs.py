@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from functools import partial, reduce
 from operator import getitem
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -20,7 +19,6 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src https: http:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-_STYLE = packaged((Path(__file__).with_name("static") / "api_docs.css").read_bytes(), "text/css", 3600)
 _pretty = partial(json.dumps, ensure_ascii=False, indent=2)
 
 
@@ -53,10 +51,5 @@ def api_docs_blueprint(document: Mapping[str, Any], site: Site, max_age: int) ->
         page = PAGES.page("api_docs.html", site, api=document, found=found, curl=curl, pretty=_pretty)
         answer = packaged(page, "text/html", max_age, ("Content-Security-Policy", _POLICY))
         return respond(answer, request.environ)
-
-    @blueprint.get("/static/api_docs.css")
-    def style() -> Response:
-        """The page's own style."""
-        return respond(_STYLE, request.environ)
 
     return blueprint

@@ -21,12 +21,15 @@ from feedsvc.render import FORMATS, PAGES, html, ics, opml
 from feedsvc.select.feed import Selection
 from feedsvc.stamps import Stamp
 
-_FILES = Path(__file__).with_name("static")
+_FOLDER = Path(__file__).with_name("static")
 _AN_HOUR = 3600
-_SCRIPT = packaged((_FILES / "pages.js").read_bytes(), "text/javascript", _AN_HOUR)
-_ICON = packaged((_FILES / "favicon.ico").read_bytes(), "image/vnd.microsoft.icon", _AN_HOUR)
+_FILES = {
+    "/static/style.css": "text/css",
+    "/static/api_docs.css": "text/css",
+    "/static/pages.js": "text/javascript",
+    "/favicon.ico": "image/vnd.microsoft.icon",
+}
 _RULES = b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
-_ROBOTS = packaged(_RULES, "text/plain", _AN_HOUR)
 
 
 class Snapshot(Protocol):
@@ -50,26 +53,20 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
     """The directory of all feeds, the entries' pages, and what browsers and crawlers ask for."""
     blueprint = Blueprint("pages", __name__)
 
-    style = (_FILES / "style.css").read_bytes() + own_colors(site.color)
-    stylesheet = packaged(style, "text/css", _AN_HOUR)
+    bodies = {path: (_FOLDER / Path(path).name).read_bytes() for path in _FILES}
+    bodies["/static/style.css"] += own_colors(site.color)
+    files = {path: packaged(body, _FILES[path], _AN_HOUR) for path, body in bodies.items()}
+    files["/robots.txt"] = packaged(_RULES, "text/plain", _AN_HOUR)
 
     def respond_kept(make: Callable[[], Made], ui: str | None = None, *, plain: bool = True) -> Response:
         """A document that is kept, or made."""
 
         def answer() -> Answer:
             looked = clock()
-            document, media_type, stamp, due = make()
+            body, media_type, stamp, due = make()
+            headers = (("X-Robots-Tag", "noindex"),) if ui else ()
             return Answer(
-                document,
-                media_type,
-                stamp.time,
-                looked,
-                max_age,
-                due,
-                (("X-Robots-Tag", "noindex"),) if ui else (),
-                topics=stamp.topics,
-                seq=stamp.seq,
-                plain=plain,
+                body, media_type, stamp.time, looked, max_age, due, headers, stamp.topics, stamp.seq, plain
             )
 
         key = f"{request.path}?ui={ui}" if ui else request.path
@@ -154,25 +151,15 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
         except NotFound:
             return entry(f"{id}.ics")
 
-    @blueprint.get("/robots.txt")
-    def robots() -> Response:
-        """What crawlers may read: all but the API, and the combinations, which are without end."""
-        return respond(_ROBOTS, request.environ)
-
-    @blueprint.get("/favicon.ico")
-    def favicon() -> Response:
-        """The icon that browsers ask for unasked."""
-        return respond(_ICON, request.environ)
-
     @blueprint.get("/static/style.css")
-    def style_css() -> Response:
-        """The one stylesheet."""
-        return respond(stylesheet, request.environ)
-
+    @blueprint.get("/static/api_docs.css")
     @blueprint.get("/static/pages.js")
-    def script() -> Response:
-        """The one script."""
-        return respond(_SCRIPT, request.environ)
+    @blueprint.get("/favicon.ico")
+    @blueprint.get("/robots.txt")
+    def file() -> Response:
+        """The pages' styles and script, the icon that browsers ask for unasked, and what crawlers may read:
+        all but the API, and the combinations, which are without end."""
+        return respond(files[request.path], request.environ)
 
     def public(id: str) -> tuple[Entry, Stamp]:
         """An entry, and when it or one beside it last changed."""

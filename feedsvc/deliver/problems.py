@@ -19,6 +19,8 @@ from feedsvc.deliver.caching import PAGE_HEADERS, packaged, respond
 from feedsvc.model import Site
 from feedsvc.render import PAGES
 
+Json = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -35,7 +37,6 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Unauthorized: Problem(401, "unauthorized", "A valid token is needed", "Send Authorization: Bearer with a token that is neither misspelt nor revoked nor expired."),
     errors.Forbidden: Problem(403, "forbidden", "The token may not do this", "The token is valid but lacks the scope that the detail names. An operator can make one that has it."),
     errors.NotFound: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
-    errors.Renamed: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
     errors.Conflict: Problem(409, "conflict", "What is stored stands against it", "The id is taken. Use PUT to replace an entry, or another id."),
     errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
     errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),
@@ -49,6 +50,7 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     413: Problem(413, "too-large", "The body is too large", "The operator's limit is passed. Send less at once."),
     415: Problem(415, "unsupported-media-type", "The body is in a form that is not read", "Send plain JSON as application/json, without a Content-Encoding."),
 }  # fmt: skip
+PROBLEMS |= dict.fromkeys((errors.Renamed, 404), PROBLEMS[errors.NotFound])
 
 
 def status_of(error: errors.FeedsvcError) -> int:
@@ -56,35 +58,31 @@ def status_of(error: errors.FeedsvcError) -> int:
     return PROBLEMS[type(error)].status
 
 
-def document(
-    public_url: str, problem: Problem, detail: str, faults: Iterable[errors.Fault]
-) -> dict[str, Any]:
+def document(public_url: str, problem: Problem, detail: str, faults: Iterable[errors.Fault]) -> Json:
     """The problem document of an error."""
-    found: dict[str, Any] = {
+    listed = [asdict(fault) for fault in faults]
+    return {
         "type": f"{public_url}/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
+        **({"errors": listed} if listed else {}),
     }
-    listed = [asdict(fault) for fault in faults]
-    return {**found, "errors": listed} if listed else found
 
 
-def responses(public_url: str) -> dict[int, dict[str, Any]]:
+def responses(public_url: str) -> dict[int, Json]:
     """What OpenAPI says of each status of an error, with an example of each of its problems."""
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, Json] = {}
     for status in sorted({problem.status for problem in PROBLEMS.values()}):
-        problems = {problem.slug: problem for problem in PROBLEMS.values() if problem.status == status}
+        problems = dict.fromkeys(problem for problem in PROBLEMS.values() if problem.status == status)
         examples = {}
-        for slug, problem in problems.items():
-            faults = [errors.Fault("#/title", "Empty.")] if slug == "invalid" else []
+        for problem in problems:
+            faults = [errors.Fault("#/title", "Empty.")] if problem.slug == "invalid" else []
             example = document(public_url, problem, problem.meaning, faults)
-            examples[slug] = {"summary": problem.title, "value": example}
+            examples[problem.slug] = {"summary": problem.title, "value": example}
         media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
-        found[status] = {
-            "description": " ".join(problem.meaning for problem in problems.values()),
-            "content": {"application/problem+json": media},
-        }
+        meanings = " ".join(problem.meaning for problem in problems)
+        found[status] = {"description": meanings, "content": {"application/problem+json": media}}
         header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(status)
         if header:
             found[status]["headers"] = {header: {"$ref": f"#/components/headers/{header}"}}
@@ -127,9 +125,8 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         status = error.code or 500
         if status < 400:
             return Response(status=status, headers=error.get_headers())
-        known = PROBLEMS[errors.NotFound] if status == 404 else PROBLEMS.get(status)
         slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
-        problem = known or Problem(status, slug, error.name, _GENERIC)
+        problem = PROBLEMS.get(status) or Problem(status, slug, error.name, _GENERIC)
         response = answer(problem, error.description or problem.title)
         response.headers.extend((n, v) for n, v in error.get_headers() if n in ("Allow", "Retry-After"))
         return response
