@@ -63,7 +63,7 @@ def _item(event: Component, zone: str, changed: list[date]) -> Item:
     if _UUID.fullmatch(guid):  # as this service shows the guids that it mints
         guid = f"urn:uuid:{guid}"
     if "RECURRENCE-ID" in event:
-        guid = f"{guid}/{_moment(event['RECURRENCE-ID'].dt)}"
+        guid = f"{guid}/{event['RECURRENCE-ID'].dt.isoformat()}"
     skip = "" if "DTSTART" in event else "it has no start"
     if str(event.get("CLASS", "PUBLIC")).upper() != "PUBLIC":
         skip = "it is not public"
@@ -75,7 +75,7 @@ def _item(event: Component, zone: str, changed: list[date]) -> Item:
         "title": str(event.get("SUMMARY", "")),
         "url": str(event["URL"]) if "URL" in event else None,
         "date_published": _created(event),
-        "start": start and _moment(start),
+        "start": start and start.isoformat(),
         "end": start and _end(event, start),
         "timezone": next((name for name in (key, zone) if name in _ZONES), None),
         "event_status": status if status in _STATUSES else None,
@@ -85,25 +85,27 @@ def _item(event: Component, zone: str, changed: list[date]) -> Item:
         **_body(event),
         **_files(event),
     }
-    found = event.get("CATEGORIES", [])
-    lists = found if isinstance(found, list) else [found]
-    return Item(guid, members, tuple(str(title) for one in lists for title in one.cats if title), skip)
+    titles = tuple(str(title) for one in _all(event, "CATEGORIES") for title in one.cats if title)
+    return Item(guid, members, titles, skip)
 
 
-def _moment(moment: date) -> str:
-    return moment.isoformat()
+def _all(event: Component, name: str) -> list[Any]:
+    """The values of a property that may stand there more than once."""
+    found = event.get(name, [])
+    return found if isinstance(found, list) else [found]
 
 
 def _end(event: Component, start: date) -> str | None:
     if "DTEND" in event:
-        return _moment(event["DTEND"].dt)
-    return _moment(start + event["DURATION"].dt) if "DURATION" in event else None
+        end: date = event["DTEND"].dt
+        return end.isoformat()
+    return (start + event["DURATION"].dt).isoformat() if "DURATION" in event else None
 
 
 def _created(event: Component) -> str | None:
     """When it was created; Google says 1900 of what it does not know."""
     moment = event["CREATED"].dt if "CREATED" in event else None
-    return _moment(moment) if isinstance(moment, datetime) and moment.year >= 1970 else None
+    return moment.isoformat() if isinstance(moment, datetime) and moment.year >= 1970 else None
 
 
 def _degrees(event: Component) -> dict[str, float]:
@@ -120,19 +122,15 @@ def _organizer(event: Component) -> dict[str, str] | None:
 
 
 def _recurrence(event: Component, changed: list[date]) -> dict[str, Any] | None:
-    rule = event.get("RRULE")
-    if rule is None or "RECURRENCE-ID" in event:
+    rules = _all(event, "RRULE")
+    if not rules or "RECURRENCE-ID" in event:
         return None
-    rule = rule[0] if isinstance(rule, list) else rule
-    days = {"exdates": [*_dates(event, "EXDATE"), *map(_moment, changed)], "rdates": _dates(event, "RDATE")}
-    return {"rrule": rule.to_ical().decode(), **{name: found for name, found in days.items() if found}}
-
-
-def _dates(event: Component, name: str) -> list[str]:
-    found = event.get(name, [])
-    return [
-        _moment(moment.dt) for one in (found if isinstance(found, list) else [found]) for moment in one.dts
-    ]
+    left_out, added = (
+        [moment.dt for one in _all(event, name) for moment in one.dts] for name in ("EXDATE", "RDATE")
+    )
+    days = {"exdates": [*left_out, *changed], "rdates": added}
+    texts = {name: [day.isoformat() for day in found] for name, found in days.items() if found}
+    return {"rrule": rules[0].to_ical().decode(), **texts}
 
 
 def _body(event: Component) -> dict[str, str]:
@@ -144,10 +142,9 @@ def _body(event: Component) -> dict[str, str]:
 
 
 def _files(event: Component) -> dict[str, Any]:
-    found = event.get("ATTACH", [])
     files = [
         {"url": str(file), "mime_type": type_of(str(file), file.params.get("FMTTYPE"))}
-        for file in (found if isinstance(found, list) else [found])
+        for file in _all(event, "ATTACH")
         if str(file).startswith("http")
     ]
     pictures = [file["url"] for file in files if file["mime_type"].startswith("image/")]

@@ -107,10 +107,9 @@ def _file(items: Iterable[Item], store: Store, report: Report) -> dict[str, str 
             for title in titles:
                 try:
                     slugs[title] = _category(text.line(text.drop_forbidden(title)), writer)
-                except Invalid as error:
-                    report.remarks.append(f"left out: category “{title}”: {error.faults[0].detail}")
                 except FeedsvcError as error:
-                    report.remarks.append(f"left out: category “{title}”: {error}")
+                    why = error.faults[0].detail if isinstance(error, Invalid) else error
+                    report.remarks.append(f"left out: category “{title}”: {why}")
     return slugs
 
 
