@@ -20,7 +20,7 @@ from feedsvc.recurrence import Recurrence
 class PlaceSchema(Document):
     """A place; WGS 84 degrees."""
 
-    model = Place
+    makes = Place
     name = own.Text(500, required=True)
     address = own.Text(1000)
     url = own.url()
@@ -38,7 +38,7 @@ class PlaceSchema(Document):
 class RecurrenceSchema(Document):
     """When a series takes place again: a RRULE's value (RFC 5545 §3.3.10), days left out, days added."""
 
-    model = Recurrence
+    makes = Recurrence
     rrule = own.Cleaned(
         recurrence.rule,
         required=True,
@@ -85,9 +85,8 @@ class EventSchema(EntrySchema):
             if found.ends < found.starts:
                 raise ValidationError("Lies before the start.", "end")
             if found.all_day and found.ends == found.starts:
-                raise ValidationError(
-                    "Must be after the start: the end of all-day events is exclusive.", "end"
-                )
+                sentence = "Must be after the start: the end of all-day events is exclusive."
+                raise ValidationError(sentence, "end")
         if found.recurrence is not None:
             found = replace(found, recurrence=recurrence.local(found.recurrence, zone))
             wrong = recurrence.faults(found)

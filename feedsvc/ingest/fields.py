@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, Range
 
 from feedsvc.ingest import text, urls
@@ -165,9 +165,8 @@ def email() -> Matching:
 
 def media_type(**kwargs: Any) -> Matching:
     """A media type (RFC 6838 §4.2) without parameters."""
-    return Matching(
-        r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", "a media type such as image/jpeg", **kwargs
-    )
+    pattern = r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+    return Matching(pattern, "a media type such as image/jpeg", **kwargs)
 
 
 def zone(**kwargs: Any) -> Cleaned:
@@ -196,7 +195,7 @@ class Digits(fields.Integer):
 
 
 class Few(fields.List[Any]):
-    """A list of at most `most` items, which are counted before any is looked at."""
+    """A list of at most `most` items, which are counted before any is looked at; it becomes a tuple."""
 
     def __init__(self, item: fields.Field[Any], most: int, **kwargs: Any) -> None:
         self.few = Length(max=most)
@@ -205,12 +204,7 @@ class Few(fields.List[Any]):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, list):
             self.few(value)
-        return super()._deserialize(value, *args, **kwargs)
-
-
-def several(schema: type[Schema], most: int) -> Few:
-    """A list of at most `most` objects."""
-    return Few(fields.Nested(schema), most)
+        return tuple(super()._deserialize(value, *args, **kwargs))
 
 
 def _time(value: str) -> datetime:

@@ -7,32 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from marshmallow import (
-    RAISE,
-    Schema,
-    ValidationError,
-    fields,
-    post_dump,
-    post_load,
-    pre_load,
-    validates_schema,
-)
-from marshmallow.validate import OneOf, Range
+import marshmallow as ma
 
+from feedsvc import model
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import html, text
-from feedsvc.model import (
-    EPOCH,
-    STATUSES,
-    Category,
-    Enclosure,
-    Entry,
-    EventDetails,
-    Image,
-    Person,
-    Site,
-    Source,
-)
 
 UnknownSlugs = Callable[[Iterable[str]], set[str]]
 """Those among some slugs that no category has."""
@@ -44,15 +23,15 @@ SUMMARY_LENGTH = 300
 _ID = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 
 
-class Document(Schema):
+class Document(ma.Schema):
     """A JSON object that stands for one value of the model; absent members are not answered."""
 
-    model: ClassVar[Callable[..., Any]]
+    makes: ClassVar[Callable[..., Any]]
 
     class Meta:
-        unknown = RAISE
+        unknown = ma.RAISE
 
-    @pre_load
+    @ma.pre_load
     def drop_answered(self, data: Any, **kwargs: Any) -> Any:
         """What is only answered may be sent back."""
         if not isinstance(data, Mapping):
@@ -63,12 +42,12 @@ class Document(Schema):
             if name not in self.dump_fields or name in self.load_fields
         }
 
-    @post_load
+    @ma.post_load
     def make(self, data: dict[str, Any], **kwargs: Any) -> Any:
         """The model's value."""
-        return self.model(**data)
+        return self.makes(**data)
 
-    @post_dump
+    @ma.post_dump
     def drop_absent(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Members that have a value."""
         return {name: value for name, value in data.items() if value is not None}
@@ -77,7 +56,7 @@ class Document(Schema):
 class CategorySchema(Document):
     """A category."""
 
-    model = Category
+    makes = model.Category
     slug = own.Slug(required=True)
     title = own.Text(200, required=True)
     description = own.Text(2000, lines=True)
@@ -89,7 +68,7 @@ class CategorySchema(Document):
 class PersonSchema(Document):
     """An author or an organizer."""
 
-    model = Person
+    makes = model.Person
     name = own.Text(200, required=True)
     url = own.url()
     email = own.email()
@@ -98,7 +77,7 @@ class PersonSchema(Document):
 class SourceSchema(Document):
     """Where an entry first appeared."""
 
-    model = Source
+    makes = model.Source
     name = own.Text(200, required=True)
     url = own.url()
 
@@ -106,7 +85,7 @@ class SourceSchema(Document):
 class ImageSchema(Document):
     """A picture."""
 
-    model = Image
+    makes = model.Image
     url = own.url(required=True)
     alt = own.Text(1000)
     caption = own.Text(2000)
@@ -120,41 +99,41 @@ class ImageSchema(Document):
 class AttachmentSchema(Document):
     """An attached file; member names are JSON Feed's."""
 
-    model = Enclosure
+    makes = model.Enclosure
     url = own.url(required=True)
     type = own.media_type(required=True, data_key="mime_type")
     length = own.count(data_key="size_in_bytes")
     title = own.Text(500)
-    duration = own.Float(data_key="duration_in_seconds", validate=Range(0, 10_000_000))
+    duration = own.Float(data_key="duration_in_seconds", validate=ma.validate.Range(0, 10_000_000))
 
 
 class EntrySchema(Document):
     """An article, and what every entry has."""
 
     kind_name = "news"
-    kind = fields.String(dump_only=True)
+    kind = ma.fields.String(dump_only=True)
     id = own.Matching(_ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit")
-    guid = fields.String(dump_only=True)
+    guid = ma.fields.String(dump_only=True)
     url = own.url()
     title = own.Text(TITLE_LENGTH, required=True)
     summary = own.Text(LONGEST_SUMMARY, lines=True)
-    content_html = fields.String(metadata={"maxLength": html.MAX_LENGTH})
+    content_html = ma.fields.String(metadata={"maxLength": html.MAX_LENGTH})
     content_text = own.Text(html.MAX_LENGTH, lines=True)
     language = own.language()
-    authors = own.several(PersonSchema, 50)
-    source = fields.Nested(SourceSchema)
+    authors = own.Few(ma.fields.Nested(PersonSchema), 50)
+    source = ma.fields.Nested(SourceSchema)
     rights = own.Text(1000)
     categories = own.Few(own.Slug(), 50)
     image = own.NestedOrUrl(ImageSchema)
-    attachments = own.several(AttachmentSchema, 50)
+    attachments = own.Few(ma.fields.Nested(AttachmentSchema), 50)
     date_published = own.Time(attribute="published")
     date_modified = own.Time(attribute="updated", dump_only=True)
-    status = fields.String(validate=OneOf(STATUSES))
+    status = ma.fields.String(validate=ma.validate.OneOf(model.STATUSES))
     notice = own.Text(2000, lines=True)
     expires = own.Time()
-    version = fields.Integer(dump_only=True)
+    version = ma.fields.Integer(dump_only=True)
 
-    def __init__(self, site: Site, unknown_slugs: UnknownSlugs, **kwargs: Any) -> None:
+    def __init__(self, site: model.Site, unknown_slugs: UnknownSlugs, **kwargs: Any) -> None:
         self.site, self.unknown_slugs = site, unknown_slugs
         super().__init__(**kwargs)
 
@@ -163,13 +142,13 @@ class EntrySchema(Document):
         if isinstance(field_obj, own.Time):
             field_obj.zone = self.site.timezone
 
-    @validates_schema(skip_on_field_errors=False)
+    @ma.validates_schema(skip_on_field_errors=False)
     def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """What no field can tell by itself."""
         errors: dict[str, Any] = {}
         if "content_html" in data and "content_text" in data:
             errors["content_text"] = ["An entry has content_html or content_text, not both."]
-        if "expires" in data and data["expires"] <= data.get("published", EPOCH):
+        if "expires" in data and data["expires"] <= data.get("published", model.EPOCH):
             errors["expires"] = ["Must be after date_published."]
         slugs = [slug for slug in data.get("categories", ()) if isinstance(slug, str)]
         unknown = self.unknown_slugs(slugs) if slugs else set()
@@ -178,40 +157,36 @@ class EntrySchema(Document):
         if wrong:
             errors["categories"] = wrong
         if errors:
-            raise ValidationError(errors)
+            raise ma.ValidationError(errors)
 
-    @post_load
-    def make(self, data: dict[str, Any], **kwargs: Any) -> Entry:
+    @ma.post_load
+    def make(self, data: dict[str, Any], **kwargs: Any) -> model.Entry:
         """The entry, cleaned, with what follows from the rest filled in."""
         data.setdefault("id", secrets.token_hex(8))
         permalink = self.site.permalink(data["id"])
         if data.get("url") == permalink:
             del data["url"]
         if data.get("content_html") is not None:
-            base = data.get("url") or permalink
-            data["content_html"] = checked(
-                partial(html.sanitise, base=base), data["content_html"], "content_html"
-            )
+            sanitise = partial(html.sanitise, base=data.get("url") or permalink)
+            data["content_html"] = checked(sanitise, data["content_html"], "content_html")
         if not data.get("summary"):
             data["summary"] = _summary(data.get("content_html"), data.get("content_text"))
         data.setdefault("language", self.site.language)
-        for name in ("authors", "attachments"):
-            data[name] = tuple(data.get(name, ()))
-        data["categories"] = tuple(Category(slug, "") for slug in data.get("categories", ()))
-        return Entry(kind=self.kind_name, event=self.event(data.pop("event", None)), **data)
+        data["categories"] = tuple(model.Category(slug, "") for slug in data.get("categories", ()))
+        return model.Entry(kind=self.kind_name, event=self.event(data.pop("event", None)), **data)
 
-    def given(self, entry: Entry) -> dict[str, Any]:
+    def given(self, entry: model.Entry) -> dict[str, Any]:
         """The document of a stored entry without what was derived from the rest: what a patch changes."""
         document: dict[str, Any] = self.dump(entry)
         if entry.summary == _summary(entry.content_html, entry.content_text):
             del document["summary"]
         return document
 
-    def event(self, details: dict[str, Any] | None) -> EventDetails | None:
+    def event(self, details: dict[str, Any] | None) -> model.EventDetails | None:
         """The event's details, of a kind that has them."""
         return None
 
-    @post_dump
+    @ma.post_dump
     def show_url(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Where readers land: the entry's own page where it has no other URL."""
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
@@ -228,4 +203,4 @@ def checked(check: Callable[[_Value], _Value], value: _Value, name: str) -> _Val
     try:
         return check(value)
     except ValueError as error:
-        raise ValidationError(str(error), name) from None
+        raise ma.ValidationError(str(error), name) from None
