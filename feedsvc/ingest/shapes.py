@@ -33,20 +33,15 @@ def shapes(known: Mapping[str, Json]) -> dict[str, Json]:
 
     for kind, name in NAMES.items():
         needed, is_kind = known[name]["required"], {"const": kind}
-        stored: Json = {"kind": is_kind, "content_html": {"type": "string"}, "image": ref("Image")}
-        always = [*_ALWAYS, *needed, *(("timezone", "all_day", "event_status") if kind == "events" else ())]
-        always = list(dict.fromkeys(always))
+        stored: Json = {"kind": is_kind, "content_html": _TEXT, "image": ref("Image")}
+        own = ["timezone", "all_day", "event_status"] if kind == "events" else []
+        always = list(dict.fromkeys([*_ALWAYS, *needed, *own]))
+        page = {"items": _array(ref(f"Stored{name}")), "next_cursor": {"type": ["string", "null"]}}
         found[f"Stored{name}"] = like(name, always, **stored)
-        found[f"{name}Page"] = _object(
-            {"items": _array(ref(f"Stored{name}")), "next_cursor": {"type": ["string", "null"]}}
-        )
-        found[f"{name}Change"] = like(
-            name, ["seq", "action", *always], seq=_SEQ, action={"const": "put"}, **stored
-        )
+        found[f"{name}Page"] = _object(page)
+        found[f"{name}Change"] = like(name, ["seq", "action", *always], seq=_SEQ, action=_PUT, **stored)
         found[f"Any{name}"] = like(name, ["kind", *needed], kind=is_kind)
-        found[f"{name}Line"] = like(
-            name, ["action", "kind", "id", *needed], action={"const": "put"}, kind=is_kind
-        )
+        found[f"{name}Line"] = like(name, ["action", "kind", "id", *needed], action=_PUT, kind=is_kind)
     for name in (*NAMES.values(), "Category"):
         fixed = {"id", "slug", *known[name]["required"]}
         members = {
@@ -55,53 +50,42 @@ def shapes(known: Mapping[str, Json]) -> dict[str, Json]:
         }
         said = f"A JSON merge patch (RFC 7396); what it results in is held to {name}."
         found[f"{name}Patch"] = {**_object(members, ()), "description": said}
-    gone: Json = {"action": {"const": "delete"}, "kind": {"enum": list(KINDS)}, "id": {"type": "string"}}
+    gone: Json = {"action": {"const": "delete"}, "kind": {"enum": list(KINDS)}, "id": _TEXT}
     found["DeletionLine"] = {"type": "object", "properties": gone, "required": list(gone)}
-    found["Deletion"] = _object({"seq": _SEQ, **gone, "guid": {"type": "string"}})
-    found["Line"] = {"oneOf": [ref("ArticleLine"), ref("EventLine"), ref("DeletionLine")]}
+    found["Deletion"] = _object({"seq": _SEQ, **gone, "guid": _TEXT})
+    found["Line"] = _one_of("ArticleLine", "EventLine", "DeletionLine")
     found["Batch"] = _array(ref("Line"))
-    found["Changes"] = _object(
-        {
-            "changes": _array({"oneOf": [ref("ArticleChange"), ref("EventChange"), ref("Deletion")]}),
-            "next": {**_SEQ, "description": "To be the next call's `after`."},
-        }
-    )
+    following = {**_SEQ, "description": "To be the next call's `after`."}
+    changes = _array(_one_of("ArticleChange", "EventChange", "Deletion"))
+    found["Changes"] = _object({"changes": changes, "next": following})
     found["StoredCategory"] = like("Category", ["slug", "title"])
     found["Categories"] = _object({"categories": _array(ref("StoredCategory"))})
-    found["Fault"] = _object({"pointer": {"type": "string", "pattern": "^#"}, "detail": {"type": "string"}})
+    found["Fault"] = _object({"pointer": {**_TEXT, "pattern": "^#"}, "detail": _TEXT})
     status = {"type": "integer", "minimum": 200, "maximum": 599}
-    found["Result"] = _object(
-        {
-            "index": {"type": "integer", "minimum": 0},
-            "id": {"type": ["string", "null"]},
-            "status": status,
-            "errors": _array(ref("Fault")),
-        },
-        ["index", "id", "status"],
-    )
+    errors = _array(ref("Fault"))
+    line = {"index": _SEQ, "id": {"type": ["string", "null"]}, "status": status}
+    found["Result"] = _object({**line, "errors": errors}, line)
     found["Results"] = _object({"results": _array(ref("Result"))})
-    found["AnyEntry"] = {"oneOf": [ref("AnyArticle"), ref("AnyEvent")]}
-    found["Preview"] = _object(
-        {
-            "entry": {"oneOf": [ref("StoredArticle"), ref("StoredEvent")]},
-            "formats": {"type": "object", "additionalProperties": {"type": "string"}},
-            "warnings": _array(ref("Fault")),
-        }
-    )
-    text = {"type": "string"}
-    found["Problem"] = _object(
-        {"type": {**text, "format": "uri"}, "title": text, "status": status, "detail": text}
-        | {"errors": _array(ref("Fault"))},
-        ["type", "title", "status", "detail"],
-    )
+    found["AnyEntry"] = _one_of("AnyArticle", "AnyEvent")
+    formats = {"type": "object", "additionalProperties": _TEXT}
+    entry = _one_of("StoredArticle", "StoredEvent")
+    found["Preview"] = _object({"entry": entry, "formats": formats, "warnings": errors})
+    problem = {"type": {**_TEXT, "format": "uri"}, "title": _TEXT, "status": status, "detail": _TEXT}
+    found["Problem"] = _object({**problem, "errors": errors}, problem)
     return found
 
 
+_TEXT: Json = {"type": "string"}
+_PUT: Json = {"const": "put"}
 _SEQ: Json = {"type": "integer", "minimum": 0}
 
 
 def _array(items: Json) -> Json:
     return {"type": "array", "items": items}
+
+
+def _one_of(*names: str) -> Json:
+    return {"oneOf": [ref(name) for name in names]}
 
 
 def _object(properties: Json, required: Iterable[str] | None = None) -> Json:

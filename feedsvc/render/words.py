@@ -147,15 +147,12 @@ def _how_often(event: EventDetails, recurrence: Recurrence, language: str) -> st
         words = phrase(language, every if interval == "1" else f"each {every}", interval)
         if every == "WEEKLY":
             days = rule.get("BYDAY", DAYS[event.start.weekday()]).split(",")
-            named = [_weekday(day, language) for day in sorted(map(DAYS.index, days))]
+            names = get_day_names(locale=_locale(language))
+            named = [_lower(names[day]) for day in sorted(map(DAYS.index, days))]
             words = phrase(language, "on", words, format_list(named, locale=_locale(language)))
     if is_open(event):
         return words
     return phrase(language, "until", words, _date(last(event).start, "date", language))
-
-
-def _weekday(day: int, language: str) -> str:
-    return _lower(get_day_names(locale=_locale(language))[day])
 
 
 def _listed(titles: list[str], language: str, *, every: bool = False) -> str:
