@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
 from feedsvc.ingest.description import EXAMPLES
-from feedsvc.ingest.door import Door, current_token
+from feedsvc.ingest.door import Door, current_token, may_publish
 from feedsvc.ingest.operations import WRITTEN, Operations
 from feedsvc.ingest.requests import Answered, check_body, idempotency_key, loaded, repeatable
 from feedsvc.ingest.schemas import EntrySchema
@@ -83,7 +83,7 @@ def batch_blueprint(
         if len(whole) > MOST_ATOMIC:
             raise RequestEntityTooLarge(f"An atomic batch has at most {MOST_ATOMIC} lines.")
         with store.write(current_token().name) as writer:
-            return repeatable(writer, body.fingerprint(), lambda: answer(store_all(whole, writer)))
+            return repeatable(writer, body.hash.hexdigest(), lambda: answer(store_all(whole, writer)))
 
     def answer(results: list[dict[str, Any]]) -> Answered:
         fine = all(result["status"] < 300 for result in results)
@@ -131,19 +131,19 @@ def batch_blueprint(
 
     def outcome(line: Line, writer: Writer) -> dict[str, Any]:
         """Store a line, and say how that went; what the store refuses leaves nothing behind."""
+        told = {"index": line.index, "id": line.id}
         try:
-            return {"index": line.index, "id": line.id, "status": stored(line, writer)}
+            return {**told, "status": stored(line, writer)}
         except Unavailable:
             raise
         except FeedsvcError as error:
             found = error.faults if isinstance(error, Invalid) else (Fault("#", str(error)),)
-            told = {"status": status_of(error), "errors": [asdict(fault) for fault in found]}
-            return {"index": line.index, "id": line.id, **told}
+            return {**told, "status": status_of(error), "errors": [asdict(fault) for fault in found]}
 
     def stored(line: Line, writer: Writer) -> int:
         if line.error:
             raise line.error
-        publish = f"{line.kind}:publish" in current_token().scopes
+        publish = may_publish(line.kind)
         if line.entry is None:
             writer.delete(line.kind, line.id or "", publish=publish)
             return 204
@@ -165,12 +165,12 @@ class _Body:
     def __init__(self, most: int) -> None:
         request.max_content_length = most
         check_body(request)
-        self._hash = sha256()
+        self.hash = sha256()
 
     def read(self, size: int) -> bytes:
         """The next bytes, at most `size`."""
         chunk = request.stream.read(size)
-        self._hash.update(chunk)
+        self.hash.update(chunk)
         return chunk
 
     def documents(self) -> Iterator[Any]:
@@ -180,7 +180,3 @@ class _Body:
         if request.mimetype == "application/json":
             return array(self)
         raise UnsupportedMediaType("A batch is application/json (an array) or application/x-ndjson.")
-
-    def fingerprint(self) -> str:
-        """The hash of all that was read."""
-        return self._hash.hexdigest()

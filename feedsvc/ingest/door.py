@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Sequence
 
 from flask import g, request
 from limits import parse
@@ -16,9 +14,6 @@ from limits.strategies import MovingWindowRateLimiter
 from feedsvc.access import Token
 from feedsvc.errors import Forbidden, TooMany, Unauthorized
 from feedsvc.store.tokens import Tokens
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 
 class Rate:
@@ -48,25 +43,13 @@ class Door:
     def __init__(self, tokens: Tokens, writes: Rate, failures: Rate) -> None:
         self._tokens, self._writes, self._failures = tokens, writes, failures
 
-    def requires(self, *scopes: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-        """A view's decorator: the request must carry a token with at least one of some scopes.
-
-        It stands above the decorators that read the body.
-        """
-
-        def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
-            @wraps(view)
-            def authorised(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-                g.token = token = self._authenticated()
-                if request.method not in ("GET", "HEAD"):
-                    self._writes.count(token.name)
-                if not token.scopes.intersection(scopes):
-                    raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
-                return view(*args, **kwargs)
-
-            return authorised
-
-        return decorate
+    def admit(self, scopes: Sequence[str]) -> None:
+        """Let the request in, whose token must have at least one of some scopes; raises what it lacks."""
+        g.token = token = self._authenticated()
+        if request.method not in ("GET", "HEAD"):
+            self._writes.count(token.name)
+        if not token.scopes.intersection(scopes):
+            raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
 
     def _authenticated(self) -> Token:
         """The token of the request; wrong ones are counted by address, for who guesses."""
@@ -84,3 +67,8 @@ def current_token() -> Token:
     """The token of this request, which the door has found."""
     token: Token = g.token
     return token
+
+
+def may_publish(kind: str) -> bool:
+    """Whether that token may publish entries of a kind."""
+    return f"{kind}:publish" in current_token().scopes

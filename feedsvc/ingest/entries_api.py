@@ -14,7 +14,7 @@ from marshmallow.validate import OneOf, Range
 from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest import fields as own
 from feedsvc.ingest.description import EXAMPLES
-from feedsvc.ingest.door import Door, current_token
+from feedsvc.ingest.door import Door, current_token, may_publish
 from feedsvc.ingest.operations import WRITTEN, Operations
 from feedsvc.ingest.requests import (
     Answered,
@@ -77,11 +77,8 @@ def entries_blueprint(
 
     def write(entry: Entry, check: Check) -> ResponseReturnValue:
         with store.write(current_token().name) as writer:
-            stored, new = writer.put(entry, publish=may_publish(), check=check)
+            stored, new = writer.put(entry, publish=may_publish(kind), check=check)
         return answer(stored, 201 if new else 200)
-
-    def may_publish() -> bool:
-        return f"{kind}:publish" in current_token().scopes
 
     @api.post("")
     @api.operation(201, **answers, scopes=writers, errors=[*WRITTEN, 409], headers=["Idempotency-Key"])
@@ -92,7 +89,7 @@ def entries_blueprint(
             return repeatable(
                 writer,
                 sha256(request.get_data()).hexdigest(),
-                lambda: answer(writer.put(entry, create=True, publish=may_publish())[0], 201),
+                lambda: answer(writer.put(entry, create=True, publish=may_publish(kind))[0], 201),
             )
 
     @api.put("/<id>")
@@ -147,7 +144,7 @@ def entries_blueprint(
         """Take an entry away; its tombstone stays."""
         refuse_parameters()
         with store.write(current_token().name) as writer:
-            writer.delete(kind, id, publish=may_publish(), check=precondition(require_if_match))
+            writer.delete(kind, id, publish=may_publish(kind), check=precondition(require_if_match))
         return Response(status=204)
 
     return api

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any
 
 from flask_smorest import Blueprint
 
@@ -20,7 +21,6 @@ _SUCCESS = {
     207: "Some lines went wrong; each result says how its line went.",
     304: "Nothing has changed.",
 }
-_View = TypeVar("_View", bound=Callable[..., Any])
 
 
 class Operations(Blueprint):  # type: ignore[misc]
@@ -41,7 +41,7 @@ class Operations(Blueprint):  # type: ignore[misc]
         headers: Iterable[str] = (),
         returns: Iterable[str] = (),
         body: Mapping[str, tuple[str, Any]] | None = None,
-    ) -> Callable[[_View], _View]:
+    ) -> Callable[[Callable[..., Any]], Any]:
         """A view's decorator, which stands above those that read the body.
 
         :param answers: the statuses of success, whose body has the `schema`.
@@ -68,8 +68,13 @@ class Operations(Blueprint):  # type: ignore[misc]
             }
             about["requestBody"] = {"required": True, "content": media}
 
-        def decorate(view: _View) -> _View:
-            described: _View = self.doc(**about)(self._door.requires(*scopes)(view) if scopes else view)
-            return described
+        def decorate(view: Callable[..., Any]) -> Any:
+            @wraps(view)
+            def admitted(*args: Any, **kwargs: Any) -> Any:
+                if scopes:
+                    self._door.admit(scopes)
+                return view(*args, **kwargs)
+
+            return self.doc(**about)(admitted)
 
         return decorate
