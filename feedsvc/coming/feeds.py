@@ -114,9 +114,8 @@ def _paragraphs(text: str) -> str:
     if re.search(r"<p[\s>]", text):
         return text
     parts = [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n"))]
-    return "\n".join(
-        part if part.startswith("<") else f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part
-    )
+    blocks = (part if part[0] == "<" else f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part)
+    return "\n".join(blocks)
 
 
 def _files(entry: Found, base: str) -> dict[str, Any]:
@@ -130,13 +129,13 @@ def _files(entry: Found, base: str) -> dict[str, Any]:
     ]
     pictures += [file for file in enclosures if _is_image(file)]
     pictures += [file for file in entry.get("media_thumbnail", ()) if file.get("url")]
-    rest = [file for file in enclosures if not _is_image(file)]
-    return {
-        "image": {"url": _url(base, pictures[0]["url"])} if pictures else None,
-        "attachments": [
-            {"url": _url(base, file["url"]), "mime_type": file["type"], **_length(file)} for file in rest
-        ],
-    }
+    attachments = [
+        {"url": _url(base, file["url"]), "mime_type": file["type"], **_length(file)}
+        for file in enclosures
+        if not _is_image(file)
+    ]
+    image = {"url": _url(base, pictures[0]["url"])} if pictures else None
+    return {"image": image, "attachments": attachments}
 
 
 def _is_image(file: Found) -> bool:
@@ -159,11 +158,8 @@ def _length(file: Found) -> dict[str, int]:
 def _event(entry: Found) -> dict[str, Any]:
     """When and where, by the RSS 1.0 event module."""
     place = entry.get("ev_location")
-    return {
-        "start": entry.get("ev_startdate"),
-        "end": entry.get("ev_enddate"),
-        "location": {"name": place} if place else None,
-    }
+    location = {"name": place} if place else None
+    return {"start": entry.get("ev_startdate"), "end": entry.get("ev_enddate"), "location": location}
 
 
 def _person(author: Found) -> dict[str, Any]:

@@ -65,9 +65,8 @@ def rule(text: str) -> str:
             raise ValueError(f"{name} cannot stand in a rule that is {parts['FREQ']}.")
     if "COUNT" in parts and "UNTIL" in parts:
         raise ValueError("COUNT and UNTIL exclude each other.")
-    if re.search(r"\d", parts.get("BYDAY", "")) and (
-        parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts
-    ):
+    numbered = re.search(r"\d", parts.get("BYDAY", ""))
+    if numbered and (parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts):
         raise ValueError("BYDAY has numbers only with MONTHLY and YEARLY, and not beside BYWEEKNO.")
     if "BYSETPOS" in parts and not any(name.startswith("BY") for name in parts.keys() - {"BYSETPOS"}):
         raise ValueError("BYSETPOS needs another part to choose from, such as BYDAY.")

@@ -55,10 +55,6 @@ def _can_render(feed: Feed, form: Format) -> bool:
 
 def renderings(entry: Entry, site: Site) -> dict[str, str]:
     """A feed of one entry in each format."""
-    return {
-        name: render(
-            Feed(FeedQuery(entry.kind, name), site, updated=entry.updated, entries=(entry.as_seen(),))
-        ).decode()
-        for name, form in FORMATS.items()
-        if entry.kind in form.kinds
-    }
+    names = [name for name, form in FORMATS.items() if entry.kind in form.kinds]
+    feed = Feed(FeedQuery(entry.kind, "html"), site, updated=entry.updated, entries=(entry.as_seen(),))
+    return {name: render(replace(feed, query=FeedQuery(entry.kind, name))).decode() for name in names}

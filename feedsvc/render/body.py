@@ -19,8 +19,7 @@ _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 def body(entry: Entry, site: Site) -> str:
     """A notice, an event's date and place, the picture, the content, and who is credited for it."""
-    lead = words.lead(entry, site)
-    said = (words.notice(entry, site.language), lead)
+    said = (words.notice(entry, site.language), words.lead(entry, site))
     parts = [f"<p><strong>{escape(line, quote=False)}</strong></p>" for line in said if line]
     image = picture(entry)
     parts.append(_figure(image, site.language) if image else "")
@@ -63,9 +62,8 @@ def _paragraphs(text: str) -> str:
 
 
 def _figure(image: Image, language: str) -> str:
-    size = "".join(
-        f' {name}="{value}"' for name, value in (("width", image.width), ("height", image.height)) if value
-    )
+    sides = (("width", image.width), ("height", image.height))
+    size = "".join(f' {name}="{value}"' for name, value in sides if value)
     credit = image.credit and f"<small>{escape(phrase(language, 'photo', image.credit))}</small>"
     caption = " ".join(part for part in (escape(image.caption or "", quote=False), credit) if part)
     return (

@@ -89,11 +89,8 @@ class Pages:
 
     def _formatted(self, feed: Feed) -> list[Feed]:
         """A feed in each format."""
-        return [
-            feed.like(format=name, ui=None)
-            for name, form in self._formats.items()
-            if feed.query.kind in form.kinds
-        ]
+        kind = feed.query.kind
+        return [feed.like(format=name, ui=None) for name, form in self._formats.items() if kind in form.kinds]
 
 
 def nested(html: str, level: int) -> str:
@@ -104,9 +101,5 @@ def nested(html: str, level: int) -> str:
 
 def _others(site: Site, ui: str | None, url: Callable[[str | None], str]) -> list[tuple[str, str]]:
     """The other languages of a page, each with its URL, which for the site's own has no parameter."""
-    own = phrases.known(site.language)
-    return [
-        (name, url(None if name == own else name))
-        for name in UI_LANGUAGES
-        if name != phrases.known(ui or own)
-    ]
+    own, used = phrases.known(site.language), phrases.known(ui or site.language)
+    return [(name, url(None if name == own else name)) for name in UI_LANGUAGES if name != used]
