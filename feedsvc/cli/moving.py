@@ -13,7 +13,7 @@ from tqdm import tqdm
 from feedsvc.cli.redirects import redirects
 from feedsvc.cli.services import services
 from feedsvc.cli.showing import examples
-from feedsvc.coming.intake import Report, kind_of, read, take
+from feedsvc.coming.intake import Intake, kind_of, read
 from feedsvc.query import KINDS
 
 _OWN = b'{"feedsvc":'
@@ -45,11 +45,11 @@ def import_(file: IO[bytes], kind: str | None) -> None:
         count = store.load(tqdm(chain([first], file), unit=" rows", unit_scale=True, disable=None))
         click.echo(f"{count} rows are imported, {count / (time.monotonic() - begun):.0f} a second.")
         return
-    data, report = first + file.read(), Report()
-    found, schema = list(read(data)), services().schemas[kind or kind_of(data)]
+    data = first + file.read()
+    found, intake = list(read(data)), Intake(store, services().schemas[kind or kind_of(data)])
     with tqdm(total=len(found), unit=" entries", disable=None) as bar:
-        for seen in take(found, store, schema, report):
+        for seen in intake.take(found):
             bar.update(seen)
-    for remark in report.remarks:
+    for remark in intake.remarks:
         click.echo(remark, err=True)
-    click.echo(", ".join(f"{report.counts[word]} {word}" for word in _WORDS))
+    click.echo(", ".join(f"{intake.counts[word]} {word}" for word in _WORDS))

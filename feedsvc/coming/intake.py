@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -28,19 +28,6 @@ _NEEDED = {"title", "start", "content_html", "content_text", "recurrence", "stat
 """Members without which an entry would say something else; one that is wrong elsewhere is left out."""
 
 
-@dataclass
-class Report:
-    """What has become of the items, and what was skipped or left out and why."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    remarks: list[str] = field(default_factory=list)
-
-    def skip(self, what: str, why: str) -> None:
-        """Note an item that is not taken."""
-        self.counts["skipped"] += 1
-        self.remarks.append(f"skipped: {what}: {why}")
-
-
 def kind_of(data: bytes) -> str:
     """The kind that a file's entries are of where nobody says: a calendar's are events."""
     return "events" if _is_calendar(as_utf8(data)[0]) else "news"
@@ -56,29 +43,88 @@ def read(data: bytes) -> Iterator[Item | Remark]:
     return chain([Remark(wrong)] if wrong else [], reading.read(data))
 
 
-def take(found: Iterable[Item | Remark], store: Store, schema: EntrySchema, report: Report) -> Iterator[int]:
-    """Store what was read; yields how many items have been seen since, and fills the report."""
-    items: dict[str, Item] = {}
-    for one in found:
-        if isinstance(one, Remark):
-            report.remarks.append(one.text)
-        elif one.skip:
-            report.skip(_name(one), one.skip)
-        else:
-            if before := items.get(_guid(one)):
-                report.skip(_name(before), "another with its guid follows")
-            items[_guid(one)] = one
-    slugs = _file(items.values(), store, report)
-    rest = iter(items.values())
-    while group := list(islice(rest, _GROUP)):
-        with store.read() as reader:
-            known = reader.known_guids(map(_guid, group))
-        entries = [_entry(item, schema, slugs, known, report) for item in group]
-        with store.write(IMPORT) as writer:
-            for entry in entries:
-                if entry:
-                    _put(entry, known, writer, report)
-        yield len(group)
+class Intake:
+    """Takes items over into the store; `counts` and `remarks` say what has become of them."""
+
+    def __init__(self, store: Store, schema: EntrySchema) -> None:
+        self._store, self._schema = store, schema
+        self.counts: Counter[str] = Counter()
+        self.remarks: list[str] = []
+
+    def take(self, found: Iterable[Item | Remark]) -> Iterator[int]:
+        """Store what was read; yields how many items have been seen since."""
+        items: dict[str, Item] = {}
+        for one in found:
+            if isinstance(one, Remark):
+                self.remarks.append(one.text)
+            elif one.skip:
+                self._skip(_name(one), one.skip)
+            else:
+                if before := items.get(_guid(one)):
+                    self._skip(_name(before), "another with its guid follows")
+                items[_guid(one)] = one
+        slugs = self._file(items.values())
+        rest = iter(items.values())
+        while group := list(islice(rest, _GROUP)):
+            with self._store.read() as reader:
+                known = reader.known_guids(map(_guid, group))
+            entries = [self._entry(item, slugs, known) for item in group]
+            with self._store.write(IMPORT) as writer:
+                for entry in filter(None, entries):
+                    self._put(entry, known, writer)
+            yield len(group)
+
+    def _skip(self, what: str, why: str) -> None:
+        self.counts["skipped"] += 1
+        self.remarks.append(f"skipped: {what}: {why}")
+
+    def _file(self, items: Iterable[Item]) -> dict[str, str]:
+        """The slug of each category that items name; those that there are not yet are made."""
+        slugs: dict[str, str] = {}
+        titles = dict.fromkeys(title for item in items for title in item.categories)
+        if titles:
+            with self._store.write(IMPORT) as writer:
+                for title in titles:
+                    try:
+                        slugs[title] = _category(text.line(text.drop_forbidden(title)), writer)
+                    except FeedsvcError as error:
+                        why = error.faults[0].detail if isinstance(error, Invalid) else error
+                        self.remarks.append(f"left out: category “{title}”: {why}")
+        return slugs
+
+    def _entry(self, item: Item, slugs: Mapping[str, str], known: Mapping[str, Entry]) -> Entry | None:
+        """The entry of an item, clean; without the members that are wrong where it can do without them."""
+        guid = _guid(item)
+        old = known.get(guid)
+        if old and old.status in ("deleted", "withdrawn"):
+            self._skip(_name(item), "it was taken away here")
+            return None
+        document = _document(item, self._schema)
+        placed = dict.fromkeys(slugs[title] for title in item.categories if title in slugs)
+        document["categories"] = list(placed)[:_MOST_CATEGORIES]
+        document["id"] = old.id if old else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
+        while True:
+            try:
+                entry: Entry = loaded(self._schema, document)
+                return replace(entry, guid=guid)
+            except Invalid as error:
+                fault = error.faults[0]
+                if not _leave_out(document, fault):
+                    self._skip(_name(item), f"{fault.pointer[2:]}: {fault.detail}")
+                    return None
+                self.remarks.append(f"left out: {fault.pointer[2:]} of {_name(item)}: {fault.detail}")
+
+    def _put(self, entry: Entry, known: Mapping[str, Entry], writer: Writer) -> None:
+        old = known.get(entry.guid)
+        try:
+            stored, new = writer.put(entry)
+        except Unavailable:
+            raise
+        except FeedsvcError as error:
+            self._skip(f"“{entry.title}”", str(error))
+            return
+        unchanged = old is not None and stored.version == old.version
+        self.counts["new" if new else "unchanged" if unchanged else "changed"] += 1
 
 
 def _is_calendar(data: bytes) -> bool:
@@ -96,21 +142,6 @@ def _guid(item: Item) -> str:
     if given and len(given) <= 1000:
         return given
     return uuid.uuid5(uuid.NAMESPACE_URL, given or f"{item.members}").urn
-
-
-def _file(items: Iterable[Item], store: Store, report: Report) -> dict[str, str | None]:
-    """The slug of each category that items name; those that there are not yet are made."""
-    slugs: dict[str, str | None] = {}
-    titles = dict.fromkeys(title for item in items for title in item.categories)
-    if titles:
-        with store.write(IMPORT) as writer:
-            for title in titles:
-                try:
-                    slugs[title] = _category(text.line(text.drop_forbidden(title)), writer)
-                except FeedsvcError as error:
-                    why = error.faults[0].detail if isinstance(error, Invalid) else error
-                    report.remarks.append(f"left out: category “{title}”: {why}")
-    return slugs
 
 
 def _category(title: str, writer: Writer) -> str:
@@ -132,35 +163,6 @@ def _current(slug: str, reader: Reader) -> str:
         return reader.category(slug).slug
     except Renamed as error:
         return _current(error.new, reader)
-
-
-def _entry(
-    item: Item,
-    schema: EntrySchema,
-    slugs: Mapping[str, str | None],
-    known: Mapping[str, Entry],
-    report: Report,
-) -> Entry | None:
-    """The entry of an item, clean; without the members that are wrong where it can do without them."""
-    guid = _guid(item)
-    old = known.get(guid)
-    if old and old.status in ("deleted", "withdrawn"):
-        report.skip(_name(item), "it was taken away here")
-        return None
-    document = _document(item, schema)
-    placed = dict.fromkeys(slugs.get(title) for title in item.categories)
-    document["categories"] = [slug for slug in placed if slug][:_MOST_CATEGORIES]
-    document["id"] = old.id if old else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
-    while True:
-        try:
-            entry: Entry = loaded(schema, document)
-            return replace(entry, guid=guid)
-        except Invalid as error:
-            fault = error.faults[0]
-            if not _leave_out(document, fault):
-                report.skip(_name(item), f"{fault.pointer[2:]}: {fault.detail}")
-                return None
-            report.remarks.append(f"left out: {fault.pointer[2:]} of {_name(item)}: {fault.detail}")
 
 
 def _document(item: Item, schema: EntrySchema) -> dict[str, Any]:
@@ -197,16 +199,3 @@ def _leave_out(document: dict[str, Any], fault: Fault) -> bool:
         return False
     del place[at]
     return True
-
-
-def _put(entry: Entry, known: Mapping[str, Entry], writer: Writer, report: Report) -> None:
-    old = known.get(entry.guid)
-    try:
-        stored, new = writer.put(entry)
-    except Unavailable:
-        raise
-    except FeedsvcError as error:
-        report.skip(f"“{entry.title}”", str(error))
-        return
-    unchanged = old is not None and stored.version == old.version
-    report.counts["new" if new else "unchanged" if unchanged else "changed"] += 1

@@ -390,7 +390,7 @@ def test_whatever_is_damaged_is_read_or_refused(app: Flask, store: Store, seed: 
     for _ in range(50):
         data, kind = damaged(chance.choice(files), chance), chance.choice(KINDS)
         with suppress(Malformed):
-            for _ in intake.take(read(data), store, services_of(app).schemas[kind], intake.Report()):
+            for _ in intake.Intake(store, services_of(app).schemas[kind]).take(read(data)):
                 pass
 
 
