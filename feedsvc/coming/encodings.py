@@ -23,21 +23,24 @@ def as_utf8(data: bytes) -> tuple[bytes, str]:
     What is good UTF-8 is that, whatever it says; and what is nearly so, if it says so. What says so and is
     not, or is Vietnamese and says another encoding of the West, is windows-1258.
     """
-    text, wrong = _decoded(data)
+    wrong = 0
+    if wide := _WIDE.get(data[:2]):
+        data = data.decode(wide, "ignore").encode()
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        text, wrong = _decoded(data)
+        data = text.encode()
     why = f"The file is broken: what is no UTF-8 in it is left out, in {wrong} places." if wrong else ""
-    return text.removeprefix("\ufeff").lstrip().encode(), why
+    return data.removeprefix(codecs.BOM_UTF8).lstrip(), why
 
 
 def _decoded(data: bytes) -> tuple[str, int]:
-    """The text, and in how many places of it something could not be read."""
-    if wide := _WIDE.get(data[:2]):
-        return data.decode(wide, "ignore"), 0
-    try:
-        return data.decode(), 0
-    except UnicodeDecodeError:
-        text, declared = data.decode(errors="replace"), _DECLARED.match(data)
+    """The text of what is no good UTF-8, and in how many places of it something could not be read."""
+    declared = _DECLARED.match(data)
     name = declared[1].decode("latin-1").lower() if declared else "utf-8"
     if name in ("utf-8", "utf8"):
+        text = data.decode(errors="replace")
         wrong = text.count("\ufffd")
         if 2 * wrong <= len(re.findall(r"[^\0-\x7f]", text)):
             return text.replace("\ufffd", ""), wrong

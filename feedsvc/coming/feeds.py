@@ -41,9 +41,11 @@ def read(data: bytes) -> Iterator[Item | Remark]:
 
     :raises Malformed: it is no feed.
     """
-    headers, bare = {"content-type": "application/xml; charset=utf-8"}, _DECLARATION.sub(b"", data)
+    headers, file = {"content-type": "application/xml; charset=utf-8"}, BytesIO(data)
+    if declaration := _DECLARATION.match(data):
+        file.seek(declaration.end())
     try:
-        found = feedparser.parse(BytesIO(bare), response_headers=headers, sanitize_html=False)
+        found = feedparser.parse(file, response_headers=headers, sanitize_html=False)
     except Exception as error:  # whatever its parsers come upon
         raise Malformed(f"The file cannot be read: {error}") from error
     if not found.get("version") and not found.entries:
