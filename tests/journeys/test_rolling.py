@@ -69,7 +69,7 @@ class Balancer:
             self._busy[new] = 0
             self._instances.append(new)
             self._instances.remove(old)
-            self._changed.wait_for(lambda: not self._busy[old], 10)
+            assert self._changed.wait_for(lambda: not self._busy[old], 10)
 
 
 class Client(threading.Thread):
