@@ -102,17 +102,21 @@ class Deliveries:
     def report(self, outcomes: Collection[Outcome]) -> None:
         """Keep what became of deliveries."""
         of, now = subscriptions.c, self._clock()
+        done = [{"key": o.delivery.id, "tag": o.etag, "seen": o.delivery.wanted} for o in outcomes if o.etag]
+        # What came up while it was under way waits on.
+        due = sa.case((of.wanted == sa.bindparam("seen"), None), else_=now)
+        arrived = subscriptions.update().where(of.id == sa.bindparam("key"))
+        arrived = arrived.values(etag=sa.bindparam("tag"), failures=0, due=due, waits=due)
         with self._database.write() as connection:
+            if done:
+                connection.execute(arrived, done)
             for outcome in outcomes:
-                delivery = outcome.delivery
-                change: sa.Delete | sa.Update = subscriptions.delete()
-                if outcome.etag:  # it waits on where something came up while it was under way
-                    due = sa.case((of.wanted == delivery.wanted, None), else_=now)
-                    change = subscriptions.update().values(etag=outcome.etag, failures=0, due=due, waits=due)
-                elif outcome.retry:
-                    values = {"failures": delivery.failures + 1, "due": now + outcome.retry}
-                    change = subscriptions.update().values(values)
-                connection.execute(change.where(of.id == delivery.id))
+                mine = of.id == outcome.delivery.id
+                if outcome.retry:
+                    values = {"failures": outcome.delivery.failures + 1, "due": now + outcome.retry}
+                    connection.execute(subscriptions.update().where(mine).values(values))
+                elif not outcome.etag:
+                    connection.execute(subscriptions.delete().where(mine))
 
 
 def found(database: Database, wanted: sa.Select[Any]) -> bool:
