@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.push.courier import TRIES
+from feedsvc.push.courier import ASKED, TRIES
 from feedsvc.store import Store
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
 from tests.push.conftest import BOTH, PUBLIC, Ask, asking, delivering, until
-from tests.push.subscriber import Received, Subscriber, _Handler, echo, status
+from tests.push.subscriber import FOREVER, Received, Subscriber, _Handler, echo, status
 from tests.service import free_port
 
 pytestmark = pytest.mark.usefixtures("courier")
@@ -251,6 +251,22 @@ def test_5_3_callbacks_that_stay_down_are_asked_so_often(
     assert subscriber.count("/a", "GET") == TRIES
     assert confirmed(store) == []
     assert timedelta(minutes=2) < clock() - begun < timedelta(minutes=12)
+
+
+def silent(handler: _Handler, got: Received) -> None:
+    handler.server.ended.wait(FOREVER)
+
+
+def test_5_3_callbacks_that_hang_hold_up_no_other(
+    make_app: MakeApp, subscriber: Subscriber, store: Store
+) -> None:
+    ask = asking(make_app(rate_hub="1000/minute").test_client())
+    crowd = [f"/{number}" for number in range(ASKED + 20)]
+    for path in crowd:
+        subscriber.behave(path, silent)
+        ask(NEWS, subscriber.url(path))
+    ask(NEWS, subscriber.url("/a"))
+    until(lambda: confirmed(store) == ["/a"], within=8)
 
 
 def test_5_2_who_asks_for_a_feed_that_is_no_more_is_denied(
