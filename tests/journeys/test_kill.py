@@ -35,7 +35,7 @@ def check_integrity(database_url: str) -> None:
 
 
 def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
-    """`count` PUTs, 25 at a time: half of new entries, half of one that all writers share."""
+    """`count` PUTs, two at a time: half of new entries, half of one that all writers share."""
 
     def put(number: int) -> int:
         id = f"{writer}-{number}" if number % 2 else "shared"
@@ -45,7 +45,7 @@ def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
             f"{url}/api/v1/articles/{id}", json=document, headers=headers, timeout=60
         ).status_code
 
-    with ThreadPoolExecutor(8) as pool:  # more would queue for seconds on a busy machine, and be told so
+    with ThreadPoolExecutor(2) as pool:  # more would queue for seconds on a busy machine, and be told so
         return Counter(pool.map(put, range(count)))
 
 
