@@ -55,6 +55,7 @@ def tight(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Serv
         service.stop()
 
 
+@pytest.mark.bar
 def test_a_full_disk(tight: tuple[Service, Disk | Limit], tmp_path: Path, figure: Figure) -> None:
     service, disk = tight
     stored: set[str] = set()
