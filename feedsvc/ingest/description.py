@@ -10,7 +10,6 @@ from flask_smorest import Api
 from marshmallow import Schema
 
 from feedsvc.ingest import fields as own
-from feedsvc.ingest import text, urls
 from feedsvc.ingest.shapes import NAMES, Json, shapes
 
 EXAMPLES: dict[str, Json] = {
@@ -63,7 +62,7 @@ def declare(api: Api, schemas: Mapping[str, Schema], category: Schema, errors: M
     """
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # every error has its own status
     parts = api.spec.components
-    api.ma_plugin.converter.add_attribute_function(_own_properties)
+    api.ma_plugin.converter.add_attribute_function(_url_or_object)
     for name, schema in ({NAMES[kind]: schemas[kind] for kind in schemas} | {"Category": category}).items():
         parts.schema(name, schema=schema)
         _complete(parts.schemas[name], EXAMPLES[name])
@@ -97,19 +96,10 @@ def description(api: Api) -> Json:
     return document
 
 
-_FIT = f"[^{text.UNFIT}]*"
-
-
-def _own_properties(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> Json:
-    """What a field of our own enforces beyond its metadata."""
+def _url_or_object(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> Json:
+    """What may stand for an object with a `url`."""
     if isinstance(field, own.NestedOrUrl):
         return {"anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]}
-    if isinstance(field, own.Text) and field.required:
-        return {"minLength": 1, "pattern": rf"^{_FIT}[^\s\x85\u202a-\u202e\u2066-\u2069{text.UNFIT}]{_FIT}$"}
-    if isinstance(field, own.Text):
-        return {"pattern": f"^{_FIT}$"}
-    if isinstance(field, own.Cleaned) and field.function is urls.check:
-        return {"pattern": urls.PATTERN}
     return {}
 
 
@@ -119,7 +109,6 @@ def _complete(schema: Json, example: Json) -> None:
     schema["examples"] = [example]
     if "categories" in properties:
         properties["categories"]["uniqueItems"] = True
-        properties["content_html"]["pattern"] = f"^{_FIT}$"
         schema["not"] = {"required": ["content_html", "content_text"]}
     else:
         schema["required"].remove("slug")  # The path has it.

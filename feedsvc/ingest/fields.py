@@ -26,6 +26,8 @@ _AN_INSTANT = (
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
+ANY_TEXT = f"^[^{text.UNFIT}]*$"
+_SOME_TEXT = rf"^[^{text.UNFIT}]*[^\s\x85\u202a-\u202e\u2066-\u2069{text.UNFIT}][^{text.UNFIT}]*$"
 _Day = TypeVar("_Day", bound=date)
 _zones = cache(available_timezones)  # which looks through a folder with every call
 
@@ -54,7 +56,8 @@ class Text(Cleaned):
     """Cleaned plain text of at most `length` characters, one line unless `lines`; empty is as absent."""
 
     def __init__(self, length: int, *, lines: bool = False, **kwargs: Any) -> None:
-        super().__init__(metadata={"maxLength": length}, **kwargs)
+        form = {"minLength": 1, "pattern": _SOME_TEXT} if kwargs.get("required") else {"pattern": ANY_TEXT}
+        super().__init__(metadata={"maxLength": length, **form}, **kwargs)
         self.length, self.lines = length, lines
 
     def clean(self, value: str) -> str | None:
@@ -148,8 +151,7 @@ class Float(fields.Float):
 
 def url(**kwargs: Any) -> Cleaned:
     """An absolute http(s) URL."""
-    metadata = {"maxLength": urls.MAX_LENGTH, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@<>\"\\^`{|}%]"}
-    return Cleaned(urls.check, metadata=metadata, **kwargs)
+    return Cleaned(urls.check, metadata={"maxLength": urls.MAX_LENGTH, "pattern": urls.PATTERN}, **kwargs)
 
 
 def language() -> Matching:

@@ -117,7 +117,7 @@ class EntrySchema(Document):
     url = own.url()
     title = own.Text(TITLE_LENGTH, required=True)
     summary = own.Text(LONGEST_SUMMARY, lines=True)
-    content_html = ma.fields.String(metadata={"maxLength": html.MAX_LENGTH})
+    content_html = ma.fields.String(metadata={"maxLength": html.MAX_LENGTH, "pattern": own.ANY_TEXT})
     content_text = own.Text(html.MAX_LENGTH, lines=True)
     language = own.language()
     authors = own.Few(ma.fields.Nested(PersonSchema), 50)
