@@ -48,12 +48,17 @@ def render(feed: Feed) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
 
 
-def present(thing: Any) -> Any:
-    """A value without the members that say nothing, at any depth; a zero and a no do say something."""
-    if isinstance(thing, dict):
-        inner = {name: present(value) for name, value in thing.items()}
-        return {name: value for name, value in inner.items() if value not in (None, "", [], {})}
-    return [present(item) for item in thing] if isinstance(thing, list) else thing
+def present(members: Json) -> Json:
+    """The members that say something, at any depth; a zero and a no do."""
+    found = {}
+    for name, value in members.items():
+        if isinstance(value, dict):
+            value = present(value)
+        elif isinstance(value, list):
+            value = [present(item) if isinstance(item, dict) else item for item in value]
+        if value or value == 0:
+            found[name] = value
+    return found
 
 
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
