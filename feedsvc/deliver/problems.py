@@ -95,9 +95,6 @@ def _fingerprint(error: Exception) -> str:
     return hashlib.sha256(repr((type(error).__name__, way)).encode()).hexdigest()[:8]
 
 
-_GENERIC = "The status says it all (RFC 9110)."
-
-
 def problems_blueprint(site: Site, max_age: int) -> Blueprint:
     """Pages that say what each error type means, and the handlers that answer with them."""
     blueprint = Blueprint("problems", __name__)
@@ -126,7 +123,9 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         if status < 400:
             return Response(status=status, headers=error.get_headers())
         slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
-        problem = PROBLEMS.get(status) or Problem(status, slug, error.name, _GENERIC)
+        problem = PROBLEMS.get(status) or Problem(
+            status, slug, error.name, "The status says it all (RFC 9110)."
+        )
         response = answer(problem, error.description or problem.title)
         response.headers.extend((n, v) for n, v in error.get_headers() if n in ("Allow", "Retry-After"))
         return response

@@ -13,7 +13,7 @@ from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door, current_token
 from feedsvc.ingest.operations import WRITTEN, Operations
-from feedsvc.ingest.requests import patched, read_document, refuse_parameters
+from feedsvc.ingest.requests import patched, read_document, refuse_query
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category, Clock
 from feedsvc.store import Store
@@ -34,7 +34,7 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
     @api.operation(200, 304, schema="Categories", returns=["ETag", "Last-Modified"])
     def all() -> Response:
         """Every category, by slug."""
-        refuse_parameters()
+        refuse_query()
         looked = clock()
         with store.read() as reader:
             found, modified = reader.categories(), reader.stamp([("categories", None)]).time

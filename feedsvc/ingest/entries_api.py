@@ -16,14 +16,7 @@ from feedsvc.ingest import fields as own
 from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door, current_token, may_publish
 from feedsvc.ingest.operations import WRITTEN, Operations
-from feedsvc.ingest.requests import (
-    Answered,
-    patched,
-    precondition,
-    read_document,
-    refuse_parameters,
-    repeatable,
-)
+from feedsvc.ingest.requests import Answered, patched, precondition, read_document, refuse_query, repeatable
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.ingest.shapes import NAMES
 from feedsvc.model import STATUSES, Entry
@@ -105,7 +98,7 @@ def entries_blueprint(
     @api.operation(200, **answers, **conditional, errors=[*WRITTEN, *failed, 404, 409, 410], body=changed)
     def patch(id: str) -> ResponseReturnValue:
         """Change members of an entry by a JSON merge patch (RFC 7396)."""
-        refuse_parameters()
+        refuse_query()
         changes, check = read_document(request), precondition(require_if_match)
         while True:
             with store.read() as reader:
@@ -122,7 +115,7 @@ def entries_blueprint(
     @api.operation(200, **answers, scopes=readers, errors=[404, 410])
     def get(id: str) -> ResponseReturnValue:
         """One entry, drafts too."""
-        refuse_parameters()
+        refuse_query()
         with store.read() as reader:
             return answer(reader.entry(id, kind))
 
@@ -142,7 +135,7 @@ def entries_blueprint(
     @api.operation(204, **conditional, errors=[*failed, 404, 410])
     def delete(id: str) -> Response:
         """Take an entry away; its tombstone stays."""
-        refuse_parameters()
+        refuse_query()
         with store.write(current_token().name) as writer:
             writer.delete(kind, id, publish=may_publish(kind), check=precondition(require_if_match))
         return Response(status=204)

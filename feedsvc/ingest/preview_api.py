@@ -12,7 +12,7 @@ from feedsvc.errors import Fault, Invalid
 from feedsvc.ingest.description import EXAMPLES
 from feedsvc.ingest.door import Door
 from feedsvc.ingest.operations import WRITTEN, Operations
-from feedsvc.ingest.requests import loaded, read_document, refuse_parameters
+from feedsvc.ingest.requests import loaded, read_document, refuse_query
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.model import SCOPES, Clock, Entry
 from feedsvc.query import KINDS
@@ -36,7 +36,7 @@ def preview_blueprint(
     @api.operation(200, schema="Preview", scopes=scopes, errors=WRITTEN, body=body)
     def preview() -> ResponseReturnValue:
         """What the entry would be, in every format, with what an editor may want to mend."""
-        refuse_parameters()
+        refuse_query()
         document = read_document(request)
         kind = document.get("kind") if isinstance(document, dict) else None
         if kind not in KINDS:
@@ -44,11 +44,8 @@ def preview_blueprint(
         entry = loaded(schemas[kind], document)
         with store.read() as reader:
             entry = reader.completed(entry, clock())
-        answer = {
-            "entry": schemas[kind].dump(entry),
-            "formats": dict(renderings(entry)),
-            "warnings": warnings(document, entry),
-        }
+        formats, found = dict(renderings(entry)), warnings(document, entry)
+        answer = {"entry": schemas[kind].dump(entry), "formats": formats, "warnings": found}
         return answer, 200, {"Cache-Control": "no-store"}
 
     return api

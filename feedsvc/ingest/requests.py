@@ -26,7 +26,7 @@ Answered = tuple[Any, int, dict[str, str]]
 """A view's answer: a JSON document, a status, headers."""
 
 
-def refuse_parameters() -> None:
+def refuse_query() -> None:
     """Refuse a query where none is meant.
 
     :raises Malformed: there is one.
@@ -138,7 +138,7 @@ class BodyParser(FlaskParser):
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The request's document."""
-        refuse_parameters()
+        refuse_query()
         document = read_document(req)
         if isinstance(document, dict):
             return {**(req.view_args or {}), **document}

@@ -22,6 +22,7 @@ MEDIA_TYPE = "text/calendar"
 
 _REFRESH = timedelta(hours=1)
 _COLOR = "teal"
+_STATUSES = {"postponed": "TENTATIVE"}
 _AHEAD = timedelta(days=3653)
 """Of a series without an end, for how long its zone's changes are told."""
 
@@ -80,6 +81,7 @@ def _event(entry: Entry, site: Site) -> Event:
     titles, description = [category.title for category in entry.categories], plain(entry, site)
     language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
     recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
+    status = "cancelled" if entry.status in ("withdrawn", "deleted") else details.status
     image_type = {"FMTTYPE": image.type} if image and image.type else {}
     files = [prop.vUri(uri(file.url), params={"FMTTYPE": file.type}) for file in entry.attachments]
     properties: dict[str, Any] = {
@@ -88,7 +90,7 @@ def _event(entry: Entry, site: Site) -> Event:
         "LAST-MODIFIED": edited,
         "CREATED": _instant(entry.announced),
         "SEQUENCE": prop.vInt(entry.sequence),
-        "STATUS": prop.vText(_status(entry, details)),
+        "STATUS": prop.vText(_STATUSES.get(status, status.upper())),
         "SUMMARY": prop.vText(words.entry_title(entry, site.language), params=language),
         "DESCRIPTION": prop.vText(description, params=language) if description else None,
         "DTSTART": _moment(details.start),
@@ -111,12 +113,6 @@ def _event(entry: Entry, site: Site) -> Event:
     event = Event()
     _fill(event, properties)
     return event
-
-
-def _status(entry: Entry, details: EventDetails) -> str:
-    if entry.status in ("withdrawn", "deleted"):
-        return "CANCELLED"
-    return {"postponed": "TENTATIVE"}.get(details.status, details.status.upper())
 
 
 def _fill(component: Component, properties: Properties) -> None:
