@@ -11,11 +11,11 @@ import requests
 from pysqlite3 import dbapi2 as sqlite
 
 from bench.setting import BODY, Setting
-from bench.table import Row, row
+from bench.table import Row, compare
 from feedsvc.store.database import PRAGMAS
 from tests.service import Service
 
-ROUNDS, TIMES = 5, 60
+TIMES = 40
 
 
 def rows(setting: Setting) -> Iterator[Row]:
@@ -23,17 +23,19 @@ def rows(setting: Setting) -> Iterator[Row]:
     empty = Service("sqlite://")
     empty.start(app="bench.bare:empty_put")
     try:
-        pairs = [
-            (_median(_put(setting.service)), _median(_put(empty)) + _median(_bare)) for _ in range(ROUNDS)
-        ]
+        yield from compare(
+            "writes",
+            lambda: _median(_put(setting.service)),
+            {
+                "a PUT of one article, p50, against an empty PUT of Flask and its statements bare": (
+                    lambda: _median(_put(empty)) + _median(_bare),
+                    "≤ 3",
+                )
+            },
+            unit="ms",
+        )
     finally:
         empty.stop()
-    yield row(
-        "a PUT of one article, p50, against an empty PUT of Flask and its statements bare",
-        pairs,
-        "≤ 3",
-        unit="ms",
-    )
 
 
 def _put(service: Service) -> Callable[[], Iterator[float]]:

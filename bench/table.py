@@ -1,21 +1,32 @@
-"""A measurement against its reference, each in turn, and the table of all."""
+"""Measurements against their references, in turn, and their rows in the table."""
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 import platform
 import statistics
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+HEAD = "| what | ours | reference | ratio (least – median – greatest) | bar |\n|---|---|---|---|---|"
+GROUPS = {
+    "hot": "What is hot",
+    "front": "Behind nginx",
+    "cold": "What is cold",
+    "writes": "Writes",
+    "memory": "Memory and start",
+    "readers": "Readers",
+}
+"""The rows' groups, in their order."""
 
 
 @dataclass(frozen=True)
 class Row:
     """Medians, and the ratio of the two: the least, the median and the greatest of all rounds."""
 
+    group: str
     what: str
     ours: float
     reference: float
@@ -43,46 +54,45 @@ class Row:
         )
 
 
+def in_turn(*runs: Callable[[], float], rounds: int) -> list[tuple[float, ...]]:
+    """Rounds of all, forwards and backwards, so that what else the machine does meets all."""
+    found = []
+    for number in range(rounds):
+        order = range(len(runs)) if number % 2 else reversed(range(len(runs)))
+        figures = {at: runs[at]() for at in order}
+        found.append(tuple(figures[at] for at in range(len(runs))))
+    return found
+
+
 def compare(
-    what: str,
+    group: str,
     ours: Callable[[], float],
-    reference: Callable[[], float],
-    bar: str = "",
+    references: Mapping[str, tuple[Callable[[], float], str]],
     *,
     unit: str = "/s",
-    rounds: int = 5,
-) -> Row:
-    """Measure both in turn, so that what else the machine does meets both."""
-    return row(what, [(ours(), reference()) for _ in range(rounds)], bar, unit=unit)
+    rounds: int = 15,
+) -> list[Row]:
+    """A row for each reference, which is told by what it says of both, with its bar."""
+    found = in_turn(ours, *(run for run, _ in references.values()), rounds=rounds)
+    return [
+        row(group, what, [(each[0], each[at]) for each in found], bar, unit=unit)
+        for at, (what, (_, bar)) in enumerate(references.items(), start=1)
+    ]
 
 
-def row(what: str, pairs: list[tuple[float, float]], bar: str = "", *, unit: str) -> Row:
+def row(group: str, what: str, pairs: list[tuple[float, float]], bar: str = "", *, unit: str) -> Row:
     """The row of pairs that were measured."""
     ratios = sorted(ours / reference for ours, reference in pairs)
     ours, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Row(what, ours, reference, (ratios[0], statistics.median(ratios), ratios[-1]), unit, bar)
+    return Row(group, what, ours, reference, (ratios[0], statistics.median(ratios), ratios[-1]), unit, bar)
 
 
-def table(rows: Iterable[Row], file: Path) -> None:
-    """Print the rows as Markdown as they come, and write all as JSON."""
-    model = next(
-        (
-            line.partition(": ")[2]
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {model}, {platform.system()}"
-    print(
-        f"{machine}\n\n| what | ours | reference | ratio (least – median – greatest) | bar |\n"
-        "|---|---|---|---|---|"
-    )
-    found = []
-    for one in rows:
-        print(one, flush=True)
-        found.append({**asdict(one), "holds": one.holds})
-    file.write_text(json.dumps({"machine": machine, "rows": found}, ensure_ascii=False, indent=1))
+def machine() -> str:
+    """What measures."""
+    facts = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(": ")[2] for line in facts if "model name" in line]
+    model = models[0] if models else platform.machine()
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {model}, {platform.system()}"
 
 
 def _digits(value: float) -> int:

@@ -1,0 +1,104 @@
+"""Plots of what was measured, as SVG: each ratio beside its bar, and how cost grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from bench.grow import Line
+from bench.table import GROUPS, Row
+
+INK, GREY, PALE, GOOD, BAD = "#1d2733", "#6b7680", "#e3e7eb", "#1f7a5c", "#c2452d"
+
+mpl.rcParams.update(
+    {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "feedsvc",
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "text.color": INK,
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": GREY,
+        "xtick.color": GREY,
+        "ytick.color": GREY,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+)
+
+
+def ratios(rows: Iterable[Row], file: Path) -> None:
+    """Each ratio that has a bar, in parts of it: to the right of it is better, whichever way it points."""
+    barred = [row for row in rows if row.bar]
+    figure = Figure(figsize=(6, 0.3 * (len(barred) + 1.4 * len(GROUPS)) + 0.9))
+    axes = figure.subplots()
+    height = 0.0
+    for group, members in groupby(barred, key=lambda row: row.group):
+        axes.text(
+            -0.01, height, GROUPS[group], weight="bold", ha="right", va="center", transform=_beside(axes)
+        )
+        for row in members:
+            height += 1
+            _ratio(axes, row, height)
+        height += 1.4
+    axes.axvline(1, color=INK, linewidth=1)
+    axes.text(1, -0.9, "the bar", ha="center", va="center")
+    axes.set(xscale="log", xlim=(0.19, 5.2), ylim=(height - 0.6, -1.4), yticks=[])
+    axes.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4 times as good as the bar"], minor=False)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
+    _write(figure, file)
+
+
+def _ratio(axes: Axes, row: Row, height: float) -> None:
+    sign, _, bar = row.bar.partition(" ")
+    least, median, greatest = (r / float(bar) if sign == "≥" else float(bar) / r for r in row.ratios)
+    color = GOOD if row.holds else BAD
+    axes.hlines(height, 0.19, 5.2, color=PALE, linewidth=0.6, zorder=0)
+    axes.hlines(height, least, greatest, color=color, linewidth=5, alpha=0.3)
+    axes.plot(median, height, "o", color=color, markersize=6, clip_on=False)
+    axes.text(-0.01, height, row.what, ha="right", va="center", color=INK, transform=_beside(axes))
+    said = f"{row.ratios[1]:.2f}, {row.bar}"
+    axes.text(1.01, height, said, ha="left", va="center", color=color, transform=_beside(axes))
+
+
+def _beside(axes: Axes) -> mpl.transforms.Transform:
+    """Across in parts of the chart, down in its own units."""
+    return axes.get_yaxis_transform()
+
+
+def growth(lines: Iterable[Line], file: Path) -> None:
+    """A panel for each thing that grows, from zero, its lines named at their ends."""
+    panels = [(panel, list(found)) for panel, found in groupby(lines, key=lambda line: line.panel)]
+    figure = Figure(figsize=(10, 6.2))
+    grid = figure.subplots(2, 2)
+    for axes, (panel, found) in zip(grid.flat, panels, strict=True):
+        for line, color in zip(found, (GOOD, BAD), strict=False):
+            sizes, costs = zip(*line.points.items(), strict=True)
+            axes.plot(sizes, costs, "o-", color=color, linewidth=1.8, markersize=5, clip_on=False)
+            axes.annotate(
+                f"{line.what}, {costs[-1]:.3g} {line.unit}",
+                (sizes[-1], costs[-1]),
+                (0, 8),
+                textcoords="offset points",
+                ha="right",
+                color=color,
+            )
+        top = max(cost for line in found for cost in line.points.values())
+        axes.set(xscale="log", ylim=(0, top * 1.35), ylabel=found[0].unit)
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_title(panel, loc="left", fontsize=11, color=INK, weight="bold")
+    figure.tight_layout(h_pad=2.5, w_pad=3)
+    _write(figure, file)
+
+
+def _write(figure: Figure, file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    figure.savefig(file, bbox_inches="tight", pad_inches=0.15, metadata={"Date": None, "Creator": None})

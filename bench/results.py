@@ -1,0 +1,46 @@
+"""What was measured, kept: bench.json, and in docs/performance.md its table and its plots."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bench import plots
+from bench.grow import Line
+from bench.table import GROUPS, HEAD, Row, machine
+from tests.service import ROOT
+
+FILE, PAGE, PLOTS = ROOT / "bench.json", ROOT / "docs/performance.md", ROOT / "docs/performance"
+_TABLE = re.compile(r"(<!-- table -->\n).*?(\n<!-- /table -->)", re.DOTALL)
+
+
+def keep(rows: Sequence[Row], lines: Sequence[Line]) -> None:
+    """Replace the figures of what was measured; those of other parts stay as they are in bench.json."""
+    before = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"rows": [], "lines": []}
+    all_rows = {row.what: row for row in [*map(_row, before["rows"]), *rows]}
+    all_lines = {(line.panel, line.what): line for line in [*map(_line, before["lines"]), *lines]}
+    kept = sorted(all_rows.values(), key=lambda row: list(GROUPS).index(row.group))
+    document = {
+        "machine": machine(),
+        "rows": [{**asdict(row), "holds": row.holds} for row in kept],
+        "lines": [asdict(line) for line in all_lines.values()],
+    }
+    FILE.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
+    table = "\n".join([f"{machine()}.\n", HEAD, *map(str, kept)])
+    PAGE.write_text(_TABLE.sub(lambda found: found[1] + table + found[2], PAGE.read_text("utf-8")), "utf-8")
+    plots.ratios(kept, PLOTS / "ratios.svg")
+    if all_lines:
+        plots.growth(all_lines.values(), PLOTS / "growth.svg")
+
+
+def _row(kept: dict[str, Any]) -> Row:
+    least, median, greatest = kept.pop("ratios")
+    del kept["holds"]
+    return Row(**kept, ratios=(least, median, greatest))
+
+
+def _line(kept: dict[str, Any]) -> Line:
+    return Line(**kept | {"points": {int(size): cost for size, cost in kept["points"].items()}})
