@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from bench import batch, calendar, cold, front, grow, hot, memory, put, readers, results
+from bench import batch, calendar, cold, front, grow, hot, memory, profiles, put, readers, results
 from bench.setting import running
 from bench.table import HEAD, Row, machine, row
 from tests.journeys.front import NGINX
 
 SIZES = (1_000, cold.SMALL, 100_000, 1_000_000)
-PARTS = ("hot", "front", "put", "cold", "bulk", "memory", "readers")
+PARTS = ("hot", "front", "put", "cold", "bulk", "memory", "readers", "profile")
 
 
 def _over_the_wire(parts: set[str]) -> Iterator[Row]:
@@ -62,4 +62,4 @@ if __name__ == "__main__":
     for one in _measured(named, lines):
         print(one, flush=True)
         rows.append(one)
-    results.keep(rows, lines)
+    results.keep(rows, lines, profiles.tables() if "profile" in named else "")

@@ -22,7 +22,7 @@ from feedsvc.deliver.kept import Kept
 from feedsvc.model import SCOPES
 
 TIMES = 40
-KEPT = (1, 10, 100, 1_000, 2_000)
+KEPT = (1, 10, 100, 2_000)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def lines(tables: dict[int, Flask]) -> Iterator[Line]:
     for what, path in (("a category", CATEGORY), ("ten categories", TEN)):
         found = _each({size: partial(get, app, path) for size, app in tables.items()})
         yield Line("A cold feed, over entries in the table", what, "ms", found)
-    puts = {size: partial(_timed, _putting(app)) for size, app in tables.items()}
+    puts = {size: partial(_timed, putting(app), time.perf_counter) for size, app in tables.items()}
     yield Line("A PUT, over entries in the table", "by the clock", "ms", _each(puts))
     looks = {filed(size): partial(_timed, _kept(app).look) for size, app in tables.items()}
     yield Line("A look at the ledger, over categories", "nothing has moved", "ms", _each(looks))
@@ -53,7 +53,8 @@ def _each(runs: Mapping[int, Callable[[], float]]) -> dict[int, float]:
     return dict(zip(runs, map(statistics.median, figures), strict=True))
 
 
-def _putting(app: Flask) -> Callable[[], None]:
+def putting(app: Flask) -> Callable[[], None]:
+    """What puts one article again and again, each time a new version of it."""
     token = services_of(app).store.tokens.create("bench", SCOPES)
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
     numbers = itertools.count()
@@ -91,10 +92,10 @@ def _start(status: str, *_: object) -> Callable[[bytes], object]:
     return bytes
 
 
-def _timed(action: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _timed(action: Callable[[], object], clock: Callable[[], float] = time.thread_time) -> float:
+    begun = clock()
     action()
-    return (time.perf_counter() - begun) * 1000
+    return (clock() - begun) * 1000
 
 
 def _kept(app: Flask) -> Kept:

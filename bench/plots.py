@@ -14,7 +14,10 @@ from matplotlib.ticker import NullLocator
 from bench.grow import Line
 from bench.table import GROUPS, Row
 
-INK, GREY, PALE, GOOD, BAD = "#1d2733", "#6b7680", "#e3e7eb", "#1f7a5c", "#c2452d"
+INK, GREY, PALE = "#1d2733", "#66717b", "#e3e7eb"
+GOOD, BAD, OTHER = "#1f7a5c", "#c2452d", "#2f6db5"
+END = 0.17, 5.9
+"""Of the ratios' axis; what lies beyond is cut."""
 
 mpl.rcParams.update(
     {
@@ -35,22 +38,19 @@ mpl.rcParams.update(
 
 def ratios(rows: Iterable[Row], file: Path) -> None:
     """Each ratio that has a bar, in parts of it: to the right of it is better, whichever way it points."""
-    barred = [row for row in rows if row.bar]
-    figure = Figure(figsize=(6, 0.3 * (len(barred) + 1.4 * len(GROUPS)) + 0.9))
+    figure = Figure()
     axes = figure.subplots()
-    height = 0.0
-    for group, members in groupby(barred, key=lambda row: row.group):
-        axes.text(
-            -0.01, height, GROUPS[group], weight="bold", ha="right", va="center", transform=_beside(axes)
-        )
+    beside, height = axes.get_yaxis_transform(), 0.0  # across in parts of the chart, down in rows
+    for group, members in groupby((row for row in rows if row.bar), key=lambda row: row.group):
+        axes.text(-0.02, height, GROUPS[group], weight="bold", ha="right", va="center", transform=beside)
         for row in members:
             height += 1
             _ratio(axes, row, height)
-        height += 1.4
+        height += 1.3
+    figure.set_size_inches(5, 0.42 * height + 0.8)
     axes.axvline(1, color=INK, linewidth=1)
-    axes.text(1, -0.9, "the bar", ha="center", va="center")
-    axes.set(xscale="log", xlim=(0.19, 5.2), ylim=(height - 0.6, -1.4), yticks=[])
-    axes.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4 times as good as the bar"], minor=False)
+    axes.set(xscale="log", xlim=END, ylim=(height - 0.7, -0.6), yticks=[], xlabel="times as good as the bar")
+    axes.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_visible(False)
     _write(figure, file)
@@ -58,19 +58,27 @@ def ratios(rows: Iterable[Row], file: Path) -> None:
 
 def _ratio(axes: Axes, row: Row, height: float) -> None:
     sign, _, bar = row.bar.partition(" ")
-    least, median, greatest = (r / float(bar) if sign == "≥" else float(bar) / r for r in row.ratios)
+    parts = (ratio / float(bar) if sign == "≥" else float(bar) / ratio for ratio in row.ratios)
+    least, median, greatest = (min(max(part, END[0]), END[1]) for part in parts)
     color = GOOD if row.holds else BAD
-    axes.hlines(height, 0.19, 5.2, color=PALE, linewidth=0.6, zorder=0)
+    axes.hlines(height, *END, color=PALE, linewidth=0.6, zorder=0)
     axes.hlines(height, least, greatest, color=color, linewidth=5, alpha=0.3)
     axes.plot(median, height, "o", color=color, markersize=6, clip_on=False)
-    axes.text(-0.01, height, row.what, ha="right", va="center", color=INK, transform=_beside(axes))
-    said = f"{row.ratios[1]:.2f}, {row.bar}"
-    axes.text(1.01, height, said, ha="left", va="center", color=color, transform=_beside(axes))
-
-
-def _beside(axes: Axes) -> mpl.transforms.Transform:
-    """Across in parts of the chart, down in its own units."""
-    return axes.get_yaxis_transform()
+    beside = axes.get_yaxis_transform()
+    what, _, reference = row.what.rpartition(", against ")
+    axes.text(-0.02, height - 0.17, what, ha="right", va="center", transform=beside)
+    axes.text(
+        -0.02,
+        height + 0.25,
+        f"against {reference}",
+        ha="right",
+        va="center",
+        color=GREY,
+        size=8,
+        transform=beside,
+    )
+    axes.text(1.02, height, f"{row.ratios[1]:.2f}", weight="bold", va="center", color=color, transform=beside)
+    axes.text(1.14, height, f"bar {row.bar}", va="center", color=GREY, transform=beside)
 
 
 def growth(lines: Iterable[Line], file: Path) -> None:
@@ -79,7 +87,7 @@ def growth(lines: Iterable[Line], file: Path) -> None:
     figure = Figure(figsize=(10, 6.2))
     grid = figure.subplots(2, 2)
     for axes, (panel, found) in zip(grid.flat, panels, strict=True):
-        for line, color in zip(found, (GOOD, BAD), strict=False):
+        for line, color in zip(found, (GOOD, OTHER), strict=False):
             sizes, costs = zip(*line.points.items(), strict=True)
             axes.plot(sizes, costs, "o-", color=color, linewidth=1.8, markersize=5, clip_on=False)
             axes.annotate(

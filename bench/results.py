@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,11 +13,10 @@ from bench.table import GROUPS, HEAD, Row, machine
 from tests.service import ROOT
 
 FILE, PAGE, PLOTS = ROOT / "bench.json", ROOT / "docs/performance.md", ROOT / "docs/performance"
-_TABLE = re.compile(r"(<!-- table -->\n).*?(\n<!-- /table -->)", re.DOTALL)
 
 
-def keep(rows: Sequence[Row], lines: Sequence[Line]) -> None:
-    """Replace the figures of what was measured; those of other parts stay as they are in bench.json."""
+def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "") -> None:
+    """Replace the figures of what was measured; those of other parts stay as they are."""
     before = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"rows": [], "lines": []}
     all_rows = {row.what: row for row in [*map(_row, before["rows"]), *rows]}
     all_lines = {(line.panel, line.what): line for line in [*map(_line, before["lines"]), *lines]}
@@ -30,10 +28,18 @@ def keep(rows: Sequence[Row], lines: Sequence[Line]) -> None:
     }
     FILE.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
     table = "\n".join([f"{machine()}.\n", HEAD, *map(str, kept)])
-    PAGE.write_text(_TABLE.sub(lambda found: found[1] + table + found[2], PAGE.read_text("utf-8")), "utf-8")
+    _write("table", table)
+    if profile:
+        _write("profile", profile)
     plots.ratios(kept, PLOTS / "ratios.svg")
     if all_lines:
         plots.growth(all_lines.values(), PLOTS / "growth.svg")
+
+
+def _write(name: str, text: str) -> None:
+    page, begin, end = PAGE.read_text("utf-8"), f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, _, rest = page.partition(begin)
+    PAGE.write_text(f"{before}{begin}{text}\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
 def _row(kept: dict[str, Any]) -> Row:
