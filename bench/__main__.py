@@ -58,8 +58,13 @@ if __name__ == "__main__":
         sys.exit(f"The parts are {', '.join(PARTS)}.")
     rows: list[Row] = []
     lines: list[grow.Line] = []
+    profile = ""
     print(f"{machine()}\n\n{HEAD}")
-    for one in _measured(named, lines):
-        print(one, flush=True)
-        rows.append(one)
-    results.keep(rows, lines, profiles.tables() if "profile" in named else "")
+    try:
+        for one in _measured(named, lines):
+            print(one, flush=True)
+            rows.append(one)
+        if "profile" in named:
+            profile = profiles.tables()
+    finally:  # what was measured before something fails stays measured
+        results.keep(rows, lines, profile)

@@ -78,7 +78,7 @@ def _ratio(axes: Axes, row: Row, height: float) -> None:
         transform=beside,
     )
     axes.text(1.02, height, f"{row.ratios[1]:.2f}", weight="bold", va="center", color=color, transform=beside)
-    axes.text(1.14, height, f"bar {row.bar}", va="center", color=GREY, transform=beside)
+    axes.text(1.16, height, f"bar {row.bar}", va="center", color=GREY, transform=beside)
 
 
 def growth(lines: Iterable[Line], file: Path) -> None:
