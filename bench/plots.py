@@ -92,7 +92,7 @@ def growth(lines: Iterable[Line], file: Path) -> None:
             axes.plot(sizes, costs, "o-", color=color, linewidth=1.8, markersize=5, clip_on=False)
             axes.annotate(
                 f"{line.what}, {costs[-1]:.3g} {line.unit}",
-                (sizes[-1], costs[-1]),
+                (sizes[-1], max(costs)),
                 (0, 8),
                 textcoords="offset points",
                 ha="right",
