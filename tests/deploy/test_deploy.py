@@ -19,7 +19,7 @@ from tests.service import ROOT
 
 DEPLOY = ROOT / "deploy"
 UNITS = ("feedsvc.service", "feedsvc-deliver.service")
-DELIVER = ["python", "-m", "feedsvc", "deliver"]
+DELIVER = ["python", "-m", "feedsvc", "deliver", "--metrics"]
 DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
@@ -93,14 +93,14 @@ def test_the_unit_starts_what_make_serve_starts() -> None:
 
 
 def test_deliver_runs_everywhere_where_the_service_does() -> None:
-    assert COMPOSE["services"]["deliver"]["command"] == DELIVER
+    assert COMPOSE["services"]["deliver"]["command"] == [*DELIVER, "0.0.0.0:9101"]
     assert COMPOSE["services"]["deliver"]["environment"] == COMPOSE["services"]["feedsvc"]["environment"]
     (deliver,), (service,) = containers_of("deliver"), containers_of("feedsvc")
-    assert deliver["args"] == DELIVER
+    assert deliver["args"] == [*DELIVER, f"0.0.0.0:{deliver['ports'][0]['containerPort']}"]
     for name in ("image", "env", "envFrom", "securityContext"):
         assert deliver[name] == service[name]
     units = [(DEPLOY / name).read_text("utf-8") for name in UNITS]
-    assert f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)}\n" in units[1]
+    assert f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9101\n" in units[1]
     for name in ("User", "Environment", "EnvironmentFile", "WorkingDirectory", "StateDirectory"):
         line = re.compile(f"^{name}=.*$", re.MULTILINE)
         assert line.findall(units[0]) == line.findall(units[1]) != []
