@@ -7,7 +7,6 @@ nowhere else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -90,12 +89,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         if config.metrics and are_shared():
             keep_doing(Metrics(config.metrics, kept.held, store.newest, store.subscriptions.counts).publish)
 
-    def unknown_slugs(slugs: Iterable[str]) -> set[str]:
-        with store.read() as reader:
-            return reader.unknown_slugs(slugs)
-
-    articles = EntrySchema(site, unknown_slugs)
-    events = EventSchema(site, unknown_slugs)
+    articles, events = EntrySchema(site), EventSchema(site)
     schemas = {"news": articles, "events": events}
 
     door = Door(

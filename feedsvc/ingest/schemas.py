@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -12,9 +12,6 @@ import marshmallow as ma
 from feedsvc import model
 from feedsvc.ingest import fields as own
 from feedsvc.ingest import html, text
-
-UnknownSlugs = Callable[[Iterable[str]], set[str]]
-"""Those among some slugs that no category has."""
 
 _Value = TypeVar("_Value")
 
@@ -133,8 +130,8 @@ class EntrySchema(Document):
     expires = own.Time()
     version = ma.fields.Integer(dump_only=True)
 
-    def __init__(self, site: model.Site, unknown_slugs: UnknownSlugs, **kwargs: Any) -> None:
-        self.site, self.unknown_slugs = site, unknown_slugs
+    def __init__(self, site: model.Site, **kwargs: Any) -> None:
+        self.site = site
         super().__init__(**kwargs)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
@@ -151,11 +148,8 @@ class EntrySchema(Document):
         if "expires" in data and data["expires"] <= data.get("published", model.EPOCH):
             errors["expires"] = ["Must be after date_published."]
         slugs = [slug for slug in data.get("categories", ()) if isinstance(slug, str)]
-        unknown = self.unknown_slugs(slugs) if slugs else set()
-        wrong = {n: ["There is no such category."] for n, slug in enumerate(slugs) if slug in unknown}
-        wrong |= {n: ["Stands in the list before."] for n, slug in enumerate(slugs) if slug in slugs[:n]}
-        if wrong:
-            errors["categories"] = wrong
+        if twice := {n: ["Stands in the list before."] for n, slug in enumerate(slugs) if slug in slugs[:n]}:
+            errors["categories"] = twice
         if errors:
             raise ma.ValidationError(errors)
 

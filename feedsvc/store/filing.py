@@ -108,9 +108,10 @@ class Filing(Reader):
     def _check_parent(self, category: Category) -> None:
         """Refuse a parent that cannot be one."""
         assert category.parent is not None
-        if category.parent in self.unknown_slugs([category.parent]):
+        parents = {known.slug: known.parent for known in self.categories()}
+        if category.parent not in parents:
             raise Invalid(Fault("#/parent", "There is no such category."))
-        parents = {known.slug: known.parent for known in self.categories()} | {category.slug: category.parent}
+        parents[category.slug] = category.parent
         for slug in parents:  # the category's own way up, and those of all that may stand below it
             way: list[str] = []
             step: str | None = slug

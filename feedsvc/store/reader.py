@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from feedsvc.access import LogLine
-from feedsvc.errors import Gone, NotFound, Renamed
+from feedsvc.errors import Fault, Gone, Invalid, NotFound, Renamed
 from feedsvc.model import Category, Change, Entry, Shelf
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import Stamp, Step, Topic
@@ -31,6 +32,25 @@ _OWN = sa.select(changes.c.time).where(changes.c.seq == _AFTER).scalar_subquery(
 _MOVED = sa.select(
     ledger.c.seq.label("last"), ledger.c.time.label("at"), _OWN.label("own"), topics
 ).outerjoin_from(ledger, topics, topics.c.seq > _AFTER)
+
+
+_Known = TypeVar("_Known")
+
+
+def named(wanted: Iterable[Category], known: Mapping[str, _Known]) -> list[_Known]:
+    """What is known of categories by their slugs, in the order of `wanted`.
+
+    :raises Invalid: with a pointer to each that there is not.
+    """
+    slugs = [category.slug for category in wanted]
+    faults = [
+        Fault(f"#/categories/{index}", "There is no such category.")
+        for index, slug in enumerate(slugs)
+        if slug not in known
+    ]
+    if faults:
+        raise Invalid(*faults)
+    return [known[slug] for slug in slugs]
 
 
 class Reader:
@@ -200,9 +220,12 @@ class Reader:
         return shelves(self._connection, self._load, now)
 
     def completed(self, entry: Entry, now: datetime) -> Entry:
-        """An entry that is not stored, as it would be now: with its categories' titles, a guid, and times."""
+        """An entry that is not stored, as it would be now: with its categories' titles, a guid, and times.
+
+        :raises Invalid: a category does not exist.
+        """
         known = {category.slug: category for category in self.categories()}
-        placed = tuple(known.get(category.slug, category) for category in entry.categories)
+        placed = tuple(named(entry.categories, known))
         guid = uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn
         published = entry.published or now
         entry = replace(entry, categories=placed, guid=guid, published=published, starts=starts(entry, now))
@@ -227,17 +250,6 @@ class Reader:
             where.append(changes.c.time >= since)
         for row in self._connection.execute(sa.select(changes).where(*where).order_by(changes.c.seq)):
             yield LogLine(row.seq, row.time, row.token, row.action, row.kind, row.id, row.version)
-
-    def unknown_slugs(self, slugs: Iterable[str]) -> set[str]:
-        """Those among some slugs that no category has."""
-        wanted = set(slugs)
-        return wanted - set(
-            self._connection.scalars(
-                sa.select(categories.c.slug).where(
-                    categories.c.slug.in_(wanted), categories.c.retired.is_(None)
-                )
-            )
-        )
 
     def _current_slug(self, slug: str) -> str:
         """The slug that a category has now, of one that it has or once had."""

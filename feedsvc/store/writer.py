@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Conflict, Fault, Forbidden, Gone, Invalid, NotFound
+from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
 from feedsvc.model import EPOCH, Category, Entry, EventDetails
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger, Touched
 from feedsvc.store.moments import standing, starts
+from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
@@ -151,24 +152,14 @@ class Writer(Filing):
         found = self._load(entries.c.id == id)
         return (found[0][0].pk, found[0][1]) if found else (None, None)
 
-    def _placed(self, wanted: Iterable[Category]) -> dict[Category, int]:
+    def _placed(self, wanted: Collection[Category]) -> dict[Category, int]:
         """The stored categories that have the slugs of `wanted`, in that order, with their keys."""
-        slugs = [category.slug for category in wanted]
-        if not slugs:
-            return {}
-        missing = [slug for slug in slugs if slug not in self._filed]
+        missing = [category.slug for category in wanted if category.slug not in self._filed]
         if missing:
             living = (categories.c.slug.in_(missing), categories.c.retired.is_(None))
             for row in self._connection.execute(sa.select(categories).where(*living)):
                 self._filed[row.slug] = category_from(row), row.id
-        faults = [
-            Fault(f"#/categories/{index}", "There is no such category.")
-            for index, slug in enumerate(slugs)
-            if slug not in self._filed
-        ]
-        if faults:
-            raise Invalid(*faults)
-        return dict(self._filed[slug] for slug in slugs)
+        return dict(named(wanted, self._filed))
 
     def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> None:
         """Write an entry's rows and its step."""

@@ -157,9 +157,18 @@ def test_a_title_is_required(editor: Editor) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once(editor: Editor) -> None:
-    bad = {"title": "", "url": "javascript:x", "categories": ["nix"], "status": "?", "extra": 1}
+    bad = {"title": "", "url": "javascript:x", "categories": ["nix", "Ồ"], "status": "?", "extra": 1}
     response = editor.send("PUT", "/articles/x", bad)
-    assert sorted(pointers(response)) == ["#/categories/0", "#/extra", "#/status", "#/title", "#/url"]
+    assert sorted(pointers(response)) == ["#/categories/1", "#/extra", "#/status", "#/title", "#/url"]
+
+
+def test_categories_that_there_are_not_are_named_when_all_else_is_right(editor: Editor) -> None:
+    editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
+    unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
+    for call in (("PUT", "/articles/x", unknown), ("POST", "/preview", {"kind": "news", **unknown})):
+        response = editor.send(*call)
+        assert response.status_code == 422
+        assert pointers(response) == ["#/categories/0", "#/categories/2"]
 
 
 @pytest.mark.parametrize(

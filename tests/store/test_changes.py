@@ -110,7 +110,8 @@ def write(writer: Writer, clock: Clock, action: Step) -> None:
     """Do one of the actions that `writes` makes."""
     match action:
         case "put", int(number), [*slugs], str(status), str(title), ahead, expires:
-            living = [slug for slug in slugs if not writer.unknown_slugs([slug])]
+            known = {category.slug for category in writer.categories()}
+            living = [slug for slug in slugs if slug in known]
             writer.put(
                 Entry(
                     f"e{number}",
