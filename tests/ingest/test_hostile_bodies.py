@@ -117,6 +117,7 @@ def test_faults_are_seen_where_there_are_some() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_whole_and_runs_nothing(attacked: Flask, format: str, figure: Figure) -> None:
     client, schemas = attacked.test_client(), services_of(attacked).schemas
+    took.clear()
     counted = 0
     shown: set[str] = set()
     for kind in FORMATS[format].kinds:

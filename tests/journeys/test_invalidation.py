@@ -204,6 +204,6 @@ def test_every_answer_was_true_within_the_last_second(service: Service) -> None:
 
 @pytest.mark.soak
 def test_every_answer_was_true_for_long(service: Service, figure: Figure) -> None:
-    examples = int(os.environ.get("PROOF_EXAMPLES", "50"))
+    examples = int(os.environ.get("PROOF_EXAMPLES", "30"))
     fetched = prove(service, examples)
     figure("answers of workers that were not true within the last second", f"0 of {fetched}", "0")

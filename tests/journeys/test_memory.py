@@ -23,7 +23,7 @@ pytestmark = pytest.mark.sqlite
 REQUESTS, ROUND = 1_000_000, 1000
 CLIENTS, CONNECTIONS = 2, 8
 BAR = 4096
-"""KiB by 100,000 requests in the second half: 40 bytes each, and no object that could be forgotten is smaller."""
+"""KiB by 100,000 requests in the second half: 40 bytes each, less than one string that is forgotten."""
 
 HOT = [
     f"/feeds/{feed}"
