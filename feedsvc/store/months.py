@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-LAST = "2200-12"
-
 
 def month_of(moment: datetime, zone: ZoneInfo) -> str:
     """The month that an instant lies in, `YYYY-MM`."""
