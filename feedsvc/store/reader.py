@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -19,8 +18,8 @@ from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import Stamp, Step, Topic
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
-from feedsvc.store.rows import category_from, entry_from, filed_under, folded, whole_entries
-from feedsvc.store.selection import Found, Selection
+from feedsvc.store.rows import category_from, folded, load
+from feedsvc.store.selection import Selection
 from feedsvc.store.shelves import shelves
 from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
 
@@ -65,7 +64,7 @@ class Reader:
         :raises NotFound: there is none, or it is of another kind.
         :raises Gone: it was deleted.
         """
-        found = self._load(entries.c.id == id)
+        found = load(self._connection, entries.c.id == id)
         if not found or kind not in (None, found[0][1].kind):
             raise NotFound(f"There is no entry “{id}”.")
         if found[0][1].status == "deleted":
@@ -74,7 +73,7 @@ class Reader:
 
     def known_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
         """The entries that have some guids, deleted ones too."""
-        return {entry.guid: entry for _, entry in self._load(entries.c.guid.in_(set(guids)))}
+        return {entry.guid: entry for _, entry in load(self._connection, entries.c.guid.in_(set(guids)))}
 
     def public_entry(self, id: str) -> Entry:
         """The entry of this id as readers see it now.
@@ -82,7 +81,7 @@ class Reader:
         :raises NotFound: it has never been public, or is not there.
         :raises Gone: it is public no longer, or only as a notice, which is the message.
         """
-        found = self._load(entries.c.id == id)
+        found = load(self._connection, entries.c.id == id)
         if not found or not found[0][0].appeared:
             raise NotFound(f"There is no entry “{id}”.")
         row, entry = found[0]
@@ -112,7 +111,7 @@ class Reader:
         where = [entries.c.seq > after, entries.c.appeared]
         if kind:
             where.append(entries.c.kind == kind)
-        found = self._load(*where, order=(entries.c.seq,), limit=limit)
+        found = load(self._connection, *where, order=(entries.c.seq,), limit=limit)
         keys = {row.pk for row, _ in found}
         if wanted:
             inside = placements.c.category_id == self._category_key(wanted)
@@ -165,7 +164,7 @@ class Reader:
             where.append(
                 entries.c.pk.in_(sa.select(placements.c.entry_pk).where(placements.c.category_id == key))
             )
-        found = self._load(*where, order=(entries.c.pk.desc(),), limit=limit + 1)
+        found = load(self._connection, *where, order=(entries.c.pk.desc(),), limit=limit + 1)
         more = found[limit - 1][0].pk if len(found) > limit else None
         return [entry for _, entry in found[:limit]], more
 
@@ -176,7 +175,7 @@ class Reader:
         :raises Gone: one was retired.
         :raises Renamed: one has another slug now; `new` is the whole selector by the slugs of today.
         """
-        return Selection(self._connection, self._load, self._zone, query, now)
+        return Selection(self._connection, self._zone, query, now)
 
     def stamp(self, among: Iterable[tuple[str, str | None]]) -> Stamp:
         """When the latest among some topics moved, each a kind and a category."""
@@ -217,7 +216,7 @@ class Reader:
 
     def shelves(self, now: datetime) -> dict[tuple[str, str | None], Shelf]:
         """What each section and category holds, by kind and slug."""
-        return shelves(self._connection, self._load, now)
+        return shelves(self._connection, now)
 
     def completed(self, entry: Entry, now: datetime) -> Entry:
         """An entry that is not stored, as it would be now: with its categories' titles, a guid, and times.
@@ -270,20 +269,3 @@ class Reader:
         if key is None:
             raise NotFound(f"There is no category “{slug}”.")
         return key
-
-    def _load(
-        self,
-        *where: sa.ColumnElement[bool],
-        order: Iterable[sa.UnaryExpression[object] | sa.Column[object]] = (),
-        limit: int | None = None,
-    ) -> Found:
-        """Entries with their details in one statement, and their categories in a second one."""
-        rows = self._connection.execute(whole_entries.where(*where).order_by(*order).limit(limit)).all()
-        placed: dict[int, list[Category]] = defaultdict(list)
-        if rows:
-            links = self._connection.execute(
-                filed_under.where(placements.c.entry_pk.in_([row.pk for row in rows]))
-            )
-            for link in links:
-                placed[link[0]].append(Category(*link[1:]))
-        return [(row, entry_from(row, tuple(placed[row.pk]))) for row in rows]

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import sqlalchemy as sa
 
 from feedsvc.model import Entry, Tombstone
-from feedsvc.query import FeedQuery
 from feedsvc.stamps import Stamp
 from feedsvc.store.ledger import latest
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.picking import RECENT, Picking
+from feedsvc.store.rows import load
 from feedsvc.store.tables import entries, months, placements, tombstones
 
 MAX_TOMBSTONES = 50
-
-Found = list[tuple[sa.Row[Any], Entry]]
-"""Entries with their rows."""
-
-
-class Load(Protocol):
-    """Reads whole entries; `Reader._load` does."""
-
-    def __call__(
-        self, *where: sa.ColumnElement[bool], order: Iterable[Any] = (), limit: int | None = None
-    ) -> Found: ...
 
 
 class Selection(Picking):
     """One query on one snapshot, at one time; where it speaks of months, whatever limit and period it has."""
 
-    def __init__(
-        self, connection: sa.Connection, load: Load, zone: ZoneInfo, query: FeedQuery, now: datetime
-    ) -> None:
-        super().__init__(connection, zone, query, now)
-        self._load = load
-
     def entries(self) -> list[Entry]:
         """The entries of the feed, in its order."""
-        return [entry for _, entry in self._load(entries.c.pk.in_(self.keys()), order=self._order(entries))]
+        found = load(self._connection, entries.c.pk.in_(self.keys()), order=self._order(entries))
+        return [entry for _, entry in found]
 
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]:
         """What left the feed since the oldest entry that it shows, last first; of calendars: was deleted."""
@@ -61,7 +43,8 @@ class Selection(Picking):
             rows = rows.where(*self._within(tombstones, driver), *where).order_by(when.desc())
             left |= {row.entry_pk: row.time for row in self._connection.execute(rows.limit(MAX_TOMBSTONES))}
         last = sorted(left, key=lambda pk: (left[pk], pk), reverse=True)[:MAX_TOMBSTONES]
-        found = {row.pk: entry for row, entry in self._load(entries.c.pk.in_(last))} if last else {}
+        rest = load(self._connection, entries.c.pk.in_(last)) if last else []
+        found = {row.pk: entry for row, entry in rest}
         return [Tombstone(found[pk], left[pk]) for pk in last]
 
     def newest_month(self, besides: list[Entry]) -> str | None:

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from feedsvc.model import Shelf
 from feedsvc.query import KINDS
-from feedsvc.store.selection import Load
+from feedsvc.store.rows import load
 from feedsvc.store.tables import categories, entries, placements
 
 
-def shelves(connection: sa.Connection, load: Load, now: datetime) -> dict[tuple[str, str | None], Shelf]:
+def shelves(connection: sa.Connection, now: datetime) -> dict[tuple[str, str | None], Shelf]:
     """By kind and category's slug; the whole section has none. Of events only those that are not over."""
     inside = placements.c.category_id == categories.c.id
     found: dict[tuple[str, str | None], tuple[int, int | None]] = {}
@@ -23,7 +23,8 @@ def shelves(connection: sa.Connection, load: Load, now: datetime) -> dict[tuple[
         for statement in (whole, each.where(categories.c.retired.is_(None))):
             found |= {(kind, slug): (count, pk) for slug, count, pk in connection.execute(statement)}
     newest = {pk for _, pk in found.values() if pk}
-    entry = {row.pk: entry.as_seen() for row, entry in load(entries.c.pk.in_(newest))} if newest else {}
+    rows = load(connection, entries.c.pk.in_(newest)) if newest else []
+    entry = {row.pk: entry.as_seen() for row, entry in rows}
     return {where: Shelf(count, entry.get(pk)) for where, (count, pk) in found.items()}
 
 

@@ -16,7 +16,7 @@ from feedsvc.store.ledger import Ledger, Touched
 from feedsvc.store.moments import standing, starts
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
-from feedsvc.store.rows import category_from, entry_row, event_row
+from feedsvc.store.rows import category_from, entry_row, event_row, load
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
 
 _CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
@@ -47,7 +47,7 @@ class Writer(Filing):
     def expect(self, ids: Iterable[str]) -> None:
         """Read in one statement what is stored under ids that are to be written."""
         wanted = set(ids)
-        found = {entry.id: (row.pk, entry) for row, entry in self._load(entries.c.id.in_(wanted))}
+        found = {entry.id: (row.pk, entry) for row, entry in load(self._connection, entries.c.id.in_(wanted))}
         self._expected = {id: found.get(id, (None, None)) for id in wanted}
 
     def put(
@@ -124,7 +124,8 @@ class Writer(Filing):
     def settle(self) -> int:
         """Let appear and leave what is due, and series go on, a group at most; returns how many did."""
         now = self._ledger.clock()
-        found = self._load(entries.c.due <= now, order=(entries.c.due, entries.c.pk), limit=_A_GROUP)
+        order = entries.c.due, entries.c.pk
+        found = load(self._connection, entries.c.due <= now, order=order, limit=_A_GROUP)
         for row, entry in found:
             before = self._topics_of(row.pk)
             shown, due = standing(entry, now)
@@ -149,7 +150,7 @@ class Writer(Filing):
     def _find(self, id: str) -> tuple[int | None, Entry | None]:
         if id in self._expected:
             return self._expected.pop(id)  # once: it is another one then
-        found = self._load(entries.c.id == id)
+        found = load(self._connection, entries.c.id == id)
         return (found[0][0].pk, found[0][1]) if found else (None, None)
 
     def _placed(self, wanted: Collection[Category]) -> dict[Category, int]:
