@@ -67,8 +67,7 @@ class Filing(Reader):
         :raises Gone: it is retired.
         :raises Conflict: the new slug is another's, or was.
         """
-        self.category(slug)
-        key = self._category_key(slug)
+        key = self._category_row(slug).id
         taken = self._connection.scalar(sa.select(categories.c.id).where(categories.c.slug == new))
         former = self._renamed(new)
         if taken is not None or former not in (None, slug):
@@ -86,8 +85,8 @@ class Filing(Reader):
         :raises NotFound: there is no such category.
         :raises Gone: it is retired already.
         """
-        retired = self.category(slug)
-        key = self._category_key(slug)
+        retired = self._category_row(slug)
+        key = retired.id
         touched = self._topics_beside(key)
         below = self._restamp(key)
         own = (placements.c.category_id == key, placements.c.position > INHERITED)
@@ -107,7 +106,6 @@ class Filing(Reader):
 
     def _check_parent(self, category: Category) -> None:
         """Refuse a parent that cannot be one."""
-        assert category.parent is not None
         parents = {known.slug: known.parent for known in self.categories()}
         if category.parent not in parents:
             raise Invalid(Fault("#/parent", "There is no such category."))

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -107,14 +107,14 @@ class Reader:
         last: int = self._connection.execute(sa.select(ledger.c.seq)).scalar_one()
         if after > last:
             raise Gone("That step lies ahead: the database was restored. Begin again with after=0.")
-        wanted = self._current_slug(category) if category else None
+        key = self._category_key(category) if category else None
         where = [entries.c.seq > after, entries.c.appeared]
         if kind:
             where.append(entries.c.kind == kind)
         found = load(self._connection, *where, order=(entries.c.seq,), limit=limit)
         keys = {row.pk for row, _ in found}
-        if wanted:
-            inside = placements.c.category_id == self._category_key(wanted)
+        if key:
+            inside = placements.c.category_id == key
             within = sa.select(placements.c.entry_pk).where(inside, placements.c.entry_pk.in_(keys))
             keys = set(self._connection.scalars(within))
         listed = [Change(row.seq, row.shown and row.pk in keys, entry.as_seen()) for row, entry in found]
@@ -160,10 +160,8 @@ class Reader:
         if title is not None:
             where.append(entries.c.folded.contains(folded(title), autoescape=True))
         if category is not None:
-            key = self._category_key(self._current_slug(category))
-            where.append(
-                entries.c.pk.in_(sa.select(placements.c.entry_pk).where(placements.c.category_id == key))
-            )
+            inside = placements.c.category_id == self._category_key(category)
+            where.append(entries.c.pk.in_(sa.select(placements.c.entry_pk).where(inside)))
         found = load(self._connection, *where, order=(entries.c.pk.desc(),), limit=limit + 1)
         more = found[limit - 1][0].pk if len(found) > limit else None
         return [entry for _, entry in found[:limit]], more
@@ -201,13 +199,7 @@ class Reader:
         :raises Renamed: it has another slug now.
         :raises Gone: it was retired.
         """
-        row = self._connection.execute(sa.select(categories).where(categories.c.slug == slug)).one_or_none()
-        if row is None:
-            new = self._renamed(slug)
-            raise Renamed(new) if new else NotFound(f"There is no category “{slug}”.")
-        if row.retired:
-            raise Gone(f"The category “{slug}” was retired.")
-        return category_from(row)
+        return category_from(self._category_row(slug))
 
     def categories(self) -> list[Category]:
         """All categories that are in use, by slug."""
@@ -250,12 +242,22 @@ class Reader:
         for row in self._connection.execute(sa.select(changes).where(*where).order_by(changes.c.seq)):
             yield LogLine(row.seq, row.time, row.token, row.action, row.kind, row.id, row.version)
 
-    def _current_slug(self, slug: str) -> str:
-        """The slug that a category has now, of one that it has or once had."""
+    def _category_row(self, slug: str) -> sa.Row[Any]:
+        """The row of a category; raises as `category`."""
+        row = self._connection.execute(sa.select(categories).where(categories.c.slug == slug)).one_or_none()
+        if row is None:
+            new = self._renamed(slug)
+            raise Renamed(new) if new else NotFound(f"There is no category “{slug}”.")
+        if row.retired:
+            raise Gone(f"The category “{slug}” was retired.")
+        return row
+
+    def _category_key(self, slug: str) -> int:
+        """The key of a category, by the slug that it has or once had; raises as `category`."""
         try:
-            return self.category(slug).slug
+            return int(self._category_row(slug).id)
         except Renamed as error:
-            return self._current_slug(error.new)
+            return self._category_key(error.new)
 
     def _renamed(self, slug: str) -> str | None:
         """The slug that a category has now which was once named so."""
@@ -263,9 +265,3 @@ class Reader:
             sa.select(categories.c.slug).join_from(renames, categories).where(renames.c.slug == slug)
         )
         return new
-
-    def _category_key(self, slug: str) -> int:
-        key: int | None = self._connection.scalar(sa.select(categories.c.id).where(categories.c.slug == slug))
-        if key is None:
-            raise NotFound(f"There is no category “{slug}”.")
-        return key
