@@ -10,6 +10,7 @@ from icalendar import Calendar
 from feedsvc.model import Category, Entry, EventDetails, Feed, Person, Place
 from feedsvc.query import FeedQuery
 from feedsvc.render import ics
+from feedsvc.stamps import Stamp
 from tests.render.feeds import HANOI, SITE
 
 EVENTS = 1000
@@ -56,4 +57,4 @@ def _feed() -> Feed:
             guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
         )
 
-    return Feed(FeedQuery("events", "ics"), SITE, updated=now, entries=tuple(map(entry, range(EVENTS))))
+    return Feed(FeedQuery("events", "ics"), SITE, stamp=Stamp(now), entries=tuple(map(entry, range(EVENTS))))

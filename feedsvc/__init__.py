@@ -41,6 +41,7 @@ from feedsvc.metrics import COLD, Metrics, are_shared
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.push.hub import hub_blueprint
 from feedsvc.render import renderings
+from feedsvc.stamps import Stamp
 from feedsvc.store import Store, keep_doing
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(lambda: request.environ.update({COLD: True}))
 
-    def publish(document: Any, modified: datetime, looked: datetime) -> Response:
+    def publish(document: Any, stamp: Stamp, looked: datetime) -> Response:
         body = app.json.dumps(document).encode()
-        return respond(Answer(body, "application/json", modified, looked, config.max_age), request.environ)
+        return respond(Answer(body, "application/json", stamp, looked, config.max_age))
 
     app.register_blueprint(request_ids_blueprint())
     app.register_blueprint(health_blueprint(store.is_ready))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from feedsvc.query import PUSHED, FeedQuery, Selector
 from feedsvc.recurrence import Recurrence
-from feedsvc.stamps import Topic
+from feedsvc.stamps import Stamp
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
@@ -238,22 +238,19 @@ class Shelf:
 class Feed:
     """A feed with its entries, ready to be rendered.
 
-    `categories` are those that its selector names. `updated` is when it last changed: by the ledger, or by
-    the end of an event. `due` is when it will next change by itself, and a `lasting` one hardly will.
-    `topics` are those that it depends on, `seq` their last step. `older` and `newer` are the archive
-    documents on both sides of it (RFC 5005 §4).
+    `categories` are those that its selector names. `stamp` is what it rests on, and when it last changed: by
+    the ledger, or by the end of an event. `due` is when it will next change by itself, and a `lasting` one
+    hardly will. `older` and `newer` are the archive documents on both sides of it (RFC 5005 §4).
     """
 
     query: FeedQuery
     site: Site
     categories: tuple[Category, ...] = ()
-    updated: datetime = EPOCH
+    stamp: Stamp = Stamp(EPOCH)
     due: datetime | None = None
     lasting: bool = False
     entries: tuple[Entry, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
-    topics: frozenset[Topic] = frozenset()
-    seq: int = 0
     older: FeedQuery | None = None
     newer: FeedQuery | None = None
 
@@ -262,6 +259,11 @@ class Feed:
         """The feed of a section or a category without its entries, for its name and URL."""
         named = (category,) if category else ()
         return cls(FeedQuery(kind, format, Selector.of(one.slug for one in named)), site, named)
+
+    @property
+    def updated(self) -> datetime:
+        """When it last changed."""
+        return self.stamp.time
 
     @property
     def category(self) -> Category | None:

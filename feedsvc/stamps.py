@@ -17,5 +17,5 @@ class Stamp:
     """The topics that an answer rests on: when one of them last moved, and by which step of the ledger."""
 
     time: datetime
-    seq: int
-    topics: frozenset[Topic]
+    seq: int = 0
+    topics: frozenset[Topic] = frozenset()

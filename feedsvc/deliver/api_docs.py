@@ -9,7 +9,7 @@ from functools import partial, reduce
 from operator import getitem
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from feedsvc.deliver.caching import packaged, respond
 from feedsvc.model import Site
@@ -43,13 +43,13 @@ def api_docs_blueprint(document: Mapping[str, Any], site: Site, max_age: int) ->
     @blueprint.get("/api/openapi.json")
     def openapi() -> Response:
         """The description for programs."""
-        return respond(program, request.environ)
+        return respond(program)
 
     @blueprint.get("/api/docs")
     def docs() -> Response:
         """The description for people."""
         page = PAGES.page("api_docs.html", site, api=document, found=found, curl=curl, pretty=_pretty)
         answer = packaged(page, "text/html", max_age, ("Content-Security-Policy", _POLICY))
-        return respond(answer, request.environ)
+        return respond(answer)
 
     return blueprint

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import brotli
 import zstandard
-from flask import Response
+from flask import Response, request
 from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
-from feedsvc.stamps import Topic
+from feedsvc.stamps import Stamp
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
@@ -62,20 +62,18 @@ class _Head(NamedTuple):
 class Answer:
     """A public answer before it is fitted to a request.
 
-    `modified` is the ledger's stamp that it rests on, `looked` when the ledger was looked at, `due` when
-    it will change by itself, `max_age` how many seconds caches may keep it unless it is due before. `topics`
-    are those that it depends on, `seq` their last step; a `plain` one is of a section, a category or a page.
+    `stamp` is what it rests on, `looked` when the ledger was looked at, `due` when it will change by itself,
+    `max_age` how many seconds caches may keep it unless it is due before; a `plain` one is of a section, a
+    category or a page.
     """
 
     body: bytes
     media_type: str
-    modified: datetime
+    stamp: Stamp
     looked: datetime
     max_age: int
     due: datetime | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    topics: frozenset[Topic] = frozenset()
-    seq: int = 0
     plain: bool = True
     _encoded: dict[str, bytes] = field(default_factory=dict)
     _heads: dict[str, _Head] = field(default_factory=dict)
@@ -145,7 +143,7 @@ class Answer:
             said = environ["HTTP_IF_NONE_MATCH"]
             return said.strip('"') in self._own_tags or self._is_among(_tags(said))
         since = _date(environ.get("HTTP_IF_MODIFIED_SINCE"))
-        return since is not None and since >= _floor(self.modified)
+        return since is not None and since >= _floor(self.stamp.time)
 
     def _is_among(self, tags: ETags) -> bool:
         return tags.star_tag or any(tags.contains_weak(tag) for tag in self._own_tags)
@@ -167,7 +165,7 @@ class Answer:
         A second change in the same second must not hide behind the first one. So the second itself is only
         stated when it has surely passed for all who write, and the one before it until then.
         """
-        floor = _floor(self.modified)
+        floor = _floor(self.stamp.time)
         if looked >= floor + _SETTLED:
             return floor, _NEVER
         return floor - timedelta(seconds=1), floor + _SETTLED
@@ -176,12 +174,12 @@ class Answer:
 def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]) -> Answer:
     """An answer that comes with the package, and changes with the version alone."""
     installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
-    return Answer(body, media_type, installed, installed + _SETTLED, max_age, headers=headers)
+    return Answer(body, media_type, Stamp(installed), installed + _SETTLED, max_age, headers=headers)
 
 
-def respond(answer: Answer, environ: Mapping[str, Any], looked: datetime | None = None) -> Response:
-    """An answer as Flask wants it; `looked` is as for `Answer.fit`."""
-    status, headers, body = answer.fit(environ, looked)
+def respond(answer: Answer, looked: datetime | None = None) -> Response:
+    """An answer, fitted to the request that Flask has; `looked` is as for `Answer.fit`."""
+    status, headers, body = answer.fit(request.environ, looked)
     return (_NotModified if status == 304 else Response)(body, status, headers)
 
 

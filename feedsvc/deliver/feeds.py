@@ -79,13 +79,11 @@ class Feeds:
         return Answer(
             render(found),
             FORMATS[wanted.format].media_type,
-            found.updated,
+            found.stamp,
             looked,
             A_DAY if found.lasting else self._max_age,
             found.due,
             headers_of(found),
-            found.topics,
-            found.seq,
             wanted.is_plain,
         )
 
@@ -104,10 +102,9 @@ def feeds_blueprint(feeds: Feeds, max_age: int) -> Blueprint:
             if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
                 feeds.find(wanted)  # a category that there is not is no redirect
                 return moved(wanted)
-            answer, looked = feeds.answer(wanted, address(request.environ))
+            return respond(*feeds.answer(wanted, address(request.environ)))
         except Renamed as error:
             return moved(replace(wanted, selector=Selector.parse(error.new)))
-        return respond(answer, request.environ, looked)
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:

@@ -103,8 +103,8 @@ class Kept:
         return found
 
     def _stands(self, answer: Answer) -> bool:
-        last = self._last
-        return all(last.get(topic, 0) <= answer.seq for topic in answer.topics)
+        last, stamp = self._last, answer.stamp
+        return all(last.get(topic, 0) <= stamp.seq for topic in stamp.topics)
 
     def _made(self, key: str, make: Callable[[], Answer], flight: _Flight) -> Answer:
         last = self._last

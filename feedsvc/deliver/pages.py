@@ -65,13 +65,10 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
             looked = clock()
             body, media_type, stamp, due = make()
             headers = (("X-Robots-Tag", "noindex"),) if ui else ()
-            return Answer(
-                body, media_type, stamp.time, looked, max_age, due, headers, stamp.topics, stamp.seq, plain
-            )
+            return Answer(body, media_type, stamp, looked, max_age, due, headers, plain)
 
         key = f"{request.path}?ui={ui}" if ui else request.path
-        found, looked = kept.answer(address(request.environ), key, answer)
-        return respond(found, request.environ, looked)
+        return respond(*kept.answer(address(request.environ), key, answer))
 
     def asked_language() -> str | None:
         """The language that is asked for, where there are words in it and it is not the site's."""
@@ -89,7 +86,7 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
                 stamp = snapshot.stamp([("categories", None), *((kind, None) for kind in KINDS)])
                 moments = [snapshot.select(FeedQuery(kind, "html"), now).stamp() for kind in KINDS]
                 page = PAGES.directory(site, snapshot.categories(), snapshot.shelves(now), ui)
-            stamp = replace(stamp, time=max(stamp.time, *(updated for updated, _ in moments)))
+            stamp = replace(stamp, time=max(stamp.time, *(one.time for one, _ in moments)))
             return page, html.MEDIA_TYPE, stamp, min((due for _, due in moments if due), default=None)
 
         return respond_kept(make, ui)
@@ -159,7 +156,7 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
     def file() -> Response:
         """The pages' styles and script, the icon that browsers ask for unasked, and what crawlers may read:
         all but the API, and the combinations, which are without end."""
-        return respond(files[request.path], request.environ)
+        return respond(files[request.path])
 
     def public(id: str) -> tuple[Entry, Stamp]:
         """An entry, and when it or one beside it last changed."""

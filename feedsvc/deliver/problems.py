@@ -105,7 +105,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         for problem in PROBLEMS.values():
             if problem.slug == slug:
                 page = PAGES.page("problem.html", site, problem=problem)
-                return respond(packaged(page, "text/html", max_age), request.environ)
+                return respond(packaged(page, "text/html", max_age))
         raise errors.NotFound(f"There is no error type “{slug}”.")
 
     @blueprint.app_errorhandler(errors.FeedsvcError)

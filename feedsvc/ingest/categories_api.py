@@ -16,10 +16,11 @@ from feedsvc.ingest.operations import WRITTEN, Operations
 from feedsvc.ingest.requests import patched, read_document, refuse_query
 from feedsvc.ingest.schemas import CategorySchema
 from feedsvc.model import Category, Clock
+from feedsvc.stamps import Stamp
 from feedsvc.store import Store
 
-Publish = Callable[[Any, datetime, datetime], Response]
-"""Answers a public request with a document: when it last changed, and when that was looked at."""
+Publish = Callable[[Any, Stamp, datetime], Response]
+"""Answers a public request with a document: what it rests on, and when that was looked at."""
 
 
 def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Clock) -> Operations:
@@ -37,8 +38,8 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
         refuse_query()
         looked = clock()
         with store.read() as reader:
-            found, modified = reader.categories(), reader.stamp([("categories", None)]).time
-        return publish({"categories": schema.dump(found, many=True)}, modified, looked)
+            found, stamp = reader.categories(), reader.stamp([("categories", None)])
+        return publish({"categories": schema.dump(found, many=True)}, stamp, looked)
 
     @api.put("/<slug>")
     @api.operation(200, 201, **stored, errors=[*WRITTEN, 409])

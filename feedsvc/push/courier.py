@@ -158,7 +158,7 @@ class Courier:
         try:
             outcome = await self._post.deliver(delivery, answer)
             self._outcomes.append(outcome)
-            self._count(outcome, answer.modified)
+            self._count(outcome, answer.stamp.time)
         finally:
             self._busy -= Counter([delivery.host])
 
@@ -177,4 +177,4 @@ class Courier:
 
 
 def _pushed(path: str, answer: Answer) -> PushedFeed:
-    return PushedFeed(path, answer.etag, answer.seq, answer.topics, answer.due)
+    return PushedFeed(path, answer.etag, answer.stamp.seq, answer.stamp.topics, answer.due)

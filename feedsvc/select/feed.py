@@ -18,10 +18,9 @@ class Selection(Protocol):
     def categories(self) -> tuple[Category, ...]: ...
     def entries(self) -> list[Entry]: ...
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
-    def topics(self) -> Stamp: ...
-    def stamp(self) -> tuple[datetime, datetime | None]: ...
+    def stamp(self) -> tuple[Stamp, datetime | None]: ...
     def archive_due(self, newer: str | None) -> datetime | None: ...
-    def archive_stamp(self, older: str | None, newer: str | None) -> datetime: ...
+    def archive_stamp(self, older: str | None, newer: str | None) -> Stamp: ...
     def newest_month(self, besides: list[Entry]) -> str | None: ...
     def month_before(self, month: str) -> str | None: ...
     def month_after(self, month: str) -> str | None: ...
@@ -43,13 +42,13 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     """
     chosen = snapshot.select(query, now)
     entries = chosen.entries()
-    topics, (updated, due) = chosen.topics(), chosen.stamp()
-    month, older, newer, lasting = query.archive, None, None, False
+    month, newer, lasting = query.archive, None, False
     if month:
         older, newer, lasting = chosen.month_before(month), chosen.month_after(month), chosen.is_over(month)
-        updated, due = chosen.archive_stamp(older, newer), chosen.archive_due(newer)
-    elif query.format != "ics":  # a calendar has no archives
-        older = chosen.newest_month(entries)
+        stamp, due = chosen.archive_stamp(older, newer), chosen.archive_due(newer)
+    else:
+        older = chosen.newest_month(entries) if query.format != "ics" else None  # a calendar has no archives
+        stamp, due = chosen.stamp()
 
     def archive(month: str | None) -> FeedQuery | None:
         return replace(query.archives, archive=month) if month else None
@@ -58,11 +57,9 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
         query=query,
         site=site,
         categories=chosen.categories,
-        updated=updated,
+        stamp=stamp,
         due=due,
         lasting=lasting,
-        topics=topics.topics,
-        seq=topics.seq,
         entries=tuple(entry.as_seen() for entry in entries),
         tombstones=tuple(chosen.tombstones(entries)),
         older=archive(older),

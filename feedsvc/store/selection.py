@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -67,22 +68,19 @@ class Selection(Picking):
         """Whether a month lies in the past."""
         return bounds(month, self._zone)[1] <= self._now
 
-    def topics(self) -> Stamp:
-        """The topics that the feed depends on: what it excludes stands in its title."""
-        return self._topics
-
     @cached_property
     def _topics(self) -> Stamp:
+        """The topics that the feed depends on: what it excludes stands in its title."""
         return latest(self._connection, [(self.query.kind, key) for key in self._named_keys])
 
-    def stamp(self) -> tuple[datetime, datetime | None]:
-        """When the feed last changed, and when at the earliest it will by itself.
+    def stamp(self) -> tuple[Stamp, datetime | None]:
+        """The feed's topics and when it last changed; and when at the earliest it will by itself.
 
         That an event has ended, or that a calendar has named a deleted one for long enough, is no step of
         the ledger.
         """
         query = self.query
-        past: list[datetime | None] = [self.topics().time]
+        past: list[datetime | None] = [self._topics.time]
         filed = (placements.c.entry_pk == entries.c.pk, placements.c.category_id.in_(self._wanted))
         ahead = [self._due(*([sa.exists().where(*filed)] if self._wanted else []))]
         if query.kind == "events" and query.period != "all":
@@ -98,10 +96,10 @@ class Selection(Picking):
             past.append(_later(self._connection.scalar(left), RECENT))
             ahead.append(_later(self._connection.scalar(leaves), RECENT))
         stamps, dues = ([moment for moment in moments if moment] for moments in (past, ahead))
-        return max(stamps), min(dues, default=None)
+        return replace(self._topics, time=max(stamps)), min(dues, default=None)
 
-    def archive_stamp(self, older: str | None, newer: str | None) -> datetime:
-        """When an archive document last changed: its entries, or which documents stand beside it.
+    def archive_stamp(self, older: str | None, newer: str | None) -> Stamp:
+        """An archive document's topics, and when its entries changed last, or what stands beside it.
 
         The latter is known exactly of a section and a category; of what is made from several, or filtered,
         any change of a month beside it counts.
@@ -117,9 +115,9 @@ class Selection(Picking):
             *of_topic, months.c.month >= (older or ""), upto
         )
         linked = bounds(newer, self._zone)[1] if newer else None
-        stamps = [self._connection.scalar(own) or self.stamp()[0], self._connection.scalar(beside), linked]
-        last: datetime = max(stamp for stamp in stamps if stamp)
-        return last
+        changed = self._connection.scalar(own) or self.stamp()[0].time
+        stamps = (changed, self._connection.scalar(beside), linked)
+        return replace(self._topics, time=max(stamp for stamp in stamps if stamp))
 
     def archive_due(self, newer: str | None) -> datetime | None:
         """When at the earliest an archive document, or what stands beside it, changes by itself."""

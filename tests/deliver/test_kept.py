@@ -17,7 +17,7 @@ from feedsvc.deliver.hot import Hot
 from feedsvc.deliver.kept import Kept
 from feedsvc.errors import NotFound, Unavailable
 from feedsvc.model import EPOCH
-from feedsvc.stamps import Step, Topic
+from feedsvc.stamps import Stamp, Step, Topic
 from tests.clocks import Clock
 
 NEWS, A, B = ("news", 0), ("news", 1), ("news", 2)
@@ -70,8 +70,8 @@ class World:
             self.made.append(key)
             seq = max((self.ledger.last.get(topic, 0) for topic in topics), default=0)
             body = f"{key} of step {seq}".encode().ljust(length, b".")
-            known: dict[str, Any] = {"topics": frozenset(topics), "seq": seq, **changes}
-            return Answer(body, "text/plain", self.clock.now, self.clock.now, MAX_AGE, **known)
+            stamp = Stamp(self.clock.now, seq, frozenset(topics))
+            return Answer(body, "text/plain", stamp, self.clock.now, MAX_AGE, **changes)
 
         return make
 

@@ -33,7 +33,8 @@ def selection(reader: Reader, clock: Clock, kind: str, slug: str | None) -> Sele
 
 
 def stamp(reader: Reader, clock: Clock, kind: str, slug: str | None) -> tuple[datetime, datetime | None]:
-    return selection(reader, clock, kind, slug).stamp()
+    found, due = selection(reader, clock, kind, slug).stamp()
+    return found.time, due
 
 
 def moved(
