@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -34,34 +35,20 @@ class Deliveries:
         :returns: the canonical paths, and the step up to which all was looked at now.
         """
         now, feeds = self._clock(), pushed_feeds.c
-        moved = (
-            sa.select(feeds.path)
-            .join(pushed_topics, pushed_topics.c.path == feeds.path)
-            .join(
-                topics,
-                sa.and_(
-                    topics.c.kind == pushed_topics.c.kind,
-                    topics.c.category_id == pushed_topics.c.category_id,
-                ),
-            )
-            .where(topics.c.seq > after, topics.c.seq > feeds.seq)
-        )
+        of = pushed_topics.c
+        same = sa.and_(topics.c.kind == of.kind, topics.c.category_id == of.category_id)
+        moved = sa.select(feeds.path).join(pushed_topics, of.path == feeds.path).join(topics, same)
+        moved = moved.where(topics.c.seq > after, topics.c.seq > feeds.seq)
         ended = sa.select(feeds.path).where(feeds.due <= now)
         with self._database.read() as connection:
             step: int = connection.scalar(sa.select(ledger.c.seq)) or 0
             candidates = set(connection.scalars(moved.union(ended).limit(8 * limit)))
         if not candidates:
             return [], step
-        mine = (
-            sa.select(feeds.path)
-            .where(feeds.path.in_(candidates), feeds.looked <= now - pause)
-            .order_by(feeds.looked)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        claim = pushed_feeds.update().where(feeds.path.in_(mine)).values(looked=now).returning(feeds.path)
+        quiet = sa.select(feeds.path).where(feeds.path.in_(candidates), feeds.looked <= now - pause)
+        mine = claim(feeds.path, quiet.order_by(feeds.looked).limit(limit), looked=now)
         with self._database.write() as connection:
-            return list(connection.scalars(claim)), after
+            return list(connection.scalars(mine.returning(feeds.path))), after
 
     def note(self, feed: PushedFeed) -> None:
         """Keep how a feed is now; what its subscribers do not have waits for them."""
@@ -95,9 +82,9 @@ class Deliveries:
             for row in connection.execute(due.with_for_update(skip_locked=True)):
                 counts[row.host] += 1
                 mine += [row.id] if counts[row.host] <= a_host else []
-            claim = subscriptions.update().where(of.id.in_(mine)).values(due=now + CLAIM)
-            claim = claim.returning(of.id, of.path, of.callback, of.host, of.secret, of.wanted, of.failures)
-            return [Delivery(**row) for row in connection.execute(claim).mappings()] if mine else []
+            taken = subscriptions.update().where(of.id.in_(mine)).values(due=now + CLAIM)
+            taken = taken.returning(*(of[field.name] for field in fields(Delivery)))
+            return [Delivery(**row) for row in connection.execute(taken).mappings()] if mine else []
 
     def report(self, outcomes: Collection[Outcome]) -> None:
         """Keep what became of deliveries."""
@@ -117,6 +104,12 @@ class Deliveries:
                     connection.execute(subscriptions.update().where(mine).values(values))
                 elif not outcome.etag:
                     connection.execute(subscriptions.delete().where(mine))
+
+
+def claim(key: sa.Column[Any], among: sa.Select[Any], **values: Any) -> sa.Update:
+    """What takes the rows whose keys `among` selects, but for those that another takes right now."""
+    mine = key.in_(among.with_for_update(skip_locked=True))
+    return sa.update(key.table).where(mine).values(values)
 
 
 def found(database: Database, wanted: sa.Select[Any]) -> bool:

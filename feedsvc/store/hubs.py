@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from feedsvc.model import Clock
 from feedsvc.query import KINDS
 from feedsvc.store.database import Database
-from feedsvc.store.deliveries import found
+from feedsvc.store.deliveries import claim, found
 from feedsvc.store.push_tables import hubs
 from feedsvc.store.tables import categories, entries, ledger, placements, topics
 from feedsvc.subscription import Notice
@@ -44,18 +44,12 @@ class Hubs:
         behind = sa.select(of.url).where(of.due <= now, news)
         if not found(self._database, behind):
             return []
-        mine = of.url.in_(behind.with_for_update(skip_locked=True))
-        claim = (
-            hubs.update()
-            .where(mine)
-            .values(due=now + CLAIM)
-            .returning(of.url, of.seq, of.looked, of.failures)
-        )
+        mine = claim(of.url, behind, due=now + CLAIM).returning(of.url, of.seq, of.looked, of.failures)
         with self._database.write() as connection:
             step = connection.scalar(sa.select(ledger.c.seq)) or 0
             return [
                 Notice(row.url, step, now, row.failures, _moved(connection, row.seq, row.looked, now))
-                for row in connection.execute(claim).all()
+                for row in connection.execute(mine).all()
             ]
 
     def report(self, notice: Notice, told: bool, pause: timedelta) -> None:

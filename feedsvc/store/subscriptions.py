@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from feedsvc.errors import Forbidden
 from feedsvc.model import Clock
 from feedsvc.store.database import Database
-from feedsvc.store.deliveries import CLAIM, found
+from feedsvc.store.deliveries import CLAIM, claim, found
 from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscription_requests, subscriptions
 from feedsvc.store.tables import ledger
 from feedsvc.subscription import PushedFeed, SubscriptionRequest
@@ -55,15 +55,10 @@ class Subscriptions:
         due = sa.select(_requests.id).where(_requests.due <= now).order_by(_requests.failures, _requests.due)
         if not found(self._database, due):
             return []
-        mine = due.limit(limit).with_for_update(skip_locked=True)
-        claim = (
-            subscription_requests.update()
-            .where(_requests.id.in_(mine))
-            .values(due=now + CLAIM)
-            .returning(*(c for c in _requests if c.name != "id"))
-        )
+        mine = claim(_requests.id, due.limit(limit), due=now + CLAIM)
+        mine = mine.returning(*(column for column in _requests if column.name != "id"))
         with self._database.write() as connection:
-            return [SubscriptionRequest(**row) for row in connection.execute(claim).mappings()]
+            return [SubscriptionRequest(**row) for row in connection.execute(mine).mappings()]
 
     def postpone(self, done: SubscriptionRequest, pause: timedelta) -> None:
         """Have a callback that could not be asked be asked again after the pause."""
