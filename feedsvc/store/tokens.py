@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,12 +28,7 @@ NOTE = "note of use"
 """The name of the threads that note when a token is used."""
 
 _USE_RESOLUTION = timedelta(minutes=1)
-_TOKENS = sa.select(
-    *(
-        tokens.c[name]
-        for name in ("name", "scopes", "created", "last_used", "revoked", "expires", "former_until")
-    )
-)
+_TOKENS = sa.select(*(tokens.c[field.name] for field in fields(Token)))
 _KNOWN = _TOKENS.where(
     sa.or_(
         tokens.c.hash == sa.bindparam("given"),
@@ -132,17 +128,10 @@ class Tokens:
 
         :raises NotFound: none is named so.
         """
+        first = sa.func.coalesce(tokens.c.revoked, sa.literal(self._clock(), tokens.c.revoked.type))
+        ended = tokens.update().where(tokens.c.name == name).values(revoked=first)
         with self._database.write() as connection:
-            done = connection.execute(
-                tokens.update()
-                .where(tokens.c.name == name)
-                .values(
-                    revoked=sa.func.coalesce(
-                        tokens.c.revoked, sa.literal(self._clock(), tokens.c.revoked.type)
-                    )
-                )
-            )
-            if not done.rowcount:
+            if not connection.execute(ended).rowcount:
                 raise NotFound(f"There is no token named “{name}”.")
 
 
