@@ -66,16 +66,8 @@ class Ledger:
     ) -> int:
         """Note one change and the topics whose feeds it moves, or enters to be seen; returns its step."""
         self._seq += 1
-        self._changes.append(
-            {
-                "seq": self._seq,
-                "action": action,
-                "kind": kind,
-                "id": id,
-                "version": version,
-                "token": self._token,
-            }
-        )
+        change = {"seq": self._seq, "action": action, "kind": kind, "id": id, "version": version}
+        self._changes.append({**change, "token": self._token})
         self._topics |= dict.fromkeys(touched, False) | dict.fromkeys(entered, True)
         return self._seq
 
@@ -129,16 +121,10 @@ class Ledger:
             (row.kind, row.category_id, row.month): row.filled
             for row in run(sa.select(months).where(_ARCHIVE.in_(sorted(archives))))
         }
+        shared = {"time": time, "turned": time}
         rows = [
-            {
-                "kind": k,
-                "category_id": c,
-                "month": m,
-                "time": time,
-                "filled": archives[k, c, m],
-                "turned": time,
-            }
-            for k, c, m in archives.keys() - known.keys()
+            {"kind": kind, "category_id": key, "month": month, "filled": archives[kind, key, month], **shared}
+            for kind, key, month in archives.keys() - known.keys()
         ]
         if rows:
             run(months.insert(), rows)
