@@ -112,12 +112,16 @@ class FeedQuery:
     @property
     def at_most(self) -> int:
         """The number of entries at most."""
-        return self.limit or DEFAULT_LIMITS.get(self.format, 50)
+        return self.limit or (_MOST_EVENTS if self.format == "ics" else 50)
 
     @property
     def period(self) -> str:
         """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
-        return self.when or _default_when(self)
+        if self.when:
+            return self.when
+        if self.since or self.until or self.archive:
+            return "all"
+        return "recent" if self.format == "ics" else "upcoming"
 
     @property
     def archives(self) -> FeedQuery:
@@ -148,8 +152,7 @@ class Parameter:
         return self.kind in (None, kind) and self.format in (None, format) and format != self.unless
 
 
-DEFAULT_LIMITS = {"ics": 1000}
-_MAX_LIMITS = {"ics": 1000}
+_MOST_EVENTS = 1000  # of a calendar
 _WITH_ARCHIVE = ("archive", "content", "lang", "cancelled", "ui")
 
 
@@ -163,7 +166,7 @@ def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
 
 
 def _limit(text: str, query: FeedQuery) -> int:
-    most = _MAX_LIMITS.get(query.format, 200)
+    most = _MOST_EVENTS if query.format == "ics" else 200
     if not re.fullmatch("[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
         raise ValueError(f"must be a whole number from 1 to {most}")
     return int(text)
@@ -190,20 +193,16 @@ def _day(text: str, query: FeedQuery) -> date:
         raise ValueError("must be a day such as 2026-12-24") from None
 
 
-def _default_when(query: FeedQuery) -> str:
-    if query.since or query.until or query.archive:
-        return "all"
-    return "recent" if query.format == "ics" else "upcoming"
-
-
 PARAMETERS = {
-    "limit": Parameter("limit", _limit, lambda query: DEFAULT_LIMITS.get(query.format, 50)),
+    "limit": Parameter("limit", _limit, lambda query: query.at_most),
     "content": Parameter("content", _one_of("full", "summary"), lambda query: "full"),
     "lang": Parameter("lang", _language, lambda query: None),
     "archive": Parameter("archive", _month, lambda query: None),
     "from": Parameter("since", _day, lambda query: None, "events"),
     "to": Parameter("until", _day, lambda query: None, "events"),
-    "when": Parameter("when", _one_of("upcoming", "recent", "past", "all"), _default_when, "events"),
+    "when": Parameter(
+        "when", _one_of("upcoming", "recent", "past", "all"), lambda query: query.period, "events"
+    ),
     "order": Parameter("order", _one_of("published", "start"), lambda query: "published", "events"),
     "date": Parameter(
         "dated", _one_of("published", "start"), lambda query: "published", "events", unless="ics"
