@@ -82,7 +82,9 @@ class TooMany(FeedsvcError):
 
 
 class Unavailable(FeedsvcError):
-    """The database cannot do it now; it may work in a moment."""
+    """The database cannot do it now; it may work after some `seconds`."""
+
+    seconds = 5
 
 
 class Outdated(FeedsvcError):

@@ -113,7 +113,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         faults = error.faults if isinstance(error, errors.Invalid) else ()
         notice = error.notice if isinstance(error, errors.Gone) else ""
         response = answer(PROBLEMS[type(error)], str(error), faults, notice)
-        if isinstance(error, errors.TooMany):
+        if isinstance(error, (errors.TooMany, errors.Unavailable)):
             response.headers["Retry-After"] = str(error.seconds)
         return response
 
@@ -155,8 +155,6 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         response.headers["Vary"] = "Accept"
         if problem.status == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
-        if problem.status == 503:
-            response.headers["Retry-After"] = "5"
         return response
 
     return blueprint

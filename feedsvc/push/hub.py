@@ -76,7 +76,7 @@ def hub_blueprint(
     def ours(error: FeedsvcError) -> Response:
         answer = _plain(str(error), status_of(error))
         if isinstance(error, (TooMany, Unavailable)):
-            answer.headers["Retry-After"] = str(error.seconds if isinstance(error, TooMany) else 5)
+            answer.headers["Retry-After"] = str(error.seconds)
         return answer
 
     @blueprint.errorhandler(HTTPException)
