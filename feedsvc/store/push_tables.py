@@ -15,9 +15,8 @@ pushed_feeds = Table(
     Column("etag", sa.String, nullable=False),
     Column("seq", sa.BigInteger, nullable=False),  # the last step of its topics then
     Column("looked", UTCDateTime, nullable=False),
-    Column("due", UTCDateTime),  # when it changes by itself
+    Column("due", UTCDateTime, index=True),  # when it changes by itself
 )
-Index("ix_pushed_feeds_due", pushed_feeds.c.due)
 
 pushed_topics = Table(
     # The topics that each of them depends on.
@@ -33,22 +32,18 @@ subscriptions = Table(
     "subscriptions",
     metadata,
     Column("id", KEY, primary_key=True),  # a hash of callback and path, which are too long for an index
-    Column("path", KEY, nullable=False),
+    Column("path", KEY, nullable=False, index=True),
     Column("callback", KEY, nullable=False),
-    Column("host", KEY, nullable=False),
+    Column("host", KEY, nullable=False, index=True),
     Column("secret", sa.String),
     Column("since", UTCDateTime, nullable=False),
-    Column("expires", UTCDateTime, nullable=False),
+    Column("expires", UTCDateTime, nullable=False, index=True),
     Column("etag", sa.String, nullable=False),  # of what was delivered last
     Column("wanted", sa.String, nullable=False),  # of the newest that is known
     Column("waits", UTCDateTime),  # since when something waits to be delivered
-    Column("due", UTCDateTime),  # when it is tried next, or again where who has claimed it died
+    Column("due", UTCDateTime, index=True),  # when it is tried next, or again where who has claimed it died
     Column("failures", sa.Integer, nullable=False),  # in a row
 )
-Index("ix_subscriptions_path", subscriptions.c.path)
-Index("ix_subscriptions_host", subscriptions.c.host)
-Index("ix_subscriptions_expires", subscriptions.c.expires)
-Index("ix_subscriptions_due", subscriptions.c.due)
 
 subscription_requests = Table(
     # What a callback is still to be asked, or told.
@@ -57,16 +52,14 @@ subscription_requests = Table(
     Column("id", KEY, primary_key=True),  # the subscription's
     Column("path", KEY, nullable=False),
     Column("callback", KEY, nullable=False),
-    Column("host", KEY, nullable=False),
+    Column("host", KEY, nullable=False, index=True),
     Column("mode", sa.String, nullable=False),  # subscribe, unsubscribe, denied
     Column("secret", sa.String),
     Column("lease", sa.Integer, nullable=False),  # seconds
     Column("reason", sa.String, nullable=False),
     Column("failures", sa.Integer, nullable=False, server_default="0"),  # so often asked in vain
-    Column("due", UTCDateTime, nullable=False),
+    Column("due", UTCDateTime, nullable=False, index=True),
 )
-Index("ix_subscription_requests_host", subscription_requests.c.host)
-Index("ix_subscription_requests_due", subscription_requests.c.due)
 
 hubs = Table(
     # Other hubs, and the step of the ledger up to which each was told, and the time of ends of events.

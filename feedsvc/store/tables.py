@@ -66,11 +66,10 @@ topics = Table(
     metadata,
     Column("kind", KEY, primary_key=True),
     Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
-    Column("seq", sa.BigInteger, nullable=False),
+    Column("seq", sa.BigInteger, nullable=False, index=True),
     Column("time", UTCDateTime, nullable=False),
 )
 
-Index("ix_topics_seq", topics.c.seq)
 
 months = Table(
     # The stamps of archives: of what was published in one month, YYYY-MM, in the feeds of one topic.
@@ -80,7 +79,7 @@ months = Table(
     Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
     Column("month", KEY, primary_key=True),
     Column("time", UTCDateTime, nullable=False),
-    Column("filled", sa.Boolean(create_constraint=False), nullable=False),
+    Column("filled", sa.Boolean, nullable=False),
     Column("turned", UTCDateTime, nullable=False),  # when it was last filled, or emptied
 )
 
@@ -112,10 +111,10 @@ entries = Table(
     Column("guid", KEY, nullable=False, unique=True),
     Column("kind", KEY, nullable=False),
     Column("status", KEY, nullable=False),  # deleted: a tombstone, its content gone; else as posted
-    Column("shown", sa.Boolean(create_constraint=False), nullable=False),  # stands in feeds
-    Column("appeared", sa.Boolean(create_constraint=False), nullable=False),  # has ever stood there
-    Column("due", UTCDateTime),  # when `shown`, or a series' `starts`, changes by itself
-    Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
+    Column("shown", sa.Boolean, nullable=False),  # stands in feeds
+    Column("appeared", sa.Boolean, nullable=False),  # has ever stood there
+    Column("due", UTCDateTime, index=True),  # when `shown`, or a series' `starts`, changes by itself
+    Column("seq", sa.BigInteger, nullable=False, index=True),  # its last step in the ledger
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),
@@ -139,8 +138,6 @@ entries = Table(
     Column("attachments", JSON),
 )
 Index("ix_entries_published", entries.c.kind, entries.c.shown, entries.c.published.desc(), entries.c.guid)
-Index("ix_entries_due", entries.c.due)
-Index("ix_entries_seq", entries.c.seq)
 Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)
 
 event_details = Table(
@@ -166,23 +163,15 @@ placements = Table(
     Column("category_id", ForeignKey(categories.c.id), primary_key=True, autoincrement=False),
     Column("position", sa.Integer, nullable=False),  # among the entry's own; INHERITED from a narrower one
     Column("kind", KEY, nullable=False),
-    Column("shown", sa.Boolean(create_constraint=False), nullable=False),
+    Column("shown", sa.Boolean, nullable=False),
     Column("published", UTCDateTime),
     Column("guid", KEY, nullable=False),
     Column("starts", UTCDateTime),
     Column("ends", UTCDateTime),
 )
-Index(
-    "ix_placements_published",
-    placements.c.category_id,
-    placements.c.kind,
-    placements.c.shown,
-    placements.c.published.desc(),
-    placements.c.guid,
-)
-Index(
-    "ix_placements_ends", placements.c.category_id, placements.c.kind, placements.c.shown, placements.c.ends
-)
+_of = placements.c
+Index("ix_placements_published", _of.category_id, _of.kind, _of.shown, _of.published.desc(), _of.guid)
+Index("ix_placements_ends", _of.category_id, _of.kind, _of.shown, _of.ends)
 
 tombstones = Table(
     # Which entry has left the feeds of which topic, and has not come back to any.
@@ -205,9 +194,8 @@ retries = Table(
     Column("key", KEY, primary_key=True),
     Column("fingerprint", sa.String, nullable=False),
     Column("answer", JSON, nullable=False),
-    Column("time", UTCDateTime, nullable=False),
+    Column("time", UTCDateTime, nullable=False, index=True),
 )
-Index("ix_retries_time", retries.c.time)
 
 tokens = Table(
     "tokens",
@@ -220,7 +208,6 @@ tokens = Table(
     Column("last_used", UTCDateTime),
     Column("revoked", UTCDateTime),
     Column("expires", UTCDateTime),
-    Column("former_hash", KEY),  # of the token before this one, which works
+    Column("former_hash", KEY, index=True),  # of the token before this one, which works
     Column("former_until", UTCDateTime),  # until then
 )
-Index("ix_tokens_former_hash", tokens.c.former_hash)
