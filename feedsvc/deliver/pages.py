@@ -11,6 +11,7 @@ from typing import Protocol
 
 from flask import Blueprint, Response, request
 
+from feedsvc import select
 from feedsvc.deliver.caching import Answer, packaged, respond
 from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Kept
@@ -18,7 +19,6 @@ from feedsvc.errors import Malformed, NotFound
 from feedsvc.model import Category, Clock, Entry, Shelf, Site
 from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse
 from feedsvc.render import FORMATS, PAGES, html, ics, opml
-from feedsvc.select.feed import Selection
 from feedsvc.stamps import Stamp
 
 _FOLDER = Path(__file__).with_name("static")
@@ -32,13 +32,12 @@ _FILES = {
 _RULES = b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
 
 
-class Snapshot(Protocol):
+class Snapshot(select.Snapshot, Protocol):
     """What pages are made from; `store.Reader` is one."""
 
     def public_entry(self, id: str) -> Entry: ...
     def categories(self) -> list[Category]: ...
     def shelves(self, now: datetime) -> Mapping[tuple[str, str | None], Shelf]: ...
-    def select(self, query: FeedQuery, now: datetime) -> Selection: ...
     def stamp(self, among: Iterable[tuple[str, str | None]]) -> Stamp: ...
 
 
@@ -148,15 +147,13 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
         except NotFound:
             return entry(f"{id}.ics")
 
-    @blueprint.get("/static/style.css")
-    @blueprint.get("/static/api_docs.css")
-    @blueprint.get("/static/pages.js")
-    @blueprint.get("/favicon.ico")
-    @blueprint.get("/robots.txt")
     def file() -> Response:
         """The pages' styles and script, the icon that browsers ask for unasked, and what crawlers may read:
         all but the API, and the combinations, which are without end."""
         return respond(files[request.path])
+
+    for path in files:
+        blueprint.add_url_rule(path, view_func=file)
 
     def public(id: str) -> tuple[Entry, Stamp]:
         """An entry, and when it or one beside it last changed."""
