@@ -136,9 +136,8 @@ class Picking:
     def _window(self) -> tuple[datetime, datetime]:
         """The instants between which an event must take place."""
         first, last = self.query.since, self.query.until
-        return self._midnight(first) if first else EPOCH, (
-            self._midnight(last + timedelta(days=1)) if last else END_OF_TIME
-        )
+        begin = self._midnight(first) if first else EPOCH
+        return begin, self._midnight(last + timedelta(days=1)) if last else END_OF_TIME
 
     @cached_property
     def _series(self) -> tuple[list[int], list[int]]:
