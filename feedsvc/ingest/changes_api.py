@@ -44,9 +44,7 @@ def changes_blueprint(store: Store, door: Door, schemas: Mapping[str, EntrySchem
     def changes(arguments: dict[str, Any]) -> Response:
         """What became visible, changed or went away after a step, oldest first."""
         with store.read() as reader:
-            found, last = reader.changes(
-                arguments["after"], arguments.get("kind"), arguments.get("category"), arguments["limit"]
-            )
+            found, last = reader.changes(**arguments)
         response = make_response({"changes": [document(change) for change in found], "next": last})
         response.headers |= {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
         response.add_etag()

@@ -94,7 +94,7 @@ class Reader:
         return entry
 
     def changes(
-        self, after: int, kind: str | None, category: str | None, limit: int
+        self, *, limit: int, after: int = 0, kind: str | None = None, category: str | None = None
     ) -> tuple[list[Change], int]:
         """What became visible, changed or went away after a step, oldest first, and the last step looked at.
 
@@ -232,15 +232,13 @@ class Reader:
 
     def log(self, *, id: str | None, token: str | None, since: datetime | None) -> Iterator[LogLine]:
         """The writes, oldest first; those of one id, by one token, since a time."""
-        where = [
-            column == value
-            for column, value in ((changes.c.id, id), (changes.c.token, token))
-            if value is not None
-        ]
+        asked = {changes.c.id: id, changes.c.token: token}
+        where = [column == value for column, value in asked.items() if value is not None]
         if since is not None:
             where.append(changes.c.time >= since)
-        for row in self._connection.execute(sa.select(changes).where(*where).order_by(changes.c.seq)):
-            yield LogLine(row.seq, row.time, row.token, row.action, row.kind, row.id, row.version)
+        written = sa.select(changes).where(*where).order_by(changes.c.seq)
+        for row in self._connection.execute(written).mappings():
+            yield LogLine(**row)
 
     def _category_row(self, slug: str) -> sa.Row[Any]:
         """The row of a category; raises as `category`."""

@@ -75,7 +75,7 @@ class Follower:
         :param lost: how many of the changes, the last ones, are not applied, since it is cut off; then it
             has not stored where to go on.
         """
-        found, last = reader.changes(self.after, self.kind, self.slug, limit)
+        found, last = reader.changes(after=self.after, kind=self.kind, category=self.slug, limit=limit)
         steps = [change.seq for change in found]
         assert len(found) <= limit
         assert steps == sorted(set(steps))
