@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Fault, Invalid
-from feedsvc.model import Category
+from feedsvc.model import EPOCH, Category
 from feedsvc.query import KINDS
-from feedsvc.store.ledger import DIRECTORY, Ledger, Touched, open_topics
+from feedsvc.store.ledger import DIRECTORY, Ledger, Touched
 from feedsvc.store.reader import Reader
-from feedsvc.store.tables import INHERITED, categories, entries, placements, renames
+from feedsvc.store.tables import INHERITED, categories, entries, placements, renames, topics
 
 MAX_LEVELS = 8
 
@@ -45,7 +45,8 @@ class Filing(Reader):
             key = self._connection.execute(
                 categories.insert().returning(categories.c.id), values
             ).scalar_one()
-            open_topics(self._connection, key, KINDS)
+            fresh = [{"kind": kind, "category_id": key, "seq": 0, "time": EPOCH} for kind in KINDS]
+            self._connection.execute(topics.insert(), fresh)  # the ledger stamps them
             self._step("put", category.slug, self._topics_beside(key))
             return True
         if row.retired is None and self.category(category.slug) == category:

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import EPOCH, Clock
+from feedsvc.model import Clock
 from feedsvc.stamps import Stamp, Topic
-from feedsvc.store.months import bounds, month_of
+from feedsvc.store.months import bounds
 from feedsvc.store.tables import changes, entries, ledger, months, placements, topics
 
 Touched = tuple[str, int, str | None]
@@ -50,10 +50,6 @@ class Ledger:
         """The time now, later than any that the ledger has given before."""
         self._time = max(self.clock(), self._time + timedelta(microseconds=1))
         return self._time
-
-    def month(self, published: datetime) -> str:
-        """The month, by the site's clocks, in whose archive an entry stands."""
-        return month_of(published, self._zone)
 
     def record(
         self,
@@ -141,9 +137,3 @@ def latest(connection: sa.Connection, among: Iterable[Topic]) -> Stamp:
     wanted = sa.select(sa.func.max(topics.c.time), sa.func.max(topics.c.seq)).where(_TOPIC.in_(keys))
     time, seq = connection.execute(wanted).one()
     return Stamp(max(time, BEGINNING), seq, frozenset(keys))
-
-
-def open_topics(connection: sa.Connection, category_id: int, kinds: Iterable[str]) -> None:
-    """Make the topics of a new category; `Ledger.close` stamps them."""
-    rows = [{"kind": kind, "category_id": category_id, "seq": 0, "time": EPOCH} for kind in kinds]
-    connection.execute(topics.insert(), rows)

@@ -14,6 +14,7 @@ from feedsvc.model import EPOCH, Category, Entry, EventDetails
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger, Touched
 from feedsvc.store.moments import standing, starts
+from feedsvc.store.months import month_of
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row, load
@@ -79,8 +80,8 @@ class Writer(Filing):
         entry = replace(entry, categories=tuple(placed))
         if old:
             since = old.withdrawn if entry.status == "withdrawn" else None
-            entry = replace(entry, published=entry.published or old.published, withdrawn=since)
-            entry = replace(entry, event=_with_previous(entry.event, old.event))
+            event = _with_previous(entry.event, old.event)
+            entry = replace(entry, published=entry.published or old.published, withdrawn=since, event=event)
             if _rows(entry) == _rows(old):
                 return old, False
         now = self._ledger.clock()
@@ -170,7 +171,7 @@ class Writer(Filing):
         touched = self._topics_of(pk) if pk else set()
         if due:
             self._ledger.hint((entry.kind, key) for key in (0, *placed, *wider))
-        month = self._ledger.month(entry.announced) if shown else ""
+        month = month_of(entry.announced, self._zone) if shown else ""
         entered: set[Touched] = {(entry.kind, key, month) for key in (0, *placed, *wider) if shown}
         if pk and touched and not shown:
             self._bury(pk, touched)
@@ -202,7 +203,7 @@ class Writer(Filing):
             .where(entries.c.pk == pk, entries.c.shown)
         ).all()
         return {
-            (row.kind, key, self._ledger.month(row.published))
+            (row.kind, key, month_of(row.published, self._zone))
             for row in shown
             for key in (0, row.category_id or 0)
         }
