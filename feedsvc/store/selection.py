@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,7 +12,7 @@ from feedsvc.model import Entry, Tombstone
 from feedsvc.stamps import Stamp
 from feedsvc.store.ledger import latest
 from feedsvc.store.months import bounds, month_of
-from feedsvc.store.picking import RECENT, Picking
+from feedsvc.store.picking import RECENT, Conditions, Picking
 from feedsvc.store.rows import load
 from feedsvc.store.tables import entries, months, placements, tombstones
 
@@ -51,17 +50,17 @@ class Selection(Picking):
     def newest_month(self, besides: list[Entry]) -> str | None:
         """The newest month of which some entry is not among those of a feed."""
         guids = [entry.guid for entry in besides]
-        return self._month("published", lambda table: [table.c.guid.not_in(guids)], last=True)
+        return self._month(lambda table: [table.c.guid.not_in(guids)])
 
     def month_before(self, month: str) -> str | None:
         """The last month before this one that has entries."""
         begin, _ = bounds(month, self._zone)
-        return self._month("published", lambda table: [table.c.published < begin], last=True)
+        return self._month(lambda table: [table.c.published < begin])
 
     def month_after(self, month: str) -> str | None:
         """The first month after this one that has entries, if it is over."""
         _, end = bounds(month, self._zone)
-        found = self._month("published", lambda table: [table.c.published >= end], last=False)
+        found = self._month(lambda table: [table.c.published >= end], last=False)
         return found if found and self.is_over(found) else None
 
     def is_over(self, month: str) -> bool:
@@ -141,8 +140,9 @@ class Selection(Picking):
     def _named_keys(self) -> list[int]:
         return [*(self._wanted or [0]), *self._unwanted]
 
-    def _month(self, *args: Any, **kwargs: Any) -> str | None:
-        found = self._edge(*args, **kwargs)
+    def _month(self, conditions: Conditions, *, last: bool = True) -> str | None:
+        """The month of the last or first entry that meets conditions."""
+        found = self._edge("published", conditions, last=last)
         return month_of(found, self._zone) if found else None
 
 
