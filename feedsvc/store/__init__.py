@@ -19,9 +19,9 @@ from feedsvc.store.moments import keep_doing
 from feedsvc.store.reader import IMPORT, Reader
 from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
-from feedsvc.store.writer import Check, Writer, any_version
+from feedsvc.store.writer import Check, Writer
 
-__all__ = ["IMPORT", "Check", "Reader", "Store", "Writer", "any_version", "keep_doing"]
+__all__ = ["IMPORT", "Check", "Reader", "Store", "Writer", "keep_doing"]
 
 
 class Store:
@@ -60,9 +60,7 @@ class Store:
         self.after_write()
 
     def moved(self, after: Step) -> tuple[Step, Mapping[Topic, int] | None]:
-        """The ledger's last step, and of the topics that moved after a step the last one of each.
-
-        None where the ledger has no such step.
+        """As `Reader.moved`.
 
         :raises Unavailable: as `read`.
         """
@@ -93,7 +91,7 @@ class Store:
         return done
 
     def newest(self) -> Mapping[str, datetime]:
-        """When the newest entry of each kind was published that readers see.
+        """As `Reader.newest`.
 
         :raises Unavailable: as `read`.
         """

@@ -56,14 +56,11 @@ class Deliveries:
         known = sa.and_(pushed_feeds.c.path == feed.path, pushed_feeds.c.seq <= feed.seq)
         state = {"etag": feed.etag, "seq": feed.seq, "due": feed.due}
         behind = sa.and_(subscriptions.c.path == feed.path, subscriptions.c.etag != feed.etag)
-        wanted = {
-            "wanted": feed.etag,
-            "waits": sa.func.coalesce(subscriptions.c.waits, sa.literal(now, subscriptions.c.waits.type)),
-            "due": sa.func.coalesce(subscriptions.c.due, sa.literal(now, subscriptions.c.due.type)),
-        }
+        since = (subscriptions.c.waits, subscriptions.c.due)
+        begun = {one.name: sa.func.coalesce(one, sa.literal(now, one.type)) for one in since}
         with self._database.write() as connection:
             if connection.execute(pushed_feeds.update().where(known).values(state)).rowcount:
-                connection.execute(subscriptions.update().where(behind).values(wanted))
+                connection.execute(subscriptions.update().where(behind).values(wanted=feed.etag, **begun))
 
     def claim_deliveries(self, limit: int, busy: Mapping[str, int], a_host: int) -> list[Delivery]:
         """What is to be delivered now, for the next 15 seconds nobody else's.
