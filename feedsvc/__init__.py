@@ -120,7 +120,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(request_ids_blueprint())
     app.register_blueprint(health_blueprint(store.is_ready))
     feeds = Feeds(store.read, kept, site, clock, config.max_age)
-    app.register_blueprint(feeds_blueprint(feeds, config.max_age))
+    app.register_blueprint(feeds_blueprint(feeds))
     if config.hub:
         app.register_blueprint(
             hub_blueprint(

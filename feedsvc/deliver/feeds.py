@@ -31,7 +31,7 @@ class Feeds:
 
     def __init__(self, snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> None:
         self._snapshots, self._kept, self.site = snapshots, kept, site
-        self._clock, self._max_age = clock, max_age
+        self._clock, self.max_age = clock, max_age
 
     def query(
         self, kind: str, format: str, selector: str | None, given: Mapping[str, Sequence[str]]
@@ -81,14 +81,14 @@ class Feeds:
             FORMATS[wanted.format].media_type,
             found.stamp,
             looked,
-            A_DAY if found.lasting else self._max_age,
+            A_DAY if found.lasting else self.max_age,
             found.due,
             headers_of(found),
             wanted.is_plain,
         )
 
 
-def feeds_blueprint(feeds: Feeds, max_age: int) -> Blueprint:
+def feeds_blueprint(feeds: Feeds) -> Blueprint:
     """The feeds of both kinds, whole and by category."""
     blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
     site = feeds.site
@@ -128,7 +128,7 @@ def feeds_blueprint(feeds: Feeds, max_age: int) -> Blueprint:
         asked = request.query_string.decode("latin-1")
         headers = {
             "Location": f"{url}?{asked}" if asked else url,
-            "Cache-Control": f"public, max-age={max_age}",
+            "Cache-Control": f"public, max-age={feeds.max_age}",
         }
         return Response(status=301, headers=headers)
 
