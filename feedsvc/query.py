@@ -19,6 +19,11 @@ PUSHED = ("rss", "atom", "json")
 """The formats whose plain feeds other hubs are told of."""
 
 
+def primary(language: str) -> str:
+    """The primary subtag of a language tag (RFC 5646 §2.2.1), such as `en` of en-GB."""
+    return language.split("-")[0].lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Categories by slug: any of `wanted`, or all of them where `every`, and none of `unwanted`.
@@ -231,7 +236,7 @@ def parse(
             value = parameter.parse(given[name][0], query)
         except ValueError as error:
             raise Malformed(f"The parameter “{name}” {error}.") from None
-        spoken = name == "ui" and value == language.split("-")[0].lower()
+        spoken = name == "ui" and value == primary(language)
         if value != parameter.default(query) and not spoken:
             query = replace(query, **{parameter.field: value})
     extra = [name for name in known if name not in _WITH_ARCHIVE] if query.archive else []

@@ -17,7 +17,7 @@ from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Kept
 from feedsvc.errors import Malformed, NotFound
 from feedsvc.model import Category, Clock, Entry, Shelf, Site
-from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse
+from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse, primary
 from feedsvc.render import FORMATS, PAGES, html, ics, opml
 from feedsvc.stamps import Stamp
 
@@ -72,7 +72,7 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
     def asked_language() -> str | None:
         """The language that is asked for, where there are words in it and it is not the site's."""
         ui = request.args.get("ui", "")
-        return ui if ui in UI_LANGUAGES and ui != site.language.split("-")[0].lower() else None
+        return ui if ui in UI_LANGUAGES and ui != primary(site.language) else None
 
     @blueprint.get("/")
     def directory() -> Response:

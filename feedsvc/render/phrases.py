@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from babel.units import format_unit
 
-from feedsvc.query import UI_LANGUAGES
+from feedsvc.query import UI_LANGUAGES, primary
 
 _PHRASES: dict[str, dict[str, dict[str, str]]] = {
     language: tomllib.loads(files(__package__).joinpath(f"{language}.toml").read_text("utf-8"))
@@ -19,12 +19,12 @@ _UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
 def has(language: str) -> bool:
     """Whether there are words in the language of a tag."""
-    return _code(language) in _PHRASES
+    return primary(language) in _PHRASES
 
 
 def known(language: str) -> str:
     """The language of the words for a language tag: English where there are none in it."""
-    return _code(language) if has(language) else "en"
+    return primary(language) if has(language) else "en"
 
 
 def phrase(language: str, name: str, *parts: str) -> str:
@@ -42,7 +42,3 @@ def size(length: int, language: str) -> str:
     """A number of bytes in words, such as 1.2 MB."""
     power = min((len(str(length)) - 1) // 3, len(_UNITS) - 1)
     return format_unit(round(length / 1000**power, 1), _UNITS[power], "short", locale=known(language))
-
-
-def _code(language: str) -> str:
-    return language.split("-")[0].lower()
