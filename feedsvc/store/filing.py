@@ -13,6 +13,7 @@ from feedsvc.model import EPOCH, Category
 from feedsvc.query import KINDS
 from feedsvc.store.ledger import DIRECTORY, Ledger, Touched
 from feedsvc.store.reader import Reader
+from feedsvc.store.rows import category_from
 from feedsvc.store.tables import INHERITED, categories, entries, placements, renames, topics
 
 MAX_LEVELS = 8
@@ -49,7 +50,7 @@ class Filing(Reader):
             self._connection.execute(topics.insert(), fresh)  # the ledger stamps them
             self._step("put", category.slug, self._topics_beside(key))
             return True
-        if row.retired is None and self.category(category.slug) == category:
+        if row.retired is None and category_from(row) == category:
             return False
         moved = row.retired is None and row.parent != category.parent
         touched = self._topics_beside(row.id)
