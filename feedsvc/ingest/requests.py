@@ -82,12 +82,11 @@ def repeatable(writer: Writer, fingerprint: str, respond: Callable[[], Answered]
     if key is None:
         return respond()
     kept = current_token().name, request.path, key, fingerprint
-    answer = writer.retries.answer(*kept)
+    answer: Answered | None = writer.retries.answer(*kept)
     if answer is None:
         answer = respond()
         writer.retries.keep(*kept, answer)
-    document, status, headers = answer
-    return document, status, headers
+    return answer
 
 
 def check_body(req: Request) -> None:

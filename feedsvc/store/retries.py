@@ -25,19 +25,13 @@ class Retries:
 
         :raises KeyReused: the first one had another body.
         """
-        row = self._connection.execute(
-            sa.select(retries).where(
-                retries.c.token == token,
-                retries.c.path == path,
-                retries.c.key == key,
-                retries.c.time > self._now - KEPT,
-            )
-        ).one_or_none()
+        kept = sa.select(retries).filter_by(token=token, path=path, key=key)
+        row = self._connection.execute(kept.where(retries.c.time > self._now - KEPT)).one_or_none()
         if row is None:
             return None
         if row.fingerprint != fingerprint:
             raise KeyReused("The Idempotency-Key was used for another body.")
-        return row.answer
+        return tuple(row.answer)
 
     def keep(self, token: str, path: str, key: str, fingerprint: str, answer: Any) -> None:
         """Keep an answer, and drop those whose time is over."""
