@@ -12,11 +12,21 @@ from feedsvc.errors import Conflict, Fault, Invalid
 from feedsvc.model import EPOCH, Category
 from feedsvc.query import KINDS
 from feedsvc.store.ledger import DIRECTORY, Ledger, Touched
+from feedsvc.store.months import month_of
 from feedsvc.store.reader import Reader
 from feedsvc.store.rows import category_from
 from feedsvc.store.tables import INHERITED, categories, entries, placements, renames, topics
 
 MAX_LEVELS = 8
+
+_OTHER = placements.alias()
+_BESIDE = (
+    sa.select(_OTHER.c.kind, _OTHER.c.category_id)
+    .distinct()
+    .join_from(placements, _OTHER, _OTHER.c.entry_pk == placements.c.entry_pk)
+    .where(placements.c.shown)
+)
+"""Where the entries of a category stand, that one too; but for which it is."""
 
 
 class Filing(Reader):
@@ -54,11 +64,12 @@ class Filing(Reader):
             return False
         moved = row.retired is None and row.parent != category.parent
         touched = self._topics_beside(row.id)
+        touched |= self._archives_beside(row.id) if moved else set()
         self._connection.execute(categories.update().where(found).values(values))
         self._widened.clear()
         if moved:
             self._inherit(self._restamp(row.id))
-            touched |= self._topics_beside(row.id)
+            touched |= self._topics_beside(row.id) | self._archives_beside(row.id)
         self._step("put", category.slug, touched)
         return row.retired is not None
 
@@ -89,7 +100,7 @@ class Filing(Reader):
         """
         retired = self._category_row(slug)
         key = retired.id
-        touched = self._topics_beside(key)
+        touched = self._topics_beside(key) | self._archives_beside(key)
         below = self._restamp(key)
         own = (placements.c.category_id == key, placements.c.position > INHERITED)
         self._connection.execute(placements.delete().where(*own))
@@ -163,12 +174,12 @@ class Filing(Reader):
 
     def _topics_beside(self, category_id: int) -> set[Touched]:
         """The topics of a category, and of all feeds that show an entry which names it."""
-        other = placements.alias()
-        rows = self._connection.execute(
-            sa.select(other.c.kind, other.c.category_id)
-            .distinct()
-            .join_from(placements, other, other.c.entry_pk == placements.c.entry_pk)
-            .where(placements.c.category_id == category_id, placements.c.shown)
-        ).all()
+        rows = self._connection.execute(_BESIDE.where(placements.c.category_id == category_id))
         own: set[Touched] = {(kind, category_id, None) for kind in KINDS}
         return own | {(row.kind, key, None) for row in rows for key in (0, row.category_id)}
+
+    def _archives_beside(self, category_id: int) -> set[Touched]:
+        """The archives that hold an entry which names a category: with its place some may fill, or empty."""
+        dated = _BESIDE.add_columns(_OTHER.c.published).where(placements.c.category_id == category_id)
+        rows = self._connection.execute(dated)
+        return {(row.kind, row.category_id, month_of(row.published, self._zone)) for row in rows}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import feedparser
 import pytest
 from flask.testing import FlaskClient
@@ -101,3 +103,30 @@ def test_what_cannot_be_a_parent(editor: Editor) -> None:
         parent = f"l{level}"
     assert editor.send("PUT", "/categories/l9", {"title": "x", "parent": "l8"}).status_code == 422
     assert editor.send("PATCH", "/categories/van-hoa", {"parent": "giao-thong"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "step",
+    [("PATCH", "/categories/am-nhac", {"parent": "giao-thong"}), ("DELETE", "/categories/am-nhac")],
+    ids=["moved", "retired"],
+)
+def test_archives_know_which_month_a_category_has_taken_away(
+    editor: Editor, client: FlaskClient, clock: Clock, step: tuple[Any, ...]
+) -> None:
+    def put(id: str, month: int, category: str) -> None:
+        fields = {"categories": [category], "date_published": f"2026-{month:02}-15T12:00:00Z"}
+        editor.put(f"/articles/{id}", {"title": id, **fields})
+
+    put("august", 8, "van-hoa")
+    put("october", 10, "am-nhac")
+    path = "/feeds/news/van-hoa.rss?archive=2026-08"
+    assert b"archive=2026-10" in client.get(path).data
+    editor.send(*step)
+    clock.forward(seconds=10)
+    alone = client.get(path)
+    assert b"archive=2026-10" not in alone.data
+    put("another", 10, "van-hoa")
+    clock.forward(seconds=10)
+    again = client.get(path, headers={"If-Modified-Since": alone.headers["Last-Modified"]})
+    assert again.status_code == 200, "the next document is a link of its"
+    assert b"archive=2026-10" in again.data
