@@ -73,7 +73,8 @@ class Database:
                 pool_pre_ping=True,
                 # Whatever the server's default is. Writers take the ledger's row first and see from then on
                 # all that was written before, so none of them can fail to serialise; nor can they deadlock,
-                # as tokens, the only rows written without the ledger's, are written one a transaction.
+                # as of the rows written without the ledger's tokens are written one a transaction, and
+                # subscriptions taken in one order.
                 isolation_level="READ COMMITTED",
                 connect_args=_postgresql_arguments(target),
                 **options,

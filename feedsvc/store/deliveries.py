@@ -60,6 +60,7 @@ class Deliveries:
         begun = {one.name: sa.func.coalesce(one, sa.literal(now, one.type)) for one in since}
         with self._database.write() as connection:
             if connection.execute(pushed_feeds.update().where(known).values(state)).rowcount:
+                take(connection, subscriptions.c.path == feed.path)
                 connection.execute(subscriptions.update().where(behind).values(wanted=feed.etag, **begun))
 
     def claim_deliveries(self, limit: int, busy: Mapping[str, int], a_host: int) -> list[Delivery]:
@@ -92,6 +93,7 @@ class Deliveries:
         arrived = subscriptions.update().where(of.id == sa.bindparam("key"))
         arrived = arrived.values(etag=sa.bindparam("tag"), failures=0, due=due, waits=due)
         with self._database.write() as connection:
+            take(connection, of.id.in_([outcome.delivery.id for outcome in outcomes]))
             if done:
                 connection.execute(arrived, done)
             for outcome in outcomes:
@@ -113,3 +115,10 @@ def found(database: Database, wanted: sa.Select[Any]) -> bool:
     """Whether a look that disturbs no writer finds something."""
     with database.read() as connection:
         return connection.execute(wanted.limit(1)).first() is not None
+
+
+def take(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Lock subscriptions that are to be changed, in one order for all, so that no two writers wait for each
+    other."""
+    of = subscriptions.c
+    connection.execute(sa.select(of.id).where(which).order_by(of.id).with_for_update())

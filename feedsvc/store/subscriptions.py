@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from feedsvc.errors import Forbidden
 from feedsvc.model import Clock
 from feedsvc.store.database import Database
-from feedsvc.store.deliveries import CLAIM, claim, found
+from feedsvc.store.deliveries import CLAIM, claim, found, take
 from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscription_requests, subscriptions
 from feedsvc.store.tables import ledger
 from feedsvc.subscription import PushedFeed, SubscriptionRequest
@@ -108,6 +108,7 @@ class Subscriptions:
         ).where(which)
         names = [*columns, "mode", "lease", "reason", "due"]
         with self._database.write() as connection:
+            take(connection, which)
             ids = sa.select(subscriptions.c.id).where(which)
             connection.execute(subscription_requests.delete().where(_requests.id.in_(ids)))
             connection.execute(subscription_requests.insert().from_select(names, told))
@@ -118,7 +119,9 @@ class Subscriptions:
         with self._database.write() as connection:
             # Nobody subscribes in between, who would rely on a feed's being looked after.
             connection.execute(sa.select(ledger.c.id).with_for_update())
-            connection.execute(subscriptions.delete().where(subscriptions.c.expires <= self._clock()))
+            over = subscriptions.c.expires <= self._clock()
+            take(connection, over)
+            connection.execute(subscriptions.delete().where(over))
             for table in (pushed_feeds, pushed_topics):
                 used = sa.exists().where(subscriptions.c.path == table.c.path)
                 connection.execute(table.delete().where(~used))

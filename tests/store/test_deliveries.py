@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feedsvc.errors import Forbidden
+from feedsvc.errors import Forbidden, Unavailable
 from feedsvc.store import Store
 from feedsvc.store.deliveries import CLAIM
 from feedsvc.store.subscriptions import MOST_A_HOST
@@ -98,6 +100,33 @@ def test_no_host_takes_more_than_its_share(store: Store) -> None:
     assert got == {"a.example": 20, "b.example": 1}
     assert claim(store, **{"a.example": 20}) == []
     assert len(claim(store, **{"a.example": 15})) == 5
+
+
+@pytest.mark.postgresql
+def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(store: Store) -> None:
+    for number in range(60):
+        subscribe(store, number, f"{number}.example")
+    changed(store, "v1")
+    got = claim(store, 60)
+    failed: list[Unavailable] = []
+
+    def work(step: Callable[[int], None]) -> None:
+        for number in range(60):
+            try:
+                step(number)
+            except Unavailable as error:
+                failed.append(error)
+
+    def report(_: int) -> None:
+        store.deliveries.report([Outcome(one, etag="v0") for one in random.sample(got, len(got))])
+
+    steps = [report, report, report, lambda number: changed(store, f"v{number + 2}", number + 2)]
+    workers = [threading.Thread(target=work, args=(step,)) for step in steps]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert failed == []
 
 
 def test_many_claim_side_by_side_and_share_nothing(store: Store) -> None:
