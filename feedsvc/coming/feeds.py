@@ -28,6 +28,9 @@ _SHORTCODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]*\]")
 _GMT = re.compile(r"(?:GMT|UTC) ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?$")
 """An offset as newspapers spell it: GMT+7."""
 
+_HALVES = {"SA": "AM", "CH": "PM"}
+"""Of the day, as Vietnamese systems spell them: sáng and chiều."""
+
 _NEVER = datetime(1, 1, 1)  # noqa: DTZ001 — of what a date does not say, for the schema to refuse
 
 Found = Any
@@ -183,6 +186,7 @@ def _date(entry: Found) -> str | None:
     if "-0001" in found:  # as WordPress says of drafts
         return None
     text = _GMT.sub(lambda part: f"{part[1]}{part[2]:0>2}{part[3] or '00'}", found)
+    text = re.sub(r"\b(?:SA|CH)\b", lambda half: _HALVES[half[0]], text)
     for reading in (datetime.fromisoformat, _by_words):
         with suppress(ValueError, OverflowError):
             return reading(text).isoformat()

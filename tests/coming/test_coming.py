@@ -230,6 +230,13 @@ def test_bytes_that_are_wrong_here_and_there(app: Flask) -> None:
     assert "The file is broken: what is no UTF-8 in it is left out, in 1 places." in result.stderr
 
 
+@pytest.mark.parametrize("declared", ["idna", "undefined", "raw_unicode_escape", "utf-7", "a\0b"])
+def test_an_encoding_of_another_purpose_is_none(app: Flask, declared: str) -> None:
+    item = "<item><guid>g</guid><title>caf\xe9 \\ud800 +2AA-</title></item>"
+    data = f'<?xml version="1.0" encoding="{declared}"?><rss version="2.0"><channel>{item}</channel></rss>'
+    assert "1 new" in take(app, data.encode("latin-1")).stdout
+
+
 def channel(items: str, before: str = "") -> bytes:
     """A feed in RSS."""
     head = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -249,6 +256,8 @@ def channel(items: str, before: str = "") -> bytes:
         ("2026-11-03 09:00:00", "2026-11-03T02:00:00Z"),
         ("03/11/2026 09:00", "2026-11-03T02:00:00Z"),
         ("11/24/2026 9:00:00 PM ICT", "2026-11-24T14:00:00Z"),
+        ("24/11/2026 9:00:00 CH", "2026-11-24T14:00:00Z"),
+        ("24/11/2026 9:00:00 SA", "2026-11-24T02:00:00Z"),
     ],
 )
 def test_dates(app: Flask, spelt: str, date: str) -> None:
@@ -256,7 +265,7 @@ def test_dates(app: Flask, spelt: str, date: str) -> None:
     assert stored(app, "news")["g"]["date_published"] == date
 
 
-@pytest.mark.parametrize("spelt", ["hôm qua", "Tue, 03 Nov", "1795485600", "0000-00-00 00:00:00"])
+@pytest.mark.parametrize("spelt", ["hôm qua", "Tue, 03 Nov", "10:00", "1795485600", "0000-00-00 00:00:00"])
 def test_a_date_that_cannot_be_read_is_said(app: Flask, spelt: str) -> None:
     result = take(app, channel(f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"))
     assert "left out: date_published of “a”: " in result.stderr
