@@ -56,6 +56,7 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
     @api.operation(200, **stored, errors=[*WRITTEN, 404, 409, 410], body=changed)
     def patch(slug: str) -> ResponseReturnValue:
         """Change members of a category by a JSON merge patch; another `slug` renames it."""
+        refuse_query()
         changes = read_document(request)
         with store.write(current_token().name) as writer:
             category: Category = patched(schema, schema.dump(writer.category(slug)), changes)
@@ -68,6 +69,7 @@ def categories_blueprint(store: Store, door: Door, publish: Publish, clock: Cloc
     @api.operation(204, scopes=scopes, errors=[404, 410])
     def retire(slug: str) -> Response:
         """Retire a category: it leaves its entries, and its feeds are gone."""
+        refuse_query()
         with store.write(current_token().name) as writer:
             writer.retire_category(slug)
         return Response(status=204)

@@ -246,6 +246,15 @@ def test_a_bad_parameter(editor: Editor, path: str) -> None:
     assert path.split("?")[1].split("=")[0] in response.get_json()["detail"]
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/articles/van-hoa", "/categories/van-hoa"])
+def test_a_write_has_no_parameters(editor: Editor, method: str, path: str) -> None:
+    document = None if method == "DELETE" else {"title": "Khác"}
+    refused = editor.send(method, f"{path}?nix=1", document)
+    assert refused.status_code == 400
+    assert "nix" in refused.get_json()["detail"]
+
+
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", "Bearer fsv_x", "Basic YTpi", "Bearer fsv_" + "0" * 36, "Bearer \u00ff"],
