@@ -23,6 +23,7 @@ from feedsvc.query import KINDS, FeedQuery, Selector
 from feedsvc.store import Reader, Store, Writer, tables
 from feedsvc.store.moments import standing
 from tests.clocks import Clock
+from tests.store import agreement
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 START = Clock().now
@@ -128,8 +129,8 @@ def write(writer: Writer, clock: Clock, action: Step) -> None:
             )
         case "delete", int(number):
             writer.delete(KINDS[number % 2], f"e{number}")
-        case "file", str(slug), str(title):
-            writer.put_category(Category(slug, title))
+        case "file", str(slug), str(title), parent:
+            writer.put_category(Category(slug, title, parent=parent))
         case "rename", str(slug), str(new):
             writer.rename_category(slug, new)
         case "retire", str(slug):
@@ -186,7 +187,7 @@ put = tuples(
 writes = weighted(
     (put, 5),
     (tuples("delete", numbers), 1),
-    (tuples("file", slugs, titles), 1),
+    (tuples("file", slugs, titles, either(None, *SLUGS)), 2),
     (tuples("rename", slugs, either(*SLUGS[2:])), 2),
     (tuples("retire", slugs), 1),
 )
@@ -240,6 +241,9 @@ def test_every_follower_ends_with_what_is_visible(
     followers = [Follower(*wanted) for wanted in FOLLOWED]
     for step in taken:
         take(store, clock, followers, step)
+        if step[0] in ("write", "settle"):
+            with store._database.read() as connection:
+                agreement.check(connection)
     while store.settle():
         pass
     with store.read() as reader:
@@ -271,7 +275,7 @@ def test_at_once(store: Store, clock: Clock) -> None:
                 ("delete", number),
                 ("rename", *slugs),
                 ("retire", slugs[0]),
-                ("file", slugs[0], ""),
+                ("file", slugs[0], "", None),
             ]
             take(store, clock, [], ("write", chance.choices(actions, (12, 4, 4, 1, 1, 3), k=2)))
 
