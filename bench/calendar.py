@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -17,8 +18,12 @@ EVENTS = 1000
 
 
 def time_ratio() -> tuple[float, float]:
-    """Seconds of the rendering, and of the library's own writing of what came out, in one process."""
+    """Seconds of the rendering, and of the library's own writing of what came out, in one process.
+
+    Without the collector, which looks through all else that the process holds.
+    """
     feed = _feed()
+    gc.disable()
     begun = time.process_time()
     document = ics.render(feed)
     ours = time.process_time() - begun
@@ -27,6 +32,7 @@ def time_ratio() -> tuple[float, float]:
     begun = time.process_time()
     written = calendar.to_ical()
     reference = time.process_time() - begun
+    gc.enable()
     assert len(written) == len(document)
     return ours, reference
 
