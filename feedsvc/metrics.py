@@ -18,6 +18,8 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+from pysqlite3 import dbapi2 as sqlite
+
 from feedsvc.errors import FeedsvcError
 
 COLD = "feedsvc.cold"
@@ -86,6 +88,8 @@ class Metrics:
         about = "Subscriptions, requests to verify, deliveries that wait and fail."
         self._pushed = gauge("push", about, ["what"], **latest)
         self._oldest = gauge("push_oldest_waiting_seconds", "For how long the oldest waits.", **latest)
+        engine = gauge("sqlite_info", "1, by SQLite's version.", ["version"], **latest)
+        engine.labels(sqlite.sqlite_version).set(1)
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         global _counting
         _counting = self
