@@ -56,7 +56,7 @@ class Feeds:
     def canonical(self, path: str) -> str:
         """The canonical path of a feed that there is, whatever its spelling; raises as `at` and `answer`."""
         wanted = self.at(path)
-        self.find(wanted)
+        self.check(wanted)
         return wanted.path
 
     def answer(self, wanted: FeedQuery, address: str = "") -> Found:
@@ -68,14 +68,15 @@ class Feeds:
         """
         return self._kept.answer(address or wanted.path, wanted.path, partial(self._make, wanted))
 
-    def find(self, wanted: FeedQuery) -> Feed:
-        """A feed as it stands now; raises as `answer`."""
+    def check(self, wanted: FeedQuery) -> None:
+        """See that the categories of a feed are there; raises as `answer`."""
         with self._snapshots() as snapshot:
-            return select.feed(snapshot, wanted, self.site, self._clock())
+            snapshot.select(wanted, self._clock())
 
     def _make(self, wanted: FeedQuery) -> Answer:
         looked = self._clock()
-        found = self.find(wanted)
+        with self._snapshots() as snapshot:
+            found = select.feed(snapshot, wanted, self.site, looked)
         return Answer(
             render(found),
             FORMATS[wanted.format].media_type,
@@ -100,7 +101,7 @@ def feeds_blueprint(feeds: Feeds) -> Blueprint:
         wanted = feeds.query(kind, format, selector, request.args.to_dict(flat=False))
         try:
             if selector is not None and selector.replace(" ", "+") != str(wanted.selector):
-                feeds.find(wanted)  # a category that there is not is no redirect
+                feeds.check(wanted)  # a category that there is not is no redirect
                 return moved(wanted)
             return respond(*feeds.answer(wanted, address(request.environ)))
         except Renamed as error:
