@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
-REVISION = "0012"
+REVISION = "0001"
 """The newest migration: what a database must be at."""
 
 metadata = sa.MetaData()

@@ -1,10 +1,9 @@
-"""A rolling restart under load: the code before the last migration beside this one, on one database."""
+"""A rolling restart under load: this version beside one with a newer schema, on one database."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,30 +15,18 @@ import requests
 
 from feedsvc.model import SCOPES
 from feedsvc.store.database import Database
-from feedsvc.store.migrate import revision
+from feedsvc.store.tables import REVISION
 from tests.conftest import Figure
 from tests.journeys.test_instances import answers
-from tests.service import ROOT, Service
-from tests.store.test_migrations import REVISIONS, SCRIPTS, emptied
-
-
-def git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True).stdout
+from tests.next_version import NEXT_REVISION, make_next_version
+from tests.service import Service
+from tests.store.test_migrations import emptied, schema_revision
 
 
 @pytest.fixture(scope="module")
-def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree before the commit that has added the last migration; the last commit where none has yet."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("there is no history here")
-    if git("rev-parse", "--is-shallow-repository") == b"true\n":
-        pytest.skip("the history is cut off")
-    newest = SCRIPTS.get_revision("head").path
-    added = git("log", "--diff-filter=A", "--format=%H", "--", newest).decode().split()
-    folder = tmp_path_factory.mktemp("previous")
-    archive = git("archive", f"{added[-1]}^" if added else "HEAD")
-    subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
-    return folder
+def next_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code with one more migration."""
+    return make_next_version(tmp_path_factory.mktemp("next") / "version")
 
 
 class Balancer:
@@ -125,25 +112,17 @@ def write_across(writer: Service, reader: Service) -> None:
     assert reader.request("DELETE", f"/api/v1/events/events-{id}").status_code == 204
 
 
-def schema(database_url: str) -> str:
-    database = Database(database_url)
-    with database.read() as connection:
-        found = revision(connection)
-    database.close()
-    return found
-
-
 @pytest.fixture
-def versions(database_url: str, previous: Path) -> Iterator[tuple[list[Service], list[Service]]]:
-    """Two instances of the code before, and two of this one; none is started."""
+def versions(database_url: str, next_version: Path) -> Iterator[tuple[list[Service], list[Service]]]:
+    """Two instances of this version, and two of the next one; none is started."""
     with emptied(database_url):
         pass
     made = [
         Service(database_url, FEEDSVC_PUBLIC_URL="https://feeds.example", WEB_CONCURRENCY="1")
         for _ in range(4)
     ]
-    for service in made[:2]:
-        service.root = previous
+    for service in made[2:]:
+        service.root = next_version
     token = made[0].make_token(*SCOPES)
     for service in made:
         service.token = token
@@ -158,14 +137,14 @@ def test_a_rolling_restart_fails_no_request(
     old, new = versions
     for service in old:
         service.start()
-    assert schema(database_url) == REVISIONS[-2]
+    assert schema_revision(database_url) == REVISION
     assert old[0].request("PUT", "/api/v1/categories/giao-thong", {"title": "Giao thông"}).ok
     write_across(*old)
     with load(Balancer(*old)) as (balancer, clients):
         time.sleep(0.5)
         for before, after in zip(old, new, strict=True):
             after.start()  # the first one migrates
-            assert schema(database_url) == REVISIONS[-1]
+            assert schema_revision(database_url) == NEXT_REVISION
             write_across(before, after)
             write_across(after, before)
             balancer.replace(before, after)

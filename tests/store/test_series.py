@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config as Migrations
 
-from feedsvc.model import Category, Entry, EventDetails, utcnow
+from feedsvc.model import Category, Entry, EventDetails
 from feedsvc.occurrences import END_OF_TIME, current, occurrences, over, overlaps, settled
 from feedsvc.recurrence import Recurrence
 from feedsvc.store import Store
@@ -183,34 +179,3 @@ def test_what_is_no_series_is_its_own_occurrence() -> None:
     entry = Entry("e", "events", "Hội", "vi", event=event, starts=event.starts)
     assert settled(entry) == event
     assert over(weekly().event or event) == END_OF_TIME
-
-
-@pytest.mark.sqlite
-def test_events_from_before_there_were_series_have_their_starts(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path}/old.db", utcnow, HANOI)
-    migrations = Migrations()
-    migrations.set_main_option("script_location", "feedsvc:store/migrations")
-    with store._database.write() as connection:
-        migrations.attributes["connection"] = connection
-        command.upgrade(migrations, "0004")
-        for number, start in ((1, "2026-12-05T19:00:00+07:00"), (2, "2026-12-05")):
-            connection.execute(
-                sa.text(
-                    "INSERT INTO entries (pk, id, guid, kind, status, shown, appeared, seq, version, updated, title,"
-                    " folded, summary, language) VALUES (:pk, :pk, :pk, 'events', 'published', 1, 1, 1, 1,"
-                    " '2026-11-01 00:00:00', 'x', 'x', '', 'vi')"
-                ),
-                {"pk": number},
-            )
-            connection.execute(
-                sa.text(
-                    "INSERT INTO event_details VALUES (:pk, :start, NULL, 'Asia/Ho_Chi_Minh', 'confirmed', NULL, NULL)"
-                ),
-                {"pk": number, "start": start},
-            )
-    store.upgrade()
-    with store.read() as reader:
-        found = [reader.entry(id) for id in ("1", "2")]
-    assert [entry.starts for entry in found] == [day(5), day(4, 17)]
-    assert [entry.sequence for entry in found] == [0, 0]
-    store._database.close()

@@ -1,0 +1,279 @@
+"""Initial schema."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "categories",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("slug", KEY, nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("description", sa.String()),
+        sa.Column("language", sa.String()),
+        sa.Column("url", sa.String()),
+        sa.Column("parent", KEY),
+        sa.Column("retired", INSTANT),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("slug"),
+    )
+    op.create_table(
+        "changes",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("time", INSTANT, nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("pk", sa.Integer(), nullable=False),
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("guid", KEY, nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("status", KEY, nullable=False),
+        sa.Column("shown", sa.Boolean(), nullable=False),
+        sa.Column("appeared", sa.Boolean(), nullable=False),
+        sa.Column("due", INSTANT),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("published", INSTANT),
+        sa.Column("updated", INSTANT, nullable=False),
+        sa.Column("starts", INSTANT),
+        sa.Column("ends", INSTANT),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("expires", INSTANT),
+        sa.Column("withdrawn", INSTANT),
+        sa.Column("notice", sa.String()),
+        sa.Column("url", sa.String()),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("folded", sa.String(), nullable=False),
+        sa.Column("summary", sa.String(), nullable=False),
+        sa.Column("content_html", sa.String()),
+        sa.Column("content_text", sa.String()),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("rights", sa.String()),
+        sa.Column("authors", sa.JSON()),
+        sa.Column("source", sa.JSON()),
+        sa.Column("image", sa.JSON()),
+        sa.Column("attachments", sa.JSON()),
+        sa.PrimaryKeyConstraint("pk"),
+        sa.UniqueConstraint("guid"),
+        sa.UniqueConstraint("id"),
+    )
+    op.create_index("ix_entries_due", "entries", ["due"], unique=False)
+    op.create_index("ix_entries_ends", "entries", ["kind", "shown", "ends"], unique=False)
+    op.create_index(
+        "ix_entries_published",
+        "entries",
+        ["kind", "shown", sa.literal_column("published DESC"), "guid"],
+        unique=False,
+    )
+    op.create_index("ix_entries_seq", "entries", ["seq"], unique=False)
+    op.create_table(
+        "hubs",
+        sa.Column("url", KEY, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("looked", INSTANT),
+        sa.Column("due", INSTANT, nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("url"),
+    )
+    ledger = op.create_table(
+        "ledger",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("time", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "months",
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("month", KEY, nullable=False),
+        sa.Column("time", INSTANT, nullable=False),
+        sa.Column("filled", sa.Boolean(), nullable=False),
+        sa.Column("turned", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "category_id", "month"),
+    )
+    op.create_table(
+        "pushed_feeds",
+        sa.Column("path", KEY, nullable=False),
+        sa.Column("etag", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("looked", INSTANT, nullable=False),
+        sa.Column("due", INSTANT),
+        sa.PrimaryKeyConstraint("path"),
+    )
+    op.create_index("ix_pushed_feeds_due", "pushed_feeds", ["due"], unique=False)
+    op.create_table(
+        "pushed_topics",
+        sa.Column("path", KEY, nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("path", "kind", "category_id"),
+    )
+    op.create_index("ix_pushed_topics_topic", "pushed_topics", ["kind", "category_id"], unique=False)
+    op.create_table(
+        "retries",
+        sa.Column("token", KEY, nullable=False),
+        sa.Column("path", KEY, nullable=False),
+        sa.Column("key", KEY, nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("time", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("token", "path", "key"),
+    )
+    op.create_index("ix_retries_time", "retries", ["time"], unique=False)
+    op.create_table(
+        "subscription_requests",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("path", KEY, nullable=False),
+        sa.Column("callback", KEY, nullable=False),
+        sa.Column("host", KEY, nullable=False),
+        sa.Column("mode", sa.String(), nullable=False),
+        sa.Column("secret", sa.String()),
+        sa.Column("lease", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_subscription_requests_due", "subscription_requests", ["due"], unique=False)
+    op.create_index("ix_subscription_requests_host", "subscription_requests", ["host"], unique=False)
+    op.create_table(
+        "subscriptions",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("path", KEY, nullable=False),
+        sa.Column("callback", KEY, nullable=False),
+        sa.Column("host", KEY, nullable=False),
+        sa.Column("secret", sa.String()),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.Column("expires", INSTANT, nullable=False),
+        sa.Column("etag", sa.String(), nullable=False),
+        sa.Column("wanted", sa.String(), nullable=False),
+        sa.Column("waits", INSTANT),
+        sa.Column("due", INSTANT),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_subscriptions_due", "subscriptions", ["due"], unique=False)
+    op.create_index("ix_subscriptions_expires", "subscriptions", ["expires"], unique=False)
+    op.create_index("ix_subscriptions_host", "subscriptions", ["host"], unique=False)
+    op.create_index("ix_subscriptions_path", "subscriptions", ["path"], unique=False)
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("hash", KEY, nullable=False),
+        sa.Column("name", KEY, nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("created", INSTANT, nullable=False),
+        sa.Column("last_used", INSTANT),
+        sa.Column("revoked", INSTANT),
+        sa.Column("expires", INSTANT),
+        sa.Column("former_hash", KEY),
+        sa.Column("former_until", INSTANT),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("hash"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_index("ix_tokens_former_hash", "tokens", ["former_hash"], unique=False)
+    topics = op.create_table(
+        "topics",
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("time", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "category_id"),
+    )
+    op.create_index("ix_topics_seq", "topics", ["seq"], unique=False)
+    op.create_table(
+        "event_details",
+        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("start", sa.String(), nullable=False),
+        sa.Column("end", sa.String()),
+        sa.Column("timezone", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("location", sa.JSON()),
+        sa.Column("organizer", sa.JSON()),
+        sa.Column("recurrence", sa.JSON()),
+        sa.Column("previous", sa.String()),
+        sa.ForeignKeyConstraint(
+            ["entry_pk"],
+            ["entries.pk"],
+        ),
+        sa.PrimaryKeyConstraint("entry_pk"),
+    )
+    op.create_table(
+        "placements",
+        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("shown", sa.Boolean(), nullable=False),
+        sa.Column("published", INSTANT),
+        sa.Column("guid", KEY, nullable=False),
+        sa.Column("starts", INSTANT),
+        sa.Column("ends", INSTANT),
+        sa.ForeignKeyConstraint(
+            ["category_id"],
+            ["categories.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["entry_pk"],
+            ["entries.pk"],
+        ),
+        sa.PrimaryKeyConstraint("entry_pk", "category_id"),
+    )
+    op.create_index(
+        "ix_placements_ends", "placements", ["category_id", "kind", "shown", "ends"], unique=False
+    )
+    op.create_index(
+        "ix_placements_published",
+        "placements",
+        ["category_id", "kind", "shown", sa.literal_column("published DESC"), "guid"],
+        unique=False,
+    )
+    op.create_table(
+        "renames",
+        sa.Column("slug", KEY, nullable=False),
+        sa.Column("category_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["category_id"],
+            ["categories.id"],
+        ),
+        sa.PrimaryKeyConstraint("slug"),
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("published", INSTANT),
+        sa.Column("time", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_pk"],
+            ["entries.pk"],
+        ),
+        sa.PrimaryKeyConstraint("entry_pk", "category_id"),
+    )
+    op.create_index("ix_tombstones_time", "tombstones", ["category_id", "kind", "time"], unique=False)
+    # A fixed time, so that feeds which never held an entry are the same in every database.
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    op.bulk_insert(ledger, [{"id": 1, "seq": 0, "time": epoch}])
+    kinds = ("news", "events", "categories")
+    op.bulk_insert(topics, [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds])
