@@ -30,9 +30,15 @@ for (const field of document.querySelectorAll("input[readonly]")) {
   field.addEventListener("focus", () => field.select());
 }
 
-for (const wide of document.querySelectorAll(".body :is(table, pre)")) {
-  if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0; // so that the arrow keys scroll it
-}
+// A table that is wider than the window takes the focus, so that the arrow keys scroll it. Windows are
+// resized and phones are turned, so its size is observed.
+const observer = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const wide of document.querySelectorAll(".body :is(table, pre)")) observer.observe(wide);
 
 const builder = document.getElementById("builder");
 if (builder) {
