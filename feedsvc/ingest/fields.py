@@ -63,7 +63,7 @@ class Text(Cleaned):
     def clean(self, value: str) -> str | None:
         if len(value) > 2 * self.length + 1000:  # before any work is put into it
             raise ValueError(f"Longer than {self.length} characters.")
-        cleaned = text.clean(value).strip() if self.lines else text.line(value)
+        cleaned = text.lines(value) if self.lines else text.line(value)
         if len(cleaned) > self.length:
             raise ValueError(f"Longer than {self.length} characters.")
         if self.required and not cleaned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from html import unescape
 from urllib.parse import urljoin, urlsplit
@@ -66,6 +67,10 @@ _ATTRIBUTE = re.compile(
     r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+""", re.ASCII
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
+_ANY_TAG = re.compile("<[^>]*>")
+_TEXT = re.compile("(?<![^>])[^<>]+")
+"""The text between two tags of sanitised HTML, which has neither sign within tags or text."""
+_MAX_PASSES = 4
 _IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
 
 
@@ -76,32 +81,53 @@ def sanitise(html: str, base: str) -> str:
     """
     if len(html.encode("utf-8", "surrogatepass")) > MAX_LENGTH:
         raise ValueError("Longer than 1 MiB.")
-    html = text.clean(html)
+    text.check(html)
+    html = text.unify_line_ends(html)
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS} tags.")
     _check_work(html)
     cleaned = _measured(_clean(html, base))
-    if "<table" in cleaned:  # what stood between its rows is moved in front of it, and may nest anew
-        cleaned = _measured(_clean(cleaned, base))
-    return cleaned
+    for _ in range(_MAX_PASSES):
+        # A table's stray content moves in front of it, and may nest anew; what is stored must be final.
+        again = _measured(_clean(cleaned, base))
+        if again == cleaned:
+            return cleaned
+        cleaned = again
+    raise ValueError("The HTML is too broken to be sanitised.")
 
 
 def _clean(html: str, base: str) -> str:
-    cleaned = _cleaner(base).clean(html)
+    # Parsing has also decoded references such as &#x0b;, &#13; and &#x301;.
+    cleaned = text.drop_forbidden(text.unify_line_ends(_cleaner(base).clean(html)))
     # Ammonia leaves an iframe's text as it is; an iframe needs none, and without a source no place either.
     cleaned = _IFRAME.sub(
         lambda found: f"<iframe{found[1]}></iframe>" if ' src="' in found[1] else "", cleaned
     )
     # A parser drops the first line end in <pre>; one that is written is one that is read.
-    cleaned = _PRE.sub(r"\1\n\n", cleaned)
-    # It has also decoded references such as &#x0b; and &#x301;.
-    return text.clean(text.drop_forbidden(cleaned)).strip()
+    cleaned = _PRE.sub(r"\1\n\n", cleaned).strip()
+    text.check_marks(unescape(_ANY_TAG.sub("", cleaned)))
+    return _TEXT.sub(_normalized_text, cleaned)
+
+
+def _normalized_text(segment: re.Match[str]) -> str:
+    """Return the text between two tags in NFC, combining marks at its start as references.
+
+    Markup as a whole must never be normalised: NFC composes the `>` of a tag and a following U+0338 into
+    one character, and the text behind becomes attributes. As references, marks cannot reach the tag.
+    """
+    normalized = unicodedata.normalize("NFC", segment[0])
+    count = text.leading_marks(normalized)
+    return "".join(f"&#{ord(mark)};" for mark in normalized[:count]) + normalized[count:]
 
 
 def plain(html: str) -> str:
     """The text of sanitised HTML as one line, without captions."""
     apart = _BLOCK.sub(" <", html)  # where a block begins or ends, so does a word
-    return " ".join(unescape(nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})).split())
+    folded = " ".join(unescape(nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})).split())
+    try:
+        return text.line(folded)
+    except ValueError:  # of HTML that was not sanitised
+        return folded
 
 
 def _measured(cleaned: str) -> str:
@@ -144,6 +170,10 @@ def _check_work(html: str) -> None:
 
 def _cleaner(base: str) -> nh3.Cleaner:
     def keep(tag: str, attribute: str, value: str) -> str | None:
+        try:
+            value = text.clean(text.drop_forbidden(value))
+        except ValueError:  # too many combining marks
+            return None
         if attribute in _URL_ATTRIBUTES:
             return _absolute(tag, value, base)
         if attribute in _NUMBERS:

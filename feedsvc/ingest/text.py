@@ -15,7 +15,7 @@ _FORBIDDEN = re.compile(
     + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17))
     + "]"
 )
-_LINE_END = re.compile("\r\n?|\x85")
+_LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 MAX_MARKS = 30
 _MARKED = re.compile(f"[^\x00-\u02ff]{{{MAX_MARKS + 1},}}")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -24,16 +24,45 @@ _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 def clean(text: str) -> str:
     """Text in NFC with LF for line ends.
 
+    :raises ValueError: as `check`.
+    """
+    check(text)
+    return unicodedata.normalize("NFC", unify_line_ends(text))
+
+
+def check(text: str) -> None:
+    """Refuse text that cannot be published or normalised.
+
     :raises ValueError: a character that XML 1.0 cannot carry, such as NUL or a lone surrogate, or more than
         30 combining marks in a row (UAX #15 §13), which takes normalisation for ever.
     """
     bad = _FORBIDDEN.search(text)
     if bad:
         raise ValueError(f"The character U+{ord(bad[0]):04X} is not allowed.")
+    check_marks(text)
+
+
+def check_marks(text: str) -> None:
+    """Refuse text with more than 30 combining marks in a row.
+
+    :raises ValueError: it has such a run.
+    """
     for marked in _MARKED.finditer(text):
         if _longest_run_of_marks(marked[0]) > MAX_MARKS:
             raise ValueError(f"More than {MAX_MARKS} combining marks in a row.")
-    return unicodedata.normalize("NFC", _LINE_END.sub("\n", text))
+
+
+def unify_line_ends(text: str) -> str:
+    """Return text with LF for every line end, those of Unicode alone (NEL, U+2028, U+2029) included."""
+    return _LINE_END.sub("\n", text)
+
+
+def leading_marks(text: str) -> int:
+    """Count the combining marks at the start of text, which would join what text is put behind."""
+    count = 0
+    while count < len(text) and unicodedata.combining(text[count]):
+        count += 1
+    return count
 
 
 def _longest_run_of_marks(text: str) -> int:
@@ -49,12 +78,31 @@ def drop_forbidden(text: str) -> str:
     return _FORBIDDEN.sub("", text.replace("\x85", "\n"))
 
 
-def line(text: str) -> str:
-    """Cleaned text as one line: white space folded, no control of writing direction.
+def lines(text: str) -> str:
+    """Return cleaned text of any number of lines, none of which starts with a combining mark.
 
-    :raises ValueError: as `clean`.
+    A mark without a base would join the tag that a line is put behind: NFC composes `>` and U+0338.
+
+    :raises ValueError: as `check`.
     """
-    return " ".join(clean(_BIDI_CONTROLS.sub("", text)).split())
+    cleaned = _without_leading_marks(clean(text).strip())
+    return "\n".join(line[leading_marks(line) :] for line in cleaned.split("\n")).rstrip()
+
+
+def _without_leading_marks(text: str) -> str:
+    """Return text that has no space at its start without the marks there, and the space among them."""
+    if not leading_marks(text):
+        return text
+    starts = (n for n, char in enumerate(text) if not (char.isspace() or unicodedata.combining(char)))
+    return text[next(starts, len(text)) :]
+
+
+def line(text: str) -> str:
+    """Cleaned text as one line: white space folded, no control of writing direction, no mark at its start.
+
+    :raises ValueError: as `check`.
+    """
+    return _without_leading_marks(" ".join(clean(_BIDI_CONTROLS.sub("", text)).split()))
 
 
 def shorten(text: str, length: int) -> str:

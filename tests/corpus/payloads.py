@@ -13,6 +13,34 @@ AWAY = "https://evil.example"
 
 _BAD = f"<img src=x onerror={RUN}>"
 
+_OVERLAYS = (
+    "\u0338",
+    "&#824;",
+    "&#x338;",
+    "&#X00338;",
+    "\u0327\u0338",
+    "&#807;&#824;",
+    "\u20d2\u0301&#x338;",
+    "&DownBreve;&#824;",
+)
+"""U+0338, which composes with `>`, as a character and as references, also behind other marks."""
+
+COMPOSING = tuple(
+    markup.replace("{}", overlay)
+    for overlay in _OVERLAYS
+    for markup in (
+        f'<img src="{AWAY}/c.png">{{}} onerror={RUN} x<b>y</b>',
+        f'<a>{{}} href="javascript:{RUN}" q<i>w</i></a>',
+        f"<p>{{}} id=builder class=notice onclick={RUN} q<i>w</i></p>",
+        f'<iframe src="https://www.youtube.com/embed/x"></iframe>{{}}z<p onclick={RUN}>x</p>',
+        f"<pre>{{}} onclick={RUN} x<b>y</b></pre>",
+        f"<table><tr><td>{{}} onclick={RUN} x<tr>{{}} onclick={RUN} y<b>z</b></table>",
+        f"<b>x</b>{{}} onclick={RUN} y<br>{{}} onclick={RUN} z<i>w</i>",
+        f'<q title="a{{}}">{{}} onclick={RUN} x</q>',
+    )
+)
+"""Markup that gains an attribute where somebody normalises it after it was sanitised."""
+
 
 def payloads() -> list[str]:
     """All of them, without doubles, in one order."""
@@ -27,6 +55,7 @@ def payloads() -> list[str]:
         _clobbering,
         _xml,
         _unicode,
+        _composing,
     )
     return list(dict.fromkeys(payload for family in families for payload in family()))
 
@@ -395,3 +424,8 @@ def _unicode() -> Iterator[str]:
     yield "\u0e33" * 5000
     yield "\n" * 1000
     yield " " * 1000
+
+
+def _composing() -> Iterator[str]:
+    """Combining marks that join the tag in front of them when the markup is normalised."""
+    yield from COMPOSING

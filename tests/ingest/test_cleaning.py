@@ -56,6 +56,12 @@ def test_text_is_normalised() -> None:
     assert text.clean("a\r\nb\rc") == "a\nb\nc"
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
+    assert text.lines(f"a{separator}b") == "a\nb"
+    assert text.line(f"a{separator}b") == "a b"
+
+
 def test_plain_text_keeps_words_apart_and_captions_out() -> None:
     body = "<p>Một</p><p>hai<b>ba</b></p><figure><img><figcaption>ảnh</figcaption></figure><ul><li>a<li>b</ul>&lt;c"
     assert html.plain(body) == "Một haiba a b <c"
