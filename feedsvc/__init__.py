@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from flask_smorest import Api
+from werkzeug.exceptions import LengthRequired
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc.cli.commands import register_commands
@@ -118,6 +119,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         return respond(Answer(body, "application/json", stamp, looked, config.max_age))
 
     app.register_blueprint(request_ids_blueprint())
+    app.before_request(_refuse_chunked)  # with a request id, so after that blueprint
     app.register_blueprint(health_blueprint(store.is_ready))
     feeds = Feeds(store.read, kept, site, clock, config.max_age)
     app.register_blueprint(feeds_blueprint(feeds))
@@ -147,3 +149,12 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     register_commands(app, Services(config, store, schemas, lambda path: feeds.answer(feeds.at(path))[0]))
     app.wsgi_app = Hot(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app
+
+
+def _refuse_chunked() -> None:
+    """Refuse a chunked body of a method that has no body here; views that read a body check its length.
+
+    :raises LengthRequired: there is one.
+    """
+    if "Transfer-Encoding" in request.headers and request.method not in ("POST", "PUT", "PATCH"):
+        raise LengthRequired("A chunked body is not read.")

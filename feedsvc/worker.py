@@ -1,7 +1,8 @@
 """gunicorn's threaded worker with deadlines: a slow client costs a connection, never a thread.
 
 A request is collected in the event loop until it looks whole or is 64 KiB long; only then a thread takes it,
-where gunicorn's own parser reads it and is the judge of it. What is not there in time is cut off.
+where gunicorn's own parser reads it and is the judge of it. What is not there in time is cut off. The event
+loop also sends 100 Continue; nothing reads a chunked body, and the connection ends after its answer.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from contextlib import suppress
 from errno import ECONNRESET, EPIPE
 from functools import partial
 from selectors import EVENT_READ
-from socket import MSG_DONTWAIT, SHUT_WR, socket
+from socket import MSG_DONTWAIT, SHUT_RDWR, SHUT_WR, socket
 from typing import Any
 
+from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from feedsvc import SUCCESSOR
@@ -34,7 +36,16 @@ LINGER_SECONDS = 2.0
 _COLLECTED = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})", re.IGNORECASE)
-_EXPECT = re.compile(rb"\nexpect:", re.IGNORECASE)
+_TRANSFER_ENCODING = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_EXPECT = re.compile(rb"\nexpect:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_HTTP_1_1 = re.compile(rb"[^\r\n]* HTTP/1\.1\r\n")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# RFC 9110 §7.2, RFC 3986 §3.2.2. An empty host is none: http URLs cannot have one (RFC 9110 §4.2.1).
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]|([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(:[0-9]*)?",
+    re.ASCII,
+)
 
 
 class Client(socket):
@@ -50,7 +61,7 @@ class Client(socket):
         self.since = 0.0
         self.waited = {ECONNRESET: 0.0, EPIPE: 0.0}  # for the client to send, and to read
         self.received = self.sent = 0
-        self.ended = False
+        self.ended = self.continued = False
 
     def collect(self) -> None:
         """Take what has come."""
@@ -64,15 +75,39 @@ class Client(socket):
             self.ended = True
 
     def missing(self) -> float:
-        """Until when a thread cannot go on; 0 where all has come, or much has, or no more will come."""
-        head, whole = _HEAD_END.search(self.held), _COLLECTED
-        if head:
-            length = _LENGTH.search(self.held, 0, head.end())
-            waits = length and not _EXPECT.search(self.held, 0, head.end())
-            whole = min(whole, head.end() + (int(length[1]) if length and waits else 0))
-        if self.ended or len(self.held) >= whole:
+        """Return the deadline for the rest of a request; 0 if a thread can take it, or no more will come."""
+        if self.ended or len(self.held) >= _COLLECTED:
             return 0
-        return self.since + (SECONDS if head else HEAD_SECONDS)
+        head = _HEAD_END.search(self.held)
+        if not head:
+            return self.since + HEAD_SECONDS
+        length = self._body_length(head.end())
+        if len(self.held) >= min(_COLLECTED, head.end() + length):
+            return 0
+        self._send_continue(head.end())
+        return self.since + SECONDS
+
+    def _body_length(self, head_end: int) -> int:
+        """Return the bytes of the body; 0 where the head alone decides the answer.
+
+        A chunked body gets 411 and an unknown expectation 417, so neither body is read.
+        """
+        length = _LENGTH.search(self.held, 0, head_end)
+        if not length or _TRANSFER_ENCODING.search(self.held, 0, head_end):
+            return 0
+        expected = _EXPECT.findall(self.held, 0, head_end)
+        if any(value.strip().lower() != b"100-continue" for value in expected):
+            return 0
+        return int(length[1])
+
+    def _send_continue(self, head_end: int) -> None:
+        """Ask for the body, once, if the client waits for that (RFC 9110 §10.1.1)."""
+        if self.continued or not _EXPECT.search(self.held, 0, head_end) or not _HTTP_1_1.match(self.held):
+            return
+        self.continued = True
+        with suppress(OSError):  # a client that does not read is cut off at the body's deadline
+            if super().send(_CONTINUE, MSG_DONTWAIT) < len(_CONTINUE):
+                self.shutdown(SHUT_RDWR)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """What was collected, or comes in time.
@@ -156,6 +191,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return super().handle(conn)
         finally:
             conn.sock.begin()
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer a request that has a valid Host, and end the connection after a chunked body.
+
+        The application refuses chunked bodies unread (411), and reading one only to keep the connection would
+        let a client hold the thread.
+        """
+        headers = dict(req.headers)  # with names in capitals; gunicorn has refused a second Host
+        host = headers.get("HOST")
+        if (host is None and req.version >= (1, 1)) or (host is not None and not _HOST.fullmatch(host)):
+            raise InvalidHeader("HOST", req=req)
+        if "TRANSFER-ENCODING" in headers:
+            req.force_close()
+        req._expected_100_continue = False  # the event loop has sent it where it is due
+        return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         with suppress(Exception):  # it was answered; an ill-formed rest of its body gets no answer of its own

@@ -25,7 +25,7 @@ class Hot:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer GET and HEAD of a known address."""
         method = environ["REQUEST_METHOD"]
-        if method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD") and "HTTP_TRANSFER_ENCODING" not in environ:
             found = self._kept.known(address(environ))
             if found:
                 answer, looked = found

@@ -24,6 +24,10 @@ def get(*headers: bytes, target: bytes = b"/healthz", version: bytes = b"HTTP/1.
     return b"\r\n".join((b"GET " + target + b" " + version, b"Host: a", *headers)) + b"\r\n\r\n"
 
 
+def host(value: bytes, version: bytes = b"HTTP/1.1") -> bytes:
+    return b"GET /healthz " + version + b"\r\nHost: " + value + b"\r\n\r\n"
+
+
 CHUNKED = b"Transfer-Encoding: chunked"
 CASES: dict[str, tuple[bytes, int]] = {
     # Where does the body end?
@@ -51,6 +55,12 @@ CASES: dict[str, tuple[bytes, int]] = {
     "a chunk's size with a sign": (post(CHUNKED) + b"+5\r\nhello\r\n" + BODY, 401),
     "a chunk without an end": (post(CHUNKED) + b"5\r\nhelloXX" + BODY, 401),
     "a length in the trailer": (post(CHUNKED) + b"0\r\nContent-Length: 9\r\n\r\n", 401),
+    "chunks that nobody sends": (post(CHUNKED), 401),
+    "chunks behind a GET": (get(CHUNKED) + b"0\r\n\r\n" + SMUGGLED, 411),
+    "chunks behind a GET of a feed": (get(CHUNKED, target=b"/feeds/news.rss") + b"0\r\n\r\n" + SMUGGLED, 411),
+    "chunks behind a DELETE": (get(CHUNKED).replace(b"GET", b"DELETE") + BODY, 411),
+    "chunks to the hub": (post(CHUNKED).replace(b"/api/v1/articles", b"/hub") + BODY, 411),
+    "chunks to no address": (post(CHUNKED).replace(b"/api/v1", b"") + BODY, 404),
     # Where does a line end?
     "bare LF": (get().replace(b"\r\n", b"\n") + SMUGGLED, 400),
     "bare LF after a header": (get(b"A: b\nContent-Length: 5") + SMUGGLED, 400),
@@ -75,6 +85,22 @@ CASES: dict[str, tuple[bytes, int]] = {
     "a bad escape": (get(target=b"/%zz%"), 404),
     "a bad authority": (get(target=b"http://[::1/healthz"), 400),
     "two hosts": (get(b"Host: b"), 400),
+    "two hosts that are equal": (get(b"Host: a"), 400),
+    "no host": (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+    "no host for an absolute form": (b"GET http://a/healthz HTTP/1.1\r\nA: b\r\n\r\n", 400),
+    "an empty host": (host(b""), 400),
+    "a host with a space": (host(b"a b"), 400),
+    "a host with a path": (host(b"a/b"), 400),
+    "a host with a user": (host(b"user@a"), 400),
+    "a list of hosts": (host(b"a, b"), 400),
+    "a host with a bad escape": (host(b"a%zz"), 400),
+    "a host with a port that is none": (host(b"a:b"), 400),
+    "a host with two ports": (host(b"a:1:2"), 400),
+    "a port alone": (host(b":80"), 400),
+    "half an IPv6 address": (host(b"[::1"), 400),
+    "an IPv6 address without brackets": (host(b"::1"), 400),
+    "a host beyond ASCII": (host("hà-nội.example".encode()), 400),
+    "a bad host in HTTP/1.0": (host(b"a b", b"HTTP/1.0"), 400),
     "a bad name": (get(b"A b: c"), 400),
     "no name": (get(b": c"), 400),
     "no colon": (get(b"nothing"), 400),
@@ -89,6 +115,11 @@ CASES: dict[str, tuple[bytes, int]] = {
     "empty lines before it": (b"\r\n" * 1000 + get(), 400),
     # What is fine.
     "absolute form": (get(target=b"http://other.example/healthz"), 200),
+    "a host with a port": (host(b"feeds.example:8000"), 200),
+    "a host with an empty port": (host(b"feeds.example:"), 200),
+    "an IPv6 address": (host(b"[::1]:8000"), 200),
+    "an escaped host": (host(b"h%C3%A0_n.example"), 200),
+    "no host in HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
     "many headers, not too many": (get(*(b"A%d: b" % number for number in range(60))), 200),
     "HTTP/1.0": (get(version=b"HTTP/1.0"), 200),
 }  # fmt: skip
@@ -125,3 +156,59 @@ def test_one_answer(running: Service, name: str) -> None:
 
 def test_two_requests_are_two_answers(running: Service) -> None:
     assert answers(running, SMUGGLED + SMUGGLED) == [200, 200]
+
+
+def read_statuses(connection: socket.socket) -> list[int]:
+    """Read until the service ends the connection, and return the statuses of its answers."""
+    received = b""
+    while chunk := connection.recv(65536):
+        received += chunk
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) [A-Z]", received)]
+
+
+HUB = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+EXPECT = b"Expect: 100-Continue \r\n"
+
+
+def test_expect_gets_one_100_and_then_the_answer(running: Service) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+        connection.sendall(HUB + EXPECT + b"Content-Length: 10\r\nConnection: close\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hub.mode=x")
+        assert read_statuses(connection) == [400]
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        (HUB + EXPECT).replace(b"/1.1", b"/1.0") + b"Content-Length: 10\r\n\r\nhub.mode=x",
+        HUB + EXPECT + b"Content-Length: 10\r\nConnection: close\r\n\r\nhub.mode=x",
+    ],
+    ids=["HTTP/1.0", "a body that is there"],
+)
+def test_expect_gets_no_100_where_nobody_waits_for_it(running: Service, expect: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+        connection.sendall(expect)
+        assert read_statuses(connection) == [400]
+
+
+@pytest.mark.parametrize("expect", [b"", EXPECT], ids=["", "expect"])
+def test_chunked_body_is_411_from_the_head_and_ends_the_connection(running: Service, expect: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+        connection.settimeout(4)  # less than the deadline of a body, and than what a drain of it takes
+        connection.sendall(HUB + expect + CHUNKED + b"\r\n\r\n")
+        assert read_statuses(connection) == [411]
+
+
+def test_expect_on_a_kept_connection_gets_100_each_time(running: Service) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+        for _ in range(2):
+            connection.sendall(HUB + EXPECT + b"Content-Length: 10\r\n\r\n")
+            assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"hub.mode=x")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                answer += connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            if answer.endswith(b"\r\n\r\n"):
+                assert connection.recv(65536)

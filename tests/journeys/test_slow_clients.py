@@ -86,6 +86,36 @@ def test_slow_clients_keep_nobody_waiting(
     assert within >= 0.95
 
 
+FORM = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+STALLED = {
+    "no body": FORM + b"Content-Length: 100\r\n\r\n",
+    "a body after 100 Continue": FORM + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+    "a chunked body": FORM + b"Transfer-Encoding: chunked\r\n\r\n",
+    "a chunked body after 100 Continue": FORM + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+    "a chunked body of a GET": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+    "a head that ends with LF": HEAD + b"\n",
+    "a head whose last lines end with LF": HEAD[:-2] + b"\n\n",
+}
+
+
+@pytest.mark.parametrize("name", STALLED)
+def test_200_clients_that_stop_sending_hold_no_thread(
+    service: Service, slow: Slow, name: str, figure: Figure
+) -> None:
+    seconds = []
+    for _ in range(5):
+        clients = [slow(STALLED[name]) for _ in range(200)]
+        for _ in range(20):
+            started = time.monotonic()
+            assert requests.get(f"{service.url}/healthz", timeout=20).ok
+            seconds.append(time.monotonic() - started)
+        for client in clients:
+            client.close()
+    within = sum(one <= 1 for one in seconds) / len(seconds)
+    figure(f"probes within 1 s beside 200 clients that do not send {name}", f"{within:.1%} of 100", "99 %")
+    assert within >= 0.99
+
+
 @pytest.mark.bar
 def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow, figure: Figure) -> None:
     authorization = b"Authorization: Bearer fsv_x\r\n"
