@@ -12,13 +12,15 @@ from feedsvc.model import Category, Feed, Site
 from feedsvc.query import KINDS
 from feedsvc.render import words
 from feedsvc.render.documents import Element, add
+from feedsvc.render.phrases import of_pages, phrase
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "text/x-opml"
+_LONGEST_NAME = 200
 
 
 def render(site: Site, categories: Sequence[Category], modified: datetime) -> bytes:
-    """The sections, and in each the categories as they stand within each other."""
+    """Return the list of all feeds: a folder for each kind, and its feeds flat in it."""
     root: Element = etree.Element("opml", version="2.0")
     head, body = add(root, "head"), add(root, "body")
     add(head, "title", site.title)
@@ -28,29 +30,37 @@ def render(site: Site, categories: Sequence[Category], modified: datetime) -> by
         add(head, "ownerEmail", site.contact)
     add(head, "docs", "https://opml.org/spec2.opml")
     for kind in KINDS:
-        _outline(body, site, kind, None, categories)
+        _add_folder(body, site, kind, categories)
     written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return written
 
 
-def _outline(
-    above: Element, site: Site, kind: str, category: Category | None, categories: Sequence[Category]
-) -> None:
-    """A section or a category, and in it the categories within."""
-    feed = Feed.of(site, kind, "rss", category)
+def _add_folder(body: Element, site: Site, kind: str, categories: Sequence[Category]) -> None:
+    """Append the folder of a kind: its section's feed and one feed for each category.
+
+    Importers take an outline for a folder or for a feed, never for both, so feeds are not nested in feeds.
+    """
+    name = of_pages(site.language)[kind]
+    folder = add(body, "outline", title=name)
+    folder.set("text", name)
+    _add_feed(folder, Feed.of(site, kind, "rss"), phrase(site.language, kind))
+    for category in categories:
+        _add_feed(folder, Feed.of(site, kind, "rss", category), f"{name} – {category.title}")
+
+
+def _add_feed(folder: Element, feed: Feed, name: str) -> None:
+    """Append a feed. Importers show `text`, so it names the kind too; some fail on over 200 characters."""
+    if len(name) > _LONGEST_NAME:
+        name = name[: _LONGEST_NAME - 1].rstrip() + "…"
     outline = add(
-        above,
+        folder,
         "outline",
-        title=words.feed_title(feed),
+        title=name,
         type="rss",
         version="RSS2",
         xmlUrl=feed.self_url,
         htmlUrl=uri(feed.home_url),
-        language=(category and category.language) or site.language,
+        language=(feed.category and feed.category.language) or feed.site.language,
         description=words.feed_description(feed),
     )
-    # `add` takes a `text` for what stands in the element.
-    outline.set("text", category.title if category else words.feed_name(feed))
-    for within in categories:
-        if within.parent == (category.slug if category else None):
-            _outline(outline, site, kind, within, categories)
+    outline.set("text", name)  # `add` has a parameter of that name

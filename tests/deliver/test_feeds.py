@@ -494,20 +494,38 @@ def test_ways_in(client: FlaskClient) -> None:
     assert icon.headers["Content-Type"] == "image/vnd.microsoft.icon"
 
 
-def test_opml(filed: Editor, client: FlaskClient) -> None:
+def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(filed: Editor, client: FlaskClient) -> None:
     root: Any = etree.fromstring(client.get("/feeds.opml").data)
-    tree = {}
-    for section in root.find("body"):
-        for outline in section.iter("outline"):
-            above = [up.get("xmlUrl").rpartition("/")[2] for up in outline.iterancestors("outline")]
-            tree[outline.get("xmlUrl").removeprefix(PUBLIC)] = above
-            assert outline.get("type") == "rss"
-            assert client.get(outline.get("xmlUrl").removeprefix(PUBLIC)).status_code == 200
-            assert outline.get("title")
-    assert tree["/feeds/news.rss"] == []
-    assert tree["/feeds/events/d.rss"] == ["events.rss"]
-    assert tree["/feeds/news/c.rss"] == ["d.rss", "news.rss"]
-    assert len(tree) == 2 * 7
+    folders = root.findall("body/outline")
+    assert [folder.get("text") for folder in folders] == ["Tin tức", "Sự kiện"]
+    for kind, folder in zip(("news", "events"), folders, strict=True):
+        assert folder.get("xmlUrl") is None
+        assert folder.get("type") is None
+        paths = [feed.get("xmlUrl").removeprefix(PUBLIC) for feed in folder]
+        assert paths[0] == f"/feeds/{kind}.rss"
+        slugs = ("a", "b", "c", "d", "giao-thong", "van-hoa")  # the last two are empty
+        assert sorted(paths[1:]) == [f"/feeds/{kind}/{slug}.rss" for slug in slugs]
+        for feed in folder:
+            assert len(feed) == 0
+            assert feed.get("type") == "rss"
+            assert feed.get("htmlUrl")
+            assert client.get(feed.get("xmlUrl").removeprefix(PUBLIC)).status_code == 200
+
+
+def test_opml_names_tell_the_kind_and_the_category(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/categories/tiep-dan", {"title": "Tiếp dân"})
+    editor.put("/categories/dai", {"title": "Rất dài " * 25})
+    root: Any = etree.fromstring(client.get("/feeds.opml").data)
+    feeds = {
+        feed.get("xmlUrl").removeprefix(PUBLIC): feed for feed in root.iter("outline") if feed.get("xmlUrl")
+    }
+    assert feeds["/feeds/news/tiep-dan.rss"].get("text") == "Tin tức – Tiếp dân"
+    assert feeds["/feeds/events/tiep-dan.rss"].get("text") == "Sự kiện – Tiếp dân"
+    assert feeds["/feeds/news.rss"].get("text") == "Tin tức mới nhất"
+    for feed in feeds.values():
+        assert feed.get("title") == feed.get("text")
+        assert len(feed.get("text")) <= 200
+    assert feeds["/feeds/news/dai.rss"].get("text").endswith("…")
 
 
 def test_pages_of_feeds(filed: Editor, client: FlaskClient) -> None:
