@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
+from feedsvc.render.body import feed_body
 from feedsvc.render.documents import Element, add, add_entry, add_links, add_modules, as_html, link, new_feed
 from feedsvc.render.uris import atom_id, uri
 
@@ -21,7 +22,7 @@ def render(feed: Feed) -> bytes:
     if site.icon:
         generator.icon(uri(site.icon))
     for entry in feed.entries:
-        item = add_entry(generator, entry, feed, _extend_entry)
+        item = add_entry(generator, entry, feed, feed_body(entry, feed), _extend_entry)
         item.title(words.entry_title(entry, site.language))
         for author in entry.authors:
             item.author(_person(author.name, author.url, author.email))
@@ -63,8 +64,11 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
 
 
 def _say_what_is_text(element: Element) -> None:
-    """Text that reads like HTML is sent as HTML that spells it, for readers that ask no type."""
+    """Mark text that reads like HTML as HTML that spells it, for readers that ignore the type.
+
+    Titles stay `type="text"`, the default: more readers show those right.
+    """
     for child in element:
-        if child.tag in ("title", "subtitle", "summary", "rights") and as_html(child.text) != child.text:
+        if child.tag in ("subtitle", "summary", "rights") and as_html(child.text) != child.text:
             child.text = as_html(child.text)
             child.set("type", "html")

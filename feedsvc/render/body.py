@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import escape, unescape
+from urllib.parse import unquote
 
-from feedsvc.model import Entry, Image, Site
+from feedsvc.model import Enclosure, Entry, Feed, Image, Site
 from feedsvc.render import words
-from feedsvc.render.phrases import phrase
+from feedsvc.render.phrases import of_pages, phrase, size
 
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
@@ -25,6 +27,23 @@ def body(entry: Entry, site: Site) -> str:
     parts.append(_figure(image, site.language) if image else "")
     parts += [content(entry), credit(entry, site.language)]
     return "\n".join(part for part in parts if part)
+
+
+def feed_body(entry: Entry, feed: Feed) -> str:
+    """Return the body of an entry in a feed, which is empty in a feed of summaries."""
+    return "" if feed.query.content == "summary" else without_frames(body(entry, feed.site))
+
+
+def attachment_list(files: Iterable[Enclosure], language: str) -> str:
+    """Return attachments as an HTML list of links with titles and sizes, or nothing where there are none."""
+    items = "".join(f"<li>{_attachment_link(file, language)}</li>\n" for file in files)
+    return f"<p>{of_pages(language)['attachments']}:</p>\n<ul>\n{items}</ul>" if items else ""
+
+
+def _attachment_link(file: Enclosure, language: str) -> str:
+    name = file.title or unquote(file.url.rstrip("/").rpartition("/")[2]) or file.url
+    length = f" ({size(file.length, language)})" if file.length else ""
+    return f'<a href="{escape(file.url)}">{escape(name, quote=False)}</a>{length}'
 
 
 def content(entry: Entry) -> str:

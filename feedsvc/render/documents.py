@@ -20,7 +20,6 @@ from lxml import etree
 from feedsvc.model import Entry, EventDetails, Feed, Image
 from feedsvc.occurrences import settled
 from feedsvc.render import words
-from feedsvc.render.body import body, without_frames
 from feedsvc.render.uris import is_url, uri
 
 Element = Any
@@ -34,6 +33,7 @@ NAMESPACES = {
     "ev": "http://purl.org/rss/1.0/modules/event/",
     "fh": "http://purl.org/syndication/history/1.0",
     "georss": "http://www.georss.org/georss",
+    "itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
     "media": "http://search.yahoo.com/mrss/",
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
@@ -54,13 +54,18 @@ class _Own(BaseExtension):  # type: ignore[misc]
     extend_rss = extend_atom
 
 
-def new_feed(feed: Feed, extend: Callable[[Element, Feed], None]) -> FeedGenerator:
-    """A feed without its entries, as far as both formats agree; `extend` adds elements to it."""
+def new_feed(
+    feed: Feed, extend: Callable[[Element, Feed], None], *, has_durations: bool = False
+) -> FeedGenerator:
+    """A feed without its entries, as far as both formats agree; `extend` adds elements to it.
+
+    :param has_durations: declare the namespace of iTunes, whose elements mean further warnings to validators.
+    """
     generator = FeedGenerator()
     generator.register_extension("own", _Own, _Own)
     generator.own.extend = lambda element: extend(element, feed)
     # feedgen declares the first where it is needed; validators do not know the second.
-    unused = {"atom", *(() if feed.tombstones else ("at",))}
+    unused = {"atom", *(() if feed.tombstones else ("at",)), *(() if has_durations else ("itunes",))}
     generator.own.namespaces = {name: uri for name, uri in NAMESPACES.items() if name not in unused}
     generator.id(feed.self_url)
     generator.title(words.feed_title(feed))
@@ -73,9 +78,13 @@ def new_feed(feed: Feed, extend: Callable[[Element, Feed], None]) -> FeedGenerat
 
 
 def add_entry(
-    generator: FeedGenerator, entry: Entry, feed: Feed, extend: Callable[[Element, Entry, Feed], None]
+    generator: FeedGenerator,
+    entry: Entry,
+    feed: Feed,
+    content: str,
+    extend: Callable[[Element, Entry, Feed], None],
 ) -> FeedEntry:
-    """Append an entry to its feed, as far as both formats agree; `extend` adds elements to it."""
+    """Append an entry and its body to its feed, as far as both formats agree; `extend` adds elements."""
     site = feed.site
     item = generator.add_entry(order="append")
     item.own.extend = lambda element: extend(element, entry, feed)
@@ -84,8 +93,7 @@ def add_entry(
     item.updated(entry.updated.astimezone(site.timezone))
     item.published(entry.dated(feed.query).astimezone(site.timezone))
     # Before the content: feedgen's summary is the RSS description, which the content would become.
-    content = without_frames(body(entry, site)) if feed.query.content != "summary" else ""
-    summary = words.summary(entry, site)
+    summary = words.feed_summary(entry, feed)
     if summary or not content:  # an entry of Atom should have one of them
         item.summary(summary or entry.title)
     if content:
@@ -149,7 +157,8 @@ def _add_image(parent: Element, image: Image) -> None:
     size: dict[str, Any] = {"width": image.width or None, "height": image.height or None}
     media = add(parent, "media:content", url=url, medium="image", type=image.type, fileSize=length, **size)
     if image.caption:
-        add(media, "media:description", as_html(image.caption), type="html")
+        html = as_html(image.caption)
+        add(media, "media:description", html, type="plain" if html == image.caption else "html")
     if image.credit:
         add(media, "media:credit", image.credit, role="photographer")
     add(media, "media:thumbnail", url=url, **size)

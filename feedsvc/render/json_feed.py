@@ -9,7 +9,7 @@ from typing import Any
 
 from feedsvc.model import Enclosure, Entry, EventDetails, Feed, Person
 from feedsvc.render import words
-from feedsvc.render.body import body, without_frames
+from feedsvc.render.body import feed_body
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/feed+json"
@@ -63,8 +63,8 @@ def present(members: Json) -> Json:
 
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
     site = feed.site
-    title, summary = words.entry_title(entry, site.language), words.summary(entry, site)
-    content = without_frames(body(entry, site)) if feed.query.content != "summary" else ""
+    title, summary = words.entry_title(entry, site.language), words.feed_summary(entry, feed)
+    content = feed_body(entry, feed)
     return {
         "id": entry.guid,
         "url": uri(entry.url or site.permalink(entry.id)),
@@ -88,6 +88,7 @@ def _item(entry: Entry, feed: Feed, about: str) -> Json:
             "rights": entry.rights or site.rights,
             "status": entry.status,
             "notice": entry.notice,
+            "attachments": _exact_durations(entry),
         },
         "_event": entry.event and {"about": about, **_event(entry.event)},
     }
@@ -99,8 +100,17 @@ def _attachment(file: Enclosure) -> Json:
         "mime_type": file.type,
         "title": file.title,
         "size_in_bytes": file.length,
-        "duration_in_seconds": file.duration,
+        "duration_in_seconds": None if file.duration is None else round(file.duration),
     }
+
+
+def _exact_durations(entry: Entry) -> list[Json]:
+    """Return the durations with a fraction: readers that expect integers refuse a feed that has others."""
+    return [
+        {"url": uri(file.url), "duration_in_seconds": file.duration}
+        for file in entry.attachments
+        if file.duration is not None and file.duration != int(file.duration)
+    ]
 
 
 def _event(event: EventDetails) -> Json:

@@ -8,12 +8,16 @@ from html import escape
 
 from feedsvc.model import Entry, Feed
 from feedsvc.render import words
+from feedsvc.render.body import attachment_list, feed_body
 from feedsvc.render.documents import Element, add, add_entry, add_links, add_modules, as_html, new_feed
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/rss+xml"
 MINUTES = 15
 """How often a reader may well look; it costs next to nothing to find nothing new."""
+
+_PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
+"""Extensions of media that validators let a podcast have."""
 
 _TEXT = re.compile(
     rb"<(title|description|copyright|dc:rights|source|dc:source|category|media:description)\b[^<]*"
@@ -25,7 +29,7 @@ _one_at_a_time = threading.Lock()
 def render(feed: Feed) -> bytes:
     """A feed as RSS 2.0."""
     site, title = feed.site, as_html(words.feed_title(feed))
-    generator = new_feed(feed, _extend_channel)
+    generator = new_feed(feed, _extend_channel, has_durations=_has_durations(feed))
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
     generator.link(href=uri(feed.home_url), rel="alternate")  # the last one is the channel's link
     generator.title(title)
@@ -36,9 +40,9 @@ def render(feed: Feed) -> bytes:
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
     for entry in feed.entries:
-        item = add_entry(generator, entry, feed, _extend_item)
+        item = add_entry(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(as_html(words.entry_title(entry, site.language)))
-        item.description(escape(words.summary(entry, site), quote=False), isSummary=True)
+        item.description(escape(words.feed_summary(entry, feed), quote=False), isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]
             item.enclosure(uri(first.url), str(first.length or 0), first.type)
@@ -50,11 +54,46 @@ def render(feed: Feed) -> bytes:
     return _TEXT.sub(_by_number, written)
 
 
+def _content(entry: Entry, feed: Feed) -> str:
+    """Return the body, with links to the attachments after the first: an item has one enclosure.
+
+    A feed of summaries has no body, and so no such links.
+    """
+    if feed.query.content == "summary":
+        return ""
+    parts = (feed_body(entry, feed), attachment_list(entry.attachments[1:], feed.site.language))
+    return "\n".join(part for part in parts if part)
+
+
+def _duration(entry: Entry) -> int | None:
+    """Return how many seconds an item's enclosure plays, if it is of a sort that podcasts may have."""
+    file = entry.attachments[0] if entry.attachments else None
+    if file is None or file.duration is None or not file.url.endswith(_PODCAST_FILES):
+        return None
+    return round(file.duration)
+
+
+def _has_durations(feed: Feed) -> bool:
+    """Return whether items say how long they play. Then the channel must name an owner's e-mail address."""
+    return bool(feed.site.contact) and any(_duration(entry) is not None for entry in feed.entries)
+
+
+def _add_podcast(channel: Element, feed: Feed) -> None:
+    """Say what a channel needs for its items to have durations (W3C feed validator, MissingItunesElement)."""
+    add(channel, "itunes:category").set("text", "Government")
+    add(channel, "itunes:explicit", "false")
+    owner = add(channel, "itunes:owner")
+    add(owner, "itunes:name", feed.site.title)
+    add(owner, "itunes:email", feed.site.contact)
+
+
 def _extend_channel(rss: Element, feed: Feed) -> None:
     channel = rss[0]
     add(channel, "sy:updatePeriod", "hourly")
     add(channel, "sy:updateFrequency", str(60 // MINUTES))
     add_links(channel, feed, MEDIA_TYPE, "atom:link")
+    if _has_durations(feed):
+        _add_podcast(channel, feed)
 
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
@@ -67,6 +106,9 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     if entry.rights:
         add(item, "dc:rights", entry.rights)
     add_modules(item, entry)
+    duration = _duration(entry)
+    if duration is not None and feed.site.contact:
+        add(item, "itunes:duration", str(duration))
 
 
 def _by_number(text: re.Match[bytes]) -> bytes:

@@ -80,7 +80,19 @@ def occasion(entry: Entry, site: Site) -> str:
 def summary(entry: Entry, site: Site) -> str:
     """The plain summary of an entry, an event's date and place first."""
     said = notice(entry, site.language) if entry.status == "withdrawn" else entry.summary
-    return ". ".join(part for part in (lead(entry, site), said) if part)
+    return _sentences(lead(entry, site), said)
+
+
+def feed_summary(entry: Entry, feed: Feed) -> str:
+    """Return the plain summary of an entry in a feed.
+
+    A feed of summaries has no body, where a correction or the reason of a cancellation stands first; so the
+    summary begins with it there.
+    """
+    text = summary(entry, feed.site)
+    if feed.query.content != "summary" or entry.status == "withdrawn":
+        return text
+    return _sentences(notice(entry, feed.site.language), text)
 
 
 def when(event: EventDetails, site: Site) -> str:
@@ -153,6 +165,13 @@ def _how_often(event: EventDetails, recurrence: Recurrence, language: str) -> st
     if is_open(event):
         return words
     return phrase(language, "until", words, _date(last(event).start, "date", language))
+
+
+def _sentences(*parts: str) -> str:
+    """Join the parts that are not empty, each as a sentence of its own."""
+    whole = [part for part in parts if part]
+    ended = [part if part.endswith((".", "!", "?", "…")) else f"{part}." for part in whole[:-1]]
+    return " ".join((*ended, *whole[-1:]))
 
 
 def _listed(titles: list[str], language: str, *, every: bool = False) -> str:

@@ -14,15 +14,14 @@ class Program(ABC):
     """A program with one subscription.
 
     `agent` is in its User-Agent; it sends validators from its fetch number `fetches` on;
-    `unescapes_titles` is whether it takes titles for HTML once more than they are, `asks_types` whether
-    it takes them for HTML where Atom says so; others take them for plain text.
+    `unescapes_titles` is whether it takes titles for HTML once more than they are; others take them for
+    plain text.
     """
 
     command = ""
     agent = ""
     fetches = 2
     unescapes_titles = False
-    asks_types = False
 
     def __init__(self, home: Path, url: str) -> None:
         home.mkdir()
@@ -53,7 +52,7 @@ class Program(ABC):
 class Newsboat(Program):
     """A reader in a terminal; it sends validators from its third fetch."""
 
-    command, agent, fetches, asks_types = "newsboat", "newsboat", 3, True
+    command, agent, fetches = "newsboat", "newsboat", 3
 
     def subscribe(self) -> None:
         (self.home / "urls").write_text(self.url)

@@ -38,7 +38,7 @@ def parsed(entry: Any, format: str) -> Seen:
     date = PARSE_DATE[format]
     return Seen(
         entry.id,
-        as_html(entry.title),
+        as_html(entry.title) if format == "rss" else entry.title,
         place(entry.link),
         date(entry.published).astimezone(UTC),
         date(entry.updated).astimezone(UTC) if format == "atom" else None,
@@ -63,12 +63,11 @@ def test_feedparser(editor: Editor, oracle: Oracle, format: str) -> None:
     assert met == every, "each entry is in some feed"
 
 
-@pytest.mark.parametrize("format", PARSE_DATE)
-def test_titles_are_escaped_once_more_only_where_they_would_read_as_html(
-    editor: Editor, oracle: Oracle, format: str
+def test_titles_of_rss_are_escaped_once_more_only_where_they_would_read_as_html(
+    editor: Editor, oracle: Oracle
 ) -> None:
     for kind, category in oracle.feeds():
-        found = feedparser.parse(editor.client.get(feed_path(kind, category, format)).data)
+        found = feedparser.parse(editor.client.get(feed_path(kind, category, "rss")).data)
         for entry, seen in zip(found.entries, oracle.feed(kind, category), strict=True):
             assert (entry.title == seen.title) is (as_html(seen.title) == seen.title), seen.title
 
@@ -84,7 +83,7 @@ def test_reader(editor: Editor, oracle: Oracle, format: str, tmp_path: Path) -> 
         for kind, category in oracle.feeds():
             name = f"{kind}-{category}.{format}"
             assert not keeper.get_feed(name).last_exception
-            found = {entry.id: kept(entry) for entry in keeper.get_entries(feed=name)}
+            found = {entry.id: kept(entry, format) for entry in keeper.get_entries(feed=name)}
             assert found == {
                 entry.id: replace(
                     entry,
@@ -96,14 +95,14 @@ def test_reader(editor: Editor, oracle: Oracle, format: str, tmp_path: Path) -> 
             }
 
 
-def kept(entry: Entry) -> Seen:
+def kept(entry: Entry, format: str) -> Seen:
     """An entry as reader keeps it: to the second, and of several authors the last."""
     assert entry.title
     assert entry.link
     assert entry.published
     return Seen(
         entry.id,
-        as_html(entry.title),
+        as_html(entry.title) if format == "rss" else entry.title,
         place(entry.link),
         entry.published,
         None,
@@ -124,5 +123,6 @@ def test_reader_shows_an_edit_in_its_place(editor: Editor, format: str, tmp_path
             updated = keeper.update_feed(path.name)
             assert updated
             counts.append((updated.new, updated.modified))
-            assert [as_html(entry.title or "") for entry in keeper.get_entries()].count(title) == 1
+            titles = [entry.title or "" for entry in keeper.get_entries()]
+            assert [as_html(shown) if format == "rss" else shown for shown in titles].count(title) == 1
         assert counts == [(50, 0), (0, 1), (0, 1)]

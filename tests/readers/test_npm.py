@@ -59,7 +59,7 @@ def seen(item: dict[str, Any], format: str) -> Seen:
     published = parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
     return Seen(
         item["id"],
-        item["title"] if format == "json" else as_html(item["title"]),
+        as_html(item["title"]) if format == "rss" else item["title"],
         place(item["link"]),
         published.astimezone(UTC),
         None,

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from feedsvc.model import Entry, Tombstone
+import pytest
+
+from feedsvc.model import Enclosure, Entry, Tombstone
 from feedsvc.query import FeedQuery
 from feedsvc.render import render
 from tests.render.feeds import BARE, CONCERT, FAIR, FULL, VAN_HOA, feed
@@ -58,7 +60,7 @@ def test_an_item_with_everything() -> None:
                 "mime_type": "audio/mpeg",
                 "title": "Nghe",
                 "size_in_bytes": 5,
-                "duration_in_seconds": 61.5,
+                "duration_in_seconds": 62,
             },
             {"url": "https://media.example/b.pdf", "mime_type": "application/pdf"},
         ],
@@ -80,7 +82,23 @@ def test_an_item_with_everything() -> None:
         },
         "rights": "© Báo Thủ đô",
         "status": "published",
+        "attachments": [{"url": "https://media.example/a.mp3", "duration_in_seconds": 61.5}],
     }
+
+
+@pytest.mark.parametrize(
+    ("duration", "shown", "is_exact"),
+    [(61.5, "62", False), (728.0, "728", True), (0.0, "0", True), (59.999, "60", False), (0.25, "0", False)],
+)
+def test_durations_are_integers_and_the_exact_value_is_an_extension(
+    duration: float, shown: str, is_exact: bool
+) -> None:
+    file = Enclosure("https://media.example/a.mp3", "audio/mpeg", duration=duration)
+    document = render(feed("news", "json", replace(BARE, attachments=(file,)))).decode()
+    (item,) = json.loads(document, parse_int=str)["items"]
+    assert item["attachments"][0]["duration_in_seconds"] == shown
+    exact = [] if is_exact else [{"url": file.url, "duration_in_seconds": duration}]
+    assert json.loads(document)["items"][0]["_entry"].get("attachments", []) == exact
 
 
 def test_an_item_with_nothing() -> None:

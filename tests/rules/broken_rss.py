@@ -107,6 +107,11 @@ FEED = [
     ("2026-01-01T00:00+07:00", "2026-02-30", "is no date of W3CDTF"),
     ("<dc:language>en<", "<dc:language>english<", "is no language"),
     ('<media:player url="https://tin.example/xem"/>', "", "has neither url nor player"),
+    # podcasts
+    ("<itunes:explicit>false</itunes:explicit>", "", "lacks what a podcast needs"),
+    ("<itunes:email>toasoan@tin.example</itunes:email>", "", "lacks an element"),
+    ("<itunes:duration>62<", "<itunes:duration>61.5<", "has a duration that is none"),
+    ('url="https://tin.example/a.mp3"', 'url="https://tin.example/a.ogg"', "is no file that a podcast may have"),
     # XML
     ("<rss ", "<RSS ", "is not well-formed"),
 ]  # fmt: skip

@@ -21,6 +21,7 @@ PREFIXES = {
     "http://purl.org/rss/1.0/modules/syndication/": "sy",
     "http://purl.org/rss/1.0/modules/event/": "ev",
     "http://www.georss.org/georss": "georss",
+    "http://www.itunes.com/dtds/podcast-1.0.dtd": "itunes",
     "http://search.yahoo.com/mrss/": "media",
     "http://purl.org/syndication/history/1.0": "fh",
     "http://purl.org/atompub/tombstones/1.0": "at",

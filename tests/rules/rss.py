@@ -28,18 +28,20 @@ from tests.rules.xml_document import parse
 
 _CHANNEL, _ITEM = "RSS 2.0 §requiredChannelElements", "RSS 2.0 §hrelementsOfLtitemgt"
 _PROFILE = "RSS Profile"
+_PODCASTS = "Apple Podcasts RSS"
 GRAMMAR: Grammar = {
     **EXTENSIONS,
     "rss": Rule("RSS 2.0 §whatIsRss", "channel!", "version!"),
     "channel": Rule(
         _CHANNEL,
         "title! link! description! language? copyright? managingEditor? webMaster? pubDate? lastBuildDate? category* "
-        "generator? docs? cloud? ttl? image? skipHours? skipDays? item* atom:link* " + FEED_EXTENSIONS,
+        "generator? docs? cloud? ttl? image? skipHours? skipDays? item* atom:link* itunes:category? itunes:explicit? itunes:owner? "
+        + FEED_EXTENSIONS,
     ),
     "item": Rule(
         _ITEM,
         "title? link? description? author? category* comments? enclosure? guid! pubDate? source? content:encoded? "
-        "atom:link* " + ENTRY_EXTENSIONS,
+        "atom:link* itunes:duration? " + ENTRY_EXTENSIONS,
     ),
     "image": Rule(
         "RSS 2.0 §ltimagegtSubelementOfLtchannelgt", "url! title! link! width? height? description?"
@@ -57,6 +59,9 @@ GRAMMAR: Grammar = {
     "guid": Rule("RSS 2.0 §ltguidgtSubelementOfLtitemgt", attributes="isPermaLink?"),
     "source": Rule("RSS 2.0 §ltsourcegtSubelementOfLtitemgt", attributes="url!"),
     "atom:link": Rule("RFC 4287 §4.2.7", "", "href! rel? type? hreflang? title? length?", "any"),
+    "itunes:category": Rule(_PODCASTS, "", "text!", "none"),
+    "itunes:owner": Rule(_PODCASTS, "itunes:name? itunes:email!"),
+    **{f"itunes:{key}": Rule(_PODCASTS) for key in ("duration", "email", "explicit", "name")},
     "content:encoded": Rule(f"{_PROFILE} §namespace-elements-content-encoded"),
     **{
         key: Rule("RSS 2.0 §optionalChannelElements")
@@ -120,7 +125,26 @@ def _check_channel(report: Report, channel: Element) -> None:
                 image, VALIDATOR + " ImageUrlFormat", "is no GIF, JPEG or PNG", image.findtext("url") or ""
             )
     check_feed_links(report, channel)
+    _check_podcast(report, channel)
     _check_said_twice(report, channel)
+
+
+def _check_podcast(report: Report, channel: Element) -> None:
+    """Check what validators want of a channel in which any item has an element of iTunes."""
+    episodes = [item for item in children(channel, "item") if children(item, "itunes:duration")]
+    if not episodes:
+        return
+    for missing in ("itunes:category", "itunes:explicit", "itunes:owner"):
+        if not children(channel, missing):
+            report.add(channel, VALIDATOR + " MissingItunesElement", "lacks what a podcast needs", missing)
+    for item in episodes:
+        if not re.fullmatch(r"\d+(:[0-5]\d(:[0-5]\d)?)?", item.findtext("{*}duration") or ""):
+            report.add(item, VALIDATOR + " InvalidDuration", "has a duration that is none")
+        for enclosure in children(item, "enclosure"):
+            if not re.search(r"\.(?:m4a|mp3|mov|mp4|m4v|pdf|epub)$", enclosure.get("url", "")):
+                report.add(
+                    enclosure, VALIDATOR + " UnsupportedItunesFormat", "is no file that a podcast may have"
+                )
 
 
 def _check_item(report: Report, item: Element) -> None:
