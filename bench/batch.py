@@ -16,7 +16,7 @@ from config import Config
 from feedsvc import create_app
 from feedsvc.cli.services import Services, services_of
 from feedsvc.model import SCOPES, Category, Entry, utcnow
-from feedsvc.store.rows import entry_row
+from feedsvc.store.rows import stored_row
 from feedsvc.store.tables import changes, entries, placements
 from tests.service import Service
 
@@ -60,10 +60,8 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     with other.write("bench") as writer:
         writer.put_category(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))
-    rows = [
-        {"pk": n, **entry_row(entry), "shown": True, "appeared": True, "due": None, "seq": n}
-        for n, entry in made
-    ]
+    shown = {"shown": True, "appeared": True, "due": None}
+    rows = [{"pk": n, "seq": n, **shown, **stored_row(entry)} for n, entry in made]
     shared = ("kind", "shown", "published", "guid", "ends")
     with other._database.write() as connection:
         connection.execute(entries.insert(), rows)

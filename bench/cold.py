@@ -19,7 +19,7 @@ from feedsvc import create_app
 from feedsvc.cli.services import services_of
 from feedsvc.deliver.hot import Hot
 from feedsvc.model import Category, Entry
-from feedsvc.store.rows import entry_row
+from feedsvc.store.rows import stored_row
 from feedsvc.store.tables import categories, entries, placements, topics
 
 CATEGORY, TEN = "/feeds/news/c7.rss", f"/feeds/news/{','.join(f'c{n}' for n in range(10))}.rss"
@@ -121,7 +121,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
         for first in range(1, count + 1, 10_000):
             made = [entry(number) for number in range(first, min(first + 10_000, count + 1))]
             shared = {"shown": True, "appeared": True, "due": None}
-            numbered = [{"pk": n, "seq": n, **shared, **entry_row(one)} for n, one in made]
+            numbered = [{"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made]
             with store._database.write() as connection:
                 connection.execute(entries.insert(), numbered)
                 names = ("kind", "shown", "published", "guid", "ends")

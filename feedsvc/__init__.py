@@ -140,7 +140,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
     api.register_blueprint(categories_blueprint(store, door, publish, clock))
-    api.register_blueprint(changes_blueprint(store, door, schemas))
+    api.register_blueprint(changes_blueprint(store, door, schemas, f"{__version__} {site}"))
     api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
     api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
     app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from feedsvc.model import Clock
 from feedsvc.stamps import Step, Topic
 from feedsvc.store import moving
+from feedsvc.store.change_page import ChangePage
 from feedsvc.store.database import Database
 from feedsvc.store.deliveries import Deliveries
 from feedsvc.store.hubs import Hubs
@@ -21,7 +22,7 @@ from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer
 
-__all__ = ["IMPORT", "Check", "Reader", "Store", "Writer", "keep_doing"]
+__all__ = ["IMPORT", "ChangePage", "Check", "Reader", "Store", "Writer", "keep_doing"]
 
 
 class Store:

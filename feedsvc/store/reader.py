@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from feedsvc.access import LogLine
 from feedsvc.errors import Fault, Gone, Invalid, NotFound, Renamed
-from feedsvc.model import Category, Change, Entry, Shelf
+from feedsvc.model import Category, Entry, Shelf
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import Stamp, Step, Topic
+from feedsvc.store.change_page import ChangePage
 from feedsvc.store.ledger import latest
 from feedsvc.store.moments import starts
 from feedsvc.store.rows import category_from, folded, load
@@ -95,8 +96,8 @@ class Reader:
 
     def changes(
         self, *, limit: int, after: int = 0, kind: str | None = None, category: str | None = None
-    ) -> tuple[list[Change], int]:
-        """What became visible, changed or went away after a step, oldest first, and the last step looked at.
+    ) -> ChangePage:
+        """Return what became visible, changed or went away after a step, oldest first, not loaded yet.
 
         Of an entry only its newest step counts. What is not, or no longer, among those asked for is a
         delete; a follower who never had it has nothing to do.
@@ -104,23 +105,16 @@ class Reader:
         :raises NotFound: there is no such category.
         :raises Gone: the category was retired, or the step lies ahead of the ledger.
         """
-        last: int = self._connection.execute(sa.select(ledger.c.seq)).scalar_one()
+        last, _ = self.step()
         if after > last:
             raise Gone("That step lies ahead: the database was restored. Begin again with after=0.")
         key = self._category_key(category) if category else None
-        where = [entries.c.seq > after, entries.c.appeared]
-        if kind:
-            where.append(entries.c.kind == kind)
-        found = load(self._connection, *where, order=(entries.c.seq,), limit=limit)
-        keys = {row.pk for row, _ in found}
-        if key:
-            inside = placements.c.category_id == key
-            within = sa.select(placements.c.entry_pk).where(inside, placements.c.entry_pk.in_(keys))
-            keys = set(self._connection.scalars(within))
-        listed = [Change(row.seq, row.shown and row.pk in keys, entry.as_seen()) for row, entry in found]
-        if len(found) == limit:
-            return listed, listed[-1].seq
-        return listed, last
+        return ChangePage(self._connection, last, after=after, limit=limit, kind=kind, category_id=key)
+
+    def step(self) -> Step:
+        """Return the last step of the change log and its time, which no other step has."""
+        seq, time = self._connection.execute(sa.select(ledger.c.seq, ledger.c.time)).one()
+        return seq, time
 
     def next_moment(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source
 from feedsvc.occurrences import over
 from feedsvc.recurrence import Recurrence
+from feedsvc.store.sizes import document_sizes
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 
 # The columns that hold JSON, and the value that each object in them stands for.
@@ -72,6 +73,12 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "folded": folded(entry.title),
         "ends": over(entry.event) if entry.event else None,
     }
+
+
+def stored_row(entry: Entry) -> dict[str, Any]:
+    """Return the columns of `entries` with the estimated sizes, but for those that only the store knows."""
+    row = entry_row(entry)
+    return row | document_sizes(entry, row)
 
 
 def entry_from(row: sa.Row[Any], placed: tuple[Category, ...]) -> Entry:

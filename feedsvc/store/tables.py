@@ -114,7 +114,9 @@ entries = Table(
     Column("shown", sa.Boolean, nullable=False),  # stands in feeds
     Column("appeared", sa.Boolean, nullable=False),  # has ever stood there
     Column("due", UTCDateTime, index=True),  # when `shown`, or a series' `starts`, changes by itself
-    Column("seq", sa.BigInteger, nullable=False, index=True),  # its last step in the ledger
+    Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
+    Column("size", sa.Integer, nullable=False),  # estimated bytes in a document, at most
+    Column("content_size", sa.Integer, nullable=False),  # those of its body among them
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),
@@ -138,6 +140,8 @@ entries = Table(
     Column("attachments", JSON),
 )
 Index("ix_entries_published", entries.c.kind, entries.c.shown, entries.c.published.desc(), entries.c.guid)
+Index("ix_entries_changes", entries.c.appeared, entries.c.seq)
+Index("ix_entries_kind_changes", entries.c.kind, entries.c.appeared, entries.c.seq)
 Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)
 
 event_details = Table(

@@ -17,7 +17,7 @@ from feedsvc.store.moments import standing, starts
 from feedsvc.store.months import month_of
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
-from feedsvc.store.rows import category_from, entry_row, event_row, load
+from feedsvc.store.rows import category_from, entry_row, event_row, load, stored_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
 
 _CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
@@ -178,7 +178,7 @@ class Writer(Filing):
         elif pk and shown and not touched:
             self._revive(pk)
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
-        row = {**entry_row(entry), "shown": shown, "due": due, "seq": seq}
+        row = {**stored_row(entry), "shown": shown, "due": due, "seq": seq}
         if pk is None:
             pk = run(entries.insert().returning(entries.c.pk), {**row, "appeared": shown}).scalar_one()
         else:

@@ -76,7 +76,8 @@ class Follower:
         :param lost: how many of the changes, the last ones, are not applied, since it is cut off; then it
             has not stored where to go on.
         """
-        found, last = reader.changes(after=self.after, kind=self.kind, category=self.slug, limit=limit)
+        page = reader.changes(after=self.after, kind=self.kind, category=self.slug, limit=limit)
+        found, last = list(page), page.last
         steps = [change.seq for change in found]
         assert len(found) <= limit
         assert steps == sorted(set(steps))

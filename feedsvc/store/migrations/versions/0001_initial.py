@@ -50,6 +50,8 @@ def upgrade() -> None:
         sa.Column("appeared", sa.Boolean(), nullable=False),
         sa.Column("due", INSTANT),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content_size", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("published", INSTANT),
         sa.Column("updated", INSTANT, nullable=False),
@@ -83,7 +85,8 @@ def upgrade() -> None:
         ["kind", "shown", sa.literal_column("published DESC"), "guid"],
         unique=False,
     )
-    op.create_index("ix_entries_seq", "entries", ["seq"], unique=False)
+    op.create_index("ix_entries_changes", "entries", ["appeared", "seq"], unique=False)
+    op.create_index("ix_entries_kind_changes", "entries", ["kind", "appeared", "seq"], unique=False)
     op.create_table(
         "hubs",
         sa.Column("url", KEY, nullable=False),
