@@ -2,6 +2,9 @@
 
 Rules run on the clocks of the event's zone. An occurrence at a time that a change of the clock skips takes
 place as long after the change as it was to be after it began (RFC 5545 §3.3.5), as calendars have it.
+
+No function here walks a series without an end from its start: `feedsvc.nearby` starts a copy of the rule near
+the time that is asked for.
 """
 
 from __future__ import annotations
@@ -15,23 +18,27 @@ from itertools import takewhile
 from dateutil.rrule import rrule, rruleset, rrulestr
 
 from feedsvc.model import EPOCH, Entry, EventDetails
+from feedsvc.nearby import last_start, rule_near
+from feedsvc.recurrence import Recurrence
 
 END_OF_TIME = datetime(2201, 1, 1, tzinfo=UTC)
 """When a series without an end is over; no event is later."""
 
 _A_DAY = timedelta(days=1)
+_YEAR = timedelta(days=366)
+_LONGER_THAN_A_CALENDAR = 146_400
+"""Days, weeks, months or years that lead out of the last 400 years before 9999."""
 
 
 def occurrences(event: EventDetails, after: datetime = EPOCH) -> Iterator[EventDetails]:
-    """The occurrences that are not over at `after`, in order; the event itself where it is no series."""
+    """Yield the occurrences that are not over at `after`, in order; of a single event the event itself."""
     if event.recurrence is None:
-        found = iter((event,))
+        candidates = iter((event,))
     else:
         # The clocks may have changed meanwhile, by a day at most.
         since = after.astimezone(event.timezone) - (event.ends - event.starts) - _A_DAY
-        moments = _set(event).xafter(since.replace(tzinfo=None) if event.all_day else since, inc=True)
-        found = (_at(event, moment) for moment in moments)
-    for occurrence in found:
+        candidates = (_at(event, moment) for moment in _moments(event, event.recurrence, since))
+    for occurrence in candidates:
         if occurrence.starts >= END_OF_TIME:
             return
         if occurrence.ends > after:
@@ -39,25 +46,42 @@ def occurrences(event: EventDetails, after: datetime = EPOCH) -> Iterator[EventD
 
 
 def current(event: EventDetails, now: datetime) -> EventDetails:
-    """The first occurrence that is not over at `now`, else the last one."""
+    """Return the first occurrence that is not over at `now`, else the last one."""
     return next(occurrences(event, now), None) or last(event)
 
 
 def last(event: EventDetails) -> EventDetails:
-    """The last occurrence before the end of time; the event itself where it is no series."""
-    if event.recurrence is None:
+    """Return the last occurrence before the end of time; the event itself where it is no series.
+
+    It is searched for backwards, in longer and longer periods before the last possible start.
+    """
+    recurrence = event.recurrence
+    if recurrence is None:
         return event
-    moments = takewhile(lambda moment: moment.year < END_OF_TIME.year, _set(event))
-    return _at(event, deque(moments, maxlen=1)[0])
+    start = _wall(event.start)
+    first, bound = _naive(start), _naive(END_OF_TIME)
+    if not is_open(event):
+        ends = [last_start(recurrence.rrule, start), *map(_wall, recurrence.rdates)]
+        bound = min(bound, max(map(_naive, ends)) + _A_DAY)
+    span = _YEAR
+    while True:
+        since = max(first, bound - span)
+        moments = takewhile(lambda moment: _naive(moment) < bound, _moments(event, recurrence, since))
+        newest = deque(moments, maxlen=1)
+        if newest:
+            return _at(event, newest[0])
+        if since == first:
+            raise ValueError("The series has no occurrence.")
+        span *= 4
 
 
 def over(event: EventDetails) -> datetime:
-    """When the whole event is over; the end of time where it has none."""
+    """Return when the whole event is over; the end of time where it has none."""
     return END_OF_TIME if is_open(event) else last(event).ends
 
 
 def overlaps(event: EventDetails, start: datetime, end: datetime) -> bool:
-    """Whether an occurrence falls within a window; one without length where it starts there."""
+    """Return whether an occurrence falls within a window; one without length where it starts there."""
     for occurrence in occurrences(event, start - timedelta.resolution):
         if occurrence.ends > start or occurrence.starts == start:
             return occurrence.starts < end
@@ -65,38 +89,45 @@ def overlaps(event: EventDetails, start: datetime, end: datetime) -> bool:
 
 
 def is_open(event: EventDetails) -> bool:
-    """Whether it takes place again for ever."""
+    """Return whether the event takes place again without end."""
     return event.recurrence is not None and not event.recurrence.parts.keys() & {"COUNT", "UNTIL"}
 
 
 def starts_itself(event: EventDetails) -> bool:
-    """Whether the start of a series is an occurrence by its own rule.
+    """Return whether the start of a series is an occurrence by its own rule.
 
-    The calendar repeats itself every 400 years, and the question is put in the last ones that dateutil knows,
-    so that a rule which nothing matches soon comes to their end.
+    The calendar repeats itself every 400 years. The rule is moved into the last ones that dateutil knows,
+    with an interval that leaves them at once, so that only the period of the start is looked at.
 
     :raises ValueError: it is no rule.
     """
-    start, rule = _wall(event.start), _rule(event)
+    assert event.recurrence is not None
+    start = _wall(event.start)
+    rule = _rule(event.recurrence, start)
     late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
-    endless = rule.replace(dtstart=late, until=None, count=None)
-    return next(iter(endless), None) == late and next(iter(rule), None) == start and not start.fold
+    once = rule.replace(dtstart=late, until=None, count=None, interval=_LONGER_THAN_A_CALENDAR)
+    return next(iter(once), None) == late and next(iter(rule), None) == start and not start.fold
 
 
 def futile(event: EventDetails) -> list[int]:
-    """The positions of those exdates of a series that match none of its occurrences."""
+    """Return the positions of those exdates of a series that match none of its occurrences."""
     recurrence = event.recurrence
     if recurrence is None or not recurrence.exdates:
         return []
-    wanted = [_wall(moment) for moment in recurrence.exdates]
-    latest = max(wanted)
-    whole = _set(replace(event, recurrence=replace(recurrence, exdates=())))
-    known = set(takewhile(lambda moment: moment <= latest, whole))
-    return [index for index, moment in enumerate(wanted) if moment not in known]
+    whole = replace(recurrence, exdates=())
+    wanted = sorted((_wall(moment), index) for index, moment in enumerate(recurrence.exdates))
+    upcoming: datetime | None = wanted[0][0] - _A_DAY
+    missed = []
+    for moment, index in wanted:
+        if upcoming is not None and upcoming < moment:
+            upcoming = next(_moments(event, whole, moment), None)
+        if upcoming != moment:
+            missed.append(index)
+    return sorted(missed)
 
 
 def settled(entry: Entry) -> EventDetails | None:
-    """The event, of a series the occurrence that was current or next when the store last looked."""
+    """Return the event, of a series the occurrence that was current or next when the store last looked."""
     event = entry.event
     if event is None or event.recurrence is None or entry.starts is None:
         return event
@@ -122,19 +153,27 @@ def _wall(day: date) -> datetime:
     return day if isinstance(day, datetime) else datetime.combine(day, time())
 
 
-def _rule(event: EventDetails) -> rrule:
-    assert event.recurrence is not None
-    rule = rrulestr(event.recurrence.rrule, dtstart=_wall(event.start))
+def _naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)
+
+
+def _rule(recurrence: Recurrence, start: datetime) -> rrule:
+    rule = rrulestr(recurrence.rrule, dtstart=start)
     assert isinstance(rule, rrule)
     return rule
 
 
-def _set(event: EventDetails) -> rruleset:
-    assert event.recurrence is not None
-    found = rruleset()
-    found.rrule(_rule(event))
-    for moment in event.recurrence.rdates:
-        found.rdate(_wall(moment))
-    for moment in event.recurrence.exdates:
-        found.exdate(_wall(moment))
-    return found
+def _moments(event: EventDetails, recurrence: Recurrence, since: datetime) -> Iterator[datetime]:
+    """Yield the starts of occurrences from `since` on, as the clocks of the event's zone show them."""
+    start = _wall(event.start)
+    since = since.replace(tzinfo=start.tzinfo)
+    recurrence_set = rruleset()
+    recurrence_set.rrule(rule_near(recurrence.rrule, start, since))
+    for moment in map(_wall, recurrence.rdates):
+        if moment >= since:
+            recurrence_set.rdate(moment)
+    for moment in map(_wall, recurrence.exdates):
+        if moment >= since:
+            recurrence_set.exdate(moment)
+    moments: Iterator[datetime] = recurrence_set.xafter(since, inc=True)
+    return moments

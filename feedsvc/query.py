@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
+
+from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import Malformed
 
@@ -22,6 +24,10 @@ PUSHED = ("rss", "atom", "json")
 def primary(language: str) -> str:
     """The primary subtag of a language tag (RFC 5646 §2.2.1), such as `en` of en-GB."""
     return language.split("-")[0].lower()
+
+
+YEARS_BACK, YEARS_AHEAD = 10, 5
+"""How far from today `from` and `to` may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,17 @@ class FeedQuery:
         return "recent" if self.format == "ics" else "upcoming"
 
     @property
+    def out_of_range_on(self) -> date | None:
+        """The first day on which `from` or `to` lies too far back; None where neither is given."""
+        earliest = self.since or self.until
+        if earliest is None:
+            return None
+        day = earliest + relativedelta(years=YEARS_BACK)
+        while allowed_dates(day)[0] <= earliest:
+            day += timedelta(days=1)
+        return day
+
+    @property
     def archives(self) -> FeedQuery:
         """The query that the archive documents of this feed share; they differ in `archive`."""
         return replace(
@@ -218,13 +235,24 @@ PARAMETERS = {
 """Every query parameter, in canonical order: one comes behind those that its default depends on."""
 
 
+def allowed_dates(today: date) -> tuple[date, date]:
+    """Return the first and the last day that `from` and `to` may name."""
+    return today - relativedelta(years=YEARS_BACK), today + relativedelta(years=YEARS_AHEAD)
+
+
 def parse(
-    kind: str, format: str, selector: str | None, given: Mapping[str, Sequence[str]], language: str
+    kind: str,
+    format: str,
+    selector: str | None,
+    given: Mapping[str, Sequence[str]],
+    language: str,
+    today: date,
 ) -> FeedQuery:
     """The query that a feed's URL stands for, canonical; unknown parameters are ignored.
 
     :param given: the values of each parameter in the URL.
     :param language: the site's, in which pages speak where `ui` does not say otherwise.
+    :param today: the date in the site's zone, near which `from` and `to` must lie.
     :raises Malformed: a part cannot be read; the sentence names it.
     """
     query = FeedQuery(kind, format, Selector.parse(selector) if selector is not None else EVERYTHING)
@@ -242,6 +270,18 @@ def parse(
     extra = [name for name in known if name not in _WITH_ARCHIVE] if query.archive else []
     if extra:
         raise Malformed(f"The parameter “{extra[0]}” does not go with “archive”.")
+    _check_dates(query, today)
     if query.since and query.until and query.until < query.since:
         raise Malformed("The parameter “to” must not be before “from”.")
     return query
+
+
+def _check_dates(query: FeedQuery, today: date) -> None:
+    """Check that `from` and `to` are near enough for series to be expanded there.
+
+    :raises Malformed: one is not.
+    """
+    first, last = allowed_dates(today)
+    for name, day in (("from", query.since), ("to", query.until)):
+        if day is not None and not first <= day <= last:
+            raise Malformed(f"The parameter “{name}” must lie between {first} and {last}.")

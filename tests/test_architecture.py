@@ -72,7 +72,17 @@ def test_every_stage_has_its_rules() -> None:
     assert set(MAY_IMPORT) == set(MUST_NOT_IMPORT) == STAGES
 
 
-COMMON = ("stamps", "access", "model", "query", "recurrence", "occurrences", "errors", "subscription")
+COMMON = (
+    "stamps",
+    "access",
+    "model",
+    "query",
+    "recurrence",
+    "nearby",
+    "occurrences",
+    "errors",
+    "subscription",
+)
 
 
 @pytest.mark.parametrize("name", COMMON)

@@ -43,7 +43,8 @@ class Feeds:
         """
         if kind not in KINDS or format not in FORMATS or kind not in FORMATS[format].kinds:
             raise NotFound("There is no such feed.")
-        return query.parse(kind, format, selector, given, self.site.language)
+        today = self._clock().astimezone(self.site.timezone).date()
+        return query.parse(kind, format, selector, given, self.site.language, today)
 
     def at(self, path: str) -> FeedQuery:
         """The query of a path with its query string, in whatever spelling; raises as `query`."""

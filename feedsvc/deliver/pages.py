@@ -105,7 +105,8 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
         terms = [*given.get("with", []), *(f"-{slug}" for slug in given.get("without", []))]
         selector = ("+" if every == "all" else ",").join(terms) or None
         parameters = {name: values for name, values in given.items() if values}
-        wanted = parse(kind, format, selector, parameters, site.language)
+        today = clock().astimezone(site.timezone).date()
+        wanted = parse(kind, format, selector, parameters, site.language, today)
         # Relative, so that the policy's form-action holds whatever name and prefix the page is read under.
         headers = {"Location": wanted.path.removeprefix("/feeds/"), "Cache-Control": "no-store"}
         return Response(status=303, headers=headers)

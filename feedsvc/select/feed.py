@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Protocol
 
 from feedsvc.model import Category, Entry, Feed, Site, Tombstone
@@ -49,6 +49,7 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     else:
         older = chosen.newest_month(entries) if query.format != "ics" else None  # a calendar has no archives
         stamp, due = chosen.stamp()
+    due = min((moment for moment in (due, _out_of_range(query, site)) if moment), default=None)
 
     def archive(month: str | None) -> FeedQuery | None:
         return replace(query.archives, archive=month) if month else None
@@ -65,3 +66,9 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
         older=archive(older),
         newer=archive(newer),
     )
+
+
+def _out_of_range(query: FeedQuery, site: Site) -> datetime | None:
+    """Return when the dates of a query become too old to be asked for; a cached response ends then."""
+    day = query.out_of_range_on
+    return datetime.combine(day, time(), site.timezone).astimezone(UTC) if day else None

@@ -15,7 +15,7 @@ from feedsvc.model import EPOCH, Category
 from feedsvc.occurrences import END_OF_TIME, overlaps
 from feedsvc.query import FeedQuery
 from feedsvc.store.months import bounds
-from feedsvc.store.rows import category_from, entry_from, whole_entries
+from feedsvc.store.rows import category_from, load_series
 from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
 
 RECENT = timedelta(days=30)
@@ -141,12 +141,21 @@ class Picking:
 
     @cached_property
     def _series(self) -> tuple[list[int], list[int]]:
-        """The series that take place in the window, and those that do not."""
+        """The series that take place in the window, and those that do not.
+
+        Read without their texts, and of the selector's categories alone; a series that is over before the
+        window, or begins after it, is in neither list.
+        """
+        begin, end = self._window
+        where = [entries.c.kind == self.query.kind, entries.c.shown, entries.c.ends >= begin]
+        if self._wanted:
+            filed = sa.select(placements.c.entry_pk).where(placements.c.category_id.in_(self._wanted))
+            where.append(entries.c.pk.in_(filed))
+        # Text: a date, or one with the time behind it by the clocks of a zone, a day away at most.
+        begins_by = event_details.c.start < (end + timedelta(days=2)).date().isoformat()
         found: tuple[list[int], list[int]] = [], []
-        series = (entries.c.shown, event_details.c.recurrence.is_not(sa.null()))
-        for row in self._connection.execute(whole_entries.where(*series)):
-            event = entry_from(row, ()).event
-            found[event is None or not overlaps(event, *self._window)].append(row.pk)
+        for key, event in load_series(self._connection, *where, begins_by):
+            found[not overlaps(event, begin, end)].append(key)
         return found
 
     def _midnight(self, day: date) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
@@ -59,6 +59,28 @@ def load(
     return [(row, entry_from(row, tuple(placed[row.pk]))) for row in rows]
 
 
+_series = (
+    sa.select(
+        event_details.c.entry_pk,
+        event_details.c.start.label("event_start"),
+        event_details.c.end.label("event_end"),
+        event_details.c.timezone.label("event_timezone"),
+        event_details.c.recurrence.label("event_recurrence"),
+    )
+    .join_from(event_details, entries)
+    .where(event_details.c.recurrence.is_not(sa.null()))
+)
+"""The columns of `event_details` that say when series take place."""
+
+
+def load_series(
+    connection: sa.Connection, *where: sa.ColumnElement[bool]
+) -> Iterator[tuple[int, EventDetails]]:
+    """Yield the keys of series with their times, and nothing else of them."""
+    for row in connection.execute(_series.where(*where)):
+        yield row.entry_pk, EventDetails(**_times_from(row))
+
+
 def folded(text: str) -> str:
     """Text as search compares it: no case, no marks, đ as d; “Hà Nội” is found by “ha noi”."""
     plain = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
@@ -111,17 +133,25 @@ def category_from(row: sa.Row[Any]) -> Category:
 
 
 def _event_from(row: sa.Row[Any]) -> EventDetails:
-    zone = ZoneInfo(row.event_timezone)
+    times = _times_from(row)
     return EventDetails(
-        start=_moment(row.event_start, zone),
-        end=_moment(row.event_end, zone) if row.event_end else None,
-        timezone=zone,
+        **times,
         status=row.event_status,
         location=_part(Place, row.event_location),
         organizer=_part(Person, row.event_organizer),
-        recurrence=row.event_recurrence and _recurrence_from(row.event_recurrence, zone),
-        previous=_moment(row.event_previous, zone) if row.event_previous else None,
+        previous=_moment(row.event_previous, times["timezone"]) if row.event_previous else None,
     )
+
+
+def _times_from(row: Any) -> dict[str, Any]:
+    """Return the fields of `EventDetails` that say when an event takes place."""
+    zone = ZoneInfo(row.event_timezone)
+    return {
+        "start": _moment(row.event_start, zone),
+        "end": _moment(row.event_end, zone) if row.event_end else None,
+        "timezone": zone,
+        "recurrence": row.event_recurrence and _recurrence_from(row.event_recurrence, zone),
+    }
 
 
 def _recurrence_from(found: dict[str, Any], zone: ZoneInfo) -> Recurrence:

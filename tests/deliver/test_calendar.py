@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import recurring_ical_events
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from icalendar import Calendar
 from icalendar.prop import vDDDLists
@@ -383,3 +384,54 @@ def test_calendars_are_revalidated(editor: Editor, client: FlaskClient, clock: C
     clock.forward(seconds=10)
     for name, value in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
         assert client.get(path, headers={name: first.headers[value]}).status_code == 200
+
+
+def test_the_dates_of_a_window_are_near_today(client: FlaskClient, clock: Clock) -> None:
+    for name in ("from", "to"):
+        for day, status in (
+            ("2016-11-25", 200),
+            ("2016-11-24", 400),
+            ("2031-11-25", 200),
+            ("2031-11-26", 400),
+        ):
+            answer = client.get(f"/feeds/events.rss?{name}={day}")
+            assert answer.status_code == status
+            assert status == 200 or f"“{name}”" in answer.get_json(force=True)["detail"]
+
+
+def test_today_is_by_the_clocks_of_the_site(client: FlaskClient, clock: Clock) -> None:
+    clock.now = datetime(2026, 11, 25, 16, 59, tzinfo=UTC)
+    assert client.get("/feeds/events.rss?to=2031-11-26").status_code == 400
+    clock.now = datetime(2026, 11, 25, 17, tzinfo=UTC)
+    assert client.get("/feeds/events.rss?to=2031-11-26").status_code == 200
+
+
+def test_a_cached_window_ends_when_its_dates_become_too_old(client: FlaskClient, clock: Clock) -> None:
+    clock.now = datetime(2026, 11, 25, 16, 59, 50, tzinfo=UTC)
+    path = "/feeds/events.rss?from=2016-11-25"
+    answer = client.get(path)
+    assert (answer.status_code, answer.cache_control.max_age) == (200, 10)
+    clock.now = datetime(2026, 11, 25, 17, tzinfo=UTC)
+    assert client.get(path).status_code == 400
+
+
+def test_a_window_reads_no_body_of_a_series_that_it_does_not_show(
+    client: FlaskClient, editor: Editor, store: Store
+) -> None:
+    for number in range(5):
+        rule = {"rrule": "FREQ=WEEKLY"}
+        fields = {
+            "title": "Chợ",
+            "start": "2026-12-05T19:00:00",
+            "content_text": "x" * 99,
+            "recurrence": rule,
+        }
+        editor.put(f"/events/e{number}", fields)
+    statements: list[str] = []
+    note = lambda *args: statements.append(args[2])  # noqa: E731
+    sa.event.listen(store._database.engine, "before_cursor_execute", note)
+    assert client.get("/feeds/events.rss?from=2027-06-01&to=2027-06-08&limit=1").status_code == 200
+    reading = [statement for statement in statements if "content_text" in statement]
+    assert reading
+    assert all("LIMIT" in statement for statement in reading)
+    assert any("event_details.recurrence IS NOT NULL" in statement for statement in statements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from random import Random
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedsvc.errors import Malformed
-from feedsvc.query import PARAMETERS, FeedQuery, Selector, parse
+from feedsvc.query import PARAMETERS, FeedQuery, Selector, allowed_dates, parse
+
+TODAY = date(2026, 11, 25)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,8 @@ def test_selectors_that_are_none(text: str) -> None:
 
 
 def query(format: str = "rss", kind: str = "events", **given: str) -> FeedQuery:
-    return parse(kind, format, None, {name.strip("_"): [value] for name, value in given.items()}, "vi")
+    values = {name.strip("_"): [value] for name, value in given.items()}
+    return parse(kind, format, None, values, "vi", TODAY)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,7 @@ BAD = {
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
 def test_bad_values_are_named(name: str, value: str) -> None:
     with pytest.raises(Malformed, match=f"“{name}”"):
-        parse("events", "rss", None, {name: [value]}, "vi")
+        parse("events", "rss", None, {name: [value]}, "vi", TODAY)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -176,7 +180,7 @@ def test_a_parameter_given_twice_is_refused(name: str) -> None:
     good = {"limit": "5", "content": "full", "lang": "vi", "archive": "2026-11", "ui": "vi", "when": "all"}
     good |= {"from": "2026-01-01", "to": "2026-01-01", "order": "start", "date": "start", "cancelled": "hide"}
     with pytest.raises(Malformed, match="twice"):
-        parse("events", "html", None, {name: [good[name]] * 2}, "vi")
+        parse("events", "html", None, {name: [good[name]] * 2}, "vi", TODAY)
 
 
 @pytest.mark.parametrize("name", ["limit", "when", "from", "to", "order", "date"])
@@ -190,12 +194,35 @@ def test_an_archive_goes_with_few(name: str) -> None:
         "date": "start",
     }
     with pytest.raises(Malformed, match=f"“{name}” does not go with"):
-        parse("events", "rss", None, {"archive": ["2026-11"], name: [good[name]]}, "vi")
+        parse("events", "rss", None, {"archive": ["2026-11"], name: [good[name]]}, "vi", TODAY)
 
 
 def test_a_window_that_ends_before_it_begins() -> None:
     with pytest.raises(Malformed, match="“to”"):
         query(from_="2026-12-02", to="2026-12-01")
+
+
+@pytest.mark.parametrize("name", ["from", "to"])
+@pytest.mark.parametrize(
+    ("day", "near"),
+    [("2016-11-24", False), ("2016-11-25", True), ("2031-11-25", True), ("2031-11-26", False)],
+)
+def test_dates_lie_between_ten_years_back_and_five_ahead(name: str, day: str, near: bool) -> None:
+    given = {f"{name}_": day}
+    if near:
+        assert query(**given).path.endswith(f"{name}={day}")
+    else:
+        with pytest.raises(Malformed, match=f"“{name}”.*2016-11-25.*2031-11-25"):
+            query(**given)
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_a_query_says_on_which_day_its_dates_are_too_old(day: date) -> None:
+    turn = FeedQuery("events", "rss", since=day, until=day + timedelta(days=9)).out_of_range_on
+    assert turn is not None
+    assert allowed_dates(turn)[0] > day >= allowed_dates(turn - timedelta(days=1))[0]
+    assert FeedQuery("events", "rss", until=day).out_of_range_on == turn
+    assert FeedQuery("events", "rss").out_of_range_on is None
 
 
 SLUGS = st.sampled_from(["a", "b", "c", "van-hoa"])

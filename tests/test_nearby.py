@@ -1,0 +1,222 @@
+"""Rules near a time: the same occurrences as the walk from the start gives, without the walk."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice, takewhile
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from dateutil.rrule import rruleset, rrulestr
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from feedsvc.ingest.recurrence import faults, rule
+from feedsvc.model import EventDetails
+from feedsvc.nearby import rule_near
+from feedsvc.occurrences import current, futile, last, occurrences, starts_itself
+from feedsvc.recurrence import DAYS, Recurrence
+
+HANOI, PARIS, NEW_YORK = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris"), ZoneInfo("America/New_York")
+
+NUMBERED = st.tuples(st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]), st.sampled_from(DAYS)).map("".join)
+
+
+def several(item: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
+    return st.lists(item.map(str), min_size=1, max_size=most, unique=True).map(",".join)
+
+
+PARTS = {
+    "INTERVAL": st.integers(1, 14).map(str),
+    "BYDAY": several(NUMBERED, 7),
+    "BYMONTHDAY": several(st.integers(1, 31) | st.integers(-31, -1)),
+    "BYYEARDAY": several(st.integers(1, 366) | st.integers(-366, -1)),
+    "BYWEEKNO": several(st.integers(1, 53) | st.integers(-53, -1)),
+    "BYMONTH": several(st.integers(1, 12)),
+    "BYSETPOS": several(st.integers(1, 6) | st.integers(-6, -1)),
+    "WKST": st.sampled_from(DAYS),
+}
+
+
+@st.composite
+def rules(draw: st.DrawFn, frequencies: tuple[str, ...] = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")) -> str:
+    """Draw a rule that the API takes."""
+    frequency = draw(st.sampled_from(frequencies))
+    names = draw(st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True))
+    text = ";".join([f"FREQ={frequency}", *(f"{name}={draw(PARTS[name])}" for name in names)])
+    try:
+        return rule(text)
+    except ValueError:
+        assume(False)
+        raise
+
+
+@st.composite
+def series(draw: st.DrawFn) -> tuple[str, datetime]:
+    """Draw a rule and a start that is one of its occurrences, in the last 400 years before 9999.
+
+    There the walk of a rule that matches nothing ends soon; the calendar repeats itself every 400 years.
+    """
+    text = draw(rules())
+    begin = datetime.combine(date(9620, 1, 1), time(19)) + timedelta(days=draw(st.integers(0, 146_000 // 2)))
+    with suppress(ValueError):
+        for start in islice(rrulestr(text, dtstart=begin), draw(st.integers(1, 4))):
+            begin = start
+    assume(next(iter(rrulestr(text, dtstart=begin)), None) == begin)
+    end = draw(st.sampled_from(["", "", ";COUNT=1", ";COUNT=7", ";COUNT=60", ";UNTIL="]))
+    if end == ";UNTIL=":
+        end += f"{begin + timedelta(days=draw(st.integers(0, 3000))):%Y%m%dT%H%M%S}"
+    return text + end, begin
+
+
+@settings(deadline=None, max_examples=400)
+@given(series(), st.integers(-400, 12_000), st.integers(0, 4000))
+def test_a_rule_near_a_time_has_the_same_occurrences(
+    drawn: tuple[str, datetime], offset: int, length: int
+) -> None:
+    text, start = drawn
+    since = start + timedelta(days=offset, hours=5)
+    end = since + timedelta(days=length)
+    walked = takewhile(lambda moment: moment <= end, rrulestr(text, dtstart=start))
+    near = takewhile(lambda moment: moment <= end, rule_near(text, start, since).xafter(since, inc=True))
+    assert list(islice(near, 500)) == list(islice((moment for moment in walked if moment >= since), 500))
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("FREQ=DAILY", 1),
+        ("FREQ=DAILY;INTERVAL=9", 9),
+        ("FREQ=WEEKLY;BYDAY=MO", 14),
+        ("FREQ=WEEKLY;INTERVAL=5", 70),
+        ("FREQ=MONTHLY", 31),
+        ("FREQ=MONTHLY;INTERVAL=4;BYDAY=MO", 123),
+        ("FREQ=YEARLY;BYWEEKNO=3", 366),
+        ("FREQ=DAILY;COUNT=999", 1),
+    ],
+)
+def test_a_rule_near_a_time_begins_near_it(text: str, days: int) -> None:
+    start, since = datetime(1970, 1, 5, 19, tzinfo=HANOI), datetime(2026, 11, 25, tzinfo=HANOI)
+    near: Any = rule_near(text, start, since)
+    assert since - near._dtstart <= timedelta(days=days)
+
+
+DENSE = st.sampled_from(
+    [
+        "FREQ=DAILY",
+        "FREQ=DAILY;INTERVAL=3",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE,SU;WKST=SU",
+        "FREQ=MONTHLY;BYMONTHDAY=-1",
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+        "FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU",
+        "FREQ=WEEKLY;COUNT=70",
+        "FREQ=DAILY;UNTIL=20201025T013000Z",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    DENSE,
+    st.sampled_from([HANOI, PARIS, NEW_YORK]),
+    st.integers(0, 700),
+    st.sampled_from([(2, 30), (19, 0), (1, 30)]),
+    st.integers(-100, 3000),
+    st.integers(0, 400),
+    st.data(),
+)
+def test_occurrences_near_a_time_equal_the_naive_expansion(
+    text: str, zone: ZoneInfo, day: int, clock: tuple[int, int], offset: int, length: int, data: st.DataObject
+) -> None:
+    begin = datetime(2018, 1, 1, *clock, tzinfo=zone) + timedelta(days=day)
+    start = next(iter(rrulestr(text, dtstart=begin)), None)
+    assume(start is not None)
+    assert start is not None
+    start = start.astimezone(UTC).astimezone(zone)
+    event = EventDetails(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text))
+    assume(starts_itself(event))
+    starts = list(islice(rrulestr(text, dtstart=start), 80))
+    exdates = tuple(data.draw(st.lists(st.sampled_from(starts[1:] or starts), max_size=5)))
+    extra = st.integers(0, 3000).map(lambda days: start + timedelta(days=days, hours=4))
+    rdates = tuple(data.draw(st.lists(extra, max_size=3)))
+    event = EventDetails(
+        start, start + timedelta(hours=2), zone, recurrence=Recurrence(text, exdates, rdates)
+    )
+    since = start.astimezone(UTC) + timedelta(days=offset)
+    end = since + timedelta(days=length)
+    found = [one.starts for one in takewhile(lambda one: one.starts < end, occurrences(event, since))]
+    assert found == naive(event, since, end)
+
+
+def naive(event: EventDetails, since: datetime, end: datetime) -> list[datetime]:
+    """Expand a series from its start."""
+    assert event.recurrence
+    whole: Any = rruleset()
+    whole.rrule(rrulestr(event.recurrence.rrule, dtstart=event.start))
+    for moment in event.recurrence.rdates:
+        whole.rdate(moment)
+    for moment in event.recurrence.exdates:
+        whole.exdate(moment)
+    length = event.ends - event.starts
+    instants = (moment.astimezone(UTC) for moment in whole)
+    before = takewhile(lambda moment: moment < end, instants)
+    return [moment for moment in before if moment + length > since]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FREQ=DAILY", date(2200, 12, 31)),
+        ("FREQ=YEARLY", date(2200, 3, 7)),
+        ("FREQ=YEARLY;INTERVAL=150", date(2170, 3, 7)),
+        ("FREQ=YEARLY;INTERVAL=200", date(2020, 3, 7)),
+        ("FREQ=DAILY;COUNT=10", date(2020, 3, 16)),
+        ("FREQ=WEEKLY;UNTIL=20200601", date(2020, 5, 30)),
+        ("FREQ=YEARLY;INTERVAL=5000;UNTIL=99991231", date(2020, 3, 7)),
+    ],
+)
+def test_the_last_occurrence_needs_no_walk(text: str, expected: date) -> None:
+    event = EventDetails(date(2020, 3, 7), None, HANOI, recurrence=Recurrence(text))
+    assert last(event).start == expected
+
+
+def test_a_series_that_never_comes_again_stays_at_its_last_occurrence() -> None:
+    event = EventDetails(date(2020, 3, 7), None, HANOI, recurrence=Recurrence("FREQ=YEARLY;INTERVAL=200"))
+    assert current(event, datetime(2026, 1, 1, tzinfo=UTC)).start == date(2020, 3, 7)
+
+
+def test_until_in_the_last_year_of_dateutil_is_no_error() -> None:
+    start = datetime(2020, 3, 7, 19, tzinfo=HANOI)
+    text = "FREQ=YEARLY;INTERVAL=5000;UNTIL=99991231T235959Z"
+    assert last(EventDetails(start, None, HANOI, recurrence=Recurrence(text))).start == start
+
+
+def test_starts_that_are_equal_in_two_zones_have_their_own_last_occurrence() -> None:
+    text = "FREQ=DAILY;COUNT=300"
+    events = [
+        EventDetails(datetime(2026, 1, 5, hour, tzinfo=zone), None, zone, recurrence=Recurrence(text))
+        for hour, zone in ((19, HANOI), (13, PARIS))
+    ]
+    assert events[0].start == events[1].start
+    found = [last(event).starts.astimezone(event.timezone).hour for event in events]
+    assert found == [19, 13]
+
+
+def test_exdates_of_far_years_are_checked_without_a_walk() -> None:
+    exdates = tuple(date(2020, 1, 1) + timedelta(days=66 * number) for number in range(1000))
+    event = EventDetails(
+        date(2020, 1, 1), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2", exdates)
+    )
+    assert futile(event) == []
+    odd = tuple(day + timedelta(days=1) for day in exdates[:3])
+    mixed = Recurrence("FREQ=DAILY;INTERVAL=2", (exdates[5], odd[2], exdates[1], odd[0]))
+    assert futile(EventDetails(date(2020, 1, 1), None, HANOI, recurrence=mixed)) == [1, 3]
+
+
+def test_a_start_that_no_year_matches_is_refused() -> None:
+    event = EventDetails(
+        date(2026, 2, 2), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=30")
+    )
+    assert faults(event)
