@@ -6,6 +6,7 @@ nowhere else.
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import datetime
 from functools import partial
@@ -38,6 +39,7 @@ from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.preview_api import preview_blueprint
 from feedsvc.ingest.schemas import CategorySchema, EntrySchema
+from feedsvc.ingest.stored_markup import fingerprint
 from feedsvc.metrics import COLD, Metrics, are_shared
 from feedsvc.model import Clock, Site, utcnow
 from feedsvc.push.hub import hub_blueprint
@@ -52,6 +54,11 @@ __version__ = "0.1.0"
 
 SUCCESSOR = "FEEDSVC_SUCCESSOR"
 """Set in the environment of a worker that takes another's place, when a newer version may have migrated."""
+
+LATER_WORKER = "FEEDSVC_LATER_WORKER"
+"""Set in the environment of all workers but the first of a start, which logs what concerns all of them."""
+
+_log = logging.getLogger(__name__)
 
 
 def create_app(config: Config, clock: Clock = utcnow, *, background: bool = False) -> Flask:
@@ -82,6 +89,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     store.after_write = kept.look
     try:
         store.upgrade(or_newer=SUCCESSOR in os.environ)
+        if store.markup.is_outdated(fingerprint()) and background and LATER_WORKER not in os.environ:
+            _log.warning("Sanitizer rules changed: run `python -m feedsvc db sanitize`")
     except Unavailable:
         if not background:
             raise

@@ -22,7 +22,7 @@ from typing import Any
 from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from feedsvc import SUCCESSOR
+from feedsvc import LATER_WORKER, SUCCESSOR
 
 HEAD_SECONDS, SECONDS = 5.0, 8.0
 """What a client has to send a head; and a request's first MiB; and what it has to take an answer."""
@@ -158,6 +158,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Begin to serve."""
         if self.age > self.cfg.workers:
             os.environ[SUCCESSOR] = "yes"
+        if self.age > 1:
+            os.environ[LATER_WORKER] = "yes"
         # gunicorn calls a function for each setting, twenty times a request; they change no more.
         settings = self.cfg.settings.items()
         self.cfg.__dict__ |= {name: one.get() for name, one in settings if not hasattr(type(self.cfg), name)}

@@ -13,6 +13,7 @@ from config import Config
 from feedsvc.cli import samples
 from feedsvc.cli.moving import export, import_
 from feedsvc.cli.push import deliver, subscriptions
+from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.services import Services, services
 from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.cli.tokens import token
@@ -50,6 +51,9 @@ def register_commands(app: Flask, services: Services) -> None:
 @commands.group()
 def db() -> None:
     """Look after the database."""
+
+
+db.add_command(sanitize)
 
 
 @db.command(epilog=examples("db upgrade"))

@@ -67,7 +67,7 @@ _ATTRIBUTE = re.compile(
     r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+""", re.ASCII
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
-_ANY_TAG = re.compile("<[^>]*>")
+_ANY_TAG = re.compile("<[^<>]*>")
 _TEXT = re.compile("(?<![^>])[^<>]+")
 """The text between two tags of sanitised HTML, which has neither sign within tags or text."""
 _MAX_PASSES = 4
@@ -128,6 +128,19 @@ def plain(html: str) -> str:
         return text.line(folded)
     except ValueError:  # of HTML that was not sanitised
         return folded
+
+
+def without_tags(html: str) -> str | None:
+    """Return the text of HTML that may be unsafe, or None where it has none.
+
+    Nothing is parsed, since HTML that is refused may take a parser for ever.
+    """
+    apart = _BLOCK.sub("\n\n<", text.drop_forbidden(html))
+    plain_text = text.drop_forbidden(unescape(_ANY_TAG.sub("", apart)))
+    try:
+        return text.lines(re.sub(r"\n\s*\n", "\n\n", plain_text))[:MAX_LENGTH].rstrip() or None
+    except ValueError:  # too many combining marks
+        return None
 
 
 def _measured(cleaned: str) -> str:

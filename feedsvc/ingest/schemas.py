@@ -164,7 +164,7 @@ class EntrySchema(Document):
             sanitise = partial(html.sanitise, base=data.get("url") or permalink)
             data["content_html"] = checked(sanitise, data["content_html"], "content_html")
         if not data.get("summary"):
-            data["summary"] = _summary(data.get("content_html"), data.get("content_text"))
+            data["summary"] = derived_summary(data.get("content_html"), data.get("content_text"))
         data.setdefault("language", self.site.language)
         data["categories"] = tuple(model.Category(slug, "") for slug in data.get("categories", ()))
         return model.Entry(kind=self.kind_name, event=self.event(data.pop("event", None)), **data)
@@ -172,7 +172,7 @@ class EntrySchema(Document):
     def given(self, entry: model.Entry) -> dict[str, Any]:
         """The document of a stored entry without what was derived from the rest: what a patch changes."""
         document: dict[str, Any] = self.dump(entry)
-        if entry.summary == _summary(entry.content_html, entry.content_text):
+        if entry.summary == derived_summary(entry.content_html, entry.content_text):
             del document["summary"]
         return document
 
@@ -186,7 +186,7 @@ class EntrySchema(Document):
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
 
 
-def _summary(content_html: str | None, content_text: str | None) -> str:
+def derived_summary(content_html: str | None, content_text: str | None) -> str:
     """What stands for a summary where none was given."""
     body = html.plain(content_html or "") or text.line(content_text or "")
     return text.shorten(body, SUMMARY_LENGTH)

@@ -15,6 +15,7 @@ from feedsvc.store.database import Database
 from feedsvc.store.deliveries import Deliveries
 from feedsvc.store.hubs import Hubs
 from feedsvc.store.ledger import Ledger
+from feedsvc.store.markup import SANITIZE, Markup
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
 from feedsvc.store.reader import IMPORT, Reader
@@ -22,7 +23,7 @@ from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer
 
-__all__ = ["IMPORT", "ChangePage", "Check", "Reader", "Store", "Writer", "keep_doing"]
+__all__ = ["IMPORT", "SANITIZE", "ChangePage", "Check", "Reader", "Store", "Writer", "keep_doing"]
 
 
 class Store:
@@ -38,6 +39,7 @@ class Store:
         self.subscriptions = Subscriptions(self._database, clock)
         self.deliveries = Deliveries(self._database, clock)
         self.hubs = Hubs(self._database, clock)
+        self.markup = Markup(self._database)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:

@@ -56,7 +56,7 @@ def load(connection: sa.Connection, lines: Iterable[bytes]) -> int:
     members = (_member(number, line) for number, line in enumerate(lines, 1))
     if next(members, None) != (_HEAD, REVISION):
         raise Malformed(f"Not an export of a database with schema {REVISION}, which this version knows.")
-    for table in (tables.ledger, tables.topics):
+    for table in (tables.ledger, tables.topics, tables.sanitizer):
         connection.execute(table.delete())
     for name, group in groupby(members, lambda member: member[0]):
         if name == _END:

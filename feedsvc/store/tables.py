@@ -189,6 +189,14 @@ tombstones = Table(
 )
 Index("ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time)
 
+sanitizer = Table(
+    # One row: by which rules all stored HTML was sanitised. A new database has none, which fits any rules.
+    "sanitizer",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("fingerprint", sa.String, nullable=False),
+)
+
 retries = Table(
     # What a request with an Idempotency-Key was answered, for those who send it again.
     "retries",

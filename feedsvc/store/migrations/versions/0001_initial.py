@@ -275,6 +275,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry_pk", "category_id"),
     )
     op.create_index("ix_tombstones_time", "tombstones", ["category_id", "kind", "time"], unique=False)
+    sanitizer = op.create_table(
+        "sanitizer",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.bulk_insert(sanitizer, [{"id": 1, "fingerprint": ""}])
     # A fixed time, so that feeds which never held an entry are the same in every database.
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     op.bulk_insert(ledger, [{"id": 1, "seq": 0, "time": epoch}])
