@@ -8,8 +8,7 @@ import inspect
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-
-import nh3
+from importlib.metadata import version
 
 from feedsvc.errors import Gone, NotFound
 from feedsvc.ingest import html, text, urls
@@ -67,20 +66,18 @@ class StoredMarkup:
         """
         if entry.content_html is None:
             return entry, ""
-        body: dict[str, str | None]
+        reason, content_text = "", None
+        sanitized: str | None = None
         try:
-            base = entry.url or self._site.permalink(entry.id)
-            body, reason = {"content_html": html.sanitise(entry.content_html, base)}, ""
+            sanitized = html.sanitise(entry.content_html, entry.url or self._site.permalink(entry.id))
         except ValueError as error:
-            body = {"content_html": None, "content_text": html.without_tags(entry.content_html)}
-            reason = str(error)
-        if body["content_html"] == entry.content_html:
+            reason, content_text = str(error), html.without_tags(entry.content_html)
+        if sanitized == entry.content_html:
             return entry, ""
-        sanitized = replace(entry, **body)
+        changed = replace(entry, content_html=sanitized, content_text=content_text)
         if reason or entry.summary == derived_summary(entry.content_html, None):
-            summary = derived_summary(sanitized.content_html, sanitized.content_text)
-            sanitized = replace(sanitized, summary=summary)
-        return sanitized, reason
+            changed = replace(changed, summary=derived_summary(sanitized, content_text))
+        return changed, reason
 
 
 def fingerprint() -> str:
@@ -88,7 +85,7 @@ def fingerprint() -> str:
 
     Comments, docstrings and layout do not count.
     """
-    rules = [nh3.__version__, unicodedata.unidata_version]
+    rules = [version("nh3"), unicodedata.unidata_version]
     for module in (html, text, urls):
         tree = ast.parse(inspect.getsource(module))
         for node in ast.walk(tree):

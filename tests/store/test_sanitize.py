@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from click.testing import Result
 from flask import Flask
 
 from feedsvc.cli.services import services_of
-from feedsvc.ingest import html, stored_markup
+from feedsvc.ingest import html, stored_markup, text, urls
 from feedsvc.ingest.stored_markup import StoredMarkup, fingerprint
 from feedsvc.model import Site
 from feedsvc.store import Store
@@ -199,10 +200,8 @@ def test_an_export_carries_its_rules(store: Store, editor: Editor, tmp_path: Pat
 def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sources = {
-        module: Path(str(module.__file__)).read_text("utf-8") for module in (html, html.text, html.urls)
-    }
-    monkeypatch.setattr(stored_markup.inspect, "getsource", sources.__getitem__)
+    sources = {module: Path(str(module.__file__)).read_text("utf-8") for module in (html, text, urls)}
+    monkeypatch.setattr(inspect, "getsource", sources.__getitem__)
     today = fingerprint()
     sources[html] += '# A comment.\n"""A docstring."""\n'
     assert fingerprint() == today
@@ -210,7 +209,7 @@ def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     assert fingerprint() != today
     sources[html] = sources[html].removesuffix('TAGS.add("font")\n')
     assert fingerprint() == today
-    monkeypatch.setattr(stored_markup.nh3, "__version__", "99")
+    monkeypatch.setattr(stored_markup, "version", lambda _: "99")
     assert fingerprint() != today
 
 
