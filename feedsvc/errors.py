@@ -54,10 +54,10 @@ class Gone(FeedsvcError):
 
 
 class Renamed(FeedsvcError):
-    """It has another slug now, which is `new`."""
+    """A category has another slug now, or a feed another selector: `new`, empty for a whole section."""
 
     def __init__(self, new: str) -> None:
-        super().__init__(f"It is named “{new}” now.")
+        super().__init__(f"It is named “{new}” now." if new else "It is the whole section now.")
         self.new = new
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -73,6 +73,17 @@ class Selector:
     def slugs(self) -> tuple[str, ...]:
         """The categories that it names."""
         return (*self.wanted, *self.unwanted)
+
+    def without(self, retired: Collection[str]) -> Selector | None:
+        """Return the same without some categories; None where it selects nothing without them.
+
+        `a,b` without `a` is `b`, and `-a` is everything; but nothing can stand in all of `a+b`.
+        """
+        wanted = [slug for slug in self.wanted if slug not in retired]
+        if len(wanted) < len(self.wanted) and (self.every or not wanted):
+            return None
+        unwanted = [slug for slug in self.unwanted if slug not in retired]
+        return Selector.of(wanted, unwanted, every=self.every)
 
     def renamed(self, current: Mapping[str, str]) -> Selector:
         """The same by the slugs that its categories have now."""

@@ -17,7 +17,7 @@ from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Found, Kept
 from feedsvc.errors import NotFound, Renamed
 from feedsvc.model import Clock, Feed, Site
-from feedsvc.query import KINDS, FeedQuery, Selector
+from feedsvc.query import EVERYTHING, KINDS, FeedQuery, Selector
 from feedsvc.render import FORMATS, render
 
 Snapshots = Callable[[], AbstractContextManager[select.Snapshot]]
@@ -64,8 +64,8 @@ class Feeds:
         """The answer of a feed, kept or made; an address leads to it from now on.
 
         :raises NotFound: a category does not exist.
-        :raises Gone: one was retired.
-        :raises Renamed: one has another slug now.
+        :raises Gone: nothing is left of the feed without the categories that were retired.
+        :raises Renamed: it has another selector now: a category was renamed, or retired.
         """
         return self._kept.answer(address or wanted.path, wanted.path, partial(self._make, wanted))
 
@@ -106,7 +106,7 @@ def feeds_blueprint(feeds: Feeds) -> Blueprint:
                 return moved(wanted)
             return respond(*feeds.answer(wanted, address(request.environ)))
         except Renamed as error:
-            return moved(replace(wanted, selector=Selector.parse(error.new)))
+            return moved(replace(wanted, selector=Selector.parse(error.new) if error.new else EVERYTHING))
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:

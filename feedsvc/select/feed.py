@@ -37,8 +37,8 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     """The feed that a query asks for, as it stands at `now`.
 
     :raises NotFound: a category does not exist.
-    :raises Gone: one was retired.
-    :raises Renamed: one has another slug now; `new` is the whole selector by the slugs of today.
+    :raises Gone: nothing is left of the feed without the categories that were retired.
+    :raises Renamed: one was renamed or retired; `new` is the selector by the slugs of today, without it.
     """
     chosen = snapshot.select(query, now)
     entries = chosen.entries()

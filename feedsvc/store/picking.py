@@ -59,11 +59,12 @@ class Picking:
                 raise NotFound(f"There is no category “{slug}”.")
             current = {slug: row[1] for slug, row in former.items()}
             rows |= former
-        for slug, row in rows.items():
-            if row.retired:
-                raise Gone(f"The category “{slug}” was retired.")
-        if current:
-            raise Renamed(str(self.query.selector.renamed(current)))
+        retired = [slug for slug in slugs if rows[slug].retired]
+        living = self.query.selector.without(retired)
+        if living is None:
+            raise Gone(f"The category “{retired[0]}” was retired.")
+        if retired or current:
+            raise Renamed(str(living.renamed(current)))
         return [(category_from(rows[slug]), rows[slug].id) for slug in slugs]
 
     @cached_property

@@ -164,8 +164,8 @@ class Reader:
         """What the feed of a query is made from at `now`.
 
         :raises NotFound: a category does not exist.
-        :raises Gone: one was retired.
-        :raises Renamed: one has another slug now; `new` is the whole selector by the slugs of today.
+        :raises Gone: nothing is left of the feed without the categories that were retired.
+        :raises Renamed: one was renamed or retired; `new` is the selector by the slugs of today, without it.
         """
         return Selection(self._connection, self._zone, query, now)
 

@@ -92,7 +92,7 @@ def test_escaped_signs_are_answered_directly(filed: Editor, client: FlaskClient,
     assert client.get(f"/feeds/news/{asked}.rss").status_code == 200
 
 
-def test_renamed_and_retired_categories_in_combinations(filed: Editor, client: FlaskClient) -> None:
+def test_renamed_categories_in_combinations_are_redirected(filed: Editor, client: FlaskClient) -> None:
     filed.send("PATCH", "/categories/a", {"slug": "z"})
     for asked, now in (("a", "z"), ("a,b", "b,z"), ("a+b", "b+z"), ("b,-a", "b,-z"), ("a,z", "z")):
         answer = client.get(f"/feeds/news/{asked}.atom?limit=3")
@@ -101,10 +101,35 @@ def test_renamed_and_retired_categories_in_combinations(filed: Editor, client: F
             f"{PUBLIC}/feeds/news/{now}.atom?limit=3",
         )
     assert ids(client, "/feeds/news/b+z.json") == ["abc", "ab"]
+
+
+@pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
+def test_retired_categories_leave_combinations(filed: Editor, client: FlaskClient, format: str) -> None:
+    """A category that is renamed leads to its new slug in the same redirect."""
+    filed.send("PATCH", "/categories/a", {"slug": "z"})
     filed.send("DELETE", "/categories/b")
-    for gone in ("b", "b,z", "z+b", "z,-b", "a,b"):
-        assert client.get(f"/feeds/news/{gone}.rss").status_code == 410, gone
-    assert client.get("/feeds/news/b,khong-co.rss").status_code == 404
+    filed.send("PATCH", "/categories/c", {"slug": "y"})
+    filed.send("DELETE", "/categories/y")
+    kind = "events" if format == "ics" else "news"
+    for retired in ("b", "c", "y", "b,c", "b,y", "z+b", "b+-z", "a+b", "b,-z", "b+c", "b,-c"):
+        assert client.get(f"/feeds/{kind}/{retired}.{format}").status_code == 410, retired
+    for asked, now in (
+        ("b,z", "/z"),
+        ("z,b", "/z"),
+        ("a,b", "/z"),
+        ("a,b,c", "/z"),
+        ("z,-b", "/z"),
+        ("a,-b,-c", "/z"),
+        ("a+-b", "/z"),
+        ("-b", ""),
+        ("-b,-c", ""),
+        ("-a,-b", "/-z"),
+    ):
+        answer = client.get(f"/feeds/{kind}/{asked}.{format}?limit=3&x=y")
+        location = f"{PUBLIC}/feeds/{kind}{now}.{format}?limit=3&x=y"
+        assert (answer.status_code, answer.headers["Location"]) == (301, location), asked
+        assert client.get(location.removeprefix(PUBLIC)).status_code == 200
+    assert client.get(f"/feeds/{kind}/b,khong-co.{format}").status_code == 404
 
 
 SELECTORS = [
