@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from feedsvc.query import PUSHED, FeedQuery, Selector
 from feedsvc.recurrence import Recurrence
 from feedsvc.stamps import Stamp
+from feedsvc.withdrawal import as_withdrawn
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
@@ -192,12 +193,8 @@ class Entry:
     starts: datetime | None = None
 
     def as_seen(self) -> Entry:
-        """The entry as readers see it: of one that was withdrawn, the notice alone."""
-        if self.status != "withdrawn":
-            return self
-        return replace(
-            self, summary="", content_html=None, content_text=None, source=None, image=None, attachments=()
-        )
+        """Return the entry as readers see it: of a withdrawn one what `feedsvc.withdrawal` lists."""
+        return as_withdrawn(self) if self.status == "withdrawn" else self
 
     def dated(self, query: FeedQuery) -> datetime:
         """The date of the entry in a feed: of publication, or of an event's start where that is asked for."""
@@ -211,10 +208,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """An entry that readers saw and see no longer (RFC 6721), with what is left of it; when it left."""
+    """An entry that readers saw and no longer see (RFC 6721).
 
-    entry: Entry
+    `when` is the instant at which it left the feed; in a calendar, which lists deleted events as cancelled,
+    the instant of the deletion. `event` has the start and the zone of an event, and nothing else.
+    """
+
+    guid: str
     when: datetime
+    event: EventDetails | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

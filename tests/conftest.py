@@ -27,7 +27,7 @@ from tests.service import Service
 pytest_plugins = "tests.corpus.fixtures"
 
 DATABASES = ("sqlite", "postgresql")
-STATEFUL = ("batch", "changes_pages", "entries_api", "life", "parents", "retries", "revisions")
+STATEFUL = ("batch", "changes_pages", "deletion", "entries_api", "life", "parents", "retries", "revisions")
 ON_BOTH = ("tests/store/", "tests/journeys/", *(f"tests/ingest/test_{name}.py" for name in STATEFUL))
 """What runs on PostgreSQL too; all else on SQLite alone, like a test that is marked `sqlite`."""
 

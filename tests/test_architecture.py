@@ -74,6 +74,7 @@ def test_every_stage_has_its_rules() -> None:
 
 COMMON = (
     "stamps",
+    "withdrawal",
     "access",
     "model",
     "query",

@@ -35,10 +35,10 @@ class Problem:
 PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.Malformed: Problem(400, "malformed", "The request cannot be read", "The body is no strict JSON, or a parameter has a value that it cannot have. The detail says what and where."),
     errors.Unauthorized: Problem(401, "unauthorized", "A valid token is needed", "Send Authorization: Bearer with a token that is neither misspelt nor revoked nor expired."),
-    errors.Forbidden: Problem(403, "forbidden", "The token may not do this", "The token is valid but lacks the scope that the detail names. An operator can make one that has it."),
+    errors.Forbidden: Problem(403, "forbidden", "Insufficient scope", "The token is valid but lacks the scope named in the detail. Ask the operator for a token with that scope."),
     errors.NotFound: Problem(404, "not-found", "There is no such thing", "Nothing was ever stored under this address."),
     errors.Conflict: Problem(409, "conflict", "What is stored stands against it", "The id is taken. Use PUT to replace an entry, or another id."),
-    errors.Gone: Problem(410, "gone", "It was removed", "The entry was there once and has been deleted. PUT restores it."),
+    errors.Gone: Problem(410, "gone", "Deleted", "The resource existed but was deleted, withdrawn, unpublished or retired. PUT restores a deleted entry."),
     errors.Invalid: Problem(422, "invalid", "The document breaks rules", "Every member of errors points at one place in the body and says what is wrong there. Nothing was stored."),
     errors.KeyReused: Problem(422, "key-reused", "The Idempotency-Key was used before", "A key stands for one request; this one came with another body before. Take a new key for a new request."),
     errors.TooMany: Problem(429, "too-many-requests", "Too many requests", "A token has written, or an address has failed to authenticate, more often than the operator allows. Try again after the seconds that Retry-After gives."),

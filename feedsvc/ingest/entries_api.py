@@ -74,7 +74,7 @@ def entries_blueprint(
         return answer(stored, 201 if new else 200)
 
     @api.post("")
-    @api.operation(201, **answers, scopes=writers, errors=[*WRITTEN, 409], headers=["Idempotency-Key"])
+    @api.operation(201, **answers, scopes=writers, errors=[*WRITTEN, 409, 410], headers=["Idempotency-Key"])
     @takes()
     def create(entry: Entry) -> ResponseReturnValue:
         """Create an entry; the service makes the id unless the body has one."""
@@ -134,7 +134,7 @@ def entries_blueprint(
     @api.delete("/<id>")
     @api.operation(204, **conditional, errors=[*failed, 404, 410])
     def delete(id: str) -> Response:
-        """Take an entry away; its tombstone stays."""
+        """Delete an entry: erase its content, and let feeds list the deletion."""
         refuse_query()
         with store.write(current_token().name) as writer:
             writer.delete(kind, id, publish=may_publish(kind), check=precondition(require_if_match))

@@ -85,7 +85,7 @@ def repeatable(writer: Writer, fingerprint: str, respond: Callable[[], Answered]
     answer: Answered | None = writer.retries.answer(*kept)
     if answer is None:
         answer = respond()
-        writer.retries.keep(*kept, answer)
+        writer.retries.keep(*kept, answer, answer[0].get("id"))
     return answer
 
 

@@ -42,7 +42,7 @@ def _extend_feed(element: Element, feed: Feed) -> None:
     add_links(element, feed, MEDIA_TYPE, "link")
     for tombstone in feed.tombstones:
         left = tombstone.when.astimezone(feed.site.timezone).isoformat()
-        add(element, "at:deleted-entry", ref=atom_id(tombstone.entry.guid), when=left)
+        add(element, "at:deleted-entry", ref=atom_id(tombstone.guid), when=left)
 
 
 def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:

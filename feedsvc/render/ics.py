@@ -11,11 +11,12 @@ from typing import Any
 
 from icalendar import Calendar, Component, Event, Timezone, prop
 
-from feedsvc.model import Entry, EventDetails, Feed, Site
+from feedsvc.model import Entry, EventDetails, Feed, Site, Tombstone
 from feedsvc.occurrences import END_OF_TIME, over
 from feedsvc.recurrence import Recurrence
 from feedsvc.render import words
 from feedsvc.render.body import plain
+from feedsvc.render.phrases import phrase
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "text/calendar"
@@ -50,7 +51,7 @@ def render(feed: Feed) -> bytes:
     events = feed.entries
     if feed.query.content == "summary":
         events = tuple(replace(entry, content_html=None, content_text=None) for entry in events)
-    return _calendar(about, site, (*events, *(tombstone.entry for tombstone in feed.tombstones)))
+    return _calendar(about, site, events, feed.tombstones)
 
 
 def render_entry(entry: Entry, site: Site) -> bytes:
@@ -58,7 +59,9 @@ def render_entry(entry: Entry, site: Site) -> bytes:
     return _calendar({}, site, [entry])
 
 
-def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
+def _calendar(
+    about: Properties, site: Site, entries: Iterable[Entry], deleted: Iterable[Tombstone] = ()
+) -> bytes:
     """A calendar with the zones that its events need."""
     years: dict[str, set[int]] = defaultdict(set)
     events = []
@@ -66,6 +69,11 @@ def _calendar(about: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
         events.append(_event(entry, site).to_ical())
         if entry.event and not entry.event.all_day:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
+    for tombstone in deleted:
+        if tombstone.event is not None:
+            events.append(_deleted_event(tombstone, tombstone.event, site).to_ical())
+            if not tombstone.event.all_day:
+                years[tombstone.event.timezone.key].add(tombstone.event.starts.year)
     years.pop("UTC", None)
     calendar = Calendar()
     _fill(calendar, {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc"), **about})
@@ -81,11 +89,11 @@ def _event(entry: Entry, site: Site) -> Event:
     titles, description = [category.title for category in entry.categories], plain(entry, site)
     language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
     recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
-    status = "cancelled" if entry.status in ("withdrawn", "deleted") else details.status
+    status = "cancelled" if entry.status == "withdrawn" else details.status
     image_type = {"FMTTYPE": image.type} if image and image.type else {}
     files = [prop.vUri(uri(file.url), params={"FMTTYPE": file.type}) for file in entry.attachments]
     properties: dict[str, Any] = {
-        "UID": prop.vText(entry.guid.removeprefix("urn:uuid:")),
+        "UID": _uid(entry.guid),
         "DTSTAMP": edited,
         "LAST-MODIFIED": edited,
         "CREATED": _instant(entry.announced),
@@ -113,6 +121,27 @@ def _event(entry: Entry, site: Site) -> Event:
     event = Event()
     _fill(event, properties)
     return event
+
+
+def _deleted_event(tombstone: Tombstone, details: EventDetails, site: Site) -> Event:
+    """Return a deleted event as a cancelled one, with nothing of its content (RFC 5546 §3.2.5)."""
+    event = Event()
+    _fill(
+        event,
+        {
+            "UID": _uid(tombstone.guid),
+            "DTSTAMP": _instant(tombstone.when),
+            "SEQUENCE": prop.vInt(tombstone.sequence),
+            "STATUS": prop.vText("CANCELLED"),
+            "SUMMARY": prop.vText(phrase(site.language, "deleted event")),
+            "DTSTART": _moment(details.start),
+        },
+    )
+    return event
+
+
+def _uid(guid: str) -> prop.vText:
+    return prop.vText(guid.removeprefix("urn:uuid:"))
 
 
 def _fill(component: Component, properties: Properties) -> None:

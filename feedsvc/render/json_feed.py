@@ -41,7 +41,7 @@ def render(feed: Feed) -> bytes:
         "current_url": query.archive and feed.url(query.archives),
         "previous_url": feed.newer and feed.url(feed.newer),
     }
-    gone = [{"id": one.entry.guid, "date_deleted": _time(one.when, feed)} for one in feed.tombstones]
+    gone = [{"id": one.guid, "date_deleted": _time(one.when, feed)} for one in feed.tombstones]
     deleted = {"_deleted": {"about": about, "items": gone}} if gone else {}
     items = [present(_item(entry, feed, about)) for entry in feed.entries]
     document = {**present(document), "_feed": own, **deleted, "items": items}

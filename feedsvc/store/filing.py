@@ -162,14 +162,15 @@ class Filing(Reader):
     def _restamp(self, category_id: int) -> list[int]:
         """A step, but no new version, for each entry of a category: its document or place changes with it."""
         rows = self._connection.execute(
-            sa.select(entries.c.pk, entries.c.kind, entries.c.id, entries.c.version)
+            sa.select(entries.c.pk, entries.c.kind, entries.c.id, entries.c.version, entries.c.shown)
             .join_from(placements, entries)
             .where(placements.c.category_id == category_id)
             .order_by(entries.c.pk)
         ).all()
         for row in rows:
             seq = self._ledger.record("refile", row.kind, row.id, row.version, ())
-            self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
+            if row.shown:  # else nothing that readers see has changed
+                self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
         return [row.pk for row in rows]
 
     def _topics_beside(self, category_id: int) -> set[Touched]:

@@ -100,6 +100,10 @@ class Picking:
             where += [stands_in([key]) for key in self._wanted if key != driver]
         if self._unwanted:
             where.append(~stands_in(self._unwanted))
+        if table is tombstones:
+            # Neither language nor event status: a deletion erases them, and an edit of a hidden entry, which
+            # moves no feed, may change them.
+            return where
         if query.lang:  # RFC 4647 §3.3.1: "en" is also "en-GB"
             entry = entries if table is entries else entries.alias()
             tag = sa.func.lower(entry.c.language)

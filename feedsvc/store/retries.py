@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.errors import KeyReused
+from feedsvc.errors import Gone, KeyReused
 from feedsvc.model import Clock
 from feedsvc.store.tables import retries
 
@@ -24,6 +24,7 @@ class Retries:
         """What the first request with this key was answered, or None where this is the first.
 
         :raises KeyReused: the first one had another body.
+        :raises Gone: the entry in the answer was deleted since.
         """
         kept = sa.select(retries).filter_by(token=token, path=path, key=key)
         row = self._connection.execute(kept.where(retries.c.time > self._now - KEPT)).one_or_none()
@@ -31,10 +32,22 @@ class Retries:
             return None
         if row.fingerprint != fingerprint:
             raise KeyReused("The Idempotency-Key was used for another body.")
+        if not row.answer:
+            raise Gone(f"The entry “{row.entry_id}”, which the first request created, was deleted.")
         return tuple(row.answer)
 
-    def keep(self, token: str, path: str, key: str, fingerprint: str, answer: Any) -> None:
-        """Keep an answer, and drop those whose time is over."""
+    def erase(self, entry_id: str) -> None:
+        """Erase the answers that hold an entry, since it was deleted."""
+        holds_entry = retries.c.entry_id == entry_id
+        self._connection.execute(retries.update().where(holds_entry).values(answer=[]))
+
+    def keep(
+        self, token: str, path: str, key: str, fingerprint: str, answer: Any, entry_id: str | None = None
+    ) -> None:
+        """Store an answer, and delete those that are older than 24 hours.
+
+        :param entry_id: the id of the entry in the answer.
+        """
         self._connection.execute(retries.delete().where(retries.c.time <= self._now - KEPT))
-        row = {"token": token, "path": path, "key": key, "fingerprint": fingerprint}
+        row = {"token": token, "path": path, "key": key, "fingerprint": fingerprint, "entry_id": entry_id}
         self._connection.execute(retries.insert(), {**row, "answer": answer, "time": self._now})

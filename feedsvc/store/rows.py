@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source
+from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source, Tombstone
 from feedsvc.occurrences import over
 from feedsvc.recurrence import Recurrence
 from feedsvc.store.sizes import document_sizes
@@ -125,6 +125,15 @@ def event_row(event: EventDetails) -> dict[str, Any]:
         "recurrence": event.recurrence and event.recurrence.document,
         "previous": event.previous.isoformat() if event.previous else None,
     }
+
+
+def tombstone_from(row: sa.Row[Any]) -> Tombstone:
+    """A tombstone from a row of its table with the entry's `guid` and, as `when`, the time that counts."""
+    event = None
+    if row.start:
+        zone = ZoneInfo(row.timezone)
+        event = EventDetails(_moment(row.start, zone), None, zone)
+    return Tombstone(row.guid, row.when, event, row.sequence or 0)
 
 
 def category_from(row: sa.Row[Any]) -> Category:

@@ -13,10 +13,11 @@ from feedsvc.stamps import Stamp
 from feedsvc.store.ledger import latest
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.picking import RECENT, Conditions, Picking
-from feedsvc.store.rows import load
+from feedsvc.store.rows import load, tombstone_from
 from feedsvc.store.tables import entries, months, placements, tombstones
 
-MAX_TOMBSTONES = 50
+MAX_TOMBSTONES, MAX_CANCELLED = 1_000, 10_000
+"""How many tombstones a feed has at most, and how many deleted events a calendar lists as cancelled."""
 
 
 class Selection(Picking):
@@ -28,24 +29,25 @@ class Selection(Picking):
         return [entry for _, entry in found]
 
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]:
-        """What left the feed since the oldest entry that it shows, last first; of calendars: was deleted."""
-        when = tombstones.c.time
-        where = []
-        if self.query.format == "ics":
-            where = [entries.c.status == "deleted", when > self._now - RECENT]
-        elif self.query.archive:
-            where = self._period(tombstones)
-        elif len(shown) == self.query.at_most:
-            where = [when >= min(entry.announced for entry in shown)]
-        left: dict[int, datetime] = {}
+        """Return the entries that left the feed since the oldest one that it shows, the last to leave first.
+
+        Of a calendar: the events that were deleted within 30 days, the last deleted first.
+        """
+        is_calendar = self.query.format == "ics"
+        when = tombstones.c.deleted if is_calendar else tombstones.c.time
+        limit = MAX_CANCELLED if is_calendar else MAX_TOMBSTONES
+        where = self._period(tombstones) if self.query.archive else []
+        if is_calendar:
+            where.append(when > self._now - RECENT)
+        elif not self.query.archive and len(shown) == self.query.at_most:
+            where.append(when >= min(entry.announced for entry in shown))
+        left: dict[str, Tombstone] = {}
         for driver in self._drivers:
-            rows = sa.select(tombstones.c.entry_pk, when).join(entries)
-            rows = rows.where(*self._within(tombstones, driver), *where).order_by(when.desc())
-            left |= {row.entry_pk: row.time for row in self._connection.execute(rows.limit(MAX_TOMBSTONES))}
-        last = sorted(left, key=lambda pk: (left[pk], pk), reverse=True)[:MAX_TOMBSTONES]
-        rest = load(self._connection, entries.c.pk.in_(last)) if last else []
-        found = {row.pk: entry for row, entry in rest}
-        return [Tombstone(found[pk], left[pk]) for pk in last]
+            rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(entries)
+            rows = rows.where(*self._within(tombstones, driver), *where)
+            rows = rows.order_by(when.desc(), entries.c.guid.desc()).limit(limit)
+            left |= {row.guid: tombstone_from(row) for row in self._connection.execute(rows)}
+        return sorted(left.values(), key=lambda one: (one.when, one.guid), reverse=True)[:limit]
 
     def newest_month(self, besides: list[Entry]) -> str | None:
         """The newest month of which some entry is not among those of a feed."""
@@ -88,7 +90,7 @@ class Selection(Picking):
             past.append(_later(self._edge("ends", lambda table: [table.c.ends <= since], last=True), stays))
             ahead.append(_later(self._edge("ends", lambda table: [table.c.ends > since], last=False), stays))
         if query.format == "ics":
-            time, since = tombstones.c.time, self._now - RECENT
+            time, since = tombstones.c.deleted, self._now - RECENT
             mine = (tombstones.c.kind == query.kind, tombstones.c.category_id.in_(self._wanted or [0]))
             left = sa.select(sa.func.max(time)).where(*mine, time <= since)
             leaves = sa.select(sa.func.min(time)).where(*mine, time > since)

@@ -178,16 +178,22 @@ Index("ix_placements_published", _of.category_id, _of.kind, _of.shown, _of.publi
 Index("ix_placements_ends", _of.category_id, _of.kind, _of.shown, _of.ends)
 
 tombstones = Table(
-    # Which entry has left the feeds of which topic, and has not come back to any.
+    # Which entry has left the feeds of which topic, and has not come back to any. A row has all that feeds
+    # say of the entry but its guid, so that edits of a hidden entry change no feed.
     "tombstones",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
     Column("category_id", sa.Integer, primary_key=True, autoincrement=False),  # 0 is the whole kind
     Column("kind", KEY, nullable=False),
     Column("published", UTCDateTime),
-    Column("time", UTCDateTime, nullable=False),
+    Column("time", UTCDateTime, nullable=False),  # when the entry left
+    Column("deleted", UTCDateTime),  # when the entry was deleted
+    Column("start", sa.String),  # of an event, as readers last saw it; the format of `event_details`
+    Column("timezone", sa.String),
+    Column("sequence", sa.Integer),  # of a deleted event
 )
 Index("ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time)
+Index("ix_tombstones_deleted", tombstones.c.category_id, tombstones.c.kind, tombstones.c.deleted)
 
 sanitizer = Table(
     # One row: by which rules all stored HTML was sanitised. A new database has none, which fits any rules.
@@ -205,7 +211,8 @@ retries = Table(
     Column("path", KEY, primary_key=True),
     Column("key", KEY, primary_key=True),
     Column("fingerprint", sa.String, nullable=False),
-    Column("answer", JSON, nullable=False),
+    Column("answer", JSON, nullable=False),  # an empty array after the entry in it was deleted
+    Column("entry_id", KEY, index=True),  # the id of the entry in the answer
     Column("time", UTCDateTime, nullable=False, index=True),
 )
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
 from feedsvc.model import EPOCH, Category, Entry, EventDetails
+from feedsvc.store.erasure import ERASED_ENTRY, ERASED_EVENT, ERASED_PLACEMENT
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger, Touched
 from feedsvc.store.moments import standing, starts
@@ -20,7 +21,6 @@ from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row, load, stored_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
 
-_CONTENT = ("content_html", "content_text", "authors", "source", "image", "attachments", "rights", "notice")
 _A_GROUP = 200
 
 _REPLACE = (
@@ -63,19 +63,17 @@ class Writer(Filing):
         :param publish: whether what readers see may change.
         :param check: raises where the stored entry is not the one that is meant.
         :raises Conflict: the id is taken: by the other kind, or at all where `create`.
-        :raises Forbidden: it is or would be public, without `publish`.
+        :raises Forbidden: it would be or has ever been public, without `publish`.
         :raises Invalid: a category does not exist.
         """
         pk, old = self._find(entry.id)
         check(old)
-        if not publish and {entry.status, old.status if old else "draft"} - {"draft", "deleted"}:
-            raise Forbidden(
-                f"The token may only leave drafts; publishing needs the scope {entry.kind}:publish."
-            )
         if old and (create or old.kind != entry.kind):
             raise Conflict(
                 f"The id “{entry.id}” is taken{'' if create else ' by an entry of the other kind'}."
             )
+        if not publish:
+            self._check_draft(entry.kind, pk, entry, old)
         placed = self._placed(entry.categories)
         entry = replace(entry, categories=tuple(placed))
         if old:
@@ -101,7 +99,7 @@ class Writer(Filing):
     def delete(self, kind: str, id: str, *, publish: bool = True, check: Check = any_version) -> None:
         """Take an entry away; what stays is its tombstone.
 
-        :raises Forbidden: it is public, without `publish`.
+        :raises Forbidden: it has ever been public, without `publish`.
         :raises NotFound: there is none of this kind.
         :raises Gone: it was deleted before.
         """
@@ -111,16 +109,16 @@ class Writer(Filing):
         if old.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         check(old)
-        if not publish and old.status != "draft":
-            raise Forbidden(f"The entry is published; to delete it needs the scope {kind}:publish.")
-        before, version = self._topics_of(pk), old.version + 1
-        seq = self._ledger.record("delete", kind, id, version, before)
+        if not publish:
+            self._check_draft(kind, pk, old)
+        before, version, sequence = self._topics_of(pk), old.version + 1, old.sequence + 1
         self._bury(pk, before)
-        values = dict.fromkeys(_CONTENT) | {"summary": "", "status": "deleted", "shown": False, "due": None}
-        values |= {"version": version, "updated": self._ledger.tick(), "seq": seq}
-        values |= {"sequence": old.sequence + 1}
-        self._connection.execute(entries.update().where(entries.c.pk == pk).values(values))
-        self._connection.execute(placements.update().where(placements.c.entry_pk == pk).values(shown=False))
+        seq = self._ledger.record("delete", kind, id, version, before | self._mark_deleted(pk, sequence))
+        values = {**ERASED_ENTRY, "version": version, "sequence": sequence, "updated": self._ledger.tick()}
+        if before:  # followers of the changes know that a hidden entry is away
+            values["seq"] = seq
+        self._erase(pk, values)
+        self.retries.erase(id)
 
     def settle(self) -> int:
         """Let appear and leave what is due, and series go on, a group at most; returns how many did."""
@@ -133,7 +131,7 @@ class Writer(Filing):
             if not shown:
                 self._bury(row.pk, before)
             elif not row.shown:
-                self._revive(row.pk)
+                before |= self._revive(row.pk)
             values = {"shown": shown, "starts": starts(entry, now)}
             self._connection.execute(
                 placements.update().where(placements.c.entry_pk == row.pk).values(values)
@@ -173,12 +171,15 @@ class Writer(Filing):
             self._ledger.hint((entry.kind, key) for key in (0, *placed, *wider))
         month = month_of(entry.announced, self._zone) if shown else ""
         entered: set[Touched] = {(entry.kind, key, month) for key in (0, *placed, *wider) if shown}
+        is_change = shown or bool(touched)  # of what readers see
         if pk and touched and not shown:
             self._bury(pk, touched)
         elif pk and shown and not touched:
-            self._revive(pk)
+            touched = self._revive(pk)
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
-        row = {**stored_row(entry), "shown": shown, "due": due, "seq": seq}
+        row = {**stored_row(entry), "shown": shown, "due": due}
+        if pk is None or is_change:
+            row["seq"] = seq
         if pk is None:
             pk = run(entries.insert().returning(entries.c.pk), {**row, "appeared": shown}).scalar_one()
         else:
@@ -208,17 +209,62 @@ class Writer(Filing):
             for key in (0, row.category_id or 0)
         }
 
-    def _bury(self, pk: int, left: Iterable[Touched]) -> None:
-        """Put a tombstone into each topic whose feeds an entry leaves."""
-        published = self._connection.scalar(sa.select(entries.c.published).where(entries.c.pk == pk))
-        shared = {"entry_pk": pk, "published": published, "time": self._ledger.tick()}
-        rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
-        if rows:
-            self._connection.execute(tombstones.insert(), rows)
+    def _check_draft(self, kind: str, pk: int | None, *states: Entry | None) -> None:
+        """Check that neither readers see an entry nor have ever seen it.
 
-    def _revive(self, pk: int) -> None:
-        """Take away the tombstones of an entry that is shown."""
+        :param states: the entry as it is stored, and as it is to be stored.
+        :raises Forbidden: they do, would, or have.
+        """
+        is_draft = all(entry is None or entry.status in ("draft", "deleted") for entry in states)
+        appeared = sa.select(entries.c.appeared).where(entries.c.pk == pk)
+        if not is_draft or (pk is not None and self._connection.scalar(appeared)):
+            raise Forbidden(
+                "Publishing an entry, and changing or deleting one that has been public, "
+                f"needs the scope {kind}:publish."
+            )
+
+    def _bury(self, pk: int, left: Iterable[Touched]) -> None:
+        """Put a tombstone into each topic whose feeds an entry leaves, with an event's last public start."""
+        if not left:
+            return
+        seen = sa.select(entries.c.published, event_details.c.start, event_details.c.timezone)
+        row = self._connection.execute(
+            seen.outerjoin_from(entries, event_details).where(entries.c.pk == pk)
+        ).one()
+        shared = {"entry_pk": pk, "time": self._ledger.tick(), **row._mapping}
+        rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
+        self._connection.execute(tombstones.insert(), rows)
+
+    def _mark_deleted(self, pk: int, sequence: int) -> set[Touched]:
+        """Let calendars list an entry as a deleted event; return the topics whose calendars then do.
+
+        A tombstone that was marked before stays: the entry has been a draft since, which no calendar shows.
+        """
+        unmarked = (tombstones.c.entry_pk == pk, tombstones.c.deleted.is_(None))
+        touched = self._topics_with_tombstones(*unmarked, tombstones.c.kind == "events")
+        values = {"deleted": self._ledger.tick(), "sequence": sequence}
+        self._connection.execute(tombstones.update().where(*unmarked).values(values))
+        return touched
+
+    def _erase(self, pk: int, values: dict[str, object]) -> None:
+        """Erase the content of a deleted entry; `values` are the columns of its row in `entries`."""
+        run = self._connection.execute
+        run(entries.update().where(entries.c.pk == pk).values(values))
+        run(event_details.update().where(event_details.c.entry_pk == pk).values(ERASED_EVENT))
+        run(placements.update().where(placements.c.entry_pk == pk).values(ERASED_PLACEMENT))
+
+    def _revive(self, pk: int) -> set[Touched]:
+        """Delete the tombstones of an entry that is shown again; return the topics whose feeds had them."""
+        touched = self._topics_with_tombstones(tombstones.c.entry_pk == pk)
         self._connection.execute(tombstones.delete().where(tombstones.c.entry_pk == pk))
+        return touched
+
+    def _topics_with_tombstones(self, *where: sa.ColumnElement[bool]) -> set[Touched]:
+        columns = sa.select(tombstones.c.kind, tombstones.c.category_id, tombstones.c.published)
+        return {
+            (row.kind, row.category_id, month_of(row.published, self._zone))
+            for row in self._connection.execute(columns.where(*where))
+        }
 
 
 def _rows(entry: Entry) -> tuple[object, ...]:

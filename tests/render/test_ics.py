@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from feedsvc.ingest import text
-from feedsvc.model import Entry, Feed, Person, Place, Tombstone
+from feedsvc.model import Entry, EventDetails, Feed, Person, Place, Tombstone
 from feedsvc.recurrence import Recurrence
 from feedsvc.render import FORMATS, ics, render
 from tests.render.feeds import CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
@@ -44,15 +44,9 @@ def series(**changes: Any) -> Entry:
 
 def gone(entry: Entry) -> Tombstone:
     """A deleted event, as the store hands it on."""
-    left = replace(
-        entry,
-        status="deleted",
-        summary="",
-        content_text=None,
-        sequence=5,
-        updated=datetime(2026, 11, 9, tzinfo=UTC),
-    )
-    return Tombstone(left, left.updated)
+    assert entry.event
+    event = EventDetails(entry.event.start, None, entry.event.timezone)
+    return Tombstone(entry.guid, datetime(2026, 11, 9, tzinfo=UTC), event, sequence=5)
 
 
 WHOLE: Feed = replace(feed("events", "ics", CONCERT, series(), category=VAN_HOA), tombstones=(gone(FAIR),))
@@ -132,10 +126,21 @@ def test_an_event_with_everything() -> None:
 
 def test_a_deleted_event_is_cancelled() -> None:
     event = read(ics.render(WHOLE)).events[2]
-    assert (event["UID"], event["SUMMARY"]) == (FAIR.guid.removeprefix("urn:uuid:"), "Hội chợ")
+    assert event.keys() == {"UID", "DTSTAMP", "DTSTART", "SEQUENCE", "STATUS", "SUMMARY"}
+    assert (event["UID"], event["SUMMARY"]) == (FAIR.guid.removeprefix("urn:uuid:"), "Đã hủy")
     assert (event["STATUS"], event["SEQUENCE"]) == ("CANCELLED", 5)
     assert str(event["DTSTART"].dt) == "2026-12-05"
     assert event["DTSTAMP"].dt == datetime(2026, 11, 9, tzinfo=UTC)
+    english = replace(WHOLE, site=replace(WHOLE.site, language="en-GB"))
+    assert read(ics.render(english)).events[2]["SUMMARY"] == "Cancelled"
+
+
+def test_deleted_event_keeps_its_zone() -> None:
+    only = replace(feed("events", "ics"), tombstones=(gone(CONCERT),))
+    calendar = read(ics.render(only))
+    (event,) = calendar.events
+    assert event["DTSTART"].params["TZID"] == "Asia/Ho_Chi_Minh"
+    assert [zone["TZID"] for zone in calendar.timezones] == ["Asia/Ho_Chi_Minh"]
 
 
 def test_what_else_may_be() -> None:

@@ -140,7 +140,7 @@ def test_summaries_alone() -> None:
 
 
 def test_what_left_and_what_is_older() -> None:
-    left = Tombstone(replace(BARE, id="x", guid="urn:x"), datetime(2026, 11, 3, 2, tzinfo=UTC))
+    left = Tombstone("urn:x", datetime(2026, 11, 3, 2, tzinfo=UTC))
     older = FeedQuery("news", "json", archive="2026-10")
     found = parsed("news", FULL, tombstones=(left,), older=older)
     assert found["_deleted"]["items"] == [{"id": "urn:x", "date_deleted": "2026-11-03T09:00:00+07:00"}]

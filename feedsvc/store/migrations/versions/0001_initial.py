@@ -138,9 +138,11 @@ def upgrade() -> None:
         sa.Column("key", KEY, nullable=False),
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("entry_id", KEY),
         sa.Column("time", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("token", "path", "key"),
     )
+    op.create_index("ix_retries_entry_id", "retries", ["entry_id"], unique=False)
     op.create_index("ix_retries_time", "retries", ["time"], unique=False)
     op.create_table(
         "subscription_requests",
@@ -268,6 +270,10 @@ def upgrade() -> None:
         sa.Column("kind", KEY, nullable=False),
         sa.Column("published", INSTANT),
         sa.Column("time", INSTANT, nullable=False),
+        sa.Column("deleted", INSTANT),
+        sa.Column("start", sa.String()),
+        sa.Column("timezone", sa.String()),
+        sa.Column("sequence", sa.Integer()),
         sa.ForeignKeyConstraint(
             ["entry_pk"],
             ["entries.pk"],
@@ -275,6 +281,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry_pk", "category_id"),
     )
     op.create_index("ix_tombstones_time", "tombstones", ["category_id", "kind", "time"], unique=False)
+    op.create_index("ix_tombstones_deleted", "tombstones", ["category_id", "kind", "deleted"], unique=False)
     sanitizer = op.create_table(
         "sanitizer",
         sa.Column("id", sa.Integer(), nullable=False),
