@@ -15,7 +15,7 @@ from feedsvc import query, select
 from feedsvc.deliver.caching import A_DAY, Answer, respond
 from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Found, Kept
-from feedsvc.errors import NotFound, Renamed
+from feedsvc.errors import Malformed, NotFound, Renamed
 from feedsvc.model import Clock, Feed, Site
 from feedsvc.query import EVERYTHING, KINDS, FeedQuery, Selector
 from feedsvc.render import FORMATS, render
@@ -48,7 +48,10 @@ class Feeds:
 
     def at(self, path: str) -> FeedQuery:
         """The query of a path with its query string, in whatever spelling; raises as `query`."""
-        parts = urlsplit(path)
+        try:
+            parts = urlsplit(path)
+        except ValueError:  # brackets where a host would be, as in //[
+            raise Malformed("The URL is not valid.") from None
         found = _PATH.fullmatch(unquote(parts.path))
         if not found:
             raise NotFound("There is no such feed.")

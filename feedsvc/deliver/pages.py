@@ -96,7 +96,8 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
 
         :raises Malformed: there is no such feed.
         """
-        given = {name: [value for value in values if value] for name, values in request.args.lists()}
+        lists = ((name, [value for value in values if value]) for name, values in request.args.lists())
+        given = {name: values for name, values in lists if values}
         kind, format, every = (given.get(name, [""])[0] for name in ("kind", "format", "match"))
         if kind not in KINDS or format not in FORMATS:
             raise Malformed("The parameters “kind” and “format” must name a kind and a format of feeds.")
@@ -104,9 +105,8 @@ def pages_blueprint(snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, 
             raise Malformed(f"There is no feed of {kind} as {FORMATS[format].label}.")
         terms = [*given.get("with", []), *(f"-{slug}" for slug in given.get("without", []))]
         selector = ("+" if every == "all" else ",").join(terms) or None
-        parameters = {name: values for name, values in given.items() if values}
         today = clock().astimezone(site.timezone).date()
-        wanted = parse(kind, format, selector, parameters, site.language, today)
+        wanted = parse(kind, format, selector, given, site.language, today)
         # Relative, so that the policy's form-action holds whatever name and prefix the page is read under.
         headers = {"Location": wanted.path.removeprefix("/feeds/"), "Cache-Control": "no-store"}
         return Response(status=303, headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -85,8 +86,10 @@ class Courier:
                             self._begin(job)
                     except FeedsvcError as error:
                         _log.warning("push waits: %s", error)
-                    except Exception:
-                        _log.exception("push stumbles")
+                    except Exception as error:
+                        # Without the message: a database's repeats the values, such as callbacks and secrets.
+                        stack = "".join(traceback.format_tb(error.__traceback__))
+                        _log.error("Delivery loop failed, restarting: %s\n%s", type(error).__name__, stack)
                 await asyncio.sleep(_A_MOMENT)
 
     def _begin(self, job: Job) -> None:

@@ -6,13 +6,14 @@ aiohttp resolves a name and asks for the socket to each address, so what is chec
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from errno import EACCES
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+from aiohttp import ClientResponseError, ClientSession, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict
@@ -24,7 +25,16 @@ SECONDS = 10.0
 READ = 64 * 1024
 """The bytes of an answer that are read at most."""
 
-_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))  # of protocols; relays to 6to4
+_SPECIAL = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, among them Oracle's 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # relays to 6to4
+    # Services of a cloud that answer its own machines alone, at addresses that look public: another
+    # address of metadata is link-local, shared (RFC 6598) or unique local, and refused as such.
+    IPv4Network("168.63.129.16/32"),  # Azure's wire server
+    IPv4Network("161.26.0.0/16"),  # IBM Cloud's infrastructure services
+    IPv4Network("166.8.0.0/14"),  # IBM Cloud's service endpoints
+    IPv4Network("192.80.8.124/32"),  # Equinix Metal's metadata
+)
 _UNICAST = IPv6Network("2000::/3")
 _TUNNELS = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))  # Teredo, 6to4
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -113,7 +123,7 @@ class Outward:
         except TimeoutError:
             raise Unreachable(f"no answer within {self._seconds:g} seconds") from None
         except Exception as error:  # whatever a stranger's answer makes go wrong
-            raise Unreachable(str(error) or type(error).__name__) from error
+            raise Unreachable(_described(error)) from None
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
         """A socket for one address, which is connected to next.
@@ -124,3 +134,18 @@ class Outward:
         if not self._private and not is_public(str(target[0])):
             raise PermissionError(EACCES, "the address is not public")
         return socket.socket(family, kind, protocol)
+
+
+def _described(error: Exception) -> str:
+    """Describe an error without its message where that may repeat the URL, or what the other side sent.
+
+    aiohttp's messages hold the URL, and of a malformed answer the bytes, in which a callback may have
+    repeated its own secret path or the challenge.
+    """
+    name = type(error).__name__
+    if isinstance(error, OSError):
+        reason = error.strerror or (os.strerror(error.errno) if error.errno else "")
+        return f"{name}: {reason}" if reason.isprintable() and reason else name
+    if isinstance(error, ClientResponseError):
+        return f"{name}: the answer is not valid HTTP"
+    return name

@@ -9,7 +9,7 @@ import secrets
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from feedsvc.push.outward import Outward, Unreachable
 from feedsvc.query import PUSHED, FeedQuery, Selector
@@ -75,6 +75,7 @@ class Post:
 
     async def tell(self, notice: Notice) -> bool:
         """Whether another hub takes note of which of its feeds have changed."""
+        host = urlsplit(notice.hub).hostname  # alone in the log: the rest of the URL may be a secret
         urls = [
             self._public_url + FeedQuery(kind, format, Selector.of([slug] if slug else [])).path
             for kind, slug in notice.moved
@@ -86,11 +87,11 @@ class Post:
                 said += [("hub.url", url) for url in urls[first : first + _URLS_AT_ONCE]]
                 form = urlencode(said).encode()
                 reply = await self.outward.call("POST", notice.hub, [("Content-Type", FORM)], form)
-                _log.info("%s changed feeds to %s: answered %s", len(said) - 1, notice.hub, reply.status)
+                _log.info("%s changed feeds to %s: answered %s", len(said) - 1, host, reply.status)
                 if not 200 <= reply.status < 300:
                     return False
         except Unreachable as error:
-            _log.info("changed feeds to %s: %s", notice.hub, error)
+            _log.info("changed feeds to %s: %s", host, error)
             return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import resource
 import socket
 import threading
@@ -16,7 +17,12 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from feedsvc.deliver.caching import Answer
+from feedsvc.model import EPOCH
 from feedsvc.push.outward import READ, Outward, Reply, Unreachable, is_public
+from feedsvc.push.post import Post
+from feedsvc.stamps import Stamp
+from feedsvc.subscription import Delivery, Notice, SubscriptionRequest
 
 _T = TypeVar("_T")
 
@@ -25,13 +31,21 @@ PUBLIC = """8.8.8.8 1.1.1.1 172.15.255.255 172.32.0.1 100.63.255.255 100.128.0.1
 PRIVATE = """127.0.0.1 127.255.255.254 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1
     169.254.169.254 100.64.0.1 100.127.255.255 192.0.0.8 192.0.2.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.1.2.3
     240.0.0.1 255.255.255.255 192.88.99.1
+    168.63.129.16 192.0.0.192 100.100.100.200 169.254.0.23 169.254.42.42 169.254.170.2 161.26.0.10 166.8.0.1 192.80.8.124
+    ::ffff:168.63.129.16 64:ff9b::a83f:8110 fd00:ec2::254 fd20:ce::254 fd00:42::42 fd00:c1::a9fe:a9fe fe80::a9fe:a9fe
     ::1 :: ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:7f00:1 ::127.0.0.1 ::7f00:1
     64:ff9b::7f00:1 64:ff9b::10.0.0.1 64:ff9b:1::7f00:1 64:ff9b:1::808:808
     2002:7f00:1:: 2002:a00:1::1 2002:808:808:: 2001:0:4136:e378:8000:63bf:3fff:fdd2
     fc00::1 fd12:3456::1 fe80::1 fe80::1%eth0 fec0::1 ff02::1 ff0e::1 2001:db8::1 100::1 5f00::1 4000::1 ::2""".split()
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+# Beside the cloud services at addresses that look public.
+NEIGHBOURS = (
+    "168.63.129.15 168.63.129.17 161.25.255.255 161.27.0.1 166.7.255.255 166.12.0.1 192.80.8.125".split()
+)
+
+
+@pytest.mark.parametrize("address", [*PUBLIC, *NEIGHBOURS])
 def test_public(address: str) -> None:
     assert is_public(address)
 
@@ -281,3 +295,59 @@ def test_https_is_spoken_where_it_is_meant() -> None:
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(Unreachable):
         run(call(url))
+
+
+MALFORMED: dict[str, Callable[[bytes], bytes]] = {
+    "no HTTP": lambda head: head,
+    "its request as a status": lambda head: b"HTTP/1.1 " + head,
+    "its request as a header": lambda head: OK + head.split(b"\r\n")[0] + b"\r\n\r\n",
+    "its request as a chunk": lambda head: CHUNKED + head,
+    "nothing": lambda head: b"",
+}
+
+
+@contextmanager
+def repeating(answer: Callable[[bytes], bytes]) -> Iterator[int]:
+    """A server whose malformed answers repeat the request; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    client.sendall(answer(client.recv(65536)))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(1)
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_the_log_of_a_malformed_answer_has_neither_the_path_nor_the_challenge(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with repeating(MALFORMED[what]) as port:
+        url = f"http://127.0.0.1:{port}/secret-path?secret-query"
+        request = SubscriptionRequest("/feeds/news.rss", url, "127.0.0.1", "subscribe")
+        delivery = Delivery("1", "/feeds/news.rss", url, "127.0.0.1", "secret-key", "etag", 0)
+        answer = Answer(b"secret-body", "text/plain", Stamp(EPOCH), EPOCH, 60)
+
+        async def speak() -> None:
+            async with Outward("test", private=True, seconds=2) as outward:
+                post = Post(outward, "https://feeds.example")
+                await post.ask(request)
+                await post.deliver(delivery, answer)
+                await post.tell(Notice(url, 1, EPOCH, 0, (("news", None),)))
+
+        run(speak())
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("feedsvc")]
+    assert len(lines) == 3
+    assert all("127.0.0.1" in line for line in lines)
+    assert "secret" not in caplog.text
+    assert "challenge" not in caplog.text.replace("without the challenge alone", "")
