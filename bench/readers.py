@@ -12,6 +12,7 @@ import random
 import re
 import socket
 import tempfile
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -167,13 +168,17 @@ def _changes(dice: random.Random) -> list[tuple[datetime, bool]]:
 def _put(
     service: Service, clock: Path, now: datetime, id: int, published: datetime, dice: random.Random
 ) -> None:
-    """Put an article of words that are drawn from a corpus, and let its second pass."""
+    """Put an article of words that are drawn from a corpus, and wait until its date is stated."""
     title, text = (" ".join(dice.choices(WORDS, k=count)) for count in (9, 400))
     document = {"title": title, "content_html": f"<p>{text}</p>", "date_published": published.isoformat()}
     os.utime(clock, (now.timestamp(),) * 2)
     answer = service.request("PUT", f"/api/v1/articles/{id}", document)
     assert answer.ok, answer.text
     os.utime(clock, ((now + timedelta(seconds=5)).timestamp(),) * 2)
+    end = time.monotonic() + 10
+    while "Last-Modified" not in _ask(service.port, {})[1]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def _version(port: int, moment: datetime, before: Version | None) -> Version:

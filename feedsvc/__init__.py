@@ -125,7 +125,8 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
 
     def publish(document: Any, stamp: Stamp, looked: datetime) -> Response:
         body = app.json.dumps(document).encode()
-        return respond(Answer(body, "application/json", stamp, looked, config.max_age))
+        answer = Answer(body, "application/json", stamp, looked, config.max_age)
+        return respond(answer, kept.checked(answer))
 
     app.register_blueprint(request_ids_blueprint())
     app.before_request(_refuse_chunked)  # with a request id, so after that blueprint

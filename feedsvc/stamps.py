@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 Topic = tuple[str, int]
 """What a feed depends on: a kind and a category's key, 0 for the whole kind."""
 
-Step = tuple[int, datetime]
-"""A step of the ledger and its time."""
+Step = tuple[int, datetime, datetime]
+"""The number and the time of a step of the change log, and the reading of its writer's clock: the time
+itself, or an earlier one where that clock was behind the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of the change log: when it was by this process's clock, and the last step that it saw.
+
+    `ahead` is by how much this clock may be ahead of the clock of a writer.
+    """
+
+    time: datetime
+    seq: int = 0
+    ahead: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)

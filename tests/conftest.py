@@ -104,8 +104,8 @@ MakeApp = Callable[..., Flask]
 def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
     made = []
 
-    def make(**changes: Any) -> Flask:
-        made.append(create_app(replace(config, **changes), clock))
+    def make(*, own_clock: Clock | None = None, **changes: Any) -> Flask:
+        made.append(create_app(replace(config, **changes), own_clock or clock))
         return made[-1]
 
     yield make

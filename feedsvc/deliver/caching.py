@@ -19,7 +19,7 @@ from flask import Response, request
 from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
-from feedsvc.stamps import Stamp
+from feedsvc.stamps import Check, Stamp
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
@@ -49,8 +49,12 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class _Head(NamedTuple):
-    """The headers of a 200 and of a 304 in one coding, for looks from `since` to before `until`."""
+    """The headers of a 200 and of a 304 in one coding, for looks from `since` to before `until`.
 
+    They have a Last-Modified where it `is_stated`.
+    """
+
+    is_stated: bool
     since: datetime
     until: datetime
     whole: Headers
@@ -98,27 +102,26 @@ class Answer:
         """The bytes that it takes in memory, with what was made of it."""
         return len(self.body) + sum(map(len, list(self._encoded.values()))) + 1024 * (2 + len(self._heads))
 
-    def fit(self, environ: Mapping[str, Any], looked: datetime | None = None) -> tuple[int, Headers, bytes]:
+    def fit(self, environ: Mapping[str, Any], check: Check | None = None) -> tuple[int, Headers, bytes]:
         """Status, headers and body of a GET: 304 where the client has it, else in the coding it likes.
 
-        :param looked: when the ledger was last looked at, and had not moved what this rests on.
+        :param check: a check of the change log that had not moved what this rests on.
         """
         coding = liked(environ.get("HTTP_ACCEPT_ENCODING", "")) if len(self.body) >= _SMALL else ""
-        if looked is None or looked < self.looked:
-            looked = self.looked
+        is_stated = self._may_state(check)
+        looked = max(check.time, self.looked) if check else self.looked
         head = self._heads.get(coding)
-        if head is None or not head.since <= looked < head.until:
-            head = self._heads[coding] = self._head(coding, looked)
-        if self._is_known(environ):
+        if head is None or head.is_stated is not is_stated or not head.since <= looked < head.until:
+            head = self._heads[coding] = self._head(coding, looked, is_stated=is_stated)
+        if self._is_known(environ, is_stated=is_stated):
             return 304, head.unchanged, b""
         return 200, head.whole, head.body
 
-    def _head(self, coding: str, looked: datetime) -> _Head:
-        stated, settles = self._stated(looked)
+    def _head(self, coding: str, looked: datetime, *, is_stated: bool) -> _Head:
         lifetime, shortens = self._lifetime(looked)
         unchanged: Headers = [
             ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
-            ("Last-Modified", http_date(stated)),
+            *([("Last-Modified", http_date(self._modified))] if is_stated else []),
             ("Cache-Control", f"public, max-age={lifetime}, stale-if-error={A_DAY}"),
             *_ALWAYS,
         ]
@@ -135,18 +138,21 @@ class Answer:
             ("Content-Length", str(len(body))),
             *([("Content-Encoding", coding)] if coding else []),
         ]
-        return _Head(looked, min(settles, shortens), whole, unchanged, body)
+        return _Head(is_stated, looked, shortens, whole, unchanged, body)
 
-    def _is_known(self, environ: Mapping[str, Any]) -> bool:
-        """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since."""
+    def _is_known(self, environ: Mapping[str, Any], *, is_stated: bool) -> bool:
+        """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since.
+
+        A date is right only if it is the one that a 200 would state. A later one is of a clock that is wrong,
+        and a client that sends it would never get anything new.
+        """
         if "HTTP_IF_NONE_MATCH" in environ:
             said = environ["HTTP_IF_NONE_MATCH"]
             if said.strip('"') in self._own_tags:  # as nearly all say it
                 return True
             tags = _tags(said)
             return tags.star_tag or any(map(tags.contains_weak, self._own_tags))
-        since = _date(environ.get("HTTP_IF_MODIFIED_SINCE"))
-        return since is not None and since >= _floor(self.stamp.time)
+        return is_stated and _date(environ.get("HTTP_IF_MODIFIED_SINCE")) == self._modified
 
     @cached_property
     def _own_tags(self) -> frozenset[str]:
@@ -159,16 +165,20 @@ class Answer:
         lifetime = max(0, min(self.max_age, left))
         return lifetime, self.due - timedelta(seconds=lifetime - 1) if self.due and lifetime else _NEVER
 
-    def _stated(self, looked: datetime) -> tuple[datetime, datetime]:
-        """Last-Modified, in whole seconds, and until when it is that.
+    @cached_property
+    def _modified(self) -> datetime:
+        """When what it rests on last changed, in whole seconds."""
+        return self.stamp.time.astimezone(UTC).replace(microsecond=0)
 
-        A second change in the same second must not hide behind the first one. So the second itself is only
-        stated when it has surely passed for all who write, and the one before it until then.
+    def _may_state(self, check: Check | None) -> bool:
+        """Return whether Last-Modified may be stated: no later change can be of the same second.
+
+        A change that the check did not see was committed after it. Its time was read last before COMMIT, at
+        most half a second earlier, differences between clocks included; of greater ones the check knows.
         """
-        floor = _floor(self.stamp.time)
-        if looked >= floor + _SETTLED:
-            return floor, _NEVER
-        return floor - timedelta(seconds=1), floor + _SETTLED
+        if check is None:
+            return self.looked >= self._modified + _SETTLED
+        return self.stamp.seq <= check.seq and check.time - check.ahead >= self._modified + _SETTLED
 
 
 def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]) -> Answer:
@@ -177,9 +187,9 @@ def packaged(body: bytes, media_type: str, max_age: int, *headers: tuple[str, st
     return Answer(body, media_type, Stamp(installed), installed + _SETTLED, max_age, headers=headers)
 
 
-def respond(answer: Answer, looked: datetime | None = None) -> Response:
-    """An answer, fitted to the request that Flask has; `looked` is as for `Answer.fit`."""
-    status, headers, body = answer.fit(request.environ, looked)
+def respond(answer: Answer, check: Check | None = None) -> Response:
+    """An answer, fitted to the request that Flask has; `check` is as for `Answer.fit`."""
+    status, headers, body = answer.fit(request.environ, check)
     return (_NotModified if status == 304 else Response)(body, status, headers)
 
 
@@ -188,7 +198,8 @@ class _NotModified(Response):
 
     def get_wsgi_headers(self, environ: Any) -> Any:
         headers = super().get_wsgi_headers(environ)
-        headers["Last-Modified"] = self.headers["Last-Modified"]
+        if "Last-Modified" in self.headers:
+            headers["Last-Modified"] = self.headers["Last-Modified"]
         return headers
 
 
@@ -206,7 +217,3 @@ def _tags(header: str) -> ETags:
 
 
 _date = lru_cache(1024)(parse_date)
-
-
-def _floor(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)

@@ -28,8 +28,8 @@ class Hot:
         if method in ("GET", "HEAD") and "HTTP_TRANSFER_ENCODING" not in environ:
             found = self._kept.known(address(environ))
             if found:
-                answer, looked = found
-                status, headers, body = answer.fit(environ, looked)
+                answer, check = found
+                status, headers, body = answer.fit(environ, check)
                 start_response(_LINES[status], [*headers, (HEADER, request_id(environ))])
                 return [body] if method == "GET" else []
         return self._app(environ, start_response)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from feedsvc.deliver.caching import Answer
 from feedsvc.errors import Unavailable
 from feedsvc.model import EPOCH, Clock
-from feedsvc.stamps import Step, Topic
+from feedsvc.stamps import Check, Step, Topic
 
 Moved = Callable[[Step], tuple[Step, Mapping[Topic, int] | None]]
 """The ledger's last step, and of the topics that moved after a step the last one of each; None where the
 ledger does not know that step: the database was restored."""
 
-Found = tuple[Answer, datetime]
-"""An answer, and when the ledger was looked at and had not moved it."""
+Found = tuple[Answer, Check]
+"""An answer, and a check of the ledger that had not moved it."""
 
 _LONGEST = 256
 """Characters of an address that is remembered: an answer's share of memory allows for one."""
@@ -39,9 +39,9 @@ class Kept:
         self._flights: WeakValueDictionary[str, _Flight] = WeakValueDictionary()
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._aliases: dict[str, str] = {}
-        self._step: Step = 0, EPOCH
+        self._step: Step = 0, EPOCH, EPOCH
         self._last: dict[Topic, int] = {}
-        self._looked = EPOCH
+        self._check = Check(EPOCH)
 
     def look(self) -> None:
         """Learn what the ledger has moved since the last look; a database that is away moves nothing."""
@@ -55,22 +55,44 @@ class Kept:
                 if moved is None:
                     self._answers.clear()
                     self._last = {}  # another one: what is being made now will not be kept
+                    self._step, self._check = (0, EPOCH, EPOCH), Check(EPOCH)
                 self._last.update(moved or {})
-                self._step, self._looked = step, now
+                self._check = Check(now, step[0], self._ahead(step, now))
+                self._step = step
                 self._trim()
+
+    def _ahead(self, step: Step, now: datetime) -> timedelta:
+        """Return by how much this clock may be ahead of the clock of the log's writer.
+
+        A second may be stated as Last-Modified when it is over for all who write. Clocks that differ by less
+        than half a second are allowed for (`Answer`); this finds those that differ by more.
+        A writer that is behind the log goes on in the log's last second until its clock has passed it. That
+        clock showed at least `reading` when this process first saw that reading. Else, a step that the
+        previous check did not see was written after that check, so a time before it is of a slower clock.
+        """
+        _, time, reading = step
+        _, last_time, last_reading = self._step
+        if reading.replace(microsecond=0) < time.replace(microsecond=0):
+            return self._check.ahead if reading == last_reading else max(now - reading, timedelta())
+        if time == last_time:
+            return self._check.ahead
+        before = min(
+            self._check.time, now
+        )  # not the former check's time, where this clock was set back since
+        return max(before - time, timedelta()) if self._check.time > EPOCH else timedelta()
 
     def held(self) -> tuple[int, int, datetime]:
         """How many answers are kept, their bytes, and when the ledger was last looked at."""
         answers = list(self._answers.values())
-        return len(answers), sum(answer.size for answer in answers), self._looked
+        return len(answers), sum(answer.size for answer in answers), self._check.time
 
     def known(self, address: str) -> Found | None:
         """The answer to an address that was answered before, if it is still right."""
         if self._always:
             self.look()
-        looked = self._looked  # first: the look that comes in between may have moved the answer
+        check = self._check  # first: the look that comes in between may have moved the answer
         found = self._right(self._aliases.get(address, address))
-        return (found, looked) if found else None
+        return (found, check) if found else None
 
     def answer(self, address: str, key: str, make: Callable[[], Answer]) -> Found:
         """The answer of a key, made where there is none; the address leads to it from now on.
@@ -82,14 +104,27 @@ class Kept:
         with self._lock:
             flight = self._flights.setdefault(key, _Flight())
         with flight.lock:
-            looked = self._looked
+            check = self._check
             found = self._right(key) or self._made(key, make, flight)
         if address != key and len(address) <= _LONGEST:
             with self._lock:
                 self._aliases[address] = key
                 if len(self._aliases) > self._entries:
                     del self._aliases[next(iter(self._aliases))]
-        return found, looked
+        return found, self.checked(found, check)
+
+    def checked(self, answer: Answer, check: Check | None = None) -> Check:
+        """Return a check that has seen the steps that an answer was made from, where there can be one.
+
+        :param check: one that has not moved the answer.
+        """
+        check = check or self._check
+        if answer.stamp.seq > check.seq:
+            self.look()
+            newer = self._check
+            if self._stands(answer):
+                return newer
+        return check
 
     def _right(self, key: str) -> Answer | None:
         found = self._answers.get(key)

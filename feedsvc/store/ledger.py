@@ -22,10 +22,12 @@ Touched = tuple[str, int, str | None]
 DIRECTORY: Touched = ("categories", 0, None)
 """Moves with every change of a category."""
 
+_TICK = timedelta(microseconds=1)
+
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
-_LAST = sa.select(ledger.c.seq, ledger.c.time).with_for_update()
+_LAST = sa.select(ledger.c.seq, ledger.c.time, ledger.c.clock).with_for_update()
 _TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
 _ARCHIVES = sa.tuple_(months.c.kind, months.c.category_id)
 _ARCHIVE = sa.tuple_(months.c.kind, months.c.category_id, months.c.month)
@@ -42,13 +44,29 @@ class Ledger:
         row = connection.execute(_LAST).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
+        self._reading: datetime = row.clock
         self._changes: list[dict[str, object]] = []
         self._topics: dict[Touched, bool] = {}  # whether it surely holds something
         self._hinted: set[Topic] = set()
 
     def tick(self) -> datetime:
-        """The time now, later than any that the ledger has given before."""
-        self._time = max(self.clock(), self._time + timedelta(microseconds=1))
+        """Return the time now, later than any that the change log has given before.
+
+        The clock may be behind the log: it was set back, or another instance's clock is ahead of this one.
+        Last-Modified has whole seconds, and a cache may have stated the second of the log's last time, so
+        the first write behind the log begins the next second. The writes after it stay in that second, else
+        the log would run ahead of every clock. Nobody states that second while a writer is behind it: the
+        log keeps the lowest reading of the clocks since, and caches count by that one (`Kept._ahead`). A
+        clock that is even behind the lowest reading was set back once more, and begins another second.
+        """
+        now = self.clock()
+        if now > self._time:
+            self._time = self._reading = now
+        elif now >= self._reading:
+            self._time += _TICK
+        else:
+            self._time = self._time.replace(microsecond=0) + timedelta(seconds=1)
+            self._reading = now
         return self._time
 
     def record(
@@ -87,7 +105,7 @@ class Ledger:
             seq = {"seq": self._seq}
             self._connection.execute(topics.update().where(_TOPIC.in_(sorted(self._hinted))).values(seq))
         self._stamp_archives(archives)
-        self._connection.execute(ledger.update().values(stamp))
+        self._connection.execute(ledger.update().values(**stamp, clock=self._reading))
 
     def _filled(self) -> dict[tuple[str, int, str], bool]:
         """Of each archive that was touched, whether it holds anything now."""

@@ -30,7 +30,7 @@ IMPORT = "import"
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 _OWN = sa.select(changes.c.time).where(changes.c.seq == _AFTER).scalar_subquery()
 _MOVED = sa.select(
-    ledger.c.seq.label("last"), ledger.c.time.label("at"), _OWN.label("own"), topics
+    ledger.c.seq.label("last"), ledger.c.time.label("at"), ledger.c.clock, _OWN.label("own"), topics
 ).outerjoin_from(ledger, topics, topics.c.seq > _AFTER)
 
 
@@ -179,9 +179,9 @@ class Reader:
 
         None where the ledger has no such step.
         """
-        seq, time = after
+        seq, time, _ = after
         rows = self._connection.execute(_MOVED, {"after": seq}).all()
-        last = rows[0].last, rows[0].at
+        last = rows[0].last, rows[0].at, rows[0].clock
         if seq and rows[0].own != time:
             return last, None
         return last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}

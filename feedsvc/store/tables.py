@@ -47,6 +47,9 @@ ledger = Table(
     Column("id", sa.Integer, primary_key=True),
     Column("seq", sa.BigInteger, nullable=False),
     Column("time", UTCDateTime, nullable=False),
+    # The reading of the last writer's clock. It is before `time` where that clock was behind the log; then it
+    # is the lowest of the readings since the first such write.
+    Column("clock", UTCDateTime, nullable=False),
 )
 
 changes = Table(

@@ -99,7 +99,7 @@ class Proof:
         headers, old = {"Accept_Encoding": coding}, self.copies.get(path)
         if old and condition in ("etag", "both"):
             headers["If_None_Match"] = old.headers["etag"]
-        if old and condition in ("since", "both"):
+        if old and condition in ("since", "both") and "last-modified" in old.headers:
             headers["If_Modified_Since"] = old.headers["last-modified"]
         begun = self.world.clock.now
         answer = self.workers[worker].ask("GET", path, **headers)

@@ -11,6 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.http import http_date
+from werkzeug.test import TestResponse
 
 from feedsvc.cli.services import services_of
 from feedsvc.model import SCOPES
@@ -65,6 +67,8 @@ class World:
     entries: dict[tuple[str, str], Known] = field(default_factory=dict)
     slug_of_a: str = "a"
     kept: dict[str, Any] = field(default_factory=dict)
+    dated: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """The body that each path had under each Last-Modified."""
 
     def expected(self, query: FeedQuery, now: datetime, settled: datetime) -> list[Known]:
         """The entries of a feed, moments but for ends as they were when settled: the model in ten lines."""
@@ -118,7 +122,7 @@ class World:
         assert self.editor.send("PATCH", f"/categories/{self.slug_of_a}", {"slug": new}).status_code == 200
         self.slug_of_a = new
 
-    def forward(self, hours: int) -> None:
+    def forward(self, hours: float) -> None:
         self.clock.forward(hours=hours)
         while self.settle():
             pass
@@ -130,22 +134,38 @@ class World:
         headers, old = {}, self.kept.get(named.path)
         if old and condition in ("etag", "both"):
             headers["If-None-Match"] = old.headers["ETag"]
-        if old and condition in ("since", "both"):
+        if old and condition in ("since", "both") and old.last_modified:
             headers["If-Modified-Since"] = old.headers["Last-Modified"]
         answer, whole = client.get(named.path, headers=headers), client.get(named.path)
         assert whole.status_code == 200, whole.text
+        self.check_dates(client, named.path, whole)
         if answer.status_code == 304:
             assert old
             assert whole.data == old.data, "304 for bytes that have changed"
         else:
             assert answer.data == whole.data
-        if old and condition != "none":
-            assert (answer.status_code == 304) == (whole.data == old.data) or condition == "since"
+        if old and condition in ("etag", "both"):
+            assert (answer.status_code == 304) == (whole.data == old.data)
+        if old and condition == "since":
+            same = old.last_modified is not None and whole.last_modified == old.last_modified
+            assert (answer.status_code == 304) == same
         self.kept[named.path] = whole
         if format == "json":
             found = [item["id"] for item in whole.get_json(force=True)["items"]]
             now = self.clock.now
             assert found == [one.guid for one in self.expected(query, now, now)]
+
+    def check_dates(self, client: FlaskClient, path: str, whole: TestResponse) -> None:
+        """Check that a date belongs to one body, and that no other date is answered 304."""
+        modified = whole.headers.get("Last-Modified")
+        if modified:
+            assert self.dated.setdefault((path, modified), whole.data) == whole.data, "two bodies of one date"
+        known = [date for at, date in self.dated if at == path][-3:]
+        now = self.clock.now
+        near = [http_date(now + timedelta(seconds=seconds)) for seconds in (-2, -1, 0, 1, 86400)]
+        for date in {*known, *near}:
+            answer = client.get(path, headers={"If-Modified-Since": date})
+            assert (answer.status_code == 304) == (date == modified)
 
 
 kinds, numbers = st.sampled_from(["news", "events"]), st.integers(0, 4)
@@ -164,6 +184,7 @@ steps = st.one_of(
     st.tuples(st.just("delete"), kinds, numbers),
     st.tuples(st.just("rename")),
     st.tuples(st.just("forward"), st.sampled_from([1, 2, 24, 24 * 15])),
+    st.tuples(st.just("forward"), st.sampled_from([0.3 / 3600, 0.7 / 3600, 1.6 / 3600])),
     *[
         st.tuples(
             st.just("fetch"),

@@ -217,7 +217,7 @@ def reset(store: Store) -> None:
         connection.execute(tables.topics.delete().where(tables.topics.c.category_id != 0))
         connection.execute(tables.categories.delete())
         connection.execute(tables.topics.update().values(seq=0, time=EPOCH))
-        connection.execute(tables.ledger.update().values(seq=0, time=EPOCH))
+        connection.execute(tables.ledger.update().values(seq=0, time=EPOCH, clock=EPOCH))
     with store.write("test") as writer:
         for slug in SLUGS[:3]:
             writer.put_category(Category(slug, ""))

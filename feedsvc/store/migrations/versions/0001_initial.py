@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("time", INSTANT, nullable=False),
+        sa.Column("clock", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -291,6 +292,6 @@ def upgrade() -> None:
     op.bulk_insert(sanitizer, [{"id": 1, "fingerprint": ""}])
     # A fixed time, so that feeds which never held an entry are the same in every database.
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    op.bulk_insert(ledger, [{"id": 1, "seq": 0, "time": epoch}])
+    op.bulk_insert(ledger, [{"id": 1, "seq": 0, "time": epoch, "clock": epoch}])
     kinds = ("news", "events", "categories")
     op.bulk_insert(topics, [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds])
