@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from html import unescape
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin
 
 import feedparser
-from dateutil import parser as dates
 
+from feedsvc.coming.dates import DateReader
 from feedsvc.coming.item import Item, Remark, type_of
+from feedsvc.coming.wordpress import Library
 from feedsvc.errors import Malformed
 from feedsvc.ingest import html
 
@@ -23,15 +22,9 @@ _DRAFTS = {"draft", "pending", "private", "auto-draft"}
 _PUBLIC = {"publish", "future"}
 _TEXTS = ("text/", "application/xhtml")
 _DECLARATION = re.compile(rb"^<\?xml[^>]*\?>")
-_SHORTCODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]*\]")
-
-_GMT = re.compile(r"(?:GMT|UTC) ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?$")
-"""An offset as newspapers spell it: GMT+7."""
-
-_HALVES = {"SA": "AM", "CH": "PM"}
-"""Of the day, as Vietnamese systems spell them: sáng and chiều."""
-
-_NEVER = datetime(1, 1, 1)  # noqa: DTZ001 — of what a date does not say, for the schema to refuse
+_END_OF_BREAK = re.compile(
+    rb"(<br\b[^<>]*>\s*)?</br\s*>|(&lt;br\b[^&]*&gt;\s*)?&lt;/br\s*&gt;", re.IGNORECASE
+)
 
 Found = Any
 """A feedparser.FeedParserDict, which has no types."""
@@ -44,22 +37,36 @@ def read(data: bytes) -> Iterator[Item | Remark]:
 
     :raises Malformed: it is no feed.
     """
-    headers, file = {"content-type": "application/xml; charset=utf-8"}, BytesIO(data)
-    if declaration := _DECLARATION.match(data):
-        file.seek(declaration.end())
+    data = _END_OF_BREAK.sub(_line_break, data)
+    headers = {"content-type": "application/xml; charset=utf-8"}
+    if declaration := _DECLARATION.match(data):  # whose encoding is no longer that of the data
+        data = data[declaration.end() :]
     try:
-        found = feedparser.parse(file, response_headers=headers, sanitize_html=False)
+        found = feedparser.parse(BytesIO(data), response_headers=headers, sanitize_html=False)
     except Exception as error:  # whatever its parsers come upon
         raise Malformed(f"The file cannot be read: {error}") from error
     if not found.get("version") and not found.entries:
         raise Malformed("The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service.")
     if found.bozo:
         yield Remark(f"The file is broken, and was read as far as that goes: {found.bozo_exception}")
+    library, dates = Library(data), DateReader(map(_written_date, found.entries))
     for entry in found.entries:
-        yield _item(entry, found.feed, is_rss=not found.version.startswith("atom"))
+        if entry.get("wp_post_type") != "attachment":  # which the library has
+            yield _item(entry, found.feed, library, dates, is_rss=not found.version.startswith("atom"))
+    yield from map(Remark, (*dates.remarks(), *library.remarks()))
 
 
-def _item(entry: Found, feed: Found, *, is_rss: bool) -> Item:
+def _line_break(tag: re.Match[bytes]) -> bytes:
+    """Return a line break in place of `</br>`, as browsers read it; feedparser would drop it.
+
+    One that closes a `<br>`, as XHTML has it, stays.
+    """
+    if tag[1] or tag[2]:
+        return tag[0]
+    return b"<br/>" if tag[0].startswith(b"<") else b"&lt;br/&gt;"
+
+
+def _item(entry: Found, feed: Found, library: Library, dates: DateReader, *, is_rss: bool) -> Item:
     # Of Atom's entries without a link feedparser says that the id is it.
     named = is_rss or any(one.get("rel") == "alternate" for one in entry.get("links", ()))
     link = _url(feed.get("link", ""), entry.link) if named and entry.get("link") else None
@@ -68,12 +75,14 @@ def _item(entry: Found, feed: Found, *, is_rss: bool) -> Item:
         "title": _title(entry, is_rss),
         "language": feed.get("language"),
         "authors": [_person(author) for author in entry.get("authors", ()) if author.get("name")],
-        "date_published": _date(entry),
+        "date_published": _date(entry, dates),
         "source": _source(entry),
-        **_body(entry),
+        **_body(entry, library),
         **_files(entry, link or ""),
         **_event(entry),
     }
+    if featured := library.featured_image(entry.get("wp_post_id", "")):
+        members["image"] = {**featured, "url": _url(link or "", featured["url"])}
     kind, status, skip = entry.get("wp_post_type", "post"), entry.get("wp_status", "publish"), ""
     if kind != "post":
         skip = f"it is no post but of the type {kind}"
@@ -94,7 +103,7 @@ def _title(entry: Found, is_rss: bool) -> str:
     return unescape(title) if is_rss else title
 
 
-def _body(entry: Found) -> dict[str, str]:
+def _body(entry: Found, library: Library) -> dict[str, str]:
     """The content, and the summary; a summary alone is the content."""
     texts = [one for one in entry.get("content", ()) if one.get("type", "").startswith(_TEXTS)]
     whole = max(texts, key=lambda one: len(one.value), default=None)
@@ -105,7 +114,10 @@ def _body(entry: Found) -> dict[str, str]:
         return {}
     text = whole.value
     if "wp_status" in entry:
-        text, short = _paragraphs(text), {"value": entry.get("excerpt_encoded", "")}
+        text, short = (
+            _paragraphs(text, library, entry.get("wp_post_id", "")),
+            {"value": entry.get("excerpt_encoded", "")},
+        )
     plain = whole.get("type") == "text/plain" and not re.search(r"<[a-z]|&#?\w+;", text)
     body = {"content_text" if plain else "content_html": text}
     if short and short["value"] not in ("", whole.value):
@@ -113,10 +125,11 @@ def _body(entry: Found) -> dict[str, str]:
     return body
 
 
-def _paragraphs(text: str) -> str:
-    """WordPress's own spelling of HTML: an empty line is a paragraph, a line end a line end."""
-    text = _SHORTCODE.sub("", text)
-    if re.search(r"<p[\s>]", text):
+def _paragraphs(text: str, library: Library, post_id: str) -> str:
+    """WordPress's own spelling of HTML: shortcodes; an empty line is a paragraph, a line end a line end."""
+    has_paragraphs = re.search(r"<p[\s>]", text)
+    text = library.expand(text, post_id)
+    if has_paragraphs:
         return text
     parts = [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n"))]
     blocks = (part if part[0] == "<" else f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part)
@@ -177,24 +190,16 @@ def _source(entry: Found) -> dict[str, Any] | None:
     return {"name": source["title"], "url": source.get("href")} if source.get("title") else None
 
 
-def _date(entry: Found) -> str | None:
-    """When it was published, or else updated; without an offset by the site's clocks, and days before months.
+def _written_date(entry: Found) -> str:
+    """Return when it was published, or else updated, as the feed spells it."""
+    return next(filter(None, (entry[name] for name in ("published", "updated") if name in entry)), "")
 
-    What cannot be read is left to the schema to refuse.
-    """
-    found = next(filter(None, (entry[name] for name in ("published", "updated") if name in entry)), "")
-    if "-0001" in found:  # as WordPress says of drafts
+
+def _date(entry: Found, dates: DateReader) -> str | None:
+    """Return the date as ISO 8601, without an offset by the site's clocks, or for the schema to refuse."""
+    written = _written_date(entry)
+    if "-0001" in written:  # as WordPress says of drafts
         return None
-    text = _GMT.sub(lambda part: f"{part[1]}{part[2]:0>2}{part[3] or '00'}", found)
-    text = re.sub(r"\b(?:SA|CH)\b", lambda half: _HALVES[half[0]], text)
-    for reading in (datetime.fromisoformat, _by_words):
-        with suppress(ValueError, OverflowError):
-            return reading(text).isoformat()
-    return found or None
-
-
-def _by_words(text: str) -> datetime:
-    if not re.search("[AP]M", text):
-        with suppress(ValueError):
-            return parsedate_to_datetime(text)  # which knows the zones of RFC 822
-    return dates.parse(text, dayfirst=True, default=_NEVER, tzinfos=lambda _, offset: offset)
+    with suppress(ValueError, OverflowError):
+        return dates.read(written).isoformat()
+    return written or None

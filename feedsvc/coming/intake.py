@@ -60,9 +60,7 @@ class Intake:
             elif one.skip:
                 self._skip(_name(one), one.skip)
             else:
-                if before := items.get(_guid(one)):
-                    self._skip(_name(before), "another with its guid follows")
-                items[_guid(one)] = one
+                self._collect(one, items)
         slugs = self._file(items.values())
         rest = iter(items.values())
         while group := list(islice(rest, _GROUP)):
@@ -73,6 +71,20 @@ class Intake:
                 for entry in filter(None, entries):
                     self._put(entry, known, writer)
             yield len(group)
+
+    def _collect(self, item: Item, items: dict[str, Item]) -> None:
+        """Add an item to those of a file by its guid. The last of several with one guid and link is taken.
+
+        One with another link is another entry: it gets a guid that is made from its link.
+        """
+        before, link = items.get(_guid(item)), item.members.get("url")
+        if before and link and before.members.get("url") not in (None, link):
+            self.remarks.append(f"two entries with one guid: {_name(item)} is known by its link")
+            item = replace(item, guid=uuid.uuid5(uuid.NAMESPACE_URL, str(link)).urn)
+            before = items.get(item.guid)
+        if before:
+            self._skip(_name(before), "another with its guid follows")
+        items[_guid(item)] = item
 
     def _skip(self, what: str, why: str) -> None:
         self.counts["skipped"] += 1

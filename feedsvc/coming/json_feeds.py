@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -43,7 +44,8 @@ def _items(item: Any, feed: dict[str, Any]) -> Iterator[Item | Remark]:
     members = {"language": feed.get("language"), **{name: item.get(name) for name in _SAME if name in item}}
     if "authors" not in item:
         one = item.get("author")  # of version 1
-        members["authors"] = [one] if one else feed.get("authors")
+        members["authors"] = [one] if one else _feed_authors(feed)
+    members["attachments"] = _with_exact_durations(item)
     event = item.get("_event")
     members |= event if isinstance(event, dict) else {}
     if members.get("content_html"):
@@ -51,3 +53,37 @@ def _items(item: Any, feed: dict[str, Any]) -> Iterator[Item | Remark]:
     tags = item.get("tags")
     titles = tuple(filter(None, map(str, tags))) if isinstance(tags, list) else ()
     yield Item(str(item.get("id") or item.get("url") or ""), members, titles)
+
+
+def _feed_authors(feed: dict[str, Any]) -> list[Any]:
+    """Return the feed's authors, whom items without any inherit (JSON Feed 1.1), but not the site itself."""
+    authors = feed.get("authors")
+    return (
+        [author for author in authors if not _is_publisher(author, feed)] if isinstance(authors, list) else []
+    )
+
+
+def _is_publisher(author: Any, feed: dict[str, Any]) -> bool:
+    """Return whether an author is the site: the feed's title has its name, or its URL is the home page."""
+    if not isinstance(author, dict):
+        return False
+    name, url, home = author.get("name"), author.get("url"), feed.get("home_page_url")
+    title_parts = re.split(r"\s+[–—|-]\s+", str(feed.get("title", "")))
+    return name in title_parts or (bool(url) and str(url).rstrip("/") == str(home).rstrip("/"))
+
+
+def _with_exact_durations(item: dict[str, Any]) -> Any:
+    """Return the attachments with their exact durations, where this service has written them in `_entry`."""
+    attachments, entry = item.get("attachments"), item.get("_entry")
+    exact = entry.get("attachments") if isinstance(entry, dict) else None
+    if not isinstance(attachments, list) or not isinstance(exact, list):
+        return attachments
+    durations = {
+        file.get("url"): {"duration_in_seconds": file.get("duration_in_seconds")}
+        for file in exact
+        if isinstance(file, dict) and isinstance(file.get("url"), str)
+    }
+    return [
+        {**file, **durations.get(str(file.get("url")), {})} if isinstance(file, dict) else file
+        for file in attachments
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import random
 import re
@@ -45,6 +46,8 @@ FILES = {
     "feed.json": (2, "2026-11-18-cay-xanh"),
     "google.ics": (4, "5k1q0p2v8d3@google.com"),
     "export.wxr": (2, "https://vensong.example/?p=640"),
+    "media.wxr": (2, "https://vensong.example/?p=700"),
+    "dotnet.rss": (2, "https://bao-vensong.example/lich-cat-nuoc-1001.htm"),
 }
 
 
@@ -141,7 +144,45 @@ def test_atom_and_json(app: Flask) -> None:
     assert trees["categories"] == ["moi-truong", "do-thi"]
     assert trees["attachments"][0]["duration_in_seconds"] == 61
     assert 'href="https://nhat-ky.example/ban-do"' in trees["content_html"]
+    assert trees["authors"] == [{"name": "Ban biên tập", "url": "https://nhat-ky.example/ve"}], "the feed's"
     assert found["42"]["title"] == "Ghi nhanh không tiêu đề: đèn đường đã sáng lại."
+
+
+def test_our_own_json_feed_comes_back_as_it_was(app: Flask, client: FlaskClient, editor: Editor) -> None:
+    file = {"url": "https://a.example/a.mp3", "mime_type": "audio/mpeg", "duration_in_seconds": 61.5}
+    editor.put(
+        "/articles/a",
+        {"title": "Không có tác giả", "attachments": [file, {**file, "url": "https://a.example/b"}]},
+    )
+    take(app, client.get("/feeds/news.json").data.replace(b"urn:uuid:", b"urn:x:"))
+    first, second = stored(app, "news").values()
+    assert first["authors"] == second["authors"] == [], "the portal is the feed's author, and no entry's"
+    assert first["attachments"] == second["attachments"]
+    assert first["attachments"][0]["duration_in_seconds"] == 61.5
+
+
+@pytest.mark.parametrize(
+    ("author", "title", "inherited"),
+    [
+        ({"name": "Ven Sông"}, "Tin tức mới nhất – Ven Sông", False),
+        ({"name": "Ven Sông"}, "Ven Sông", False),
+        ({"name": "Ban biên tập", "url": "https://ven.example"}, "Ven Sông", False),
+        ({"name": "Lan", "url": "https://ven.example/lan"}, "Ven Sông", True),
+        ({"name": "An"}, "An ninh Ven Sông", True),
+    ],
+)
+def test_entries_inherit_the_authors_of_a_json_feed_but_not_the_site(
+    app: Flask, author: dict[str, str], title: str, inherited: bool
+) -> None:
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": title,
+        "home_page_url": "https://ven.example/",
+        "authors": [author],
+        "items": [{"id": "a", "content_text": "a"}],
+    }
+    take(app, json.dumps(feed).encode())
+    assert stored(app, "news")["a"]["authors"] == ([author] if inherited else [])
 
 
 def test_a_calendar(app: Flask, client: FlaskClient) -> None:
@@ -258,6 +299,10 @@ def channel(items: str, before: str = "") -> bytes:
         ("11/24/2026 9:00:00 PM ICT", "2026-11-24T14:00:00Z"),
         ("24/11/2026 9:00:00 CH", "2026-11-24T14:00:00Z"),
         ("24/11/2026 9:00:00 SA", "2026-11-24T02:00:00Z"),
+        ("10/2/2026 9:25:00 AM", "2026-10-02T02:25:00Z"),
+        ("Mon, 05 Oct 2026 11:07:00 +07", "2026-10-05T04:07:00Z"),
+        ("Thứ 5, 28/05/2026 17:00 GMT+7", "2026-05-28T10:00:00Z"),
+        ("25 tháng 11, 2026", "2026-11-24T17:00:00Z"),
     ],
 )
 def test_dates(app: Flask, spelt: str, date: str) -> None:
