@@ -150,6 +150,6 @@ def _seen(item: Json) -> Seen:
         place(item["url"]),
         moment(item["date_published"]),
         moment(item["date_modified"]),
-        tuple(author["name"] for author in item["authors"]),
+        () if withdrawn else tuple(author["name"] for author in item["authors"]),
         tuple((place(file["url"]), file["mime_type"], file.get("size_in_bytes", 0)) for file in files),
     )
