@@ -87,7 +87,7 @@ def _nothing() -> None:
 
 def _tag(step: Step, arguments: Mapping[str, Any], fingerprint: str) -> str:
     """Return the validator of a page, which is known before anything is loaded."""
-    seq, time = step
+    seq, time, _ = step
     parts = (seq, time.isoformat(), sorted(arguments.items()), fingerprint)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 

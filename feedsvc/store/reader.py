@@ -105,16 +105,16 @@ class Reader:
         :raises NotFound: there is no such category.
         :raises Gone: the category was retired, or the step lies ahead of the ledger.
         """
-        last, _ = self.step()
+        last, _, _ = self.step()
         if after > last:
             raise Gone("That step lies ahead: the database was restored. Begin again with after=0.")
         key = self._category_key(category) if category else None
         return ChangePage(self._connection, last, after=after, limit=limit, kind=kind, category_id=key)
 
     def step(self) -> Step:
-        """Return the last step of the change log and its time, which no other step has."""
-        seq, time = self._connection.execute(sa.select(ledger.c.seq, ledger.c.time)).one()
-        return seq, time
+        """Return the last step of the change log; no other has its time."""
+        row = self._connection.execute(sa.select(ledger.c.seq, ledger.c.time, ledger.c.clock)).one()
+        return row.seq, row.time, row.clock
 
     def next_moment(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""
