@@ -95,6 +95,16 @@ def _fingerprint(error: Exception) -> str:
     return hashlib.sha256(repr((type(error).__name__, way)).encode()).hexdigest()[:8]
 
 
+def _cache_control(status: int) -> str:
+    """Return the lifetime of an error: a second for a missing or deleted feed or page, else none.
+
+    A cache that may not store the 410 of a deleted entry would keep the entry, and answer it while the service is
+    unreachable.
+    """
+    is_public = request.path.startswith(("/feeds/", "/entries/")) and request.method in ("GET", "HEAD")
+    return "public, max-age=1" if is_public and status in (404, 410) else "no-store"
+
+
 def problems_blueprint(site: Site, max_age: int) -> Blueprint:
     """Pages that say what each error type means, and the handlers that answer with them."""
     blueprint = Blueprint("problems", __name__)
@@ -151,8 +161,8 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
             body = document(site.public_url, problem, detail, faults)
             text = masked(json.dumps(body, ensure_ascii=False)).encode("utf-8", "backslashreplace")
             response = Response(text, problem.status, mimetype="application/problem+json")
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Vary"] = "Accept"
+        response.headers["Cache-Control"] = _cache_control(problem.status)
+        response.headers["Vary"] = "Accept, Accept-Encoding"  # a proxy may compress it
         if problem.status == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
         return response

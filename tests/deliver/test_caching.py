@@ -262,3 +262,33 @@ def test_probes(client: FlaskClient) -> None:
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
         assert "ETag" not in answer.headers
+
+
+def test_missing_and_deleted_pages_may_be_cached_for_a_second(editor: Editor, client: FlaskClient) -> None:
+    """So that they replace the page in a cache, which would else answer that while the service is away."""
+    editor.put("/articles/a", {"title": "Một"})
+    assert editor.send("DELETE", "/articles/a").status_code == 204
+    for path, status in (("/entries/a", 410), ("/entries/b", 404), ("/feeds/news/nix.rss", 404)):
+        for method in ("GET", "HEAD"):
+            for accept in ("text/html", "*/*"):
+                answer = client.open(path, method=method, headers={"Accept": accept})
+                assert answer.status_code == status
+                assert answer.headers["Cache-Control"] == "public, max-age=1"
+                assert answer.vary.to_header() == "Accept, Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/entries/a", 405),
+        ("DELETE", "/feeds/nix.rss", 405),
+        ("GET", "/feeds/news.rss?limit=0", 400),
+        ("GET", "/hub", 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/api/v1/articles/a", 401),
+        ("GET", "/api/v1/nowhere", 404),
+    ],
+)
+def test_other_errors_are_not_cached(client: FlaskClient, method: str, path: str, status: int) -> None:
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store")

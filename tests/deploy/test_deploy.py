@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from config import Config
+from tests.postgres import Cluster
 from tests.service import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -71,11 +74,45 @@ def test_compose() -> None:
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:
     nginx, dockerfile = (DEPLOY / "nginx.conf").read_text("utf-8"), (ROOT / "Dockerfile").read_text("utf-8")
     front, service = COMPOSE["services"]["nginx"], COMPOSE["services"]["feedsvc"]
-    assert front["network_mode"] == "service:feedsvc"
-    assert "server 127.0.0.1:8000;" in nginx
-    assert "PORT=8000" in dockerfile
+    for each in COMPOSE["services"].values():  # all are in the ordinary network of the project
+        assert not {"network_mode", "networks"} & set(each)
+    files = dict(volume.removesuffix(":ro").split(":") for volume in front["volumes"])
+    assert files == {
+        "./nginx.conf": "/etc/nginx/nginx.conf",
+        "./upstream-compose.conf": "/etc/nginx/upstream.conf",
+    }
+    assert "include upstream.conf;" in nginx
+    assert "default feedsvc:8000;" in (DEPLOY / "upstream-compose.conf").read_text("utf-8")
+    assert "HOST=0.0.0.0 PORT=8000" in dockerfile
     assert "listen 80 " in nginx
-    assert "80:80" in service["ports"]
+    assert front["ports"] == ["80:80"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+@pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
+def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) -> None:
+    environment = COMPOSE["services"]["feedsvc"]["environment"]
+    assert environment["PGPASSWORD"] == COMPOSE["services"]["db"]["environment"]["POSTGRES_PASSWORD"]
+    quoted = password.replace("'", "''")
+    cluster.run(f"CREATE ROLE feedsvc LOGIN PASSWORD '{quoted}'")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "feedsvc", "db", "check"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "FEEDSVC_DATABASE_URL": environment["FEEDSVC_DATABASE_URL"].replace(
+                    "@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"
+                ),
+                "PGPASSWORD": password,
+            },
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        cluster.run("DROP ROLE feedsvc")
+    # It has connected, to a database without tables.
+    assert (done.returncode, done.stderr) == (1, "Error: The database is not set up.\n")
 
 
 def test_only_settings_that_there_are() -> None:

@@ -18,16 +18,18 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 @contextmanager
-def nginx(folder: Path, port: int, more: str = "") -> Iterator[tuple[str, int]]:
+def nginx(folder: Path, port: int, more: str = "", upstream: str = "") -> Iterator[tuple[str, int]]:
     """An nginx that passes on to a port, with its files in a folder; its URL and its process.
 
     :param more: what stands in its server too.
+    :param upstream: what stands in place of deploy/upstream.conf.
     """
     assert NGINX
     own = free_port()
+    upstream = upstream or (ROOT / "deploy/upstream.conf").read_text("utf-8")
+    (folder / "upstream.conf").write_text(upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
     text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
     for old, new in (
-        ("127.0.0.1:8000", f"127.0.0.1:{port}"),
         ("listen 80 ", f"{more} listen 127.0.0.1:{own} "),
         ("/var/log/nginx", str(folder)),
         ("/var/cache/nginx", str(folder)),
