@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import limits
 from sqlalchemy.engine import make_url
@@ -111,9 +111,12 @@ def language(value: str) -> str:
 
 def timezone(value: str) -> ZoneInfo:
     """An IANA time zone."""
-    if value not in available_timezones():
-        raise ValueError("must be an IANA time zone such as Asia/Ho_Chi_Minh")
-    return ZoneInfo(value)
+    from feedsvc.timezones import zone  # the package imports this module
+
+    try:
+        return zone(value)
+    except ValueError:
+        raise ValueError("must be an IANA time zone such as Asia/Ho_Chi_Minh") from None
 
 
 def choice(*words: str) -> Callable[[str], str]:

@@ -17,6 +17,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import LengthRequired
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from feedsvc import timezones  # noqa: F401 (first: no zone may be loaded from the host)
 from feedsvc.cli.commands import register_commands
 from feedsvc.cli.services import Services
 from feedsvc.deliver.api_docs import api_docs_blueprint

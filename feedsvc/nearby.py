@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -43,6 +43,15 @@ def rule_near(text: str, start: datetime, since: datetime) -> rrule:
     if "COUNT" in parts:
         changes |= {"count": None, "until": last_start(text, start)}
     return rule.replace(**changes)
+
+
+def check_rule(text: str, start: date) -> None:
+    """Check that a text is a rule.
+
+    :raises ValueError: it is none.
+    """
+    moment = start if isinstance(start, datetime) else datetime.combine(start, time())
+    rule_near(text, moment, moment)
 
 
 @lru_cache(1024)

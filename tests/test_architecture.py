@@ -83,6 +83,7 @@ COMMON = (
     "occurrences",
     "errors",
     "subscription",
+    "timezones",
 )
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from icalendar import Calendar
 
 from feedsvc.coming.item import Item, Remark, type_of
 from feedsvc.errors import Malformed
+from feedsvc.timezones import zone_names
 
 _EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATUSES = ("confirmed", "tentative", "cancelled")
-_ZONES = available_timezones() - {"UTC"}
+_ZONES = zone_names() - {"UTC"}
 _BROKEN = (ValueError, LookupError, AttributeError, TypeError)  # a property twice, or of another kind
 
 Component = Any

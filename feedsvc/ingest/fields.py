@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cache
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, Range
 
+from feedsvc import timezones
 from feedsvc.ingest import text, urls
 
 # RFC 3339 §5.6, with the offset left out where a zone says it.
@@ -29,7 +29,6 @@ _AN_INSTANT = (
 ANY_TEXT = f"^[^{text.UNFIT}]*$"
 _SOME_TEXT = rf"^[^{text.UNFIT}]*[^\s\x85\u202a-\u202e\u2066-\u2069{text.UNFIT}][^{text.UNFIT}]*$"
 _Day = TypeVar("_Day", bound=date)
-_zones = cache(available_timezones)  # which looks through a folder with every call
 
 
 class Cleaned(fields.String):
@@ -175,9 +174,10 @@ def zone(**kwargs: Any) -> Cleaned:
     """An IANA time zone."""
 
     def known(value: str) -> ZoneInfo:
-        if value not in _zones():
-            raise ValueError("Not an IANA time zone such as Asia/Ho_Chi_Minh.")
-        return ZoneInfo(value)
+        try:
+            return timezones.zone(value)
+        except ValueError:
+            raise ValueError("Not an IANA time zone such as Asia/Ho_Chi_Minh.") from None
 
     return Cleaned(known, metadata={"examples": ["Asia/Ho_Chi_Minh"]}, **kwargs)
 

@@ -7,7 +7,7 @@ between hold a row each, under the name of its table.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Malformed
 from feedsvc.store import tables
+from feedsvc.store.readable import readable_rows
 from feedsvc.store.tables import REVISION, UTCDateTime, metadata
 
 STAYS = frozenset(
@@ -35,12 +36,41 @@ def export(connection: sa.Connection) -> Iterator[str]:
         connection.exec_driver_sql(_NO_LIMIT)  # who reads the lines may be slow
     count = 0
     yield _line(_HEAD, REVISION)
+    damaged: set[int] = set()
+    for _ in _groups(connection, tables.event_details, damaged):
+        pass  # an entry goes with its details, which follow it
     for table in MOVED:
-        every = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_GROUP)
-        for row in connection.execute(every).mappings():
+        for row in _readable(connection, table, damaged):
             count += 1
             yield _line(table.name, {name: _plain(value) for name, value in row.items() if value is not None})
     yield _line(_END, count)
+
+
+def _readable(connection: sa.Connection, table: sa.Table, damaged: set[int]) -> Iterator[Any]:
+    """Yield the rows of a table without those of entries that are damaged."""
+    if table in (tables.entries, tables.event_details):
+        for rows in _groups(connection, table, damaged):
+            yield from (row._mapping for row in rows if row[0] not in damaged)
+        return
+    every = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_GROUP)
+    for row in connection.execute(every).mappings():
+        if row.get("entry_pk") not in damaged:
+            yield row
+
+
+def _groups(connection: sa.Connection, table: sa.Table, damaged: set[int]) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a table in groups, and add the keys of those that cannot be decoded to `damaged`."""
+    (key,) = table.primary_key
+    last = 0
+    while True:
+        keys = list(connection.scalars(sa.select(key).where(key > last).order_by(key).limit(_GROUP)))
+        if not keys:
+            return
+        last = keys[-1]
+        statement = sa.select(key, *(column for column in table.c if column is not key))
+        rows = readable_rows(connection, statement.where(key.in_(keys)).order_by(key), key)
+        damaged |= set(keys) - {row[0] for row in rows}
+        yield rows
 
 
 def load(connection: sa.Connection, lines: Iterable[bytes]) -> int:

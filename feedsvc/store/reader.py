@@ -156,9 +156,11 @@ class Reader:
         if category is not None:
             inside = placements.c.category_id == self._category_key(category)
             where.append(entries.c.pk.in_(sa.select(placements.c.entry_pk).where(inside)))
-        found = load(self._connection, *where, order=(entries.c.pk.desc(),), limit=limit + 1)
-        more = found[limit - 1][0].pk if len(found) > limit else None
-        return [entry for _, entry in found[:limit]], more
+        newest_first = entries.c.pk.desc()
+        wanted = sa.select(entries.c.pk).where(*where).order_by(newest_first).limit(limit + 1)
+        keys = list(self._connection.scalars(wanted))
+        found = load(self._connection, entries.c.pk.in_(keys[:limit]), order=(newest_first,))
+        return [entry for _, entry in found], keys[limit - 1] if len(keys) > limit else None
 
     def select(self, query: FeedQuery, now: datetime) -> Selection:
         """What the feed of a query is made from at `now`.

@@ -12,15 +12,23 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from feedsvc import timezones
 from feedsvc.model import Category, Enclosure, Entry, EventDetails, Image, Person, Place, Source, Tombstone
+from feedsvc.nearby import check_rule
 from feedsvc.occurrences import over
 from feedsvc.recurrence import Recurrence
+from feedsvc.store.readable import UNREADABLE, readable_rows, report
 from feedsvc.store.sizes import document_sizes
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 
 # The columns that hold JSON, and the value that each object in them stands for.
 _PARTS = {"authors": Person, "source": Source, "image": Image, "attachments": Enclosure}
 _PLAIN = [field.name for field in fields(Entry) if field.name in entries.c and field.name not in _PARTS]
+
+_NUMBERS = frozenset("length width height duration latitude longitude".split())
+
+_ESSENTIAL = ("id", "kind", "language", "status", "guid", "version", "sequence", "published")
+"""The columns without which an entry cannot be replaced or deleted."""
 
 _AT_HEAD = [*_PLAIN, *_PARTS]
 
@@ -49,14 +57,41 @@ def load(
     order: Iterable[Any] = (),
     limit: int | None = None,
 ) -> Found:
-    """Entries with their details in one statement, and their categories in a second one."""
-    rows = connection.execute(whole_entries.where(*where).order_by(*order).limit(limit)).all()
+    """Entries with their details in one statement, and their categories in a second one.
+
+    One that cannot be read is left out and logged.
+    """
+    statement = whole_entries.where(*where).order_by(*order).limit(limit)
+    rows = readable_rows(connection, statement, entries.c.pk)
     placed: dict[int, list[Category]] = defaultdict(list)
     if rows:
         mine = placements.c.entry_pk.in_([row.pk for row in rows])
         for link in connection.execute(_filed_under.where(mine)):
             placed[link[0]].append(Category(*link[1:]))
-    return [(row, entry_from(row, tuple(placed[row.pk]))) for row in rows]
+    loaded: Found = []
+    for row in rows:
+        try:
+            loaded.append((row, entry_from(row, tuple(placed[row.pk]))))
+        except UNREADABLE as error:
+            report(row.pk, error)
+    return loaded
+
+
+def load_damaged(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, Entry] | None:
+    """Return the key of a stored entry and what can be read of one that `load` leaves out.
+
+    It has no title, so that no entry that is put over it equals it.
+    """
+    columns = [entries.c[name] for name in _ESSENTIAL]
+    try:
+        row = connection.execute(sa.select(entries.c.pk, *columns).where(*where)).mappings().one_or_none()
+    except UNREADABLE:
+        columns.remove(entries.c.published)
+        row = connection.execute(sa.select(entries.c.pk, *columns).where(*where)).mappings().one_or_none()
+    if row is None:
+        return None
+    values = {column.name: row[column.name] for column in columns}
+    return row["pk"], Entry(**values, title="")
 
 
 _series = (
@@ -77,8 +112,13 @@ def load_series(
     connection: sa.Connection, *where: sa.ColumnElement[bool]
 ) -> Iterator[tuple[int, EventDetails]]:
     """Yield the keys of series with their times, and nothing else of them."""
-    for row in connection.execute(_series.where(*where)):
-        yield row.entry_pk, EventDetails(**_times_from(row))
+    for row in readable_rows(connection, _series.where(*where), event_details.c.entry_pk):
+        try:
+            event = EventDetails(**_times_from(row))
+        except UNREADABLE as error:
+            report(row.entry_pk, error)
+        else:
+            yield row.entry_pk, event
 
 
 def folded(text: str) -> str:
@@ -131,7 +171,7 @@ def tombstone_from(row: sa.Row[Any]) -> Tombstone:
     """A tombstone from a row of its table with the entry's `guid` and, as `when`, the time that counts."""
     event = None
     if row.start:
-        zone = ZoneInfo(row.timezone)
+        zone = timezones.zone(row.timezone)
         event = EventDetails(_moment(row.start, zone), None, zone)
     return Tombstone(row.guid, row.when, event, row.sequence or 0)
 
@@ -154,12 +194,17 @@ def _event_from(row: sa.Row[Any]) -> EventDetails:
 
 def _times_from(row: Any) -> dict[str, Any]:
     """Return the fields of `EventDetails` that say when an event takes place."""
-    zone = ZoneInfo(row.event_timezone)
+    zone = timezones.zone(row.event_timezone)
+    start = _moment(row.event_start, zone)
+    recurrence = None
+    if row.event_recurrence is not None:
+        recurrence = _recurrence_from(row.event_recurrence, zone)
+        check_rule(recurrence.rrule, start)
     return {
-        "start": _moment(row.event_start, zone),
+        "start": start,
         "end": _moment(row.event_end, zone) if row.event_end else None,
         "timezone": zone,
-        "recurrence": row.event_recurrence and _recurrence_from(row.event_recurrence, zone),
+        "recurrence": recurrence,
     }
 
 
@@ -184,5 +229,16 @@ def _json(value: Any) -> Any:
 
 def _part(kind: type[Any], found: Any) -> Any:
     if isinstance(found, list):
-        return tuple(kind(**item) for item in found)
-    return kind(**found) if found else None
+        return tuple(_value(kind, item) for item in found)
+    return _value(kind, found) if found else None
+
+
+def _value(kind: type[Any], members: dict[str, Any]) -> Any:
+    """Return a value of the model.
+
+    :raises TypeError: a member is missing, unknown, or text where a number belongs or the reverse.
+    """
+    for name, member in members.items():
+        if not isinstance(member, (int, float) if name in _NUMBERS else str):
+            raise TypeError(f"{name} is {member!r}")
+    return kind(**members)

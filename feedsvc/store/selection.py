@@ -13,6 +13,7 @@ from feedsvc.stamps import Stamp
 from feedsvc.store.ledger import latest
 from feedsvc.store.months import bounds, month_of
 from feedsvc.store.picking import RECENT, Conditions, Picking
+from feedsvc.store.readable import UNREADABLE, readable_rows, report
 from feedsvc.store.rows import load, tombstone_from
 from feedsvc.store.tables import entries, months, placements, tombstones
 
@@ -46,7 +47,11 @@ class Selection(Picking):
             rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(entries)
             rows = rows.where(*self._within(tombstones, driver), *where)
             rows = rows.order_by(when.desc(), entries.c.guid.desc()).limit(limit)
-            left |= {row.guid: tombstone_from(row) for row in self._connection.execute(rows)}
+            for row in readable_rows(self._connection, rows, tombstones.c.entry_pk):
+                try:
+                    left[row.guid] = tombstone_from(row)
+                except UNREADABLE as error:
+                    report(row.entry_pk, error)
         return sorted(left.values(), key=lambda one: (one.when, one.guid), reverse=True)[:limit]
 
     def newest_month(self, besides: list[Entry]) -> str | None:

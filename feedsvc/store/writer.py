@@ -18,7 +18,7 @@ from feedsvc.store.moments import standing, starts
 from feedsvc.store.months import month_of
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
-from feedsvc.store.rows import category_from, entry_row, event_row, load, stored_row
+from feedsvc.store.rows import category_from, entry_row, event_row, load, load_damaged, stored_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
 
 _A_GROUP = 200
@@ -49,7 +49,9 @@ class Writer(Filing):
         """Read in one statement what is stored under ids that are to be written."""
         wanted = set(ids)
         found = {entry.id: (row.pk, entry) for row, entry in load(self._connection, entries.c.id.in_(wanted))}
-        self._expected = {id: found.get(id, (None, None)) for id in wanted}
+        missing = entries.c.id.in_(wanted - found.keys())
+        damaged = set(self._connection.scalars(sa.select(entries.c.id).where(missing)))
+        self._expected = {id: found.get(id, (None, None)) for id in wanted - damaged}
 
     def put(
         self, entry: Entry, *, create: bool = False, publish: bool = True, check: Check = any_version
@@ -124,7 +126,11 @@ class Writer(Filing):
         """Let appear and leave what is due, and series go on, a group at most; returns how many did."""
         now = self._ledger.clock()
         order = entries.c.due, entries.c.pk
-        found = load(self._connection, entries.c.due <= now, order=order, limit=_A_GROUP)
+        wanted = sa.select(entries.c.pk).where(entries.c.due <= now).order_by(*order).limit(_A_GROUP)
+        keys = list(self._connection.scalars(wanted))
+        found = load(self._connection, entries.c.pk.in_(keys), order=order)
+        if damaged := set(keys) - {row.pk for row, _ in found}:  # they would be due for ever
+            self._connection.execute(entries.update().where(entries.c.pk.in_(damaged)).values(due=None))
         for row, entry in found:
             before = self._topics_of(row.pk)
             shown, due = standing(entry, now)
@@ -150,7 +156,9 @@ class Writer(Filing):
         if id in self._expected:
             return self._expected.pop(id)  # once: it is another one then
         found = load(self._connection, entries.c.id == id)
-        return (found[0][0].pk, found[0][1]) if found else (None, None)
+        if found:
+            return found[0][0].pk, found[0][1]
+        return load_damaged(self._connection, entries.c.id == id) or (None, None)
 
     def _placed(self, wanted: Collection[Category]) -> dict[Category, int]:
         """The stored categories that have the slugs of `wanted`, in that order, with their keys."""

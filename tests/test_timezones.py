@@ -1,0 +1,66 @@
+"""The zones are those of the pinned tzdata package, whatever the host has."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zoneinfo
+from pathlib import Path
+
+import pytest
+import tzdata
+
+from config import Config, SettingError
+from feedsvc.timezones import VERSION, zone, zone_names
+from tests.conftest import Editor
+
+NO_ZONES = [
+    "localtime",
+    "Factory",
+    "posixrules",
+    "posix/Europe/Paris",
+    "right/Europe/Paris",
+    "",
+    "../etc/passwd",
+    "zone.tab",
+]
+
+
+@pytest.mark.parametrize("name", NO_ZONES)
+def test_names_that_stand_for_no_place_are_refused(name: str, editor: Editor) -> None:
+    assert name not in zone_names()
+    with pytest.raises(ValueError, match="not an IANA time zone"):
+        zone(name)
+    event = {"title": "Hội", "start": "2026-12-24T19:00:00", "timezone": name}
+    answer = editor.send("PUT", "/events/x", event)
+    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "#/timezone")
+    if name:
+        with pytest.raises(SettingError, match="FEEDSVC_SITE_TIMEZONE"):
+            Config.from_env({"FEEDSVC_SITE_TIMEZONE": name})
+
+
+def test_every_zone_of_the_package_is_taken() -> None:
+    assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon", "Europe/Paris"} <= zone_names()
+    assert all(zone(name).key == name for name in zone_names())
+    assert Config.from_env({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"}).site_timezone.key == "Europe/Paris"
+
+
+def test_the_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
+    """A host whose Europe/Paris is Tokyo's, and which has a zone that there is nowhere else."""
+    assert not zoneinfo.TZPATH
+    assert VERSION
+    (tmp_path / "Europe").mkdir()
+    source = Path(tzdata.__file__).parent / "zoneinfo/Asia/Tokyo"
+    for name in ("Europe/Paris", "Europe/Atlantis", "localtime"):
+        (tmp_path / name).write_bytes(source.read_bytes())
+    code = (
+        "from feedsvc.timezones import zone, zone_names\n"
+        "from datetime import datetime\n"
+        "print(datetime(2026, 7, 1, tzinfo=zone('Europe/Paris')).utcoffset(), 'Europe/Atlantis' in zone_names())"
+    )
+    environ = {**os.environ, "PYTHONTZPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "2:00:00 False\n"
