@@ -19,6 +19,7 @@ from flask import Response, request
 from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
+from feedsvc.embeds import EMBEDS
 from feedsvc.stamps import Check, Stamp
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
@@ -37,7 +38,7 @@ _SMALL = 256
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src https: http:; "
-    "media-src https: http:; frame-src https: http:; "
+    f"media-src https: http:; frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }

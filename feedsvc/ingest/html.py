@@ -6,10 +6,11 @@ import re
 import unicodedata
 from collections import Counter
 from html import unescape
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import nh3
 
+from feedsvc.embeds import SANDBOX, is_embed
 from feedsvc.ingest import text, urls
 
 MAX_LENGTH = 1024 * 1024
@@ -21,10 +22,6 @@ MAX_WORK = 20 * MAX_LENGTH
 _NODE = 100
 """How many characters take a parser as long as an element without any."""
 
-IFRAME_HOSTS = set(
-    "www.youtube.com www.youtube-nocookie.com player.vimeo.com www.google.com www.openstreetmap.org "
-    "w.soundcloud.com".split()
-)
 TAGS = set(
     "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del details dfn div dl dt em "
     "figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol p picture pre q rp rt "
@@ -197,6 +194,7 @@ def _cleaner(base: str) -> nh3.Cleaner:
         tags=TAGS,
         attributes=ATTRIBUTES,
         clean_content_tags=_DROPPED_WITH_CONTENT,
+        set_tag_attribute_values={"iframe": {"sandbox": SANDBOX}},
         attribute_filter=keep,
         url_schemes={"http", "https", "mailto", "tel"},
         link_rel="noopener noreferrer",
@@ -207,10 +205,12 @@ def _absolute(tag: str, value: str, base: str) -> str | None:
     value = value.strip()
     if tag == "a" and re.fullmatch(r"(?i)(mailto|tel):[^\s<>\"\x27]+", value):
         return value
+    if tag == "iframe" and value.startswith("//"):
+        value = f"https:{value}"  # the page's own scheme, which may be http on an old portal
     try:
         url = urls.check(urljoin(base, value.replace(" ", "%20")))
     except ValueError:
         return None
-    if tag == "iframe" and urlsplit(url).hostname not in IFRAME_HOSTS:
+    if tag == "iframe" and not is_embed(url):
         return None
     return url

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
+from feedsvc import embeds
 from feedsvc.errors import Gone, NotFound
 from feedsvc.ingest import html, text, urls
 from feedsvc.ingest.schemas import derived_summary
@@ -86,7 +87,7 @@ def fingerprint() -> str:
     Comments, docstrings and layout do not count.
     """
     rules = [version("nh3"), unicodedata.unidata_version]
-    for module in (html, text, urls):
+    for module in (embeds, html, text, urls):
         tree = ast.parse(inspect.getsource(module))
         for node in ast.walk(tree):
             _drop_docstrings(node)

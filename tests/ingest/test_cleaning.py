@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedsvc.embeds import SANDBOX
 from feedsvc.ingest import html, text
 
 BASE = "https://portal.example/tin/bai.html"
@@ -22,7 +23,7 @@ BASE = "https://portal.example/tin/bai.html"
         ("<img src=anh.png>", '<img src="https://portal.example/tin/anh.png">'),
         ("<img src='data:image/png;base64,x' alt=y>", '<img alt="y">'),
         ('<img src="x" onerror="alert(1)" style="a" class="b">', '<img src="https://portal.example/tin/x">'),
-        ('<iframe src="https://www.youtube.com/embed/x">a<script>alert(1)</script></iframe>', '<iframe src="https://www.youtube.com/embed/x"></iframe>'),
+        ('<iframe src="https://www.youtube.com/embed/x">a<script>alert(1)</script></iframe>', f'<iframe src="https://www.youtube.com/embed/x" sandbox="{SANDBOX}"></iframe>'),
         ("<iframe src=https://evil.example/></iframe>a", "a"),
         ("<iframe srcdoc='<script>x</script>'>t</iframe>a", "a"),
         ("a&#x0b;b", "ab"),

@@ -155,6 +155,7 @@ def test_neither_sanitiser_finds_more() -> None:
     """The stored form stays as it is, by the same and by one of another make with the same allow-list."""
     attributes = {tag: sorted(names) for tag, names in html.ATTRIBUTES.items()}
     attributes["a"].append("rel")
+    attributes["iframe"].append("sandbox")
     schemes = {"http", "https", "mailto", "tel"}
     other = bleach.Cleaner(tags=html.TAGS, attributes=attributes, protocols=schemes, strip=True)
     bodies = [entry["content_html"] for entry in corpus.entries() if "content_html" in entry]

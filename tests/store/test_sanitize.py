@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
 
+from feedsvc import embeds
 from feedsvc.cli.services import services_of
 from feedsvc.ingest import html, stored_markup, text, urls
 from feedsvc.ingest.stored_markup import StoredMarkup, fingerprint
@@ -200,7 +201,7 @@ def test_an_export_carries_its_rules(store: Store, editor: Editor, tmp_path: Pat
 def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sources = {module: Path(str(module.__file__)).read_text("utf-8") for module in (html, text, urls)}
+    sources = {module: Path(str(module.__file__)).read_text("utf-8") for module in (embeds, html, text, urls)}
     monkeypatch.setattr(inspect, "getsource", sources.__getitem__)
     today = fingerprint()
     sources[html] += '# A comment.\n"""A docstring."""\n'
