@@ -138,7 +138,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         app.register_blueprint(
             hub_blueprint(
                 store.subscriptions.request,
-                feeds.canonical,
+                feeds.topic,
                 urls.check,
                 Rate(config.rate_hub, config.workers).count,
                 status_of,

@@ -286,7 +286,9 @@ class Feed:
 
     @property
     def hubs(self) -> tuple[str, ...]:
-        """The WebSub hubs that tell of changes: the others only of the feeds that they are told of."""
+        """Return the WebSub hubs of the feed: none unless it is a topic, external ones for plain ones."""
+        if not self.query.is_topic:
+            return ()
         others = self.site.hubs if self.query.is_plain and self.query.format in PUSHED else ()
         return (*others, self.site.hub) if self.site.hub else others
 

@@ -164,6 +164,14 @@ class FeedQuery:
         )
 
     @property
+    def is_topic(self) -> bool:
+        """Whether subscribers can have it pushed: a section, category or combination, `content` at most.
+
+        Other parameters make documents without number, some of which take long to render.
+        """
+        return all(name == "content" for name, _ in self.parameters())
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is a section or one category, with every parameter at its default."""
         return len(self.selector.slugs) <= 1 and not self.selector.unwanted and not any(self.parameters())

@@ -57,9 +57,17 @@ class Feeds:
             raise NotFound("There is no such feed.")
         return self.query(found[1], found[3], found[2], parse_qs(parts.query, keep_blank_values=True))
 
-    def canonical(self, path: str) -> str:
-        """The canonical path of a feed that there is, whatever its spelling; raises as `at` and `answer`."""
+    def topic(self, path: str) -> str:
+        """Return the canonical path of a feed that can be pushed, whatever its spelling.
+
+        Raises as `at` and `answer`, and Malformed for a feed that cannot.
+        """
         wanted = self.at(path)
+        if not wanted.is_topic:
+            raise Malformed(
+                "A topic has no parameter but “content”: subscribe to the feed of a section, a category "
+                "or a combination of categories."
+            )
         self.check(wanted)
         return wanted.path
 

@@ -52,7 +52,15 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"hub.topic": f"{PUBLIC}/feeds/%6Eews.rss"}, 400, f"which is {TOPIC}\n"),
     ({"hub.topic": f"{PUBLIC}/feeds/news/van-hoa,giao-thong.rss"}, 400, f"which is {PUBLIC}/feeds/news/giao-thong,van-hoa.rss\n"),
     ({"hub.topic": f"{PUBLIC}/feeds/news/giao-thong%2Cvan-hoa.rss"}, 400, f"which is {PUBLIC}/feeds/news/giao-thong,van-hoa.rss\n"),
-    ({"hub.topic": f"{TOPIC}?content=summary&limit=2"}, 400, f"which is {TOPIC}?limit=2&content=summary\n"),
+    ({"hub.topic": f"{TOPIC}?content=summary&limit=50"}, 400, f"which is {TOPIC}?content=summary\n"),
+    ({"hub.topic": f"{TOPIC}?limit=5"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{TOPIC}?limit=2&content=summary"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{TOPIC}?lang=vi"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{TOPIC}?archive=2026-11"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/events.rss?from=2026-12-01&to=2026-12-31"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/events.ics?when=all"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/events/van-hoa.rss?order=start"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news.html?ui=en"}, 400, "no parameter but “content”"),
     ({"hub.callback": None}, 400, "hub.callback must be"),
     ({"hub.callback": ["https://a.example/", "https://b.example/"]}, 400, "given twice"),
     ({"hub.callback": "partner.example/cb"}, 400, "hub.callback must be"),
@@ -115,7 +123,7 @@ def refused(answer: Any, status: int, sentence: str) -> None:
 
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
 def test_the_same_without_the_fault_is_taken(hub: FlaskClient, store: Store, mode: str) -> None:
-    for topic in (TOPIC, f"{PUBLIC}/feeds/news/giao-thong,van-hoa.rss", f"{PUBLIC}/feeds/events.ics"):
+    for topic in (TOPIC, f"{PUBLIC}/feeds/news/giao-thong,van-hoa.rss", f"{TOPIC}?content=summary"):
         for callback in (CALLBACK, "http://partner.example:8080/cb?x=%20&y", "https://partner.example"):
             form = {"hub.mode": mode, "hub.topic": topic, "hub.callback": callback, "hub.secret": "x" * 199}
             assert hub.post("/hub", data=form).status_code == 202

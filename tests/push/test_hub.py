@@ -315,9 +315,9 @@ TOPICS = (
     "/feeds/news/giao-thong,van-hoa.json",
     "/feeds/news/giao-thong+van-hoa.rss",
     "/feeds/news/-giao-thong.html",
-    "/feeds/news.json?limit=2&content=summary",
+    "/feeds/news.json?content=summary",
     "/feeds/events.ics",
-    "/feeds/events/van-hoa.rss?when=all&order=start",
+    "/feeds/events/van-hoa.rss",
 )
 
 

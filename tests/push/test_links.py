@@ -24,8 +24,17 @@ OTHER_URLS = (
     "/feeds/news/van-hoa.html",
     "/feeds/news/giao-thong,van-hoa.rss",
     "/feeds/news/-van-hoa.atom",
+    "/feeds/news.json?content=summary",
+)
+NO_TOPICS = (
     "/feeds/news.json?limit=3",
+    "/feeds/news.rss?lang=vi",
+    "/feeds/news/van-hoa.atom?limit=3&content=summary",
     "/feeds/events.rss?archive=2026-11",
+    "/feeds/events.atom?when=all",
+    "/feeds/events.json?order=start",
+    "/feeds/events.ics?when=upcoming",
+    "/feeds/news.html?ui=en",
 )
 
 
@@ -36,9 +45,19 @@ def public(make_app: MakeApp, editor: Editor) -> FlaskClient:
 
 def in_the_document(body: bytes, format: str) -> list[str]:
     if format == "json":
-        return [hub["url"] for hub in json.loads(body)["hubs"] if hub["type"] == "WebSub"]
+        return [hub["url"] for hub in json.loads(body).get("hubs", []) if hub["type"] == "WebSub"]
     found = etree.fromstring(body).findall(".//{http://www.w3.org/2005/Atom}link")
     return [link.get("href") or "" for link in found if link.get("rel") == "hub"]
+
+
+@pytest.mark.parametrize("path", NO_TOPICS)
+def test_a_feed_that_is_no_topic_names_no_hub(public: FlaskClient, path: str) -> None:
+    answer = public.get(path)
+    assert answer.status_code == 200
+    assert answer.headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
+    format = path.split("?")[0].rpartition(".")[2]
+    if format in ("rss", "atom", "json"):
+        assert in_the_document(answer.data, format) == []
 
 
 @pytest.mark.parametrize("path", [*CANONICAL, *OTHER_URLS])
