@@ -160,6 +160,9 @@ class Config:
     database_url: str = setting(
         "sqlite:///var/feedsvc.db", database_url, "where entries are kept, an SQLAlchemy URL", secret=True
     )
+    database_connections: int = setting(
+        "24", integer(2, 1000), "connections to PostgreSQL that a process has at most"
+    )
     public_url: str = setting(
         "http://localhost:{port}", base_url, "this service's own address; starts its URLs"
     )

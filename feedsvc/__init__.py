@@ -85,7 +85,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         color=config.site_color,
         logo=config.site_logo,
     )
-    store = Store(config.database_url, clock, site.timezone)
+    store = Store(config.database_url, clock, site.timezone, config.database_connections)
     kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)
     store.after_write = kept.look
     try:

@@ -11,7 +11,7 @@ from feedsvc.model import Clock
 from feedsvc.stamps import Step, Topic
 from feedsvc.store import moving
 from feedsvc.store.change_page import ChangePage
-from feedsvc.store.database import Database
+from feedsvc.store.database import CONNECTIONS, Database
 from feedsvc.store.deliveries import Deliveries
 from feedsvc.store.hubs import Hubs
 from feedsvc.store.ledger import Ledger
@@ -29,8 +29,8 @@ __all__ = ["IMPORT", "SANITIZE", "ChangePage", "Check", "Reader", "Store", "Writ
 class Store:
     """A database of entries. Give each process its own. `zone` is the site's: months are by its clocks."""
 
-    def __init__(self, url: str, clock: Clock, zone: ZoneInfo) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, clock: Clock, zone: ZoneInfo, connections: int = CONNECTIONS) -> None:
+        self._database = Database(url, connections)
         self._clock, self._zone = clock, zone
         self._upgraded = False
         self.after_write: Callable[[], None] = lambda: None

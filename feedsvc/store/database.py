@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,12 @@ _log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another before it gives up."""
+
+CONNECTIONS = 24
+"""Connections to PostgreSQL a process has at most, where no setting says otherwise."""
+
+_NOT_QUEUED = 0.05
+"""Seconds within which a writer has got its place without a wait."""
 
 PRAGMAS = (
     "busy_timeout = {busy}",
@@ -53,12 +59,10 @@ def safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
 class Database:
     """An engine and the two kinds of transaction, `read` and `write`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
+        """:param connections: to PostgreSQL at most; SQLite's are files, and have no limit that matters."""
         target = sa.make_url(url)
         options: dict[str, Any] = {"pool_timeout": BUSY_SECONDS, "pool_size": 8, "max_overflow": 32}
-        # SQLite's busy handler is not fair; the writers of one process queue here instead. PostgreSQL's row
-        # locks are, so there they queue in the database.
-        self._writers: AbstractContextManager[float] = nullcontext(BUSY_SECONDS)
         self._file: _File | None = None
         if target.get_backend_name() == "sqlite":
             self.engine = sa.create_engine(target, module=sqlite, **options)
@@ -66,8 +70,13 @@ class Database:
                 self._file = _File(Path(target.database), self.engine)
             _set_up_sqlite(self.engine)
             reading: dict[str, Any] = {"readonly": True}
-            self._writers = _Queue()
+            # SQLite's busy handler is not fair; the writers of one process queue here instead.
+            self._writers = _Queue(1)
         else:
+            # PostgreSQL's row locks are fair, so writers queue in the database; those that wait there must
+            # leave connections for reads.
+            self._writers = _Queue(connections // 2)
+            options |= {"pool_size": min(8, connections), "max_overflow": max(0, connections - 8)}
             self.engine = sa.create_engine(
                 target,
                 pool_pre_ping=True,
@@ -151,10 +160,10 @@ class _File:
 
 
 class _Queue:
-    """A lock that is waited for only so long; entered, it says how many seconds are left of that."""
+    """Let some in at once; others wait BUSY_SECONDS at most. Entering returns the seconds left of those."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, places: int) -> None:
+        self._lock = threading.BoundedSemaphore(places)
 
     def __enter__(self) -> float:
         end = time.monotonic() + BUSY_SECONDS
@@ -233,3 +242,10 @@ def _set_up_postgresql(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
         connection.adapters.register_dumper(str, _Text)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A writer that has queued in this process does not wait as long again in the database.
+        patience = connection.get_execution_options().get("patience", BUSY_SECONDS)
+        if patience < BUSY_SECONDS - _NOT_QUEUED:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(patience * 1000))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -113,6 +114,41 @@ def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) ->
         cluster.run("DROP ROLE feedsvc")
     # It has connected, to a database without tables.
     assert (done.returncode, done.stderr) == (1, "Error: The database is not set up.\n")
+
+
+USABLE = 100 - 3
+"""PostgreSQL's max_connections by default, less those that it reserves for superusers."""
+
+
+def test_connections_of_kubernetes_fit_postgresql() -> None:
+    """Also in a rolling update of both Deployments, while a worker of each pod is replaced."""
+    settings = next(document for document in DOCUMENTS if document["kind"] == "ConfigMap")["data"]
+    config = Config.from_env(settings)
+    processes = 0
+    for document in DOCUMENTS:
+        if document["kind"] == "Job":
+            processes += 1
+        elif document["kind"] == "Deployment":
+            spec = document["spec"]
+            surge = spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", "25%")
+            pods = spec["replicas"] + math.ceil(
+                surge if isinstance(surge, int) else spec["replicas"] * int(surge.rstrip("%")) / 100
+            )
+            processes += pods * (config.workers + 1 if document["metadata"]["name"] == "feedsvc" else 1)
+    assert processes == 16
+    assert processes * config.database_connections <= USABLE
+
+
+def test_connections_of_the_units_and_of_compose_fit_postgresql() -> None:
+    """Two workers, one that replaces another, and deliver."""
+    for settings in ({}, COMPOSE["services"]["feedsvc"]["environment"]):
+        settings = {name: value for name, value in settings.items() if "${" not in value}
+        config = Config.from_env(settings)
+        assert (config.workers + 1 + 1) * config.database_connections <= USABLE
+    for name in UNITS:
+        unit = (DEPLOY / name).read_text("utf-8")
+        assert "WEB_CONCURRENCY" not in unit
+        assert "DATABASE_CONNECTIONS" not in unit
 
 
 def test_only_settings_that_there_are() -> None:

@@ -24,7 +24,7 @@ from feedsvc.errors import Unavailable
 from feedsvc.model import SCOPES, Category, Entry, utcnow
 from feedsvc.query import FeedQuery, Selector
 from feedsvc.store import Store
-from feedsvc.store.database import safe_for_wal
+from feedsvc.store.database import CONNECTIONS, safe_for_wal
 from feedsvc.store.tables import REVISION, UTCDateTime, entries, metadata
 from tests.clocks import HANOI
 from tests.conftest import Editor
@@ -152,7 +152,7 @@ def test_a_pool_without_a_connection_left_is_unavailable(
 ) -> None:
     store._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
     with ExitStack() as stack:
-        for _ in range(40):
+        for _ in range(40 if store._database.engine.name == "sqlite" else CONNECTIONS):
             stack.enter_context(store.read())
         for answer in (editor.send("PUT", "/articles/a", {"title": "A"}), client.get("/feeds/news.rss")):
             assert answer.status_code == 503
@@ -226,6 +226,48 @@ def test_a_locked_database_is_unavailable(
             assert max(pool.map(wait, range(4))) < 0.95, "nobody waits twice, in the process and outside"
         with impatient.write("other") as writer:
             writer.put_category(Category("a", "A"))
+
+
+def test_reads_need_not_wait_for_writers_that_wait(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With four connections, of which writers take two; the others wait for a place, and no longer in all."""
+    monkeypatch.setattr("feedsvc.store.database.BUSY_SECONDS", 1.0)
+    small = Store(database_url, utcnow, HANOI, connections=4)
+    waiting = threading.Barrier(9)
+
+    def wait(_: int) -> float:
+        waiting.wait()
+        started = time.monotonic()
+        with pytest.raises(Unavailable), small.write("other"):
+            raise AssertionError("two writers at once")
+        return time.monotonic() - started
+
+    with store.write("test"), ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(wait, number) for number in range(8)]
+        waiting.wait()
+        reads = 0
+        while not any(writer.done() for writer in writers):
+            started = time.monotonic()
+            with small.read() as reader:
+                assert reader.categories() == []
+            assert time.monotonic() - started < 0.5
+            reads += 1
+        assert max(writer.result() for writer in writers) < 1.8
+    assert reads > 0
+    small._database.close()
+
+
+@pytest.mark.postgresql
+def test_a_process_has_so_many_connections(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Store(database_url, utcnow, HANOI, connections=3)
+    small._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(small.read())
+        with pytest.raises(Unavailable), small.read():
+            raise AssertionError("a fourth")
+    small._database.close()
 
 
 def test_a_database_without_tables_is_unavailable(store: Store) -> None:
