@@ -141,9 +141,9 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
 
 def test_connections_of_the_units_and_of_compose_fit_postgresql() -> None:
     """Two workers, one that replaces another, and deliver."""
-    for settings in ({}, COMPOSE["services"]["feedsvc"]["environment"]):
-        settings = {name: value for name, value in settings.items() if "${" not in value}
-        config = Config.from_env(settings)
+    compose = COMPOSE["services"]["feedsvc"]["environment"]
+    own = {name: value for name, value in compose.items() if "${" not in value}
+    for config in (Config.from_env({}), Config.from_env(own)):
         assert (config.workers + 1 + 1) * config.database_connections <= USABLE
     for name in UNITS:
         unit = (DEPLOY / name).read_text("utf-8")
