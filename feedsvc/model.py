@@ -210,8 +210,7 @@ class Entry:
 class Tombstone:
     """An entry that readers saw and no longer see (RFC 6721).
 
-    `when` is the instant at which it left the feed; in a calendar, which lists deleted events as cancelled,
-    the instant of the deletion. `event` has the start and the zone of an event, and nothing else.
+    `when` is when it left the feed, or was deleted where a calendar lists it; `event` has start and zone only.
     """
 
     guid: str

@@ -36,6 +36,7 @@ PRAGMAS = (
     "foreign_keys = ON",
     f"journal_size_limit = {64 * 1024 * 1024}",
     "trusted_schema = OFF",
+    "secure_delete = ON",  # what a deletion erases is overwritten in the file, too
 )
 
 CONNECTING = {

@@ -114,12 +114,14 @@ class Writer(Filing):
         if not publish:
             self._check_draft(kind, pk, old)
         before, version, sequence = self._topics_of(pk), old.version + 1, old.sequence + 1
-        self._bury(pk, before)
-        seq = self._ledger.record("delete", kind, id, version, before | self._mark_deleted(pk, sequence))
+        if before:
+            self._bury(pk, before, deleted_as=sequence)
+        touched = before or self._mark_deleted(pk, sequence)
+        seq = self._ledger.record("delete", kind, id, version, touched)
         values = {**ERASED_ENTRY, "version": version, "sequence": sequence, "updated": self._ledger.tick()}
         if before:  # followers of the changes know that a hidden entry is away
             values["seq"] = seq
-        self._erase(pk, values)
+        self._erase(pk, kind, values)
         self.retries.erase(id)
 
     def settle(self) -> int:
@@ -231,20 +233,26 @@ class Writer(Filing):
                 f"needs the scope {kind}:publish."
             )
 
-    def _bury(self, pk: int, left: Iterable[Touched]) -> None:
-        """Put a tombstone into each topic whose feeds an entry leaves, with an event's last public start."""
+    def _bury(self, pk: int, left: Iterable[Touched], *, deleted_as: int | None = None) -> None:
+        """Put a tombstone into each topic whose feeds an entry leaves, with an event's last public start.
+
+        :param deleted_as: the SEQUENCE of the deletion, where the entry leaves by one.
+        """
         if not left:
             return
         seen = sa.select(entries.c.published, event_details.c.start, event_details.c.timezone)
         row = self._connection.execute(
             seen.outerjoin_from(entries, event_details).where(entries.c.pk == pk)
         ).one()
-        shared = {"entry_pk": pk, "time": self._ledger.tick(), **row._mapping}
+        time = self._ledger.tick()
+        shared = {"entry_pk": pk, "time": time, **row._mapping}
+        if deleted_as is not None:
+            shared |= {"deleted": time, "sequence": deleted_as}
         rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
         self._connection.execute(tombstones.insert(), rows)
 
     def _mark_deleted(self, pk: int, sequence: int) -> set[Touched]:
-        """Let calendars list an entry as a deleted event; return the topics whose calendars then do.
+        """Let calendars list a hidden entry as a deleted event; return the topics whose calendars then do.
 
         A tombstone that was marked before stays: the entry has been a draft since, which no calendar shows.
         """
@@ -254,11 +262,12 @@ class Writer(Filing):
         self._connection.execute(tombstones.update().where(*unmarked).values(values))
         return touched
 
-    def _erase(self, pk: int, values: dict[str, object]) -> None:
+    def _erase(self, pk: int, kind: str, values: dict[str, object]) -> None:
         """Erase the content of a deleted entry; `values` are the columns of its row in `entries`."""
         run = self._connection.execute
         run(entries.update().where(entries.c.pk == pk).values(values))
-        run(event_details.update().where(event_details.c.entry_pk == pk).values(ERASED_EVENT))
+        if kind == "events":
+            run(event_details.update().where(event_details.c.entry_pk == pk).values(ERASED_EVENT))
         run(placements.update().where(placements.c.entry_pk == pk).values(ERASED_PLACEMENT))
 
     def _revive(self, pk: int) -> set[Touched]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 from werkzeug.test import TestResponse
 
+from config import Config
 from feedsvc.cli.services import services_of
 from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.schemas import Document
@@ -373,6 +375,28 @@ def test_deleted_draft_leaves_no_trace(editor: Editor, store: Store) -> None:
     delete(editor)
     for table, column, value in stored(store):
         assert not TRACES.search(str(value)), (table, column, value)
+
+
+@pytest.mark.sqlite
+def test_deleted_text_is_overwritten_in_the_file(editor: Editor, store: Store, config: Config) -> None:
+    file = Path(config.database_url.removeprefix("sqlite:///"))
+    long = "".join(f"<p>MARK-{number}</p>" for number in range(2000))  # several pages of the file
+    editor.put("/articles/a", {"title": "Tin", "content_html": long})
+    checkpoint(store)
+    assert b"MARK-" in file.read_bytes()
+    editor.send("DELETE", "/articles/a")
+    checkpoint(store)
+    assert b"MARK-" not in file.read_bytes()
+
+
+def checkpoint(store: Store) -> None:
+    """Copy the write-ahead log of SQLite into the file."""
+    with store._database.read() as connection:
+        engine = connection.engine
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection
+        cursor = connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert cursor.fetchone()[0] == 0, "the log was in use"
 
 
 def test_withdrawn_event_shows_only_its_notice(editor: Editor, client: FlaskClient) -> None:

@@ -91,6 +91,7 @@ def test_pragmas(store: Store) -> None:
         "foreign_keys": 1,
         "busy_timeout": 5000,
         "trusted_schema": 0,
+        "secure_delete": 1,
         "journal_size_limit": 64 * 1024 * 1024,
     }
     with store._database.read() as connection:
