@@ -33,6 +33,7 @@ class Store:
         self._database = Database(url, connections)
         self._clock, self._zone = clock, zone
         self._upgraded = False
+        self._may_downgrade_timezones = False
         self.after_write: Callable[[], None] = lambda: None
         """What is called, by whoever wrote, when a write is stored."""
         self.tokens = Tokens(self._database, clock)
@@ -80,9 +81,19 @@ class Store:
         with self.read() as reader:
             due = reader.next_moment()
         if due is None or due > self._clock():
+            self._refresh_timezones()
             return 0
         with self.write("moments") as writer:
             return writer.settle()
+
+    def _refresh_timezones(self) -> None:
+        """Recompute a batch of events where another release of tzdata was in use before."""
+        with self.read() as reader:
+            due = reader.is_timezone_refresh_due(downgrade=self._may_downgrade_timezones)
+        self._may_downgrade_timezones = False
+        if due:
+            with self.write("timezones") as writer:
+                writer.refresh_timezones()
 
     def upgrade(self, *, or_newer: bool = False) -> bool:
         """Bring the database to the newest schema; returns whether there was anything to do.
@@ -91,6 +102,8 @@ class Store:
         """
         done = upgrade(self._database, or_newer=or_newer)
         self._upgraded = True
+        # A worker that replaces another may run beside a newer version, whose tzdata is to stay in use.
+        self._may_downgrade_timezones = not or_newer
         return done
 
     def newest(self) -> Mapping[str, datetime]:

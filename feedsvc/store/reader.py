@@ -23,6 +23,7 @@ from feedsvc.store.rows import category_from, folded, load
 from feedsvc.store.selection import Selection
 from feedsvc.store.shelves import shelves
 from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
+from feedsvc.store.timezone_refresh import is_refresh_due
 
 IMPORT = "import"
 """In whose name the ledger has what was imported."""
@@ -120,6 +121,10 @@ class Reader:
         """When at the earliest an entry appears or leaves by itself."""
         due: datetime | None = self._connection.scalar(sa.select(sa.func.min(entries.c.due)))
         return due
+
+    def is_timezone_refresh_due(self, *, downgrade: bool) -> bool:
+        """As `timezone_refresh.is_refresh_due`."""
+        return is_refresh_due(self._connection, downgrade=downgrade)
 
     def newest(self) -> dict[str, datetime]:
         """When the newest entry of each kind was published that readers see."""

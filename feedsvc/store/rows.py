@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from feedsvc.store.tables import INHERITED, categories, entries, event_details, 
 _PARTS = {"authors": Person, "source": Source, "image": Image, "attachments": Enclosure}
 _PLAIN = [field.name for field in fields(Entry) if field.name in entries.c and field.name not in _PARTS]
 
+_UNTIL = "%Y%m%dT%H%M%S"
 _NUMBERS = frozenset("length width height duration latitude longitude".split())
 
 _ESSENTIAL = ("id", "kind", "language", "status", "guid", "version", "sequence", "published")
@@ -156,14 +158,14 @@ def entry_from(row: sa.Row[Any], placed: tuple[Category, ...]) -> Entry:
 def event_row(event: EventDetails) -> dict[str, Any]:
     """The columns of `event_details`, but for the key."""
     return {
-        "start": event.start.isoformat(),
-        "end": event.end.isoformat() if event.end else None,
+        "start": _stored(event.start),
+        "end": _stored(event.end) if event.end else None,
         "timezone": event.timezone.key,
         "status": event.status,
         "location": _json(event.location),
         "organizer": _json(event.organizer),
-        "recurrence": event.recurrence and event.recurrence.document,
-        "previous": event.previous.isoformat() if event.previous else None,
+        "recurrence": event.recurrence and _stored_recurrence(event.recurrence, event.timezone),
+        "previous": _stored(event.previous) if event.previous else None,
     }
 
 
@@ -213,11 +215,49 @@ def _recurrence_from(found: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         return datetime.fromisoformat(text).replace(tzinfo=zone) if "T" in text else date.fromisoformat(text)
 
     lists = {name: tuple(map(moment, found.get(name, ()))) for name in ("exdates", "rdates")}
-    return Recurrence(found["rrule"], **lists)
+    return Recurrence(_rule_from(found["rrule"], zone), **lists)
 
 
 def _moment(text: str, zone: ZoneInfo) -> date:
-    return datetime.fromisoformat(text).astimezone(zone) if "T" in text else date.fromisoformat(text)
+    """Return a date, or a time in a zone from its wall time; one with an offset is of the second pass."""
+    if "T" not in text:
+        return date.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    local = moment.replace(tzinfo=zone, fold=1 if moment.tzinfo else 0)
+    # By way of UTC, so that a time which a change of the clock skips becomes one that exists.
+    return local.astimezone(UTC).astimezone(zone)
+
+
+def _stored(moment: date) -> str:
+    """Return a date or a wall time as text: the zone's rules may change, the hour of an event does not."""
+    if isinstance(moment, datetime) and moment.replace(fold=0).utcoffset() == moment.utcoffset():
+        return moment.replace(tzinfo=None).isoformat()
+    return moment.isoformat()
+
+
+def _stored_recurrence(recurrence: Recurrence, zone: ZoneInfo) -> dict[str, Any]:
+    """Return a recurrence as JSON, its UNTIL as the wall time that it means in the zone."""
+
+    def local(match: re.Match[str]) -> str:
+        try:
+            wall = datetime.strptime(match[1], _UNTIL).replace(tzinfo=UTC).astimezone(zone)
+        except (ValueError, OverflowError):
+            return match[0]
+        repeated = wall.replace(fold=0).utcoffset() != wall.utcoffset()
+        return match[0] if repeated else f"UNTIL={wall:{_UNTIL}}"
+
+    document = recurrence.document
+    return {**document, "rrule": re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", local, document["rrule"])}
+
+
+def _rule_from(text: str, zone: ZoneInfo) -> str:
+    """Return a rule with UNTIL in UTC, from one with the wall time."""
+
+    def instant(match: re.Match[str]) -> str:
+        wall = datetime.strptime(match[1], _UNTIL).replace(tzinfo=zone)
+        return f"UNTIL={wall.astimezone(UTC):{_UNTIL}}Z"
+
+    return re.sub("UNTIL=([0-9]{8}T[0-9]{6})(?!Z)", instant, text)
 
 
 def _json(value: Any) -> Any:

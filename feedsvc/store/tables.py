@@ -50,6 +50,8 @@ ledger = Table(
     # The reading of the last writer's clock. It is before `time` where that clock was behind the log; then it
     # is the lowest of the readings since the first such write.
     Column("clock", UTCDateTime, nullable=False),
+    Column("tzdata", sa.String),  # the release by which instants of events were computed
+    Column("tzdata_pk", sa.Integer),  # the last event that was recomputed; none when all were
 )
 
 changes = Table(
@@ -123,6 +125,7 @@ entries = Table(
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),
+    # `due`, `starts` and `ends` are computed anew with a new release of tzdata.
     Column("starts", UTCDateTime),  # of an event: when its current or next occurrence starts, as settled
     Column("ends", UTCDateTime),  # of an event: when all of it is over; far ahead where that is never
     Column("sequence", sa.Integer, nullable=False),  # RFC 5545 §3.8.7.4
@@ -151,7 +154,8 @@ event_details = Table(
     "event_details",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    Column("start", sa.String, nullable=False),  # RFC 3339: a date, or a time with the zone's offset
+    # A date, or the wall time in the zone; in the second pass of a repeated hour with the offset.
+    Column("start", sa.String, nullable=False),
     Column("end", sa.String),
     Column("timezone", sa.String, nullable=False),
     Column("status", sa.String, nullable=False),

@@ -20,6 +20,7 @@ from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row, load, load_damaged, stored_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
+from feedsvc.store.timezone_refresh import refresh
 
 _A_GROUP = 200
 
@@ -153,6 +154,10 @@ class Writer(Filing):
                 changed = {"seq": seq, "updated": self._ledger.tick()}
                 self._connection.execute(entries.update().where(mine).values(changed))
         return len(found)
+
+    def refresh_timezones(self) -> None:
+        """Recompute the instants of a batch of events with this process's tzdata."""
+        refresh(self._connection, self._ledger, self._topics_of)
 
     def _find(self, id: str) -> tuple[int | None, Entry | None]:
         if id in self._expected:

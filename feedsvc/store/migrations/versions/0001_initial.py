@@ -102,6 +102,8 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("time", INSTANT, nullable=False),
         sa.Column("clock", INSTANT, nullable=False),
+        sa.Column("tzdata", sa.String()),
+        sa.Column("tzdata_pk", sa.Integer()),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
