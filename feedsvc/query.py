@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from dateutil.relativedelta import relativedelta
-
+from feedsvc.date_range import allowed_dates, too_old_on
 from feedsvc.errors import Malformed
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
@@ -24,10 +23,6 @@ PUSHED = ("rss", "atom", "json")
 def primary(language: str) -> str:
     """The primary subtag of a language tag (RFC 5646 §2.2.1), such as `en` of en-GB."""
     return language.split("-")[0].lower()
-
-
-YEARS_BACK, YEARS_AHEAD = 10, 5
-"""How far from today `from` and `to` may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +144,7 @@ class FeedQuery:
     def out_of_range_on(self) -> date | None:
         """The first day on which `from` or `to` lies too far back; None where neither is given."""
         earliest = self.since or self.until
-        if earliest is None:
-            return None
-        day = earliest + relativedelta(years=YEARS_BACK)
-        while allowed_dates(day)[0] <= earliest:
-            day += timedelta(days=1)
-        return day
+        return too_old_on(earliest) if earliest else None
 
     @property
     def archives(self) -> FeedQuery:
@@ -252,11 +242,6 @@ PARAMETERS = {
     "ui": Parameter("ui", _one_of(*UI_LANGUAGES), lambda query: None, format="html"),
 }
 """Every query parameter, in canonical order: one comes behind those that its default depends on."""
-
-
-def allowed_dates(today: date) -> tuple[date, date]:
-    """Return the first and the last day that `from` and `to` may name."""
-    return today - relativedelta(years=YEARS_BACK), today + relativedelta(years=YEARS_AHEAD)
 
 
 def parse(

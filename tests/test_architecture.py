@@ -84,6 +84,7 @@ COMMON = (
     "errors",
     "subscription",
     "timezones",
+    "date_range",
 )
 
 

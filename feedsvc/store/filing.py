@@ -184,3 +184,16 @@ class Filing(Reader):
         dated = _BESIDE.add_columns(_OTHER.c.published).where(placements.c.category_id == category_id)
         rows = self._connection.execute(dated)
         return {(row.kind, row.category_id, month_of(row.published, self._zone)) for row in rows}
+
+    def _topics_of(self, pk: int) -> set[Touched]:
+        """The topics whose feeds show an entry."""
+        shown = self._connection.execute(
+            sa.select(entries.c.kind, entries.c.published, placements.c.category_id)
+            .outerjoin_from(entries, placements)
+            .where(entries.c.pk == pk, entries.c.shown)
+        ).all()
+        return {
+            (row.kind, key, month_of(row.published, self._zone))
+            for row in shown
+            for key in (0, row.category_id or 0)
+        }

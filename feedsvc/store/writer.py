@@ -211,19 +211,6 @@ class Writer(Filing):
         if places:
             run(placements.insert(), places)
 
-    def _topics_of(self, pk: int) -> set[Touched]:
-        """The topics whose feeds show an entry."""
-        shown = self._connection.execute(
-            sa.select(entries.c.kind, entries.c.published, placements.c.category_id)
-            .outerjoin_from(entries, placements)
-            .where(entries.c.pk == pk, entries.c.shown)
-        ).all()
-        return {
-            (row.kind, key, month_of(row.published, self._zone))
-            for row in shown
-            for key in (0, row.category_id or 0)
-        }
-
     def _check_draft(self, kind: str, pk: int | None, *states: Entry | None) -> None:
         """Check that neither readers see an entry nor have ever seen it.
 

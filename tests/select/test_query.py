@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedsvc.date_range import allowed_dates
 from feedsvc.errors import Malformed
-from feedsvc.query import PARAMETERS, FeedQuery, Selector, allowed_dates, parse
+from feedsvc.query import PARAMETERS, FeedQuery, Selector, parse
 
 TODAY = date(2026, 11, 25)
 
