@@ -19,32 +19,36 @@ from feedsvc.store import SANITIZE, Store, Writer
 
 
 class StoredMarkup:
-    """Sanitizes what is stored; `checked` and `changed` count entries, `refused` has a line for each."""
+    """Sanitizes what is stored; `checked` and `changed` count entries, `refused` and `damaged` list them."""
 
     def __init__(self, store: Store, site: Site) -> None:
         self._store, self._site = store, site
         self.checked = self.changed = 0
         self.refused: list[str] = []
+        self.damaged: list[str] = []
 
     def sanitize(self) -> Iterator[int]:
         """Sanitize all stored HTML, a transaction a batch; yield how many entries were checked since.
 
         An entry that changes has a new version and a step of the change log. It is safe to repeat, also
-        after an interruption: what is as it should be writes nothing.
+        after an interruption: what is as it should be writes nothing. Entries that cannot be read are not
+        sanitized, so the rules stay due as long as there are some.
 
         :raises Unavailable: where the database cannot be read or written.
         """
         batch = self._store.markup.batch(0)
-        while batch.entries:
+        while batch.size:
             outdated = [entry for entry in batch.entries if self._sanitized(entry)[0] != entry]
             if outdated:
                 with self._store.write(SANITIZE) as writer:
                     for entry in outdated:
                         self._update(entry.id, writer)
             self.checked += len(batch.entries)
-            yield len(batch.entries)
+            self.damaged += batch.damaged
+            yield batch.size
             batch = self._store.markup.batch(batch.cursor)
-        self._store.markup.note(fingerprint())
+        if not self.damaged:
+            self._store.markup.note(fingerprint())
 
     def _update(self, id: str, writer: Writer) -> None:
         """Store an entry's sanitized form, unless another writer has done so since."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from feedsvc.ingest import text
 
@@ -28,10 +28,8 @@ def check(url: str) -> str:
     if len(url) > MAX_LENGTH:
         raise ValueError(f"Longer than {MAX_LENGTH} characters.")
     text.clean(url)  # for what it refuses; the bytes of a URL are nobody's to normalise
-    if _FORBIDDEN.search(url):
-        raise ValueError(
-            "A URL holds no spaces, control characters, quotes or brackets; percent-encode them."
-        )
+    if bad := _FORBIDDEN.search(url):
+        raise ValueError(_how_to_mend(bad[0]))
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -44,3 +42,11 @@ def check(url: str) -> str:
     if port == 0 or not _WHOLE.fullmatch(url):
         raise ValueError("Not a valid URL.")
     return url
+
+
+def _how_to_mend(bad: str) -> str:
+    """Return what is wrong with a part of a URL that cannot stand in one, and how to write it."""
+    if bad == "%":
+        return "Contains a % that begins no percent-encoding such as %20; write it as %25."
+    name = "a space" if bad == " " else f"the character U+{ord(bad):04X}"
+    return f"Contains {name}, which a URL cannot have; write it as {quote(bad)}."

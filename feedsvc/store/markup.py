@@ -24,7 +24,11 @@ _ANY_MARKUP = sa.select(sa.exists().where(_HAS_MARKUP))
 class Batch(NamedTuple):
     """Some entries that have HTML, and the cursor of the next batch."""
 
+    size: int
     entries: list[Entry]
+    damaged: list[str]
+    """Kind and id of those that cannot be read, and so are not published either."""
+
     cursor: int
 
 
@@ -48,22 +52,25 @@ class Markup:
         :param cursor: 0, or that of the batch before.
         :raises Unavailable: where the database does not answer.
         """
-        sizes = (
-            sa.select(entries.c.pk, sa.func.length(entries.c.content_html))
+        columns = entries.c.pk, entries.c.kind, entries.c.id
+        candidates = (
+            sa.select(*columns, sa.func.length(entries.c.content_html).label("size"))
             .where(_HAS_MARKUP, entries.c.pk > cursor)
             .order_by(entries.c.pk)
             .limit(_MAX_ENTRIES)
         )
         with self._database.read() as connection:
-            keys: list[int] = []
+            chosen: dict[int, str] = {}
             characters = 0
-            for key, size in connection.execute(sizes):
-                characters += size
-                if keys and characters > _MAX_CHARACTERS:
+            for row in connection.execute(candidates):
+                characters += row.size
+                if chosen and characters > _MAX_CHARACTERS:
                     break
-                keys.append(key)
-            rows = load(connection, entries.c.pk.in_(keys), order=(entries.c.pk,)) if keys else []
-        return Batch([entry for _, entry in rows], keys[-1] if keys else cursor)
+                chosen[row.pk] = f"{row.kind}/{row.id}"
+            rows = load(connection, entries.c.pk.in_(chosen), order=(entries.c.pk,)) if chosen else []
+        readable = {row.pk for row, _ in rows}
+        damaged = [name for key, name in chosen.items() if key not in readable]
+        return Batch(len(chosen), [entry for _, entry in rows], damaged, max(chosen, default=cursor))
 
     def is_outdated(self, fingerprint: str) -> bool:
         """Return whether there is HTML that was sanitised by other rules than those of a fingerprint.

@@ -307,3 +307,22 @@ def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) ->
     response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
     assert response.status_code == 422
     assert pointers(response) == [f"#/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("character", "detail"),
+    [
+        (" ", "Contains a space, which a URL cannot have; write it as %20."),
+        ("|", "Contains the character U+007C, which a URL cannot have; write it as %7C."),
+        ("\u00a0", "Contains the character U+00A0, which a URL cannot have; write it as %C2%A0."),
+        ("%", "Contains a % that begins no percent-encoding such as %20; write it as %25."),
+    ],
+)
+def test_a_refused_url_says_how_to_mend_it(editor: Editor, character: str, detail: str) -> None:
+    url = f"https://a.example/anh{character}xanh.jpg"
+    document = {"title": "x", "url": url, "image": url, "attachments": [{"url": url, "mime_type": "a/b"}]}
+    errors = editor.send("PUT", "/articles/a", document).get_json()["errors"]
+    assert {error["pointer"] for error in errors} == {"#/url", "#/image/url", "#/attachments/0/url"}
+    assert {error["detail"] for error in errors} == {detail}
+    mended = url.replace(character, detail.split()[-1].rstrip("."))
+    editor.put("/articles/a", {"title": "x", "url": mended})

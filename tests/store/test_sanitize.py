@@ -18,7 +18,7 @@ from feedsvc.ingest.stored_markup import StoredMarkup, fingerprint
 from feedsvc.model import Site
 from feedsvc.store import Store
 from feedsvc.store import markup as store_markup
-from feedsvc.store.tables import entries
+from feedsvc.store.tables import entries, event_details
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
 from tests.service import Service
@@ -139,7 +139,7 @@ def test_batches_are_bounded_in_entries_and_characters(
         put(editor, f"{number}", content_html=f"<p>{'x' * (300 if number == 3 else 10)}</p>")
     sizes = []
     batch = store.markup.batch(0)
-    while batch.entries:
+    while batch.size:
         sizes.append([entry.id for entry in batch.entries])
         batch = store.markup.batch(batch.cursor)
     assert sizes == [["0", "1", "2"], ["3"], ["4", "5", "6"], ["7"]]
@@ -231,3 +231,19 @@ def test_the_start_logs_once_that_sanitize_is_due(service: Service, tmp_path: Pa
     service.start(log)
     service.stop()
     assert DUE not in log.read_text()
+
+
+def test_damaged_entries_are_listed_and_stay_due(app: Flask, store: Store, editor: Editor) -> None:
+    event = {"title": "x", "start": "2030-01-01T10:00:00", "content_html": "<p>x</p>"}
+    editor.put("/events/e", event)
+    put(editor, "a")
+    smuggle(store, "a", UNSAFE)
+    with store._database.write() as connection:
+        connection.execute(event_details.update().values(timezone="Nowhere/None"))
+    result = run_sanitize(app)
+    assert "damaged: events/e: It cannot be read" in result.stderr
+    assert "1 checked, 1 changed" in result.stdout
+    assert store.markup.is_outdated("other")
+    editor.put("/events/e", event)
+    run_sanitize(app)
+    assert not store.markup.is_outdated(fingerprint())
