@@ -210,7 +210,7 @@ class Entry:
 class Tombstone:
     """An entry that readers saw and no longer see (RFC 6721).
 
-    `when` is when it left the feed, or was deleted where a calendar lists it; `event` has start and zone only.
+    `when` is when it left the feed, or was deleted where a calendar lists it; `event` has its start and zone.
     """
 
     guid: str
