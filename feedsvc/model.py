@@ -208,10 +208,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """An entry that readers saw and no longer see (RFC 6721).
-
-    `when` is when it left the feed, or was deleted where a calendar lists it; `event` has its start and zone.
-    """
+    """What left a feed, and when (RFC 6721); in a calendar a deleted event, with only its start and zone."""
 
     guid: str
     when: datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,3 +31,12 @@ def _erased(table: sa.Table, kept: frozenset[str], **values: Any) -> dict[str, A
 ERASED_ENTRY = _erased(entries, KEPT_ENTRY, status="deleted", shown=False, size=0, content_size=0)
 ERASED_EVENT = _erased(event_details, KEPT_EVENT)
 ERASED_PLACEMENT = _erased(placements, KEPT_PLACEMENT, shown=False)
+
+
+def erase(connection: sa.Connection, pk: int, kind: str, values: Mapping[str, object]) -> None:
+    """Erase the content of an entry; `values` are those of the kept columns in `entries` that change."""
+    run = connection.execute
+    run(entries.update().where(entries.c.pk == pk).values({**ERASED_ENTRY, **values}))
+    if kind == "events":
+        run(event_details.update().where(event_details.c.entry_pk == pk).values(ERASED_EVENT))
+    run(placements.update().where(placements.c.entry_pk == pk).values(ERASED_PLACEMENT))

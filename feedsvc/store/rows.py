@@ -173,8 +173,11 @@ def tombstone_from(row: sa.Row[Any]) -> Tombstone:
     """A tombstone from a row of its table with the entry's `guid` and, as `when`, the time that counts."""
     event = None
     if row.start:
-        zone = timezones.zone(row.timezone)
-        event = EventDetails(_moment(row.start, zone), None, zone)
+        try:
+            zone = timezones.zone(row.timezone)
+            event = EventDetails(_moment(row.start, zone), None, zone)
+        except UNREADABLE as error:  # calendars leave it out
+            report(row.entry_pk, error)
     return Tombstone(row.guid, row.when, event, row.sequence or 0)
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
 from feedsvc.model import EPOCH, Category, Entry, EventDetails
-from feedsvc.store.erasure import ERASED_ENTRY, ERASED_EVENT, ERASED_PLACEMENT
+from feedsvc.store.erasure import erase
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger, Touched
 from feedsvc.store.moments import standing, starts
@@ -19,8 +19,9 @@ from feedsvc.store.months import month_of
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.rows import category_from, entry_row, event_row, load, load_damaged, stored_row
-from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements, tombstones
+from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 from feedsvc.store.timezone_refresh import refresh
+from feedsvc.store.tombstones import Tombstones
 
 _A_GROUP = 200
 
@@ -44,6 +45,7 @@ class Writer(Filing):
     def __init__(self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo) -> None:
         super().__init__(connection, ledger, zone)
         self.retries = Retries(connection, ledger.clock)
+        self._tombstones = Tombstones(connection, ledger, zone)
         self._expected: dict[str, tuple[int | None, Entry | None]] = {}
 
     def expect(self, ids: Iterable[str]) -> None:
@@ -116,13 +118,13 @@ class Writer(Filing):
             self._check_draft(kind, pk, old)
         before, version, sequence = self._topics_of(pk), old.version + 1, old.sequence + 1
         if before:
-            self._bury(pk, before, deleted_as=sequence)
-        touched = before or self._mark_deleted(pk, sequence)
+            self._tombstones.add(pk, before, deleted_as=sequence)
+        touched = before or self._tombstones.mark_deleted(pk, sequence)
         seq = self._ledger.record("delete", kind, id, version, touched)
-        values = {**ERASED_ENTRY, "version": version, "sequence": sequence, "updated": self._ledger.tick()}
+        values: dict[str, object] = {"version": version, "sequence": sequence, "updated": self._ledger.tick()}
         if before:  # followers of the changes know that a hidden entry is away
             values["seq"] = seq
-        self._erase(pk, kind, values)
+        erase(self._connection, pk, kind, values)
         self.retries.erase(id)
 
     def settle(self) -> int:
@@ -138,9 +140,9 @@ class Writer(Filing):
             before = self._topics_of(row.pk)
             shown, due = standing(entry, now)
             if not shown:
-                self._bury(row.pk, before)
+                self._tombstones.add(row.pk, before)
             elif not row.shown:
-                before |= self._revive(row.pk)
+                before |= self._tombstones.remove(row.pk)
             values = {"shown": shown, "starts": starts(entry, now)}
             self._connection.execute(
                 placements.update().where(placements.c.entry_pk == row.pk).values(values)
@@ -188,9 +190,9 @@ class Writer(Filing):
         entered: set[Touched] = {(entry.kind, key, month) for key in (0, *placed, *wider) if shown}
         is_change = shown or bool(touched)  # of what readers see
         if pk and touched and not shown:
-            self._bury(pk, touched)
+            self._tombstones.add(pk, touched)
         elif pk and shown and not touched:
-            touched = self._revive(pk)
+            touched = self._tombstones.remove(pk)
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
         row = {**stored_row(entry), "shown": shown, "due": due}
         if pk is None or is_change:
@@ -224,56 +226,6 @@ class Writer(Filing):
                 "Publishing an entry, and changing or deleting one that has been public, "
                 f"needs the scope {kind}:publish."
             )
-
-    def _bury(self, pk: int, left: Iterable[Touched], *, deleted_as: int | None = None) -> None:
-        """Put a tombstone into each topic whose feeds an entry leaves, with an event's last public start.
-
-        :param deleted_as: the SEQUENCE of the deletion, where the entry leaves by one.
-        """
-        if not left:
-            return
-        seen = sa.select(entries.c.published, event_details.c.start, event_details.c.timezone)
-        row = self._connection.execute(
-            seen.outerjoin_from(entries, event_details).where(entries.c.pk == pk)
-        ).one()
-        time = self._ledger.tick()
-        shared = {"entry_pk": pk, "time": time, **row._mapping}
-        if deleted_as is not None:
-            shared |= {"deleted": time, "sequence": deleted_as}
-        rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
-        self._connection.execute(tombstones.insert(), rows)
-
-    def _mark_deleted(self, pk: int, sequence: int) -> set[Touched]:
-        """Let calendars list a hidden entry as a deleted event; return the topics whose calendars then do.
-
-        A tombstone that was marked before stays: the entry has been a draft since, which no calendar shows.
-        """
-        unmarked = (tombstones.c.entry_pk == pk, tombstones.c.deleted.is_(None))
-        touched = self._topics_with_tombstones(*unmarked, tombstones.c.kind == "events")
-        values = {"deleted": self._ledger.tick(), "sequence": sequence}
-        self._connection.execute(tombstones.update().where(*unmarked).values(values))
-        return touched
-
-    def _erase(self, pk: int, kind: str, values: dict[str, object]) -> None:
-        """Erase the content of a deleted entry; `values` are the columns of its row in `entries`."""
-        run = self._connection.execute
-        run(entries.update().where(entries.c.pk == pk).values(values))
-        if kind == "events":
-            run(event_details.update().where(event_details.c.entry_pk == pk).values(ERASED_EVENT))
-        run(placements.update().where(placements.c.entry_pk == pk).values(ERASED_PLACEMENT))
-
-    def _revive(self, pk: int) -> set[Touched]:
-        """Delete the tombstones of an entry that is shown again; return the topics whose feeds had them."""
-        touched = self._topics_with_tombstones(tombstones.c.entry_pk == pk)
-        self._connection.execute(tombstones.delete().where(tombstones.c.entry_pk == pk))
-        return touched
-
-    def _topics_with_tombstones(self, *where: sa.ColumnElement[bool]) -> set[Touched]:
-        columns = sa.select(tombstones.c.kind, tombstones.c.category_id, tombstones.c.published)
-        return {
-            (row.kind, row.category_id, month_of(row.published, self._zone))
-            for row in self._connection.execute(columns.where(*where))
-        }
 
 
 def _rows(entry: Entry) -> tuple[object, ...]:

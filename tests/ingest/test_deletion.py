@@ -21,7 +21,7 @@ from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.schemas import Document
 from feedsvc.model import Entry, EventDetails
 from feedsvc.store import Store, erasure, selection
-from feedsvc.store.tables import entries, event_details, metadata, placements
+from feedsvc.store.tables import entries, event_details, metadata, placements, tombstones
 from feedsvc.withdrawal import WITHDRAWN_ENTRY, WITHDRAWN_EVENT
 from tests.clocks import Clock
 from tests.conftest import Editor, MakeApp
@@ -509,6 +509,19 @@ def test_all_deletions_are_listed_where_fewer_entries_than_the_limit_are_shown(
     assert len(left(client, "/feeds/news.atom")) == 80
     assert len(client.get("/feeds/news.json").get_json(force=True)["_deleted"]["items"]) == 80
     assert left(client, "/feeds/news.atom?limit=1") == [], "none left since the oldest entry shown"
+
+
+def test_tombstone_that_cannot_be_read_costs_only_itself(
+    editor: Editor, client: FlaskClient, store: Store
+) -> None:
+    batch_of(editor, "put", "events", 2, title="x", start="2026-12-05")
+    batch_of(editor, "delete", "events", 2)
+    with store._database.write() as connection:
+        first = sa.select(sa.func.min(tombstones.c.entry_pk)).scalar_subquery()
+        damaged = tombstones.update().where(tombstones.c.entry_pk == first)
+        connection.execute(damaged.values(timezone="localtime"))
+    assert len(cancelled(client)) == 1
+    assert len(left(client, "/feeds/events.atom")) == 2
 
 
 def test_moved_entry_has_no_tombstone(editor: Editor, client: FlaskClient) -> None:

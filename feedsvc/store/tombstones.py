@@ -1,0 +1,61 @@
+"""Tombstones (RFC 6721): which entries left the feeds of which topics, and which of them were deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from feedsvc.store.ledger import Ledger, Touched
+from feedsvc.store.months import month_of
+from feedsvc.store.tables import entries, event_details, tombstones
+
+_LAST_SEEN = sa.select(entries.c.published, event_details.c.start, event_details.c.timezone).outerjoin_from(
+    entries, event_details
+)
+
+
+class Tombstones:
+    """The tombstones of one write transaction."""
+
+    def __init__(self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo) -> None:
+        self._connection, self._ledger, self._zone = connection, ledger, zone
+
+    def add(self, pk: int, left: Iterable[Touched], *, deleted_as: int | None = None) -> None:
+        """Add a tombstone to each topic whose feeds an entry leaves, with an event's last public start.
+
+        :param deleted_as: the SEQUENCE of the deletion, where the entry leaves by one.
+        """
+        row = self._connection.execute(_LAST_SEEN.where(entries.c.pk == pk)).one()
+        time = self._ledger.tick()
+        shared = {"entry_pk": pk, "time": time, **row._mapping}
+        if deleted_as is not None:
+            shared |= {"deleted": time, "sequence": deleted_as}
+        rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
+        if rows:
+            self._connection.execute(tombstones.insert(), rows)
+
+    def mark_deleted(self, pk: int, sequence: int) -> set[Touched]:
+        """Let calendars list a hidden entry as a deleted event; return the topics whose calendars then do.
+
+        A tombstone that was marked before stays: the entry has been a draft since, which no calendar shows.
+        """
+        unmarked = (tombstones.c.entry_pk == pk, tombstones.c.deleted.is_(None))
+        touched = self._topics(*unmarked, tombstones.c.kind == "events")
+        values = {"deleted": self._ledger.tick(), "sequence": sequence}
+        self._connection.execute(tombstones.update().where(*unmarked).values(values))
+        return touched
+
+    def remove(self, pk: int) -> set[Touched]:
+        """Delete the tombstones of an entry that is shown again; return the topics whose feeds had them."""
+        touched = self._topics(tombstones.c.entry_pk == pk)
+        self._connection.execute(tombstones.delete().where(tombstones.c.entry_pk == pk))
+        return touched
+
+    def _topics(self, *where: sa.ColumnElement[bool]) -> set[Touched]:
+        columns = sa.select(tombstones.c.kind, tombstones.c.category_id, tombstones.c.published)
+        return {
+            (row.kind, row.category_id, month_of(row.published, self._zone))
+            for row in self._connection.execute(columns.where(*where))
+        }
