@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -164,6 +164,8 @@ class Entry:
     `guid` (but for one that is imported), `updated`, `version` and `withdrawn` (when it was) are the store's
     to give; so are an event's `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is
     current or next, as last settled. `published` is None until it is settled: at the first publication.
+    `changed`, also the store's, is the time of its last step in the change log or, if later, of the
+    last change of the title of a category that it names.
     """
 
     id: str
@@ -191,6 +193,7 @@ class Entry:
     withdrawn: datetime | None = None
     sequence: int = 0
     starts: datetime | None = None
+    changed: datetime = field(default=EPOCH, compare=False)
 
     def as_seen(self) -> Entry:
         """Return the entry as readers see it: of a withdrawn one what `feedsvc.withdrawal` lists."""
@@ -237,8 +240,9 @@ class Shelf:
 class Feed:
     """A feed with its entries, ready to be rendered.
 
-    `categories` are those that its selector names. `stamp` is what it rests on, and when it last changed: by
-    the ledger, or by the end of an event. `due` is when it will next change by itself, and a `lasting` one
+    `categories` are those that its selector names. `stamp` is what it rests on, and when that last changed:
+    by the ledger, or by the end of an event. `updated` is the latest time in the change log of what it shows.
+    `due` is when it will next change by itself, and a `lasting` one
     hardly will. `older` and `newer` are the archive documents on both sides of it (RFC 5005 §4).
     """
 
@@ -246,6 +250,7 @@ class Feed:
     site: Site
     categories: tuple[Category, ...] = ()
     stamp: Stamp = Stamp(EPOCH)
+    updated: datetime = EPOCH
     due: datetime | None = None
     lasting: bool = False
     entries: tuple[Entry, ...] = ()
@@ -258,11 +263,6 @@ class Feed:
         """The feed of a section or a category without its entries, for its name and URL."""
         named = (category,) if category else ()
         return cls(FeedQuery(kind, format, Selector.of(one.slug for one in named)), site, named)
-
-    @property
-    def updated(self) -> datetime:
-        """When it last changed."""
-        return self.stamp.time
 
     @property
     def category(self) -> Category | None:

@@ -10,7 +10,6 @@ from feedsvc.model import Entry, Feed, Site
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.render import atom, html, ics, json_feed, rss
 from feedsvc.render.html import Pages
-from feedsvc.stamps import Stamp
 
 _log = logging.getLogger(__name__)
 
@@ -57,5 +56,5 @@ def _can_render(feed: Feed, form: Format) -> bool:
 def renderings(entry: Entry, site: Site) -> dict[str, str]:
     """A feed of one entry in each format."""
     names = [name for name, form in FORMATS.items() if entry.kind in form.kinds]
-    feed = Feed(FeedQuery(entry.kind, "html"), site, stamp=Stamp(entry.updated), entries=(entry.as_seen(),))
+    feed = Feed(FeedQuery(entry.kind, "html"), site, updated=entry.updated, entries=(entry.as_seen(),))
     return {name: render(replace(feed, query=FeedQuery(entry.kind, name))).decode() for name in names}

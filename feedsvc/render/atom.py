@@ -6,6 +6,7 @@ from feedsvc.model import Entry, Feed
 from feedsvc.render import words
 from feedsvc.render.body import feed_body
 from feedsvc.render.documents import Element, add, add_entry, add_links, add_modules, as_html, link, new_feed
+from feedsvc.render.times import iso, local
 from feedsvc.render.uris import atom_id, uri
 
 MEDIA_TYPE = "application/atom+xml"
@@ -41,7 +42,7 @@ def _extend_feed(element: Element, feed: Feed) -> None:
     _say_what_is_text(element)
     add_links(element, feed, MEDIA_TYPE, "link")
     for tombstone in feed.tombstones:
-        left = tombstone.when.astimezone(feed.site.timezone).isoformat()
+        left = iso(local(tombstone.when, feed.site))
         add(element, "at:deleted-entry", ref=atom_id(tombstone.guid), when=left)
 
 

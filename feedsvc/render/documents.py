@@ -20,6 +20,7 @@ from lxml import etree
 from feedsvc.model import Entry, EventDetails, Feed, Image
 from feedsvc.occurrences import settled
 from feedsvc.render import words
+from feedsvc.render.times import iso, local
 from feedsvc.render.uris import is_url, uri
 
 Element = Any
@@ -69,7 +70,7 @@ def new_feed(
     generator.own.namespaces = {name: uri for name, uri in NAMESPACES.items() if name not in unused}
     generator.id(feed.self_url)
     generator.title(words.feed_title(feed))
-    generator.updated(feed.updated.astimezone(feed.site.timezone))
+    generator.updated(local(feed.updated, feed.site))
     generator.generator("feedsvc")
     generator.language(feed.site.language)
     if feed.site.rights:
@@ -90,8 +91,8 @@ def add_entry(
     item.own.extend = lambda element: extend(element, entry, feed)
     item.guid(entry.guid)
     item.link(href=link(entry, feed), rel="alternate")
-    item.updated(entry.updated.astimezone(site.timezone))
-    item.published(entry.dated(feed.query).astimezone(site.timezone))
+    item.updated(local(entry.updated, site))
+    item.published(local(entry.dated(feed.query), site))
     # Before the content: feedgen's summary is the RSS description, which the content would become.
     summary = words.feed_summary(entry, feed)
     if summary or not content:  # an entry of Atom should have one of them
@@ -166,9 +167,9 @@ def _add_image(parent: Element, image: Image) -> None:
 
 def _add_event(parent: Element, event: EventDetails) -> None:
     """When and where an event takes place (RSS 1.0 event module; GeoRSS Simple)."""
-    add(parent, "ev:startdate", event.start.isoformat())
+    add(parent, "ev:startdate", iso(event.start))
     if event.end:
-        add(parent, "ev:enddate", event.end.isoformat())
+        add(parent, "ev:enddate", iso(event.end))
     place = event.location
     if place:
         add(parent, "ev:location", ", ".join(part for part in (place.name, place.address) if part))

@@ -10,6 +10,7 @@ from typing import Any
 from feedsvc.model import Enclosure, Entry, EventDetails, Feed, Person
 from feedsvc.render import words
 from feedsvc.render.body import feed_body
+from feedsvc.render.times import iso, local
 from feedsvc.render.uris import uri
 
 MEDIA_TYPE = "application/feed+json"
@@ -115,8 +116,8 @@ def _exact_durations(entry: Entry) -> list[Json]:
 
 def _event(event: EventDetails) -> Json:
     return {
-        "start": event.start.isoformat(),
-        "end": event.end and event.end.isoformat(),
+        "start": iso(event.start),
+        "end": event.end and iso(event.end),
         "all_day": event.all_day,
         "timezone": event.timezone.key,
         "location": event.location and asdict(event.location),
@@ -133,4 +134,4 @@ def _person(person: Person) -> Json:
 
 
 def _time(moment: datetime, feed: Feed) -> str:
-    return moment.astimezone(feed.site.timezone).isoformat()
+    return iso(local(moment, feed.site))

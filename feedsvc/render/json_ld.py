@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from feedsvc.model import Entry, EventDetails, Person, Place, Site
 from feedsvc.occurrences import settled
 from feedsvc.recurrence import DAYS
 from feedsvc.render.json_feed import Json, present
+from feedsvc.render.times import iso
 from feedsvc.render.uris import uri
 
 _SCHEMA = "https://schema.org"
@@ -36,8 +37,8 @@ def _article(entry: Entry, site: Site) -> Json:
     return {
         "@type": "NewsArticle",
         "headline": entry.title,
-        "datePublished": _moment(entry.announced.astimezone(site.timezone)),
-        "dateModified": _moment(entry.updated.astimezone(site.timezone)),
+        "datePublished": iso(entry.announced.astimezone(site.timezone)),
+        "dateModified": iso(entry.updated.astimezone(site.timezone)),
         "author": [_agent("Person", author) for author in entry.authors] or publisher,
         "publisher": {**publisher, "logo": site.icon and uri(site.icon)},
         "articleSection": [category.title for category in entry.categories],
@@ -55,10 +56,10 @@ def _event(entry: Entry, site: Site) -> Json:
     return {
         "@type": "Event",
         "name": entry.title,
-        "startDate": _moment(now.start),
+        "startDate": iso(now.start),
         "endDate": _last(now),
         "eventStatus": f"{_SCHEMA}/{status}",
-        "previousStartDate": event.previous and _moment(event.previous),
+        "previousStartDate": event.previous and iso(event.previous),
         "eventAttendanceMode": event.location and f"{_SCHEMA}/OfflineEventAttendanceMode",
         "location": event.location and _place(event.location),
         "organizer": event.organizer and _agent("Organization", event.organizer),
@@ -81,12 +82,12 @@ def _schedule(event: EventDetails) -> Json | None:
         "byMonthDay": [int(day) for day in dates],
         "startDate": start.isoformat()[:10],
         "endDate": until and f"{until[:4]}-{until[4:6]}-{until[6:8]}",
-        "exceptDate": [_moment(moment) for moment in event.recurrence.exdates],
+        "exceptDate": [iso(moment) for moment in event.recurrence.exdates],
         "scheduleTimezone": event.timezone.key,
     }
     if isinstance(start, datetime):
-        found["startTime"] = start.time().isoformat()
-        found["endTime"] = end.time().isoformat() if isinstance(end, datetime) else None
+        found["startTime"] = start.time().isoformat(timespec="seconds")
+        found["endTime"] = end.time().isoformat(timespec="seconds") if isinstance(end, datetime) else None
     return found
 
 
@@ -106,12 +107,8 @@ def _agent(kind: str, person: Person) -> Json:
     return {"@type": kind, "name": person.name, "url": url, "email": person.email}
 
 
-def _moment(moment: date) -> str:
-    return moment.isoformat(timespec="seconds") if isinstance(moment, datetime) else moment.isoformat()
-
-
 def _last(event: EventDetails) -> str | None:
     """The end; of an all-day event its last day, for schema.org's endDate is inclusive."""
     if event.end is None:
         return None
-    return _moment(event.end if not event.all_day else event.end - timedelta(days=1))
+    return iso(event.end if not event.all_day else event.end - timedelta(days=1))

@@ -17,7 +17,10 @@ class Selection(Protocol):
     @property
     def categories(self) -> tuple[Category, ...]: ...
     def entries(self) -> list[Entry]: ...
+    @property
+    def described(self) -> datetime: ...
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
+    def last_departure(self, shown: list[Entry]) -> datetime | None: ...
     def stamp(self) -> tuple[Stamp, datetime | None]: ...
     def archive_due(self, newer: str | None) -> datetime | None: ...
     def archive_stamp(self, older: str | None, newer: str | None) -> Stamp: ...
@@ -54,15 +57,17 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     def archive(month: str | None) -> FeedQuery | None:
         return replace(query.archives, archive=month) if month else None
 
+    tombstones = chosen.tombstones(entries)
     return Feed(
         query=query,
         site=site,
         categories=chosen.categories,
         stamp=stamp,
+        updated=_updated(chosen, query, entries, tombstones),
         due=due,
         lasting=lasting,
         entries=tuple(entry.as_seen() for entry in entries),
-        tombstones=tuple(chosen.tombstones(entries)),
+        tombstones=tuple(tombstones),
         older=archive(older),
         newer=archive(newer),
     )
@@ -72,3 +77,15 @@ def _out_of_range(query: FeedQuery, site: Site) -> datetime | None:
     """Return when the dates of a query become too old to be asked for; a cached response ends then."""
     day = query.out_of_range_on
     return datetime.combine(day, time(), site.timezone).astimezone(UTC) if day else None
+
+
+def _updated(
+    chosen: Selection, query: FeedQuery, entries: list[Entry], tombstones: list[Tombstone]
+) -> datetime:
+    """Return the latest time in the change log of what a feed shows, in whole seconds.
+
+    Entries that left count in every format, though not every format lists them.
+    """
+    times = [chosen.described, *(entry.changed for entry in entries), *(one.when for one in tombstones)]
+    departure = chosen.last_departure(entries) if query.format == "ics" else None
+    return max([*times, departure] if departure else times).replace(microsecond=0)

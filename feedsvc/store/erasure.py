@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from feedsvc.store.tables import entries, event_details, placements
 
-KEPT_ENTRY = frozenset("pk id guid kind published version sequence appeared seq updated".split())
-"""Columns of `entries` that a deletion keeps; `appeared`, `seq` and `updated` are the store's own records."""
+KEPT_ENTRY = frozenset("pk id guid kind published version sequence appeared seq updated changed_at".split())
+"""Columns of `entries` that a deletion keeps; `appeared`, `seq`, `updated` and `changed_at` are the store's
+own records."""
 
 KEPT_EVENT = frozenset({"entry_pk", "start", "timezone"})
 """Columns of `event_details` that a deletion keeps."""

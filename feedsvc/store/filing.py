@@ -19,6 +19,9 @@ from feedsvc.store.tables import INHERITED, categories, entries, placements, ren
 
 MAX_LEVELS = 8
 
+_LABELS = placements.c.position > INHERITED
+"""That an entry names a category, and shows its title; it only inherits a wider one."""
+
 _OTHER = placements.alias()
 _BESIDE = (
     sa.select(_OTHER.c.kind, _OTHER.c.category_id)
@@ -49,8 +52,10 @@ class Filing(Reader):
             self._check_parent(category)
         found = categories.c.slug == category.slug
         row = self._connection.execute(sa.select(categories).where(found)).one_or_none()
-        values = {**asdict(category), "retired": None}
+        now = self._ledger.tick()
+        values = {**asdict(category), "retired": None, "changed_at": now}
         if row is None:
+            values["titled_at"] = now
             if self._renamed(category.slug):
                 raise Conflict(f"“{category.slug}” is the former slug of another category.")
             key = self._connection.execute(
@@ -63,8 +68,12 @@ class Filing(Reader):
         if row.retired is None and category_from(row) == category:
             return False
         moved = row.retired is None and row.parent != category.parent
-        touched = self._topics_beside(row.id)
-        touched |= self._archives_beside(row.id) if moved else set()
+        touched = _own_topics(row.id)
+        if row.title != category.title:
+            values["titled_at"] = now
+            touched |= self._topics_beside(row.id, _LABELS)
+        if moved:
+            touched |= self._topics_beside(row.id) | self._archives_beside(row.id)
         self._connection.execute(categories.update().where(found).values(values))
         self._widened.clear()
         if moved:
@@ -85,9 +94,11 @@ class Filing(Reader):
         former = self._renamed(new)
         if taken is not None or former not in (None, slug):
             raise Conflict(f"The slug “{new}” is taken.")
+        now = self._ledger.tick()
+        renamed = {"slug": new, "changed_at": now, "titled_at": now}
         self._connection.execute(renames.delete().where(renames.c.slug == new))
         self._connection.execute(renames.insert(), {"slug": slug, "category_id": key})
-        self._connection.execute(categories.update().where(categories.c.id == key).values(slug=new))
+        self._connection.execute(categories.update().where(categories.c.id == key).values(renamed))
         self._connection.execute(categories.update().where(categories.c.parent == slug).values(parent=new))
         self._step("put", new, self._topics_beside(key))
         self._restamp(key)
@@ -170,14 +181,18 @@ class Filing(Reader):
         for row in rows:
             seq = self._ledger.record("refile", row.kind, row.id, row.version, ())
             if row.shown:  # else nothing that readers see has changed
-                self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(seq=seq))
+                step = {"seq": seq, "changed_at": self._ledger.tick()}
+                self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(step))
         return [row.pk for row in rows]
 
-    def _topics_beside(self, category_id: int) -> set[Touched]:
-        """The topics of a category, and of all feeds that show an entry which names it."""
-        rows = self._connection.execute(_BESIDE.where(placements.c.category_id == category_id))
-        own: set[Touched] = {(kind, category_id, None) for kind in KINDS}
-        return own | {(row.kind, key, None) for row in rows for key in (0, row.category_id)}
+    def _topics_beside(self, category_id: int, *where: sa.ColumnElement[bool]) -> set[Touched]:
+        """Return the topics of a category, and of all feeds that show an entry of it.
+
+        :param where: conditions on the placements of the entries in the category.
+        """
+        rows = self._connection.execute(_BESIDE.where(placements.c.category_id == category_id, *where))
+        beside: set[Touched] = {(row.kind, key, None) for row in rows for key in (0, row.category_id)}
+        return _own_topics(category_id) | beside
 
     def _archives_beside(self, category_id: int) -> set[Touched]:
         """The archives that hold an entry which names a category: with its place some may fill, or empty."""
@@ -197,3 +212,8 @@ class Filing(Reader):
             for row in shown
             for key in (0, row.category_id or 0)
         }
+
+
+def _own_topics(category_id: int) -> set[Touched]:
+    """Return the topics of a category: of the feeds whose selectors name it."""
+    return {(kind, category_id, None) for kind in KINDS}

@@ -14,6 +14,7 @@ from feedsvc.errors import Gone, NotFound, Renamed
 from feedsvc.model import EPOCH, Category
 from feedsvc.occurrences import END_OF_TIME, overlaps
 from feedsvc.query import FeedQuery
+from feedsvc.store.ledger import BEGINNING
 from feedsvc.store.months import bounds
 from feedsvc.store.rows import category_from, load_series
 from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
@@ -34,9 +35,11 @@ class Picking:
     def __init__(self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime) -> None:
         self._connection, self._zone, self.query, self._now = connection, zone, query, now
         named = self._named()
-        self.categories = tuple(category for category, _ in named)
+        self.categories = tuple(category for category, _, _ in named)
+        self.described: datetime = max((changed for _, _, changed in named), default=BEGINNING)
+        """When the texts of these categories last changed; those of a section never do."""
         self._wanted, self._unwanted = (
-            [key for category, key in named if category.slug in terms]
+            [key for category, key, _ in named if category.slug in terms]
             for terms in (query.selector.wanted, query.selector.unwanted)
         )
 
@@ -44,8 +47,8 @@ class Picking:
         """The statement that finds the feed's entries."""
         return self._pick(self._period, None if self.query.archive else self.query.at_most)
 
-    def _named(self) -> list[tuple[Category, int]]:
-        """The categories that the selector names, in its order, with their keys."""
+    def _named(self) -> list[tuple[Category, int, datetime]]:
+        """The categories that the selector names, in its order, with their keys and last changes."""
         slugs = self.query.selector.slugs
         if not slugs:
             return []
@@ -65,7 +68,7 @@ class Picking:
             raise Gone(f"The category “{retired[0]}” was retired.")
         if retired or current:
             raise Renamed(str(living.renamed(current)))
-        return [(category_from(rows[slug]), rows[slug].id) for slug in slugs]
+        return [(category_from(rows[slug]), rows[slug].id, rows[slug].changed_at) for slug in slugs]
 
     @cached_property
     def _drivers(self) -> list[int]:

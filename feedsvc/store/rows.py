@@ -45,12 +45,17 @@ whole_entries = sa.select(
 """Entries with their events' details beside them: what `entry_from` reads."""
 
 _filed_under = (
-    sa.select(placements.c.entry_pk, *(categories.c[field.name] for field in fields(Category)))
+    sa.select(
+        placements.c.entry_pk,
+        categories.c.titled_at,
+        *(categories.c[field.name] for field in fields(Category)),
+    )
     .join_from(placements, categories)
     .where(placements.c.position > INHERITED)
     .order_by(placements.c.entry_pk, placements.c.position)
 )
-"""The categories that entries name, in their order: an entry's key, and what makes a `Category`."""
+"""The categories that entries name, in their order: an entry's key, when the title of the category last
+changed, and what makes a `Category`."""
 
 
 def load(
@@ -66,14 +71,16 @@ def load(
     statement = whole_entries.where(*where).order_by(*order).limit(limit)
     rows = readable_rows(connection, statement, entries.c.pk)
     placed: dict[int, list[Category]] = defaultdict(list)
+    changed = {row.pk: row.changed_at for row in rows}
     if rows:
-        mine = placements.c.entry_pk.in_([row.pk for row in rows])
-        for link in connection.execute(_filed_under.where(mine)):
-            placed[link[0]].append(Category(*link[1:]))
+        mine = placements.c.entry_pk.in_(list(changed))
+        for pk, titled_at, *category in connection.execute(_filed_under.where(mine)):
+            placed[pk].append(Category(*category))
+            changed[pk] = max(changed[pk], titled_at)
     loaded: Found = []
     for row in rows:
         try:
-            loaded.append((row, entry_from(row, tuple(placed[row.pk]))))
+            loaded.append((row, entry_from(row, tuple(placed[row.pk]), changed[row.pk])))
         except UNREADABLE as error:
             report(row.pk, error)
     return loaded
@@ -145,14 +152,15 @@ def stored_row(entry: Entry) -> dict[str, Any]:
     return row | document_sizes(entry, row)
 
 
-def entry_from(row: sa.Row[Any], placed: tuple[Category, ...]) -> Entry:
-    """An entry from a row of `whole_entries` and its categories."""
+def entry_from(row: sa.Row[Any], placed: tuple[Category, ...], changed: datetime) -> Entry:
+    """An entry from a row of `whole_entries`, its categories, and when it or a label of it last changed."""
     values = dict(zip(_AT_HEAD, row, strict=False))
     for name, kind in _PARTS.items():
         values[name] = _part(kind, values[name])
     for name in ("authors", "attachments"):
         values[name] = values[name] or ()
-    return Entry(**values, categories=placed, event=_event_from(row) if row.event_start else None)
+    event = _event_from(row) if row.event_start else None
+    return Entry(**values, categories=placed, event=event, changed=changed)
 
 
 def event_row(event: EventDetails) -> dict[str, Any]:

@@ -34,14 +34,28 @@ class Selection(Picking):
 
         Of a calendar: the events that were deleted within 30 days, the last deleted first.
         """
-        is_calendar = self.query.format == "ics"
-        when = tombstones.c.deleted if is_calendar else tombstones.c.time
-        limit = MAX_CANCELLED if is_calendar else MAX_TOMBSTONES
-        where = self._period(tombstones) if self.query.archive else []
-        if is_calendar:
-            where.append(when > self._now - RECENT)
-        elif not self.query.archive and len(shown) == self.query.at_most:
-            where.append(when >= min(entry.announced for entry in shown))
+        if self.query.format == "ics":
+            when = tombstones.c.deleted
+            return self._left(when, [when > self._now - RECENT], MAX_CANCELLED)
+        return self._left(tombstones.c.time, self._since_oldest(shown), MAX_TOMBSTONES)
+
+    def last_departure(self, shown: list[Entry]) -> datetime | None:
+        """Return when the last entry left a feed of the query in any format but iCalendar."""
+        last = self._left(tombstones.c.time, self._since_oldest(shown), 1)
+        return last[0].when if last else None
+
+    def _since_oldest(self, shown: list[Entry]) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions on tombstones of entries that left since the oldest one that is shown."""
+        if self.query.archive:
+            return self._period(tombstones)
+        if len(shown) < self.query.at_most:
+            return []
+        return [tombstones.c.time >= min(entry.announced for entry in shown)]
+
+    def _left(
+        self, when: sa.Column[datetime], where: list[sa.ColumnElement[bool]], limit: int
+    ) -> list[Tombstone]:
+        """Return the tombstones that meet conditions by the time of a column, the last first."""
         left: dict[str, Tombstone] = {}
         for driver in self._drivers:
             rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(entries)

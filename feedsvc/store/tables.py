@@ -99,6 +99,8 @@ categories = Table(
     Column("url", sa.String),
     Column("parent", KEY),  # the slug of a wider category
     Column("retired", UTCDateTime),
+    Column("changed_at", UTCDateTime, nullable=False),  # its last step in the change log
+    Column("titled_at", UTCDateTime, nullable=False),  # the last step that changed its title or slug
 )
 
 renames = Table(
@@ -124,7 +126,8 @@ entries = Table(
     Column("content_size", sa.Integer, nullable=False),  # those of its body among them
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
-    Column("updated", UTCDateTime, nullable=False),
+    Column("updated", UTCDateTime, nullable=False),  # what readers are told; of an imported one its source's
+    Column("changed_at", UTCDateTime, nullable=False),  # its last step in the change log
     # `due`, `starts` and `ends` are computed anew with a new release of tzdata.
     Column("starts", UTCDateTime),  # of an event: when its current or next occurrence starts, as settled
     Column("ends", UTCDateTime),  # of an event: when all of it is over; far ahead where that is never

@@ -66,7 +66,8 @@ def _store(
     if stored.shown:
         version = stored.version + 1
         seq = log.record("recompute", stored.kind, stored.id, version, topics_of(stored.pk))
-        values = {**values, "seq": seq, "version": version, "updated": log.tick()}
+        now = log.tick()
+        values = {**values, "seq": seq, "version": version, "updated": now, "changed_at": now}
     connection.execute(entries.update().where(entries.c.pk == stored.pk).values(values))
     instants = {name: values[name] for name in ("starts", "ends")}
     placed = placements.update().where(placements.c.entry_pk == stored.pk)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
-from feedsvc.model import EPOCH, Category, Entry, EventDetails
+from feedsvc.model import Category, Entry
 from feedsvc.store.erasure import erase
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger, Touched
@@ -18,7 +19,8 @@ from feedsvc.store.moments import standing, starts
 from feedsvc.store.months import month_of
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
-from feedsvc.store.rows import category_from, entry_row, event_row, load, load_damaged, stored_row
+from feedsvc.store.revision import schedule, stored_values, updated_at, with_previous_start
+from feedsvc.store.rows import category_from, event_row, load, load_damaged, stored_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 from feedsvc.store.timezone_refresh import refresh
 from feedsvc.store.tombstones import Tombstones
@@ -57,7 +59,13 @@ class Writer(Filing):
         self._expected = {id: found.get(id, (None, None)) for id in wanted - damaged}
 
     def put(
-        self, entry: Entry, *, create: bool = False, publish: bool = True, check: Check = any_version
+        self,
+        entry: Entry,
+        *,
+        create: bool = False,
+        publish: bool = True,
+        updated: datetime | None = None,
+        check: Check = any_version,
     ) -> tuple[Entry, bool]:
         """Store an entry under its id; returns it as stored, and whether it is new.
 
@@ -66,6 +74,7 @@ class Writer(Filing):
 
         :param create: the id must never have been used.
         :param publish: whether what readers see may change.
+        :param updated: of an imported entry, when its source last changed it; else it is updated now.
         :param check: raises where the stored entry is not the one that is meant.
         :raises Conflict: the id is taken: by the other kind, or at all where `create`.
         :raises Forbidden: it would be or has ever been public, without `publish`.
@@ -83,18 +92,19 @@ class Writer(Filing):
         entry = replace(entry, categories=tuple(placed))
         if old:
             since = old.withdrawn if entry.status == "withdrawn" else None
-            event = _with_previous(entry.event, old.event)
+            event = with_previous_start(entry.event, old.event)
             entry = replace(entry, published=entry.published or old.published, withdrawn=since, event=event)
-            if _rows(entry) == _rows(old):
+            if stored_values(entry) == stored_values(old):
                 return old, False
-        now = self._ledger.clock()
+        now, changed = self._ledger.clock(), self._ledger.tick()
         entry = replace(
             entry,
-            sequence=old.sequence + (_plan(entry) != _plan(old)) if old else 0,
+            sequence=old.sequence + (schedule(entry) != schedule(old)) if old else 0,
             starts=starts(entry, now),
             guid=old.guid if old else entry.guid or uuid.uuid4().urn,
             version=old.version + 1 if old else 1,
-            updated=self._ledger.tick(),
+            updated=updated_at(updated, entry, changed),
+            changed=changed,
             published=entry.published or (None if entry.status == "draft" else now),
             withdrawn=entry.withdrawn or (now if entry.status == "withdrawn" else None),
         )
@@ -121,7 +131,9 @@ class Writer(Filing):
             self._tombstones.add(pk, before, deleted_as=sequence)
         touched = before or self._tombstones.mark_deleted(pk, sequence)
         seq = self._ledger.record("delete", kind, id, version, touched)
-        values: dict[str, object] = {"version": version, "sequence": sequence, "updated": self._ledger.tick()}
+        now = self._ledger.tick()
+        values: dict[str, object] = {"version": version, "sequence": sequence}
+        values |= {"updated": now, "changed_at": now}
         if before:  # followers of the changes know that a hidden entry is away
             values["seq"] = seq
         erase(self._connection, pk, kind, values)
@@ -147,14 +159,15 @@ class Writer(Filing):
             self._connection.execute(
                 placements.update().where(placements.c.entry_pk == row.pk).values(values)
             )
-            own, mine = {**values, "due": due, "appeared": row.appeared or shown}, entries.c.pk == row.pk
+            changed, mine = self._ledger.tick(), entries.c.pk == row.pk
+            own = {**values, "due": due, "appeared": row.appeared or shown, "changed_at": changed}
             self._connection.execute(entries.update().where(mine).values(own))
             action = "advance" if shown == row.shown else "appear" if shown else "expire"
             touched = before | self._topics_of(row.pk)
             seq = self._ledger.record(action, row.kind, row.id, row.version, touched)
             if action != "advance":  # the entry itself stays as it is while its occurrences pass
-                changed = {"seq": seq, "updated": self._ledger.tick()}
-                self._connection.execute(entries.update().where(mine).values(changed))
+                step = {"seq": seq, "updated": changed}
+                self._connection.execute(entries.update().where(mine).values(step))
         return len(found)
 
     def refresh_timezones(self) -> None:
@@ -194,7 +207,7 @@ class Writer(Filing):
         elif pk and shown and not touched:
             touched = self._tombstones.remove(pk)
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
-        row = {**stored_row(entry), "shown": shown, "due": due}
+        row = {**stored_row(entry), "changed_at": entry.changed, "shown": shown, "due": due}
         if pk is None or is_change:
             row["seq"] = seq
         if pk is None:
@@ -226,23 +239,3 @@ class Writer(Filing):
                 "Publishing an entry, and changing or deleting one that has been public, "
                 f"needs the scope {kind}:publish."
             )
-
-
-def _rows(entry: Entry) -> tuple[object, ...]:
-    """What would be stored, but for what the store gives; a row tells the passes of a repeated hour apart."""
-    bare = replace(entry, guid="", updated=EPOCH, version=0, sequence=0, starts=None)
-    return entry_row(bare), entry.event and event_row(entry.event), entry.categories
-
-
-def _plan(entry: Entry) -> tuple[object, ...]:
-    """What of an entry a calendar must be told of by a higher SEQUENCE (RFC 5546 §2.1.4)."""
-    return entry.status, entry.event and event_row(replace(entry.event, organizer=None))
-
-
-def _with_previous(event: EventDetails | None, old: EventDetails | None) -> EventDetails | None:
-    """An event with the start that it had before it was postponed."""
-    if event is None or old is None:
-        return event
-    moved = event.start != old.start and "postponed" in (event.status, old.status)
-    previous = old.start if moved else old.previous
-    return replace(event, previous=None if previous == event.start else previous)

@@ -106,4 +106,4 @@ def feed(
     named = (category,) if category else ()
     query = FeedQuery(kind, format, Selector.of(each.slug for each in named))
     updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)
-    return Feed(query, site, named, Stamp(updated), entries=entries)
+    return Feed(query, site, named, Stamp(updated), updated, entries=entries)

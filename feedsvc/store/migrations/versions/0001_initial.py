@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("url", sa.String()),
         sa.Column("parent", KEY),
         sa.Column("retired", INSTANT),
+        sa.Column("changed_at", INSTANT, nullable=False),
+        sa.Column("titled_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
     )
@@ -55,6 +57,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("published", INSTANT),
         sa.Column("updated", INSTANT, nullable=False),
+        sa.Column("changed_at", INSTANT, nullable=False),
         sa.Column("starts", INSTANT),
         sa.Column("ends", INSTANT),
         sa.Column("sequence", sa.Integer(), nullable=False),
