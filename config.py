@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 import limits
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+_SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
+"""Parts of the names of parameters whose values are not shown."""
 
 
 class SettingError(ValueError):
@@ -144,11 +147,9 @@ def email(value: str) -> str:
     return value
 
 
-def setting(
-    default: str, parse: Callable[[str], Any], help: str, *, name: str = "", secret: bool = False
-) -> Any:
+def setting(default: str, parse: Callable[[str], Any], help: str, *, name: str = "") -> Any:
     """Declare one setting of `Config`."""
-    return field(metadata={"default": default, "parse": parse, "help": help, "name": name, "secret": secret})
+    return field(metadata={"default": default, "parse": parse, "help": help, "name": name})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ class Config:
     host: str = setting("127.0.0.1", text, "address that gunicorn listens on", name="HOST")
     port: int = setting("8000", integer(1, 65535), "port that gunicorn listens on", name="PORT")
     database_url: str = setting(
-        "sqlite:///var/feedsvc.db", database_url, "where entries are kept, an SQLAlchemy URL", secret=True
+        "sqlite:///var/feedsvc.db", database_url, "where entries are kept, an SQLAlchemy URL"
     )
     database_connections: int = setting(
         "24", integer(2, 1000), "connections to PostgreSQL that a process has at most"
@@ -225,16 +226,27 @@ class Config:
         return cls(**values, sources=sources)
 
     def table(self) -> list[tuple[str, str, str, str]]:
-        """Every setting as (variable, value, source, help); secrets are masked."""
+        """Return every setting as (variable, value, source, help), with secrets masked."""
         rows = []
         for name, item in _settings():
             meta = item.metadata
             value = getattr(self, name)
             value = ",".join(value) if isinstance(value, tuple) else str(value)
-            if meta["secret"]:
-                value = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", value)
-            rows.append((meta["name"] or f"FEEDSVC_{name.upper()}", value, self.sources[name], meta["help"]))
+            variable = meta["name"] or f"FEEDSVC_{name.upper()}"
+            rows.append((variable, _without_secrets(value), self.sources[name], meta["help"]))
         return rows
+
+
+def _without_secrets(value: str) -> str:
+    """Mask the secrets of a URL: the password before the host, and parameters such as libpq's `password`."""
+    value = re.sub(r"(://[^:/@]*:)[^?]*@", r"\1***@", value)
+    return re.sub(r"([?&])([^=&]*)=([^&]*)", _masked_parameter, value)
+
+
+def _masked_parameter(found: re.Match[str]) -> str:
+    separator, name, _ = found.groups()
+    is_secret = any(word in unquote_plus(name).lower() for word in _SECRET_WORDS)
+    return f"{separator}{name}=***" if is_secret else found[0]
 
 
 def _settings() -> list[tuple[str, Any]]:

@@ -6,11 +6,16 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-_TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
+# A character may be written as such, percent-encoded (%66, encoded again %2566), or as an escape of JSON or
+# Python (\u0066, \x66), so a token is matched in all of these, in any mixture.
+_ESCAPE = r"(?:%(?:25){0,4}|\\{1,8}(?:u00|x))"  # bounded, or long runs would take quadratic time
+_PREFIX = "".join(f"(?:{char}|{_ESCAPE}{ord(char):x})" for char in "fsv_")
+_ALPHANUMERIC = f"(?:[0-9A-Za-z]|{_ESCAPE}(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]))"
+_TOKEN = re.compile(f"{_PREFIX.replace('5f', '5[fF]')}{_ALPHANUMERIC}{{36}}")
 
 
 def masked(text: str) -> str:
-    """A text that may be seen by others, without tokens."""
+    """Return a text without the tokens in it, in whatever spelling of a URL or of a JSON string."""
     return _TOKEN.sub("fsv_…", text)
 
 

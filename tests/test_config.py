@@ -84,3 +84,29 @@ def test_a_bad_value_stops_the_start() -> None:
     assert done.returncode == 2
     assert done.stderr == "Error: FEEDSVC_MAX_AGE must be a whole number from 0 to 86400.\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://u:pw@db/f", "postgresql+psycopg://u:***@db/f"),
+        ("postgresql+psycopg://u:p@w@db/f", "postgresql+psycopg://u:***@db/f"),
+        ("postgresql+psycopg://u:p/w@db/f", "postgresql+psycopg://u:***@db/f"),
+        ("postgresql+psycopg://u@db/f?password=pw", "postgresql+psycopg://u@db/f?password=***"),
+        ("postgresql+psycopg://u@db/f?pass%77ord=pw", "postgresql+psycopg://u@db/f?pass%77ord=***"),
+        (
+            "postgresql+psycopg://u@db/f?sslmode=require&sslpassword=pw&oauth_client_secret=pw",
+            "postgresql+psycopg://u@db/f?sslmode=require&sslpassword=***&oauth_client_secret=***",
+        ),
+        (
+            "postgresql+psycopg://u:pw@a:1,b:2/f?password=pw",
+            "postgresql+psycopg://u:***@/f?host=a:1&host=b:2&password=***",
+        ),
+        ("sqlite:///var/feedsvc.db", "sqlite:///var/feedsvc.db"),
+    ],
+)
+def test_secrets_in_a_url_are_masked(url: str, shown: str) -> None:
+    config = Config.from_env({"FEEDSVC_DATABASE_URL": url, "FEEDSVC_HUBS": "https://u:pw@hub.example/"})
+    values = {name: value for name, value, _, _ in config.table()}
+    assert values["FEEDSVC_DATABASE_URL"] == shown
+    assert values["FEEDSVC_HUBS"] == "https://u:***@hub.example/"

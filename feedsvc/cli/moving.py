@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
 from itertools import chain
 from typing import IO
 
@@ -21,17 +26,37 @@ _WORDS = ("new", "changed", "unchanged", "skipped")
 
 
 @click.command(epilog=examples("export everything.ndjson", "export --redirects links.map"))
-@click.argument("file", type=click.File("x", encoding="utf-8", lazy=True))
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--redirects", "links", is_flag=True, help="A map for nginx from imported links to pages here.")
 @with_appcontext
-def export(file: IO[str], links: bool) -> None:
+def export(file: str, links: bool) -> None:
     """Write all but tokens into a new file, or to standard output (-), as NDJSON."""
     store, site = services().store, services().schemas["news"].site
-    if not links:
-        file.writelines(store.export())
+    with _created(file) as output:
+        if not links:
+            output.writelines(store.export())
+            return
+        with store.read() as reader:
+            output.write(redirects(reader.imported_links(), site))
+
+
+@contextmanager
+def _created(file: str) -> Iterator[IO[str]]:
+    """Open a new file that its owner alone can read, since it holds drafts; `-` is standard output.
+
+    :raises click.FileError: the file is there already, or cannot be made.
+    """
+    if file == "-":
+        output = TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+        yield output
+        output.detach()  # flushed, and not closed
         return
-    with store.read() as reader:
-        file.write(redirects(reader.imported_links(), site))
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise click.FileError(file, error.strerror) from None
+    with open(descriptor, "w", encoding="utf-8") as created:
+        yield created
 
 
 @click.command("import", epilog=examples("import old-feed.xml", "import old-feed.xml --kind events"))

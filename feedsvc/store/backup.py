@@ -10,10 +10,15 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.errors import Conflict, FeedsvcError, Outdated, Unavailable
+from feedsvc.store.database import create_private
 from feedsvc.store.tables import REVISION
 
 _NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 """The time as UTCDateTime stores it."""
+
+
+_VERSIONS = 1_000_000
+"""More than an entry has had since any backup; the column has room for two thousand restores."""
 
 
 def backup(url: str, file: Path) -> None:
@@ -49,6 +54,7 @@ def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
         raise Conflict(f"{target} is there already, and is not overwritten.")
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        create_private(unfinished)
         with closing(_opened(source, "rw")) as connection:
             connection.execute("VACUUM INTO ?", (str(unfinished),))
         with closing(_opened(unfinished, "ro")) as connection:
@@ -60,6 +66,7 @@ def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
             if revision > REVISION:
                 raise Outdated(f"{source} has schema {revision}, but this version knows {REVISION} at most.")
             _stamp(unfinished)
+            _raise_versions(unfinished)
         _sync(unfinished)
         os.link(unfinished, target)  # unlike a rename it replaces nothing
         _sync(target.parent)
@@ -75,6 +82,13 @@ def _stamp(path: Path) -> None:
         there = "SELECT name FROM sqlite_master WHERE name IN ('topics', 'months')"
         for (table,) in connection.execute(there).fetchall():
             connection.execute(f"UPDATE {table} SET time = max(time, {_NOW})")  # noqa: S608 — our words
+
+
+def _raise_versions(path: Path) -> None:
+    """Let no version come again, or an `If-Match` of a version that was lost would match another one."""
+    with closing(_opened(path, "rw")) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'").fetchone():
+            connection.execute("UPDATE entries SET version = version + ?", (_VERSIONS,))
 
 
 def _opened(path: Path, mode: str) -> sqlite.Connection:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Database:
         self._file: _File | None = None
         if target.get_backend_name() == "sqlite":
             self.engine = sa.create_engine(target, module=sqlite, **options)
-            if target.database:
+            if target.database and target.database != ":memory:":
                 self._file = _File(Path(target.database), self.engine)
             _set_up_sqlite(self.engine)
             reading: dict[str, Any] = {"readonly": True}
@@ -131,6 +132,15 @@ class Database:
         self.engine.dispose()
 
 
+def create_private(path: Path) -> None:
+    """Create an empty file that its owner alone can read, unless there is one; SQLite makes it a database.
+
+    SQLite gives its other files, such as the write-ahead log, the same mode.
+    """
+    with suppress(OSError):  # such as FileExistsError; SQLite reports what prevents a database
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 class _File:
     """A file of SQLite's, which is to stay the one that it is at the first connection."""
 
@@ -142,6 +152,7 @@ class _File:
         @sa.event.listens_for(engine, "do_connect")
         def before(*_: object) -> None:
             self.check()  # or SQLite would make an empty one
+            create_private(path)
 
         @sa.event.listens_for(engine, "connect")
         def after(*_: object) -> None:

@@ -29,6 +29,23 @@ def service(database_url: str) -> Service:
     return made
 
 
+def spellings(token: str) -> list[str]:
+    """The token as a client could decode it again."""
+    whole = "".join(f"%{ord(char):02x}" for char in token)
+    return [
+        token.replace("_", "%5F"),
+        token.replace("_", "%5f"),
+        token.replace("_", "%255F"),
+        token.replace("_", "%25255F"),
+        f"%66{token[1:]}",
+        whole,
+        whole.upper(),
+        whole.replace("%", "%25"),
+        token.replace("_", "\\u005f"),
+        "".join(f"\\x{ord(char):02x}" for char in token),
+    ]
+
+
 def asked(service: Service, log: Path, **environ: str) -> str:
     """What is logged when a token stands wherever it can."""
     service.environ |= environ
@@ -40,6 +57,9 @@ def asked(service: Service, log: Path, **environ: str) -> str:
         assert service.request("GET", f"/feeds/{token}.rss", headers={"User-Agent": token}).status_code == 404
         assert service.request("PUT", f"/api/v1/articles/{token}", {"title": token}).status_code == 201
         assert service.request("GET", "/a%0Ab").status_code == 404
+        for spelt in spellings(token):
+            target = f"GET /{spelt}?token={spelt} HTTP/1.1\r\nHost: a\r\nUser-Agent: {spelt}\r\n\r\n"
+            assert raw(service, target.encode()).startswith(b"HTTP/1.1 404")
         for bad in (
             f"GET / {token}\r\n\r\n",
             f"GET / HTTP/1.1\r\n{token}\r\n\r\n",
@@ -51,6 +71,9 @@ def asked(service: Service, log: Path, **environ: str) -> str:
     text = log.read_text()
     assert token not in text
     assert token[4:] not in text
+    for spelt in spellings(token):
+        assert spelt not in text
+        assert spelt[-20:] not in text
     assert "fsv_…" in text or "fsv_\\u2026" in text
     return text
 

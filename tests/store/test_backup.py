@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from pysqlite3 import dbapi2 as sqlite
+from werkzeug.test import TestResponse
 
 from feedsvc.cli.commands import commands
 from feedsvc.cli.services import services_of
@@ -16,6 +18,7 @@ from feedsvc.model import SCOPES, Entry, utcnow
 from feedsvc.store import Store
 from tests.clocks import HANOI, Clock
 from tests.conftest import Editor, MakeApp
+from tests.service import Service
 
 Run = Callable[..., Result]
 """Runs a command."""
@@ -128,3 +131,53 @@ def test_what_is_refused(stored: Store, run: Run, file: Path, database_url: str)
 def test_postgresql_has_its_own(store: Store, run: Run, file: Path) -> None:
     assert "pg_dump" in told(run("backup", file))
     assert "pg_dump" in told(run("restore", file))
+
+
+@pytest.mark.sqlite
+def test_version_that_was_lost_does_not_match_after_a_restore(
+    make_app: MakeApp, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(editor: Editor, title: str, etag: str = "") -> TestResponse:
+        headers = {"If-Match": etag} if etag else {}
+        return editor.send("PUT", "/articles/a", {"title": title}, headers=headers)
+
+    app = make_app()
+    editor = Editor(app.test_client(), services_of(app).store.tokens.create("editor", SCOPES))
+    put(editor, "Một")
+    assert run("backup", tmp_path / "backup.db").exit_code == 0
+    lost = put(editor, "Hai").headers["ETag"]
+    url = f"sqlite:///{tmp_path}/new.db"
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
+    assert run("restore", tmp_path / "backup.db").exit_code == 0
+    editor.client = make_app(database_url=url).test_client()
+    current = put(editor, "Ba")
+    assert current.status_code == 200
+    assert put(editor, "Bốn", lost).status_code == 412
+    assert put(editor, "Bốn", current.headers["ETag"]).status_code == 200
+
+
+@pytest.mark.sqlite
+def test_files_with_data_are_closed_to_others(tmp_path: Path) -> None:
+    """Whatever the umask: they hold drafts, hashes of tokens and secrets of subscriptions."""
+    made = tmp_path / "var" / "feedsvc.db"
+    service = Service(f"sqlite:///{made}")
+    service.within = ("sh", "-c", 'umask 000; exec "$@"', "sh")
+    service.make_token(*SCOPES)
+    service.start()
+    try:
+        assert service.request("PUT", "/api/v1/articles/a", {"title": "Một"}).status_code == 201
+        service.command("backup", str(tmp_path / "backup.db"))
+        service.command("export", str(tmp_path / "export.ndjson"))
+        service.command("export", "--redirects", str(tmp_path / "redirects.map"))
+        names = sorted(path.name for path in made.parent.iterdir())
+        assert names == ["feedsvc.db", "feedsvc.db-shm", "feedsvc.db-wal"]
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert len(files) == 6
+        assert {path.name: stat.filemode(path.stat().st_mode) for path in files} == dict.fromkeys(
+            (path.name for path in files), "-rw-------"
+        )
+    finally:
+        service.stop()
+    service.environ["FEEDSVC_DATABASE_URL"] = f"sqlite:///{tmp_path}/restored.db"
+    service.command("restore", str(tmp_path / "backup.db"))
+    assert stat.filemode((tmp_path / "restored.db").stat().st_mode) == "-rw-------"
