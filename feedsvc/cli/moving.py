@@ -22,7 +22,7 @@ from feedsvc.coming.intake import Intake, kind_of, read
 from feedsvc.query import KINDS
 
 _OWN = b'{"feedsvc":'
-_WORDS = ("new", "changed", "unchanged", "skipped")
+_WORDS = ("new", "changed", "unchanged", "skipped", "not overwritten")
 
 
 @click.command(epilog=examples("export everything.ndjson", "export --redirects links.map"))

@@ -68,8 +68,12 @@ class Intake:
                 known = reader.known_guids(map(_guid, group))
             entries = [self._entry(item, slugs, known) for item in group]
             with self._store.write(IMPORT) as writer:
+                edited = writer.edited_guids(known)
                 for entry in filter(None, entries):
-                    self._put(entry, known, writer)
+                    if entry.guid in edited:
+                        self._leave(entry)
+                    else:
+                        self._put(entry, known, writer)
             yield len(group)
 
     def _collect(self, item: Item, items: dict[str, Item]) -> None:
@@ -85,6 +89,11 @@ class Intake:
         if before:
             self._skip(_name(before), "another with its guid follows")
         items[_guid(item)] = item
+
+    def _leave(self, entry: Entry) -> None:
+        """Leave an entry as an editor has written it since the import before."""
+        self.counts["not overwritten"] += 1
+        self.remarks.append(f"not overwritten: “{entry.title}”: it was edited here")
 
     def _skip(self, what: str, why: str) -> None:
         self.counts["skipped"] += 1

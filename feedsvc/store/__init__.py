@@ -14,11 +14,11 @@ from feedsvc.store.change_page import ChangePage
 from feedsvc.store.database import CONNECTIONS, Database
 from feedsvc.store.deliveries import Deliveries
 from feedsvc.store.hubs import Hubs
-from feedsvc.store.ledger import Ledger
-from feedsvc.store.markup import SANITIZE, Markup
+from feedsvc.store.ledger import IMPORT, SANITIZE, Ledger
+from feedsvc.store.markup import Markup
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
-from feedsvc.store.reader import IMPORT, Reader
+from feedsvc.store.reader import Reader
 from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer

@@ -29,7 +29,9 @@ def _erased(table: sa.Table, kept: frozenset[str], **values: Any) -> dict[str, A
     return {name: value for name, value in empty.items() if name not in kept} | values
 
 
-ERASED_ENTRY = _erased(entries, KEPT_ENTRY, status="deleted", shown=False, size=0, content_size=0)
+ERASED_ENTRY = _erased(
+    entries, KEPT_ENTRY, status="deleted", shown=False, imported=False, size=0, content_size=0
+)
 ERASED_EVENT = _erased(event_details, KEPT_EVENT)
 ERASED_PLACEMENT = _erased(placements, KEPT_PLACEMENT, shown=False)
 

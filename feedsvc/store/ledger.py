@@ -24,6 +24,12 @@ DIRECTORY: Touched = ("categories", 0, None)
 
 _TICK = timedelta(microseconds=1)
 
+IMPORT = "import"
+"""The name in the change log for steps of an import."""
+
+SANITIZE = "sanitize"
+"""The name in the change log for steps that sanitize stored HTML again."""
+
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
@@ -84,6 +90,10 @@ class Ledger:
         self._changes.append({**change, "token": self._token})
         self._topics |= dict.fromkeys(touched, False) | dict.fromkeys(entered, True)
         return self._seq
+
+    def origin(self) -> dict[str, bool]:
+        """Return the columns of an entry that say who wrote it; sanitizing it again changes no author."""
+        return {} if self._token == SANITIZE else {"imported": self._token == IMPORT}
 
     def hint(self, touched: Iterable[Topic]) -> None:
         """Let topics move for those who keep answers, but not change: what they hold will, at a moment."""

@@ -11,9 +11,6 @@ from feedsvc.store.database import Database
 from feedsvc.store.rows import load
 from feedsvc.store.tables import entries, sanitizer
 
-SANITIZE = "sanitize"
-"""The name in the change log for steps that sanitize stored HTML again."""
-
 _MAX_ENTRIES = 100
 _MAX_CHARACTERS = 4 * 1024 * 1024
 

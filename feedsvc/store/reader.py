@@ -17,16 +17,13 @@ from feedsvc.model import Category, Entry, Shelf
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import Stamp, Step, Topic
 from feedsvc.store.change_page import ChangePage
-from feedsvc.store.ledger import latest
+from feedsvc.store.ledger import IMPORT, latest
 from feedsvc.store.moments import starts
 from feedsvc.store.rows import category_from, folded, load
 from feedsvc.store.selection import Selection
 from feedsvc.store.shelves import shelves
 from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
 from feedsvc.store.timezone_refresh import is_refresh_due
-
-IMPORT = "import"
-"""In whose name the ledger has what was imported."""
 
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 _OWN = sa.select(changes.c.time).where(changes.c.seq == _AFTER).scalar_subquery()
@@ -76,6 +73,11 @@ class Reader:
     def known_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
         """The entries that have some guids, deleted ones too."""
         return {entry.guid: entry for _, entry in load(self._connection, entries.c.guid.in_(set(guids)))}
+
+    def edited_guids(self, guids: Iterable[str]) -> set[str]:
+        """Return which of some guids are of entries that were last written by others than an import."""
+        edited = sa.select(entries.c.guid).where(entries.c.guid.in_(set(guids)), ~entries.c.imported)
+        return set(self._connection.scalars(edited))
 
     def public_entry(self, id: str) -> Entry:
         """The entry of this id as readers see it now.

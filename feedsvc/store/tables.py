@@ -124,6 +124,7 @@ entries = Table(
     Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
     Column("size", sa.Integer, nullable=False),  # estimated bytes in a document, at most
     Column("content_size", sa.Integer, nullable=False),  # those of its body among them
+    Column("imported", sa.Boolean, nullable=False, default=False),  # not written since an import by others
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
     Column("updated", UTCDateTime, nullable=False),  # what readers are told; of an imported one its source's

@@ -207,7 +207,8 @@ class Writer(Filing):
         elif pk and shown and not touched:
             touched = self._tombstones.remove(pk)
         seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
-        row = {**stored_row(entry), "changed_at": entry.changed, "shown": shown, "due": due}
+        row = {**stored_row(entry), **self._ledger.origin(), "changed_at": entry.changed}
+        row |= {"shown": shown, "due": due}
         if pk is None or is_change:
             row["seq"] = seq
         if pk is None:

@@ -29,6 +29,7 @@ from feedsvc.coming.item import Item
 from feedsvc.errors import Malformed
 from feedsvc.query import KINDS
 from feedsvc.store import Store
+from feedsvc.store.tables import entries
 from tests.clocks import Clock
 from tests.conftest import Editor
 from tests.rules import findings
@@ -471,6 +472,47 @@ def test_what_changed_there_changes_here_and_what_was_taken_away_here_stays_away
     assert changed["title"].endswith("50 gian hàng")
     assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], "a renamed category is followed"
     assert changed["version"] == 2
+
+
+@pytest.mark.parametrize("change", [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}])
+def test_an_import_does_not_overwrite_what_an_editor_has_changed(
+    app: Flask, editor: Editor, change: dict[str, Any]
+) -> None:
+    data = (FOREIGN / "drupal.rss").read_bytes()
+    take(app, data)
+    (entry,) = stored(app, "news").values()
+    edited = editor.send("PATCH", f"/articles/{entry['id']}", change).get_json()
+    assert edited["version"] == 2
+    result = take(app, data.replace(b"G\xe1\xbb\x91m", b"G\xe1\xba\xa1ch"))
+    assert "0 new, 0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
+    assert f"not overwritten: “{entry['title']}”" in result.stderr.replace("Gạch", "Gốm")
+    assert editor.send("GET", f"/articles/{entry['id']}").get_json() == edited
+
+
+def test_an_import_updates_entries_that_only_the_service_has_changed(
+    app: Flask, store: Store, editor: Editor, clock: Clock
+) -> None:
+    items = "<item><guid>g</guid><title>Một</title><category>Xã hội</category>{}</item>"
+    body = "<description>&lt;p&gt;x&lt;/p&gt;</description>"
+    tomorrow = "<pubDate>2026-11-26T10:00:00Z</pubDate>"
+    take(app, channel(items.format(body + tomorrow)))
+    clock.forward(days=2)
+    store.settle()
+    editor.send("PATCH", "/categories/xa-hoi", {"slug": "doi-song"})
+    with store._database.write() as connection:
+        connection.execute(entries.update().values(content_html="<p onclick=x>x</p>"))
+    assert "1 changed" in app.test_cli_runner().invoke(args=["db", "sanitize"]).stdout
+    result = take(app, channel(items.format(body.replace("x&lt;/", "y&lt;/") + tomorrow)))
+    assert "0 new, 1 changed, 0 unchanged, 0 skipped, 0 not overwritten" in result.stdout
+
+
+def test_an_import_does_not_overwrite_an_entry_that_was_posted_with_its_guid(
+    app: Flask, editor: Editor
+) -> None:
+    guid = editor.put("/articles/a", {"title": "Đăng tại đây"}).get_json()["guid"]
+    result = take(app, channel(f"<item><guid>{guid}</guid><title>Từ nơi khác</title></item>"))
+    assert "0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
+    assert stored(app, "news")[guid]["title"] == "Đăng tại đây"
 
 
 def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> None:

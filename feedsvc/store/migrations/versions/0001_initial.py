@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("status", KEY, nullable=False),
         sa.Column("shown", sa.Boolean(), nullable=False),
         sa.Column("appeared", sa.Boolean(), nullable=False),
+        sa.Column("imported", sa.Boolean(), nullable=False),
         sa.Column("due", INSTANT),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
