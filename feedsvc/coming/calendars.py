@@ -74,7 +74,8 @@ def _item(event: Component, zone: str, changed: list[date]) -> Item:
     members = {
         "title": str(event.get("SUMMARY", "")),
         "url": str(event["URL"]) if "URL" in event else None,
-        "date_published": _created(event),
+        "date_published": _instant(event, "CREATED"),
+        "date_modified": _instant(event, "LAST-MODIFIED") or _instant(event, "DTSTAMP"),
         "start": start and start.isoformat(),
         "end": start and _end(event, start),
         "timezone": next((name for name in (key, zone) if name in _ZONES), None),
@@ -102,9 +103,9 @@ def _end(event: Component, start: date) -> str | None:
     return (start + event["DURATION"].dt).isoformat() if "DURATION" in event else None
 
 
-def _created(event: Component) -> str | None:
-    """When it was created; Google says 1900 of what it does not know."""
-    moment = event["CREATED"].dt if "CREATED" in event else None
+def _instant(event: Component, name: str) -> str | None:
+    """Return the time in a property; Google says 1900 of what it does not know."""
+    moment = event[name].dt if name in event else None
     return moment.isoformat() if isinstance(moment, datetime) and moment.year >= 1970 else None
 
 

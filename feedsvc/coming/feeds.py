@@ -76,6 +76,7 @@ def _item(entry: Found, feed: Found, library: Library, dates: DateReader, *, is_
         "language": feed.get("language"),
         "authors": [_person(author) for author in entry.get("authors", ()) if author.get("name")],
         "date_published": _date(entry, dates),
+        "date_modified": _modified(entry, dates),
         "source": _source(entry),
         **_body(entry, library),
         **_files(entry, link or ""),
@@ -203,3 +204,13 @@ def _date(entry: Found, dates: DateReader) -> str | None:
     with suppress(ValueError, OverflowError):
         return dates.read(written).isoformat()
     return written or None
+
+
+def _modified(entry: Found, dates: DateReader) -> str | None:
+    """Return when an entry was last changed, where its feed says so and it can be read."""
+    written = dict.get(entry, "updated")  # feedparser's own takes the published date for it
+    if "wp_post_modified_gmt" in entry:
+        written = f"{entry['wp_post_modified_gmt']}+00:00"
+    with suppress(ValueError, OverflowError):
+        return dates.read(written).isoformat() if written else None
+    return None

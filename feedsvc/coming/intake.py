@@ -6,9 +6,11 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
+from marshmallow import ValidationError
 from slugify import slugify
 
 from feedsvc.coming import calendars, feeds, json_feeds
@@ -66,14 +68,14 @@ class Intake:
         while group := list(islice(rest, _GROUP)):
             with self._store.read() as reader:
                 known = reader.known_guids(map(_guid, group))
-            entries = [self._entry(item, slugs, known) for item in group]
+            entries = [(item, self._entry(item, slugs, known)) for item in group]
             with self._store.write(IMPORT) as writer:
                 edited = writer.edited_guids(known)
-                for entry in filter(None, entries):
-                    if entry.guid in edited:
+                for item, entry in entries:
+                    if entry and entry.guid in edited:
                         self._leave(entry)
-                    else:
-                        self._put(entry, known, writer)
+                    elif entry:
+                        self._put(entry, known, writer, self._updated(item, entry))
             yield len(group)
 
     def _collect(self, item: Item, items: dict[str, Item]) -> None:
@@ -135,10 +137,24 @@ class Intake:
                     return None
                 self.remarks.append(f"left out: {fault.pointer[2:]} of {_name(item)}: {fault.detail}")
 
-    def _put(self, entry: Entry, known: Mapping[str, Entry], writer: Writer) -> None:
+    def _updated(self, item: Item, entry: Entry) -> datetime | None:
+        """Return when the source last changed an item, or else published it, where it says so.
+
+        Without it a whole archive would be as of the import, and new in readers that sort by it.
+        """
+        written = item.members.get("date_modified")
+        try:
+            moment: datetime | None = self._schema.fields["date_published"].deserialize(written)
+        except ValidationError:
+            return entry.published
+        return moment or entry.published
+
+    def _put(
+        self, entry: Entry, known: Mapping[str, Entry], writer: Writer, updated: datetime | None
+    ) -> None:
         old = known.get(entry.guid)
         try:
-            stored, new = writer.put(entry)
+            stored, new = writer.put(entry, updated=updated)
         except Unavailable:
             raise
         except FeedsvcError as error:
@@ -191,7 +207,7 @@ def _document(item: Item, schema: EntrySchema) -> dict[str, Any]:
     found = {
         name: text.drop_forbidden(value) if isinstance(value, str) else value
         for name, value in item.members.items()
-        if name in schema.fields and value not in (None, "", [])
+        if name in schema.load_fields and value not in (None, "", [])
     }
     language = str(found.get("language", ""))
     if language[:2].lower() == schema.site.language[:2].lower():

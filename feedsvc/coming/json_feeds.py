@@ -12,8 +12,9 @@ from feedsvc.errors import Malformed
 from feedsvc.ingest import documents, streams
 
 _SAME = (
-    "url title summary content_html content_text image date_published language authors attachments".split()
-)
+    "url title summary content_html content_text image date_published date_modified language authors"
+    " attachments"
+).split()
 
 
 def read(data: bytes) -> Iterator[Item | Remark]:

@@ -13,6 +13,8 @@ import subprocess
 import unicodedata
 import uuid
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from feedsvc.errors import Malformed
 from feedsvc.query import KINDS
 from feedsvc.store import Store
 from feedsvc.store.tables import entries
-from tests.clocks import Clock
+from tests.clocks import HANOI, Clock
 from tests.conftest import Editor
 from tests.rules import findings
 from tests.service import free_port
@@ -513,6 +515,76 @@ def test_an_import_does_not_overwrite_an_entry_that_was_posted_with_its_guid(
     result = take(app, channel(f"<item><guid>{guid}</guid><title>Từ nơi khác</title></item>"))
     assert "0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
     assert stored(app, "news")[guid]["title"] == "Đăng tại đây"
+
+
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><id>a</id><title>A</title><updated>2020-01-01T00:00:00Z</updated>
+<entry><id>tag:a,1</id><title>Một</title><published>2010-05-06T07:08:09Z</published><updated>{}</updated></entry></feed>"""
+RSS = """<rss version="2.0"><channel><title>A</title><item><guid isPermaLink="false">tag:a,1</guid><title>Một</title>
+<pubDate>Thu, 06 May 2010 07:08:09 +0000</pubDate></item></channel></rss>"""
+WXR = """<rss version="2.0" xmlns:wp="http://wordpress.org/export/1.2/"><channel><title>A</title><item>
+<guid isPermaLink="false">tag:a,1</guid><title>Một</title><pubDate>Thu, 06 May 2010 07:08:09 +0000</pubDate>
+<wp:post_modified_gmt>2011-02-03 04:05:06</wp:post_modified_gmt><wp:status>publish</wp:status>
+<wp:post_type>post</wp:post_type></item></channel></rss>"""
+CALENDAR = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:tag:a,1
+SUMMARY:Một
+DTSTART:20270101T120000Z
+CREATED:20100506T070809Z
+DTSTAMP:20150101T000000Z
+{}END:VEVENT
+END:VCALENDAR
+"""
+JSON_FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "A",
+    "items": [{"id": "tag:a,1", "title": "Một", "date_published": "2010-05-06T07:08:09Z"}],
+}
+LATER = {"date_modified": "2011-02-03T04:05:06Z"}
+
+
+@pytest.mark.parametrize(
+    ("file", "updated"),
+    [
+        (ATOM.format("2011-02-03T04:05:06Z"), "2011-02-03T04:05:06Z"),
+        (ATOM.format("2009-02-03T04:05:06Z"), "2010-05-06T07:08:09Z"),
+        (ATOM.format("gestern"), "2010-05-06T07:08:09Z"),
+        (RSS, "2010-05-06T07:08:09Z"),
+        (WXR, "2011-02-03T04:05:06Z"),
+        (json.dumps(JSON_FEED), "2010-05-06T07:08:09Z"),
+        (json.dumps(JSON_FEED | {"items": [JSON_FEED["items"][0] | LATER]}), "2011-02-03T04:05:06Z"),  # type: ignore[operator]
+        (CALENDAR.format("LAST-MODIFIED:20110203T040506Z\n"), "2011-02-03T04:05:06Z"),
+        (CALENDAR.format(""), "2015-01-01T00:00:00Z"),
+    ],
+)
+def test_imported_entries_are_of_when_their_source_changed_them(
+    app: Flask, client: FlaskClient, clock: Clock, store: Store, file: str, updated: str
+) -> None:
+    clock.forward(hours=1)
+    take(app, file.encode())
+    kind = "events" if file.startswith("BEGIN") else "news"
+    (entry,) = stored(app, kind).values()
+    assert entry["date_modified"] == updated
+    feed = feedparser.parse(client.get(f"/feeds/{kind}.atom").data)
+    assert feed.entries[0].updated.replace("+07:00", "") == local(updated)
+    assert feed.feed.updated.replace("+07:00", "") == local(f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"), (
+        "it appeared now"
+    )
+    with store.write("editor") as writer:
+        writer.put(replace(writer.entry(entry["id"]), title="Hai"))
+    (entry,) = stored(app, kind).values()
+    assert entry["date_modified"] > "2026"
+
+
+def local(moment: str) -> str:
+    """Return a time of Hà Nội's clocks, without its offset."""
+    return datetime.fromisoformat(moment).astimezone(HANOI).replace(tzinfo=None).isoformat()
+
+
+def test_no_imported_entry_is_of_a_time_ahead(app: Flask, clock: Clock) -> None:
+    take(app, ATOM.format("2037-02-03T04:05:06Z").encode())
+    (entry,) = stored(app, "news").values()
+    assert datetime.fromisoformat(entry["date_modified"]) - clock.now < timedelta(seconds=1)
 
 
 def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> None:
