@@ -29,6 +29,7 @@ from feedsvc.deliver.kept import Kept
 from feedsvc.deliver.pages import pages_blueprint
 from feedsvc.deliver.problems import problems_blueprint, responses, status_of
 from feedsvc.deliver.request_ids import request_ids_blueprint
+from feedsvc.deliver.security_headers import forbid_sniffing
 from feedsvc.errors import Unavailable
 from feedsvc.ingest import urls
 from feedsvc.ingest.batch_api import batch_blueprint
@@ -122,6 +123,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.after_request(forbid_sniffing)
     app.before_request(lambda: request.environ.update({COLD: True}))
 
     def publish(document: Any, stamp: Stamp, looked: datetime) -> Response:
