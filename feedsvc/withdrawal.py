@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 WITHDRAWN_ENTRY = frozenset(
     "id kind title language status url categories event notice expires published guid updated version "
-    "withdrawn sequence starts".split()
+    "withdrawn sequence starts changed".split()
 )
 """What readers still see of a withdrawn entry: that it was there, and why it is no longer."""
 

@@ -36,7 +36,8 @@ class Selection(Picking):
         """
         if self.query.format == "ics":
             when = tombstones.c.deleted
-            return self._left(when, [when > self._now - RECENT], MAX_CANCELLED)
+            of_archive = self._period(tombstones) if self.query.archive else []
+            return self._left(when, [when > self._now - RECENT, *of_archive], MAX_CANCELLED)
         return self._left(tombstones.c.time, self._since_oldest(shown), MAX_TOMBSTONES)
 
     def last_departure(self, shown: list[Entry]) -> datetime | None:

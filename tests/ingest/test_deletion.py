@@ -269,7 +269,7 @@ ERASED_COLUMNS = {
     placements: "starts ends",
 }
 SET_COLUMNS = {
-    entries: {"status", "shown", "size", "content_size"},
+    entries: {"status", "shown", "size", "content_size", "imported"},
     event_details: set(),
     placements: {"shown"},
 }
