@@ -52,18 +52,18 @@ def _put(service: Service) -> Callable[[], Iterator[float]]:
 
 
 def _bare() -> Iterator[float]:
-    """What a PUT of an article writes: the ledger, a change, topics, months, the entry and a placement."""
+    """What a PUT of an article writes: the ledger, a change, topics, the entry and a placement."""
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite.connect(f"{folder}/bare.db", isolation_level=None)
         for pragma in PRAGMAS:
             connection.execute("PRAGMA " + pragma.format(busy=5000, journal="WAL"))
-        for table in ("ledger", "changes", "topics", "months", "entries", "placements"):
+        for table in ("ledger", "changes", "topics", "entries", "placements"):
             connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, seq INTEGER, text TEXT)")
             connection.execute(f"INSERT INTO {table} VALUES (1, 0, '')")
         for number in range(TIMES):
             begun = time.perf_counter()
             connection.execute("BEGIN IMMEDIATE")
-            for table in ("ledger", "topics", "months", "entries"):
+            for table in ("ledger", "topics", "entries"):
                 connection.execute(f"SELECT * FROM {table} WHERE id = 1").fetchall()
                 connection.execute(f"UPDATE {table} SET seq = ?, text = ? WHERE id = 1", (number, BODY))
             connection.execute("DELETE FROM placements")

@@ -242,8 +242,8 @@ class Feed:
 
     `categories` are those that its selector names. `stamp` is what it rests on, and when that last changed:
     by the ledger, or by the end of an event. `updated` is the latest time in the change log of what it shows.
-    `due` is when it will next change by itself, and a `lasting` one
-    hardly will. `older` and `newer` are the archive documents on both sides of it (RFC 5005 §4).
+    `due` is when it will next change by itself. `older` and `newer` are the archive documents on both sides
+    of it (RFC 5005 §4).
     """
 
     query: FeedQuery
@@ -252,7 +252,6 @@ class Feed:
     stamp: Stamp = Stamp(EPOCH)
     updated: datetime = EPOCH
     due: datetime | None = None
-    lasting: bool = False
     entries: tuple[Entry, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     older: FeedQuery | None = None

@@ -93,8 +93,8 @@ EVERYTHING = Selector()
 class FeedQuery:
     """Which entries a feed holds, and how it shows them. A parameter that is None has its default.
 
-    `archive` is a month, `YYYY-MM`; `since` and `until` are the days `from` and `to`,
-    `dated` is `date`.
+    `archive` is a month, `YYYY-MM`, or a part of one, as `YYYY-MM.2`; `since` and `until` are the days `from`
+    and `to`, `dated` is `date`.
     """
 
     kind: str
@@ -209,10 +209,13 @@ def _language(text: str, query: FeedQuery) -> str:
     return text.lower()
 
 
-def _month(text: str, query: FeedQuery) -> str:
-    if not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])", text, re.ASCII) or not "1970" <= text[:4] <= "2200":
-        raise ValueError("must be a month such as 2026-11")
-    return text
+def _archive(text: str, query: FeedQuery) -> str:
+    """Parse a month or the part of a month; the first part is the month itself."""
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])(\.[1-9][0-9]{0,8})?", text, re.ASCII):
+        raise ValueError("must be a month such as 2026-11, or a part of it such as 2026-11.2")
+    if not "1970" <= text[:4] <= "2200":
+        raise ValueError("must be a month from 1970 to 2200")
+    return text[:7] if text.endswith(".1") else text
 
 
 def _day(text: str, query: FeedQuery) -> date:
@@ -228,7 +231,7 @@ PARAMETERS = {
     "limit": Parameter("limit", _limit, lambda query: query.at_most),
     "content": Parameter("content", _one_of("full", "summary"), lambda query: "full"),
     "lang": Parameter("lang", _language, lambda query: None),
-    "archive": Parameter("archive", _month, lambda query: None),
+    "archive": Parameter("archive", _archive, lambda query: None),
     "from": Parameter("since", _day, lambda query: None, "events"),
     "to": Parameter("until", _day, lambda query: None, "events"),
     "when": Parameter(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
 Topic = tuple[str, int]
 """What a feed depends on: a kind and a category's key, 0 for the whole kind."""

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Blueprint, Response, request
 
 from feedsvc import query, select
-from feedsvc.deliver.caching import A_DAY, Answer, respond
+from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Found, Kept
 from feedsvc.errors import Malformed, NotFound, Renamed
@@ -94,7 +94,7 @@ class Feeds:
             FORMATS[wanted.format].media_type,
             found.stamp,
             looked,
-            A_DAY if found.lasting else self.max_age,
+            self.max_age,
             found.due,
             headers_of(found),
             wanted.is_plain,

@@ -32,8 +32,10 @@ def feed_name(feed: Feed) -> str:
 
 
 def month_name(month: str, language: str) -> str:
-    """A month, `YYYY-MM`, in words."""
-    return format_skeleton("yMMMM", date.fromisoformat(f"{month}-01"), locale=_locale(language))
+    """Return a month, `YYYY-MM`, in words; a part of one, `YYYY-MM.2`, has its number in brackets."""
+    month, _, part = month.partition(".")
+    name = format_skeleton("yMMMM", date.fromisoformat(f"{month}-01"), locale=_locale(language))
+    return f"{name} ({part})" if part else name
 
 
 def feed_description(feed: Feed) -> str:

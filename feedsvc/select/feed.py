@@ -22,12 +22,8 @@ class Selection(Protocol):
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
     def last_departure(self, shown: list[Entry]) -> datetime | None: ...
     def stamp(self) -> tuple[Stamp, datetime | None]: ...
-    def archive_due(self, newer: str | None) -> datetime | None: ...
-    def archive_stamp(self, older: str | None, newer: str | None) -> Stamp: ...
-    def newest_month(self, besides: list[Entry]) -> str | None: ...
-    def month_before(self, month: str) -> str | None: ...
-    def month_after(self, month: str) -> str | None: ...
-    def is_over(self, month: str) -> bool: ...
+    def older_archive(self, shown: list[Entry]) -> str | None: ...
+    def newer_archive(self) -> str | None: ...
 
 
 class Snapshot(Protocol):
@@ -45,17 +41,12 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
     """
     chosen = snapshot.select(query, now)
     entries = chosen.entries()
-    month, newer, lasting = query.archive, None, False
-    if month:
-        older, newer, lasting = chosen.month_before(month), chosen.month_after(month), chosen.is_over(month)
-        stamp, due = chosen.archive_stamp(older, newer), chosen.archive_due(newer)
-    else:
-        older = chosen.newest_month(entries) if query.format != "ics" else None  # a calendar has no archives
-        stamp, due = chosen.stamp()
+    older = chosen.older_archive(entries) if query.format != "ics" else None  # a calendar has no archives
+    stamp, due = chosen.stamp()
     due = min((moment for moment in (due, _out_of_range(query, site)) if moment), default=None)
 
-    def archive(month: str | None) -> FeedQuery | None:
-        return replace(query.archives, archive=month) if month else None
+    def archive(name: str | None) -> FeedQuery | None:
+        return replace(query.archives, archive=name) if name else None
 
     tombstones = chosen.tombstones(entries)
     return Feed(
@@ -65,11 +56,10 @@ def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Fee
         stamp=stamp,
         updated=_updated(chosen, query, entries, tombstones),
         due=due,
-        lasting=lasting,
         entries=tuple(entry.as_seen() for entry in entries),
         tombstones=tuple(tombstones),
         older=archive(older),
-        newer=archive(newer),
+        newer=archive(chosen.newer_archive()),
     )
 
 

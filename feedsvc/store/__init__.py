@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from feedsvc.model import Clock
 from feedsvc.stamps import Step, Topic
 from feedsvc.store import moving
+from feedsvc.store.archives import Archivist
 from feedsvc.store.change_page import ChangePage
 from feedsvc.store.database import CONNECTIONS, Database
 from feedsvc.store.deliveries import Deliveries
@@ -19,19 +20,34 @@ from feedsvc.store.markup import Markup
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
 from feedsvc.store.reader import Reader
+from feedsvc.store.sizes import entries_budget
 from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer
+
+MAX_FEED = 4 * 1024 * 1024
+"""Bytes of a feed document, where no other limit is given."""
 
 __all__ = ["IMPORT", "SANITIZE", "ChangePage", "Check", "Reader", "Store", "Writer", "keep_doing"]
 
 
 class Store:
-    """A database of entries. Give each process its own. `zone` is the site's: months are by its clocks."""
+    """A database of entries. Give each process its own.
 
-    def __init__(self, url: str, clock: Clock, zone: ZoneInfo, connections: int = CONNECTIONS) -> None:
+    :param zone: the site's: months are by its clocks.
+    :param max_feed: bytes of a feed document, by which the archives of large months are divided.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        zone: ZoneInfo,
+        connections: int = CONNECTIONS,
+        max_feed: int = MAX_FEED,
+    ) -> None:
         self._database = Database(url, connections)
-        self._clock, self._zone = clock, zone
+        self._clock, self._zone, self._max_feed = clock, zone, max_feed
         self._upgraded = False
         self._may_downgrade_timezones = False
         self.after_write: Callable[[], None] = lambda: None
@@ -58,8 +74,10 @@ class Store:
         :raises Unavailable: where the database is locked, full, read-only or away.
         """
         with self._database.write() as connection:
-            ledger = Ledger(connection, self._clock, self._zone, token)
-            yield Writer(connection, ledger, self._zone)
+            ledger = Ledger(connection, self._clock, token)
+            archivist = Archivist(connection, self._zone, entries_budget(self._max_feed))
+            yield Writer(connection, ledger, self._zone, archivist)
+            archivist.divide()
             ledger.close()
         self.after_write()
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from feedsvc.errors import Conflict, Fault, Invalid
 from feedsvc.model import EPOCH, Category
 from feedsvc.query import KINDS
-from feedsvc.store.ledger import DIRECTORY, Ledger, Touched
-from feedsvc.store.months import month_of
+from feedsvc.stamps import Topic
+from feedsvc.store.ledger import DIRECTORY, Ledger
 from feedsvc.store.reader import Reader
 from feedsvc.store.rows import category_from
 from feedsvc.store.tables import INHERITED, categories, entries, placements, renames, topics
@@ -73,12 +73,12 @@ class Filing(Reader):
             values["titled_at"] = now
             touched |= self._topics_beside(row.id, _LABELS)
         if moved:
-            touched |= self._topics_beside(row.id) | self._archives_beside(row.id)
+            touched |= self._topics_beside(row.id)
         self._connection.execute(categories.update().where(found).values(values))
         self._widened.clear()
         if moved:
             self._inherit(self._restamp(row.id))
-            touched |= self._topics_beside(row.id) | self._archives_beside(row.id)
+            touched |= self._topics_beside(row.id)
         self._step("put", category.slug, touched)
         return row.retired is not None
 
@@ -111,7 +111,7 @@ class Filing(Reader):
         """
         retired = self._category_row(slug)
         key = retired.id
-        touched = self._topics_beside(key) | self._archives_beside(key)
+        touched = self._topics_beside(key)
         below = self._restamp(key)
         own = (placements.c.category_id == key, placements.c.position > INHERITED)
         self._connection.execute(placements.delete().where(*own))
@@ -123,7 +123,7 @@ class Filing(Reader):
         self._inherit(below)
         self._step("delete", slug, touched)
 
-    def _step(self, action: str, slug: str, touched: Iterable[Touched]) -> None:
+    def _step(self, action: str, slug: str, touched: Iterable[Topic]) -> None:
         self._ledger.record(action, DIRECTORY[0], slug, 1, {DIRECTORY, *touched})
         self._filed.clear()
         self._widened.clear()
@@ -185,35 +185,25 @@ class Filing(Reader):
                 self._connection.execute(entries.update().where(entries.c.pk == row.pk).values(step))
         return [row.pk for row in rows]
 
-    def _topics_beside(self, category_id: int, *where: sa.ColumnElement[bool]) -> set[Touched]:
+    def _topics_beside(self, category_id: int, *where: sa.ColumnElement[bool]) -> set[Topic]:
         """Return the topics of a category, and of all feeds that show an entry of it.
 
         :param where: conditions on the placements of the entries in the category.
         """
         rows = self._connection.execute(_BESIDE.where(placements.c.category_id == category_id, *where))
-        beside: set[Touched] = {(row.kind, key, None) for row in rows for key in (0, row.category_id)}
+        beside: set[Topic] = {(row.kind, key) for row in rows for key in (0, row.category_id)}
         return _own_topics(category_id) | beside
 
-    def _archives_beside(self, category_id: int) -> set[Touched]:
-        """The archives that hold an entry which names a category: with its place some may fill, or empty."""
-        dated = _BESIDE.add_columns(_OTHER.c.published).where(placements.c.category_id == category_id)
-        rows = self._connection.execute(dated)
-        return {(row.kind, row.category_id, month_of(row.published, self._zone)) for row in rows}
-
-    def _topics_of(self, pk: int) -> set[Touched]:
+    def _topics_of(self, pk: int) -> set[Topic]:
         """The topics whose feeds show an entry."""
         shown = self._connection.execute(
-            sa.select(entries.c.kind, entries.c.published, placements.c.category_id)
+            sa.select(entries.c.kind, placements.c.category_id)
             .outerjoin_from(entries, placements)
             .where(entries.c.pk == pk, entries.c.shown)
         ).all()
-        return {
-            (row.kind, key, month_of(row.published, self._zone))
-            for row in shown
-            for key in (0, row.category_id or 0)
-        }
+        return {(row.kind, key) for row in shown for key in (0, row.category_id or 0)}
 
 
-def _own_topics(category_id: int) -> set[Touched]:
+def _own_topics(category_id: int) -> set[Topic]:
     """Return the topics of a category: of the feeds whose selectors name it."""
-    return {(kind, category_id, None) for kind in KINDS}
+    return {(kind, category_id) for kind in KINDS}

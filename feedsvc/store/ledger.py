@@ -6,20 +6,15 @@ A topic is a kind, or a kind and a category. Last-Modified, caches, replication 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from feedsvc.model import Clock
-from feedsvc.stamps import Stamp, Topic
-from feedsvc.store.months import bounds
-from feedsvc.store.tables import changes, entries, ledger, months, placements, topics
+from feedsvc.stamps import BEGINNING, Stamp, Topic
+from feedsvc.store.tables import changes, ledger, topics
 
-Touched = tuple[str, int, str | None]
-"""A topic's kind and category, and the month of publication whose archive moves too; None is every month."""
-
-DIRECTORY: Touched = ("categories", 0, None)
+DIRECTORY: Topic = ("categories", 0)
 """Moves with every change of a category."""
 
 _TICK = timedelta(microseconds=1)
@@ -30,13 +25,8 @@ IMPORT = "import"
 SANITIZE = "sanitize"
 """The name in the change log for steps that sanitize stored HTML again."""
 
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-"""When what never changed is said to have: readers and validators take 1970 for a mistake."""
-
 _LAST = sa.select(ledger.c.seq, ledger.c.time, ledger.c.clock).with_for_update()
 _TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
-_ARCHIVES = sa.tuple_(months.c.kind, months.c.category_id)
-_ARCHIVE = sa.tuple_(months.c.kind, months.c.category_id, months.c.month)
 
 
 class Ledger:
@@ -45,14 +35,14 @@ class Ledger:
     Opening it takes the sequence's row lock, so whoever has seen step N has seen all steps before it.
     """
 
-    def __init__(self, connection: sa.Connection, clock: Clock, zone: ZoneInfo, token: str) -> None:
-        self._connection, self.clock, self._zone, self._token = connection, clock, zone, token
+    def __init__(self, connection: sa.Connection, clock: Clock, token: str) -> None:
+        self._connection, self.clock, self._token = connection, clock, token
         row = connection.execute(_LAST).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
         self._reading: datetime = row.clock
         self._changes: list[dict[str, object]] = []
-        self._topics: dict[Touched, bool] = {}  # whether it surely holds something
+        self._topics: set[Topic] = set()
         self._hinted: set[Topic] = set()
 
     def tick(self) -> datetime:
@@ -75,20 +65,12 @@ class Ledger:
             self._reading = now
         return self._time
 
-    def record(
-        self,
-        action: str,
-        kind: str,
-        id: str,
-        version: int,
-        touched: Iterable[Touched],
-        entered: Iterable[Touched] = (),
-    ) -> int:
-        """Note one change and the topics whose feeds it moves, or enters to be seen; returns its step."""
+    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[Topic]) -> int:
+        """Note one change and the topics whose feeds it moves; returns its step."""
         self._seq += 1
         change = {"seq": self._seq, "action": action, "kind": kind, "id": id, "version": version}
         self._changes.append({**change, "token": self._token})
-        self._topics |= dict.fromkeys(touched, False) | dict.fromkeys(entered, True)
+        self._topics.update(touched)
         return self._seq
 
     def origin(self) -> dict[str, bool]:
@@ -103,60 +85,17 @@ class Ledger:
         """Write the steps; the last act before COMMIT, so that their time is as late as can be."""
         if not self._changes:
             return
-        archives = self._filled()
         stamp = {"seq": self._seq, "time": self.tick()}
         self._connection.execute(
             changes.insert(), [{**change, "time": self._time} for change in self._changes]
         )
         if self._topics:
-            keys = {(kind, key) for kind, key, _ in self._topics}
-            self._connection.execute(topics.update().where(_TOPIC.in_(sorted(keys))).values(stamp))
+            moved = topics.update().where(_TOPIC.in_(sorted(self._topics)))
+            self._connection.execute(moved.values(stamp))
         if self._hinted:
             seq = {"seq": self._seq}
             self._connection.execute(topics.update().where(_TOPIC.in_(sorted(self._hinted))).values(seq))
-        self._stamp_archives(archives)
         self._connection.execute(ledger.update().values(**stamp, clock=self._reading))
-
-    def _filled(self) -> dict[tuple[str, int, str], bool]:
-        """Of each archive that was touched, whether it holds anything now."""
-        found = {}
-        for (kind, key, month), holds in self._topics.items():
-            if month is None:
-                continue
-            if holds:
-                found[kind, key, month] = True
-                continue
-            source = placements if key else entries
-            begin, end = bounds(month, self._zone)
-            where = [source.c.kind == kind, source.c.shown]
-            where += [source.c.published >= begin, source.c.published < end]
-            where += [placements.c.category_id == key] if key else []
-            found[kind, key, month] = bool(self._connection.scalar(sa.select(sa.exists().where(*where))))
-        return found
-
-    def _stamp_archives(self, archives: dict[tuple[str, int, str], bool]) -> None:
-        run, time = self._connection.execute, self._time
-        every = sorted({(kind, key) for kind, key, month in self._topics if month is None})
-        if every:
-            run(months.update().where(_ARCHIVES.in_(every)).values(time=time))
-        if not archives:
-            return
-        known = {
-            (row.kind, row.category_id, row.month): row.filled
-            for row in run(sa.select(months).where(_ARCHIVE.in_(sorted(archives))))
-        }
-        shared = {"time": time, "turned": time}
-        rows = [
-            {"kind": kind, "category_id": key, "month": month, "filled": archives[kind, key, month], **shared}
-            for kind, key, month in archives.keys() - known.keys()
-        ]
-        if rows:
-            run(months.insert(), rows)
-        for turned in (False, True):
-            which = [archive for archive in known if (known[archive] != archives[archive]) is turned]
-            values = {"time": time, **({"turned": time, "filled": ~months.c.filled} if turned else {})}
-            if which:
-                run(months.update().where(_ARCHIVE.in_(sorted(which))).values(values))
 
 
 def latest(connection: sa.Connection, among: Iterable[Topic]) -> Stamp:

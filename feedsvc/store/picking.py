@@ -14,8 +14,8 @@ from feedsvc.errors import Gone, NotFound, Renamed
 from feedsvc.model import EPOCH, Category
 from feedsvc.occurrences import END_OF_TIME, overlaps
 from feedsvc.query import FeedQuery
-from feedsvc.store.ledger import BEGINNING
-from feedsvc.store.months import bounds
+from feedsvc.stamps import BEGINNING
+from feedsvc.store.archives import Position, Range, part_named
 from feedsvc.store.rows import category_from, load_series
 from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
 
@@ -35,6 +35,7 @@ class Picking:
     def __init__(self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime) -> None:
         self._connection, self._zone, self.query, self._now = connection, zone, query, now
         named = self._named()
+        self._part = part_named(connection, zone, query.kind, query.archive) if query.archive else None
         self.categories = tuple(category for category, _, _ in named)
         self.described: datetime = max((changed for _, _, changed in named), default=BEGINNING)
         """When the texts of these categories last changed; those of a section never do."""
@@ -45,7 +46,9 @@ class Picking:
 
     def keys(self) -> sa.Select[tuple[int]]:
         """The statement that finds the feed's entries."""
-        return self._pick(self._period, None if self.query.archive else self.query.at_most)
+        if self._part:
+            return self._pick([on_table(one) for one in self._part.ranges()], None)
+        return self._pick([self._period], self.query.at_most)
 
     def _named(self) -> list[tuple[Category, int, datetime]]:
         """The categories that the selector names, in its order, with their keys and last changes."""
@@ -120,9 +123,6 @@ class Picking:
     def _period(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
         """That a row is of the time that the feed shows."""
         query = self.query
-        if query.archive:
-            begin, end = bounds(query.archive, self._zone)
-            return [table.c.published >= begin, table.c.published < end]
         if query.kind != "events":
             return []
         starts, ends = table.c.starts, table.c.ends
@@ -176,20 +176,43 @@ class Picking:
             return starts, table.c.guid
         return table.c.published.desc(), table.c.guid
 
-    def _pick(self, conditions: Conditions, limit: int | None) -> sa.Select[tuple[int]]:
-        """The keys of the first entries that meet conditions, in the feed's order: a range a driver."""
-        ranges = []
-        for driver in self._drivers:
+    def _pick(self, ranges: list[Conditions], limit: int | None) -> sa.Select[tuple[int]]:
+        """Return the statement for the keys of the first entries in some ranges, in the feed's order.
+
+        Each range of each driver is read from an index.
+        """
+        selects = []
+        sources = [(driver, conditions) for driver in self._drivers for conditions in ranges]
+        for driver, conditions in sources:
             table = placements if driver else entries
             key = table.c.entry_pk if driver else table.c.pk
             sorts = [table.c.guid, table.c.starts if self.query.order == "start" else table.c.published]
-            columns = [key.label("pk"), *(sorts if len(self._drivers) > 1 else ())]
+            columns = [key.label("pk"), *(sorts if len(sources) > 1 else ())]
             where = [*self._within(table, driver), *conditions(table)]
-            ranges.append(sa.select(*columns).where(*where).order_by(*self._order(table)).limit(limit))
-        if len(ranges) == 1:
-            return ranges[0]
-        union = sa.union(*(sa.select(one.subquery()) for one in ranges)).subquery()
+            selects.append(sa.select(*columns).where(*where).order_by(*self._order(table)).limit(limit))
+        if len(selects) == 1:
+            return selects[0]
+        union = sa.union(*(sa.select(one.subquery()) for one in selects)).subquery()
         return sa.select(union.c.pk).order_by(*self._order(union)).limit(limit)
+
+    def _nearest(self, ranges: list[Conditions], *, newest: bool) -> Position | None:
+        """Return the place of the newest or oldest entry in the first of some ranges that has one."""
+        for conditions in ranges:
+            best: Position | None = None
+            for driver in self._drivers:
+                table: Any = placements if driver else entries
+                order = (table.c.published.desc(), table.c.guid)
+                if not newest:
+                    order = (table.c.published, table.c.guid.desc())
+                rows = sa.select(table.c.published, table.c.guid)
+                rows = rows.where(*self._within(table, driver), *conditions(table))
+                row = self._connection.execute(rows.order_by(*order).limit(1)).first()
+                place = Position(row.published, row.guid) if row else None
+                if place and (best is None or place.is_after(best) is newest):
+                    best = place
+            if best:
+                return best
+        return None
 
     def _edge(self, column: str, conditions: Conditions, *, last: bool) -> datetime | None:
         """The first or last instant in a column among the rows that meet conditions."""
@@ -201,3 +224,8 @@ class Picking:
             found.append(self._connection.scalar(rows.order_by(sort.desc() if last else sort).limit(1)))
         known = [moment for moment in found if moment]
         return (max if last else min)(known, default=None)
+
+
+def on_table(within: Range) -> Conditions:
+    """Return the conditions of a range on the columns of a table."""
+    return lambda table: within(table.c.published, table.c.guid)

@@ -1,4 +1,4 @@
-"""What one feed is made from: its entries, what left it, the months beside it, and when it last changed."""
+"""What one feed is made from: its entries, what left it, the archives beside it, when it last changed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import sqlalchemy as sa
 
 from feedsvc.model import Entry, Tombstone
 from feedsvc.stamps import Stamp
+from feedsvc.store.archives import before, part_at, since
 from feedsvc.store.ledger import latest
-from feedsvc.store.months import bounds, month_of
-from feedsvc.store.picking import RECENT, Conditions, Picking
+from feedsvc.store.picking import RECENT, Conditions, Picking, on_table
 from feedsvc.store.readable import UNREADABLE, readable_rows, report
 from feedsvc.store.rows import load, tombstone_from
-from feedsvc.store.tables import entries, months, placements, tombstones
+from feedsvc.store.tables import entries, placements, tombstones
 
 MAX_TOMBSTONES, MAX_CANCELLED = 1_000, 10_000
 """How many tombstones a feed has at most, and how many deleted events a calendar lists as cancelled."""
 
 
 class Selection(Picking):
-    """One query on one snapshot, at one time; where it speaks of months, whatever limit and period it has."""
+    """One query on one snapshot, at one time."""
 
     def entries(self) -> list[Entry]:
         """The entries of the feed, in its order."""
@@ -47,8 +47,9 @@ class Selection(Picking):
 
     def _since_oldest(self, shown: list[Entry]) -> list[sa.ColumnElement[bool]]:
         """Return the conditions on tombstones of entries that left since the oldest one that is shown."""
-        if self.query.archive:
-            return self._period(tombstones)
+        if self._part:
+            ranges = [one(tombstones.c.published, entries.c.guid) for one in self._part.ranges()]
+            return [sa.or_(sa.false(), *(sa.and_(*one) for one in ranges))]
         if len(shown) < self.query.at_most:
             return []
         return [tombstones.c.time >= min(entry.announced for entry in shown)]
@@ -69,25 +70,27 @@ class Selection(Picking):
                     report(row.entry_pk, error)
         return sorted(left.values(), key=lambda one: (one.when, one.guid), reverse=True)[:limit]
 
-    def newest_month(self, besides: list[Entry]) -> str | None:
-        """The newest month of which some entry is not among those of a feed."""
-        guids = [entry.guid for entry in besides]
-        return self._month(lambda table: [table.c.guid.not_in(guids)])
+    def older_archive(self, shown: list[Entry]) -> str | None:
+        """Return the archive document that holds the newest entry which is older than this document.
 
-    def month_before(self, month: str) -> str | None:
-        """The last month before this one that has entries."""
-        begin, _ = bounds(month, self._zone)
-        return self._month(lambda table: [table.c.published < begin])
+        For a current feed it is the newest entry that the feed does not show, whatever its limit and period.
+        """
+        if self._part:
+            return self._archive_of([on_table(one) for one in before(self._part.begin)], newest=True)
+        guids = [entry.guid for entry in shown]
+        return self._archive_of([lambda table: [table.c.guid.not_in(guids)]], newest=True)
 
-    def month_after(self, month: str) -> str | None:
-        """The first month after this one that has entries, if it is over."""
-        _, end = bounds(month, self._zone)
-        found = self._month(lambda table: [table.c.published >= end], last=False)
-        return found if found and self.is_over(found) else None
+    def newer_archive(self) -> str | None:
+        """Return the archive document that holds the oldest entry which is newer than this document."""
+        if not self._part:
+            return None
+        return self._archive_of([on_table(one) for one in since(self._part.end)], newest=False)
 
-    def is_over(self, month: str) -> bool:
-        """Whether a month lies in the past."""
-        return bounds(month, self._zone)[1] <= self._now
+    def _archive_of(self, ranges: list[Conditions], *, newest: bool) -> str | None:
+        place = self._nearest(ranges, newest=newest)
+        if place is None:
+            return None
+        return part_at(self._connection, self._zone, self.query.kind, place).name
 
     @cached_property
     def _topics(self) -> Stamp:
@@ -119,35 +122,6 @@ class Selection(Picking):
         stamps, dues = ([moment for moment in moments if moment] for moments in (past, ahead))
         return replace(self._topics, time=max(stamps)), min(dues, default=None)
 
-    def archive_stamp(self, older: str | None, newer: str | None) -> Stamp:
-        """An archive document's topics, and when its entries changed last, or what stands beside it.
-
-        The latter is known exactly of a section and a category; of what is made from several, or filtered,
-        any change of a month beside it counts.
-        """
-        month = self.query.archive or ""
-        of_topic = (months.c.kind == self.query.kind, months.c.category_id.in_(self._named_keys))
-        own = sa.select(sa.func.max(months.c.time)).where(*of_topic, months.c.month == month)
-        plain = len(self._named_keys) == 1 and not (self.query.lang or self.query.cancelled)
-        # A month that is not over stands beside none: it would change all the time.
-        over = months.c.month < month_of(self._now, self._zone)
-        upto = months.c.month <= newer if newer else sa.or_(over, months.c.month == month)
-        beside = sa.select(sa.func.max(months.c.turned if plain else months.c.time)).where(
-            *of_topic, months.c.month >= (older or ""), upto
-        )
-        linked = bounds(newer, self._zone)[1] if newer else None
-        changed = self._connection.scalar(own) or self.stamp()[0].time
-        stamps = (changed, self._connection.scalar(beside), linked)
-        return replace(self._topics, time=max(stamp for stamp in stamps if stamp))
-
-    def archive_due(self, newer: str | None) -> datetime | None:
-        """When at the earliest an archive document, or what stands beside it, changes by itself."""
-        assert self.query.archive
-        begin, end = bounds(self.query.archive, self._zone)
-        moment = self._due(entries.c.published >= begin, entries.c.published < end)
-        turn = None if newer else bounds(month_of(self._now, self._zone), self._zone)[1]
-        return min((due for due in (moment, turn) if due), default=None)
-
     def _due(self, *where: sa.ColumnElement[bool]) -> datetime | None:
         """The first moment of the entries that meet conditions, also one that has come unsettled.
 
@@ -161,11 +135,6 @@ class Selection(Picking):
     @property
     def _named_keys(self) -> list[int]:
         return [*(self._wanted or [0]), *self._unwanted]
-
-    def _month(self, conditions: Conditions, *, last: bool = True) -> str | None:
-        """The month of the last or first entry that meets conditions."""
-        found = self._edge("published", conditions, last=last)
-        return month_of(found, self._zone) if found else None
 
 
 def _later(moment: datetime | None, by: timedelta) -> datetime | None:

@@ -13,6 +13,12 @@ FRAME = 2048
 
 PER_CATEGORY = 400
 
+
+def entries_budget(max_feed: int) -> int:
+    """Return the bytes that entries may come to in a document; the rest is for its head and tombstones."""
+    return max_feed - max_feed // 16
+
+
 _ESCAPED = {"&": 4, "<": 3, ">": 3, '"': 1, "\\": 1, ",": 1, ";": 1, "\n": 1}
 """The bytes that the format which escapes a character most adds to it."""
 

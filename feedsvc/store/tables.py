@@ -76,16 +76,15 @@ topics = Table(
 )
 
 
-months = Table(
-    # The stamps of archives: of what was published in one month, YYYY-MM, in the feeds of one topic.
-    "months",
+archive_parts = Table(
+    # Where the parts of a month begin, but for the first one, which begins with the month.
+    "archive_parts",
     metadata,
     Column("kind", KEY, primary_key=True),
-    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
-    Column("month", KEY, primary_key=True),
-    Column("time", UTCDateTime, nullable=False),
-    Column("filled", sa.Boolean, nullable=False),
-    Column("turned", UTCDateTime, nullable=False),  # when it was last filled, or emptied
+    Column("month", KEY, primary_key=True),  # YYYY-MM
+    Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    Column("first_published", UTCDateTime, nullable=False),
+    Column("first_guid", KEY, nullable=False),
 )
 
 categories = Table(
@@ -149,7 +148,14 @@ entries = Table(
     Column("image", JSON),
     Column("attachments", JSON),
 )
-Index("ix_entries_published", entries.c.kind, entries.c.shown, entries.c.published.desc(), entries.c.guid)
+Index(
+    "ix_entries_published",
+    entries.c.kind,
+    entries.c.shown,
+    entries.c.published.desc(),
+    entries.c.guid,
+    entries.c.size,
+)
 Index("ix_entries_changes", entries.c.appeared, entries.c.seq)
 Index("ix_entries_kind_changes", entries.c.kind, entries.c.appeared, entries.c.seq)
 Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from feedsvc.model import Entry
 from feedsvc.occurrences import over
-from feedsvc.store.ledger import Ledger, Touched
+from feedsvc.stamps import Topic
+from feedsvc.store.ledger import Ledger
 from feedsvc.store.moments import standing, starts
 from feedsvc.store.rows import load
 from feedsvc.store.tables import entries, ledger, placements
@@ -21,7 +22,7 @@ from feedsvc.timezones import VERSION
 
 _BATCH = 500
 
-TopicsOf = Callable[[int], set[Touched]]
+TopicsOf = Callable[[int], set[Topic]]
 """Returns the topics whose feeds show the entry with a key."""
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.store.ledger import Ledger, Touched
-from feedsvc.store.months import month_of
+from feedsvc.stamps import Topic
+from feedsvc.store.ledger import Ledger
 from feedsvc.store.tables import entries, event_details, tombstones
 
 _LAST_SEEN = sa.select(entries.c.published, event_details.c.start, event_details.c.timezone).outerjoin_from(
@@ -19,10 +18,10 @@ _LAST_SEEN = sa.select(entries.c.published, event_details.c.start, event_details
 class Tombstones:
     """The tombstones of one write transaction."""
 
-    def __init__(self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo) -> None:
-        self._connection, self._ledger, self._zone = connection, ledger, zone
+    def __init__(self, connection: sa.Connection, ledger: Ledger) -> None:
+        self._connection, self._ledger = connection, ledger
 
-    def add(self, pk: int, left: Iterable[Touched], *, deleted_as: int | None = None) -> None:
+    def add(self, pk: int, left: Iterable[Topic], *, deleted_as: int | None = None) -> None:
         """Add a tombstone to each topic whose feeds an entry leaves, with an event's last public start.
 
         :param deleted_as: the SEQUENCE of the deletion, where the entry leaves by one.
@@ -32,11 +31,11 @@ class Tombstones:
         shared = {"entry_pk": pk, "time": time, **row._mapping}
         if deleted_as is not None:
             shared |= {"deleted": time, "sequence": deleted_as}
-        rows = [{"kind": kind, "category_id": key, **shared} for kind, key, _ in left]
+        rows = [{"kind": kind, "category_id": key, **shared} for kind, key in left]
         if rows:
             self._connection.execute(tombstones.insert(), rows)
 
-    def mark_deleted(self, pk: int, sequence: int) -> set[Touched]:
+    def mark_deleted(self, pk: int, sequence: int) -> set[Topic]:
         """Let calendars list a hidden entry as a deleted event; return the topics whose calendars then do.
 
         A tombstone that was marked before stays: the entry has been a draft since, which no calendar shows.
@@ -47,15 +46,12 @@ class Tombstones:
         self._connection.execute(tombstones.update().where(*unmarked).values(values))
         return touched
 
-    def remove(self, pk: int) -> set[Touched]:
+    def remove(self, pk: int) -> set[Topic]:
         """Delete the tombstones of an entry that is shown again; return the topics whose feeds had them."""
         touched = self._topics(tombstones.c.entry_pk == pk)
         self._connection.execute(tombstones.delete().where(tombstones.c.entry_pk == pk))
         return touched
 
-    def _topics(self, *where: sa.ColumnElement[bool]) -> set[Touched]:
-        columns = sa.select(tombstones.c.kind, tombstones.c.category_id, tombstones.c.published)
-        return {
-            (row.kind, row.category_id, month_of(row.published, self._zone))
-            for row in self._connection.execute(columns.where(*where))
-        }
+    def _topics(self, *where: sa.ColumnElement[bool]) -> set[Topic]:
+        columns = sa.select(tombstones.c.kind, tombstones.c.category_id)
+        return {(row.kind, row.category_id) for row in self._connection.execute(columns.where(*where))}

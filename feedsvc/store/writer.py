@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
 from feedsvc.model import Category, Entry
+from feedsvc.stamps import Topic
+from feedsvc.store.archives import Archivist
 from feedsvc.store.erasure import erase
 from feedsvc.store.filing import Filing
-from feedsvc.store.ledger import Ledger, Touched
+from feedsvc.store.ledger import Ledger
 from feedsvc.store.moments import standing, starts
-from feedsvc.store.months import month_of
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.revision import schedule, stored_values, updated_at, with_previous_start
@@ -44,10 +45,13 @@ def any_version(old: Entry | None) -> None:
 class Writer(Filing):
     """One write transaction; it sees its own changes."""
 
-    def __init__(self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo) -> None:
+    def __init__(
+        self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo, archivist: Archivist
+    ) -> None:
         super().__init__(connection, ledger, zone)
+        self._archivist = archivist
         self.retries = Retries(connection, ledger.clock)
-        self._tombstones = Tombstones(connection, ledger, zone)
+        self._tombstones = Tombstones(connection, ledger)
         self._expected: dict[str, tuple[int | None, Entry | None]] = {}
 
     def expect(self, ids: Iterable[str]) -> None:
@@ -155,6 +159,7 @@ class Writer(Filing):
                 self._tombstones.add(row.pk, before)
             elif not row.shown:
                 before |= self._tombstones.remove(row.pk)
+                self._archivist.note(row.kind, entry.announced, entry.guid)
             values = {"shown": shown, "starts": starts(entry, now)}
             self._connection.execute(
                 placements.update().where(placements.c.entry_pk == row.pk).values(values)
@@ -199,14 +204,13 @@ class Writer(Filing):
         touched = self._topics_of(pk) if pk else set()
         if due:
             self._ledger.hint((entry.kind, key) for key in (0, *placed, *wider))
-        month = month_of(entry.announced, self._zone) if shown else ""
-        entered: set[Touched] = {(entry.kind, key, month) for key in (0, *placed, *wider) if shown}
+        entered: set[Topic] = {(entry.kind, key) for key in (0, *placed, *wider) if shown}
         is_change = shown or bool(touched)  # of what readers see
         if pk and touched and not shown:
             self._tombstones.add(pk, touched)
         elif pk and shown and not touched:
             touched = self._tombstones.remove(pk)
-        seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched, entered)
+        seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched | entered)
         row = {**stored_row(entry), **self._ledger.origin(), "changed_at": entry.changed}
         row |= {"shown": shown, "due": due}
         if pk is None or is_change:
@@ -226,6 +230,8 @@ class Writer(Filing):
         ]
         if places:
             run(placements.insert(), places)
+        if shown:
+            self._archivist.note(entry.kind, entry.announced, entry.guid)
 
     def _check_draft(self, kind: str, pk: int | None, *states: Entry | None) -> None:
         """Check that neither readers see an entry nor have ever seen it.

@@ -316,7 +316,7 @@ def test_archives_reach_every_entry(editor: Editor, client: FlaskClient, clock: 
     assert page["_feed"]["previous_url"] == f"{PUBLIC}/feeds/news.json?archive=2026-10"
 
 
-def test_a_finished_month_changes_only_with_its_entries(
+def test_archive_changes_only_with_its_entries_and_neighbours(
     editor: Editor, client: FlaskClient, clock: Clock
 ) -> None:
     for month in ("2026-08", "2026-09", "2026-10"):
@@ -337,21 +337,15 @@ def test_a_finished_month_changes_only_with_its_entries(
         found = set()
         for path, old in before.items():
             now = client.get(path)
-            since = {"If-Modified-Since": old.headers["Last-Modified"]}
-            assert (
-                (now.headers["ETag"] != old.headers["ETag"])
-                == (client.get(path, headers=since).status_code == 200)
-                == (now.data != old.data)
-            ), path
+            assert (now.headers["ETag"] != old.headers["ETag"]) == (now.data != old.data), path
             if now.data != old.data:
                 found.add(path.removeprefix("/feeds/news").replace(".rss?archive=2026", ""))
         return found
 
-    assert "max-age=86400" in client.get(paths[0]).headers["Cache-Control"]
-    assert "max-age=60" in client.get(paths[3]).headers["Cache-Control"]
+    assert "max-age=60" in client.get(paths[0]).headers["Cache-Control"], "a take-down is not a day late"
+    # The first entry of a month: the document before it has a newer one now.
     assert moved(lambda: editor.put("/articles/new", {"title": "x", "categories": ["van-hoa"]})) == {
-        "-11",
-        "/van-hoa-11",
+        f"{place}-{month}" for place in ("", "/van-hoa") for month in ("10", "11")
     }
     assert moved(lambda: editor.put("/articles/other", {"title": "x"})) == {"-11"}
     assert moved(lambda: editor.send("DELETE", "/articles/2026-09-05")) == {"-09", "/van-hoa-09"}
@@ -363,9 +357,8 @@ def test_a_finished_month_changes_only_with_its_entries(
     assert moved(lambda: editor.send("DELETE", "/articles/2026-09-06")) == {
         f"{place}-{month}" for place in ("", "/van-hoa") for month in ("08", "09", "10")
     }
-    linked = moved(lambda: clock.forward(days=6))
-    assert linked == {"-10", "/van-hoa-10"}, "November is over, and stands beside October from now on"
-    assert moved(lambda: editor.put("/articles/december", {"title": "x"})) == set()
+    assert moved(lambda: clock.forward(days=6)) == set(), "the time alone changes nothing"
+    assert moved(lambda: editor.put("/articles/december", {"title": "x"})) == {"-11"}
 
 
 def left(client: FlaskClient, path: str) -> list[str]:

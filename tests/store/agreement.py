@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import sqlalchemy as sa
 
+from feedsvc.store.archives import MAX_ENTRIES, part_named
 from feedsvc.store.months import month_of
-from feedsvc.store.tables import INHERITED, categories, entries, months, placements, tombstones
+from feedsvc.store.tables import INHERITED, archive_parts, categories, entries, placements, tombstones
 from tests.clocks import HANOI
 
 SHARED = ("kind", "shown", "published", "guid", "starts", "ends")
@@ -33,12 +35,39 @@ def check(connection: sa.Connection) -> None:
     for pk, keys in own.items():
         assert inherited[pk] == set().union(*(above[key] for key in keys)) - keys, rows[pk].id
     assert inherited.keys() <= own.keys()
-    held = {(row.kind, 0, month_of(row.published, HANOI)) for row in rows.values() if row.shown}
-    held |= {(row.kind, row.category_id, month_of(row.published, HANOI)) for row in filed if row.shown}
-    known = {
-        (row.kind, row.category_id, row.month): row.filled for row in connection.execute(sa.select(months))
-    }
-    assert {month for month, filled in known.items() if filled} == held
+    _check_archives(connection, [row for row in rows.values() if row.shown])
+
+
+def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None:
+    """Raise where a visible entry is in no archive document or in two, or one holds too much."""
+    months = {(row.kind, month_of(row.published, HANOI)) for row in shown}
+    for kind, month in months:
+        numbers = select(
+            connection, archive_parts.c.number, archive_parts.c.kind == kind, archive_parts.c.month == month
+        )
+        held: list[str] = []
+        for name in [month, *(f"{month}.{number}" for number in numbers)]:
+            part = part_named(connection, HANOI, kind, name)
+            guids = [
+                guid
+                for one in part.ranges()
+                for guid in select(
+                    connection,
+                    entries.c.guid,
+                    entries.c.kind == kind,
+                    entries.c.shown,
+                    *one(entries.c.published, entries.c.guid),
+                )
+            ]
+            assert len(guids) <= MAX_ENTRIES
+            held += guids
+        assert sorted(held) == sorted(
+            row.guid for row in shown if (row.kind, month_of(row.published, HANOI)) == (kind, month)
+        )
+
+
+def select(connection: sa.Connection, column: sa.Column[Any], *where: sa.ColumnElement[bool]) -> list[Any]:
+    return list(connection.scalars(sa.select(column).where(*where)))
 
 
 def _above(connection: sa.Connection) -> dict[int, set[int]]:

@@ -206,7 +206,7 @@ def reset(store: Store) -> None:
     with store._database.write() as connection:
         for table in (
             tables.tombstones,
-            tables.months,
+            tables.archive_parts,
             tables.placements,
             tables.event_details,
             tables.entries,

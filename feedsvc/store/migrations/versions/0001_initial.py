@@ -16,6 +16,15 @@ INSTANT = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.create_table(
+        "archive_parts",
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("month", KEY, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first_published", INSTANT, nullable=False),
+        sa.Column("first_guid", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "month", "number"),
+    )
+    op.create_table(
         "categories",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("slug", KEY, nullable=False),
@@ -86,7 +95,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_entries_published",
         "entries",
-        ["kind", "shown", sa.literal_column("published DESC"), "guid"],
+        ["kind", "shown", sa.literal_column("published DESC"), "guid", "size"],
         unique=False,
     )
     op.create_index("ix_entries_changes", "entries", ["appeared", "seq"], unique=False)
@@ -109,16 +118,6 @@ def upgrade() -> None:
         sa.Column("tzdata", sa.String()),
         sa.Column("tzdata_pk", sa.Integer()),
         sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_table(
-        "months",
-        sa.Column("kind", KEY, nullable=False),
-        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("month", KEY, nullable=False),
-        sa.Column("time", INSTANT, nullable=False),
-        sa.Column("filled", sa.Boolean(), nullable=False),
-        sa.Column("turned", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("kind", "category_id", "month"),
     )
     op.create_table(
         "pushed_feeds",
