@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from icalendar import Calendar, Component, Event, Timezone, prop
+from icalendar import Calendar, Component, Event, prop
 
 from feedsvc.model import Entry, EventDetails, Feed, Site, Tombstone
 from feedsvc.occurrences import END_OF_TIME, over
@@ -18,6 +18,7 @@ from feedsvc.render import words
 from feedsvc.render.body import plain
 from feedsvc.render.phrases import phrase
 from feedsvc.render.uris import uri
+from feedsvc.render.vtimezone import vtimezone
 
 MEDIA_TYPE = "text/calendar"
 
@@ -77,7 +78,7 @@ def _calendar(
     years.pop("UTC", None)
     calendar = Calendar()
     _fill(calendar, {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc"), **about})
-    calendar.subcomponents = [_zone(key, min(years[key]), max(years[key])) for key in sorted(years)]
+    calendar.subcomponents = [vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)]
     head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
     return b"".join((head, *events, end)).replace(b"\x7f", b"")  # XML lets it through, RFC 5545 §3.1 does not
 
@@ -102,7 +103,8 @@ def _event(entry: Entry, site: Site) -> Event:
         "SUMMARY": prop.vText(words.entry_title(entry, site.language), params=language),
         "DESCRIPTION": prop.vText(description, params=language) if description else None,
         "DTSTART": _moment(details.start),
-        "DTEND": details.end and _moment(details.end),
+        # RFC 5545 §3.8.2.2: an end must be later than the start.
+        "DTEND": _moment(details.end) if details.end and details.ends > details.starts else None,
         "RRULE": prop.vRecur.from_ical(recurrence.rrule) if recurrence.rrule else None,
         "EXDATE": _moments(recurrence.exdates),
         "RDATE": _moments(recurrence.rdates),
@@ -176,26 +178,3 @@ def _years(entry: Entry, details: EventDetails) -> set[int]:
     if end == END_OF_TIME:
         end = max(entry.updated, details.starts, entry.starts or details.starts) + _AHEAD
     return {details.starts.year, end.year}
-
-
-class _Timezone(Timezone):
-    # Longer steps would pass over the weeks that some zones set their clocks back for, as in Ramadan.
-    _from_tzinfo_skip_search = Timezone._from_tzinfo_skip_search[2:]
-
-
-@lru_cache(maxsize=256)
-def _zone(key: str, first: int, last: int) -> Timezone:
-    """A zone with the changes of its clocks in some years, the one before and the one after.
-
-    icalendar tells the onset of a change that skips time by the clocks as they are after it; RFC 5545
-    §3.6.5 wants it by those before, as TZOFFSETFROM.
-    """
-    zone = _Timezone.from_tzid(key, first_date=date(first - 1, 1, 1), last_date=date(last + 2, 1, 1))
-    del zone["COMMENT"]
-    change: Any  # icalendar's types know too little of its values
-    for change in zone.subcomponents:
-        skipped = max(change.TZOFFSETTO - change.TZOFFSETFROM, timedelta())
-        change.DTSTART -= skipped
-        if "RDATE" in change:
-            change["RDATE"] = prop.vDDDLists([moment.dt - skipped for moment in change["RDATE"].dts])
-    return zone

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import recurring_ical_events
 import sqlalchemy as sa
+from dateutil.rrule import rrulestr
 from flask.testing import FlaskClient
 from icalendar import Calendar
 from icalendar.prop import vDDDLists
@@ -257,13 +258,23 @@ def test_a_zone_is_told_whole(editor: Editor, client: FlaskClient, zone: str) ->
     onsets = sorted(
         (moment - change.TZOFFSETFROM, change.TZOFFSETTO)
         for change in told.subcomponents
-        for moment in (change.DTSTART, *(rdate.dt for rdate in change.get("RDATE", NO_DATES).dts))
+        for moment in onsets_of(change)
     )
     hour = datetime(2026, 1, 1, 0, 20)  # noqa: DTZ001
     while hour.year < 2029:
         _, offset = onsets[bisect_right(onsets, hour, key=lambda onset: onset[0]) - 1]
         assert offset == hour.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).utcoffset(), hour
         hour += timedelta(hours=1)
+
+
+def onsets_of(change: Any) -> list[datetime]:
+    """The onsets of an observance of a VTIMEZONE until 2030."""
+    if "RRULE" in change:
+        rule = rrulestr(change["RRULE"].to_ical().decode(), dtstart=change.DTSTART)
+        return list(takewhile(lambda moment: moment.year < 2030, rule))
+    dates = change.get("RDATE", [])
+    lists = dates if isinstance(dates, list) else [dates]
+    return [change.DTSTART, *(rdate.dt for dated in lists for rdate in dated.dts)]
 
 
 def test_the_life_of_an_event(editor: Editor, client: FlaskClient, clock: Clock) -> None:
