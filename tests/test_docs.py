@@ -22,7 +22,6 @@ OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
-TUTORIAL = (ROOT / "docs/tutorial.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("row", Config.from_env({}).table(), ids=lambda row: row[0])
@@ -98,7 +97,7 @@ def test_the_lines_of_readme_and_guides(database_url: str) -> None:
     try:
         first, guide = (
             re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE)
-            for text in (README, API + CONNECTING + TUTORIAL)
+            for text in (README, API + CONNECTING)
         )
         assert len(first) == 4
         lines = [*first[:3], *guide, first[3]]
