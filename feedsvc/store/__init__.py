@@ -15,7 +15,7 @@ from feedsvc.store.change_page import ChangePage
 from feedsvc.store.database import CONNECTIONS, Database
 from feedsvc.store.deliveries import Deliveries
 from feedsvc.store.hubs import Hubs
-from feedsvc.store.ledger import IMPORT, SANITIZE, Ledger
+from feedsvc.store.ledger import IMPORT, MOMENTS, SANITIZE, TIMEZONES, Ledger
 from feedsvc.store.markup import Markup
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
@@ -101,7 +101,7 @@ class Store:
         if due is None or due > self._clock():
             self._refresh_timezones()
             return 0
-        with self.write("moments") as writer:
+        with self.write(MOMENTS) as writer:
             return writer.settle()
 
     def _refresh_timezones(self) -> None:
@@ -110,7 +110,7 @@ class Store:
             due = reader.is_timezone_refresh_due(downgrade=self._may_downgrade_timezones)
         self._may_downgrade_timezones = False
         if due:
-            with self.write("timezones") as writer:
+            with self.write(TIMEZONES) as writer:
                 writer.refresh_timezones()
 
     def upgrade(self, *, or_newer: bool = False) -> bool:

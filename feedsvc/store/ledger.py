@@ -25,6 +25,15 @@ IMPORT = "import"
 SANITIZE = "sanitize"
 """The name in the change log for steps that sanitize stored HTML again."""
 
+MOMENTS = "moments"
+"""The name in the change log for scheduled changes."""
+
+TIMEZONES = "timezones"
+"""The name in the change log for steps that follow changed rules of time zones."""
+
+MAINTENANCE = frozenset({SANITIZE, MOMENTS, TIMEZONES})
+"""The names of steps that are nobody's edits."""
+
 _LAST = sa.select(ledger.c.seq, ledger.c.time, ledger.c.clock).with_for_update()
 _TOPIC = sa.tuple_(topics.c.kind, topics.c.category_id)
 
@@ -74,8 +83,8 @@ class Ledger:
         return self._seq
 
     def origin(self) -> dict[str, bool]:
-        """Return the columns of an entry that say who wrote it; sanitizing it again changes no author."""
-        return {} if self._token == SANITIZE else {"imported": self._token == IMPORT}
+        """Return the columns of an entry that say who wrote it; maintenance leaves them as they are."""
+        return {} if self._token in MAINTENANCE else {"imported": self._token == IMPORT}
 
     def hint(self, touched: Iterable[Topic]) -> None:
         """Let topics move for those who keep answers, but not change: what they hold will, at a moment."""

@@ -20,6 +20,7 @@ from feedsvc.access import Token
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
 from feedsvc.model import EPOCH, Clock
 from feedsvc.store.database import Database
+from feedsvc.store.ledger import IMPORT, MAINTENANCE
 from feedsvc.store.tables import tokens
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -47,8 +48,10 @@ class Tokens:
     def create(self, name: str, scopes: Iterable[str], expires: datetime | None = None) -> str:
         """Make a token and return it: the only time that it is to be seen.
 
-        :raises Conflict: the name is taken.
+        :raises Conflict: the name is taken, or one that the change log has for the service itself.
         """
+        if name == IMPORT or name in MAINTENANCE:
+            raise Conflict(f"“{name}” stands for the service itself in the change log.")
         token, now = _made(), self._clock()
         row = {
             "hash": _hash(token),

@@ -32,6 +32,12 @@ def test_a_token_expires(store: Store, clock: Clock) -> None:
     assert not works(store, token)
 
 
+@pytest.mark.parametrize("name", ["import", "sanitize", "moments", "timezones"])
+def test_no_token_has_a_name_of_the_service(store: Store, name: str) -> None:
+    with pytest.raises(Conflict, match="the service itself"):
+        store.tokens.create(name, ["news:write"])
+
+
 def test_a_misspelt_token_is_refused_without_a_look(store: Store) -> None:
     token = store.tokens.create("a", ["news:write"])
     with store._database.write() as connection:
