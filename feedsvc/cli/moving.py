@@ -71,7 +71,8 @@ def import_(file: IO[bytes], kind: str | None) -> None:
         click.echo(f"{count} rows are imported, {count / (time.monotonic() - begun):.0f} a second.")
         return
     data = first + file.read()
-    found, intake = list(read(data)), Intake(store, services().schemas[kind or kind_of(data)])
+    schema = services().schemas[kind or kind_of(data)]
+    found, intake = list(read(data, schema.site.timezone)), Intake(store, schema)
     with tqdm(total=len(found), unit=" entries", disable=None) as bar:
         for seen in intake.take(found):
             bar.update(seen)

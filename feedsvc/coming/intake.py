@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 from slugify import slugify
@@ -35,14 +36,17 @@ def kind_of(data: bytes) -> str:
     return "events" if _is_calendar(as_utf8(data)[0]) else "news"
 
 
-def read(data: bytes) -> Iterator[Item | Remark]:
+def read(data: bytes, zone: ZoneInfo) -> Iterator[Item | Remark]:
     """What stands in a file, whatever its format and encoding.
 
+    :param zone: the site's, of times in a calendar that name none.
     :raises Malformed: it is of none that is known.
     """
     data, wrong = as_utf8(data)
-    reading = calendars if _is_calendar(data) else json_feeds if data.startswith(b"{") else feeds
-    return chain([Remark(wrong)] if wrong else [], reading.read(data))
+    remarks = [Remark(wrong)] if wrong else []
+    if _is_calendar(data):
+        return chain(remarks, calendars.read(data, zone))
+    return chain(remarks, (json_feeds if data.startswith(b"{") else feeds).read(data))
 
 
 class Intake:
