@@ -64,6 +64,7 @@ class Proof:
     written: dict[int, int] = field(default_factory=dict)
     copies: dict[str, Answer] = field(default_factory=dict)
     at: int = 0
+    sent: int = 0
     fetched: int = 0
 
     def __post_init__(self) -> None:
@@ -72,6 +73,7 @@ class Proof:
 
     def send(self, method: str, path: str, document: Any = None) -> Any:
         """For the model: a write, through the worker whose turn it is."""
+        self.sent += 1
         answer = self.workers[self.at].ask(method, f"/api/v1{path}", document or {})
         return SimpleNamespace(status_code=answer.status, get_json=lambda: json.loads(answer.body))
 
@@ -82,11 +84,12 @@ class Proof:
 
     def write(self, worker: int, name: str, *arguments: Any) -> None:
         """What the model does as well."""
-        self.at, begun = worker, self.world.clock.now
+        self.at, begun, sent = worker, self.world.clock.now, self.sent
         getattr(self.world, name)(*arguments)
         self.eras[-1].ended = self.world.clock.now
         self.eras.append(Era(dict(self.world.entries), begun))
-        self.written[worker] = len(self.eras) - 1
+        if self.sent > sent:  # the model deletes nothing that is not there
+            self.written[worker] = len(self.eras) - 1
 
     def wait(self, seconds: float) -> None:
         sleep(seconds)
