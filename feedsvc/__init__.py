@@ -159,7 +159,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
-    register_commands(app, Services(config, store, schemas, lambda path: feeds.answer(feeds.at(path))[0]))
+    register_commands(app, Services(config, store, schemas, feeds))
     app.wsgi_app = Hot(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app
 

@@ -13,7 +13,9 @@ from feedsvc.stamps import Topic
 class SubscriptionRequest:
     """What a callback is to be asked, in the mode `subscribe` or `unsubscribe`, or told: `denied`.
 
-    `lease` is in seconds. `failures`, so often in vain until now, and `due` are the store's to give.
+    `lease` is in seconds. `topic` is the path by which the subscriber knows the feed, where a category was
+    renamed since; `site` the host's registrable domain; a `plain` feed is a section's or one category's.
+    `failures`, so often in vain until now, and `due` are the store's to give.
     """
 
     path: str
@@ -25,23 +27,40 @@ class SubscriptionRequest:
     reason: str = ""
     failures: int = 0
     due: datetime = EPOCH
+    topic: str = ""
+    site: str = ""
+    plain: bool = True
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What limits of concurrent calls count by."""
+        return frozenset([self.site])
 
 
 @dataclass(frozen=True, slots=True)
 class PushedFeed:
-    """A feed as it is: the tag of its bytes, its topics and their last step, when it changes by itself."""
+    """A feed as it is: the tag of its bytes, its topics and their last step, when it changes by itself.
+
+    `plain` is as in `SubscriptionRequest`; `seconds` is how long rendering took.
+    """
 
     path: str
     etag: str
     seq: int
     topics: frozenset[Topic]
     due: datetime | None
+    plain: bool = True
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """The newest of a feed for one subscriber. `wanted` is the tag for which it was made due, `failures`
-    are those in a row."""
+    are those in a row.
+
+    `address` is what the host resolved to last, None before the first call; `latency` the seconds that
+    recent deliveries took, None before the first.
+    """
 
     id: str
     path: str
@@ -50,16 +69,40 @@ class Delivery:
     secret: str | None
     wanted: str
     failures: int
+    site: str = ""
+    address: str | None = None
+    latency: float | None = None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What limits of concurrent deliveries count by: the registrable domain, and the address."""
+        return frozenset(filter(None, (self.site, self.address)))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a delivery: `etag` arrived; or another try is made in a while; or, with neither, the
-    subscriber has ended it."""
+    subscriber has ended it.
+
+    `address` is what was called, if anything, and `seconds` how long it took. A delivery that was only put
+    off, because its address had enough at that moment, has not `failed`.
+    """
 
     delivery: Delivery
     etag: str | None = None
     retry: timedelta | None = None
+    address: str | None = None
+    seconds: float = 0.0
+    failed: bool = True
+
+    @property
+    def latency(self) -> float | None:
+        """How long recent deliveries took, after this one: one that is slow counts at once, one that is fast
+        by half, so that a slow callback must be fast several times to be taken for fast."""
+        before = self.delivery.latency
+        if not self.etag:
+            return before
+        return self.seconds if before is None or self.seconds > before else (before + self.seconds) / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     outward = Outward(f"feedsvc (+{config.public_url}/)", private=config.allow_private_callbacks)
     post = Post(outward, config.public_url)
     count = Tally(metrics).count if metrics else lambda *_: None
-    courier = Courier(store, services().answer, post, count)
+    courier = Courier(store, services().feeds, post, count)
     asyncio.run(courier.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 

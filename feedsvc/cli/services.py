@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, current_app
 
 from config import Config
-from feedsvc.deliver.caching import Answer
+from feedsvc.deliver.feeds import Feeds
 from feedsvc.ingest.schemas import EntrySchema
 from feedsvc.store import Store
 
 
 @dataclass(frozen=True)
 class Services:
-    """What the commands work with; `answer` is that of a feed by its canonical path."""
+    """What the commands work with."""
 
     config: Config
     store: Store
     schemas: dict[str, EntrySchema]
-    answer: Callable[[str], Answer]
+    feeds: Feeds
 
 
 def services_of(app: Flask) -> Services:

@@ -57,10 +57,11 @@ class Feeds:
             raise NotFound("There is no such feed.")
         return self.query(found[1], found[3], found[2], parse_qs(parts.query, keep_blank_values=True))
 
-    def topic(self, path: str) -> str:
-        """Return the canonical path of a feed that can be pushed, whatever its spelling.
+    def topic(self, path: str) -> tuple[FeedQuery, FeedQuery]:
+        """Return the feed of a path that can be pushed, and the one that it is now.
 
-        Raises as `at` and `answer`, and Malformed for a feed that cannot.
+        They differ where a category was renamed or retired since. Raises as `at` and `answer`, but for
+        Renamed, and Malformed for a feed that cannot be pushed.
         """
         wanted = self.at(path)
         if not wanted.is_topic:
@@ -68,8 +69,25 @@ class Feeds:
                 "A topic has no parameter but “content”: subscribe to the feed of a section, a category "
                 "or a combination of categories."
             )
-        self.check(wanted)
-        return wanted.path
+        return wanted, self._current(wanted)
+
+    def pushed(self, path: str) -> tuple[str, Answer]:
+        """Return the canonical path of the feed that a topic is now, and its answer; raises as `topic`."""
+        current = self.topic(path)[1]
+        return current.path, self.answer(current)[0]
+
+    def known(self, path: str) -> Answer | None:
+        """Return the answer of a canonical path where it need not be rendered."""
+        found = self._kept.known(path)
+        return found[0] if found else None
+
+    def _current(self, wanted: FeedQuery) -> FeedQuery:
+        """Return the feed that a query stands for after renames and retirements; raises as `check`."""
+        try:
+            self.check(wanted)
+        except Renamed as error:
+            return moved_to(wanted, error)
+        return wanted
 
     def answer(self, wanted: FeedQuery, address: str = "") -> Found:
         """The answer of a feed, kept or made; an address leads to it from now on.
@@ -117,7 +135,7 @@ def feeds_blueprint(feeds: Feeds) -> Blueprint:
                 return moved(wanted)
             return respond(*feeds.answer(wanted, address(request.environ)))
         except Renamed as error:
-            return moved(replace(wanted, selector=Selector.parse(error.new) if error.new else EVERYTHING))
+            return moved(moved_to(wanted, error))
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:
@@ -146,6 +164,11 @@ def feeds_blueprint(feeds: Feeds) -> Blueprint:
         return Response(status=301, headers=headers)
 
     return blueprint
+
+
+def moved_to(query: FeedQuery, error: Renamed) -> FeedQuery:
+    """Return what a query has become where its selector has changed."""
+    return replace(query, selector=Selector.parse(error.new) if error.new else EVERYTHING)
 
 
 def headers_of(feed: Feed) -> tuple[tuple[str, str], ...]:

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import traceback
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from feedsvc.errors import FeedsvcError, Gone, Malformed, NotFound, Renamed
-from feedsvc.push.post import Post, retry
+from feedsvc.errors import FeedsvcError, Gone, Malformed, NotFound
+from feedsvc.push.addresses import Addresses
+from feedsvc.push.outward import Crowded
+from feedsvc.push.post import PUT_OFF, Post, retry
+from feedsvc.push.renderer import SLOW, Renderer
+from feedsvc.push.slots import Call, Slots
 from feedsvc.subscription import Delivery, Notice, Outcome, PushedFeed, SubscriptionRequest
 
 if TYPE_CHECKING:
     from feedsvc.deliver.caching import Answer
     from feedsvc.store import Store
 
-SLOTS, A_HOST, ASKED = 200, 20, 50
-"""Deliveries under way at once, and to one host; and callbacks that are asked at once."""
+SLOTS, RESERVED, SLOW_SLOTS, MOST_SLOTS = 120, 40, 60, 400
+"""Deliveries at once: that have just begun, of these only to callbacks that were fast lately, to callbacks
+that were slow or failed lately, and in all."""
+
+ASKED, MOST_ASKED = 100, 300
+"""Callbacks that are asked at once: that have just begun, and in all."""
+
+SLOW_CALLBACK = 1.0
+"""The seconds from which on a callback is slow, as the store has it."""
+
+A_KEY = 20
+"""Deliveries at once, and callbacks that are asked, of one site or address."""
 
 TRIES = 6
 """How often a callback is asked at most, in some five minutes, while it does not answer or answers 5xx."""
@@ -32,9 +49,20 @@ TICK, TIDY_EVERY, LAST_MOMENT = 0.1, 30.0, 3.0
 """Seconds."""
 
 _A_MOMENT = 0.02
-_LOOKED_AT_ONCE = 8
+_RENDERED_AT_ONCE = 8
 Job = Coroutine[None, None, None]
+_Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
+
+
+class Feeds(Protocol):
+    """Where the courier has the feeds from."""
+
+    def pushed(self, path: str) -> tuple[str, Answer]:
+        """Return the canonical path that a topic has now, and its answer; raises where there is none."""
+
+    def known(self, path: str) -> Answer | None:
+        """Return the answer of a path where it need not be rendered."""
 
 
 class Courier:
@@ -43,33 +71,42 @@ class Courier:
     def __init__(
         self,
         store: Store,
-        answer: Callable[[str], Answer],
+        feeds: Feeds,
         post: Post,
         count: Callable[[Outcome, datetime], None],
     ) -> None:
-        """:param answer: a feed's answer, by its canonical path; raises where there is no such feed.
-        :param count: told what became of each delivery, and when what it holds last changed."""
-        self._store, self._answer, self._post, self._count = store, answer, post, count
+        """:param count: told what became of each delivery, and when what it holds last changed."""
+        self._store, self._feeds, self._post, self._count = store, feeds, post, count
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy: Counter[str] = Counter()
-        self._asking = 0
+        self._deliveries = Slots(SLOTS, MOST_SLOTS, A_KEY)
+        self._asked = Slots(ASKED, MOST_ASKED, A_KEY)
+        self._addresses = Addresses()
+        self._renderer = Renderer()
+        # Answers are rendered, and callbacks' confirmations stored, in few threads: both need the processor.
+        self._closing = ThreadPoolExecutor(2)
+        self._pending: defaultdict[str, list[Delivery]] = defaultdict(list)
+        self._rendered: deque[tuple[str, Answer | None]] = deque()
         self._outcomes: deque[Outcome] = deque()
         self._seen = 0
 
     async def run(self, stopping: Callable[[], bool]) -> None:
         """Work until it is time to stop; what is under way then has a moment to come to its end."""
         # Names are looked up in these threads; a slow server of names must hold up no other look-up.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(SLOTS + ASKED))
+        threads = MOST_SLOTS + MOST_ASKED
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
         async with self._post.outward:
             await asyncio.gather(
                 self._repeat(self._look, TICK, stopping),
                 self._repeat(self._hand_out, TICK, stopping),
-                self._repeat(self._store.subscriptions.tidy, TIDY_EVERY, stopping),
+                self._repeat(self._tidy, TIDY_EVERY, stopping),
             )
+            self._renderer.close()
+            self._release()
             if self._tasks:
                 _, late = await asyncio.wait(self._tasks, timeout=LAST_MOMENT)
                 for task in late:
                     task.cancel()
+            self._closing.shutdown(wait=False, cancel_futures=True)
             self._report()
 
     async def _repeat(
@@ -81,15 +118,8 @@ class Courier:
             while not stopping():
                 if loop.time() - begun >= pause:
                     begun = loop.time()
-                    try:
-                        for job in await loop.run_in_executor(thread, work) or ():
-                            self._begin(job)
-                    except FeedsvcError as error:
-                        _log.warning("push waits: %s", error)
-                    except Exception as error:
-                        # Without the message: a database's repeats the values, such as callbacks and secrets.
-                        stack = "".join(traceback.format_tb(error.__traceback__))
-                        _log.error("Delivery loop failed, restarting: %s\n%s", type(error).__name__, stack)
+                    for job in await loop.run_in_executor(thread, _guarded, work) or ():
+                        self._begin(job)
                 await asyncio.sleep(_A_MOMENT)
 
     def _begin(self, job: Job) -> None:
@@ -100,28 +130,65 @@ class Courier:
     # In threads: the database, and feeds.
 
     def _look(self) -> None:
-        """See which feeds have changed, and for whom."""
+        """See which feeds have changed, and have them rendered, so that what is due is known."""
         self._store.settle()
-        paths, self._seen = self._store.deliveries.claim_feeds(self._seen, PAUSE, _LOOKED_AT_ONCE)
-        for path in paths:
-            answer = self._current(path)
-            if answer:
-                self._store.deliveries.note(_pushed(path, answer))
+        fast, slow = self._renderer.room(_RENDERED_AT_ONCE)
+        if fast <= 0:
+            return
+        changed, self._seen = self._store.deliveries.claim_feeds(self._seen, PAUSE, fast, SLOW, slow)
+        for feed in changed:
+            self._renderer.start(feed.path, feed.seconds, partial(_guarded, self._note, feed))
+
+    def _note(self, feed: PushedFeed) -> None:
+        """Render a feed that may have changed, and store what it is now."""
+        if current := self._render(feed.path, feed.seconds):
+            self._store.deliveries.note(current)
+
+    def _render(self, path: str, seconds: float) -> PushedFeed | None:
+        """Render a feed for the deliveries that wait for it."""
+        answer = None
+        try:
+            current = self._current(path, seconds)
+            if current is None or current[0].path != path:
+                return None
+            answer = current[1]
+            return current[0]
+        finally:
+            self._rendered.append((path, answer))
 
     def _hand_out(self) -> list[Job]:
         """Put down what has become of deliveries, and take up what is due."""
         self._report()
-        requests = self._store.subscriptions.claim_requests(ASKED - self._asking)
-        jobs: list[Job] = [self._ask(request) for request in requests]
+        jobs: list[Job] = []
+        while self._rendered:
+            path, answer = self._rendered.popleft()
+            for delivery in self._pending.pop(path, ()):
+                jobs += [self._deliver(delivery, answer)] if answer else []
+        requests = self._store.subscriptions.claim_requests(self._asked.room(), dict(self._asked.busy), A_KEY)
+        jobs += [self._ask(request) for request in requests]
         jobs += [self._tell(notice) for notice in self._store.hubs.claim()]
-        busy = Counter(self._busy)  # at once: the event loop goes on counting
-        free = SLOTS - busy.total()
-        answers: dict[str, Answer | None] = {}
-        for delivery in self._store.deliveries.claim_deliveries(free, busy, A_HOST) if free else ():
-            if delivery.path not in answers:
-                answers[delivery.path] = self._current(delivery.path)
-            if answer := answers[delivery.path]:
-                jobs.append(self._deliver(delivery, answer))
+        return jobs + self._claimed()
+
+    def _claimed(self) -> list[Job]:
+        """Take up deliveries: at once where the feed is known, else when it was rendered."""
+        due: defaultdict[str, list[Delivery]] = defaultdict(list)
+        busy, room = dict(self._deliveries.busy), self._deliveries.room()
+        rooms = {"fast": room, "new": room - RESERVED, "slow": SLOW_SLOTS - self._deliveries.slow()}
+        waiting = {*self._renderer.waiting, *self._pending}
+        for speed, limit in rooms.items():
+            if limit > 0:
+                for delivery in self._store.deliveries.claim_deliveries(
+                    limit, busy, A_KEY, speed=speed, waiting=waiting
+                ):
+                    due[delivery.path].append(delivery)
+        jobs: list[Job] = []
+        for path, deliveries in due.items():
+            if answer := self._feeds.known(path):
+                jobs += [self._deliver(delivery, answer) for delivery in deliveries]
+            else:
+                self._pending[path] = deliveries
+                seconds = self._store.deliveries.seconds(path)
+                self._renderer.start(path, seconds, partial(_guarded, self._render, path, seconds))
         return jobs
 
     def _report(self) -> None:
@@ -133,51 +200,100 @@ class Courier:
             self._outcomes += outcomes
             raise
 
-    def _close(self, request: SubscriptionRequest, confirmed: bool | None) -> None:
+    def _release(self) -> None:
+        """Give back the deliveries that wait for a feed to be rendered."""
+        waiting = [delivery for deliveries in self._pending.values() for delivery in deliveries]
+        if waiting:
+            self._store.deliveries.release(waiting)
+
+    def _tidy(self) -> None:
+        self._store.subscriptions.tidy()
+        self._addresses.learn(self._store.deliveries.crowded())
+
+    def _close(self, request: SubscriptionRequest, confirmed: bool | None, address: str | None) -> None:
         """Do as a callback has said; where the database is away, it is asked again later."""
         known = self._store.subscriptions
-        try:
-            if confirmed is None and request.failures + 1 < TRIES:
-                known.postpone(request, retry(request.failures))
-            elif confirmed and request.mode == "subscribe" and (answer := self._current(request.path)):
-                known.subscribe(request, _pushed(request.path, answer))
+        if confirmed is None and request.failures + 1 < TRIES:
+            known.postpone(request, retry(request.failures))
+        elif not confirmed or request.mode == "denied":
+            known.close(request)
+        elif current := self._current(request.path, 0.0):
+            if request.mode == "subscribe":
+                known.subscribe(request, current[0], address)
             else:
-                known.close(request, bool(confirmed))
-        except FeedsvcError as error:
-            _log.warning("push waits: %s", error)
+                known.close(request, current[0].path)
 
-    def _current(self, path: str) -> Answer | None:
-        """A feed as it is; the subscriptions of one that is no more are ended."""
+    def _current(self, path: str, seconds: float) -> tuple[PushedFeed, Answer] | None:
+        """Return a feed as it is; of one that is no more, end the subscriptions.
+
+        Where a category was renamed or retired since, it is another feed, to which they are moved.
+
+        :param seconds: how long rendering took before, which is what it takes where nothing is rendered.
+        """
         try:
-            return self._answer(path)
-        except (NotFound, Gone, Renamed, Malformed) as error:
+            begun, is_known = time.monotonic(), self._feeds.known(path) is not None
+            now, answer = self._feeds.pushed(path)
+            seconds = seconds if is_known else time.monotonic() - begun
+        except (NotFound, Gone, Malformed) as error:
             self._store.subscriptions.end(path, str(error))
             return None
+        feed = PushedFeed(
+            now, answer.etag, answer.stamp.seq, answer.stamp.topics, answer.due, answer.plain, seconds
+        )
+        if now != path:
+            self._store.subscriptions.move(path, feed)
+        return feed, answer
 
     # In the event loop.
 
     async def _deliver(self, delivery: Delivery, answer: Answer) -> None:
-        self._busy[delivery.host] += 1
+        slow = delivery.failures > 0 or (delivery.latency or 0) > SLOW_CALLBACK
+        outcome = Outcome(delivery, retry=retry(delivery.failures))
         try:
-            outcome = await self._post.deliver(delivery, answer)
-            self._outcomes.append(outcome)
-            self._count(outcome, answer.stamp.time)
-        finally:
-            self._busy -= Counter([delivery.host])
+            async with self._deliveries.hold(delivery.keys, slow=slow) as call:
+                outcome = await self._post.deliver(delivery, answer, partial(self._admit, delivery, call))
+                if outcome.failed:
+                    outcome = replace(outcome, address=call.address or delivery.address)
+                elif call.address and not self._addresses.admit(delivery, call.address):
+                    outcome = replace(outcome, failed=True, retry=retry(delivery.failures))
+        except TimeoutError:
+            _log.info("%s to %s gave way to others after %.1f s", delivery.path, delivery.host, call.seconds)
+        self._outcomes.append(outcome)
+        self._count(outcome, answer.stamp.time)
+
+    def _admit(self, delivery: Delivery, call: Call, address: str) -> bool:
+        return call.admit(address) and self._addresses.admit(delivery, address)
 
     async def _ask(self, request: SubscriptionRequest) -> None:
-        self._asking += 1
+        confirmed, address = None, None
         try:
-            confirmed = await self._post.ask(request)
-        finally:
-            self._asking -= 1
-        await asyncio.to_thread(self._close, request, confirmed)
+            async with self._asked.hold(request.keys) as call:
+                confirmed = await self._post.ask(request, call.admit)
+                address = call.address
+        except Crowded:
+            await self._in_thread(self._store.subscriptions.put_off, request, PUT_OFF)
+            return
+        except TimeoutError:
+            _log.info("%s of %s by %s gave way to others", request.mode, request.path, request.host)
+        await self._in_thread(self._close, request, confirmed, address)
 
     async def _tell(self, notice: Notice) -> None:
         told = await self._post.tell(notice)
         pause = PAUSE if told else retry(notice.failures)
-        await asyncio.to_thread(self._store.hubs.report, notice, told, pause)
+        await self._in_thread(self._store.hubs.report, notice, told, pause)
+
+    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._closing, _guarded, work, *arguments)
 
 
-def _pushed(path: str, answer: Answer) -> PushedFeed:
-    return PushedFeed(path, answer.etag, answer.stamp.seq, answer.stamp.topics, answer.due)
+def _guarded(work: Callable[..., _Result], *arguments: object) -> _Result | None:
+    """Do a piece of work; what it fails by is logged, and it is done again in its time."""
+    try:
+        return work(*arguments)
+    except FeedsvcError as error:
+        _log.warning("Delivery: %s Retrying.", error)
+    except Exception as error:
+        # Without the message: a database's repeats the values, such as callbacks and secrets.
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("Delivery failed, retrying: %s\n%s", type(error).__name__, stack)
+    return None

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, LengthRequired, MethodNotAllowed, UnsupportedMediaType
 
-from feedsvc.errors import FeedsvcError, Malformed, TooMany, Unavailable
+from feedsvc.errors import FeedsvcError, Malformed, NotFound, TooMany, Unavailable
+from feedsvc.push.sites import site_of
+from feedsvc.query import FeedQuery
 from feedsvc.subscription import SubscriptionRequest
 
 LONGEST, SHORTEST = 10 * 86400, 300
@@ -21,7 +23,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 def hub_blueprint(
     keep: Callable[[SubscriptionRequest], None],
-    topic: Callable[[str], str],
+    topic: Callable[[str], tuple[FeedQuery, FeedQuery]],
     check_url: Callable[[str], str],
     count: Callable[[str], None],
     status_of: Callable[[FeedsvcError], int],
@@ -30,7 +32,7 @@ def hub_blueprint(
     """The hub's door; whoever delivers asks the callback then.
 
     :param keep: takes what was asked for.
-    :param topic: the canonical path of a feed's; raises where there is no such feed.
+    :param topic: the feed of a path, and the one that it is now; raises where there is no such feed.
     :param check_url: raises a ValueError for what is no URL to call.
     :param count: counts a request of an address; raises where there are too many.
     """
@@ -44,22 +46,38 @@ def hub_blueprint(
         mode, asked, callback = (_one(f"hub.{name}") for name in ("mode", "topic", "callback"))
         if mode not in _MODES:
             raise Malformed("hub.mode must be subscribe or unsubscribe.")
-        path = _path(asked)
+        known_as, feed = _topic(asked, mode)
         host = _host(callback)
         secret = _one("hub.secret") or None
         if secret and (len(secret.encode()) >= 200 or not secret.isprintable()):
             raise Malformed("hub.secret must be printable UTF-8 text of less than 200 bytes.")
         lease = _lease(_one("hub.lease_seconds")) if mode == "subscribe" else 0
-        keep(SubscriptionRequest(path, callback, host, mode, secret, lease))
+        keep(
+            SubscriptionRequest(
+                feed.path,
+                callback,
+                host,
+                mode,
+                secret,
+                lease,
+                topic=known_as,
+                site=site_of(host),
+                plain=feed.is_plain,
+            )
+        )
         return _plain("The callback will be asked whether this is meant.", 202)
 
-    def _path(asked: str) -> str:
+    def _topic(asked: str, mode: str) -> tuple[str, FeedQuery]:
+        """Return the canonical path of a topic, and the feed that it is now."""
         if not asked.startswith(f"{public_url}/"):
             raise Malformed(f"hub.topic must be the URL of a feed of this service, {public_url}/feeds/…")
-        canonical = topic(asked.removeprefix(public_url))
-        if public_url + canonical != asked:
-            raise Malformed(f"hub.topic is not in its canonical spelling, which is {public_url}{canonical}")
-        return canonical
+        wanted, current = topic(asked.removeprefix(public_url))
+        if public_url + wanted.path != asked:
+            raise Malformed(f"hub.topic is not in its canonical spelling, which is {public_url}{wanted.path}")
+        # One who has subscribed before a category was renamed knows the feed by its old address.
+        if mode == "subscribe" and current != wanted:
+            raise NotFound(f"hub.topic is named {public_url}{current.path} now.")
+        return wanted.path, current
 
     def _host(callback: str) -> str:
         try:

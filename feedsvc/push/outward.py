@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from errno import EACCES
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -18,6 +19,8 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict
 from yarl import URL
+
+from feedsvc.push.sites import network_of
 
 SECONDS = 10.0
 """What a call may take, from the look-up of the name to the last byte."""
@@ -42,6 +45,21 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 class Unreachable(Exception):
     """No answer was had; the message says why."""
+
+
+class Crowded(Unreachable):
+    """The call was not made, since its address has enough calls at this moment."""
+
+
+@dataclass
+class Target:
+    """What a call may connect to: asked of each address that its host has resolved to."""
+
+    admit: Callable[[str], bool]
+    refused: bool = False
+
+
+_target: ContextVar[Target | None] = ContextVar("target", default=None)
 
 
 @dataclass(frozen=True)
@@ -96,11 +114,16 @@ class Outward:
         url: str,
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
+        admit: Callable[[str], bool] = lambda network: True,
     ) -> Reply:
         """Send a request and read the answer's status, of a GET the body too.
 
+        :param admit: whether it may go to an address, of IPv6 the /64.
         :raises Unreachable: the address is not public, does not answer in time, or not by HTTP.
+        :raises Crowded: no address was admitted.
         """
+        target = Target(admit)
+        _target.set(target)  # of this task, and of those that connect for it
         try:
             async with (
                 asyncio.timeout(self._seconds),
@@ -123,6 +146,8 @@ class Outward:
         except TimeoutError:
             raise Unreachable(f"no answer within {self._seconds:g} seconds") from None
         except Exception as error:  # whatever a stranger's answer makes go wrong
+            if target.refused:
+                raise Crowded("its address has enough calls at this moment") from None
             raise Unreachable(_described(error)) from None
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
@@ -133,6 +158,10 @@ class Outward:
         family, kind, protocol, _, target = address
         if not self._private and not is_public(str(target[0])):
             raise PermissionError(EACCES, "the address is not public")
+        asked = _target.get()
+        if asked and not asked.admit(network_of(str(target[0]))):
+            asked.refused = True
+            raise PermissionError(EACCES, "the address has enough calls")
         return socket.socket(family, kind, protocol)
 
 

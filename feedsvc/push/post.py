@@ -7,11 +7,12 @@ import hmac
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from feedsvc.push.outward import Outward, Unreachable
+from feedsvc.push.outward import Crowded, Outward, Unreachable
 from feedsvc.query import PUSHED, FeedQuery, Selector
 from feedsvc.subscription import Delivery, Notice, Outcome, SubscriptionRequest
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 FIRST_RETRY, LAST_RETRY = 10.0, 3600.0
 """Seconds until a delivery that has failed is tried again, at first and at last."""
+
+PUT_OFF = timedelta(seconds=2)
+"""When a call is made that was not, since its address had enough calls."""
+
+Admit = Callable[[str], bool]
+"""Whether a call may go to a network address."""
 
 FORM = "application/x-www-form-urlencoded"
 _URLS_AT_ONCE = 100
@@ -33,8 +40,13 @@ class Post:
     def __init__(self, outward: Outward, public_url: str) -> None:
         self.outward, self._public_url = outward, public_url
 
-    async def deliver(self, delivery: Delivery, answer: Answer) -> Outcome:
-        """Send a feed to a subscriber (WebSub §7), signed where it has given a secret (§7.1)."""
+    async def deliver(
+        self, delivery: Delivery, answer: Answer, admit: Admit = lambda network: True
+    ) -> Outcome:
+        """Send a feed to a subscriber (WebSub §7), signed where it has given a secret (§7.1).
+
+        :param admit: whether it may be sent to a network address.
+        """
         headers = [("Content-Type", f"{answer.media_type}; charset=utf-8")]
         headers.append(("Link", ", ".join(value for name, value in answer.headers if name == "Link")))
         if delivery.secret:
@@ -42,32 +54,42 @@ class Post:
             headers.append(("X-Hub-Signature", f"sha256={digest}"))
         begun, status = time.monotonic(), 0
         try:
-            status = (await self.outward.call("POST", delivery.callback, headers, answer.body)).status
+            reply = await self.outward.call("POST", delivery.callback, headers, answer.body, admit)
+            status = reply.status
             said = f"answered {status}"
+        except Crowded as error:
+            _log.info("%s to %s put off: %s", delivery.path, delivery.host, error)
+            return Outcome(delivery, retry=PUT_OFF, failed=False)
         except Unreachable as error:
             said = str(error)
         spent = (time.monotonic() - begun) * 1000
         _log.info("%s to %s: %s, %.0f ms", delivery.path, delivery.host, said, spent)
         if 200 <= status < 300:
-            return Outcome(delivery, etag=answer.etag)
+            return Outcome(delivery, etag=answer.etag, seconds=spent / 1000)
         return Outcome(delivery, retry=None if status == 410 else retry(delivery.failures))
 
-    async def ask(self, request: SubscriptionRequest) -> bool | None:
+    async def ask(self, request: SubscriptionRequest, admit: Admit = lambda network: True) -> bool | None:
         """Whether a callback confirms what was asked (WebSub §5.3); what was denied, it is told (§5.2).
 
         None where it did not say: it cannot be reached, or answers 5xx.
+
+        :param admit: as in `deliver`.
+        :raises Crowded: it was not called, since its address has enough calls.
         """
         challenge = secrets.token_urlsafe(32)
-        said = {"hub.mode": request.mode, "hub.topic": self._public_url + request.path}
+        said = {"hub.mode": request.mode, "hub.topic": self._public_url + (request.topic or request.path)}
         said |= {"hub.reason": request.reason} if request.mode == "denied" else {"hub.challenge": challenge}
         said |= {"hub.lease_seconds": str(request.lease)} if request.mode == "subscribe" else {}
         sign = "&" if "?" in request.callback else "?"
         confirmed: bool | None = None
         try:
-            reply = await self.outward.call("GET", f"{request.callback}{sign}{urlencode(said)}")
+            url = f"{request.callback}{sign}{urlencode(said)}"
+            reply = await self.outward.call("GET", url, admit=admit)
             if reply.status < 500:
                 confirmed = 200 <= reply.status < 300 and reply.body == challenge.encode()
             found = "confirmed" if confirmed else f"answered {reply.status}, without the challenge alone"
+        except Crowded:
+            raise
         except Unreachable as error:
             found = str(error)
         _log.info("%s of %s by %s: %s", request.mode, request.path, request.host, found)

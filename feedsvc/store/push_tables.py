@@ -16,6 +16,8 @@ pushed_feeds = Table(
     Column("seq", sa.BigInteger, nullable=False),  # the last step of its topics then
     Column("looked", UTCDateTime, nullable=False),
     Column("due", UTCDateTime, index=True),  # when it changes by itself
+    Column("plain", sa.Boolean, nullable=False),  # of a section or one category
+    Column("seconds", sa.Float, nullable=False),  # that rendering took last
 )
 
 pushed_topics = Table(
@@ -33,8 +35,12 @@ subscriptions = Table(
     metadata,
     Column("id", KEY, primary_key=True),  # a hash of callback and path, which are too long for an index
     Column("path", KEY, nullable=False, index=True),
+    Column("topic", KEY, nullable=False),  # the path that was subscribed to, before categories were renamed
     Column("callback", KEY, nullable=False),
     Column("host", KEY, nullable=False, index=True),
+    Column("site", KEY, nullable=False, index=True),  # the host's registrable domain
+    Column("address", KEY, index=True),  # that the host resolved to at the last call; of IPv6 the /64
+    Column("latency", sa.Float),  # seconds of recent deliveries; none before the first
     Column("secret", sa.String),
     Column("since", UTCDateTime, nullable=False),
     Column("expires", UTCDateTime, nullable=False, index=True),
@@ -51,13 +57,16 @@ subscription_requests = Table(
     metadata,
     Column("id", KEY, primary_key=True),  # the subscription's
     Column("path", KEY, nullable=False),
+    Column("topic", KEY, nullable=False),  # as in subscriptions
     Column("callback", KEY, nullable=False),
     Column("host", KEY, nullable=False, index=True),
+    Column("site", KEY, nullable=False, index=True),
     Column("mode", sa.String, nullable=False),  # subscribe, unsubscribe, denied
     Column("secret", sa.String),
     Column("lease", sa.Integer, nullable=False),  # seconds
     Column("reason", sa.String, nullable=False),
     Column("failures", sa.Integer, nullable=False, server_default="0"),  # so often asked in vain
+    Column("asked", UTCDateTime, nullable=False, index=True),  # when it was made
     Column("due", UTCDateTime, nullable=False, index=True),
 )
 

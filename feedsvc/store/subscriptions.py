@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Forbidden
 from feedsvc.model import Clock
+from feedsvc.store import quotas
 from feedsvc.store.database import Database
-from feedsvc.store.deliveries import CLAIM, claim, found, take
+from feedsvc.store.deliveries import CLAIM, claim, found, shared, take
 from feedsvc.store.push_tables import pushed_feeds, pushed_topics, subscription_requests, subscriptions
 from feedsvc.store.tables import ledger
 from feedsvc.subscription import PushedFeed, SubscriptionRequest
-
-MOST_A_HOST = 100
-"""Subscriptions of one host's callbacks at most."""
 
 _requests = subscription_requests.c
 
@@ -30,35 +27,56 @@ class Subscriptions:
         self._database, self._clock = database, clock
 
     def request(self, wanted: SubscriptionRequest) -> None:
-        """Keep a request until the callback was asked; it takes the place of one for the same subscription.
+        """Store a request until the callback was asked; it replaces one for the same subscription.
 
-        :raises Forbidden: the callback's host has too many.
+        A request to unsubscribe from what is not subscribed to is ignored: its callback would be called on
+        behalf of anybody who names it.
+
+        :raises Forbidden: the callback's host, its registrable domain or the topic is over a limit.
+        :raises TooMany: too many requests wait to be verified.
         """
+        wanted = replace(wanted, site=wanted.site or wanted.host, topic=wanted.topic or wanted.path)
         id, now = _id(wanted.callback, wanted.path), self._clock()
+        subscribed = sa.select(subscriptions.c.id).where(subscriptions.c.id == id)
+        if wanted.mode == "unsubscribe" and not found(self._database, subscribed):
+            return
+        row = {**asdict(wanted), "id": id, "due": now, "asked": now}
+        del row["plain"]
         with self._database.write() as connection:
-            if wanted.mode == "subscribe":
-                known = (
-                    sa.select(table.c.id).where(table.c.host == wanted.host, table.c.id != id)
-                    for table in (subscriptions, subscription_requests)
-                )
-                if (connection.scalar(_count(sa.union(*known).subquery())) or 0) >= MOST_A_HOST:
-                    raise Forbidden(f"{wanted.host} has {MOST_A_HOST} subscriptions already.")
+            quotas.drop_old(connection, now)
+            quotas.check(connection, wanted, id)
             connection.execute(subscription_requests.delete().where(_requests.id == id))
-            connection.execute(subscription_requests.insert(), {**asdict(wanted), "id": id, "due": now})
+            connection.execute(subscription_requests.insert(), row)
 
-    def claim_requests(self, limit: int) -> list[SubscriptionRequest]:
-        """Requests whose callbacks are to be asked now, for the next 15 seconds nobody else's.
+    def claim_requests(
+        self, limit: int, busy: Mapping[str, int] | None = None, most: int = 20
+    ) -> list[SubscriptionRequest]:
+        """Return requests whose callbacks are to be asked now; nobody else gets them for 15 seconds.
 
-        Those come first that were not asked in vain: no crowd of dead callbacks delays the others.
+        Those come first that were not asked in vain, and the first of each site before the second of any:
+        a crowd of dead callbacks, or one of many names, delays no other.
+
+        :param busy: how many callbacks are being asked, by site.
+        :param most: how many of a site may be.
         """
-        now = self._clock()
-        due = sa.select(_requests.id).where(_requests.due <= now).order_by(_requests.failures, _requests.due)
-        if not found(self._database, due):
+        now, busy = self._clock(), busy or {}
+        rank = sa.func.row_number().over(
+            partition_by=_requests.site, order_by=[_requests.failures, _requests.due]
+        )
+        full = [site for site, count in busy.items() if count >= most]
+        due = sa.select(_requests.id, _requests.site).where(_requests.due <= now, _requests.site.not_in(full))
+        due = due.order_by(_requests.failures, rank, _requests.due).limit(4 * max(limit, 0))
+        with self._database.read() as connection:
+            rows = connection.execute(due).all()
+        chosen = shared([(row.id, {row.site}) for row in rows], limit, busy, most)
+        if not chosen:
             return []
-        mine = claim(_requests.id, due.limit(limit), due=now + CLAIM)
-        mine = mine.returning(*(column for column in _requests if column.name != "id"))
+        still = sa.select(_requests.id).where(_requests.id.in_(chosen), _requests.due <= now)
+        columns = [column for column in _requests if column.name not in ("id", "asked")]
+        mine = claim(_requests.id, still, due=now + CLAIM).returning(*columns)
         with self._database.write() as connection:
-            return [SubscriptionRequest(**row) for row in connection.execute(mine).mappings()]
+            claimed = [SubscriptionRequest(**row) for row in connection.execute(mine).mappings()]
+        return sorted(claimed, key=lambda one: chosen.index(_id(one.callback, one.path)))
 
     def postpone(self, done: SubscriptionRequest, pause: timedelta) -> None:
         """Have a callback that could not be asked be asked again after the pause."""
@@ -66,47 +84,86 @@ class Subscriptions:
         with self._database.write() as connection:
             connection.execute(subscription_requests.update().where(_claimed(done)).values(values))
 
-    def close(self, done: SubscriptionRequest, confirmed: bool) -> None:
-        """End a request; where its callback has confirmed that it unsubscribes, the subscription too."""
+    def put_off(self, done: SubscriptionRequest, pause: timedelta) -> None:
+        """Have a callback that was not called, since its address had enough, be asked after the pause."""
         with self._database.write() as connection:
-            id = _take(connection, done)
-            if id and confirmed and done.mode == "unsubscribe":
+            later = subscription_requests.update().where(_claimed(done)).values(due=self._clock() + pause)
+            connection.execute(later)
+
+    def close(self, done: SubscriptionRequest, unsubscribed: str | None = None) -> None:
+        """End a request; where its callback has confirmed that it unsubscribes, the subscription too.
+
+        :param unsubscribed: the path that the feed has now, where it was confirmed.
+        """
+        with self._database.write() as connection:
+            if _take(connection, done) and unsubscribed:
+                id = _id(done.callback, unsubscribed)
                 connection.execute(subscriptions.delete().where(subscriptions.c.id == id))
 
-    def subscribe(self, done: SubscriptionRequest, feed: PushedFeed) -> None:
-        """Make or renew a subscription as its callback has confirmed; `feed` is how that is now."""
+    def subscribe(self, done: SubscriptionRequest, feed: PushedFeed, address: str | None = None) -> None:
+        """Make or renew a subscription as its callback has confirmed; `feed` is how that is now.
+
+        It is denied where the address that the callback has resolved to has too many.
+        """
         now = self._clock()
         values = {"secret": done.secret, "expires": now + timedelta(seconds=done.lease), "failures": 0}
+        values |= {"topic": done.topic or done.path, "address": address}
+        id = _id(done.callback, feed.path)
         # Who renews is there again: what waits is tried at once.
         retried = sa.case((subscriptions.c.waits.is_not(None), now))
         with self._database.write() as connection:
             connection.execute(sa.select(ledger.c.id).with_for_update())  # see `tidy`
-            id = _take(connection, done)
+            if quotas.is_crowded(connection, address, id):
+                reason = f"{address} has {quotas.MOST_AN_ADDRESS} subscriptions already."
+                connection.execute(_denying(_claimed(done), reason, now))
+                return
+            if not _take(connection, done):
+                return
             renewed = subscriptions.update().where(subscriptions.c.id == id)
-            if not id or connection.execute(renewed.values({**values, "due": retried})).rowcount:
+            if connection.execute(renewed.values({**values, "due": retried})).rowcount:
                 return
             etag = _watched(connection, feed, now)
-            row = {"id": id, "path": done.path, "callback": done.callback, "host": done.host, "since": now}
-            connection.execute(subscriptions.insert(), {**row, **values, "etag": etag, "wanted": etag})
+            row = {"id": id, "path": feed.path, "callback": done.callback, "host": done.host, "since": now}
+            row |= {"site": done.site or done.host, "etag": etag, "wanted": etag}
+            connection.execute(subscriptions.insert(), {**row, **values})
+
+    def move(self, path: str, feed: PushedFeed) -> None:
+        """Move the subscriptions of a feed to what it is since a category was renamed or retired.
+
+        They are due, so that subscribers learn the new address from the document and its links.
+        """
+        now, of = self._clock(), subscriptions.c
+        with self._database.write() as connection:
+            connection.execute(sa.select(ledger.c.id).with_for_update())  # see `tidy`
+            take(connection, of.path.in_([path, feed.path]))
+            etag = _watched(connection, feed, now)
+            there = set(connection.scalars(sa.select(of.callback).where(of.path == feed.path)))
+            rows = connection.execute(sa.select(of.id, of.callback, of.waits).where(of.path == path)).all()
+            twice = [row.id for row in rows if row.callback in there]
+            connection.execute(subscriptions.delete().where(of.id.in_(twice)))
+            for row in rows:
+                values = {"id": _id(row.callback, feed.path), "path": feed.path, "wanted": etag, "due": now}
+                moved = subscriptions.update().where(of.id == row.id)
+                connection.execute(moved.values({**values, "waits": row.waits or now}))
 
     def end(self, path: str, reason: str) -> None:
         """End the subscriptions of a feed that there is no longer, and deny those that are asked for; each
         callback is told."""
         self.drop(subscriptions.c.path == path, reason)
         wished = sa.and_(_requests.path == path, _requests.mode == "subscribe")
-        denied = {"mode": "denied", "reason": reason, "failures": 0, "due": self._clock()}
         with self._database.write() as connection:
-            connection.execute(subscription_requests.update().where(wished).values(denied))
+            connection.execute(_denying(wished, reason, self._clock()))
 
     def drop(self, which: sa.ColumnElement[bool], reason: str) -> int:
         """End some subscriptions, and have their callbacks told so (WebSub §5.2); returns how many."""
-        columns = ("id", "path", "callback", "host")
+        columns = ("id", "path", "topic", "callback", "host", "site")
+        now = sa.literal(self._clock(), _requests.due.type)
         told = sa.select(
             *(subscriptions.c[name] for name in columns),
             *(sa.literal("denied"), sa.literal(0), sa.literal(reason)),
-            sa.literal(self._clock(), _requests.due.type),
+            *(now, now),
         ).where(which)
-        names = [*columns, "mode", "lease", "reason", "due"]
+        names = [*columns, "mode", "lease", "reason", "due", "asked"]
         with self._database.write() as connection:
             take(connection, which)
             ids = sa.select(subscriptions.c.id).where(which)
@@ -117,6 +174,7 @@ class Subscriptions:
     def tidy(self) -> None:
         """End what has expired, and cease to look after feeds that have no subscriber left."""
         with self._database.write() as connection:
+            quotas.drop_old(connection, self._clock())
             # Nobody subscribes in between, who would rely on a feed's being looked after.
             connection.execute(sa.select(ledger.c.id).with_for_update())
             over = subscriptions.c.expires <= self._clock()
@@ -129,7 +187,8 @@ class Subscriptions:
     def all(self) -> Sequence[sa.RowMapping]:
         """Every subscription but for its secret, by feed and callback."""
         of = subscriptions.c
-        wanted = sa.select(*(c for c in of if c.name not in ("secret", "etag", "wanted")))
+        hidden = ("secret", "etag", "wanted", "topic")
+        wanted = sa.select(*(column for column in of if column.name not in hidden))
         with self._database.read() as connection:
             return connection.execute(wanted.order_by(of.path, of.callback)).mappings().all()
 
@@ -162,6 +221,7 @@ def _watched(connection: sa.Connection, feed: PushedFeed, now: datetime) -> str:
     if known:
         return known
     row = {"path": feed.path, "etag": feed.etag, "seq": feed.seq, "looked": now, "due": feed.due}
+    row |= {"plain": feed.plain, "seconds": feed.seconds}
     connection.execute(pushed_feeds.insert(), row)
     rows = [{"path": feed.path, "kind": kind, "category_id": key} for kind, key in feed.topics]
     connection.execute(pushed_topics.insert(), rows)
@@ -177,6 +237,12 @@ def _take(connection: sa.Connection, done: SubscriptionRequest) -> str | None:
 def _claimed(done: SubscriptionRequest) -> sa.ColumnElement[bool]:
     """A request that was claimed, unless another has taken its place."""
     return sa.and_(_requests.id == _id(done.callback, done.path), _requests.due == done.due)
+
+
+def _denying(which: sa.ColumnElement[bool], reason: str, now: datetime) -> sa.Update:
+    """Turn requests into denials, which their callbacks are told."""
+    denied = {"mode": "denied", "reason": reason, "failures": 0, "due": now}
+    return subscription_requests.update().where(which).values(denied)
 
 
 def _id(callback: str, path: str) -> str:

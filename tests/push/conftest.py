@@ -67,7 +67,7 @@ def delivering(
     store = services.store
     post = Post(outward or Outward("test", private=True, seconds=2), PUBLIC)
     store.hubs.know(services.config.hubs)
-    courier = Courier(store, services.answer, post, count)
+    courier = Courier(store, services.feeds, post, count)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
     try:

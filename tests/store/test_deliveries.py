@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from feedsvc.errors import Forbidden, Unavailable
-from feedsvc.store import Store
+from feedsvc.errors import Forbidden, TooMany, Unavailable
+from feedsvc.store import Store, quotas
 from feedsvc.store.deliveries import CLAIM
-from feedsvc.store.subscriptions import MOST_A_HOST
 from feedsvc.subscription import Delivery, Outcome, PushedFeed, SubscriptionRequest
 from tests.clocks import Clock
 from tests.conftest import Editor
@@ -76,8 +76,6 @@ def test_a_change_while_it_is_under_way_is_sent_too(store: Store, clock: Clock) 
     assert two.wanted == "v2"
     changed(store, "v3", 3)
     store.deliveries.report([Outcome(two, etag="v3")])  # it was made after that change
-    (three,) = claim(store)
-    store.deliveries.report([Outcome(three, etag="v3")])
     assert (claim(store), waiting(store)) == ([], 0)
 
 
@@ -148,43 +146,249 @@ def test_many_claim_side_by_side_and_share_nothing(store: Store) -> None:
     assert len(claims) == len(set(claims)) == 96
 
 
+def feeds(store: Store, after: int, pause: timedelta, limit: int, **more: float) -> tuple[list[str], int]:
+    """The paths of what is claimed."""
+    claimed, step = store.deliveries.claim_feeds(after, pause, limit, **more)  # type: ignore[arg-type]
+    return [feed.path for feed in claimed], step
+
+
 def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
     store: Store, editor: Editor, clock: Clock
 ) -> None:
-    seen = store.deliveries.claim_feeds(0, PAUSE, 8)[1]
+    seen = feeds(store, 0, PAUSE, 8)[1]
     subscribe(store, 1, feed=replace(FEED, seq=seen))
     clock.now += PAUSE
-    assert store.deliveries.claim_feeds(0, PAUSE, 8) == ([], seen)
+    assert feeds(store, 0, PAUSE, 8) == ([], seen)
     editor.put("/articles/a", {"title": "Một"})
-    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([PATH], seen)
-    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([], seen), "it is another's; who waits, waits"
+    assert feeds(store, seen, PAUSE, 8) == ([PATH], seen)
+    assert feeds(store, seen, PAUSE, 8) == ([], seen), "it is another's; who waits, waits"
     clock.now += PAUSE
-    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([PATH], seen), "who had claimed it has died"
+    assert feeds(store, seen, PAUSE, 8) == ([PATH], seen), "who had claimed it has died"
     changed(store, "v1", seen + 1)
-    assert store.deliveries.claim_feeds(seen, PAUSE, 8) == ([], seen + 1)
+    assert feeds(store, seen, PAUSE, 8) == ([], seen + 1)
     editor.put("/events/b", {"title": "Hội", "start": "2090-01-01"})
     clock.now += PAUSE
-    assert store.deliveries.claim_feeds(seen + 1, PAUSE, 8) == ([], seen + 2)
+    assert feeds(store, seen + 1, PAUSE, 8) == ([], seen + 2)
 
 
 def test_a_feed_that_changes_by_itself_is_looked_at_then(store: Store, clock: Clock) -> None:
     subscribe(store, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
     clock.forward(seconds=59)
-    assert store.deliveries.claim_feeds(0, PAUSE, 8)[0] == []
+    assert feeds(store, 0, PAUSE, 8)[0] == []
     clock.forward(seconds=1)
-    assert store.deliveries.claim_feeds(0, PAUSE, 8)[0] == [PATH]
+    assert feeds(store, 0, PAUSE, 8)[0] == [PATH]
 
 
-def test_only_so_many_of_a_host_and_requests_count(store: Store) -> None:
-    for number in range(MOST_A_HOST - 1):
+ASK = SubscriptionRequest(PATH, "https://a.example/x", "a.example", "subscribe", None, 3600)
+
+
+def ask(store: Store, number: int, site: str = "a.example", **changes: Any) -> None:
+    """Request a subscription of a host of its own."""
+    host = f"{number}.{site}"
+    request = replace(ASK, callback=f"https://{host}/", host=host, site=site, **changes)
+    store.subscriptions.request(request)
+
+
+def test_a_host_has_so_many_subscriptions_and_requests(store: Store) -> None:
+    for number in range(quotas.MOST_A_HOST - 1):
         subscribe(store, number)
-    ask = SubscriptionRequest(PATH, "https://a.example/x", "a.example", "subscribe")
-    store.subscriptions.request(ask)
-    store.subscriptions.request(ask)
-    with pytest.raises(Forbidden):
-        store.subscriptions.request(replace(ask, callback="https://a.example/y"))
-    store.subscriptions.request(replace(ask, callback="https://a.example/y", mode="unsubscribe"))
-    store.subscriptions.request(replace(ask, host="b.example"))
+    store.subscriptions.request(ASK)
+    store.subscriptions.request(ASK)
+    with pytest.raises(Forbidden, match=r"a\.example has 100"):
+        store.subscriptions.request(replace(ASK, callback="https://a.example/y"))
+    store.subscriptions.request(replace(ASK, host="b.example"))
+
+
+def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "MOST_A_SITE", 3)
+    for number in range(3):
+        ask(store, number)
+    with pytest.raises(Forbidden, match=r"a\.example has 3"):
+        ask(store, 3)
+    ask(store, 2)
+    ask(store, 3, "b.example")
+
+
+def test_there_are_so_many_subscriptions_in_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(store, 1)
+    subscribe(store, 2)
+    monkeypatch.setattr(quotas, "MOST_IN_ALL", 2)
+    with pytest.raises(Forbidden, match="There are 2"):
+        ask(store, 1)
+    store.subscriptions.request(replace(ASK, callback="https://a.example/1", mode="unsubscribe"))
+
+
+def test_a_site_has_so_many_pending_requests_of_both_modes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(store, 1)
+    monkeypatch.setattr(quotas, "PENDING_A_SITE", 2)
+    for number in range(2):
+        ask(store, number)
+    with pytest.raises(Forbidden, match="wait to be verified"):
+        ask(store, 2)
+    with pytest.raises(Forbidden, match="wait to be verified"):
+        store.subscriptions.request(replace(ASK, callback="https://a.example/1", mode="unsubscribe"))
+
+
+def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "PENDING_IN_ALL", 2)
+    ask(store, 0, "a.example")
+    ask(store, 0, "b.example")
+    with pytest.raises(TooMany):
+        ask(store, 0, "c.example")
+    for request in store.subscriptions.claim_requests(10):
+        if request.site == "a.example":
+            store.subscriptions.postpone(request, timedelta())
+    ask(store, 0, "c.example")
+    with pytest.raises(TooMany):
+        ask(store, 0, "d.example")
+    assert store.subscriptions.counts()["requests"] == 2
+    assert "a.example" not in [one.site for one in store.subscriptions.claim_requests(10)]
+
+
+def test_a_site_and_all_have_so_many_feeds_of_combinations(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "TOPICS_A_SITE", 2)
+    for path in ("/feeds/news/a,b.rss", "/feeds/news/a,c.rss"):
+        ask(store, 1, path=path, plain=False)
+    with pytest.raises(Forbidden, match="to 2 feeds"):
+        ask(store, 1, path="/feeds/news/a,d.rss", plain=False)
+    ask(store, 2, path="/feeds/news/a,b.rss", plain=False)
+    ask(store, 1, path="/feeds/news/d.rss")
+    store.subscriptions.claim_requests(10)
+    subscribe(store, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", plain=False))
+    monkeypatch.setattr(quotas, "TOPICS_IN_ALL", 1)
+    with pytest.raises(Forbidden, match="Too many combinations"):
+        ask(store, 1, "b.example", path="/feeds/news/a,f.rss", plain=False)
+    ask(store, 1, "b.example", path="/feeds/news/a,e.rss", plain=False)
+
+
+def test_an_address_has_so_many_subscriptions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "MOST_AN_ADDRESS", 2)
+    for number in range(3):
+        ask(store, number, f"{number}.example")
+    requests = store.subscriptions.claim_requests(10)
+    for request in requests:
+        store.subscriptions.subscribe(request, FEED, "8.8.8.8")
+    assert store.subscriptions.counts()["subscriptions"] == 2
+    (denied,) = store.subscriptions.claim_requests(10)
+    assert (denied.mode, denied.callback) == ("denied", requests[2].callback)
+    assert "8.8.8.8 has 2" in denied.reason
+
+
+def test_an_unsubscription_of_nothing_is_ignored(store: Store) -> None:
+    store.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    assert store.subscriptions.counts()["requests"] == 0
+    store.subscriptions.request(ASK)
+    store.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    assert [one.mode for one in store.subscriptions.claim_requests(10)] == ["subscribe"]
+
+
+def test_requests_that_nobody_verifies_are_dropped_after_an_hour(store: Store, clock: Clock) -> None:
+    ask(store, 1)
+    clock.forward(minutes=59)
+    ask(store, 2)
+    assert store.subscriptions.counts()["requests"] == 2
+    clock.forward(minutes=2)
+    ask(store, 3, "b.example")
+    assert store.subscriptions.counts()["requests"] == 2, "by the next request, where nothing delivers"
+    clock.forward(hours=2)
+    store.subscriptions.tidy()
+    assert store.subscriptions.counts()["requests"] == 0
+
+
+def test_the_first_request_of_each_site_comes_before_the_second_of_any(store: Store, clock: Clock) -> None:
+    for number in range(20):
+        ask(store, number)
+    clock.forward(seconds=1)
+    ask(store, 1, "b.example")
+    assert [one.site for one in store.subscriptions.claim_requests(3)] == [
+        "a.example",
+        "b.example",
+        "a.example",
+    ]
+    assert store.subscriptions.claim_requests(3, {"a.example": 20}) == []
+
+
+def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(store: Store, clock: Clock) -> None:
+    for number, seconds in enumerate((0.1, 9.5, 0.2)):
+        subscribe(store, number, f"{number}.example")
+        changed(store, f"v{number}", number + 1)
+        for one in claim(store):
+            store.deliveries.report(
+                [Outcome(one, etag=one.wanted, address=f"8.8.8.{one.host[0]}", seconds=seconds)]
+            )
+    subscribe(store, 3, "3.example")
+    changed(store, "v9", 9)
+
+    def hosts(speed: str) -> list[str]:
+        claimed = store.deliveries.claim_deliveries(10, {}, 20, speed=speed)
+        store.deliveries.release(claimed)
+        return [one.host for one in claimed]
+
+    assert hosts("new") == ["3.example"]
+    assert hosts("slow") == ["0.example", "1.example"], "0 was slow the second time, and fast only once since"
+    assert hosts("fast") == ["2.example"]
+    assert hosts("")[-1] == "3.example"
+
+
+def test_no_address_takes_more_than_its_share_whatever_the_sites(store: Store) -> None:
+    for number in range(30):
+        subscribe(store, number, f"{number}.example")
+    changed(store, "v1")
+    store.deliveries.report([Outcome(one, etag="v1", address="8.8.8.8", seconds=0.1) for one in claim(store)])
+    assert store.deliveries.crowded() == {"8.8.8.8": 30}
+    changed(store, "v2", 2)
+    assert len(claim(store)) == 20
+    assert claim(store, **{"8.8.8.8": 20}) == []
+
+
+def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
+    store: Store, editor: Editor, clock: Clock
+) -> None:
+    seen = feeds(store, 0, PAUSE, 8)[1]
+    feeds_by_cost = {
+        "/slow": (True, 3.0),
+        "/slower": (True, 9.0),
+        "/b": (False, 0.01),
+        "/c": (False, 0.02),
+        PATH: (True, 0.1),
+    }
+    for number, (path, (plain, seconds)) in enumerate(feeds_by_cost.items()):
+        subscribe(store, number, feed=replace(FEED, path=path, seq=seen, plain=plain, seconds=seconds))
+    clock.now += PAUSE
+    editor.put("/articles/a", {"title": "Một"})
+    assert feeds(store, seen, PAUSE, 2, slow=1.0)[0] == [PATH, "/b", "/slow"]
+    assert feeds(store, seen, PAUSE, 8, slow=1.0, slow_limit=0)[0] == ["/c"]
+    clock.now += PAUSE
+    assert feeds(store, seen, PAUSE, 8, slow=1.0)[0] == [PATH, "/b", "/c", "/slower"], (
+        "slow ones are claimed for longer"
+    )
+    store.deliveries.note(replace(FEED, path="/slow", seq=seen, seconds=0.3))
+    clock.now += PAUSE
+    assert "/slow" in feeds(store, seen, PAUSE, 8, slow=1.0)[0], "until it was rendered"
+
+
+def test_subscriptions_move_with_their_feed(store: Store) -> None:
+    old, new = replace(FEED, path="/feeds/news/cu.rss"), replace(FEED, path="/feeds/news/moi.rss", etag="v5")
+    subscribe(store, 1, feed=old)
+    subscribe(store, 2, feed=old)
+    subscribe(store, 2, feed=new)
+    store.subscriptions.move(old.path, new)
+    moved = claim(store)
+    assert [(one.path, one.callback, one.wanted) for one in moved] == [
+        (new.path, "https://a.example/1", "v5")
+    ]
+    assert [one.path for one in store.subscriptions.all()] == [new.path, new.path]
+    store.subscriptions.end(new.path, "Retired.")
+    told = {one.callback: one.topic for one in store.subscriptions.claim_requests(10)}
+    assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, "as they know it"
 
 
 def test_a_newer_request_takes_the_place_of_one_under_way(store: Store, clock: Clock) -> None:
@@ -239,7 +443,7 @@ def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
     store.subscriptions.tidy()
     assert list(store.subscriptions.all()) == []
     editor.put("/articles/a", {"title": "Một"})
-    assert store.deliveries.claim_feeds(0, PAUSE, 8)[0] == []
+    assert feeds(store, 0, PAUSE, 8)[0] == []
 
 
 def test_hubs_are_told_once_of_what_moved_since(store: Store, editor: Editor, clock: Clock) -> None:

@@ -126,6 +126,8 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("looked", INSTANT, nullable=False),
         sa.Column("due", INSTANT),
+        sa.Column("plain", sa.Boolean(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("path"),
     )
     op.create_index("ix_pushed_feeds_due", "pushed_feeds", ["due"], unique=False)
@@ -154,24 +156,33 @@ def upgrade() -> None:
         "subscription_requests",
         sa.Column("id", KEY, nullable=False),
         sa.Column("path", KEY, nullable=False),
+        sa.Column("topic", KEY, nullable=False),
         sa.Column("callback", KEY, nullable=False),
         sa.Column("host", KEY, nullable=False),
+        sa.Column("site", KEY, nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("secret", sa.String()),
         sa.Column("lease", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("asked", INSTANT, nullable=False),
         sa.Column("due", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_subscription_requests_asked", "subscription_requests", ["asked"], unique=False)
     op.create_index("ix_subscription_requests_due", "subscription_requests", ["due"], unique=False)
     op.create_index("ix_subscription_requests_host", "subscription_requests", ["host"], unique=False)
+    op.create_index("ix_subscription_requests_site", "subscription_requests", ["site"], unique=False)
     op.create_table(
         "subscriptions",
         sa.Column("id", KEY, nullable=False),
         sa.Column("path", KEY, nullable=False),
+        sa.Column("topic", KEY, nullable=False),
         sa.Column("callback", KEY, nullable=False),
         sa.Column("host", KEY, nullable=False),
+        sa.Column("site", KEY, nullable=False),
+        sa.Column("address", KEY),
+        sa.Column("latency", sa.Float()),
         sa.Column("secret", sa.String()),
         sa.Column("since", INSTANT, nullable=False),
         sa.Column("expires", INSTANT, nullable=False),
@@ -182,10 +193,12 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_subscriptions_address", "subscriptions", ["address"], unique=False)
     op.create_index("ix_subscriptions_due", "subscriptions", ["due"], unique=False)
     op.create_index("ix_subscriptions_expires", "subscriptions", ["expires"], unique=False)
     op.create_index("ix_subscriptions_host", "subscriptions", ["host"], unique=False)
     op.create_index("ix_subscriptions_path", "subscriptions", ["path"], unique=False)
+    op.create_index("ix_subscriptions_site", "subscriptions", ["site"], unique=False)
     op.create_table(
         "tokens",
         sa.Column("id", sa.Integer(), nullable=False),
