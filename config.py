@@ -188,6 +188,11 @@ class Config:
     cache_bytes: int = setting(
         str(64 * 1024 * 1024), integer(0, 1 << 40), "bytes that they may come to, with their encodings"
     )
+    max_feed: int = setting(
+        str(4 * 1024 * 1024),
+        integer(65536, 1 << 30),
+        "bytes of a feed at most; the oldest entries of a larger one are summaries",
+    )
     workers: int = setting("2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY")
     rate_writes: str = setting("600/minute", rate, "writes a token; each worker enforces its share")
     rate_auth_failures: str = setting("5/minute", rate, "failed authentications an address, likewise")

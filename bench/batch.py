@@ -16,7 +16,7 @@ from config import Config
 from feedsvc import create_app
 from feedsvc.cli.services import Services, services_of
 from feedsvc.model import SCOPES, Category, Entry, utcnow
-from feedsvc.store.rows import stored_row
+from feedsvc.store.sizes import stored_row
 from feedsvc.store.tables import changes, entries, placements
 from tests.service import Service
 

@@ -19,7 +19,7 @@ from feedsvc import create_app
 from feedsvc.cli.services import services_of
 from feedsvc.deliver.hot import Hot
 from feedsvc.model import Category, Entry
-from feedsvc.store.rows import stored_row
+from feedsvc.store.sizes import stored_row
 from feedsvc.store.tables import categories, entries, placements, topics
 
 CATEGORY, TEN = "/feeds/news/c7.rss", f"/feeds/news/{','.join(f'c{n}' for n in range(10))}.rss"

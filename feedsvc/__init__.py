@@ -86,7 +86,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         color=config.site_color,
         logo=config.site_logo,
     )
-    store = Store(config.database_url, clock, site.timezone, config.database_connections)
+    store = Store(config.database_url, clock, site.timezone, config.database_connections, config.max_feed)
     kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)
     store.after_write = kept.look
     try:
@@ -134,7 +134,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(request_ids_blueprint())
     app.before_request(_refuse_chunked)  # with a request id, so after that blueprint
     app.register_blueprint(health_blueprint(store.is_ready))
-    feeds = Feeds(store.read, kept, site, clock, config.max_age)
+    feeds = Feeds(store.read, kept, site, clock, config.max_age, config.max_feed)
     app.register_blueprint(feeds_blueprint(feeds))
     if config.hub:
         app.register_blueprint(

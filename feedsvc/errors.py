@@ -87,5 +87,14 @@ class Unavailable(FeedsvcError):
     seconds = 5
 
 
+class Busy(Unavailable):
+    """Too much is being done at once; nothing is wrong with the database."""
+
+    seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__(f"Too many large documents are being made; try again in {self.seconds} seconds.")
+
+
 class Outdated(FeedsvcError):
     """The database was made by a newer version than this one."""

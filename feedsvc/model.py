@@ -165,7 +165,7 @@ class Entry:
     to give; so are an event's `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is
     current or next, as last settled. `published` is None until it is settled: at the first publication.
     `changed`, also the store's, is the time of its last step in the change log or, if later, of the
-    last change of the title of a category that it names.
+    last change of the title of a category that it names. An `abridged` one was loaded without its body.
     """
 
     id: str
@@ -194,6 +194,7 @@ class Entry:
     sequence: int = 0
     starts: datetime | None = None
     changed: datetime = field(default=EPOCH, compare=False)
+    abridged: bool = False
 
     def as_seen(self) -> Entry:
         """Return the entry as readers see it: of a withdrawn one what `feedsvc.withdrawal` lists."""

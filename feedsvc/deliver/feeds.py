@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -15,6 +15,7 @@ from feedsvc import query, select
 from feedsvc.deliver.caching import Answer, respond
 from feedsvc.deliver.hot import address
 from feedsvc.deliver.kept import Found, Kept
+from feedsvc.deliver.render_slots import LARGE, RenderSlots
 from feedsvc.errors import Malformed, NotFound, Renamed
 from feedsvc.model import Clock, Feed, Site
 from feedsvc.query import EVERYTHING, KINDS, FeedQuery, Selector
@@ -29,9 +30,13 @@ _PATH = re.compile(r"/feeds/([^/.]+)(?:/([^/]+))?\.([^/.]+)")
 class Feeds:
     """Every feed, as the answer to its address."""
 
-    def __init__(self, snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int) -> None:
+    def __init__(
+        self, snapshots: Snapshots, kept: Kept, site: Site, clock: Clock, max_age: int, max_feed: int
+    ) -> None:
+        """:param max_feed: bytes of a document at most."""
         self._snapshots, self._kept, self.site = snapshots, kept, site
-        self._clock, self.max_age = clock, max_age
+        self._clock, self.max_age, self._max_feed = clock, max_age, max_feed
+        self._slots = RenderSlots()
 
     def query(
         self, kind: str, format: str, selector: str | None, given: Mapping[str, Sequence[str]]
@@ -105,10 +110,17 @@ class Feeds:
 
     def _make(self, wanted: FeedQuery) -> Answer:
         looked = self._clock()
-        with self._snapshots() as snapshot:
-            found = select.feed(snapshot, wanted, self.site, looked)
+        with ExitStack() as slot:
+
+            def admit(size: int) -> None:
+                if size >= LARGE:
+                    slot.enter_context(self._slots.slot())
+
+            with self._snapshots() as snapshot:
+                found = select.feed(snapshot, wanted, self.site, looked, self._max_feed, admit)
+            body = render(found)
         return Answer(
-            render(found),
+            body,
             FORMATS[wanted.format].media_type,
             found.stamp,
             looked,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from feedsvc.deliver.caching import Answer
-from feedsvc.errors import Unavailable
+from feedsvc.errors import Busy, Unavailable
 from feedsvc.model import EPOCH, Clock
 from feedsvc.stamps import Check, Step, Topic
 
@@ -19,6 +20,11 @@ ledger does not know that step: the database was restored."""
 
 Found = tuple[Answer, Check]
 """An answer, and a check of the ledger that had not moved it."""
+
+_SHORT_WAIT, _LONG_WAIT = 0.5, 5.0
+"""Seconds that any thread waits for a document in the making, and then at most `_MOST_WAITING` threads."""
+
+_MOST_WAITING = 8
 
 _LONGEST = 256
 """Characters of an address that is remembered: an answer's share of memory allows for one."""
@@ -42,6 +48,7 @@ class Kept:
         self._step: Step = 0, EPOCH, EPOCH
         self._last: dict[Topic, int] = {}
         self._check = Check(EPOCH)
+        self._waiting = threading.Semaphore(_MOST_WAITING)
 
     def look(self) -> None:
         """Learn what the ledger has moved since the last look; a database that is away moves nothing."""
@@ -97,13 +104,17 @@ class Kept:
     def answer(self, address: str, key: str, make: Callable[[], Answer]) -> Found:
         """The answer of a key, made where there is none; the address leads to it from now on.
 
-        However many ask at once, it is made once; and they wait once for a database that is away.
+        However many ask at once, it is made once; and they wait once for a database that is away. Most
+        documents are made in a few milliseconds; for one that takes longer only some threads wait, so that
+        others are free for other requests.
+
+        :raises Busy: it was not made in time, or enough threads wait already.
         """
         if self._always:
             self.look()
         with self._lock:
             flight = self._flights.setdefault(key, _Flight())
-        with flight.lock:
+        with self._turn(flight):
             check = self._check
             found = self._right(key) or self._made(key, make, flight)
         if address != key and len(address) <= _LONGEST:
@@ -112,6 +123,22 @@ class Kept:
                 if len(self._aliases) > self._entries:
                     del self._aliases[next(iter(self._aliases))]
         return found, self.checked(found, check)
+
+    @contextmanager
+    def _turn(self, flight: _Flight) -> Iterator[None]:
+        """Hold the lock of an answer in the making."""
+        if not flight.lock.acquire(timeout=_SHORT_WAIT):
+            if not self._waiting.acquire(blocking=False):
+                raise Busy
+            try:
+                if not flight.lock.acquire(timeout=_LONG_WAIT):
+                    raise Busy
+            finally:
+                self._waiting.release()
+        try:
+            yield
+        finally:
+            flight.lock.release()
 
     def checked(self, answer: Answer, check: Check | None = None) -> Check:
         """Return a check that has seen the steps that an answer was made from, where there can be one.

@@ -43,6 +43,7 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     errors.KeyReused: Problem(422, "key-reused", "The Idempotency-Key was used before", "A key stands for one request; this one came with another body before. Take a new key for a new request."),
     errors.TooMany: Problem(429, "too-many-requests", "Too many requests", "A token has written, or an address has failed to authenticate, more often than the operator allows. Try again after the seconds that Retry-After gives."),
     errors.Unavailable: Problem(503, "unavailable", "The database cannot be used now", "Nothing was stored. Try again after the seconds that Retry-After gives."),
+    errors.Busy: Problem(503, "busy", "The server is busy", "Too many large documents are being made at once. Try again after the seconds that Retry-After gives."),
     errors.PreconditionFailed: Problem(412, "precondition-failed", "The entry has changed since", "If-Match names a version that is no longer stored, or If-None-Match one that is. Read the entry again, and decide anew."),
     errors.PreconditionRequired: Problem(428, "precondition-required", "Say which version is meant", "This service takes changes only with If-Match and the ETag of the version that was read, or If-None-Match: * to create."),
     405: Problem(405, "method-not-allowed", "The method is not allowed here", "The Allow header names the methods that are."),

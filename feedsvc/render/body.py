@@ -30,8 +30,8 @@ def body(entry: Entry, site: Site) -> str:
 
 
 def feed_body(entry: Entry, feed: Feed) -> str:
-    """Return the body of an entry in a feed, which is empty in a feed of summaries."""
-    return "" if feed.query.content == "summary" else without_frames(body(entry, feed.site))
+    """Return the body of an entry in a feed, which is empty where it has the summary alone."""
+    return "" if words.is_summary(entry, feed) else without_frames(body(entry, feed.site))
 
 
 def attachment_list(files: Iterable[Enclosure], language: str) -> str:

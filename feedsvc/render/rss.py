@@ -57,9 +57,9 @@ def render(feed: Feed) -> bytes:
 def _content(entry: Entry, feed: Feed) -> str:
     """Return the body, with links to the attachments after the first: an item has one enclosure.
 
-    A feed of summaries has no body, and so no such links.
+    Without a body there are no such links.
     """
-    if feed.query.content == "summary":
+    if words.is_summary(entry, feed):
         return ""
     parts = (feed_body(entry, feed), attachment_list(entry.attachments[1:], feed.site.language))
     return "\n".join(part for part in parts if part)

@@ -85,14 +85,18 @@ def summary(entry: Entry, site: Site) -> str:
     return _sentences(lead(entry, site), said)
 
 
+def is_summary(entry: Entry, feed: Feed) -> bool:
+    """Return whether a feed has an entry without its body: as was asked for, or because it is too large."""
+    return feed.query.content == "summary" or entry.abridged
+
+
 def feed_summary(entry: Entry, feed: Feed) -> str:
     """Return the plain summary of an entry in a feed.
 
-    A feed of summaries has no body, where a correction or the reason of a cancellation stands first; so the
-    summary begins with it there.
+    A correction or the reason of a cancellation stands first in the body, or without one in the summary.
     """
     text = summary(entry, feed.site)
-    if feed.query.content != "summary" or entry.status == "withdrawn":
+    if not is_summary(entry, feed) or entry.status == "withdrawn":
         return text
     return _sentences(notice(entry, feed.site.language), text)
 

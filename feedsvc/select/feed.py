@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Protocol
@@ -16,7 +17,7 @@ class Selection(Protocol):
 
     @property
     def categories(self) -> tuple[Category, ...]: ...
-    def entries(self) -> list[Entry]: ...
+    def entries(self, max_bytes: int | None, admit: Callable[[int], object]) -> list[Entry]: ...
     @property
     def described(self) -> datetime: ...
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
@@ -32,15 +33,24 @@ class Snapshot(Protocol):
     def select(self, query: FeedQuery, now: datetime) -> Selection: ...
 
 
-def feed(snapshot: Snapshot, query: FeedQuery, site: Site, now: datetime) -> Feed:
+def feed(
+    snapshot: Snapshot,
+    query: FeedQuery,
+    site: Site,
+    now: datetime,
+    max_bytes: int | None = None,
+    admit: Callable[[int], object] = lambda size: None,
+) -> Feed:
     """The feed that a query asks for, as it stands at `now`.
 
+    :param max_bytes: of the document, as estimated; None is no limit.
+    :param admit: called with the estimated bytes before entries are loaded; may raise.
     :raises NotFound: a category does not exist.
     :raises Gone: nothing is left of the feed without the categories that were retired.
     :raises Renamed: one was renamed or retired; `new` is the selector by the slugs of today, without it.
     """
     chosen = snapshot.select(query, now)
-    entries = chosen.entries()
+    entries = chosen.entries(max_bytes, admit)
     older = chosen.older_archive(entries) if query.format != "ics" else None  # a calendar has no archives
     stamp, due = chosen.stamp()
     due = min((moment for moment in (due, _out_of_range(query, site)) if moment), default=None)

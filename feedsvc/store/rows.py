@@ -19,7 +19,6 @@ from feedsvc.nearby import check_rule
 from feedsvc.occurrences import over
 from feedsvc.recurrence import Recurrence
 from feedsvc.store.readable import UNREADABLE, readable_rows, report
-from feedsvc.store.sizes import document_sizes
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 
 # The columns that hold JSON, and the value that each object in them stands for.
@@ -37,12 +36,20 @@ _AT_HEAD = [*_PLAIN, *_PARTS]
 Found = list[tuple[sa.Row[Any], Entry]]
 """Entries with their rows."""
 
+_BODY = ("content_html", "content_text")
 whole_entries = sa.select(
     *(entries.c[name] for name in _AT_HEAD),  # first, to be read by their place: thrice as fast as by name
     *(column for column in entries.c if column.name not in _AT_HEAD),
     *(column.label(f"event_{column.name}") for column in event_details.c),
 ).select_from(entries.outerjoin(event_details))
 """Entries with their events' details beside them: what `entry_from` reads."""
+_abridged_entries = whole_entries.with_only_columns(
+    *(
+        sa.null().label(name) if name in _BODY else one
+        for name, one in whole_entries.selected_columns.items()
+    ),
+    maintain_column_froms=True,
+)
 
 _filed_under = (
     sa.select(
@@ -63,12 +70,13 @@ def load(
     *where: sa.ColumnElement[bool],
     order: Iterable[Any] = (),
     limit: int | None = None,
+    bodies: bool = True,
 ) -> Found:
     """Entries with their details in one statement, and their categories in a second one.
 
-    One that cannot be read is left out and logged.
+    One that cannot be read is left out and logged. Without `bodies` their content is not read.
     """
-    statement = whole_entries.where(*where).order_by(*order).limit(limit)
+    statement = (whole_entries if bodies else _abridged_entries).where(*where).order_by(*order).limit(limit)
     rows = readable_rows(connection, statement, entries.c.pk)
     placed: dict[int, list[Category]] = defaultdict(list)
     changed = {row.pk: row.changed_at for row in rows}
@@ -144,12 +152,6 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "folded": folded(entry.title),
         "ends": over(entry.event) if entry.event else None,
     }
-
-
-def stored_row(entry: Entry) -> dict[str, Any]:
-    """Return the columns of `entries` with the estimated sizes, but for those that only the store knows."""
-    row = entry_row(entry)
-    return row | document_sizes(entry, row)
 
 
 def entry_from(row: sa.Row[Any], placed: tuple[Category, ...], changed: datetime) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from feedsvc.model import Entry, Tombstone
 from feedsvc.stamps import Stamp
 from feedsvc.store.archives import before, part_at, since
+from feedsvc.store.fitting import fit
 from feedsvc.store.ledger import latest
 from feedsvc.store.picking import RECENT, Conditions, Picking, on_table
 from feedsvc.store.readable import UNREADABLE, readable_rows, report
@@ -21,13 +23,42 @@ MAX_TOMBSTONES, MAX_CANCELLED = 1_000, 10_000
 """How many tombstones a feed has at most, and how many deleted events a calendar lists as cancelled."""
 
 
+_FITTED = [entries.c[name] for name in ("pk", "published", "guid", "size", "content_size")]
+
+
 class Selection(Picking):
     """One query on one snapshot, at one time."""
 
-    def entries(self) -> list[Entry]:
-        """The entries of the feed, in its order."""
-        found = load(self._connection, entries.c.pk.in_(self.keys()), order=self._order(entries))
-        return [entry for _, entry in found]
+    _is_cut = False
+
+    def entries(
+        self, max_bytes: int | None = None, admit: Callable[[int], object] = lambda size: None
+    ) -> list[Entry]:
+        """Return the entries of the feed, in its order; those whose bodies do not fit are without them.
+
+        :param max_bytes: of the document.
+        :param admit: called with its estimated bytes before they are loaded; may raise.
+        """
+        fitting = fit(
+            self._connection.execute(
+                sa.select(*_FITTED).where(entries.c.pk.in_(self.keys())).order_by(*self._order(entries))
+            ),
+            max_bytes,
+            bodies=self.query.content != "summary",
+            cut=self._part is None,
+        )
+        admit(fitting.size)
+        self._is_cut = fitting.is_cut
+        whole = self._load(fitting.whole)
+        rest = self._load(fitting.whole.symmetric_difference(fitting.keys), bodies=False)
+        loaded = whole | {pk: replace(entry, abridged=True) for pk, entry in rest.items()}
+        return [loaded[pk] for pk in fitting.keys if pk in loaded]
+
+    def _load(self, pks: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
+        if not pks:
+            return {}
+        wanted = entries.c.pk.in_(sorted(pks))
+        return {row.pk: entry for row, entry in load(self._connection, wanted, bodies=bodies)}
 
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]:
         """Return the entries that left the feed since the oldest one that it shows, the last to leave first.
@@ -36,7 +67,7 @@ class Selection(Picking):
         """
         if self.query.format == "ics":
             when = tombstones.c.deleted
-            of_archive = self._period(tombstones) if self.query.archive else []
+            of_archive = self._since_oldest(shown) if self._part else []
             return self._left(when, [when > self._now - RECENT, *of_archive], MAX_CANCELLED)
         return self._left(tombstones.c.time, self._since_oldest(shown), MAX_TOMBSTONES)
 
@@ -50,7 +81,7 @@ class Selection(Picking):
         if self._part:
             ranges = [one(tombstones.c.published, entries.c.guid) for one in self._part.ranges()]
             return [sa.or_(sa.false(), *(sa.and_(*one) for one in ranges))]
-        if len(shown) < self.query.at_most:
+        if len(shown) < self.query.at_most and not self._is_cut:
             return []
         return [tombstones.c.time >= min(entry.announced for entry in shown)]
 

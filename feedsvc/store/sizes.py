@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from feedsvc.model import Entry
+from feedsvc.store.rows import entry_row
 
 FRAME = 2048
 """Bytes for the names of an entry's elements and for its dates, ids and links."""
@@ -46,6 +47,12 @@ def document_sizes(entry: Entry, row: dict[str, Any]) -> dict[str, int]:
     # Summaries, pictures and links each stand in a document twice.
     rest = 2 * (text_size(texts) + text_size(parts)) + FRAME + PER_CATEGORY * len(entry.categories)
     return {"size": content + rest, "content_size": content}
+
+
+def stored_row(entry: Entry) -> dict[str, Any]:
+    """Return the columns of `entries` with the estimated sizes, but for those that only the store knows."""
+    row = entry_row(entry)
+    return row | document_sizes(entry, row)
 
 
 def _as_html(text: str) -> str:

@@ -21,7 +21,8 @@ from feedsvc.store.moments import standing, starts
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.revision import schedule, stored_values, updated_at, with_previous_start
-from feedsvc.store.rows import category_from, event_row, load, load_damaged, stored_row
+from feedsvc.store.rows import category_from, event_row, load, load_damaged
+from feedsvc.store.sizes import stored_row
 from feedsvc.store.tables import INHERITED, categories, entries, event_details, placements
 from feedsvc.store.timezone_refresh import refresh
 from feedsvc.store.tombstones import Tombstones
