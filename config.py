@@ -195,6 +195,7 @@ class Config:
     )
     workers: int = setting("2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY")
     rate_writes: str = setting("600/minute", rate, "writes a token; each worker enforces its share")
+    rate_batch_lines: str = setting("100000/minute", rate, "lines of batches a token, likewise")
     rate_auth_failures: str = setting("5/minute", rate, "failed authentications an address, likewise")
     hub: bool = setting("true", boolean, "whether /hub takes WebSub subscriptions of the feeds")
     hubs: tuple[str, ...] = setting("", urls, "other WebSub hubs to tell, URLs with commas between them")

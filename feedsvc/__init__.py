@@ -36,7 +36,7 @@ from feedsvc.ingest.batch_api import batch_blueprint
 from feedsvc.ingest.categories_api import categories_blueprint
 from feedsvc.ingest.changes_api import changes_blueprint
 from feedsvc.ingest.description import declare, description
-from feedsvc.ingest.door import Door, Rate
+from feedsvc.ingest.door import BulkRate, Door, Rate
 from feedsvc.ingest.entries_api import entries_blueprint
 from feedsvc.ingest.event_schema import EventSchema
 from feedsvc.ingest.preview_api import preview_blueprint
@@ -105,6 +105,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     articles, events = EntrySchema(site), EventSchema(site)
     schemas = {"news": articles, "events": events}
 
+    lines_rate = BulkRate(config.rate_batch_lines, config.workers)
     door = Door(
         store.tokens,
         Rate(config.rate_writes, config.workers),
@@ -154,7 +155,7 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
     api.register_blueprint(categories_blueprint(store, door, publish, clock))
     api.register_blueprint(changes_blueprint(store, door, schemas, f"{__version__} {site}"))
-    api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch))
+    api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch, lines_rate))
     api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
     app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.

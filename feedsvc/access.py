@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv6Network, ip_address
 
 # A character may be written as such, percent-encoded (%66, encoded again %2566), or as an escape of JSON or
 # Python (\u0066, \x66), so a token is matched in all of these, in any mixture.
@@ -17,6 +18,17 @@ _TOKEN = re.compile(f"{_PREFIX.replace('5f', '5[fF]')}{_ALPHANUMERIC}{{36}}")
 def masked(text: str) -> str:
     """Return a text without the tokens in it, in whatever spelling of a URL or of a JSON string."""
     return _TOKEN.sub("fsv_…", text)
+
+
+def network_of(address: str) -> str:
+    """Return what rates count a client by: its IPv4 address, or the /64 of its IPv6 address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,7 @@ def test_the_lines_of_readme_and_guides(database_url: str) -> None:
     service.start()
     try:
         first, guide = (
-            re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE)
-            for text in (README, API + CONNECTING)
+            re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE) for text in (README, API + CONNECTING)
         )
         assert len(first) == 4
         lines = [*first[:3], *guide, first[3]]

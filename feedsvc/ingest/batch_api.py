@@ -1,43 +1,24 @@
-"""`/api/v1/batch`: many entries in one request, read as a stream and stored in groups, or all or none."""
+"""`/api/v1/batch`: many entries in one request, stored in groups, or all or none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from itertools import islice
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.errors import Fault, FeedsvcError, Forbidden, Invalid, Malformed, Unavailable
+from feedsvc.ingest.batch_body import BatchSlots
+from feedsvc.ingest.batch_run import MAX_FAULTS, BatchRun, Line, expect
 from feedsvc.ingest.description import EXAMPLES
-from feedsvc.ingest.door import Door, current_token, may_publish
+from feedsvc.ingest.door import BulkRate, Door, current_token, may_publish
 from feedsvc.ingest.operations import WRITTEN, Operations
-from feedsvc.ingest.requests import Answered, check_body, idempotency_key, loaded, repeatable
+from feedsvc.ingest.requests import Answered, idempotency_key, loaded, repeatable
 from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.ingest.streams import array, ndjson
-from feedsvc.model import Entry
 from feedsvc.query import KINDS
 from feedsvc.store import Store, Writer
-
-GROUP = 100
-"""Lines a transaction: few enough that the write lock is never held for half a second."""
-
-MOST_ATOMIC = 1000
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a batch: an entry to put, an id to delete, or what is wrong with it."""
-
-    index: int
-    kind: str = ""
-    id: str | None = None
-    entry: Entry | None = None
-    error: FeedsvcError | None = None
 
 
 def batch_blueprint(
@@ -46,13 +27,16 @@ def batch_blueprint(
     schemas: Mapping[str, EntrySchema],
     status_of: Callable[[FeedsvcError], int],
     most: int,
+    rate: BulkRate,
 ) -> Operations:
     """The batch.
 
     :param status_of: the HTTP status that an error has.
     :param most: bytes of a batch at most.
+    :param rate: how many lines a token may send.
     """
     api = Operations("batch", door)
+    slots = BatchSlots()
 
     scopes = [f"{kind}:write" for kind in KINDS]
     lines = [
@@ -71,23 +55,18 @@ def batch_blueprint(
         atomic = _is_atomic()
         if idempotency_key() is not None and not atomic:
             raise Malformed("Idempotency-Key is for atomic batches; others are safe to repeat.")
-        body = _Body(most)
-        lines = (read(index, document) for index, document in enumerate(body.documents()))
-        if not atomic:
-            results = []
-            for group in iter(lambda: list(islice(lines, GROUP)), []):
-                with store.write(current_token().name) as writer:
-                    results += outcomes(group, writer)
-            return answer(results)
-        whole = list(islice(lines, MOST_ATOMIC + 1))
-        if len(whole) > MOST_ATOMIC:
-            raise RequestEntityTooLarge(f"An atomic batch has at most {MOST_ATOMIC} lines.")
-        with store.write(current_token().name) as writer:
-            return repeatable(writer, body.hash.hexdigest(), lambda: answer(store_all(whole, writer)))
+        with slots.body(most) as body:
+            body.check_count(atomic=atomic)
+            rate.charge(current_token().name, body.count)
+            lines = (read(index, document) for index, document in enumerate(body.documents()))
+            if not atomic:
+                return BatchRun(store, outcome).response(lines, body.count)
+            whole = list(lines)
+            with store.write(current_token().name) as writer:
+                return repeatable(writer, body.fingerprint, lambda: answer(store_all(whole, writer)))
 
     def answer(results: list[dict[str, Any]]) -> Answered:
-        fine = all(result["status"] < 300 for result in results)
-        return {"results": results}, 200 if fine else 207, {"Cache-Control": "no-store"}
+        return {"results": results}, 200, {"Cache-Control": "no-store"}
 
     def read(index: int, document: Any) -> Line:
         """A line, cleaned, with the error that it has."""
@@ -114,7 +93,8 @@ def batch_blueprint(
 
         :raises Invalid: with a pointer into the batch for all that is wrong.
         """
-        results = outcomes(lines, writer)
+        expect(lines, writer)
+        results = [outcome(line, writer) for line in lines]
         wrong = [
             Fault(f"#/{result['index']}{error['pointer'][1:]}", error["detail"])
             for result in results
@@ -125,12 +105,11 @@ def batch_blueprint(
             raise Invalid(*wrong)
         return results
 
-    def outcomes(lines: list[Line], writer: Writer) -> list[dict[str, Any]]:
-        writer.expect(line.id for line in lines if line.id and not line.error)
-        return [outcome(line, writer) for line in lines]
+    def outcome(line: Line, writer: Writer | None) -> dict[str, Any]:
+        """Store a line, and say how that went; what the store refuses leaves nothing behind.
 
-    def outcome(line: Line, writer: Writer) -> dict[str, Any]:
-        """Store a line, and say how that went; what the store refuses leaves nothing behind."""
+        :param writer: None where the line has an error already.
+        """
         told = {"index": line.index, "id": line.id}
         try:
             return {**told, "status": stored(line, writer)}
@@ -138,11 +117,13 @@ def batch_blueprint(
             raise
         except FeedsvcError as error:
             found = error.faults if isinstance(error, Invalid) else (Fault("#", str(error)),)
-            return {**told, "status": status_of(error), "errors": [asdict(fault) for fault in found]}
+            listed = [asdict(fault) for fault in found[:MAX_FAULTS]]
+            return {**told, "status": status_of(error), "errors": listed}
 
-    def stored(line: Line, writer: Writer) -> int:
+    def stored(line: Line, writer: Writer | None) -> int:
         if line.error:
             raise line.error
+        assert writer
         publish = may_publish(line.kind)
         if line.entry is None:
             writer.delete(line.kind, line.id or "", publish=publish)
@@ -157,26 +138,3 @@ def _is_atomic() -> bool:
     if given not in ({}, {"atomic": ["true"]}, {"atomic": ["false"]}):
         raise Malformed("The only parameter is atomic, true or false.")
     return given == {"atomic": ["true"]}
-
-
-class _Body:
-    """The request's body as it comes in, hashed on its way."""
-
-    def __init__(self, most: int) -> None:
-        request.max_content_length = most
-        check_body(request)
-        self.hash = sha256()
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, at most `size`."""
-        chunk = request.stream.read(size)
-        self.hash.update(chunk)
-        return chunk
-
-    def documents(self) -> Iterator[Any]:
-        """The documents in it."""
-        if request.mimetype == "application/x-ndjson":
-            return ndjson(self)
-        if request.mimetype == "application/json":
-            return array(self)
-        raise UnsupportedMediaType("A batch is application/json (an array) or application/x-ndjson.")

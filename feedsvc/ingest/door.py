@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from flask import g, request
 from limits import parse
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
-from feedsvc.access import Token
+from feedsvc.access import Token, network_of
 from feedsvc.errors import Forbidden, TooMany, Unauthorized
 from feedsvc.store.tokens import Tokens
 
@@ -33,6 +33,32 @@ class Rate:
         :raises TooMany: the key has no time left; with the seconds to wait.
         """
         if not self._limiter.hit(self._item, key):
+            reset = self._limiter.get_window_stats(self._item, key).reset_time
+            raise TooMany(max(1, math.ceil(reset - time.time())))
+
+
+class BulkRate:
+    """How many things a key may do, many at a time; the window slides, approximately, in little memory.
+
+    :param notation: as of `Rate`.
+    :param workers: as of `Rate`. Where more come at once than the part of one process, they use all of it.
+    """
+
+    def __init__(self, notation: str, workers: int) -> None:
+        self._whole = parse(notation)
+        part = math.ceil(self._whole.amount / workers)
+        self._item = type(self._whole)(part, self._whole.multiples)
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def charge(self, key: str, number: int) -> None:
+        """Count a number of things.
+
+        :raises TooMany: they are more than the key has left; with the seconds to wait.
+        """
+        if number > self._whole.amount:
+            raise TooMany(self._whole.get_expiry())
+        cost = min(number, self._item.amount)
+        if cost and not self._limiter.hit(self._item, key, cost=cost):
             reset = self._limiter.get_window_stats(self._item, key).reset_time
             raise TooMany(max(1, math.ceil(reset - time.time())))
 
@@ -59,7 +85,7 @@ class Door:
         try:
             return self._tokens.authenticate(credentials.strip())
         except Unauthorized:
-            self._failures.count(request.remote_addr or "")
+            self._failures.count(network_of(request.remote_addr or ""))
             raise
 
 

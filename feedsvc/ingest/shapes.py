@@ -65,7 +65,8 @@ def shapes(known: Mapping[str, Json]) -> dict[str, Json]:
     errors = _array(ref("Fault"))
     line = {"index": _SEQ, "id": {"type": ["string", "null"]}, "status": status}
     found["Result"] = _object({**line, "errors": errors}, line)
-    found["Results"] = _object({"results": _array(ref("Result"))})
+    stopped = _object({"index": _SEQ, "detail": _TEXT})
+    found["Results"] = _object({"results": _array(ref("Result")), "stopped": stopped}, ["results"])
     found["AnyEntry"] = _one_of("AnyArticle", "AnyEvent")
     formats = {"type": "object", "additionalProperties": _TEXT}
     entry = _one_of("StoredArticle", "StoredEvent")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, LengthRequired, MethodNotAllowed, UnsupportedMediaType
 
+from feedsvc.access import network_of
 from feedsvc.errors import FeedsvcError, Malformed, NotFound, TooMany, Unavailable
 from feedsvc.push.sites import site_of
 from feedsvc.query import FeedQuery
@@ -41,7 +42,7 @@ def hub_blueprint(
     @blueprint.route("/hub", methods=_METHODS)
     def hub() -> Response:
         """Take a request to subscribe or to unsubscribe."""
-        count(request.remote_addr or "")
+        count(network_of(request.remote_addr or ""))
         _check_form()
         mode, asked, callback = (_one(f"hub.{name}") for name in ("mode", "topic", "callback"))
         if mode not in _MODES:

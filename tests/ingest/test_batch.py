@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.errors import Malformed
+from feedsvc.cli.services import services_of
+from feedsvc.errors import Busy, Malformed
+from feedsvc.ingest.batch_body import BatchSlots
 from feedsvc.ingest.streams import array, ndjson
+from feedsvc.model import SCOPES
 from feedsvc.store import Store
-from tests.conftest import Editor
+from tests.conftest import Editor, MakeApp
 
 
 def put(id: str, **fields: Any) -> dict[str, Any]:
@@ -148,3 +152,80 @@ def test_documents_come_out_of_a_stream_as_they_went_in(size: int) -> None:
     assert list(ndjson(Dripping(lines, size))) == documents
     with pytest.raises(Malformed):
         list(array(Dripping(body[:-1], size)))
+
+
+def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: Editor) -> None:
+    for format in ("array", "ndjson"):
+        answer = send(editor, [put("first"), *[1] * 50_000], format=format)
+        assert answer.status_code == 413
+        assert "50,000" in answer.get_json()["detail"]
+    assert editor.send("GET", "/articles/first").status_code == 404
+
+
+def test_too_many_lines_by_token_are_429_before_anything_is_stored(make_app: MakeApp, editor: Editor) -> None:
+    app = make_app(rate_batch_lines="20/minute", workers=1)
+    client = Editor(app.test_client(), editor.token)
+    assert send(client, [put(f"{number}") for number in range(15)]).status_code == 200
+    answer = send(client, [put(f"more-{number}") for number in range(6)])
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert client.send("GET", "/articles/more-0").status_code == 404
+    assert send(client, [put("a")] * 5).status_code == 200
+    other = services_of(app).store.tokens.create("other", SCOPES)
+    assert send(Editor(app.test_client(), other), [put("b")]).status_code == 200
+
+
+def test_batch_larger_than_the_whole_rate_is_429(make_app: MakeApp, editor: Editor) -> None:
+    client = Editor(make_app(rate_batch_lines="20/minute", workers=4).test_client(), editor.token)
+    assert send(client, [put("a")] * 21).status_code == 429
+    assert send(client, [put("a")] * 20).status_code == 200, "more than one worker's share, but allowed"
+
+
+def test_batch_stops_after_a_thousand_lines_with_errors(editor: Editor) -> None:
+    lines = [put("before"), *[1] * 1500, put("after")]
+    answer = send(editor, lines, format="ndjson")
+    assert answer.status_code == 207
+    document = answer.get_json()
+    assert [result["status"] for result in document["results"]] == [201, *[422] * 1000]
+    assert document["stopped"]["index"] == 1001
+    assert editor.send("GET", "/articles/before").status_code == 200
+    assert editor.send("GET", "/articles/after").status_code == 404
+    whole = send(editor, [1] * 1000, format="ndjson").get_json()
+    assert len(whole["results"]) == 1000
+    assert "stopped" not in whole, "it was looked at to the end"
+
+
+def test_lines_with_errors_alone_need_no_transaction(
+    editor: Editor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(token: str) -> Any:
+        raise AssertionError("a transaction")
+
+    monkeypatch.setattr(store, "write", refuse)
+    assert send(editor, [1] * 300).status_code == 207
+
+
+def test_errors_of_a_line_are_bounded(editor: Editor) -> None:
+    line = put("a", authors=[{"nix": n} for n in range(50)], attachments=[{} for _ in range(50)])
+    assert len(send(editor, [line]).get_json()["results"][0]["errors"]) == 50
+
+
+def test_third_large_batch_at_once_is_503(client: FlaskClient, editor: Editor) -> None:
+    slots = BatchSlots()
+    body = b"1\n" * (600 * 1024)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(_request(client, body))
+            held.enter_context(slots.body(1 << 30))
+        with _request(client, body), pytest.raises(Busy), slots.body(1 << 30):
+            pass
+        with _request(client, b"1\n"), slots.body(1 << 30) as small:
+            assert small.count == 1
+    with _request(client, body), slots.body(1 << 30):
+        pass
+
+
+def _request(client: FlaskClient, body: bytes) -> Any:
+    return client.application.test_request_context(
+        "/api/v1/batch", method="POST", data=body, content_type="application/x-ndjson"
+    )

@@ -37,3 +37,25 @@ def test_the_address_is_the_clients_where_proxies_are_trusted(make_app: MakeApp,
         client.get("/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.1"})
         second = client.get("/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.2"})
         assert second.status_code == expected
+
+
+def test_addresses_of_one_ipv6_network_share_a_rate(make_app: MakeApp, store: Store) -> None:
+    client = make_app(rate_auth_failures="2/minute", workers=1).test_client()
+    statuses = [
+        client.get(
+            "/api/v1/articles",
+            headers={"Authorization": "Bearer fsv_x"},
+            environ_base={"REMOTE_ADDR": address},
+        ).status_code
+        for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8::2", "2001:db8:0:1::1")
+    ]
+    assert statuses == [401, 401, 429, 401]
+
+
+def test_hub_counts_an_ipv6_network_once(make_app: MakeApp) -> None:
+    client = make_app(rate_hub="2/minute", workers=1).test_client()
+    statuses = [
+        client.post("/hub", data={}, environ_base={"REMOTE_ADDR": address}).status_code
+        for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8::2", "2001:db8:0:1::1")
+    ]
+    assert statuses == [400, 400, 429, 400]
