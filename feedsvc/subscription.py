@@ -84,8 +84,8 @@ class Outcome:
     """What became of a delivery: `etag` arrived; or another try is made in a while; or, with neither, the
     subscriber has ended it.
 
-    `address` is what was called, if anything, and `seconds` how long it took. A delivery that was only put
-    off, because its address had enough at that moment, has not `failed`.
+    `address` is what was called, if anything, and `seconds` how long it took. A delivery that was `put_off`,
+    because its address had enough at that moment, has not failed.
     """
 
     delivery: Delivery
@@ -93,7 +93,7 @@ class Outcome:
     retry: timedelta | None = None
     address: str | None = None
     seconds: float = 0.0
-    failed: bool = True
+    put_off: bool = False
 
     @property
     def latency(self) -> float | None:

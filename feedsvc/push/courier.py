@@ -252,14 +252,15 @@ class Courier:
         try:
             async with self._deliveries.hold(delivery.keys, slow=slow) as call:
                 outcome = await self._post.deliver(delivery, answer, partial(self._admit, delivery, call))
-                if outcome.failed:
+                if not outcome.put_off:
                     outcome = replace(outcome, address=call.address or delivery.address)
                 elif call.address and not self._addresses.admit(delivery, call.address):
-                    outcome = replace(outcome, failed=True, retry=retry(delivery.failures))
+                    outcome = replace(outcome, put_off=False, retry=retry(delivery.failures))
         except TimeoutError:
             _log.info("%s to %s gave way to others after %.1f s", delivery.path, delivery.host, call.seconds)
         self._outcomes.append(outcome)
-        self._count(outcome, answer.stamp.time)
+        if not outcome.put_off:
+            self._count(outcome, answer.stamp.time)
 
     def _admit(self, delivery: Delivery, call: Call, address: str) -> bool:
         return call.admit(address) and self._addresses.admit(delivery, address)

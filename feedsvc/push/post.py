@@ -59,7 +59,7 @@ class Post:
             said = f"answered {status}"
         except Crowded as error:
             _log.info("%s to %s put off: %s", delivery.path, delivery.host, error)
-            return Outcome(delivery, retry=PUT_OFF, failed=False)
+            return Outcome(delivery, retry=PUT_OFF, put_off=True)
         except Unreachable as error:
             said = str(error)
         spent = (time.monotonic() - begun) * 1000

@@ -203,7 +203,7 @@ class Deliveries:
             for outcome in outcomes:
                 mine = of.id == outcome.delivery.id
                 if outcome.retry:
-                    failures = outcome.delivery.failures + outcome.failed
+                    failures = outcome.delivery.failures + (not outcome.put_off)
                     values = {"failures": failures, "due": now + outcome.retry}
                     values |= {"address": outcome.address} if outcome.address else {}
                     connection.execute(subscriptions.update().where(mine).values(values))
