@@ -20,7 +20,7 @@ from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict
 from yarl import URL
 
-from feedsvc.push.sites import network_of
+from feedsvc.access import network_of
 
 SECONDS = 10.0
 """What a call may take, from the look-up of the name to the last byte."""

@@ -1,10 +1,12 @@
-"""Whom a callback belongs to, as limits count: a registrable domain, and a network address."""
+"""The registrable domain of a callback's host, by which limits count."""
 
 from __future__ import annotations
 
 from functools import cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+
+from feedsvc.access import network_of
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -13,22 +15,10 @@ if TYPE_CHECKING:
 def site_of(host: str) -> str:
     """Return the registrable domain of a host, such as `example.co.uk`; of an IP address `network_of`."""
     try:
-        return network_of(host)
+        ip_address(host)
     except ValueError:
         return _suffixes().privatesuffix(host) or host
-
-
-def network_of(address: str) -> str:
-    """Return an IPv4 address itself, and of an IPv6 address the /64, which one customer has.
-
-    :raises ValueError: it is no address.
-    """
-    parsed = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    return network_of(host)
 
 
 @cache

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from feedsvc.push.sites import network_of, site_of
+from feedsvc.push.sites import site_of
 from feedsvc.push.slots import YOUNG, Slots
 
 
@@ -28,12 +28,6 @@ from feedsvc.push.slots import YOUNG, Slots
 )
 def test_the_site_of_a_host(host: str, site: str) -> None:
     assert site_of(host) == site
-
-
-def test_a_name_is_no_network() -> None:
-    assert network_of("fe80::1%eth0") == "fe80::/64"
-    with pytest.raises(ValueError, match="partner"):
-        network_of("partner.example")
 
 
 def test_over_the_total_the_longest_call_gives_way() -> None:
