@@ -195,7 +195,8 @@ def test_a_draft_that_was_never_public_leaves_no_trace(
     editor.put("/articles/b", {"title": "x"})
     editor.send("DELETE", "/articles/b")
     drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
-    drafter.put("/articles/b", {"title": "x", "status": "draft"})
+    answer = drafter.send("PUT", "/articles/b", {"title": "x", "status": "draft"})
+    assert answer.status_code == 403
     assert client.get("/entries/b").status_code == 410, "what readers see is the publishers' to change"
 
 

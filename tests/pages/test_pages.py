@@ -150,7 +150,7 @@ def test_what_is_gone_has_a_page_with_a_way_on(editor: Editor, client: FlaskClie
     assert page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0] == "../../static/style.css"
     assert page(client, "/feeds/news.html?archive=2026-99", 400) is not None
     answer = client.get("/entries/a", headers=BROWSER)
-    assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
     for headers in ({}, FEEDREADER, {"Accept": "*/*"}):
         assert client.get("/entries/a", headers=headers).mimetype == "application/problem+json"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
+from feedsvc.embeds import is_embed
 from feedsvc.query import KINDS
 from tests.corpus.attack import PAYLOADS, groups
 from tests.service import Service
@@ -57,10 +58,14 @@ def test_nothing_runs_and_nothing_is_asked(
 ) -> None:
     dialogs: list[str] = []
     asked: list[str] = []
+    framed: list[str] = []
     own = urlsplit(attacked_service.url).netloc
 
     def outside(route: Route) -> None:
-        asked.append(route.request.resource_type)
+        if route.request.resource_type == "document":
+            framed.append(route.request.url)
+        else:
+            asked.append(route.request.resource_type)
         route.abort()
 
     def closed(dialog: Dialog) -> None:
@@ -79,6 +84,7 @@ def test_nothing_runs_and_nothing_is_asked(
         assert dialogs == [], path
         assert len(unguarded.pages) == 1, path
     assert set(asked) <= {"image", "media", "texttrack"}
+    assert all(is_embed(url) for url in framed), framed
 
 
 def test_what_runs_would_be_seen(attacked_service: Service, unguarded: BrowserContext) -> None:

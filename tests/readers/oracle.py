@@ -31,7 +31,10 @@ _SIGNS = {
 
 @dataclass(frozen=True)
 class Seen:
-    """An entry as a reader sees it; enclosures are of a URL, a media type, and a length (0 where unknown)."""
+    """An entry as a reader sees it, its times in whole seconds as every format has them.
+
+    Enclosures are of a URL, a media type, and a length (0 where unknown).
+    """
 
     id: str
     title: str
@@ -148,8 +151,8 @@ def _seen(item: Json) -> Seen:
         item["guid"],
         sign + item["title"],
         place(item["url"]),
-        moment(item["date_published"]),
-        moment(item["date_modified"]),
+        moment(item["date_published"]).replace(microsecond=0),
+        moment(item["date_modified"]).replace(microsecond=0),
         () if withdrawn else tuple(author["name"] for author in item["authors"]),
         tuple((place(file["url"]), file["mime_type"], file.get("size_in_bytes", 0)) for file in files),
     )

@@ -86,9 +86,6 @@ def _check_feed(report: Report, feed: Element) -> None:
     for id_, count in Counter(entry.findtext("{*}id") for entry in entries).items():
         if id_ and count > 1:
             report.add(feed, "RFC 4287 §4.1.1", "has two entries of one id", id_)
-    for updated, count in Counter(entry.findtext("{*}updated") for entry in entries).items():
-        if updated and count > 1:
-            report.add(feed, VALIDATOR + " DuplicateUpdated", "has two entries updated at once", updated)
     check_feed_links(report, feed)
 
 
