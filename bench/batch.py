@@ -62,7 +62,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     made = list(enumerate(_loaded(services, body), start=2))
     shown = {"shown": True, "appeared": True, "due": None}
     rows = [{"pk": n, "seq": n, **shown, **stored_row(entry)} for n, entry in made]
-    shared = ("kind", "shown", "published", "guid", "ends")
+    shared = ("kind", "shown", "published", "guid", "lang", "ends")
     with other._database.write() as connection:
         connection.execute(entries.insert(), rows)
         connection.execute(

@@ -124,7 +124,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
             numbered = [{"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made]
             with store._database.write() as connection:
                 connection.execute(entries.insert(), numbered)
-                names = ("kind", "shown", "published", "guid", "ends")
+                names = ("kind", "shown", "published", "guid", "lang", "ends")
                 connection.execute(
                     placements.insert(),
                     [

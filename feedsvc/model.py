@@ -253,6 +253,7 @@ class Feed:
     stamp: Stamp = Stamp(EPOCH)
     updated: datetime = EPOCH
     due: datetime | None = None
+    is_language_in_use: bool = True
     entries: tuple[Entry, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     older: FeedQuery | None = None

@@ -69,7 +69,7 @@ class Answer:
 
     `stamp` is what it rests on, `looked` when the ledger was looked at, `due` when it will change by itself,
     `max_age` how many seconds caches may keep it unless it is due before; a `plain` one is of a section, a
-    category or a page.
+    category or a page. One that is not `cacheable` is made anew for each request, by this worker at least.
     """
 
     body: bytes
@@ -80,6 +80,7 @@ class Answer:
     due: datetime | None = None
     headers: tuple[tuple[str, str], ...] = ()
     plain: bool = True
+    cacheable: bool = True
     _encoded: dict[str, bytes] = field(default_factory=dict)
     _heads: dict[str, _Head] = field(default_factory=dict)
     _encoding: Lock = field(default_factory=Lock)

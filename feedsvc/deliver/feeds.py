@@ -128,6 +128,7 @@ class Feeds:
             found.due,
             headers_of(found),
             wanted.is_plain,
+            found.is_language_in_use,
         )
 
 

@@ -117,7 +117,7 @@ class Kept:
         with self._turn(flight):
             check = self._check
             found = self._right(key) or self._made(key, make, flight)
-        if address != key and len(address) <= _LONGEST:
+        if found.cacheable and address != key and len(address) <= _LONGEST:
             with self._lock:
                 self._aliases[address] = key
                 if len(self._aliases) > self._entries:
@@ -184,7 +184,7 @@ class Kept:
                 return old  # its moment has come, and nobody can say what follows
             raise
         with self._lock:
-            if last is self._last:
+            if last is self._last and made.cacheable:
                 self._answers[key] = made
                 self._answers.move_to_end(key)
                 self._trim()

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from feedsvc.model import Clock
 from feedsvc.stamps import Step, Topic
 from feedsvc.store import moving
-from feedsvc.store.archives import Archivist
 from feedsvc.store.change_page import ChangePage
 from feedsvc.store.database import CONNECTIONS, Database
 from feedsvc.store.deliveries import Deliveries
@@ -19,8 +18,8 @@ from feedsvc.store.ledger import IMPORT, MOMENTS, SANITIZE, TIMEZONES, Ledger
 from feedsvc.store.markup import Markup
 from feedsvc.store.migrate import is_current, upgrade
 from feedsvc.store.moments import keep_doing
+from feedsvc.store.publication import Publication
 from feedsvc.store.reader import Reader
-from feedsvc.store.sizes import entries_budget
 from feedsvc.store.subscriptions import Subscriptions
 from feedsvc.store.tokens import Tokens
 from feedsvc.store.writer import Check, Writer
@@ -75,9 +74,9 @@ class Store:
         """
         with self._database.write() as connection:
             ledger = Ledger(connection, self._clock, token)
-            archivist = Archivist(connection, self._zone, entries_budget(self._max_feed))
-            yield Writer(connection, ledger, self._zone, archivist)
-            archivist.divide()
+            publication = Publication(connection, self._zone, self._max_feed)
+            yield Writer(connection, ledger, self._zone, publication)
+            publication.finish()
             ledger.close()
         self.after_write()
 

@@ -1,4 +1,4 @@
-"""Which rows are a query's: its selector and filters as conditions, its entries as ranges of indexes."""
+"""Which rows are a query's: its selector, filters and period as conditions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from feedsvc.model import EPOCH, Category
 from feedsvc.occurrences import END_OF_TIME, overlaps
 from feedsvc.query import FeedQuery
 from feedsvc.stamps import BEGINNING
-from feedsvc.store.archives import Position, Range, part_named
+from feedsvc.store.archives import part_named
+from feedsvc.store.languages import tags_in_use
 from feedsvc.store.rows import category_from, load_series
 from feedsvc.store.tables import categories, entries, event_details, placements, renames, tombstones
 
@@ -34,6 +35,7 @@ class Picking:
 
     def __init__(self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime) -> None:
         self._connection, self._zone, self.query, self._now = connection, zone, query, now
+        self._tags = tags_in_use(connection, query.kind, query.lang) if query.lang else None
         named = self._named()
         self._part = part_named(connection, zone, query.kind, query.archive) if query.archive else None
         self.categories = tuple(category for category, _, _ in named)
@@ -44,11 +46,16 @@ class Picking:
             for terms in (query.selector.wanted, query.selector.unwanted)
         )
 
-    def keys(self) -> sa.Select[tuple[int]]:
-        """The statement that finds the feed's entries."""
-        if self._part:
-            return self._pick([on_table(one) for one in self._part.ranges()], None)
-        return self._pick([self._period], self.query.at_most)
+    @property
+    def _is_by_end(self) -> bool:
+        """Whether entries are found by the index on their ends: of events, the few that are not over."""
+        query = self.query
+        is_ahead = query.period not in ("past", "all") or bool(query.since or query.until)
+        return query.kind == "events" and is_ahead
+
+    def _spoken(self, table: Any) -> list[sa.ColumnElement[bool]]:
+        """Return the condition that a row is in the language of the feed; no index is used for it."""
+        return [] if self._tags is None else [table.c.lang.concat("").in_(self._tags)]
 
     def _named(self) -> list[tuple[Category, int, datetime]]:
         """The categories that the selector names, in its order, with their keys and last changes."""
@@ -75,7 +82,12 @@ class Picking:
 
     @cached_property
     def _drivers(self) -> list[int]:
-        """The categories whose ranges are read; of several that must all be there the smallest; 0 is none."""
+        """Return the categories whose ranges are read: of several that must all be there the smallest.
+
+        0 stands for the whole section. There is nothing to read where no entry has the language.
+        """
+        if self._tags == []:
+            return []
         if not self.query.selector.every:
             return self._wanted or [0]
 
@@ -88,34 +100,42 @@ class Picking:
 
         return [min(self._wanted, key=size)]
 
-    def _within(self, table: sa.Table, driver: int) -> list[sa.ColumnElement[bool]]:
-        """That a row of a driver's range is in the selection, whatever its dates."""
-        query = self.query
-        pk = entries.c.pk if table is entries else table.c.entry_pk
-        where = [table.c.kind == query.kind]
+    def _within(self, table: Any, driver: int) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions that a row is one of a driver's."""
+        where = [table.c.kind == self.query.kind]
         if table is not entries:
             where.append(table.c.category_id == driver)
         if table is not tombstones:
             where.append(table.c.shown)
-        filed = (tombstones if table is tombstones else placements).alias()
+        return where
+
+    @property
+    def _is_filtered(self) -> bool:
+        """Whether `_filters` has conditions."""
+        selector = self.query.selector
+        return selector.every or bool(selector.unwanted) or self.query.cancelled == "hide"
+
+    def _filters(
+        self, pk: sa.ColumnElement[int], driver: int, filed: sa.Table
+    ) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions that an entry of a driver's is in the selection, which no index knows.
+
+        :param filed: where it is filed: `placements` or `tombstones`.
+        """
+        query = self.query
+        where: list[sa.ColumnElement[bool]] = []
+        other = filed.alias()
 
         def stands_in(keys: list[int]) -> sa.Exists:
-            return sa.exists().where(filed.c.entry_pk == pk, filed.c.category_id.in_(keys))
+            return sa.exists().where(other.c.entry_pk == pk, other.c.category_id.in_(keys))
 
         if query.selector.every:
             where += [stands_in([key]) for key in self._wanted if key != driver]
         if self._unwanted:
             where.append(~stands_in(self._unwanted))
-        if table is tombstones:
-            # Neither language nor event status: a deletion erases them, and an edit of a hidden entry, which
-            # moves no feed, may change them.
-            return where
-        if query.lang:  # RFC 4647 §3.3.1: "en" is also "en-GB"
-            entry = entries if table is entries else entries.alias()
-            tag = sa.func.lower(entry.c.language)
-            spoken = sa.or_(tag == query.lang, tag.startswith(f"{query.lang}-", autoescape=True))
-            where.append(spoken if table is entries else sa.exists().where(entry.c.pk == pk, spoken))
-        if query.cancelled == "hide":
+        # Of tombstones neither language nor event status: a deletion erases them, and an edit of a hidden
+        # entry, which moves no feed, may change them.
+        if query.cancelled == "hide" and filed is not tombstones:
             off = (event_details.c.entry_pk == pk, event_details.c.status == "cancelled")
             where.append(~sa.exists().where(*off))
         return where
@@ -129,7 +149,7 @@ class Picking:
         where = {
             "upcoming": [ends > self._now],
             "recent": [ends > self._now - RECENT],
-            "past": [ends <= self._now],
+            "past": [sa.func.coalesce(ends, ends) <= self._now],  # not by an index: most events are over
             "all": [],
         }[query.period]
         if query.since or query.until:
@@ -172,60 +192,8 @@ class Picking:
     def _order(self, table: Any) -> tuple[Any, ...]:
         """Newest announced first, or next to start first (of past ones the last to start); ties by guid."""
         if self.query.order == "start":
-            starts = table.c.starts.desc() if self.query.when == "past" else table.c.starts
-            return starts, table.c.guid
+            starts = table.c.starts
+            if self._is_by_end:
+                starts = sa.func.coalesce(starts, starts)  # the index on starts would pass over what is over
+            return starts.desc() if self.query.when == "past" else starts, table.c.guid
         return table.c.published.desc(), table.c.guid
-
-    def _pick(self, ranges: list[Conditions], limit: int | None) -> sa.Select[tuple[int]]:
-        """Return the statement for the keys of the first entries in some ranges, in the feed's order.
-
-        Each range of each driver is read from an index.
-        """
-        selects = []
-        sources = [(driver, conditions) for driver in self._drivers for conditions in ranges]
-        for driver, conditions in sources:
-            table = placements if driver else entries
-            key = table.c.entry_pk if driver else table.c.pk
-            sorts = [table.c.guid, table.c.starts if self.query.order == "start" else table.c.published]
-            columns = [key.label("pk"), *(sorts if len(sources) > 1 else ())]
-            where = [*self._within(table, driver), *conditions(table)]
-            selects.append(sa.select(*columns).where(*where).order_by(*self._order(table)).limit(limit))
-        if len(selects) == 1:
-            return selects[0]
-        union = sa.union(*(sa.select(one.subquery()) for one in selects)).subquery()
-        return sa.select(union.c.pk).order_by(*self._order(union)).limit(limit)
-
-    def _nearest(self, ranges: list[Conditions], *, newest: bool) -> Position | None:
-        """Return the place of the newest or oldest entry in the first of some ranges that has one."""
-        for conditions in ranges:
-            best: Position | None = None
-            for driver in self._drivers:
-                table: Any = placements if driver else entries
-                order = (table.c.published.desc(), table.c.guid)
-                if not newest:
-                    order = (table.c.published, table.c.guid.desc())
-                rows = sa.select(table.c.published, table.c.guid)
-                rows = rows.where(*self._within(table, driver), *conditions(table))
-                row = self._connection.execute(rows.order_by(*order).limit(1)).first()
-                place = Position(row.published, row.guid) if row else None
-                if place and (best is None or place.is_after(best) is newest):
-                    best = place
-            if best:
-                return best
-        return None
-
-    def _edge(self, column: str, conditions: Conditions, *, last: bool) -> datetime | None:
-        """The first or last instant in a column among the rows that meet conditions."""
-        found = []
-        for driver in self._drivers:
-            table = placements if driver else entries
-            sort = table.c[column]
-            rows = sa.select(sort).where(*self._within(table, driver), *conditions(table))
-            found.append(self._connection.scalar(rows.order_by(sort.desc() if last else sort).limit(1)))
-        known = [moment for moment in found if moment]
-        return (max if last else min)(known, default=None)
-
-
-def on_table(within: Range) -> Conditions:
-    """Return the conditions of a range on the columns of a table."""
-    return lambda table: within(table.c.published, table.c.guid)

@@ -150,6 +150,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: _json(getattr(entry, name)) for name in _PARTS},
         "folded": folded(entry.title),
+        "lang": entry.language.lower(),
         "ends": over(entry.event) if entry.event else None,
     }
 

@@ -14,7 +14,8 @@ from feedsvc.stamps import Stamp
 from feedsvc.store.archives import before, part_at, since
 from feedsvc.store.fitting import fit
 from feedsvc.store.ledger import latest
-from feedsvc.store.picking import RECENT, Conditions, Picking, on_table
+from feedsvc.store.picking import RECENT, Conditions
+from feedsvc.store.ranges import Ranges, on_table
 from feedsvc.store.readable import UNREADABLE, readable_rows, report
 from feedsvc.store.rows import load, tombstone_from
 from feedsvc.store.tables import entries, placements, tombstones
@@ -26,7 +27,7 @@ MAX_TOMBSTONES, MAX_CANCELLED = 1_000, 10_000
 _FITTED = [entries.c[name] for name in ("pk", "published", "guid", "size", "content_size")]
 
 
-class Selection(Picking):
+class Selection(Ranges):
     """One query on one snapshot, at one time."""
 
     _is_cut = False
@@ -39,6 +40,8 @@ class Selection(Picking):
         :param max_bytes: of the document.
         :param admit: called with its estimated bytes before they are loaded; may raise.
         """
+        if not self._drivers:
+            return []
         fitting = fit(
             self._connection.execute(
                 sa.select(*_FITTED).where(entries.c.pk.in_(self.keys())).order_by(*self._order(entries))
@@ -92,7 +95,8 @@ class Selection(Picking):
         left: dict[str, Tombstone] = {}
         for driver in self._drivers:
             rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(entries)
-            rows = rows.where(*self._within(tombstones, driver), *where)
+            filters = self._filters(tombstones.c.entry_pk, driver, tombstones)
+            rows = rows.where(*self._within(tombstones, driver), *filters, *where)
             rows = rows.order_by(when.desc(), entries.c.guid.desc()).limit(limit)
             for row in readable_rows(self._connection, rows, tombstones.c.entry_pk):
                 try:
@@ -100,6 +104,11 @@ class Selection(Picking):
                 except UNREADABLE as error:
                     report(row.entry_pk, error)
         return sorted(left.values(), key=lambda one: (one.when, one.guid), reverse=True)[:limit]
+
+    @property
+    def is_language_in_use(self) -> bool:
+        """Whether an entry has, or once had, the language that the query asks for."""
+        return self._tags != []
 
     def older_archive(self, shown: list[Entry]) -> str | None:
         """Return the archive document that holds the newest entry which is older than this document.
@@ -134,6 +143,8 @@ class Selection(Picking):
         That an event has ended, or that a calendar has named a deleted one for long enough, is no step of
         the ledger.
         """
+        if not self._drivers:
+            return self._topics, None
         query = self.query
         past: list[datetime | None] = [self._topics.time]
         filed = (placements.c.entry_pk == entries.c.pk, placements.c.category_id.in_(self._wanted))

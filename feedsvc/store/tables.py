@@ -76,6 +76,14 @@ topics = Table(
 )
 
 
+languages = Table(
+    # The language tags, in lower case, that visible entries of a kind have or once had.
+    "languages",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("tag", KEY, primary_key=True),
+)
+
 archive_parts = Table(
     # Where the parts of a month begin, but for the first one, which begins with the month.
     "archive_parts",
@@ -142,6 +150,7 @@ entries = Table(
     Column("content_html", sa.String),
     Column("content_text", sa.String),
     Column("language", sa.String, nullable=False),
+    Column("lang", KEY, nullable=False),  # the language tag in lower case
     Column("rights", sa.String),
     Column("authors", JSON),
     Column("source", JSON),
@@ -155,6 +164,15 @@ Index(
     entries.c.published.desc(),
     entries.c.guid,
     entries.c.size,
+)
+Index("ix_entries_starts", entries.c.kind, entries.c.shown, entries.c.starts, entries.c.guid)
+Index(
+    "ix_entries_lang",
+    entries.c.kind,
+    entries.c.shown,
+    entries.c.lang,
+    entries.c.published.desc(),
+    entries.c.guid,
 )
 Index("ix_entries_changes", entries.c.appeared, entries.c.seq)
 Index("ix_entries_kind_changes", entries.c.kind, entries.c.appeared, entries.c.seq)
@@ -187,11 +205,22 @@ placements = Table(
     Column("shown", sa.Boolean, nullable=False),
     Column("published", UTCDateTime),
     Column("guid", KEY, nullable=False),
+    Column("lang", KEY, nullable=False),
     Column("starts", UTCDateTime),
     Column("ends", UTCDateTime),
 )
 _of = placements.c
 Index("ix_placements_published", _of.category_id, _of.kind, _of.shown, _of.published.desc(), _of.guid)
+Index("ix_placements_starts", _of.category_id, _of.kind, _of.shown, _of.starts, _of.guid)
+Index(
+    "ix_placements_lang",
+    _of.category_id,
+    _of.kind,
+    _of.shown,
+    _of.lang,
+    _of.published.desc(),
+    _of.guid,
+)
 Index("ix_placements_ends", _of.category_id, _of.kind, _of.shown, _of.ends)
 
 tombstones = Table(

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
 from feedsvc.model import Category, Entry
 from feedsvc.stamps import Topic
-from feedsvc.store.archives import Archivist
 from feedsvc.store.erasure import erase
 from feedsvc.store.filing import Filing
 from feedsvc.store.ledger import Ledger
 from feedsvc.store.moments import standing, starts
+from feedsvc.store.publication import Publication
 from feedsvc.store.reader import named
 from feedsvc.store.retries import Retries
 from feedsvc.store.revision import schedule, stored_values, updated_at, with_previous_start
@@ -28,6 +28,8 @@ from feedsvc.store.timezone_refresh import refresh
 from feedsvc.store.tombstones import Tombstones
 
 _A_GROUP = 200
+_PLACED = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+"""The columns of `entries` that `placements` repeats."""
 
 _REPLACE = (
     entries.update()
@@ -47,10 +49,10 @@ class Writer(Filing):
     """One write transaction; it sees its own changes."""
 
     def __init__(
-        self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo, archivist: Archivist
+        self, connection: sa.Connection, ledger: Ledger, zone: ZoneInfo, publication: Publication
     ) -> None:
         super().__init__(connection, ledger, zone)
-        self._archivist = archivist
+        self._publication = publication
         self.retries = Retries(connection, ledger.clock)
         self._tombstones = Tombstones(connection, ledger)
         self._expected: dict[str, tuple[int | None, Entry | None]] = {}
@@ -160,7 +162,7 @@ class Writer(Filing):
                 self._tombstones.add(row.pk, before)
             elif not row.shown:
                 before |= self._tombstones.remove(row.pk)
-                self._archivist.note(row.kind, entry.announced, entry.guid)
+                self._publication.note(entry)
             values = {"shown": shown, "starts": starts(entry, now)}
             self._connection.execute(
                 placements.update().where(placements.c.entry_pk == row.pk).values(values)
@@ -224,7 +226,9 @@ class Writer(Filing):
         if entry.event:
             run(event_details.delete().where(event_details.c.entry_pk == pk))
             run(event_details.insert(), {"entry_pk": pk, **event_row(entry.event)})
-        shared = {name: row[name] for name in ("kind", "shown", "published", "guid", "starts", "ends")}
+        shared = {
+            name: row[name] for name in ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+        }
         places = [
             {"entry_pk": pk, "category_id": key, "position": position, **shared}
             for position, key in [*enumerate(placed), *((INHERITED, key) for key in sorted(wider))]
@@ -232,7 +236,7 @@ class Writer(Filing):
         if places:
             run(placements.insert(), places)
         if shown:
-            self._archivist.note(entry.kind, entry.announced, entry.guid)
+            self._publication.note(entry)
 
     def _check_draft(self, kind: str, pk: int | None, *states: Entry | None) -> None:
         """Check that neither readers see an entry nor have ever seen it.

@@ -12,7 +12,7 @@ from feedsvc.store.months import month_of
 from feedsvc.store.tables import INHERITED, archive_parts, categories, entries, placements, tombstones
 from tests.clocks import HANOI
 
-SHARED = ("kind", "shown", "published", "guid", "starts", "ends")
+SHARED = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
 
 
 def check(connection: sa.Connection) -> None:

@@ -207,6 +207,7 @@ def reset(store: Store) -> None:
         for table in (
             tables.tombstones,
             tables.archive_parts,
+            tables.languages,
             tables.placements,
             tables.event_details,
             tables.entries,

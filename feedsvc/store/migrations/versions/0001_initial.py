@@ -16,6 +16,12 @@ INSTANT = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.create_table(
+        "languages",
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("tag", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "tag"),
+    )
+    op.create_table(
         "archive_parts",
         sa.Column("kind", KEY, nullable=False),
         sa.Column("month", KEY, nullable=False),
@@ -81,6 +87,7 @@ def upgrade() -> None:
         sa.Column("content_html", sa.String()),
         sa.Column("content_text", sa.String()),
         sa.Column("language", sa.String(), nullable=False),
+        sa.Column("lang", KEY, nullable=False),
         sa.Column("rights", sa.String()),
         sa.Column("authors", sa.JSON()),
         sa.Column("source", sa.JSON()),
@@ -96,6 +103,13 @@ def upgrade() -> None:
         "ix_entries_published",
         "entries",
         ["kind", "shown", sa.literal_column("published DESC"), "guid", "size"],
+        unique=False,
+    )
+    op.create_index("ix_entries_starts", "entries", ["kind", "shown", "starts", "guid"], unique=False)
+    op.create_index(
+        "ix_entries_lang",
+        "entries",
+        ["kind", "shown", "lang", sa.literal_column("published DESC"), "guid"],
         unique=False,
     )
     op.create_index("ix_entries_changes", "entries", ["appeared", "seq"], unique=False)
@@ -251,6 +265,7 @@ def upgrade() -> None:
         sa.Column("shown", sa.Boolean(), nullable=False),
         sa.Column("published", INSTANT),
         sa.Column("guid", KEY, nullable=False),
+        sa.Column("lang", KEY, nullable=False),
         sa.Column("starts", INSTANT),
         sa.Column("ends", INSTANT),
         sa.ForeignKeyConstraint(
@@ -262,6 +277,18 @@ def upgrade() -> None:
             ["entries.pk"],
         ),
         sa.PrimaryKeyConstraint("entry_pk", "category_id"),
+    )
+    op.create_index(
+        "ix_placements_starts",
+        "placements",
+        ["category_id", "kind", "shown", "starts", "guid"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_placements_lang",
+        "placements",
+        ["category_id", "kind", "shown", "lang", sa.literal_column("published DESC"), "guid"],
+        unique=False,
     )
     op.create_index(
         "ix_placements_ends", "placements", ["category_id", "kind", "shown", "ends"], unique=False
