@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from bench import batch, calendar, cold, front, grow, hot, memory, profiles, put, readers, results
+from bench import batch, calendar, cold, front, grow, hot, memory, profiles, put, readers, results, worst
 from bench.setting import running
 from bench.table import HEAD, Row, machine, row
 from tests.journeys.front import NGINX
 
 SIZES = (1_000, cold.SMALL, 100_000, 1_000_000)
-PARTS = ("hot", "front", "put", "cold", "bulk", "memory", "readers", "profile")
+PARTS = ("hot", "front", "put", "cold", "bulk", "memory", "readers", "profile", "worst")
 
 
 def _over_the_wire(parts: set[str]) -> Iterator[Row]:
@@ -58,7 +58,7 @@ if __name__ == "__main__":
         sys.exit(f"The parts are {', '.join(PARTS)}.")
     rows: list[Row] = []
     lines: list[grow.Line] = []
-    profile = ""
+    profile = costs = ""
     print(f"{machine()}\n\n{HEAD}")
     try:
         for one in _measured(named, lines):
@@ -66,5 +66,8 @@ if __name__ == "__main__":
             rows.append(one)
         if "profile" in named:
             profile = profiles.tables()
+        if "worst" in named:
+            costs = "\n".join(worst.run(100_000, ["sqlite", "postgresql"]))
+            print(costs)
     finally:  # what was measured before something fails stays measured
-        results.keep(rows, lines, profile)
+        results.keep(rows, lines, profile, costs)

@@ -15,7 +15,7 @@ import requests
 from config import Config
 from feedsvc import create_app
 from feedsvc.cli.services import Services, services_of
-from feedsvc.model import SCOPES, Category, Entry, utcnow
+from feedsvc.model import EPOCH, SCOPES, Category, Entry, utcnow
 from feedsvc.store.sizes import stored_row
 from feedsvc.store.tables import changes, entries, placements
 from tests.service import Service
@@ -60,7 +60,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     with other.write("bench") as writer:
         writer.put_category(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))
-    shown = {"shown": True, "appeared": True, "due": None}
+    shown = {"shown": True, "appeared": True, "due": None, "changed_at": EPOCH}
     rows = [{"pk": n, "seq": n, **shown, **stored_row(entry)} for n, entry in made]
     shared = ("kind", "shown", "published", "guid", "lang", "ends")
     with other._database.write() as connection:

@@ -112,7 +112,10 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
         with store._database.write() as connection:
             connection.execute(
                 categories.insert(),
-                [{"id": n, "slug": c.slug, "title": c.title} for n, c in enumerate(places, start=1)],
+                [
+                    {"id": n, "slug": c.slug, "title": c.title, "changed_at": START, "titled_at": START}
+                    for n, c in enumerate(places, start=1)
+                ],
             )
             keys = [(kind, key) for kind in ("news", "events") for key in range(1, len(places) + 1)]
             connection.execute(
@@ -120,7 +123,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
             )
         for first in range(1, count + 1, 10_000):
             made = [entry(number) for number in range(first, min(first + 10_000, count + 1))]
-            shared = {"shown": True, "appeared": True, "due": None}
+            shared = {"shown": True, "appeared": True, "due": None, "changed_at": START}
             numbered = [{"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made]
             with store._database.write() as connection:
                 connection.execute(entries.insert(), numbered)

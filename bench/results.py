@@ -15,7 +15,7 @@ from tests.service import ROOT
 FILE, PAGE, PLOTS = ROOT / "bench.json", ROOT / "docs/performance.md", ROOT / "docs/performance"
 
 
-def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "") -> None:
+def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "", worst: str = "") -> None:
     """Replace the figures of what was measured; those of other parts stay as they are."""
     before = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"rows": [], "lines": []}
     all_rows = {row.what: row for row in [*map(_row, before["rows"]), *rows]}
@@ -31,6 +31,8 @@ def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "") -> None:
     _write("table", table)
     if profile:
         _write("profile", profile)
+    if worst:
+        _write("worst", worst)
     plots.ratios(kept, PLOTS / "ratios.svg")
     if all_lines:
         plots.growth(all_lines.values(), PLOTS / "growth.svg")
