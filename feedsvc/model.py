@@ -233,7 +233,7 @@ class Change:
 class Shelf:
     """What a section or a category holds now: how many entries, of events those ahead, and the newest."""
 
-    count: int = 0
+    count: int = 0  # at most 1,001: more are not counted
     newest: Entry | None = None
 
 

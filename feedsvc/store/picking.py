@@ -140,25 +140,18 @@ class Picking:
             where.append(~sa.exists().where(*off))
         return where
 
-    def _period(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        """That a row is of the time that the feed shows."""
+    def _period(self, table: Any) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions that an event is over, or not, as the feed shows them."""
         query = self.query
         if query.kind != "events":
             return []
-        starts, ends = table.c.starts, table.c.ends
-        where = {
+        ends = table.c.ends
+        return {
             "upcoming": [ends > self._now],
             "recent": [ends > self._now - RECENT],
             "past": [sa.func.coalesce(ends, ends) <= self._now],  # not by an index: most events are over
             "all": [],
         }[query.period]
-        if query.since or query.until:
-            begin, end = self._window
-            window = [sa.or_(ends > begin, sa.and_(ends == begin, starts == begin)), starts < end]
-            pk = entries.c.pk if table is entries else table.c.entry_pk
-            inside, outside = self._series
-            where += [sa.or_(sa.and_(*window), pk.in_(inside)), pk.not_in(outside)]
-        return where
 
     @property
     def _window(self) -> tuple[datetime, datetime]:

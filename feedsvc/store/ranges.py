@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,9 @@ from feedsvc.store.tables import entries, placements
 
 MAX_EXAMINED = 10_000
 """Entries of a range that are looked at for those that belong to a combination, or are not cancelled."""
+
+MAX_IN_WINDOW = 20_000
+"""Events that are looked at for those in a window, the last to start before its end."""
 
 _MAX_RANGES = 100
 """Tags times categories in one statement: three ranges each of an archive, and SQLite takes 500 in all."""
@@ -29,6 +32,8 @@ class Ranges(Picking):
         """Return the statement for the keys of the feed's entries."""
         if self._part:
             return self._pick(self._by_language([on_table(one) for one in self._part.ranges()]), None)
+        if self.query.since or self.query.until:
+            return self._pick_in_window()
         if self._is_by_end:
             return self._pick([_both(self._period, self._spoken)], self.query.at_most)
         return self._pick(self._by_language([self._period]), self.query.at_most)
@@ -48,11 +53,42 @@ class Ranges(Picking):
         Each range of each driver is read from an index.
         """
         sources = list(itertools.product(self._drivers, ranges))
-        sorts = ("guid", "starts" if self.query.order == "start" else "published")
-        selects = [
-            self._rows(driver, conditions, self._order, sorts if len(sources) > 1 else ()).limit(limit)
-            for driver, conditions in sources
-        ]
+        columns = self._sorts if len(sources) > 1 else ()
+        return self._first(
+            [self._rows(driver, conditions, self._order, columns) for driver, conditions in sources], limit
+        )
+
+    def _pick_in_window(self) -> sa.Select[tuple[int]]:
+        """Return the statement for the keys of the first events that take place in the window."""
+        statements = [rows for driver in self._drivers for rows in self._in_window(driver)]
+        return self._first(statements, self.query.at_most)
+
+    def _in_window(self, driver: int) -> Iterator[sa.Select[Any]]:
+        """Yield the statements for a driver's events in the window: single ones, and series.
+
+        Of single ones those are examined that start last before the window ends.
+        """
+        table: Any = placements if driver else entries
+        pk = table.c.entry_pk if driver else table.c.pk
+        (begin, end), (inside, outside) = self._window, self._series
+        where = [*self._within(table, driver), *self._spoken(table)]
+        columns = [table.c[name] for name in ("published", "guid", "starts", "ends")]
+        begun = sa.select(pk.label("pk"), *columns).where(*where, table.c.starts < end)
+        near = begun.order_by(table.c.starts.desc()).limit(MAX_IN_WINDOW).subquery()
+        at_once = sa.and_(near.c.ends == begin, near.c.starts == begin)
+        single = [sa.or_(near.c.ends > begin, at_once), near.c.pk.not_in([*inside, *outside])]
+        for source, key, conditions in ((near, near.c.pk, single), (table, pk, [*where, pk.in_(inside)])):
+            rows = sa.select(key.label("pk"), *(source.c[name] for name in self._sorts))
+            rows = rows.where(*conditions, *self._period(source), *self._filters(key, driver, placements))
+            yield rows.order_by(*self._order(source))
+
+    @property
+    def _sorts(self) -> tuple[str, str]:
+        return ("guid", "starts" if self.query.order == "start" else "published")
+
+    def _first(self, statements: list[sa.Select[Any]], limit: int | None) -> sa.Select[tuple[int]]:
+        """Return the statement for the first keys, in the feed's order, of some that have that order each."""
+        selects = [one.limit(limit) for one in statements]
         if len(selects) == 1:
             return selects[0]
         union = sa.union(*(sa.select(one.subquery()) for one in selects)).subquery()

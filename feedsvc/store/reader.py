@@ -25,6 +25,9 @@ from feedsvc.store.shelves import shelves
 from feedsvc.store.tables import categories, changes, entries, ledger, placements, renames, topics
 from feedsvc.store.timezone_refresh import is_refresh_due
 
+MAX_SEARCHED = 30_000
+"""Entries that are searched for one page of the API."""
+
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 _OWN = sa.select(changes.c.time).where(changes.c.seq == _AFTER).scalar_subquery()
 _MOVED = sa.select(
@@ -149,25 +152,33 @@ class Reader:
     ) -> tuple[list[Entry], int | None]:
         """Entries, last created first, and the `before` of the next page; stable while others write.
 
+        A page is searched in a bounded number of entries, so it may hold fewer than `limit`, even none, while
+        others follow.
+
         :param title: what the title must contain, but for case and marks.
 
         :raises NotFound: there is no such category.
         """
-        where = [entries.c.kind == kind, entries.c.status != "deleted"]
+        newest_first = entries.c.pk.desc()
+        rows = sa.select(entries.c.pk).order_by(newest_first).limit(MAX_SEARCHED)
         if before is not None:
-            where.append(entries.c.pk < before)
+            rows = rows.where(entries.c.pk < before)
+        searched = rows.subquery()
+        where = [entries.c.kind == kind, entries.c.status != "deleted"]
         if status is not None:
             where.append(entries.c.status == status)
         if title is not None:
             where.append(entries.c.folded.contains(folded(title), autoescape=True))
         if category is not None:
             inside = placements.c.category_id == self._category_key(category)
-            where.append(entries.c.pk.in_(sa.select(placements.c.entry_pk).where(inside)))
-        newest_first = entries.c.pk.desc()
-        wanted = sa.select(entries.c.pk).where(*where).order_by(newest_first).limit(limit + 1)
-        keys = list(self._connection.scalars(wanted))
+            where.append(sa.exists().where(placements.c.entry_pk == entries.c.pk, inside))
+        wanted = sa.select(entries.c.pk).join(searched, searched.c.pk == entries.c.pk).where(*where)
+        keys = list(self._connection.scalars(wanted.order_by(newest_first).limit(limit + 1)))
+        following = keys[limit - 1] if len(keys) > limit else None
+        if following is None:  # the rest of the table, if there is any, is searched for the next page
+            following = self._connection.scalar(rows.offset(MAX_SEARCHED - 1).limit(1))
         found = load(self._connection, entries.c.pk.in_(keys[:limit]), order=(newest_first,))
-        return [entry for _, entry in found], keys[limit - 1] if len(keys) > limit else None
+        return [entry for _, entry in found], following
 
     def select(self, query: FeedQuery, now: datetime) -> Selection:
         """What the feed of a query is made from at `now`.

@@ -12,6 +12,9 @@ from feedsvc.query import KINDS
 from feedsvc.store.rows import load
 from feedsvc.store.tables import categories, entries, placements
 
+MAX_COUNTED = 1000
+"""Entries that are counted; a directory of a million would count for a third of a second after each write."""
+
 
 def shelves(connection: sa.Connection, now: datetime) -> dict[tuple[str, str | None], Shelf]:
     """By kind and category's slug; the whole section has none. Of events only those that are not over."""
@@ -29,10 +32,12 @@ def shelves(connection: sa.Connection, now: datetime) -> dict[tuple[str, str | N
 
 
 def _held(key: sa.Column[Any], kind: str, now: datetime, *where: sa.ColumnElement[bool]) -> list[Any]:
-    """The number of rows that are shown, and the key of the newest, as columns of a statement."""
+    """Return how many rows are shown, as far as they are counted, and the key of the newest, as columns."""
     table = key.table
     rows = sa.select(key).where(table.c.kind == kind, table.c.shown, *where)
     if kind == "events":
         rows = rows.where(table.c.ends > now)
     newest = rows.order_by(table.c.published.desc(), table.c.guid).limit(1)
-    return [rows.with_only_columns(sa.func.count(key)).scalar_subquery(), newest.scalar_subquery()]
+    some = rows.limit(MAX_COUNTED + 1).correlate(categories).subquery()
+    count = sa.select(sa.func.count()).select_from(some)
+    return [count.scalar_subquery(), newest.scalar_subquery()]

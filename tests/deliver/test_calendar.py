@@ -444,4 +444,4 @@ def test_a_window_reads_no_body_of_a_series_that_it_does_not_show(
     assert client.get("/feeds/events.rss?from=2027-06-01&to=2027-06-08&limit=1").status_code == 200
     reading = [given for statement, given in statements if "entries.content_text" in statement]
     assert [len(keys) for keys in reading] == [1]
-    assert any("event_details.recurrence IS NOT NULL" in statement for statement in statements)
+    assert any("event_details.recurrence IS NOT NULL" in statement for statement, _ in statements)
