@@ -1,10 +1,11 @@
-"""What was measured, kept: bench.json, and in docs/performance.md its table and its plots."""
+"""Write what was measured to bench.json, and its tables and plots to docs/performance.md and its folder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from bench import plots
@@ -13,6 +14,7 @@ from bench.table import GROUPS, HEAD, Row, machine
 from tests.service import ROOT
 
 FILE, PAGE, PLOTS = ROOT / "bench.json", ROOT / "docs/performance.md", ROOT / "docs/performance"
+WORST_PAGE = PLOTS / "worst.md"
 
 
 def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "", worst: str = "") -> None:
@@ -32,16 +34,17 @@ def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "", worst: s
     if profile:
         _write("profile", profile)
     if worst:
-        _write("worst", worst)
+        _write("worst", worst, WORST_PAGE)
     plots.ratios(kept, PLOTS / "ratios.svg")
     if all_lines:
         plots.growth(all_lines.values(), PLOTS / "growth.svg")
 
 
-def _write(name: str, text: str) -> None:
-    page, begin, end = PAGE.read_text("utf-8"), f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    before, _, rest = page.partition(begin)
-    PAGE.write_text(f"{before}{begin}{text}\n{end}{rest.partition(end)[2]}", "utf-8")
+def _write(name: str, text: str, page: Path = PAGE) -> None:
+    """Replace what stands between the two comments of a name in a page."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, _, rest = page.read_text("utf-8").partition(begin)
+    page.write_text(f"{before}{begin}{text}\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
 def _row(kept: dict[str, Any]) -> Row:
