@@ -8,10 +8,10 @@ export PORT ?= 8000
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
-	@exec $(BIN)/gunicorn -c python:feedsvc.run_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.server.dev_conf wsgi:app
 
 serve: $(VENV)/.service
-	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app
 
 test: $(VENV)/.tests
 	$(BIN)/ruff check .
@@ -42,12 +42,12 @@ hashes:
 	  --no-annotate --generate-hashes requirements.txt --output-file deploy/requirements.txt
 
 readers: $(VENV)/.tests
-	npm ci --prefix tests/readers/npm --silent --no-audit --no-fund || echo "without npm's packages"
-	$(BIN)/pytest -m readers -rs tests/readers
+	npm ci --prefix tests/interop/npm --silent --no-audit --no-fund || echo "without npm's packages"
+	$(BIN)/pytest -m readers -rs tests/interop
 
 # Needs Chromium; look at them before they are committed.
 screenshots: $(VENV)/.tests
-	@exec $(BIN)/python -m tests.pages.screenshots docs/screenshots
+	@exec $(BIN)/python -m tests.browser.screenshots docs/screenshots
 
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -8,21 +8,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from bench import batch, calendar, cold, front, grow, hot, memory, profiles, put, readers, results, worst
-from bench.setting import running
+from bench import (
+    batch,
+    cache_hit,
+    cache_miss,
+    calendar,
+    memory,
+    nginx,
+    profiles,
+    put,
+    readers,
+    results,
+    scaling,
+    worst,
+)
+from bench.environment import running
 from bench.table import HEAD, Row, machine, row
-from tests.journeys.front import NGINX
+from tests.integration.nginx import NGINX
 
-SIZES = (1_000, cold.SMALL, 100_000, 1_000_000)
+SIZES = (1_000, cache_miss.SMALL, 100_000, 1_000_000)
 PARTS = ("hot", "front", "put", "cold", "bulk", "memory", "readers", "profile", "worst")
 
 
 def _over_the_wire(parts: set[str]) -> Iterator[Row]:
     with running() as setting:
         if "hot" in parts:
-            yield from hot.rows(setting)
+            yield from cache_hit.rows(setting)
         if "front" in parts and NGINX:
-            yield from front.rows(setting)
+            yield from nginx.rows(setting)
         if "put" in parts:
             yield from put.rows(setting)
 
@@ -37,13 +50,13 @@ def _in_bulk() -> Iterator[Row]:
     yield row("memory", what, [(float(peak), float(idle))], unit="MiB")
 
 
-def _measured(parts: set[str], lines: list[grow.Line]) -> Iterator[Row]:
+def _measured(parts: set[str], lines: list[scaling.Line]) -> Iterator[Row]:
     if parts & {"hot", "front", "put"}:
         yield from _over_the_wire(parts)
     if "cold" in parts:
-        with cold.tables(SIZES) as tables:
-            yield from cold.rows(tables)
-            lines += grow.lines(tables)
+        with cache_miss.tables(SIZES) as tables:
+            yield from cache_miss.rows(tables)
+            lines += scaling.lines(tables)
     if "bulk" in parts:
         yield from _in_bulk()
     if "memory" in parts:
@@ -57,7 +70,7 @@ if __name__ == "__main__":
     if named - set(PARTS):
         sys.exit(f"The parts are {', '.join(PARTS)}.")
     rows: list[Row] = []
-    lines: list[grow.Line] = []
+    lines: list[scaling.Line] = []
     profile = costs = ""
     print(f"{machine()}\n\n{HEAD}")
     try:

@@ -15,10 +15,10 @@ import requests
 from config import Config
 from feedsvc import create_app
 from feedsvc.cli.services import Services, services_of
-from feedsvc.model import EPOCH, SCOPES, Category, Entry, utcnow
-from feedsvc.store.sizes import stored_row
-from feedsvc.store.tables import changes, entries, placements
-from tests.service import Service
+from feedsvc.models import EPOCH, SCOPES, Category, Entry, utcnow
+from feedsvc.storage.sizes import stored_row
+from feedsvc.storage.tables import changes, entries, entry_categories
+from tests.server import Service
 
 LINES = 10_000
 LARGE = 64 * 1024 * 1024
@@ -40,7 +40,7 @@ def time_ratio() -> tuple[float, float]:
         app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
         services = services_of(app)
         token = {"Authorization": f"Bearer {services.store.tokens.create('bench', SCOPES)}"}
-        with services.store.write("bench") as writer:
+        with services.store.writer("bench") as writer:
             writer.put_category(Category("a", "A"))
         body = b"\n".join(lines(LINES))
         begun = time.perf_counter()
@@ -57,7 +57,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     other = services_of(
         create_app(Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"}))
     ).store
-    with other.write("bench") as writer:
+    with other.writer("bench") as writer:
         writer.put_category(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))
     shown = {"shown": True, "appeared": True, "due": None, "changed_at": EPOCH}
@@ -66,7 +66,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     with other._database.write() as connection:
         connection.execute(entries.insert(), rows)
         connection.execute(
-            placements.insert(),
+            entry_categories.insert(),
             [
                 {
                     "entry_pk": row["pk"],

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from icalendar import Calendar
 
-from feedsvc.model import Category, Entry, EventDetails, Feed, Person, Place
+from feedsvc.formats import ics
+from feedsvc.models import Category, Entry, Event, Feed, Person, Place
 from feedsvc.query import FeedQuery
-from feedsvc.render import ics
-from feedsvc.stamps import Stamp
-from tests.render.feeds import HANOI, SITE
+from feedsvc.stamps import FeedVersion
+from tests.formats.feeds import HANOI, SITE
 
 EVENTS = 1000
 
@@ -43,7 +43,7 @@ def _feed() -> Feed:
 
     def entry(number: int) -> Entry:
         start = (now + timedelta(days=30, hours=number)).astimezone(HANOI)
-        event = EventDetails(
+        event = Event(
             start,
             start + timedelta(hours=2),
             HANOI,
@@ -63,4 +63,6 @@ def _feed() -> Feed:
             guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
         )
 
-    return Feed(FeedQuery("events", "ics"), SITE, stamp=Stamp(now), entries=tuple(map(entry, range(EVENTS))))
+    return Feed(
+        FeedQuery("events", "ics"), SITE, version=FeedVersion(now), entries=tuple(map(entry, range(EVENTS)))
+    )

@@ -12,8 +12,8 @@ import requests
 from bench.batch import lines
 from bench.table import Row, row
 from config import Config
-from feedsvc.model import SCOPES
-from tests.service import Service
+from feedsvc.models import SCOPES
+from tests.server import Service
 
 FEEDS = 10_000
 MIB = 1 << 20

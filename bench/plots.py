@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from bench.grow import Line
+from bench.scaling import Line
 from bench.table import GROUPS, Row
 
 INK, GREY, PALE = "#1d2733", "#66717b", "#e3e7eb"

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.cold import SMALL, filled, get
-from bench.grow import putting
+from bench.cache_miss import SMALL, filled, get
+from bench.scaling import putting
 
 TIMES, LEAST = 100, 0.02
 

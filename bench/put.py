@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 import requests
 from pysqlite3 import dbapi2 as sqlite
 
-from bench.setting import BODY, Setting
+from bench.environment import BODY, Setting
 from bench.table import Row, compare
-from feedsvc.store.database import PRAGMAS
-from tests.service import Service
+from feedsvc.storage.database import PRAGMAS
+from tests.server import Service
 
 TIMES = 40
 
@@ -21,7 +21,7 @@ TIMES = 40
 def rows(setting: Setting) -> Iterator[Row]:
     """The median of each round."""
     empty = Service("sqlite://")
-    empty.start(app="bench.bare:empty_put")
+    empty.start(app="bench.baseline_wsgi:empty_put")
     try:
         yield from compare(
             "writes",

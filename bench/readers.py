@@ -23,12 +23,12 @@ from pathlib import Path
 import brotli
 import zstandard
 
-from bench.setting import PATH
+from bench.environment import PATH
 from bench.table import Row, row
-from feedsvc.model import SCOPES
-from tests.clocks import HANOI
-from tests.corpus import bulk
-from tests.service import Service
+from feedsvc.models import SCOPES
+from tests.data import bulk
+from tests.fake_clock import HANOI
+from tests.server import Service
 
 READERS, POLL = 10_000, timedelta(minutes=30)
 WORDS = " ".join(article["content_html"] for article in bulk.articles()).split()
@@ -137,7 +137,7 @@ def _versions() -> Iterator[Version]:
         }
         service = Service(f"sqlite:///{folder}/bench.db", **environ)
         service.make_token(*SCOPES)
-        service.start(app="bench.clocked:app")
+        service.start(app="bench.timer:app")
         try:
             published = [DAY - timedelta(minutes=20 * number) for number in range(60, 0, -1)]
             for id, moment in enumerate(published):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import plots
-from bench.grow import Line
+from bench.scaling import Line
 from bench.table import GROUPS, HEAD, Row, machine
-from tests.service import ROOT
+from tests.server import ROOT
 
 FILE, PAGE, PLOTS = ROOT / "bench.json", ROOT / "docs/performance.md", ROOT / "docs/performance"
 WORST_PAGE = PLOTS / "worst.md"

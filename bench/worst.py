@@ -31,16 +31,24 @@ from bench.table import machine
 from config import Config
 from feedsvc import create_app
 from feedsvc.cli.services import services_of
-from feedsvc.deliver.hot import Hot
-from feedsvc.model import Entry, EventDetails
+from feedsvc.models import Entry, Event
 from feedsvc.recurrence import Recurrence
-from feedsvc.store import MAX_FEED, Store
-from feedsvc.store.archives import Archivist
-from feedsvc.store.months import month_of
-from feedsvc.store.moving import _go_on_counting
-from feedsvc.store.rows import event_row
-from feedsvc.store.sizes import entries_budget, stored_row
-from feedsvc.store.tables import categories, entries, event_details, languages, ledger, placements, topics
+from feedsvc.storage import MAX_FEED, Storage
+from feedsvc.storage.archives import Archivist
+from feedsvc.storage.dump import _reset_sequences
+from feedsvc.storage.mappers import event_row
+from feedsvc.storage.months import month_of
+from feedsvc.storage.sizes import entries_budget, stored_row
+from feedsvc.storage.tables import (
+    categories,
+    change_sequence,
+    entries,
+    entry_categories,
+    event_details,
+    feed_versions,
+    languages,
+)
+from feedsvc.web.cache_middleware import CacheMiddleware
 from tests.postgres import throw_away
 
 MIB = 1024 * 1024
@@ -157,7 +165,7 @@ def article(number: int, published: datetime) -> Entry:
 
 def event(number: int, published: datetime, start: datetime, recurrence: Recurrence | None = None) -> Entry:
     """The event of a number."""
-    details = EventDetails(start.astimezone(ZONE), None, ZONE, recurrence=recurrence)
+    details = Event(start.astimezone(ZONE), None, ZONE, recurrence=recurrence)
     return replace(article(number, published), kind="events", event=details, starts=start)
 
 
@@ -176,7 +184,7 @@ def all_entries(count: int, now: datetime) -> Iterator[Entry]:
         yield event(number, now - timedelta(days=20), now - timedelta(days=900), daily)
 
 
-def fill(store: Store, count: int, now: datetime) -> None:
+def fill(store: Storage, count: int, now: datetime) -> None:
     """Write entries without the change log."""
     with store._database.write() as connection:
         stamped = {"changed_at": now, "titled_at": now}
@@ -188,22 +196,22 @@ def fill(store: Store, count: int, now: datetime) -> None:
             for k in ("news", "events")
             for n in PLACES.values()
         ]
-        connection.execute(topics.insert(), rows)
+        connection.execute(feed_versions.insert(), rows)
         tags = [{"kind": kind, "tag": tag} for kind in ("news", "events") for tag in ("vi", "en-gb")]
         connection.execute(languages.insert(), tags)
-        connection.execute(ledger.update().values(seq=count, time=now, clock=now))
+        connection.execute(change_sequence.update().values(seq=count, time=now, clock=now))
     made = enumerate(all_entries(count, now), start=1)
     months: dict[tuple[str, str], Entry] = {}
     while group := list(islice(made, _GROUP)):
         with store._database.write() as connection:
             _insert(connection, group, now)
-        months |= {(one.kind, month_of(one.announced, ZONE)): one for _, one in group}
+        months |= {(one.kind, month_of(one.date, ZONE)): one for _, one in group}
     with store._database.write() as connection:
-        _go_on_counting(connection)
+        _reset_sequences(connection)
     for one in months.values():
         with store._database.write() as connection:
             archivist = Archivist(connection, ZONE, entries_budget(MAX_FEED))
-            archivist.note(one.kind, one.announced, one.guid)
+            archivist.note(one.kind, one.date, one.guid)
             archivist.divide()
 
 
@@ -218,7 +226,7 @@ def _insert(connection: sa.Connection, group: list[tuple[int, Entry]], now: date
         for position, key in enumerate((PLACES["all"], half)):
             copied = {name: row[name] for name in names}
             placed.append({"entry_pk": row["pk"], "category_id": key, "position": position, **copied})
-    connection.execute(placements.insert(), placed)
+    connection.execute(entry_categories.insert(), placed)
     details = [{"entry_pk": number, **event_row(one.event)} for number, one in group if one.event]
     if details:
         connection.execute(event_details.insert(), details)
@@ -233,7 +241,9 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
         "FEEDSVC_RATE_BATCH_LINES": "9999999/minute",
     }
     app = create_app(Config.from_env(environ))
-    cast(Hot, app.wsgi_app)._kept._always = False  # as where a thread polls, which would be measured too
+    cast(
+        CacheMiddleware, app.wsgi_app
+    )._kept._sync_on_read = False  # as where a thread polls, which would be measured too
     store = services_of(app).store
     fill(store, count, now)
     if url.startswith("postgresql"):
@@ -248,7 +258,7 @@ def costs(app: Flask, request: Request, server: int | None) -> Cost:
 
     :param server: the process id of the database server, whose processes count too.
     """
-    last = services_of(app).store.moved(
+    last = services_of(app).store.changes_since(
         (0, datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
     )[0][0]
     environ: dict[str, Any] = {

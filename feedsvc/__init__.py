@@ -18,43 +18,43 @@ from werkzeug.exceptions import LengthRequired
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first: no zone may be loaded from the host)
+from feedsvc.api import urls
+from feedsvc.api.auth import Authenticator, BulkRate, RateLimiter
+from feedsvc.api.batch import batch_blueprint
+from feedsvc.api.categories import categories_blueprint
+from feedsvc.api.changes import changes_blueprint
+from feedsvc.api.docs import api_docs_blueprint
+from feedsvc.api.entries import entries_blueprint
+from feedsvc.api.event_schema import EventSchema
+from feedsvc.api.openapi import openapi_document, register_components
+from feedsvc.api.preview import preview_blueprint
+from feedsvc.api.schemas import CategorySchema, EntrySchema
+from feedsvc.api.stored_markup import fingerprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.cli.services import Services
-from feedsvc.deliver.api_docs import api_docs_blueprint
-from feedsvc.deliver.caching import Answer, respond
-from feedsvc.deliver.feeds import Feeds, feeds_blueprint
-from feedsvc.deliver.health import health_blueprint
-from feedsvc.deliver.hot import Hot
-from feedsvc.deliver.kept import Kept
-from feedsvc.deliver.pages import pages_blueprint
-from feedsvc.deliver.problems import problems_blueprint, responses, status_of
-from feedsvc.deliver.request_ids import request_ids_blueprint
-from feedsvc.deliver.security_headers import forbid_sniffing
 from feedsvc.errors import Unavailable
-from feedsvc.ingest import urls
-from feedsvc.ingest.batch_api import batch_blueprint
-from feedsvc.ingest.categories_api import categories_blueprint
-from feedsvc.ingest.changes_api import changes_blueprint
-from feedsvc.ingest.description import declare, description
-from feedsvc.ingest.door import BulkRate, Door, Rate
-from feedsvc.ingest.entries_api import entries_blueprint
-from feedsvc.ingest.event_schema import EventSchema
-from feedsvc.ingest.preview_api import preview_blueprint
-from feedsvc.ingest.schemas import CategorySchema, EntrySchema
-from feedsvc.ingest.stored_markup import fingerprint
-from feedsvc.metrics import COLD, Metrics, are_shared
-from feedsvc.model import Clock, Site, utcnow
-from feedsvc.push.hub import hub_blueprint
-from feedsvc.render import renderings
-from feedsvc.stamps import Stamp
-from feedsvc.store import Store, keep_doing
+from feedsvc.feeds.cache import ResponseCache
+from feedsvc.formats import render_all_formats
+from feedsvc.http.conditional import CachedResponse, conditional_response
+from feedsvc.http.problem_details import http_status, openapi_responses, problems_blueprint
+from feedsvc.http.request_id import request_ids_blueprint
+from feedsvc.models import Clock, Site, utcnow
+from feedsvc.server.metrics import CACHE_MISS_KEY, Metrics, is_multiprocess
+from feedsvc.stamps import FeedVersion
+from feedsvc.storage import Storage, run_periodically
+from feedsvc.web.cache_middleware import CacheMiddleware
+from feedsvc.web.feeds import FeedService, feeds_blueprint
+from feedsvc.web.health import health_blueprint
+from feedsvc.web.pages import pages_blueprint
+from feedsvc.web.security_headers import forbid_sniffing
+from feedsvc.websub.hub import hub_blueprint
 
 if TYPE_CHECKING:
     from config import Config
 
 __version__ = "0.1.0"
 
-SUCCESSOR = "FEEDSVC_SUCCESSOR"
+SKIP_SCHEMA_CHECK = "FEEDSVC_SUCCESSOR"
 """Set in the environment of a worker that takes another's place, when a newer version may have migrated."""
 
 LATER_WORKER = "FEEDSVC_LATER_WORKER"
@@ -86,11 +86,13 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         color=config.site_color,
         logo=config.site_logo,
     )
-    store = Store(config.database_url, clock, site.timezone, config.database_connections, config.max_feed)
-    kept = Kept(store.moved, clock, config.cache_entries, config.cache_bytes, always_look=not background)
-    store.after_write = kept.look
+    store = Storage(config.database_url, clock, site.timezone, config.database_connections, config.max_feed)
+    kept = ResponseCache(
+        store.changes_since, clock, config.cache_entries, config.cache_bytes, always_look=not background
+    )
+    store.on_commit = kept.sync
     try:
-        store.upgrade(or_newer=SUCCESSOR in os.environ)
+        store.upgrade(or_newer=SKIP_SCHEMA_CHECK in os.environ)
         if store.markup.is_outdated(fingerprint()) and background and LATER_WORKER not in os.environ:
             _log.warning("Sanitizer rules changed: run `python -m feedsvc db sanitize`")
     except Unavailable:
@@ -98,18 +100,22 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
             raise
         # A worker that starts while the database is away must not end the service; the thread tries again.
     if background:
-        keep_doing(store.settle, kept.look)
-        if config.metrics and are_shared():
-            keep_doing(Metrics(config.metrics, kept.held, store.newest, store.subscriptions.counts).publish)
+        run_periodically(store.apply_scheduled_changes, kept.sync)
+        if config.metrics and is_multiprocess():
+            run_periodically(
+                Metrics(
+                    config.metrics, kept.stats, store.latest_published, store.subscriptions.counts
+                ).publish
+            )
 
     articles, events = EntrySchema(site), EventSchema(site)
     schemas = {"news": articles, "events": events}
 
     lines_rate = BulkRate(config.rate_batch_lines, config.workers)
-    door = Door(
+    door = Authenticator(
         store.tokens,
-        Rate(config.rate_writes, config.workers),
-        Rate(config.rate_auth_failures, config.workers),
+        RateLimiter(config.rate_writes, config.workers),
+        RateLimiter(config.rate_auth_failures, config.workers),
     )
 
     app = Flask(__name__, static_folder=None)
@@ -125,43 +131,45 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.after_request(forbid_sniffing)
-    app.before_request(lambda: request.environ.update({COLD: True}))
+    app.before_request(lambda: request.environ.update({CACHE_MISS_KEY: True}))
 
-    def publish(document: Any, stamp: Stamp, looked: datetime) -> Response:
+    def publish(document: Any, stamp: FeedVersion, looked: datetime) -> Response:
         body = app.json.dumps(document).encode()
-        answer = Answer(body, "application/json", stamp, looked, config.max_age)
-        return respond(answer, kept.checked(answer))
+        answer = CachedResponse(body, "application/json", stamp, looked, config.max_age)
+        return conditional_response(answer, kept.checked(answer))
 
     app.register_blueprint(request_ids_blueprint())
     app.before_request(_refuse_chunked)  # with a request id, so after that blueprint
     app.register_blueprint(health_blueprint(store.is_ready))
-    feeds = Feeds(store.read, kept, site, clock, config.max_age, config.max_feed)
+    feeds = FeedService(store.reader, kept, site, clock, config.max_age, config.max_feed)
     app.register_blueprint(feeds_blueprint(feeds))
     if config.hub:
         app.register_blueprint(
             hub_blueprint(
                 store.subscriptions.request,
                 feeds.topic,
-                urls.check,
-                Rate(config.rate_hub, config.workers).count,
-                status_of,
+                urls.validate_url,
+                RateLimiter(config.rate_hub, config.workers).hit,
+                http_status,
                 site.public_url,
             )
         )
-    app.register_blueprint(pages_blueprint(store.read, kept, site, clock, config.max_age))
+    app.register_blueprint(pages_blueprint(store.reader, kept, site, clock, config.max_age))
     api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
-    declare(api, schemas, CategorySchema(), responses(site.public_url))
+    register_components(api, schemas, CategorySchema(), openapi_responses(site.public_url))
     api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
     api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
     api.register_blueprint(categories_blueprint(store, door, publish, clock))
     api.register_blueprint(changes_blueprint(store, door, schemas, f"{__version__} {site}"))
-    api.register_blueprint(batch_blueprint(store, door, schemas, status_of, config.max_batch, lines_rate))
-    api.register_blueprint(preview_blueprint(store, door, schemas, partial(renderings, site=site), clock))
-    app.register_blueprint(api_docs_blueprint(description(api), site, config.max_age))
+    api.register_blueprint(batch_blueprint(store, door, schemas, http_status, config.max_batch, lines_rate))
+    api.register_blueprint(
+        preview_blueprint(store, door, schemas, partial(render_all_formats, site=site), clock)
+    )
+    app.register_blueprint(api_docs_blueprint(openapi_document(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app, Services(config, store, schemas, feeds))
-    app.wsgi_app = Hot(app.wsgi_app, kept)  # type: ignore[method-assign]
+    app.wsgi_app = CacheMiddleware(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app
 
 

@@ -15,7 +15,7 @@ _ALPHANUMERIC = f"(?:[0-9A-Za-z]|{_ESCAPE}(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])
 _TOKEN = re.compile(f"{_PREFIX.replace('5f', '5[fF]')}{_ALPHANUMERIC}{{36}}")
 
 
-def masked(text: str) -> str:
+def redact_tokens(text: str) -> str:
     """Return a text without the tokens in it, in whatever spelling of a URL or of a JSON string."""
     return _TOKEN.sub("fsv_…", text)
 
@@ -32,7 +32,7 @@ def network_of(address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class AuditRecord:
     """One write: when, in the name of which token, what was done to which version of what."""
 
     seq: int

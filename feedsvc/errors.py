@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Fault:
+class FieldError:
     """One thing that is wrong with a document: where (a JSON pointer, RFC 6901) and what."""
 
     pointer: str
@@ -17,16 +17,16 @@ class FeedsvcError(Exception):
     """Root of everything that this service refuses or cannot do; the message is fit for a client."""
 
 
-class Malformed(FeedsvcError):
+class BadRequest(FeedsvcError):
     """The request cannot be read: no strict JSON, or a bad parameter."""
 
 
-class Invalid(FeedsvcError):
+class ValidationFailed(FeedsvcError):
     """A document that can be read breaks rules; `faults` names each."""
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: FieldError) -> None:
         super().__init__("The document breaks the rules for its fields.")
-        self.faults = faults
+        self.errors = faults
 
 
 class Unauthorized(FeedsvcError):
@@ -41,7 +41,7 @@ class NotFound(FeedsvcError):
     """There is no such thing."""
 
 
-class KeyReused(FeedsvcError):
+class IdempotencyKeyConflict(FeedsvcError):
     """An Idempotency-Key was used before, for another body."""
 
 
@@ -50,15 +50,15 @@ class Gone(FeedsvcError):
 
     def __init__(self, message: str, notice: str = "") -> None:
         super().__init__(message)
-        self.notice = notice
+        self.reason = notice
 
 
-class Renamed(FeedsvcError):
+class CategoryRenamed(FeedsvcError):
     """A category has another slug now, or a feed another selector: `new`, empty for a whole section."""
 
     def __init__(self, new: str) -> None:
         super().__init__(f"It is named “{new}” now." if new else "It is the whole section now.")
-        self.new = new
+        self.current_slug = new
 
 
 class Conflict(FeedsvcError):
@@ -73,28 +73,28 @@ class PreconditionRequired(FeedsvcError):
     """The request must say which version it was made for."""
 
 
-class TooMany(FeedsvcError):
+class RateLimited(FeedsvcError):
     """Too often in too short a time; `seconds` is how long to wait."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"Too many requests; try again in {seconds} seconds.")
-        self.seconds = seconds
+        self.retry_after = seconds
 
 
 class Unavailable(FeedsvcError):
     """The database cannot do it now; it may work after some `seconds`."""
 
-    seconds = 5
+    retry_after = 5
 
 
 class Busy(Unavailable):
     """Too much is being done at once; nothing is wrong with the database."""
 
-    seconds = 2
+    retry_after = 2
 
     def __init__(self) -> None:
-        super().__init__(f"Too many large documents are being made; try again in {self.seconds} seconds.")
+        super().__init__(f"Too many large documents are being made; try again in {self.retry_after} seconds.")
 
 
-class Outdated(FeedsvcError):
+class SchemaTooNew(FeedsvcError):
     """The database was made by a newer version than this one."""

@@ -38,7 +38,7 @@ def rule_near(text: str, start: datetime, since: datetime) -> rrule:
     rule = _parsed(text, start.replace(tzinfo=None), start.tzinfo)
     if since <= start:
         return rule
-    parts = Recurrence(text).parts
+    parts = Recurrence(text).rule_parts
     changes: dict[str, Any] = {"dtstart": _aligned(parts, start, since), **_implied(parts, start)}
     if "COUNT" in parts:
         changes |= {"count": None, "until": last_start(text, start)}
@@ -82,7 +82,7 @@ def _by_year(text: str, start: datetime) -> str:
 
     Without an interval and BYSETPOS the frequency only says which days the start stands for.
     """
-    parts = Recurrence(text).parts
+    parts = Recurrence(text).rule_parts
     if "BYMONTH" not in parts or "BYSETPOS" in parts or parts.get("INTERVAL", "1") != "1":
         return text
     rest = ";".join(f"{name}={value}" for name, value in parts.items() if name not in ("FREQ", "INTERVAL"))

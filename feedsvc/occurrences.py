@@ -17,11 +17,11 @@ from itertools import takewhile
 
 from dateutil.rrule import rrule, rruleset, rrulestr
 
-from feedsvc.model import EPOCH, Entry, EventDetails
+from feedsvc.models import EPOCH, Entry, Event
 from feedsvc.nearby import last_start, rule_near
 from feedsvc.recurrence import Recurrence
 
-END_OF_TIME = datetime(2201, 1, 1, tzinfo=UTC)
+MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 """When a series without an end is over; no event is later."""
 
 _A_DAY = timedelta(days=1)
@@ -30,27 +30,27 @@ _LONGER_THAN_A_CALENDAR = 146_400
 """Days, weeks, months or years that lead out of the last 400 years before 9999."""
 
 
-def occurrences(event: EventDetails, after: datetime = EPOCH) -> Iterator[EventDetails]:
+def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
     """Yield the occurrences that are not over at `after`, in order; of a single event the event itself."""
     if event.recurrence is None:
         candidates = iter((event,))
     else:
         # The clocks may have changed meanwhile, by a day at most.
         since = after.astimezone(event.timezone) - (event.ends - event.starts) - _A_DAY
-        candidates = (_at(event, moment) for moment in _moments(event, event.recurrence, since))
+        candidates = (_occurrence_at(event, moment) for moment in _moments(event, event.recurrence, since))
     for occurrence in candidates:
-        if occurrence.starts >= END_OF_TIME:
+        if occurrence.starts >= MAX_DATETIME:
             return
         if occurrence.ends > after:
             yield occurrence
 
 
-def current(event: EventDetails, now: datetime) -> EventDetails:
+def current_or_next(event: Event, now: datetime) -> Event:
     """Return the first occurrence that is not over at `now`, else the last one."""
-    return next(occurrences(event, now), None) or last(event)
+    return next(occurrences(event, now), None) or last_occurrence(event)
 
 
-def last(event: EventDetails) -> EventDetails:
+def last_occurrence(event: Event) -> Event:
     """Return the last occurrence before the end of time; the event itself where it is no series.
 
     It is searched for backwards, in longer and longer periods before the last possible start.
@@ -58,10 +58,10 @@ def last(event: EventDetails) -> EventDetails:
     recurrence = event.recurrence
     if recurrence is None:
         return event
-    start = _wall(event.start)
-    first, bound = _naive(start), _naive(END_OF_TIME)
-    if not is_open(event):
-        ends = [last_start(recurrence.rrule, start), *map(_wall, recurrence.rdates)]
+    start = _as_datetime(event.start)
+    first, bound = _naive(start), _naive(MAX_DATETIME)
+    if not is_unbounded(event):
+        ends = [last_start(recurrence.rrule, start), *map(_as_datetime, recurrence.rdates)]
         bound = min(bound, max(map(_naive, ends)) + _A_DAY)
     span = _YEAR
     while True:
@@ -69,18 +69,18 @@ def last(event: EventDetails) -> EventDetails:
         moments = takewhile(lambda moment: _naive(moment) < bound, _moments(event, recurrence, since))
         newest = deque(moments, maxlen=1)
         if newest:
-            return _at(event, newest[0])
+            return _occurrence_at(event, newest[0])
         if since == first:
             raise ValueError("The series has no occurrence.")
         span *= 4
 
 
-def over(event: EventDetails) -> datetime:
+def series_end(event: Event) -> datetime:
     """Return when the whole event is over; the end of time where it has none."""
-    return END_OF_TIME if is_open(event) else last(event).ends
+    return MAX_DATETIME if is_unbounded(event) else last_occurrence(event).ends
 
 
-def overlaps(event: EventDetails, start: datetime, end: datetime) -> bool:
+def overlaps(event: Event, start: datetime, end: datetime) -> bool:
     """Return whether an occurrence falls within a window; one without length where it starts there."""
     for occurrence in occurrences(event, start - timedelta.resolution):
         if occurrence.ends > start or occurrence.starts == start:
@@ -88,12 +88,12 @@ def overlaps(event: EventDetails, start: datetime, end: datetime) -> bool:
     return False
 
 
-def is_open(event: EventDetails) -> bool:
+def is_unbounded(event: Event) -> bool:
     """Return whether the event takes place again without end."""
-    return event.recurrence is not None and not event.recurrence.parts.keys() & {"COUNT", "UNTIL"}
+    return event.recurrence is not None and not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
 
 
-def starts_itself(event: EventDetails) -> bool:
+def start_matches_rule(event: Event) -> bool:
     """Return whether the start of a series is an occurrence by its own rule.
 
     The calendar repeats itself every 400 years. The rule is moved into the last ones that dateutil knows,
@@ -102,20 +102,20 @@ def starts_itself(event: EventDetails) -> bool:
     :raises ValueError: it is no rule.
     """
     assert event.recurrence is not None
-    start = _wall(event.start)
+    start = _as_datetime(event.start)
     rule = _rule(event.recurrence, start)
     late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
     once = rule.replace(dtstart=late, until=None, count=None, interval=_LONGER_THAN_A_CALENDAR)
     return next(iter(once), None) == late and next(iter(rule), None) == start and not start.fold
 
 
-def futile(event: EventDetails) -> list[int]:
+def unmatched_exdates(event: Event) -> list[int]:
     """Return the positions of those exdates of a series that match none of its occurrences."""
     recurrence = event.recurrence
     if recurrence is None or not recurrence.exdates:
         return []
     whole = replace(recurrence, exdates=())
-    wanted = sorted((_wall(moment), index) for index, moment in enumerate(recurrence.exdates))
+    wanted = sorted((_as_datetime(moment), index) for index, moment in enumerate(recurrence.exdates))
     upcoming: datetime | None = wanted[0][0] - _A_DAY
     missed = []
     for moment, index in wanted:
@@ -126,15 +126,15 @@ def futile(event: EventDetails) -> list[int]:
     return sorted(missed)
 
 
-def settled(entry: Entry) -> EventDetails | None:
+def display_occurrence(entry: Entry) -> Event | None:
     """Return the event, of a series the occurrence that was current or next when the store last looked."""
     event = entry.event
     if event is None or event.recurrence is None or entry.starts is None:
         return event
-    return _at(event, entry.starts.astimezone(event.timezone))
+    return _occurrence_at(event, entry.starts.astimezone(event.timezone))
 
 
-def _at(event: EventDetails, moment: datetime) -> EventDetails:
+def _occurrence_at(event: Event, moment: datetime) -> Event:
     """The occurrence that starts then, exactly as long as the first one (RFC 5545 §3.8.5.3).
 
     By way of UTC, so that a time which a change of the clock skips becomes one that exists.
@@ -148,7 +148,7 @@ def _at(event: EventDetails, moment: datetime) -> EventDetails:
     return replace(once, start=instant.astimezone(event.timezone), end=end)
 
 
-def _wall(day: date) -> datetime:
+def _as_datetime(day: date) -> datetime:
     """A time as dateutil wants it: of a date midnight, in no zone."""
     return day if isinstance(day, datetime) else datetime.combine(day, time())
 
@@ -163,16 +163,16 @@ def _rule(recurrence: Recurrence, start: datetime) -> rrule:
     return rule
 
 
-def _moments(event: EventDetails, recurrence: Recurrence, since: datetime) -> Iterator[datetime]:
+def _moments(event: Event, recurrence: Recurrence, since: datetime) -> Iterator[datetime]:
     """Yield the starts of occurrences from `since` on, as the clocks of the event's zone show them."""
-    start = _wall(event.start)
+    start = _as_datetime(event.start)
     since = since.replace(tzinfo=start.tzinfo)
     recurrence_set = rruleset()
     recurrence_set.rrule(rule_near(recurrence.rrule, start, since))
-    for moment in map(_wall, recurrence.rdates):
+    for moment in map(_as_datetime, recurrence.rdates):
         if moment >= since:
             recurrence_set.rdate(moment)
-    for moment in map(_wall, recurrence.exdates):
+    for moment in map(_as_datetime, recurrence.exdates):
         if moment >= since:
             recurrence_set.exdate(moment)
     moments: Iterator[datetime] = recurrence_set.xafter(since, inc=True)

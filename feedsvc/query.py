@@ -10,83 +10,85 @@ from typing import Any
 from urllib.parse import urlencode
 
 from feedsvc.date_range import allowed_dates, too_old_on
-from feedsvc.errors import Malformed
+from feedsvc.errors import BadRequest
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 KINDS = ("news", "events")
 MAX_TERMS = 10
 UI_LANGUAGES = ("vi", "en")
-PUSHED = ("rss", "atom", "json")
+WEBSUB_PING_FORMATS = ("rss", "atom", "json")
 """The formats whose plain feeds other hubs are told of."""
 
 
-def primary(language: str) -> str:
+def primary_subtag(language: str) -> str:
     """The primary subtag of a language tag (RFC 5646 §2.2.1), such as `en` of en-GB."""
     return language.split("-")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
-class Selector:
+class CategoryFilter:
     """Categories by slug: any of `wanted`, or all of them where `every`, and none of `unwanted`.
 
     Without any it selects everything. `of` makes the canonical one.
     """
 
-    wanted: tuple[str, ...] = ()
-    unwanted: tuple[str, ...] = ()
-    every: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    match_all: bool = False
 
     @classmethod
-    def of(cls, wanted: Iterable[str], unwanted: Iterable[str] = (), *, every: bool = False) -> Selector:
+    def create(
+        cls, wanted: Iterable[str], unwanted: Iterable[str] = (), *, every: bool = False
+    ) -> CategoryFilter:
         """Terms sorted and without repeats; of one term it makes no difference whether all are meant."""
         positive = tuple(sorted(set(wanted)))
         return cls(positive, tuple(sorted(set(unwanted))), every and len(positive) > 1)
 
     @classmethod
-    def parse(cls, text: str) -> Selector:
+    def parse(cls, text: str) -> CategoryFilter:
         """The selector that `a`, `a,b`, `a+b`, `a,b,-c` or `-c` stands for; a space is a `+`.
 
         :raises Malformed: it is none of these.
         """
         signs = {sign for sign in ",+" if sign in text.replace(" ", "+")}
         if len(signs) > 1:
-            raise Malformed("“,” (any of) and “+” (all of) cannot stand in one selector.")
+            raise BadRequest("“,” (any of) and “+” (all of) cannot stand in one selector.")
         terms = re.split("[,+ ]", text.lower())
         if len(terms) > MAX_TERMS:
-            raise Malformed(f"A selector has at most {MAX_TERMS} terms.")
+            raise BadRequest(f"A selector has at most {MAX_TERMS} terms.")
         wrong = next((term for term in terms if not SLUG.fullmatch(term.removeprefix("-"))), None)
         if wrong is not None:
-            raise Malformed(f"“{wrong}” in the selector is not a category's slug, nor one behind a “-”.")
+            raise BadRequest(f"“{wrong}” in the selector is not a category's slug, nor one behind a “-”.")
         unwanted = [term[1:] for term in terms if term.startswith("-")]
-        return cls.of((term for term in terms if term[0] != "-"), unwanted, every="+" in signs)
+        return cls.create((term for term in terms if term[0] != "-"), unwanted, every="+" in signs)
 
     def __str__(self) -> str:
         """The canonical spelling."""
-        return ("+" if self.every else ",").join([*self.wanted, *(f"-{slug}" for slug in self.unwanted)])
+        return ("+" if self.match_all else ",").join([*self.include, *(f"-{slug}" for slug in self.exclude)])
 
     @property
-    def slugs(self) -> tuple[str, ...]:
+    def all_slugs(self) -> tuple[str, ...]:
         """The categories that it names."""
-        return (*self.wanted, *self.unwanted)
+        return (*self.include, *self.exclude)
 
-    def without(self, retired: Collection[str]) -> Selector | None:
+    def without(self, retired: Collection[str]) -> CategoryFilter | None:
         """Return the same without some categories; None where it selects nothing without them.
 
         `a,b` without `a` is `b`, and `-a` is everything; but nothing can stand in all of `a+b`.
         """
-        wanted = [slug for slug in self.wanted if slug not in retired]
-        if len(wanted) < len(self.wanted) and (self.every or not wanted):
+        wanted = [slug for slug in self.include if slug not in retired]
+        if len(wanted) < len(self.include) and (self.match_all or not wanted):
             return None
-        unwanted = [slug for slug in self.unwanted if slug not in retired]
-        return Selector.of(wanted, unwanted, every=self.every)
+        unwanted = [slug for slug in self.exclude if slug not in retired]
+        return CategoryFilter.create(wanted, unwanted, every=self.match_all)
 
-    def renamed(self, current: Mapping[str, str]) -> Selector:
+    def with_current_slugs(self, current: Mapping[str, str]) -> CategoryFilter:
         """The same by the slugs that its categories have now."""
-        now = [[current.get(slug, slug) for slug in terms] for terms in (self.wanted, self.unwanted)]
-        return Selector.of(*now, every=self.every)
+        now = [[current.get(slug, slug) for slug in terms] for terms in (self.include, self.exclude)]
+        return CategoryFilter.create(*now, every=self.match_all)
 
 
-EVERYTHING = Selector()
+NO_FILTER = CategoryFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class FeedQuery:
 
     kind: str
     format: str
-    selector: Selector = EVERYTHING
+    category_filter: CategoryFilter = NO_FILTER
     limit: int | None = None
     content: str | None = None
     lang: str | None = None
@@ -108,14 +110,14 @@ class FeedQuery:
     since: date | None = None
     until: date | None = None
     order: str | None = None
-    dated: str | None = None
+    date_field: str | None = None
     cancelled: str | None = None
     ui: str | None = None
 
     @property
     def path(self) -> str:
         """The canonical path and query of the feed."""
-        selector = f"/{self.selector}" if self.selector.slugs else ""
+        selector = f"/{self.category_filter}" if self.category_filter.all_slugs else ""
         said = urlencode(list(self.parameters()), safe=",+-")
         return f"/feeds/{self.kind}{selector}.{self.format}" + (f"?{said}" if said else "")
 
@@ -123,16 +125,16 @@ class FeedQuery:
         """The parameters that are not at their default, in their canonical order."""
         for name, parameter in PARAMETERS.items():
             value = getattr(self, parameter.field)
-            if value is not None and parameter.applies(self.kind, self.format):
+            if value is not None and parameter.is_applicable(self.kind, self.format):
                 yield name, str(value)
 
     @property
-    def at_most(self) -> int:
+    def effective_limit(self) -> int:
         """The number of entries at most."""
-        return self.limit or (_MOST_EVENTS if self.format == "ics" else 50)
+        return self.limit or (_MAX_CALENDAR_EVENTS if self.format == "ics" else 50)
 
     @property
-    def period(self) -> str:
+    def effective_period(self) -> str:
         """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
         if self.when:
             return self.when
@@ -147,10 +149,10 @@ class FeedQuery:
         return too_old_on(earliest) if earliest else None
 
     @property
-    def archives(self) -> FeedQuery:
+    def archive_base(self) -> FeedQuery:
         """The query that the archive documents of this feed share; they differ in `archive`."""
         return replace(
-            self, limit=None, when=None, since=None, until=None, order=None, dated=None, archive=None
+            self, limit=None, when=None, since=None, until=None, order=None, date_field=None, archive=None
         )
 
     @property
@@ -162,9 +164,13 @@ class FeedQuery:
         return all(name == "content" for name, _ in self.parameters())
 
     @property
-    def is_plain(self) -> bool:
+    def is_canonical_feed(self) -> bool:
         """Whether it is a section or one category, with every parameter at its default."""
-        return len(self.selector.slugs) <= 1 and not self.selector.unwanted and not any(self.parameters())
+        return (
+            len(self.category_filter.all_slugs) <= 1
+            and not self.category_filter.exclude
+            and not any(self.parameters())
+        )
 
 
 @dataclass(frozen=True)
@@ -176,15 +182,15 @@ class Parameter:
     default: Callable[[FeedQuery], Any]
     kind: str | None = None
     format: str | None = None
-    unless: str | None = None
+    excluded_format: str | None = None
 
-    def applies(self, kind: str, format: str) -> bool:
+    def is_applicable(self, kind: str, format: str) -> bool:
         """Whether it means something in the feeds of this kind and format."""
-        return self.kind in (None, kind) and self.format in (None, format) and format != self.unless
+        return self.kind in (None, kind) and self.format in (None, format) and format != self.excluded_format
 
 
-_MOST_EVENTS = 1000  # of a calendar
-_WITH_ARCHIVE = ("archive", "content", "lang", "cancelled", "ui")
+_MAX_CALENDAR_EVENTS = 1000  # of a calendar
+_ARCHIVE_PARAMETERS = ("archive", "content", "lang", "cancelled", "ui")
 
 
 def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
@@ -197,7 +203,7 @@ def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
 
 
 def _limit(text: str, query: FeedQuery) -> int:
-    most = _MOST_EVENTS if query.format == "ics" else 200
+    most = _MAX_CALENDAR_EVENTS if query.format == "ics" else 200
     if not re.fullmatch("[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
         raise ValueError(f"must be a whole number from 1 to {most}")
     return int(text)
@@ -228,18 +234,22 @@ def _day(text: str, query: FeedQuery) -> date:
 
 
 PARAMETERS = {
-    "limit": Parameter("limit", _limit, lambda query: query.at_most),
+    "limit": Parameter("limit", _limit, lambda query: query.effective_limit),
     "content": Parameter("content", _one_of("full", "summary"), lambda query: "full"),
     "lang": Parameter("lang", _language, lambda query: None),
     "archive": Parameter("archive", _archive, lambda query: None),
     "from": Parameter("since", _day, lambda query: None, "events"),
     "to": Parameter("until", _day, lambda query: None, "events"),
     "when": Parameter(
-        "when", _one_of("upcoming", "recent", "past", "all"), lambda query: query.period, "events"
+        "when", _one_of("upcoming", "recent", "past", "all"), lambda query: query.effective_period, "events"
     ),
     "order": Parameter("order", _one_of("published", "start"), lambda query: "published", "events"),
     "date": Parameter(
-        "dated", _one_of("published", "start"), lambda query: "published", "events", unless="ics"
+        "date_field",
+        _one_of("published", "start"),
+        lambda query: "published",
+        "events",
+        excluded_format="ics",
     ),
     "cancelled": Parameter("cancelled", _one_of("mark", "hide"), lambda query: "mark", "events"),
     "ui": Parameter("ui", _one_of(*UI_LANGUAGES), lambda query: None, format="html"),
@@ -262,24 +272,26 @@ def parse(
     :param today: the date in the site's zone, near which `from` and `to` must lie.
     :raises Malformed: a part cannot be read; the sentence names it.
     """
-    query = FeedQuery(kind, format, Selector.parse(selector) if selector is not None else EVERYTHING)
-    known = {name: item for name, item in PARAMETERS.items() if name in given and item.applies(kind, format)}
+    query = FeedQuery(kind, format, CategoryFilter.parse(selector) if selector is not None else NO_FILTER)
+    known = {
+        name: item for name, item in PARAMETERS.items() if name in given and item.is_applicable(kind, format)
+    }
     for name, parameter in known.items():
         if len(given[name]) > 1:
-            raise Malformed(f"The parameter “{name}” is given twice.")
+            raise BadRequest(f"The parameter “{name}” is given twice.")
         try:
             value = parameter.parse(given[name][0], query)
         except ValueError as error:
-            raise Malformed(f"The parameter “{name}” {error}.") from None
-        spoken = name == "ui" and value == primary(language)
+            raise BadRequest(f"The parameter “{name}” {error}.") from None
+        spoken = name == "ui" and value == primary_subtag(language)
         if value != parameter.default(query) and not spoken:
             query = replace(query, **{parameter.field: value})
-    extra = [name for name in known if name not in _WITH_ARCHIVE] if query.archive else []
+    extra = [name for name in known if name not in _ARCHIVE_PARAMETERS] if query.archive else []
     if extra:
-        raise Malformed(f"The parameter “{extra[0]}” does not go with “archive”.")
+        raise BadRequest(f"The parameter “{extra[0]}” does not go with “archive”.")
     _check_dates(query, today)
     if query.since and query.until and query.until < query.since:
-        raise Malformed("The parameter “to” must not be before “from”.")
+        raise BadRequest("The parameter “to” must not be before “from”.")
     return query
 
 
@@ -291,4 +303,4 @@ def _check_dates(query: FeedQuery, today: date) -> None:
     first, last = allowed_dates(today)
     for name, day in (("from", query.since), ("to", query.until)):
         if day is not None and not first <= day <= last:
-            raise Malformed(f"The parameter “{name}” must lie between {first} and {last}.")
+            raise BadRequest(f"The parameter “{name}” must lie between {first} and {last}.")

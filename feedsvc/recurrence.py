@@ -21,12 +21,12 @@ class Recurrence:
     rdates: tuple[date, ...] = ()
 
     @property
-    def parts(self) -> dict[str, str]:
+    def rule_parts(self) -> dict[str, str]:
         """The parts of the rule, such as FREQ, by name."""
         return dict(part.split("=", 1) for part in self.rrule.split(";"))
 
     @property
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """It as JSON, its times as the clocks show them: no instants, for one may be skipped by a change."""
 
         def texts(moments: tuple[date, ...]) -> list[str]:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """When what never changed is said to have: readers and validators take 1970 for a mistake."""
 
-Topic = tuple[str, int]
+FeedKey = tuple[str, int]
 """What a feed depends on: a kind and a category's key, 0 for the whole kind."""
 
-Step = tuple[int, datetime, datetime]
+Revision = tuple[int, datetime, datetime]
 """The number and the time of a step of the change log, and the reading of its writer's clock: the time
 itself, or an earlier one where that clock was behind the log."""
 
@@ -29,9 +29,9 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class FeedVersion:
     """The topics that an answer rests on: when one of them last moved, and by which step of the ledger."""
 
     time: datetime
     seq: int = 0
-    topics: frozenset[Topic] = frozenset()
+    feed_keys: frozenset[FeedKey] = frozenset()

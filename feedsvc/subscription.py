@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from feedsvc.model import EPOCH
-from feedsvc.stamps import Topic
+from feedsvc.models import EPOCH
+from feedsvc.stamps import FeedKey
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionRequest:
+class PendingVerification:
     """What a callback is to be asked, in the mode `subscribe` or `unsubscribe`, or told: `denied`.
 
     `lease` is in seconds. `topic` is the path by which the subscriber knows the feed, where a category was
@@ -38,7 +38,7 @@ class SubscriptionRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PushedFeed:
+class SubscribedFeed:
     """A feed as it is: the tag of its bytes, its topics and their last step, when it changes by itself.
 
     `plain` is as in `SubscriptionRequest`; `seconds` is how long rendering took.
@@ -47,7 +47,7 @@ class PushedFeed:
     path: str
     etag: str
     seq: int
-    topics: frozenset[Topic]
+    topics: frozenset[FeedKey]
     due: datetime | None
     plain: bool = True
     seconds: float = 0.0
@@ -80,7 +80,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryResult:
     """What became of a delivery: `etag` arrived; or another try is made in a while; or, with neither, the
     subscriber has ended it.
 
@@ -106,7 +106,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class HubPing:
     """What another hub is to be told: which topics moved up to a step, or have lost an event by its end
     up to a time, each a kind and a category's slug."""
 

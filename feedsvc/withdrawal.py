@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from feedsvc.model import Entry
+    from feedsvc.models import Entry
 
 WITHDRAWN_ENTRY = frozenset(
     "id kind title language status url categories event notice expires published guid updated version "

@@ -17,18 +17,18 @@ from werkzeug.test import TestResponse
 from config import Config
 from feedsvc import create_app
 from feedsvc.cli.services import services_of
-from feedsvc.model import SCOPES, Site, utcnow
-from feedsvc.store import Store
-from feedsvc.store.tokens import NOTE
-from tests.clocks import HANOI, Clock
+from feedsvc.models import SCOPES, Site, utcnow
+from feedsvc.storage import Storage
+from feedsvc.storage.tokens import LAST_USED_THREAD
+from tests.fake_clock import HANOI, Clock
 from tests.postgres import Cluster, throw_away
-from tests.service import Service
+from tests.server import Service
 
-pytest_plugins = "tests.corpus.fixtures"
+pytest_plugins = "tests.data.fixtures"
 
 DATABASES = ("sqlite", "postgresql")
 STATEFUL = ("batch", "changes_pages", "deletion", "entries_api", "life", "parents", "retries", "revisions")
-ON_BOTH = ("tests/store/", "tests/journeys/", *(f"tests/ingest/test_{name}.py" for name in STATEFUL))
+ON_BOTH = ("tests/storage/", "tests/integration/", *(f"tests/api/test_{name}.py" for name in STATEFUL))
 """What runs on PostgreSQL too; all else on SQLite alone, like a test that is marked `sqlite`."""
 
 
@@ -56,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the newest schema, which is copied faster than it is made."""
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
-    store = Store(f"sqlite:///{path}", utcnow, HANOI)
+    store = Storage(f"sqlite:///{path}", utcnow, HANOI)
     store.upgrade()
     store._database.close()
     return path
@@ -110,7 +110,7 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
 
     yield make
     for thread in threading.enumerate():
-        if thread.name == NOTE:
+        if thread.name == LAST_USED_THREAD:
             thread.join()
     for app in made:
         services_of(app).store._database.close()
@@ -122,7 +122,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def store(app: Flask) -> Store:
+def store(app: Flask) -> Storage:
     return services_of(app).store
 
 
@@ -177,7 +177,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def editor(client: FlaskClient, store: Store) -> Editor:
+def editor(client: FlaskClient, store: Storage) -> Editor:
     """An editor who may do everything, with two categories to file under."""
     found = Editor(client, store.tokens.create("editor", SCOPES))
     found.put("/categories/giao-thong", {"title": "Giao thông"})

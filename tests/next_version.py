@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from feedsvc.store.tables import REVISION
-from tests.service import ROOT
+from feedsvc.storage.tables import REVISION
+from tests.server import ROOT
 
 NEXT_REVISION = "9001"
 
@@ -33,9 +33,9 @@ def make_next_version(folder: Path) -> Path:
     shutil.copytree(ROOT / "feedsvc", folder / "feedsvc", ignore=ignore)
     for name in ("config.py", "wsgi.py"):
         shutil.copy(ROOT / name, folder)
-    migrations = folder / "feedsvc/store/migrations/versions"
+    migrations = folder / "feedsvc/storage/migrations/versions"
     (migrations / f"{NEXT_REVISION}_next_version.py").write_text(_MIGRATION)
-    tables = folder / "feedsvc/store/tables.py"
+    tables = folder / "feedsvc/storage/tables.py"
     source = tables.read_text()
     current = f'REVISION = "{REVISION}"'
     assert source.count(current) == 1

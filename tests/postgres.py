@@ -23,9 +23,9 @@ from typing import Any
 
 import psycopg
 
-from feedsvc.store.database import Database
-from feedsvc.store.migrate import upgrade
-from tests.service import free_port
+from feedsvc.storage.database import Database
+from feedsvc.storage.migrations.runner import upgrade
+from tests.server import free_port
 
 # The default collation is another one than by code point, so that a column without its own shows.
 LOCALES = (

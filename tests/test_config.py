@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from config import Config, SettingError
-from tests.service import ROOT
+from tests.server import ROOT
 
 
 def test_defaults_follow_each_other() -> None:

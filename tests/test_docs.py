@@ -14,9 +14,9 @@ from flask import Flask
 from config import Config
 from feedsvc.cli.commands import commands
 from feedsvc.cli.services import services_of
-from feedsvc.deliver.problems import PROBLEMS
-from feedsvc.model import SCOPES
-from tests.service import ROOT, Service
+from feedsvc.http.problem_details import PROBLEMS
+from feedsvc.models import SCOPES
+from tests.server import ROOT, Service
 
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
@@ -84,8 +84,8 @@ def test_every_promise_has_its_test() -> None:
 
 def test_the_dockerfile_starts_what_make_serve_starts() -> None:
     makefile, dockerfile = ((ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile"))
-    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app" in makefile
-    assert '"gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"' in dockerfile
+    assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app" in makefile
+    assert '"gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app"' in dockerfile
 
 
 def test_the_lines_of_readme_and_guides(database_url: str) -> None:

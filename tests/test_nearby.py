@@ -13,10 +13,16 @@ from dateutil.rrule import rruleset, rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from feedsvc.ingest.recurrence import faults, rule
-from feedsvc.model import EventDetails
+from feedsvc.api.recurrence_validation import validate, validate_rrule
+from feedsvc.models import Event
 from feedsvc.nearby import rule_near
-from feedsvc.occurrences import current, futile, last, occurrences, starts_itself
+from feedsvc.occurrences import (
+    current_or_next,
+    last_occurrence,
+    occurrences,
+    start_matches_rule,
+    unmatched_exdates,
+)
 from feedsvc.recurrence import DAYS, Recurrence
 
 HANOI, PARIS, NEW_YORK = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris"), ZoneInfo("America/New_York")
@@ -47,7 +53,7 @@ def rules(draw: st.DrawFn, frequencies: tuple[str, ...] = ("DAILY", "WEEKLY", "M
     names = draw(st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True))
     text = ";".join([f"FREQ={frequency}", *(f"{name}={draw(PARTS[name])}" for name in names)])
     try:
-        return rule(text)
+        return validate_rrule(text)
     except ValueError:
         assume(False)
         raise
@@ -135,22 +141,20 @@ def test_occurrences_near_a_time_equal_the_naive_expansion(
     assume(start is not None)
     assert start is not None
     start = start.astimezone(UTC).astimezone(zone)
-    event = EventDetails(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text))
-    assume(starts_itself(event))
+    event = Event(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text))
+    assume(start_matches_rule(event))
     starts = list(islice(rrulestr(text, dtstart=start), 80))
     exdates = tuple(data.draw(st.lists(st.sampled_from(starts[1:] or starts), max_size=5)))
     extra = st.integers(0, 3000).map(lambda days: start + timedelta(days=days, hours=4))
     rdates = tuple(data.draw(st.lists(extra, max_size=3)))
-    event = EventDetails(
-        start, start + timedelta(hours=2), zone, recurrence=Recurrence(text, exdates, rdates)
-    )
+    event = Event(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text, exdates, rdates))
     since = start.astimezone(UTC) + timedelta(days=offset)
     end = since + timedelta(days=length)
     found = [one.starts for one in takewhile(lambda one: one.starts < end, occurrences(event, since))]
     assert found == naive(event, since, end)
 
 
-def naive(event: EventDetails, since: datetime, end: datetime) -> list[datetime]:
+def naive(event: Event, since: datetime, end: datetime) -> list[datetime]:
     """Expand a series from its start."""
     assert event.recurrence
     whole: Any = rruleset()
@@ -178,45 +182,43 @@ def naive(event: EventDetails, since: datetime, end: datetime) -> list[datetime]
     ],
 )
 def test_the_last_occurrence_needs_no_walk(text: str, expected: date) -> None:
-    event = EventDetails(date(2020, 3, 7), None, HANOI, recurrence=Recurrence(text))
-    assert last(event).start == expected
+    event = Event(date(2020, 3, 7), None, HANOI, recurrence=Recurrence(text))
+    assert last_occurrence(event).start == expected
 
 
 def test_a_series_that_never_comes_again_stays_at_its_last_occurrence() -> None:
-    event = EventDetails(date(2020, 3, 7), None, HANOI, recurrence=Recurrence("FREQ=YEARLY;INTERVAL=200"))
-    assert current(event, datetime(2026, 1, 1, tzinfo=UTC)).start == date(2020, 3, 7)
+    event = Event(date(2020, 3, 7), None, HANOI, recurrence=Recurrence("FREQ=YEARLY;INTERVAL=200"))
+    assert current_or_next(event, datetime(2026, 1, 1, tzinfo=UTC)).start == date(2020, 3, 7)
 
 
 def test_until_in_the_last_year_of_dateutil_is_no_error() -> None:
     start = datetime(2020, 3, 7, 19, tzinfo=HANOI)
     text = "FREQ=YEARLY;INTERVAL=5000;UNTIL=99991231T235959Z"
-    assert last(EventDetails(start, None, HANOI, recurrence=Recurrence(text))).start == start
+    assert last_occurrence(Event(start, None, HANOI, recurrence=Recurrence(text))).start == start
 
 
 def test_starts_that_are_equal_in_two_zones_have_their_own_last_occurrence() -> None:
     text = "FREQ=DAILY;COUNT=300"
     events = [
-        EventDetails(datetime(2026, 1, 5, hour, tzinfo=zone), None, zone, recurrence=Recurrence(text))
+        Event(datetime(2026, 1, 5, hour, tzinfo=zone), None, zone, recurrence=Recurrence(text))
         for hour, zone in ((19, HANOI), (13, PARIS))
     ]
     assert events[0].start == events[1].start
-    found = [last(event).starts.astimezone(event.timezone).hour for event in events]
+    found = [last_occurrence(event).starts.astimezone(event.timezone).hour for event in events]
     assert found == [19, 13]
 
 
 def test_exdates_of_far_years_are_checked_without_a_walk() -> None:
     exdates = tuple(date(2020, 1, 1) + timedelta(days=66 * number) for number in range(1000))
-    event = EventDetails(
-        date(2020, 1, 1), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2", exdates)
-    )
-    assert futile(event) == []
+    event = Event(date(2020, 1, 1), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2", exdates))
+    assert unmatched_exdates(event) == []
     odd = tuple(day + timedelta(days=1) for day in exdates[:3])
     mixed = Recurrence("FREQ=DAILY;INTERVAL=2", (exdates[5], odd[2], exdates[1], odd[0]))
-    assert futile(EventDetails(date(2020, 1, 1), None, HANOI, recurrence=mixed)) == [1, 3]
+    assert unmatched_exdates(Event(date(2020, 1, 1), None, HANOI, recurrence=mixed)) == [1, 3]
 
 
 def test_a_start_that_no_year_matches_is_refused() -> None:
-    event = EventDetails(
+    event = Event(
         date(2026, 2, 2), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=30")
     )
-    assert faults(event)
+    assert validate(event)

@@ -11,18 +11,18 @@ from flask.cli import AppGroup
 
 from config import Config
 from feedsvc.cli import samples
-from feedsvc.cli.moving import export, import_
-from feedsvc.cli.push import deliver, subscriptions
+from feedsvc.cli.import_export import export, import_
+from feedsvc.cli.output import help_epilog, json_option, print_rows
 from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.services import Services, services
-from feedsvc.cli.showing import examples, json_option, show
 from feedsvc.cli.tokens import token
+from feedsvc.cli.websub import deliver, subscriptions
 from feedsvc.errors import FeedsvcError
-from feedsvc.model import SCOPES
-from feedsvc.store import backup as backups
+from feedsvc.models import SCOPES
+from feedsvc.storage import backup as backups
 
 
-class _Commands(AppGroup):
+class _ErrorHandlingGroup(AppGroup):
     """Says what went wrong in one sentence."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -32,7 +32,10 @@ class _Commands(AppGroup):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=_Commands, epilog=examples("welcome", "token create an --scope news:write", "import --help"))
+@click.group(
+    cls=_ErrorHandlingGroup,
+    epilog=help_epilog("welcome", "token create an --scope news:write", "import --help"),
+)
 def commands() -> None:
     """Publishes a portal's news and events as feeds."""
 
@@ -56,14 +59,14 @@ def db() -> None:
 db.add_command(sanitize)
 
 
-@db.command(epilog=examples("db upgrade"))
+@db.command(epilog=help_epilog("db upgrade"))
 def upgrade() -> None:
     """Bring the database to the newest schema."""
     services().store.upgrade()
     click.echo("The database has the newest schema.")
 
 
-@db.command(epilog=examples("db check"))
+@db.command(epilog=help_epilog("db check"))
 def check() -> None:
     """Exit with 0 where the database is ready to serve."""
     if not services().store.is_ready():
@@ -74,21 +77,21 @@ def check() -> None:
 # These two work without the application, which would make or change the database at its start.
 
 
-@commands.command(with_appcontext=False, epilog=examples("backup copy.db"))
+@commands.command(with_appcontext=False, epilog=help_epilog("backup copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy the database, which may be in use, into a new file."""
     backups.backup(Config.from_env().database_url, file)
 
 
-@commands.command(with_appcontext=False, epilog=examples("restore copy.db"))
+@commands.command(with_appcontext=False, epilog=help_epilog("restore copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
     """Make the database from a backup, where there is none."""
     backups.restore(Config.from_env().database_url, file)
 
 
-@commands.command(epilog=examples("log --since 2026-11-01", "log --token lan --json"))
+@commands.command(epilog=help_epilog("log --since 2026-11-01", "log --token lan --json"))
 @click.option("--id", help="Of this entry or category alone.")
 @click.option("--token", help="In the name of this token alone.")
 @click.option("--since", type=click.DateTime(), help="From this time on, in UTC.")
@@ -96,31 +99,31 @@ def restore(file: Path) -> None:
 def log(id: str | None, token: str | None, since: datetime | None, as_json: bool) -> None:
     """Print every write, oldest first: step, time in UTC, token, action, what, version."""
     names = ("seq", "time", "token", "action", "what", "version")
-    with services().store.read() as reader:
-        found = reader.log(id=id, token=token, since=since and since.replace(tzinfo=UTC))
+    with services().store.reader() as reader:
+        found = reader.audit_log(id=id, token=token, since=since and since.replace(tzinfo=UTC))
         rows = (
             (one.seq, one.time, one.token, one.action, f"{one.kind}/{one.id}", one.version) for one in found
         )
-        show(names, rows, as_json=as_json)
+        print_rows(names, rows, as_json=as_json)
 
 
-@commands.command(epilog=examples("settings", "settings --json"))
+@commands.command(epilog=help_epilog("settings", "settings --json"))
 @json_option
 def settings(as_json: bool) -> None:
     """Print every setting: its value, where that came from, and what it is for."""
     rows = services().config.table()
     if as_json:
-        show(("name", "value", "source", "help"), rows, as_json=True)
+        print_rows(("name", "value", "source", "help"), rows, as_json=True)
         return
     for variable, value, source, help in rows:
         click.echo(f"{click.style(variable, bold=True)}={value}\n    {help} [{source}]")
 
 
-@commands.command(epilog=examples("welcome"))
+@commands.command(epilog=help_epilog("welcome"))
 def welcome() -> None:
     """Load sample entries into an empty database, with a token; print where everything is."""
     found = services()
-    if samples.load(found.store, found.schemas):
+    if samples.load_sample_data(found.store, found.schemas):
         new = found.store.tokens.create("editor", SCOPES)
         click.echo(f"\nAn editor's token, shown this once:\n\n    export TOKEN={new}\n")
     base = found.config.public_url

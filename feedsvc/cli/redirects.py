@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from feedsvc.model import Site
-from feedsvc.render.uris import uri
+from feedsvc.formats.iri import iri_to_uri
+from feedsvc.models import Site
 
 _HEAD = """\
 # In nginx's http block: include this file; in the old site's server block:
@@ -18,7 +18,7 @@ def redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
     """The configuration, from URLs and their entries' ids; of two that nginx holds for one, the last."""
     moved: dict[str, str] = {}
     for url, id in links:
-        parts = urlsplit(uri(url))
+        parts = urlsplit(iri_to_uri(url))
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         moved[f"{parts.hostname}{target}".lower()] = site.permalink(id)
     # A bucket holds at least one key, with what nginx adds to it.

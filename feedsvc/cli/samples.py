@@ -9,38 +9,38 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from feedsvc.ingest.schemas import CategorySchema, EntrySchema
-from feedsvc.store import Store
+from feedsvc.api.schemas import CategorySchema, EntrySchema
+from feedsvc.storage import Storage
 
 _RELATIVE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
 _DATES = ("date_published", "start", "end")
 
 
-def load(store: Store, schemas: Mapping[str, EntrySchema]) -> bool:
+def load_sample_data(store: Storage, schemas: Mapping[str, EntrySchema]) -> bool:
     """Load the samples into a store that has no category yet; returns whether it had none.
 
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 of the site's time.
     """
-    with store.read() as reader:
-        if reader.categories():
+    with store.reader() as reader:
+        if reader.list_categories():
             return False
     samples = json.loads(files(__package__).joinpath("samples.json").read_text("utf-8"))
-    with store.write("samples") as writer:
+    with store.writer("samples") as writer:
         for category in CategorySchema().load(samples["categories"], many=True):
             writer.put_category(category)
     today = datetime.now(schemas["news"].site.timezone).date()
     entries = [
-        schemas[kind].load(_dated(sample, today))
+        schemas[kind].load(_resolve_dates(sample, today))
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]
-    with store.write("samples") as writer:
+    with store.writer("samples") as writer:
         for entry in entries:
-            writer.put(entry)
+            writer.put_entry(entry)
     return True
 
 
-def _dated(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
+def _resolve_dates(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
     def absolute(found: re.Match[str]) -> str:
         return f"{today + timedelta(days=int(found[1]))}{found[2]}"
 

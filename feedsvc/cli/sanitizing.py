@@ -6,12 +6,12 @@ import click
 from flask.cli import with_appcontext
 from tqdm import tqdm
 
+from feedsvc.api.stored_markup import StoredMarkup
+from feedsvc.cli.output import help_epilog
 from feedsvc.cli.services import services
-from feedsvc.cli.showing import examples
-from feedsvc.ingest.stored_markup import StoredMarkup
 
 
-@click.command(epilog=examples("db sanitize"))
+@click.command(epilog=help_epilog("db sanitize"))
 @with_appcontext
 def sanitize() -> None:
     """Apply the current sanitizer rules to the HTML of all entries.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from config import Config
-from feedsvc.deliver.feeds import Feeds
-from feedsvc.ingest.schemas import EntrySchema
-from feedsvc.store import Store
+from feedsvc.api.schemas import EntrySchema
+from feedsvc.storage import Storage
+from feedsvc.web.feeds import FeedService
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Services:
     """What the commands work with."""
 
     config: Config
-    store: Store
+    store: Storage
     schemas: dict[str, EntrySchema]
-    feeds: Feeds
+    feeds: FeedService
 
 
 def services_of(app: Flask) -> Services:

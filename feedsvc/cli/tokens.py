@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 import click
 from flask.cli import AppGroup
 
+from feedsvc.cli.output import help_epilog, json_option, print_rows
 from feedsvc.cli.services import services
-from feedsvc.cli.showing import examples, json_option, show
-from feedsvc.model import SCOPES, utcnow
+from feedsvc.models import SCOPES, utcnow
 
 
 @click.group(cls=AppGroup)
@@ -19,7 +19,7 @@ def token() -> None:
     """Make, list, rotate and revoke the tokens with which editors post."""
 
 
-def _span(value: str) -> timedelta:
+def _parse_duration(value: str) -> timedelta:
     """A span of time: `30d` or `12h`."""
     found = re.fullmatch(r"([0-9]{1,4})([dh])", value)
     if not found:
@@ -27,22 +27,24 @@ def _span(value: str) -> timedelta:
     return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
-def _moment(value: str) -> datetime:
+def _parse_future_date(value: str) -> datetime:
     """A moment to come: the start of a day in UTC, or how long it is until then."""
     try:
         moment = datetime.combine(date.fromisoformat(value), time(), UTC)
     except ValueError:
-        moment = utcnow() + _span(value)
+        moment = utcnow() + _parse_duration(value)
     if moment <= utcnow():
         raise click.BadParameter("must lie ahead.")
     return moment
 
 
-_expires = click.option("--expires", type=_moment, metavar="DATE|30d", help="When it ends; else it does not.")
+_expires = click.option(
+    "--expires", type=_parse_future_date, metavar="DATE|30d", help="When it ends; else it does not."
+)
 
 
 @token.command(
-    epilog=examples(
+    epilog=help_epilog(
         "token create lan --scope news:write --scope news:publish",
         "token create thuc-tap --scope news:write --expires 90d",
     )
@@ -55,16 +57,18 @@ def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None
     click.echo(services().store.tokens.create(name, scopes, expires))
 
 
-@token.command(epilog=examples("token rotate lan --grace 12h"))
+@token.command(epilog=help_epilog("token rotate lan --grace 12h"))
 @click.argument("name")
-@click.option("--grace", type=_span, default="1d", show_default=True, help="How long the old one works on.")
+@click.option(
+    "--grace", type=_parse_duration, default="1d", show_default=True, help="How long the old one works on."
+)
 @_expires
 def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
     """Make a new token in place of one and print it, alone; the old one works on for a time."""
     click.echo(services().store.tokens.rotate(name, grace, expires))
 
 
-@token.command("list", epilog=examples("token list", "token list --json"))
+@token.command("list", epilog=help_epilog("token list", "token list --json"))
 @json_option
 def list_tokens(as_json: bool) -> None:
     """List every token: its name, scopes and times in UTC, never the token.
@@ -72,11 +76,11 @@ def list_tokens(as_json: bool) -> None:
     The one that it was rotated from works until `former_until`.
     """
     names = ("name", "scopes", "created", "last_used", "expires", "former_until", "revoked")
-    found = ({**asdict(one), "scopes": sorted(one.scopes)} for one in services().store.tokens.all())
-    show(names, ([row[name] for name in names] for row in found), as_json=as_json)
+    found = ({**asdict(one), "scopes": sorted(one.scopes)} for one in services().store.tokens.list())
+    print_rows(names, ([row[name] for name in names] for row in found), as_json=as_json)
 
 
-@token.command(epilog=examples("token revoke lan"))
+@token.command(epilog=help_epilog("token revoke lan"))
 @click.argument("name")
 def revoke(name: str) -> None:
     """End a token at once, for good."""

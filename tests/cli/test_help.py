@@ -18,7 +18,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from feedsvc.cli.commands import commands
-from tests.service import ROOT, Service
+from tests.server import ROOT, Service
 
 FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
 <item><title>Tin</title><link>https://old.example/1</link><guid>https://old.example/1</guid>

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from feedsvc.errors import Conflict
-from feedsvc.model import Entry
-from feedsvc.store import Store
+from feedsvc.models import Entry
+from feedsvc.storage import Storage
 from tests.conftest import Figure, MakeApp
-from tests.service import ROOT, Service
+from tests.server import ROOT, Service
 
 
 @pytest.mark.sqlite
-def test_a_file_there_and_back(make_app: MakeApp, store: Store, tmp_path: Path) -> None:
-    with store.write("test") as writer:
-        writer.put(Entry("a", "news", "Một", "vi"))
+def test_a_file_there_and_back(make_app: MakeApp, store: Storage, tmp_path: Path) -> None:
+    with store.writer("test") as writer:
+        writer.put_entry(Entry("a", "news", "Một", "vi"))
     old, new = (
         make_app(**changes).test_cli_runner() for changes in ({}, {"database_url": f"sqlite:///{tmp_path}/b"})
     )
@@ -67,13 +67,13 @@ def big(template: list[str], entries: int, size: int) -> Iterator[str]:
     ("entries", "size"), [(3000, 50_000), pytest.param(1_000_000, 500, marks=pytest.mark.soak)]
 )
 def test_memory_does_not_grow_with_what_is_moved(
-    store: Store, tmp_path: Path, entries: int, size: int, figure: Figure
+    store: Storage, tmp_path: Path, entries: int, size: int, figure: Figure
 ) -> None:
-    with store.write("test") as writer:
-        writer.put(Entry("a", "news", "Một", "vi"))
+    with store.writer("test") as writer:
+        writer.put_entry(Entry("a", "news", "Một", "vi"))
     file, url = tmp_path / "big.ndjson", f"sqlite:///{tmp_path}/big.db"
     with file.open("w", encoding="utf-8") as lines:
-        lines.writelines(big(list(store.export()), entries, size))
+        lines.writelines(big(list(store.dump()), entries, size))
     peaks = []
     for arguments in (("import", str(file)), ("export", str(tmp_path / "again.ndjson"))):
         begun = time.monotonic()

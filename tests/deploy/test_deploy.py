@@ -19,7 +19,7 @@ import yaml
 
 from config import Config
 from tests.postgres import Cluster
-from tests.service import ROOT
+from tests.server import ROOT
 
 DEPLOY = ROOT / "deploy"
 UNITS = ("feedsvc.service", "feedsvc-deliver.service")
@@ -161,8 +161,8 @@ def test_only_settings_that_there_are() -> None:
 
 def test_the_unit_starts_what_make_serve_starts() -> None:
     unit, makefile = (DEPLOY / "feedsvc.service").read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
-    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app\n" in unit
-    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app\n" in makefile
+    assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app\n" in unit
+    assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app\n" in makefile
 
 
 def test_deliver_runs_everywhere_where_the_service_does() -> None:

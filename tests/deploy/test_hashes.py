@@ -6,7 +6,7 @@ import re
 
 from packaging.utils import canonicalize_name
 
-from tests.service import ROOT
+from tests.server import ROOT
 
 
 def pinned(text: str) -> dict[str, str]:

@@ -1,0 +1,278 @@
+"""The tables. `migrations/` makes them; a test holds the two against each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Table
+
+REVISION = "0001"
+"""The newest migration: what a database must be at."""
+
+metadata = sa.MetaData()
+
+INHERITED = -1
+"""The position of a placement in a category that is wider than one of the entry's own."""
+
+
+class UTCDateTime(sa.TypeDecorator[datetime]):
+    """An instant. SQLite drops offsets silently, so naive values are refused and all else becomes UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+JSON = sa.JSON(none_as_null=True)
+KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+"""Text that is compared and sorted by code point in every database."""
+
+change_sequence = Table(
+    "ledger",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("seq", sa.BigInteger, nullable=False),
+    Column("time", UTCDateTime, nullable=False),
+    # The reading of the last writer's clock. It is before `time` where that clock was behind the log; then it
+    # is the lowest of the readings since the first such write.
+    Column("clock", UTCDateTime, nullable=False),
+    Column("tzdata", sa.String),  # the release by which instants of events were computed
+    Column("tzdata_pk", sa.Integer),  # the last event that was recomputed; none when all were
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("time", UTCDateTime, nullable=False),
+    Column("action", sa.String, nullable=False),
+    Column("kind", KEY, nullable=False),
+    Column("id", KEY, nullable=False),
+    Column("version", sa.Integer, nullable=False),
+    Column("token", sa.String, nullable=False),
+)
+
+feed_versions = Table(
+    "topics",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
+    Column("seq", sa.BigInteger, nullable=False, index=True),
+    Column("time", UTCDateTime, nullable=False),
+)
+
+
+languages = Table(
+    # The language tags, in lower case, that visible entries of a kind have or once had.
+    "languages",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("tag", KEY, primary_key=True),
+)
+
+archive_parts = Table(
+    # Where the parts of a month begin, but for the first one, which begins with the month.
+    "archive_parts",
+    metadata,
+    Column("kind", KEY, primary_key=True),
+    Column("month", KEY, primary_key=True),  # YYYY-MM
+    Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    Column("first_published", UTCDateTime, nullable=False),
+    Column("first_guid", KEY, nullable=False),
+)
+
+categories = Table(
+    "categories",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("slug", KEY, nullable=False, unique=True),
+    Column("title", sa.String, nullable=False),
+    Column("description", sa.String),
+    Column("language", sa.String),
+    Column("url", sa.String),
+    Column("parent", KEY),  # the slug of a wider category
+    Column("retired", UTCDateTime),
+    Column("changed_at", UTCDateTime, nullable=False),  # its last step in the change log
+    Column("titled_at", UTCDateTime, nullable=False),  # the last step that changed its title or slug
+)
+
+category_slug_history = Table(
+    "renames",
+    metadata,
+    Column("slug", KEY, primary_key=True),
+    Column("category_id", ForeignKey(categories.c.id), nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("pk", sa.Integer, primary_key=True),
+    Column("id", KEY, nullable=False, unique=True),
+    Column("guid", KEY, nullable=False, unique=True),
+    Column("kind", KEY, nullable=False),
+    Column("status", KEY, nullable=False),  # deleted: a tombstone, its content gone; else as posted
+    Column("shown", sa.Boolean, nullable=False),  # stands in feeds
+    Column("appeared", sa.Boolean, nullable=False),  # has ever stood there
+    Column("due", UTCDateTime, index=True),  # when `shown`, or a series' `starts`, changes by itself
+    Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
+    Column("size", sa.Integer, nullable=False),  # estimated bytes in a document, at most
+    Column("content_size", sa.Integer, nullable=False),  # those of its body among them
+    Column("imported", sa.Boolean, nullable=False, default=False),  # not written since an import by others
+    Column("version", sa.Integer, nullable=False),
+    Column("published", UTCDateTime),
+    Column("updated", UTCDateTime, nullable=False),  # what readers are told; of an imported one its source's
+    Column("changed_at", UTCDateTime, nullable=False),  # its last step in the change log
+    # `due`, `starts` and `ends` are computed anew with a new release of tzdata.
+    Column("starts", UTCDateTime),  # of an event: when its current or next occurrence starts, as settled
+    Column("ends", UTCDateTime),  # of an event: when all of it is over; far ahead where that is never
+    Column("sequence", sa.Integer, nullable=False),  # RFC 5545 §3.8.7.4
+    Column("expires", UTCDateTime),
+    Column("withdrawn", UTCDateTime),
+    Column("notice", sa.String),
+    Column("url", sa.String),
+    Column("title", sa.String, nullable=False),
+    Column("folded", sa.String, nullable=False),  # the title as search compares it
+    Column("summary", sa.String, nullable=False),
+    Column("content_html", sa.String),
+    Column("content_text", sa.String),
+    Column("language", sa.String, nullable=False),
+    Column("lang", KEY, nullable=False),  # the language tag in lower case
+    Column("rights", sa.String),
+    Column("authors", JSON),
+    Column("source", JSON),
+    Column("image", JSON),
+    Column("attachments", JSON),
+)
+Index(
+    "ix_entries_published",
+    entries.c.kind,
+    entries.c.shown,
+    entries.c.published.desc(),
+    entries.c.guid,
+    entries.c.size,
+)
+Index("ix_entries_starts", entries.c.kind, entries.c.shown, entries.c.starts, entries.c.guid)
+Index(
+    "ix_entries_lang",
+    entries.c.kind,
+    entries.c.shown,
+    entries.c.lang,
+    entries.c.published.desc(),
+    entries.c.guid,
+)
+Index("ix_entries_changes", entries.c.appeared, entries.c.seq)
+Index("ix_entries_kind_changes", entries.c.kind, entries.c.appeared, entries.c.seq)
+Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)
+
+event_details = Table(
+    "event_details",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    # A date, or the wall time in the zone; in the second pass of a repeated hour with the offset.
+    Column("start", sa.String, nullable=False),
+    Column("end", sa.String),
+    Column("timezone", sa.String, nullable=False),
+    Column("status", sa.String, nullable=False),
+    Column("location", JSON),
+    Column("organizer", JSON),
+    Column("recurrence", JSON),
+    Column("previous", sa.String),  # the start before a postponement
+)
+
+entry_categories = Table(
+    # Which entry stands in which category. The columns that order and filter feeds are repeated here, so
+    # that the newest of any category are one range of one index.
+    "placements",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    Column("category_id", ForeignKey(categories.c.id), primary_key=True, autoincrement=False),
+    Column("position", sa.Integer, nullable=False),  # among the entry's own; INHERITED from a narrower one
+    Column("kind", KEY, nullable=False),
+    Column("shown", sa.Boolean, nullable=False),
+    Column("published", UTCDateTime),
+    Column("guid", KEY, nullable=False),
+    Column("lang", KEY, nullable=False),
+    Column("starts", UTCDateTime),
+    Column("ends", UTCDateTime),
+)
+_of = entry_categories.c
+Index("ix_placements_published", _of.category_id, _of.kind, _of.shown, _of.published.desc(), _of.guid)
+Index("ix_placements_starts", _of.category_id, _of.kind, _of.shown, _of.starts, _of.guid)
+Index(
+    "ix_placements_lang",
+    _of.category_id,
+    _of.kind,
+    _of.shown,
+    _of.lang,
+    _of.published.desc(),
+    _of.guid,
+)
+Index("ix_placements_ends", _of.category_id, _of.kind, _of.shown, _of.ends)
+
+tombstones = Table(
+    # Which entry has left the feeds of which topic, and has not come back to any. A row has all that feeds
+    # say of the entry but its guid, so that edits of a hidden entry change no feed.
+    "tombstones",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),  # 0 is the whole kind
+    Column("kind", KEY, nullable=False),
+    Column("published", UTCDateTime),
+    Column("time", UTCDateTime, nullable=False),  # when the entry left
+    Column("deleted", UTCDateTime),  # when the entry was deleted
+    Column("start", sa.String),  # of an event, as readers last saw it; the format of `event_details`
+    Column("timezone", sa.String),
+    Column("sequence", sa.Integer),  # of a deleted event
+)
+Index("ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time)
+Index("ix_tombstones_deleted", tombstones.c.category_id, tombstones.c.kind, tombstones.c.deleted)
+
+sanitizer = Table(
+    # One row: by which rules all stored HTML was sanitised. A new database has none, which fits any rules.
+    "sanitizer",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("fingerprint", sa.String, nullable=False),
+)
+
+idempotency_keys = Table(
+    # What a request with an Idempotency-Key was answered, for those who send it again.
+    "retries",
+    metadata,
+    Column("token", KEY, primary_key=True),
+    Column("path", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),
+    Column("fingerprint", sa.String, nullable=False),
+    Column("answer", JSON, nullable=False),  # an empty array after the entry in it was deleted
+    Column("entry_id", KEY, index=True),  # the id of the entry in the answer
+    Column("time", UTCDateTime, nullable=False, index=True),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("hash", KEY, nullable=False, unique=True),
+    Column("name", KEY, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created", UTCDateTime, nullable=False),
+    Column("last_used", UTCDateTime),
+    Column("revoked", UTCDateTime),
+    Column("expires", UTCDateTime),
+    Column("former_hash", KEY, index=True),  # of the token before this one, which works
+    Column("former_until", UTCDateTime),  # until then
+)

@@ -1,0 +1,328 @@
+"""Bad input: each case its status and its pointer, and nothing stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from feedsvc.api.event_schema import EventSchema
+from feedsvc.api.schemas import CategorySchema
+from feedsvc.models import SCOPES
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+
+GOOD = {"title": "Tiêu đề"}
+GOOD_EVENT = {"title": "Hoà nhạc", "start": "2026-12-24T19:00:00"}
+FIGURE = {"url": "https://x.example/a.jpg"}
+
+
+def pointers(response: Any) -> list[str]:
+    assert response.mimetype == "application/problem+json"
+    document = response.get_json()
+    assert document["status"] == response.status_code
+    assert document["type"].startswith("https://feeds.example/problems/")
+    assert document["title"]
+    assert document["detail"]
+    return [error["pointer"] for error in document.get("errors", [])]
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"title": None}, "#/title"),
+        ({"title": 5}, "#/title"),
+        ({"title": ""}, "#/title"),
+        ({"title": " \n "}, "#/title"),
+        ({"title": "x" * 501}, "#/title"),
+        ({"title": "a\x00b"}, "#/title"),
+        ({"title": "a\x0bb"}, "#/title"),
+        ({"title": "a\ufffeb"}, "#/title"),
+        ({"title": "a\U0001ffffb"}, "#/title"),
+        ({"summary": "x" * 2001}, "#/summary"),
+        ({"summary": "a\x1fb"}, "#/summary"),
+        ({"content_html": 1}, "#/content_html"),
+        ({"content_html": "a\x08b"}, "#/content_html"),
+        ({"content_html": "<div>" * 300}, "#/content_html"),
+        ({"content_html": "<br>" * 10_001}, "#/content_html"),
+        ({"content_html": "a" * 1_048_577}, "#/content_html"),
+        ({"content_html": "a", "content_text": "b"}, "#/content_text"),
+        ({"content_text": ["a"]}, "#/content_text"),
+        ({"url": "javascript:alert(1)"}, "#/url"),
+        ({"url": "data:text/html,x"}, "#/url"),
+        ({"url": "/relative"}, "#/url"),
+        ({"url": "//host/x"}, "#/url"),
+        ({"url": "https://user:secret@host/"}, "#/url"),
+        ({"url": "https://host:70000/"}, "#/url"),
+        ({"url": "https://host/a b"}, "#/url"),
+        ({"url": "https://host/\u202ex"}, "#/url"),
+        ({"url": "https://host/\r\nSet-Cookie:x"}, "#/url"),
+        ({"url": 'https://host/"><script>'}, "#/url"),
+        ({"url": "https://" + "x" * 2048}, "#/url"),
+        ({"url": "https://"}, "#/url"),
+        ({"url": "https://[::1"}, "#/url"),
+        ({"language": "Vietnamese please"}, "#/language"),
+        ({"authors": "Lan"}, "#/authors"),
+        ({"authors": [{}]}, "#/authors/0/name"),
+        ({"authors": [{"name": "Lan", "url": "x"}]}, "#/authors/0/url"),
+        ({"authors": [{"name": "Lan"}, {"name": "Nam", "email": "nobody"}]}, "#/authors/1/email"),
+        ({"authors": [{"name": "Lan", "phone": "1"}]}, "#/authors/0/phone"),
+        ({"source": "Báo"}, "#/source"),
+        ({"source": {"name": ""}}, "#/source/name"),
+        ({"source": {"name": "Báo", "url": "javascript:x"}}, "#/source/url"),
+        ({"rights": 1}, "#/rights"),
+        ({"categories": "giao-thong"}, "#/categories"),
+        ({"categories": ["Giao Thông"]}, "#/categories/0"),
+        ({"categories": ["giao-thong", "khong-co"]}, "#/categories/1"),
+        ({"categories": ["giao-thong", "giao-thong"]}, "#/categories/1"),
+        ({"categories": [None]}, "#/categories/0"),
+        ({"image": "javascript:alert(1)"}, "#/image/url"),
+        ({"image": {"alt": "x"}}, "#/image/url"),
+        ({"image": {**FIGURE, "width": -1}}, "#/image/width"),
+        ({"image": {**FIGURE, "height": "800"}}, "#/image/height"),
+        ({"image": {**FIGURE, "caption": "a\x00"}}, "#/image/caption"),
+        ({"image": {**FIGURE, "type": "jpeg"}}, "#/image/type"),
+        ({"image": 7}, "#/image"),
+        ({"attachments": {}}, "#/attachments"),
+        ({"attachments": [FIGURE]}, "#/attachments/0/mime_type"),
+        (
+            {"attachments": [{**FIGURE, "mime_type": "a/b", "size_in_bytes": 1.5}]},
+            "#/attachments/0/size_in_bytes",
+        ),
+        ({"date_published": "03/11/2026"}, "#/date_published"),
+        ({"date_published": "2026-11-03"}, "#/date_published"),
+        ({"date_published": "2026-02-30T08:00:00+07:00"}, "#/date_published"),
+        ({"date_published": "1969-12-31T08:00:00+07:00"}, "#/date_published"),
+        ({"date_published": 1700000000}, "#/date_published"),
+        ({"status": "deleted"}, "#/status"),
+        ({"status": "Published"}, "#/status"),
+        ({"expires": "soon"}, "#/expires"),
+        ({"expires": "2026-11-01T00:00:00Z", "date_published": "2026-11-01T00:00:00Z"}, "#/expires"),
+        ({"notice": "x" * 2001}, "#/notice"),
+        ({"notice": 1}, "#/notice"),
+        ({"id": "khac"}, "#/id"),
+        ({"id": "a b"}, "#/id"),
+        ({"start": "2026-12-24"}, "#/start"),
+        ({"tittle": "x"}, "#/tittle"),
+        ({"a/b~c": 1}, "#/a~1b~0c"),
+    ],
+)
+def test_a_bad_field_of_an_article(editor: Editor, fields: dict[str, Any], pointer: str) -> None:
+    response = editor.send("PUT", "/articles/x", {**GOOD, **fields})
+    assert response.status_code == 422
+    assert pointers(response) == [pointer]
+    assert editor.send("GET", "/articles/x").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"start": None}, "#/start"),
+        ({"start": "tomorrow"}, "#/start"),
+        ({"start": "2026-13-01"}, "#/start"),
+        ({"start": "2201-01-01"}, "#/start"),
+        ({"end": "2026-12-24T18:59:59"}, "#/end"),
+        ({"end": "2026-12-24T11:00:00Z"}, "#/end"),
+        ({"end": "2026-12-25"}, "#/end"),
+        ({"start": "2026-12-24", "end": "2026-12-25T10:00:00"}, "#/end"),
+        ({"start": "2026-12-24", "end": "2026-12-24"}, "#/end"),
+        ({"start": "2026-12-24", "end": "2026-12-23"}, "#/end"),
+        ({"timezone": "Hanoi"}, "#/timezone"),
+        ({"timezone": "../etc/passwd"}, "#/timezone"),
+        ({"location": "Nhà hát Lớn"}, "#/location"),
+        ({"location": {}}, "#/location/name"),
+        ({"location": {"name": "x", "latitude": 91, "longitude": 0}}, "#/location/latitude"),
+        ({"location": {"name": "x", "latitude": "21", "longitude": 0}}, "#/location/latitude"),
+        ({"location": {"name": "x", "latitude": 21}}, "#/location/longitude"),
+        ({"location": {"name": "x", "url": "ftp://x"}}, "#/location/url"),
+        ({"organizer": {"name": "x", "email": "a@b>"}}, "#/organizer/email"),
+        ({"event_status": "moved"}, "#/event_status"),
+    ],
+)
+def test_a_bad_field_of_an_event(editor: Editor, fields: dict[str, Any], pointer: str) -> None:
+    response = editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
+    assert response.status_code == 422
+    assert pointers(response) == [pointer]
+    assert editor.send("GET", "/events/x").status_code == 404
+
+
+def test_an_event_needs_a_start(editor: Editor) -> None:
+    assert pointers(editor.send("PUT", "/events/x", GOOD)) == ["#/start"]
+
+
+def test_a_title_is_required(editor: Editor) -> None:
+    assert pointers(editor.send("PUT", "/articles/x", {})) == ["#/title"]
+
+
+def test_everything_that_is_wrong_is_said_at_once(editor: Editor) -> None:
+    bad = {"title": "", "url": "javascript:x", "categories": ["nix", "Ồ"], "status": "?", "extra": 1}
+    response = editor.send("PUT", "/articles/x", bad)
+    assert sorted(pointers(response)) == ["#/categories/1", "#/extra", "#/status", "#/title", "#/url"]
+
+
+def test_categories_that_there_are_not_are_named_when_all_else_is_right(editor: Editor) -> None:
+    editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
+    unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
+    for call in (("PUT", "/articles/x", unknown), ("POST", "/preview", {"kind": "news", **unknown})):
+        response = editor.send(*call)
+        assert response.status_code == 422
+        assert pointers(response) == ["#/categories/0", "#/categories/2"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b" ",
+        b"{",
+        b'{"title": "a", "title": "b"}',
+        b'{"title": "a", "authors": [{"name": "x", "name": "y"}]}',
+        b'{"title": NaN}',
+        b'{"title": -Infinity}',
+        b'{"title": 1e999}',
+        b'{"title": 9223372036854775808}',
+        b'{"title": "\xff"}',
+        b'\xef\xbb\xbf{"title": "a"}',
+        b"{'title': 'a'}",
+        b'{"title": "a",}',
+        b'{"a": ' + b"[" * 32 + b"]" * 32 + b"}",
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_strict_json(editor: Editor, body: bytes) -> None:
+    response = editor.send("PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert pointers(response) == []
+    assert editor.send("GET", "/articles/x").status_code == 404
+
+
+@pytest.mark.parametrize("document", [[], "x", 1, None, True])
+def test_a_document_is_an_object(editor: Editor, document: Any) -> None:
+    response = editor.send(
+        "PUT", "/articles/x", data=json.dumps(document), headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert pointers(response) == ["#"]
+
+
+def test_a_lone_surrogate_is_refused_with_its_pointer(editor: Editor) -> None:
+    json_headers = {"Content-Type": "application/json"}
+    response = editor.send("PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers)
+    assert pointers(response) == ["#/title"]
+    response = editor.send("PUT", "/articles/x", data=rb'{"title": "a", "\ud800": 1}', headers=json_headers)
+    assert response.status_code == 422
+    assert len(pointers(response)) == 1
+
+
+def test_a_category(editor: Editor) -> None:
+    for fields, pointer in (
+        ({}, "#/title"),
+        ({"title": "x", "url": "x"}, "#/url"),
+        ({"title": "x", "x": 1}, "#/x"),
+    ):
+        assert pointers(editor.send("PUT", "/categories/moi", fields)) == [pointer]
+    for slug in ("A", "-a", "a_b", "đ", "x" * 65):
+        assert pointers(editor.send("PUT", f"/categories/{slug}", {"title": "x"})) == ["#/slug"]
+
+
+def test_the_body_of_a_request(editor: Editor, client: FlaskClient, app: Any) -> None:
+    json_headers = {"Content-Type": "application/json"}
+    put = ("PUT", "/articles/x")
+    assert editor.send(*put, headers=json_headers).status_code == 411
+    assert editor.send(*put, data=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
+    gzipped = {**json_headers, "Content-Encoding": "gzip"}
+    assert editor.send(*put, data=b"{}", headers=gzipped).status_code == 415
+    app.config["MAX_CONTENT_LENGTH"] = 10
+    assert editor.send(*put, data=b'{"title": "abc"}', headers=json_headers).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path", ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"]
+)
+def test_a_bad_parameter(editor: Editor, path: str) -> None:
+    response = editor.send("GET", path)
+    assert response.status_code == 400
+    assert path.split("?")[1].split("=")[0] in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/articles/van-hoa", "/categories/van-hoa"])
+def test_a_write_has_no_parameters(editor: Editor, method: str, path: str) -> None:
+    document = None if method == "DELETE" else {"title": "Khác"}
+    refused = editor.send(method, f"{path}?nix=1", document)
+    assert refused.status_code == 400
+    assert "nix" in refused.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer fsv_x", "Basic YTpi", "Bearer fsv_" + "0" * 36, "Bearer \u00ff"],
+)
+def test_without_a_valid_token(client: FlaskClient, editor: Editor, authorization: str) -> None:
+    response = client.put("/api/v1/articles/x", data=b"no json", headers={"Authorization": authorization})
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert pointers(response) == []
+
+
+def test_a_token_is_of_use_for_its_scopes_alone(client: FlaskClient, editor: Editor, store: Storage) -> None:
+    drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
+    assert drafter.send("PUT", "/events/x", GOOD_EVENT).status_code == 403
+    assert drafter.send("GET", "/events").status_code == 403
+    assert drafter.send("PUT", "/categories/x", {"title": "x"}).status_code == 403
+    refused = drafter.send("PUT", "/articles/x", GOOD)
+    assert refused.status_code == 403
+    assert "news:publish" in refused.get_json()["detail"]
+    assert drafter.send("PUT", "/articles/x", {**GOOD, "status": "draft"}).status_code == 201
+    editor.put("/articles/x", GOOD)
+    assert drafter.send("PUT", "/articles/x", {**GOOD, "status": "draft"}).status_code == 403
+    assert drafter.send("DELETE", "/articles/x").status_code == 403
+
+
+def test_a_revoked_token_is_none(client: FlaskClient, editor: Editor, store: Storage) -> None:
+    other = Editor(client, store.tokens.create("other", SCOPES))
+    assert other.send("GET", "/articles").status_code == 200
+    store.tokens.revoke("other")
+    assert other.send("GET", "/articles").status_code == 401
+
+
+WRITABLE = sorted(name for name, field in EventSchema._declared_fields.items() if not field.dump_only)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@pytest.mark.parametrize("value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr)
+def test_every_field_refuses_what_is_of_another_kind(editor: Editor, name: str, value: Any) -> None:
+    response = editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
+    assert response.status_code == 422
+    found = pointers(response)
+    assert found
+    assert all(pointer == f"#/{name}" or pointer.startswith(f"#/{name}/") for pointer in found)
+    assert editor.send("GET", "/events/x").status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(CategorySchema._declared_fields.keys() - {"slug"}))
+@pytest.mark.parametrize("value", [None, {}, [], True, 1, "\x00"], ids=repr)
+def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) -> None:
+    response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
+    assert response.status_code == 422
+    assert pointers(response) == [f"#/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("character", "detail"),
+    [
+        (" ", "Contains a space, which a URL cannot have; write it as %20."),
+        ("|", "Contains the character U+007C, which a URL cannot have; write it as %7C."),
+        ("\u00a0", "Contains the character U+00A0, which a URL cannot have; write it as %C2%A0."),
+        ("%", "Contains a % that begins no percent-encoding such as %20; write it as %25."),
+    ],
+)
+def test_a_refused_url_says_how_to_mend_it(editor: Editor, character: str, detail: str) -> None:
+    url = f"https://a.example/anh{character}xanh.jpg"
+    document = {"title": "x", "url": url, "image": url, "attachments": [{"url": url, "mime_type": "a/b"}]}
+    errors = editor.send("PUT", "/articles/a", document).get_json()["errors"]
+    assert {error["pointer"] for error in errors} == {"#/url", "#/image/url", "#/attachments/0/url"}
+    assert {error["detail"] for error in errors} == {detail}
+    mended = url.replace(character, detail.split()[-1].rstrip("."))
+    editor.put("/articles/a", {"title": "x", "url": mended})

@@ -1,0 +1,132 @@
+"""Pages of `/api/v1/changes` are bounded in bytes, and polls that find nothing load nothing."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from feedsvc.api import changes
+from feedsvc.api.changes import PAGE_BYTES, SHORT_PAGE_BYTES
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+
+PATH = "/api/v1/changes?limit=1000"
+LARGE = "<p>" + "chữ " * 150_000 + "</p>"
+
+
+def fill(editor: Editor, count: int, content: str = LARGE) -> None:
+    for number in range(count):
+        editor.put(f"/articles/n{number}", {"title": f"Bài {number}", "content_html": content})
+
+
+def follow(client: FlaskClient) -> tuple[list[str], list[int]]:
+    """Read page after page; return the ids and the length of each page."""
+    ids: list[str] = []
+    lengths: list[int] = []
+    after = 0
+    while True:
+        response = client.get(f"{PATH}&after={after}")
+        page = response.get_json()
+        if not page["changes"]:
+            return ids, lengths
+        ids += [change["id"] for change in page["changes"] if change["kind"] == "news"]
+        lengths.append(len(response.data))
+        after = page["next"]
+
+
+@contextmanager
+def statements(store: Storage) -> Iterator[list[str]]:
+    """List the SQL statements that are executed meanwhile."""
+    executed: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        executed.append(statement)
+
+    engine = store._database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    yield executed
+    sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def test_page_has_at_most_4_mib_and_next_continues_behind_it(editor: Editor, client: FlaskClient) -> None:
+    fill(editor, 8)
+    ids, lengths = follow(client)
+    assert ids == [f"n{number}" for number in range(8)]
+    assert len(lengths) > 1
+    assert max(lengths) <= PAGE_BYTES
+
+
+def test_page_has_at_least_one_entry(
+    editor: Editor, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "PAGE_BYTES", 100)
+    fill(editor, 3, "<p>Thân</p>")
+    ids, lengths = follow(client)
+    assert ids == ["n0", "n1", "n2"]
+    assert len(lengths) == 3
+
+
+def test_entries_that_are_not_sent_are_not_loaded(editor: Editor, client: FlaskClient) -> None:
+    fill(editor, 30)
+    client.get("/api/v1/changes?limit=1")
+    tracemalloc.start()
+    response = client.get(PATH)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(response.data) > PAGE_BYTES / 2
+    assert peak < 5 * PAGE_BYTES
+
+
+def test_unchanged_page_is_304_without_loading(editor: Editor, client: FlaskClient, store: Storage) -> None:
+    fill(editor, 2, "<p>Thân</p>")
+    first = client.get(PATH)
+    assert first.headers["Cache-Control"] == "no-cache"
+    with statements(store) as executed:
+        again = client.get(PATH, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert not [statement for statement in executed if "FROM entries" in statement]
+
+
+@pytest.mark.parametrize("other", ["limit=999", "limit=1000&kind=news", "limit=1000&after=1"])
+def test_validators_of_different_pages_differ(editor: Editor, client: FlaskClient, other: str) -> None:
+    fill(editor, 1, "<p>Thân</p>")
+    tag = client.get(PATH).headers["ETag"]
+    assert client.get(f"/api/v1/changes?{other}").headers["ETag"] != tag
+
+
+def test_write_changes_the_validator(editor: Editor, client: FlaskClient) -> None:
+    fill(editor, 1, "<p>Thân</p>")
+    tag = client.get(PATH).headers["ETag"]
+    assert editor.send("DELETE", "/articles/n0").status_code == 204
+    assert client.get(PATH, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_poll_that_finds_nothing_loads_no_entry(editor: Editor, client: FlaskClient, store: Storage) -> None:
+    fill(editor, 2, "<p>Thân</p>")
+    last = client.get(PATH).get_json()["next"]
+    with statements(store) as executed:
+        assert client.get(f"/api/v1/changes?after={last}").get_json() == {"changes": [], "next": last}
+    assert not [statement for statement in executed if "content_html" in statement]
+
+
+def test_answers_that_are_not_read_hold_little_memory(editor: Editor, client: FlaskClient) -> None:
+    fill(editor, 16, "<p>" + "chữ " * 60_000 + "</p>")
+    unread = [client.get(PATH, buffered=False) for _ in range(6)]
+    sizes = sorted(int(response.headers["Content-Length"]) for response in unread)
+    assert sizes[-2:] == [sizes[-1]] * 2
+    assert sizes[-1] > PAGE_BYTES / 2
+    assert max(sizes[:-2]) <= SHORT_PAGE_BYTES + 400_000
+    ids, _ = follow(client)
+    assert ids == [f"n{number}" for number in range(16)], "short pages lead on"
+    short = min(unread, key=lambda response: int(response.headers["Content-Length"]))
+    assert client.get(PATH, headers={"If-None-Match": short.headers["ETag"]}).status_code == 304
+    for response in unread:
+        response.close()
+    assert len(client.get(PATH).data) == sizes[-1]

@@ -1,0 +1,73 @@
+"""The door: what comes out clean of what went in dirty."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedsvc.api import sanitize, text
+from feedsvc.embeds import SANDBOX
+
+BASE = "https://portal.example/tin/bai.html"
+
+
+@pytest.mark.parametrize(
+    ("dirty", "clean"),
+    [
+        ("<p onclick=x>a<script>alert(1)</script></p>", "<p>a</p>"),
+        ('<a href="javascript:alert(1)">x</a>', '<a rel="noopener noreferrer">x</a>'),
+        ('<a href="JaVaScRiPt&#58;alert(1)">x</a>', '<a rel="noopener noreferrer">x</a>'),
+        ('<a href="/khac?a=1&b=2">x</a>', '<a href="https://portal.example/khac?a=1&amp;b=2" rel="noopener noreferrer">x</a>'),
+        ('<a href="mailto:a@b.example">x</a>', '<a href="mailto:a@b.example" rel="noopener noreferrer">x</a>'),
+        ("<img src=anh.png>", '<img src="https://portal.example/tin/anh.png">'),
+        ("<img src='data:image/png;base64,x' alt=y>", '<img alt="y">'),
+        ('<img src="x" onerror="alert(1)" style="a" class="b">', '<img src="https://portal.example/tin/x">'),
+        ('<iframe src="https://www.youtube.com/embed/x">a<script>alert(1)</script></iframe>', f'<iframe src="https://www.youtube.com/embed/x" sandbox="{SANDBOX}"></iframe>'),
+        ("<iframe src=https://evil.example/></iframe>a", "a"),
+        ("<iframe srcdoc='<script>x</script>'>t</iframe>a", "a"),
+        ("a&#x0b;b", "ab"),
+        ("<svg><script>x</script></svg><math>y</math>z", "z"),
+        ("<p>1<p>2", "<p>1</p><p>2</p>"),
+        ("<figure><img src=https://x.example/a.jpg><figcaption>Chú thích</figcaption></figure>", '<figure><img src="https://x.example/a.jpg"><figcaption>Chú thích</figcaption></figure>'),
+        ("<table><tr><td colspan=2 width=9>x</table>", '<table><tbody><tr><td colspan="2">x</td></tr></tbody></table>'),
+        ("<!-- x -->a", "a"),
+        ("a\r\nb", "a\nb"),
+        ("<!--" + "<div>" * 300 + "-->a<script>" + "'<div>'" * 300 + "</script>", "a"),
+        (f'<img alt="{"<div>" * 300}">', f'<img alt="{"&lt;div&gt;" * 300}">'),
+        (f'<img alt="{"a " * 2000}">', f'<img alt="{"a " * 2000}">'),
+        (f'<img src="data:image/png;base64,{"a/" * 2000}">', "<img>"),
+    ],
+)  # fmt: skip
+def test_html_is_sanitised(dirty: str, clean: str) -> None:
+    assert sanitize.sanitize(dirty, BASE) == clean
+
+
+@given(st.text(alphabet=st.sampled_from("<>/=\"' abipdv&#;x0:!-\n"), max_size=80))
+def test_sanitising_comes_to_rest(dirty: str) -> None:
+    try:
+        once = sanitize.sanitize(dirty, BASE)
+    except ValueError:
+        return
+    assert sanitize.sanitize(once, BASE) == once
+
+
+def test_text_is_normalised() -> None:
+    assert text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
+    assert text.normalize("a\r\nb\rc") == "a\nb\nc"
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
+    assert text.lines(f"a{separator}b") == "a\nb"
+    assert text.normalize_line(f"a{separator}b") == "a b"
+
+
+def test_plain_text_keeps_words_apart_and_captions_out() -> None:
+    body = "<p>Một</p><p>hai<b>ba</b></p><figure><img><figcaption>ảnh</figcaption></figure><ul><li>a<li>b</ul>&lt;c"
+    assert sanitize.to_plain_text(body) == "Một haiba a b <c"
+
+
+def test_a_summary_is_cut_between_words() -> None:
+    assert text.truncate("một hai, ba", 50) == "một hai, ba"
+    assert text.truncate("một hai, ba bốn", 10) == "một hai…"

@@ -1,0 +1,569 @@
+"""What a deletion, a withdrawal or an edit of a hidden entry changes, and who may do so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from icalendar import Calendar
+from werkzeug.test import TestResponse
+
+from config import Config
+from feedsvc.api.event_schema import EventSchema
+from feedsvc.api.schemas import BaseSchema
+from feedsvc.cli.services import services_of
+from feedsvc.models import Entry, Event
+from feedsvc.storage import Storage, erasure, feeds
+from feedsvc.storage.tables import entries, entry_categories, event_details, metadata, tombstones
+from feedsvc.withdrawal import WITHDRAWN_ENTRY, WITHDRAWN_EVENT
+from tests.conftest import Editor, MakeApp
+from tests.fake_clock import Clock
+
+CALENDAR = "/feeds/events.ics"
+EVENT = {"title": "Hội sách", "start": "2026-12-05T19:00:00", "categories": ["van-hoa"]}
+SECRET = {
+    "title": "SECRET merger",
+    "start": "2027-02-03T08:00:00",
+    "url": "https://evil.example/",
+    "location": {"name": "Secret place"},
+    "status": "draft",
+}
+
+
+@pytest.fixture
+def drafter(editor: Editor, store: Storage) -> Editor:
+    """An editor whose token may write, but not publish."""
+    return Editor(editor.client, store.tokens.create("drafter", ["news:write", "events:write"]))
+
+
+def cancelled(client: FlaskClient, path: str = CALENDAR) -> list[Any]:
+    """Return the cancelled events of a calendar."""
+    calendar = Calendar.from_ical(client.get(path).data)
+    return [event for event in calendar.events if event["STATUS"] == "CANCELLED"]
+
+
+def left(client: FlaskClient, path: str) -> list[str]:
+    """Return the guids in the tombstones of an Atom feed."""
+    return re.findall(r'deleted-entry ref="([^"]+)"', client.get(path).text)
+
+
+def changes(client: FlaskClient, after: int = 0) -> tuple[list[tuple[str, str]], int]:
+    """Return the changes after a step, and the last step."""
+    answer = client.get(f"/api/v1/changes?after={after}&limit=1000").get_json()
+    return [(change["action"], change["id"]) for change in answer["changes"]], answer["next"]
+
+
+# Who may change what was public.
+
+
+def delete(editor: Editor) -> None:
+    assert editor.send("DELETE", "/events/e").status_code == 204
+
+
+def unpublish(editor: Editor) -> None:
+    editor.put("/events/e", {**EVENT, "status": "draft"})
+
+
+def unpublish_then_schedule(editor: Editor) -> None:
+    unpublish(editor)
+    editor.put("/events/e", {**EVENT, "date_published": "2027-01-01T00:00:00"})
+    unpublish(editor)
+
+
+@pytest.mark.parametrize("hide", [delete, unpublish, unpublish_then_schedule])
+def test_write_scope_changes_nothing_that_was_public(
+    editor: Editor, drafter: Editor, client: FlaskClient, hide: Any
+) -> None:
+    editor.put("/events/e", EVENT)
+    hide(editor)
+    before = client.get(CALENDAR).data
+    state = editor.send("GET", "/events/e").data
+    was_deleted = hide is delete
+    put = drafter.send("PUT", "/events/e", SECRET)
+    assert put.status_code == 403
+    assert "events:publish" in put.get_json()["detail"]
+    patched = drafter.send("PATCH", "/events/e", {"title": "SECRET"})
+    assert patched.status_code == (410 if was_deleted else 403)
+    assert drafter.send("DELETE", "/events/e").status_code == (410 if was_deleted else 403)
+    lines = [{"action": "put", "kind": "events", "id": "e", **SECRET}]
+    lines += [{"action": "delete", "kind": "events", "id": "e"}]
+    batch = drafter.send("POST", "/batch", lines)
+    assert batch.status_code == 207
+    statuses = [result["status"] for result in batch.get_json()["results"]]
+    assert statuses == [403, 410 if was_deleted else 403]
+    assert client.get(CALENDAR).data == before
+    assert editor.send("GET", "/events/e").data == state
+
+
+def test_write_scope_changes_drafts_that_were_never_public(editor: Editor, drafter: Editor) -> None:
+    draft = {"title": "Nháp", "status": "draft"}
+    assert drafter.send("PUT", "/articles/x", draft).status_code == 201
+    assert drafter.send("PATCH", "/articles/x", {"title": "Nháp hai"}).status_code == 200
+    assert drafter.send("DELETE", "/articles/x").status_code == 204
+    assert drafter.send("PUT", "/articles/x", draft).status_code == 201
+    editor.put("/articles/later", {"title": "Sau", "date_published": "2027-01-01T00:00:00"})
+    assert drafter.send("PUT", "/articles/later", draft).status_code == 403, "it would be unscheduled"
+    editor.put("/articles/later", draft)
+    assert drafter.send("PUT", "/articles/later", draft).status_code == 200, "it never appeared"
+
+
+def test_taken_id_is_a_conflict_whatever_the_scope(editor: Editor, drafter: Editor) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    other_kind = {**EVENT, "status": "draft", "categories": []}
+    assert drafter.send("PUT", "/events/a", other_kind).status_code == 409
+    assert drafter.send("POST", "/articles", {"id": "a", "title": "x", "status": "draft"}).status_code == 409
+
+
+# Edits of a hidden entry.
+
+
+def test_calendar_shows_nothing_of_a_draft_that_is_deleted(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    editor.put("/events/e", EVENT)
+    unpublish(editor)
+    editor.put("/events/e", SECRET)
+    delete(editor)
+    clock.forward(seconds=5)
+    text = client.get(CALENDAR).text
+    assert "SECRET" not in text
+    assert "evil.example" not in text
+    (event,) = cancelled(client)
+    assert event["DTSTART"].dt.isoformat() == "2026-12-05T19:00:00+07:00", "as readers last saw it"
+
+
+def test_workers_agree_on_feeds_after_writes_to_hidden_entries(
+    editor: Editor, client: FlaskClient, clock: Clock, make_app: MakeApp, store: Storage
+) -> None:
+    """One worker has a cached response of everything, the other one has none."""
+    paths = [
+        f"/feeds/events{selector}.{format}"
+        for format in ("ics", "atom", "json")
+        for selector in ("", "/van-hoa", "/giao-thong", "/giao-thong,van-hoa", "/-giao-thong")
+    ]
+    paths += [f"{path}?{query}" for path in paths[:6] for query in ("lang=vi", "cancelled=hide")]
+    published = {**EVENT, "categories": ["van-hoa"]}
+    hidden = {**SECRET, "language": "en", "event_status": "cancelled", "categories": ["giao-thong"]}
+    seen: dict[tuple[str, str], str] = {}
+    for document in (
+        published,
+        hidden,
+        None,
+        hidden,
+        None,
+        {**hidden, "status": "published"},
+        None,
+        published,
+    ):
+        if document is None:
+            delete(editor)
+        else:
+            editor.put("/events/e", document)
+        clock.forward(seconds=5)
+        cold = make_app().test_client()
+        for path in paths:
+            warm, fresh = client.get(path), cold.get(path)
+            assert warm.data == fresh.data, (path, document)
+            stamp = warm.headers["Last-Modified"]
+            assert stamp == fresh.headers["Last-Modified"]
+            assert seen.setdefault((path, stamp), warm.headers["ETag"]) == warm.headers["ETag"], (
+                path,
+                document,
+            )
+
+
+def test_restored_draft_stays_cancelled_in_calendars(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    editor.put("/events/e", EVENT)
+    delete(editor)
+    clock.forward(seconds=5)
+    before = client.get(CALENDAR)
+    editor.put("/events/e", SECRET)
+    clock.forward(seconds=5)
+    delete(editor)
+    clock.forward(seconds=5)
+    after = client.get(CALENDAR)
+    assert after.data == before.data
+    assert after.headers["Last-Modified"] == before.headers["Last-Modified"]
+    assert len(cancelled(client)) == 1
+
+
+def test_feeds_that_lose_a_tombstone_move(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
+    editor.send("DELETE", "/articles/a")
+    clock.forward(seconds=5)
+    path = "/feeds/news/van-hoa.atom"
+    before = client.get(path)
+    editor.put("/articles/a", {"title": "Tin", "categories": ["giao-thong"]})
+    clock.forward(seconds=5)
+    after = client.get(path)
+    assert left(client, path) == []
+    assert after.headers["Last-Modified"] != before.headers["Last-Modified"]
+
+
+# What a deletion erases.
+
+PERSON = {"name": "MARK-name", "url": "https://mark.example/person", "email": "mark@private.example"}
+WHOLE: dict[str, Any] = {
+    "title": "MARK-title",
+    "summary": "MARK-summary",
+    "content_html": "<p>MARK-html</p>",
+    "language": "mr-Mark",
+    "url": "https://mark.example/entry",
+    "authors": [PERSON],
+    "source": {"name": "MARK-source", "url": "https://mark.example/source"},
+    "rights": "MARK-rights",
+    "categories": ["van-hoa"],
+    "image": {"url": "https://mark.example/image.jpg", "alt": "MARK-alt", "caption": "MARK-caption"},
+    "attachments": [{"url": "https://mark.example/a.pdf", "mime_type": "mark/mark", "title": "MARK-file"}],
+    "date_published": "2026-11-20T08:00:00+07:00",
+    "status": "published",
+    "notice": "MARK-notice",
+    "expires": "2031-03-04T05:06:07+07:00",
+    "start": "2026-12-05T19:00:00+01:00",
+    "end": "2026-12-05T21:22:23+01:00",
+    "timezone": "Europe/Paris",
+    "location": {"name": "MARK-place", "address": "MARK-address", "latitude": 12.345, "longitude": 54.321},
+    "organizer": PERSON,
+    "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=7", "exdates": ["2026-12-12T19:00:00"]},
+    "event_status": "tentative",
+}
+TRACES = re.compile(r"(?i)mark|2031-03-0|21:22:23|20:22:23|12\.345|WEEKLY|tentative|12-12")
+"""What of them must not be left anywhere."""
+
+KEPT = {"id", "categories", "date_published", "start", "timezone"}
+ONLY_ANSWERED = {"guid", "kind", "version", "date_modified", "all_day"}
+EITHER = {"content_text"}
+"""Members of an event's document: those that a deletion keeps, and those that nobody sends; EITHER stands for the
+body that is not in `WHOLE`, which has the other one."""
+
+
+def test_every_member_of_an_entry_is_decided() -> None:
+    """A member that is added here is sent in `WHOLE`, with a mark that a deletion must erase, or is kept."""
+    members = EventSchema._declared_fields.keys()
+    assert members == (WHOLE.keys() | KEPT | ONLY_ANSWERED | EITHER)
+    assert members > KEPT
+    nested: Mapping[str, Any] = {"authors": WHOLE["authors"][0], "organizer": WHOLE["organizer"]}
+    for name, value in nested.items():
+        schema: BaseSchema = _nested(name)
+        assert schema.fields.keys() == value.keys(), name
+
+
+def _nested(name: str) -> Any:
+    field: Any = EventSchema._declared_fields[name]
+    return getattr(field, "inner", field).schema
+
+
+ERASED_COLUMNS = {
+    entries: "due starts ends expires withdrawn notice url title folded summary content_html content_text language "
+    "rights authors source image attachments",
+    event_details: "end status location organizer recurrence previous",
+    entry_categories: "starts ends",
+}
+SET_COLUMNS = {
+    entries: {"status", "shown", "size", "content_size", "imported"},
+    event_details: set(),
+    entry_categories: {"shown"},
+}
+KEPT_COLUMNS = {
+    entries: erasure.KEPT_ENTRY,
+    event_details: erasure.KEPT_EVENT,
+    entry_categories: erasure.KEPT_PLACEMENT,
+}
+ELSEWHERE = {
+    "tombstones": "entry_pk category_id kind published time deleted start timezone sequence",
+    "retries": "token path key fingerprint answer entry_id time",
+}
+"""Other tables with something of an entry; `answer` is erased."""
+
+OF_NO_ENTRY = set(
+    "ledger changes topics archive_parts categories renames tokens pushed_feeds pushed_topics subscriptions "
+    "subscription_requests hubs sanitizer".split()
+)
+
+
+def test_every_column_is_decided() -> None:
+    """A column that is added must be listed here: as kept by a deletion, or as erased by it."""
+    for table, names in ERASED_COLUMNS.items():
+        decided = KEPT_COLUMNS[table] | set(names.split()) | SET_COLUMNS[table]
+        assert {column.name for column in table.columns} == decided, table.name
+    for name, columns in ELSEWHERE.items():
+        assert {column.name for column in metadata.tables[name].columns} == set(columns.split()), name
+    known = {table.name for table in ERASED_COLUMNS} | ELSEWHERE.keys() | OF_NO_ENTRY
+    assert metadata.tables.keys() <= known, "a new table: does it hold anything of an entry?"
+
+
+def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
+    erased = {
+        "summary",
+        "content_html",
+        "content_text",
+        "authors",
+        "source",
+        "rights",
+        "image",
+        "attachments",
+    }
+    assert {field.name for field in fields(Entry)} == WITHDRAWN_ENTRY | erased
+    erased = {"location", "organizer", "previous"}
+    assert {field.name for field in fields(Event)} == WITHDRAWN_EVENT | erased
+
+
+def stored(store: Storage) -> Iterator[tuple[str, str, Any]]:
+    """Yield every value in the database, with its table and column."""
+    with store._database.read() as connection:
+        for table in metadata.sorted_tables:
+            if table.name == "tokens":
+                continue
+            for row in connection.execute(sa.select(table)).mappings():
+                for name, value in row.items():
+                    yield table.name, name, value
+
+
+PUBLIC = [
+    *(
+        f"/feeds/events{where}"
+        for where in (".rss", ".atom", ".json", ".ics", ".html?when=all", "/van-hoa.ics")
+    ),
+    "/feeds/events.json?archive=2026-11",
+    "/entries/e",
+    "/entries/e.ics",
+    "/api/v1/changes",
+    "/",
+]
+
+
+def test_deleted_event_leaves_no_trace(
+    editor: Editor, client: FlaskClient, store: Storage, clock: Clock
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    created = editor.send("POST", "/events", {"id": "e", **WHOLE}, headers=key)
+    assert created.status_code == 201
+    editor.send("PATCH", "/events/e", {"event_status": "postponed", "start": "2026-12-05T20:00:00+01:00"})
+    editor.send("PATCH", "/events/e", {"event_status": "tentative", "start": WHOLE["start"]})
+    assert all(TRACES.search(client.get(path).text) for path in PUBLIC[:9])
+    guid = created.get_json()["guid"]
+    delete(editor)
+    for table, column, value in stored(store):
+        assert not TRACES.search(str(value)), (table, column, value)
+    assert not [line for line in store.dump() if TRACES.search(line)]
+    for path in PUBLIC:
+        assert not TRACES.search(client.get(path).text), path
+    assert not TRACES.search(editor.send("GET", "/events").text)
+    with store._database.read() as connection:
+        row = connection.execute(sa.select(entries).where(entries.c.id == "e")).one()
+        detail = connection.execute(sa.select(event_details)).one()
+    assert (row.guid, row.kind, row.status) == (guid, "events", "deleted")
+    assert row.published.isoformat() == "2026-11-20T01:00:00+00:00"
+    assert "2026-12-05T19:00:00" in detail.start
+    assert detail.timezone == "Europe/Paris"
+    repeated = editor.send("POST", "/events", {"id": "e", **WHOLE}, headers=key)
+    assert repeated.status_code == 410
+    assert not TRACES.search(repeated.text)
+
+
+def test_deleted_draft_leaves_no_trace(editor: Editor, store: Storage) -> None:
+    editor.put("/events/e", {**WHOLE, "status": "draft"})
+    delete(editor)
+    for table, column, value in stored(store):
+        assert not TRACES.search(str(value)), (table, column, value)
+
+
+@pytest.mark.sqlite
+def test_deleted_text_is_overwritten_in_the_file(editor: Editor, store: Storage, config: Config) -> None:
+    file = Path(config.database_url.removeprefix("sqlite:///"))
+    long = "".join(f"<p>MARK-{number}</p>" for number in range(2000))  # several pages of the file
+    editor.put("/articles/a", {"title": "Tin", "content_html": long})
+    checkpoint(store)
+    assert b"MARK-" in file.read_bytes()
+    editor.send("DELETE", "/articles/a")
+    checkpoint(store)
+    assert b"MARK-" not in file.read_bytes()
+
+
+def checkpoint(store: Storage) -> None:
+    """Copy the write-ahead log of SQLite into the file."""
+    with store._database.read() as connection:
+        engine = connection.engine
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection
+        cursor = connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert cursor.fetchone()[0] == 0, "the log was in use"
+
+
+def test_withdrawn_event_shows_only_its_notice(editor: Editor, client: FlaskClient) -> None:
+    kept: dict[str, Any] = {
+        "title": "Hội",
+        "notice": "Thông tin không đúng.",
+        "url": "https://portal.example/e",
+    }
+    kept |= {"language": "vi", "expires": None, "end": None, "recurrence": None, "event_status": "confirmed"}
+    document = {name: value for name, value in {**WHOLE, **kept}.items() if value is not None}
+    editor.put("/events/e", {**document, "status": "withdrawn"})
+    for path in PUBLIC:
+        response = client.get(path, headers={"Accept": "text/html"} if path.startswith("/entries") else {})
+        assert not TRACES.search(response.text), path
+        if path.startswith("/feeds") and "archive" not in path:
+            assert "Thông tin không đúng." in unfolded(response), path
+    assert client.get("/entries/e").status_code == 410
+    assert "MARK-html" in editor.send("GET", "/events/e").text, "editors may publish it again"
+
+
+def unfolded(response: TestResponse) -> str:
+    return response.text.replace("\r\n ", "")
+
+
+def test_restored_event_keeps_guid_and_raises_sequence(editor: Editor, client: FlaskClient) -> None:
+    guid = editor.put("/events/e", EVENT).get_json()["guid"]
+
+    def sequence() -> int:
+        (event,) = Calendar.from_ical(client.get(CALENDAR).data).events
+        assert event["UID"] == guid.removeprefix("urn:uuid:")
+        return int(str(event["SEQUENCE"]))
+
+    numbers = [sequence()]
+    for _ in range(2):
+        delete(editor)
+        numbers.append(sequence())
+        restored = editor.put("/events/e", EVENT)
+        assert restored.status_code == 201
+        assert restored.get_json()["guid"] == guid
+        numbers.append(sequence())
+    assert numbers == sorted(set(numbers))
+
+
+# How deletions are published.
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("start", ["2026-12-05T19:00:00", "2026-12-05"])
+def test_calendar_shows_only_the_cancellation(
+    make_app: MakeApp, clock: Clock, language: str, start: str
+) -> None:
+    app = make_app(site_language=language)
+    editor = _editor(app)
+    event = {"title": "Hội", "start": start, "timezone": "Europe/Paris", "organizer": PERSON}
+    guid = editor.put("/events/e", {**event, "location": {"name": "Nhà hát"}}).get_json()["guid"]
+    delete(editor)
+    (shown,) = cancelled(editor.client)
+    assert shown.keys() == {"UID", "DTSTAMP", "DTSTART", "SEQUENCE", "STATUS", "SUMMARY"}
+    assert shown["UID"] == guid.removeprefix("urn:uuid:")
+    assert shown["SUMMARY"] == {"vi": "Đã hủy", "en": "Cancelled"}[language]
+    assert shown["DTSTART"].params.get("TZID") == ("Europe/Paris" if "T" in start else None)
+    assert shown["DTSTART"].dt.isoformat()[: len(start)] == start
+
+
+def _editor(app: Flask) -> Editor:
+    token = services_of(app).store.tokens.create("all", ["events:write", "events:publish"])
+    return Editor(app.test_client(), token)
+
+
+def batch_of(editor: Editor, action: str, kind: str, count: int, **fields: Any) -> None:
+    lines = [{"action": action, "kind": kind, "id": f"{kind}-{number}", **fields} for number in range(count)]
+    assert editor.send("POST", "/batch", lines).status_code == 200
+
+
+def test_every_deleted_event_is_in_the_calendar_for_30_days(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    batch_of(editor, "put", "events", 80, title="x", start="2026-12-05")
+    batch_of(editor, "delete", "events", 80)
+    assert len(cancelled(client)) == 80
+    assert len(cancelled(client, f"{CALENDAR}?limit=1")) == 80
+    clock.forward(days=29, hours=23)
+    assert len(cancelled(client)) == 80
+    clock.forward(hours=1, seconds=1)
+    assert cancelled(client) == []
+
+
+def test_limits_of_tombstones(
+    editor: Editor, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    assert (feeds.MAX_TOMBSTONES, feeds.MAX_CANCELLED) == (1_000, 10_000)
+    monkeypatch.setattr(feeds, "MAX_TOMBSTONES", 3)
+    monkeypatch.setattr(feeds, "MAX_CANCELLED", 5)
+    batch_of(editor, "put", "events", 7, title="x", start="2026-12-05", categories=["van-hoa", "giao-thong"])
+    guids = [editor.send("GET", f"/events/events-{n}").get_json()["guid"] for n in range(7)]
+    batch_of(editor, "delete", "events", 7)
+    for where in ("", "/van-hoa", "/giao-thong,van-hoa", "/giao-thong+van-hoa"):
+        assert left(client, f"/feeds/events{where}.atom") == guids[:3:-1], where
+        uids = [f"urn:uuid:{event['UID']}" for event in cancelled(client, f"/feeds/events{where}.ics")]
+        assert uids == guids[:1:-1], where
+
+
+def test_all_deletions_are_listed_where_fewer_entries_than_the_limit_are_shown(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    batch_of(editor, "put", "news", 80, title="x")
+    batch_of(editor, "delete", "news", 80)
+    clock.forward(days=400)
+    editor.put("/articles/new", {"title": "Mới"})
+    assert len(left(client, "/feeds/news.atom")) == 80
+    assert len(client.get("/feeds/news.json").get_json(force=True)["_deleted"]["items"]) == 80
+    assert left(client, "/feeds/news.atom?limit=1") == [], "none left since the oldest entry shown"
+
+
+def test_tombstone_that_cannot_be_read_costs_only_itself(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
+    batch_of(editor, "put", "events", 2, title="x", start="2026-12-05")
+    batch_of(editor, "delete", "events", 2)
+    with store._database.write() as connection:
+        first = sa.select(sa.func.min(tombstones.c.entry_pk)).scalar_subquery()
+        damaged = tombstones.update().where(tombstones.c.entry_pk == first)
+        connection.execute(damaged.values(timezone="localtime"))
+    assert len(cancelled(client)) == 1
+    assert len(left(client, "/feeds/events.atom")) == 2
+
+
+def test_moved_entry_has_no_tombstone(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
+    editor.put("/articles/a", {"title": "Tin", "categories": ["giao-thong"]})
+    for where in ("", "/van-hoa", "/giao-thong"):
+        assert left(client, f"/feeds/news{where}.atom") == []
+
+
+def test_deletions_of_an_archive_are_those_of_its_month(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    for month in ("10", "09"):
+        fields = {"title": month, "start": "2026-12-05", "date_published": f"2026-{month}-05T08:00:00"}
+        editor.put(f"/events/e{month}", fields)
+    editor.put("/events/stays", {**EVENT, "date_published": "2026-10-06T08:00:00"})
+    editor.send("DELETE", "/events/e10")
+    editor.send("DELETE", "/events/e09")
+    assert len(left(client, "/feeds/events.atom?archive=2026-10")) == 1
+    assert len(cancelled(client, f"{CALENDAR}?archive=2026-10")) == 1
+    assert len(cancelled(client)) == 2
+
+
+# What followers of the changes see.
+
+
+def test_edits_of_a_hidden_entry_are_no_changes(editor: Editor, client: FlaskClient, store: Storage) -> None:
+    editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
+    draft = {"title": "Nháp", "status": "draft", "categories": ["van-hoa"]}
+    _, step = changes(client)
+    editor.put("/articles/a", draft)
+    listed, step = changes(client, step)
+    assert listed == [("delete", "a")]
+    editor.put("/articles/a", {**draft, "title": "Nháp hai"})
+    editor.send("PATCH", "/articles/a", {"summary": "Tóm"})
+    editor.send("PATCH", "/categories/van-hoa", {"slug": "van-hoa-so"})
+    editor.send("DELETE", "/articles/a")
+    editor.put("/articles/a", {**draft, "categories": []})
+    listed, step = changes(client, step)
+    assert listed == []
+    editor.put("/articles/a", {"title": "Tin"})
+    assert changes(client, step)[0] == [("put", "a")]
+    with store.reader() as reader:
+        log = [line.action for line in reader.audit_log(id="a", token="editor", since=None)]
+    assert [action for action in log if action != "refile"] == ["put"] * 4 + ["delete"] + ["put"] * 2

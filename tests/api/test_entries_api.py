@@ -1,0 +1,201 @@
+"""The life of an entry through the API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from flask.testing import FlaskClient
+
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+FULL = {
+    "title": "Cầu mới",
+    "url": "https://portal.example/tin/cau-moi",
+    "summary": "Tóm tắt",
+    "content_html": "<p>Nội dung</p>",
+    "language": "vi",
+    "authors": [{"name": "Lan", "url": "https://portal.example/lan", "email": "lan@portal.example"}],
+    "source": {"name": "Báo Thủ đô", "url": "https://bao.example/"},
+    "rights": "© Báo Thủ đô",
+    "categories": ["van-hoa", "giao-thong"],
+    "image": {
+        "url": "https://media.example/cau.jpg",
+        "alt": "Cầu",
+        "caption": "Cây cầu",
+        "credit": "Nam",
+        "type": "image/jpeg",
+        "length": 1000,
+        "width": 1200,
+        "height": 800,
+    },
+    "attachments": [
+        {
+            "url": "https://media.example/a.mp3",
+            "mime_type": "audio/mpeg",
+            "size_in_bytes": 5,
+            "title": "Nghe",
+            "duration_in_seconds": 61.5,
+        }
+    ],
+    "date_published": "2026-11-01T01:00:00Z",
+    "status": "published",
+}
+FULL_EVENT = {
+    **FULL,
+    "start": "2026-12-24T19:00:00+07:00",
+    "end": "2026-12-24T21:00:00+07:00",
+    "timezone": "Asia/Ho_Chi_Minh",
+    "location": {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857},
+    "organizer": {"name": "Sở Văn hoá", "email": "so@portal.example"},
+    "event_status": "tentative",
+}
+
+
+def test_everything_that_is_put_comes_back(editor: Editor) -> None:
+    for path, document in (("/articles/a", FULL), ("/events/e", FULL_EVENT)):
+        created = editor.put(path, document)
+        assert created.status_code == 201
+        assert created.headers["Location"] == f"https://feeds.example/api/v1{path}"
+        assert created.headers["ETag"] == '"1"'
+        answered = created.get_json()
+        assert {name: answered[name] for name in document} == document
+        assert editor.send("GET", path).get_json() == answered
+
+
+def test_what_was_read_can_be_put_and_changes_nothing(editor: Editor, client: FlaskClient) -> None:
+    for path, document in (
+        ("/articles/a", FULL),
+        ("/events/e", FULL_EVENT),
+        ("/articles/b", {"title": "Trống"}),
+    ):
+        first = editor.put(path, document).get_json()
+        feed = client.get("/feeds/news.rss").headers["ETag"]
+        again = editor.put(path, first)
+        assert again.status_code == 200
+        assert again.get_json() == first
+        assert client.get("/feeds/news.rss").headers["ETag"] == feed
+
+
+def test_a_post_makes_an_id(editor: Editor) -> None:
+    made = editor.send("POST", "/articles", {"title": "Một"})
+    assert made.status_code == 201
+    id = made.get_json()["id"]
+    assert made.headers["Location"].endswith(f"/articles/{id}")
+    assert editor.send("POST", "/articles", {"title": "Hai", "id": "hai"}).get_json()["id"] == "hai"
+    taken = editor.send("POST", "/articles", {"title": "Ba", "id": "hai"})
+    assert taken.status_code == 409
+    editor.send("DELETE", "/articles/hai")
+    assert editor.send("POST", "/articles", {"title": "Ba", "id": "hai"}).status_code == 409
+
+
+def test_an_id_belongs_to_one_kind(editor: Editor) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    assert editor.send("PUT", "/events/a", FULL_EVENT).status_code == 409
+    assert editor.send("GET", "/events/a").status_code == 404
+    assert editor.send("DELETE", "/events/a").status_code == 404
+
+
+def test_published_stays_and_updated_moves(editor: Editor, clock: Clock) -> None:
+    first = editor.put("/articles/a", {"title": "x"}).get_json()
+    clock.forward(hours=1)
+    second = editor.put("/articles/a", {"title": "y"}).get_json()
+    assert second["date_published"] == first["date_published"] == "2026-11-25T03:00:00Z"
+    assert second["date_modified"] > first["date_modified"]
+    assert second["guid"] == first["guid"]
+    assert second["version"] == 2
+
+
+def test_a_draft_is_published_when_it_is(editor: Editor, clock: Clock) -> None:
+    draft = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
+    assert "date_published" not in draft
+    clock.forward(days=1)
+    assert editor.put("/articles/a", {"title": "x"}).get_json()["date_published"] == "2026-11-26T03:00:00Z"
+
+
+def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: Editor) -> None:
+    first = editor.put("/articles/a", FULL).get_json()
+    assert editor.send("DELETE", "/articles/a").status_code == 204
+    assert editor.send("DELETE", "/articles/a").status_code == 410
+    assert editor.send("GET", "/articles/a").status_code == 410
+    assert editor.send("DELETE", "/articles/never").status_code == 404
+    back = editor.put("/articles/a", FULL)
+    assert back.status_code == 201
+    assert back.get_json()["guid"] == first["guid"]
+
+
+def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(editor: Editor) -> None:
+    article = editor.put("/articles/a", {"title": "x", "date_published": "2020-10-12T08:00:00"}).get_json()
+    assert article["date_published"] == "2020-10-12T01:00:00Z"
+    event = {"title": "x", "start": "2026-12-24T19:00:00", "timezone": "Europe/Paris"}
+    assert editor.put("/events/e", event).get_json()["start"] == "2026-12-24T19:00:00+01:00"
+    day = editor.put("/events/d", {"title": "x", "start": "2026-12-24"}).get_json()
+    assert day["start"] == "2026-12-24"
+    assert day["all_day"] is True
+
+
+def test_absent_fields_are_filled_in(editor: Editor) -> None:
+    entry = editor.put("/articles/a", {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}).get_json()
+    assert entry["url"] == "https://feeds.example/entries/a"
+    assert entry["language"] == "vi"
+    assert entry["summary"].endswith("từ…")
+    assert len(entry["summary"]) <= 300
+    assert editor.put("/articles/b", {"title": "x", "image": "https://x.example/a.jpg"}).get_json()[
+        "image"
+    ] == {"url": "https://x.example/a.jpg"}
+
+
+def test_a_listing_goes_by_pages_and_shows_drafts(editor: Editor) -> None:
+    for number in range(5):
+        status = "draft" if number % 2 else "published"
+        editor.put(f"/articles/{number}", {"title": "x", "status": status, "categories": ["van-hoa"]})
+    editor.send("DELETE", "/articles/4")
+    page = editor.send("GET", "/articles?limit=2").get_json()
+    assert [item["id"] for item in page["items"]] == ["3", "2"]
+    editor.put("/articles/new", {"title": "x"})
+    page = editor.send("GET", f"/articles?limit=2&cursor={page['next_cursor']}").get_json()
+    assert [item["id"] for item in page["items"]] == ["1", "0"]
+    assert page["next_cursor"] is None
+    drafts = editor.send("GET", "/articles?status=draft&category=van-hoa").get_json()
+    assert [item["id"] for item in drafts["items"]] == ["3", "1"]
+    assert editor.send("GET", "/articles?category=nix").status_code == 404
+
+
+def test_categories(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    full = {
+        "title": "Y tế",
+        "description": "Sức khoẻ",
+        "language": "vi",
+        "url": "https://portal.example/y-te",
+    }
+    made = editor.send("PUT", "/categories/y-te", full)
+    assert made.status_code == 201
+    assert made.get_json() == {"slug": "y-te", **full}
+    assert editor.send("PUT", "/categories/y-te", full).status_code == 200
+    answer = client.get("/api/v1/categories")
+    again = client.get("/api/v1/categories", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    listed = answer.get_json()["categories"]
+    assert [item["slug"] for item in listed] == ["giao-thong", "van-hoa", "y-te"]
+
+    def last_modified() -> datetime | None:
+        clock.forward(seconds=10)
+        return client.get("/api/v1/categories").last_modified
+
+    assert last_modified() == last_modified()
+    assert editor.send("DELETE", "/categories/y-te").status_code == 204
+    assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
+
+
+def test_an_entrys_page(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/articles/a", FULL)
+    page = client.get("/entries/a")
+    assert page.status_code == 200
+    assert "Cầu mới" in page.text
+    editor.put("/articles/a", {**FULL, "status": "draft"})
+    assert client.get("/entries/a").status_code == 410
+    editor.put("/articles/draft", {**FULL, "status": "draft"})
+    assert client.get("/entries/draft").status_code == 404
+    editor.send("DELETE", "/articles/a")
+    assert client.get("/entries/a").status_code == 410
+    assert client.get("/entries/never").status_code == 404

@@ -1,0 +1,86 @@
+"""Frames: only documented embeds of the listed hosts, by https, in a sandbox."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from feedsvc.api import sanitize
+from feedsvc.embeds import EMBEDS, SANDBOX
+from tests.conftest import Editor
+
+BASE = "http://portal.example/tin/bai.html"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.youtube.com/embed/M7lc1UVf-VE?start=10",
+        "https://www.youtube.com/embed?listType=playlist&amp;list=PLC77007E23FF423C6",
+        "https://www.youtube-nocookie.com/embed/M7lc1UVf-VE",
+        "https://player.vimeo.com/video/76979871?h=8272103f6e",
+        "https://www.google.com/maps/embed?pb=!1m18!1m12",
+        "https://www.google.com/maps/embed/v1/place?key=x&amp;q=H%C3%A0+N%E1%BB%99i",
+        "https://www.google.com/maps/d/embed?mid=x",
+        "https://www.openstreetmap.org/export/embed.html?bbox=105.8%2C21.0&amp;layer=mapnik",
+        "https://w.soundcloud.com/player/?url=https%3A//api.soundcloud.com/tracks/293",
+        "https://www.youtube.com:443/embed/x",
+    ],
+)
+def test_documented_embeds_stay_in_a_sandbox(url: str) -> None:
+    clean = sanitize.sanitize(f'<iframe src="{url}"></iframe>', BASE)
+    assert clean == f'<iframe src="{url}" sandbox="{SANDBOX}"></iframe>'
+    assert sanitize.sanitize(clean, BASE) == clean
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://www.youtube.com/embed/x",
+        "https://www.youtube.com/redirect?q=https://evil.example/",
+        "https://www.youtube.com/embedded",
+        "https://www.youtube.com:8443/embed/x",
+        "https://player.vimeo.com/external/x",
+        "https://www.google.com/url?q=https://evil.example/",
+        "https://www.google.com/amp/s/evil.example/",
+        "https://www.google.com/maps",
+        "https://www.google.com/mapsx/",
+        "https://www.google.com/maps/../url?q=https://evil.example/",
+        "https://www.google.com/maps/%2e%2e/url?q=https://evil.example/",
+        "https://www.google.com/maps/.%2E/url?q=https://evil.example/",
+        "https://www.google.com/maps/x%2f../../url?q=https://evil.example/",
+        "https://www.google.com/maps/%5c..%5curl?q=https://evil.example/",
+        "https://www.google.com/maps/..",
+        "https://www.openstreetmap.org/export/embed.html/x",
+        "https://www.openstreetmap.org/",
+        "https://w.soundcloud.com/",
+        "https://www.google.com.evil.example/maps/",
+        "https://evil.example/maps/",
+        "/embed/x",
+        "data:text/html,x",
+        "javascript:alert(1)",
+    ],
+)
+def test_other_frames_are_dropped(url: str) -> None:
+    assert sanitize.sanitize(f'a<iframe src="{url}">b</iframe>c', BASE) == "ac"
+
+
+def test_a_frame_without_a_scheme_is_https() -> None:
+    clean = sanitize.sanitize("<iframe src=//www.youtube.com/embed/x></iframe>", BASE)
+    assert 'src="https://www.youtube.com/embed/x"' in clean
+
+
+def test_a_posted_sandbox_is_replaced() -> None:
+    posted = (
+        '<iframe sandbox="allow-top-navigation allow-forms" src="https://player.vimeo.com/video/1"></iframe>'
+    )
+    assert sanitize.sanitize(posted, BASE).count("sandbox=") == 1
+    assert f'sandbox="{SANDBOX}"' in sanitize.sanitize(posted, BASE)
+    assert "allow-top-navigation" not in SANDBOX
+
+
+def test_pages_load_frames_of_the_listed_hosts_alone(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    policy = client.get("/entries/a").headers["Content-Security-Policy"]
+    (frames,) = (part.split()[1:] for part in policy.split(";") if part.split()[0] == "frame-src")
+    assert frames == [f"https://{host}" for host in EMBEDS]

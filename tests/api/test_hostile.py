@@ -1,0 +1,208 @@
+"""What a hostile or careless editor has been seen to send: refused at once, or the same when it is put back."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import Any
+
+import feedparser
+import pytest
+from flask.testing import FlaskClient
+
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("bad", ["\\ud800", "\\uffff", "\\ufffe", "\\u0000", "%", "%zz", "\\u0085"])
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ('{"title": "t", "url": "URL"}', "#/url"),
+        ('{"title": "t", "image": "URL"}', "#/image/url"),
+        ('{"title": "t", "source": {"name": "n", "url": "URL"}}', "#/source/url"),
+        ('{"title": "t", "authors": [{"name": "n", "url": "URL"}]}', "#/authors/0/url"),
+        ('{"title": "t", "attachments": [{"mime_type": "a/b", "url": "URL"}]}', "#/attachments/0/url"),
+    ],
+)
+def test_urls_hold_nothing_that_a_format_cannot(
+    editor: Editor, document: str, pointer: str, bad: str
+) -> None:
+    body = document.replace("URL", f"https://x.example/{bad}.png")
+    answer = editor.send("PUT", "/articles/a", data=body, headers=JSON)
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
+    assert editor.send("GET", "/articles").get_json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"title": "e\u202a\u0301 \u202e"},
+        {"title": "x", "content_html": "<p>e&#x301;</p>"},
+        {"title": "x", "content_html": "<pre>\n\n\na</pre><pre>b</pre>"},
+        {"title": "x", "content_html": "<a><table><tr><td><a>x</table>"},
+        {"title": "x", "content_html": "<table><b>x<tr><td>y"},
+        {"title": "x", "content_text": " a\r\n\r\nb ", "date_published": "1970-01-01T00:00:00Z"},
+        {"title": "x", "start": "2027-03-14T02:30:00", "timezone": "America/New_York"},
+        {"title": "x", "start": "2027-11-07T01:30:00-05:00", "timezone": "America/New_York"},
+        {"title": "x", "start": "1971-01-01T00:00:00", "timezone": "Africa/Monrovia"},
+        {"title": "x", "start": "1970-01-02", "end": "2200-12-31", "timezone": "Pacific/Kiritimati"},
+    ],
+)
+def test_what_was_read_can_be_put_and_writes_nothing(editor: Editor, document: dict[str, Any]) -> None:
+    path = "/events/a" if "start" in document else "/articles/a"
+    first = editor.put(path, document).get_json()
+    assert editor.send("GET", path).get_json() == first
+    assert editor.put(path, first).get_json() == first
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "1970-01-01T00:00:00+14:00",
+        "2200-12-31T23:59:59-23:59",
+        "1970-01-01T00:00:00",
+        "2200-12-31T23:00:00-08:00",
+    ],
+)
+def test_the_ends_of_the_years_hold_in_every_zone(editor: Editor, start: str) -> None:
+    answer = editor.send("PUT", "/events/a", {"title": "x", "start": start})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["pointer"] == "#/start"
+    assert (
+        editor.send(
+            "PUT", "/articles/b", {"title": "x", "date_published": "1970-01-01T00:00:00+14:00"}
+        ).status_code
+        == 422
+    )
+
+
+def test_the_passes_of_a_repeated_hour_are_two_times(editor: Editor, client: FlaskClient) -> None:
+    event = {"title": "x", "timezone": "America/New_York"}
+    editor.put("/events/a", {**event, "start": "2027-11-07T01:30:00-04:00"})
+    moved = editor.put("/events/a", {**event, "start": "2027-11-07T01:30:00-05:00"}).get_json()
+    assert moved["start"] == "2027-11-07T01:30:00-05:00"
+    assert moved["version"] == 2
+    editor.put(
+        "/events/a", {**event, "start": "2027-11-07T01:30:00-04:00", "end": "2027-11-07T01:30:00-05:00"}
+    )
+    assert "01:30 – 01:30" in client.get("/feeds/events.rss").text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"title": "a" + "\u0301\u0316" * 170_000},
+        {"title": "a", "content_text": "a" + "\u0301\u0316" * 170_000},
+        {"title": "a", "content_html": "a" + "\u0301\u0316" * 170_000},
+        {"title": "a", "content_html": "<p>" + "".join(f'<b title="{n}{"y" * 1000}">' for n in range(200)) + "x</p>" + "<p>x</p>" * 3000},
+        {"title": "a", "content_html": "<li><dd>" * 4900},
+        {"title": "a", "content_html": "<div></x>" * 4900},
+        {"title": "a", "content_html": "<rt>" * 9900},
+        {"title": "a", "content_html": "<p " + " ".join(f"a{n:x}" for n in range(155_000)) + ">x</p>"},
+        {"title": "a", "content_html": "<p>" + "".join(f'<b title="</b>{n}{"y" * 1000}">' for n in range(200)) + "x</p>" + "<p>x</p>" * 3000},
+        {"title": "a", "content_html": "".join(f'<b title="</b>{n}">' for n in range(4999))},
+        {"title": "a", "content_html": "".join(f"<b title={n}><!--</b>-->" for n in range(3000)) + "<p>x</p>" * 1000},
+        {"title": "a", "content_html": "<p " + "/".join(f"a{n:x}" for n in range(155_000)) + ">x</p>"},
+        {"title": "a", "content_html": "<p " + "".join(f'a{n:x}=""' for n in range(100_000)) + ">x</p>"},
+        {"title": "a", "content_html": '<div title="</div>">' * 4999},
+        {f"k{n}": 1 for n in range(100_000)},
+    ],
+    ids=[
+        "title", "text", "marks", "formatting", "lists", "unmatched", "ruby", "attributes", "end-in-quotes",
+        "end-in-quotes-nested", "end-in-comment", "slashes", "no-spaces", "depth-in-quotes", "members",
+    ],
+)  # fmt: skip
+def test_work_without_end_is_refused_at_once(editor: Editor, document: dict[str, Any]) -> None:
+    body = json.dumps(document, ensure_ascii=False).encode()
+    begun = time.monotonic()
+    answer = editor.send("PUT", "/articles/a", data=body, headers=JSON)
+    assert answer.status_code == 422
+    assert len(answer.get_json()["errors"]) <= 500
+    assert time.monotonic() - begun < 5, "a generous limit: each takes a fraction of a second"
+
+
+def test_a_key_twice_among_many_is_found_at_once(editor: Editor) -> None:
+    body = "{" + ",".join(f'"k{n}":1' for n in range(100_000)) + ',"k99999":1}'
+    begun = time.monotonic()
+    answer = editor.send("PUT", "/articles/a", data=body, headers=JSON)
+    assert answer.status_code == 400
+    assert "k99999" in answer.get_json()["detail"]
+    assert time.monotonic() - begun < 5
+
+
+def test_vietnamese_in_every_tone_is_not_refused(editor: Editor) -> None:
+    text = (
+        "Ngữ điệu: à ả ã á ạ ằ ẳ ẵ ắ ặ ề ể ễ ế ệ ồ ổ ỗ ố ộ ờ ở ỡ ớ ợ ừ ử ữ ứ ự ỳ ỷ ỹ ý ỵ đ Đ 🇻🇳👨‍👩‍👧 日本語"
+        * 5
+    )
+    import unicodedata
+
+    put = editor.put(
+        "/articles/a", {"title": text, "content_html": f"<p>{unicodedata.normalize('NFD', text)}</p>"}
+    )
+    assert put.get_json()["title"] == text
+    assert text in put.get_json()["content_html"]
+
+
+def test_a_categorys_text_is_text_to_rss_readers(editor: Editor, client: FlaskClient) -> None:
+    editor.put(
+        "/categories/x", {"title": "A <b>bold</b> &amp; x", "description": "<img src=x onerror=alert(1)>"}
+    )
+    found = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
+    assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in found.title
+    assert found.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
+
+
+@pytest.mark.parametrize("path", ["/entries//a", "/feeds//news.rss", "/api/v1//articles/a"])
+def test_no_redirect_follows_the_host_header(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code == 404
+    assert "evil" not in str(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/articles/a?foo=1"),
+        ("PATCH", "/articles/a?foo=1"),
+        ("GET", "/articles/a?foo=1"),
+        ("DELETE", "/articles/a?foo=1"),
+        ("GET", "/categories?foo=1"),
+        ("GET", "/articles?limit=1&limit=2"),
+        ("GET", "/articles?limit=1_0"),
+        ("GET", "/articles?limit=%D9%A3"),
+        ("GET", "/changes?after=1&after=1"),
+    ],
+)
+def test_a_parameter_that_is_not_meant(editor: Editor, method: str, path: str) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    document = None if method in ("GET", "DELETE") else {"title": "x"}
+    assert editor.send(method, path, document).status_code == 400
+
+
+def test_a_draft_that_was_never_public_leaves_no_trace(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
+    editor.put("/articles/a", {"title": "x", "status": "draft"})
+    editor.send("DELETE", "/articles/a")
+    assert client.get("/entries/a").status_code == 404
+    assert client.get("/api/v1/changes").get_json()["changes"] == []
+    editor.put("/articles/b", {"title": "x"})
+    editor.send("DELETE", "/articles/b")
+    drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
+    answer = drafter.send("PUT", "/articles/b", {"title": "x", "status": "draft"})
+    assert answer.status_code == 403
+    assert client.get("/entries/b").status_code == 410, "what readers see is the publishers' to change"
+
+
+def test_updated_is_never_before_published(editor: Editor) -> None:
+    entry = editor.put("/articles/a", {"title": "x"}).get_json()
+    modified, published = (
+        datetime.fromisoformat(entry[name]) for name in ("date_modified", "date_published")
+    )
+    assert modified >= published

@@ -1,0 +1,178 @@
+"""Every payload that was taken, in every format and page: it parses elsewhere, whole, and runs nowhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import bleach
+import feedparser
+import html5lib
+import icalendar
+import lxml.html
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from lxml import etree
+
+from feedsvc.api import sanitize
+from feedsvc.cli.services import services_of
+from feedsvc.formats import FORMATS
+from feedsvc.query import KINDS
+from tests import data
+from tests.conftest import Figure
+from tests.data.xss_payloads import PAYLOADS, groups, lines
+
+BASE = "https://portal.example/tin/"
+RUNNING = set(
+    "script style svg math object embed applet base meta link form input button frame frameset".split()
+)
+OWN = frozenset("script link meta form input button".split())
+"""Those of them that pages have too, outside of bodies."""
+
+RSS_HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}encoded")
+"""What readers of RSS take for HTML; its categories and what modules add is plain text."""
+
+SCHEMES = ("http", "https", "mailto", "tel", "webcal")
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*(?=:)")
+_ADDRESSES = set("action cite data formaction href ping poster src srcset xlink:href background".split())
+
+
+def faults(elements: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
+    """What would run a script, or fetch or send what it must not, among the elements of a tree."""
+    for element in elements:
+        if not isinstance(element.tag, str):
+            continue
+        tag = element.tag.rpartition("}")[2].lower()
+        if tag in RUNNING - own:
+            yield f"<{tag}>"
+        for name, value in element.attrib.items():
+            name = name.lower()
+            scheme = _SCHEME.match(re.sub("[\x00-\x20\x7f-\xa0]", "", value))
+            if name.startswith("on") or name in ("style", "srcdoc", "ping", "formaction", "http-equiv"):
+                yield f"<{tag} {name}>"
+            elif name in _ADDRESSES and scheme and scheme[0].lower() not in SCHEMES:
+                yield f"<{tag} {name}={value}>"
+
+
+def tree(body: str) -> Any:
+    """A body as a parser of another make reads it."""
+    return html5lib.HTMLParser(namespaceHTMLElements=False).parseFragment(body)
+
+
+took: list[float] = []
+
+
+def feed(client: FlaskClient, path: str) -> bytes:
+    """A feed that takes no second of the processor."""
+    begun = time.thread_time()
+    answer = client.get(path)
+    document: bytes = answer.data
+    took.append(time.thread_time() - begun)
+    assert took[-1] < 1, path
+    assert answer.status_code == 200, path
+    return document
+
+
+def entries(document: bytes, format: str) -> tuple[int, list[str]]:
+    """How many entries an independent parser finds, and all HTML that they show."""
+    if format in ("rss", "atom"):
+        found = feedparser.parse(document, resolve_relative_uris=False, sanitize_html=False)
+        assert not found.bozo
+        root: Any = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+        assert root.getroottree().docinfo.internalDTD is None
+        assert not root.xpath("//processing-instruction() | //comment()")
+        marked = root.iter(*RSS_HTML) if format == "rss" else root.xpath("//*[@type='html']")
+        return len(found.entries), [element.text or "" for element in marked]
+    if format == "json":
+        items = json.loads(document)["items"]
+        return len(items), [item.get("content_html", "") for item in items]
+    if format == "ics":
+        events = icalendar.Calendar.from_ical(document).walk("VEVENT")
+        return len(events), []
+    page: Any = lxml.html.document_fromstring(document)
+    assert list(faults(page.iter(), OWN)) == []
+    assert list(faults(page.xpath("//div[@class='body']//*"))) == []
+    assert {script.get("src") or script.get("type") for script in page.iter("script")} <= {
+        "../../static/pages.js",
+        "application/ld+json",
+    }
+    return len(page.xpath("//article")), []
+
+
+@pytest.fixture
+def client(attacked: Flask) -> FlaskClient:
+    return attacked.test_client()
+
+
+def test_faults_are_seen_where_there_are_some() -> None:
+    assert sum(any(faults(tree(payload).iter())) for payload in PAYLOADS if payload.isprintable()) > 350
+
+
+@pytest.mark.bar
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_whole_and_runs_nothing(attacked: Flask, format: str, figure: Figure) -> None:
+    client, schemas = attacked.test_client(), services_of(attacked).schemas
+    took.clear()
+    counted = 0
+    shown: set[str] = set()
+    for kind in FORMATS[format].kinds:
+        for number in groups():
+            document = feed(client, f"/feeds/{kind}/g-{number}.{format}?limit=200&when=all")
+            count, bodies = entries(document, format)
+            counted += count
+            shown.update(bodies)
+    assert counted == sum(line["kind"] in FORMATS[format].kinds for line in lines(schemas))
+    figure(f"slowest feed of {len(PAYLOADS)} payloads in every field, all whole", f"{max(took):.2f} s", "1 s")
+    for body in shown:
+        if "<" in body:
+            assert list(faults(tree(body).iter())) == [], body
+
+
+def test_categories_in_every_format(client: FlaskClient) -> None:
+    for number in range(0, len(PAYLOADS), 2):  # their titles stand in the feeds above too
+        format = list(FORMATS)[number // 2 % len(FORMATS)]
+        entries(feed(client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"), format)
+    etree.fromstring(feed(client, "/feeds.opml"))
+    page = lxml.html.document_fromstring(feed(client, "/"))
+    assert list(faults(page.iter(), OWN)) == []
+
+
+def test_pages_of_entries(client: FlaskClient) -> None:
+    for number in range(len(PAYLOADS)):
+        page: Any = lxml.html.document_fromstring(feed(client, f"/entries/{KINDS[number % 2]}-{number}"))
+        assert list(faults(page.iter(), OWN)) == []
+        own, data = page.iter("script")
+        assert own.get("src") == "../static/pages.js"
+        json.loads(data.text)
+
+
+def test_neither_sanitiser_finds_more() -> None:
+    """The stored form stays as it is, by the same and by one of another make with the same allow-list."""
+    attributes = {tag: sorted(names) for tag, names in sanitize.ATTRIBUTES.items()}
+    attributes["a"].append("rel")
+    attributes["iframe"].append("sandbox")
+    schemes = {"http", "https", "mailto", "tel"}
+    other = bleach.Cleaner(tags=sanitize.TAGS, attributes=attributes, protocols=schemes, strip=True)
+    bodies = [entry["content_html"] for entry in data.entries() if "content_html" in entry]
+    stored = set()
+    for body in [*PAYLOADS, *bodies]:
+        with suppress(ValueError):
+            stored.add(sanitize.sanitize(body, BASE))
+    assert len(stored) > 300
+    for body in stored:
+        assert sanitize.sanitize(body, BASE) == body
+        assert shape(other.clean(body)) == shape(body)
+
+
+def shape(body: str) -> list[Any]:
+    """The tags, attributes and texts of a body, without the line end at the start of <pre> that bleach drops."""
+    found = []
+    for element in tree(body).iter():
+        text = (element.text or "").removeprefix("\n") if element.tag == "pre" else element.text
+        found.append((element.tag, dict(element.attrib), text, element.tail))
+    return found

@@ -1,0 +1,200 @@
+"""Sanitised markup stays as it is, and safe, when somebody sanitises or normalises it again."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+import html5lib
+import lxml.html
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from feedsvc.api import sanitize
+from feedsvc.embeds import is_embed
+from tests.data.payloads import COMPOSING
+
+BASE = "https://portal.example/tin/bai.html"
+OVERLAY = "\u0338"
+"""Composes with `<`, `=` and `>`."""
+
+MARKS = [OVERLAY, "\u0327", "\u0301", "\u0323", "\u20d2", "\u0344", "\u0f73", "\u3099", "\u1161"]
+SINGLETONS = ["\u037e", "\u1fef", "\u212a", "\u2adc", "\u2028"]
+"""Characters whose normal form is another one: `;`, a backtick, K, a pair of which one is U+0338."""
+
+TAGS = [
+    '<img src="https://a.example/c.png">',
+    "<a>",
+    '<a href="/x">',
+    "</a>",
+    "<p>",
+    "</p>",
+    "<b>",
+    "</b>",
+    "<br>",
+    "<pre>",
+    "</pre>",
+    "<table>",
+    "<tr>",
+    "<td>",
+    "</table>",
+    '<iframe src="https://www.youtube.com/embed/x">',
+    "</iframe>",
+    "<script>",
+    "</script>",
+    "<!--",
+    "-->",
+    "<svg>",
+    "</svg>",
+    "<figure><figcaption>",
+    "</figcaption></figure>",
+    "<ul><li>",
+    '<q title="',
+    '">',
+    "<q title='",
+    "'>",
+    "<q title=",
+    ">",
+]
+TEXTS = [
+    " onerror=alert(1) ",
+    ' href="javascript:alert(1)" ',
+    " id=builder class=notice style=x ",
+    "e",
+    " ",
+    "\n",
+    "&#13;",
+    "=",
+    "<",
+    "&lt;",
+    "&gt;",
+    "&amp;",
+    "&#x0b;",
+]
+
+
+def _spellings(char: str) -> list[str]:
+    """A character, and the references that decode to it."""
+    return [char, f"&#{ord(char)};", f"&#x{ord(char):x};", f"&#X0{ord(char):X};", f"&#{ord(char)}"]
+
+
+NAMED = ["&DownBreve;", "&nvlt;", "&nvgt;", "&bne;", "&caps;", "&DiacriticalGrave;", "&Tab;", "&nbsp;"]
+"""References that decode to combining marks, to a base with one, and to space."""
+
+PIECES = [*TAGS, *TEXTS, *NAMED, *(form for char in MARKS + SINGLETONS for form in _spellings(char))]
+
+
+def sanitised(dirty: str) -> str | None:
+    """The sanitised form, or None where it is refused."""
+    try:
+        return sanitize.sanitize(dirty, BASE)
+    except ValueError:
+        return None
+
+
+def faults(markup: str) -> list[str]:
+    """Report what two parsers find in markup outside the allow-list, or that it reaches beyond its end."""
+    page = f"<div>{markup}</div><address>end</address>"
+    fragment: Any = html5lib.HTMLParser(namespaceHTMLElements=False).parseFragment(page)
+    document: Any = lxml.html.document_fromstring(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    return [*_faults(fragment, {"DOCUMENT_FRAGMENT"}), *_faults(document, {"html", "body"})]
+
+
+def _faults(tree: Any, own: set[str]) -> Iterator[str]:
+    elements = list(tree.iter())
+    if [element.text for element in elements if element.tag == "address"] != ["end"]:
+        yield "what follows is swallowed"
+    for element in elements:
+        if element.tag in own or element.tag == "address":
+            continue
+        if element.tag not in sanitize.TAGS:
+            yield f"<{element.tag}>"
+            continue
+        allowed = sanitize.ATTRIBUTES.get(element.tag, set()) | sanitize.ATTRIBUTES["*"]
+        allowed |= {"a": {"rel"}, "iframe": {"sandbox"}}.get(element.tag, set())
+        for name, value in element.attrib.items():
+            if name not in allowed:
+                yield f"<{element.tag} {name}>"
+            elif name in ("cite", "href", "poster", "src") and not _is_safe(element.tag, value):
+                yield f"<{element.tag} {name}={value}>"
+
+
+def _is_safe(tag: str, url: str) -> bool:
+    parts = urlsplit(url)
+    if tag == "iframe":
+        return is_embed(url)
+    if parts.scheme in ("mailto", "tel"):
+        return tag == "a"
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def check(dirty: str) -> None:
+    clean = sanitised(dirty)
+    if clean is None:
+        return
+    assert sanitize.sanitize(clean, BASE) == clean
+    assert unicodedata.normalize("NFC", clean) == clean
+    assert faults(clean) == []
+    assert faults(unicodedata.normalize("NFD", clean)) == []
+
+
+@pytest.mark.parametrize(
+    ("dirty", "clean"),
+    [
+        ("<p>a</p>&#x338;b", "<p>a</p>&#824;b"),
+        ("<p>&#824;b", "<p>&#824;b</p>"),
+        ("<p>\u0338b", "<p>&#824;b</p>"),
+        ("<p>&#x327;&#x338;b", "<p>&#824;&#807;b</p>"),
+        ("<p>e&#x301;</p>", "<p>\u00e9</p>"),
+        ("<b>e</b>&#x301;", "<b>e</b>&#769;"),
+        ("<p>a&gt;&#x338;</p>", "<p>a&gt;\u0338</p>"),
+        ('<b title="e&#x301;&#x338;">x</b>', '<b title="\u00e9\u0338">x</b>'),
+        ("a<script>x</script>&#x301;", "\u00e1"),
+        ("&#x338;a", "&#824;a"),
+        ("<pre>&#13;x</pre>", "<pre>\n\nx</pre>"),
+        ("<p>a&#x2028;b</p>", "<p>a\nb</p>"),
+    ],
+)
+def test_combining_marks_never_join_a_tag(dirty: str, clean: str) -> None:
+    assert sanitize.sanitize(dirty, BASE) == clean
+
+
+@pytest.mark.parametrize("dirty", COMPOSING)
+def test_payloads_of_combining_marks_are_a_fixpoint(dirty: str) -> None:
+    assert sanitised(dirty) is not None
+    check(dirty)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@settings(max_examples=2000, deadline=None)
+@example('<img src="https://a.b/c.png">&#x338; onerror=alert(1) x<b>y</b>')
+@example('<a href="/\u1fef">x</a>')
+def test_sanitised_markup_is_a_fixpoint(dirty: str) -> None:
+    check(dirty)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40), st.sampled_from(TAGS))
+@settings(max_examples=1000, deadline=None)
+def test_any_characters_behind_a_tag_are_a_fixpoint(characters: str, tag: str) -> None:
+    check(tag + escape(characters) + "<b>x</b>")
+    check(tag + "".join(f"&#{ord(char)};" for char in characters) + "<b>x</b>")
+    check(f'<q title="{escape(characters)}">x</q>')
+
+
+def test_the_parsers_report_what_a_normaliser_would_make_of_unsafe_markup() -> None:
+    composed = unicodedata.normalize("NFC", '<img src="https://a.b/c.png">\u0338 onerror=alert(1) x<b>y</b>')
+    assert faults(composed).count("<img onerror>") == 2
+    assert faults('<iframe src="https://www.youtube.com/embed/x"></iframe\u226f') != []
+
+
+def test_marks_that_tags_part_are_limited_together() -> None:
+    with pytest.raises(ValueError, match="combining marks"):
+        sanitize.sanitize("<b>x" + "&#x301;</b><b>" * 31, BASE)
+
+
+def test_attributes_with_too_many_marks_are_dropped() -> None:
+    assert sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 20_000}">x</b>', BASE) == "<b>x</b>"

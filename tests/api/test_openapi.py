@@ -1,0 +1,161 @@
+"""The description of the API: valid, whole, and true of the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from config import Config
+from feedsvc import create_app
+from feedsvc.cli.services import services_of
+from feedsvc.models import SCOPES
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> Json:
+    found: Json = client.get("/api/openapi.json").get_json()
+    return found
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, item in document["paths"].items():
+        for method in item.keys() - {"parameters"}:
+            yield method.upper(), path, item[method]
+
+
+def problems_of(document: Json, schema: Json, value: object) -> list[str]:
+    """What is wrong with a value, by a schema of the document."""
+    whole = {**schema, "components": document["components"]}
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return [error.message for error in Draft202012Validator(whole, format_checker=checker).iter_errors(value)]
+
+
+def test_it_is_valid(document: Json) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert document["servers"] == [{"url": "https://feeds.example"}]
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_it_has_every_route_and_no_other(app: Flask, document: Json) -> None:
+    routes = {
+        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert {(method, path) for method, path, _ in operations(document)} == routes
+    names = [operation["operationId"] for *_, operation in operations(document)]
+    assert len(names) == len(set(names))
+
+
+def test_nothing_is_described_that_nothing_refers_to(document: Json) -> None:
+    text = str(document)
+    for kind, found in document["components"].items():
+        for name in found:
+            if kind != "securitySchemes" and name not in ("Error405", "Error428"):
+                assert f"#/components/{kind}/{name}" in text, name
+
+
+def test_every_other_method_is_405(client: FlaskClient, document: Json) -> None:
+    for path, item in document["paths"].items():
+        listed = {method.upper() for method in item.keys() - {"parameters"}}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - listed:
+            answer = client.open(re.sub(r"{\w+}", "nix", path), method=method)
+            assert answer.status_code == 405, (method, path)
+            assert set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == listed
+
+
+def test_it_is_the_same_whoever_asks_and_whenever(config: Config, client: FlaskClient, clock: Clock) -> None:
+    text = client.get("/api/openapi.json").data
+    assert client.get("/api/openapi.json", headers={"Host": "evil.example"}).data == text
+    clock.forward(seconds=1000)
+    again = create_app(config, clock)
+    assert again.test_client().get("/api/openapi.json").data == text
+    services_of(again).store._database.close()
+
+
+def test_examples_hold_to_their_schemas(document: Json) -> None:
+    seen = 0
+
+    def walk(item: Any) -> None:
+        nonlocal seen
+        if isinstance(item, list):
+            for inner in item:
+                walk(inner)
+        if not isinstance(item, dict):
+            return
+        pairs = [(item["schema"], item["example"])] if "schema" in item and "example" in item else []
+        pairs += (
+            [(item["schema"], one["value"]) for one in item.get("examples", {}).values()]
+            if "schema" in item
+            else []
+        )
+        if "schema" not in item and isinstance(item.get("examples"), list):
+            pairs += [
+                ({key: item[key] for key in item if key != "examples"}, one) for one in item["examples"]
+            ]
+        for schema, value in pairs:
+            assert problems_of(document, schema, value) == []
+            seen += 1
+        for inner in item.values():
+            walk(inner)
+
+    walk(document)
+    assert seen > 30
+
+
+def test_examples_of_requests_are_accepted(editor: Editor, document: Json) -> None:
+    """In the order of the document they make, change and delete the same entries."""
+    for path, item in document["paths"].items():
+        for method in ("post", "put", "patch"):
+            for media_type, media in item.get(method, {}).get("requestBody", {}).get("content", {}).items():
+                way = path.removeprefix("/api/v1").replace("{slug}", "xe-buyt")
+                way = way.replace("{id}", "cau-moi" if "articles" in way else "hoi-sach")
+                headers = {"Content-Type": media_type}
+                answer = editor.send(method.upper(), way, media["example"], headers=headers)
+                assert answer.status_code in (200, 201), (path, answer.text)
+                schema = item[method]["responses"][str(answer.status_code)]["content"]["application/json"][
+                    "schema"
+                ]
+                assert problems_of(document, schema, answer.get_json()) == []
+
+
+def test_the_scopes_are_those_that_the_service_asks_for(
+    client: FlaskClient, store: Storage, document: Json
+) -> None:
+    """A token with one scope passes the door exactly where the description says so."""
+    tokens = {scope: store.tokens.create(scope, [scope]) for scope in SCOPES}
+    for method, path, operation in operations(document):
+        way = re.sub(r"{\w+}", "nix", path)
+        named = {scope for each in operation.get("security", ()) for scope in each["bearer"]}
+        if not named:
+            assert client.open(way, method=method).status_code == 200
+            continue
+        assert client.open(way, method=method).status_code == 401
+        for scope, token in tokens.items():
+            answer = client.open(way, method=method, headers={"Authorization": f"Bearer {token}"})
+            assert (answer.status_code != 403) == (scope in named), (method, path, scope)
+
+
+def test_if_match_may_be_demanded(config: Config, clock: Clock) -> None:
+    app = create_app(replace(config, require_if_match=True), clock)
+    document = app.test_client().get("/api/openapi.json").get_json()
+    assert {
+        (method, path) for method, path, operation in operations(document) if "428" in operation["responses"]
+    } == {(m, f"/api/v1/{n}/{{id}}") for m in ("PUT", "PATCH", "DELETE") for n in ("articles", "events")}
+    services_of(app).store._database.close()

@@ -1,0 +1,135 @@
+"""Categories within categories: a wider one's feeds hold the entries of all below it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import feedparser
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+
+@pytest.fixture(autouse=True)
+def tree(editor: Editor, clock: Clock) -> None:
+    """van-hoa > am-nhac > opera, each with one article."""
+    editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
+    editor.put("/categories/opera", {"title": "Opera", "parent": "am-nhac"})
+    for slug in ("van-hoa", "am-nhac", "opera"):
+        editor.put(f"/articles/a-{slug}", {"title": slug, "categories": [slug]})
+    clock.forward(seconds=10)
+
+
+def shown(client: FlaskClient, slug: str) -> set[str]:
+    return {entry.title for entry in feedparser.parse(client.get(f"/feeds/news/{slug}.rss").data).entries}
+
+
+def test_feeds_hold_what_stands_below(editor: Editor, client: FlaskClient) -> None:
+    assert shown(client, "van-hoa") == {"van-hoa", "am-nhac", "opera"}
+    assert shown(client, "am-nhac") == {"am-nhac", "opera"}
+    assert shown(client, "opera") == {"opera"}
+    assert shown(client, "giao-thong") == set()
+    assert editor.send("GET", "/articles/a-opera").get_json()["categories"] == ["opera"]
+    changes = client.get("/api/v1/changes?category=van-hoa").get_json()["changes"]
+    assert [change["action"] for change in changes] == ["put"] * 3
+
+
+def test_a_write_moves_the_wider_feeds_too(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    clock.forward(seconds=10)
+    paths = [f"/feeds/news/{slug}.rss" for slug in ("van-hoa", "am-nhac", "opera", "giao-thong")]
+    before = [client.get(path).headers for path in paths]
+    editor.put("/articles/a-am-nhac", {"title": "mới", "categories": ["am-nhac"]})
+    clock.forward(seconds=10)
+    after = [client.get(path).headers for path in paths]
+    for name in ("ETag", "Last-Modified"):
+        assert [old[name] != new[name] for old, new in zip(before, after, strict=True)] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+
+
+def test_a_category_moves_with_all_below_it(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    step = client.get("/api/v1/changes").get_json()["next"]
+    clock.forward(seconds=10)
+    before = client.get("/feeds/news/van-hoa.rss").headers
+    editor.send("PATCH", "/categories/am-nhac", {"parent": "giao-thong"})
+    clock.forward(seconds=10)
+    assert shown(client, "van-hoa") == {"van-hoa"}
+    assert shown(client, "giao-thong") == {"am-nhac", "opera"}
+    assert client.get("/feeds/news/van-hoa.rss").headers["Last-Modified"] != before["Last-Modified"]
+    answer = client.get(f"/api/v1/changes?after={step}&category=van-hoa").get_json()["changes"]
+    assert [(change["action"], change["id"]) for change in answer] == [
+        ("delete", "a-am-nhac"),
+        ("delete", "a-opera"),
+    ]
+    editor.send("PATCH", "/categories/am-nhac", {"parent": None})
+    assert shown(client, "giao-thong") == set()
+    assert shown(client, "am-nhac") == {"am-nhac", "opera"}
+
+
+def test_a_rename_and_a_retirement_keep_the_tree(editor: Editor, client: FlaskClient) -> None:
+    editor.send("PATCH", "/categories/am-nhac", {"slug": "nhac"})
+    known = {
+        item["slug"]: item.get("parent") for item in client.get("/api/v1/categories").get_json()["categories"]
+    }
+    assert known == {"van-hoa": None, "nhac": "van-hoa", "opera": "nhac", "giao-thong": None}
+    editor.send("DELETE", "/categories/nhac")
+    known = {
+        item["slug"]: item.get("parent") for item in client.get("/api/v1/categories").get_json()["categories"]
+    }
+    assert known == {"van-hoa": None, "opera": "van-hoa", "giao-thong": None}
+    assert shown(client, "van-hoa") == {"van-hoa", "opera"}
+    assert shown(client, "opera") == {"opera"}
+
+
+def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(editor: Editor, client: FlaskClient) -> None:
+    both = editor.put("/articles/both", {"title": "cả hai", "categories": ["opera", "van-hoa"]}).get_json()
+    assert both["categories"] == ["opera", "van-hoa"]
+    assert "cả hai" in shown(client, "am-nhac")
+    editor.send("DELETE", "/categories/opera")
+    assert "cả hai" in shown(client, "van-hoa")
+    assert "cả hai" not in shown(client, "am-nhac")
+
+
+def test_what_cannot_be_a_parent(editor: Editor) -> None:
+    for slug, parent in (("van-hoa", "opera"), ("van-hoa", "van-hoa"), ("van-hoa", "nix"), ("moi", "moi")):
+        refused = editor.send("PUT", f"/categories/{slug}", {"title": "x", "parent": parent})
+        assert refused.status_code == 422
+        assert [error["pointer"] for error in refused.get_json()["errors"]] == ["#/parent"]
+    parent = "opera"
+    for level in range(4, 9):
+        editor.put(f"/categories/l{level}", {"title": "x", "parent": parent})
+        parent = f"l{level}"
+    assert editor.send("PUT", "/categories/l9", {"title": "x", "parent": "l8"}).status_code == 422
+    assert editor.send("PATCH", "/categories/van-hoa", {"parent": "giao-thong"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "step",
+    [("PATCH", "/categories/am-nhac", {"parent": "giao-thong"}), ("DELETE", "/categories/am-nhac")],
+    ids=["moved", "retired"],
+)
+def test_archives_know_which_month_a_category_has_taken_away(
+    editor: Editor, client: FlaskClient, clock: Clock, step: tuple[Any, ...]
+) -> None:
+    def put(id: str, month: int, category: str) -> None:
+        fields = {"categories": [category], "date_published": f"2026-{month:02}-15T12:00:00Z"}
+        editor.put(f"/articles/{id}", {"title": id, **fields})
+
+    put("august", 8, "van-hoa")
+    put("october", 10, "am-nhac")
+    path = "/feeds/news/van-hoa.rss?archive=2026-08"
+    assert b"archive=2026-10" in client.get(path).data
+    editor.send(*step)
+    clock.forward(seconds=10)
+    alone = client.get(path)
+    assert b"archive=2026-10" not in alone.data
+    put("another", 10, "van-hoa")
+    clock.forward(seconds=10)
+    again = client.get(path, headers={"If-Modified-Since": alone.headers["Last-Modified"]})
+    assert again.status_code == 200, "the next document is a link of its"
+    assert b"archive=2026-10" in again.data

@@ -1,0 +1,74 @@
+"""The preview, and the log of writes."""
+
+from __future__ import annotations
+
+import feedparser
+from click.testing import CliRunner
+from flask import Flask
+from flask.testing import FlaskClient
+
+from feedsvc.formats import FORMATS
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+
+
+def test_a_preview_shows_every_format_and_stores_nothing(editor: Editor) -> None:
+    document = {
+        "kind": "events",
+        "title": "Hội",
+        "start": "2027-01-01",
+        "categories": ["van-hoa"],
+        "content_html": "<p onclick=x>Thân</p>",
+        "image": "https://x.example/a.jpg",
+    }
+    answer = editor.send("POST", "/preview", document)
+    assert answer.status_code == 200
+    preview = answer.get_json()
+    assert preview["formats"].keys() == FORMATS.keys()
+    for text in preview["formats"].values():
+        assert "Hội" in text
+    for name in ("rss", "atom"):
+        (entry,) = feedparser.parse(preview["formats"][name]).entries
+        assert entry.title == "Hội"
+        assert entry.published_parsed[:4] == (2026, 11, 25, 3)
+        assert "<p>Thân</p>" in entry.content[0].value
+        assert entry.tags[0].term in ("Văn hoá", "van-hoa")
+    assert preview["entry"]["content_html"] == "<p>Thân</p>"
+    pointers = [warning["pointer"] for warning in preview["warnings"]]
+    assert pointers == ["#/content_html", "#/summary", "#/image", "#/image/alt"]
+    assert editor.send("GET", "/events").get_json()["items"] == []
+
+
+def test_a_bad_preview(editor: Editor, client: FlaskClient, store: Storage) -> None:
+    for document, pointer in (({}, "#/kind"), ([], "#/kind"), ({"kind": "news"}, "#/title")):
+        answer = editor.send("POST", "/preview", document)
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"][0]["pointer"] == pointer
+    assert client.post("/api/v1/preview", json={}).status_code == 401
+    publisher = Editor(client, store.tokens.create("p", ["news:publish"]))
+    assert publisher.send("POST", "/preview", {"kind": "news", "title": "x"}).status_code == 403
+
+
+def test_every_write_is_logged(editor: Editor, app: Flask) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    editor.put("/articles/a", {"title": "x"})
+    editor.put("/articles/a", {"title": "y"})
+    editor.send("DELETE", "/articles/a")
+    runner = app.test_cli_runner()
+    assert isinstance(runner, CliRunner)
+
+    def logged(*options: str) -> list[list[str]]:
+        done = runner.invoke(args=["log", *options])
+        assert done.exit_code == 0, done.output
+        return [line.split("\t") for line in done.output.splitlines()]
+
+    assert [line[2:] for line in logged("--id", "a")] == [
+        ["editor", "put", "news/a", "1"],
+        ["editor", "put", "news/a", "2"],
+        ["editor", "delete", "news/a", "3"],
+    ]
+    assert len(logged()) == 5
+    assert len(logged("--token", "editor")) == 5
+    assert logged("--token", "nobody") == []
+    assert logged("--since", "2026-11-25T02:59:59") == logged()
+    assert logged("--since", "2026-11-26") == []

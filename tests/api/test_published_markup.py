@@ -1,0 +1,142 @@
+"""Markup that composes with what follows it: stored, imported and published, it gains no attribute."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import feedparser
+import html5lib
+import lxml.html
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import Editor
+from tests.data.payloads import COMPOSING
+
+SMUGGLED = {"builder", "notice"}
+"""Values that the payloads give to `id` and `class`, and that no page of these tests has there."""
+
+MARK = "\u0338"
+PUBLIC = (
+    "/feeds/news.rss",
+    "/feeds/news.atom",
+    "/feeds/news.json",
+    "/feeds/news.html?content=full",
+    "/entries/{id}",
+    "/api/v1/changes?after=0",
+)
+
+
+def bodies(client: FlaskClient, path: str) -> Iterator[str]:
+    """The HTML of every body in a public document; a page as a whole."""
+    answer = client.get(path)
+    assert answer.status_code == 200, path
+    if "json" in answer.content_type:
+        document: Any = answer.get_json()
+        for item in document.get("items") or document["changes"]:
+            if "content_html" in item:
+                yield item["content_html"]
+    elif "xml" in answer.content_type:
+        found = feedparser.parse(answer.data, sanitize_html=False, resolve_relative_uris=False)
+        for entry in found.entries:
+            yield from (part.value for part in [*entry.get("content", ()), entry.summary_detail])
+    else:
+        yield answer.text
+
+
+def smuggled(markup: str) -> list[str]:
+    """The attributes that nobody may post, of elements that a body may have, by two parsers."""
+    normalized = unicodedata.normalize("NFC", markup)
+    trees: list[Any] = [
+        html5lib.HTMLParser(namespaceHTMLElements=False).parse(normalized),
+        lxml.html.document_fromstring(f"<html><body>{normalized}</body></html>"),
+    ]
+    return [
+        f"{element.tag} {name}={value}"
+        for tree in trees
+        for element in tree.iter()
+        if isinstance(element.tag, str)
+        for name, value in element.attrib.items()
+        if name.startswith("on") or value in SMUGGLED or value.startswith("javascript:")
+    ]
+
+
+def rss(payloads: tuple[str, ...]) -> bytes:
+    """A foreign feed with a payload as the body of each item."""
+    items = "".join(
+        f"<item><guid>urn:x:{number}</guid><title>Tin {number}</title>"
+        f"<description>{escape(payload)}</description></item>"
+        for number, payload in enumerate(payloads)
+    )
+    return f'<rss version="2.0"><channel><title>x</title>{items}</channel></rss>'.encode()
+
+
+def check_public(client: FlaskClient, ids: list[str]) -> None:
+    paths = [path.format(id=id) for path in PUBLIC for id in (ids if "{id}" in path else ids[:1])]
+    for path in paths:
+        found = list(bodies(client, path))
+        assert found, path
+        for body in found:
+            assert smuggled(body) == [], path
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def test_posted_markup_gains_no_attribute_in_any_format(editor: Editor, client: FlaskClient) -> None:
+    ids = []
+    for number, payload in enumerate(COMPOSING):
+        ids.append(f"tin-{number}")
+        editor.put(f"/articles/tin-{number}", {"title": "Tin", "content_html": payload})
+    check_public(client, ids)
+
+
+def test_imported_markup_gains_no_attribute_in_any_format(app: Flask, client: FlaskClient) -> None:
+    result = app.test_cli_runner().invoke(args=["import", "-"], input=rss(COMPOSING))
+    assert f"{len(COMPOSING)} new" in result.stdout, result.output
+    items = client.get("/feeds/news.json?limit=200").get_json()["items"]
+    check_public(client, [item["url"].rpartition("/")[2] for item in items])
+
+
+@pytest.mark.parametrize("mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"])
+def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
+    editor: Editor, client: FlaskClient, mark: str
+) -> None:
+    text = f"{mark} onclick=alert(1) x"
+    editor.put("/categories/giao-thong", {"title": text, "description": text})
+    document = {
+        "title": text,
+        "summary": text,
+        "content_text": f"{text}\n\n{text}\n{mark}x",
+        "notice": text,
+        "image": {"url": "https://a.example/x.png", "alt": text, "caption": text, "credit": text},
+        "source": {"name": text},
+        "authors": [{"name": text}],
+        "rights": text,
+        "categories": ["giao-thong"],
+        "attachments": [{"url": "https://a.example/x.pdf", "mime_type": "application/pdf", "title": text}],
+    }
+    editor.put("/articles/a", document)
+    event = {key: value for key, value in document.items() if key != "notice"}
+    event |= {"start": "2030-01-01T10:00:00", "location": {"name": text, "address": text}}
+    editor.put("/events/b", {**event, "organizer": {"name": text}})
+    paths = [path.format(id="a") for path in PUBLIC]
+    paths += ["/", "/feeds.opml", "/entries/b", "/feeds/news/giao-thong.html", "/api/v1/categories"]
+    paths += [path.replace("news", "events") for path in PUBLIC[:4]] + ["/feeds/events.ics"]
+    for path in paths:
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert unicodedata.is_normalized("NFC", answer.text), path
+
+
+def test_a_summary_derived_from_markup_starts_with_no_combining_mark(editor: Editor) -> None:
+    entry = editor.put(
+        "/articles/a", {"title": "x", "content_html": "<p>&#824;a<b>e</b>&#x301;</p>"}
+    ).get_json()
+    assert entry["summary"] == "a\u00e9"

@@ -1,0 +1,92 @@
+"""Retries publish once, and search finds what editors type."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from feedsvc.models import SCOPES
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+KEY = {"Idempotency-Key": "khoa-1"}
+
+
+def test_a_retry_is_answered_what_the_first_was(editor: Editor) -> None:
+    first = editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
+    assert first.status_code == 201
+    editor.send("PATCH", first.headers["Location"].split("/api/v1")[1], {"title": "Hai"})
+    for key in ("khoa-1", '"khoa-1"'):
+        again = editor.send("POST", "/articles", {"title": "Một"}, headers={"Idempotency-Key": key})
+        assert again.status_code == 201
+        assert again.get_json() == first.get_json()
+        assert again.headers["Location"] == first.headers["Location"]
+        assert again.headers["ETag"] == first.headers["ETag"]
+    assert len(editor.send("GET", "/articles").get_json()["items"]) == 1
+
+
+def test_a_key_stands_for_one_body_one_path_one_token(
+    editor: Editor, client: FlaskClient, store: Storage, clock: Clock
+) -> None:
+    editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
+    reused = editor.send("POST", "/articles", {"title": "Hai"}, headers=KEY)
+    assert reused.status_code == 422
+    assert reused.get_json()["type"].endswith("/key-reused")
+    assert (
+        editor.send("POST", "/events", {"title": "x", "start": "2027-01-01"}, headers=KEY).status_code == 201
+    )
+    other = Editor(client, store.tokens.create("other", SCOPES))
+    assert other.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code == 201
+    clock.forward(hours=24)
+    assert editor.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code == 201
+
+
+def test_only_successes_are_kept(editor: Editor) -> None:
+    assert editor.send("POST", "/articles", {"title": ""}, headers=KEY).status_code == 422
+    editor.put("/articles/a", {"title": "x"})
+    assert editor.send("POST", "/articles", {"title": "Một", "id": "a"}, headers=KEY).status_code == 409
+    assert editor.send("POST", "/articles", {"title": "Một", "id": "b"}, headers=KEY).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", '""', '"x', 'x"y', "x" * 256, "khoá"])
+def test_a_bad_key(editor: Editor, key: str) -> None:
+    bad = {"Idempotency-Key": key.encode().decode("latin-1")}
+    assert editor.send("POST", "/articles", {"title": "x"}, headers=bad).status_code == 400
+
+
+def test_retries_at_once_make_one(editor: Editor, app: Flask) -> None:
+    def post(_: int) -> tuple[int, str]:
+        answer = Editor(app.test_client(), editor.token).send(
+            "POST", "/articles", {"title": "Một"}, headers=KEY
+        )
+        return answer.status_code, answer.get_json()["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(post, range(8)))
+    assert len(answers) == 1
+    assert answers.pop()[0] == 201
+    assert len(editor.send("GET", "/articles").get_json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("ha noi", "12"),
+        ("HÀ NỘI", "12"),
+        ("đường", "2"),
+        ("duong", "2"),
+        ("100%", "3"),
+        ("%", "3"),
+        ("_", ""),
+        ("x'y", ""),
+    ],
+)
+def test_titles_are_searched_case_and_marks_aside(editor: Editor, asked: str, found: str) -> None:
+    for id, title in (("1", "Hà Nội mùa thu"), ("2", "Đường phố HÀ NỘI"), ("3", "Giảm 100% phí")):
+        editor.put(f"/articles/{id}", {"title": title})
+    items = editor.send("GET", "/articles", query_string={"q": asked}).get_json()["items"]
+    assert {item["id"] for item in items} == set(found)

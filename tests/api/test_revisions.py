@@ -1,0 +1,128 @@
+"""Lost updates and patches: what an editor changes is what was read, and nothing else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from feedsvc.api.strict_json import apply_merge_patch
+from tests.conftest import Editor, MakeApp
+
+
+def test_a_stale_version_is_refused(editor: Editor) -> None:
+    first = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
+    second = editor.send("PUT", "/articles/a", {"title": "Hai"}, headers={"If-Match": first})
+    assert second.status_code == 200
+    for method, document in (("PUT", {"title": "Ba"}), ("PATCH", {"title": "Ba"}), ("DELETE", None)):
+        stale = editor.send(method, "/articles/a", document, headers={"If-Match": first})
+        assert stale.status_code == 412
+        assert stale.get_json()["type"].endswith("/precondition-failed")
+    assert editor.send("GET", "/articles/a").get_json()["title"] == "Hai"
+    fresh = {"If-Match": f'"nix", {second.headers["ETag"]}'}
+    assert editor.send("DELETE", "/articles/a", headers=fresh).status_code == 204
+    assert editor.send("PUT", "/articles/a", {"title": "x"}, headers={"If-Match": "*"}).status_code == 412
+
+
+def test_only_create(editor: Editor) -> None:
+    only = {"If-None-Match": "*"}
+    assert editor.send("PUT", "/articles/a", {"title": "Một"}, headers=only).status_code == 201
+    assert editor.send("PUT", "/articles/a", {"title": "Hai"}, headers=only).status_code == 412
+    editor.send("DELETE", "/articles/a")
+    assert editor.send("PUT", "/articles/a", {"title": "Ba"}, headers=only).status_code == 201
+
+
+def test_a_setting_demands_a_version(editor: Editor, make_app: MakeApp) -> None:
+    strict = Editor(make_app(require_if_match=True).test_client(), editor.token)
+    for method, document in (("PUT", {"title": "x"}), ("PATCH", {"title": "x"}), ("DELETE", None)):
+        assert strict.send(method, "/articles/a", document).status_code == 428
+    made = strict.send("PUT", "/articles/a", {"title": "x"}, headers={"If-None-Match": "*"})
+    assert made.status_code == 201
+    patched = strict.send("PATCH", "/articles/a", {"title": "y"}, headers={"If-Match": made.headers["ETag"]})
+    assert patched.status_code == 200
+
+
+def test_a_patch_changes_what_it_names(editor: Editor) -> None:
+    full = {
+        "title": "Một",
+        "content_text": "Nội dung",
+        "categories": ["van-hoa"],
+        "image": {"url": "https://x.example/a.jpg", "alt": "a", "caption": "b"},
+    }
+    before = editor.put("/articles/a", full).get_json()
+    patch = {"title": "Hai", "image": {"alt": None, "credit": "Lan"}, "categories": None}
+    after = editor.send("PATCH", "/articles/a", patch)
+    assert after.status_code == 200
+    image = {"url": "https://x.example/a.jpg", "caption": "b", "credit": "Lan"}
+    changed = {"title": "Hai", "image": image, "categories": [], "version": 2}
+    assert after.get_json() == {**before, **changed, "date_modified": after.get_json()["date_modified"]}
+
+
+def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(editor: Editor) -> None:
+    editor.put("/articles/a", {"title": "x", "content_text": "Cũ"})
+    assert editor.send("PATCH", "/articles/a", {"content_text": "Mới"}).get_json()["summary"] == "Mới"
+    editor.put("/articles/b", {"title": "x", "content_text": "Cũ", "summary": "Tóm tắt"})
+    assert editor.send("PATCH", "/articles/b", {"content_text": "Mới"}).get_json()["summary"] == "Tóm tắt"
+    assert editor.send("PATCH", "/articles/b", {"summary": None}).get_json()["summary"] == "Mới"
+
+
+@pytest.mark.parametrize(
+    ("patch", "status", "pointers"),
+    [
+        ({"title": None}, 422, ["#/title"]),
+        ({"url": "javascript:x", "nix": 1}, 422, ["#/nix", "#/url"]),
+        ({"image": {"url": None}}, 422, ["#/image/url"]),
+        ({"id": "b"}, 422, ["#/id"]),
+        ({"nix": None}, 422, ["#/nix"]),
+        ([], 422, ["#"]),
+    ],
+)
+def test_a_patch_is_validated_as_a_whole(
+    editor: Editor, patch: Any, status: int, pointers: list[str]
+) -> None:
+    editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
+    answer = editor.send("PATCH", "/articles/a", patch)
+    assert answer.status_code == status
+    assert sorted(error["pointer"] for error in answer.get_json()["errors"]) == pointers
+    assert editor.send("GET", "/articles/a").get_json()["version"] == 1
+
+
+def test_a_patch_of_what_is_not_there(editor: Editor) -> None:
+    assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 404
+    editor.put("/articles/a", {"title": "x"})
+    editor.send("DELETE", "/articles/a")
+    assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 410
+
+
+def test_patches_at_once_all_count(editor: Editor, app: Flask) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    fields = ["summary", "content_text", "rights", "language", "url", "source"]
+    values = ["s", "c", "r", "en", "https://x.example/", {"name": "n"}]
+
+    def patch(pair: tuple[str, Any]) -> int:
+        other = Editor(app.test_client(), editor.token)
+        return other.send("PATCH", "/articles/a", {pair[0]: pair[1]}).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(patch, zip(fields, values, strict=True))) == {200}
+    found = editor.send("GET", "/articles/a").get_json()
+    assert [found[field] for field in fields] == values
+
+
+@pytest.mark.parametrize(
+    ("document", "patch", "result"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [1]}, {"a": {"b": {"c": None}}}, {"a": {"b": {}}}),
+        ({"a": "b"}, ["c"], ["c"]),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+    ],
+)
+def test_merging(document: Any, patch: Any, result: Any) -> None:
+    assert apply_merge_patch(document, patch) == result

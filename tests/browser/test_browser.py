@@ -1,0 +1,127 @@
+"""What a person does with the pages, in Debian's Chromium, with and without scripts."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Open, today
+from tests.server import Service
+
+scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
+
+
+@scripts
+def test_find_a_category_and_subscribe(open_page: Open, portal: Service, script: bool) -> None:
+    page = open_page("/", java_script_enabled=script)
+    page.get_by_role("region", name="Tất cả tin tức").get_by_role("link", name="Xe buýt", exact=True).click()
+    assert page.url == f"{portal.url}/feeds/news/xe-buyt.html"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tin tức mới nhất – Xe buýt")
+    expect(page.get_by_label("Địa chỉ của kênh")).to_have_value(f"{portal.url}/feeds/news/xe-buyt.rss")
+    feedly = page.get_by_role("link", name="Feedly").get_attribute("href") or ""
+    assert feedly.endswith("%2Ffeeds%2Fnews%2Fxe-buyt.rss")
+    assert page.get_by_role("button", name="Sao chép").first.is_visible() is script
+
+
+@scripts
+def test_build_a_combination_and_copy_its_url(open_page: Open, portal: Service, script: bool) -> None:
+    allowed = ["clipboard-read", "clipboard-write"]
+    page = open_page("/", java_script_enabled=script, permissions=allowed)
+    form = page.locator("#builder")
+    form.get_by_label("Sự kiện", exact=True).check()
+    chosen = form.get_by_role("group", name="Chuyên mục", exact=True)
+    chosen.get_by_label("Văn hoá").check()
+    chosen.get_by_label("Giao thông").check()
+    chosen.get_by_label("Thuộc mọi chuyên mục").check()
+    form.get_by_text("Trừ các chuyên mục").first.click()
+    form.get_by_role("group", name="Trừ các chuyên mục").get_by_label("Xe buýt").check()
+    form.get_by_text("Tùy chọn khác").click()
+    form.get_by_label("Nội dung").select_option("summary")
+    form.get_by_label("Thứ tự").select_option("start")
+    wanted = "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=summary&order=start"
+    if script:
+        expect(form.get_by_label("Địa chỉ của kênh")).to_have_value(portal.url + wanted)
+        form.get_by_role("button", name="Sao chép").click()
+        expect(form.get_by_role("button", name="Đã sao chép")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == portal.url + wanted
+    form.get_by_role("button", name="Mở kênh này").click()
+    page.wait_for_url(portal.url + wanted)
+    expect(page.get_by_role("article")).to_have_count(3)
+
+
+def test_the_form_knows_what_goes_together(open_page: Open, portal: Service) -> None:
+    page = open_page("/")
+    form, built = page.locator("#builder"), page.locator("#built")
+    form.get_by_label("Sự kiện", exact=True).check()
+    form.get_by_label("iCalendar").check()
+    expect(built).to_have_value(f"{portal.url}/feeds/events.ics")
+    form.get_by_label("Tin tức", exact=True).check()
+    expect(form.get_by_label("iCalendar")).to_be_hidden()
+    expect(built).to_have_value(f"{portal.url}/feeds/news.html")
+
+
+@scripts
+def test_page_back_two_months(open_page: Open, script: bool) -> None:
+    page = open_page("/feeds/news/van-hoa.html?limit=1", java_script_enabled=script)
+    seen = []
+    for _ in range(2):
+        page.get_by_role("link", name="Tin cũ hơn").click()
+        seen.append(page.get_by_role("article").first.get_by_role("heading").first.inner_text())
+    assert seen == ["Tin 1 van-hoa", "Tin 2 van-hoa"]
+    page.get_by_role("link", name="Tin mới hơn").click()
+    expect(page.get_by_role("article").first).to_contain_text("Tin 1 van-hoa")
+
+
+@scripts
+def test_open_an_event_and_take_it_along(open_page: Open, script: bool, tmp_path: Path) -> None:
+    page = open_page("/feeds/events.html", java_script_enabled=script)
+    rows = page.locator(".agenda tbody tr")
+    assert rows.count() == 3
+    expect(rows.nth(0).get_by_role("rowheader")).to_contain_text(f" {today().day}")
+    assert ("Hôm nay" in rows.nth(0).inner_text()) is script
+    assert page.get_by_text("Hôm nay").count() == int(script)
+    struck = page.locator(".agenda s")
+    expect(struck).to_have_text(["Hoà nhạc"])
+    page.locator(".agenda").get_by_role("link", name="Hội sách").click()
+    page.get_by_role("article", name="Hội sách").get_by_role("link", name="Hội sách").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
+    expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
+    expect(page.locator("figcaption")).to_have_text("Cây cầu Ảnh: Nam")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Thêm vào lịch").click()
+    download.value.save_as(tmp_path / "event.ics")
+    assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
+
+
+def test_a_portal_shows_the_five_latest_by_lines_that_it_copied(
+    open_page: Open, chromium: Browser, tmp_path: Path
+) -> None:
+    page = open_page("/feeds/news.html")
+    page.get_by_text("Đưa kênh này vào trang của bạn").click()
+    head, body = (page.locator(name).input_value() for name in ("#for-head", "#for-body"))
+    assert len(head.splitlines()) == 3
+    assert len(body.splitlines()) <= 16
+    (tmp_path / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{head}<body>{body}', "utf-8")
+    handler = partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with chromium.new_page() as other:
+            other.goto(f"http://127.0.0.1:{server.server_port}/")
+            expect(other.locator("li")).to_have_count(5)
+            expect(other.locator("h2")).to_have_text("Tin tức mới nhất")
+            assert other.locator("link[rel=alternate]").count() == 3
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Logs nothing."""
+
+    def log_message(self, *args: object) -> None:
+        pass

@@ -1,0 +1,269 @@
+"""What the pages say: counts, languages, the form's redirects, what is gone, and every text as text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from lxml import html
+
+import feedsvc
+from feedsvc.formats.phrases import page_strings
+from feedsvc.query import UI_LANGUAGES
+from feedsvc.storage import Storage
+from feedsvc.web.pages import brand_css
+from tests.conftest import Editor, MakeApp
+from tests.fake_clock import Clock
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
+TEMPLATES = Path(feedsvc.__file__).parent / "templates"
+NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
+
+
+def page(client: FlaskClient, path: str, status: int = 200) -> Any:
+    answer = client.get(path, headers=BROWSER)
+    assert answer.status_code == status, path
+    assert answer.mimetype == "text/html"
+    return html.fromstring(answer.text)
+
+
+def counts(client: FlaskClient) -> dict[str, str]:
+    """What the directory says of each section and category: how many, and the title of the newest."""
+    found = {}
+    for shelf in page(client, "/").xpath("//section[@class='kind'] | //div[@class='name']"):
+        link = shelf.xpath(".//h2/a | ./h3/a")[0]
+        if newest := shelf.xpath("(./span[@class='count'] | ./p[@class='newest']/a)"):
+            found[link.get("href").removeprefix("https://feeds.example/feeds/")] = " ".join(
+                item.text_content() for item in newest
+            )
+    return found
+
+
+def test_the_directory_counts_and_shows_the_newest(
+    editor: Editor, client: FlaskClient, store: Storage, clock: Clock
+) -> None:
+    assert counts(client) == {}
+    editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
+    editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
+    clock.forward(seconds=1)
+    editor.put("/articles/b", {"title": "Hai", "categories": ["giao-thong"]})
+    editor.put("/events/e", {"title": "Hội", "start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"})
+    assert counts(client) == {
+        "news.html": "2 tin Hai",
+        "news/giao-thong.html": "2 tin Hai",
+        "news/xe-buyt.html": "1 tin Một",
+        "events.html": "1 sự kiện sắp tới Hội",
+    }
+    inner = page(client, "/").xpath(
+        "//li[div//a[contains(@href, '/news/giao-thong.html')]]/ul/li//h3/a/text()"
+    )
+    assert inner == ["Xe buýt"], "it stands within the wider one"
+    editor.send("PATCH", "/articles/b", {"title": "Ba"})
+    assert counts(client)["news.html"] == "2 tin Ba"
+    editor.send("DELETE", "/articles/b")
+    editor.put("/articles/c", {"title": "Mai", "date_published": "2026-11-26T08:00:00"})
+    assert counts(client)["news/giao-thong.html"] == "1 tin Một"
+    clock.forward(days=3)
+    store.apply_scheduled_changes()
+    assert counts(client)["news.html"] == "2 tin Mai"
+    assert "events.html" not in counts(client), "it is over"
+
+
+def test_the_directory_changes_with_the_end_of_an_event(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    clock.forward(seconds=30)
+    editor.put("/events/e", {"title": "Hội", "start": "2026-11-25T10:01:00"})
+    clock.forward(seconds=10)
+    before = client.get("/")
+    assert before.cache_control.max_age == 20
+    clock.forward(seconds=22)
+    after = client.get("/", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert before.last_modified
+    assert after.last_modified
+    assert after.last_modified > before.last_modified
+
+
+@pytest.mark.parametrize(
+    ("asked", "to"),
+    [
+        ("kind=news&format=rss", "news.rss"),
+        ("kind=events&format=ics&with=van-hoa&match=all", "events/van-hoa.ics"),
+        ("kind=news&format=atom&with=van-hoa&with=giao-thong&match=any", "news/giao-thong,van-hoa.atom"),
+        ("kind=news&format=atom&with=van-hoa&with=giao-thong&match=all", "news/giao-thong+van-hoa.atom"),
+        ("kind=news&format=json&without=van-hoa&match=any", "news/-van-hoa.json"),
+        ("kind=news&format=json&with=giao-thong&without=van-hoa", "news/giao-thong,-van-hoa.json"),
+        ("kind=events&format=html&limit=&content=summary&from=2026-12-01&to=&when=&order=start", "events.html?content=summary&from=2026-12-01&order=start"),
+        ("kind=news&format=html&when=past&order=start&cancelled=hide&lang=EN", "news.html?lang=en"),
+        ("kind=news&format=rss&with=GIAO-THONG", "news/giao-thong.rss"),
+    ],
+)  # fmt: skip
+def test_the_form_leads_to_the_canonical_url(
+    editor: Editor, client: FlaskClient, asked: str, to: str
+) -> None:
+    answer = client.get(f"/feeds/build?{asked}")
+    assert (answer.status_code, answer.headers["Location"]) == (303, to)
+    feed = client.get(f"/feeds/{to}")
+    assert feed.status_code == 200
+    assert f"<https://feeds.example/feeds/{to}>" in feed.headers["Link"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "kind=news",
+        "kind=nothing&format=rss",
+        "kind=news&format=ics",
+        "kind=news&format=exe",
+        "kind=news&format=rss&with=<script>",
+        "kind=news&format=rss&with=a%0d%0aX:1",
+        "kind=news&format=rss&with=a,b&with=c&match=all",
+        "kind=news&format=rss&" + "&".join(f"with=c{number}" for number in range(11)),
+        "kind=news&format=rss&limit=0",
+        "kind=news&format=rss&limit=5&limit=6",
+        "kind=events&format=rss&from=2026-02-30",
+        "kind=events&format=rss&from=2026-12-02&to=2026-12-01",
+        "kind=news&format=rss&archive=2026-13",
+        "kind=%00&format=%ff",
+    ],
+)
+def test_a_form_with_nonsense_is_told_so(client: FlaskClient, asked: str) -> None:
+    found = page(client, f"/feeds/build?{asked}", 400)
+    assert found.xpath("//main//a[@href='../']"), "a way on"
+    assert client.get(f"/feeds/build?{asked}").mimetype == "application/problem+json"
+
+
+def test_what_is_gone_has_a_page_with_a_way_on(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    editor.put("/articles/b", {"title": "Tin", "status": "draft"})
+    editor.send("PATCH", "/articles/a", {"status": "withdrawn", "notice": f"Sai. {NASTY}"})
+    gone = page(client, "/entries/a", 410)
+    assert f"Sai. {NASTY}" in gone.text_content()
+    assert gone.xpath("//main//a/@href") == ["../", "../feeds/news.html", "../feeds/events.html"]
+    assert page(client, "/entries/b", 404).xpath("//h1/text()") == ["Không tìm thấy trang"]
+    assert page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0] == "../../static/style.css"
+    assert page(client, "/feeds/news.html?archive=2026-99", 400) is not None
+    answer = client.get("/entries/a", headers=BROWSER)
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    for headers in ({}, FEEDREADER, {"Accept": "*/*"}):
+        assert client.get("/entries/a", headers=headers).mimetype == "application/problem+json"
+    api = client.get("/api/v1/articles/a", headers=BROWSER)
+    assert api.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"])
+def test_the_other_language_at_its_own_url(editor: Editor, client: FlaskClient, path: str) -> None:
+    editor.put("/events/e", {"title": "Hội", "start": "2030-12-24T19:00:00", "categories": ["van-hoa"]})
+    vi, en = page(client, path), page(client, f"{path}?ui=en")
+    assert (vi.get("lang"), en.get("lang")) == ("vi", "en")
+    assert vi.xpath("//nav/a[@hreflang='en']/text()") == ["English"]
+    assert en.xpath("//nav/a[@hreflang='vi']/text()") == ["Tiếng Việt"]
+    assert "thứ Ba 24/12/2030" in vi.text_content() or path == "/"
+    assert "thứ Ba" not in en.text_content()
+    assert client.get(f"{path}?ui=vi").data == client.get(path).data
+    assert client.get(f"{path}?ui=en").headers["X-Robots-Tag"] == "noindex"
+    assert "X-Robots-Tag" not in client.get(path).headers
+    asked = client.get(path, headers={"Accept-Language": "en"})
+    assert asked.data == client.get(path).data, "the bytes of a URL stay one"
+
+
+def test_no_phrase_is_missing() -> None:
+    text = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
+    said = set(re.findall(r"""say\[["']([^"']+)["'](?: ~ kind)?\]""", text))
+    said |= {
+        "news",
+        "events",
+        "all news",
+        "all events",
+        "upcoming",
+        "recent",
+        "past",
+        "all",
+        "in this language",
+    }
+    said |= {"one event ahead", "events ahead", "one entry", "entries"}
+    said |= {f"{status}{means}" for status in (400, 404, 410, 503) for means in ("", " means")}
+    for language in UI_LANGUAGES:
+        assert page_strings(language).keys() == said - {"all "}, "none is missing, and none too many"
+        assert all(page_strings(language).values())
+
+
+def test_every_text_is_shown_as_text(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/categories/x", {"title": NASTY, "description": NASTY})
+    person = {"name": NASTY}
+    both = {"title": NASTY, "summary": NASTY, "content_text": NASTY, "notice": NASTY, "categories": ["x"],
+            "source": person, "rights": NASTY,
+            "image": {"url": "https://media.example/a.jpg", "alt": NASTY, "caption": NASTY, "credit": NASTY},
+            "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": NASTY}]}  # fmt: skip
+    place = {"name": NASTY, "address": NASTY}
+    editor.put("/articles/a", {**both, "authors": [person]})
+    event = {
+        "start": "2030-12-24T19:00:00",
+        "location": place,
+        "organizer": person,
+        "event_status": "cancelled",
+    }
+    editor.put("/events/e", {**both, **event})
+    paths = (
+        "/",
+        "/?ui=en",
+        "/entries/a",
+        "/entries/e",
+        "/feeds/news.html",
+        "/feeds/events/x.html",
+        "/feeds/news.html?content=summary",
+    )
+    for path in paths:
+        found = page(client, path)
+        assert NASTY in found.text_content(), path
+        assert "49" not in found.xpath("string(//h1)")
+        assert not found.xpath("//@onerror | //img[@src='x'] | //script[not(@src) and not(@type)]"), path
+
+
+def test_an_event_says_when_and_where(editor: Editor, client: FlaskClient) -> None:
+    place = {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857}
+    event = {
+        "title": "Hoà nhạc",
+        "start": "2030-12-24T19:00:00",
+        "location": place,
+        "event_status": "cancelled",
+    }
+    editor.put("/events/e", event)
+    editor.put("/events/f", {**event, "location": {"name": "Chợ Đồng Xuân"}})
+    found = page(client, "/entries/e")
+    assert found.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
+    (place_on_map,) = found.xpath("//dd/a/@href")
+    assert place_on_map == "https://www.openstreetmap.org/?mlat=21.024&mlon=105.857#map=17/21.024/105.857"
+    assert found.xpath("//a[@class='button']/@href") == ["https://feeds.example/entries/e.ics"]
+    assert found.xpath("//h1//s/text()") == ["Hoà nhạc"]
+    properties = dict(
+        zip(found.xpath("//meta/@property"), found.xpath("//meta[@property]/@content"), strict=True)
+    )
+    assert properties["og:title"] == "Huỷ: Hoà nhạc"
+    assert properties["og:url"] == "https://feeds.example/entries/e"
+    (searched,) = page(client, "/entries/f").xpath("//dd/a/@href")
+    assert (
+        searched == "https://www.openstreetmap.org/search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n"
+    )
+    rows = page(client, "/feeds/events.html").xpath("//table/tbody/tr")
+    assert {" ".join(" ".join(row.itertext()).split()) for row in rows} == {
+        "Thứ Ba 24 19:00 Huỷ Hoà nhạc · Nhà hát Lớn",
+        "Thứ Ba 24 19:00 Huỷ Hoà nhạc · Chợ Đồng Xuân",
+    }
+
+
+@pytest.mark.parametrize(
+    ("color", "writing"), [("#9d1c20", "#fff"), ("#ffd400", "#000"), ("#777777", "#000"), ("#6b6b6b", "#fff")]
+)
+def test_a_portal_has_its_own_colour_and_logo(make_app: MakeApp, color: str, writing: str) -> None:
+    client = make_app(site_color=color, site_logo="https://portal.example/logo.svg").test_client()
+    assert client.get("/static/style.css").data.endswith(brand_css(color))
+    assert f"--on-brand: {writing};" in brand_css(color).decode()
+    assert page(client, "/").xpath("//header//img/@src") == ["https://portal.example/logo.svg"]

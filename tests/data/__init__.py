@@ -1,0 +1,109 @@
+"""A portal's categories and entries for tests: the documents that are posted, what is usual and what is nasty.
+
+Pure functions, the same at every call. Articles were published before the tests' clock unless they are
+scheduled; what lies ahead or is over is so at `NOW`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from tests.data import bulk
+
+Json = dict[str, Any]
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+"""When the corpus is loaded: by it entries are scheduled, expired, past and ahead."""
+
+_LEAVES = (
+    "quyet-dinh gop-y xe-buyt tuyen-3 cap-nuoc pho-co am-nhac sach tiem-chung giao-duc moi-truong x1".split()
+)
+
+
+def categories() -> list[Json]:
+    """The categories, wider ones first."""
+    found: list[Json] = _read("categories")
+    return found
+
+
+def entries() -> list[Json]:
+    """The entries, each with its kind and id."""
+    news = [*_read("news"), *_titles(), *_bodies(), *_dates(), *bulk.articles()]
+    events = [*_read("events"), *bulk.events()]
+    return [
+        {"kind": kind, **entry} for kind, found in (("news", news), ("events", events)) for entry in found
+    ]
+
+
+def batch() -> list[Json]:
+    """The entries as lines of a batch."""
+    return [{"action": "put", **entry} for entry in entries()]
+
+
+def stored_titles() -> dict[str, str]:
+    """How the nasty titles are stored, by id: in NFC, as one line, without controls of direction."""
+    return {title["id"]: title.get("stored") or title["title"] for title in _all_titles()}
+
+
+def _read(name: str) -> Any:
+    return json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8"))
+
+
+def _all_titles() -> list[dict[str, str]]:
+    long = {
+        "t-500": "Đ" * 499 + "ặ",
+        "t-500-words": ("Nghị quyết về việc " * 27)[:499] + "x",
+        "t-500-signs": "&<>\"'" * 100,
+        "t-500-astral": "🏮" * 500,
+        "t-long-word": "Nghiêng" * 40,
+        "t-30-marks": "a" + "\u0316" * 30,
+    }
+    decomposed = {"id": "t-500-nfd", "title": "a\u0323" * 500, "stored": "ạ" * 500}
+    return [*_read("titles"), *({"id": id, "title": title} for id, title in long.items()), decomposed]
+
+
+def _titles() -> Iterator[Json]:
+    """An article for each nasty title, an hour apart."""
+    for number, (title, leaf) in enumerate(zip(_all_titles(), cycle(_LEAVES), strict=False)):
+        published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(hours=number)
+        yield {
+            "id": title["id"],
+            "title": title["title"],
+            "categories": [leaf],
+            "date_published": published.isoformat(),
+        }
+
+
+def _bodies() -> Iterator[Json]:
+    """An article for each nasty body, with a URL that its links are relative to."""
+    long = "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
+    bodies = {
+        **_read("bodies"),
+        "long": long * 180,
+        "deep": "<blockquote>" * 255 + "đáy" + "</blockquote>" * 255,
+    }
+    for number, (name, leaf) in enumerate(zip(bodies, cycle(_LEAVES), strict=False)):
+        yield {
+            "id": f"b-{name}",
+            "title": f"Thân bài: {name}",
+            "url": f"https://portal.example/tin-tức/2026/{name}/",
+            "content_html": bodies[name],
+            "categories": [leaf],
+            "date_published": (datetime(2026, 10, 20, tzinfo=UTC) - timedelta(days=number)).isoformat(),
+        }
+
+
+def _dates() -> Iterator[Json]:
+    """An article for each date at an edge."""
+    for number, (date, leaf) in enumerate(zip(_read("dates"), cycle(_LEAVES), strict=False)):
+        yield {
+            "id": f"d-{number:02}",
+            "title": f"Đăng lúc {date}",
+            "categories": [leaf],
+            "date_published": date,
+        }

@@ -1,0 +1,75 @@
+"""`filled`: an app with the corpus in it, loaded once and copied for each test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from config import Config
+from feedsvc import create_app
+from feedsvc.cli.services import services_of
+from feedsvc.models import SCOPES
+from tests import data
+from tests.conftest import Editor, MakeApp
+from tests.data.xss_payloads import attack
+from tests.fake_clock import Clock
+
+
+def load(editor: Editor) -> None:
+    """Post the corpus, which must be taken as a whole."""
+    for category in data.categories():
+        editor.put(f"/categories/{category['slug']}", category)
+    assert {result["status"] for result in post(editor, data.batch())} == {201}
+
+
+def post(editor: Editor, lines: list[Any]) -> list[dict[str, Any]]:
+    """The results of a batch."""
+    headers = {"Content-Type": "application/json"}
+    answer = editor.send("POST", "/batch", data=json.dumps(lines), headers=headers)
+    results: list[dict[str, Any]] = answer.get_json()["results"]
+    return results
+
+
+@pytest.fixture(scope="session")
+def filled_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the corpus in it."""
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("corpus") / "feedsvc.db"))
+    settings = {"FEEDSVC_DATABASE_URL": f"sqlite:///{path}", "FEEDSVC_PUBLIC_URL": "https://feeds.example"}
+    settings |= {"FEEDSVC_SITE_URL": "https://portal.example"}
+    app = create_app(Config.from_env(settings), Clock(data.NOW))
+    store = services_of(app).store
+    load(Editor(app.test_client(), store.tokens.create("loader", SCOPES)))
+    store._database.close()
+    return path
+
+
+@pytest.fixture
+def filled(filled_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path) -> Flask:
+    """An app with the corpus in it, at `data.NOW`."""
+    clock.now = data.NOW
+    return make_app(database_url=f"sqlite:///{shutil.copy(filled_template, tmp_path / 'filled.db')}")
+
+
+@pytest.fixture(scope="session")
+def attacked_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with every payload in every field that takes it."""
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("attack") / "feedsvc.db"))
+    settings = {"FEEDSVC_DATABASE_URL": f"sqlite:///{path}", "FEEDSVC_PUBLIC_URL": "https://feeds.example"}
+    settings |= {"FEEDSVC_RATE_WRITES": "1000000/minute"}
+    app = create_app(Config.from_env(settings), Clock(data.NOW))
+    services = services_of(app)
+    attack(Editor(app.test_client(), services.store.tokens.create("attacker", SCOPES)), services.schemas)
+    services.store._database.close()
+    return path
+
+
+@pytest.fixture
+def attacked(attacked_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path) -> Flask:
+    """An app with every payload in it, at `data.NOW`."""
+    clock.now = data.NOW
+    return make_app(database_url=f"sqlite:///{shutil.copy(attacked_template, tmp_path / 'attacked.db')}")

@@ -1,0 +1,159 @@
+"""Readers of other makes find the same instants by a calendar's VTIMEZONEs as the zones themselves give."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import vobject
+from icalendar import Calendar
+
+from feedsvc.formats import ics
+from feedsvc.models import Entry, Event, Feed
+from feedsvc.query import FeedQuery
+from feedsvc.recurrence import Recurrence
+from feedsvc.stamps import FeedVersion
+from tests.formats.feeds import SITE
+
+NPM = Path(__file__).parents[1] / "readers" / "npm"
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+ZONES = [
+    "Europe/Paris",
+    "Europe/London",
+    "Europe/Dublin",
+    "America/New_York",
+    "Africa/Casablanca",
+    "Asia/Ho_Chi_Minh",
+    "Asia/Jerusalem",
+    "Australia/Lord_Howe",
+    "Pacific/Chatham",
+]
+YEARS = [(1990, 1991), (2005, 2009), (2026, 2034)]
+
+
+def local_times(key: str, first: int, last: int) -> Iterator[datetime]:
+    """Yield unambiguous times by a zone's clocks: each week, and the days beside each change."""
+    zone = ZoneInfo(key)
+    day = datetime(first, 1, 2, 12, tzinfo=zone)
+    while day.year <= last:
+        changes = day.utcoffset() != (day + timedelta(days=1)).utcoffset()
+        if changes or day.toordinal() % 7 == 0:
+            for hour in (9, 19):
+                yield day.replace(hour=hour)
+                yield day.replace(hour=hour) + timedelta(days=1)
+        day += timedelta(days=1)
+
+
+def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime]]:
+    """Return a calendar with an event at each time, and the instants by UID."""
+    entries = []
+    for number, start in enumerate(sorted(set(local_times(key, first, last)))):
+        event = Event(start, None, ZoneInfo(key))
+        entries.append(
+            Entry(
+                f"e{number}",
+                "events",
+                "Hội",
+                "vi",
+                event=event,
+                guid=f"uid-{number}",
+                updated=NOW,
+                published=NOW,
+            )
+        )
+    feed = Feed(FeedQuery("events", "ics"), SITE, version=FeedVersion(NOW), entries=tuple(entries))
+    expected = {entry.guid: entry.event.starts for entry in entries if entry.event}
+    assert len(expected) > 50
+    return ics.render(feed), expected
+
+
+@pytest.fixture(
+    params=[(key, *years) for key in ZONES for years in YEARS], ids=lambda one: f"{one[0]}-{one[1]}-{one[2]}"
+)
+def drawn(request: pytest.FixtureRequest) -> tuple[bytes, dict[str, datetime], str]:
+    key, first, last = request.param
+    return *calendar(key, first, last), key
+
+
+def test_icalendar_finds_the_instants(drawn: tuple[bytes, dict[str, datetime], str]) -> None:
+    document, expected, _ = drawn
+    read: Any = Calendar.from_ical(document)
+    (component,) = read.walk("VTIMEZONE")
+    zone = component.to_tz()
+    found = {
+        str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC) for event in read.events
+    }
+    assert found == expected
+
+
+def test_vobject_finds_the_instants(drawn: tuple[bytes, dict[str, datetime], str]) -> None:
+    document, expected, key = drawn
+    # vobject takes a zone that it knows, or has read before, by its name alone.
+    name = f"X/{key.replace('/', '-')}-{len(expected)}-{min(expected.values()):%Y}"
+    unknown = document.replace(key.encode(), name.encode())
+    read = vobject.readOne(unknown.decode())
+    found = {event.uid.value: event.dtstart.value.astimezone(UTC) for event in read.vevent_list}
+    assert found == expected
+
+
+@pytest.mark.readers
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
+@pytest.mark.skipif(not (NPM / "node_modules").exists(), reason="npm has not installed its packages")
+def test_ical_js_finds_the_instants(drawn: tuple[bytes, dict[str, datetime], str], tmp_path: Path) -> None:
+    document, expected, _ = drawn
+    path = tmp_path / "events.ics"
+    path.write_bytes(document)
+    done = subprocess.run(["node", NPM / "zones.mjs", path], capture_output=True, check=True, text=True)
+    assert {uid: datetime.fromisoformat(text) for uid, text in json.loads(done.stdout).items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "rules"),
+    [
+        ("Europe/Paris", {"FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"}),
+        ("America/New_York", {"FREQ=YEARLY;BYDAY=2SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=1SU;BYMONTH=11"}),
+        ("Asia/Ho_Chi_Minh", set()),
+    ],
+)
+def test_yearly_rules_are_written_as_rules(key: str, rules: set[str]) -> None:
+    document, _ = calendar(key, 2026, 2027)
+    read: Any = Calendar.from_ical(document)
+    (component,) = read.walk("VTIMEZONE")
+    assert {part["RRULE"].to_ical().decode() for part in component.subcomponents if "RRULE" in part} == rules
+    assert b"RDATE" not in document
+
+
+def test_other_changes_are_one_date_a_line() -> None:
+    document, _ = calendar("Africa/Casablanca", 2014, 2017)
+    lines = [line for line in document.split(b"\r\n") if line.startswith(b"RDATE")]
+    assert len(lines) > 4
+    assert not any(b"," in line for line in lines)
+
+
+def test_a_zone_is_trimmed_to_the_years_of_its_events() -> None:
+    document, _ = calendar("Africa/Casablanca", 2014, 2015)
+    years = {
+        int(line[-15:-11]) for line in document.split(b"\r\n") if line.startswith((b"RDATE", b"DTSTART:"))
+    }
+    assert years <= set(range(2013, 2017))
+
+
+@pytest.mark.parametrize("recurrence", [None, Recurrence("FREQ=DAILY")])
+def test_an_end_that_equals_the_start_is_left_out(recurrence: Recurrence | None) -> None:
+    start = datetime(2026, 12, 24, 19, tzinfo=SITE.timezone)
+    event = Event(start, start, SITE.timezone, recurrence=recurrence)
+    entry = Entry(
+        "e", "events", "Hội", "vi", event=event, guid="e", updated=NOW, published=NOW, starts=event.starts
+    )
+    assert b"DTEND" not in ics.render_entry(entry, SITE)
+    longer = replace(entry, event=replace(event, end=start + timedelta(minutes=1)))
+    assert b"DTEND;TZID=Asia/Ho_Chi_Minh:20261224T190100" in ics.render_entry(longer, SITE)

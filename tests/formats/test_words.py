@@ -1,0 +1,91 @@
+"""Dates and places in labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from feedsvc.formats import labels, phrases
+from feedsvc.models import Event, Place
+from feedsvc.recurrence import Recurrence
+from tests.formats.feeds import CONCERT, HANOI, SITE
+
+PARIS = ZoneInfo("Europe/Paris")
+VI_EN = ("vi", "en")
+
+
+def at(*when: int) -> datetime:
+    return datetime(*when, tzinfo=HANOI)  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "vi", "en"),
+    [
+        (at(2026, 12, 24, 19), None, "19:00, thứ Năm 24/12/2026", "19:00, Thursday, 24 December 2026"),
+        (at(2026, 12, 24, 19), at(2026, 12, 24, 19), "19:00, thứ Năm 24/12/2026", "19:00, Thursday, 24 December 2026"),
+        (at(2026, 12, 24, 9, 5), at(2026, 12, 24, 21), "09:05 – 21:00, thứ Năm 24/12/2026", "09:05 – 21:00, Thursday, 24 December 2026"),
+        (at(2026, 12, 26, 22), at(2026, 12, 27, 1), "22:00, thứ Bảy 26/12/2026 – 01:00, Chủ Nhật 27/12/2026", "22:00, Saturday, 26 December 2026 – 01:00, Sunday, 27 December 2026"),
+        (date(2026, 12, 24), None, "Cả ngày thứ Năm 24/12/2026", "All day, Thursday, 24 December 2026"),
+        (date(2026, 12, 24), date(2026, 12, 25), "Cả ngày thứ Năm 24/12/2026", "All day, Thursday, 24 December 2026"),
+        (date(2026, 12, 24), date(2026, 12, 28), "Từ thứ Năm 24/12/2026 đến Chủ Nhật 27/12/2026", "From Thursday, 24 December 2026 to Sunday, 27 December 2026"),
+    ],
+)  # fmt: skip
+def test_when(start: date, end: date | None, vi: str, en: str) -> None:
+    event = Event(start, end, HANOI)
+    assert labels.format_event_dates(event, SITE) == vi
+    assert labels.format_event_dates(event, replace(SITE, language="en-GB")) == en
+
+
+def test_another_zone_is_named() -> None:
+    event = Event(datetime(2026, 12, 24, 19, tzinfo=PARIS), None, PARIS)
+    assert labels.format_event_dates(event, SITE) == "19:00, thứ Năm 24/12/2026 (Giờ Pháp)"
+
+
+@pytest.mark.parametrize("language", ["de", "xx-unknown", "th"])
+def test_other_languages_do_not_fail(language: str) -> None:
+    event = Event(at(2026, 12, 24, 19), at(2026, 12, 25, 19), HANOI)
+    assert "2026" in labels.format_event_dates(event, replace(SITE, language=language)) or language == "th"
+
+
+@pytest.mark.parametrize(
+    ("rule", "vi", "en"),
+    [
+        ("FREQ=DAILY", "Hằng ngày", "Every day"),
+        ("FREQ=DAILY;INTERVAL=3", "3 ngày một lần", "Every 3 days"),
+        ("FREQ=WEEKLY", "Hằng tuần vào thứ Bảy", "Every week on Saturday"),
+        ("FREQ=WEEKLY;BYDAY=SU,SA,TU", "Hằng tuần vào thứ Ba, thứ Bảy và Chủ Nhật", "Every week on Tuesday, Saturday, and Sunday"),
+        ("FREQ=WEEKLY;INTERVAL=2;WKST=SU", "2 tuần một lần vào thứ Bảy", "Every 2 weeks on Saturday"),
+        ("FREQ=WEEKLY;COUNT=3", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
+        ("FREQ=WEEKLY;UNTIL=20261220T170000Z", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
+        ("FREQ=MONTHLY", "Hằng tháng", "Every month"),
+        ("FREQ=YEARLY;INTERVAL=2", "2 năm một lần", "Every 2 years"),
+        ("FREQ=MONTHLY;BYDAY=1SA", "Nhiều lần", "Repeatedly"),
+        ("FREQ=DAILY;BYDAY=SA;COUNT=2", "Nhiều lần đến 12/12/2026", "Repeatedly until 12 December 2026"),
+    ],
+)  # fmt: skip
+def test_series(rule: str, vi: str, en: str) -> None:
+    event = Event(at(2026, 12, 5, 19), None, HANOI, Place("Chợ"), recurrence=Recurrence(rule))
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
+    assert labels.event_line(entry, SITE) == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+    english = replace(SITE, language="en")
+    assert labels.event_line(entry, english) == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+
+
+def test_series_with_added_days_all_day_and_elsewhere() -> None:
+    recurrence = Recurrence("FREQ=WEEKLY;COUNT=2", (), (date(2026, 12, 24),))
+    event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
+    assert labels.event_line(entry, SITE) == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+    assert "24. Dezember 2026" in labels.event_line(entry, replace(SITE, language="de"))
+    weekly = replace(event, recurrence=Recurrence("FREQ=WEEKLY"))
+    german = labels.event_line(
+        replace(entry, event=weekly, starts=at(2026, 12, 12)), replace(SITE, language="de")
+    )
+    assert german == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
+
+
+def test_both_languages_have_every_phrase() -> None:
+    assert phrases._PHRASES["vi"]["feeds"].keys() == phrases._PHRASES["en"]["feeds"].keys()

@@ -1,0 +1,150 @@
+"""Calendars of Outlook, Exchange and others: series, zones and several versions of one event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from feedsvc.cli.services import services_of
+from feedsvc.importers.importer import Importer, read
+from tests.conftest import Editor
+from tests.fake_clock import HANOI
+
+EASTERN = """BEGIN:VTIMEZONE
+TZID:{}
+BEGIN:STANDARD
+DTSTART:16010101T020000
+TZOFFSETFROM:-0400
+TZOFFSETTO:-0500
+RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=1SU;BYMONTH=11
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010101T020000
+TZOFFSETFROM:-0500
+TZOFFSETTO:-0400
+RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=2SU;BYMONTH=3
+END:DAYLIGHT
+END:VTIMEZONE
+"""
+FIXED = """BEGIN:VTIMEZONE
+TZID:{}
+BEGIN:STANDARD
+DTSTART:16010101T000000
+TZOFFSETFROM:+0330
+TZOFFSETTO:+0315
+END:STANDARD
+END:VTIMEZONE
+"""
+
+Take = Callable[..., tuple[list[dict[str, Any]], list[str]]]
+
+
+@pytest.fixture
+def take(app: Flask, editor: Editor) -> Take:
+    """Import events, given as their lines; returns them as the API answers, and the remarks."""
+
+    def take(*events: str, zone: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+        blocks = "".join(
+            f"BEGIN:VEVENT\nDTSTAMP:20261101T000000Z\n{event.strip()}\nEND:VEVENT\n" for event in events
+        )
+        text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{zone}{blocks}END:VCALENDAR\n"
+        services = services_of(app)
+        intake = Importer(services.store, services.schemas["events"])
+        for _ in intake.run(read(text.replace("\n", "\r\n").encode(), HANOI)):
+            pass
+        return editor.send("GET", "/events").get_json()["items"], intake.warnings
+
+    return take
+
+
+def test_a_series_whose_start_does_not_match_starts_at_the_first_match(take: Take) -> None:
+    (event,), remarks = take(
+        "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nDTEND:20261125T203000\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3"
+    )
+    assert (event["start"], event["end"]) == ("2026-11-30T19:00:00+07:00", "2026-11-30T20:30:00+07:00")
+    assert event["recurrence"]["rrule"] == "FREQ=WEEKLY;COUNT=3;BYDAY=MO"
+    assert remarks == ["The series “Họp” starts on 2026-11-30: its start does not match its rule."]
+
+
+def test_an_all_day_series_whose_start_does_not_match(take: Take) -> None:
+    (event,), remarks = take(
+        "UID:1\nSUMMARY:Hội\nDTSTART;VALUE=DATE:20261125\nDTEND;VALUE=DATE:20261127\nRRULE:FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24"
+    )
+    assert (event["start"], event["end"]) == ("2026-12-24", "2026-12-26")
+    assert len(remarks) == 1
+
+
+def test_a_series_that_its_start_matches_is_left_alone(take: Take) -> None:
+    (event,), remarks = take("UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nRRULE:FREQ=WEEKLY")
+    assert event["start"] == "2026-11-25T19:00:00+07:00"
+    assert remarks == []
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "expected"),
+    [
+        ("DTSTART;VALUE=DATE:20261125", "20261231T000000Z", "20261231"),
+        ("DTSTART;VALUE=DATE:20261125", "20261230T170000Z", "20261231"),
+        ("DTSTART;VALUE=DATE:20261125", "20261231T190000", "20261231"),
+        ("DTSTART;VALUE=DATE:20261125", "20261231", "20261231"),
+        ("DTSTART:20261125T190000", "20261231", "20261231T165959Z"),
+        ("DTSTART:20261125T190000", "20261231T190000", "20261231T120000Z"),
+        ("DTSTART:20261125T190000", "20261231T120000Z", "20261231T120000Z"),
+        ("DTSTART;TZID=Europe/Paris:20261125T190000", "20261231T190000", "20261231T180000Z"),
+        ("DTSTART:20261125T190000Z", "20261231T190000", "20261231T190000Z"),
+    ],
+)
+def test_until_is_brought_into_the_form_of_the_start(
+    start: str, until: str, expected: str, take: Take
+) -> None:
+    (event,), remarks = take(f"UID:1\nSUMMARY:Họp\n{start}\nRRULE:FREQ=DAILY;UNTIL={until}")
+    assert event["recurrence"]["rrule"] == f"FREQ=DAILY;UNTIL={expected}"
+    assert remarks == []
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_of_one_uid_the_highest_sequence_wins(order: tuple[int, ...], take: Take) -> None:
+    versions = [
+        f"UID:1\nSUMMARY:Bản {number}\nSEQUENCE:{number}\nDTSTART:20261125T190000" for number in range(3)
+    ]
+    (event,), remarks = take(*(versions[number] for number in order))
+    assert event["title"] == "Bản 2"
+    assert len(remarks) == 2
+    assert all("higher SEQUENCE" in remark for remark in remarks)
+
+
+def test_without_a_sequence_the_last_of_one_uid_wins(take: Take) -> None:
+    versions = [f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)]
+    assert [event["title"] for event in take(*versions)[0]] == ["Bản 2"]
+
+
+@pytest.mark.parametrize(
+    ("tzid", "definition", "expected"),
+    [
+        ("Eastern Standard Time", "", "America/New_York"),
+        ("SE Asia Standard Time", "", "Asia/Bangkok"),
+        ("(UTC-05:00) Eastern Time (US & Canada)", EASTERN, "America/New_York"),
+        ("Customized Time Zone", EASTERN, "America/New_York"),
+        ("Customized Time Zone 2", FIXED, ""),
+        ("Nowhere", "", ""),
+    ],
+)
+def test_zones_by_other_names(tzid: str, definition: str, expected: str, take: Take) -> None:
+    (event,), remarks = take(
+        f'UID:1\nSUMMARY:Họp\nDTSTART;TZID="{tzid}":20260705T190000\nDTEND;TZID="{tzid}":20260705T200000\n'
+        f'RRULE:FREQ=WEEKLY;COUNT=30\nEXDATE;TZID="{tzid}":20260712T190000',
+        zone=definition.format(tzid),
+    )
+    if expected:
+        offset = "+07:00" if expected.startswith("Asia") else "-04:00"
+        assert (event["timezone"], event["start"]) == (expected, f"2026-07-05T19:00:00{offset}")
+        assert remarks == []
+    else:
+        assert event["timezone"] == "Asia/Ho_Chi_Minh"
+        hour = "22:45" if definition else "19:00"  # by its own offset where it has one
+        assert event["start"] == f"2026-07-05T{hour}:00+07:00"
+        assert remarks == [f"The event “Họp” is in Asia/Ho_Chi_Minh: its zone “{tzid}” is not known."]
+    assert [moment[:10] for moment in event["recurrence"]["exdates"]] == ["2026-07-12"]

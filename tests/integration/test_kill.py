@@ -1,0 +1,195 @@
+"""What was answered 2xx is stored: under concurrent writers, and when workers or the service are killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+from pysqlite3 import dbapi2 as sqlite
+
+from feedsvc.models import SCOPES, utcnow
+from feedsvc.storage import Storage
+from feedsvc.storage.backup import restore
+from tests.conftest import Figure
+from tests.fake_clock import HANOI
+from tests.server import Service
+
+WRITERS = 4
+
+
+def check_integrity(database_url: str) -> None:
+    """Let SQLite look through its file; PostgreSQL has no such command."""
+    if database_url.startswith("sqlite"):
+        with closing(sqlite.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
+    """`count` PUTs, two at a time: half of new entries, half of one that all writers share."""
+
+    def put(number: int) -> int:
+        id = f"{writer}-{number}" if number % 2 else "shared"
+        document = {"title": f"{writer} {number}"}
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.put(
+            f"{url}/api/v1/articles/{id}", json=document, headers=headers, timeout=60
+        ).status_code
+
+    with ThreadPoolExecutor(2) as pool:  # more would queue for seconds on a busy machine, and be told so
+        return Counter(pool.map(put, range(count)))
+
+
+@pytest.mark.parametrize("each", [250, pytest.param(5000, marks=pytest.mark.soak)])
+def test_concurrent_writers_lose_nothing(
+    service: Service, database_url: str, each: int, figure: Figure
+) -> None:
+    service.make_token(*SCOPES)
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(WRITERS) as pool:
+        jobs = [(service.url, service.token, writer, each) for writer in range(WRITERS)]
+        statuses = sum(pool.starmap_async(put_many, jobs).get(timeout=1800), Counter[int]())
+    assert set(statuses) == {200, 201}
+    assert statuses[201] == WRITERS * each // 2 + 1
+    shared = service.request("GET", "/api/v1/articles/shared").json()
+    assert shared["version"] == WRITERS * each // 2, "every update is counted, so none was lost"
+    found = 0
+    cursor = ""
+    while cursor is not None:
+        page = service.request("GET", f"/api/v1/articles?limit=200{cursor and '&cursor=' + cursor}").json()
+        found += len(page["items"])
+        cursor = page["next_cursor"]
+    assert found == WRITERS * each // 2 + 1
+    check_integrity(database_url)
+    figure("revisions by 4 processes that are stored", f"{shared['version']} of {WRITERS * each // 2}", "all")
+
+
+class Writer(threading.Thread):
+    """Puts ever newer versions of its own entry, and notes the last one that was acknowledged."""
+
+    def __init__(self, service: Service, name: str) -> None:
+        super().__init__()
+        self.service, self.id = service, name
+        self.sent = self.acknowledged = 0
+        self.failures: list[int] = []
+        self.stopping = False
+
+    def run(self) -> None:
+        while not self.stopping:
+            self.sent += 1
+            try:
+                answer = self.service.request("PUT", f"/api/v1/articles/{self.id}", {"title": str(self.sent)})
+            except requests.RequestException:
+                time.sleep(0.02)  # the connection ended with its worker: stored or not, nothing was promised
+                continue
+            if answer.ok:
+                self.acknowledged = self.sent
+            else:
+                self.failures.append(answer.status_code)
+
+
+class Backups(threading.Thread):
+    """Backs SQLite's database up again and again, and notes what had been acknowledged before each."""
+
+    def __init__(self, service: Service, writers: list[Writer], directory: Path, every: float) -> None:
+        super().__init__()
+        self.service, self.writers, self.directory, self.every = service, writers, directory, every
+        self.promised: dict[Path, dict[str, int]] = {}
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.wait(self.every):
+            file = self.directory / f"{len(self.promised)}.db"
+            promised = {writer.id: writer.acknowledged for writer in self.writers}
+            self.service.command("backup", str(file))
+            self.promised[file] = promised
+
+    def check(self) -> None:
+        """Restore every backup and look for what had been acknowledged."""
+        assert self.promised
+        for file, promised in self.promised.items():
+            url = f"sqlite:///{file}.restored/feedsvc.db"
+            restore(url, file)
+            check_integrity(url)
+            store = Storage(url, utcnow, HANOI)
+            with store.reader() as reader:
+                for id, number in promised.items():
+                    assert number == 0 or int(reader.get_entry(id).title) >= number
+            store._database.close()
+
+
+def torture(service: Service, database_url: str, seconds: float, directory: Path) -> tuple[int, int, float]:
+    """Kill workers at random while writers write, then all at once.
+
+    Returns the numbers of kills and of backups, and the seconds that the slowest restart took.
+    """
+    service.make_token(*SCOPES)
+    chance = random.Random(7)
+    writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    backups = Backups(service, writers, directory, min(10, seconds / 5))
+    if database_url.startswith("sqlite"):
+        backups.start()
+    kills = 0
+    end = time.monotonic() + seconds
+    restarts: list[float] = []
+    while time.monotonic() < end:
+        for _ in range(6):
+            time.sleep(chance.uniform(0.15, 0.6))
+            if workers := service.workers():
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                kills += 1
+        service.kill()
+        kills += 1
+        restarts.append(service.start())
+    for writer in writers:
+        writer.stopping = True
+    for writer in writers:
+        writer.join()
+    if database_url.startswith("sqlite"):
+        backups.stopping.set()
+        backups.join()
+        backups.check()
+    for writer in writers:
+        assert writer.acknowledged > 0
+        assert writer.failures == [], "a killed worker is a closed connection, never an error"
+        stored = int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
+        assert writer.acknowledged <= stored <= writer.sent, "an acknowledged write is lost"
+    service.kill()
+    restarts.append(service.start())
+    check_integrity(database_url)
+    for writer in writers:
+        assert (
+            int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
+            >= writer.acknowledged
+        )
+    return kills, len(backups.promised), max(restarts)
+
+
+def test_killed_workers_and_a_killed_service_lose_nothing(
+    service: Service, database_url: str, tmp_path: Path
+) -> None:
+    kills, _, slowest = torture(service, database_url, 5, tmp_path)
+    assert kills >= 7
+    assert slowest < 3
+
+
+@pytest.mark.soak
+def test_killed_for_long(service: Service, database_url: str, tmp_path: Path, figure: Figure) -> None:
+    seconds = float(os.environ.get("SOAK_SECONDS", "120"))
+    kills, backups, slowest = torture(service, database_url, seconds, tmp_path)
+    figure(f"acknowledged writes lost in {seconds:.0f} s", f"0 in {kills} kills", "0")
+    if backups:
+        figure("backups meanwhile that lack one", f"0 of {backups}", "0")
+    figure("first 200 after a restart, the slowest", f"{slowest:.1f} s", "3 s")
+    assert slowest < 3

@@ -1,0 +1,184 @@
+"""Workers are replaced, reloaded, stopped and hang, under load: no request fails for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from feedsvc.models import SCOPES
+from tests.conftest import Figure
+from tests.server import Service
+
+pytestmark = pytest.mark.sqlite
+
+LENGTHS = pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.soak)])
+
+
+class Load:
+    """Clients that read and write without a pause, each request on a connection of its own."""
+
+    def __init__(self, service: Service, clients: int = 6) -> None:
+        self.service, self.outcomes, self.stopping = service, Counter[str](), False
+        self.threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+
+    def __enter__(self) -> Load:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self, number: int) -> None:
+        while not self.stopping:
+            try:
+                if number % 2:
+                    answer = self.service.request("GET", "/feeds/news.rss")
+                else:
+                    answer = self.service.request("PUT", f"/api/v1/articles/{number}", {"title": "Một"})
+                outcome = str(answer.status_code)
+            except requests.RequestException as error:
+                outcome = type(error).__name__
+            self.outcomes[outcome] += 1
+
+    def check(self, figure: Figure, what: str) -> None:
+        """See that no request has failed."""
+        failed = sum(count for outcome, count in self.outcomes.items() if outcome not in ("200", "201"))
+        figure(f"failed requests {what}", f"{failed} of {self.outcomes.total()}", "0")
+        assert not failed, self.outcomes
+        assert self.outcomes["200"] > 20
+
+
+@pytest.fixture
+def started(database_url: str) -> Iterator[Service]:
+    """A service whose token is made; its test starts it."""
+    made = Service(database_url)
+    made.make_token(*SCOPES)
+    yield made
+    made.stop()
+
+
+@LENGTHS
+def test_recycling_drops_no_request(started: Service, seconds: int, figure: Figure) -> None:
+    started.environ["GUNICORN_CMD_ARGS"] = "--max-requests=40 --max-requests-jitter=20"
+    started.start()
+    first = started.workers()
+    with Load(started) as load:
+        time.sleep(seconds)
+    load.check(figure, "while workers are recycled")
+    assert set(first) != set(started.workers()), "none was replaced"
+
+
+@LENGTHS
+def test_a_reload_drops_no_request(started: Service, seconds: int, figure: Figure) -> None:
+    started.start()
+    first = started.workers()
+    assert started.process
+    with Load(started) as load:
+        for _ in range(seconds // 2 + 1):
+            time.sleep(1)
+            started.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 10
+        while set(first) & set(started.workers()):
+            assert time.monotonic() < end, "they are still there"
+            time.sleep(0.1)
+    load.check(figure, "while workers are reloaded")
+
+
+def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
+    """A client that keeps its connection is told before it ends."""
+    started.start()
+    assert started.process
+    with requests.Session() as session:
+        for number in range(100):
+            if number == 30:
+                started.process.send_signal(signal.SIGHUP)
+            assert session.get(f"{started.url}/feeds/news.rss", timeout=10).ok
+            time.sleep(0.01)
+
+
+@pytest.mark.bar
+def test_what_is_in_flight_at_the_end_is_answered(started: Service, figure: Figure) -> None:
+    started.start()
+    assert started.process
+    for number in range(20):  # so that what follows takes its time
+        document = {"title": "Dài", "content_html": "<p>" + "Dài. " * 20_000 + "</p>"}
+        assert started.request("PUT", f"/api/v1/articles/{number}", document).ok
+    statuses: list[int] = []
+
+    def ask(number: int) -> None:
+        lines = [
+            {"action": "put", "kind": "news", "id": f"{number}-{line}", "title": "A"} for line in range(300)
+        ]
+        try:
+            if number % 2:
+                statuses.append(started.request("GET", "/feeds/news.rss").status_code)
+            else:
+                statuses.append(started.request("POST", "/api/v1/batch", lines).status_code)
+        except requests.ConnectionError as error:  # of a client that came when the door was closed
+            statuses.append(0 if "refused" in str(error) else -1)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    started.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert started.process.wait(30) == 0
+    failed = len(statuses) - statuses.count(200) - statuses.count(0)
+    figure("requests in flight at SIGTERM that failed", f"{failed} of {statuses.count(200) + failed}", "0")
+    assert failed == 0
+    assert statuses.count(200) >= 6
+
+
+def test_who_has_lost_its_master_ends(started: Service) -> None:
+    started.start()
+    orphans = started.workers()
+    assert started.process
+    started.process.kill()
+    started.process.wait()
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in orphans):
+        assert time.monotonic() < end, "they are still there"
+        time.sleep(0.1)
+    assert started.start() < 10
+
+
+def test_what_its_processes_hold_open(started: Service) -> None:
+    """Workers a database and a heartbeat in memory each; the master neither, and no socket of a path."""
+    started.start()
+    assert started.process
+    assert started.request("GET", "/feeds/news.rss").ok
+    database = started.environ["FEEDSVC_DATABASE_URL"].removeprefix("sqlite:///")
+    master, *workers = (
+        {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+        for pid in (started.process.pid, *started.workers())
+    )
+    assert database not in master
+    assert all(database in held for held in workers), "each has opened it after the fork"
+    assert all(any(file.startswith("/dev/shm/") for file in held) for held in workers)
+    sockets = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    assert not {f"socket:[{fields[6]}]" for fields in sockets if len(fields) > 7} & master
+
+
+def test_a_worker_that_hangs_is_replaced(started: Service) -> None:
+    started.environ["GUNICORN_CMD_ARGS"] = "--timeout=2"
+    started.start()
+    hanging = started.workers()[0]
+    os.kill(hanging, signal.SIGSTOP)
+    end = time.monotonic() + 60
+    while hanging in started.workers() or len(started.workers()) < 2:
+        assert time.monotonic() < end, "it is still there"
+        time.sleep(0.1)
+    assert all(started.request("GET", "/readyz").ok for _ in range(20))

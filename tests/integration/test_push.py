@@ -1,0 +1,124 @@
+"""`make run`: who subscribes is told by the one `deliver` beside the server, which ends with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+from flask_websub import subscriber as websub
+from flask_websub.subscriber import SQLite3SubscriberStorage, SQLite3TempSubscriberStorage
+from werkzeug.serving import make_server
+
+from feedsvc.models import SCOPES
+from tests.server import Service
+from tests.websub.conftest import until
+from tests.websub.subscriber import Subscriber, subscribing
+
+ALLOWED = {"FEEDSVC_ALLOW_PRIVATE_CALLBACKS": "true", "FEEDSVC_RATE_HUB": "100000/minute"}
+
+
+@pytest.fixture
+def running(database_url: str) -> Iterator[Service]:
+    service = Service(database_url, **ALLOWED)
+    service.start(settings="server.dev_conf")
+    service.make_token(*SCOPES)
+    yield service
+    if service.process and service.process.poll() is None:
+        service.stop()
+
+
+def couriers(service: Service) -> list[int]:
+    """The processes that deliver for a service, whoever their parent is by now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (path / "cmdline").read_bytes().split(b"\0")
+            mine = f"PORT={service.port}".encode() in (path / "environ").read_bytes().split(b"\0")
+            if mine and b"deliver" in line:
+                found.append(int(path.name))
+    return found
+
+
+def subscribe(service: Service, callback: str) -> None:
+    form = {"hub.mode": "subscribe", "hub.topic": f"{service.url}/feeds/news.rss", "hub.callback": callback}
+    assert requests.post(f"{service.url}/hub", data=form, timeout=5).status_code == 202
+
+
+def test_one_is_told_within_a_second_and_both_end_together(running: Service) -> None:
+    with subscribing() as subscriber:
+        subscribe(running, subscriber.url("/a"))
+        subscriber.got("/a", "GET", within=10)
+        time.sleep(0.3)
+        late = [told_after(running, subscriber, number) for number in range(5)]
+    assert max(late) <= 1, late
+    assert len(couriers(running)) == 1
+    running.stop()
+    assert couriers(running) == []
+
+
+def told_after(service: Service, subscriber: Subscriber, number: int) -> float:
+    """Seconds from the answer to a write until its first byte is at the subscriber."""
+    time.sleep(0.9)
+    title = f"Tin số {number}"
+    assert service.request("PUT", "/api/v1/articles/a", {"title": title}).ok
+    answered = time.monotonic()
+    sent = subscriber.got("/a", count=number + 1)[number]
+    assert title in sent.body.decode()
+    return sent.at - answered
+
+
+@pytest.mark.sqlite
+def test_it_ends_too_where_the_server_is_killed(running: Service) -> None:
+    assert running.process
+    until(lambda: len(couriers(running)) == 1, within=20)
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait()
+    until(lambda: couriers(running) == [], within=30)
+
+
+@pytest.mark.sqlite
+def test_beside_make_serve_there_is_none(service: Service) -> None:
+    assert couriers(service) == []
+
+
+@pytest.mark.sqlite
+def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
+    """Flask-WebSub finds the hub by itself, subscribes, is told, renews and unsubscribes."""
+    app, told, done = Flask(__name__), [], []
+    storages = (
+        SQLite3SubscriberStorage(str(tmp_path / "a")),
+        SQLite3TempSubscriberStorage(str(tmp_path / "b")),
+    )
+    theirs = websub.Subscriber(*storages, REQUEST_TIMEOUT=1)
+    app.register_blueprint(theirs.build_blueprint(url_prefix="/callbacks"))
+    theirs.add_listener(lambda topic, callback, body: told.append((topic, body)))
+    theirs.add_success_handler(lambda topic, callback, mode: done.append(mode))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    app.config["SERVER_NAME"] = f"127.0.0.1:{server.port}"
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        found = websub.discover(f"{running.url}/feeds/news.rss?utm_source=x")
+        assert found == {"hub_url": f"{running.url}/hub", "topic_url": f"{running.url}/feeds/news.rss"}
+        with app.app_context():
+            callback = theirs.subscribe(**found)
+            until(lambda: done == ["subscribe"])
+            theirs.renew(callback)
+            until(lambda: done == ["subscribe"] * 2)
+            time.sleep(0.3)
+            running.request("PUT", "/api/v1/articles/a", {"title": "Một"})
+            until(lambda: told)
+            time.sleep(1)  # until when the other worker knows as well
+            assert told == [(found["topic_url"], running.request("GET", "/feeds/news.rss").content)]
+            theirs.unsubscribe(callback)
+            until(lambda: done[-1] == "unsubscribe")
+    finally:
+        server.shutdown()
+        server.server_close()

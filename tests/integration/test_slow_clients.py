@@ -1,0 +1,195 @@
+"""Clients that send or read too slowly, on real sockets and without a proxy: nobody else waits for them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from errno import ECONNRESET
+
+import pytest
+import requests
+
+from feedsvc.models import SCOPES
+from feedsvc.server import worker
+from feedsvc.server.worker import BufferedSocket
+from tests.conftest import Figure
+from tests.server import Service
+
+pytestmark = pytest.mark.sqlite
+
+HEAD = b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n"
+
+
+def post(length: int) -> bytes:
+    return b"POST /api/v1/articles HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n" % length
+
+
+@pytest.fixture
+def slow(service: Service) -> Iterator[Callable[..., socket.socket]]:
+    """Opens a connection, sends what is given, and leaves it open."""
+    with ExitStack() as stack:
+
+        def opened(data: bytes, buffer: int = 0) -> socket.socket:
+            made = stack.enter_context(socket.socket())
+            if buffer:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            made.settimeout(30)
+            made.connect(("127.0.0.1", service.port))
+            made.sendall(data)
+            return made
+
+        yield opened
+
+
+Slow = Callable[..., socket.socket]
+
+
+def answer_seconds(service: Service, timeout: float = 20) -> float:
+    begun = time.monotonic()
+    try:
+        assert requests.get(f"{service.url}/feeds/news.rss", timeout=timeout).ok
+    except requests.RequestException:
+        return timeout
+    return time.monotonic() - begun
+
+
+def probe(service: Service, seconds: float) -> list[float]:
+    """How long answers take, asked for every 50 ms."""
+    found = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found.append(answer_seconds(service))
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.soak)])
+def test_slow_clients_keep_nobody_waiting(
+    service: Service, slow: Slow, seconds: float, figure: Figure
+) -> None:
+    service.make_token(*SCOPES)
+    html = "<p>" + "Dài. " * 50_000 + "</p>"
+    assert service.request("PUT", "/api/v1/articles/a", {"title": "Dài", "content_html": html}).ok
+    authorization = f"Authorization: Bearer {service.token}\r\n".encode()
+    for _ in range(15):
+        slow(HEAD)
+        slow(post(1000) + authorization + b"Content-Type: application/json\r\n\r\n{")
+    for _ in range(10):
+        slow(b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n\r\n" * 30, buffer=2048)
+    taken = sorted(probe(service, seconds))
+    within = sum(one <= 1 for one in taken) / len(taken)
+    figure("probes within 1 s beside 40 slow clients", f"{within:.1%} of {len(taken)}", "95 %")
+    assert within >= 0.95
+
+
+FORM = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+STALLED = {
+    "no body": FORM + b"Content-Length: 100\r\n\r\n",
+    "a body after 100 Continue": FORM + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+    "a chunked body": FORM + b"Transfer-Encoding: chunked\r\n\r\n",
+    "a chunked body after 100 Continue": FORM + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+    "a chunked body of a GET": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+    "a head that ends with LF": HEAD + b"\n",
+    "a head whose last lines end with LF": HEAD[:-2] + b"\n\n",
+}
+
+
+@pytest.mark.parametrize("name", STALLED)
+def test_200_clients_that_stop_sending_hold_no_thread(
+    service: Service, slow: Slow, name: str, figure: Figure
+) -> None:
+    seconds = []
+    for _ in range(5):
+        clients = [slow(STALLED[name]) for _ in range(200)]
+        for _ in range(20):
+            started = time.monotonic()
+            assert requests.get(f"{service.url}/healthz", timeout=20).ok
+            seconds.append(time.monotonic() - started)
+        for client in clients:
+            client.close()
+    within = sum(one <= 1 for one in seconds) / len(seconds)
+    figure(f"probes within 1 s beside 200 clients that do not send {name}", f"{within:.1%} of 100", "99 %")
+    assert within >= 0.99
+
+
+@pytest.mark.bar
+def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow, figure: Figure) -> None:
+    authorization = b"Authorization: Bearer fsv_x\r\n"
+    halves = (
+        b"G",
+        HEAD,
+        post(1000) + b"\r\n{",
+        post(200_000) + authorization + b"\r\n" + b" " * 70_000,
+        b"POST /api/v1/articles HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        post(1000) + b"Expect: 100-continue\r\n\r\n",
+    )
+    for number in range(300):
+        slow(halves[number % len(halves)])
+    last = time.monotonic()
+    answers = [threading.Thread(target=answer_seconds, args=(service,)) for _ in range(8)]
+    for thread in answers:
+        thread.start()
+    for thread in answers:
+        thread.join()
+    taken = time.monotonic() - last
+    figure("answered again after 300 half requests", f"{taken:.1f} s", "10 s")
+    assert taken < 10
+
+
+def test_a_trickle_ends(service: Service, slow: Slow) -> None:
+    """One that never ends its head, and one that never ends its body, a byte at a time."""
+
+    def trickle(start: bytes, drip: bytes) -> float:
+        connection, begun = slow(start), time.monotonic()
+        connection.settimeout(0.2)
+        while time.monotonic() - begun < 15:
+            try:
+                connection.sendall(drip)
+                if not connection.recv(100):
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        return time.monotonic() - begun
+
+    with ThreadPoolExecutor(2) as pool:
+        head, body = pool.map(trickle, (HEAD, post(1000) + b"\r\n"), (b"A", b" "))
+    assert 4.9 < head < 7
+    assert 7.9 < body < 10
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[BufferedSocket, socket.socket]]:
+    """The service's end of a connection, and the client's."""
+    ours, theirs = socket.socketpair()
+    client = BufferedSocket(ours)
+    client.setblocking(True)
+    yield client, theirs
+    client.close()
+    theirs.close()
+
+
+def test_a_fast_enough_body_has_more_time(pair: tuple[BufferedSocket, socket.socket]) -> None:
+    client, _ = pair
+    client.received = worker.FREE + 2 * worker.BODY_RATE
+    client.elapsed[ECONNRESET] = worker.SECONDS + 1.8
+    begun = time.monotonic()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    assert 0.15 < time.monotonic() - begun < 1
+
+
+def test_an_answer_that_is_not_read_is_cut_off(
+    pair: tuple[BufferedSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SECONDS", 0.2)
+    monkeypatch.setattr(worker, "ANSWER_RATE", 100 << 20)
+    begun = time.monotonic()
+    with pytest.raises(BrokenPipeError):
+        pair[0].sendall(bytes(10 << 20))
+    assert 0.25 < time.monotonic() - begun < 1.5

@@ -1,0 +1,103 @@
+"""newsboat, sfeed and rss2email over the life of a feed; docs/readers.md says what they showed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop import seed
+from tests.interop.expected import as_html, feed_path
+from tests.interop.programs import Newsboat, Program, Rss2email, Sfeed
+from tests.interop.seed import Portal
+
+PROGRAMS = [
+    pytest.param(
+        program,
+        id=program.command,
+        marks=pytest.mark.skipif(not shutil.which(program.command), reason=f"{program.command} is not here"),
+    )
+    for program in (Newsboat, Sfeed, Rss2email)
+]
+
+BARE, RIGHTS, SOURCE, THREE = (
+    "Chỉ có tiêu đề, không có gì khác",
+    "Bản quyền là chữ",
+    "Nguồn đã ghi ở cuối bài",
+    "Ba tác giả",
+)
+STEPS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
+    ("PATCH", "/articles/n-bare", {"title": "Tiêu đề mới"}),
+    ("PATCH", "/articles/r-text", {"notice": "Sai số liệu."}),
+    ("PATCH", "/articles/s-credited", {"status": "withdrawn", "notice": "Đăng nhầm."}),
+    ("DELETE", "/articles/a-three", None),
+)
+WITHDRAWN = f"Đã gỡ: {SOURCE}"
+TITLES = ({BARE, "Tiêu đề mới"}, {RIGHTS}, {SOURCE, WITHDRAWN}, {THREE})
+EFFECTS: dict[type[Program], list[list[tuple[str, bool]]]] = {
+    Newsboat: [[("Tiêu đề mới", False)], [(RIGHTS, True)], [(WITHDRAWN, True)], [(THREE, False)]],
+    Sfeed: [
+        [(BARE, False), ("Tiêu đề mới", False)],
+        [(RIGHTS, False)],
+        [(SOURCE, False), (WITHDRAWN, True)],
+        [(THREE, False)],
+    ],
+    Rss2email: [[(BARE, False)], [(RIGHTS, False)], [(SOURCE, False)], [(THREE, False)]],
+}
+"""What each shows after an edit, a correction, a withdrawal, a deletion: titles, and whether with the notice."""
+
+pytestmark = pytest.mark.readers
+
+
+@pytest.fixture
+def running(database_url: str, tmp_path: Path) -> Iterator[Portal]:
+    with seed.running(database_url, tmp_path / "access.log") as found:
+        yield found
+
+
+@pytest.mark.parametrize("format", ["rss", "atom"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_over_the_life_of_a_feed(
+    running: Portal, tmp_path: Path, program: type[Program], format: str
+) -> None:
+    path = f"/feeds/news.{format}"
+    reader = program(tmp_path / "home", running.service.url + path)
+    expected = [entry.title for entry in running.oracle().feed("news", None)]
+    if reader.unescapes_titles:
+        expected = [as_html(title) for title in expected]
+
+    reader.fetch()
+    titles = [title for title, _ in reader.shown()]
+    if format == "rss" and not reader.unescapes_titles:  # takes for plain text what is escaped for HTML
+        titles = [as_html(title) for title in titles]
+    assert sorted(titles) == sorted(expected)
+
+    for _ in range(1, reader.fetches):
+        reader.fetch()
+    assert running.answers(path, reader.agent) == [200] * (reader.fetches - 1) + [304]
+
+    for step, among, effect in zip(STEPS, TITLES, EFFECTS[program], strict=True):
+        running.send(*step)
+        time.sleep(1)  # until every worker has it
+        reader.fetch()
+        assert running.answers(path, reader.agent)[-1] == 200
+        notice = (step[2] or {}).get("notice", "no notice")
+        found = [(title, notice in text) for title, text in reader.shown() if title in among]
+        assert sorted(found) == sorted(effect)
+
+    reader.fetch()
+    assert running.answers(path, reader.agent)[-1] == 304
+
+
+@pytest.mark.skipif(not shutil.which("newsboat"), reason="newsboat is not here")
+def test_newsboat_keeps_an_entry_of_two_feeds_once(running: Portal, tmp_path: Path) -> None:
+    oracle, feeds = running.oracle(), ("duong-sat-do-thi", "tuyen-3")
+    ids = [entry.id for category in feeds for entry in oracle.feed("news", category)]
+    urls = [running.service.url + feed_path("news", category, "rss") for category in feeds]
+    reader = Newsboat(tmp_path / "home", "\n".join(urls))
+    reader.fetch()
+    assert len(reader.shown()) == len(set(ids)) < len(ids)

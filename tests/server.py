@@ -1,0 +1,114 @@
+"""A real service: gunicorn with the settings of `make serve`, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service:
+    """One gunicorn and its database; `start`, `kill` and `start` again."""
+
+    root = ROOT
+    """Where its code is."""
+
+    def __init__(self, database_url: str, **environ: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("FEEDSVC_")},
+            "PORT": str(self.port),
+            "FEEDSVC_DATABASE_URL": database_url,
+            "FEEDSVC_PUBLIC_URL": self.url,
+            "FEEDSVC_RATE_WRITES": "1000000/minute",
+            **environ,
+        }
+        self.within: tuple[str, ...] = ()
+        """The words before each command, of who runs it somewhere else."""
+        self.process: subprocess.Popen[bytes] | None = None
+        self.token = ""
+
+    def command(self, *arguments: str) -> str:
+        """Run `python -m feedsvc …` and return what it prints."""
+        return subprocess.run(
+            [*self.within, sys.executable, "-m", "feedsvc", *arguments],
+            cwd=self.root,
+            env=self.environ,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def make_token(self, *scopes: str) -> str:
+        """A token for this service's requests."""
+        options = [option for scope in scopes for option in ("--scope", scope)]
+        self.token = self.command("token", "create", "test", *options).strip()
+        return self.token
+
+    def start(
+        self, log: Path = Path(os.devnull), app: str = "wsgi:app", settings: str = "server.gunicorn_conf"
+    ) -> float:
+        """Start it, its output to a file; returns the seconds until it was ready."""
+        begun = time.monotonic()
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*self.within, sys.executable, "-m", "gunicorn", "-c", f"python:feedsvc.{settings}", app],
+                cwd=self.root,
+                env=self.environ,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        while time.monotonic() < begun + 30:
+            try:
+                if requests.get(f"{self.url}/readyz", timeout=1).ok:
+                    return time.monotonic() - begun
+            except requests.RequestException:
+                assert self.process.poll() is None, "gunicorn has ended"
+            time.sleep(0.02)
+        raise AssertionError("gunicorn did not become ready")
+
+    def stop(self) -> None:
+        """End it as an operator does."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+
+    def kill(self) -> None:
+        """End the master and all workers at once, with no chance to tidy up."""
+        assert self.process
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def workers(self) -> list[int]:
+        """The workers' process ids."""
+        assert self.process
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def request(self, method: str, path: str, document: Any = None, **kwargs: Any) -> requests.Response:
+        """One request with the token, on a connection of its own."""
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Connection": "close",
+            **kwargs.pop("headers", {}),
+        }
+        return requests.request(method, self.url + path, json=document, headers=headers, timeout=60, **kwargs)

@@ -1,0 +1,75 @@
+"""Combinations of large categories: a bounded search, and archives that still reach every entry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from feedsvc import feeds
+from feedsvc.models import Category, Entry, Feed, Site
+from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+A, B = Category("giao-thong", ""), Category("van-hoa", "")
+
+
+@pytest.fixture
+def filled(editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """A hundred entries of A, every tenth of the older half in B too; searches look at twenty entries."""
+    monkeypatch.setattr("feedsvc.storage.ranges.MAX_EXAMINED", 20)
+    monkeypatch.setattr("feedsvc.storage.archives.MAX_ENTRIES", 15)
+    with store.writer("test") as writer:
+        for number in range(100):
+            both = number < 50 and number % 10 == 0
+            published = clock.now - timedelta(days=1, minutes=100 - number)
+            categories = (A, B) if both else (A,)
+            writer.put_entry(
+                Entry(f"n{number}", "news", "x", "vi", categories=categories, published=published)
+            )
+        for number in range(40):
+            published = clock.now - timedelta(days=1, minutes=200 + number)
+            writer.put_entry(Entry(f"b{number}", "news", "x", "vi", categories=(B,), published=published))
+    clock.forward(minutes=1)
+    return store
+
+
+def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
+    with store.reader() as reader:
+        return feeds.build_feed(reader, query, site, clock.now)
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        (CategoryFilter.create(["giao-thong", "van-hoa"], every=True), {"n0", "n10", "n20", "n30", "n40"}),
+        (CategoryFilter.create(["van-hoa"], ["giao-thong"]), {f"b{number}" for number in range(40)}),
+        (CategoryFilter.create([], ["giao-thong"]), {f"b{number}" for number in range(40)}),
+        (
+            CategoryFilter.create(["giao-thong"], ["van-hoa"]),
+            {f"n{number}" for number in range(100)} - {"n0", "n10", "n20", "n30", "n40"},
+        ),
+    ],
+)
+def test_archives_of_a_combination_reach_every_entry(
+    filled: Storage, clock: Clock, site: Site, selector: CategoryFilter, expected: set[str]
+) -> None:
+    current = feed(filled, clock, site, FeedQuery("news", "atom", selector, limit=5))
+    found = [entry.id for entry in current.entries]
+    step, archived = current.previous_archive, []
+    visited = set()
+    while step:
+        assert step.archive not in visited
+        visited.add(step.archive)
+        document = feed(filled, clock, site, step)
+        archived += [entry.id for entry in document.entries]
+        step = document.previous_archive
+    assert len(archived) == len(set(archived))
+    assert {*found, *archived} == expected
+
+
+def test_search_is_bounded(filled: Storage, clock: Clock, site: Site) -> None:
+    selector = CategoryFilter.create([], ["giao-thong"])
+    assert feed(filled, clock, site, FeedQuery("news", "atom", selector)).entries == ()

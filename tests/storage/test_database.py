@@ -1,0 +1,343 @@
+"""The database: migrations, durability settings, query plans."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask.testing import FlaskClient
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+
+from feedsvc.errors import Unavailable
+from feedsvc.models import SCOPES, Category, Entry, utcnow
+from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.storage import Storage
+from feedsvc.storage.database import CONNECTIONS, safe_for_wal
+from feedsvc.storage.tables import REVISION, UTCDateTime, entries, metadata
+from tests.conftest import Editor
+from tests.fake_clock import HANOI
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Storage]:
+    """A store as another process has it."""
+    store = Storage(url, utcnow, HANOI)
+    yield store
+    store._database.close()
+
+
+def test_migrations_make_the_tables_that_the_code_knows(store: Storage) -> None:
+    with store._database.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert differences == []
+    assert ScriptDirectory("feedsvc/storage/migrations").get_current_head() == REVISION
+
+
+def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
+    Path(database_url.removeprefix("sqlite:///")).unlink(missing_ok=True)
+    with opened(database_url) as store, store._database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # whose databases are made with their tables
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+    done: list[bool] = []
+
+    def start() -> None:
+        with opened(database_url) as store:
+            done.append(store.upgrade())
+
+    threads = [threading.Thread(target=start) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [((3, 44, 5), False), ((3, 44, 6), True), ((3, 46, 1), False), ((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True), ((3, 53, 4), True)],
+)  # fmt: skip
+def test_wal_only_where_it_loses_nothing(version: tuple[int, ...], safe: bool) -> None:
+    assert safe_for_wal(version) is safe
+
+
+@pytest.mark.sqlite
+def test_without_the_fix_there_is_a_warning_and_no_wal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: False)
+    with opened(f"sqlite:///{tmp_path}/a.db") as store, store._database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+    assert "WAL" in caplog.text
+
+
+@pytest.mark.sqlite
+def test_pragmas(store: Storage) -> None:
+    wanted = {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+        "trusted_schema": 0,
+        "secure_delete": 1,
+        "journal_size_limit": 64 * 1024 * 1024,
+    }
+    with store._database.read() as connection:
+        assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted} == wanted
+
+
+@pytest.mark.postgresql
+def test_a_session_of_postgresql(store: Storage, database_url: str) -> None:
+    def shown(name: str) -> object:
+        return connection.exec_driver_sql(f"SHOW {name}").scalar()
+
+    with store._database.read() as connection:
+        assert shown("statement_timeout") == "5s"
+        assert shown("idle_in_transaction_session_timeout") == "10s"
+        assert shown("transaction_read_only") == "on"
+        assert shown("transaction_isolation") == "repeatable read"
+    with store._database.write() as connection:
+        assert shown("transaction_read_only") == "off"
+        assert shown("transaction_isolation") == "read committed"
+    own = f"{database_url}?options=-c statement_timeout%3D7s&connect_timeout=1"
+    with opened(own) as other, other._database.read() as connection:
+        assert shown("statement_timeout") == "7s", "the URL has the last word"
+        assert shown("idle_in_transaction_session_timeout") == "10s"
+
+
+@pytest.mark.postgresql
+def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
+    with opened(database_url) as store, store._database.write() as connection:
+        connection.exec_driver_sql(
+            "ALTER ROLE CURRENT_USER IN DATABASE "
+            + str(connection.engine.url.database)
+            + " SET default_transaction_isolation = serializable"
+        )
+
+    def put(number: int) -> int:
+        with opened(database_url) as store, store.writer("test") as writer:
+            return writer.put_entry(Entry("a", "news", str(number), "vi"))[0].version
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(put, range(40))) == list(range(1, 41))
+
+
+@pytest.mark.postgresql
+def test_a_connection_that_the_server_ends_is_unavailable_once(store: Storage) -> None:
+    def cut() -> None:
+        with store.writer("test") as writer, store._database.read() as other:
+            pid = writer._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 1000)")
+            writer.put_category(Category("a", "A"))
+
+    with pytest.raises(Unavailable):
+        cut()
+    with store.writer("test") as writer:
+        assert writer.put_category(Category("a", "A"))
+
+
+def test_a_pool_without_a_connection_left_is_unavailable(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
+    store._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    with ExitStack() as stack:
+        for _ in range(40 if store._database.engine.name == "sqlite" else CONNECTIONS):
+            stack.enter_context(store.reader())
+        for answer in (editor.send("PUT", "/articles/a", {"title": "A"}), client.get("/feeds/news.rss")):
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+        assert client.get("/healthz").status_code == 200
+    editor.put("/articles/a", {"title": "A"})
+    assert client.get("/feeds/news.rss").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/entries/a%00", "/feeds/news/a%00.rss", "/api/v1/articles/a%00", "/api/v1/articles?category=a%00"],
+)
+def test_nothing_is_found_under_nul(editor: Editor, path: str) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        status = editor.client.open(
+            path, method=method, headers=editor.headers, json={"title": "A"}
+        ).status_code
+        assert 400 <= status < 500, method
+
+
+def test_nul_among_categories_is_a_fault(editor: Editor) -> None:
+    answer = editor.send("PUT", "/articles/a", {"title": "A", "categories": ["a\0"]})
+    assert answer.status_code == 422
+
+
+def test_keys_are_sorted_by_code_point(store: Storage) -> None:
+    ids = ["Zoe", "anh", "Anh", "Ánh", "ánh", "đào", "Đào", "a-b", "ab", "a_c", "_", "ﬁ", "𝔄", "a", "z"]
+    with store.writer("test") as writer:
+        for id in ids:
+            writer.put_entry(Entry(id, "news", id, "vi"))
+    for name in ids:
+        store.tokens.create(name, SCOPES)
+    with store._database.read() as connection:
+        assert list(connection.scalars(sa.select(entries.c.id).order_by(entries.c.id))) == sorted(ids)
+        guids = connection.scalars(sa.select(entries.c.guid).order_by(entries.c.guid)).all()
+    assert [token.name for token in store.tokens.list()] == sorted(ids)
+    assert guids == sorted(guids)
+
+
+def test_a_naive_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        UTCDateTime().process_bind_param(datetime(2026, 1, 1), sqlite_dialect())  # noqa: DTZ001
+
+
+def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(store: Storage) -> None:
+    with store.reader() as reader:
+        assert reader.list_categories() == []
+        with store.writer("test") as writer:
+            writer.put_entry(Entry("a", "news", "Một", "vi"))
+            with store.reader() as other:
+                assert other.select_feed(FeedQuery("news", "rss"), utcnow()).entries() == []
+        assert reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries() == []
+    with store.reader() as reader:
+        assert len(reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries()) == 1
+
+
+def test_a_locked_database_is_unavailable(
+    store: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 0.5)
+    with opened(database_url) as impatient:
+
+        def wait(_: int) -> float:
+            begun = time.monotonic()
+            with pytest.raises(Unavailable), impatient.writer("other"):
+                raise AssertionError("two writers at once")
+            return time.monotonic() - begun
+
+        with store.writer("test"), ThreadPoolExecutor(4) as pool:
+            assert max(pool.map(wait, range(4))) < 0.95, "nobody waits twice, in the process and outside"
+        with impatient.writer("other") as writer:
+            writer.put_category(Category("a", "A"))
+
+
+def test_reads_need_not_wait_for_writers_that_wait(
+    store: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With four connections, of which writers take two; the others wait for a place, and no longer in all."""
+    monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 1.0)
+    small = Storage(database_url, utcnow, HANOI, connections=4)
+    waiting = threading.Barrier(9)
+
+    def wait(_: int) -> float:
+        waiting.wait()
+        started = time.monotonic()
+        with pytest.raises(Unavailable), small.writer("other"):
+            raise AssertionError("two writers at once")
+        return time.monotonic() - started
+
+    with store.writer("test"), ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(wait, number) for number in range(8)]
+        waiting.wait()
+        reads = 0
+        while not any(writer.done() for writer in writers):
+            started = time.monotonic()
+            with small.reader() as reader:
+                assert reader.list_categories() == []
+            assert time.monotonic() - started < 0.5
+            reads += 1
+        assert max(writer.result() for writer in writers) < 1.8
+    assert reads > 0
+    small._database.close()
+
+
+@pytest.mark.postgresql
+def test_a_process_has_so_many_connections(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Storage(database_url, utcnow, HANOI, connections=3)
+    small._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(small.reader())
+        with pytest.raises(Unavailable), small.reader():
+            raise AssertionError("a fourth")
+    small._database.close()
+
+
+def test_a_database_without_tables_is_unavailable(store: Storage) -> None:
+    with store._database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE topics RENAME TO topics_away")
+    with pytest.raises(Unavailable), store.reader() as reader:
+        reader.select_feed(FeedQuery("news", "rss"), utcnow()).version()
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("kind", ["news", "events"])
+@pytest.mark.parametrize("slug", [None, "a"])
+def test_the_newest_are_read_from_an_index(store: Storage, kind: str, slug: str | None) -> None:
+    with store.writer("test") as writer:
+        writer.put_category(Category("a", "A"))
+    with store.reader() as reader:
+        statement = reader.select_feed(
+            FeedQuery(kind, "rss", CategoryFilter.create([slug] if slug else [])),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ).keys()
+    sql = str(statement.compile(store._database.engine, compile_kwargs={"literal_binds": True}))
+    with store._database.read() as connection:
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+    table = "placements" if slug else "entries"
+    if kind == "news":
+        assert len(plan) == 1, "no sort and no scan"
+        assert f"ix_{table}_published" in plan[0]
+    else:
+        # Of events, past ones pile up for ever while those ahead are few: only these are read, then sorted.
+        assert f"ix_{table}_ends" in plan[0]
+        assert "ends>?" in plan[0]
+    assert plan[0].startswith("SEARCH")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("query", [FeedQuery("news", "rss"), FeedQuery("news", "rss", archive="2026-11")])
+@pytest.mark.parametrize("slug", [None, "a"])
+def test_moments_are_read_in_their_order(store: Storage, query: FeedQuery, slug: str | None) -> None:
+    asked: list[tuple[str, Any]] = []
+    with store.writer("test") as writer:
+        writer.put_category(Category("a", "A"))
+    listen = sa.event.listens_for(store._database.engine, "before_cursor_execute")
+    listen(lambda *given: asked.append((given[2], given[3])))
+    with store.reader() as reader:
+        chosen = reader.select_feed(
+            replace(query, category_filter=CategoryFilter.create([slug] if slug else [])), utcnow()
+        )
+        assert chosen.version()[1] is None
+    (due,) = [each for each in asked if "entries.due IS NOT NULL" in each[0]]
+    with store._database.read() as connection:
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {due[0]}", due[1])]
+    assert plan[0].startswith("SEARCH entries USING INDEX ix_entries_due"), "few have one"
+    assert not any("SCAN" in line or "TEMP" in line for line in plan)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("slug", [None, "a"])
+def test_postgresql_reads_the_newest_in_the_order_of_an_index(store: Storage, slug: str | None) -> None:
+    with store.writer("test") as writer:
+        writer.put_category(Category("a", "A"))
+    with store.reader() as reader:
+        statement = reader.select_feed(
+            FeedQuery("news", "rss", CategoryFilter.create([slug] if slug else [])),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ).keys()
+    sql = str(statement.compile(store._database.engine, compile_kwargs={"literal_binds": True}))
+    with store._database.read() as connection:
+        for way in ("seqscan", "bitmapscan", "sort"):  # on an empty table all else is cheaper
+            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
+    assert f"ix_{'placements' if slug else 'entries'}_published" in plan
+    assert "Sort" not in plan

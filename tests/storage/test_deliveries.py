@@ -1,0 +1,497 @@
+"""The queue of push in the database: claims that nobody shares, that run out, and lose nothing."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from feedsvc.errors import Forbidden, RateLimited, Unavailable
+from feedsvc.storage import Storage, quotas
+from feedsvc.storage.deliveries import CLAIM_TIMEOUT
+from feedsvc.subscription import Delivery, DeliveryResult, PendingVerification, SubscribedFeed
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+PATH = "/feeds/news.rss"
+PAUSE = timedelta(seconds=1)
+FEED = SubscribedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
+
+
+def subscribe(store: Storage, number: int, host: str = "a.example", feed: SubscribedFeed = FEED) -> None:
+    store.subscriptions.request(
+        PendingVerification(feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600)
+    )
+    (request,) = store.subscriptions.claim_requests(10)
+    store.subscriptions.subscribe(request, feed)
+
+
+def changed(store: Storage, etag: str, seq: int = 1) -> None:
+    store.deliveries.update_feed(replace(FEED, etag=etag, seq=seq))
+
+
+def claim(store: Storage, limit: int = 50, **busy: int) -> list[Delivery]:
+    return store.deliveries.claim_deliveries(limit, Counter(busy), 20)
+
+
+def waiting(store: Storage) -> float:
+    return store.subscriptions.counts()["waiting"]
+
+
+def test_what_is_claimed_comes_again_unless_it_is_reported(store: Storage, clock: Clock) -> None:
+    subscribe(store, 1)
+    subscribe(store, 2)
+    assert claim(store) == []
+    changed(store, "v1")
+    first = claim(store)
+    assert len(first) == 2
+    assert claim(store) == []
+    store.deliveries.record_results([DeliveryResult(first[0], etag="v1")])
+    clock.now += CLAIM_TIMEOUT
+    assert claim(store) == [first[1]]
+    store.deliveries.record_results([DeliveryResult(first[1], retry=timedelta(seconds=60))])
+    clock.forward(seconds=59)
+    assert claim(store) == []
+    clock.forward(seconds=1)
+    (again,) = claim(store)
+    assert again == replace(first[1], failures=1)
+    store.deliveries.record_results([DeliveryResult(again)])
+    assert [one.callback for one in store.subscriptions.list()] == [first[0].callback]
+
+
+def test_a_change_while_it_is_under_way_is_sent_too(store: Storage, clock: Clock) -> None:
+    subscribe(store, 1)
+    changed(store, "v1")
+    (one,) = claim(store)
+    changed(store, "v2", 2)
+    assert claim(store) == []
+    store.deliveries.record_results([DeliveryResult(one, etag="v1")])
+    (two,) = claim(store)
+    assert two.wanted == "v2"
+    changed(store, "v3", 3)
+    store.deliveries.record_results([DeliveryResult(two, etag="v3")])  # it was made after that change
+    assert (claim(store), waiting(store)) == ([], 0)
+
+
+def test_who_has_the_newest_is_left_alone(store: Storage) -> None:
+    subscribe(store, 1)
+    changed(store, "v2", 2)
+    (one,) = claim(store)
+    store.deliveries.record_results([DeliveryResult(one, etag="v2")])
+    changed(store, "v2", 3)  # its topics have moved, and its bytes have not
+    changed(store, "v1", 1)  # from one who was slow
+    assert (claim(store), waiting(store)) == ([], 0)
+
+
+def test_no_host_takes_more_than_its_share(store: Storage) -> None:
+    for number in range(30):
+        subscribe(store, number, "a.example")
+    subscribe(store, 1, "b.example")
+    changed(store, "v1")
+    got = Counter(one.host for one in claim(store))
+    assert got == {"a.example": 20, "b.example": 1}
+    assert claim(store, **{"a.example": 20}) == []
+    assert len(claim(store, **{"a.example": 15})) == 5
+
+
+@pytest.mark.postgresql
+def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(store: Storage) -> None:
+    for number in range(60):
+        subscribe(store, number, f"{number}.example")
+    changed(store, "v1")
+    got = claim(store, 60)
+    failed: list[Unavailable] = []
+
+    def work(step: Callable[[int], None]) -> None:
+        for number in range(60):
+            try:
+                step(number)
+            except Unavailable as error:
+                failed.append(error)
+
+    def report(_: int) -> None:
+        store.deliveries.record_results(
+            [DeliveryResult(one, etag="v0") for one in random.sample(got, len(got))]
+        )
+
+    steps = [report, report, report, lambda number: changed(store, f"v{number + 2}", number + 2)]
+    workers = [threading.Thread(target=work, args=(step,)) for step in steps]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert failed == []
+
+
+def test_many_claim_side_by_side_and_share_nothing(store: Storage) -> None:
+    hosts = [f"{number}.example" for number in range(8)]
+    for number in range(96):
+        subscribe(store, number, hosts[number % 8])
+    changed(store, "v1")
+    claims: list[str] = []
+
+    def work() -> None:
+        while got := claim(store, 7):
+            claims.extend(one.id for one in got)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claims) == len(set(claims)) == 96
+
+
+def feeds(store: Storage, after: int, pause: timedelta, limit: int, **more: float) -> tuple[list[str], int]:
+    """The paths of what is claimed."""
+    claimed, step = store.deliveries.claim_feeds(after, pause, limit, **more)  # type: ignore[arg-type]
+    return [feed.path for feed in claimed], step
+
+
+def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
+    store: Storage, editor: Editor, clock: Clock
+) -> None:
+    seen = feeds(store, 0, PAUSE, 8)[1]
+    subscribe(store, 1, feed=replace(FEED, seq=seen))
+    clock.now += PAUSE
+    assert feeds(store, 0, PAUSE, 8) == ([], seen)
+    editor.put("/articles/a", {"title": "Một"})
+    assert feeds(store, seen, PAUSE, 8) == ([PATH], seen)
+    assert feeds(store, seen, PAUSE, 8) == ([], seen), "it is another's; who waits, waits"
+    clock.now += PAUSE
+    assert feeds(store, seen, PAUSE, 8) == ([PATH], seen), "who had claimed it has died"
+    changed(store, "v1", seen + 1)
+    assert feeds(store, seen, PAUSE, 8) == ([], seen + 1)
+    editor.put("/events/b", {"title": "Hội", "start": "2090-01-01"})
+    clock.now += PAUSE
+    assert feeds(store, seen + 1, PAUSE, 8) == ([], seen + 2)
+
+
+def test_a_feed_that_changes_by_itself_is_looked_at_then(store: Storage, clock: Clock) -> None:
+    subscribe(store, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
+    clock.forward(seconds=59)
+    assert feeds(store, 0, PAUSE, 8)[0] == []
+    clock.forward(seconds=1)
+    assert feeds(store, 0, PAUSE, 8)[0] == [PATH]
+
+
+ASK = PendingVerification(PATH, "https://a.example/x", "a.example", "subscribe", None, 3600)
+
+
+def ask(store: Storage, number: int, site: str = "a.example", **changes: Any) -> None:
+    """Request a subscription of a host of its own."""
+    host = f"{number}.{site}"
+    request = replace(ASK, callback=f"https://{host}/", host=host, site=site, **changes)
+    store.subscriptions.request(request)
+
+
+def test_a_host_has_so_many_subscriptions_and_requests(store: Storage) -> None:
+    for number in range(quotas.MOST_A_HOST - 1):
+        subscribe(store, number)
+    store.subscriptions.request(ASK)
+    store.subscriptions.request(ASK)
+    with pytest.raises(Forbidden, match=r"a\.example has 100"):
+        store.subscriptions.request(replace(ASK, callback="https://a.example/y"))
+    store.subscriptions.request(replace(ASK, host="b.example"))
+
+
+def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "MOST_A_SITE", 3)
+    for number in range(3):
+        ask(store, number)
+    with pytest.raises(Forbidden, match=r"a\.example has 3"):
+        ask(store, 3)
+    ask(store, 2)
+    ask(store, 3, "b.example")
+
+
+def test_there_are_so_many_subscriptions_in_all(store: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(store, 1)
+    subscribe(store, 2)
+    monkeypatch.setattr(quotas, "MOST_IN_ALL", 2)
+    with pytest.raises(Forbidden, match="There are 2"):
+        ask(store, 1)
+    store.subscriptions.request(replace(ASK, callback="https://a.example/1", mode="unsubscribe"))
+
+
+def test_a_site_has_so_many_pending_requests_of_both_modes(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(store, 1)
+    monkeypatch.setattr(quotas, "PENDING_A_SITE", 2)
+    for number in range(2):
+        ask(store, number)
+    with pytest.raises(Forbidden, match="wait to be verified"):
+        ask(store, 2)
+    with pytest.raises(Forbidden, match="wait to be verified"):
+        store.subscriptions.request(replace(ASK, callback="https://a.example/1", mode="unsubscribe"))
+
+
+def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "PENDING_IN_ALL", 2)
+    ask(store, 0, "a.example")
+    ask(store, 0, "b.example")
+    with pytest.raises(RateLimited):
+        ask(store, 0, "c.example")
+    for request in store.subscriptions.claim_requests(10):
+        if request.site == "a.example":
+            store.subscriptions.reschedule(request, timedelta())
+    ask(store, 0, "c.example")
+    with pytest.raises(RateLimited):
+        ask(store, 0, "d.example")
+    assert store.subscriptions.counts()["requests"] == 2
+    assert "a.example" not in [one.site for one in store.subscriptions.claim_requests(10)]
+
+
+def test_a_site_and_all_have_so_many_feeds_of_combinations(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "TOPICS_A_SITE", 2)
+    for path in ("/feeds/news/a,b.rss", "/feeds/news/a,c.rss"):
+        ask(store, 1, path=path, plain=False)
+    with pytest.raises(Forbidden, match="to 2 feeds"):
+        ask(store, 1, path="/feeds/news/a,d.rss", plain=False)
+    ask(store, 2, path="/feeds/news/a,b.rss", plain=False)
+    ask(store, 1, path="/feeds/news/d.rss")
+    store.subscriptions.claim_requests(10)
+    subscribe(store, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", plain=False))
+    monkeypatch.setattr(quotas, "TOPICS_IN_ALL", 1)
+    with pytest.raises(Forbidden, match="Too many combinations"):
+        ask(store, 1, "b.example", path="/feeds/news/a,f.rss", plain=False)
+    ask(store, 1, "b.example", path="/feeds/news/a,e.rss", plain=False)
+
+
+def test_an_address_has_so_many_subscriptions(store: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "MOST_AN_ADDRESS", 2)
+    for number in range(3):
+        ask(store, number, f"{number}.example")
+    requests = store.subscriptions.claim_requests(10)
+    for request in requests:
+        store.subscriptions.subscribe(request, FEED, "8.8.8.8")
+    assert store.subscriptions.counts()["subscriptions"] == 2
+    (denied,) = store.subscriptions.claim_requests(10)
+    assert (denied.mode, denied.callback) == ("denied", requests[2].callback)
+    assert "8.8.8.8 has 2" in denied.reason
+
+
+def test_an_unsubscription_of_nothing_is_ignored(store: Storage) -> None:
+    store.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    assert store.subscriptions.counts()["requests"] == 0
+    store.subscriptions.request(ASK)
+    store.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    assert [one.mode for one in store.subscriptions.claim_requests(10)] == ["subscribe"]
+
+
+def test_requests_that_nobody_verifies_are_dropped_after_an_hour(store: Storage, clock: Clock) -> None:
+    ask(store, 1)
+    clock.forward(minutes=59)
+    ask(store, 2)
+    assert store.subscriptions.counts()["requests"] == 2
+    clock.forward(minutes=2)
+    ask(store, 3, "b.example")
+    assert store.subscriptions.counts()["requests"] == 2, "by the next request, where nothing delivers"
+    clock.forward(hours=2)
+    store.subscriptions.purge_expired()
+    assert store.subscriptions.counts()["requests"] == 0
+
+
+def test_the_first_request_of_each_site_comes_before_the_second_of_any(store: Storage, clock: Clock) -> None:
+    for number in range(20):
+        ask(store, number)
+    clock.forward(seconds=1)
+    ask(store, 1, "b.example")
+    assert [one.site for one in store.subscriptions.claim_requests(3)] == [
+        "a.example",
+        "b.example",
+        "a.example",
+    ]
+    assert store.subscriptions.claim_requests(3, {"a.example": 20}) == []
+
+
+def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(store: Storage, clock: Clock) -> None:
+    for number, seconds in enumerate((0.1, 9.5, 0.2)):
+        subscribe(store, number, f"{number}.example")
+        changed(store, f"v{number}", number + 1)
+        for one in claim(store):
+            store.deliveries.record_results(
+                [DeliveryResult(one, etag=one.wanted, address=f"8.8.8.{one.host[0]}", seconds=seconds)]
+            )
+    subscribe(store, 3, "3.example")
+    changed(store, "v9", 9)
+
+    def hosts(speed: str) -> list[str]:
+        claimed = store.deliveries.claim_deliveries(10, {}, 20, speed=speed)
+        store.deliveries.release(claimed)
+        return [one.host for one in claimed]
+
+    assert hosts("new") == ["3.example"]
+    assert hosts("slow") == ["0.example", "1.example"], "0 was slow the second time, and fast only once since"
+    assert hosts("fast") == ["2.example"]
+    assert hosts("")[-1] == "3.example"
+
+
+def test_no_address_takes_more_than_its_share_whatever_the_sites(store: Storage) -> None:
+    for number in range(30):
+        subscribe(store, number, f"{number}.example")
+    changed(store, "v1")
+    store.deliveries.record_results(
+        [DeliveryResult(one, etag="v1", address="8.8.8.8", seconds=0.1) for one in claim(store)]
+    )
+    assert store.deliveries.crowded() == {"8.8.8.8": 30}
+    changed(store, "v2", 2)
+    assert len(claim(store)) == 20
+    assert claim(store, **{"8.8.8.8": 20}) == []
+
+
+def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
+    store: Storage, editor: Editor, clock: Clock
+) -> None:
+    seen = feeds(store, 0, PAUSE, 8)[1]
+    feeds_by_cost = {
+        "/slow": (True, 3.0),
+        "/slower": (True, 9.0),
+        "/b": (False, 0.01),
+        "/c": (False, 0.02),
+        PATH: (True, 0.1),
+    }
+    for number, (path, (plain, seconds)) in enumerate(feeds_by_cost.items()):
+        subscribe(store, number, feed=replace(FEED, path=path, seq=seen, plain=plain, seconds=seconds))
+    clock.now += PAUSE
+    editor.put("/articles/a", {"title": "Một"})
+    assert feeds(store, seen, PAUSE, 2, slow=1.0)[0] == [PATH, "/b", "/slow"]
+    assert feeds(store, seen, PAUSE, 8, slow=1.0, slow_limit=0)[0] == ["/c"]
+    clock.now += PAUSE
+    assert feeds(store, seen, PAUSE, 8, slow=1.0)[0] == [PATH, "/b", "/c", "/slower"], (
+        "slow ones are claimed for longer"
+    )
+    store.deliveries.update_feed(replace(FEED, path="/slow", seq=seen, seconds=0.3))
+    clock.now += PAUSE
+    assert "/slow" in feeds(store, seen, PAUSE, 8, slow=1.0)[0], "until it was rendered"
+
+
+def test_subscriptions_move_with_their_feed(store: Storage) -> None:
+    old, new = replace(FEED, path="/feeds/news/cu.rss"), replace(FEED, path="/feeds/news/moi.rss", etag="v5")
+    subscribe(store, 1, feed=old)
+    subscribe(store, 2, feed=old)
+    subscribe(store, 2, feed=new)
+    store.subscriptions.move(old.path, new)
+    moved = claim(store)
+    assert [(one.path, one.callback, one.wanted) for one in moved] == [
+        (new.path, "https://a.example/1", "v5")
+    ]
+    assert [one.path for one in store.subscriptions.list()] == [new.path, new.path]
+    store.subscriptions.end(new.path, "Retired.")
+    told = {one.callback: one.topic for one in store.subscriptions.claim_requests(10)}
+    assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, "as they know it"
+
+
+def test_a_newer_request_takes_the_place_of_one_under_way(store: Storage, clock: Clock) -> None:
+    ask = PendingVerification(PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600)
+    store.subscriptions.request(ask)
+    (old,) = store.subscriptions.claim_requests(10)
+    assert store.subscriptions.claim_requests(10) == []
+    clock.forward(seconds=1)
+    store.subscriptions.request(replace(ask, secret="new"))
+    store.subscriptions.subscribe(old, FEED)
+    assert list(store.subscriptions.list()) == []
+    (new,) = store.subscriptions.claim_requests(10)
+    assert new.secret == "new"
+    clock.now += CLAIM_TIMEOUT
+    assert store.subscriptions.claim_requests(10)[0].secret == "new", "whoever had claimed it has died"
+
+
+def test_who_was_asked_in_vain_comes_later_and_behind_the_others(store: Storage, clock: Clock) -> None:
+    down = PendingVerification(PATH, "https://a.example/x", "a.example", "subscribe", None, 3600)
+    store.subscriptions.request(down)
+    (asked,) = store.subscriptions.claim_requests(10)
+    store.subscriptions.reschedule(asked, timedelta(seconds=60))
+    clock.forward(seconds=59)
+    assert store.subscriptions.claim_requests(10) == []
+    clock.forward(seconds=1)
+    store.subscriptions.request(replace(down, callback="https://b.example/"))
+    one, two = (store.subscriptions.claim_requests(1)[0] for _ in range(2))
+    assert (one.callback, one.failures) == ("https://b.example/", 0)
+    assert two == replace(asked, failures=1, due=two.due)
+    store.subscriptions.request(replace(down, secret="new"))
+    store.subscriptions.reschedule(two, timedelta(days=1))
+    assert store.subscriptions.claim_requests(10)[0].secret == "new", "that of before changes nothing"
+
+
+def test_the_longest_callback_and_topic(store: Storage) -> None:
+    path = "/feeds/news/" + ",".join(f"{number}{'x' * 63}" for number in range(10)) + ".rss"
+    store.subscriptions.request(
+        PendingVerification(path, "https://a.example/" + "y" * 2030, "a.example", "subscribe", "z" * 199, 1)
+    )
+    (request,) = store.subscriptions.claim_requests(1)
+    store.subscriptions.subscribe(request, replace(FEED, path=path))
+    assert len(list(store.subscriptions.list())) == 1
+
+
+def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
+    store: Storage, clock: Clock, editor: Editor
+) -> None:
+    subscribe(store, 1)
+    changed(store, "v1")
+    clock.forward(seconds=3600)
+    assert claim(store) == []
+    store.subscriptions.purge_expired()
+    assert list(store.subscriptions.list()) == []
+    editor.put("/articles/a", {"title": "Một"})
+    assert feeds(store, 0, PAUSE, 8)[0] == []
+
+
+def test_hubs_are_told_once_of_what_moved_since(store: Storage, editor: Editor, clock: Clock) -> None:
+    editor.put("/articles/before", {"title": "Trước"})
+    store.hubs.configure(["https://hub.example/", "https://second.example/"])
+    assert store.hubs.claim() == []
+    editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
+    editor.put("/articles/a", {"title": "Hai", "categories": ["van-hoa"]})
+    one, two = sorted(store.hubs.claim(), key=lambda notice: notice.hub)
+    assert set(one.moved) == {("news", None), ("news", "van-hoa")}
+    assert store.hubs.claim() == []
+    store.hubs.record_result(one, True, PAUSE)
+    store.hubs.record_result(two, False, PAUSE)
+    assert store.hubs.claim() == []
+    clock.now += PAUSE
+    (again,) = store.hubs.claim()
+    assert again == replace(two, failures=1, looked=clock.now)
+    store.hubs.configure(["https://hub.example/"])
+    clock.forward(seconds=600)
+    assert store.hubs.claim() == []
+
+
+def test_hubs_are_told_once_of_events_that_ended_since(store: Storage, editor: Editor, clock: Clock) -> None:
+    editor.put("/categories/hoi-sach", {"title": "Hội sách", "parent": "van-hoa"})
+    event = {"title": "Hội", "start": "2026-11-25T12:00:00", "categories": ["hoi-sach"]}
+    editor.put("/events/a", event)
+    editor.put("/events/draft", {**event, "start": "2026-11-25T12:01:00", "status": "draft"})
+    editor.put("/events/b", {**event, "start": "2026-11-25T12:02:00", "categories": []})
+    store.hubs.configure(["https://hub.example/"])
+    clock.now = datetime(2026, 11, 25, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
+    assert store.hubs.claim() == []
+    clock.now += timedelta(microseconds=1)
+    (ended,) = store.hubs.claim()
+    assert set(ended.moved) == {("events", None), ("events", "van-hoa"), ("events", "hoi-sach")}
+    store.hubs.record_result(ended, False, PAUSE)
+    clock.now += PAUSE
+    (again,) = store.hubs.claim()
+    assert again.moved == ended.moved
+    store.hubs.record_result(again, True, PAUSE)
+    clock.forward(seconds=90)
+    assert store.hubs.claim() == [], "a draft's end is nobody's business"
+    clock.forward(seconds=60)
+    (last,) = store.hubs.claim()
+    assert last.moved == (("events", None),)
+    store.hubs.record_result(last, True, PAUSE)
+    clock.forward(days=1)
+    assert store.hubs.claim() == []

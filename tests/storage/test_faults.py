@@ -1,0 +1,126 @@
+"""SQLite's file is removed, replaced, damaged, closed to writers, or newer: what is refused, and what goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from pysqlite3 import dbapi2 as sqlite
+from werkzeug.test import TestResponse
+
+from feedsvc.errors import Unavailable
+from feedsvc.models import Entry, utcnow
+from feedsvc.storage import Storage
+from feedsvc.storage.tables import REVISION
+from tests.conftest import Editor
+from tests.fake_clock import HANOI
+from tests.server import ROOT
+
+pytestmark = pytest.mark.sqlite
+
+ARTICLE = {"title": "Một", "content_text": "Nội dung"}
+
+
+@pytest.fixture
+def file(database_url: str) -> Path:
+    return Path(database_url.removeprefix("sqlite:///"))
+
+
+def refused(answer: TestResponse) -> bool:
+    return answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_away(
+    editor: Editor, client: FlaskClient, store: Storage, file: Path, replaced: bool
+) -> None:
+    editor.put("/articles/a", ARTICLE)
+    away = file.rename(file.with_name("away.db"))
+    if replaced:
+        shutil.copy(away, file)
+    before = file.exists()
+    for _ in range(3):
+        assert refused(editor.send("PUT", "/articles/b", ARTICLE))
+        assert refused(client.get("/readyz"))
+    store._database.close()  # so that the next one needs a new connection
+    assert refused(editor.send("PUT", "/articles/b", ARTICLE))
+    assert client.get("/healthz").status_code == 200
+    assert file.exists() == before, "no empty database is made in its place"
+    away.rename(file)
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/entries/b").status_code == 404
+    assert editor.put("/articles/b", ARTICLE).status_code == 201
+
+
+def test_a_file_that_goes_in_the_middle_is_no_success(store: Storage, file: Path) -> None:
+    def put() -> None:
+        with store.writer("test") as writer:
+            writer.put_entry(Entry("a", "news", "Một", "vi"))
+            file.unlink()
+
+    with pytest.raises(Unavailable):
+        put()
+
+
+def test_who_starts_beside_a_log_without_its_database_makes_none(store: Storage, file: Path) -> None:
+    with store.reader() as reader:
+        reader.list_categories()
+    file.unlink()
+    with pytest.raises(Unavailable):
+        Storage(f"sqlite:///{file}", utcnow, HANOI).upgrade()
+    assert not file.exists()
+
+
+def test_a_damaged_page_is_a_clear_refusal(
+    editor: Editor, client: FlaskClient, store: Storage, file: Path
+) -> None:
+    for number in range(200):
+        editor.put(f"/articles/{number}", {"title": "Một", "content_text": "Nội dung " * 100})
+    store._database.close()  # the last connection empties the log into the file
+    with closing(sqlite.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entries'").fetchone()
+    with file.open("r+b") as damaged:
+        damaged.seek((page - 1) * size)
+        damaged.write(b"\xff" * size)
+    answers = [client.get("/feeds/news.rss"), editor.send("PUT", "/articles/a", ARTICLE)]
+    for answer in answers:
+        assert refused(answer)
+        assert "damaged" in answer.get_json()["detail"]
+
+
+def test_a_read_only_database_is_read(editor: Editor, client: FlaskClient, store: Storage) -> None:
+    editor.put("/articles/a", ARTICLE)
+    with store._database.read() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    assert refused(editor.send("PUT", "/articles/b", ARTICLE))
+    assert client.get("/feeds/news.rss").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app"], 4),
+        (["feedsvc", "db", "upgrade"], 1),
+    ],
+)
+def test_a_newer_schema_is_refused_at_the_start(
+    store: Storage, file: Path, command: list[str], status: int
+) -> None:
+    with store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    environ = {**os.environ, "FEEDSVC_DATABASE_URL": f"sqlite:///{file}", "PORT": "0", "WEB_CONCURRENCY": "1"}
+    environ |= {"GUNICORN_CMD_ARGS": "--bind=127.0.0.1:0", "PORT": "8000"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == status
+    sentence = f"Error: The database has schema 9999, but this version knows {REVISION} at most.\n"
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr

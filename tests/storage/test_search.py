@@ -1,0 +1,58 @@
+"""Searches that are bounded: pages of the API, and windows of events."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("q=rare", ["9", "1"]),
+        ("category=van-hoa", ["9", "1"]),
+        ("status=draft", ["9", "1"]),
+        ("limit=3", [str(number) for number in reversed(range(12))]),
+    ],
+)
+def test_pages_of_a_bounded_search_lead_to_every_entry(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch, query: str, expected: list[str]
+) -> None:
+    monkeypatch.setattr("feedsvc.storage.reader.MAX_SEARCHED", 4)
+    for number in range(12):
+        rare = number in (1, 9)
+        document = {"title": "Rare" if rare else "x", "categories": ["van-hoa"] if rare else []}
+        editor.put(f"/articles/{number}", {**document, "status": "draft" if rare else "published"})
+        editor.put(f"/events/e{number}", {"title": "x", "start": "2027-01-01"})
+    ids: list[str] = []
+    cursor = ""
+    for _ in range(20):
+        page = editor.send("GET", f"/articles?{query}{cursor}").get_json()
+        ids += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert page["next_cursor"] is None
+    assert ids == expected
+
+
+def test_window_looks_at_the_events_that_start_last_before_its_end(
+    editor: Editor, client: FlaskClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.storage.ranges.MAX_IN_WINDOW", 3)
+    for day in range(1, 10):
+        clock.forward(seconds=1)
+        editor.put(f"/events/{day}", {"title": "x", "start": f"2027-01-0{day}"})
+    editor.put("/events/daily", {"title": "x", "start": "2026-12-20", "recurrence": {"rrule": "FREQ=DAILY"}})
+    clock.forward(seconds=5)
+
+    def ids(query: str) -> set[str]:
+        items = client.get(f"/feeds/events.json?{query}").get_json(force=True)["items"]
+        return {item["_entry"]["id"] for item in items}
+
+    assert ids("from=2027-01-02&to=2027-01-03") == {"2", "3", "daily"}
+    assert ids("from=2027-01-01&to=2027-01-09") == {"7", "8", "9", "daily"}
+    assert ids("from=2027-02-01&to=2027-02-02") == {"daily"}

@@ -1,0 +1,188 @@
+"""Series of events: the occurrence that is current or next is settled as time passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from feedsvc.models import Category, Entry, Event
+from feedsvc.occurrences import (
+    MAX_DATETIME,
+    current_or_next,
+    display_occurrence,
+    occurrences,
+    overlaps,
+    series_end,
+)
+from feedsvc.recurrence import Recurrence
+from feedsvc.storage import Storage
+from tests.fake_clock import Clock
+from tests.storage.test_ledger import selection, stamp
+
+HANOI, PARIS = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris")
+A = Category("a", "A")
+
+
+def weekly(rule: str = "FREQ=WEEKLY", **details: object) -> Entry:
+    """A market on Saturdays, 12:00 to 14:00 UTC, the first one on 5 December."""
+    event = Event(
+        datetime(2026, 12, 5, 19, tzinfo=HANOI),
+        datetime(2026, 12, 5, 21, tzinfo=HANOI),
+        HANOI,
+        recurrence=Recurrence(rule, **details),  # type: ignore[arg-type]
+    )
+    return Entry("e", "events", "Chợ phiên", "vi", event=event, categories=(A,))
+
+
+def day(number: int, hour: int = 12, minute: int = 0) -> datetime:
+    return datetime(2026, 12, number, hour, minute, tzinfo=UTC)
+
+
+@pytest.fixture
+def put(store: Storage) -> Callable[[Entry], Entry]:
+    with store.writer("test") as writer:
+        writer.put_category(A)
+
+    def stored(entry: Entry) -> Entry:
+        with store.writer("test") as writer:
+            return writer.put_entry(entry)[0]
+
+    return stored
+
+
+def starts(store: Storage) -> datetime | None:
+    with store.reader() as reader:
+        return reader.get_entry("e").starts
+
+
+def test_a_series_goes_on_by_a_step_of_the_ledger(
+    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+) -> None:
+    first = put(weekly("FREQ=WEEKLY;COUNT=3", exdates=(datetime(2026, 12, 12, 19, tzinfo=HANOI),)))
+    assert first.starts == day(5)
+    for now, expected in (
+        (day(5, 13, 59), day(5)),  # while it runs it is the current one
+        (day(5, 14), day(19)),
+        (day(19, 13, 59), day(19)),
+        (day(19, 14), day(19)),  # the last one stays
+        (day(30), day(19)),
+    ):
+        clock.now = now
+        with store.reader() as reader:
+            before = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
+            visible = [entry.id for entry in selection(reader, clock, "events", "a").entries()]
+            seq = list(reader.list_changes(limit=10))[-1].seq
+        assert visible == (["e"] if now < day(19, 14) else [])
+        moved = starts(store) != expected
+        assert store.apply_scheduled_changes() == moved
+        assert starts(store) == expected
+        with store.reader() as reader:
+            after = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
+            assert ([b < a for b, a in zip(before, after, strict=True)]) == [moved, moved]
+            entry = reader.get_entry("e")
+            assert (entry.updated, entry.sequence) == (first.updated, 0), "the entry itself has not changed"
+            assert list(reader.list_changes(limit=10))[-1].seq == seq, "nor for those who replicate"
+
+
+def test_a_series_without_end_is_never_over(
+    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+) -> None:
+    put(weekly())
+    clock.now = datetime(2036, 12, 2, tzinfo=UTC)
+    with store.reader() as reader:
+        assert selection(reader, clock, "events", None).entries()
+    assert store.apply_scheduled_changes() == 1, "however many occurrences passed meanwhile"
+    assert starts(store) == datetime(2036, 12, 6, 12, tzinfo=UTC)
+    assert store.apply_scheduled_changes() == 0
+
+
+def test_a_series_that_will_not_take_place_again_in_our_time_rests(
+    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+) -> None:
+    put(weekly("FREQ=YEARLY;INTERVAL=200"))
+    clock.now = day(5, 14)
+    assert [store.apply_scheduled_changes(), store.apply_scheduled_changes()] == [1, 0]
+    assert starts(store) == day(5)
+
+
+def test_one_that_is_stored_late_begins_with_its_next_occurrence(
+    clock: Clock, put: Callable[[Entry], Entry]
+) -> None:
+    clock.now = day(20)
+    assert put(weekly()).starts == day(26)
+    assert put(weekly("FREQ=WEEKLY;COUNT=2")).starts == day(12)
+
+
+def test_a_scheduled_series_begins_to_move_when_it_appears(
+    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+) -> None:
+    put(replace(weekly(), published=day(15)))
+    clock.now = day(14)
+    assert store.apply_scheduled_changes() == 0
+    clock.now = day(15)
+    assert store.apply_scheduled_changes() == 1
+    assert starts(store) == day(19)
+    clock.now = day(19, 14)
+    assert store.apply_scheduled_changes() == 1
+    assert starts(store) == day(26)
+
+
+def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) -> None:
+    def event(start: int, status: str) -> Entry:
+        return Entry(
+            "e", "events", "Hội", "vi", event=Event(date(2026, 12, start), None, HANOI, status=status)
+        )
+
+    seen = []
+    for start, status in (
+        (5, "confirmed"), (6, "confirmed"), (6, "postponed"), (9, "confirmed"), (9, "tentative"), (12, "postponed"), (9, "confirmed"),
+    ):  # fmt: skip
+        stored = put(event(start, status))
+        assert stored.event
+        seen.append((stored.sequence, stored.event.previous and stored.event.previous.day))
+    assert seen == [(0, None), (1, None), (2, None), (3, 6), (4, 6), (5, 9), (6, 12)]
+    assert put(event(9, "confirmed")).sequence == 6, "nothing has changed"
+
+
+def test_drafts_and_their_publication(put: Callable[[Entry], Entry], store: Storage) -> None:
+    sequences = [
+        put(replace(weekly(), status=status)).sequence for status in ("draft", "published", "withdrawn")
+    ]
+    assert sequences == [0, 1, 2]
+    with store.writer("test") as writer:
+        writer.delete_entry("events", "e")
+    assert put(weekly()).sequence == 4
+
+
+@pytest.mark.parametrize(
+    ("window", "inside"),
+    [
+        ((day(1), day(5)), False),
+        ((day(1), day(5, 12, 1)), True),
+        ((day(5, 13), day(5, 13, 30)), True),
+        ((day(5, 14), day(12)), False),
+        ((day(6), day(12, 12)), False),
+        ((day(6), day(13)), True),
+        ((day(13), day(31)), False),
+    ],
+)
+def test_windows(window: tuple[datetime, datetime], inside: bool) -> None:
+    event = weekly("FREQ=WEEKLY;COUNT=2").event
+    assert event
+    assert overlaps(event, *window) is inside
+    moment = Event(day(5), None, PARIS)
+    assert overlaps(moment, day(5), day(6))
+    assert not overlaps(moment, day(4), day(5))
+
+
+def test_what_is_no_series_is_its_own_occurrence() -> None:
+    event = Event(date(2026, 12, 5), date(2026, 12, 8), HANOI)
+    assert list(occurrences(event)) == [event] == [current_or_next(event, day(30))]
+    assert series_end(event) == event.ends
+    entry = Entry("e", "events", "Hội", "vi", event=event, starts=event.starts)
+    assert display_occurrence(entry) == event
+    assert series_end(weekly().event or event) == MAX_DATETIME

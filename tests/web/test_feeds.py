@@ -1,0 +1,563 @@
+"""Selectors, parameters, archives and tombstones, through HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import feedparser
+import pytest
+from flask.testing import FlaskClient
+from lxml import etree
+
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+PUBLIC = "https://feeds.example"
+
+
+def ids(client: FlaskClient, path: str) -> list[str]:
+    """The ids of a feed's entries, in its order."""
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return [item["_entry"]["id"] for item in answer.get_json(force=True)["items"]]
+
+
+@pytest.fixture
+def filed(editor: Editor, clock: Clock) -> Editor:
+    """Eight articles: each in another set of the categories a, b and c, named by them; c stands in d."""
+    editor.put("/categories/d", {"title": "Dê"})
+    for slug, parent in (("a", None), ("b", None), ("c", "d")):
+        editor.put(
+            f"/categories/{slug}", {"title": slug.upper() + "!", **({"parent": parent} if parent else {})}
+        )
+    for name in ("none", "a", "b", "c", "ab", "ac", "bc", "abc"):
+        clock.forward(seconds=60)
+        slugs = [] if name == "none" else list(name)
+        editor.put(f"/articles/{name}", {"title": name, "categories": slugs})
+    clock.forward(seconds=60)
+    return editor
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("a", "abc ac ab a"),
+        ("d", "abc bc ac c"),
+        ("a,b", "abc bc ac ab b a"),
+        ("a+b", "abc ab"),
+        ("a+b+c", "abc"),
+        ("a,-b", "ac a"),
+        ("a+b+-c", "ab"),
+        ("a,b,-c", "ab b a"),
+        ("-a", "bc c b none"),
+        ("-a,-b", "c none"),
+        ("-d", "ab b a none"),
+        ("a,-d", "ab a"),
+        ("a,-a", ""),
+        ("a+d", "abc ac"),
+    ],
+)
+def test_selectors(filed: Editor, client: FlaskClient, selector: str, expected: str) -> None:
+    assert ids(client, f"/feeds/news/{selector}.json") == expected.split()
+    for limit in (1, 2):
+        assert ids(client, f"/feeds/news/{selector}.json?limit={limit}") == expected.split()[:limit]
+
+
+@pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
+@pytest.mark.parametrize(
+    ("asked", "canonical"),
+    [
+        ("b,a", "a,b"),
+        ("A", "a"),
+        ("-c+b+a", "a+b+-c"),
+        ("a,a", "a"),
+        ("a+a", "a"),
+        ("-b+-a", "-a,-b"),
+        ("b%2Ca", "a,b"),
+        ("B a", "a+b"),
+    ],
+)
+def test_other_spellings_are_redirected(
+    filed: Editor, client: FlaskClient, format: str, asked: str, canonical: str
+) -> None:
+    answer = client.get(f"/feeds/news/{asked}.{format}?limit=5&utm_source=x%2By")
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == f"{PUBLIC}/feeds/news/{canonical}.{format}?limit=5&utm_source=x%2By"
+    assert client.get(answer.headers["Location"].removeprefix(PUBLIC)).status_code == 200
+
+
+@pytest.mark.parametrize("asked", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"])
+def test_escaped_signs_are_answered_directly(filed: Editor, client: FlaskClient, asked: str) -> None:
+    assert client.get(f"/feeds/news/{asked}.rss").status_code == 200
+
+
+def test_renamed_categories_in_combinations_are_redirected(filed: Editor, client: FlaskClient) -> None:
+    filed.send("PATCH", "/categories/a", {"slug": "z"})
+    for asked, now in (("a", "z"), ("a,b", "b,z"), ("a+b", "b+z"), ("b,-a", "b,-z"), ("a,z", "z")):
+        answer = client.get(f"/feeds/news/{asked}.atom?limit=3")
+        assert (answer.status_code, answer.headers["Location"]) == (
+            301,
+            f"{PUBLIC}/feeds/news/{now}.atom?limit=3",
+        )
+    assert ids(client, "/feeds/news/b+z.json") == ["abc", "ab"]
+
+
+@pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
+def test_retired_categories_leave_combinations(filed: Editor, client: FlaskClient, format: str) -> None:
+    """A category that is renamed leads to its new slug in the same redirect."""
+    filed.send("PATCH", "/categories/a", {"slug": "z"})
+    filed.send("DELETE", "/categories/b")
+    filed.send("PATCH", "/categories/c", {"slug": "y"})
+    filed.send("DELETE", "/categories/y")
+    kind = "events" if format == "ics" else "news"
+    for retired in ("b", "c", "y", "b,c", "b,y", "z+b", "b+-z", "a+b", "b,-z", "b+c", "b,-c"):
+        assert client.get(f"/feeds/{kind}/{retired}.{format}").status_code == 410, retired
+    for asked, now in (
+        ("b,z", "/z"),
+        ("z,b", "/z"),
+        ("a,b", "/z"),
+        ("a,b,c", "/z"),
+        ("z,-b", "/z"),
+        ("a,-b,-c", "/z"),
+        ("a+-b", "/z"),
+        ("-b", ""),
+        ("-b,-c", ""),
+        ("-a,-b", "/-z"),
+    ):
+        answer = client.get(f"/feeds/{kind}/{asked}.{format}?limit=3&x=y")
+        location = f"{PUBLIC}/feeds/{kind}{now}.{format}?limit=3&x=y"
+        assert (answer.status_code, answer.headers["Location"]) == (301, location), asked
+        assert client.get(location.removeprefix(PUBLIC)).status_code == 200
+    assert client.get(f"/feeds/{kind}/b,khong-co.{format}").status_code == 404
+
+
+SELECTORS = [
+    "a,b+c",
+    ",",
+    "a,",
+    "-",
+    "a_b",
+    "%0d%0a",
+    "%00",
+    "%ff",
+    "a,,b",
+    "+",
+    "a+",
+    "--a",
+    "văn",
+    "a" * 65,
+    "a" * 5000,
+]
+SELECTORS += [
+    ",".join("a" * 11),
+    "a b,c",
+    "a%2Cb%2Bc",
+    "a;b",
+    "a'b",
+    '"',
+    "%3Cscript%3E",
+    "..",
+    "%2e%2e",
+    "%F0%9F%98%80",
+]
+PARAMETERS = [
+    "limit=0",
+    "limit=201",
+    "limit=1&limit=2",
+    "limit=",
+    "lang=%ff",
+    "lang=x",
+    "archive=2026-13",
+    "archive=",
+]
+PARAMETERS += [
+    "archive=2026-11&limit=3",
+    "content=half",
+    "content=full&content=full",
+    "limit=%00",
+    "limit=１",
+]
+EVENTS_ONLY = [
+    "when=never",
+    "from=2026-12-02&to=2026-12-01",
+    "from=2026-02-30",
+    "to=x",
+    "order=x",
+    "cancelled=x",
+]
+BAD = [
+    *(f"/feeds/{kind}/{selector}.{{}}" for kind in ("news", "events") for selector in SELECTORS),
+    *(f"/feeds/{kind}.{{}}?{query}" for kind in ("news", "events") for query in PARAMETERS),
+    *(f"/feeds/events/van-hoa.{{}}?{query}" for query in EVENTS_ONLY),
+]
+
+
+@pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
+def test_what_cannot_be_read_is_a_problem(editor: Editor, client: FlaskClient, format: str) -> None:
+    """Some four hundred of them."""
+    for path in BAD:
+        path = path.format(format)
+        if ("/news" in path and format == "ics") or (format == "ics" and "limit=201" in path):
+            continue
+        if format == "ics" and "content" in path:
+            continue
+        answer = client.get(path)
+        assert answer.status_code in (400, 404), path
+        assert (answer.status_code == 404) <= (".." in path or "%2e" in path or "/.." in path), path
+        assert answer.mimetype == "application/problem+json"
+        assert answer.get_json()["detail"].endswith(".")
+    for path in (
+        "/feeds/news.ics",
+        "/feeds/tin.rss",
+        "/feeds/news.pdf",
+        "/feeds/news/a/b.rss",
+        "/feeds/news.",
+        "/feeds/.rss",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_titles_say_what_a_feed_holds(filed: Editor, client: FlaskClient) -> None:
+    expected = {
+        "a": "A!",
+        "a,b,c": "A!, B! hoặc C!",
+        "a+b": "A! và B!",
+        "a,-b": "A! trừ B!",
+        "-a,-b": "trừ A! hoặc B!",
+        "a+b+-c": "A! và B! trừ C!",
+    }
+    for selector, words in expected.items():
+        title = client.get(f"/feeds/news/{selector}.json").get_json(force=True)["title"]
+        assert title == f"Tin tức mới nhất – {words} – Cổng thông tin điện tử thành phố Hà Nội"
+
+
+def test_language_and_summaries(filed: Editor, client: FlaskClient, clock: Clock) -> None:
+    filed.put("/articles/en", {"title": "x", "language": "en", "content_text": "body"})
+    clock.forward(seconds=60)
+    filed.put("/articles/gb", {"title": "x", "language": "en-GB", "categories": ["a"]})
+    assert ids(client, "/feeds/news.json?lang=EN") == ["gb", "en"]
+    assert ids(client, "/feeds/news/a.json?lang=en-gb") == ["gb"]
+    assert "en" not in ids(client, "/feeds/news.json?lang=vi")
+    assert "<p>body</p>" in client.get("/feeds/news.json").text
+    for format in ("rss", "atom", "json"):
+        assert "<p>body</p>" not in client.get(f"/feeds/news.{format}?content=summary").text.replace(
+            "&lt;", "<"
+        )
+
+
+def test_equal_queries_have_equal_bytes(filed: Editor, client: FlaskClient) -> None:
+    plain = client.get("/feeds/news/a.rss?limit=3&content=summary")
+    for query in (
+        "content=summary&limit=3",
+        "limit=03&content=summary",
+        "x=1&limit=3&when=nonsense&content=summary&lang_=vi",
+        "limit=3&content=summary&ui=nonsense",
+    ):
+        other = client.get(f"/feeds/news/a.rss?{query}")
+        assert (other.data, other.headers["ETag"]) == (plain.data, plain.headers["ETag"])
+        assert other.headers["Link"] == (f'<{PUBLIC}/feeds/news/a.rss?limit=3&content=summary>; rel="self"')
+
+
+def months_walked(client: FlaskClient, path: str) -> tuple[list[str], list[str]]:
+    """The documents of a crawl by `prev-archive`, and the ids of all their entries."""
+    documents: list[str] = []
+    found: list[str] = []
+    step: str | None = path
+    while step:
+        assert step not in documents
+        documents.append(step)
+        root: Any = etree.fromstring(client.get(step).data)
+        links = {link.get("rel"): link.get("href") for link in root.findall("{*}link")}
+        archive = root.find("{http://purl.org/syndication/history/1.0}archive") is not None
+        assert archive == (len(documents) > 1) == ("current" in links)
+        found += [entry.findtext("{*}id") for entry in root.findall("{*}entry")]
+        step = links.get("prev-archive", "").removeprefix(PUBLIC) or None
+    return documents, found
+
+
+def test_archives_reach_every_entry(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    """The last instants of a month by the site's clocks, and the first ones of the next, are an hour of UTC."""
+    dates = [
+        "2026-11-24T00:00:00+07:00",
+        "2026-11-01T00:00:00+07:00",
+        "2026-10-31T23:59:59.999999+07:00",
+        "2026-08-15T12:00:00Z",
+        "2026-07-31T17:00:00Z",
+        "2026-07-31T16:59:59Z",
+        "2024-02-29T12:00:00Z",
+        "1970-01-01T00:00:00Z",
+    ]
+    for number, date in enumerate(dates):
+        slugs = ["van-hoa"] if number % 2 else []
+        editor.put(f"/articles/{number}", {"title": "x", "date_published": date, "categories": slugs})
+    clock.forward(seconds=10)
+    documents, found = months_walked(client, "/feeds/news.atom?limit=3")
+    assert [path.partition("archive=")[2] for path in documents] == [
+        "",
+        "2026-08",
+        "2026-07",
+        "2024-02",
+        "1970-01",
+    ]
+    assert len(found) == len(set(found)) == len(dates)
+    documents, found = months_walked(client, "/feeds/news.atom?limit=2")
+    assert documents[1] == "/feeds/news.atom?archive=2026-10"
+    documents, found = months_walked(client, "/feeds/news/van-hoa.atom?limit=1")
+    assert len(found) == len(set(found)) == 4
+    documents, found = months_walked(client, "/feeds/news/giao-thong,van-hoa.atom?limit=1&content=summary")
+    assert len(set(found)) == 4
+    assert all("content=summary" in path and "limit" not in path for path in documents[1:])
+    assert months_walked(client, "/feeds/news.atom")[0] == ["/feeds/news.atom"], "it holds all"
+    assert ids(client, "/feeds/news.json?archive=2026-11") == ["0", "1"]
+    assert ids(client, "/feeds/news.json?archive=2026-09") == []
+    page = client.get("/feeds/news.json?archive=2026-08").get_json(force=True)
+    assert page["next_url"] == f"{PUBLIC}/feeds/news.json?archive=2026-07"
+    assert page["_feed"]["previous_url"] == f"{PUBLIC}/feeds/news.json?archive=2026-10"
+
+
+def test_archive_changes_only_with_its_entries_and_neighbours(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    for month in ("2026-08", "2026-09", "2026-10"):
+        for day in ("05", "06"):
+            document = {"title": "x", "date_published": f"{month}-{day}T00:00:00Z", "categories": ["van-hoa"]}
+            editor.put(f"/articles/{month}-{day}", document)
+    paths = [
+        f"/feeds/news{selector}.rss?archive=2026-{month}"
+        for selector in ("", "/van-hoa")
+        for month in ("08", "09", "10", "11")
+    ]
+
+    def moved(action: Any) -> set[str]:
+        clock.forward(hours=1)
+        before = {path: client.get(path) for path in paths}
+        action()
+        clock.forward(hours=1)
+        found = set()
+        for path, old in before.items():
+            now = client.get(path)
+            assert (now.headers["ETag"] != old.headers["ETag"]) == (now.data != old.data), path
+            if now.data != old.data:
+                found.add(path.removeprefix("/feeds/news").replace(".rss?archive=2026", ""))
+        return found
+
+    assert "max-age=60" in client.get(paths[0]).headers["Cache-Control"], "a take-down is not a day late"
+    # The first entry of a month: the document before it has a newer one now.
+    assert moved(lambda: editor.put("/articles/new", {"title": "x", "categories": ["van-hoa"]})) == {
+        f"{place}-{month}" for place in ("", "/van-hoa") for month in ("10", "11")
+    }
+    assert moved(lambda: editor.put("/articles/other", {"title": "x"})) == {"-11"}
+    assert moved(lambda: editor.send("DELETE", "/articles/2026-09-05")) == {"-09", "/van-hoa-09"}
+    assert moved(lambda: editor.send("PATCH", "/articles/2026-08-05", {"title": "y"})) == {
+        "-08",
+        "/van-hoa-08",
+    }
+    # The last entry of a month goes: the months beside it are linked to each other now.
+    assert moved(lambda: editor.send("DELETE", "/articles/2026-09-06")) == {
+        f"{place}-{month}" for place in ("", "/van-hoa") for month in ("08", "09", "10")
+    }
+    assert moved(lambda: clock.forward(days=6)) == set(), "the time alone changes nothing"
+    assert moved(lambda: editor.put("/articles/december", {"title": "x"})) == {"-11"}
+
+
+def left(client: FlaskClient, path: str) -> list[str]:
+    root: Any = etree.fromstring(client.get(path).data)
+    return [one.get("ref") for one in root.findall("{http://purl.org/atompub/tombstones/1.0}deleted-entry")]
+
+
+def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    def put(id: str, *slugs: str, **fields: Any) -> str:
+        clock.forward(seconds=60)
+        guid: str = editor.put(f"/articles/{id}", {"title": id, "categories": slugs, **fields}).get_json()[
+            "guid"
+        ]
+        return guid
+
+    deleted, draft, moved = put("deleted", "van-hoa"), put("draft", "van-hoa"), put("moved", "van-hoa")
+    expired = put("expired", "van-hoa", expires="2026-11-25T13:00:00Z")
+    never = put("never", "van-hoa", status="draft")
+    put("stays", "van-hoa", "giao-thong")
+    editor.send("DELETE", "/articles/deleted")
+    clock.forward(seconds=1)
+    put("draft", "giao-thong", status="draft")
+    put("moved", "giao-thong")
+    editor.send("DELETE", "/articles/never")
+    clock.now = clock.now.replace(hour=13)
+    services(editor).apply_scheduled_changes()
+    clock.forward(seconds=10)
+    gone = [expired, draft, deleted]
+    for path in ("", "/van-hoa", "/giao-thong,van-hoa", "/van-hoa,-giao-thong"):
+        assert left(client, f"/feeds/news{path}.atom") == gone, path
+    assert left(client, "/feeds/news/giao-thong.atom") == []
+    assert left(client, "/feeds/news/giao-thong+van-hoa.atom") == []
+    assert left(client, "/feeds/events.atom") == []
+    assert moved not in gone
+    assert never not in gone
+    listed = client.get("/feeds/news/van-hoa.json").get_json(force=True)["_deleted"]["items"]
+    assert [item["id"] for item in listed] == gone
+    # A draft's changes move nothing, wherever it is filed.
+    before = client.get("/feeds/news/van-hoa.atom")
+    put("draft", "van-hoa", "giao-thong", status="draft", language="en")
+    assert client.get("/feeds/news/van-hoa.atom").data == before.data
+    assert client.get("/feeds/news/giao-thong.atom").data.count(b"deleted-entry") == 0
+    # What comes back has no tombstone, and its guid.
+    assert put("deleted", "van-hoa") == deleted
+    assert left(client, "/feeds/news.atom") == [expired, draft]
+    # Only what left since the oldest entry shown, where there are more entries.
+    put("newest", "van-hoa")
+    assert left(client, "/feeds/news.atom?limit=1") == []
+
+
+def services(editor: Editor) -> Any:
+    from feedsvc.cli.services import services_of
+
+    return services_of(editor.client.application).store
+
+
+EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
+    "long-past": {"start": "2026-10-01"},
+    "past": {"start": "2026-11-20T19:00:00", "end": "2026-11-20T21:00:00"},
+    "running": {"start": "2026-11-24", "end": "2026-11-27"},
+    "over-midnight": {
+        "start": "2026-11-30T22:00:00",
+        "end": "2026-12-01T02:00:00",
+        "event_status": "cancelled",
+    },
+    "moment": {"start": "2026-12-02T00:00:00"},
+    "next-year": {"start": "2027-01-01T08:00:00", "end": "2027-01-01T09:00:00"},
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", "next-year moment over-midnight running"),
+        ("?when=recent", "next-year moment over-midnight running past"),
+        ("?when=past", "past long-past"),
+        ("?when=all", "next-year moment over-midnight running past long-past"),
+        ("?order=start", "running over-midnight moment next-year"),
+        ("?order=start&when=all", "long-past past running over-midnight moment next-year"),
+        ("?order=start&when=past", "past long-past"),
+        ("?order=start&limit=2", "running over-midnight"),
+        ("?from=2026-12-01", "next-year moment over-midnight"),
+        ("?from=2026-12-02&to=2026-12-02", "moment"),
+        ("?from=2026-12-01&to=2026-12-01", "over-midnight"),
+        ("?to=2026-11-20", "past long-past"),
+        ("?to=2026-11-30&when=upcoming", "over-midnight running"),
+        ("?from=2026-11-27&to=2026-11-29", ""),
+        ("?from=2026-11-26&to=2026-11-26", "running"),
+        ("?cancelled=hide", "next-year moment running"),
+    ],
+)
+def test_windows_of_events(
+    editor: Editor, client: FlaskClient, clock: Clock, query: str, expected: str
+) -> None:
+    for id, fields in EVENTS.items():
+        clock.forward(seconds=1)
+        editor.put(f"/events/{id}", {"title": id, "categories": ["van-hoa"], **fields})
+    for place in ("", "/van-hoa", "/giao-thong,van-hoa"):
+        assert ids(client, f"/feeds/events{place}.json{query}") == expected.split()
+
+
+def test_the_date_of_an_event_is_its_announcement_unless_the_start_is_asked_for(
+    editor: Editor, client: FlaskClient
+) -> None:
+    editor.put("/events/e", {"title": "e", "start": "2026-12-24T19:00:00"})
+    for format in ("rss", "atom"):
+        (entry,) = feedparser.parse(client.get(f"/feeds/events.{format}").data).entries
+        assert entry.published_parsed[:3] == (2026, 11, 25)
+        (entry,) = feedparser.parse(client.get(f"/feeds/events.{format}?date=start").data).entries
+        assert entry.published_parsed[:5] == (2026, 12, 24, 12, 0)
+
+
+def test_recent_events_leave_after_thirty_days(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    editor.put("/events/e", {"title": "e", "start": "2026-11-25T20:00:00", "end": "2026-11-25T21:00:00"})
+    clock.now = clock.now.replace(month=12, day=25, hour=13, minute=59, second=30)
+    before = client.get("/feeds/events.json?when=recent")
+    assert len(before.get_json(force=True)["items"]) == 1
+    assert "max-age=30" in before.headers["Cache-Control"]
+    clock.forward(seconds=30)
+    after = client.get(
+        "/feeds/events.json?when=recent", headers={"If-Modified-Since": before.headers["Last-Modified"]}
+    )
+    assert after.get_json(force=True)["items"] == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/feeds.opml", "/api/v1/categories", "/feeds/news.rss", "/feeds/events.ics"]
+)
+def test_what_never_changed_is_of_2000(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.last_modified
+    assert answer.last_modified.year == 2000
+    assert "1970" not in answer.text
+
+
+def test_ways_in(client: FlaskClient) -> None:
+    for asked, to in (
+        ("/feeds/news", "/feeds/news.html"),
+        ("/feeds/events", "/feeds/events.html"),
+        ("/feeds/", "/"),
+        ("/feeds", "/"),
+    ):
+        answer = client.get(asked)
+        assert (answer.status_code, answer.headers["Location"]) == (301, f"{PUBLIC}{to}")
+    assert client.get("/feeds/tin").status_code == 404
+    robots = client.get("/robots.txt")
+    assert robots.mimetype == "text/plain"
+    assert "Disallow: /api/" in robots.text
+    icon = client.get("/favicon.ico")
+    assert icon.data.startswith(b"\0\0\1\0")
+    assert icon.headers["Content-Type"] == "image/vnd.microsoft.icon"
+
+
+def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(filed: Editor, client: FlaskClient) -> None:
+    root: Any = etree.fromstring(client.get("/feeds.opml").data)
+    folders = root.findall("body/outline")
+    assert [folder.get("text") for folder in folders] == ["Tin tức", "Sự kiện"]
+    for kind, folder in zip(("news", "events"), folders, strict=True):
+        assert folder.get("xmlUrl") is None
+        assert folder.get("type") is None
+        paths = [feed.get("xmlUrl").removeprefix(PUBLIC) for feed in folder]
+        assert paths[0] == f"/feeds/{kind}.rss"
+        slugs = ("a", "b", "c", "d", "giao-thong", "van-hoa")  # the last two are empty
+        assert sorted(paths[1:]) == [f"/feeds/{kind}/{slug}.rss" for slug in slugs]
+        for feed in folder:
+            assert len(feed) == 0
+            assert feed.get("type") == "rss"
+            assert feed.get("htmlUrl")
+            assert client.get(feed.get("xmlUrl").removeprefix(PUBLIC)).status_code == 200
+
+
+def test_opml_names_tell_the_kind_and_the_category(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/categories/tiep-dan", {"title": "Tiếp dân"})
+    editor.put("/categories/dai", {"title": "Rất dài " * 25})
+    root: Any = etree.fromstring(client.get("/feeds.opml").data)
+    feeds = {
+        feed.get("xmlUrl").removeprefix(PUBLIC): feed for feed in root.iter("outline") if feed.get("xmlUrl")
+    }
+    assert feeds["/feeds/news/tiep-dan.rss"].get("text") == "Tin tức – Tiếp dân"
+    assert feeds["/feeds/events/tiep-dan.rss"].get("text") == "Sự kiện – Tiếp dân"
+    assert feeds["/feeds/news.rss"].get("text") == "Tin tức mới nhất"
+    for feed in feeds.values():
+        assert feed.get("title") == feed.get("text")
+        assert len(feed.get("text")) <= 200
+    assert feeds["/feeds/news/dai.rss"].get("text").endswith("…")
+
+
+def test_pages_of_feeds(filed: Editor, client: FlaskClient) -> None:
+    assert "X-Robots-Tag" not in client.get("/feeds/news.html").headers
+    assert "X-Robots-Tag" not in client.get("/feeds/news/a.html").headers
+    for path in (
+        "/feeds/news/a,b.html",
+        "/feeds/news.html?limit=5",
+        "/feeds/news.html?archive=2026-11",
+        "/feeds/news/-a.html",
+    ):
+        assert client.get(path).headers["X-Robots-Tag"] == "noindex", path
+    page = client.get("/feeds/news/a.html?limit=1").text
+    assert '<link rel="alternate" type="application/rss+xml"' in page
+    assert 'rel="nofollow" href="https://feeds.example/feeds/news/a.html?archive=2026-11"' in page
+    assert '<html lang="en">' in client.get("/feeds/news.html?ui=en").text
+    assert json.loads(client.get("/feeds/news/a.json").data)["items"][0]["title"] in page

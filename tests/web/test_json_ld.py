@@ -1,0 +1,183 @@
+"""schema.org data in entry pages, read from the page by a JSON-LD processor that we did not write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.testing import FlaskClient
+from pyld import jsonld
+
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+SCHEMA = "https://schema.org/"
+CONCERT = {
+    "title": "Hoà nhạc </script><script>alert(1)</script>",
+    "summary": "Nhạc Giáng sinh",
+    "start": "2026-12-24T19:00:00",
+    "end": "2026-12-24T21:30:00",
+    "location": {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857},
+    "organizer": {"name": "Sở Văn hoá", "url": "https://so.example/", "email": "so@portal.example"},
+    "image": {"url": "https://media.example/nhac.jpg", "alt": "Dàn nhạc"},
+    "url": "https://portal.example/hoa-nhac",
+}
+
+
+def read(client: FlaskClient, id: str) -> Any:
+    """What the page of an entry says, as a processor that reads HTML has it; plain values and lists of them."""
+    page = client.get(f"/entries/{id}")
+    assert page.status_code == 200
+
+    def load(url: str, options: Any) -> dict[str, Any]:
+        if url == "https://schema.org":  # its context, as far as it matters: every term is schema.org's
+            return {
+                "contentType": "application/ld+json",
+                "contextUrl": None,
+                "documentUrl": url,
+                "document": {"@context": {"@vocab": SCHEMA}},
+            }
+        parsed = jsonld.load_html(page.text, url, None, {"extractAllScripts": True})
+        return {
+            "contentType": "application/ld+json",
+            "contextUrl": None,
+            "documentUrl": url,
+            "document": parsed,
+        }
+
+    (found,) = jsonld.expand(f"https://feeds.example/entries/{id}", {"documentLoader": load})
+    return bare(found)
+
+
+def bare(value: Any) -> Any:
+    if isinstance(value, list):
+        items = [bare(item) for item in value]
+        return items[0] if len(items) == 1 else items
+    if isinstance(value, dict) and "@value" in value:
+        return value["@value"]
+    if isinstance(value, dict):
+        return {name.removeprefix(SCHEMA): bare(inner) for name, inner in value.items()}
+    return value.removeprefix(SCHEMA) if isinstance(value, str) else value
+
+
+def test_an_event_has_all_that_search_engines_ask_for(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/events/e", CONCERT)
+    assert client.get("/entries/e").text.count("<script type=") == 1
+    assert read(client, "e") == {
+        "@type": "Event",
+        "name": CONCERT["title"],
+        "description": "Nhạc Giáng sinh",
+        "startDate": "2026-12-24T19:00:00+07:00",
+        "endDate": "2026-12-24T21:30:00+07:00",
+        "eventStatus": "https://schema.org/EventScheduled",
+        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
+        "location": {
+            "@type": "Place",
+            "name": "Nhà hát Lớn",
+            "address": "1 Tràng Tiền",
+            "geo": {"@type": "GeoCoordinates", "latitude": 21.024, "longitude": 105.857},
+        },
+        "organizer": {
+            "@type": "Organization",
+            "name": "Sở Văn hoá",
+            "url": "https://so.example/",
+            "email": "so@portal.example",
+        },
+        "image": "https://media.example/nhac.jpg",
+        "url": "https://portal.example/hoa-nhac",
+        "inLanguage": "vi",
+    }
+
+
+def test_changes_of_plan(editor: Editor, client: FlaskClient) -> None:
+    def seen(**fields: Any) -> tuple[Any, ...]:
+        editor.put("/events/e", {**CONCERT, **fields})
+        found = read(client, "e")
+        status = found["eventStatus"].removeprefix(SCHEMA)
+        return status, found["startDate"][:10], found.get("previousStartDate")
+
+    later = {"start": "2026-12-30T19:00:00", "end": "2026-12-30T21:30:00"}
+    assert seen() == ("EventScheduled", "2026-12-24", None)
+    assert seen(event_status="postponed") == ("EventPostponed", "2026-12-24", None)
+    assert seen(**later) == ("EventRescheduled", "2026-12-30", "2026-12-24T19:00:00+07:00")
+    assert seen(**later, title="Mới") == ("EventRescheduled", "2026-12-30", "2026-12-24T19:00:00+07:00")
+    assert seen(**later, event_status="cancelled")[0] == "EventCancelled"
+
+
+def test_all_day_and_little_known(editor: Editor, client: FlaskClient) -> None:
+    editor.put("/events/e", {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"})
+    assert read(client, "e") == {
+        "@type": "Event",
+        "name": "Hội chợ",
+        "startDate": "2026-12-05",
+        "endDate": "2026-12-07",
+        "eventStatus": "https://schema.org/EventScheduled",
+        "url": "https://feeds.example/entries/e",
+        "inLanguage": "vi",
+    }
+    editor.put("/events/e", {"title": "Hội chợ", "start": "2026-12-05", "location": {"name": "Phố sách"}})
+    assert read(client, "e")["location"]["address"] == "Phố sách", "an address is asked for"
+
+
+def test_a_series_is_its_next_occurrence_with_a_schedule(
+    editor: Editor, client: FlaskClient, clock: Clock, store: Any
+) -> None:
+    rule = {"rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6", "exdates": ["2026-12-20T19:00:00"]}
+    editor.put(
+        "/events/e",
+        {"title": "Chợ", "start": "2026-12-05T19:00:00", "end": "2026-12-05T21:00:00", "recurrence": rule},
+    )
+    assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
+    clock.forward(days=14)
+    store.apply_scheduled_changes()
+    found = read(client, "e")
+    assert (found["startDate"], found["endDate"]) == (
+        "2026-12-19T19:00:00+07:00",
+        "2026-12-19T21:00:00+07:00",
+    )
+    assert found["eventSchedule"] == {
+        "@type": "Schedule",
+        "repeatFrequency": "P2W",
+        "repeatCount": 6,
+        "byDay": ["https://schema.org/Saturday", "https://schema.org/Sunday"],
+        "startDate": "2026-12-05",
+        "startTime": "19:00:00",
+        "endTime": "21:00:00",
+        "exceptDate": "2026-12-20T19:00:00+07:00",
+        "scheduleTimezone": "Asia/Ho_Chi_Minh",
+    }
+    assert "Chợ" in client.get("/feeds/events.rss").text
+    lead = "2 tuần một lần vào thứ Bảy và Chủ Nhật đến 03/01/2027, lần tới 19:00 – 21:00, thứ Bảy 19/12/2026"
+    assert lead in client.get("/feeds/events.rss").text
+    rule = {"rrule": "FREQ=MONTHLY;BYDAY=1SA;BYMONTH=3,12;UNTIL=20271231"}
+    editor.put("/events/m", {"title": "Chợ", "start": "2026-12-05", "recurrence": rule})
+    schedule = read(client, "m")["eventSchedule"]
+    assert (schedule["byDay"], schedule["byMonth"], schedule["endDate"]) == ("1SA", [3, 12], "2027-12-31")
+
+
+def test_an_article(editor: Editor, client: FlaskClient) -> None:
+    editor.put(
+        "/articles/a",
+        {
+            "title": "Thông xe",
+            "content_text": "Cầu mở.",
+            "authors": [{"name": "Lan", "url": "https://portal.example/lan"}],
+            "categories": ["giao-thong"],
+            "date_published": "2026-11-20T08:00:00+07:00",
+        },
+    )
+    assert read(client, "a") == {
+        "@type": "NewsArticle",
+        "headline": "Thông xe",
+        "description": "Cầu mở.",
+        "datePublished": "2026-11-20T08:00:00+07:00",
+        "dateModified": "2026-11-25T10:00:00+07:00",
+        "author": {"@type": "Person", "name": "Lan", "url": "https://portal.example/lan"},
+        "publisher": {
+            "@type": "Organization",
+            "name": "Cổng thông tin điện tử thành phố Hà Nội",
+            "url": "https://portal.example",
+        },
+        "articleSection": "Giao thông",
+        "url": "https://feeds.example/entries/a",
+        "inLanguage": "vi",
+    }

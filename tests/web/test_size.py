@@ -1,0 +1,194 @@
+"""Feeds are bounded in bytes, and few large ones are made at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from lxml import etree
+
+from feedsvc.errors import Busy
+from feedsvc.feeds.cache import ResponseCache
+from feedsvc.http.conditional import CachedResponse
+from feedsvc.stamps import FeedVersion
+from feedsvc.web.render_slots import RenderSlots
+from tests.conftest import Editor, MakeApp
+from tests.fake_clock import Clock
+
+MAX_FEED = 4 * 1024 * 1024
+CONTENTS: dict[str, dict[str, str]] = {
+    "words": {"content_html": "<p>" + "chữ " * 100_000 + "</p>"},
+    "ampersands": {"content_html": "<p>" + "&amp;" * 100_000 + "</p>"},
+    "less-than signs": {"content_text": "<" * 300_000},
+    "quotes": {"content_text": '"\\' * 200_000},
+    "lines": {"content_text": "a\n\nb\n" * 80_000},
+    "commas": {"content_text": ",;" * 250_000},
+}
+
+
+def fill(editor: Editor, clock: Clock, kind: str, count: int, content: dict[str, str]) -> None:
+    for number in range(count):
+        clock.forward(seconds=1)
+        start = {"start": "2026-12-24T19:00:00"} if kind == "events" else {}
+        editor.put(
+            f"/{kind}/{number:02}",
+            {"title": f"Bài {number}", "summary": "Tóm tắt.", **content, **start},
+        )
+    clock.forward(seconds=5)
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
+def test_document_is_bounded_whatever_its_entries_hold(
+    editor: Editor, client: FlaskClient, clock: Clock, format: str, content: str
+) -> None:
+    kind = "events" if format == "ics" else "news"
+    fill(editor, clock, "events" if format == "ics" else "articles", 16, CONTENTS[content])
+    response = client.get(f"/feeds/{kind}.{format}?content=full")
+    assert response.status_code == 200
+    assert len(response.data) <= MAX_FEED
+
+
+def bodies(client: FlaskClient, path: str, format: str) -> list[int]:
+    """The lengths of the bodies of a feed's entries, in its order."""
+    data = client.get(path).data
+    if format == "json":
+        return [len(item.get("content_html", "")) for item in json.loads(data)["items"]]
+    root: Any = etree.fromstring(data, etree.XMLParser(huge_tree=True))
+    name = "{*}content" if format == "atom" else "{http://purl.org/rss/1.0/modules/content/}encoded"
+    return [len(entry.findtext(name) or "") for entry in root.iter("{*}entry", "item")]
+
+
+@pytest.mark.parametrize("format", ["rss", "atom", "json"])
+def test_oldest_entries_of_a_large_feed_are_summaries(
+    editor: Editor, client: FlaskClient, clock: Clock, format: str
+) -> None:
+    fill(editor, clock, "articles", 12, CONTENTS["words"])
+    lengths = bodies(client, f"/feeds/news.{format}", format)
+    assert len(lengths) == 12
+    assert [length > 0 for length in lengths] == [True] * 6 + [False] * 6
+    text = client.get(f"/feeds/news.{format}").text
+    summary = client.get(f"/feeds/news.{format}?content=summary").text
+    assert text.count("Tóm tắt.") >= 12
+    assert summary.count("Tóm tắt.") >= 12
+
+
+def test_limit_is_a_setting(make_app: MakeApp, editor: Editor, clock: Clock) -> None:
+    fill(editor, clock, "articles", 6, {"content_text": "x" * 30_000})
+    client = make_app(max_feed=100_000).test_client()
+    assert [length > 0 for length in bodies(client, "/feeds/news.json", "json")] == [True] * 2 + [False] * 4
+
+
+def test_entries_whose_summaries_do_not_fit_are_in_the_archives(
+    make_app: MakeApp, editor: Editor, clock: Clock
+) -> None:
+    client = make_app(max_feed=65_536).test_client()
+    for number in range(20):
+        clock.forward(seconds=1)
+        editor.put(f"/articles/{number}", {"title": "x", "summary": "tóm " * 400})
+    clock.forward(seconds=5)
+    page = json.loads(client.get("/feeds/news.json").data)
+    assert 1 <= len(page["items"]) < 20
+    seen = {item["id"] for item in page["items"]}
+    while "next_url" in page:
+        page = json.loads(client.get(page["next_url"].removeprefix("https://feeds.example")).data)
+        seen |= {item["id"] for item in page["items"]}
+    assert len(seen) == 20
+
+
+def test_bodies_that_are_not_sent_are_not_loaded(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+    fill(editor, clock, "articles", 40, {"content_text": "x" * 900_000})
+    client.get("/feeds/news.rss?limit=1")
+    for path, most in (("/feeds/news.json?limit=200&content=summary", 2), ("/feeds/news.json?limit=200", 30)):
+        tracemalloc.start()
+        response = client.get(path)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert response.status_code == 200
+        assert peak < most * 1024 * 1024
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_third_thread_waits_for_a_slot_and_more_are_turned_away() -> None:
+    slots = RenderSlots(slots=2, waiting=1, patience=10)
+    leave = threading.Event()
+    inside: list[int] = []
+
+    def hold(number: int) -> None:
+        with slots.slot():
+            inside.append(number)
+            leave.wait(10)
+
+    with ThreadPoolExecutor(4) as pool:
+        holding = [pool.submit(hold, number) for number in range(2)]
+        wait_until(lambda: len(inside) == 2)
+        third = pool.submit(hold, 2)
+        wait_until(lambda: slots._queue._value == 0)
+        with pytest.raises(Busy):
+            hold(3)
+        assert len(inside) == 2
+        leave.set()
+        for job in (*holding, third):
+            job.result(10)
+    assert sorted(inside) == [0, 1, 2]
+
+
+def test_nobody_waits_for_ever_for_a_slot() -> None:
+    slots = RenderSlots(slots=1, waiting=1, patience=0.05)
+    with slots.slot(), pytest.raises(Busy), slots.slot():
+        pass
+    with slots.slot():
+        pass
+
+
+def test_equal_requests_for_a_slow_document_leave_threads_free(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.feeds.cache._SHORT_WAIT", 0.05)
+    monkeypatch.setattr("feedsvc.feeds.cache._LONG_WAIT", 20)
+    kept = ResponseCache(lambda step: (step, {}), clock, 10, 1 << 20, always_look=False)
+    finish = threading.Event()
+    made: list[int] = []
+
+    def slow() -> CachedResponse:
+        made.append(1)
+        finish.wait(20)
+        return CachedResponse(b"slow", "text/plain", FeedVersion(clock.now), clock.now, 60)
+
+    with ThreadPoolExecutor(32) as pool:
+        jobs = [pool.submit(kept.get_or_render, "a", "a", slow) for _ in range(32)]
+        wait_until(lambda: sum(job.done() for job in jobs) == 23)
+        assert kept.get_or_render(
+            "b", "b", lambda: CachedResponse(b"b", "text/plain", FeedVersion(clock.now), clock.now, 60)
+        )
+        finish.set()
+        outcomes = [job.exception(20) for job in jobs]
+    assert sum(outcome is None for outcome in outcomes) == 9, "the one that makes it, and eight that wait"
+    assert all(outcome is None or isinstance(outcome, Busy) for outcome in outcomes)
+    assert made == [1]
+
+
+def test_busy_is_503_with_retry_after(
+    make_app: MakeApp, editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.web.feeds.RenderSlots", partial(RenderSlots, 0, 0))
+    monkeypatch.setattr("feedsvc.web.feeds.LARGE", 1)
+    editor.put("/articles/a", {"title": "x"})
+    response = make_app().test_client().get("/feeds/news.json")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert response.get_json()["type"].endswith("/problems/busy")

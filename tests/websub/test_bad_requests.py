@@ -1,0 +1,153 @@
+"""What is wrong with a request to the hub is answered 4xx with a plain sentence (WebSub §5.1.2), and kept nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
+
+from feedsvc.storage import Storage
+from tests.conftest import Editor, MakeApp
+from tests.websub.conftest import PUBLIC
+
+TOPIC, CALLBACK = f"{PUBLIC}/feeds/news.rss", "https://partner.example/cb"
+GOOD = {"hub.mode": "subscribe", "hub.topic": TOPIC, "hub.callback": CALLBACK}
+
+BAD: list[tuple[dict[str, Any], int, str]] = [
+    ({"hub.mode": None}, 400, "hub.mode must be"),
+    ({"hub.mode": ""}, 400, "hub.mode must be"),
+    ({"hub.mode": "publish"}, 400, "hub.mode must be"),
+    ({"hub.mode": "Subscribe"}, 400, "hub.mode must be"),
+    ({"hub.mode": ["subscribe", "unsubscribe"]}, 400, "hub.mode is given twice"),
+    ({"hub.topic": None}, 400, "hub.topic must be"),
+    ({"hub.topic": [TOPIC, TOPIC]}, 400, "hub.topic is given twice"),
+    ({"hub.topic": "https://elsewhere.example/feed"}, 400, f"of this service, {PUBLIC}/feeds/"),
+    ({"hub.topic": f"{PUBLIC}.evil.example/feeds/news.rss"}, 400, "of this service"),
+    ({"hub.topic": "http://feeds.example/feeds/news.rss"}, 400, "of this service"),
+    ({"hub.topic": "/feeds/news.rss"}, 400, "of this service"),
+    ({"hub.topic": f"{PUBLIC}/"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}//["}, 400, "not valid"),
+    ({"hub.topic": f"{PUBLIC}//[x]/feeds/news.rss"}, 400, "not valid"),
+    ({"hub.topic": f"{PUBLIC}//[::1"}, 400, "not valid"),
+    ({"hub.topic": f"{PUBLIC}//\uff0f@[/"}, 400, "not valid"),
+    ({"hub.topic": f"{PUBLIC}/api/v1/changes"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}/entries/a"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news.xml"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news.ics"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}/feeds/weather.rss"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/a/b.rss"}, 404, "There is no such feed"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/khong-co.rss"}, 404, "khong-co"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/cu.rss"}, 404, "named"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/het.rss"}, 410, "het"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/a%0D%0AX:y.rss"}, 400, "selector"),
+    ({"hub.topic": f"{TOPIC}?limit=0"}, 400, "limit"),
+    ({"hub.topic": f"{TOPIC}?limit=1&limit=2"}, 400, "given twice"),
+    ({"hub.topic": f"{TOPIC}?limit=50"}, 400, f"which is {TOPIC}\n"),
+    ({"hub.topic": f"{TOPIC}?utm_source=x"}, 400, f"which is {TOPIC}\n"),
+    ({"hub.topic": f"{TOPIC}?"}, 400, f"which is {TOPIC}\n"),
+    ({"hub.topic": f"{TOPIC}#x"}, 400, f"which is {TOPIC}\n"),
+    ({"hub.topic": f"{PUBLIC}/feeds/%6Eews.rss"}, 400, f"which is {TOPIC}\n"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/van-hoa,giao-thong.rss"}, 400, f"which is {PUBLIC}/feeds/news/giao-thong,van-hoa.rss\n"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/giao-thong%2Cvan-hoa.rss"}, 400, f"which is {PUBLIC}/feeds/news/giao-thong,van-hoa.rss\n"),
+    ({"hub.topic": f"{TOPIC}?content=summary&limit=50"}, 400, f"which is {TOPIC}?content=summary\n"),
+    ({"hub.topic": f"{TOPIC}?limit=5"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{TOPIC}?limit=2&content=summary"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{TOPIC}?lang=vi"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{TOPIC}?archive=2026-11"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/events.rss?from=2026-12-01&to=2026-12-31"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/events.ics?when=all"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/events/van-hoa.rss?order=start"}, 400, "no parameter but “content”"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news.html?ui=en"}, 400, "no parameter but “content”"),
+    ({"hub.callback": None}, 400, "hub.callback must be"),
+    ({"hub.callback": ["https://a.example/", "https://b.example/"]}, 400, "given twice"),
+    ({"hub.callback": "partner.example/cb"}, 400, "hub.callback must be"),
+    ({"hub.callback": "ftp://partner.example/cb"}, 400, "hub.callback must be"),
+    ({"hub.callback": "javascript:alert(1)"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://partner.example:99999/"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://user:secret@partner.example/"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://partner.example/a b"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://partner.example/a\r\nX: y"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://partner.example/\0"}, 400, "hub.callback must be"),
+    ({"hub.callback": "https://partner.example/#x"}, 400, "without a fragment"),
+    ({"hub.callback": "https://bạn.example/"}, 400, "Only ASCII"),
+    ({"hub.callback": "https://①②⑦.0.0.1/"}, 400, "Only ASCII"),
+    ({"hub.callback": "https://partner.example/" + "x" * 2048}, 400, "hub.callback must be"),
+    ({"hub.callback": f"{PUBLIC}/hub"}, 400, "this service itself"),
+    ({"hub.callback": "https://FEEDS.example:443/x"}, 400, "this service itself"),
+    ({"hub.callback": "https://feeds.example./x"}, 400, "this service itself"),
+    ({"hub.secret": "x" * 200}, 400, "less than 200 bytes"),
+    ({"hub.secret": "ữ" * 67}, 400, "less than 200 bytes"),
+    ({"hub.secret": "a\0b"}, 400, "printable"),
+    ({"hub.secret": "a\nb"}, 400, "printable"),
+    ({"hub.secret": ["a", "b"]}, 400, "given twice"),
+    ({"hub.lease_seconds": "-1"}, 400, "whole number"),
+    ({"hub.lease_seconds": "1.5"}, 400, "whole number"),
+    ({"hub.lease_seconds": "forever"}, 400, "whole number"),
+    ({"hub.lease_seconds": "٣٠٠"}, 400, "whole number"),
+    ({"hub.x": "y" * 20000}, 413, "capacity limit"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def hub(make_app: MakeApp, editor: Editor) -> FlaskClient:
+    for slug in ("cu", "het"):
+        editor.put(f"/categories/{slug}", {"title": slug})
+    assert editor.send("PATCH", "/categories/cu", {"slug": "moi"}).status_code == 200
+    assert editor.send("DELETE", "/categories/het").status_code == 204
+    return make_app(rate_hub="1000/minute").test_client()
+
+
+def test_bad_requests(hub: FlaskClient, store: Storage) -> None:
+    for changes, status, sentence in BAD:
+        form = {name: value for name, value in (GOOD | changes).items() if value is not None}
+        refused(hub.post("/hub", data=urlencode(form, doseq=True), content_type=FORM), status, sentence)
+    assert store.subscriptions.counts()["requests"] == 0
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def refused(answer: Any, status: int, sentence: str) -> None:
+    assert answer.status_code == status, (sentence, answer.text)
+    assert sentence in answer.text
+    assert len(answer.text) < 600
+    assert answer.text.count("\n") == 1
+    assert answer.mimetype == "text/plain"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in answer.headers
+
+
+@pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
+def test_the_same_without_the_fault_is_taken(hub: FlaskClient, store: Storage, mode: str) -> None:
+    for topic in (TOPIC, f"{PUBLIC}/feeds/news/giao-thong,van-hoa.rss", f"{TOPIC}?content=summary"):
+        for callback in (CALLBACK, "http://partner.example:8080/cb?x=%20&y", "https://partner.example"):
+            form = {"hub.mode": mode, "hub.topic": topic, "hub.callback": callback, "hub.secret": "x" * 199}
+            assert hub.post("/hub", data=form).status_code == 202
+    # An unsubscription of nothing is answered alike, and not stored.
+    assert store.subscriptions.counts()["requests"] == (9 if mode == "subscribe" else 0)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_other_methods(hub: FlaskClient, method: str) -> None:
+    answer = hub.open("/hub", method=method, query_string=GOOD)
+    refused(answer, 405, "POST")
+    assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
+def test_what_is_no_form(hub: FlaskClient, type: str) -> None:
+    refused(hub.post("/hub", data=urlencode(GOOD), content_type=type), 415, "form-urlencoded")
+
+
+def test_a_coded_body_and_one_without_its_length(hub: FlaskClient) -> None:
+    coded = hub.post("/hub", data=urlencode(GOOD), content_type=FORM, headers={"Content-Encoding": "gzip"})
+    refused(coded, 415, "form-urlencoded")
+    builder = EnvironBuilder(path="/hub", method="POST", data=GOOD)
+    environ = builder.get_environ()
+    del environ["CONTENT_LENGTH"]
+    answer = TestResponse(*run_wsgi_app(hub.application, environ), request=builder.get_request())
+    refused(answer, 411, "Content-Length")

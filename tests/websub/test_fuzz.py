@@ -1,0 +1,112 @@
+"""Whatever is sent to /hub and /feeds/build, the answer is a document of 2xx, 3xx or 4xx, never an error of 5xx."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.test import Client, EnvironBuilder
+
+from tests.conftest import Editor, MakeApp
+from tests.websub.conftest import PUBLIC
+
+EXAMPLES = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+# What parsers of URLs stumble over, and pieces of addresses that are right.
+PIECES = st.sampled_from(
+    """/ // /// [ ] [x] [::1] [::1]:80 [v1.x] ::1 : :: :0 :80 :99999 :x @ user@ ? # % %00 %0d%0a %ff %5B %2F%2F & = ; + - , . ..
+    http:// https:// HTTPS:// //[ feeds /feeds/news.rss /feeds/news/van-hoa.atom ?content=summary ?limit=5 &from=2026-01-01
+    ?archive=2026-13 xn-- xn--a xn--0.example a.example \u2488 \uff0f \u2100 \u3002 \u0130.example ß ﷺ \ud800 \udfff \u0000 \u2028 \\ \t \r \n
+    ①②⑦.0.0.1 0x7f.1 1e999 -1 0 300 ٣٠٠ ²""".split(" ")
+)
+TEXTS = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=6).map("".join))
+TOPICS = st.one_of(TEXTS, TEXTS.map(lambda text: f"{PUBLIC}/{text}"), TEXTS.map(lambda text: PUBLIC + text))
+CALLBACKS = st.one_of(
+    TEXTS, TEXTS.map(lambda text: f"https://{text}"), TEXTS.map(lambda text: f"http://a.example{text}")
+)
+MODES = st.one_of(st.sampled_from(["subscribe", "unsubscribe"]), TEXTS)
+
+
+def encoded(pairs: list[tuple[str, str]]) -> str:
+    """A form, also of lone surrogates, which are sent as the bytes that stand for them."""
+    return "&".join(f"{quote(name)}={quote(value, safe='', errors='surrogatepass')}" for name, value in pairs)
+
+
+@pytest.fixture
+def fuzzed(make_app: MakeApp, editor: Editor) -> FlaskClient:
+    return make_app(rate_hub="1000000/minute").test_client()
+
+
+@EXAMPLES
+@given(st.data())
+def test_hub_answers_no_form_with_a_server_error(fuzzed: FlaskClient, data: st.DataObject) -> None:
+    good = {
+        "hub.mode": "subscribe",
+        "hub.topic": f"{PUBLIC}/feeds/news.rss",
+        "hub.callback": "https://a.example/cb",
+    }
+    strategies = {
+        "hub.mode": MODES,
+        "hub.topic": TOPICS,
+        "hub.callback": CALLBACKS,
+        "hub.secret": TEXTS,
+        "hub.lease_seconds": TEXTS,
+    }
+    changed = data.draw(st.sets(st.sampled_from(list(strategies)), min_size=1))
+    form = good | {name: data.draw(strategies[name], label=name) for name in sorted(changed)}
+    answer = fuzzed.post(
+        "/hub", data=encoded(list(form.items())), content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code in (202, 400, 403, 404, 410, 429), answer.text
+    assert answer.mimetype == "text/plain"
+
+
+@EXAMPLES
+@given(st.binary(max_size=200), st.sampled_from(["", "; charset=utf-7", "; charset=x", "; charset=utf-16"]))
+def test_hub_answers_no_bytes_with_a_server_error(fuzzed: FlaskClient, body: bytes, charset: str) -> None:
+    answer = fuzzed.post("/hub", data=body, content_type=f"application/x-www-form-urlencoded{charset}")
+    assert 400 <= answer.status_code < 500
+    assert answer.mimetype == "text/plain"
+
+
+NAMES = (
+    "kind",
+    "format",
+    "with",
+    "without",
+    "match",
+    "limit",
+    "content",
+    "lang",
+    "archive",
+    "when",
+    "from",
+    "to",
+    "ui",
+)
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=6), st.booleans())
+def test_the_builder_answers_nothing_with_a_server_error(
+    fuzzed: FlaskClient, pairs: list[tuple[str, str]], named: bool
+) -> None:
+    known = [("kind", "events"), ("format", "rss")] if named else []
+    answer = fuzzed.get("/feeds/build", query_string=encoded([*known, *pairs]))
+    assert answer.status_code in (303, 400), answer.text
+    assert answer.headers.get("Location", "").isascii()
+
+
+@EXAMPLES
+@given(st.binary(max_size=100))
+def test_the_builder_answers_no_bytes_with_a_server_error(fuzzed: FlaskClient, query: bytes) -> None:
+    environ = EnvironBuilder(path="/feeds/build").get_environ()
+    environ["QUERY_STRING"] = query.decode("latin-1")
+    answer: Any = Client(fuzzed.application).open(environ)
+    assert answer.status_code in (303, 400), answer.text

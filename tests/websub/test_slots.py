@@ -1,0 +1,86 @@
+"""What limits of concurrent calls count by, and which calls give way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from feedsvc.websub.sites import site_of
+from feedsvc.websub.slots import YOUNG, Slots
+
+
+@pytest.mark.parametrize(
+    ("host", "site"),
+    [
+        ("partner.example", "partner.example"),
+        ("a.b.partner.example", "partner.example"),
+        ("a.partner.com.vn", "partner.com.vn"),
+        ("x.github.io", "x.github.io"),
+        ("github.io", "github.io"),
+        ("localhost", "localhost"),
+        ("xn--bn-yja.vn", "xn--bn-yja.vn"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("::ffff:8.8.8.8", "8.8.8.8"),
+    ],
+)
+def test_the_site_of_a_host(host: str, site: str) -> None:
+    assert site_of(host) == site
+
+
+def test_over_the_total_the_longest_call_gives_way() -> None:
+    async def run() -> list[str]:
+        slots, ended, begun = Slots(10, 2, 20), [], asyncio.Event()
+
+        async def call(name: str) -> None:
+            try:
+                async with slots.hold([name]):
+                    if name == "c":
+                        begun.set()
+                    await asyncio.sleep(30)
+            except TimeoutError:
+                ended.append(name)
+
+        tasks = [asyncio.create_task(call(name)) for name in "abc"]
+        await begun.wait()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert sorted(slots.busy) == ["b", "c"]
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        assert not slots.busy
+        return ended
+
+    assert asyncio.run(run()) == ["a"]
+
+
+def test_a_call_that_takes_long_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    async def run() -> None:
+        slots = Slots(2, 10, 20)
+        async with slots.hold(["a"]), slots.hold(["b"], slow=True):
+            assert (slots.room(), slots.slow()) == (1, 1)
+            now[0] += YOUNG
+            assert (slots.room(), slots.slow()) == (2, 1)
+
+    with asyncio.Runner() as runner:
+        runner.run(run())
+
+
+def test_an_address_is_counted_once_it_is_known() -> None:
+    async def run() -> None:
+        slots = Slots(10, 10, 2)
+        async with slots.hold(["a"]) as a, slots.hold(["b"]) as b, slots.hold(["c"]) as c:
+            assert a.admit("8.8.8.8")
+            assert a.admit("8.8.8.8")
+            assert b.admit("8.8.8.8")
+            assert not c.admit("8.8.8.8")
+            assert slots.busy["8.8.8.8"] == 2
+        assert not slots.busy
+
+    asyncio.run(run())

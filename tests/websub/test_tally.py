@@ -1,0 +1,57 @@
+"""What became of deliveries, and how long after the change, as Prometheus is told."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from flask import Flask
+
+from feedsvc.storage import Storage
+from feedsvc.websub.metrics import DeliveryMetrics
+from tests.conftest import Editor
+from tests.server import ROOT, free_port
+from tests.websub.conftest import delivering, told, until
+from tests.websub.subscriber import Subscriber, status
+
+
+def test_each_delivery_is_counted_with_its_outcome_and_time(
+    app: Flask, editor: Editor, store: Storage, subscriber: Subscriber, subscribe: Callable[..., str]
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    tally = DeliveryMetrics(address)
+    answers = {"/a": 200, "/b": 204, "/c": 500, "/d": 410, "/e": 404}
+    with delivering(app, count=tally.record):
+        for path, code in answers.items():
+            subscribe("/feeds/news.rss", path)
+            subscriber.behave(path, status(code))
+        before = told(f"http://{address}/metrics")
+        time.sleep(1)
+        editor.put("/articles/a", {"title": "Một"})
+        until(lambda: store.subscriptions.counts()["subscriptions"] == 4)
+        until(lambda: store.subscriptions.counts()["failing"] == store.subscriptions.counts()["waiting"] == 2)
+    found = told(f"http://{address}/metrics")
+    for outcome, many in {"delivered": 2, "failed": 2, "gone": 1}.items():
+        name = f'feedsvc_deliveries_total{{outcome="{outcome}"}}'
+        assert (before[name], found[name]) == (0, many)
+    assert found["feedsvc_delivery_seconds_count"] == 2
+    assert 0 < found["feedsvc_delivery_seconds_sum"] < 2 * 3
+
+
+def test_an_address_that_is_taken_is_one_sentence(app: Flask, database_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, "-m", "feedsvc", "deliver", "--metrics", address],
+            cwd=ROOT,
+            env={"FEEDSVC_DATABASE_URL": database_url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {address} cannot be listened on")
+    assert done.stderr.count("\n") == 1
