@@ -94,12 +94,18 @@ class FeedQueryBuilder:
     def _index_ranges(self) -> list[int]:
         """Return the categories whose ranges are read: of several that must all be there the smallest.
 
-        0 stands for the whole section. There is nothing to read where no entry has the language.
+        0 stands for the whole section. There is nothing to read where no entry has the language, or where the
+        filter excludes all that it includes.
         """
         if self._tags == []:
             return []
+        if not self._wanted:
+            return [0]
+        included = [key for key in self._wanted if key not in self._emptied]
         if not self.query.category_filter.match_all:
-            return self._wanted or [0]
+            return included
+        if len(included) < len(self._wanted):
+            return []
 
         def size(key: int) -> int:
             rows = sa.select(entry_categories.c.entry_pk).where(
@@ -111,6 +117,23 @@ class FeedQueryBuilder:
             return int(self._connection.execute(count).scalar_one())
 
         return [min(self._wanted, key=size)]
+
+    @cached_property
+    def _emptied(self) -> set[int]:
+        """Return the included categories whose entries are all excluded.
+
+        They are excluded themselves, or lie within an excluded category, which has all their entries too.
+        """
+        if not self._wanted or not self._unwanted:
+            return set()
+        start = sa.select(categories.c.id.label("included"), categories.c.id, categories.c.parent)
+        path = start.where(categories.c.id.in_(self._wanted)).cte("path", recursive=True)
+        above = categories.c.slug == path.c.parent
+        step = sa.select(path.c.included, categories.c.id, categories.c.parent).join_from(
+            path, categories, above
+        )
+        path = path.union(step)
+        return set(self._connection.scalars(sa.select(path.c.included).where(path.c.id.in_(self._unwanted))))
 
     def _filter_conditions(self, table: Any, driver: int) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that a row is one of a driver's."""

@@ -9,12 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feedsvc.storage import archives
 from feedsvc.storage.archives import Position, Range
 from feedsvc.storage.feed_query import Conditions, FeedQueryBuilder
 from feedsvc.storage.tables import entries, entry_categories
 
 MAX_EXAMINED = 10_000
-"""Entries of a range that are looked at for those that belong to a combination, or are not cancelled."""
+"""Entries that are looked at for those that belong to a combination, or are not cancelled.
+
+The ranges of a query share them, but each has as many as an archive document, which must be complete.
+"""
 
 MAX_IN_WINDOW = 20_000
 """Events that are looked at for those in a window, the last to start before its end."""
@@ -112,10 +116,16 @@ class Ranges(FeedQueryBuilder):
             return sa.select(pk.label("pk"), *named).where(*where).order_by(*order(table))
         needed = [table.c[name] for name in ("published", "guid", "starts")]
         rows = sa.select(pk.label("pk"), *needed).where(*where).order_by(*order(table))
-        first = rows.limit(MAX_EXAMINED).subquery()
+        first = rows.limit(self._max_examined).subquery()
         named = (first.c[name] for name in columns)
         fitting = sa.select(first.c.pk, *named).where(*self._filters(first.c.pk, driver, entry_categories))
         return fitting.order_by(*order(first))
+
+    @property
+    def _max_examined(self) -> int:
+        """Return the number of entries of a range that are looked at."""
+        number = max(1, len(self._index_ranges) * len(self._tags or [""]))
+        return max(MAX_EXAMINED // number, archives.MAX_ENTRIES)
 
     def _nearest(self, ranges: list[Conditions], *, newest: bool) -> Position | None:
         """Return the place of the newest or oldest entry in the first of some ranges that has one.
@@ -141,7 +151,7 @@ class Ranges(FeedQueryBuilder):
             examined = examined.where(*self._filter_conditions(table, driver), *conditions(table)).order_by(
                 *order(table)
             )
-            row = self._connection.execute(examined.offset(MAX_EXAMINED - 1).limit(1)).first()
+            row = self._connection.execute(examined.offset(self._max_examined - 1).limit(1)).first()
         return Position(row.published, row.guid) if row else None
 
     def _edge(self, column: str, conditions: Conditions, *, last: bool) -> datetime | None:

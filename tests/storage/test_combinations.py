@@ -13,12 +13,16 @@ from feedsvc.storage import Storage
 from tests.conftest import Editor
 from tests.fake_clock import Clock
 
-A, B = Category("giao-thong", ""), Category("van-hoa", "")
+A, B, C = Category("giao-thong", ""), Category("van-hoa", ""), Category("the-thao", "")
 
 
 @pytest.fixture
 def filled(editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    """A hundred entries of A, every tenth of the older half in B too; searches look at twenty entries."""
+    """A hundred entries of A, every tenth of the older half in B too, the newest fifteen and every third in C.
+
+    Searches look at twenty entries.
+    """
+    editor.put("/categories/the-thao", {"title": "Thể thao"})
     monkeypatch.setattr("feedsvc.storage.ranges.MAX_EXAMINED", 20)
     monkeypatch.setattr("feedsvc.storage.archives.MAX_ENTRIES", 15)
     with store.writer("test") as writer:
@@ -26,6 +30,8 @@ def filled(editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.Mon
             both = number < 50 and number % 10 == 0
             published = clock.now - timedelta(days=1, minutes=100 - number)
             categories = (A, B) if both else (A,)
+            if number >= 85 or number % 3 == 0:
+                categories = (*categories, C)
             writer.put_entry(
                 Entry(f"n{number}", "news", "x", "vi", categories=categories, published=published)
             )
@@ -51,6 +57,10 @@ def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
             CategoryFilter.create(["giao-thong"], ["van-hoa"]),
             {f"n{number}" for number in range(100)} - {"n0", "n10", "n20", "n30", "n40"},
         ),
+        (
+            CategoryFilter.create(["giao-thong", "van-hoa"], ["the-thao"]),
+            {f"n{number}" for number in range(85) if number % 3} | {f"b{number}" for number in range(40)},
+        ),
     ],
 )
 def test_archives_of_a_combination_reach_every_entry(
@@ -73,3 +83,14 @@ def test_archives_of_a_combination_reach_every_entry(
 def test_search_is_bounded(filled: Storage, clock: Clock, site: Site) -> None:
     selector = CategoryFilter.create([], ["giao-thong"])
     assert feed(filled, clock, site, FeedQuery("news", "atom", selector)).entries == ()
+
+
+def test_included_categories_share_the_search(filled: Storage, clock: Clock, site: Site) -> None:
+    def shown(*wanted: str) -> set[str]:
+        selector = CategoryFilter.create(wanted, ["the-thao"])
+        return {entry.id for entry in feed(filled, clock, site, FeedQuery("news", "atom", selector)).entries}
+
+    examined_last = {"n80", "n82", "n83"}
+    assert shown("giao-thong") == examined_last
+    assert "b0" in shown("giao-thong", "van-hoa")
+    assert not examined_last & shown("giao-thong", "van-hoa")

@@ -1,0 +1,93 @@
+"""Selectors that exclude what they include: empty feeds for which no entry is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from feedsvc.storage import Storage
+from tests.conftest import Editor
+from tests.fake_clock import Clock
+
+FORMATS = {"news": ("json", "atom", "html"), "events": ("json", "ics")}
+
+
+@pytest.fixture
+def filled(editor: Editor, clock: Clock) -> Editor:
+    """An article and an event in each of three nested categories and in one beside them."""
+    editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
+    editor.put("/categories/tuyen-1", {"title": "Tuyến 1", "parent": "xe-buyt"})
+    for slug in ("giao-thong", "xe-buyt", "tuyen-1", "van-hoa"):
+        clock.forward(seconds=1)
+        editor.put(f"/articles/{slug}", {"title": slug, "categories": [slug]})
+        event = {"title": slug, "categories": [slug], "start": "2027-01-01"}
+        editor.put(f"/events/e-{slug}", event)
+    return editor
+
+
+@contextmanager
+def statements(store: Storage) -> Iterator[list[str]]:
+    """Collect the SQL statements that read entries."""
+    executed: list[str] = []
+
+    def note(*given: object) -> None:
+        statement = str(given[2])
+        if any(f"FROM {table}" in statement for table in ("entries", "placements", "tombstones")):
+            executed.append(statement)
+
+    engine = store._database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    yield executed
+    sa.event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("kind", ["news", "events"])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "van-hoa,-van-hoa",
+        "giao-thong,van-hoa,-giao-thong,-van-hoa",
+        "tuyen-1,-giao-thong",
+        "tuyen-1,xe-buyt,-giao-thong,-van-hoa",
+        "giao-thong+van-hoa+-van-hoa",
+        "tuyen-1+van-hoa+-giao-thong",
+    ],
+)
+def test_filter_that_excludes_what_it_includes_reads_no_entry(
+    filled: Editor, client: FlaskClient, store: Storage, kind: str, selector: str
+) -> None:
+    for format in FORMATS[kind]:
+        with statements(store) as executed:
+            response = client.get(f"/feeds/{kind}/{selector}.{format}")
+        assert response.status_code == 200, response.location
+        assert executed == []
+        if format == "json":
+            assert response.get_json(force=True)["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("tuyen-1,van-hoa,-giao-thong", ["van-hoa"]),
+        ("giao-thong,-tuyen-1", ["xe-buyt", "giao-thong"]),
+        ("giao-thong,tuyen-1,-tuyen-1", ["xe-buyt", "giao-thong"]),
+        ("giao-thong+xe-buyt+-tuyen-1", ["xe-buyt"]),
+    ],
+)
+def test_filter_keeps_what_it_does_not_exclude(
+    filled: Editor, client: FlaskClient, selector: str, expected: list[str]
+) -> None:
+    items = client.get(f"/feeds/news/{selector}.json").get_json(force=True)["items"]
+    assert [item["_entry"]["id"] for item in items] == expected
+
+
+def test_category_that_leaves_an_excluded_one_is_shown_again(filled: Editor, client: FlaskClient) -> None:
+    path = "/feeds/news/tuyen-1,-giao-thong.json"
+    assert client.get(path).get_json(force=True)["items"] == []
+    filled.put("/categories/xe-buyt", {"title": "Xe buýt"})
+    items = client.get(path).get_json(force=True)["items"]
+    assert [item["_entry"]["id"] for item in items] == ["tuyen-1"]
