@@ -59,6 +59,9 @@ SERIES, UPCOMING, RARE = 500, 1_000, 30
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 PLACES = {"all": 1, "even": 2, "odd": 3, "events": 4}
+TOPICS = {f"topic-{number:02}": number for number in range(5, 41)}
+"""Categories that divide all entries among them; with the others they are 40."""
+
 _GROUP = 10_000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -93,6 +96,7 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
     day, near, far = now.date(), now.date() + timedelta(days=7), now.date() + timedelta(days=5 * 365)
     early = now.date() - timedelta(days=9 * 365)
     wrong = b"1\n" * (MIB // 2)
+    topics = list(TOPICS)
     auth = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/x-ndjson"))
     drafts = (
         json.dumps({"action": "put", "kind": "news", "id": f"draft-{n}", "title": "x", "status": "draft"})
@@ -112,7 +116,22 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
         Request("two disjoint halves, all of", "/feeds/news/even+odd.rss"),
         Request("everything but what all are in", "/feeds/news/-all.rss"),
         Request("one half without all", "/feeds/news/even,-all.rss"),
+        Request("one half without itself", "/feeds/news/even,-even.rss"),
+        Request("both halves of all without themselves", "/feeds/news/even,odd,-even,-odd.rss"),
+        Request("nine of the topics without all", f"/feeds/news/{','.join(topics[:9])},-all.rss"),
+        Request(
+            "everything but both halves and eight topics",
+            f"/feeds/news/-even,-odd,-{',-'.join(topics[:8])}.rss",
+        ),
         Request("a language that nothing has", "/feeds/news.rss?lang=qa-1"),
+        Request(
+            "a language that nothing has, of nine topics",
+            f"/feeds/news/{','.join(topics[:9])}.rss?lang=ja-123",
+        ),
+        Request(
+            "a language that nearly all have, of ten topics",
+            f"/feeds/news/{','.join(topics[:10])}.rss?lang=vi",
+        ),
         Request("a language that few have", "/feeds/news.rss?lang=en"),
         Request("a language that few have, in a category", "/feeds/news/all.rss?lang=en"),
         Request("a language that nearly all have", "/feeds/news.rss?lang=vi"),
@@ -138,6 +157,7 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
         Request("changes of a category", "/api/v1/changes?limit=1000&category=even"),
         Request("changes at the end", "/api/v1/changes?after=LAST&limit=1000"),
         Request("the directory", "/"),
+        Request("the directory in English", "/?ui=en"),
         Request("the list of feeds", "/feeds.opml"),
         Request("an entry", "/entries/n7"),
         Request("a batch of 1,000 drafts", "/api/v1/batch", "\n".join(drafts).encode(), auth, "batch"),
@@ -189,12 +209,13 @@ def fill(store: Storage, count: int, now: datetime) -> None:
     with store._database.write() as connection:
         stamped = {"changed_at": now, "titled_at": now}
         connection.execute(
-            categories.insert(), [{"id": n, "slug": s, "title": s, **stamped} for s, n in PLACES.items()]
+            categories.insert(),
+            [{"id": n, "slug": s, "title": s, **stamped} for s, n in (PLACES | TOPICS).items()],
         )
         rows = [
             {"kind": k, "category_id": n, "seq": 1, "time": now}
             for k in ("news", "events")
-            for n in PLACES.values()
+            for n in (PLACES | TOPICS).values()
         ]
         connection.execute(feed_versions.insert(), rows)
         tags = [{"kind": kind, "tag": tag} for kind in ("news", "events") for tag in ("vi", "en-gb")]
@@ -220,10 +241,12 @@ def _insert(connection: sa.Connection, group: list[tuple[int, Entry]], now: date
     rows = [{"pk": number, "seq": number, **shared, **stored_row(one)} for number, one in group]
     connection.execute(entries.insert(), rows)
     names = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+    topics = list(TOPICS.values())
     placed = []
     for row in rows:
         half = PLACES["even" if row["pk"] % 2 == 0 else "odd"]
-        for position, key in enumerate((PLACES["all"], half)):
+        topic = topics[row["pk"] // 2 % len(topics)]
+        for position, key in enumerate((PLACES["all"], half, topic)):
             copied = {name: row[name] for name in names}
             placed.append({"entry_pk": row["pk"], "category_id": key, "position": position, **copied})
     connection.execute(entry_categories.insert(), placed)

@@ -231,10 +231,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FeedSummary:
-    """What a section or a category holds now: how many entries, of events those ahead, and the newest."""
+    """The number of entries in a section or a category, of events those that are not over, and the newest.
 
-    count: int = 0  # at most 1,001: more are not counted
+    `has_more` says that there are more than `count`, because no more are counted.
+    """
+
+    count: int = 0
     latest: Entry | None = None
+    has_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,14 @@ class Pages:
     ) -> bytes:
         """Every section with its categories as they stand within each other, and a form to combine them."""
 
+        children: dict[str | None, list[Category]] = {}
+        for category in categories:
+            children.setdefault(category.parent, []).append(category)
+
         def node(kind: str, category: Category | None = None) -> dict[str, Any]:
             """The feeds of a category, what it holds, and the nodes of the categories within it."""
             slug = category.slug if category else None
-            within = [node(kind, one) for one in categories if one.parent == slug]
+            within = [node(kind, one) for one in children.get(slug, [])]
             shelf = shelves.get((kind, slug), FeedSummary())
             return {"row": self._feed_row(site, kind, category), "shelf": shelf, "within": within}
 

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 
+from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from feedsvc.query import UI_LANGUAGES, primary_subtag
@@ -36,6 +37,12 @@ def translate(language: str, name: str, *parts: str) -> str:
 def page_strings(language: str) -> Mapping[str, str]:
     """What pages say."""
     return _PHRASES[resolve_locale(language)]["pages"]
+
+
+def format_count(count: int, language: str, *, has_more: bool = False) -> str:
+    """Return a number in a language, such as 1,000, or 1,000+ where there are more."""
+    digits: str = format_decimal(count, locale=resolve_locale(language))
+    return f"{digits}+" if has_more else digits
 
 
 def format_size(length: int, language: str) -> str:

@@ -1,4 +1,7 @@
-"""What each section and category holds now: how many entries its feed draws on, and the newest."""
+"""The number of entries that readers see in each section and category, and the newest of them.
+
+Each is read from the first rows of an index, so the cost does not grow with the table.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +15,77 @@ from feedsvc.query import KINDS
 from feedsvc.storage.mappers import fetch_entries
 from feedsvc.storage.tables import categories, entries, entry_categories
 
-MAX_COUNTED = 1000
-"""Entries that are counted; a directory of a million would count for a third of a second after each write."""
+MAX_COUNT = 1_000
+"""Entries of a section or category up to which they are counted."""
+
+MAX_CATEGORIES = 100
+"""Categories in use up to which they are counted."""
 
 
 def feed_summaries(connection: sa.Connection, now: datetime) -> dict[tuple[str, str | None], FeedSummary]:
-    """By kind and category's slug; the whole section has none. Of events only those that are not over."""
-    inside = entry_categories.c.category_id == categories.c.id
-    found: dict[tuple[str, str | None], tuple[int, int | None]] = {}
+    """Return the summaries by kind and slug; the slug of a section is None.
+
+    Of events only those count that are not over. Where there are more than `MAX_CATEGORIES` categories,
+    only the sections have a summary.
+    """
+    counted: dict[tuple[str, str | None], tuple[int, int | None]] = {}
+    are_few = _are_categories_few(connection)
     for kind in KINDS:
-        whole = sa.select(sa.null().label("slug"), *_summary_columns(entries.c.pk, kind, now))
-        each = sa.select(categories.c.slug, *_summary_columns(entry_categories.c.entry_pk, kind, now, inside))
-        for statement in (whole, each.where(categories.c.retired.is_(None))):
-            found |= {(kind, slug): (count, pk) for slug, count, pk in connection.execute(statement)}
-    newest = {pk for _, pk in found.values() if pk}
-    rows = fetch_entries(connection, entries.c.pk.in_(newest)) if newest else []
-    entry = {row.pk: entry.public_view() for row, entry in rows}
-    return {where: FeedSummary(count, entry.get(pk)) for where, (count, pk) in found.items()}
+        statements = [sa.select(sa.null().label("slug"), *_summary_columns(entries, kind, now))]
+        if are_few:
+            columns = _summary_columns(entry_categories, kind, now)
+            of_categories = sa.select(categories.c.slug, *columns)
+            statements.append(of_categories.where(categories.c.retired.is_(None)))
+        for statement in statements:
+            counted |= {(kind, slug): (count, pk) for slug, count, pk in connection.execute(statement)}
+    newest = {pk for _, pk in counted.values() if pk}
+    rows = fetch_entries(connection, entries.c.pk.in_(newest), bodies=False) if newest else []
+    loaded = {row.pk: entry.public_view() for row, entry in rows}
+    return {
+        key: FeedSummary(min(count, MAX_COUNT), loaded.get(pk), count > MAX_COUNT)
+        for key, (count, pk) in counted.items()
+    }
 
 
-def _summary_columns(
-    key: sa.Column[Any], kind: str, now: datetime, *where: sa.ColumnElement[bool]
-) -> list[Any]:
-    """Return how many rows are shown, as far as they are counted, and the key of the newest, as columns."""
-    table = key.table
-    rows = sa.select(key).where(table.c.kind == kind, table.c.shown, *where)
-    if kind == "events":
-        rows = rows.where(table.c.ends > now)
-    newest = rows.order_by(table.c.published.desc(), table.c.guid).limit(1)
-    some = rows.limit(MAX_COUNTED + 1).correlate(categories).subquery()
-    count = sa.select(sa.func.count()).select_from(some)
-    return [count.scalar_subquery(), newest.scalar_subquery()]
+def _are_categories_few(connection: sa.Connection) -> bool:
+    in_use = sa.select(categories.c.id).where(categories.c.retired.is_(None)).limit(MAX_CATEGORIES + 1)
+    return len(connection.execute(in_use).all()) <= MAX_CATEGORIES
+
+
+def _summary_columns(table: sa.Table, kind: str, now: datetime) -> list[sa.ColumnElement[Any]]:
+    """Return a count, at most one more than `MAX_COUNT`, and the newest entry's key as columns.
+
+    `ORDER BY` is what makes PostgreSQL read the rows from an index; it might else search the whole table.
+    """
+    pk = entries.c.pk if table is entries else table.c.entry_pk
+    where = [table.c.kind == kind, table.c.shown]
+    if table is entry_categories:
+        where.append(table.c.category_id == categories.c.id)
+    rows = sa.select(pk.label("pk"), table.c.published, table.c.guid, table.c.ends).where(*where)
+    rows = rows.correlate(categories)  # the outer statement has each category
+    announced = rows.order_by(table.c.published.desc(), table.c.guid)
+    if kind != "events":
+        return [_count(announced.with_only_columns(pk)), _newest(announced.limit(1))]
+    ahead = rows.where(table.c.ends > now).order_by(table.c.ends)
+    count = _count(ahead.with_only_columns(pk))
+    # Where there are few they are all sorted; else one of the newest announced is nearly always not over.
+    among_announced = _newest(announced.limit(MAX_COUNT), now)
+    newest = sa.case((count > MAX_COUNT, among_announced), else_=_newest(ahead.limit(MAX_COUNT)))
+    return [count, newest.label("newest")]
+
+
+def _count(rows: sa.Select[Any]) -> sa.ScalarSelect[int]:
+    first = rows.limit(MAX_COUNT + 1).subquery()
+    return sa.select(sa.func.count()).select_from(first).scalar_subquery()
+
+
+def _newest(rows: sa.Select[Any], now: datetime | None = None) -> sa.ScalarSelect[int]:
+    """Return the key of the newest of some rows.
+
+    :param now: a time before which the event must not be over.
+    """
+    first = rows.subquery()
+    newest = sa.select(first.c.pk).order_by(first.c.published.desc(), first.c.guid).limit(1)
+    if now is not None:
+        newest = newest.where(first.c.ends > now)
+    return newest.scalar_subquery()

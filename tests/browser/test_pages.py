@@ -20,7 +20,7 @@ from tests.fake_clock import Clock
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
-TEMPLATES = Path(feedsvc.__file__).parent / "templates"
+TEMPLATES = Path(feedsvc.__file__).parent / "formats" / "templates"
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
