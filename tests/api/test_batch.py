@@ -201,7 +201,7 @@ def test_lines_with_errors_alone_need_no_transaction(
     def refuse(token: str) -> Any:
         raise AssertionError("a transaction")
 
-    monkeypatch.setattr(store, "write", refuse)
+    monkeypatch.setattr(store, "writer", refuse)
     assert send(editor, [1] * 300).status_code == 207
 
 

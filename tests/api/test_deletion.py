@@ -263,10 +263,10 @@ def _nested(name: str) -> Any:
 
 
 ERASED_COLUMNS = {
-    entries: "due starts ends expires withdrawn notice url title folded summary content_html content_text language "
+    entries: "due starts ends expires withdrawn notice url title folded summary content_html content_text language lang "
     "rights authors source image attachments",
     event_details: "end status location organizer recurrence previous",
-    entry_categories: "starts ends",
+    entry_categories: "starts ends lang",
 }
 SET_COLUMNS = {
     entries: {"status", "shown", "size", "content_size", "imported"},
@@ -311,6 +311,7 @@ def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
         "rights",
         "image",
         "attachments",
+        "abridged",
     }
     assert {field.name for field in fields(Entry)} == WITHDRAWN_ENTRY | erased
     erased = {"location", "organizer", "previous"}
@@ -321,7 +322,8 @@ def stored(store: Storage) -> Iterator[tuple[str, str, Any]]:
     """Yield every value in the database, with its table and column."""
     with store._database.read() as connection:
         for table in metadata.sorted_tables:
-            if table.name == "tokens":
+            # The languages that entries have or once had: a tag does not say which entry had it.
+            if table.name in ("tokens", "languages"):
                 continue
             for row in connection.execute(sa.select(table)).mappings():
                 for name, value in row.items():
@@ -354,7 +356,8 @@ def test_deleted_event_leaves_no_trace(
     delete(editor)
     for table, column, value in stored(store):
         assert not TRACES.search(str(value)), (table, column, value)
-    assert not [line for line in store.dump() if TRACES.search(line)]
+    lines = [line for line in store.dump() if not line.startswith('{"languages"')]
+    assert not [line for line in lines if TRACES.search(line)]
     for path in PUBLIC:
         assert not TRACES.search(client.get(path).text), path
     assert not TRACES.search(editor.send("GET", "/events").text)

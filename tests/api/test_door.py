@@ -55,7 +55,7 @@ def test_addresses_of_one_ipv6_network_share_a_rate(make_app: MakeApp, store: St
 def test_hub_counts_an_ipv6_network_once(make_app: MakeApp) -> None:
     client = make_app(rate_hub="2/minute", workers=1).test_client()
     statuses = [
-        client.post("/hub", data={}, environ_base={"REMOTE_ADDR": address}).status_code
+        client.post("/hub", data={"hub.mode": "x"}, environ_base={"REMOTE_ADDR": address}).status_code
         for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8::2", "2001:db8:0:1::1")
     ]
     assert statuses == [400, 400, 429, 400]

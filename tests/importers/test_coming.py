@@ -37,7 +37,7 @@ from tests.conftest import Editor
 from tests.fake_clock import HANOI, Clock
 from tests.server import free_port
 
-FOREIGN = Path(__file__).parent / "foreign"
+FOREIGN = Path(__file__).parent / "fixtures"
 
 # What each file holds: how many entries of it are taken, and one of their guids.
 FILES = {
