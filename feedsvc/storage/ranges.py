@@ -20,7 +20,7 @@ MAX_EXAMINED = 10_000
 The ranges of a query share them, but each has as many as an archive document, which must be complete.
 """
 
-MAX_IN_WINDOW = 20_000
+MAX_IN_WINDOW = 10_000
 """Events that are looked at for those in a window, the last to start before its end."""
 
 _MAX_RANGES = 100

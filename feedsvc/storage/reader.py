@@ -176,11 +176,13 @@ class Reader:
         :raises NotFound: there is no such category.
         """
         newest_first = entries.c.pk.desc()
-        rows = sa.select(entries.c.pk).order_by(newest_first).limit(MAX_SEARCHED)
-        if before is not None:
-            rows = rows.where(entries.c.pk < before)
-        searched = rows.subquery()
-        where = [entries.c.kind == kind, entries.c.status != "deleted"]
+        created = [entries.c.pk < before] if before is not None else []
+        searched = sa.select(entries.c.pk).where(*created).order_by(newest_first)
+        last = self._connection.scalar(searched.offset(MAX_SEARCHED - 1).limit(1))
+        if last is not None:
+            created.append(entries.c.pk >= last)
+        # The expression keeps out the indexes on the kind, by which all entries of it would be searched.
+        where = [*created, entries.c.kind.concat("") == kind, entries.c.status != "deleted"]
         if status is not None:
             where.append(entries.c.status == status)
         if title is not None:
@@ -188,11 +190,9 @@ class Reader:
         if category is not None:
             inside = entry_categories.c.category_id == self._category_key(category)
             where.append(sa.exists().where(entry_categories.c.entry_pk == entries.c.pk, inside))
-        wanted = sa.select(entries.c.pk).join(searched, searched.c.pk == entries.c.pk).where(*where)
-        keys = list(self._connection.scalars(wanted.order_by(newest_first).limit(limit + 1)))
-        following = keys[limit - 1] if len(keys) > limit else None
-        if following is None:  # the rest of the table, if there is any, is searched for the next page
-            following = self._connection.scalar(rows.offset(MAX_SEARCHED - 1).limit(1))
+        wanted = sa.select(entries.c.pk).where(*where).order_by(newest_first).limit(limit + 1)
+        keys = list(self._connection.scalars(wanted))
+        following = keys[limit - 1] if len(keys) > limit else last
         found = fetch_entries(self._connection, entries.c.pk.in_(keys[:limit]), order=(newest_first,))
         return [entry for _, entry in found], following
 
