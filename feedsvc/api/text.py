@@ -79,13 +79,14 @@ def strip_invalid_chars(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """Return cleaned text of any number of lines, none of which starts with a combining mark.
+    """Return cleaned text of any number of lines, without controls of the writing direction.
 
-    A mark without a base would join the tag that a line is put behind: NFC composes `>` and U+0338.
+    No line starts with a combining mark: without a base it would join the tag that the line is put behind, as
+    NFC composes `>` and U+0338.
 
     :raises ValueError: as `check`.
     """
-    cleaned = _without_leading_marks(normalize(text).strip())
+    cleaned = _without_leading_marks(normalize(_BIDI_CONTROLS.sub("", text)).strip())
     return "\n".join(line[leading_marks(line) :] for line in cleaned.split("\n")).rstrip()
 
 

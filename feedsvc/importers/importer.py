@@ -223,12 +223,23 @@ def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
     if language[:2].lower() == schema.site.language[:2].lower():
         found["language"] = schema.site.language
     body = sanitize.to_plain_text(found.get("content_html", "")) or found.get("content_text", "")
-    title = " ".join(str(found.get("title", "")).split()) or text.truncate(text.normalize_line(body), 80)
-    found["title"] = title
+    found["title"] = " ".join(str(found.get("title", "")).split()) or _title_from_body(body)
     for name, most in (("title", TITLE_LENGTH), ("summary", LONGEST_SUMMARY)):
         if name in found:
             found[name] = text.truncate(str(found[name]), most)
     return found
+
+
+def _title_from_body(body: str) -> str:
+    """Return the first words of an entry without a title, or nothing where its text cannot be published.
+
+    References in the body may stand for characters that no feed can carry, such as `&#xFFFD;`.
+    """
+    try:
+        line = text.normalize_line(text.strip_invalid_chars(body))
+    except ValueError:
+        return ""
+    return text.truncate(line, 80)
 
 
 def _drop_invalid_field(document: dict[str, Any], fault: FieldError) -> bool:

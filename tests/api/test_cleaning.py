@@ -54,6 +54,7 @@ def test_sanitising_comes_to_rest(dirty: str) -> None:
 
 def test_text_is_normalised() -> None:
     assert text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
+    assert text.lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
     assert text.normalize("a\r\nb\rc") == "a\nb\nc"
 
 

@@ -95,6 +95,17 @@ def test_twice_is_once_with_its_guid(app: Flask, store: Storage, clock: Clock, n
     assert len(before) == count
 
 
+@pytest.mark.parametrize("reference", ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40])
+def test_item_without_title_does_not_end_the_import(app: Flask, reference: str) -> None:
+    items = (
+        "<item><title>Tốt</title><guid>1</guid></item>"
+        f"<item><guid>2</guid><description>&lt;p&gt;{reference} chữ&lt;/p&gt;</description></item>"
+        "<item><title>Cũng tốt</title><guid>3</guid></item>"
+    )
+    take(app, f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode())
+    assert {"1", "3"} <= stored(app, "news").keys()
+
+
 def test_wordpress(app: Flask) -> None:
     take(app, (FOREIGN / "wordpress.rss").read_bytes())
     market, power = (stored(app, "news")[f"https://vensong.example/?p={number}"] for number in (812, 807))
