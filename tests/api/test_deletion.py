@@ -285,7 +285,7 @@ ELSEWHERE = {
 """Other tables with something of an entry; `answer` is erased."""
 
 OF_NO_ENTRY = set(
-    "ledger changes topics archive_parts categories renames tokens pushed_feeds pushed_topics subscriptions "
+    "ledger changes topics archive_parts languages categories renames tokens pushed_feeds pushed_topics subscriptions "
     "subscription_requests hubs sanitizer".split()
 )
 

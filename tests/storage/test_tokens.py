@@ -53,7 +53,8 @@ def test_a_rotated_token_works_on_for_a_time(store: Storage, clock: Clock) -> No
     other = store.tokens.create("b", ["news:write"])
     second = store.tokens.rotate("a", DAY)
     assert works(store, first)
-    assert store.tokens.authenticate(second) == store.tokens.authenticate(first)
+    # A thread stores the last use, so that time may differ between the two.
+    assert store.tokens.authenticate(second).name == store.tokens.authenticate(first).name
     assert store.tokens.authenticate(second).scopes == {"news:write"}
     clock.forward(days=1)
     assert [works(store, token) for token in (first, second, other)] == [False, True, True]

@@ -142,7 +142,7 @@ def test_who_hangs_or_fails_delays_no_other(serving: Service, subscribers: int, 
             fill(serving, subscriber, {PATH: paths})
             since = put(serving, f"Tin {ailing}")
             found.append(p95(reached(subscriber, [path for path in paths if path not in sick], since, 20)))
-        command = ("subscriptions", "drop", "http://127.0.")
+        command = ("subscriptions", "unsubscribe", "http://127.0.")
         serving.command(*command)
         _forget(serving)
     figure("p95 of the healthy while 20 % hang or fail, of alone", f"{found[1] / found[0]:.2f}", "2")

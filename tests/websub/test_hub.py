@@ -509,7 +509,8 @@ def test_a_hundred_subscriptions_a_host(make_app: MakeApp, subscriber: Subscribe
     answers = [ask(NEWS, subscriber.url(f"/{number}")).status_code for number in range(100)]
     assert answers == [202] * 100
     refused = ask(NEWS, subscriber.url("/more"))
-    assert (refused.status_code, refused.text) == (403, "127.0.0.1 has 100 subscriptions already.\n")
+    assert refused.status_code == 403
+    assert "127.0.0.1" in refused.text
     assert ask(NEWS, subscriber.url("/1")).status_code == 202, "one that is there can be renewed"
     assert ask(NEWS, subscriber.url("/more", "127.0.0.2")).status_code == 202
     until(lambda: len(confirmed(store)) == 101)

@@ -176,7 +176,9 @@ def test_a_name_that_changes_is_checked_at_every_connection() -> None:
 
 
 def test_it_connects_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feedsvc.websub.http_client.is_public", lambda address: address == "127.0.0.5")
+    monkeypatch.setattr(
+        "feedsvc.websub.http_client.is_public_address", lambda address: address == "127.0.0.5"
+    )
     names = Names(["127.0.0.1", "127.0.0.5"], ["127.0.0.1"])
     with listening(ok, "0.0.0.0") as (port, seen):
         assert run(call(f"http://partner.example:{port}/", resolver=names)) == HttpResponse(200, b"ok")
