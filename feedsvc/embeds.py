@@ -15,7 +15,7 @@ EMBEDS = {
 """The paths that each host documents for embedding; one that ends with a slash stands for all below it."""
 
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-presentation allow-same-origin allow-scripts"
-"""What frames may do: play, and open their site in a new tab; not navigate the page around them."""
+"""Let frames play and open their site in a new tab, but not navigate the page around them."""
 
 
 def is_embed(url: str) -> bool:

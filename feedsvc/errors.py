@@ -1,4 +1,4 @@
-"""One tree of exceptions. Which HTTP status each gets is said in one table, in deliver/problems.py."""
+"""One tree of exceptions. The table in http/problem_details.py gives each its HTTP status."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _BLOCK = 64 * 1024
 
 
 class ChangesArguments(Schema):
-    """Where to go on, and what is wanted."""
+    """The parameters of a page of changes."""
 
     after = own.QueryInteger(validate=Range(0, 2**63 - 1), load_default=0)
     kind = fields.String(validate=OneOf(KINDS))

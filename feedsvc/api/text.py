@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 INVALID_CHARS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufffd-\uffff"
-"""What may not stand in a document (XML 1.0 §2.2), for a pattern's character class: also controls and
+"""Characters that no document may have (XML 1.0 §2.2), for a pattern's character class: also controls and
 noncharacters that it discourages, and U+FFFD, which stands where a character was lost."""
 
 # And what such a pattern cannot name: surrogates, and the noncharacters that end each other plane.

@@ -14,7 +14,7 @@ from feedsvc.web.feeds import FeedService
 
 @dataclass(frozen=True)
 class Services:
-    """What the commands work with."""
+    """The components that commands use."""
 
     config: Config
     store: Storage

@@ -61,7 +61,7 @@ class ChangeLog:
         Last-Modified has whole seconds, and a cache may have stated the second of the log's last time, so
         the first write behind the log begins the next second. The writes after it stay in that second, else
         the log would run ahead of every clock. Nobody states that second while a writer is behind it: the
-        log keeps the lowest reading of the clocks since, and caches count by that one (`Kept._ahead`). A
+        log keeps the lowest reading of the clocks since, and caches count by it (`ResponseCache._ahead`). A
         clock that is even behind the lowest reading was set back once more, and begins another second.
         """
         now = self.clock()
