@@ -38,8 +38,15 @@ def text(value: str) -> str:
 def base_url(value: str) -> str:
     """An absolute http(s) URL without query or fragment; a slash at its end is dropped."""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be an absolute http:// or https:// URL without query or fragment")
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError(
+            "must be an absolute http:// or https:// URL without query or fragment"
+        )
     return value.rstrip("/")
 
 
@@ -58,7 +65,10 @@ def urls(value: str) -> tuple[str, ...]:
 
 def database_url(value: str) -> str:
     """An SQLAlchemy URL of SQLite or of PostgreSQL with psycopg; several hosts stand there with commas."""
-    several = re.fullmatch(r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?", value)
+    several = re.fullmatch(
+        r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?",
+        value,
+    )
     if several:  # as SQLAlchemy has them
         begin, hosts, name, query = several.groups()
         value = f"{begin}{name}?{'&'.join([f'host={host}' for host in hosts.split(',')] + [query or ''])}"
@@ -147,71 +157,125 @@ def email(value: str) -> str:
     return value
 
 
-def setting(default: str, parse: Callable[[str], Any], help: str, *, name: str = "") -> Any:
+def setting(
+    default: str, parse: Callable[[str], Any], help: str, *, name: str = ""
+) -> Any:
     """Declare one setting of `Config`."""
-    return field(metadata={"default": default, "parse": parse, "help": help, "name": name})
+    return field(
+        metadata={"default": default, "parse": parse, "help": help, "name": name}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The settings of one process, parsed."""
 
-    host: str = setting("127.0.0.1", text, "address that gunicorn listens on", name="HOST")
-    port: int = setting("8000", integer(1, 65535), "port that gunicorn listens on", name="PORT")
+    host: str = setting(
+        "127.0.0.1", text, "address that gunicorn listens on", name="HOST"
+    )
+    port: int = setting(
+        "8000", integer(1, 65535), "port that gunicorn listens on", name="PORT"
+    )
     database_url: str = setting(
-        "sqlite:///var/feedsvc.db", database_url, "where entries are kept, an SQLAlchemy URL"
+        "sqlite:///var/feedsvc.db",
+        database_url,
+        "where entries are kept, an SQLAlchemy URL",
     )
     database_connections: int = setting(
         "24", integer(2, 1000), "connections to PostgreSQL that a process has at most"
     )
     public_url: str = setting(
-        "http://localhost:{port}", base_url, "this service's own address; starts its URLs"
+        "http://localhost:{port}",
+        base_url,
+        "this service's own address; starts its URLs",
     )
-    site_url: str = setting("{public_url}", base_url, "the portal's home page, which feeds link to")
-    site_title: str = setting("Cổng thông tin điện tử thành phố Hà Nội", text, "the portal's name")
+    site_url: str = setting(
+        "{public_url}", base_url, "the portal's home page, which feeds link to"
+    )
+    site_title: str = setting(
+        "Cổng thông tin điện tử thành phố Hà Nội", text, "the portal's name"
+    )
     site_description: str = setting(
-        "Tin tức và sự kiện của thành phố Hà Nội", text, "one sentence on the portal, for feeds and pages"
+        "Tin tức và sự kiện của thành phố Hà Nội",
+        text,
+        "one sentence on the portal, for feeds and pages",
     )
-    site_language: str = setting("vi", language, "language of the portal's entries and of feed titles")
-    site_timezone: ZoneInfo = setting("Asia/Ho_Chi_Minh", timezone, "zone of dates without an offset")
+    site_language: str = setting(
+        "vi", language, "language of the portal's entries and of feed titles"
+    )
+    site_timezone: ZoneInfo = setting(
+        "Asia/Ho_Chi_Minh", timezone, "zone of dates without an offset"
+    )
     site_icon: str = setting("", optional_url, "URL of a square picture for feeds")
     site_rights: str = setting("", text, "rights in the entries, as text or a URL")
     site_contact: str = setting("", email, "e-mail address of the feeds' editor")
     site_color: str = setting("", color, "colour of the pages' head, such as #9d1c20")
     site_logo: str = setting("", optional_url, "URL of a picture for the pages' head")
-    max_age: int = setting("60", integer(0, 86400), "seconds that caches may keep a public answer")
-    max_body: int = setting(
-        str(4 * 1024 * 1024), integer(1024, 1 << 30), "bytes of a request's body at most; more is 413"
+    max_age: int = setting(
+        "60", integer(0, 86400), "seconds that caches may keep a public answer"
     )
-    max_batch: int = setting(str(64 * 1024 * 1024), integer(1024, 1 << 32), "bytes of a batch at most")
-    cache_entries: int = setting("2000", integer(1, 10**6), "finished answers that a worker keeps at most")
+    max_body: int = setting(
+        str(4 * 1024 * 1024),
+        integer(1024, 1 << 30),
+        "bytes of a request's body at most; more is 413",
+    )
+    max_batch: int = setting(
+        str(64 * 1024 * 1024), integer(1024, 1 << 32), "bytes of a batch at most"
+    )
+    cache_entries: int = setting(
+        "2000", integer(1, 10**6), "finished answers that a worker keeps at most"
+    )
     cache_bytes: int = setting(
-        str(64 * 1024 * 1024), integer(0, 1 << 40), "bytes that they may come to, with their encodings"
+        str(64 * 1024 * 1024),
+        integer(0, 1 << 40),
+        "bytes that they may come to, with their encodings",
     )
     max_feed: int = setting(
         str(4 * 1024 * 1024),
         integer(65536, 1 << 30),
         "bytes of a feed at most; the oldest entries of a larger one are summaries",
     )
-    workers: int = setting("2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY")
-    rate_writes: str = setting("600/minute", rate, "writes a token; each worker enforces its share")
-    rate_batch_lines: str = setting("100000/minute", rate, "lines of batches a token, likewise")
-    rate_auth_failures: str = setting("5/minute", rate, "failed authentications an address, likewise")
-    hub: bool = setting("true", boolean, "whether /hub takes WebSub subscriptions of the feeds")
-    hubs: tuple[str, ...] = setting("", urls, "other WebSub hubs to tell, URLs with commas between them")
+    workers: int = setting(
+        "2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY"
+    )
+    rate_writes: str = setting(
+        "600/minute", rate, "writes a token; each worker enforces its share"
+    )
+    rate_batch_lines: str = setting(
+        "100000/minute", rate, "lines of batches a token, likewise"
+    )
+    rate_auth_failures: str = setting(
+        "5/minute", rate, "failed authentications an address, likewise"
+    )
+    hub: bool = setting(
+        "true", boolean, "whether /hub takes WebSub subscriptions of the feeds"
+    )
+    hubs: tuple[str, ...] = setting(
+        "", urls, "other WebSub hubs to tell, URLs with commas between them"
+    )
     rate_hub: str = setting("120/minute", rate, "requests to /hub an address, likewise")
     allow_private_callbacks: bool = setting(
-        "false", boolean, "whether to push to private addresses; for tests on one machine"
+        "false",
+        boolean,
+        "whether to push to private addresses; for tests on one machine",
     )
-    trusted_proxies: int = setting("0", integer(0, 9), "proxies in front whose X-Forwarded-For is believed")
+    trusted_proxies: int = setting(
+        "0", integer(0, 9), "proxies in front whose X-Forwarded-For is believed"
+    )
     require_if_match: bool = setting(
         "false", boolean, "whether a change must name the version it is made for"
     )
-    log_format: str = setting("text", choice("text", "json"), "lines of the log: for people or machines")
-    log_addresses: str = setting(
-        "full", choice("full", "short", "none"), "clients' addresses in the log; short is the network alone"
+    log_format: str = setting(
+        "text", choice("text", "json"), "lines of the log: for people or machines"
     )
-    metrics: str = setting("", listening, "address:port at which Prometheus is told how things stand")
+    log_addresses: str = setting(
+        "full",
+        choice("full", "short", "none"),
+        "clients' addresses in the log; short is the network alone",
+    )
+    metrics: str = setting(
+        "", listening, "address:port at which Prometheus is told how things stand"
+    )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -224,7 +288,9 @@ class Config:
         sources: dict[str, str] = {}
         for name, item in _settings():
             variable = item.metadata["name"] or f"FEEDSVC_{name.upper()}"
-            raw, sources[name] = _raw(variable, item.metadata["default"], values, environ)
+            raw, sources[name] = _raw(
+                variable, item.metadata["default"], values, environ
+            )
             try:
                 values[name] = item.metadata["parse"](raw)
             except ValueError as error:
@@ -239,7 +305,9 @@ class Config:
             value = getattr(self, name)
             value = ",".join(value) if isinstance(value, tuple) else str(value)
             variable = meta["name"] or f"FEEDSVC_{name.upper()}"
-            rows.append((variable, _without_secrets(value), self.sources[name], meta["help"]))
+            rows.append(
+                (variable, _without_secrets(value), self.sources[name], meta["help"])
+            )
         return rows
 
 
@@ -270,5 +338,7 @@ def _raw(
         try:
             return Path(path).read_text("utf-8").strip(), f"file {path}"
         except (OSError, UnicodeDecodeError):
-            raise SettingError(f"{variable}_FILE names a file that cannot be read: {path}.") from None
+            raise SettingError(
+                f"{variable}_FILE names a file that cannot be read: {path}."
+            ) from None
     return default.format(**values), "default"

@@ -18,9 +18,16 @@ FILE = os.environ.get("PEER_DB", "")
 def fill(file: str, bodies: Iterable[str]) -> None:
     """Make the peer's database of articles with such bodies."""
     with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE articles (id INTEGER PRIMARY KEY, title, body, published)")
-        rows = [(f"Bài {n}", body, datetime.now(UTC).isoformat()) for n, body in enumerate(bodies)]
-        connection.executemany("INSERT INTO articles (title, body, published) VALUES (?, ?, ?)", rows)
+        connection.execute(
+            "CREATE TABLE articles (id INTEGER PRIMARY KEY, title, body, published)"
+        )
+        rows = [
+            (f"Bài {n}", body, datetime.now(UTC).isoformat())
+            for n, body in enumerate(bodies)
+        ]
+        connection.executemany(
+            "INSERT INTO articles (title, body, published) VALUES (?, ?, ?)", rows
+        )
     connection.close()
 
 
@@ -34,7 +41,9 @@ def ready() -> str:
 def news() -> ResponseReturnValue:
     """The newest 50 articles."""
     connection = sqlite3.connect(FILE)
-    rows = connection.execute("SELECT * FROM articles ORDER BY published DESC LIMIT 50").fetchall()
+    rows = connection.execute(
+        "SELECT * FROM articles ORDER BY published DESC LIMIT 50"
+    ).fetchall()
     connection.close()
     generator = FeedGenerator()
     generator.title("Tin")

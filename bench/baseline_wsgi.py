@@ -8,7 +8,10 @@ from typing import Any
 from flask import Flask
 
 _BODY = b"x" * int(os.environ.get("BARE_LENGTH", "0"))
-_HEADERS = [("Content-Type", "application/rss+xml"), ("Content-Length", str(len(_BODY)))]
+_HEADERS = [
+    ("Content-Type", "application/rss+xml"),
+    ("Content-Length", str(len(_BODY))),
+]
 _MORE = list(json.loads(os.environ.get("BARE_HEADERS", "{}")).items())
 _STATUS = os.environ.get("BARE_STATUS", "200 OK")
 

@@ -27,9 +27,16 @@ LARGE = 64 * 1024 * 1024
 def lines(count: int, size: int = 2000) -> list[bytes]:
     """Lines of a batch with bodies of about `size` bytes."""
     body = "<p>" + "Nội dung tin tức. " * (size // 23) + "</p>"
-    document = {"action": "put", "kind": "news", "title": "Tin", "content_html": body, "categories": ["a"]}
+    document = {
+        "action": "put",
+        "kind": "news",
+        "title": "Tin",
+        "content_html": body,
+        "categories": ["a"],
+    }
     return [
-        json.dumps({**document, "id": f"n{number}"}, ensure_ascii=False).encode() for number in range(count)
+        json.dumps({**document, "id": f"n{number}"}, ensure_ascii=False).encode()
+        for number in range(count)
     ]
 
 
@@ -39,7 +46,9 @@ def time_ratio() -> tuple[float, float]:
         url = f"sqlite:///{folder}/ours.db"
         app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
         services = services_of(app)
-        token = {"Authorization": f"Bearer {services.store.tokens.create('bench', SCOPES)}"}
+        token = {
+            "Authorization": f"Bearer {services.store.tokens.create('bench', SCOPES)}"
+        }
         with services.store.writer("bench") as writer:
             writer.put_category(Category("a", "A"))
         body = b"\n".join(lines(LINES))
@@ -55,7 +64,9 @@ def time_ratio() -> tuple[float, float]:
 
 def _reference(services: Services, body: bytes, folder: str) -> None:
     other = services_of(
-        create_app(Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"}))
+        create_app(
+            Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"})
+        )
     ).store
     with other.writer("bench") as writer:
         writer.put_category(Category("a", "A"))
@@ -80,7 +91,13 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
         connection.execute(
             changes.insert(),
             [
-                {"seq": row["pk"], "time": row["updated"], "action": "put", "version": 1, "token": "bench"}
+                {
+                    "seq": row["pk"],
+                    "time": row["updated"],
+                    "action": "put",
+                    "version": 1,
+                    "token": "bench",
+                }
                 | {name: row[name] for name in ("kind", "id")}
                 for row in rows
             ],
@@ -93,7 +110,9 @@ def _loaded(services: Services, body: bytes) -> Iterator[Entry]:
         del document["action"], document["kind"]
         entry: Entry = services.schemas["news"].load(document)
         now = utcnow()
-        yield replace(entry, guid=uuid.uuid4().urn, updated=now, published=now, version=1)
+        yield replace(
+            entry, guid=uuid.uuid4().urn, updated=now, published=now, version=1
+        )
 
 
 def memory() -> tuple[int, int]:
@@ -107,8 +126,13 @@ def memory() -> tuple[int, int]:
             idle = _peak(service)
             size = len(lines(1)[0]) + 8
             body = b"\n".join(lines(LARGE // size))
-            headers = {"Authorization": f"Bearer {service.token}", "Content-Type": "application/x-ndjson"}
-            answer = requests.post(f"{service.url}/api/v1/batch", data=body, headers=headers, timeout=600)
+            headers = {
+                "Authorization": f"Bearer {service.token}",
+                "Content-Type": "application/x-ndjson",
+            }
+            answer = requests.post(
+                f"{service.url}/api/v1/batch", data=body, headers=headers, timeout=600
+            )
             assert answer.status_code == 200
             return idle, _peak(service)
         finally:
@@ -116,5 +140,14 @@ def memory() -> tuple[int, int]:
 
 
 def _peak(service: Service) -> int:
-    status = "\n".join(Path(f"/proc/{pid}/status").read_text() for pid in service.workers())
-    return max(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) // 1024
+    status = "\n".join(
+        Path(f"/proc/{pid}/status").read_text() for pid in service.workers()
+    )
+    return (
+        max(
+            int(line.split()[1])
+            for line in status.splitlines()
+            if line.startswith("VmHWM")
+        )
+        // 1024
+    )

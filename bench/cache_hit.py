@@ -21,18 +21,26 @@ def rows(setting: Setting) -> Iterator[Row]:
     ours = setting.service
 
     def rate(service: Service, way: str) -> float:
-        return requests_a_second(service.workers(), service.port, PATH, setting.headers(way, service))
+        return requests_a_second(
+            service.workers(), service.port, PATH, setting.headers(way, service)
+        )
 
     django = setting.django
     for way in CONDITIONS:
         references = [
             ("a bare function under the same gunicorn", setting.bare[way], "≥ 0.90"),
-            ("a bare function that sends the same headers", setting.bare[f"{way}, same headers"], ""),
+            (
+                "a bare function that sends the same headers",
+                setting.bare[f"{way}, same headers"],
+                "",
+            ),
         ]
         if way == "gzip":
             references.append(("Flask and feedgen by hand", setting.peer, "≥ 25"))
         if way != "identity" and django:
-            references.append(("Django's syndication with its memory cache", django, "≥ 2.5"))
+            references.append(
+                ("Django's syndication with its memory cache", django, "≥ 2.5")
+            )
         yield from compare(
             "hot",
             lambda way=way: rate(ours, way),  # type: ignore[misc]
@@ -82,7 +90,11 @@ def _writes(service: Service, category: str) -> Iterator[None]:
     def write() -> None:
         number, begun = 0, time.monotonic()
         while not ends.wait(max(0, begun + number / WRITES - time.monotonic())):
-            document = {"title": f"Lần {number}", "content_html": BODY, "categories": [category]}
+            document = {
+                "title": f"Lần {number}",
+                "content_html": BODY,
+                "categories": [category],
+            }
             assert service.request("PUT", f"/api/v1/articles/w-{category}", document).ok
             number += 1
 

@@ -22,7 +22,10 @@ from feedsvc.storage.sizes import stored_row
 from feedsvc.storage.tables import categories, entries, entry_categories, feed_versions
 from feedsvc.web.cache_middleware import CacheMiddleware
 
-CATEGORY, TEN = "/feeds/news/c7.rss", f"/feeds/news/{','.join(f'c{n}' for n in range(10))}.rss"
+CATEGORY, TEN = (
+    "/feeds/news/c7.rss",
+    f"/feeds/news/{','.join(f'c{n}' for n in range(10))}.rss",
+)
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 SMALL, ROUNDS = 10_000, 75
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -34,7 +37,12 @@ def rows(tables: dict[int, Flask]) -> Iterator[Row]:
     yield from compare(
         "cold",
         lambda: get(small, "/feeds/news.rss"),
-        {"a cold feed of 50 entries, full content, against feedgen's own time for them": (feedgen, "≤ 1.6")},
+        {
+            "a cold feed of 50 entries, full content, against feedgen's own time for them": (
+                feedgen,
+                "≤ 1.6",
+            )
+        },
         unit="ms",
         rounds=ROUNDS,
     )
@@ -93,7 +101,9 @@ def feedgen() -> float:
         item.link(href=f"https://portal.example/entries/n{number}", rel="alternate")
         item.summary(f"Tóm tắt của bài {number}.")
         item.content(BODY, type="html")
-        item.category(term="c1", scheme="https://portal.example/feeds/news", label="Mục 1")
+        item.category(
+            term="c1", scheme="https://portal.example/feeds/news", label="Mục 1"
+        )
         item.published(START)
         item.updated(START)
     generator.rss_str()
@@ -105,36 +115,65 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
     """An app that keeps what it has made or not, over so many entries, written without the ledger."""
     with tempfile.TemporaryDirectory() as folder:
         size = {} if keeping else {"FEEDSVC_CACHE_BYTES": "0"}
-        app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/bench.db", **size}))
+        app = create_app(
+            Config.from_env(
+                {"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/bench.db", **size}
+            )
+        )
         cast(
             CacheMiddleware, app.wsgi_app
-        )._kept._sync_on_read = False  # as where a thread looks, which would be measured too
+        )._kept._sync_on_read = (
+            False  # as where a thread looks, which would be measured too
+        )
         store = services_of(app).store
-        places = [Category(f"c{number}", f"Mục {number}") for number in range(filed(count))]
+        places = [
+            Category(f"c{number}", f"Mục {number}") for number in range(filed(count))
+        ]
         with store._database.write() as connection:
             connection.execute(
                 categories.insert(),
                 [
-                    {"id": n, "slug": c.slug, "title": c.title, "changed_at": START, "titled_at": START}
+                    {
+                        "id": n,
+                        "slug": c.slug,
+                        "title": c.title,
+                        "changed_at": START,
+                        "titled_at": START,
+                    }
                     for n, c in enumerate(places, start=1)
                 ],
             )
-            keys = [(kind, key) for kind in ("news", "events") for key in range(1, len(places) + 1)]
+            keys = [
+                (kind, key)
+                for kind in ("news", "events")
+                for key in range(1, len(places) + 1)
+            ]
             connection.execute(
                 feed_versions.insert(),
-                [{"kind": k, "category_id": c, "seq": 1, "time": START} for k, c in keys],
+                [
+                    {"kind": k, "category_id": c, "seq": 1, "time": START}
+                    for k, c in keys
+                ],
             )
         for first in range(1, count + 1, 10_000):
-            made = [entry(number) for number in range(first, min(first + 10_000, count + 1))]
+            made = [
+                entry(number) for number in range(first, min(first + 10_000, count + 1))
+            ]
             shared = {"shown": True, "appeared": True, "due": None, "changed_at": START}
-            numbered = [{"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made]
+            numbered = [
+                {"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made
+            ]
             with store._database.write() as connection:
                 connection.execute(entries.insert(), numbered)
                 names = ("kind", "shown", "published", "guid", "lang", "ends")
                 connection.execute(
                     entry_categories.insert(),
                     [
-                        {"entry_pk": row["pk"], "category_id": 1 + row["pk"] % len(places), "position": 0}
+                        {
+                            "entry_pk": row["pk"],
+                            "category_id": 1 + row["pk"] % len(places),
+                            "position": 0,
+                        }
                         | {name: row[name] for name in names}
                         for row in numbered
                     ],

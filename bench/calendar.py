@@ -64,5 +64,8 @@ def _feed() -> Feed:
         )
 
     return Feed(
-        FeedQuery("events", "ics"), SITE, version=FeedVersion(now), entries=tuple(map(entry, range(EVENTS)))
+        FeedQuery("events", "ics"),
+        SITE,
+        version=FeedVersion(now),
+        entries=tuple(map(entry, range(EVENTS))),
     )

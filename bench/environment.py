@@ -37,8 +37,13 @@ class Setting:
         """The headers by which a service answers the feed so."""
         if way != "304":
             return {"Accept-Encoding": way}
-        known = requests.get(service.url + PATH, headers={"Accept-Encoding": "gzip"}, timeout=10)
-        return {"Accept-Encoding": "gzip", "If-None-Match": known.headers.get("ETag", '"-"')}
+        known = requests.get(
+            service.url + PATH, headers={"Accept-Encoding": "gzip"}, timeout=10
+        )
+        return {
+            "Accept-Encoding": "gzip",
+            "If-None-Match": known.headers.get("ETag", '"-"'),
+        }
 
 
 @contextmanager
@@ -55,9 +60,15 @@ def running() -> Iterator[Setting]:
         service.make_token(*SCOPES)
         start(service)
         for slug in ("a", "b"):
-            assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": slug}).ok
+            assert service.request(
+                "PUT", f"/api/v1/categories/{slug}", {"title": slug}
+            ).ok
         for number in range(50):
-            document = {"title": f"Bài {number}", "content_html": BODY, "categories": ["a"]}
+            document = {
+                "title": f"Bài {number}",
+                "content_html": BODY,
+                "categories": ["a"],
+            }
             assert service.request("PUT", f"/api/v1/articles/{number}", document).ok
         time.sleep(2)
         baseline_flask.fill(f"{folder}/baseline_flask.db", [BODY] * 50)
@@ -65,21 +76,32 @@ def running() -> Iterator[Setting]:
         for way in CONDITIONS:
             known = {"If-None-Match": "*"} if way == "304" else {}
             asked = {"Accept-Encoding": way, **known}
-            answer = requests.get(service.url + PATH, headers=asked, timeout=10, stream=True)
+            answer = requests.get(
+                service.url + PATH, headers=asked, timeout=10, stream=True
+            )
             length = answer.headers.get("Content-Length", "0")
             status = "304 NOT MODIFIED" if way == "304" else "200 OK"
-            sent = {name: value for name, value in answer.headers.items() if name not in _SERVERS}
+            sent = {
+                name: value
+                for name, value in answer.headers.items()
+                if name not in _SERVERS
+            }
             environ = {"BARE_LENGTH": length, "BARE_STATUS": status, **_LASTING}
             same = Service("sqlite://", BARE_HEADERS=json.dumps(sent), **environ)
             bare[f"{way}, same headers"] = start(same, "bench.baseline_wsgi:app")
-            bare[way] = start(Service("sqlite://", **environ), "bench.baseline_wsgi:app")
+            bare[way] = start(
+                Service("sqlite://", **environ), "bench.baseline_wsgi:app"
+            )
         by_hand = start(
             Service("sqlite://", PEER_DB=f"{folder}/baseline_flask.db", **_LASTING),
             "bench.baseline_flask:app",
         )
         has_django = importlib.util.find_spec("django")
         django = (
-            start(Service("sqlite://", PEER_BODY=BODY, **_LASTING), "bench.django_peer:app")
+            start(
+                Service("sqlite://", PEER_BODY=BODY, **_LASTING),
+                "bench.django_peer:app",
+            )
             if has_django
             else None
         )

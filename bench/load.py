@@ -44,9 +44,15 @@ def lateness(port: int, path: str, headers: Mapping[str, str], rate: float) -> f
     The time of an answer counts from the moment at which its request was due, also where it had to wait for
     a connection that was free: a server that stops is late with all that were due meanwhile.
     """
-    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{n}: {v}" for n, v in headers.items())]
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        *(f"{n}: {v}" for n, v in headers.items()),
+    ]
     asks = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    free = deque(socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS))
+    free = deque(
+        socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)
+    )
     busy: dict[socket.socket, _Waiting] = {}
     took: list[float] = []
     sent, count = 0, int(rate * SECONDS)
@@ -57,7 +63,11 @@ def lateness(port: int, path: str, headers: Mapping[str, str], rate: float) -> f
             one.sendall(asks)
             busy[one] = _Waiting(begun + sent / rate)
             sent += 1
-        wait = max(0.0, begun + sent / rate - time.perf_counter()) if free and sent < count else None
+        wait = (
+            max(0.0, begun + sent / rate - time.perf_counter())
+            if free and sent < count
+            else None
+        )
         for one in select.select(busy, [], [], wait)[0]:
             if busy[one].has_all(one.recv(1 << 20)):
                 took.append(time.perf_counter() - busy.pop(one).due)
@@ -70,7 +80,11 @@ def lateness(port: int, path: str, headers: Mapping[str, str], rate: float) -> f
 def nginx_workers(pid: int) -> list[int]:
     """The worker processes of an nginx, without those that tend its cache, one of which ends by itself."""
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return [child for child in children if b"worker process" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [
+        child
+        for child in children
+        if b"worker process" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
 
 
 class _Waiting:
@@ -92,18 +106,28 @@ class _Waiting:
 
 def _worked(pids: Iterable[int]) -> float:
     """Seconds of the processor, those of threads that have ended too."""
-    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(ticks) for stat in stats for ticks in stat[11:13]) / os.sysconf("SC_CLK_TCK")
+    stats = [
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids
+    ]
+    return sum(int(ticks) for stat in stats for ticks in stat[11:13]) / os.sysconf(
+        "SC_CLK_TCK"
+    )
 
 
 def _run(port: int, path: str, headers: Mapping[str, str]) -> int:
     program = shutil.which("wrk")
     if not program:
         raise SystemExit("make bench needs wrk: apt-get install wrk")
-    said = [option for name, value in headers.items() for option in ("-H", f"{name}: {value}")]
+    said = [
+        option
+        for name, value in headers.items()
+        for option in ("-H", f"{name}: {value}")
+    ]
     how = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s"]
     url = f"http://127.0.0.1:{port}{path}"
-    report = subprocess.run([program, *how, *said, url], check=True, capture_output=True, text=True).stdout
+    report = subprocess.run(
+        [program, *how, *said, url], check=True, capture_output=True, text=True
+    ).stdout
     assert "Non-2xx" not in report, report
     count = re.search(r"([0-9]+) requests in", report)
     assert count, report

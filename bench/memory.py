@@ -26,11 +26,18 @@ def rows() -> Iterator[Row]:
         service.make_token(*SCOPES)
         service.start()
         for number in range(10):
-            assert service.request("PUT", f"/api/v1/categories/c{number}", {"title": f"Mục {number}"}).ok
+            assert service.request(
+                "PUT", f"/api/v1/categories/c{number}", {"title": f"Mục {number}"}
+            ).ok
         assert service.request("PUT", "/api/v1/categories/a", {"title": "A"}).ok
         body = b"\n".join(lines(200))
-        headers = {"Authorization": f"Bearer {service.token}", "Content-Type": "application/x-ndjson"}
-        assert requests.post(f"{service.url}/api/v1/batch", data=body, headers=headers, timeout=60).ok
+        headers = {
+            "Authorization": f"Bearer {service.token}",
+            "Content-Type": "application/x-ndjson",
+        }
+        assert requests.post(
+            f"{service.url}/api/v1/batch", data=body, headers=headers, timeout=60
+        ).ok
         before = _pss(service.workers())
         with requests.Session() as session:
             for path in itertools.islice(_paths(), FEEDS):
@@ -57,14 +64,20 @@ def rows() -> Iterator[Row]:
         )
         pairs = [(seconds, 3.0) for seconds in took]
         yield row(
-            "memory", "from the start on a database to the first 200, against 3 s", pairs, "≤ 1", unit="s"
+            "memory",
+            "from the start on a database to the first 200, against 3 s",
+            pairs,
+            "≤ 1",
+            unit="s",
         )
         service.stop()
 
 
 def _paths() -> Iterator[str]:
     limits = [f"limit={number}" for number in range(1, 200)]
-    for slugs in itertools.combinations(["a", *(f"c{number}" for number in range(10))], 2):
+    for slugs in itertools.combinations(
+        ["a", *(f"c{number}" for number in range(10))], 2
+    ):
         for limit in limits:
             yield f"/feeds/news/{','.join(slugs)}.rss?{limit}"
 

@@ -25,7 +25,9 @@ def rows(setting: Setting) -> Iterator[Row]:
         )
         for way in ("identity", "gzip"):
             headers = {"Accept-Encoding": way}
-            with requests.get(setting.service.url + PATH, headers=headers, timeout=10, stream=True) as answer:
+            with requests.get(
+                setting.service.url + PATH, headers=headers, timeout=10, stream=True
+            ) as answer:
                 (folder / way).write_bytes(answer.raw.read(decode_content=False))
         with nginx(folder, setting.service.port, static) as (url, pid):
             port, service = int(url.rpartition(":")[2]), setting.service
@@ -34,7 +36,9 @@ def rows(setting: Setting) -> Iterator[Row]:
                 ours, file = ({"Accept-Encoding": coding} for _ in range(2))
                 if way == "304":
                     for said, path in ((ours, PATH), (file, "/gzip")):
-                        found = requests.get(url + path, headers={"Accept-Encoding": "gzip"}, timeout=10)
+                        found = requests.get(
+                            url + path, headers={"Accept-Encoding": "gzip"}, timeout=10
+                        )
                         said["If-None-Match"] = found.headers["ETag"]
                 what = f"through the shipped nginx, {way}, against a file of the same nginx"
                 yield from compare(

@@ -40,16 +40,35 @@ def ratios(rows: Iterable[Row], file: Path) -> None:
     """Each ratio that has a bar, in parts of it: to the right of it is better, whichever way it points."""
     figure = Figure()
     axes = figure.subplots()
-    beside, height = axes.get_yaxis_transform(), 0.0  # across in parts of the chart, down in rows
-    for group, members in groupby((row for row in rows if row.bar), key=lambda row: row.group):
-        axes.text(-0.02, height, GROUPS[group], weight="bold", ha="right", va="center", transform=beside)
+    beside, height = (
+        axes.get_yaxis_transform(),
+        0.0,
+    )  # across in parts of the chart, down in rows
+    for group, members in groupby(
+        (row for row in rows if row.bar), key=lambda row: row.group
+    ):
+        axes.text(
+            -0.02,
+            height,
+            GROUPS[group],
+            weight="bold",
+            ha="right",
+            va="center",
+            transform=beside,
+        )
         for row in members:
             height += 1
             _ratio(axes, row, height)
         height += 1.3
     figure.set_size_inches(5, 0.42 * height + 0.8)
     axes.axvline(1, color=INK, linewidth=1)
-    axes.set(xscale="log", xlim=END, ylim=(height - 0.7, -0.6), yticks=[], xlabel="times as good as the bar")
+    axes.set(
+        xscale="log",
+        xlim=END,
+        ylim=(height - 0.7, -0.6),
+        yticks=[],
+        xlabel="times as good as the bar",
+    )
     axes.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_visible(False)
@@ -58,7 +77,10 @@ def ratios(rows: Iterable[Row], file: Path) -> None:
 
 def _ratio(axes: Axes, row: Row, height: float) -> None:
     sign, _, bar = row.bar.partition(" ")
-    parts = (ratio / float(bar) if sign == "≥" else float(bar) / ratio for ratio in row.ratios)
+    parts = (
+        ratio / float(bar) if sign == "≥" else float(bar) / ratio
+        for ratio in row.ratios
+    )
     least, median, greatest = (min(max(part, END[0]), END[1]) for part in parts)
     color = GOOD if row.holds else BAD
     axes.hlines(height, *END, color=PALE, linewidth=0.6, zorder=0)
@@ -77,19 +99,38 @@ def _ratio(axes: Axes, row: Row, height: float) -> None:
         size=8,
         transform=beside,
     )
-    axes.text(1.02, height, f"{row.ratios[1]:.2f}", weight="bold", va="center", color=color, transform=beside)
+    axes.text(
+        1.02,
+        height,
+        f"{row.ratios[1]:.2f}",
+        weight="bold",
+        va="center",
+        color=color,
+        transform=beside,
+    )
     axes.text(1.16, height, f"bar {row.bar}", va="center", color=GREY, transform=beside)
 
 
 def growth(lines: Iterable[Line], file: Path) -> None:
     """A panel for each thing that grows, from zero, its lines named at their ends."""
-    panels = [(panel, list(found)) for panel, found in groupby(lines, key=lambda line: line.panel)]
+    panels = [
+        (panel, list(found))
+        for panel, found in groupby(lines, key=lambda line: line.panel)
+    ]
     figure = Figure(figsize=(10, 6.2))
     grid = figure.subplots(2, 2)
     for axes, (panel, found) in zip(grid.flat, panels, strict=True):
         for line, color in zip(found, (GOOD, OTHER), strict=False):
             sizes, costs = zip(*line.points.items(), strict=True)
-            axes.plot(sizes, costs, "o-", color=color, linewidth=1.8, markersize=5, clip_on=False)
+            axes.plot(
+                sizes,
+                costs,
+                "o-",
+                color=color,
+                linewidth=1.8,
+                markersize=5,
+                clip_on=False,
+            )
             axes.annotate(
                 f"{line.what}, {costs[-1]:.3g} {line.unit}",
                 (sizes[-1], max(costs)),
@@ -109,4 +150,9 @@ def growth(lines: Iterable[Line], file: Path) -> None:
 
 def _write(figure: Figure, file: Path) -> None:
     file.parent.mkdir(exist_ok=True)
-    figure.savefig(file, bbox_inches="tight", pad_inches=0.15, metadata={"Date": None, "Creator": None})
+    figure.savefig(
+        file,
+        bbox_inches="tight",
+        pad_inches=0.15,
+        metadata={"Date": None, "Creator": None},
+    )

@@ -37,7 +37,9 @@ def _table(what: str, action: Callable[[], object]) -> str:
         action()
     profile.disable()
     own: Counter[str] = Counter()
-    for (file, _, name), (_, _, took, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+    for (file, _, name), (_, _, took, _, callers) in pstats.Stats(
+        profile
+    ).stats.items():  # type: ignore[attr-defined]
         if file != "~":
             own[_library(file)] += took
         elif "sqlite" in name:
@@ -46,8 +48,15 @@ def _table(what: str, action: Callable[[], object]) -> str:
             for (caller, _, _), (_, _, part, _) in callers.items():
                 own[_library(caller)] += part
     total = sum(own.values())
-    rows = [f"| {library} | {took / total * whole:.2f} |" for library, took in own.most_common()]
-    shown = [row for row, (_, took) in zip(rows, own.most_common(), strict=True) if took / total >= LEAST]
+    rows = [
+        f"| {library} | {took / total * whole:.2f} |"
+        for library, took in own.most_common()
+    ]
+    shown = [
+        row
+        for row, (_, took) in zip(rows, own.most_common(), strict=True)
+        if took / total >= LEAST
+    ]
     return "\n".join([f"| {what}: {whole:.1f} ms | ms |", "|---|---|", *shown])
 
 
@@ -58,5 +67,9 @@ def _library(file: str) -> str:
     for package in ("feedsvc", "bench"):
         if package in parts:
             inner = parts[parts.index(package) + 1]
-            return f"feedsvc, {inner.removesuffix('.py')}" if package == "feedsvc" else "bench"
+            return (
+                f"feedsvc, {inner.removesuffix('.py')}"
+                if package == "feedsvc"
+                else "bench"
+            )
     return "Python's own library"

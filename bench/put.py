@@ -43,9 +43,15 @@ def _put(service: Service) -> Callable[[], Iterator[float]]:
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {service.token}"
             for number in range(TIMES):
-                document = {"title": f"Bài {number}", "content_html": BODY, "categories": ["b"]}
+                document = {
+                    "title": f"Bài {number}",
+                    "content_html": BODY,
+                    "categories": ["b"],
+                }
                 begun = time.perf_counter()
-                assert session.put(f"{service.url}/api/v1/articles/put", json=document, timeout=10).ok
+                assert session.put(
+                    f"{service.url}/api/v1/articles/put", json=document, timeout=10
+                ).ok
                 yield time.perf_counter() - begun
 
     return run
@@ -58,17 +64,23 @@ def _bare() -> Iterator[float]:
         for pragma in PRAGMAS:
             connection.execute("PRAGMA " + pragma.format(busy=5000, journal="WAL"))
         for table in ("ledger", "changes", "topics", "entries", "placements"):
-            connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, seq INTEGER, text TEXT)")
+            connection.execute(
+                f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, seq INTEGER, text TEXT)"
+            )
             connection.execute(f"INSERT INTO {table} VALUES (1, 0, '')")
         for number in range(TIMES):
             begun = time.perf_counter()
             connection.execute("BEGIN IMMEDIATE")
             for table in ("ledger", "topics", "entries"):
                 connection.execute(f"SELECT * FROM {table} WHERE id = 1").fetchall()
-                connection.execute(f"UPDATE {table} SET seq = ?, text = ? WHERE id = 1", (number, BODY))
+                connection.execute(
+                    f"UPDATE {table} SET seq = ?, text = ? WHERE id = 1", (number, BODY)
+                )
             connection.execute("DELETE FROM placements")
             for table in ("changes", "placements"):
-                connection.execute(f"INSERT INTO {table} (seq, text) VALUES (?, ?)", (number, "put"))
+                connection.execute(
+                    f"INSERT INTO {table} (seq, text) VALUES (?, ?)", (number, "put")
+                )
             connection.execute("COMMIT")
             yield time.perf_counter() - begun
         connection.close()

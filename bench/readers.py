@@ -101,9 +101,14 @@ def rows() -> Iterator[Row]:
     versions = list(_versions())
     what = f"bytes to {READERS:,} readers that poll twice an hour for a day, against "
     sent, least, hardest = (total / 1e9 for total in _day(versions))
-    yield row("readers", what + "the least possible", [(sent, least)], "≤ 1.1", unit="GB")
     yield row(
-        "readers", what + "the same with bodies compressed as hard as may be", [(sent, hardest)], unit="GB"
+        "readers", what + "the least possible", [(sent, least)], "≤ 1.1", unit="GB"
+    )
+    yield row(
+        "readers",
+        what + "the same with bodies compressed as hard as may be",
+        [(sent, hardest)],
+        unit="GB",
     )
 
 
@@ -139,7 +144,9 @@ def _versions() -> Iterator[Version]:
         service.make_token(*SCOPES)
         service.start(app="bench.timer:app")
         try:
-            published = [DAY - timedelta(minutes=20 * number) for number in range(60, 0, -1)]
+            published = [
+                DAY - timedelta(minutes=20 * number) for number in range(60, 0, -1)
+            ]
             for id, moment in enumerate(published):
                 _put(service, clock, moment, id, moment, dice)
             version = _version(service.port, DAY - timedelta(days=1), None)
@@ -150,7 +157,14 @@ def _versions() -> Iterator[Version]:
                 back = (
                     1 if is_new else dice.choice((1, 2, 5, 20, 55))
                 )  # the last of which is in the feed no more
-                _put(service, clock, moment, len(published) - back, published[-back], dice)
+                _put(
+                    service,
+                    clock,
+                    moment,
+                    len(published) - back,
+                    published[-back],
+                    dice,
+                )
                 version = _version(service.port, moment, version)
                 yield version
         finally:
@@ -160,17 +174,28 @@ def _versions() -> Iterator[Version]:
 def _changes(dice: random.Random) -> list[tuple[datetime, bool]]:
     """When an entry is put that day, and whether it is a new one."""
     hours = dice.choices(range(24), HOURS, k=NEW + CORRECTED)
-    moments = sorted(DAY + timedelta(hours=hour, seconds=dice.randrange(3600)) for hour in hours)
+    moments = sorted(
+        DAY + timedelta(hours=hour, seconds=dice.randrange(3600)) for hour in hours
+    )
     corrected = set(dice.sample(moments, CORRECTED))
     return [(moment, moment not in corrected) for moment in moments]
 
 
 def _put(
-    service: Service, clock: Path, now: datetime, id: int, published: datetime, dice: random.Random
+    service: Service,
+    clock: Path,
+    now: datetime,
+    id: int,
+    published: datetime,
+    dice: random.Random,
 ) -> None:
     """Put an article of words that are drawn from a corpus, and wait until its date is stated."""
     title, text = (" ".join(dice.choices(WORDS, k=count)) for count in (9, 400))
-    document = {"title": title, "content_html": f"<p>{text}</p>", "date_published": published.isoformat()}
+    document = {
+        "title": title,
+        "content_html": f"<p>{text}</p>",
+        "date_published": published.isoformat(),
+    }
     os.utime(clock, (now.timestamp(),) * 2)
     answer = service.request("PUT", f"/api/v1/articles/{id}", document)
     assert answer.ok, answer.text
@@ -184,8 +209,13 @@ def _put(
 def _version(port: int, moment: datetime, before: Version | None) -> Version:
     body = _ask(port, {"Accept-Encoding": "identity"})[2]
     told = re.sub(rb"<lastBuildDate>.*?</lastBuildDate>", b"", body)
-    hardest = {"identity": len(body), **{coding: len(pack(body)) for coding, pack in HARDEST.items()}}
-    sent = {coding: len(_ask(port, {"Accept-Encoding": coding})[2]) for coding in hardest}
+    hardest = {
+        "identity": len(body),
+        **{coding: len(pack(body)) for coding, pack in HARDEST.items()},
+    }
+    sent = {
+        coding: len(_ask(port, {"Accept-Encoding": coding})[2]) for coding in hardest
+    }
     costs = {}
     for kind in KINDS:
         asks = {"Accept-Encoding": kind.accepted}
@@ -194,9 +224,12 @@ def _version(port: int, moment: datetime, before: Version | None) -> Version:
         same = _ask(port, asks | knows)[0]
         if before:
             changed = _ask(port, asks | before.costs[kind].knows)[0]
-        accepted = [coding for coding in sent if coding in kind.accepted or coding == "identity"]
+        accepted = [
+            coding for coding in sent if coding in kind.accepted or coding == "identity"
+        ]
         whole, least = (
-            min(map(sizes.__getitem__, accepted)) + _least(200, head) for sizes in (sent, hardest)
+            min(map(sizes.__getitem__, accepted)) + _least(200, head)
+            for sizes in (sent, hardest)
         )
         costs[kind] = Costs(changed, same, knows, whole, _least(304, head), least)
     news = before.news + (told != before.told) if before else 0
@@ -209,13 +242,18 @@ def _least(status: int, head: dict[str, str]) -> int:
     if status == 200:
         names += ["Last-Modified", "Content-Type", "Content-Length", "Content-Encoding"]
     line = f"HTTP/1.1 {status} \r\n\r\n"
-    return len(line) + sum(len(f"{name}: {head[name]}\r\n") for name in names if name in head)
+    return len(line) + sum(
+        len(f"{name}: {head[name]}\r\n") for name in names if name in head
+    )
 
 
 def _ask(port: int, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     """The bytes of an answer, its head and its body as it was sent."""
     asks = {"Host": "portal.example", "Connection": "close", **headers}
-    lines = [f"GET {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in asks.items())]
+    lines = [
+        f"GET {PATH} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in asks.items()),
+    ]
     with socket.create_connection(("127.0.0.1", port)) as one:
         one.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         answer = b"".join(iter(lambda: one.recv(1 << 20), b""))

@@ -13,15 +13,27 @@ from bench.scaling import Line
 from bench.table import GROUPS, HEAD, Row, machine
 from tests.server import ROOT
 
-FILE, PAGE, PLOTS = ROOT / "bench.json", ROOT / "docs/performance.md", ROOT / "docs/performance"
+FILE, PAGE, PLOTS = (
+    ROOT / "bench.json",
+    ROOT / "docs/performance.md",
+    ROOT / "docs/performance",
+)
 WORST_PAGE = PLOTS / "worst.md"
 
 
-def keep(rows: Sequence[Row], lines: Sequence[Line], profile: str = "", worst: str = "") -> None:
+def keep(
+    rows: Sequence[Row], lines: Sequence[Line], profile: str = "", worst: str = ""
+) -> None:
     """Replace the figures of what was measured; those of other parts stay as they are."""
-    before = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"rows": [], "lines": []}
+    before = (
+        json.loads(FILE.read_text("utf-8"))
+        if FILE.exists()
+        else {"rows": [], "lines": []}
+    )
     all_rows = {row.what: row for row in [*map(_row, before["rows"]), *rows]}
-    all_lines = {(line.panel, line.what): line for line in [*map(_line, before["lines"]), *lines]}
+    all_lines = {
+        (line.panel, line.what): line for line in [*map(_line, before["lines"]), *lines]
+    }
     kept = sorted(all_rows.values(), key=lambda row: list(GROUPS).index(row.group))
     document = {
         "machine": machine(),
@@ -54,4 +66,6 @@ def _row(kept: dict[str, Any]) -> Row:
 
 
 def _line(kept: dict[str, Any]) -> Line:
-    return Line(**kept | {"points": {int(size): cost for size, cost in kept["points"].items()}})
+    return Line(
+        **kept | {"points": {int(size): cost for size, cost in kept["points"].items()}}
+    )

@@ -40,12 +40,24 @@ def lines(tables: dict[int, Flask]) -> Iterator[Line]:
     for what, path in (("a category", CATEGORY), ("ten categories", TEN)):
         found = _each({size: partial(get, app, path) for size, app in tables.items()})
         yield Line("A cold feed, over entries in the table", what, "ms", found)
-    puts = {size: partial(_timed, putting(app), time.perf_counter) for size, app in tables.items()}
+    puts = {
+        size: partial(_timed, putting(app), time.perf_counter)
+        for size, app in tables.items()
+    }
     yield Line("A PUT, over entries in the table", "by the clock", "ms", _each(puts))
-    looks = {filed(size): partial(_timed, _kept(app).sync) for size, app in tables.items()}
-    yield Line("A look at the ledger, over categories", "nothing has moved", "ms", _each(looks))
+    looks = {
+        filed(size): partial(_timed, _kept(app).sync) for size, app in tables.items()
+    }
+    yield Line(
+        "A look at the ledger, over categories", "nothing has moved", "ms", _each(looks)
+    )
     with filled(1_000, keeping=True) as app:
-        yield Line("A hot answer, over feeds that are kept", "without gunicorn", "µs", dict(_hot(app)))
+        yield Line(
+            "A hot answer, over feeds that are kept",
+            "without gunicorn",
+            "µs",
+            dict(_hot(app)),
+        )
 
 
 def _each(runs: Mapping[int, Callable[[], float]]) -> dict[int, float]:
@@ -60,8 +72,14 @@ def putting(app: Flask) -> Callable[[], None]:
     numbers = itertools.count()
 
     def put() -> None:
-        document = {"title": f"Bài {next(numbers)}", "content_html": BODY, "categories": ["c7"]}
-        assert client.put("/api/v1/articles/put", json=document, headers=headers).status_code in (200, 201)
+        document = {
+            "title": f"Bài {next(numbers)}",
+            "content_html": BODY,
+            "categories": ["c7"],
+        }
+        assert client.put(
+            "/api/v1/articles/put", json=document, headers=headers
+        ).status_code in (200, 201)
 
     return put
 
@@ -76,7 +94,10 @@ def _hot(app: Flask) -> Iterator[tuple[int, float]]:
     ]
     for count in KEPT:
         environs = asked[:count] * max(1, KEPT[-1] // count)
-        took = [_timed(lambda environs=environs: _ask(app, environs)) for _ in range(TIMES)]  # type: ignore[misc]
+        took = [
+            _timed(lambda environs=environs: _ask(app, environs))  # type: ignore[misc]
+            for _ in range(TIMES)
+        ]
         yield count, statistics.median(took) / len(environs) * 1000
         assert _kept(app).stats()[0] == count
 
@@ -92,7 +113,9 @@ def _start(status: str, *_: object) -> Callable[[bytes], object]:
     return bytes
 
 
-def _timed(action: Callable[[], object], clock: Callable[[], float] = time.thread_time) -> float:
+def _timed(
+    action: Callable[[], object], clock: Callable[[], float] = time.thread_time
+) -> float:
     begun = clock()
     action()
     return (clock() - begun) * 1000

@@ -39,7 +39,9 @@ class Row:
         """Whether the median is within the bar, such as `≥ 0.90`."""
         sign, _, value = self.bar.partition(" ")
         return (
-            {"≥": operator.ge, "≤": operator.le}[sign](round(self.ratios[1], 2), float(value))
+            {"≥": operator.ge, "≤": operator.le}[sign](
+                round(self.ratios[1], 2), float(value)
+            )
             if sign
             else True
         )
@@ -80,11 +82,21 @@ def compare(
     ]
 
 
-def row(group: str, what: str, pairs: list[tuple[float, float]], bar: str = "", *, unit: str) -> Row:
+def row(
+    group: str, what: str, pairs: list[tuple[float, float]], bar: str = "", *, unit: str
+) -> Row:
     """The row of pairs that were measured."""
     ratios = sorted(ours / reference for ours, reference in pairs)
     ours, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Row(group, what, ours, reference, (ratios[0], statistics.median(ratios), ratios[-1]), unit, bar)
+    return Row(
+        group,
+        what,
+        ours,
+        reference,
+        (ratios[0], statistics.median(ratios), ratios[-1]),
+        unit,
+        bar,
+    )
 
 
 def machine() -> str:

@@ -93,32 +93,61 @@ class Cost:
 def requests(token: str, count: int, now: datetime) -> list[Request]:
     """The worst requests of each kind."""
     month = month_of(now - timedelta(minutes=count // 4), ZONE)
-    day, near, far = now.date(), now.date() + timedelta(days=7), now.date() + timedelta(days=5 * 365)
+    day, near, far = (
+        now.date(),
+        now.date() + timedelta(days=7),
+        now.date() + timedelta(days=5 * 365),
+    )
     early = now.date() - timedelta(days=9 * 365)
     wrong = b"1\n" * (MIB // 2)
     topics = list(TOPICS)
-    auth = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/x-ndjson"))
+    auth = (
+        ("Authorization", f"Bearer {token}"),
+        ("Content-Type", "application/x-ndjson"),
+    )
     drafts = (
-        json.dumps({"action": "put", "kind": "news", "id": f"draft-{n}", "title": "x", "status": "draft"})
+        json.dumps(
+            {
+                "action": "put",
+                "kind": "news",
+                "id": f"draft-{n}",
+                "title": "x",
+                "status": "draft",
+            }
+        )
         for n in range(1000)
     )
     return [
         Request("a full archive document, RSS", f"/feeds/news.rss?archive={month}"),
         *(
-            Request(f"a full archive document, {name}", f"/feeds/news.{name}?archive={month}")
+            Request(
+                f"a full archive document, {name}",
+                f"/feeds/news.{name}?archive={month}",
+            )
             for name in ("atom", "json", "html")
         ),
-        Request("an archive document of a combination", f"/feeds/news/even+odd.rss?archive={month}"),
+        Request(
+            "an archive document of a combination",
+            f"/feeds/news/even+odd.rss?archive={month}",
+        ),
         *(
-            Request(f"200 entries, {name}", f"/feeds/news.{name}?limit=200&content=full")
+            Request(
+                f"200 entries, {name}", f"/feeds/news.{name}?limit=200&content=full"
+            )
             for name in ("rss", "atom", "json", "html")
         ),
         Request("two disjoint halves, all of", "/feeds/news/even+odd.rss"),
         Request("everything but what all are in", "/feeds/news/-all.rss"),
         Request("one half without all", "/feeds/news/even,-all.rss"),
         Request("one half without itself", "/feeds/news/even,-even.rss"),
-        Request("both halves of all without themselves", "/feeds/news/even,odd,-even,-odd.rss"),
-        Request("nine of the topics without all", f"/feeds/news/{','.join(topics[:9])},-all.rss"),
+        Request(
+            "both halves of all without themselves",
+            "/feeds/news/even,odd,-even,-odd.rss",
+        ),
+        Request(
+            "nine of the topics without all",
+            f"/feeds/news/{','.join(topics[:9])},-all.rss",
+        ),
         Request(
             "everything but both halves and eight topics",
             f"/feeds/news/-even,-odd,-{',-'.join(topics[:8])}.rss",
@@ -133,21 +162,36 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
             f"/feeds/news/{','.join(topics[:10])}.rss?lang=vi",
         ),
         Request("a language that few have", "/feeds/news.rss?lang=en"),
-        Request("a language that few have, in a category", "/feeds/news/all.rss?lang=en"),
+        Request(
+            "a language that few have, in a category", "/feeds/news/all.rss?lang=en"
+        ),
         Request("a language that nearly all have", "/feeds/news.rss?lang=vi"),
         Request("a calendar of 1,000 events", "/feeds/events.ics", kind="calendar"),
         Request("upcoming events", "/feeds/events.rss?limit=200"),
         Request("past events", "/feeds/events.rss?when=past&limit=200"),
-        Request("past events by start", "/feeds/events.rss?when=past&order=start&limit=200"),
-        Request("all events by start", "/feeds/events.rss?when=all&order=start&limit=200"),
-        Request("past events of a language that few have", "/feeds/events.rss?when=past&lang=en"),
-        Request("events but cancelled ones", "/feeds/events.rss?when=past&cancelled=hide&limit=200"),
+        Request(
+            "past events by start", "/feeds/events.rss?when=past&order=start&limit=200"
+        ),
+        Request(
+            "all events by start", "/feeds/events.rss?when=all&order=start&limit=200"
+        ),
+        Request(
+            "past events of a language that few have",
+            "/feeds/events.rss?when=past&lang=en",
+        ),
+        Request(
+            "events but cancelled ones",
+            "/feeds/events.rss?when=past&cancelled=hide&limit=200",
+        ),
         Request("a window of a week", f"/feeds/events.rss?from={day}&to={near}"),
         Request(
             "a window in five years",
             f"/feeds/events.rss?from={far - timedelta(days=20)}&to={far - timedelta(days=13)}",
         ),
-        Request("a window nine years ago", f"/feeds/events.rss?from={early}&to={early + timedelta(days=7)}"),
+        Request(
+            "a window nine years ago",
+            f"/feeds/events.rss?from={early}&to={early + timedelta(days=7)}",
+        ),
         Request(
             "a window of fourteen years",
             f"/feeds/events.rss?from={early}&to={far - timedelta(days=9)}&limit=200",
@@ -160,10 +204,28 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
         Request("the directory in English", "/?ui=en"),
         Request("the list of feeds", "/feeds.opml"),
         Request("an entry", "/entries/n7"),
-        Request("a batch of 1,000 drafts", "/api/v1/batch", "\n".join(drafts).encode(), auth, "batch"),
-        Request("a batch of wrong lines, too many", "/api/v1/batch", wrong, auth, "batch"),
-        Request("a batch of 50,000 wrong lines", "/api/v1/batch", b"1\n" * 50_000, auth, "batch"),
-        Request("titles that contain a word, none has it", "/api/v1/articles?q=khongcogi", headers=auth[:1]),
+        Request(
+            "a batch of 1,000 drafts",
+            "/api/v1/batch",
+            "\n".join(drafts).encode(),
+            auth,
+            "batch",
+        ),
+        Request(
+            "a batch of wrong lines, too many", "/api/v1/batch", wrong, auth, "batch"
+        ),
+        Request(
+            "a batch of 50,000 wrong lines",
+            "/api/v1/batch",
+            b"1\n" * 50_000,
+            auth,
+            "batch",
+        ),
+        Request(
+            "titles that contain a word, none has it",
+            "/api/v1/articles?q=khongcogi",
+            headers=auth[:1],
+        ),
     ]
 
 
@@ -183,10 +245,17 @@ def article(number: int, published: datetime) -> Entry:
     )
 
 
-def event(number: int, published: datetime, start: datetime, recurrence: Recurrence | None = None) -> Entry:
+def event(
+    number: int,
+    published: datetime,
+    start: datetime,
+    recurrence: Recurrence | None = None,
+) -> Entry:
     """The event of a number."""
     details = Event(start.astimezone(ZONE), None, ZONE, recurrence=recurrence)
-    return replace(article(number, published), kind="events", event=details, starts=start)
+    return replace(
+        article(number, published), kind="events", event=details, starts=start
+    )
 
 
 def all_entries(count: int, now: datetime) -> Iterator[Entry]:
@@ -197,7 +266,11 @@ def all_entries(count: int, now: datetime) -> Iterator[Entry]:
         yield replace(made, language="en-GB") if number * RARE % half < RARE else made
     for number in range(half, count - SERIES):
         ahead = number >= count - SERIES - UPCOMING
-        start = now + timedelta(hours=number % 2000 + 1) if ahead else now - timedelta(minutes=count - number)
+        start = (
+            now + timedelta(hours=number % 2000 + 1)
+            if ahead
+            else now - timedelta(minutes=count - number)
+        )
         yield event(number, now - timedelta(minutes=count - number + 10), start)
     daily = Recurrence("FREQ=DAILY")
     for number in range(count - SERIES, count):
@@ -210,7 +283,10 @@ def fill(store: Storage, count: int, now: datetime) -> None:
         stamped = {"changed_at": now, "titled_at": now}
         connection.execute(
             categories.insert(),
-            [{"id": n, "slug": s, "title": s, **stamped} for s, n in (PLACES | TOPICS).items()],
+            [
+                {"id": n, "slug": s, "title": s, **stamped}
+                for s, n in (PLACES | TOPICS).items()
+            ],
         )
         rows = [
             {"kind": k, "category_id": n, "seq": 1, "time": now}
@@ -218,9 +294,15 @@ def fill(store: Storage, count: int, now: datetime) -> None:
             for n in (PLACES | TOPICS).values()
         ]
         connection.execute(feed_versions.insert(), rows)
-        tags = [{"kind": kind, "tag": tag} for kind in ("news", "events") for tag in ("vi", "en-gb")]
+        tags = [
+            {"kind": kind, "tag": tag}
+            for kind in ("news", "events")
+            for tag in ("vi", "en-gb")
+        ]
         connection.execute(languages.insert(), tags)
-        connection.execute(change_sequence.update().values(seq=count, time=now, clock=now))
+        connection.execute(
+            change_sequence.update().values(seq=count, time=now, clock=now)
+        )
     made = enumerate(all_entries(count, now), start=1)
     months: dict[tuple[str, str], Entry] = {}
     while group := list(islice(made, _GROUP)):
@@ -236,9 +318,14 @@ def fill(store: Storage, count: int, now: datetime) -> None:
             archivist.divide()
 
 
-def _insert(connection: sa.Connection, group: list[tuple[int, Entry]], now: datetime) -> None:
+def _insert(
+    connection: sa.Connection, group: list[tuple[int, Entry]], now: datetime
+) -> None:
     shared = {"shown": True, "appeared": True, "due": None, "changed_at": now}
-    rows = [{"pk": number, "seq": number, **shared, **stored_row(one)} for number, one in group]
+    rows = [
+        {"pk": number, "seq": number, **shared, **stored_row(one)}
+        for number, one in group
+    ]
     connection.execute(entries.insert(), rows)
     names = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
     topics = list(TOPICS.values())
@@ -248,9 +335,20 @@ def _insert(connection: sa.Connection, group: list[tuple[int, Entry]], now: date
         topic = topics[row["pk"] // 2 % len(topics)]
         for position, key in enumerate((PLACES["all"], half, topic)):
             copied = {name: row[name] for name in names}
-            placed.append({"entry_pk": row["pk"], "category_id": key, "position": position, **copied})
+            placed.append(
+                {
+                    "entry_pk": row["pk"],
+                    "category_id": key,
+                    "position": position,
+                    **copied,
+                }
+            )
     connection.execute(entry_categories.insert(), placed)
-    details = [{"entry_pk": number, **event_row(one.event)} for number, one in group if one.event]
+    details = [
+        {"entry_pk": number, **event_row(one.event)}
+        for number, one in group
+        if one.event
+    ]
     if details:
         connection.execute(event_details.insert(), details)
 
@@ -266,12 +364,18 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
     app = create_app(Config.from_env(environ))
     cast(
         CacheMiddleware, app.wsgi_app
-    )._kept._sync_on_read = False  # as where a thread polls, which would be measured too
+    )._kept._sync_on_read = (
+        False  # as where a thread polls, which would be measured too
+    )
     store = services_of(app).store
     fill(store, count, now)
     if url.startswith("postgresql"):
-        with store._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")  # as autovacuum has done by then
+        with store._database.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
+            connection.exec_driver_sql(
+                "VACUUM ANALYZE"
+            )  # as autovacuum has done by then
     yield app
     store._database.close()
 
@@ -347,7 +451,10 @@ def table(app: Flask, count: int, now: datetime, server: int | None) -> Iterator
         assert cost.status < 500
         if one.kind not in prices:
             prices[one.kind] = cost.ms / cost.mib, cost.memory / cost.mib
-        ms, memory = (most + price * cost.mib for most, price in zip(BARS, prices[one.kind], strict=True))
+        ms, memory = (
+            most + price * cost.mib
+            for most, price in zip(BARS, prices[one.kind], strict=True)
+        )
         verdict = "holds" if cost.ms <= ms and cost.memory <= memory else "missed"
         yield (
             f"| {one.what} | {cost.status} | {cost.ms:.1f} | {ms:.0f} "
@@ -369,7 +476,11 @@ def run(count: int, databases: list[str]) -> Iterator[str]:
             yield "\nSQLite\n"
             yield from table(app, count, now, None)
     if "postgresql" in databases:
-        with throw_away() as cluster, cluster.database() as url, filled(url, count, now) as app:
+        with (
+            throw_away() as cluster,
+            cluster.database() as url,
+            filled(url, count, now) as app,
+        ):
             yield "\nPostgreSQL\n"
             assert cluster._process
             yield from table(app, count, now, cluster._process.pid)

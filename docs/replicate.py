@@ -18,11 +18,17 @@ from urllib.request import urlopen
 
 url, file, *category = sys.argv[1:]
 copy = sqlite3.connect(file)
-copy.execute("CREATE TABLE IF NOT EXISTS entries (id TEXT PRIMARY KEY, document TEXT NOT NULL)")
-copy.execute("CREATE TABLE IF NOT EXISTS position (key INTEGER PRIMARY KEY, next INTEGER NOT NULL)")
+copy.execute(
+    "CREATE TABLE IF NOT EXISTS entries (id TEXT PRIMARY KEY, document TEXT NOT NULL)"
+)
+copy.execute(
+    "CREATE TABLE IF NOT EXISTS position (key INTEGER PRIMARY KEY, next INTEGER NOT NULL)"
+)
 after = copy.execute("SELECT coalesce(max(next), 0) FROM position").fetchone()[0]
 while True:
-    query = urlencode({"after": after, **({"category": category[0]} if category else {})})
+    query = urlencode(
+        {"after": after, **({"category": category[0]} if category else {})}
+    )
     with urlopen(f"{url}/api/v1/changes?{query}", timeout=60) as answer:  # noqa: S310
         page = json.load(answer)
     if page["next"] == after:

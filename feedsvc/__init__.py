@@ -36,7 +36,11 @@ from feedsvc.errors import Unavailable
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import render_all_formats
 from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.http.problem_details import http_status, openapi_responses, problems_blueprint
+from feedsvc.http.problem_details import (
+    http_status,
+    openapi_responses,
+    problems_blueprint,
+)
 from feedsvc.http.request_id import request_ids_blueprint
 from feedsvc.models import Clock, Site, utcnow
 from feedsvc.server.metrics import CACHE_MISS_KEY, Metrics, is_multiprocess
@@ -63,7 +67,9 @@ LATER_WORKER = "FEEDSVC_LATER_WORKER"
 _log = logging.getLogger(__name__)
 
 
-def create_app(config: Config, clock: Clock = utcnow, *, background: bool = False) -> Flask:
+def create_app(
+    config: Config, clock: Clock = utcnow, *, background: bool = False
+) -> Flask:
     """The WSGI application, its database brought to the newest schema.
 
     :param background: whether a thread lets scheduled entries appear and expired ones leave.
@@ -86,14 +92,28 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         color=config.site_color,
         logo=config.site_logo,
     )
-    store = Storage(config.database_url, clock, site.timezone, config.database_connections, config.max_feed)
+    store = Storage(
+        config.database_url,
+        clock,
+        site.timezone,
+        config.database_connections,
+        config.max_feed,
+    )
     kept = ResponseCache(
-        store.changes_since, clock, config.cache_entries, config.cache_bytes, always_look=not background
+        store.changes_since,
+        clock,
+        config.cache_entries,
+        config.cache_bytes,
+        always_look=not background,
     )
     store.on_commit = kept.sync
     try:
         store.upgrade(or_newer=SKIP_SCHEMA_CHECK in os.environ)
-        if store.markup.is_outdated(fingerprint()) and background and LATER_WORKER not in os.environ:
+        if (
+            store.markup.is_outdated(fingerprint())
+            and background
+            and LATER_WORKER not in os.environ
+        ):
             _log.warning("Sanitizer rules changed: run `python -m feedsvc db sanitize`")
     except Unavailable:
         if not background:
@@ -104,7 +124,10 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
         if config.metrics and is_multiprocess():
             run_periodically(
                 Metrics(
-                    config.metrics, kept.stats, store.latest_published, store.subscriptions.counts
+                    config.metrics,
+                    kept.stats,
+                    store.latest_published,
+                    store.subscriptions.counts,
                 ).publish
             )
 
@@ -121,7 +144,9 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app = Flask(__name__, static_folder=None)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
-    app.url_map.merge_slashes = False  # its redirects would go where the Host header says
+    app.url_map.merge_slashes = (
+        False  # its redirects would go where the Host header says
+    )
     app.config.update(
         MAX_CONTENT_LENGTH=config.max_body,
         API_TITLE="feedsvc",
@@ -141,7 +166,9 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
     app.register_blueprint(request_ids_blueprint())
     app.before_request(_refuse_chunked)  # with a request id, so after that blueprint
     app.register_blueprint(health_blueprint(store.is_ready))
-    feeds = FeedService(store.reader, kept, site, clock, config.max_age, config.max_feed)
+    feeds = FeedService(
+        store.reader, kept, site, clock, config.max_age, config.max_feed
+    )
     app.register_blueprint(feeds_blueprint(feeds))
     if config.hub:
         app.register_blueprint(
@@ -154,18 +181,34 @@ def create_app(config: Config, clock: Clock = utcnow, *, background: bool = Fals
                 site.public_url,
             )
         )
-    app.register_blueprint(pages_blueprint(store.reader, kept, site, clock, config.max_age))
-    api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
-    register_components(api, schemas, CategorySchema(), openapi_responses(site.public_url))
-    api.register_blueprint(entries_blueprint("articles", articles, store, door, config.require_if_match))
-    api.register_blueprint(entries_blueprint("events", events, store, door, config.require_if_match))
-    api.register_blueprint(categories_blueprint(store, door, publish, clock))
-    api.register_blueprint(changes_blueprint(store, door, schemas, f"{__version__} {site}"))
-    api.register_blueprint(batch_blueprint(store, door, schemas, http_status, config.max_batch, lines_rate))
-    api.register_blueprint(
-        preview_blueprint(store, door, schemas, partial(render_all_formats, site=site), clock)
+    app.register_blueprint(
+        pages_blueprint(store.reader, kept, site, clock, config.max_age)
     )
-    app.register_blueprint(api_docs_blueprint(openapi_document(api), site, config.max_age))
+    api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
+    register_components(
+        api, schemas, CategorySchema(), openapi_responses(site.public_url)
+    )
+    api.register_blueprint(
+        entries_blueprint("articles", articles, store, door, config.require_if_match)
+    )
+    api.register_blueprint(
+        entries_blueprint("events", events, store, door, config.require_if_match)
+    )
+    api.register_blueprint(categories_blueprint(store, door, publish, clock))
+    api.register_blueprint(
+        changes_blueprint(store, door, schemas, f"{__version__} {site}")
+    )
+    api.register_blueprint(
+        batch_blueprint(store, door, schemas, http_status, config.max_batch, lines_rate)
+    )
+    api.register_blueprint(
+        preview_blueprint(
+            store, door, schemas, partial(render_all_formats, site=site), clock
+        )
+    )
+    app.register_blueprint(
+        api_docs_blueprint(openapi_document(api), site, config.max_age)
+    )
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app, Services(config, store, schemas, feeds))
@@ -178,5 +221,9 @@ def _refuse_chunked() -> None:
 
     :raises LengthRequired: there is one.
     """
-    if "Transfer-Encoding" in request.headers and request.method not in ("POST", "PUT", "PATCH"):
+    if "Transfer-Encoding" in request.headers and request.method not in (
+        "POST",
+        "PUT",
+        "PATCH",
+    ):
         raise LengthRequired("A chunked body is not read.")

@@ -13,7 +13,8 @@ def main() -> None:
     """Run a command; a bad setting is one sentence on standard error, and exit status 2."""
     try:
         commands(
-            obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())), prog_name="python -m feedsvc"
+            obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())),
+            prog_name="python -m feedsvc",
         )
     except SettingError as error:
         print(f"Error: {error}", file=sys.stderr)

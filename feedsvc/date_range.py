@@ -11,7 +11,9 @@ YEARS_BACK, YEARS_AHEAD = 10, 5
 
 def allowed_dates(today: date) -> tuple[date, date]:
     """Return the first and the last date that may be named."""
-    return today - relativedelta(years=YEARS_BACK), today + relativedelta(years=YEARS_AHEAD)
+    return today - relativedelta(years=YEARS_BACK), today + relativedelta(
+        years=YEARS_AHEAD
+    )
 
 
 def too_old_on(named: date) -> date:

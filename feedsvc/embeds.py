@@ -27,4 +27,7 @@ def is_embed(url: str) -> bool:
     if {".", ".."} & set(segments):  # which browsers resolve, encoded ones too
         return False
     paths = EMBEDS.get(parts.hostname or "", ())
-    return any(parts.path.startswith(path) if path.endswith("/") else parts.path == path for path in paths)
+    return any(
+        parts.path.startswith(path) if path.endswith("/") else parts.path == path
+        for path in paths
+    )

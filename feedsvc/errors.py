@@ -57,7 +57,9 @@ class CategoryRenamed(FeedsvcError):
     """A category has another slug now, or a feed another selector: `new`, empty for a whole section."""
 
     def __init__(self, new: str) -> None:
-        super().__init__(f"It is named “{new}” now." if new else "It is the whole section now.")
+        super().__init__(
+            f"It is named “{new}” now." if new else "It is the whole section now."
+        )
         self.current_slug = new
 
 
@@ -93,7 +95,9 @@ class Busy(Unavailable):
     retry_after = 2
 
     def __init__(self) -> None:
-        super().__init__(f"Too many large documents are being made; try again in {self.retry_after} seconds.")
+        super().__init__(
+            f"Too many large documents are being made; try again in {self.retry_after} seconds."
+        )
 
 
 class SchemaTooNew(FeedsvcError):

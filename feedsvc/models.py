@@ -14,7 +14,13 @@ from feedsvc.stamps import FeedVersion
 from feedsvc.withdrawal import as_withdrawn
 
 STATUSES = ("draft", "published", "withdrawn")
-SCOPES = ("news:write", "news:publish", "events:write", "events:publish", "categories:write")
+SCOPES = (
+    "news:write",
+    "news:publish",
+    "events:write",
+    "events:publish",
+    "categories:write",
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -149,7 +155,9 @@ class Event:
         """The instant it is over, in UTC; without `end`, as RFC 5545 §3.6.1: the same day, or at once."""
         if self.end is not None:
             return self._to_utc(self.end)
-        return self._to_utc(self.start + timedelta(days=1) if self.all_day else self.start)
+        return self._to_utc(
+            self.start + timedelta(days=1) if self.all_day else self.start
+        )
 
     def _to_utc(self, moment: date) -> datetime:
         if not isinstance(moment, datetime):
@@ -202,7 +210,11 @@ class Entry:
 
     def feed_date(self, query: FeedQuery) -> datetime:
         """The date of the entry in a feed: of publication, or of an event's start where that is asked for."""
-        return self.starts or self.event.starts if self.event and query.date_field == "start" else self.date
+        return (
+            self.starts or self.event.starts
+            if self.event and query.date_field == "start"
+            else self.date
+        )
 
     @property
     def date(self) -> datetime:
@@ -264,16 +276,24 @@ class Feed:
     next_archive: FeedQuery | None = None
 
     @classmethod
-    def empty(cls, site: Site, kind: str, format: str, category: Category | None = None) -> Feed:
+    def empty(
+        cls, site: Site, kind: str, format: str, category: Category | None = None
+    ) -> Feed:
         """The feed of a section or a category without its entries, for its name and URL."""
         named = (category,) if category else ()
-        return cls(FeedQuery(kind, format, CategoryFilter.create(one.slug for one in named)), site, named)
+        return cls(
+            FeedQuery(kind, format, CategoryFilter.create(one.slug for one in named)),
+            site,
+            named,
+        )
 
     @property
     def category(self) -> Category | None:
         """The one category whose feed it is."""
         named = self.query.category_filter
-        return self.categories[0] if len(named.all_slugs) == 1 and named.include else None
+        return (
+            self.categories[0] if len(named.all_slugs) == 1 and named.include else None
+        )
 
     @property
     def self_url(self) -> str:

@@ -39,7 +39,10 @@ def rule_near(text: str, start: datetime, since: datetime) -> rrule:
     if since <= start:
         return rule
     parts = Recurrence(text).rule_parts
-    changes: dict[str, Any] = {"dtstart": _aligned(parts, start, since), **_implied(parts, start)}
+    changes: dict[str, Any] = {
+        "dtstart": _aligned(parts, start, since),
+        **_implied(parts, start),
+    }
     if "COUNT" in parts:
         changes |= {"count": None, "until": last_start(text, start)}
     return rule.replace(**changes)
@@ -83,14 +86,28 @@ def _by_year(text: str, start: datetime) -> str:
     Without an interval and BYSETPOS the frequency only says which days the start stands for.
     """
     parts = Recurrence(text).rule_parts
-    if "BYMONTH" not in parts or "BYSETPOS" in parts or parts.get("INTERVAL", "1") != "1":
+    if (
+        "BYMONTH" not in parts
+        or "BYSETPOS" in parts
+        or parts.get("INTERVAL", "1") != "1"
+    ):
         return text
-    rest = ";".join(f"{name}={value}" for name, value in parts.items() if name not in ("FREQ", "INTERVAL"))
+    rest = ";".join(
+        f"{name}={value}"
+        for name, value in parts.items()
+        if name not in ("FREQ", "INTERVAL")
+    )
     explicit = "BYDAY" in parts or "BYMONTHDAY" in parts
     if parts["FREQ"] == "DAILY":
-        return f"FREQ=YEARLY;{rest}" if explicit else f"FREQ=YEARLY;{rest};{_DAYS_OF_WEEK}"
+        return (
+            f"FREQ=YEARLY;{rest}" if explicit else f"FREQ=YEARLY;{rest};{_DAYS_OF_WEEK}"
+        )
     if parts["FREQ"] == "WEEKLY":
-        return f"FREQ=YEARLY;{rest}" if explicit else f"FREQ=YEARLY;{rest};BYDAY={DAYS[start.weekday()]}"
+        return (
+            f"FREQ=YEARLY;{rest}"
+            if explicit
+            else f"FREQ=YEARLY;{rest};BYDAY={DAYS[start.weekday()]}"
+        )
     return f"FREQ=YEARLY;{rest}" if parts["FREQ"] == "MONTHLY" else text
 
 

@@ -37,7 +37,10 @@ def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
     else:
         # The clocks may have changed meanwhile, by a day at most.
         since = after.astimezone(event.timezone) - (event.ends - event.starts) - _A_DAY
-        candidates = (_occurrence_at(event, moment) for moment in _moments(event, event.recurrence, since))
+        candidates = (
+            _occurrence_at(event, moment)
+            for moment in _moments(event, event.recurrence, since)
+        )
     for occurrence in candidates:
         if occurrence.starts >= MAX_DATETIME:
             return
@@ -61,12 +64,17 @@ def last_occurrence(event: Event) -> Event:
     start = _as_datetime(event.start)
     first, bound = _naive(start), _naive(MAX_DATETIME)
     if not is_unbounded(event):
-        ends = [last_start(recurrence.rrule, start), *map(_as_datetime, recurrence.rdates)]
+        ends = [
+            last_start(recurrence.rrule, start),
+            *map(_as_datetime, recurrence.rdates),
+        ]
         bound = min(bound, max(map(_naive, ends)) + _A_DAY)
     span = _YEAR
     while True:
         since = max(first, bound - span)
-        moments = takewhile(lambda moment: _naive(moment) < bound, _moments(event, recurrence, since))
+        moments = takewhile(
+            lambda moment: _naive(moment) < bound, _moments(event, recurrence, since)
+        )
         newest = deque(moments, maxlen=1)
         if newest:
             return _occurrence_at(event, newest[0])
@@ -90,7 +98,10 @@ def overlaps(event: Event, start: datetime, end: datetime) -> bool:
 
 def is_unbounded(event: Event) -> bool:
     """Return whether the event takes place again without end."""
-    return event.recurrence is not None and not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
+    return event.recurrence is not None and not event.recurrence.rule_parts.keys() & {
+        "COUNT",
+        "UNTIL",
+    }
 
 
 def start_matches_rule(event: Event) -> bool:
@@ -105,8 +116,14 @@ def start_matches_rule(event: Event) -> bool:
     start = _as_datetime(event.start)
     rule = _rule(event.recurrence, start)
     late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
-    once = rule.replace(dtstart=late, until=None, count=None, interval=_LONGER_THAN_A_CALENDAR)
-    return next(iter(once), None) == late and next(iter(rule), None) == start and not start.fold
+    once = rule.replace(
+        dtstart=late, until=None, count=None, interval=_LONGER_THAN_A_CALENDAR
+    )
+    return (
+        next(iter(once), None) == late
+        and next(iter(rule), None) == start
+        and not start.fold
+    )
 
 
 def unmatched_exdates(event: Event) -> list[int]:
@@ -115,7 +132,9 @@ def unmatched_exdates(event: Event) -> list[int]:
     if recurrence is None or not recurrence.exdates:
         return []
     whole = replace(recurrence, exdates=())
-    wanted = sorted((_as_datetime(moment), index) for index, moment in enumerate(recurrence.exdates))
+    wanted = sorted(
+        (_as_datetime(moment), index) for index, moment in enumerate(recurrence.exdates)
+    )
     upcoming: datetime | None = wanted[0][0] - _A_DAY
     missed = []
     for moment, index in wanted:
@@ -142,9 +161,13 @@ def _occurrence_at(event: Event, moment: datetime) -> Event:
     once = replace(event, recurrence=None)
     if event.all_day:
         start = moment.date()
-        return replace(once, start=start, end=event.end and start + (event.end - event.start))
+        return replace(
+            once, start=start, end=event.end and start + (event.end - event.start)
+        )
     instant = moment.astimezone(UTC)
-    end = event.end and (instant + (event.ends - event.starts)).astimezone(event.timezone)
+    end = event.end and (instant + (event.ends - event.starts)).astimezone(
+        event.timezone
+    )
     return replace(once, start=instant.astimezone(event.timezone), end=end)
 
 
@@ -163,7 +186,9 @@ def _rule(recurrence: Recurrence, start: datetime) -> rrule:
     return rule
 
 
-def _moments(event: Event, recurrence: Recurrence, since: datetime) -> Iterator[datetime]:
+def _moments(
+    event: Event, recurrence: Recurrence, since: datetime
+) -> Iterator[datetime]:
     """Yield the starts of occurrences from `since` on, as the clocks of the event's zone show them."""
     start = _as_datetime(event.start)
     since = since.replace(tzinfo=start.tzinfo)

@@ -52,19 +52,29 @@ class CategoryFilter:
         """
         signs = {sign for sign in ",+" if sign in text.replace(" ", "+")}
         if len(signs) > 1:
-            raise BadRequest("“,” (any of) and “+” (all of) cannot stand in one selector.")
+            raise BadRequest(
+                "“,” (any of) and “+” (all of) cannot stand in one selector."
+            )
         terms = re.split("[,+ ]", text.lower())
         if len(terms) > MAX_TERMS:
             raise BadRequest(f"A selector has at most {MAX_TERMS} terms.")
-        wrong = next((term for term in terms if not SLUG.fullmatch(term.removeprefix("-"))), None)
+        wrong = next(
+            (term for term in terms if not SLUG.fullmatch(term.removeprefix("-"))), None
+        )
         if wrong is not None:
-            raise BadRequest(f"“{wrong}” in the selector is not a category's slug, nor one behind a “-”.")
+            raise BadRequest(
+                f"“{wrong}” in the selector is not a category's slug, nor one behind a “-”."
+            )
         unwanted = [term[1:] for term in terms if term.startswith("-")]
-        return cls.create((term for term in terms if term[0] != "-"), unwanted, every="+" in signs)
+        return cls.create(
+            (term for term in terms if term[0] != "-"), unwanted, every="+" in signs
+        )
 
     def __str__(self) -> str:
         """The canonical spelling."""
-        return ("+" if self.match_all else ",").join([*self.include, *(f"-{slug}" for slug in self.exclude)])
+        return ("+" if self.match_all else ",").join(
+            [*self.include, *(f"-{slug}" for slug in self.exclude)]
+        )
 
     @property
     def all_slugs(self) -> tuple[str, ...]:
@@ -84,7 +94,10 @@ class CategoryFilter:
 
     def with_current_slugs(self, current: Mapping[str, str]) -> CategoryFilter:
         """The same by the slugs that its categories have now."""
-        now = [[current.get(slug, slug) for slug in terms] for terms in (self.include, self.exclude)]
+        now = [
+            [current.get(slug, slug) for slug in terms]
+            for terms in (self.include, self.exclude)
+        ]
         return CategoryFilter.create(*now, every=self.match_all)
 
 
@@ -119,7 +132,9 @@ class FeedQuery:
         """The canonical path and query of the feed."""
         selector = f"/{self.category_filter}" if self.category_filter.all_slugs else ""
         said = urlencode(list(self.parameters()), safe=",+-")
-        return f"/feeds/{self.kind}{selector}.{self.format}" + (f"?{said}" if said else "")
+        return f"/feeds/{self.kind}{selector}.{self.format}" + (
+            f"?{said}" if said else ""
+        )
 
     def parameters(self) -> Iterator[tuple[str, str]]:
         """The parameters that are not at their default, in their canonical order."""
@@ -152,7 +167,14 @@ class FeedQuery:
     def archive_base(self) -> FeedQuery:
         """The query that the archive documents of this feed share; they differ in `archive`."""
         return replace(
-            self, limit=None, when=None, since=None, until=None, order=None, date_field=None, archive=None
+            self,
+            limit=None,
+            when=None,
+            since=None,
+            until=None,
+            order=None,
+            date_field=None,
+            archive=None,
         )
 
     @property
@@ -186,7 +208,11 @@ class Parameter:
 
     def is_applicable(self, kind: str, format: str) -> bool:
         """Whether it means something in the feeds of this kind and format."""
-        return self.kind in (None, kind) and self.format in (None, format) and format != self.excluded_format
+        return (
+            self.kind in (None, kind)
+            and self.format in (None, format)
+            and format != self.excluded_format
+        )
 
 
 _MAX_CALENDAR_EVENTS = 1000  # of a calendar
@@ -217,8 +243,12 @@ def _language(text: str, query: FeedQuery) -> str:
 
 def _archive(text: str, query: FeedQuery) -> str:
     """Parse a month or the part of a month; the first part is the month itself."""
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])(\.[1-9][0-9]{0,8})?", text, re.ASCII):
-        raise ValueError("must be a month such as 2026-11, or a part of it such as 2026-11.2")
+    if not re.fullmatch(
+        r"[0-9]{4}-(0[1-9]|1[0-2])(\.[1-9][0-9]{0,8})?", text, re.ASCII
+    ):
+        raise ValueError(
+            "must be a month such as 2026-11, or a part of it such as 2026-11.2"
+        )
     if not "1970" <= text[:4] <= "2200":
         raise ValueError("must be a month from 1970 to 2200")
     return text[:7] if text.endswith(".1") else text
@@ -226,7 +256,10 @@ def _archive(text: str, query: FeedQuery) -> str:
 
 def _day(text: str, query: FeedQuery) -> date:
     try:
-        if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII) or not "1970" <= text[:4] <= "2200":
+        if (
+            not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII)
+            or not "1970" <= text[:4] <= "2200"
+        ):
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
@@ -241,9 +274,14 @@ PARAMETERS = {
     "from": Parameter("since", _day, lambda query: None, "events"),
     "to": Parameter("until", _day, lambda query: None, "events"),
     "when": Parameter(
-        "when", _one_of("upcoming", "recent", "past", "all"), lambda query: query.effective_period, "events"
+        "when",
+        _one_of("upcoming", "recent", "past", "all"),
+        lambda query: query.effective_period,
+        "events",
     ),
-    "order": Parameter("order", _one_of("published", "start"), lambda query: "published", "events"),
+    "order": Parameter(
+        "order", _one_of("published", "start"), lambda query: "published", "events"
+    ),
     "date": Parameter(
         "date_field",
         _one_of("published", "start"),
@@ -251,7 +289,9 @@ PARAMETERS = {
         "events",
         excluded_format="ics",
     ),
-    "cancelled": Parameter("cancelled", _one_of("mark", "hide"), lambda query: "mark", "events"),
+    "cancelled": Parameter(
+        "cancelled", _one_of("mark", "hide"), lambda query: "mark", "events"
+    ),
     "ui": Parameter("ui", _one_of(*UI_LANGUAGES), lambda query: None, format="html"),
 }
 """Every query parameter, in canonical order: one comes behind those that its default depends on."""
@@ -272,9 +312,15 @@ def parse(
     :param today: the date in the site's zone, near which `from` and `to` must lie.
     :raises Malformed: a part cannot be read; the sentence names it.
     """
-    query = FeedQuery(kind, format, CategoryFilter.parse(selector) if selector is not None else NO_FILTER)
+    query = FeedQuery(
+        kind,
+        format,
+        CategoryFilter.parse(selector) if selector is not None else NO_FILTER,
+    )
     known = {
-        name: item for name, item in PARAMETERS.items() if name in given and item.is_applicable(kind, format)
+        name: item
+        for name, item in PARAMETERS.items()
+        if name in given and item.is_applicable(kind, format)
     }
     for name, parameter in known.items():
         if len(given[name]) > 1:
@@ -286,7 +332,11 @@ def parse(
         spoken = name == "ui" and value == primary_subtag(language)
         if value != parameter.default(query) and not spoken:
             query = replace(query, **{parameter.field: value})
-    extra = [name for name in known if name not in _ARCHIVE_PARAMETERS] if query.archive else []
+    extra = (
+        [name for name in known if name not in _ARCHIVE_PARAMETERS]
+        if query.archive
+        else []
+    )
     if extra:
         raise BadRequest(f"The parameter “{extra[0]}” does not go with “archive”.")
     _check_dates(query, today)
@@ -303,4 +353,6 @@ def _check_dates(query: FeedQuery, today: date) -> None:
     first, last = allowed_dates(today)
     for name, day in (("from", query.since), ("to", query.until)):
         if day is not None and not first <= day <= last:
-            raise BadRequest(f"The parameter “{name}” must lie between {first} and {last}.")
+            raise BadRequest(
+                f"The parameter “{name}” must lie between {first} and {last}."
+            )

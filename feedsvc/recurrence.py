@@ -30,7 +30,13 @@ class Recurrence:
         """It as JSON, its times as the clocks show them: no instants, for one may be skipped by a change."""
 
         def texts(moments: tuple[date, ...]) -> list[str]:
-            return [(m.replace(tzinfo=None) if isinstance(m, datetime) else m).isoformat() for m in moments]
+            return [
+                (m.replace(tzinfo=None) if isinstance(m, datetime) else m).isoformat()
+                for m in moments
+            ]
 
         found = {"exdates": texts(self.exdates), "rdates": texts(self.rdates)}
-        return {"rrule": self.rrule, **{name: moments for name, moments in found.items() if moments}}
+        return {
+            "rrule": self.rrule,
+            **{name: moments for name, moments in found.items() if moments},
+        }

@@ -102,7 +102,11 @@ class DeliveryResult:
         before = self.delivery.latency
         if not self.etag:
             return before
-        return self.seconds if before is None or self.seconds > before else (before + self.seconds) / 2
+        return (
+            self.seconds
+            if before is None or self.seconds > before
+            else (before + self.seconds) / 2
+        )
 
 
 @dataclass(frozen=True, slots=True)

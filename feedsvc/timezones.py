@@ -26,7 +26,9 @@ _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 def zone_names() -> frozenset[str]:
     """Return the names of all zones."""
     names = zoneinfo.available_timezones() - _NO_ZONES
-    return frozenset(name for name in names if not name.startswith(("posix/", "right/")))
+    return frozenset(
+        name for name in names if not name.startswith(("posix/", "right/"))
+    )
 
 
 def zone(name: str) -> ZoneInfo:

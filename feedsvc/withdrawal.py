@@ -20,10 +20,14 @@ WITHDRAWN_EVENT = frozenset({"start", "end", "timezone", "status", "recurrence"}
 
 def as_withdrawn(entry: Entry) -> Entry:
     """Return a withdrawn entry as readers see it."""
-    event = entry.event and replace(entry.event, **_defaults(entry.event, WITHDRAWN_EVENT))
+    event = entry.event and replace(
+        entry.event, **_defaults(entry.event, WITHDRAWN_EVENT)
+    )
     return replace(entry, event=event, **_defaults(entry, WITHDRAWN_ENTRY))
 
 
 def _defaults(value: Any, kept: frozenset[str]) -> dict[str, Any]:
     """Return the defaults of all fields of a value but the kept ones, a new field too."""
-    return {field.name: field.default for field in fields(value) if field.name not in kept}
+    return {
+        field.name: field.default for field in fields(value) if field.name not in kept
+    }

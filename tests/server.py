@@ -34,7 +34,11 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("FEEDSVC_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("FEEDSVC_")
+            },
             "PORT": str(self.port),
             "FEEDSVC_DATABASE_URL": database_url,
             "FEEDSVC_PUBLIC_URL": self.url,
@@ -64,13 +68,24 @@ class Service:
         return self.token
 
     def start(
-        self, log: Path = Path(os.devnull), app: str = "wsgi:app", settings: str = "server.gunicorn_conf"
+        self,
+        log: Path = Path(os.devnull),
+        app: str = "wsgi:app",
+        settings: str = "server.gunicorn_conf",
     ) -> float:
         """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*self.within, sys.executable, "-m", "gunicorn", "-c", f"python:feedsvc.{settings}", app],
+                [
+                    *self.within,
+                    sys.executable,
+                    "-m",
+                    "gunicorn",
+                    "-c",
+                    f"python:feedsvc.{settings}",
+                    app,
+                ],
                 cwd=self.root,
                 env=self.environ,
                 stdout=output,
@@ -104,11 +119,20 @@ class Service:
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
 
-    def request(self, method: str, path: str, document: Any = None, **kwargs: Any) -> requests.Response:
+    def request(
+        self, method: str, path: str, document: Any = None, **kwargs: Any
+    ) -> requests.Response:
         """One request with the token, on a connection of its own."""
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Connection": "close",
             **kwargs.pop("headers", {}),
         }
-        return requests.request(method, self.url + path, json=document, headers=headers, timeout=60, **kwargs)
+        return requests.request(
+            method,
+            self.url + path,
+            json=document,
+            headers=headers,
+            timeout=60,
+            **kwargs,
+        )

@@ -73,7 +73,9 @@ def modules() -> list[Path]:
     return [path for path in PACKAGE.rglob("*.py") if "versions" not in path.parts]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", modules(), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_module_imports_what_its_package_may(path: Path) -> None:
     package = path.relative_to(PACKAGE).parts[0]
     if package not in PACKAGES:
@@ -97,11 +99,15 @@ def test_every_top_level_module_is_shared_or_an_entry_point() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHARED))
 def test_shared_module_imports_no_package(name: str) -> None:
-    own = {item for item in imports(PACKAGE / f"{name}.py") if item.startswith("feedsvc")}
+    own = {
+        item for item in imports(PACKAGE / f"{name}.py") if item.startswith("feedsvc")
+    }
     assert {item.split(".")[1] for item in own} <= SHARED
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", modules(), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_module_has_a_docstring(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))
     assert not tree.body or ast.get_docstring(tree)

@@ -79,10 +79,17 @@ def test_a_bad_value_is_named(variable: str, value: str) -> None:
 def test_a_bad_value_stops_the_start() -> None:
     environ = {**os.environ, "FEEDSVC_MAX_AGE": "soon"}
     done = subprocess.run(
-        [sys.executable, "-m", "feedsvc", "settings"], cwd=ROOT, env=environ, capture_output=True, text=True
+        [sys.executable, "-m", "feedsvc", "settings"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 2
-    assert done.stderr == "Error: FEEDSVC_MAX_AGE must be a whole number from 0 to 86400.\n"
+    assert (
+        done.stderr
+        == "Error: FEEDSVC_MAX_AGE must be a whole number from 0 to 86400.\n"
+    )
     assert done.stdout == ""
 
 
@@ -92,8 +99,14 @@ def test_a_bad_value_stops_the_start() -> None:
         ("postgresql+psycopg://u:pw@db/f", "postgresql+psycopg://u:***@db/f"),
         ("postgresql+psycopg://u:p@w@db/f", "postgresql+psycopg://u:***@db/f"),
         ("postgresql+psycopg://u:p/w@db/f", "postgresql+psycopg://u:***@db/f"),
-        ("postgresql+psycopg://u@db/f?password=pw", "postgresql+psycopg://u@db/f?password=***"),
-        ("postgresql+psycopg://u@db/f?pass%77ord=pw", "postgresql+psycopg://u@db/f?pass%77ord=***"),
+        (
+            "postgresql+psycopg://u@db/f?password=pw",
+            "postgresql+psycopg://u@db/f?password=***",
+        ),
+        (
+            "postgresql+psycopg://u@db/f?pass%77ord=pw",
+            "postgresql+psycopg://u@db/f?pass%77ord=***",
+        ),
         (
             "postgresql+psycopg://u@db/f?sslmode=require&sslpassword=pw&oauth_client_secret=pw",
             "postgresql+psycopg://u@db/f?sslmode=require&sslpassword=***&oauth_client_secret=***",
@@ -106,7 +119,9 @@ def test_a_bad_value_stops_the_start() -> None:
     ],
 )
 def test_secrets_in_a_url_are_masked(url: str, shown: str) -> None:
-    config = Config.from_env({"FEEDSVC_DATABASE_URL": url, "FEEDSVC_HUBS": "https://u:pw@hub.example/"})
+    config = Config.from_env(
+        {"FEEDSVC_DATABASE_URL": url, "FEEDSVC_HUBS": "https://u:pw@hub.example/"}
+    )
     values = {name: value for name, value, _, _ in config.table()}
     assert values["FEEDSVC_DATABASE_URL"] == shown
     assert values["FEEDSVC_HUBS"] == "https://u:***@hub.example/"

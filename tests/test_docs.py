@@ -34,7 +34,9 @@ def command_names(group: click.Group, prefix: str = "") -> list[str]:
         name
         for key, command in group.commands.items()
         for name in (
-            command_names(command, f"{key} ") if isinstance(command, click.Group) else [prefix + key]
+            command_names(command, f"{key} ")
+            if isinstance(command, click.Group)
+            else [prefix + key]
         )
     ]
 
@@ -67,7 +69,9 @@ def test_every_route_is_documented(app: Flask) -> None:
         assert stem.rstrip("/") in known, rule.rule
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
+)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text("utf-8")):
         assert (path.parent / target).exists(), target
@@ -75,17 +79,27 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def test_every_promise_has_its_test() -> None:
     made = set(
-        re.findall(r"def (test_\w+)", "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/*.py")))
+        re.findall(
+            r"def (test_\w+)",
+            "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/*.py")),
+        )
     )
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text("utf-8")))
+    named = set(
+        re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text("utf-8"))
+    )
     assert len(named) > 30
     assert named <= made
 
 
 def test_the_dockerfile_starts_what_make_serve_starts() -> None:
-    makefile, dockerfile = ((ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile"))
+    makefile, dockerfile = (
+        (ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile")
+    )
     assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app" in makefile
-    assert '"gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app"' in dockerfile
+    assert (
+        '"gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app"'
+        in dockerfile
+    )
 
 
 def test_the_lines_of_readme_and_guides(database_url: str) -> None:
@@ -96,7 +110,8 @@ def test_the_lines_of_readme_and_guides(database_url: str) -> None:
     service.start()
     try:
         first, guide = (
-            re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE) for text in (README, API + CONNECTING)
+            re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE)
+            for text in (README, API + CONNECTING)
         )
         assert len(first) == 4
         lines = [*first[:3], *guide, first[3]]

@@ -25,9 +25,15 @@ from feedsvc.occurrences import (
 )
 from feedsvc.recurrence import DAYS, Recurrence
 
-HANOI, PARIS, NEW_YORK = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris"), ZoneInfo("America/New_York")
+HANOI, PARIS, NEW_YORK = (
+    ZoneInfo("Asia/Ho_Chi_Minh"),
+    ZoneInfo("Europe/Paris"),
+    ZoneInfo("America/New_York"),
+)
 
-NUMBERED = st.tuples(st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]), st.sampled_from(DAYS)).map("".join)
+NUMBERED = st.tuples(
+    st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]), st.sampled_from(DAYS)
+).map("".join)
 
 
 def several(item: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
@@ -47,11 +53,16 @@ PARTS = {
 
 
 @st.composite
-def rules(draw: st.DrawFn, frequencies: tuple[str, ...] = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")) -> str:
+def rules(
+    draw: st.DrawFn,
+    frequencies: tuple[str, ...] = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"),
+) -> str:
     """Draw a rule that the API takes."""
     frequency = draw(st.sampled_from(frequencies))
     names = draw(st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True))
-    text = ";".join([f"FREQ={frequency}", *(f"{name}={draw(PARTS[name])}" for name in names)])
+    text = ";".join(
+        [f"FREQ={frequency}", *(f"{name}={draw(PARTS[name])}" for name in names)]
+    )
     try:
         return validate_rrule(text)
     except ValueError:
@@ -66,12 +77,16 @@ def series(draw: st.DrawFn) -> tuple[str, datetime]:
     There the walk of a rule that matches nothing ends soon; the calendar repeats itself every 400 years.
     """
     text = draw(rules())
-    begin = datetime.combine(date(9620, 1, 1), time(19)) + timedelta(days=draw(st.integers(0, 146_000 // 2)))
+    begin = datetime.combine(date(9620, 1, 1), time(19)) + timedelta(
+        days=draw(st.integers(0, 146_000 // 2))
+    )
     with suppress(ValueError):
         for start in islice(rrulestr(text, dtstart=begin), draw(st.integers(1, 4))):
             begin = start
     assume(next(iter(rrulestr(text, dtstart=begin)), None) == begin)
-    end = draw(st.sampled_from(["", "", ";COUNT=1", ";COUNT=7", ";COUNT=60", ";UNTIL="]))
+    end = draw(
+        st.sampled_from(["", "", ";COUNT=1", ";COUNT=7", ";COUNT=60", ";UNTIL="])
+    )
     if end == ";UNTIL=":
         end += f"{begin + timedelta(days=draw(st.integers(0, 3000))):%Y%m%dT%H%M%S}"
     return text + end, begin
@@ -86,8 +101,13 @@ def test_a_rule_near_a_time_has_the_same_occurrences(
     since = start + timedelta(days=offset, hours=5)
     end = since + timedelta(days=length)
     walked = takewhile(lambda moment: moment <= end, rrulestr(text, dtstart=start))
-    near = takewhile(lambda moment: moment <= end, rule_near(text, start, since).xafter(since, inc=True))
-    assert list(islice(near, 500)) == list(islice((moment for moment in walked if moment >= since), 500))
+    near = takewhile(
+        lambda moment: moment <= end,
+        rule_near(text, start, since).xafter(since, inc=True),
+    )
+    assert list(islice(near, 500)) == list(
+        islice((moment for moment in walked if moment >= since), 500)
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +124,10 @@ def test_a_rule_near_a_time_has_the_same_occurrences(
     ],
 )
 def test_a_rule_near_a_time_begins_near_it(text: str, days: int) -> None:
-    start, since = datetime(1970, 1, 5, 19, tzinfo=HANOI), datetime(2026, 11, 25, tzinfo=HANOI)
+    start, since = (
+        datetime(1970, 1, 5, 19, tzinfo=HANOI),
+        datetime(2026, 11, 25, tzinfo=HANOI),
+    )
     near: Any = rule_near(text, start, since)
     assert since - near._dtstart <= timedelta(days=days)
 
@@ -134,7 +157,13 @@ DENSE = st.sampled_from(
     st.data(),
 )
 def test_occurrences_near_a_time_equal_the_naive_expansion(
-    text: str, zone: ZoneInfo, day: int, clock: tuple[int, int], offset: int, length: int, data: st.DataObject
+    text: str,
+    zone: ZoneInfo,
+    day: int,
+    clock: tuple[int, int],
+    offset: int,
+    length: int,
+    data: st.DataObject,
 ) -> None:
     begin = datetime(2018, 1, 1, *clock, tzinfo=zone) + timedelta(days=day)
     start = next(iter(rrulestr(text, dtstart=begin)), None)
@@ -144,13 +173,23 @@ def test_occurrences_near_a_time_equal_the_naive_expansion(
     event = Event(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text))
     assume(start_matches_rule(event))
     starts = list(islice(rrulestr(text, dtstart=start), 80))
-    exdates = tuple(data.draw(st.lists(st.sampled_from(starts[1:] or starts), max_size=5)))
+    exdates = tuple(
+        data.draw(st.lists(st.sampled_from(starts[1:] or starts), max_size=5))
+    )
     extra = st.integers(0, 3000).map(lambda days: start + timedelta(days=days, hours=4))
     rdates = tuple(data.draw(st.lists(extra, max_size=3)))
-    event = Event(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text, exdates, rdates))
+    event = Event(
+        start,
+        start + timedelta(hours=2),
+        zone,
+        recurrence=Recurrence(text, exdates, rdates),
+    )
     since = start.astimezone(UTC) + timedelta(days=offset)
     end = since + timedelta(days=length)
-    found = [one.starts for one in takewhile(lambda one: one.starts < end, occurrences(event, since))]
+    found = [
+        one.starts
+        for one in takewhile(lambda one: one.starts < end, occurrences(event, since))
+    ]
     assert found == naive(event, since, end)
 
 
@@ -187,38 +226,67 @@ def test_the_last_occurrence_needs_no_walk(text: str, expected: date) -> None:
 
 
 def test_a_series_that_never_comes_again_stays_at_its_last_occurrence() -> None:
-    event = Event(date(2020, 3, 7), None, HANOI, recurrence=Recurrence("FREQ=YEARLY;INTERVAL=200"))
-    assert current_or_next(event, datetime(2026, 1, 1, tzinfo=UTC)).start == date(2020, 3, 7)
+    event = Event(
+        date(2020, 3, 7), None, HANOI, recurrence=Recurrence("FREQ=YEARLY;INTERVAL=200")
+    )
+    assert current_or_next(event, datetime(2026, 1, 1, tzinfo=UTC)).start == date(
+        2020, 3, 7
+    )
 
 
 def test_until_in_the_last_year_of_dateutil_is_no_error() -> None:
     start = datetime(2020, 3, 7, 19, tzinfo=HANOI)
     text = "FREQ=YEARLY;INTERVAL=5000;UNTIL=99991231T235959Z"
-    assert last_occurrence(Event(start, None, HANOI, recurrence=Recurrence(text))).start == start
+    assert (
+        last_occurrence(Event(start, None, HANOI, recurrence=Recurrence(text))).start
+        == start
+    )
 
 
 def test_starts_that_are_equal_in_two_zones_have_their_own_last_occurrence() -> None:
     text = "FREQ=DAILY;COUNT=300"
     events = [
-        Event(datetime(2026, 1, 5, hour, tzinfo=zone), None, zone, recurrence=Recurrence(text))
+        Event(
+            datetime(2026, 1, 5, hour, tzinfo=zone),
+            None,
+            zone,
+            recurrence=Recurrence(text),
+        )
         for hour, zone in ((19, HANOI), (13, PARIS))
     ]
     assert events[0].start == events[1].start
-    found = [last_occurrence(event).starts.astimezone(event.timezone).hour for event in events]
+    found = [
+        last_occurrence(event).starts.astimezone(event.timezone).hour
+        for event in events
+    ]
     assert found == [19, 13]
 
 
 def test_exdates_of_far_years_are_checked_without_a_walk() -> None:
-    exdates = tuple(date(2020, 1, 1) + timedelta(days=66 * number) for number in range(1000))
-    event = Event(date(2020, 1, 1), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2", exdates))
+    exdates = tuple(
+        date(2020, 1, 1) + timedelta(days=66 * number) for number in range(1000)
+    )
+    event = Event(
+        date(2020, 1, 1),
+        None,
+        HANOI,
+        recurrence=Recurrence("FREQ=DAILY;INTERVAL=2", exdates),
+    )
     assert unmatched_exdates(event) == []
     odd = tuple(day + timedelta(days=1) for day in exdates[:3])
-    mixed = Recurrence("FREQ=DAILY;INTERVAL=2", (exdates[5], odd[2], exdates[1], odd[0]))
-    assert unmatched_exdates(Event(date(2020, 1, 1), None, HANOI, recurrence=mixed)) == [1, 3]
+    mixed = Recurrence(
+        "FREQ=DAILY;INTERVAL=2", (exdates[5], odd[2], exdates[1], odd[0])
+    )
+    assert unmatched_exdates(
+        Event(date(2020, 1, 1), None, HANOI, recurrence=mixed)
+    ) == [1, 3]
 
 
 def test_a_start_that_no_year_matches_is_refused() -> None:
     event = Event(
-        date(2026, 2, 2), None, HANOI, recurrence=Recurrence("FREQ=DAILY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=30")
+        date(2026, 2, 2),
+        None,
+        HANOI,
+        recurrence=Recurrence("FREQ=DAILY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=30"),
     )
     assert validate(event)

@@ -34,7 +34,10 @@ def test_names_that_stand_for_no_place_are_refused(name: str, editor: Editor) ->
         zone(name)
     event = {"title": "Hội", "start": "2026-12-24T19:00:00", "timezone": name}
     answer = editor.send("PUT", "/events/x", event)
-    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "#/timezone")
+    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (
+        422,
+        "#/timezone",
+    )
     if name:
         with pytest.raises(SettingError, match="FEEDSVC_SITE_TIMEZONE"):
             Config.from_env({"FEEDSVC_SITE_TIMEZONE": name})
@@ -43,7 +46,10 @@ def test_names_that_stand_for_no_place_are_refused(name: str, editor: Editor) ->
 def test_every_zone_of_the_package_is_taken() -> None:
     assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon", "Europe/Paris"} <= zone_names()
     assert all(zone(name).key == name for name in zone_names())
-    assert Config.from_env({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"}).site_timezone.key == "Europe/Paris"
+    assert (
+        Config.from_env({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"}).site_timezone.key
+        == "Europe/Paris"
+    )
 
 
 def test_the_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
@@ -61,6 +67,10 @@ def test_the_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
     )
     environ = {**os.environ, "PYTHONTZPATH": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "2:00:00 False\n"

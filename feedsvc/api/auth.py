@@ -66,7 +66,9 @@ class BulkRate:
 class Authenticator:
     """Lets requests in that carry a token with the right scope."""
 
-    def __init__(self, tokens: Tokens, writes: RateLimiter, failures: RateLimiter) -> None:
+    def __init__(
+        self, tokens: Tokens, writes: RateLimiter, failures: RateLimiter
+    ) -> None:
         self._tokens, self._writes, self._failures = tokens, writes, failures
 
     def authorize(self, scopes: Sequence[str]) -> None:

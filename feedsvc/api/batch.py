@@ -14,9 +14,21 @@ from feedsvc.api.batch_body import BatchSlots
 from feedsvc.api.batch_run import MAX_FAULTS, BatchRun, Line, expect
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.openapi import EXAMPLES
-from feedsvc.api.request_parsing import ViewResult, idempotency_key, load_validated, with_idempotency_key
+from feedsvc.api.request_parsing import (
+    ViewResult,
+    idempotency_key,
+    load_validated,
+    with_idempotency_key,
+)
 from feedsvc.api.schemas import EntrySchema
-from feedsvc.errors import BadRequest, FeedsvcError, FieldError, Forbidden, Unavailable, ValidationFailed
+from feedsvc.errors import (
+    BadRequest,
+    FeedsvcError,
+    FieldError,
+    Forbidden,
+    Unavailable,
+    ValidationFailed,
+)
 from feedsvc.query import KINDS
 from feedsvc.storage import Storage, Writer
 
@@ -43,22 +55,39 @@ def batch_blueprint(
         {"action": "put", "kind": "news", **EXAMPLES["Article"]},
         {"action": "delete", "kind": "events", "id": "hoi-sach"},
     ]
-    body = {"application/json": ("Batch", lines), "application/x-ndjson": ("Line", lines[0])}
-    atomic = {"name": "atomic", "in": "query", "schema": {"type": "boolean", "default": False}}
+    body = {
+        "application/json": ("Batch", lines),
+        "application/x-ndjson": ("Line", lines[0]),
+    }
+    atomic = {
+        "name": "atomic",
+        "in": "query",
+        "schema": {"type": "boolean", "default": False},
+    }
 
     @api.post("", parameters=[atomic])
     @api.endpoint(
-        200, 207, schema="Results", scopes=scopes, errors=BODY_ERRORS, headers=["Idempotency-Key"], body=body
+        200,
+        207,
+        schema="Results",
+        scopes=scopes,
+        errors=BODY_ERRORS,
+        headers=["Idempotency-Key"],
+        body=body,
     )
     def batch() -> ResponseReturnValue:
         """Put and delete many entries; `?atomic=true` all of them or none."""
         atomic = _is_atomic()
         if idempotency_key() is not None and not atomic:
-            raise BadRequest("Idempotency-Key is for atomic batches; others are safe to repeat.")
+            raise BadRequest(
+                "Idempotency-Key is for atomic batches; others are safe to repeat."
+            )
         with slots.body(most) as body:
             body.check_count(atomic=atomic)
             rate.charge(current_token().name, body.count)
-            lines = (read(index, document) for index, document in enumerate(body.documents()))
+            lines = (
+                read(index, document) for index, document in enumerate(body.documents())
+            )
             if not atomic:
                 return BatchRun(store, outcome).response(lines, body.count)
             whole = list(lines)
@@ -75,19 +104,45 @@ def batch_blueprint(
         if isinstance(document, BadRequest):
             return Line(index, error=document)
         if not isinstance(document, dict):
-            return Line(index, error=ValidationFailed(FieldError("#", "A line is an object.")))
+            return Line(
+                index, error=ValidationFailed(FieldError("#", "A line is an object."))
+            )
         fields = dict(document)
-        action, kind, id = fields.pop("action", None), fields.pop("kind", None), fields.get("id")
-        wrong = [] if action in ("put", "delete") else [FieldError("#/action", "Must be put or delete.")]
-        wrong += [] if kind in KINDS else [FieldError("#/kind", f"Must be {' or '.join(KINDS)}.")]
+        action, kind, id = (
+            fields.pop("action", None),
+            fields.pop("kind", None),
+            fields.get("id"),
+        )
+        wrong = (
+            []
+            if action in ("put", "delete")
+            else [FieldError("#/action", "Must be put or delete.")]
+        )
+        wrong += (
+            []
+            if kind in KINDS
+            else [FieldError("#/kind", f"Must be {' or '.join(KINDS)}.")]
+        )
         wrong += [] if isinstance(id, str) else [FieldError("#/id", "Must be text.")]
         if wrong:
-            return Line(index, id=id if isinstance(id, str) else None, error=ValidationFailed(*wrong))
+            return Line(
+                index,
+                id=id if isinstance(id, str) else None,
+                error=ValidationFailed(*wrong),
+            )
         if f"{kind}:write" not in current_token().scopes:
-            return Line(index, kind, id, error=Forbidden(f"The token lacks the scope {kind}:write."))
+            return Line(
+                index,
+                kind,
+                id,
+                error=Forbidden(f"The token lacks the scope {kind}:write."),
+            )
         try:
             return Line(
-                index, kind, id, None if action == "delete" else load_validated(schemas[kind], fields)
+                index,
+                kind,
+                id,
+                None if action == "delete" else load_validated(schemas[kind], fields),
             )
         except ValidationFailed as error:
             return Line(index, kind, id, error=error)
@@ -120,7 +175,11 @@ def batch_blueprint(
         except Unavailable:
             raise
         except FeedsvcError as error:
-            found = error.errors if isinstance(error, ValidationFailed) else (FieldError("#", str(error)),)
+            found = (
+                error.errors
+                if isinstance(error, ValidationFailed)
+                else (FieldError("#", str(error)),)
+            )
             listed = [asdict(fault) for fault in found[:MAX_FAULTS]]
             return {**told, "status": status_of(error), "errors": listed}
 

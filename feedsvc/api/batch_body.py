@@ -10,7 +10,11 @@ from io import BytesIO
 from typing import Any
 
 from flask import request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from feedsvc.api.json_stream import iter_json_array, iter_ndjson
 from feedsvc.api.request_parsing import check_content_headers
@@ -50,7 +54,9 @@ class BatchBody:
 
         :raises RequestEntityTooLarge: there are too many.
         """
-        limit, name = (MAX_ATOMIC, "An atomic batch") if atomic else (MAX_LINES, "A batch")
+        limit, name = (
+            (MAX_ATOMIC, "An atomic batch") if atomic else (MAX_LINES, "A batch")
+        )
         if self.count > limit:
             raise RequestEntityTooLarge(f"{name} has at most {limit:,} lines.")
 
@@ -71,7 +77,9 @@ class BatchSlots:
         request.max_content_length = max_bytes
         check_content_headers(request)
         if request.mimetype not in _FORMATS:
-            raise UnsupportedMediaType("A batch is application/json (an array) or application/x-ndjson.")
+            raise UnsupportedMediaType(
+                "A batch is application/json (an array) or application/x-ndjson."
+            )
         is_large = (request.content_length or 0) > _LARGE
         if is_large and not self._free.acquire(blocking=False):
             raise Busy

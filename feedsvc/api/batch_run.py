@@ -58,7 +58,9 @@ class BatchRun:
                 break
         head = b'{"results":['
         body = [head, b",".join(self._results), b"]", self._stopped(total), b"}\n"]
-        response = Response(body, 207 if self._faulty else 200, mimetype="application/json")
+        response = Response(
+            body, 207 if self._faulty else 200, mimetype="application/json"
+        )
         response.headers["Cache-Control"] = "no-store"
         response.content_length = sum(map(len, body))
         return response
@@ -79,7 +81,9 @@ class BatchRun:
             result = self._outcome(line, writer)
             self._count += 1
             self._faulty += result["status"] >= 300
-            self._results.append(current_app.json.dumps(result, separators=(",", ":")).encode())
+            self._results.append(
+                current_app.json.dumps(result, separators=(",", ":")).encode()
+            )
 
     def _stopped(self, total: int) -> bytes:
         """Return the member that says where the batch was ended early, or nothing."""

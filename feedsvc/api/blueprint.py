@@ -49,14 +49,20 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
         :param headers: names of header parameters; `returns` names those of the answer.
         :param body: by media type, the schema's name and an example.
         """
-        content = {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
+        content = (
+            {"content": {"application/json": {"schema": ref(schema)}}} if schema else {}
+        )
         known = {*_EVERYWHERE, *errors, *(_TO_TOKENS if scopes else ())}
         responses: dict[int, Any] = {status: f"Error{status}" for status in known}
         for status in answers:
             told = (name for name in returns if name != "Location" or status == 201)
             told_as = {name: {"$ref": f"#/components/headers/{name}"} for name in told}
             body_as = content if status != 304 else {}
-            responses[status] = {"description": _SUCCESS[status], "headers": told_as, **body_as}
+            responses[status] = {
+                "description": _SUCCESS[status],
+                "headers": told_as,
+                **body_as,
+            }
         about: Json = {"responses": responses}
         if headers:
             about["parameters"] = list(headers)
@@ -64,7 +70,8 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
             about["security"] = [{"bearer": [scope]} for scope in scopes]
         if body:
             media = {
-                kind: {"schema": ref(name), "example": example} for kind, (name, example) in body.items()
+                kind: {"schema": ref(name), "example": example}
+                for kind, (name, example) in body.items()
             }
             about["requestBody"] = {"required": True, "content": media}
 

@@ -12,7 +12,11 @@ from flask.typing import ResponseReturnValue
 from feedsvc.api.auth import Authenticator, current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.openapi import EXAMPLES
-from feedsvc.api.request_parsing import load_patched, parse_json_body, reject_query_parameters
+from feedsvc.api.request_parsing import (
+    load_patched,
+    parse_json_body,
+    reject_query_parameters,
+)
 from feedsvc.api.schemas import CategorySchema
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import Category, Clock
@@ -40,7 +44,10 @@ def categories_blueprint(
         reject_query_parameters()
         looked = clock()
         with store.reader() as reader:
-            found, stamp = reader.list_categories(), reader.feed_version([("categories", None)])
+            found, stamp = (
+                reader.list_categories(),
+                reader.feed_version([("categories", None)]),
+            )
         return publish({"categories": schema.dump(found, many=True)}, stamp, looked)
 
     @api.put("/<slug>")
@@ -49,7 +56,9 @@ def categories_blueprint(
     def put(category: Category, slug: str) -> ResponseReturnValue:
         """Create or replace a category."""
         if category.slug != slug:
-            raise ValidationFailed(FieldError("#/slug", "Another slug than in the path."))
+            raise ValidationFailed(
+                FieldError("#/slug", "Another slug than in the path.")
+            )
         with store.writer(current_token().name) as writer:
             new = writer.put_category(category)
         return schema.dump(category), 201 if new else 200
@@ -61,7 +70,9 @@ def categories_blueprint(
         reject_query_parameters()
         changes = parse_json_body(request)
         with store.writer(current_token().name) as writer:
-            category: Category = load_patched(schema, schema.dump(writer.get_category(slug)), changes)
+            category: Category = load_patched(
+                schema, schema.dump(writer.get_category(slug)), changes
+            )
             if category.slug != slug:
                 writer.rename_category(slug, category.slug)
             writer.put_category(category)

@@ -38,7 +38,10 @@ class ChangesArguments(Schema):
 
 
 def changes_blueprint(
-    store: Storage, door: Authenticator, schemas: Mapping[str, EntrySchema], fingerprint: str
+    store: Storage,
+    door: Authenticator,
+    schemas: Mapping[str, EntrySchema],
+    fingerprint: str,
 ) -> ApiBlueprint:
     """The changes; anyone may read them.
 
@@ -50,7 +53,11 @@ def changes_blueprint(
     def document(change: Change) -> dict[str, Any]:
         entry = change.entry
         if change.is_visible:
-            return {"seq": change.seq, "action": "put", **schemas[entry.kind].dump(entry)}
+            return {
+                "seq": change.seq,
+                "action": "put",
+                **schemas[entry.kind].dump(entry),
+            }
         names = {"kind": entry.kind, "id": entry.id, "guid": entry.guid}
         return {"seq": change.seq, "action": "delete", **names}
 
@@ -62,14 +69,18 @@ def changes_blueprint(
         with store.reader() as reader:
             tag = _tag(reader.step(), arguments, fingerprint)
             known = request.if_none_match
-            if not known.star_tag and any(known.contains_weak(one) for one in (tag, tag + _SHORT)):
+            if not known.star_tag and any(
+                known.contains_weak(one) for one in (tag, tag + _SHORT)
+            ):
                 return _headed(Response(status=304), tag)
             page = reader.list_changes(**arguments)
             if known.star_tag:
                 return _headed(Response(status=304), tag)
             release = slots.acquire() if page.size > SHORT_PAGE_BYTES else _nothing
             try:
-                blocks = _encoded(page, document, SHORT_PAGE_BYTES if release is None else PAGE_BYTES)
+                blocks = _encoded(
+                    page, document, SHORT_PAGE_BYTES if release is None else PAGE_BYTES
+                )
             except BaseException:
                 (release or _nothing)()
                 raise
@@ -94,11 +105,16 @@ def _tag(step: Revision, arguments: Mapping[str, Any], fingerprint: str) -> str:
 
 def _headed(response: Response, tag: str) -> Response:
     response.set_etag(tag)
-    response.headers |= {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
+    response.headers |= {
+        "Cache-Control": "no-cache",
+        "Access-Control-Allow-Origin": "*",
+    }
     return response
 
 
-def _encoded(page: ChangePage, document: Callable[[Change], Any], limit: int) -> list[bytes]:
+def _encoded(
+    page: ChangePage, document: Callable[[Change], Any], limit: int
+) -> list[bytes]:
     """Return the JSON of a page in blocks, of at least one change and else at most `limit` bytes."""
     size, last, separator = _BLOCK, page.last, b'{"changes":['
     blocks: list[bytes] = []

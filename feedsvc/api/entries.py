@@ -52,7 +52,11 @@ def _check_version(check: Precondition, read: Entry, found: Entry | None) -> Non
 
 
 def entries_blueprint(
-    name: str, schema: EntrySchema, store: Storage, door: Authenticator, require_if_match: bool
+    name: str,
+    schema: EntrySchema,
+    store: Storage,
+    door: Authenticator,
+    require_if_match: bool,
 ) -> ApiBlueprint:
     """The collection of one kind under `/api/v1/<name>`.
 
@@ -64,9 +68,20 @@ def entries_blueprint(
     writers, readers = [f"{kind}:write"], [f"{kind}:write", f"{kind}:publish"]
     component = SCHEMA_NAMES[kind]
     takes = partial(api.arguments, schema, example=EXAMPLES[component])
-    answers: dict[str, Any] = {"schema": f"Stored{component}", "returns": ["ETag", "Location"]}
-    conditional: dict[str, Any] = {"scopes": writers, "headers": ["If-Match", "If-None-Match"]}
-    changed = {"application/merge-patch+json": (f"{component}Patch", {"notice": "Đã sửa.", "image": None})}
+    answers: dict[str, Any] = {
+        "schema": f"Stored{component}",
+        "returns": ["ETag", "Location"],
+    }
+    conditional: dict[str, Any] = {
+        "scopes": writers,
+        "headers": ["If-Match", "If-None-Match"],
+    }
+    changed = {
+        "application/merge-patch+json": (
+            f"{component}Patch",
+            {"notice": "Đã sửa.", "image": None},
+        )
+    }
     failed = [412, 428] if require_if_match else [412]
 
     def answer(entry: Entry, status: int = 200) -> ViewResult:
@@ -77,12 +92,18 @@ def entries_blueprint(
 
     def write(entry: Entry, check: Precondition) -> ResponseReturnValue:
         with store.writer(current_token().name) as writer:
-            stored, new = writer.put_entry(entry, publish=can_publish(kind), check=check)
+            stored, new = writer.put_entry(
+                entry, publish=can_publish(kind), check=check
+            )
         return answer(stored, 201 if new else 200)
 
     @api.post("")
     @api.endpoint(
-        201, **answers, scopes=writers, errors=[*BODY_ERRORS, 409, 410], headers=["Idempotency-Key"]
+        201,
+        **answers,
+        scopes=writers,
+        errors=[*BODY_ERRORS, 409, 410],
+        headers=["Idempotency-Key"],
     )
     @takes()
     def create(entry: Entry) -> ResponseReturnValue:
@@ -91,11 +112,16 @@ def entries_blueprint(
             return with_idempotency_key(
                 writer,
                 sha256(request.get_data()).hexdigest(),
-                lambda: answer(writer.put_entry(entry, create=True, publish=can_publish(kind))[0], 201),
+                lambda: answer(
+                    writer.put_entry(entry, create=True, publish=can_publish(kind))[0],
+                    201,
+                ),
             )
 
     @api.put("/<id>")
-    @api.endpoint(200, 201, **answers, **conditional, errors=[*BODY_ERRORS, *failed, 409])
+    @api.endpoint(
+        200, 201, **answers, **conditional, errors=[*BODY_ERRORS, *failed, 409]
+    )
     @takes()
     def put(entry: Entry, id: str) -> ResponseReturnValue:
         """Create or replace an entry under the editor's own id."""
@@ -104,7 +130,13 @@ def entries_blueprint(
         return write(entry, check_preconditions(require_if_match))
 
     @api.patch("/<id>")
-    @api.endpoint(200, **answers, **conditional, errors=[*BODY_ERRORS, *failed, 404, 409, 410], body=changed)
+    @api.endpoint(
+        200,
+        **answers,
+        **conditional,
+        errors=[*BODY_ERRORS, *failed, 404, 409, 410],
+        body=changed,
+    )
     def patch(id: str) -> ResponseReturnValue:
         """Change members of an entry by a JSON merge patch (RFC 7396)."""
         reject_query_parameters()
@@ -114,7 +146,9 @@ def entries_blueprint(
                 old = reader.get_entry(id, kind)
             entry: Entry = load_patched(schema, schema.dump_editable(old), changes)
             if entry.id != id:
-                raise ValidationFailed(FieldError("#/id", "The id of an entry does not change."))
+                raise ValidationFailed(
+                    FieldError("#/id", "The id of an entry does not change.")
+                )
             try:
                 return write(entry, partial(_check_version, check, old))
             except _ConcurrentUpdate:
@@ -135,9 +169,14 @@ def entries_blueprint(
         """Entries by pages, last created first."""
         cursor = arguments.pop("cursor", None)
         with store.reader() as reader:
-            found, before = reader.list_entries(kind, before=cursor and int(cursor), **arguments)
+            found, before = reader.list_entries(
+                kind, before=cursor and int(cursor), **arguments
+            )
         items = [schema.dump(entry) for entry in found]
-        document = {"items": items, "next_cursor": None if before is None else str(before)}
+        document = {
+            "items": items,
+            "next_cursor": None if before is None else str(before),
+        }
         return document, {"Cache-Control": "no-store"}
 
     @api.delete("/<id>")
@@ -147,7 +186,10 @@ def entries_blueprint(
         reject_query_parameters()
         with store.writer(current_token().name) as writer:
             writer.delete_entry(
-                kind, id, publish=can_publish(kind), check=check_preconditions(require_if_match)
+                kind,
+                id,
+                publish=can_publish(kind),
+                check=check_preconditions(require_if_match),
             )
         return Response(status=204)
 

@@ -47,8 +47,12 @@ class RecurrenceSchema(BaseSchema):
             "pattern": f"^{recurrence_validation.PATTERN}$",
         },
     )
-    exdates = own.BoundedList(own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES)
-    rdates = own.BoundedList(own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES)
+    exdates = own.BoundedList(
+        own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES
+    )
+    rdates = own.BoundedList(
+        own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES
+    )
 
 
 class EventSchema(EntrySchema):
@@ -62,7 +66,8 @@ class EventSchema(EntrySchema):
     location = fields.Nested(PlaceSchema, attribute="event.location")
     organizer = fields.Nested(PersonSchema, attribute="event.organizer")
     event_status = fields.String(
-        attribute="event.status", validate=OneOf(("confirmed", "tentative", "postponed", "cancelled"))
+        attribute="event.status",
+        validate=OneOf(("confirmed", "tentative", "postponed", "cancelled")),
     )
     recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
@@ -78,20 +83,30 @@ class EventSchema(EntrySchema):
             moment = details.get(name)
             if isinstance(moment, datetime):
                 # By way of UTC, so that a time which a change of the clock skips becomes one that exists.
-                moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-                details[name] = validate_field(own.check_year, moment.astimezone(zone), name)
+                moment = (
+                    moment if moment.tzinfo else moment.replace(tzinfo=zone)
+                ).astimezone(UTC)
+                details[name] = validate_field(
+                    own.check_year, moment.astimezone(zone), name
+                )
                 validate_field(own.check_year, moment, name)
         found = Event(**{"end": None, **details})
         if found.end is not None:
             if isinstance(found.end, datetime) == found.all_day:
-                raise ValidationError("Must be a date if the start is one, else a time.", "end")
+                raise ValidationError(
+                    "Must be a date if the start is one, else a time.", "end"
+                )
             if found.ends < found.starts:
                 raise ValidationError("Lies before the start.", "end")
             if found.all_day and found.ends == found.starts:
-                sentence = "Must be after the start: the end of all-day events is exclusive."
+                sentence = (
+                    "Must be after the start: the end of all-day events is exclusive."
+                )
                 raise ValidationError(sentence, "end")
         if found.recurrence is not None:
-            found = replace(found, recurrence=recurrence_validation.localize(found.recurrence, zone))
+            found = replace(
+                found, recurrence=recurrence_validation.localize(found.recurrence, zone)
+            )
             wrong = recurrence_validation.validate(found)
             if wrong:
                 raise ValidationError({"recurrence": wrong})

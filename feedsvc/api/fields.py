@@ -21,14 +21,18 @@ _TIME = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEARS = range(1970, 2201)
-_A_DAY = "(?:19[789][0-9]|2[01][0-9][0-9]|2200)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_A_DAY = (
+    "(?:19[789][0-9]|2[01][0-9][0-9]|2200)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+)
 _AN_INSTANT = (
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
 TEXT_PATTERN = f"^[^{text.INVALID_CHARS}]*$"
 _VISIBLE_CHAR = rf"[^\s\x85\u202a-\u202e\u2066-\u2069{text.INVALID_CHARS}]"
-_NONEMPTY_TEXT_PATTERN = f"^[^{text.INVALID_CHARS}]*{_VISIBLE_CHAR}[^{text.INVALID_CHARS}]*$"
+_NONEMPTY_TEXT_PATTERN = (
+    f"^[^{text.INVALID_CHARS}]*{_VISIBLE_CHAR}[^{text.INVALID_CHARS}]*$"
+)
 _Day = TypeVar("_Day", bound=date)
 
 
@@ -105,11 +109,17 @@ class UtcDateTime(ValidatedString):
     zone: tzinfo = UTC
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{_A_DAY}[Tt ]{_AN_INSTANT}$"}, **kwargs)
+        super().__init__(
+            metadata={"pattern": f"^{_A_DAY}[Tt ]{_AN_INSTANT}$"}, **kwargs
+        )
 
     def clean(self, value: str) -> datetime:
         moment = _time(value)
-        return check_year((moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC))
+        return check_year(
+            (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(
+                UTC
+            )
+        )
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return value and value.isoformat().replace("+00:00", "Z")
@@ -119,14 +129,24 @@ class DateOrTime(ValidatedString):
     """A date, or a time with or without an offset (RFC 3339)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{_A_DAY}(?:[Tt ]{_AN_INSTANT})?$"}, **kwargs)
+        super().__init__(
+            metadata={"pattern": f"^{_A_DAY}(?:[Tt ]{_AN_INSTANT})?$"}, **kwargs
+        )
 
     def clean(self, value: str) -> date:
-        return check_year(date.fromisoformat(value)) if _DATE.fullmatch(value) else _time(value)
+        return (
+            check_year(date.fromisoformat(value))
+            if _DATE.fullmatch(value)
+            else _time(value)
+        )
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(value, datetime) and (value.utcoffset() or timedelta()) % timedelta(minutes=1):
-            value = value.astimezone(UTC)  # RFC 3339 has no seconds in offsets, as zones had before 1972
+        if isinstance(value, datetime) and (
+            value.utcoffset() or timedelta()
+        ) % timedelta(minutes=1):
+            value = value.astimezone(
+                UTC
+            )  # RFC 3339 has no seconds in offsets, as zones had before 1972
         return value and value.isoformat()
 
 
@@ -134,14 +154,18 @@ class LocalDateOrTime(DateOrTime):
     """The same, answered as the clocks of its zone show it, without the offset."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
+        return (
+            value.replace(tzinfo=None) if isinstance(value, datetime) else value
+        ).isoformat()
 
 
 class NestedOrUrl(fields.Nested):
     """An object with a `url`, which may stand alone as text."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._deserialize({"url": value} if isinstance(value, str) else value, *args, **kwargs)
+        return super()._deserialize(
+            {"url": value} if isinstance(value, str) else value, *args, **kwargs
+        )
 
 
 class Float(fields.Float):
@@ -156,13 +180,17 @@ class Float(fields.Float):
 def url(**kwargs: Any) -> ValidatedString:
     """An absolute http(s) URL."""
     return ValidatedString(
-        urls.validate_url, metadata={"maxLength": urls.MAX_LENGTH, "pattern": urls.PATTERN}, **kwargs
+        urls.validate_url,
+        metadata={"maxLength": urls.MAX_LENGTH, "pattern": urls.PATTERN},
+        **kwargs,
     )
 
 
 def language() -> RegexString:
     """A language tag (RFC 5646)."""
-    return RegexString(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}", "a BCP 47 language tag such as vi")
+    return RegexString(
+        r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}", "a BCP 47 language tag such as vi"
+    )
 
 
 def email() -> RegexString:
@@ -184,7 +212,9 @@ def timezone(**kwargs: Any) -> ValidatedString:
         try:
             return timezones.zone(value)
         except ValueError:
-            raise ValueError("Not an IANA time zone such as Asia/Ho_Chi_Minh.") from None
+            raise ValueError(
+                "Not an IANA time zone such as Asia/Ho_Chi_Minh."
+            ) from None
 
     return ValidatedString(known, metadata={"examples": ["Asia/Ho_Chi_Minh"]}, **kwargs)
 
@@ -219,7 +249,9 @@ class BoundedList(fields.List[Any]):
 def _time(value: str) -> datetime:
     """A date-time of RFC 3339, naive where it has no offset."""
     if not _TIME.fullmatch(value):
-        raise ValueError("Not a date and time as in RFC 3339, such as 2026-12-24T19:00:00+07:00.")
+        raise ValueError(
+            "Not a date and time as in RFC 3339, such as 2026-12-24T19:00:00+07:00."
+        )
     return check_year(datetime.fromisoformat(value.upper()))
 
 

@@ -66,13 +66,19 @@ class _JsonScanner:
     """The text of a stream, of which only what is not yet understood is kept."""
 
     def __init__(self, stream: Stream) -> None:
-        self._stream, self._decode = stream, codecs.getincrementaldecoder("utf-8")().decode
+        self._stream, self._decode = (
+            stream,
+            codecs.getincrementaldecoder("utf-8")().decode,
+        )
         self._text, self._position, self._ended = "", 0, False
 
     def peek(self) -> str:
         """The next character that is no white space, or nothing at the end."""
         while True:
-            while self._position < len(self._text) and self._text[self._position] in _SPACE:
+            while (
+                self._position < len(self._text)
+                and self._text[self._position] in _SPACE
+            ):
                 self._position += 1
             if self._position < len(self._text) or not self._read():
                 return self._text[self._position : self._position + 1]
@@ -88,9 +94,13 @@ class _JsonScanner:
         self.peek()
         while True:
             try:
-                value, end = strict_json.STRICT_DECODER.raw_decode(self._text, self._position)
+                value, end = strict_json.STRICT_DECODER.raw_decode(
+                    self._text, self._position
+                )
                 # A number may go on in what is not read yet; an object ends with its bracket.
-                complete = isinstance(value, dict) or self._text[end : end + 1] in tuple(_SPACE + ",]")
+                complete = isinstance(value, dict) or self._text[
+                    end : end + 1
+                ] in tuple(_SPACE + ",]")
             except RecursionError:
                 raise BadRequest("The body nests too deep.") from None
             except json.JSONDecodeError as error:

@@ -18,7 +18,12 @@ EXAMPLES: dict[str, Json] = {
         "title": "Thông xe cầu mới qua sông Hồng",
         "content_html": "<p>Cầu mở cho người đi bộ từ sáng nay.</p>",
         "authors": [{"name": "Nguyễn Thị Lan", "email": "lan@portal.example"}],
-        "image": {"url": "https://portal.example/cau.jpg", "alt": "Cây cầu", "width": 1200, "height": 800},
+        "image": {
+            "url": "https://portal.example/cau.jpg",
+            "alt": "Cây cầu",
+            "width": 1200,
+            "height": 800,
+        },
     },
     "Event": {
         "id": "hoi-sach",
@@ -32,8 +37,16 @@ EXAMPLES: dict[str, Json] = {
 
 
 _HEADERS: tuple[tuple[str, str, Json], ...] = (
-    ("If-Match", "The ETag of the version that is meant; another is 412.", {"examples": ['"1"']}),
-    ("If-None-Match", "With `*` nothing that is there is changed; with an ETag, not that version.", {}),
+    (
+        "If-Match",
+        "The ETag of the version that is meant; another is 412.",
+        {"examples": ['"1"']},
+    ),
+    (
+        "If-None-Match",
+        "With `*` nothing that is there is changed; with an ETag, not that version.",
+        {},
+    ),
     (
         "Idempotency-Key",
         "Any text of your making: sent again within 24 hours, the request is answered as the first was.",
@@ -42,7 +55,11 @@ _HEADERS: tuple[tuple[str, str, Json], ...] = (
 )
 _RESPONSE_HEADERS: tuple[tuple[str, str, Json], ...] = (
     ("ETag", "The version, for If-Match and If-None-Match.", {"type": "string"}),
-    ("Last-Modified", "When it last changed, for If-Modified-Since.", {"type": "string"}),
+    (
+        "Last-Modified",
+        "When it last changed, for If-Modified-Since.",
+        {"type": "string"},
+    ),
     ("Location", "The URL of what was created.", {"type": "string", "format": "uri"}),
     ("WWW-Authenticate", "The scheme that is meant (RFC 6750).", {"type": "string"}),
     ("Retry-After", "Seconds to wait.", {"type": "integer", "minimum": 0}),
@@ -51,13 +68,14 @@ _API_DESCRIPTION = (
     "A portal's news and events: written here in JSON, read by anyone as feeds. Every error is a problem "
     "document (RFC 9457); a method that is not listed is 405."
 )
-_AUTH_DESCRIPTION = (
-    "A token that an operator made. An operation lists the scopes of which the token needs any one."
-)
+_AUTH_DESCRIPTION = "A token made by an operator. It needs any one of the scopes that an operation lists."
 
 
 def register_components(
-    api: Api, schemas: Mapping[str, Schema], category: Schema, errors: Mapping[int, Json]
+    api: Api,
+    schemas: Mapping[str, Schema],
+    category: Schema,
+    errors: Mapping[int, Json],
 ) -> None:
     """Name what the operations refer to; to be done before they are registered.
 
@@ -72,15 +90,24 @@ def register_components(
     ).items():
         parts.schema(name, schema=schema)
         _add_cross_field_rules(parts.schemas[name], EXAMPLES[name])
-    parts.schemas["Place"]["dependentRequired"] = {"latitude": ["longitude"], "longitude": ["latitude"]}
+    parts.schemas["Place"]["dependentRequired"] = {
+        "latitude": ["longitude"],
+        "longitude": ["latitude"],
+    }
     for name, shape in derived_schemas(parts.schemas).items():
         parts.schema(name, shape)
     for name, meaning, form in _HEADERS:
-        header = {"name": name, "description": meaning, "schema": {"type": "string", **form}}
+        header = {
+            "name": name,
+            "description": meaning,
+            "schema": {"type": "string", **form},
+        }
         parts.parameter(name, "header", header)
     for name, meaning, form in _RESPONSE_HEADERS:
         parts.header(name, {"description": meaning, "schema": form})
-    parts.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": _AUTH_DESCRIPTION})
+    parts.security_scheme(
+        "bearer", {"type": "http", "scheme": "bearer", "description": _AUTH_DESCRIPTION}
+    )
     for status, response in errors.items():
         parts.response(f"Error{status}", response)
 
@@ -89,23 +116,32 @@ def openapi_document(api: Api) -> Json:
     """The whole document, once every operation is registered."""
     document: Json = api.spec.to_dict()
     document["info"]["description"] = _API_DESCRIPTION
-    for unused in ("Error", "PaginationMetadata"):  # flask-smorest's, which nothing here answers with
+    for unused in (
+        "Error",
+        "PaginationMetadata",
+    ):  # flask-smorest's, which nothing here answers with
         del document["components"]["schemas"][unused]
     for route, path in document["paths"].items():
         for method in path.keys() - {"parameters"}:
             path[method]["responses"] = dict(sorted(path[method]["responses"].items()))
-            path[method]["operationId"] = "-".join((method, *re.findall(r"\w+", route)[2:]))
+            path[method]["operationId"] = "-".join(
+                (method, *re.findall(r"\w+", route)[2:])
+            )
         for parameter in path.get("parameters", ()):
             if parameter.get("in") == "path":
                 owner = "Category" if parameter["name"] == "slug" else "Article"
-                parameter["schema"] = {"$ref": f"#/components/schemas/{owner}/properties/{parameter['name']}"}
+                parameter["schema"] = {
+                    "$ref": f"#/components/schemas/{owner}/properties/{parameter['name']}"
+                }
     return document
 
 
 def _url_or_object(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> Json:
     """What may stand for an object with a `url`."""
     if isinstance(field, own.NestedOrUrl):
-        return {"anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]}
+        return {
+            "anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]
+        }
     return {}
 
 

@@ -29,7 +29,10 @@ def derived_schemas(known: Mapping[str, Json]) -> dict[str, Json]:
 
     def like(name: str, required: Iterable[str], **members: Json) -> Json:
         """An object with the members of a schema and some more, or some that are told anew."""
-        same = {member: ref(f"{name}/properties/{member}") for member in known[name]["properties"]}
+        same = {
+            member: ref(f"{name}/properties/{member}")
+            for member in known[name]["properties"]
+        }
         never = {key: known[name][key] for key in ("not",) if key in known[name]}
         return {**_object({**same, **members}, required), **never}
 
@@ -38,22 +41,39 @@ def derived_schemas(known: Mapping[str, Json]) -> dict[str, Json]:
         stored: Json = {"kind": is_kind, "content_html": _TEXT, "image": ref("Image")}
         own = ["timezone", "all_day", "event_status"] if kind == "events" else []
         always = list(dict.fromkeys([*_REQUIRED_IN_RESPONSES, *needed, *own]))
-        page = {"items": _array(ref(f"Stored{name}")), "next_cursor": {"type": ["string", "null"]}}
+        page = {
+            "items": _array(ref(f"Stored{name}")),
+            "next_cursor": {"type": ["string", "null"]},
+        }
         found[f"Stored{name}"] = like(name, always, **stored)
         found[f"{name}Page"] = _object(page)
-        found[f"{name}Change"] = like(name, ["seq", "action", *always], seq=_SEQ, action=_PUT, **stored)
+        found[f"{name}Change"] = like(
+            name, ["seq", "action", *always], seq=_SEQ, action=_PUT, **stored
+        )
         found[f"Any{name}"] = like(name, ["kind", *needed], kind=is_kind)
-        found[f"{name}Line"] = like(name, ["action", "kind", "id", *needed], action=_PUT, kind=is_kind)
+        found[f"{name}Line"] = like(
+            name, ["action", "kind", "id", *needed], action=_PUT, kind=is_kind
+        )
     for name in (*SCHEMA_NAMES.values(), "Category"):
         fixed = {"id", "slug", *known[name]["required"]}
         members = {
-            member: _merge_patch_schema(form, ref(f"{name}/properties/{member}"), member not in fixed)
+            member: _merge_patch_schema(
+                form, ref(f"{name}/properties/{member}"), member not in fixed
+            )
             for member, form in known[name]["properties"].items()
         }
         said = f"A JSON merge patch (RFC 7396); what it results in is held to {name}."
         found[f"{name}Patch"] = {**_object(members, ()), "description": said}
-    gone: Json = {"action": {"const": "delete"}, "kind": {"enum": list(KINDS)}, "id": _TEXT}
-    found["DeletionLine"] = {"type": "object", "properties": gone, "required": list(gone)}
+    gone: Json = {
+        "action": {"const": "delete"},
+        "kind": {"enum": list(KINDS)},
+        "id": _TEXT,
+    }
+    found["DeletionLine"] = {
+        "type": "object",
+        "properties": gone,
+        "required": list(gone),
+    }
     found["Deletion"] = _object({"seq": _SEQ, **gone, "guid": _TEXT})
     found["Line"] = _one_of("ArticleLine", "EventLine", "DeletionLine")
     found["Batch"] = _array(ref("Line"))
@@ -68,12 +88,19 @@ def derived_schemas(known: Mapping[str, Json]) -> dict[str, Json]:
     line = {"index": _SEQ, "id": {"type": ["string", "null"]}, "status": status}
     found["Result"] = _object({**line, "errors": errors}, line)
     stopped = _object({"index": _SEQ, "detail": _TEXT})
-    found["Results"] = _object({"results": _array(ref("Result")), "stopped": stopped}, ["results"])
+    found["Results"] = _object(
+        {"results": _array(ref("Result")), "stopped": stopped}, ["results"]
+    )
     found["AnyEntry"] = _one_of("AnyArticle", "AnyEvent")
     formats = {"type": "object", "additionalProperties": _TEXT}
     entry = _one_of("StoredArticle", "StoredEvent")
     found["Preview"] = _object({"entry": entry, "formats": formats, "warnings": errors})
-    problem = {"type": {**_TEXT, "format": "uri"}, "title": _TEXT, "status": status, "detail": _TEXT}
+    problem = {
+        "type": {**_TEXT, "format": "uri"},
+        "title": _TEXT,
+        "status": status,
+        "detail": _TEXT,
+    }
     found["Problem"] = _object({**problem, "errors": errors}, problem)
     return found
 
@@ -94,7 +121,12 @@ def _one_of(*names: str) -> Json:
 def _object(properties: Json, required: Iterable[str] | None = None) -> Json:
     """A closed object, whose members are all required unless it is said which."""
     names = list(properties if required is None else required)
-    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": names,
+        "additionalProperties": False,
+    }
 
 
 def _merge_patch_schema(form: Json, whole: Json, optional: bool) -> Json:

@@ -11,7 +11,11 @@ from flask.typing import ResponseReturnValue
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.openapi import EXAMPLES
-from feedsvc.api.request_parsing import load_validated, parse_json_body, reject_query_parameters
+from feedsvc.api.request_parsing import (
+    load_validated,
+    parse_json_body,
+    reject_query_parameters,
+)
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import SCOPES, Clock, Entry
@@ -44,12 +48,18 @@ def preview_blueprint(
         document = parse_json_body(request)
         kind = document.get("kind") if isinstance(document, dict) else None
         if kind not in KINDS:
-            raise ValidationFailed(FieldError("#/kind", f"Must be {' or '.join(KINDS)}."))
+            raise ValidationFailed(
+                FieldError("#/kind", f"Must be {' or '.join(KINDS)}.")
+            )
         entry = load_validated(schemas[kind], document)
         with store.reader() as reader:
             entry = reader.preview_entry(entry, clock())
         formats, found = dict(renderings(entry)), warnings(document, entry)
-        answer = {"entry": schemas[kind].dump(entry), "formats": formats, "warnings": found}
+        answer = {
+            "entry": schemas[kind].dump(entry),
+            "formats": formats,
+            "warnings": found,
+        }
         return answer, 200, {"Cache-Control": "no-store"}
 
     return api
@@ -59,13 +69,22 @@ def warnings(document: Mapping[str, Any], entry: Entry) -> list[dict[str, str]]:
     """What is allowed, but may not be meant: a pointer and a sentence each."""
     found = []
     if "content_html" in document and document["content_html"] != entry.content_html:
-        found.append(("#/content_html", "Sanitising has changed it; compare it with what is answered."))
+        found.append(
+            (
+                "#/content_html",
+                "Sanitising has changed it; compare it with what is answered.",
+            )
+        )
     if not document.get("summary"):
         found.append(("#/summary", "Missing; it is made from the content."))
     if not (entry.content_html or entry.content_text):
         found.append(("#/content_html", "Missing; readers see the summary at most."))
     if entry.image and not (entry.image.width and entry.image.height):
-        found.append(("#/image", "Without width and height; pages shift while it loads."))
+        found.append(
+            ("#/image", "Without width and height; pages shift while it loads.")
+        )
     if entry.image and not entry.image.alt:
-        found.append(("#/image/alt", "Missing; who cannot see the picture learns nothing of it."))
+        found.append(
+            ("#/image/alt", "Missing; who cannot see the picture learns nothing of it.")
+        )
     return [{"pointer": pointer, "detail": detail} for pointer, detail in found]

@@ -10,7 +10,12 @@ from dateutil.relativedelta import relativedelta
 
 from feedsvc.api.fields import check_year
 from feedsvc.models import Event
-from feedsvc.occurrences import is_unbounded, occurrences, start_matches_rule, unmatched_exdates
+from feedsvc.occurrences import (
+    is_unbounded,
+    occurrences,
+    start_matches_rule,
+    unmatched_exdates,
+)
 from feedsvc.recurrence import DAYS, Recurrence
 
 MAX_OCCURRENCES = 1000
@@ -58,10 +63,14 @@ def validate_rrule(text: str) -> str:
     :raises ValueError: it is none that can be taken.
     """
     parts = (
-        Recurrence(text).rule_parts if len(text) <= MAX_RULE_LENGTH and re.fullmatch(PATTERN, text) else {}
+        Recurrence(text).rule_parts
+        if len(text) <= MAX_RULE_LENGTH and re.fullmatch(PATTERN, text)
+        else {}
     )
     if "FREQ" not in parts or len(parts) <= text.count(";"):
-        raise ValueError("Not a RRULE that is taken, such as FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
+        raise ValueError(
+            "Not a RRULE that is taken, such as FREQ=WEEKLY;BYDAY=SA;COUNT=10."
+        )
     for name in parts:
         if parts["FREQ"] not in _ALLOWED_FREQ.get(name, parts["FREQ"]):
             raise ValueError(f"{name} cannot stand in a rule that is {parts['FREQ']}.")
@@ -69,8 +78,12 @@ def validate_rrule(text: str) -> str:
         raise ValueError("COUNT and UNTIL exclude each other.")
     numbered = re.search(r"\d", parts.get("BYDAY", ""))
     if numbered and (parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts):
-        raise ValueError("BYDAY has numbers only with MONTHLY and YEARLY, and not beside BYWEEKNO.")
-    if "BYSETPOS" in parts and not any(name.startswith("BY") for name in parts.keys() - {"BYSETPOS"}):
+        raise ValueError(
+            "BYDAY has numbers only with MONTHLY and YEARLY, and not beside BYWEEKNO."
+        )
+    if "BYSETPOS" in parts and not any(
+        name.startswith("BY") for name in parts.keys() - {"BYSETPOS"}
+    ):
         raise ValueError("BYSETPOS needs another part to choose from, such as BYDAY.")
     return text
 
@@ -83,7 +96,10 @@ def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:
             return moment
         return moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
 
-    exdates, rdates = (tuple(map(shown, moments)) for moments in (recurrence.exdates, recurrence.rdates))
+    exdates, rdates = (
+        tuple(map(shown, moments))
+        for moments in (recurrence.exdates, recurrence.rdates)
+    )
     return Recurrence(recurrence.rrule, exdates, rdates)
 
 
@@ -94,26 +110,39 @@ ErrorMessages = dict[str, dict[int, list[str]] | list[str]]
 def validate(event: Event) -> ErrorMessages:
     """What is wrong with the recurrence of an event."""
     assert event.recurrence is not None
-    return _check_value_types(event, event.recurrence) or _check_rule(event) or _check_exdates(event)
+    return (
+        _check_value_types(event, event.recurrence)
+        or _check_rule(event)
+        or _check_exdates(event)
+    )
 
 
 def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
     """Dates where the start is a time, and the reverse; and times that no calendar can tell from others."""
     wrong: ErrorMessages = {}
-    for name, moments in (("exdates", recurrence.exdates), ("rdates", recurrence.rdates)):
+    for name, moments in (
+        ("exdates", recurrence.exdates),
+        ("rdates", recurrence.rdates),
+    ):
         found = {}
         for index, moment in enumerate(moments):
             if isinstance(moment, datetime) == event.all_day:
                 found[index] = ["Must be a date if the start is one, else a time."]
             elif isinstance(moment, datetime) and moment.fold:
-                found[index] = ["Lies in the second pass of an hour that the clocks repeat."]
+                found[index] = [
+                    "Lies in the second pass of an hour that the clocks repeat."
+                ]
             elif name == "rdates" and moment < event.start:
                 found[index] = ["Lies before the start."]
         if found:
             wrong[name] = found
     until = re.search("UNTIL=([^;]*)", recurrence.rrule)
     if until and ("T" in until[1]) == event.all_day:
-        wanted = "a date such as 20261231" if event.all_day else "a time in UTC such as 20261231T165959Z"
+        wanted = (
+            "a date such as 20261231"
+            if event.all_day
+            else "a time in UTC such as 20261231T165959Z"
+        )
         wrong["rrule"] = [f"UNTIL must be {wanted}, as the start is."]
     return wrong
 
@@ -122,7 +151,11 @@ def _check_rule(event: Event) -> ErrorMessages:
     """A rule that its start does not follow, or that goes on for too long."""
     try:
         if not start_matches_rule(event):
-            return {"rrule": ["The start must be its first occurrence, and no second pass of an hour."]}
+            return {
+                "rrule": [
+                    "The start must be its first occurrence, and no second pass of an hour."
+                ]
+            }
         if is_unbounded(event):
             return {}
         last_of_all = event.start + relativedelta(years=_YEARS)
@@ -144,4 +177,8 @@ def _check_exdates(event: Event) -> ErrorMessages:
     missed = {index: ["Is no occurrence."] for index in unmatched_exdates(event)}
     if missed:
         return {"exdates": missed}
-    return {} if next(occurrences(event), None) else {"exdates": ["No occurrence is left."]}
+    return (
+        {}
+        if next(occurrences(event), None)
+        else {"exdates": ["No occurrence is left."]}
+    )

@@ -13,7 +13,13 @@ from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from feedsvc.api import strict_json
 from feedsvc.api.auth import current_token
-from feedsvc.errors import BadRequest, FieldError, PreconditionFailed, PreconditionRequired, ValidationFailed
+from feedsvc.errors import (
+    BadRequest,
+    FieldError,
+    PreconditionFailed,
+    PreconditionRequired,
+    ValidationFailed,
+)
 from feedsvc.models import Entry
 from feedsvc.storage import Writer
 
@@ -43,14 +49,24 @@ def check_preconditions(required: bool) -> Callable[[Entry | None], None]:
     match = request.if_match if "If-Match" in request.headers else None
     none_match = request.if_none_match if "If-None-Match" in request.headers else None
     if required and match is None and none_match is None:
-        raise PreconditionRequired("If-Match with the entry's ETag is needed, or If-None-Match: * to create.")
+        raise PreconditionRequired(
+            "If-Match with the entry's ETag is needed, or If-None-Match: * to create."
+        )
 
     def check(old: Entry | None) -> None:
         stored = None if old is None or old.status == "deleted" else str(old.version)
         if match is not None and (stored is None or not match.contains(stored)):
-            raise PreconditionFailed("The entry is not in the version that If-Match names.")
-        if none_match is not None and stored is not None and none_match.contains(stored):
-            raise PreconditionFailed("The entry is there, in a version that If-None-Match excludes.")
+            raise PreconditionFailed(
+                "The entry is not in the version that If-Match names."
+            )
+        if (
+            none_match is not None
+            and stored is not None
+            and none_match.contains(stored)
+        ):
+            raise PreconditionFailed(
+                "The entry is there, in a version that If-None-Match excludes."
+            )
 
     return check
 
@@ -65,11 +81,15 @@ def idempotency_key() -> str | None:
         return None
     found = _KEY.fullmatch(given.strip())
     if found is None:
-        raise BadRequest("Idempotency-Key: 1 to 255 printable ASCII characters but quotes are needed.")
+        raise BadRequest(
+            "Idempotency-Key: 1 to 255 printable ASCII characters but quotes are needed."
+        )
     return found[2]
 
 
-def with_idempotency_key(writer: Writer, fingerprint: str, respond: Callable[[], ViewResult]) -> ViewResult:
+def with_idempotency_key(
+    writer: Writer, fingerprint: str, respond: Callable[[], ViewResult]
+) -> ViewResult:
     """The response to a request, the same for one that is sent again with its Idempotency-Key.
 
     :param fingerprint: the hash of its body.
@@ -104,7 +124,9 @@ def parse_json_body(req: Request) -> Any:
     """
     check_content_headers(req)
     if not req.is_json:
-        raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
+        raise UnsupportedMediaType(
+            "The body must be JSON: Content-Type: application/json."
+        )
     return strict_json.loads_strict(req.get_data())
 
 
@@ -127,7 +149,9 @@ def load_patched(schema: Schema, stored: dict[str, Any], changes: Any) -> Any:
     if not isinstance(changes, dict):
         raise ValidationFailed(FieldError("#", "A merge patch is an object."))
     unknown = dict.fromkeys(changes.keys() - schema.fields.keys())
-    return load_validated(schema, strict_json.apply_merge_patch(stored, changes) | unknown)
+    return load_validated(
+        schema, strict_json.apply_merge_patch(stored, changes) | unknown
+    )
 
 
 class StrictParser(FlaskParser):
@@ -150,12 +174,16 @@ class StrictParser(FlaskParser):
             raise BadRequest(f"{twice[0]}: Given more than once.")
         return super().load_querystring(req, schema)
 
-    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+    def handle_error(
+        self, error: ValidationError, *args: Any, **kwargs: Any
+    ) -> NoReturn:
         """Refuse the body with a pointer to each fault; or the query, whose faults are no document's."""
         location, messages = next(iter(error.messages_dict.items()))
         found = field_errors(messages)
         if location == "query":
-            raise BadRequest("; ".join(f"{fault.pointer[2:]}: {fault.detail}" for fault in found))
+            raise BadRequest(
+                "; ".join(f"{fault.pointer[2:]}: {fault.detail}" for fault in found)
+            )
         raise ValidationFailed(*found[:MAX_ERRORS])
 
 
@@ -165,7 +193,9 @@ def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
         return [
             fault
             for name, inner in messages.items()
-            for fault in field_errors(inner, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}")
+            for fault in field_errors(
+                inner, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}"
+            )
         ]
     return [FieldError(pointer, str(message)) for message in messages]
 

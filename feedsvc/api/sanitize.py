@@ -48,10 +48,14 @@ ATTRIBUTES = {
     "track": {"kind", "label", "src", "srclang"},
     "video": {"controls", "height", "poster", "src", "width"},
 }
-_DROPPED_WITH_CONTENT = set("script style title template noscript object svg math textarea".split())
+_DROPPED_WITH_CONTENT = set(
+    "script style title template noscript object svg math textarea".split()
+)
 _URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
 _NUMBERS = {"colspan", "height", "rowspan", "span", "start", "width"}
-_VOID = set("area base br col embed hr img input link meta param source track wbr".split())
+_VOID = set(
+    "area base br col embed hr img input link meta param source track wbr".split()
+)
 _INLINE = set(
     "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub sup u var".split()
 )
@@ -61,7 +65,8 @@ _PRE = re.compile(r"(<pre(?: [^>]*)?>)\n")
 # As a tokenizer reads them (HTML §13.2.5.8 and those after it).
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)", re.ASCII)
 _ATTRIBUTE = re.compile(
-    r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+""", re.ASCII
+    r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+""",
+    re.ASCII,
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
 _ANY_TAG = re.compile("<[^<>]*>")
@@ -95,10 +100,13 @@ def sanitize(html: str, base: str) -> str:
 
 def _clean(html: str, base: str) -> str:
     # Parsing has also decoded references such as &#x0b;, &#13; and &#x301;.
-    cleaned = text.strip_invalid_chars(text.unify_line_ends(_build_cleaner(base).clean(html)))
+    cleaned = text.strip_invalid_chars(
+        text.unify_line_ends(_build_cleaner(base).clean(html))
+    )
     # Ammonia leaves an iframe's text as it is; an iframe needs none, and without a source no place either.
     cleaned = _IFRAME.sub(
-        lambda found: f"<iframe{found[1]}></iframe>" if ' src="' in found[1] else "", cleaned
+        lambda found: f"<iframe{found[1]}></iframe>" if ' src="' in found[1] else "",
+        cleaned,
     )
     # A parser drops the first line end in <pre>; one that is written is one that is read.
     cleaned = _PRE.sub(r"\1\n\n", cleaned).strip()
@@ -114,13 +122,19 @@ def _normalized_text(segment: re.Match[str]) -> str:
     """
     normalized = unicodedata.normalize("NFC", segment[0])
     count = text.leading_marks(normalized)
-    return "".join(f"&#{ord(mark)};" for mark in normalized[:count]) + normalized[count:]
+    return (
+        "".join(f"&#{ord(mark)};" for mark in normalized[:count]) + normalized[count:]
+    )
 
 
 def to_plain_text(html: str) -> str:
     """The text of sanitised HTML as one line, without captions."""
     apart = _BLOCK.sub(" <", html)  # where a block begins or ends, so does a word
-    folded = " ".join(unescape(nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})).split())
+    folded = " ".join(
+        unescape(
+            nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})
+        ).split()
+    )
     try:
         return text.normalize_line(folded)
     except ValueError:  # of HTML that was not sanitised
@@ -135,7 +149,10 @@ def without_tags(html: str) -> str | None:
     apart = _BLOCK.sub("\n\n<", text.strip_invalid_chars(html))
     plain_text = text.strip_invalid_chars(unescape(_ANY_TAG.sub("", apart)))
     try:
-        return text.lines(re.sub(r"\n\s*\n", "\n\n", plain_text))[:MAX_LENGTH].rstrip() or None
+        return (
+            text.lines(re.sub(r"\n\s*\n", "\n\n", plain_text))[:MAX_LENGTH].rstrip()
+            or None
+        )
     except ValueError:  # too many combining marks
         return None
 
@@ -175,7 +192,9 @@ def _check_complexity(html: str) -> None:
             others += size
         work += len(attributes) + (0 if tag[1] else link + others)
         if work > MAX_COMPLEXITY:
-            raise ValueError("Formatting tags with attributes would be repeated too often.")
+            raise ValueError(
+                "Formatting tags with attributes would be repeated too often."
+            )
 
 
 def _build_cleaner(base: str) -> nh3.Cleaner:

@@ -101,7 +101,9 @@ class AttachmentSchema(BaseSchema):
     type = own.media_type(required=True, data_key="mime_type")
     length = own.non_negative_int(data_key="size_in_bytes")
     title = own.Text(500)
-    duration = own.Float(data_key="duration_in_seconds", validate=ma.validate.Range(0, 10_000_000))
+    duration = own.Float(
+        data_key="duration_in_seconds", validate=ma.validate.Range(0, 10_000_000)
+    )
 
 
 class EntrySchema(BaseSchema):
@@ -109,12 +111,16 @@ class EntrySchema(BaseSchema):
 
     kind_name = "news"
     kind = ma.fields.String(dump_only=True)
-    id = own.RegexString(_ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit")
+    id = own.RegexString(
+        _ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit"
+    )
     guid = ma.fields.String(dump_only=True)
     url = own.url()
     title = own.Text(TITLE_LENGTH, required=True)
     summary = own.Text(LONGEST_SUMMARY, lines=True)
-    content_html = ma.fields.String(metadata={"maxLength": sanitize.MAX_LENGTH, "pattern": own.TEXT_PATTERN})
+    content_html = ma.fields.String(
+        metadata={"maxLength": sanitize.MAX_LENGTH, "pattern": own.TEXT_PATTERN}
+    )
     content_text = own.Text(sanitize.MAX_LENGTH, lines=True)
     language = own.language()
     authors = own.BoundedList(ma.fields.Nested(PersonSchema), 50)
@@ -144,11 +150,17 @@ class EntrySchema(BaseSchema):
         """What no field can tell by itself."""
         errors: dict[str, Any] = {}
         if "content_html" in data and "content_text" in data:
-            errors["content_text"] = ["An entry has content_html or content_text, not both."]
+            errors["content_text"] = [
+                "An entry has content_html or content_text, not both."
+            ]
         if "expires" in data and data["expires"] <= data.get("published", models.EPOCH):
             errors["expires"] = ["Must be after date_published."]
         slugs = [slug for slug in data.get("categories", ()) if isinstance(slug, str)]
-        if twice := {n: ["Stands in the list before."] for n, slug in enumerate(slugs) if slug in slugs[:n]}:
+        if twice := {
+            n: ["Stands in the list before."]
+            for n, slug in enumerate(slugs)
+            if slug in slugs[:n]
+        }:
             errors["categories"] = twice
         if errors:
             raise ma.ValidationError(errors)
@@ -162,12 +174,20 @@ class EntrySchema(BaseSchema):
             del data["url"]
         if data.get("content_html") is not None:
             sanitise = partial(sanitize.sanitize, base=data.get("url") or permalink)
-            data["content_html"] = validate_field(sanitise, data["content_html"], "content_html")
+            data["content_html"] = validate_field(
+                sanitise, data["content_html"], "content_html"
+            )
         if not data.get("summary"):
-            data["summary"] = derived_summary(data.get("content_html"), data.get("content_text"))
+            data["summary"] = derived_summary(
+                data.get("content_html"), data.get("content_text")
+            )
         data.setdefault("language", self.site.language)
-        data["categories"] = tuple(models.Category(slug, "") for slug in data.get("categories", ()))
-        return models.Entry(kind=self.kind_name, event=self.build_event(data.pop("event", None)), **data)
+        data["categories"] = tuple(
+            models.Category(slug, "") for slug in data.get("categories", ())
+        )
+        return models.Entry(
+            kind=self.kind_name, event=self.build_event(data.pop("event", None)), **data
+        )
 
     def dump_editable(self, entry: models.Entry) -> dict[str, Any]:
         """The document of a stored entry without what was derived from the rest: what a patch changes."""
@@ -188,11 +208,15 @@ class EntrySchema(BaseSchema):
 
 def derived_summary(content_html: str | None, content_text: str | None) -> str:
     """What stands for a summary where none was given."""
-    body = sanitize.to_plain_text(content_html or "") or text.normalize_line(content_text or "")
+    body = sanitize.to_plain_text(content_html or "") or text.normalize_line(
+        content_text or ""
+    )
     return text.truncate(body, SUMMARY_LENGTH)
 
 
-def validate_field(check: Callable[[_Value], _Value], value: _Value, name: str) -> _Value:
+def validate_field(
+    check: Callable[[_Value], _Value], value: _Value, name: str
+) -> _Value:
     """What a check makes of a field's value; its ValueError becomes the field's."""
     try:
         return check(value)

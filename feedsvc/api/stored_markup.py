@@ -38,7 +38,9 @@ class StoredMarkup:
         """
         batch = self._store.markup.batch(0)
         while batch.size:
-            outdated = [entry for entry in batch.entries if self._sanitized(entry)[0] != entry]
+            outdated = [
+                entry for entry in batch.entries if self._sanitized(entry)[0] != entry
+            ]
             if outdated:
                 with self._store.writer(SANITIZE) as writer:
                     for entry in outdated:
@@ -62,7 +64,9 @@ class StoredMarkup:
         writer.put_entry(sanitized)
         self.changed += 1
         if reason:
-            self.refused.append(f"{entry.kind}/{id}: {reason} Its body is plain text now.")
+            self.refused.append(
+                f"{entry.kind}/{id}: {reason} Its body is plain text now."
+            )
 
     def _sanitized(self, entry: Entry) -> tuple[Entry, str]:
         """Return an entry with its HTML as the sanitizer leaves it, and why it refuses that, if it does.
@@ -74,7 +78,9 @@ class StoredMarkup:
         reason, content_text = "", None
         sanitized: str | None = None
         try:
-            sanitized = sanitize.sanitize(entry.content_html, entry.url or self._site.permalink(entry.id))
+            sanitized = sanitize.sanitize(
+                entry.content_html, entry.url or self._site.permalink(entry.id)
+            )
         except ValueError as error:
             reason, content_text = str(error), sanitize.without_tags(entry.content_html)
         if sanitized == entry.content_html:

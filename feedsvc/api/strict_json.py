@@ -21,7 +21,9 @@ def loads_strict(body: bytes) -> Any:
     try:
         value = STRICT_DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not UTF-8: byte {error.start} is wrong.") from None
+        raise BadRequest(
+            f"The body is not UTF-8: byte {error.start} is wrong."
+        ) from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"The body is not JSON: {error.msg} at {where}.") from None
@@ -38,7 +40,12 @@ def check_depth(value: Any) -> Any:
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MAX_DEPTH):
         members = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [child for children in members for child in children if isinstance(child, (dict, list))]
+        level = [
+            child
+            for children in members
+            for child in children
+            if isinstance(child, (dict, list))
+        ]
         if not level:
             return value
     raise _too_deep()
@@ -87,6 +94,9 @@ def _too_deep() -> BadRequest:
 
 
 STRICT_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+    object_pairs_hook=_object,
+    parse_constant=_constant,
+    parse_float=_float,
+    parse_int=_int,
 )
 """Python's own decoder, made strict; it reads text."""

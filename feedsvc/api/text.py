@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 
-INVALID_CHARS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufffd-\uffff"
+INVALID_CHARS = (
+    r"\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufffd-\uffff"
+)
 """Characters that no document may have (XML 1.0 §2.2), for a pattern's character class: also controls and
 noncharacters that it discourages, and U+FFFD, which stands where a character was lost."""
 
 # And what such a pattern cannot name: surrogates, and the noncharacters that end each other plane.
 _FORBIDDEN = re.compile(
     f"[{INVALID_CHARS}\ud800-\udfff"
-    + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17))
+    + "".join(
+        chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)
+    )
     + "]"
 )
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
@@ -49,7 +53,9 @@ def check_marks(text: str) -> None:
     """
     for marked in _MARKED.finditer(text):
         if _longest_run_of_marks(marked[0]) > MAX_COMBINING_MARKS:
-            raise ValueError(f"More than {MAX_COMBINING_MARKS} combining marks in a row.")
+            raise ValueError(
+                f"More than {MAX_COMBINING_MARKS} combining marks in a row."
+            )
 
 
 def unify_line_ends(text: str) -> str:
@@ -87,14 +93,20 @@ def lines(text: str) -> str:
     :raises ValueError: as `check`.
     """
     cleaned = _without_leading_marks(normalize(_BIDI_CONTROLS.sub("", text)).strip())
-    return "\n".join(line[leading_marks(line) :] for line in cleaned.split("\n")).rstrip()
+    return "\n".join(
+        line[leading_marks(line) :] for line in cleaned.split("\n")
+    ).rstrip()
 
 
 def _without_leading_marks(text: str) -> str:
     """Return text that has no space at its start without the marks there, and the space among them."""
     if not leading_marks(text):
         return text
-    starts = (n for n, char in enumerate(text) if not (char.isspace() or unicodedata.combining(char)))
+    starts = (
+        n
+        for n, char in enumerate(text)
+        if not (char.isspace() or unicodedata.combining(char))
+    )
     return text[next(starts, len(text)) :]
 
 
@@ -103,7 +115,9 @@ def normalize_line(text: str) -> str:
 
     :raises ValueError: as `check`.
     """
-    return _without_leading_marks(" ".join(normalize(_BIDI_CONTROLS.sub("", text)).split()))
+    return _without_leading_marks(
+        " ".join(normalize(_BIDI_CONTROLS.sub("", text)).split())
+    )
 
 
 def truncate(text: str, length: int) -> str:

@@ -27,7 +27,9 @@ def validate_url(url: str) -> str:
     """
     if len(url) > MAX_LENGTH:
         raise ValueError(f"Longer than {MAX_LENGTH} characters.")
-    text.normalize(url)  # for what it refuses; the bytes of a URL are nobody's to normalise
+    text.normalize(
+        url
+    )  # for what it refuses; the bytes of a URL are nobody's to normalise
     if bad := _FORBIDDEN.search(url):
         raise ValueError(_how_to_mend(bad[0]))
     try:
@@ -47,6 +49,8 @@ def validate_url(url: str) -> str:
 def _how_to_mend(bad: str) -> str:
     """Return what is wrong with a part of a URL that cannot stand in one, and how to write it."""
     if bad == "%":
-        return "Contains a % that begins no percent-encoding such as %20; write it as %25."
+        return (
+            "Contains a % that begins no percent-encoding such as %20; write it as %25."
+        )
     name = "a space" if bad == " " else f"the character U+{ord(bad):04X}"
     return f"Contains {name}, which a URL cannot have; write it as {quote(bad)}."

@@ -34,7 +34,9 @@ class _ErrorHandlingGroup(AppGroup):
 
 @click.group(
     cls=_ErrorHandlingGroup,
-    epilog=help_epilog("welcome", "token create an --scope news:write", "import --help"),
+    epilog=help_epilog(
+        "welcome", "token create an --scope news:write", "import --help"
+    ),
 )
 def commands() -> None:
     """Publishes a portal's news and events as feeds."""
@@ -70,7 +72,9 @@ def upgrade() -> None:
 def check() -> None:
     """Exit with 0 where the database is ready to serve."""
     if not services().store.is_ready():
-        raise click.ClickException("The database's schema is not the one of this version.")
+        raise click.ClickException(
+            "The database's schema is not the one of this version."
+        )
     click.echo("The database is ready.")
 
 
@@ -91,18 +95,32 @@ def restore(file: Path) -> None:
     backups.restore(Config.from_env().database_url, file)
 
 
-@commands.command(epilog=help_epilog("log --since 2026-11-01", "log --token lan --json"))
+@commands.command(
+    epilog=help_epilog("log --since 2026-11-01", "log --token lan --json")
+)
 @click.option("--id", help="Of this entry or category alone.")
 @click.option("--token", help="In the name of this token alone.")
 @click.option("--since", type=click.DateTime(), help="From this time on, in UTC.")
 @json_option
-def log(id: str | None, token: str | None, since: datetime | None, as_json: bool) -> None:
+def log(
+    id: str | None, token: str | None, since: datetime | None, as_json: bool
+) -> None:
     """Print every write, oldest first: step, time in UTC, token, action, what, version."""
     names = ("seq", "time", "token", "action", "what", "version")
     with services().store.reader() as reader:
-        found = reader.audit_log(id=id, token=token, since=since and since.replace(tzinfo=UTC))
+        found = reader.audit_log(
+            id=id, token=token, since=since and since.replace(tzinfo=UTC)
+        )
         rows = (
-            (one.seq, one.time, one.token, one.action, f"{one.kind}/{one.id}", one.version) for one in found
+            (
+                one.seq,
+                one.time,
+                one.token,
+                one.action,
+                f"{one.kind}/{one.id}",
+                one.version,
+            )
+            for one in found
         )
         print_rows(names, rows, as_json=as_json)
 

@@ -25,9 +25,16 @@ _DUMP_PREFIX = b'{"feedsvc":'
 _COUNTERS = ("new", "changed", "unchanged", "skipped", "not overwritten")
 
 
-@click.command(epilog=help_epilog("export everything.ndjson", "export --redirects links.map"))
+@click.command(
+    epilog=help_epilog("export everything.ndjson", "export --redirects links.map")
+)
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--redirects", "links", is_flag=True, help="A map for nginx from imported links to pages here.")
+@click.option(
+    "--redirects",
+    "links",
+    is_flag=True,
+    help="A map for nginx from imported links to pages here.",
+)
 @with_appcontext
 def export(file: str, links: bool) -> None:
     """Write all but tokens into a new file, or to standard output (-), as NDJSON."""
@@ -59,16 +66,27 @@ def _created(file: str) -> Iterator[IO[str]]:
         yield created
 
 
-@click.command("import", epilog=help_epilog("import old-feed.xml", "import old-feed.xml --kind events"))
+@click.command(
+    "import",
+    epilog=help_epilog("import old-feed.xml", "import old-feed.xml --kind events"),
+)
 @click.argument("file", type=click.File("rb"))
-@click.option("--kind", type=click.Choice(KINDS), help="Of all in it; else events of calendars, else news.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="Of all in it; else events of calendars, else news.",
+)
 @with_appcontext
 def import_(file: IO[bytes], kind: str | None) -> None:
     """Take over an export of this service into an empty database; or a feed, calendar, WordPress's export."""
     first, store, begun = file.readline(), services().store, time.monotonic()
     if first.startswith(_DUMP_PREFIX):
-        count = store.load_dump(tqdm(chain([first], file), unit=" rows", unit_scale=True, disable=None))
-        click.echo(f"{count} rows are imported, {count / (time.monotonic() - begun):.0f} a second.")
+        count = store.load_dump(
+            tqdm(chain([first], file), unit=" rows", unit_scale=True, disable=None)
+        )
+        click.echo(
+            f"{count} rows are imported, {count / (time.monotonic() - begun):.0f} a second."
+        )
         return
     data = first + file.read()
     schema = services().schemas[kind or detect_kind(data)]

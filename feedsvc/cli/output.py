@@ -9,20 +9,30 @@ from datetime import datetime
 
 import click
 
-json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, an object a line.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="As JSON, an object a line."
+)
 
 
 def help_epilog(*lines: str) -> str:
     """The end of a command's help; a test runs every line."""
-    return "\b\nExamples:\n" + "\n".join(f"  python -m feedsvc {line}" for line in lines)
+    return "\b\nExamples:\n" + "\n".join(
+        f"  python -m feedsvc {line}" for line in lines
+    )
 
 
-def print_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool) -> None:
+def print_rows(
+    names: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool
+) -> None:
     """Rows as JSON lines; else as a table on a terminal, and with tabs between the cells elsewhere."""
     if as_json:
         for row in rows:
             click.echo(
-                json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_format_cell)
+                json.dumps(
+                    dict(zip(names, row, strict=True)),
+                    ensure_ascii=False,
+                    default=_format_cell,
+                )
             )
         return
     lines = ([_format_cell(cell) for cell in row] for row in rows)
@@ -33,11 +43,15 @@ def print_rows(names: Sequence[str], rows: Iterable[Sequence[object]], *, as_jso
     table = [[name.replace("_", " ") for name in names], *lines]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for number, line in enumerate(table):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        text = "  ".join(
+            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
         click.echo(click.style(text, bold=True) if not number else text)
 
 
 def _format_cell(cell: object) -> str:
     if isinstance(cell, datetime):
         return cell.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return " ".join(cell) if isinstance(cell, list) else "–" if cell is None else str(cell)
+    return (
+        " ".join(cell) if isinstance(cell, list) else "–" if cell is None else str(cell)
+    )

@@ -19,10 +19,14 @@ def redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
     moved: dict[str, str] = {}
     for url, id in links:
         parts = urlsplit(iri_to_uri(url))
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        target = (
+            f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        )
         moved[f"{parts.hostname}{target}".lower()] = site.permalink(id)
     # A bucket holds at least one key, with what nginx adds to it.
     bucket = 1 << max(6, (max(map(len, moved), default=0) + 40).bit_length())
     lines = [f'    "{old}" "{new}";\n' for old, new in moved.items()]
     sizes = f"map_hash_max_size {max(2048, 2 * len(moved))};\nmap_hash_bucket_size {bucket};\n"
-    return "".join((_HEAD, sizes, "map $host$request_uri $feedsvc_moved {\n", *lines, "}\n"))
+    return "".join(
+        (_HEAD, sizes, "map $host$request_uri $feedsvc_moved {\n", *lines, "}\n")
+    )

@@ -44,4 +44,7 @@ def _resolve_dates(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
     def absolute(found: re.Match[str]) -> str:
         return f"{today + timedelta(days=int(found[1]))}{found[2]}"
 
-    return {name: _RELATIVE.sub(absolute, text) if name in _DATES else text for name, text in sample.items()}
+    return {
+        name: _RELATIVE.sub(absolute, text) if name in _DATES else text
+        for name, text in sample.items()
+    }

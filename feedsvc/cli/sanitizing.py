@@ -27,5 +27,10 @@ def sanitize() -> None:
     for line in markup.refused:
         click.echo(f"refused: {line}", err=True)
     for name in markup.damaged:
-        click.echo(f"damaged: {name}: It cannot be read, so it is not published. Put it anew.", err=True)
-    click.echo(f"{markup.checked} checked, {markup.changed} changed, {len(markup.refused)} of them refused.")
+        click.echo(
+            f"damaged: {name}: It cannot be read, so it is not published. Put it anew.",
+            err=True,
+        )
+    click.echo(
+        f"{markup.checked} checked, {markup.changed} changed, {len(markup.refused)} of them refused."
+    )

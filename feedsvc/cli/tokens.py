@@ -23,7 +23,9 @@ def _parse_duration(value: str) -> timedelta:
     """A span of time: `30d` or `12h`."""
     found = re.fullmatch(r"([0-9]{1,4})([dh])", value)
     if not found:
-        raise click.BadParameter("must be a number of days or hours such as 30d or 12h.")
+        raise click.BadParameter(
+            "must be a number of days or hours such as 30d or 12h."
+        )
     return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
@@ -39,7 +41,10 @@ def _parse_future_date(value: str) -> datetime:
 
 
 _expires = click.option(
-    "--expires", type=_parse_future_date, metavar="DATE|30d", help="When it ends; else it does not."
+    "--expires",
+    type=_parse_future_date,
+    metavar="DATE|30d",
+    help="When it ends; else it does not.",
 )
 
 
@@ -50,7 +55,14 @@ _expires = click.option(
     )
 )
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeat it.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(SCOPES),
+    help="Repeat it.",
+)
 @_expires
 def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Make a token and print it, alone; it is never shown again."""
@@ -60,7 +72,11 @@ def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None
 @token.command(epilog=help_epilog("token rotate lan --grace 12h"))
 @click.argument("name")
 @click.option(
-    "--grace", type=_parse_duration, default="1d", show_default=True, help="How long the old one works on."
+    "--grace",
+    type=_parse_duration,
+    default="1d",
+    show_default=True,
+    help="How long the old one works on.",
 )
 @_expires
 def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
@@ -75,8 +91,19 @@ def list_tokens(as_json: bool) -> None:
 
     The one that it was rotated from works until `former_until`.
     """
-    names = ("name", "scopes", "created", "last_used", "expires", "former_until", "revoked")
-    found = ({**asdict(one), "scopes": sorted(one.scopes)} for one in services().store.tokens.list())
+    names = (
+        "name",
+        "scopes",
+        "created",
+        "last_used",
+        "expires",
+        "former_until",
+        "revoked",
+    )
+    found = (
+        {**asdict(one), "scopes": sorted(one.scopes)}
+        for one in services().store.tokens.list()
+    )
     print_rows(names, ([row[name] for name in names] for row in found), as_json=as_json)
 
 

@@ -16,8 +16,17 @@ from feedsvc.cli.services import services
 
 
 @click.command(epilog=help_epilog("deliver"))
-@click.option("--parent", type=int, metavar="PID", help="End when this process, which starts it, has ended.")
-@click.option("--metrics", metavar="ADDRESS:PORT", help="Tell Prometheus there what becomes of deliveries.")
+@click.option(
+    "--parent",
+    type=int,
+    metavar="PID",
+    help="End when this process, which starts it, has ended.",
+)
+@click.option(
+    "--metrics",
+    metavar="ADDRESS:PORT",
+    help="Tell Prometheus there what becomes of deliveries.",
+)
 @with_appcontext
 def deliver(parent: int | None, metrics: str | None) -> None:
     """Push changes to subscribers and other hubs, until it is stopped; as many side by side as you like."""
@@ -33,17 +42,23 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     handler = logging.StreamHandler()
     as_json = config.log_format == "json"
     handler.setFormatter(
-        JsonFormatter() if as_json else TextFormatter("%(asctime)s [%(process)d] deliver: %(message)s")
+        JsonFormatter()
+        if as_json
+        else TextFormatter("%(asctime)s [%(process)d] deliver: %(message)s")
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store.hubs.configure(config.hubs)
-    outward = SafeHttpClient(f"feedsvc (+{config.public_url}/)", private=config.allow_private_callbacks)
+    outward = SafeHttpClient(
+        f"feedsvc (+{config.public_url}/)", private=config.allow_private_callbacks
+    )
     post = WebSubClient(outward, config.public_url)
     count = DeliveryMetrics(metrics).record if metrics else lambda *_: None
     courier = DeliveryWorker(store, services().feeds, post, count)
-    asyncio.run(courier.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
+    asyncio.run(
+        courier.run(lambda: stop.is_set() or parent not in (None, os.getppid()))
+    )
 
 
 @click.group(cls=AppGroup)
@@ -51,7 +66,9 @@ def subscriptions() -> None:
     """See and end subscriptions to feeds."""
 
 
-@subscriptions.command("list", epilog=help_epilog("subscriptions list", "subscriptions list --json"))
+@subscriptions.command(
+    "list", epilog=help_epilog("subscriptions list", "subscriptions list --json")
+)
 @json_option
 def list_subscriptions(as_json: bool) -> None:
     """List every subscription: its feed, callback and times in UTC, never the secret.
@@ -59,11 +76,15 @@ def list_subscriptions(as_json: bool) -> None:
     Where something `waits` for it, that is since when, and `failures` how often it was tried in vain.
     """
     names = ("path", "callback", "since", "expires", "waits", "failures")
-    rows = ([row[name] for name in names] for row in services().store.subscriptions.list())
+    rows = (
+        [row[name] for name in names] for row in services().store.subscriptions.list()
+    )
     print_rows(names, rows, as_json=as_json)
 
 
-@subscriptions.command(epilog=help_epilog("subscriptions unsubscribe https://partner.example/"))
+@subscriptions.command(
+    epilog=help_epilog("subscriptions unsubscribe https://partner.example/")
+)
 @click.argument("callback")
 def unsubscribe(callback: str) -> None:
     """End the subscriptions of every callback that begins so; each is told."""
@@ -74,4 +95,8 @@ def unsubscribe(callback: str) -> None:
 @json_option
 def stats(as_json: bool) -> None:
     """Print how many subscriptions there are, wait and fail, and for how many seconds the oldest waits."""
-    print_rows(("what", "count"), services().store.subscriptions.counts().items(), as_json=as_json)
+    print_rows(
+        ("what", "count"),
+        services().store.subscriptions.counts().items(),
+        as_json=as_json,
+    )

@@ -17,7 +17,9 @@ class Selection(Protocol):
 
     @property
     def categories(self) -> tuple[Category, ...]: ...
-    def entries(self, max_bytes: int | None, admit: Callable[[int], object]) -> list[Entry]: ...
+    def entries(
+        self, max_bytes: int | None, admit: Callable[[int], object]
+    ) -> list[Entry]: ...
     @property
     def described(self) -> datetime: ...
     @property
@@ -53,9 +55,13 @@ def build_feed(
     """
     chosen = snapshot.select_feed(query, now)
     entries = chosen.entries(max_bytes, admit)
-    older = chosen.older_archive(entries) if query.format != "ics" else None  # a calendar has no archives
+    older = (
+        chosen.older_archive(entries) if query.format != "ics" else None
+    )  # a calendar has no archives
     stamp, due = chosen.version()
-    due = min((moment for moment in (due, _out_of_range(query, site)) if moment), default=None)
+    due = min(
+        (moment for moment in (due, _out_of_range(query, site)) if moment), default=None
+    )
 
     def archive(name: str | None) -> FeedQuery | None:
         return replace(query.archive_base, archive=name) if name else None
@@ -83,12 +89,19 @@ def _out_of_range(query: FeedQuery, site: Site) -> datetime | None:
 
 
 def _updated(
-    chosen: Selection, query: FeedQuery, entries: list[Entry], tombstones: list[Tombstone]
+    chosen: Selection,
+    query: FeedQuery,
+    entries: list[Entry],
+    tombstones: list[Tombstone],
 ) -> datetime:
     """Return the latest time in the change log of what a feed shows, in whole seconds.
 
     Entries that left count in every format, though not every format lists them.
     """
-    times = [chosen.described, *(entry.changed for entry in entries), *(one.deleted_at for one in tombstones)]
+    times = [
+        chosen.described,
+        *(entry.changed for entry in entries),
+        *(one.deleted_at for one in tombstones),
+    ]
     departure = chosen.last_departure(entries) if query.format == "ics" else None
     return max([*times, departure] if departure else times).replace(microsecond=0)

@@ -38,7 +38,13 @@ class ResponseCache:
     """
 
     def __init__(
-        self, moved: ChangesSince, clock: Clock, entries: int, size: int, *, always_look: bool
+        self,
+        moved: ChangesSince,
+        clock: Clock,
+        entries: int,
+        size: int,
+        *,
+        always_look: bool,
     ) -> None:
         """:param always_look: whether to look before every answer, where nothing else looks in between."""
         self._changes_since, self._clock, self._sync_on_read = moved, clock, always_look
@@ -54,7 +60,9 @@ class ResponseCache:
 
     def sync(self) -> None:
         """Learn what the ledger has moved since the last look; a database that is away moves nothing."""
-        with self._sync_lock:  # one at a time: a snapshot must not be learnt after a later one
+        with (
+            self._sync_lock
+        ):  # one at a time: a snapshot must not be learnt after a later one
             now = self._clock()
             try:
                 step, moved = self._changes_since(self._revision)
@@ -82,13 +90,19 @@ class ResponseCache:
         _, time, reading = step
         _, last_time, last_reading = self._revision
         if reading.replace(microsecond=0) < time.replace(microsecond=0):
-            return self._check.ahead if reading == last_reading else max(now - reading, timedelta())
+            return (
+                self._check.ahead
+                if reading == last_reading
+                else max(now - reading, timedelta())
+            )
         if time == last_time:
             return self._check.ahead
         before = min(
             self._check.time, now
         )  # not the former check's time, where this clock was set back since
-        return max(before - time, timedelta()) if self._check.time > EPOCH else timedelta()
+        return (
+            max(before - time, timedelta()) if self._check.time > EPOCH else timedelta()
+        )
 
     def stats(self) -> tuple[int, int, datetime]:
         """How many answers are kept, their bytes, and when the ledger was last looked at."""
@@ -99,11 +113,15 @@ class ResponseCache:
         """The answer to an address that was answered before, if it is still right."""
         if self._sync_on_read:
             self.sync()
-        check = self._check  # first: the look that comes in between may have moved the answer
+        check = (
+            self._check
+        )  # first: the look that comes in between may have moved the answer
         found = self._get_valid(self._aliases.get(address, address))
         return (found, check) if found else None
 
-    def get_or_render(self, address: str, key: str, make: Callable[[], CachedResponse]) -> CacheHit:
+    def get_or_render(
+        self, address: str, key: str, make: Callable[[], CachedResponse]
+    ) -> CacheHit:
         """The answer of a key, made where there is none; the address leads to it from now on.
 
         However many ask at once, it is made once; and they wait once for a database that is away. Most

@@ -41,7 +41,9 @@ def render_feed(feed: Feed) -> bytes:
         return form.render(feed)
     except Exception:
         sound = tuple(
-            entry for entry in feed.entries if _is_renderable(replace(feed, entries=(entry,)), form)
+            entry
+            for entry in feed.entries
+            if _is_renderable(replace(feed, entries=(entry,)), form)
         )
         return form.render(replace(feed, entries=sound))
 
@@ -50,7 +52,9 @@ def _is_renderable(feed: Feed, form: Format) -> bool:
     try:
         form.render(feed)
     except Exception:
-        _log.exception("entry %s is left out of %s", feed.entries[0].id, feed.query.path)
+        _log.exception(
+            "entry %s is left out of %s", feed.entries[0].id, feed.query.path
+        )
         return False
     return True
 
@@ -58,5 +62,13 @@ def _is_renderable(feed: Feed, form: Format) -> bool:
 def render_all_formats(entry: Entry, site: Site) -> dict[str, str]:
     """A feed of one entry in each format."""
     names = [name for name, form in FORMATS.items() if entry.kind in form.kinds]
-    feed = Feed(FeedQuery(entry.kind, "html"), site, updated=entry.updated, entries=(entry.public_view(),))
-    return {name: render_feed(replace(feed, query=FeedQuery(entry.kind, name))).decode() for name in names}
+    feed = Feed(
+        FeedQuery(entry.kind, "html"),
+        site,
+        updated=entry.updated,
+        entries=(entry.public_view(),),
+    )
+    return {
+        name: render_feed(replace(feed, query=FeedQuery(entry.kind, name))).decode()
+        for name in names
+    }

@@ -62,17 +62,28 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     element.find("id").text = atom_id(entry.guid)
     for bare in element.findall("link"):  # feedgen has dropped their attributes
         element.remove(bare)
-    sub_element(element, "link", rel="alternate", type="text/html", href=entry_link(entry, feed))
+    sub_element(
+        element, "link", rel="alternate", type="text/html", href=entry_link(entry, feed)
+    )
     for file in entry.attachments:
         added = sub_element(
-            element, "link", rel="enclosure", type=file.type, length=file.length, title=file.title
+            element,
+            "link",
+            rel="enclosure",
+            type=file.type,
+            length=file.length,
+            title=file.title,
         )
         added.set("href", iri_to_uri(file.url))
     if entry.source:
         sub_element(element, "dc:source", entry.source.name)
         if entry.source.url:
             sub_element(
-                element, "link", rel="via", title=entry.source.name, href=iri_to_uri(entry.source.url)
+                element,
+                "link",
+                rel="via",
+                title=entry.source.name,
+                href=iri_to_uri(entry.source.url),
             )
     add_extensions(element, entry)
 
@@ -83,6 +94,9 @@ def _mark_html_titles(element: Element) -> None:
     Titles stay `type="text"`, the default: more readers show those right.
     """
     for child in element:
-        if child.tag in ("subtitle", "summary", "rights") and escape_if_markup(child.text) != child.text:
+        if (
+            child.tag in ("subtitle", "summary", "rights")
+            and escape_if_markup(child.text) != child.text
+        ):
             child.text = escape_if_markup(child.text)
             child.set("type", "html")

@@ -16,7 +16,9 @@ Row = tuple[date, str, str, Entry]
 
 def agenda(entries: Iterable[Entry], site: Site) -> list[tuple[str, list[Row]]]:
     """The events by their current or next occurrence, in order of time, below the names of the months."""
-    found = [(event, entry) for entry in entries if (event := display_occurrence(entry))]
+    found = [
+        (event, entry) for entry in entries if (event := display_occurrence(entry))
+    ]
     found.sort(key=lambda pair: (pair[0].starts, pair[1].guid))
     rows = [
         (
@@ -36,4 +38,6 @@ def agenda(entries: Iterable[Entry], site: Site) -> list[tuple[str, list[Row]]]:
 def _day(event: Event, site: Site) -> date:
     """The day on which an event begins, by the site's clocks."""
     start = event.start
-    return start.astimezone(site.timezone).date() if isinstance(start, datetime) else start
+    return (
+        start.astimezone(site.timezone).date() if isinstance(start, datetime) else start
+    )

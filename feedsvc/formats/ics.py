@@ -35,7 +35,11 @@ Properties = Mapping[str, Any]
 
 def render(feed: Feed) -> bytes:
     """A feed as a calendar; deleted events stand in it as cancelled ones."""
-    site, title, description = feed.site, labels.feed_title(feed), labels.feed_description(feed)
+    site, title, description = (
+        feed.site,
+        labels.feed_title(feed),
+        labels.feed_description(feed),
+    )
     about = {
         "NAME": prop.vText(title),
         "X-WR-CALNAME": prop.vText(title),
@@ -48,11 +52,15 @@ def render(feed: Feed) -> bytes:
         "X-PUBLISHED-TTL": prop.vDuration(_REFRESH),
         "LAST-MODIFIED": _instant(feed.updated),
         "COLOR": prop.vText(_COLOR),
-        "IMAGE": prop.vUri(iri_to_uri(site.icon), params={"VALUE": "URI"}) if site.icon else None,
+        "IMAGE": prop.vUri(iri_to_uri(site.icon), params={"VALUE": "URI"})
+        if site.icon
+        else None,
     }
     events = feed.entries
     if feed.query.content == "summary":
-        events = tuple(replace(entry, content_html=None, content_text=None) for entry in events)
+        events = tuple(
+            replace(entry, content_html=None, content_text=None) for entry in events
+        )
     return _calendar(about, site, events, feed.tombstones)
 
 
@@ -62,7 +70,10 @@ def render_entry(entry: Entry, site: Site) -> bytes:
 
 
 def _calendar(
-    about: Properties, site: Site, entries: Iterable[Entry], deleted: Iterable[Tombstone] = ()
+    about: Properties,
+    site: Site,
+    entries: Iterable[Entry],
+    deleted: Iterable[Tombstone] = (),
 ) -> bytes:
     """A calendar with the zones that its events need."""
     years: dict[str, set[int]] = defaultdict(set)
@@ -79,23 +90,38 @@ def _calendar(
     years.pop("UTC", None)
     calendar = Calendar()
     _set_properties(
-        calendar, {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc"), **about}
+        calendar,
+        {
+            "VERSION": prop.vText("2.0"),
+            "PRODID": prop.vText("-//feedsvc//feedsvc"),
+            **about,
+        },
     )
-    calendar.subcomponents = [vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)]
+    calendar.subcomponents = [
+        vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)
+    ]
     head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
-    return b"".join((head, *events, end)).replace(b"\x7f", b"")  # XML lets it through, RFC 5545 §3.1 does not
+    return b"".join((head, *events, end)).replace(
+        b"\x7f", b""
+    )  # XML lets it through, RFC 5545 §3.1 does not
 
 
 def _event(entry: Entry, site: Site) -> VEvent:
     details = entry.event
     assert details is not None
     organizer, place, image = details.organizer, details.location, entry.image
-    titles, description = [category.title for category in entry.categories], plain_text(entry, site)
+    titles, description = (
+        [category.title for category in entry.categories],
+        plain_text(entry, site),
+    )
     language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
     recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
     status = "cancelled" if entry.status == "withdrawn" else details.status
     image_type = {"FMTTYPE": image.type} if image and image.type else {}
-    files = [prop.vUri(iri_to_uri(file.url), params={"FMTTYPE": file.type}) for file in entry.attachments]
+    files = [
+        prop.vUri(iri_to_uri(file.url), params={"FMTTYPE": file.type})
+        for file in entry.attachments
+    ]
     properties: dict[str, Any] = {
         "UID": _uid(entry.guid),
         "DTSTAMP": edited,
@@ -103,26 +129,39 @@ def _event(entry: Entry, site: Site) -> VEvent:
         "CREATED": _instant(entry.date),
         "SEQUENCE": prop.vInt(entry.sequence),
         "STATUS": prop.vText(_STATUSES.get(status, status.upper())),
-        "SUMMARY": prop.vText(labels.entry_title(entry, site.language), params=language),
-        "DESCRIPTION": prop.vText(description, params=language) if description else None,
+        "SUMMARY": prop.vText(
+            labels.entry_title(entry, site.language), params=language
+        ),
+        "DESCRIPTION": prop.vText(description, params=language)
+        if description
+        else None,
         "DTSTART": _moment(details.start),
         # RFC 5545 §3.8.2.2: an end must be later than the start.
-        "DTEND": _moment(details.end) if details.end and details.ends > details.starts else None,
+        "DTEND": _moment(details.end)
+        if details.end and details.ends > details.starts
+        else None,
         "RRULE": prop.vRecur.from_ical(recurrence.rrule) if recurrence.rrule else None,
         "EXDATE": _moments(recurrence.exdates),
         "RDATE": _moments(recurrence.rdates),
         "CATEGORIES": prop.vCategory(titles) if titles else None,
         "URL": prop.vUri(iri_to_uri(entry.url or site.permalink(entry.id))),
-        "IMAGE": image and prop.vUri(iri_to_uri(image.url), params={"VALUE": "URI", **image_type}),
+        "IMAGE": image
+        and prop.vUri(iri_to_uri(image.url), params={"VALUE": "URI", **image_type}),
         "ATTACH": files or None,
     }
     if place:
-        properties["LOCATION"] = prop.vText(", ".join(part for part in (place.name, place.address) if part))
+        properties["LOCATION"] = prop.vText(
+            ", ".join(part for part in (place.name, place.address) if part)
+        )
         if place.latitude is not None and place.longitude is not None:
             properties["GEO"] = prop.vGeo((place.latitude, place.longitude))
     if organizer and organizer.email:
-        name = organizer.name.replace("\\", "/")  # there are no escapes in parameters, but readers see some
-        properties["ORGANIZER"] = prop.vCalAddress(f"mailto:{organizer.email}", params={"CN": name})
+        name = organizer.name.replace(
+            "\\", "/"
+        )  # there are no escapes in parameters, but readers see some
+        properties["ORGANIZER"] = prop.vCalAddress(
+            f"mailto:{organizer.email}", params={"CN": name}
+        )
     event = VEvent()
     _set_properties(event, properties)
     return event
@@ -155,7 +194,9 @@ def _uid(guid: str) -> prop.vText:
 
 
 def _set_properties(component: Component, properties: Properties) -> None:
-    component.update({name: value for name, value in properties.items() if value is not None})
+    component.update(
+        {name: value for name, value in properties.items() if value is not None}
+    )
 
 
 def _instant(moment: datetime) -> prop.vDatetime:
@@ -164,7 +205,10 @@ def _instant(moment: datetime) -> prop.vDatetime:
 
 def _moment(moment: date) -> prop.vDDDTypes:
     """A date; or a time in its zone, but in UTC where the zone's clocks show it for the second time."""
-    if isinstance(moment, datetime) and moment.replace(fold=0).utcoffset() != moment.utcoffset():
+    if (
+        isinstance(moment, datetime)
+        and moment.replace(fold=0).utcoffset() != moment.utcoffset()
+    ):
         moment = moment.astimezone(UTC)
     return prop.vDDDTypes(moment)
 
@@ -172,12 +216,17 @@ def _moment(moment: date) -> prop.vDDDTypes:
 def _moments(moments: tuple[date, ...]) -> prop.vDDDLists | None:
     if not moments:
         return None
-    return prop.vDDDLists(moments, params={} if isinstance(moments[0], datetime) else {"VALUE": "DATE"})
+    return prop.vDDDLists(
+        moments, params={} if isinstance(moments[0], datetime) else {"VALUE": "DATE"}
+    )
 
 
 def _years(entry: Entry, details: Event) -> set[int]:
     """The first and the last year of an event, which its zone must be told for."""
     end = series_end(details)
     if end == MAX_DATETIME:
-        end = max(entry.updated, details.starts, entry.starts or details.starts) + _TIMEZONE_HORIZON
+        end = (
+            max(entry.updated, details.starts, entry.starts or details.starts)
+            + _TIMEZONE_HORIZON
+        )
     return {details.starts.year, end.year}

@@ -12,7 +12,11 @@ def iri_to_uri(iri: str) -> str:
     if iri.isascii() and "[" not in iri:
         return iri
     parts = urlsplit(iri)
-    name, colon, port = parts.netloc.partition(":") if "[" not in parts.netloc else (parts.netloc, "", "")
+    name, colon, port = (
+        parts.netloc.partition(":")
+        if "[" not in parts.netloc
+        else (parts.netloc, "", "")
+    )
     try:
         host = name.encode("idna").decode() + colon + port
     except UnicodeError:

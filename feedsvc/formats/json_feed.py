@@ -42,7 +42,10 @@ def render(feed: Feed) -> bytes:
         "current_url": query.archive and feed.url(query.archive_base),
         "previous_url": feed.next_archive and feed.url(feed.next_archive),
     }
-    gone = [{"id": one.guid, "date_deleted": _time(one.deleted_at, feed)} for one in feed.tombstones]
+    gone = [
+        {"id": one.guid, "date_deleted": _time(one.deleted_at, feed)}
+        for one in feed.tombstones
+    ]
     deleted = {"_deleted": {"about": about, "items": gone}} if gone else {}
     items = [drop_empty(_item(entry, feed, about)) for entry in feed.entries]
     document = {**drop_empty(document), "_feed": own, **deleted, "items": items}
@@ -56,7 +59,9 @@ def drop_empty(members: Json) -> Json:
         if isinstance(value, dict):
             value = drop_empty(value)
         elif isinstance(value, list):
-            value = [drop_empty(item) if isinstance(item, dict) else item for item in value]
+            value = [
+                drop_empty(item) if isinstance(item, dict) else item for item in value
+            ]
         if value or value == 0:
             found[name] = value
     return found
@@ -64,7 +69,10 @@ def drop_empty(members: Json) -> Json:
 
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
     site = feed.site
-    title, summary = labels.entry_title(entry, site.language), labels.feed_summary(entry, feed)
+    title, summary = (
+        labels.entry_title(entry, site.language),
+        labels.feed_summary(entry, feed),
+    )
     content = feed_body(entry, feed)
     return {
         "id": entry.guid,
@@ -130,7 +138,10 @@ def _event(event: Event) -> Json:
 def _person(person: Person) -> Json:
     """Someone as JSON Feed has them: a name and a URL, which may be an e-mail's."""
     url = person.url and iri_to_uri(person.url)
-    return {"name": person.name, "url": url or (person.email and f"mailto:{person.email}")}
+    return {
+        "name": person.name,
+        "url": url or (person.email and f"mailto:{person.email}"),
+    }
 
 
 def _time(moment: datetime, feed: Feed) -> str:

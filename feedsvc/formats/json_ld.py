@@ -29,11 +29,17 @@ def json_ld(entry: Entry, site: Site) -> str:
         "image": [iri_to_uri(entry.image.url)] if entry.image else None,
         "inLanguage": entry.language,
     }
-    return json.dumps(drop_empty({"@context": _SCHEMA, **thing}), ensure_ascii=False).replace("<", "\\u003c")
+    return json.dumps(
+        drop_empty({"@context": _SCHEMA, **thing}), ensure_ascii=False
+    ).replace("<", "\\u003c")
 
 
 def _article(entry: Entry, site: Site) -> Json:
-    publisher = {"@type": "Organization", "name": site.title, "url": iri_to_uri(site.url)}
+    publisher = {
+        "@type": "Organization",
+        "name": site.title,
+        "url": iri_to_uri(site.url),
+    }
     return {
         "@type": "NewsArticle",
         "headline": entry.title,
@@ -60,7 +66,8 @@ def _event(entry: Entry, site: Site) -> Json:
         "endDate": _last(now),
         "eventStatus": f"{_SCHEMA}/{status}",
         "previousStartDate": event.previous and iso(event.previous),
-        "eventAttendanceMode": event.location and f"{_SCHEMA}/OfflineEventAttendanceMode",
+        "eventAttendanceMode": event.location
+        and f"{_SCHEMA}/OfflineEventAttendanceMode",
         "location": event.location and _place(event.location),
         "organizer": event.organizer and _agent("Organization", event.organizer),
         "eventSchedule": _schedule(event),
@@ -72,7 +79,9 @@ def _schedule(event: Event) -> Json | None:
         return None
     rule, start, end = event.recurrence.rule_parts, event.start, event.end
     until = rule.get("UNTIL")
-    days, months, dates = (rule[name].split(",") if name in rule else [] for name in _LISTS)
+    days, months, dates = (
+        rule[name].split(",") if name in rule else [] for name in _LISTS
+    )
     found: Json = {
         "@type": "Schedule",
         "repeatFrequency": f"P{rule.get('INTERVAL', '1')}{_UNITS[rule['FREQ']]}",
@@ -87,12 +96,20 @@ def _schedule(event: Event) -> Json | None:
     }
     if isinstance(start, datetime):
         found["startTime"] = start.time().isoformat(timespec="seconds")
-        found["endTime"] = end.time().isoformat(timespec="seconds") if isinstance(end, datetime) else None
+        found["endTime"] = (
+            end.time().isoformat(timespec="seconds")
+            if isinstance(end, datetime)
+            else None
+        )
     return found
 
 
 def _place(place: Place) -> Json:
-    geo = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
+    geo = {
+        "@type": "GeoCoordinates",
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+    }
     return {
         "@type": "Place",
         "name": place.name,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time, get_day_names, get_timezone_location
+from babel.dates import (
+    format_date,
+    format_skeleton,
+    format_time,
+    get_day_names,
+    get_timezone_location,
+)
 from babel.lists import format_list
 
 from feedsvc.formats.phrases import is_supported, translate
@@ -29,22 +35,32 @@ def feed_name(feed: Feed) -> str:
         every=query.category_filter.match_all,
     )
     if query.category_filter.exclude:
-        without = _join([titles[slug] for slug in query.category_filter.exclude], language)
+        without = _join(
+            [titles[slug] for slug in query.category_filter.exclude], language
+        )
         named = f"{named} {translate(language, 'without', without)}".strip()
     month = query.archive and month_name(query.archive, language)
-    return " – ".join(part for part in (translate(language, query.kind), named, month) if part)
+    return " – ".join(
+        part for part in (translate(language, query.kind), named, month) if part
+    )
 
 
 def month_name(month: str, language: str) -> str:
     """Return a month, `YYYY-MM`, in words; a part of one, `YYYY-MM.2`, has its number in brackets."""
     month, _, part = month.partition(".")
-    name = format_skeleton("yMMMM", date.fromisoformat(f"{month}-01"), locale=_locale(language))
+    name = format_skeleton(
+        "yMMMM", date.fromisoformat(f"{month}-01"), locale=_locale(language)
+    )
     return f"{name} ({part})" if part else name
 
 
 def feed_description(feed: Feed) -> str:
     """One sentence on a feed."""
-    return (feed.category and feed.category.description) or feed.site.description or feed_title(feed)
+    return (
+        (feed.category and feed.category.description)
+        or feed.site.description
+        or feed_title(feed)
+    )
 
 
 def entry_title(entry: Entry, language: str) -> str:
@@ -60,7 +76,11 @@ def notice(entry: Entry, language: str) -> str:
     """What is to be said of an entry before anything else: a correction, or why it was withdrawn."""
     if not entry.notice:
         return ""
-    return translate(language, "withdrawn" if entry.status == "withdrawn" else "correction", entry.notice)
+    return translate(
+        language,
+        "withdrawn" if entry.status == "withdrawn" else "correction",
+        entry.notice,
+    )
 
 
 def event_line(entry: Entry, site: Site) -> str:
@@ -85,7 +105,9 @@ def event_time_text(entry: Entry, site: Site) -> str:
 
 def summary(entry: Entry, site: Site) -> str:
     """The plain summary of an entry, an event's date and place first."""
-    said = notice(entry, site.language) if entry.status == "withdrawn" else entry.summary
+    said = (
+        notice(entry, site.language) if entry.status == "withdrawn" else entry.summary
+    )
     return _sentences(event_line(entry, site), said)
 
 
@@ -117,7 +139,9 @@ def format_event_hours(event: Event, site: Site) -> str:
     """The hours of an event on the day when it begins, by the site's clocks, and its last day if another."""
     zone, language = event.timezone if event.all_day else site.timezone, site.language
     begin, end = event.starts.astimezone(zone), event.ends.astimezone(zone)
-    start = translate(language, "whole day") if event.all_day else _time(begin, language)
+    start = (
+        translate(language, "whole day") if event.all_day else _time(begin, language)
+    )
     final = max(begin, end - timedelta.resolution).date()
     if final > begin.date():
         return f"{start} {translate(language, 'till', _date(final, 'date', language))}"
@@ -152,9 +176,13 @@ def _range(event: Event, language: str) -> str:
     if not isinstance(end, datetime) or event.ends == event.starts:
         return _at(_time(start, language), start, language)
     if end.date() == start.date():
-        times = translate(language, "from to", _time(start, language), _time(end, language))
+        times = translate(
+            language, "from to", _time(start, language), _time(end, language)
+        )
         return _at(times, start, language)
-    moments = (_at(_time(moment, language), moment, language) for moment in (start, end))
+    moments = (
+        _at(_time(moment, language), moment, language) for moment in (start, end)
+    )
     return translate(language, "from to", *moments)
 
 
@@ -162,25 +190,39 @@ def _describe_recurrence(event: Event, recurrence: Recurrence, language: str) ->
     """How often a series takes place, and until when; of a complicated one only that it does."""
     rule = recurrence.rule_parts
     every, interval = rule["FREQ"], rule.get("INTERVAL", "1")
-    simple = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"} | ({"BYDAY"} if every == "WEEKLY" else set())
+    simple = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"} | (
+        {"BYDAY"} if every == "WEEKLY" else set()
+    )
     if recurrence.rdates or rule.keys() - simple:
         words = translate(language, "many")
     else:
-        words = translate(language, every if interval == "1" else f"each {every}", interval)
+        words = translate(
+            language, every if interval == "1" else f"each {every}", interval
+        )
         if every == "WEEKLY":
             days = rule.get("BYDAY", DAYS[event.start.weekday()]).split(",")
             names = get_day_names(locale=_locale(language))
-            named = [_lowercase_vietnamese_weekday(names[day]) for day in sorted(map(DAYS.index, days))]
-            words = translate(language, "on", words, format_list(named, locale=_locale(language)))
+            named = [
+                _lowercase_vietnamese_weekday(names[day])
+                for day in sorted(map(DAYS.index, days))
+            ]
+            words = translate(
+                language, "on", words, format_list(named, locale=_locale(language))
+            )
     if is_unbounded(event):
         return words
-    return translate(language, "until", words, _date(last_occurrence(event).start, "date", language))
+    return translate(
+        language, "until", words, _date(last_occurrence(event).start, "date", language)
+    )
 
 
 def _sentences(*parts: str) -> str:
     """Join the parts that are not empty, each as a sentence of its own."""
     whole = [part for part in parts if part]
-    ended = [part if part.endswith((".", "!", "?", "…")) else f"{part}." for part in whole[:-1]]
+    ended = [
+        part if part.endswith((".", "!", "?", "…")) else f"{part}."
+        for part in whole[:-1]
+    ]
     return " ".join((*ended, *whole[-1:]))
 
 
@@ -197,7 +239,11 @@ def _day(day: date, language: str) -> str:
 
 
 def _date(day: date, name: str, language: str) -> str:
-    pattern = translate(language, name) if is_supported(language) else {"day": "full", "date": "long"}[name]
+    pattern = (
+        translate(language, name)
+        if is_supported(language)
+        else {"day": "full", "date": "long"}[name]
+    )
     return format_date(day, pattern, locale=_locale(language))
 
 

@@ -24,7 +24,9 @@ def render(site: Site, categories: Sequence[Category], modified: datetime) -> by
     root: Element = etree.Element("opml", version="2.0")
     head, body = sub_element(root, "head"), sub_element(root, "body")
     sub_element(head, "title", site.title)
-    sub_element(head, "dateModified", format_datetime(modified.astimezone(site.timezone)))
+    sub_element(
+        head, "dateModified", format_datetime(modified.astimezone(site.timezone))
+    )
     sub_element(head, "ownerName", site.title)
     if site.contact:
         sub_element(head, "ownerEmail", site.contact)
@@ -35,7 +37,9 @@ def render(site: Site, categories: Sequence[Category], modified: datetime) -> by
     return written
 
 
-def _add_folder(body: Element, site: Site, kind: str, categories: Sequence[Category]) -> None:
+def _add_folder(
+    body: Element, site: Site, kind: str, categories: Sequence[Category]
+) -> None:
     """Append the folder of a kind: its section's feed and one feed for each category.
 
     Importers take an outline for a folder or for a feed, never for both, so feeds are not nested in feeds.
@@ -45,7 +49,11 @@ def _add_folder(body: Element, site: Site, kind: str, categories: Sequence[Categ
     folder.set("text", name)
     _add_feed(folder, Feed.empty(site, kind, "rss"), translate(site.language, kind))
     for category in categories:
-        _add_feed(folder, Feed.empty(site, kind, "rss", category), f"{name} – {category.title}")
+        _add_feed(
+            folder,
+            Feed.empty(site, kind, "rss", category),
+            f"{name} – {category.title}",
+        )
 
 
 def _add_feed(folder: Element, feed: Feed, name: str) -> None:

@@ -12,7 +12,9 @@ from babel.units import format_unit
 from feedsvc.query import UI_LANGUAGES, primary_subtag
 
 _PHRASES: dict[str, dict[str, dict[str, str]]] = {
-    language: tomllib.loads(files(__package__).joinpath(f"{language}.toml").read_text("utf-8"))
+    language: tomllib.loads(
+        files(__package__).joinpath(f"{language}.toml").read_text("utf-8")
+    )
     for language in UI_LANGUAGES
 }
 _UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
@@ -49,5 +51,8 @@ def format_size(length: int, language: str) -> str:
     """A number of bytes in words, such as 1.2 MB."""
     power = min((len(str(length)) - 1) // 3, len(_UNITS) - 1)
     return format_unit(
-        round(length / 1000**power, 1), _UNITS[power], "short", locale=resolve_locale(language)
+        round(length / 1000**power, 1),
+        _UNITS[power],
+        "short",
+        locale=resolve_locale(language),
     )

@@ -39,18 +39,24 @@ def render(feed: Feed) -> bytes:
     site, title = feed.site, escape_if_markup(labels.feed_title(feed))
     generator = build_feed(feed, _extend_channel, has_durations=_has_durations(feed))
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
-    generator.link(href=iri_to_uri(feed.home_url), rel="alternate")  # the last one is the channel's link
+    generator.link(
+        href=iri_to_uri(feed.home_url), rel="alternate"
+    )  # the last one is the channel's link
     generator.title(title)
     generator.description(escape_if_markup(labels.feed_description(feed)))
     generator.ttl(TTL_MINUTES)
     if site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
-        generator.image(url=iri_to_uri(site.icon), title=title, link=iri_to_uri(feed.home_url))
+        generator.image(
+            url=iri_to_uri(site.icon), title=title, link=iri_to_uri(feed.home_url)
+        )
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
     for entry in feed.entries:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
-        item.description(escape(labels.feed_summary(entry, feed), quote=False), isSummary=True)
+        item.description(
+            escape(labels.feed_summary(entry, feed), quote=False), isSummary=True
+        )
         if entry.attachments:
             first = entry.attachments[0]
             item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
@@ -69,7 +75,10 @@ def _content(entry: Entry, feed: Feed) -> str:
     """
     if labels.is_summary(entry, feed):
         return ""
-    parts = (feed_body(entry, feed), attachment_list(entry.attachments[1:], feed.site.language))
+    parts = (
+        feed_body(entry, feed),
+        attachment_list(entry.attachments[1:], feed.site.language),
+    )
     return "\n".join(part for part in parts if part)
 
 
@@ -83,7 +92,9 @@ def _duration(entry: Entry) -> int | None:
 
 def _has_durations(feed: Feed) -> bool:
     """Return whether items say how long they play. Then the channel must name an owner's e-mail address."""
-    return bool(feed.site.contact) and any(_duration(entry) is not None for entry in feed.entries)
+    return bool(feed.site.contact) and any(
+        _duration(entry) is not None for entry in feed.entries
+    )
 
 
 def _add_podcast(channel: Element, feed: Feed) -> None:

@@ -21,12 +21,18 @@ _MAP = "https://www.openstreetmap.org"
 
 def reader_links(feed: Feed) -> dict[str, str]:
     """Well-known readers on the web, each with the link that subscribes to a feed there."""
-    return {name: link.format(quote(feed.self_url, safe="")) for name, link in _READERS.items()}
+    return {
+        name: link.format(quote(feed.self_url, safe=""))
+        for name, link in _READERS.items()
+    }
 
 
 def calendar_links(feed: Feed) -> dict[str, str]:
     """The same of calendars, for a feed of events as iCalendar."""
-    return {name: link.format(quote(webcal(feed), safe="")) for name, link in _CALENDARS.items()}
+    return {
+        name: link.format(quote(webcal(feed), safe=""))
+        for name, link in _CALENDARS.items()
+    }
 
 
 def webcal(feed: Feed) -> str:

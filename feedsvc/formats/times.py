@@ -14,4 +14,8 @@ def local(moment: datetime, site: Site) -> datetime:
 
 def iso(moment: date) -> str:
     """Return a date, or a time in whole seconds, as ISO 8601."""
-    return moment.isoformat(timespec="seconds") if isinstance(moment, datetime) else moment.isoformat()
+    return (
+        moment.isoformat(timespec="seconds")
+        if isinstance(moment, datetime)
+        else moment.isoformat()
+    )

@@ -99,7 +99,10 @@ def _observance(zone: ZoneInfo, change: datetime) -> _Observance:
     before = (change - timedelta(seconds=1)).astimezone(zone).utcoffset() or timedelta()
     local = change.astimezone(zone)
     return _Observance(
-        before, local.utcoffset() or timedelta(), local.tzname() or zone.key, bool(local.dst())
+        before,
+        local.utcoffset() or timedelta(),
+        local.tzname() or zone.key,
+        bool(local.dst()),
     )
 
 
@@ -113,7 +116,11 @@ def _components(
         component = _component(observance, onsets[begin])
         component["RRULE"] = prop.vRecur.from_ical(rule)
         components.append(component)
-    dates = [onset for onset in (onsets[:begin] if rule else onsets) if first - 1 <= onset.year <= last + 1]
+    dates = [
+        onset
+        for onset in (onsets[:begin] if rule else onsets)
+        if first - 1 <= onset.year <= last + 1
+    ]
     if dates:
         component = _component(observance, dates[0])
         if dates[1:]:
@@ -125,7 +132,9 @@ def _components(
 
 
 def _component(observance: _Observance, onset: datetime) -> _Component:
-    component: _Component = TimezoneDaylight() if observance.daylight else TimezoneStandard()
+    component: _Component = (
+        TimezoneDaylight() if observance.daylight else TimezoneStandard()
+    )
     component["DTSTART"] = prop.vDDDTypes(onset)
     component["TZOFFSETFROM"] = prop.vUTCOffset(observance.before)
     component["TZOFFSETTO"] = prop.vUTCOffset(observance.after)
@@ -144,11 +153,17 @@ def _rule(onsets: Sequence[datetime], last: int) -> tuple[int, str]:
     best = len(onsets), ""
     for rule in _rules(final):
         begin = len(onsets) - 1
-        while begin > 0 and rule in _rules(onsets[begin - 1]) and _a_year_apart(onsets, begin):
+        while (
+            begin > 0
+            and rule in _rules(onsets[begin - 1])
+            and _a_year_apart(onsets, begin)
+        ):
             begin -= 1
         best = min(best, (begin, rule))
     begin, rule = best
-    return (begin, rule) if final.year - onsets[begin].year >= _FOR_GOOD - 1 else (0, "")
+    return (
+        (begin, rule) if final.year - onsets[begin].year >= _FOR_GOOD - 1 else (0, "")
+    )
 
 
 def _a_year_apart(onsets: Sequence[datetime], index: int) -> bool:
@@ -165,7 +180,10 @@ def _rules(onset: datetime) -> list[str]:
         rules.insert(0, f"{month};BYDAY=-1{day}")
     rules.append(f"{month};BYMONTHDAY={onset.day}")
     # Such as the Friday before the last Sunday.
-    for begin in range(max(1, onset.day - 6), min(onset.day, monthrange(onset.year, onset.month)[1] - 6) + 1):
+    for begin in range(
+        max(1, onset.day - 6),
+        min(onset.day, monthrange(onset.year, onset.month)[1] - 6) + 1,
+    ):
         days = ",".join(str(begin + number) for number in range(7))
         rules.append(f"{month};BYMONTHDAY={days};BYDAY={day}")
     return rules

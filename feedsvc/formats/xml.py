@@ -66,8 +66,14 @@ def build_feed(
     generator.register_extension("own", _CustomExtension, _CustomExtension)
     generator.own.extend = lambda element: extend(element, feed)
     # feedgen declares the first where it is needed; validators do not know the second.
-    unused = {"atom", *(() if feed.tombstones else ("at",)), *(() if has_durations else ("itunes",))}
-    generator.own.namespaces = {name: uri for name, uri in NAMESPACES.items() if name not in unused}
+    unused = {
+        "atom",
+        *(() if feed.tombstones else ("at",)),
+        *(() if has_durations else ("itunes",)),
+    }
+    generator.own.namespaces = {
+        name: uri for name, uri in NAMESPACES.items() if name not in unused
+    }
     generator.id(feed.self_url)
     generator.title(labels.feed_title(feed))
     generator.updated(local(feed.updated, feed.site))
@@ -116,7 +122,9 @@ def entry_link(entry: Entry, feed: Feed) -> str:
     return iri_to_uri(entry.url or feed.site.permalink(entry.id))
 
 
-def sub_element(parent: Element, name: str, text: str | None = None, **attributes: object) -> Element:
+def sub_element(
+    parent: Element, name: str, text: str | None = None, **attributes: object
+) -> Element:
     """Append an element, in the namespace of its prefix; attributes that are None are left out."""
     prefix, _, local_name = name.rpartition(":")
     tag = f"{{{NAMESPACES[prefix]}}}{local_name}" if prefix else name
@@ -133,8 +141,17 @@ def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
         sub_element(parent, name, rel="hub", href=iri_to_uri(hub))
     if feed.query.archive:
         sub_element(parent, "fh:archive")
-        sub_element(parent, name, rel="current", type=media_type, href=feed.url(feed.query.archive_base))
-    for rel, query in (("prev-archive", feed.previous_archive), ("next-archive", feed.next_archive)):
+        sub_element(
+            parent,
+            name,
+            rel="current",
+            type=media_type,
+            href=feed.url(feed.query.archive_base),
+        )
+    for rel, query in (
+        ("prev-archive", feed.previous_archive),
+        ("next-archive", feed.next_archive),
+    ):
         if query:
             sub_element(parent, name, rel=rel, type=media_type, href=feed.url(query))
     if is_url(feed.site.rights):
@@ -155,13 +172,27 @@ def add_extensions(parent: Element, entry: Entry) -> None:
 def _add_image(parent: Element, image: Image) -> None:
     """A picture with its caption and credit (Media RSS 1.5.1)."""
     url, length = iri_to_uri(image.url), image.length or None
-    size: dict[str, Any] = {"width": image.width or None, "height": image.height or None}
+    size: dict[str, Any] = {
+        "width": image.width or None,
+        "height": image.height or None,
+    }
     media = sub_element(
-        parent, "media:content", url=url, medium="image", type=image.type, fileSize=length, **size
+        parent,
+        "media:content",
+        url=url,
+        medium="image",
+        type=image.type,
+        fileSize=length,
+        **size,
     )
     if image.caption:
         html = escape_if_markup(image.caption)
-        sub_element(media, "media:description", html, type="plain" if html == image.caption else "html")
+        sub_element(
+            media,
+            "media:description",
+            html,
+            type="plain" if html == image.caption else "html",
+        )
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
     sub_element(media, "media:thumbnail", url=url, **size)
@@ -174,8 +205,14 @@ def _add_event(parent: Element, event: Event) -> None:
         sub_element(parent, "ev:enddate", iso(event.end))
     place = event.location
     if place:
-        sub_element(parent, "ev:location", ", ".join(part for part in (place.name, place.address) if part))
+        sub_element(
+            parent,
+            "ev:location",
+            ", ".join(part for part in (place.name, place.address) if part),
+        )
         if place.latitude is not None:
-            sub_element(parent, "georss:point", f"{place.latitude:.6f} {place.longitude:.6f}")
+            sub_element(
+                parent, "georss:point", f"{place.latitude:.6f} {place.longitude:.6f}"
+            )
     if event.organizer:
         sub_element(parent, "ev:organizer", event.organizer.name)

@@ -103,7 +103,9 @@ class CachedResponse:
     def size(self) -> int:
         """The bytes that it takes in memory, with what was made of it."""
         return (
-            len(self.body) + sum(map(len, list(self._encoded.values()))) + 1024 * (2 + len(self._header_sets))
+            len(self.body)
+            + sum(map(len, list(self._encoded.values())))
+            + 1024 * (2 + len(self._header_sets))
         )
 
     def to_response(
@@ -121,18 +123,29 @@ class CachedResponse:
         is_stated = self._may_state(check)
         looked = max(check.time, self.checked_at) if check else self.checked_at
         head = self._header_sets.get(coding)
-        if head is None or head.is_stated is not is_stated or not head.since <= looked < head.until:
-            head = self._header_sets[coding] = self._header_set(coding, looked, is_stated=is_stated)
+        if (
+            head is None
+            or head.is_stated is not is_stated
+            or not head.since <= looked < head.until
+        ):
+            head = self._header_sets[coding] = self._header_set(
+                coding, looked, is_stated=is_stated
+            )
         if self._is_not_modified(environ, is_stated=is_stated):
             return 304, head.not_modified_headers, b""
         return 200, head.ok_headers, head.body
 
-    def _header_set(self, coding: str, looked: datetime, *, is_stated: bool) -> _HeaderSet:
+    def _header_set(
+        self, coding: str, looked: datetime, *, is_stated: bool
+    ) -> _HeaderSet:
         lifetime, shortens = self._max_age(looked)
         unchanged: Headers = [
             ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
             *([("Last-Modified", http_date(self._modified))] if is_stated else []),
-            ("Cache-Control", f"public, max-age={lifetime}, stale-if-error={DAY_SECONDS}"),
+            (
+                "Cache-Control",
+                f"public, max-age={lifetime}, stale-if-error={DAY_SECONDS}",
+            ),
             *_COMMON_HEADERS,
         ]
         body = self.encoded(coding)
@@ -162,16 +175,24 @@ class CachedResponse:
                 return True
             tags = _tags(said)
             return tags.star_tag or any(map(tags.contains_weak, self._etags))
-        return is_stated and _date(environ.get("HTTP_IF_MODIFIED_SINCE")) == self._modified
+        return (
+            is_stated and _date(environ.get("HTTP_IF_MODIFIED_SINCE")) == self._modified
+        )
 
     @cached_property
     def _etags(self) -> frozenset[str]:
         """The tag, and that of each coding."""
-        return frozenset([self.etag, *(f"{self.etag}-{coding}" for coding in COMPRESSORS)])
+        return frozenset(
+            [self.etag, *(f"{self.etag}-{coding}" for coding in COMPRESSORS)]
+        )
 
     def _max_age(self, looked: datetime) -> tuple[int, datetime]:
         """The seconds of max-age, and until when it is that."""
-        left = math.ceil((self.expires_at - looked).total_seconds()) if self.expires_at else self.max_age
+        left = (
+            math.ceil((self.expires_at - looked).total_seconds())
+            if self.expires_at
+            else self.max_age
+        )
         lifetime = max(0, min(self.max_age, left))
         return lifetime, self.expires_at - timedelta(
             seconds=lifetime - 1
@@ -196,15 +217,24 @@ class CachedResponse:
         )
 
 
-def static_response(body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]) -> CachedResponse:
+def static_response(
+    body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]
+) -> CachedResponse:
     """An answer that comes with the package, and changes with the version alone."""
     installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     return CachedResponse(
-        body, media_type, FeedVersion(installed), installed + _LAST_MODIFIED_GRACE, max_age, headers=headers
+        body,
+        media_type,
+        FeedVersion(installed),
+        installed + _LAST_MODIFIED_GRACE,
+        max_age,
+        headers=headers,
     )
 
 
-def conditional_response(answer: CachedResponse, check: Check | None = None) -> Response:
+def conditional_response(
+    answer: CachedResponse, check: Check | None = None
+) -> Response:
     """An answer, fitted to the request that Flask has; `check` is as for `Answer.fit`."""
     status, headers, body = answer.to_response(request.environ, check)
     return (_NotModified if status == 304 else Response)(body, status, headers)
@@ -225,7 +255,11 @@ def negotiate_encoding(accepted: str) -> str:
     """The content coding that an Accept-Encoding header likes best, `""` for none (RFC 9110 §12.5.3)."""
     given = parse_accept_header(accepted, Accept)
     best = max(COMPRESSORS, key=lambda coding: float(given.quality(coding)))
-    return best if given.quality(best) > 0 and given.quality(best) >= given.quality("identity") else ""
+    return (
+        best
+        if given.quality(best) > 0 and given.quality(best) >= given.quality("identity")
+        else ""
+    )
 
 
 @lru_cache(1024)

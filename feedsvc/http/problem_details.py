@@ -16,7 +16,11 @@ from werkzeug.http import HTTP_STATUS_CODES
 from feedsvc import errors
 from feedsvc.access import redact_tokens
 from feedsvc.formats import PAGES
-from feedsvc.http.conditional import HTML_SECURITY_HEADERS, conditional_response, static_response
+from feedsvc.http.conditional import (
+    HTML_SECURITY_HEADERS,
+    conditional_response,
+    static_response,
+)
 from feedsvc.models import Site
 
 Json = dict[str, Any]
@@ -77,24 +81,43 @@ def openapi_responses(public_url: str) -> dict[int, Json]:
     """What OpenAPI says of each status of an error, with an example of each of its problems."""
     found: dict[int, Json] = {}
     for status in sorted({problem.status for problem in PROBLEMS.values()}):
-        problems = dict.fromkeys(problem for problem in PROBLEMS.values() if problem.status == status)
+        problems = dict.fromkeys(
+            problem for problem in PROBLEMS.values() if problem.status == status
+        )
         examples = {}
         for problem in problems:
-            faults = [errors.FieldError("#/title", "Empty.")] if problem.slug == "invalid" else []
+            faults = (
+                [errors.FieldError("#/title", "Empty.")]
+                if problem.slug == "invalid"
+                else []
+            )
             example = problem_document(public_url, problem, problem.description, faults)
             examples[problem.slug] = {"summary": problem.title, "value": example}
-        media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
+        media = {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "examples": examples,
+        }
         meanings = " ".join(problem.description for problem in problems)
-        found[status] = {"description": meanings, "content": {"application/problem+json": media}}
-        header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(status)
+        found[status] = {
+            "description": meanings,
+            "content": {"application/problem+json": media},
+        }
+        header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(
+            status
+        )
         if header:
-            found[status]["headers"] = {header: {"$ref": f"#/components/headers/{header}"}}
+            found[status]["headers"] = {
+                header: {"$ref": f"#/components/headers/{header}"}
+            }
     return found
 
 
 def _fingerprint(error: Exception) -> str:
     """Eight digits, the same for all errors of one type that come from the same place by the same way."""
-    way = [(frame.filename, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
+    way = [
+        (frame.filename, frame.name)
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
     return hashlib.sha256(repr((type(error).__name__, way)).encode()).hexdigest()[:8]
 
 
@@ -104,7 +127,9 @@ def _cache_control(status: int) -> str:
     A cache that may not store the 410 of a deleted entry would keep the entry, and answer it while the service is
     unreachable.
     """
-    is_public = request.path.startswith(("/feeds/", "/entries/")) and request.method in ("GET", "HEAD")
+    is_public = request.path.startswith(
+        ("/feeds/", "/entries/")
+    ) and request.method in ("GET", "HEAD")
     return "public, max-age=1" if is_public and status in (404, 410) else "no-store"
 
 
@@ -140,30 +165,50 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
             status, slug, error.name, "The status says it all (RFC 9110)."
         )
         response = answer(problem, error.description or problem.title)
-        response.headers.extend((n, v) for n, v in error.get_headers() if n in ("Allow", "Retry-After"))
+        response.headers.extend(
+            (n, v) for n, v in error.get_headers() if n in ("Allow", "Retry-After")
+        )
         return response
 
     @blueprint.app_errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
         said = "unforeseen error %s in request %s"
-        current_app.logger.error(said, _fingerprint(error), g.request_id, exc_info=error)
+        current_app.logger.error(
+            said, _fingerprint(error), g.request_id, exc_info=error
+        )
         return http(InternalServerError())
 
     def answer(
-        problem: Problem, detail: str, faults: Iterable[errors.FieldError] = (), notice: str = ""
+        problem: Problem,
+        detail: str,
+        faults: Iterable[errors.FieldError] = (),
+        notice: str = "",
     ) -> Response:
         """A problem document; outside the API a page for those who like one better, as browsers do."""
-        liked = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
+        liked = request.accept_mimetypes.best_match(
+            ["application/problem+json", "text/html"]
+        )
         if liked == "text/html" and not request.path.startswith("/api/"):
             root = "/".join([".."] * (request.path.count("/") - 1)) or "."
             page = PAGES.page(
-                "error.html", site, problem=problem, detail=redact_tokens(detail), notice=notice, root=root
+                "error.html",
+                site,
+                problem=problem,
+                detail=redact_tokens(detail),
+                notice=notice,
+                root=root,
             )
-            response = Response(page, problem.status, HTML_SECURITY_HEADERS, mimetype="text/html")
+            response = Response(
+                page, problem.status, HTML_SECURITY_HEADERS, mimetype="text/html"
+            )
         else:
             body = problem_document(site.public_url, problem, detail, faults)
-            text = redact_tokens(json.dumps(body, ensure_ascii=False)).encode("utf-8", "backslashreplace")
-            response = Response(text, problem.status, mimetype="application/problem+json")
+            text = redact_tokens(json.dumps(body, ensure_ascii=False)).encode(
+                "utf-8", "backslashreplace"
+            )
+            response = Response(
+                text, problem.status, mimetype="application/problem+json"
+            )
         response.headers["Cache-Control"] = _cache_control(problem.status)
         response.headers["Vary"] = "Accept, Accept-Encoding"  # a proxy may compress it
         if problem.status == 401:

@@ -31,7 +31,11 @@ def decode_to_utf8(data: bytes) -> tuple[bytes, str]:
     except UnicodeDecodeError:
         text, wrong = _decoded(data)
         data = text.encode(errors="ignore")
-    why = f"The file is broken: what is no UTF-8 in it is left out, in {wrong} places." if wrong else ""
+    why = (
+        f"The file is broken: what is no UTF-8 in it is left out, in {wrong} places."
+        if wrong
+        else ""
+    )
     return data.removeprefix(codecs.BOM_UTF8).lstrip(), why
 
 
@@ -45,6 +49,8 @@ def _decoded(data: bytes) -> tuple[str, int]:
         if 2 * wrong <= len(re.findall(r"[^\0-\x7f]", text)):
             return text.replace("\ufffd", ""), wrong
     elif not _WINDOWS_1258_TONES.search(data):
-        with suppress(LookupError, ValueError):  # there is no such encoding, or it is none of files
+        with suppress(
+            LookupError, ValueError
+        ):  # there is no such encoding, or it is none of files
             return data.decode(name, "ignore"), 0
     return data.decode("windows-1258", "ignore"), 0

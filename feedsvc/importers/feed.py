@@ -39,20 +39,34 @@ def read(data: bytes) -> Iterator[ImportedEntry | ImportWarning]:
     """
     data = _END_OF_BREAK.sub(_line_break, data)
     headers = {"content-type": "application/xml; charset=utf-8"}
-    if declaration := _DECLARATION.match(data):  # whose encoding is no longer that of the data
+    if declaration := _DECLARATION.match(
+        data
+    ):  # whose encoding is no longer that of the data
         data = data[declaration.end() :]
     try:
-        found = feedparser.parse(BytesIO(data), response_headers=headers, sanitize_html=False)
+        found = feedparser.parse(
+            BytesIO(data), response_headers=headers, sanitize_html=False
+        )
     except Exception as error:  # whatever its parsers come upon
         raise BadRequest(f"The file cannot be read: {error}") from error
     if not found.get("version") and not found.entries:
-        raise BadRequest("The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service.")
+        raise BadRequest(
+            "The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service."
+        )
     if found.bozo:
-        yield ImportWarning(f"The file is broken, and was read as far as that goes: {found.bozo_exception}")
+        yield ImportWarning(
+            f"The file is broken, and was read as far as that goes: {found.bozo_exception}"
+        )
     library, dates = Library(data), DateReader(map(_written_date, found.entries))
     for entry in found.entries:
         if entry.get("wp_post_type") != "attachment":  # which the library has
-            yield _item(entry, found.feed, library, dates, is_rss=not found.version.startswith("atom"))
+            yield _item(
+                entry,
+                found.feed,
+                library,
+                dates,
+                is_rss=not found.version.startswith("atom"),
+            )
     yield from map(ImportWarning, (*dates.remarks(), *library.remarks()))
 
 
@@ -67,16 +81,27 @@ def _line_break(tag: re.Match[bytes]) -> bytes:
 
 
 def _item(
-    entry: FeedParserDict, feed: FeedParserDict, library: Library, dates: DateReader, *, is_rss: bool
+    entry: FeedParserDict,
+    feed: FeedParserDict,
+    library: Library,
+    dates: DateReader,
+    *,
+    is_rss: bool,
 ) -> ImportedEntry:
     # Of Atom's entries without a link feedparser says that the id is it.
-    named = is_rss or any(one.get("rel") == "alternate" for one in entry.get("links", ()))
-    link = _url(feed.get("link", ""), entry.link) if named and entry.get("link") else None
+    named = is_rss or any(
+        one.get("rel") == "alternate" for one in entry.get("links", ())
+    )
+    link = (
+        _url(feed.get("link", ""), entry.link) if named and entry.get("link") else None
+    )
     members = {
         "url": link,
         "title": _title(entry, is_rss),
         "language": feed.get("language"),
-        "authors": [_person(author) for author in entry.get("authors", ()) if author.get("name")],
+        "authors": [
+            _person(author) for author in entry.get("authors", ()) if author.get("name")
+        ],
         "date_published": _date(entry, dates),
         "date_modified": _modified(entry, dates),
         "source": _source(entry),
@@ -86,17 +111,28 @@ def _item(
     }
     if featured := library.featured_image(entry.get("wp_post_id", "")):
         members["image"] = {**featured, "url": _url(link or "", featured["url"])}
-    kind, status, skip = entry.get("wp_post_type", "post"), entry.get("wp_status", "publish"), ""
+    kind, status, skip = (
+        entry.get("wp_post_type", "post"),
+        entry.get("wp_status", "publish"),
+        "",
+    )
     if kind != "post":
         skip = f"it is no post but of the type {kind}"
     elif status in _DRAFTS or entry.get("wp_post_password"):
         members["status"] = "draft"
     elif status not in _PUBLIC:
         skip = f"its status is {status}"
-    tags = [tag for tag in entry.get("tags", ()) if "wp_status" not in entry or tag.scheme == "category"]
+    tags = [
+        tag
+        for tag in entry.get("tags", ())
+        if "wp_status" not in entry or tag.scheme == "category"
+    ]
     titles = (unescape(tag.get("label") or tag.get("term") or "") for tag in tags)
     return ImportedEntry(
-        entry.get("id") or link or "", members, tuple(title for title in titles if title), skip
+        entry.get("id") or link or "",
+        members,
+        tuple(title for title in titles if title),
+        skip,
     )
 
 
@@ -110,7 +146,11 @@ def _title(entry: FeedParserDict, is_rss: bool) -> str:
 
 def _body(entry: FeedParserDict, library: Library) -> dict[str, str]:
     """The content, and the summary; a summary alone is the content."""
-    texts = [one for one in entry.get("content", ()) if one.get("type", "").startswith(_TEXTS)]
+    texts = [
+        one
+        for one in entry.get("content", ())
+        if one.get("type", "").startswith(_TEXTS)
+    ]
     whole = max(texts, key=lambda one: len(one.value), default=None)
     short = entry.get("summary_detail")
     if whole is None or not whole.value.strip():
@@ -137,16 +177,26 @@ def _paragraphs(text: str, library: Library, post_id: str) -> str:
     if has_paragraphs:
         return text
     parts = [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n"))]
-    blocks = (part if part[0] == "<" else f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part)
+    blocks = (
+        part if part[0] == "<" else f"<p>{part}</p>".replace("\n", "<br>")
+        for part in parts
+        if part
+    )
     return "\n".join(blocks)
 
 
 def _files(entry: FeedParserDict, base: str) -> dict[str, Any]:
     """The picture and the attachments: an enclosure that is a picture is the picture."""
     media = [file for file in entry.get("media_content", ()) if file.get("url")]
-    pictures = [file for file in media if file.get("medium") == "image" or _is_image(file)]
+    pictures = [
+        file for file in media if file.get("medium") == "image" or _is_image(file)
+    ]
     enclosures = [
-        {**file, "url": file["href"], "type": guess_media_type(file["href"], file.get("type"))}
+        {
+            **file,
+            "url": file["href"],
+            "type": guess_media_type(file["href"], file.get("type")),
+        }
         for file in entry.get("enclosures", ())
         if file.get("href")
     ]
@@ -175,29 +225,50 @@ def _url(base: str, url: str) -> str:
 
 def _length(file: FeedParserDict) -> dict[str, int]:
     length = str(file.get("length", ""))
-    return {"size_in_bytes": int(length)} if re.fullmatch("[1-9][0-9]{0,14}", length) else {}
+    return (
+        {"size_in_bytes": int(length)}
+        if re.fullmatch("[1-9][0-9]{0,14}", length)
+        else {}
+    )
 
 
 def _event(entry: FeedParserDict) -> dict[str, Any]:
     """When and where, by the RSS 1.0 event module."""
     place = entry.get("ev_location")
     location = {"name": place} if place else None
-    return {"start": entry.get("ev_startdate"), "end": entry.get("ev_enddate"), "location": location}
+    return {
+        "start": entry.get("ev_startdate"),
+        "end": entry.get("ev_enddate"),
+        "location": location,
+    }
 
 
 def _person(author: FeedParserDict) -> dict[str, Any]:
-    known = {"name": author.name, "url": author.get("href"), "email": author.get("email")}
+    known = {
+        "name": author.name,
+        "url": author.get("href"),
+        "email": author.get("email"),
+    }
     return {name: value for name, value in known.items() if value}
 
 
 def _source(entry: FeedParserDict) -> dict[str, Any] | None:
     source = entry.get("source", {})
-    return {"name": source["title"], "url": source.get("href")} if source.get("title") else None
+    return (
+        {"name": source["title"], "url": source.get("href")}
+        if source.get("title")
+        else None
+    )
 
 
 def _written_date(entry: FeedParserDict) -> str:
     """Return when it was published, or else updated, as the feed spells it."""
-    return next(filter(None, (entry[name] for name in ("published", "updated") if name in entry)), "")
+    return next(
+        filter(
+            None, (entry[name] for name in ("published", "updated") if name in entry)
+        ),
+        "",
+    )
 
 
 def _date(entry: FeedParserDict, dates: DateReader) -> str | None:
@@ -212,7 +283,9 @@ def _date(entry: FeedParserDict, dates: DateReader) -> str | None:
 
 def _modified(entry: FeedParserDict, dates: DateReader) -> str | None:
     """Return when an entry was last changed, where its feed says so and it can be read."""
-    written = dict.get(entry, "updated")  # feedparser's own takes the published date for it
+    written = dict.get(
+        entry, "updated"
+    )  # feedparser's own takes the published date for it
     if "wp_post_modified_gmt" in entry:
         written = f"{entry['wp_post_modified_gmt']}+00:00"
     with suppress(ValueError, OverflowError):

@@ -22,7 +22,12 @@ _EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATUSES = ("confirmed", "tentative", "cancelled")
 _OLDER = "another with its UID has a higher SEQUENCE, or follows"
-PARSE_ERRORS = (ValueError, LookupError, AttributeError, TypeError)  # a property twice, or of another kind
+PARSE_ERRORS = (
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+)  # a property twice, or of another kind
 
 Component = Any
 """One of icalendar's, of whose properties the types know too little."""
@@ -42,7 +47,9 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWar
         calendar: Component = Calendar.from_ical(data)
         events: list[Component] = calendar.walk("VEVENT")
     except PARSE_ERRORS as error:
-        yield ImportWarning(f"The file is broken, and was read as far as that goes: {error}")
+        yield ImportWarning(
+            f"The file is broken, and was read as far as that goes: {error}"
+        )
         calendar, events = Calendar(), []
         for block in _EVENT.findall(data):
             alone = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
@@ -63,12 +70,16 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWar
         try:
             if newest.get(_identity(event), event) is not event:
                 yield ImportedEntry(
-                    str(event.get("UID")), {"title": str(event.get("SUMMARY", ""))}, skip_reason=_OLDER
+                    str(event.get("UID")),
+                    {"title": str(event.get("SUMMARY", ""))},
+                    skip_reason=_OLDER,
                 )
                 continue
             item = reader.item(event)
         except PARSE_ERRORS as wrong:
-            yield ImportWarning(f"The event “{event.get('SUMMARY', '')}” is left out: {wrong}")
+            yield ImportWarning(
+                f"The event “{event.get('SUMMARY', '')}” is left out: {wrong}"
+            )
         else:
             yield from reader.remarks
             yield item
@@ -102,14 +113,18 @@ def _changed(events: Iterable[Component]) -> dict[str, list[date]]:
     for event in events:
         if "RECURRENCE-ID" in event:
             with suppress(*PARSE_ERRORS):
-                changed.setdefault(str(event.get("UID")), []).append(event["RECURRENCE-ID"].dt)
+                changed.setdefault(str(event.get("UID")), []).append(
+                    event["RECURRENCE-ID"].dt
+                )
     return changed
 
 
 class _Reader:
     """Makes items of a calendar's events; `remarks` are those on the last one."""
 
-    def __init__(self, zones: CalendarZones, zone: ZoneInfo, changed: Mapping[str, list[date]]) -> None:
+    def __init__(
+        self, zones: CalendarZones, zone: ZoneInfo, changed: Mapping[str, list[date]]
+    ) -> None:
         self._zones, self._zone, self._changed = zones, zone, changed
         self.remarks: list[ImportWarning] = []
 
@@ -131,7 +146,8 @@ class _Reader:
             "title": str(event.get("SUMMARY", "")),
             "url": str(event["URL"]) if "URL" in event else None,
             "date_published": _instant(event, "CREATED"),
-            "date_modified": _instant(event, "LAST-MODIFIED") or _instant(event, "DTSTAMP"),
+            "date_modified": _instant(event, "LAST-MODIFIED")
+            or _instant(event, "DTSTAMP"),
             "event_status": status if status in _STATUSES else None,
             "location": {"name": place, **_coordinates(event)} if place else None,
             "organizer": _organizer(event),
@@ -139,7 +155,12 @@ class _Reader:
             **_body(event),
             **_files(event),
         }
-        titles = tuple(str(title) for one in _values(event, "CATEGORIES") for title in one.cats if title)
+        titles = tuple(
+            str(title)
+            for one in _values(event, "CATEGORIES")
+            for title in one.cats
+            if title
+        )
         return ImportedEntry(guid, members, titles, skip)
 
     def _times(self, event: Component, changed: list[date]) -> dict[str, Any]:
@@ -150,7 +171,9 @@ class _Reader:
         rules = _values(event, "RRULE")
         if rules and "RECURRENCE-ID" not in event:
             utc = UTC if isinstance(start, datetime) and _is_utc(start) else None
-            rule = with_until(rules[0].to_ical().decode(), start, zone or utc or self._zone)
+            rule = with_until(
+                rules[0].to_ical().decode(), start, zone or utc or self._zone
+            )
             start, end = self._from_first_match(event, rule, start, end)
             recurrence = {"rrule": rule, **_exceptions(event, changed, zone)}
         return {
@@ -169,7 +192,9 @@ class _Reader:
         if zone is None:
             title = event.get("SUMMARY", "")
             self.remarks.append(
-                ImportWarning(f"The event “{title}” is in {self._zone.key}: its zone “{tzid}” is not known.")
+                ImportWarning(
+                    f"The event “{title}” is in {self._zone.key}: its zone “{tzid}” is not known."
+                )
             )
         return zone
 
@@ -201,13 +226,20 @@ def _is_utc(moment: datetime) -> bool:
     return moment.tzinfo is UTC or getattr(moment.tzinfo, "key", "") == "UTC"
 
 
-def _exceptions(event: Component, changed: list[date], zone: ZoneInfo | None) -> dict[str, list[str]]:
+def _exceptions(
+    event: Component, changed: list[date], zone: ZoneInfo | None
+) -> dict[str, list[str]]:
     """Return the members of a recurrence that leave dates out or add some."""
     left_out, added = (
-        [moment.dt for one in _values(event, name) for moment in one.dts] for name in ("EXDATE", "RDATE")
+        [moment.dt for one in _values(event, name) for moment in one.dts]
+        for name in ("EXDATE", "RDATE")
     )
     days = {"exdates": [*left_out, *changed], "rdates": added}
-    return {name: [_text(day, zone) for day in found] for name, found in days.items() if found}
+    return {
+        name: [_text(day, zone) for day in found]
+        for name, found in days.items()
+        if found
+    }
 
 
 def _values(event: Component, name: str) -> list[Any]:
@@ -226,7 +258,11 @@ def _end(event: Component, start: date) -> date | None:
 def _instant(event: Component, name: str) -> str | None:
     """Return the time in a property; Google says 1900 of what it does not know."""
     moment = event[name].dt if name in event else None
-    return moment.isoformat() if isinstance(moment, datetime) and moment.year >= 1970 else None
+    return (
+        moment.isoformat()
+        if isinstance(moment, datetime) and moment.year >= 1970
+        else None
+    )
 
 
 def _coordinates(event: Component) -> dict[str, float]:
@@ -239,7 +275,10 @@ def _organizer(event: Component) -> dict[str, str] | None:
     if found is None or not found.params.get("CN"):
         return None
     address = re.sub("(?i)^mailto:", "", str(found))
-    return {"name": str(found.params["CN"]), **({"email": address} if "@" in address else {})}
+    return {
+        "name": str(found.params["CN"]),
+        **({"email": address} if "@" in address else {}),
+    }
 
 
 def _body(event: Component) -> dict[str, str]:
@@ -247,12 +286,19 @@ def _body(event: Component) -> dict[str, str]:
     text = str(event.get("DESCRIPTION", ""))
     if not text:
         return {}
-    return {"content_html" if re.search(r"<(?:[a-z]|/[a-z])", text) else "content_text": text}
+    return {
+        "content_html"
+        if re.search(r"<(?:[a-z]|/[a-z])", text)
+        else "content_text": text
+    }
 
 
 def _files(event: Component) -> dict[str, Any]:
     files = [
-        {"url": str(file), "mime_type": guess_media_type(str(file), file.params.get("FMTTYPE"))}
+        {
+            "url": str(file),
+            "mime_type": guess_media_type(str(file), file.params.get("FMTTYPE")),
+        }
         for file in _values(event, "ATTACH")
         if str(file).startswith("http")
     ]

@@ -16,8 +16,20 @@ from slugify import slugify
 
 from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.schemas import LONGEST_SUMMARY, TITLE_LENGTH, CategorySchema, EntrySchema
-from feedsvc.errors import CategoryRenamed, FeedsvcError, FieldError, NotFound, Unavailable, ValidationFailed
+from feedsvc.api.schemas import (
+    LONGEST_SUMMARY,
+    TITLE_LENGTH,
+    CategorySchema,
+    EntrySchema,
+)
+from feedsvc.errors import (
+    CategoryRenamed,
+    FeedsvcError,
+    FieldError,
+    NotFound,
+    Unavailable,
+    ValidationFailed,
+)
 from feedsvc.importers import feed, ics, json_feed
 from feedsvc.importers.base import ImportedEntry, ImportWarning
 from feedsvc.importers.charset import decode_to_utf8
@@ -27,7 +39,14 @@ from feedsvc.storage import IMPORT, Reader, Storage, Writer
 _BATCH_SIZE = 100
 _MAX_CATEGORIES = 50
 _MAX_SLUG_LENGTH = 64
-_REQUIRED_FIELDS = {"title", "start", "content_html", "content_text", "recurrence", "status"}
+_REQUIRED_FIELDS = {
+    "title",
+    "start",
+    "content_html",
+    "content_text",
+    "recurrence",
+    "status",
+}
 """Members without which an entry would say something else; one that is wrong elsewhere is left out."""
 
 
@@ -79,7 +98,9 @@ class Importer:
                     if entry and entry.guid in edited:
                         self._leave(entry)
                     elif entry:
-                        self._store_entry(entry, known, writer, self._updated(item, entry))
+                        self._store_entry(
+                            entry, known, writer, self._updated(item, entry)
+                        )
             yield len(group)
 
     def _collect(self, item: ImportedEntry, items: dict[str, ImportedEntry]) -> None:
@@ -89,7 +110,9 @@ class Importer:
         """
         before, link = items.get(_guid(item)), item.fields.get("url")
         if before and link and before.fields.get("url") not in (None, link):
-            self.warnings.append(f"two entries with one guid: {_display_name(item)} is known by its link")
+            self.warnings.append(
+                f"two entries with one guid: {_display_name(item)} is known by its link"
+            )
             item = replace(item, guid=uuid.uuid5(uuid.NAMESPACE_URL, str(link)).urn)
             before = items.get(item.guid)
         if before:
@@ -117,7 +140,11 @@ class Importer:
                             text.normalize_line(text.strip_invalid_chars(title)), writer
                         )
                     except FeedsvcError as error:
-                        why = error.errors[0].detail if isinstance(error, ValidationFailed) else error
+                        why = (
+                            error.errors[0].detail
+                            if isinstance(error, ValidationFailed)
+                            else error
+                        )
                         self.warnings.append(f"left out: category “{title}”: {why}")
         return slugs
 
@@ -131,7 +158,9 @@ class Importer:
             self._skip(_display_name(item), "it was taken away here")
             return None
         document = _to_api_payload(item, self._schema)
-        placed = dict.fromkeys(slugs[title] for title in item.categories if title in slugs)
+        placed = dict.fromkeys(
+            slugs[title] for title in item.categories if title in slugs
+        )
         document["categories"] = list(placed)[:_MAX_CATEGORIES]
         document["id"] = old.id if old else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
         while True:
@@ -141,7 +170,9 @@ class Importer:
             except ValidationFailed as error:
                 fault = error.errors[0]
                 if not _drop_invalid_field(document, fault):
-                    self._skip(_display_name(item), f"{fault.pointer[2:]}: {fault.detail}")
+                    self._skip(
+                        _display_name(item), f"{fault.pointer[2:]}: {fault.detail}"
+                    )
                     return None
                 self.warnings.append(
                     f"left out: {fault.pointer[2:]} of {_display_name(item)}: {fault.detail}"
@@ -154,13 +185,19 @@ class Importer:
         """
         written = item.fields.get("date_modified")
         try:
-            moment: datetime | None = self._schema.fields["date_published"].deserialize(written)
+            moment: datetime | None = self._schema.fields["date_published"].deserialize(
+                written
+            )
         except ValidationError:
             return entry.published
         return moment or entry.published
 
     def _store_entry(
-        self, entry: Entry, known: Mapping[str, Entry], writer: Writer, updated: datetime | None
+        self,
+        entry: Entry,
+        known: Mapping[str, Entry],
+        writer: Writer,
+        updated: datetime | None,
     ) -> None:
         old = known.get(entry.guid)
         try:
@@ -201,7 +238,9 @@ def _ensure_category(title: str, writer: Writer) -> str:
     try:
         return _resolve_slug(slug, writer)
     except NotFound:
-        writer.put_category(load_validated(CategorySchema(), {"slug": slug, "title": title}))
+        writer.put_category(
+            load_validated(CategorySchema(), {"slug": slug, "title": title})
+        )
         return slug
 
 
@@ -222,8 +261,12 @@ def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
     language = str(found.get("language", ""))
     if language[:2].lower() == schema.site.language[:2].lower():
         found["language"] = schema.site.language
-    body = sanitize.to_plain_text(found.get("content_html", "")) or found.get("content_text", "")
-    found["title"] = " ".join(str(found.get("title", "")).split()) or _title_from_body(body)
+    body = sanitize.to_plain_text(found.get("content_html", "")) or found.get(
+        "content_text", ""
+    )
+    found["title"] = " ".join(str(found.get("title", "")).split()) or _title_from_body(
+        body
+    )
     for name, most in (("title", TITLE_LENGTH), ("summary", LONGEST_SUMMARY)):
         if name in found:
             found[name] = text.truncate(str(found[name]), most)

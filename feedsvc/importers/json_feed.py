@@ -30,7 +30,9 @@ def read(data: bytes) -> Iterator[ImportedEntry | ImportWarning]:
             for item in json_stream.iter_json_array(BytesIO(data[begin:])):
                 yield from _items(item, {})
         except BadRequest:
-            yield ImportWarning(f"The file is broken, and was read as far as that goes: {error}")
+            yield ImportWarning(
+                f"The file is broken, and was read as far as that goes: {error}"
+            )
         return
     if not isinstance(found, dict) or not isinstance(found.get("items"), list):
         raise BadRequest("The file is JSON, but no JSON Feed.")
@@ -63,7 +65,9 @@ def _feed_authors(feed: dict[str, Any]) -> list[Any]:
     """Return the feed's authors, whom items without any inherit (JSON Feed 1.1), but not the site itself."""
     authors = feed.get("authors")
     return (
-        [author for author in authors if not _is_publisher(author, feed)] if isinstance(authors, list) else []
+        [author for author in authors if not _is_publisher(author, feed)]
+        if isinstance(authors, list)
+        else []
     )
 
 
@@ -73,7 +77,9 @@ def _is_publisher(author: Any, feed: dict[str, Any]) -> bool:
         return False
     name, url, home = author.get("name"), author.get("url"), feed.get("home_page_url")
     title_parts = re.split(r"\s+[–—|-]\s+", str(feed.get("title", "")))
-    return name in title_parts or (bool(url) and str(url).rstrip("/") == str(home).rstrip("/"))
+    return name in title_parts or (
+        bool(url) and str(url).rstrip("/") == str(home).rstrip("/")
+    )
 
 
 def _with_exact_durations(item: dict[str, Any]) -> Any:
@@ -88,6 +94,8 @@ def _with_exact_durations(item: dict[str, Any]) -> Any:
         if isinstance(file, dict) and isinstance(file.get("url"), str)
     }
     return [
-        {**file, **durations.get(str(file.get("url")), {})} if isinstance(file, dict) else file
+        {**file, **durations.get(str(file.get("url")), {})}
+        if isinstance(file, dict)
+        else file
         for file in attachments
     ]

@@ -35,7 +35,9 @@ def delay_to_first_match(rule: str, start: date) -> timedelta | None:
     """Return how long after the start the first occurrence of a rule is; None where there is none."""
     # UNTIL is left out: dateutil takes none in UTC beside a start without a zone.
     endless = _UNTIL.sub("", rule).replace(";;", ";").strip(";")
-    begin = datetime.combine(start, start.time() if isinstance(start, datetime) else time())
+    begin = datetime.combine(
+        start, start.time() if isinstance(start, datetime) else time()
+    )
     try:
         first = next(iter(rule_near(endless, begin, begin)), None)
     except (ValueError, LookupError):

@@ -16,10 +16,16 @@ from lxml import etree
 
 from feedsvc.api import sanitize
 
-_SHORTCODE = re.compile(r"\[(?P<close>/?)(?P<name>[a-z][a-z0-9_-]*)(?P<attributes>(?:\s[^\[\]]*)?)\]")
-_ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*+=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))""")
+_SHORTCODE = re.compile(
+    r"\[(?P<close>/?)(?P<name>[a-z][a-z0-9_-]*)(?P<attributes>(?:\s[^\[\]]*)?)\]"
+)
+_ATTRIBUTE = re.compile(
+    r"""(?<![\w-])([\w-]++)\s*+=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))"""
+)
 _PICTURE = re.compile(r"\s*(?:<a\b[^>]*>\s*)?<img\b[^>]*>(?:\s*</a>)?")
-_ONLY_MEDIA = re.compile(r"<p>\s*(<(figure|audio|video)\b(?:(?!</?p\b).)*</\2>)\s*</p>", re.DOTALL)
+_ONLY_MEDIA = re.compile(
+    r"<p>\s*(<(figure|audio|video)\b(?:(?!</?p\b).)*</\2>)\s*</p>", re.DOTALL
+)
 _FILES = {
     "audio": ("src", "mp3", "m4a", "ogg", "wav", "wma"),
     "video": ("src", "mp4", "m4v", "webm", "ogv", "wmv", "flv"),
@@ -45,7 +51,11 @@ class Medium:
     @property
     def figure(self) -> str:
         """Return the medium as an HTML figure."""
-        caption = f"<figcaption>{escape(self.caption, quote=False)}</figcaption>" if self.caption else ""
+        caption = (
+            f"<figcaption>{escape(self.caption, quote=False)}</figcaption>"
+            if self.caption
+            else ""
+        )
         return f'<figure><img src="{escape(self.url)}" alt="{escape(self.alt)}">{caption}</figure>'
 
 
@@ -79,7 +89,9 @@ class Library:
                 continue
             if tag["close"] or _is_escaped(text, tag):
                 continue
-            markup = self._markup(tag, text[tag.end() : end.start()] if end else None, post_id)
+            markup = self._markup(
+                tag, text[tag.end() : end.start()] if end else None, post_id
+            )
             if markup is None:
                 continue
             parts += [text[position : tag.start()], f"\n\n{markup}\n\n"]
@@ -93,12 +105,20 @@ class Library:
                 f"Pictures that are not in the file: {self._missing}. An export of all content has them all."
             )
         if self._unknown:
-            names = ", ".join(f"{name} ({count})" for name, count in self._unknown.most_common(_MAX_REPORTED))
+            names = ", ".join(
+                f"{name} ({count})"
+                for name, count in self._unknown.most_common(_MAX_REPORTED)
+            )
             yield f"Unknown shortcodes stay as text: {names}."
 
     def _load(self, data: bytes) -> None:
         items = etree.iterparse(
-            BytesIO(data), tag="item", recover=True, resolve_entities=False, no_network=True, load_dtd=False
+            BytesIO(data),
+            tag="item",
+            recover=True,
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
         )
         with suppress(etree.XMLSyntaxError):  # of a broken file what can be read
             for _, item in items:
@@ -107,14 +127,23 @@ class Library:
 
     def _add(self, item: Any) -> None:
         post_id = _text(item, "post_id")
-        meta = {_text(one, "meta_key"): _text(one, "meta_value") for one in item.findall("{*}postmeta")}
+        meta = {
+            _text(one, "meta_key"): _text(one, "meta_value")
+            for one in item.findall("{*}postmeta")
+        }
         if thumbnail := meta.get("_thumbnail_id"):
             self._featured[post_id] = thumbnail
         url = _text(item, "attachment_url")
         if url:
-            excerpts = (child.text or "" for child in item if str(child.tag).endswith("/excerpt/}encoded"))
+            excerpts = (
+                child.text or ""
+                for child in item
+                if str(child.tag).endswith("/excerpt/}encoded")
+            )
             caption = sanitize.to_plain_text("".join(excerpts))
-            self._media[post_id] = Medium(url, meta.get("_wp_attachment_image_alt", ""), caption)
+            self._media[post_id] = Medium(
+                url, meta.get("_wp_attachment_image_alt", ""), caption
+            )
             self._children[_text(item, "post_parent")].append(post_id)
 
     def _find(self, medium_id: str) -> Medium | None:
@@ -123,7 +152,9 @@ class Library:
             self._missing += 1
         return medium
 
-    def _markup(self, tag: re.Match[str], inner: str | None, post_id: str) -> str | None:
+    def _markup(
+        self, tag: re.Match[str], inner: str | None, post_id: str
+    ) -> str | None:
         """Return the HTML of a shortcode, or None where it is none that is known.
 
         :param inner: what it encloses, or None where no shortcode closes it.
@@ -163,7 +194,10 @@ def _text(item: Any, name: str) -> str:
 
 def _is_escaped(text: str, tag: re.Match[str]) -> bool:
     """Return whether a post shows a shortcode as it is spelled: [[gallery]]."""
-    return text[tag.start() - 1 : tag.start()] == "[" and text[tag.end() : tag.end() + 1] == "]"
+    return (
+        text[tag.start() - 1 : tag.start()] == "["
+        and text[tag.end() : tag.end() + 1] == "]"
+    )
 
 
 def _ends(tags: list[re.Match[str]]) -> list[re.Match[str] | None]:
@@ -192,7 +226,11 @@ def _player(name: str, given: Mapping[str, str]) -> str | None:
     url = next((given[key] for key in _FILES[name] if given.get(key)), None)
     if url is None:
         return None
-    keys = [key for key in ("poster", "width", "height") if name == "video" and given.get(key)]
+    keys = [
+        key
+        for key in ("poster", "width", "height")
+        if name == "video" and given.get(key)
+    ]
     more = "".join(f' {key}="{escape(given[key])}"' for key in keys)
     link = _link(url, unquote(url.rpartition("/")[2]) or url)
     return f'<{name} controls src="{escape(url)}"{more}>{link}</{name}>'

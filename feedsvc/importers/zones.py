@@ -21,7 +21,9 @@ class CalendarZones:
 
     def __init__(self, definitions: Iterable[Any]) -> None:
         """:param definitions: the VTIMEZONE components of the file."""
-        self._defined: Mapping[str, Any] = {str(one.get("TZID", "")): one for one in definitions}
+        self._defined: Mapping[str, Any] = {
+            str(one.get("TZID", "")): one for one in definitions
+        }
 
     def find(self, tzid: str, start: datetime) -> ZoneInfo | None:
         """Return the zone of a TZID; None where it is unknown or could be several.
@@ -35,8 +37,12 @@ class CalendarZones:
             return None
         own: tzinfo = self._defined[tzid].to_tz()
         begin = datetime(start.year, 1, 1, 12, tzinfo=UTC)
-        moments = [begin + timedelta(days=30 * number) for number in range(_MONTHS_COMPARED)]
-        return _zone_with(tuple(_offset(own, moment) for moment in moments), tuple(moments))
+        moments = [
+            begin + timedelta(days=30 * number) for number in range(_MONTHS_COMPARED)
+        ]
+        return _zone_with(
+            tuple(_offset(own, moment) for moment in moments), tuple(moments)
+        )
 
 
 def _offset(own: tzinfo, moment: datetime) -> timedelta:
@@ -45,7 +51,9 @@ def _offset(own: tzinfo, moment: datetime) -> timedelta:
 
 
 @lru_cache(64)
-def _zone_with(offsets: tuple[timedelta, ...], moments: tuple[datetime, ...]) -> ZoneInfo | None:
+def _zone_with(
+    offsets: tuple[timedelta, ...], moments: tuple[datetime, ...]
+) -> ZoneInfo | None:
     """Return the zone that has some offsets, if all that do are alike for years.
 
     Of these the first that a name of Windows stands for is taken, else the first by name.
@@ -53,9 +61,14 @@ def _zone_with(offsets: tuple[timedelta, ...], moments: tuple[datetime, ...]) ->
     matching = [
         zone(name)
         for name in sorted(zone_names())
-        if all(_offset(zone(name), moment) == offset for moment, offset in zip(moments, offsets, strict=True))
+        if all(
+            _offset(zone(name), moment) == offset
+            for moment, offset in zip(moments, offsets, strict=True)
+        )
     ]
-    later = [moments[0] + timedelta(days=15 * number) for number in range(_YEARS_ALIKE * 24)]
+    later = [
+        moments[0] + timedelta(days=15 * number) for number in range(_YEARS_ALIKE * 24)
+    ]
     ahead = {tuple(_offset(one, moment) for moment in later) for one in matching}
     if len(ahead) != 1:
         return None

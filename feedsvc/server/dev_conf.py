@@ -7,7 +7,9 @@ from typing import Any
 
 from feedsvc.server import gunicorn_conf
 
-globals().update({name: value for name, value in vars(gunicorn_conf).items() if name[0] != "_"})
+globals().update(
+    {name: value for name, value in vars(gunicorn_conf).items() if name[0] != "_"}
+)
 
 _child_processes: list["subprocess.Popen[bytes]"] = []
 

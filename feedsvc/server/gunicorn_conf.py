@@ -9,9 +9,23 @@ import os
 from contextlib import suppress
 
 from feedsvc.server.logging import ACCESS_LOG_FORMAT
-from feedsvc.server.metrics import child_exit, on_exit, on_starting, post_fork, pre_fork, worker_exit
+from feedsvc.server.metrics import (
+    child_exit,
+    on_exit,
+    on_starting,
+    post_fork,
+    pre_fork,
+    worker_exit,
+)
 
-__all__ = ["child_exit", "on_exit", "on_starting", "post_fork", "pre_fork", "worker_exit"]
+__all__ = [
+    "child_exit",
+    "on_exit",
+    "on_starting",
+    "post_fork",
+    "pre_fork",
+    "worker_exit",
+]
 
 with suppress(AttributeError):  # of another C library than GNU's
     # M_ARENA_MAX: a heap for each thread would cost a worker 40 MiB more, that it never gives back.

@@ -16,7 +16,9 @@ from gunicorn.glogging import Logger as GunicornLogger
 from feedsvc.access import redact_tokens
 from feedsvc.server.metrics import record_request
 
-ACCESS_LOG_FORMAT = '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({x-request-id}o)s'
+ACCESS_LOG_FORMAT = (
+    '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({x-request-id}o)s'
+)
 """An answer's line, as text."""
 
 _FIELDS = {
@@ -40,7 +42,11 @@ def anonymize_ip(address: str) -> str:
         return address
     try:
         bits = 24 if ip_network(address).version == 4 else 48
-        return str(ip_network(f"{address}/{bits}", strict=False)) if wanted == "short" else "-"
+        return (
+            str(ip_network(f"{address}/{bits}", strict=False))
+            if wanted == "short"
+            else "-"
+        )
     except ValueError:  # of a Unix socket
         return "-"
 
@@ -65,7 +71,9 @@ class JsonFormatter(TextFormatter):
             line |= {name: record.args.get(atom) for name, atom in _FIELDS.items()}
             line["status"] = int(line["status"] or 0)
             return redact_tokens(json.dumps(line))
-        return json.dumps({**line, "level": record.levelname, "message": super().format(record)})
+        return json.dumps(
+            {**line, "level": record.levelname, "message": super().format(record)}
+        )
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
@@ -81,7 +89,9 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         for log in (self.access_log, self.error_log, logging.root):
             form = self.access_fmt if log == self.access_log else self.error_fmt
             for handler in log.handlers:
-                handler.setFormatter(JsonFormatter() if as_json else TextFormatter(form, self.datefmt))
+                handler.setFormatter(
+                    JsonFormatter() if as_json else TextFormatter(form, self.datefmt)
+                )
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Log an answer, and count it."""
@@ -90,7 +100,9 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         )  # all that an ill-formed one has
         super().access(resp, req, environ, request_time)
 
-    def atoms(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> dict[str, Any]:
+    def atoms(
+        self, resp: Any, req: Any, environ: Any, request_time: timedelta
+    ) -> dict[str, Any]:
         """What a line can be made of; for our own no more than it needs, which is a fourth of the work."""
         if self.cfg.access_log_format != ACCESS_LOG_FORMAT:
             found: dict[str, Any] = super().atoms(resp, req, environ, request_time)

@@ -62,53 +62,92 @@ class Metrics:
         self._counts: dict[Key, int] = defaultdict(int)
         self._told: dict[Key, int] = defaultdict(int)
         self._lock, self._round = threading.Lock(), 0
-        own: dict[str, Any] = {"registry": client.CollectorRegistry(), "namespace": "feedsvc"}
+        own: dict[str, Any] = {
+            "registry": client.CollectorRegistry(),
+            "namespace": "feedsvc",
+        }
         everyone = client.CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         host, _, port = address.rpartition(":")
         try:
             server = make_server(
-                host, int(port), client.make_wsgi_app(everyone), _Server, _QuietRequestHandler
+                host,
+                int(port),
+                client.make_wsgi_app(everyone),
+                _Server,
+                _QuietRequestHandler,
             )
         except OSError as error:
-            raise FeedsvcError(f"FEEDSVC_METRICS cannot be listened on: {error}.") from None
+            raise FeedsvcError(
+                f"FEEDSVC_METRICS cannot be listened on: {error}."
+            ) from None
         self._requests = client.Counter(
             "requests", "Answered requests.", ("route", "format", "outcome"), **own
         )
-        self._writes = client.Counter("writes", "Requests to the API that write.", ["outcome"], **own)
-        self._refused = client.Counter("auth_failures", "Requests that were answered 401.", **own)
+        self._writes = client.Counter(
+            "writes", "Requests to the API that write.", ["outcome"], **own
+        )
+        self._refused = client.Counter(
+            "auth_failures", "Requests that were answered 401.", **own
+        )
         self._making = client.Histogram(
-            "making_seconds", "Time for answers that were not kept.", ["route", "format"], **own
+            "making_seconds",
+            "Time for answers that were not kept.",
+            ["route", "format"],
+            **own,
         )
         gauge, each = client.Gauge, {**own, "multiprocess_mode": "livesum"}
         self._answers = gauge("kept_answers", "Answers that are kept.", **each)
         self._bytes = gauge("kept_bytes", "Bytes of them.", **each)
         about = "When the worker that is furthest behind last looked at the ledger."
-        self._looked = gauge("ledger_looked_timestamp_seconds", about, multiprocess_mode="livemin", **own)
-        about, latest = "When the newest entry was published.", {**own, "multiprocess_mode": "mostrecent"}
-        self._published = gauge("newest_entry_timestamp_seconds", about, ["kind"], **latest)
+        self._looked = gauge(
+            "ledger_looked_timestamp_seconds", about, multiprocess_mode="livemin", **own
+        )
+        about, latest = (
+            "When the newest entry was published.",
+            {**own, "multiprocess_mode": "mostrecent"},
+        )
+        self._published = gauge(
+            "newest_entry_timestamp_seconds", about, ["kind"], **latest
+        )
         about = "Subscriptions, requests to verify, deliveries that wait and fail."
         self._pushed = gauge("push", about, ["what"], **latest)
-        self._oldest = gauge("push_oldest_waiting_seconds", "For how long the oldest waits.", **latest)
+        self._oldest = gauge(
+            "push_oldest_waiting_seconds", "For how long the oldest waits.", **latest
+        )
         engine = gauge("sqlite_info", "1, by SQLite's version.", ["version"], **latest)
         engine.labels(sqlite.sqlite_version).set(1)
-        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, name="metrics", daemon=True
+        ).start()
         global _metrics
         _metrics = self
 
-    def record_request(self, environ: Mapping[str, Any], status: int, took: timedelta) -> None:
+    def record_request(
+        self, environ: Mapping[str, Any], status: int, took: timedelta
+    ) -> None:
         """Count a request that has been answered."""
         route, form = _labels(environ.get("PATH_INFO", ""))
         cold = CACHE_MISS_KEY in environ
         outcome = (
-            ("cold" if cold else "hot") if status < 300 else "304" if status == 304 else f"{status // 100}xx"
+            ("cold" if cold else "hot")
+            if status < 300
+            else "304"
+            if status == 304
+            else f"{status // 100}xx"
         )
-        self._counts[route, form, outcome] += 1  # without a call in between, no other thread comes in between
+        self._counts[route, form, outcome] += (
+            1  # without a call in between, no other thread comes in between
+        )
         if not cold:
             return
         if status < 300 and environ["REQUEST_METHOD"] == "GET":
             self._making.labels(route, form).observe(took.total_seconds())
-        if route == "api" and environ["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS"):
+        if route == "api" and environ["REQUEST_METHOD"] not in (
+            "GET",
+            "HEAD",
+            "OPTIONS",
+        ):
             self._writes.labels(f"{status // 100}xx").inc()
         if status == 401:
             self._refused.inc()

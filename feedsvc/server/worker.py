@@ -59,7 +59,10 @@ class BufferedSocket(socket):
     def reset(self) -> None:
         """Another request may come."""
         self.started_at = 0.0
-        self.elapsed = {ECONNRESET: 0.0, EPIPE: 0.0}  # for the client to send, and to read
+        self.elapsed = {
+            ECONNRESET: 0.0,
+            EPIPE: 0.0,
+        }  # for the client to send, and to read
         self.received = self.sent = 0
         self.eof = self.continued = False
 
@@ -102,10 +105,16 @@ class BufferedSocket(socket):
 
     def _send_continue(self, head_end: int) -> None:
         """Ask for the body, once, if the client waits for that (RFC 9110 §10.1.1)."""
-        if self.continued or not _EXPECT.search(self.buffer, 0, head_end) or not _HTTP_1_1.match(self.buffer):
+        if (
+            self.continued
+            or not _EXPECT.search(self.buffer, 0, head_end)
+            or not _HTTP_1_1.match(self.buffer)
+        ):
             return
         self.continued = True
-        with suppress(OSError):  # a client that does not read is cut off at the body's deadline
+        with suppress(
+            OSError
+        ):  # a client that does not read is cut off at the body's deadline
             if super().send(_CONTINUE, MSG_DONTWAIT) < len(_CONTINUE):
                 self.shutdown(SHUT_RDWR)
 
@@ -132,10 +141,15 @@ class BufferedSocket(socket):
         with suppress(BlockingIOError):
             rest = rest[super().send(rest, MSG_DONTWAIT) :]
         if rest:
-            self._call_within(SECONDS + self.sent / ANSWER_RATE, partial(super().sendall, rest), EPIPE)
+            self._call_within(
+                SECONDS + self.sent / ANSWER_RATE, partial(super().sendall, rest), EPIPE
+            )
 
     def _call_within(self, allowed: float, call: Callable[[], Any], code: int) -> Any:
-        begun, given = time.monotonic(), self.gettimeout()  # gunicorn has a limit when it drops a body
+        begun, given = (
+            time.monotonic(),
+            self.gettimeout(),
+        )  # gunicorn has a limit when it drops a body
         left = max(0.001, allowed - self.elapsed[code])
         self.settimeout(min(left, given) if given else left)
         try:
@@ -162,7 +176,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             os.environ[LATER_WORKER] = "yes"
         # gunicorn calls a function for each setting, twenty times a request; they change no more.
         settings = self.cfg.settings.items()
-        self.cfg.__dict__ |= {name: one.get() for name, one in settings if not hasattr(type(self.cfg), name)}
+        self.cfg.__dict__ |= {
+            name: one.get()
+            for name, one in settings
+            if not hasattr(type(self.cfg), name)
+        }
         super().init_process()
 
     @classmethod
@@ -170,7 +188,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Refuse what this worker has no deadlines for."""
         super().check_config(cfg, log)
         if cfg.is_ssl:
-            raise RuntimeError("TLS is for the proxy in front; this worker has no deadlines for it.")
+            raise RuntimeError(
+                "TLS is for the proxy in front; this worker has no deadlines for it."
+            )
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect from a connection that has something to read; give a whole request to a thread."""
@@ -200,9 +220,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         The application refuses chunked bodies unread (411), and reading one only to keep the connection would
         let a client hold the thread.
         """
-        headers = dict(req.headers)  # with names in capitals; gunicorn has refused a second Host
+        headers = dict(
+            req.headers
+        )  # with names in capitals; gunicorn has refused a second Host
         host = headers.get("HOST")
-        if (host is None and req.version >= (1, 1)) or (host is not None and not _HOST.fullmatch(host)):
+        if (host is None and req.version >= (1, 1)) or (
+            host is not None and not _HOST.fullmatch(host)
+        ):
             raise InvalidHeader("HOST", req=req)
         if "TRANSFER-ENCODING" in headers:
             req.force_close()
@@ -210,7 +234,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        with suppress(Exception):  # it was answered; an ill-formed rest of its body gets no answer of its own
+        with suppress(
+            Exception
+        ):  # it was answered; an ill-formed rest of its body gets no answer of its own
             return bool(super()._keepalive_after(conn, keepalive))
         return False
 

@@ -89,7 +89,9 @@ class Storage:
             ledger.flush()
         self.on_commit()
 
-    def changes_since(self, after: Revision) -> tuple[Revision, Mapping[FeedKey, int] | None]:
+    def changes_since(
+        self, after: Revision
+    ) -> tuple[Revision, Mapping[FeedKey, int] | None]:
         """As `Reader.moved`.
 
         :raises Unavailable: as `read`.
@@ -115,7 +117,9 @@ class Storage:
     def _refresh_timezones(self) -> None:
         """Recompute a batch of events where another release of tzdata was in use before."""
         with self.reader() as reader:
-            due = reader.is_timezone_refresh_due(downgrade=self._may_downgrade_timezones)
+            due = reader.is_timezone_refresh_due(
+                downgrade=self._may_downgrade_timezones
+            )
         self._may_downgrade_timezones = False
         if due:
             with self.writer(TIMEZONES) as writer:

@@ -48,7 +48,10 @@ def before(place: Position) -> list[Range]:
     older: Range = lambda published, guid: [published < place.published]  # noqa: E731
     if place.guid is None:
         return [older]
-    return [lambda published, guid: [published == place.published, guid > place.guid], older]
+    return [
+        lambda published, guid: [published == place.published, guid > place.guid],
+        older,
+    ]
 
 
 def since(place: Position) -> list[Range]:
@@ -79,7 +82,11 @@ class Part:
         """Return its ranges, each of which is read from an index without passing over other entries."""
         first, last = self.begin, self.end
         if first.published == last.published:
-            within = [*_at_or_after(first), *_before_of_instant(last)] if last.guid is not None else None
+            within = (
+                [*_at_or_after(first), *_before_of_instant(last)]
+                if last.guid is not None
+                else None
+            )
             return [] if within is None else [_all(first.published, within)]
         within_both: Range = lambda published, guid: [  # noqa: E731
             published > first.published,
@@ -103,7 +110,10 @@ def _before_of_instant(place: Position) -> list[_OnGuid]:
 
 
 def _all(instant: datetime, conditions: Sequence[_OnGuid]) -> Range:
-    return lambda published, guid: [published == instant, *(one(guid) for one in conditions)]
+    return lambda published, guid: [
+        published == instant,
+        *(one(guid) for one in conditions),
+    ]
 
 
 def part_named(connection: sa.Connection, zone: ZoneInfo, kind: str, name: str) -> Part:
@@ -118,7 +128,9 @@ def part_named(connection: sa.Connection, zone: ZoneInfo, kind: str, name: str) 
     raise NotFound(f"The archive of {month} has no part {number}.")
 
 
-def part_at(connection: sa.Connection, zone: ZoneInfo, kind: str, place: Position) -> Part:
+def part_at(
+    connection: sa.Connection, zone: ZoneInfo, kind: str, place: Position
+) -> Part:
     """Return the part that holds a place."""
     month = month_of(place.published, zone)
     return _holding(_parts(connection, zone, [(kind, month)])[kind, month], place)
@@ -132,24 +144,44 @@ def _parts(
     connection: sa.Connection, zone: ZoneInfo, months: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Part]]:
     """Return the parts of months, each a kind and a month, from old to new."""
-    found: dict[tuple[str, str], list[tuple[int, Position]]] = {month: [] for month in months}
+    found: dict[tuple[str, str], list[tuple[int, Position]]] = {
+        month: [] for month in months
+    }
     rows = sa.select(archive_parts).where(_MONTH.in_(sorted(found)))
     # By place, in two steps: of one instant the greater guid is the older.
     for row in connection.execute(
-        rows.order_by(archive_parts.c.first_published, archive_parts.c.first_guid.desc())
+        rows.order_by(
+            archive_parts.c.first_published, archive_parts.c.first_guid.desc()
+        )
     ):
-        found[row.kind, row.month].append((row.number, Position(row.first_published, row.first_guid)))
+        found[row.kind, row.month].append(
+            (row.number, Position(row.first_published, row.first_guid))
+        )
     return {key: _bounded(key[1], begins, zone) for key, begins in found.items()}
 
 
-def _bounded(month: str, begins: list[tuple[int, Position]], zone: ZoneInfo) -> list[Part]:
+def _bounded(
+    month: str, begins: list[tuple[int, Position]], zone: ZoneInfo
+) -> list[Part]:
     """Return the parts of a month; none of which leaves it, even if the site has another zone by now."""
     first, last = map(Position, bounds(month, zone))
     inside = [(1, first)]
     for number, place in begins:
-        inside.append((number, first if first.is_after(place) else last if place.is_after(last) else place))
+        inside.append(
+            (
+                number,
+                first
+                if first.is_after(place)
+                else last
+                if place.is_after(last)
+                else place,
+            )
+        )
     ends = [*(place for _, place in inside[1:]), last]
-    return [Part(month, number, begin, end) for (number, begin), end in zip(inside, ends, strict=True)]
+    return [
+        Part(month, number, begin, end)
+        for (number, begin), end in zip(inside, ends, strict=True)
+    ]
 
 
 class Archivist:
@@ -158,13 +190,17 @@ class Archivist:
     :param max_bytes: estimated bytes of the entries of a part, at most where it has more than one entry.
     """
 
-    def __init__(self, connection: sa.Connection, zone: ZoneInfo, max_bytes: int) -> None:
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, max_bytes: int
+    ) -> None:
         self._connection, self._zone, self._max_bytes = connection, zone, max_bytes
         self._noted: dict[tuple[str, str], set[Position]] = defaultdict(set)
 
     def note(self, kind: str, published: datetime, guid: str) -> None:
         """Note an entry that is visible and new, or changed, so that its part may hold too much."""
-        self._noted[kind, month_of(published, self._zone)].add(Position(published, guid))
+        self._noted[kind, month_of(published, self._zone)].add(
+            Position(published, guid)
+        )
 
     def divide(self) -> None:
         """Divide the parts of the entries that were noted, where they hold too much."""
@@ -176,25 +212,37 @@ class Archivist:
             rows = []
             touched = {_holding(parts, place) for place in noted[kind, month]}
             for part in (part for part in parts if part in touched):
-                for published, guid in self._cuts(kind, part, is_last=part is parts[-1]):
+                for published, guid in self._cuts(
+                    kind, part, is_last=part is parts[-1]
+                ):
                     numbers += 1
                     begin = {"first_published": published, "first_guid": guid}
-                    rows.append({"kind": kind, "month": month, "number": numbers, **begin})
+                    rows.append(
+                        {"kind": kind, "month": month, "number": numbers, **begin}
+                    )
             if rows:
                 self._connection.execute(archive_parts.insert(), rows)
 
-    def _cuts(self, kind: str, part: Part, *, is_last: bool) -> Iterator[tuple[datetime, str]]:
+    def _cuts(
+        self, kind: str, part: Part, *, is_last: bool
+    ) -> Iterator[tuple[datetime, str]]:
         """Yield where new parts begin within one that holds too much."""
         totals = [
             self._visible(
-                kind, one, sa.func.count().label("number"), sa.func.sum(entries.c.size).label("size")
+                kind,
+                one,
+                sa.func.count().label("number"),
+                sa.func.sum(entries.c.size).label("size"),
             )
             for one in part.ranges()
         ]
         if not totals:
             return
         held = self._connection.execute(sa.union_all(*totals)).all()
-        number, size = sum(row.number for row in held), sum(row.size or 0 for row in held)
+        number, size = (
+            sum(row.number for row in held),
+            sum(row.size or 0 for row in held),
+        )
         if number < 2 or (number <= MAX_ENTRIES and size <= self._max_bytes):
             return
         columns = entries.c.published, entries.c.guid, entries.c.size
@@ -207,7 +255,9 @@ class Archivist:
 
     def _visible(self, kind: str, within: Range, *columns: Any) -> sa.Select[Any]:
         where = (entries.c.kind == kind, entries.c.shown)
-        return sa.select(*columns).where(*where, *within(entries.c.published, entries.c.guid))
+        return sa.select(*columns).where(
+            *where, *within(entries.c.published, entries.c.guid)
+        )
 
     def _divided(self, rows: Sequence[Any], *, is_last: bool) -> Iterator[int]:
         """Yield the places at which rows are divided, so that all between two of them fits in a part.

@@ -35,9 +35,13 @@ def restore(url: str, file: Path) -> None:
     :raises FeedsvcError: as `backup`; or a database is there already, or the backup is newer than we are.
     """
     target = _path(url)
-    for rest in (target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal")):
+    for rest in (
+        target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal")
+    ):
         if rest.exists():
-            raise Conflict(f"{rest} belongs to another database; move it away with that.")
+            raise Conflict(
+                f"{rest} belongs to another database; move it away with that."
+            )
     target.parent.mkdir(parents=True, exist_ok=True)
     _copy(file, target, restoring=True)
 
@@ -45,7 +49,9 @@ def restore(url: str, file: Path) -> None:
 def _path(url: str) -> Path:
     target = sa.make_url(url)
     if target.get_backend_name() != "sqlite":
-        raise FeedsvcError("PostgreSQL has its own pg_dump and pg_restore; docs/operating.md has the lines.")
+        raise FeedsvcError(
+            "PostgreSQL has its own pg_dump and pg_restore; docs/operating.md has the lines."
+        )
     return Path(target.database or "")
 
 
@@ -59,7 +65,9 @@ def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
             connection.execute("VACUUM INTO ?", (str(unfinished),))
         with closing(_opened(unfinished, "ro")) as connection:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            (revision,) = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
+            (revision,) = connection.execute(
+                "SELECT max(version_num) FROM alembic_version"
+            ).fetchone()
         if found != "ok":
             raise Unavailable(f"{source} is damaged: {found}.")
         if restoring:
@@ -87,13 +95,18 @@ def _stamp(path: Path) -> None:
 def _raise_versions(path: Path) -> None:
     """Let no version come again, or an `If-Match` of a version that was lost would match another one."""
     with closing(_opened(path, "rw")) as connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'").fetchone():
+        if connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'entries'"
+        ).fetchone():
             connection.execute("UPDATE entries SET version = version + ?", (_VERSIONS,))
 
 
 def _opened(path: Path, mode: str) -> sqlite.Connection:
     return sqlite.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5, isolation_level=None
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=5,
+        isolation_level=None,
     )
 
 

@@ -34,7 +34,9 @@ TIMEZONES = "timezones"
 MAINTENANCE = frozenset({SANITIZE, MOMENTS, TIMEZONES})
 """The names of steps that are nobody's edits."""
 
-_LAST = sa.select(change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock).with_for_update()
+_LAST = sa.select(
+    change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
+).with_for_update()
 _TOPIC = sa.tuple_(feed_versions.c.kind, feed_versions.c.category_id)
 
 
@@ -74,10 +76,18 @@ class ChangeLog:
             self._reading = now
         return self._time
 
-    def record(self, action: str, kind: str, id: str, version: int, touched: Iterable[FeedKey]) -> int:
+    def record(
+        self, action: str, kind: str, id: str, version: int, touched: Iterable[FeedKey]
+    ) -> int:
         """Note one change and the topics whose feeds it moves; returns its step."""
         self._seq += 1
-        change = {"seq": self._seq, "action": action, "kind": kind, "id": id, "version": version}
+        change = {
+            "seq": self._seq,
+            "action": action,
+            "kind": kind,
+            "id": id,
+            "version": version,
+        }
         self._changes.append({**change, "token": self._token})
         self._topics.update(touched)
         return self._seq
@@ -96,7 +106,8 @@ class ChangeLog:
             return
         stamp = {"seq": self._seq, "time": self.next_timestamp()}
         self._connection.execute(
-            changes.insert(), [{**change, "time": self._time} for change in self._changes]
+            changes.insert(),
+            [{**change, "time": self._time} for change in self._changes],
         )
         if self._topics:
             moved = feed_versions.update().where(_TOPIC.in_(sorted(self._topics)))
@@ -104,16 +115,20 @@ class ChangeLog:
         if self._hinted:
             seq = {"seq": self._seq}
             self._connection.execute(
-                feed_versions.update().where(_TOPIC.in_(sorted(self._hinted))).values(seq)
+                feed_versions.update()
+                .where(_TOPIC.in_(sorted(self._hinted)))
+                .values(seq)
             )
-        self._connection.execute(change_sequence.update().values(**stamp, clock=self._reading))
+        self._connection.execute(
+            change_sequence.update().values(**stamp, clock=self._reading)
+        )
 
 
 def feed_version(connection: sa.Connection, among: Iterable[FeedKey]) -> FeedVersion:
     """When the last of some topics moved."""
     keys = sorted(set(among))
-    wanted = sa.select(sa.func.max(feed_versions.c.time), sa.func.max(feed_versions.c.seq)).where(
-        _TOPIC.in_(keys)
-    )
+    wanted = sa.select(
+        sa.func.max(feed_versions.c.time), sa.func.max(feed_versions.c.seq)
+    ).where(_TOPIC.in_(keys))
     time, seq = connection.execute(wanted).one()
     return FeedVersion(max(time, BEGINNING), seq, frozenset(keys))

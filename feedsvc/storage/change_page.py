@@ -57,7 +57,14 @@ class ChangePage:
         if category_id:
             visible &= self._placed(category_id, visible)
         self._items = [
-            _Item(row.pk, row.seq, row.id, row.guid, row.kind, row.size if row.pk in visible else 0)
+            _Item(
+                row.pk,
+                row.seq,
+                row.id,
+                row.guid,
+                row.kind,
+                row.size if row.pk in visible else 0,
+            )
             for row in rows
         ]
         self.last = self._items[-1].seq if len(rows) == limit else last
@@ -67,15 +74,26 @@ class ChangePage:
         """Load the changes; only a group of them is in memory at a time."""
         for group in _groups(self._items):
             pks = [item.pk for item in group if item.size]
-            loaded = fetch_entries(self._connection, entries.c.pk.in_(pks)) if pks else []
+            loaded = (
+                fetch_entries(self._connection, entries.c.pk.in_(pks)) if pks else []
+            )
             visible = {row.pk: entry.public_view() for row, entry in loaded}
             for item in group:
-                entry = visible.get(item.pk) or Entry(item.id, item.kind, "", "", guid=item.guid)
+                entry = visible.get(item.pk) or Entry(
+                    item.id, item.kind, "", "", guid=item.guid
+                )
                 yield Change(item.seq, item.pk in visible, entry)
 
     def _placed(self, category_id: int, pks: Iterable[int]) -> set[Any]:
-        inside = (entry_categories.c.category_id == category_id, entry_categories.c.entry_pk.in_(list(pks)))
-        return set(self._connection.scalars(sa.select(entry_categories.c.entry_pk).where(*inside)))
+        inside = (
+            entry_categories.c.category_id == category_id,
+            entry_categories.c.entry_pk.in_(list(pks)),
+        )
+        return set(
+            self._connection.scalars(
+                sa.select(entry_categories.c.entry_pk).where(*inside)
+            )
+        )
 
 
 def _groups(items: Iterable[_Item]) -> Iterator[list[_Item]]:

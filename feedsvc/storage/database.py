@@ -50,12 +50,18 @@ PG_CONNECT_ARGS = {
 }
 """How PostgreSQL's client connects, where the URL does not say otherwise."""
 
-PG_SESSION_OPTIONS = "-c statement_timeout={busy} -c idle_in_transaction_session_timeout={idle}"
+PG_SESSION_OPTIONS = (
+    "-c statement_timeout={busy} -c idle_in_transaction_session_timeout={idle}"
+)
 
 
 def safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
     """Whether this SQLite has the fix for the WAL-reset bug, by which an answered commit may be lost."""
-    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return (
+        version >= (3, 51, 3)
+        or (3, 50, 7) <= version < (3, 51)
+        or (3, 44, 6) <= version < (3, 45)
+    )
 
 
 class Database:
@@ -64,7 +70,11 @@ class Database:
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
         """:param connections: to PostgreSQL at most; SQLite's are files, and have no limit that matters."""
         target = sa.make_url(url)
-        options: dict[str, Any] = {"pool_timeout": BUSY_SECONDS, "pool_size": 8, "max_overflow": 32}
+        options: dict[str, Any] = {
+            "pool_timeout": BUSY_SECONDS,
+            "pool_size": 8,
+            "max_overflow": 32,
+        }
         self._file: _DatabaseFileGuard | None = None
         if target.get_backend_name() == "sqlite":
             self.engine = sa.create_engine(target, module=sqlite, **options)
@@ -78,7 +88,10 @@ class Database:
             # PostgreSQL's row locks are fair, so writers queue in the database; those that wait there must
             # leave connections for reads.
             self._writers = _WriterLock(connections // 2)
-            options |= {"pool_size": min(8, connections), "max_overflow": max(0, connections - 8)}
+            options |= {
+                "pool_size": min(8, connections),
+                "max_overflow": max(0, connections - 8),
+            }
             self.engine = sa.create_engine(
                 target,
                 pool_pre_ping=True,
@@ -91,7 +104,10 @@ class Database:
                 **options,
             )
             _set_up_postgresql(self.engine)
-            reading = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+            reading = {
+                "postgresql_readonly": True,
+                "isolation_level": "REPEATABLE READ",
+            }
         self._readonly = self.engine.execution_options(**reading)
 
     @contextmanager
@@ -137,7 +153,9 @@ def create_private(path: Path) -> None:
 
     SQLite gives its other files, such as the write-ahead log, the same mode.
     """
-    with suppress(OSError):  # such as FileExistsError; SQLite reports what prevents a database
+    with suppress(
+        OSError
+    ):  # such as FileExistsError; SQLite reports what prevents a database
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
@@ -200,13 +218,17 @@ def translate_db_errors() -> Iterator[None]:
     ) as error:
         raise Unavailable("The database cannot be used at the moment.") from error
     except exc.ProgrammingError as error:
-        if isinstance(error.orig, (UndefinedTable, InsufficientPrivilege)):  # restored, or being so
+        if isinstance(
+            error.orig, (UndefinedTable, InsufficientPrivilege)
+        ):  # restored, or being so
             raise Unavailable("The database is not set up.") from error
         raise
     except (exc.DatabaseError, sqlite.DatabaseError) as error:
         # SQLite's for a file that is damaged, or none of its own
         if type(error) in (exc.DatabaseError, sqlite.DatabaseError):
-            raise Unavailable("The database is damaged; its operator has a backup to restore.") from error
+            raise Unavailable(
+                "The database is damaged; its operator has a backup to restore."
+            ) from error
         raise
 
 
@@ -214,14 +236,18 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
     journal = "WAL" if safe_for_wal() else "DELETE"
     if journal == "DELETE":
         _log.warning(
-            "SQLite %s can lose commits in WAL mode; readers wait for writers now", sqlite.sqlite_version
+            "SQLite %s can lose commits in WAL mode; readers wait for writers now",
+            sqlite.sqlite_version,
         )
 
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # BEGIN is ours to say
         for pragma in PRAGMAS:
-            connection.execute("PRAGMA " + pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal))
+            connection.execute(
+                "PRAGMA "
+                + pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal)
+            )
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -237,9 +263,13 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
 def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:
     busy = int(BUSY_SECONDS * 1000)
     given = url.query
-    arguments: dict[str, Any] = {name: value for name, value in PG_CONNECT_ARGS.items() if name not in given}
+    arguments: dict[str, Any] = {
+        name: value for name, value in PG_CONNECT_ARGS.items() if name not in given
+    }
     # Of options that are named twice, the last one counts: the URL's.
-    arguments["options"] = f"{PG_SESSION_OPTIONS.format(busy=busy, idle=2 * busy)} {given.get('options', '')}"
+    arguments["options"] = (
+        f"{PG_SESSION_OPTIONS.format(busy=busy, idle=2 * busy)} {given.get('options', '')}"
+    )
     return arguments
 
 
@@ -260,4 +290,6 @@ def _set_up_postgresql(engine: sa.Engine) -> None:
         # A writer that has queued in this process does not wait as long again in the database.
         patience = connection.get_execution_options().get("patience", BUSY_SECONDS)
         if patience < BUSY_SECONDS - _NOT_QUEUED:
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(patience * 1000))}")
+            connection.exec_driver_sql(
+                f"SET LOCAL statement_timeout = {max(1, int(patience * 1000))}"
+            )

@@ -40,7 +40,12 @@ class Deliveries:
         self._database, self._clock = database, clock
 
     def claim_feeds(
-        self, after: int, pause: timedelta, limit: int, slow: float = inf, slow_limit: int = 1
+        self,
+        after: int,
+        pause: timedelta,
+        limit: int,
+        slow: float = inf,
+        slow_limit: int = 1,
     ) -> tuple[list[SubscribedFeed], int]:
         """Return feeds with subscribers that may have changed; nobody else gets them during the pause.
 
@@ -53,9 +58,18 @@ class Deliveries:
         """
         now, feeds = self._clock(), websub_feeds.c
         of = websub_feed_keys.c
-        same = sa.and_(feed_versions.c.kind == of.kind, feed_versions.c.category_id == of.category_id)
-        moved = sa.select(feeds.path).join(websub_feed_keys, of.path == feeds.path).join(feed_versions, same)
-        moved = moved.where(feed_versions.c.seq > after, feed_versions.c.seq > feeds.seq)
+        same = sa.and_(
+            feed_versions.c.kind == of.kind,
+            feed_versions.c.category_id == of.category_id,
+        )
+        moved = (
+            sa.select(feeds.path)
+            .join(websub_feed_keys, of.path == feeds.path)
+            .join(feed_versions, same)
+        )
+        moved = moved.where(
+            feed_versions.c.seq > after, feed_versions.c.seq > feeds.seq
+        )
         ended = sa.select(feeds.path).where(feeds.due <= now)
         order = (feeds.seconds >= slow, ~feeds.plain, feeds.seconds, feeds.looked)
         with self._database.read() as connection:
@@ -76,32 +90,63 @@ class Deliveries:
                 claimed += self._claim_feeds(paths, now - pause, looked)
         return claimed, after
 
-    def _claim_feeds(self, paths: list[str], before: datetime, looked: datetime) -> list[SubscribedFeed]:
+    def _claim_feeds(
+        self, paths: list[str], before: datetime, looked: datetime
+    ) -> list[SubscribedFeed]:
         feeds = websub_feeds.c
-        still = sa.select(feeds.path).where(feeds.path.in_(paths), feeds.looked <= before)
+        still = sa.select(feeds.path).where(
+            feeds.path.in_(paths), feeds.looked <= before
+        )
         mine = claim(feeds.path, still, looked=looked).returning(websub_feeds)
         with self._database.write() as connection:
             rows = connection.execute(mine).all()
         rows = sorted(rows, key=lambda row: paths.index(row.path))
         return [
-            SubscribedFeed(row.path, row.etag, row.seq, frozenset(), row.due, row.plain, row.seconds)
+            SubscribedFeed(
+                row.path,
+                row.etag,
+                row.seq,
+                frozenset(),
+                row.due,
+                row.plain,
+                row.seconds,
+            )
             for row in rows
         ]
 
     def update_feed(self, feed: SubscribedFeed) -> None:
         """Keep how a feed is now; what its subscribers do not have waits for them."""
         now = self._clock()
-        known = sa.and_(websub_feeds.c.path == feed.path, websub_feeds.c.seq <= feed.seq)
-        state = {"etag": feed.etag, "seq": feed.seq, "due": feed.due, "seconds": feed.seconds}
+        known = sa.and_(
+            websub_feeds.c.path == feed.path, websub_feeds.c.seq <= feed.seq
+        )
+        state = {
+            "etag": feed.etag,
+            "seq": feed.seq,
+            "due": feed.due,
+            "seconds": feed.seconds,
+        }
         # What was claimed for longer, since it takes long, can be claimed again.
-        state["looked"] = sa.case((websub_feeds.c.looked > now, now), else_=websub_feeds.c.looked)
-        behind = sa.and_(subscriptions.c.path == feed.path, subscriptions.c.etag != feed.etag)
+        state["looked"] = sa.case(
+            (websub_feeds.c.looked > now, now), else_=websub_feeds.c.looked
+        )
+        behind = sa.and_(
+            subscriptions.c.path == feed.path, subscriptions.c.etag != feed.etag
+        )
         since = (subscriptions.c.waits, subscriptions.c.due)
-        begun = {one.name: sa.func.coalesce(one, sa.literal(now, one.type)) for one in since}
+        begun = {
+            one.name: sa.func.coalesce(one, sa.literal(now, one.type)) for one in since
+        }
         with self._database.write() as connection:
-            if connection.execute(websub_feeds.update().where(known).values(state)).rowcount:
+            if connection.execute(
+                websub_feeds.update().where(known).values(state)
+            ).rowcount:
                 lock_subscriptions(connection, subscriptions.c.path == feed.path)
-                connection.execute(subscriptions.update().where(behind).values(wanted=feed.etag, **begun))
+                connection.execute(
+                    subscriptions.update()
+                    .where(behind)
+                    .values(wanted=feed.etag, **begun)
+                )
 
     def claim_deliveries(
         self,
@@ -126,18 +171,29 @@ class Deliveries:
         limit = min(limit, _A_CLAIM)
         full = [key for key, count in busy.items() if count >= most]
         rank = sa.func.row_number().over(
-            partition_by=sa.func.coalesce(of.address, of.site), order_by=[of.latency, of.due]
+            partition_by=sa.func.coalesce(of.address, of.site),
+            order_by=[of.latency, of.due],
         )
         due = sa.select(of.id, of.site, of.address).where(
-            of.due <= now, of.expires > now, of.path.not_in(waiting), of.site.not_in(full)
+            of.due <= now,
+            of.expires > now,
+            of.path.not_in(waiting),
+            of.site.not_in(full),
         )
         due = due.where(sa.or_(of.address.is_(None), of.address.not_in(full)))
         if speed:
             due = due.where(_SPEEDS[speed])
-        due = due.order_by(of.latency.is_(None), rank, of.latency, of.due).limit(4 * max(limit, 0))
+        due = due.order_by(of.latency.is_(None), rank, of.latency, of.due).limit(
+            4 * max(limit, 0)
+        )
         with self._database.read() as connection:
             rows = connection.execute(due).all()
-        chosen = shared([(row.id, {row.site, row.address or row.site}) for row in rows], limit, busy, most)
+        chosen = shared(
+            [(row.id, {row.site, row.address or row.site}) for row in rows],
+            limit,
+            busy,
+            most,
+        )
         if not chosen:
             return []
         still = sa.select(of.id).where(of.id.in_(chosen), of.due <= now)
@@ -150,7 +206,9 @@ class Deliveries:
     def seconds(self, path: str) -> float:
         """Return how long the rendering of a feed took last."""
         with self._database.read() as connection:
-            wanted = sa.select(websub_feeds.c.seconds).where(websub_feeds.c.path == path)
+            wanted = sa.select(websub_feeds.c.seconds).where(
+                websub_feeds.c.path == path
+            )
             return connection.scalar(wanted) or 0.0
 
     def release(self, deliveries: Collection[Delivery]) -> None:
@@ -160,13 +218,19 @@ class Deliveries:
         with self._database.write() as connection:
             lock_subscriptions(connection, which)
             connection.execute(
-                subscriptions.update().where(which, of.due.is_not(None)).values(due=self._clock())
+                subscriptions.update()
+                .where(which, of.due.is_not(None))
+                .values(due=self._clock())
             )
 
     def crowded(self) -> dict[str, int]:
         """Return how many subscriptions each resolved address has."""
         of = subscriptions.c
-        wanted = sa.select(of.address, sa.func.count()).where(of.address.is_not(None)).group_by(of.address)
+        wanted = (
+            sa.select(of.address, sa.func.count())
+            .where(of.address.is_not(None))
+            .group_by(of.address)
+        )
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(wanted)}
 
@@ -197,7 +261,9 @@ class Deliveries:
             latency=sa.bindparam("took"),
         )
         with self._database.write() as connection:
-            lock_subscriptions(connection, of.id.in_([outcome.delivery.id for outcome in outcomes]))
+            lock_subscriptions(
+                connection, of.id.in_([outcome.delivery.id for outcome in outcomes])
+            )
             if done:
                 connection.execute(arrived, done)
             for outcome in outcomes:
@@ -206,7 +272,9 @@ class Deliveries:
                     failures = outcome.delivery.failures + (not outcome.put_off)
                     values = {"failures": failures, "due": now + outcome.retry}
                     values |= {"address": outcome.address} if outcome.address else {}
-                    connection.execute(subscriptions.update().where(mine).values(values))
+                    connection.execute(
+                        subscriptions.update().where(mine).values(values)
+                    )
                 elif not outcome.etag:
                     connection.execute(subscriptions.delete().where(mine))
 
@@ -224,7 +292,10 @@ def exists(database: Database, wanted: sa.Select[Any]) -> bool:
 
 
 def shared(
-    candidates: Iterable[tuple[str, Collection[str]]], limit: int, busy: Mapping[str, int], most: int
+    candidates: Iterable[tuple[str, Collection[str]]],
+    limit: int,
+    busy: Mapping[str, int],
+    most: int,
 ) -> list[str]:
     """Choose among candidates, each an id and the keys that it counts by, so that no key has too many.
 
@@ -243,7 +314,9 @@ def shared(
     return chosen
 
 
-def lock_subscriptions(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+def lock_subscriptions(
+    connection: sa.Connection, which: sa.ColumnElement[bool]
+) -> None:
     """Lock subscriptions that are to be changed, in one order for all, so that no two writers wait for each
     other."""
     of = subscriptions.c

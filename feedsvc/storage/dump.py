@@ -24,7 +24,9 @@ EXCLUDED_TABLES = frozenset(
 )
 """What is not moved: secrets, answers that are kept for a day, and subscriptions, which are renewed."""
 
-DUMPED_TABLES = [table for table in metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
+DUMPED_TABLES = [
+    table for table in metadata.sorted_tables if table.name not in EXCLUDED_TABLES
+]
 _HEAD, _END = "feedsvc", "end"
 _GROUP = 500
 _NO_LIMIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
@@ -42,33 +44,54 @@ def dump(connection: sa.Connection) -> Iterator[str]:
     for table in DUMPED_TABLES:
         for row in _readable(connection, table, damaged):
             count += 1
-            yield _line(table.name, {name: _plain(value) for name, value in row.items() if value is not None})
+            yield _line(
+                table.name,
+                {
+                    name: _plain(value)
+                    for name, value in row.items()
+                    if value is not None
+                },
+            )
     yield _line(_END, count)
 
 
-def _readable(connection: sa.Connection, table: sa.Table, damaged: set[int]) -> Iterator[Any]:
+def _readable(
+    connection: sa.Connection, table: sa.Table, damaged: set[int]
+) -> Iterator[Any]:
     """Yield the rows of a table without those of entries that are damaged."""
     if table in (tables.entries, tables.event_details):
         for rows in _groups(connection, table, damaged):
             yield from (row._mapping for row in rows if row[0] not in damaged)
         return
-    every = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_GROUP)
+    every = (
+        sa.select(table)
+        .order_by(*table.primary_key)
+        .execution_options(yield_per=_GROUP)
+    )
     for row in connection.execute(every).mappings():
         if row.get("entry_pk") not in damaged:
             yield row
 
 
-def _groups(connection: sa.Connection, table: sa.Table, damaged: set[int]) -> Iterator[Sequence[Any]]:
+def _groups(
+    connection: sa.Connection, table: sa.Table, damaged: set[int]
+) -> Iterator[Sequence[Any]]:
     """Yield the rows of a table in groups, and add the keys of those that cannot be decoded to `damaged`."""
     (key,) = table.primary_key
     last = 0
     while True:
-        keys = list(connection.scalars(sa.select(key).where(key > last).order_by(key).limit(_GROUP)))
+        keys = list(
+            connection.scalars(
+                sa.select(key).where(key > last).order_by(key).limit(_GROUP)
+            )
+        )
         if not keys:
             return
         last = keys[-1]
         statement = sa.select(key, *(column for column in table.c if column is not key))
-        rows = readable_rows(connection, statement.where(key.in_(keys)).order_by(key), key)
+        rows = readable_rows(
+            connection, statement.where(key.in_(keys)).order_by(key), key
+        )
         damaged |= set(keys) - {row[0] for row in rows}
         yield rows
 
@@ -85,7 +108,9 @@ def load_dump(connection: sa.Connection, lines: Iterable[bytes]) -> int:
     known, count = {table.name: table for table in DUMPED_TABLES}, 0
     members = (_member(number, line) for number, line in enumerate(lines, 1))
     if next(members, None) != (_HEAD, REVISION):
-        raise BadRequest(f"Not an export of a database with schema {REVISION}, which this version knows.")
+        raise BadRequest(
+            f"Not an export of a database with schema {REVISION}, which this version knows."
+        )
     for table in (tables.change_sequence, tables.feed_versions, tables.sanitizer):
         connection.execute(table.delete())
     for name, group in groupby(members, lambda member: member[0]):
@@ -121,7 +146,9 @@ def _member(number: int, line: bytes) -> tuple[str, Any]:
 
 def _row(table: sa.Table, value: dict[str, Any]) -> dict[str, Any]:
     """A row's values, those that are absent too."""
-    row: dict[str, Any] = {column.name: value.get(column.name) for column in table.columns}
+    row: dict[str, Any] = {
+        column.name: value.get(column.name) for column in table.columns
+    }
     for column in table.columns:
         if isinstance(column.type, UTCDateTime) and row[column.name]:
             row[column.name] = datetime.fromisoformat(row[column.name])
@@ -131,7 +158,9 @@ def _row(table: sa.Table, value: dict[str, Any]) -> dict[str, Any]:
 def _check_empty(connection: sa.Connection) -> None:
     for table in (tables.changes, tables.categories, tables.entries):
         if connection.scalar(sa.select(sa.exists().select_from(table))):
-            raise Conflict("An export is imported into an empty database; this one holds something.")
+            raise Conflict(
+                "An export is imported into an empty database; this one holds something."
+            )
 
 
 def _reset_sequences(connection: sa.Connection) -> None:

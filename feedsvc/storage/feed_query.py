@@ -40,13 +40,28 @@ Conditions = Callable[[sa.Table], list[sa.ColumnElement[bool]]]
 class FeedQueryBuilder:
     """The rows of one query at one time, on one snapshot."""
 
-    def __init__(self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime) -> None:
-        self._connection, self._zone, self.query, self._now = connection, zone, query, now
-        self._tags = tags_in_use(connection, query.kind, query.lang) if query.lang else None
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime
+    ) -> None:
+        self._connection, self._zone, self.query, self._now = (
+            connection,
+            zone,
+            query,
+            now,
+        )
+        self._tags = (
+            tags_in_use(connection, query.kind, query.lang) if query.lang else None
+        )
         named = self._named()
-        self._part = part_named(connection, zone, query.kind, query.archive) if query.archive else None
+        self._part = (
+            part_named(connection, zone, query.kind, query.archive)
+            if query.archive
+            else None
+        )
         self.categories = tuple(category for category, _, _ in named)
-        self.described: datetime = max((changed for _, _, changed in named), default=BEGINNING)
+        self.described: datetime = max(
+            (changed for _, _, changed in named), default=BEGINNING
+        )
         """When the texts of these categories last changed; those of a section never do."""
         self._wanted, self._unwanted = (
             [key for category, key, _ in named if category.slug in terms]
@@ -57,7 +72,9 @@ class FeedQueryBuilder:
     def _is_by_end(self) -> bool:
         """Whether entries are found by the index on their ends: of events, the few that are not over."""
         query = self.query
-        is_ahead = query.effective_period not in ("past", "all") or bool(query.since or query.until)
+        is_ahead = query.effective_period not in ("past", "all") or bool(
+            query.since or query.until
+        )
         return query.kind == "events" and is_ahead
 
     def _spoken(self, table: Any) -> list[sa.ColumnElement[bool]]:
@@ -70,13 +87,22 @@ class FeedQueryBuilder:
         if not slugs:
             return []
         run = self._connection.execute
-        rows = {row.slug: row for row in run(sa.select(categories).where(categories.c.slug.in_(slugs)))}
+        rows = {
+            row.slug: row
+            for row in run(sa.select(categories).where(categories.c.slug.in_(slugs)))
+        }
         current: dict[str, str] = {}
         if missing := set(slugs) - rows.keys():
-            found = sa.select(category_slug_history.c.slug, categories.c.slug, categories.c.retired)
+            found = sa.select(
+                category_slug_history.c.slug, categories.c.slug, categories.c.retired
+            )
             former = {
                 row[0]: row
-                for row in run(found.join(categories).where(category_slug_history.c.slug.in_(missing)))
+                for row in run(
+                    found.join(categories).where(
+                        category_slug_history.c.slug.in_(missing)
+                    )
+                )
             }
             for slug in sorted(missing - former.keys()):
                 raise NotFound(f"There is no category “{slug}”.")
@@ -88,7 +114,10 @@ class FeedQueryBuilder:
             raise Gone(f"The category “{retired[0]}” was retired.")
         if retired or current:
             raise CategoryRenamed(str(living.with_current_slugs(current)))
-        return [(category_from(rows[slug]), rows[slug].id, rows[slug].changed_at) for slug in slugs]
+        return [
+            (category_from(rows[slug]), rows[slug].id, rows[slug].changed_at)
+            for slug in slugs
+        ]
 
     @cached_property
     def _index_ranges(self) -> list[int]:
@@ -113,7 +142,9 @@ class FeedQueryBuilder:
                 entry_categories.c.kind == self.query.kind,
                 entry_categories.c.shown,
             )
-            count = sa.select(sa.func.count()).select_from(rows.limit(_COUNT_LIMIT).subquery())
+            count = sa.select(sa.func.count()).select_from(
+                rows.limit(_COUNT_LIMIT).subquery()
+            )
             return int(self._connection.execute(count).scalar_one())
 
         return [min(self._wanted, key=size)]
@@ -126,16 +157,26 @@ class FeedQueryBuilder:
         """
         if not self._wanted or not self._unwanted:
             return set()
-        start = sa.select(categories.c.id.label("included"), categories.c.id, categories.c.parent)
-        path = start.where(categories.c.id.in_(self._wanted)).cte("path", recursive=True)
-        above = categories.c.slug == path.c.parent
-        step = sa.select(path.c.included, categories.c.id, categories.c.parent).join_from(
-            path, categories, above
+        start = sa.select(
+            categories.c.id.label("included"), categories.c.id, categories.c.parent
         )
+        path = start.where(categories.c.id.in_(self._wanted)).cte(
+            "path", recursive=True
+        )
+        above = categories.c.slug == path.c.parent
+        step = sa.select(
+            path.c.included, categories.c.id, categories.c.parent
+        ).join_from(path, categories, above)
         path = path.union(step)
-        return set(self._connection.scalars(sa.select(path.c.included).where(path.c.id.in_(self._unwanted))))
+        return set(
+            self._connection.scalars(
+                sa.select(path.c.included).where(path.c.id.in_(self._unwanted))
+            )
+        )
 
-    def _filter_conditions(self, table: Any, driver: int) -> list[sa.ColumnElement[bool]]:
+    def _filter_conditions(
+        self, table: Any, driver: int
+    ) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that a row is one of a driver's."""
         where = [table.c.kind == self.query.kind]
         if table is not entries:
@@ -148,7 +189,11 @@ class FeedQueryBuilder:
     def _is_filtered(self) -> bool:
         """Whether `_filters` has conditions."""
         selector = self.query.category_filter
-        return selector.match_all or bool(selector.exclude) or self.query.cancelled == "hide"
+        return (
+            selector.match_all
+            or bool(selector.exclude)
+            or self.query.cancelled == "hide"
+        )
 
     def _filters(
         self, pk: sa.ColumnElement[int], driver: int, filed: sa.Table
@@ -162,7 +207,9 @@ class FeedQueryBuilder:
         other = filed.alias()
 
         def stands_in(keys: list[int]) -> sa.Exists:
-            return sa.exists().where(other.c.entry_pk == pk, other.c.category_id.in_(keys))
+            return sa.exists().where(
+                other.c.entry_pk == pk, other.c.category_id.in_(keys)
+            )
 
         if query.category_filter.match_all:
             where += [stands_in([key]) for key in self._wanted if key != driver]
@@ -171,7 +218,10 @@ class FeedQueryBuilder:
         # Of tombstones neither language nor event status: a deletion erases them, and an edit of a hidden
         # entry, which moves no feed, may change them.
         if query.cancelled == "hide" and filed is not tombstones:
-            off = (event_details.c.entry_pk == pk, event_details.c.status == "cancelled")
+            off = (
+                event_details.c.entry_pk == pk,
+                event_details.c.status == "cancelled",
+            )
             where.append(~sa.exists().where(*off))
         return where
 
@@ -184,7 +234,9 @@ class FeedQueryBuilder:
         return {
             "upcoming": [ends > self._now],
             "recent": [ends > self._now - RECENT_PERIOD],
-            "past": [sa.func.coalesce(ends, ends) <= self._now],  # not by an index: most events are over
+            "past": [
+                sa.func.coalesce(ends, ends) <= self._now
+            ],  # not by an index: most events are over
             "all": [],
         }[query.effective_period]
 
@@ -203,7 +255,11 @@ class FeedQueryBuilder:
         window, or begins after it, is in neither list.
         """
         begin, end = self._window
-        where = [entries.c.kind == self.query.kind, entries.c.shown, entries.c.ends >= begin]
+        where = [
+            entries.c.kind == self.query.kind,
+            entries.c.shown,
+            entries.c.ends >= begin,
+        ]
         if self._wanted:
             filed = sa.select(entry_categories.c.entry_pk).where(
                 entry_categories.c.category_id.in_(self._wanted)
@@ -224,6 +280,8 @@ class FeedQueryBuilder:
         if self.query.order == "start":
             starts = table.c.starts
             if self._is_by_end:
-                starts = sa.func.coalesce(starts, starts)  # the index on starts would pass over what is over
+                starts = sa.func.coalesce(
+                    starts, starts
+                )  # the index on starts would pass over what is over
             return starts.desc() if self.query.when == "past" else starts, table.c.guid
         return table.c.published.desc(), table.c.guid

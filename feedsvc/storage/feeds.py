@@ -24,7 +24,9 @@ MAX_TOMBSTONES, MAX_CANCELLED = 1_000, 10_000
 """How many tombstones a feed has at most, and how many deleted events a calendar lists as cancelled."""
 
 
-_FITTED = [entries.c[name] for name in ("pk", "published", "guid", "size", "content_size")]
+_FITTED = [
+    entries.c[name] for name in ("pk", "published", "guid", "size", "content_size")
+]
 
 
 class Selection(Ranges):
@@ -33,7 +35,9 @@ class Selection(Ranges):
     _is_cut = False
 
     def entries(
-        self, max_bytes: int | None = None, admit: Callable[[int], object] = lambda size: None
+        self,
+        max_bytes: int | None = None,
+        admit: Callable[[int], object] = lambda size: None,
     ) -> list[Entry]:
         """Return the entries of the feed, in its order; those whose bodies do not fit are without them.
 
@@ -44,7 +48,9 @@ class Selection(Ranges):
             return []
         fitting = fit(
             self._connection.execute(
-                sa.select(*_FITTED).where(entries.c.pk.in_(self.keys())).order_by(*self._order(entries))
+                sa.select(*_FITTED)
+                .where(entries.c.pk.in_(self.keys()))
+                .order_by(*self._order(entries))
             ),
             max_bytes,
             bodies=self.query.content != "summary",
@@ -53,15 +59,22 @@ class Selection(Ranges):
         admit(fitting.size)
         self._is_cut = fitting.is_cut
         whole = self._load(fitting.whole)
-        rest = self._load(fitting.whole.symmetric_difference(fitting.keys), bodies=False)
-        loaded = whole | {pk: replace(entry, abridged=True) for pk, entry in rest.items()}
+        rest = self._load(
+            fitting.whole.symmetric_difference(fitting.keys), bodies=False
+        )
+        loaded = whole | {
+            pk: replace(entry, abridged=True) for pk, entry in rest.items()
+        }
         return [loaded[pk] for pk in fitting.keys if pk in loaded]
 
     def _load(self, pks: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
         if not pks:
             return {}
         wanted = entries.c.pk.in_(sorted(pks))
-        return {row.pk: entry for row, entry in fetch_entries(self._connection, wanted, bodies=bodies)}
+        return {
+            row.pk: entry
+            for row, entry in fetch_entries(self._connection, wanted, bodies=bodies)
+        }
 
     def tombstones(self, shown: list[Entry]) -> list[Tombstone]:
         """Return the entries that left the feed since the oldest one that it shows, the last to leave first.
@@ -71,7 +84,9 @@ class Selection(Ranges):
         if self.query.format == "ics":
             when = tombstones.c.deleted
             of_archive = self._since_oldest(shown) if self._part else []
-            return self._left(when, [when > self._now - RECENT_PERIOD, *of_archive], MAX_CANCELLED)
+            return self._left(
+                when, [when > self._now - RECENT_PERIOD, *of_archive], MAX_CANCELLED
+            )
         return self._left(tombstones.c.time, self._since_oldest(shown), MAX_TOMBSTONES)
 
     def last_departure(self, shown: list[Entry]) -> datetime | None:
@@ -82,7 +97,10 @@ class Selection(Ranges):
     def _since_oldest(self, shown: list[Entry]) -> list[sa.ColumnElement[bool]]:
         """Return the conditions on tombstones of entries that left since the oldest one that is shown."""
         if self._part:
-            ranges = [one(tombstones.c.published, entries.c.guid) for one in self._part.ranges()]
+            ranges = [
+                one(tombstones.c.published, entries.c.guid)
+                for one in self._part.ranges()
+            ]
             return [sa.or_(sa.false(), *(sa.and_(*one) for one in ranges))]
         if len(shown) < self.query.effective_limit and not self._is_cut:
             return []
@@ -94,16 +112,22 @@ class Selection(Ranges):
         """Return the tombstones that meet conditions by the time of a column, the last first."""
         left: dict[str, Tombstone] = {}
         for driver in self._index_ranges:
-            rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(entries)
+            rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(
+                entries
+            )
             filters = self._filters(tombstones.c.entry_pk, driver, tombstones)
-            rows = rows.where(*self._filter_conditions(tombstones, driver), *filters, *where)
+            rows = rows.where(
+                *self._filter_conditions(tombstones, driver), *filters, *where
+            )
             rows = rows.order_by(when.desc(), entries.c.guid.desc()).limit(limit)
             for row in readable_rows(self._connection, rows, tombstones.c.entry_pk):
                 try:
                     left[row.guid] = tombstone_from(row)
                 except UNREADABLE as error:
                     report(row.entry_pk, error)
-        return sorted(left.values(), key=lambda one: (one.deleted_at, one.guid), reverse=True)[:limit]
+        return sorted(
+            left.values(), key=lambda one: (one.deleted_at, one.guid), reverse=True
+        )[:limit]
 
     @property
     def is_language_in_use(self) -> bool:
@@ -116,15 +140,21 @@ class Selection(Ranges):
         For a current feed it is the newest entry that the feed does not show, whatever its limit and period.
         """
         if self._part:
-            return self._archive_of([on_table(one) for one in before(self._part.begin)], newest=True)
+            return self._archive_of(
+                [on_table(one) for one in before(self._part.begin)], newest=True
+            )
         guids = [entry.guid for entry in shown]
-        return self._archive_of([lambda table: [table.c.guid.not_in(guids)]], newest=True)
+        return self._archive_of(
+            [lambda table: [table.c.guid.not_in(guids)]], newest=True
+        )
 
     def newer_archive(self) -> str | None:
         """Return the archive document that holds the oldest entry which is newer than this document."""
         if not self._part:
             return None
-        return self._archive_of([on_table(one) for one in since(self._part.end)], newest=False)
+        return self._archive_of(
+            [on_table(one) for one in since(self._part.end)], newest=False
+        )
 
     def _archive_of(self, ranges: list[Conditions], *, newest: bool) -> str | None:
         place = self._nearest(ranges, newest=newest)
@@ -135,7 +165,9 @@ class Selection(Ranges):
     @cached_property
     def _feed_keys(self) -> FeedVersion:
         """The topics that the feed depends on: what it excludes stands in its title."""
-        return feed_version(self._connection, [(self.query.kind, key) for key in self._named_keys])
+        return feed_version(
+            self._connection, [(self.query.kind, key) for key in self._named_keys]
+        )
 
     def version(self) -> tuple[FeedVersion, datetime | None]:
         """The feed's topics and when it last changed; and when at the earliest it will by itself.
@@ -155,16 +187,35 @@ class Selection(Ranges):
         if query.kind == "events" and query.effective_period != "all":
             stays = RECENT_PERIOD if query.effective_period == "recent" else timedelta()
             since = self._now - stays
-            past.append(_plus(self._edge("ends", lambda table: [table.c.ends <= since], last=True), stays))
-            ahead.append(_plus(self._edge("ends", lambda table: [table.c.ends > since], last=False), stays))
+            past.append(
+                _plus(
+                    self._edge(
+                        "ends", lambda table: [table.c.ends <= since], last=True
+                    ),
+                    stays,
+                )
+            )
+            ahead.append(
+                _plus(
+                    self._edge(
+                        "ends", lambda table: [table.c.ends > since], last=False
+                    ),
+                    stays,
+                )
+            )
         if query.format == "ics":
             time, since = tombstones.c.deleted, self._now - RECENT_PERIOD
-            mine = (tombstones.c.kind == query.kind, tombstones.c.category_id.in_(self._wanted or [0]))
+            mine = (
+                tombstones.c.kind == query.kind,
+                tombstones.c.category_id.in_(self._wanted or [0]),
+            )
             left = sa.select(sa.func.max(time)).where(*mine, time <= since)
             leaves = sa.select(sa.func.min(time)).where(*mine, time > since)
             past.append(_plus(self._connection.scalar(left), RECENT_PERIOD))
             ahead.append(_plus(self._connection.scalar(leaves), RECENT_PERIOD))
-        stamps, dues = ([moment for moment in moments if moment] for moments in (past, ahead))
+        stamps, dues = (
+            [moment for moment in moments if moment] for moments in (past, ahead)
+        )
         return replace(self._feed_keys, time=max(stamps)), min(dues, default=None)
 
     def _due(self, *where: sa.ColumnElement[bool]) -> datetime | None:
@@ -172,8 +223,16 @@ class Selection(Ranges):
 
         Few have one, so they are read by it, in order; the expression keeps indexes on the kind out of it.
         """
-        mine = (entries.c.due.is_not(None), entries.c.kind.concat("") == self.query.kind)
-        found = sa.select(entries.c.due).where(*mine, *where).order_by(entries.c.due).limit(1)
+        mine = (
+            entries.c.due.is_not(None),
+            entries.c.kind.concat("") == self.query.kind,
+        )
+        found = (
+            sa.select(entries.c.due)
+            .where(*mine, *where)
+            .order_by(entries.c.due)
+            .limit(1)
+        )
         due: datetime | None = self._connection.scalar(found)
         return due
 

@@ -19,7 +19,9 @@ class Fitting:
     is_cut: bool
 
 
-def fit(rows: Iterable[Any], max_bytes: int | None, *, bodies: bool, cut: bool) -> Fitting:
+def fit(
+    rows: Iterable[Any], max_bytes: int | None, *, bodies: bool, cut: bool
+) -> Fitting:
     """Fit rows of `entries`, in the feed's order, into a document.
 
     The newest entries get their bodies, as long as these fit; where even the other fields of all entries do
@@ -41,7 +43,11 @@ def fit(rows: Iterable[Any], max_bytes: int | None, *, bodies: bool, cut: bool) 
         kept.append(row)
         size += rest
     whole: set[int] = set()
-    newest_first = sorted(sorted(kept, key=lambda row: row.guid), key=lambda row: row.published, reverse=True)
+    newest_first = sorted(
+        sorted(kept, key=lambda row: row.guid),
+        key=lambda row: row.published,
+        reverse=True,
+    )
     for row in newest_first if bodies else ():
         if budget is not None and size + row.content_size > budget:
             break

@@ -11,7 +11,13 @@ from feedsvc.models import Clock
 from feedsvc.query import KINDS
 from feedsvc.storage.database import Database
 from feedsvc.storage.deliveries import claim, exists
-from feedsvc.storage.tables import categories, change_sequence, entries, entry_categories, feed_versions
+from feedsvc.storage.tables import (
+    categories,
+    change_sequence,
+    entries,
+    entry_categories,
+    feed_versions,
+)
 from feedsvc.storage.websub_tables import hubs
 from feedsvc.subscription import HubPing
 
@@ -33,7 +39,13 @@ class Hubs:
             connection.execute(hubs.delete().where(hubs.c.url.not_in(urls)))
             known = set(connection.scalars(sa.select(hubs.c.url)))
             for url in set(urls) - known:
-                row = {"url": url, "seq": step, "looked": now, "due": now, "failures": 0}
+                row = {
+                    "url": url,
+                    "seq": step,
+                    "looked": now,
+                    "due": now,
+                    "failures": 0,
+                }
                 connection.execute(hubs.insert(), row)
 
     def claim(self) -> list[HubPing]:
@@ -54,16 +66,27 @@ class Hubs:
         with self._database.write() as connection:
             step = connection.scalar(sa.select(change_sequence.c.seq)) or 0
             return [
-                HubPing(row.url, step, now, row.failures, _moved(connection, row.seq, row.looked, now))
+                HubPing(
+                    row.url,
+                    step,
+                    now,
+                    row.failures,
+                    _moved(connection, row.seq, row.looked, now),
+                )
                 for row in connection.execute(mine).all()
             ]
 
     def record_result(self, notice: HubPing, told: bool, pause: timedelta) -> None:
         """Keep whether a hub was told; it is told again after the pause at the earliest."""
-        values = {"due": self._clock() + pause, "failures": 0 if told else notice.failures + 1}
+        values = {
+            "due": self._clock() + pause,
+            "failures": 0 if told else notice.failures + 1,
+        }
         values |= {"seq": notice.seq, "looked": notice.looked} if told else {}
         with self._database.write() as connection:
-            connection.execute(hubs.update().where(hubs.c.url == notice.hub).values(values))
+            connection.execute(
+                hubs.update().where(hubs.c.url == notice.hub).values(values)
+            )
 
 
 def _moved(
@@ -78,19 +101,25 @@ def _moved(
     among = (
         sa.select(feed_versions.c.kind, feed_versions.c.category_id)
         .where(feed_versions.c.seq > step, feed_versions.c.kind.in_(KINDS))
-        .union(over, sa.select(entries.c.kind, sa.literal(0)).where(_ended(looked, now)))
+        .union(
+            over, sa.select(entries.c.kind, sa.literal(0)).where(_ended(looked, now))
+        )
         .subquery()
     )
     wanted = (
         sa.select(among.c.kind, categories.c.slug)
-        .join_from(among, categories, among.c.category_id == categories.c.id, isouter=True)
+        .join_from(
+            among, categories, among.c.category_id == categories.c.id, isouter=True
+        )
         .where(categories.c.retired.is_(None))
         .order_by(among.c.kind, among.c.category_id)
     )
     return tuple((row.kind, row.slug) for row in connection.execute(wanted))
 
 
-def _ended(looked: sa.Column[datetime] | datetime | None, now: datetime) -> sa.ColumnElement[bool]:
+def _ended(
+    looked: sa.Column[datetime] | datetime | None, now: datetime
+) -> sa.ColumnElement[bool]:
     """That an event which was shown has come to its end since a look, which is no step of the ledger."""
     of = entries.c
     return sa.and_(of.kind == "events", of.shown, of.ends > looked, of.ends <= now)

@@ -33,25 +33,47 @@ class IdempotencyStore:
         if row is None:
             return None
         if row.fingerprint != fingerprint:
-            raise IdempotencyKeyConflict("The Idempotency-Key was used for another body.")
+            raise IdempotencyKeyConflict(
+                "The Idempotency-Key was used for another body."
+            )
         if not row.answer:
-            raise Gone(f"The entry “{row.entry_id}”, which the first request created, was deleted.")
+            raise Gone(
+                f"The entry “{row.entry_id}”, which the first request created, was deleted."
+            )
         return tuple(row.answer)
 
     def erase(self, entry_id: str) -> None:
         """Erase the answers that hold an entry, since it was deleted."""
         holds_entry = idempotency_keys.c.entry_id == entry_id
-        self._connection.execute(idempotency_keys.update().where(holds_entry).values(answer=[]))
+        self._connection.execute(
+            idempotency_keys.update().where(holds_entry).values(answer=[])
+        )
 
     def put(
-        self, token: str, path: str, key: str, fingerprint: str, answer: Any, entry_id: str | None = None
+        self,
+        token: str,
+        path: str,
+        key: str,
+        fingerprint: str,
+        answer: Any,
+        entry_id: str | None = None,
     ) -> None:
         """Store an answer, and delete those that are older than 24 hours.
 
         :param entry_id: the id of the entry in the answer.
         """
         self._connection.execute(
-            idempotency_keys.delete().where(idempotency_keys.c.time <= self._now - RETENTION)
+            idempotency_keys.delete().where(
+                idempotency_keys.c.time <= self._now - RETENTION
+            )
         )
-        row = {"token": token, "path": path, "key": key, "fingerprint": fingerprint, "entry_id": entry_id}
-        self._connection.execute(idempotency_keys.insert(), {**row, "answer": answer, "time": self._now})
+        row = {
+            "token": token,
+            "path": path,
+            "key": key,
+            "fingerprint": fingerprint,
+            "entry_id": entry_id,
+        }
+        self._connection.execute(
+            idempotency_keys.insert(), {**row, "answer": answer, "time": self._now}
+        )

@@ -15,8 +15,12 @@ _KEY = sa.tuple_(languages.c.kind, languages.c.tag)
 def tags_in_use(connection: sa.Connection, kind: str, wanted: str) -> list[str]:
     """Return the tags of a kind that a language range matches (RFC 4647 §3.3.1): "en" is also "en-gb"."""
     tag = languages.c.tag
-    narrower = sa.and_(tag >= f"{wanted}-", tag < f"{wanted}.")  # "." is the character after "-"
-    rows = sa.select(tag).where(languages.c.kind == kind, sa.or_(tag == wanted, narrower))
+    narrower = sa.and_(
+        tag >= f"{wanted}-", tag < f"{wanted}."
+    )  # "." is the character after "-"
+    rows = sa.select(tag).where(
+        languages.c.kind == kind, sa.or_(tag == wanted, narrower)
+    )
     return list(connection.scalars(rows.order_by(tag)))
 
 
@@ -35,7 +39,9 @@ class Languages:
         """Store the languages that were noted and are new."""
         if not self._noted:
             return
-        stored = sa.select(languages.c.kind, languages.c.tag).where(_KEY.in_(sorted(self._noted)))
+        stored = sa.select(languages.c.kind, languages.c.tag).where(
+            _KEY.in_(sorted(self._noted))
+        )
         known = {(row.kind, row.tag) for row in self._connection.execute(stored)}
         rows = [{"kind": kind, "tag": tag} for kind, tag in sorted(self._noted - known)]
         if rows:

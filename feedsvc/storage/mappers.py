@@ -14,21 +14,55 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc import timezones
-from feedsvc.models import Attachment, Category, Entry, Event, Image, Person, Place, Source, Tombstone
+from feedsvc.models import (
+    Attachment,
+    Category,
+    Entry,
+    Event,
+    Image,
+    Person,
+    Place,
+    Source,
+    Tombstone,
+)
 from feedsvc.nearby import check_rule
 from feedsvc.occurrences import series_end
 from feedsvc.recurrence import Recurrence
 from feedsvc.storage.readable import UNREADABLE, readable_rows, report
-from feedsvc.storage.tables import INHERITED, categories, entries, entry_categories, event_details
+from feedsvc.storage.tables import (
+    INHERITED,
+    categories,
+    entries,
+    entry_categories,
+    event_details,
+)
 
 # The columns that hold JSON, and the value that each object in them stands for.
-_PARTS = {"authors": Person, "source": Source, "image": Image, "attachments": Attachment}
-_PLAIN = [field.name for field in fields(Entry) if field.name in entries.c and field.name not in _PARTS]
+_PARTS = {
+    "authors": Person,
+    "source": Source,
+    "image": Image,
+    "attachments": Attachment,
+}
+_PLAIN = [
+    field.name
+    for field in fields(Entry)
+    if field.name in entries.c and field.name not in _PARTS
+]
 
 _UNTIL = "%Y%m%dT%H%M%S"
 _NUMBERS = frozenset("length width height duration latitude longitude".split())
 
-_ESSENTIAL = ("id", "kind", "language", "status", "guid", "version", "sequence", "published")
+_ESSENTIAL = (
+    "id",
+    "kind",
+    "language",
+    "status",
+    "guid",
+    "version",
+    "sequence",
+    "published",
+)
 """The columns without which an entry cannot be replaced or deleted."""
 
 _AT_HEAD = [*_PLAIN, *_PARTS]
@@ -38,13 +72,18 @@ EntryRows = list[tuple[sa.Row[Any], Entry]]
 
 _BODY = ("content_html", "content_text")
 ENTRY_SELECT = sa.select(
-    *(entries.c[name] for name in _AT_HEAD),  # first, to be read by their place: thrice as fast as by name
+    *(
+        entries.c[name] for name in _AT_HEAD
+    ),  # first, to be read by their place: thrice as fast as by name
     *(column for column in entries.c if column.name not in _AT_HEAD),
     *(column.label(f"event_{column.name}") for column in event_details.c),
 ).select_from(entries.outerjoin(event_details))
 """Entries with their events' details beside them: what `entry_from` reads."""
 _abridged_entries = ENTRY_SELECT.with_only_columns(
-    *(sa.null().label(name) if name in _BODY else one for name, one in ENTRY_SELECT.selected_columns.items()),
+    *(
+        sa.null().label(name) if name in _BODY else one
+        for name, one in ENTRY_SELECT.selected_columns.items()
+    ),
     maintain_column_froms=True,
 )
 
@@ -73,7 +112,12 @@ def fetch_entries(
 
     One that cannot be read is left out and logged. Without `bodies` their content is not read.
     """
-    statement = (ENTRY_SELECT if bodies else _abridged_entries).where(*where).order_by(*order).limit(limit)
+    statement = (
+        (ENTRY_SELECT if bodies else _abridged_entries)
+        .where(*where)
+        .order_by(*order)
+        .limit(limit)
+    )
     rows = readable_rows(connection, statement, entries.c.pk)
     placed: dict[int, list[Category]] = defaultdict(list)
     changed = {row.pk: row.changed_at for row in rows}
@@ -85,23 +129,35 @@ def fetch_entries(
     loaded: EntryRows = []
     for row in rows:
         try:
-            loaded.append((row, entry_from(row, tuple(placed[row.pk]), changed[row.pk])))
+            loaded.append(
+                (row, entry_from(row, tuple(placed[row.pk]), changed[row.pk]))
+            )
         except UNREADABLE as error:
             report(row.pk, error)
     return loaded
 
 
-def load_damaged(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[int, Entry] | None:
+def load_damaged(
+    connection: sa.Connection, *where: sa.ColumnElement[bool]
+) -> tuple[int, Entry] | None:
     """Return the key of a stored entry and what can be read of one that `load` leaves out.
 
     It has no title, so that no entry that is put over it equals it.
     """
     columns = [entries.c[name] for name in _ESSENTIAL]
     try:
-        row = connection.execute(sa.select(entries.c.pk, *columns).where(*where)).mappings().one_or_none()
+        row = (
+            connection.execute(sa.select(entries.c.pk, *columns).where(*where))
+            .mappings()
+            .one_or_none()
+        )
     except UNREADABLE:
         columns.remove(entries.c.published)
-        row = connection.execute(sa.select(entries.c.pk, *columns).where(*where)).mappings().one_or_none()
+        row = (
+            connection.execute(sa.select(entries.c.pk, *columns).where(*where))
+            .mappings()
+            .one_or_none()
+        )
     if row is None:
         return None
     values = {column.name: row[column.name] for column in columns}
@@ -122,9 +178,13 @@ _series = (
 """The columns of `event_details` that say when series take place."""
 
 
-def load_series(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> Iterator[tuple[int, Event]]:
+def load_series(
+    connection: sa.Connection, *where: sa.ColumnElement[bool]
+) -> Iterator[tuple[int, Event]]:
     """Yield the keys of series with their times, and nothing else of them."""
-    for row in readable_rows(connection, _series.where(*where), event_details.c.entry_pk):
+    for row in readable_rows(
+        connection, _series.where(*where), event_details.c.entry_pk
+    ):
         try:
             event = Event(**_times_from(row))
         except UNREADABLE as error:
@@ -150,7 +210,9 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def entry_from(row: sa.Row[Any], placed: tuple[Category, ...], changed: datetime) -> Entry:
+def entry_from(
+    row: sa.Row[Any], placed: tuple[Category, ...], changed: datetime
+) -> Entry:
     """An entry from a row of `whole_entries`, its categories, and when it or a label of it last changed."""
     values = dict(zip(_AT_HEAD, row, strict=False))
     for name, kind in _PARTS.items():
@@ -170,7 +232,8 @@ def event_row(event: Event) -> dict[str, Any]:
         "status": event.status,
         "location": _json(event.location),
         "organizer": _json(event.organizer),
-        "recurrence": event.recurrence and _stored_recurrence(event.recurrence, event.timezone),
+        "recurrence": event.recurrence
+        and _stored_recurrence(event.recurrence, event.timezone),
         "previous": _stored(event.previous) if event.previous else None,
     }
 
@@ -189,7 +252,9 @@ def tombstone_from(row: sa.Row[Any]) -> Tombstone:
 
 def category_from(row: sa.Row[Any]) -> Category:
     """A category from a row of its table."""
-    return Category(**{field.name: getattr(row, field.name) for field in fields(Category)})
+    return Category(
+        **{field.name: getattr(row, field.name) for field in fields(Category)}
+    )
 
 
 def _event_from(row: sa.Row[Any]) -> Event:
@@ -199,7 +264,9 @@ def _event_from(row: sa.Row[Any]) -> Event:
         status=row.event_status,
         location=_part(Place, row.event_location),
         organizer=_part(Person, row.event_organizer),
-        previous=_moment(row.event_previous, times["timezone"]) if row.event_previous else None,
+        previous=_moment(row.event_previous, times["timezone"])
+        if row.event_previous
+        else None,
     )
 
 
@@ -221,9 +288,15 @@ def _times_from(row: Any) -> dict[str, Any]:
 
 def _recurrence_from(found: dict[str, Any], zone: ZoneInfo) -> Recurrence:
     def moment(text: str) -> date:
-        return datetime.fromisoformat(text).replace(tzinfo=zone) if "T" in text else date.fromisoformat(text)
+        return (
+            datetime.fromisoformat(text).replace(tzinfo=zone)
+            if "T" in text
+            else date.fromisoformat(text)
+        )
 
-    lists = {name: tuple(map(moment, found.get(name, ()))) for name in ("exdates", "rdates")}
+    lists = {
+        name: tuple(map(moment, found.get(name, ()))) for name in ("exdates", "rdates")
+    }
     return Recurrence(_rule_from(found["rrule"], zone), **lists)
 
 
@@ -239,7 +312,10 @@ def _moment(text: str, zone: ZoneInfo) -> date:
 
 def _stored(moment: date) -> str:
     """Return a date or a wall time as text: the zone's rules may change, the hour of an event does not."""
-    if isinstance(moment, datetime) and moment.replace(fold=0).utcoffset() == moment.utcoffset():
+    if (
+        isinstance(moment, datetime)
+        and moment.replace(fold=0).utcoffset() == moment.utcoffset()
+    ):
         return moment.replace(tzinfo=None).isoformat()
     return moment.isoformat()
 
@@ -249,14 +325,19 @@ def _stored_recurrence(recurrence: Recurrence, zone: ZoneInfo) -> dict[str, Any]
 
     def local(match: re.Match[str]) -> str:
         try:
-            wall = datetime.strptime(match[1], _UNTIL).replace(tzinfo=UTC).astimezone(zone)
+            wall = (
+                datetime.strptime(match[1], _UNTIL).replace(tzinfo=UTC).astimezone(zone)
+            )
         except (ValueError, OverflowError):
             return match[0]
         repeated = wall.replace(fold=0).utcoffset() != wall.utcoffset()
         return match[0] if repeated else f"UNTIL={wall:{_UNTIL}}"
 
     document = recurrence.to_dict
-    return {**document, "rrule": re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", local, document["rrule"])}
+    return {
+        **document,
+        "rrule": re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", local, document["rrule"]),
+    }
 
 
 def _rule_from(text: str, zone: ZoneInfo) -> str:
@@ -273,7 +354,9 @@ def _json(value: Any) -> Any:
     """A value, or several, as JSON without what is absent."""
     if isinstance(value, tuple):
         return [_json(item) for item in value] or None
-    return value and {name: item for name, item in asdict(value).items() if item is not None}
+    return value and {
+        name: item for name, item in asdict(value).items() if item is not None
+    }
 
 
 def _part(kind: type[Any], found: Any) -> Any:

@@ -65,11 +65,20 @@ class Markup:
                     break
                 chosen[row.pk] = f"{row.kind}/{row.id}"
             rows = (
-                fetch_entries(connection, entries.c.pk.in_(chosen), order=(entries.c.pk,)) if chosen else []
+                fetch_entries(
+                    connection, entries.c.pk.in_(chosen), order=(entries.c.pk,)
+                )
+                if chosen
+                else []
             )
         readable = {row.pk for row, _ in rows}
         damaged = [name for key, name in chosen.items() if key not in readable]
-        return Batch(len(chosen), [entry for _, entry in rows], damaged, max(chosen, default=cursor))
+        return Batch(
+            len(chosen),
+            [entry for _, entry in rows],
+            damaged,
+            max(chosen, default=cursor),
+        )
 
     def is_outdated(self, fingerprint: str) -> bool:
         """Return whether there is HTML that was sanitised by other rules than those of a fingerprint.
@@ -85,7 +94,9 @@ class Markup:
                 return True
         with self._database.write() as connection:
             empty = sanitizer.update().where(~_ANY_MARKUP.scalar_subquery())
-            return connection.execute(empty.values(fingerprint=fingerprint)).rowcount == 0
+            return (
+                connection.execute(empty.values(fingerprint=fingerprint)).rowcount == 0
+            )
 
     def note(self, fingerprint: str) -> None:
         """Note that all HTML is sanitised by the rules of a fingerprint.

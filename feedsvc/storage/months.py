@@ -15,5 +15,8 @@ def bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The instants at which a month begins and the next one does."""
     year, number = map(int, month.split("-"))
     following = (year + number // 12, number % 12 + 1)
-    begin, end = (datetime(*first, 1, tzinfo=zone).astimezone(UTC) for first in ((year, number), following))
+    begin, end = (
+        datetime(*first, 1, tzinfo=zone).astimezone(UTC)
+        for first in ((year, number), following)
+    )
     return begin, end

@@ -15,7 +15,9 @@ from feedsvc.storage.sizes import entries_budget
 class Publication:
     """The visible entries of one write transaction."""
 
-    def __init__(self, connection: sa.Connection, zone: ZoneInfo, max_feed: int) -> None:
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, max_feed: int
+    ) -> None:
         """:param max_feed: bytes of a feed document."""
         self._archivist = Archivist(connection, zone, entries_budget(max_feed))
         self._languages = Languages(connection)

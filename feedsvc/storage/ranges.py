@@ -35,23 +35,32 @@ class Ranges(FeedQueryBuilder):
     def keys(self) -> sa.Select[tuple[int]]:
         """Return the statement for the keys of the feed's entries."""
         if self._part:
-            return self._pick(self._by_language([on_table(one) for one in self._part.ranges()]), None)
+            return self._pick(
+                self._by_language([on_table(one) for one in self._part.ranges()]), None
+            )
         if self.query.since or self.query.until:
             return self._pick_in_window()
         if self._is_by_end:
-            return self._pick([_both(self._period, self._spoken)], self.query.effective_limit)
+            return self._pick(
+                [_both(self._period, self._spoken)], self.query.effective_limit
+            )
         return self._pick(self._by_language([self._period]), self.query.effective_limit)
 
     def _by_language(self, ranges: list[Conditions]) -> list[Conditions]:
         """Return ranges, each divided by the tags of the feed's language: each tag is a range of an index."""
         if self._tags is None:
             return ranges
-        if self.query.order == "start" or len(self._tags) * len(self._index_ranges) > _MAX_RANGES:
+        if (
+            self.query.order == "start"
+            or len(self._tags) * len(self._index_ranges) > _MAX_RANGES
+        ):
             return [_both(one, self._spoken) for one in ranges]
         tagged = [_tagged(tag) for tag in self._tags]
         return [_both(one, of_tag) for one in ranges for of_tag in tagged]
 
-    def _pick(self, ranges: list[Conditions], limit: int | None) -> sa.Select[tuple[int]]:
+    def _pick(
+        self, ranges: list[Conditions], limit: int | None
+    ) -> sa.Select[tuple[int]]:
         """Return the statement for the keys of the first entries in some ranges, in the feed's order.
 
         Each range of each driver is read from an index.
@@ -59,12 +68,18 @@ class Ranges(FeedQueryBuilder):
         sources = list(itertools.product(self._index_ranges, ranges))
         columns = self._sorts if len(sources) > 1 else ()
         return self._first(
-            [self._rows(driver, conditions, self._order, columns) for driver, conditions in sources], limit
+            [
+                self._rows(driver, conditions, self._order, columns)
+                for driver, conditions in sources
+            ],
+            limit,
         )
 
     def _pick_in_window(self) -> sa.Select[tuple[int]]:
         """Return the statement for the keys of the first events that take place in the window."""
-        statements = [rows for driver in self._index_ranges for rows in self._in_window(driver)]
+        statements = [
+            rows for driver in self._index_ranges for rows in self._in_window(driver)
+        ]
         return self._first(statements, self.query.effective_limit)
 
     def _in_window(self, driver: int) -> Iterator[sa.Select[Any]]:
@@ -80,11 +95,19 @@ class Ranges(FeedQueryBuilder):
         begun = sa.select(pk.label("pk"), *columns).where(*where, table.c.starts < end)
         near = begun.order_by(table.c.starts.desc()).limit(MAX_IN_WINDOW).subquery()
         at_once = sa.and_(near.c.ends == begin, near.c.starts == begin)
-        single = [sa.or_(near.c.ends > begin, at_once), near.c.pk.not_in([*inside, *outside])]
-        for source, key, conditions in ((near, near.c.pk, single), (table, pk, [*where, pk.in_(inside)])):
+        single = [
+            sa.or_(near.c.ends > begin, at_once),
+            near.c.pk.not_in([*inside, *outside]),
+        ]
+        for source, key, conditions in (
+            (near, near.c.pk, single),
+            (table, pk, [*where, pk.in_(inside)]),
+        ):
             rows = sa.select(key.label("pk"), *(source.c[name] for name in self._sorts))
             rows = rows.where(
-                *conditions, *self._period(source), *self._filters(key, driver, entry_categories)
+                *conditions,
+                *self._period(source),
+                *self._filters(key, driver, entry_categories),
             )
             yield rows.order_by(*self._order(source))
 
@@ -92,7 +115,9 @@ class Ranges(FeedQueryBuilder):
     def _sorts(self) -> tuple[str, str]:
         return ("guid", "starts" if self.query.order == "start" else "published")
 
-    def _first(self, statements: list[sa.Select[Any]], limit: int | None) -> sa.Select[tuple[int]]:
+    def _first(
+        self, statements: list[sa.Select[Any]], limit: int | None
+    ) -> sa.Select[tuple[int]]:
         """Return the statement for the first keys, in the feed's order, of some that have that order each."""
         selects = [one.limit(limit) for one in statements]
         if len(selects) == 1:
@@ -101,7 +126,11 @@ class Ranges(FeedQueryBuilder):
         return sa.select(union.c.pk).order_by(*self._order(union)).limit(limit)
 
     def _rows(
-        self, driver: int, conditions: Conditions, order: Order, columns: tuple[str, ...]
+        self,
+        driver: int,
+        conditions: Conditions,
+        order: Order,
+        columns: tuple[str, ...],
     ) -> sa.Select[Any]:
         """Return the statement for the keys and some columns of a driver's rows that meet conditions.
 
@@ -113,12 +142,16 @@ class Ranges(FeedQueryBuilder):
         where = [*self._filter_conditions(table, driver), *conditions(table)]
         if not self._is_filtered:
             named = (table.c[name] for name in columns)
-            return sa.select(pk.label("pk"), *named).where(*where).order_by(*order(table))
+            return (
+                sa.select(pk.label("pk"), *named).where(*where).order_by(*order(table))
+            )
         needed = [table.c[name] for name in ("published", "guid", "starts")]
         rows = sa.select(pk.label("pk"), *needed).where(*where).order_by(*order(table))
         first = rows.limit(self._max_examined).subquery()
         named = (first.c[name] for name in columns)
-        fitting = sa.select(first.c.pk, *named).where(*self._filters(first.c.pk, driver, entry_categories))
+        fitting = sa.select(first.c.pk, *named).where(
+            *self._filters(first.c.pk, driver, entry_categories)
+        )
         return fitting.order_by(*order(first))
 
     @property
@@ -134,34 +167,50 @@ class Ranges(FeedQueryBuilder):
         """
         for within in ranges:
             best: Position | None = None
-            for driver, conditions in itertools.product(self._index_ranges, self._by_language([within])):
-                place = self._first_place(driver, conditions, _newest_first if newest else _oldest_first)
+            for driver, conditions in itertools.product(
+                self._index_ranges, self._by_language([within])
+            ):
+                place = self._first_place(
+                    driver, conditions, _newest_first if newest else _oldest_first
+                )
                 if place and (best is None or place.is_after(best) is newest):
                     best = place
             if best:
                 return best
         return None
 
-    def _first_place(self, driver: int, conditions: Conditions, order: Order) -> Position | None:
+    def _first_place(
+        self, driver: int, conditions: Conditions, order: Order
+    ) -> Position | None:
         rows = self._rows(driver, conditions, order, ("published", "guid"))
         row = self._connection.execute(rows.limit(1)).first()
         if row is None and self._is_filtered:
             table: Any = entry_categories if driver else entries
             examined = sa.select(table.c.published, table.c.guid)
-            examined = examined.where(*self._filter_conditions(table, driver), *conditions(table)).order_by(
-                *order(table)
-            )
-            row = self._connection.execute(examined.offset(self._max_examined - 1).limit(1)).first()
+            examined = examined.where(
+                *self._filter_conditions(table, driver), *conditions(table)
+            ).order_by(*order(table))
+            row = self._connection.execute(
+                examined.offset(self._max_examined - 1).limit(1)
+            ).first()
         return Position(row.published, row.guid) if row else None
 
-    def _edge(self, column: str, conditions: Conditions, *, last: bool) -> datetime | None:
+    def _edge(
+        self, column: str, conditions: Conditions, *, last: bool
+    ) -> datetime | None:
         """Return the first or last instant in a column among the drivers' rows that meet conditions."""
         found = []
         for driver in self._index_ranges:
             table = entry_categories if driver else entries
             sort = table.c[column]
-            rows = sa.select(sort).where(*self._filter_conditions(table, driver), *conditions(table))
-            found.append(self._connection.scalar(rows.order_by(sort.desc() if last else sort).limit(1)))
+            rows = sa.select(sort).where(
+                *self._filter_conditions(table, driver), *conditions(table)
+            )
+            found.append(
+                self._connection.scalar(
+                    rows.order_by(sort.desc() if last else sort).limit(1)
+                )
+            )
         known = [moment for moment in found if moment]
         return (max if last else min)(known, default=None)
 

@@ -20,7 +20,9 @@ def report(key: int, error: Exception | None = None) -> None:
     """Log that the entry with a key cannot be read, once per process."""
     if key not in _logged:
         _logged.add(key)
-        _log.error("The entry with the key %d cannot be read and is left out: %r", key, error)
+        _log.error(
+            "The entry with the key %d cannot be read and is left out: %r", key, error
+        )
 
 
 def readable_rows(
@@ -35,7 +37,11 @@ def readable_rows(
     try:
         return _fetch(connection, statement)
     except UNREADABLE:
-        keys = list(connection.scalars(statement.with_only_columns(key, maintain_column_froms=True)))
+        keys = list(
+            connection.scalars(
+                statement.with_only_columns(key, maintain_column_froms=True)
+            )
+        )
     return _fetch_in_halves(connection, statement, key, keys)
 
 
@@ -45,7 +51,10 @@ def _fetch(connection: sa.Connection, statement: sa.Select[Any]) -> Sequence[Any
 
 
 def _fetch_in_halves(
-    connection: sa.Connection, statement: sa.Select[Any], key: sa.ColumnElement[int], keys: list[int]
+    connection: sa.Connection,
+    statement: sa.Select[Any],
+    key: sa.ColumnElement[int],
+    keys: list[int],
 ) -> list[Any]:
     middle = len(keys) // 2
     rows: list[Any] = []

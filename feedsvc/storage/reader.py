@@ -50,7 +50,9 @@ _MOVED = sa.select(
 _Known = TypeVar("_Known")
 
 
-def resolve_categories(wanted: Iterable[Category], known: Mapping[str, _Known]) -> list[_Known]:
+def resolve_categories(
+    wanted: Iterable[Category], known: Mapping[str, _Known]
+) -> list[_Known]:
     """What is known of categories by their slugs, in the order of `wanted`.
 
     :raises Invalid: with a pointer to each that there is not.
@@ -88,12 +90,17 @@ class Reader:
     def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
         """The entries that have some guids, deleted ones too."""
         return {
-            entry.guid: entry for _, entry in fetch_entries(self._connection, entries.c.guid.in_(set(guids)))
+            entry.guid: entry
+            for _, entry in fetch_entries(
+                self._connection, entries.c.guid.in_(set(guids))
+            )
         }
 
     def edited_guids(self, guids: Iterable[str]) -> set[str]:
         """Return which of some guids are of entries that were last written by others than an import."""
-        edited = sa.select(entries.c.guid).where(entries.c.guid.in_(set(guids)), ~entries.c.imported)
+        edited = sa.select(entries.c.guid).where(
+            entries.c.guid.in_(set(guids)), ~entries.c.imported
+        )
         return set(self._connection.scalars(edited))
 
     def get_public_entry(self, id: str) -> Entry:
@@ -109,13 +116,21 @@ class Reader:
         if entry.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         if entry.status == "withdrawn":
-            raise Gone(entry.notice or f"The entry “{id}” was withdrawn.", notice=entry.notice or "")
+            raise Gone(
+                entry.notice or f"The entry “{id}” was withdrawn.",
+                notice=entry.notice or "",
+            )
         if not row.shown:
             raise Gone(f"The entry “{id}” is no longer public.")
         return entry
 
     def list_changes(
-        self, *, limit: int, after: int = 0, kind: str | None = None, category: str | None = None
+        self,
+        *,
+        limit: int,
+        after: int = 0,
+        kind: str | None = None,
+        category: str | None = None,
     ) -> ChangePage:
         """Return what became visible, changed or went away after a step, oldest first, not loaded yet.
 
@@ -127,20 +142,28 @@ class Reader:
         """
         last, _, _ = self.step()
         if after > last:
-            raise Gone("That step lies ahead: the database was restored. Begin again with after=0.")
+            raise Gone(
+                "That step lies ahead: the database was restored. Begin again with after=0."
+            )
         key = self._category_key(category) if category else None
-        return ChangePage(self._connection, last, after=after, limit=limit, kind=kind, category_id=key)
+        return ChangePage(
+            self._connection, last, after=after, limit=limit, kind=kind, category_id=key
+        )
 
     def step(self) -> Revision:
         """Return the last step of the change log; no other has its time."""
         row = self._connection.execute(
-            sa.select(change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock)
+            sa.select(
+                change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
+            )
         ).one()
         return row.seq, row.time, row.clock
 
     def next_due(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""
-        due: datetime | None = self._connection.scalar(sa.select(sa.func.min(entries.c.due)))
+        due: datetime | None = self._connection.scalar(
+            sa.select(sa.func.min(entries.c.due))
+        )
         return due
 
     def is_timezone_refresh_due(self, *, downgrade: bool) -> bool:
@@ -151,7 +174,9 @@ class Reader:
         """When the newest entry of each kind was published that readers see."""
         published = sa.func.max(entries.c.published, type_=entries.c.published.type)
         found = {
-            kind: self._connection.scalar(sa.select(published).where(entries.c.kind == kind, entries.c.shown))
+            kind: self._connection.scalar(
+                sa.select(published).where(entries.c.kind == kind, entries.c.shown)
+            )
             for kind in KINDS
         }
         return {kind: time for kind, time in found.items() if time}
@@ -182,18 +207,33 @@ class Reader:
         if last is not None:
             created.append(entries.c.pk >= last)
         # The expression keeps out the indexes on the kind, by which all entries of it would be searched.
-        where = [*created, entries.c.kind.concat("") == kind, entries.c.status != "deleted"]
+        where = [
+            *created,
+            entries.c.kind.concat("") == kind,
+            entries.c.status != "deleted",
+        ]
         if status is not None:
             where.append(entries.c.status == status)
         if title is not None:
-            where.append(entries.c.folded.contains(fold_diacritics(title), autoescape=True))
+            where.append(
+                entries.c.folded.contains(fold_diacritics(title), autoescape=True)
+            )
         if category is not None:
             inside = entry_categories.c.category_id == self._category_key(category)
-            where.append(sa.exists().where(entry_categories.c.entry_pk == entries.c.pk, inside))
-        wanted = sa.select(entries.c.pk).where(*where).order_by(newest_first).limit(limit + 1)
+            where.append(
+                sa.exists().where(entry_categories.c.entry_pk == entries.c.pk, inside)
+            )
+        wanted = (
+            sa.select(entries.c.pk)
+            .where(*where)
+            .order_by(newest_first)
+            .limit(limit + 1)
+        )
         keys = list(self._connection.scalars(wanted))
         following = keys[limit - 1] if len(keys) > limit else last
-        found = fetch_entries(self._connection, entries.c.pk.in_(keys[:limit]), order=(newest_first,))
+        found = fetch_entries(
+            self._connection, entries.c.pk.in_(keys[:limit]), order=(newest_first,)
+        )
         return [entry for _, entry in found], following
 
     def select_feed(self, query: FeedQuery, now: datetime) -> Selection:
@@ -207,10 +247,15 @@ class Reader:
 
     def feed_version(self, among: Iterable[tuple[str, str | None]]) -> FeedVersion:
         """When the latest among some topics moved, each a kind and a category."""
-        keys = [(kind, self._category_key(category) if category else 0) for kind, category in among]
+        keys = [
+            (kind, self._category_key(category) if category else 0)
+            for kind, category in among
+        ]
         return feed_version(self._connection, keys)
 
-    def changed_feeds(self, after: Revision) -> tuple[Revision, dict[FeedKey, int] | None]:
+    def changed_feeds(
+        self, after: Revision
+    ) -> tuple[Revision, dict[FeedKey, int] | None]:
         """The ledger's last step, and of the topics that moved after a step the last one of each.
 
         None where the ledger has no such step.
@@ -233,10 +278,16 @@ class Reader:
 
     def list_categories(self) -> list[Category]:
         """All categories that are in use, by slug."""
-        living = sa.select(categories).where(categories.c.retired.is_(None)).order_by(categories.c.slug)
+        living = (
+            sa.select(categories)
+            .where(categories.c.retired.is_(None))
+            .order_by(categories.c.slug)
+        )
         return [category_from(row) for row in self._connection.execute(living)]
 
-    def feed_summaries(self, now: datetime) -> dict[tuple[str, str | None], FeedSummary]:
+    def feed_summaries(
+        self, now: datetime
+    ) -> dict[tuple[str, str | None], FeedSummary]:
         """What each section and category holds, by kind and slug."""
         return feed_summaries(self._connection, now)
 
@@ -250,13 +301,19 @@ class Reader:
         guid = uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn
         published = entry.published or now
         entry = replace(
-            entry, categories=placed, guid=guid, published=published, starts=next_start(entry, now)
+            entry,
+            categories=placed,
+            guid=guid,
+            published=published,
+            starts=next_start(entry, now),
         )
         return replace(entry, updated=max(now, published))
 
     def imported_links(self) -> Iterator[tuple[str, str]]:
         """The URL with which each imported entry came, as long as it has one, and its id."""
-        imported = sa.select(changes.c.id).where(changes.c.token == IMPORT, changes.c.action == "put")
+        imported = sa.select(changes.c.id).where(
+            changes.c.token == IMPORT, changes.c.action == "put"
+        )
         linked = (entries.c.url.is_not(None), entries.c.id.in_(imported))
         wanted = sa.select(entries.c.url, entries.c.id).where(*linked)
         for row in self._connection.execute(wanted.order_by(entries.c.pk)):
@@ -267,7 +324,9 @@ class Reader:
     ) -> Iterator[AuditRecord]:
         """The writes, oldest first; those of one id, by one token, since a time."""
         asked = {changes.c.id: id, changes.c.token: token}
-        where = [column == value for column, value in asked.items() if value is not None]
+        where = [
+            column == value for column, value in asked.items() if value is not None
+        ]
         if since is not None:
             where.append(changes.c.time >= since)
         written = sa.select(changes).where(*where).order_by(changes.c.seq)
@@ -276,10 +335,16 @@ class Reader:
 
     def _category_row(self, slug: str) -> sa.Row[Any]:
         """The row of a category; raises as `category`."""
-        row = self._connection.execute(sa.select(categories).where(categories.c.slug == slug)).one_or_none()
+        row = self._connection.execute(
+            sa.select(categories).where(categories.c.slug == slug)
+        ).one_or_none()
         if row is None:
             new = self._renamed(slug)
-            raise CategoryRenamed(new) if new else NotFound(f"There is no category “{slug}”.")
+            raise (
+                CategoryRenamed(new)
+                if new
+                else NotFound(f"There is no category “{slug}”.")
+            )
         if row.retired:
             raise Gone(f"The category “{slug}” was retired.")
         return row

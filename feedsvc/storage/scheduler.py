@@ -31,7 +31,10 @@ def visibility(entry: Entry, now: datetime) -> tuple[bool, datetime | None]:
         return False, entry.published
     ends = [
         moment
-        for moment in (entry.expires, entry.withdrawn and entry.withdrawn + WITHDRAWAL_PERIOD)
+        for moment in (
+            entry.expires,
+            entry.withdrawn and entry.withdrawn + WITHDRAWAL_PERIOD,
+        )
         if moment
     ]
     if ends and min(ends) <= now:
@@ -56,4 +59,6 @@ def run_periodically(*actions: Callable[[], object]) -> None:
                 _log.exception("moments could not be settled")
 
     for action in actions:
-        threading.Thread(target=run, args=(action,), name="moments", daemon=True).start()
+        threading.Thread(
+            target=run, args=(action,), name="moments", daemon=True
+        ).start()

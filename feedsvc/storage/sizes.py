@@ -29,7 +29,9 @@ _TEXTS = ("title", "summary", "notice", "url", "rights")
 
 def text_size(text: str) -> int:
     """Return the bytes of a text in the format that needs most: escaped in XML or JSON, or folded."""
-    size = len(text.encode()) + sum(text.count(sign) * more for sign, more in _ESCAPED.items())
+    size = len(text.encode()) + sum(
+        text.count(sign) * more for sign, more in _ESCAPED.items()
+    )
     return size * 21 // 20
 
 
@@ -45,7 +47,11 @@ def document_sizes(entry: Entry, row: dict[str, Any]) -> dict[str, int]:
     parts = json.dumps([row[name] for name in _PARTS if row[name]], ensure_ascii=False)
     content = text_size(body)
     # Summaries, pictures and links each stand in a document twice.
-    rest = 2 * (text_size(texts) + text_size(parts)) + FRAME + PER_CATEGORY * len(entry.categories)
+    rest = (
+        2 * (text_size(texts) + text_size(parts))
+        + FRAME
+        + PER_CATEGORY * len(entry.categories)
+    )
     return {"size": content + rest, "content_size": content}
 
 

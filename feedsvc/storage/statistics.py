@@ -22,7 +22,9 @@ MAX_CATEGORIES = 100
 """Categories in use up to which they are counted."""
 
 
-def feed_summaries(connection: sa.Connection, now: datetime) -> dict[tuple[str, str | None], FeedSummary]:
+def feed_summaries(
+    connection: sa.Connection, now: datetime
+) -> dict[tuple[str, str | None], FeedSummary]:
     """Return the summaries by kind and slug; the slug of a section is None.
 
     Of events only those count that are not over. Where there are more than `MAX_CATEGORIES` categories,
@@ -31,15 +33,24 @@ def feed_summaries(connection: sa.Connection, now: datetime) -> dict[tuple[str, 
     counted: dict[tuple[str, str | None], tuple[int, int | None]] = {}
     are_few = _are_categories_few(connection)
     for kind in KINDS:
-        statements = [sa.select(sa.null().label("slug"), *_summary_columns(entries, kind, now))]
+        statements = [
+            sa.select(sa.null().label("slug"), *_summary_columns(entries, kind, now))
+        ]
         if are_few:
             columns = _summary_columns(entry_categories, kind, now)
             of_categories = sa.select(categories.c.slug, *columns)
             statements.append(of_categories.where(categories.c.retired.is_(None)))
         for statement in statements:
-            counted |= {(kind, slug): (count, pk) for slug, count, pk in connection.execute(statement)}
+            counted |= {
+                (kind, slug): (count, pk)
+                for slug, count, pk in connection.execute(statement)
+            }
     newest = {pk for _, pk in counted.values() if pk}
-    rows = fetch_entries(connection, entries.c.pk.in_(newest), bodies=False) if newest else []
+    rows = (
+        fetch_entries(connection, entries.c.pk.in_(newest), bodies=False)
+        if newest
+        else []
+    )
     loaded = {row.pk: entry.public_view() for row, entry in rows}
     return {
         key: FeedSummary(min(count, MAX_COUNT), loaded.get(pk), count > MAX_COUNT)
@@ -48,11 +59,17 @@ def feed_summaries(connection: sa.Connection, now: datetime) -> dict[tuple[str, 
 
 
 def _are_categories_few(connection: sa.Connection) -> bool:
-    in_use = sa.select(categories.c.id).where(categories.c.retired.is_(None)).limit(MAX_CATEGORIES + 1)
+    in_use = (
+        sa.select(categories.c.id)
+        .where(categories.c.retired.is_(None))
+        .limit(MAX_CATEGORIES + 1)
+    )
     return len(connection.execute(in_use).all()) <= MAX_CATEGORIES
 
 
-def _summary_columns(table: sa.Table, kind: str, now: datetime) -> list[sa.ColumnElement[Any]]:
+def _summary_columns(
+    table: sa.Table, kind: str, now: datetime
+) -> list[sa.ColumnElement[Any]]:
     """Return a count, at most one more than `MAX_COUNT`, and the newest entry's key as columns.
 
     `ORDER BY` is what makes PostgreSQL read the rows from an index; it might else search the whole table.
@@ -61,7 +78,9 @@ def _summary_columns(table: sa.Table, kind: str, now: datetime) -> list[sa.Colum
     where = [table.c.kind == kind, table.c.shown]
     if table is entry_categories:
         where.append(table.c.category_id == categories.c.id)
-    rows = sa.select(pk.label("pk"), table.c.published, table.c.guid, table.c.ends).where(*where)
+    rows = sa.select(
+        pk.label("pk"), table.c.published, table.c.guid, table.c.ends
+    ).where(*where)
     rows = rows.correlate(categories)  # the outer statement has each category
     announced = rows.order_by(table.c.published.desc(), table.c.guid)
     if kind != "events":
@@ -70,7 +89,9 @@ def _summary_columns(table: sa.Table, kind: str, now: datetime) -> list[sa.Colum
     count = _count(ahead.with_only_columns(pk))
     # Where there are few they are all sorted; else one of the newest announced is nearly always not over.
     among_announced = _newest(announced.limit(MAX_COUNT), now)
-    newest = sa.case((count > MAX_COUNT, among_announced), else_=_newest(ahead.limit(MAX_COUNT)))
+    newest = sa.case(
+        (count > MAX_COUNT, among_announced), else_=_newest(ahead.limit(MAX_COUNT))
+    )
     return [count, newest.label("newest")]
 
 
@@ -85,7 +106,9 @@ def _newest(rows: sa.Select[Any], now: datetime | None = None) -> sa.ScalarSelec
     :param now: a time before which the event must not be over.
     """
     first = rows.subquery()
-    newest = sa.select(first.c.pk).order_by(first.c.published.desc(), first.c.guid).limit(1)
+    newest = (
+        sa.select(first.c.pk).order_by(first.c.published.desc(), first.c.guid).limit(1)
+    )
     if now is not None:
         newest = newest.where(first.c.ends > now)
     return newest.scalar_subquery()

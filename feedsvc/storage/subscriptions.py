@@ -12,9 +12,20 @@ import sqlalchemy as sa
 from feedsvc.models import Clock
 from feedsvc.storage import quotas
 from feedsvc.storage.database import Database
-from feedsvc.storage.deliveries import CLAIM_TIMEOUT, claim, exists, lock_subscriptions, shared
+from feedsvc.storage.deliveries import (
+    CLAIM_TIMEOUT,
+    claim,
+    exists,
+    lock_subscriptions,
+    shared,
+)
 from feedsvc.storage.tables import change_sequence
-from feedsvc.storage.websub_tables import subscription_requests, subscriptions, websub_feed_keys, websub_feeds
+from feedsvc.storage.websub_tables import (
+    subscription_requests,
+    subscriptions,
+    websub_feed_keys,
+    websub_feeds,
+)
 from feedsvc.subscription import PendingVerification, SubscribedFeed
 
 _requests = subscription_requests.c
@@ -35,7 +46,9 @@ class Subscriptions:
         :raises Forbidden: the callback's host, its registrable domain or the topic is over a limit.
         :raises TooMany: too many requests wait to be verified.
         """
-        wanted = replace(wanted, site=wanted.site or wanted.host, topic=wanted.topic or wanted.path)
+        wanted = replace(
+            wanted, site=wanted.site or wanted.host, topic=wanted.topic or wanted.path
+        )
         id, now = _id(wanted.callback, wanted.path), self._clock()
         subscribed = sa.select(subscriptions.c.id).where(subscriptions.c.id == id)
         if wanted.mode == "unsubscribe" and not exists(self._database, subscribed):
@@ -64,30 +77,47 @@ class Subscriptions:
             partition_by=_requests.site, order_by=[_requests.failures, _requests.due]
         )
         full = [site for site, count in busy.items() if count >= most]
-        due = sa.select(_requests.id, _requests.site).where(_requests.due <= now, _requests.site.not_in(full))
-        due = due.order_by(_requests.failures, rank, _requests.due).limit(4 * max(limit, 0))
+        due = sa.select(_requests.id, _requests.site).where(
+            _requests.due <= now, _requests.site.not_in(full)
+        )
+        due = due.order_by(_requests.failures, rank, _requests.due).limit(
+            4 * max(limit, 0)
+        )
         with self._database.read() as connection:
             rows = connection.execute(due).all()
         chosen = shared([(row.id, {row.site}) for row in rows], limit, busy, most)
         if not chosen:
             return []
-        still = sa.select(_requests.id).where(_requests.id.in_(chosen), _requests.due <= now)
+        still = sa.select(_requests.id).where(
+            _requests.id.in_(chosen), _requests.due <= now
+        )
         columns = [column for column in _requests if column.name not in ("id", "asked")]
         mine = claim(_requests.id, still, due=now + CLAIM_TIMEOUT).returning(*columns)
         with self._database.write() as connection:
-            claimed = [PendingVerification(**row) for row in connection.execute(mine).mappings()]
-        return sorted(claimed, key=lambda one: chosen.index(_id(one.callback, one.path)))
+            claimed = [
+                PendingVerification(**row)
+                for row in connection.execute(mine).mappings()
+            ]
+        return sorted(
+            claimed, key=lambda one: chosen.index(_id(one.callback, one.path))
+        )
 
     def reschedule(self, done: PendingVerification, pause: timedelta) -> None:
         """Have a callback that could not be asked be asked again after the pause."""
         values = {"due": self._clock() + pause, "failures": done.failures + 1}
         with self._database.write() as connection:
-            connection.execute(subscription_requests.update().where(_claimed(done)).values(values))
+            connection.execute(
+                subscription_requests.update().where(_claimed(done)).values(values)
+            )
 
     def put_off(self, done: PendingVerification, pause: timedelta) -> None:
         """Have a callback that was not called, since its address had enough, be asked after the pause."""
         with self._database.write() as connection:
-            later = subscription_requests.update().where(_claimed(done)).values(due=self._clock() + pause)
+            later = (
+                subscription_requests.update()
+                .where(_claimed(done))
+                .values(due=self._clock() + pause)
+            )
             connection.execute(later)
 
     def close(self, done: PendingVerification, unsubscribed: str | None = None) -> None:
@@ -98,23 +128,38 @@ class Subscriptions:
         with self._database.write() as connection:
             if _take(connection, done) and unsubscribed:
                 id = _id(done.callback, unsubscribed)
-                connection.execute(subscriptions.delete().where(subscriptions.c.id == id))
+                connection.execute(
+                    subscriptions.delete().where(subscriptions.c.id == id)
+                )
 
-    def subscribe(self, done: PendingVerification, feed: SubscribedFeed, address: str | None = None) -> None:
+    def subscribe(
+        self,
+        done: PendingVerification,
+        feed: SubscribedFeed,
+        address: str | None = None,
+    ) -> None:
         """Make or renew a subscription as its callback has confirmed; `feed` is how that is now.
 
         It is denied where the address that the callback has resolved to has too many.
         """
         now = self._clock()
-        values = {"secret": done.secret, "expires": now + timedelta(seconds=done.lease), "failures": 0}
+        values = {
+            "secret": done.secret,
+            "expires": now + timedelta(seconds=done.lease),
+            "failures": 0,
+        }
         values |= {"topic": done.topic or done.path, "address": address}
         id = _id(done.callback, feed.path)
         # Who renews is there again: what waits is tried at once.
         retried = sa.case((subscriptions.c.waits.is_not(None), now))
         with self._database.write() as connection:
-            connection.execute(sa.select(change_sequence.c.id).with_for_update())  # see `tidy`
+            connection.execute(
+                sa.select(change_sequence.c.id).with_for_update()
+            )  # see `tidy`
             if quotas.is_crowded(connection, address, id):
-                reason = f"{address} has {quotas.MOST_AN_ADDRESS} subscriptions already."
+                reason = (
+                    f"{address} has {quotas.MOST_AN_ADDRESS} subscriptions already."
+                )
                 connection.execute(_denying(_claimed(done), reason, now))
                 return
             if not _take(connection, done):
@@ -123,7 +168,13 @@ class Subscriptions:
             if connection.execute(renewed.values({**values, "due": retried})).rowcount:
                 return
             etag = _track_feed(connection, feed, now)
-            row = {"id": id, "path": feed.path, "callback": done.callback, "host": done.host, "since": now}
+            row = {
+                "id": id,
+                "path": feed.path,
+                "callback": done.callback,
+                "host": done.host,
+                "since": now,
+            }
             row |= {"site": done.site or done.host, "etag": etag, "wanted": etag}
             connection.execute(subscriptions.insert(), {**row, **values})
 
@@ -134,15 +185,26 @@ class Subscriptions:
         """
         now, of = self._clock(), subscriptions.c
         with self._database.write() as connection:
-            connection.execute(sa.select(change_sequence.c.id).with_for_update())  # see `tidy`
+            connection.execute(
+                sa.select(change_sequence.c.id).with_for_update()
+            )  # see `tidy`
             lock_subscriptions(connection, of.path.in_([path, feed.path]))
             etag = _track_feed(connection, feed, now)
-            there = set(connection.scalars(sa.select(of.callback).where(of.path == feed.path)))
-            rows = connection.execute(sa.select(of.id, of.callback, of.waits).where(of.path == path)).all()
+            there = set(
+                connection.scalars(sa.select(of.callback).where(of.path == feed.path))
+            )
+            rows = connection.execute(
+                sa.select(of.id, of.callback, of.waits).where(of.path == path)
+            ).all()
             twice = [row.id for row in rows if row.callback in there]
             connection.execute(subscriptions.delete().where(of.id.in_(twice)))
             for row in rows:
-                values = {"id": _id(row.callback, feed.path), "path": feed.path, "wanted": etag, "due": now}
+                values = {
+                    "id": _id(row.callback, feed.path),
+                    "path": feed.path,
+                    "wanted": etag,
+                    "due": now,
+                }
                 moved = subscriptions.update().where(of.id == row.id)
                 connection.execute(moved.values({**values, "waits": row.waits or now}))
 
@@ -167,7 +229,9 @@ class Subscriptions:
         with self._database.write() as connection:
             lock_subscriptions(connection, which)
             ids = sa.select(subscriptions.c.id).where(which)
-            connection.execute(subscription_requests.delete().where(_requests.id.in_(ids)))
+            connection.execute(
+                subscription_requests.delete().where(_requests.id.in_(ids))
+            )
             connection.execute(subscription_requests.insert().from_select(names, told))
             return connection.execute(subscriptions.delete().where(which)).rowcount
 
@@ -190,7 +254,11 @@ class Subscriptions:
         hidden = ("secret", "etag", "wanted", "topic")
         wanted = sa.select(*(column for column in of if column.name not in hidden))
         with self._database.read() as connection:
-            return connection.execute(wanted.order_by(of.path, of.callback)).mappings().all()
+            return (
+                connection.execute(wanted.order_by(of.path, of.callback))
+                .mappings()
+                .all()
+            )
 
     def cancel_callback(self, callback: str) -> int:
         """End the subscriptions of all callbacks that begin so; returns how many."""
@@ -210,7 +278,12 @@ class Subscriptions:
         ).select_from(subscriptions)
         with self._database.read() as connection:
             found = dict(connection.execute(wanted).mappings().one())
-        return {**found, "oldest": (now - found["oldest"]).total_seconds() if found["oldest"] else 0.0}
+        return {
+            **found,
+            "oldest": (now - found["oldest"]).total_seconds()
+            if found["oldest"]
+            else 0.0,
+        }
 
 
 def _track_feed(connection: sa.Connection, feed: SubscribedFeed, now: datetime) -> str:
@@ -220,10 +293,19 @@ def _track_feed(connection: sa.Connection, feed: SubscribedFeed, now: datetime) 
     )
     if known:
         return known
-    row = {"path": feed.path, "etag": feed.etag, "seq": feed.seq, "looked": now, "due": feed.due}
+    row = {
+        "path": feed.path,
+        "etag": feed.etag,
+        "seq": feed.seq,
+        "looked": now,
+        "due": feed.due,
+    }
     row |= {"plain": feed.plain, "seconds": feed.seconds}
     connection.execute(websub_feeds.insert(), row)
-    rows = [{"path": feed.path, "kind": kind, "category_id": key} for kind, key in feed.topics]
+    rows = [
+        {"path": feed.path, "kind": kind, "category_id": key}
+        for kind, key in feed.topics
+    ]
     connection.execute(websub_feed_keys.insert(), rows)
     return feed.etag
 
@@ -236,7 +318,9 @@ def _take(connection: sa.Connection, done: PendingVerification) -> str | None:
 
 def _claimed(done: PendingVerification) -> sa.ColumnElement[bool]:
     """A request that was claimed, unless another has taken its place."""
-    return sa.and_(_requests.id == _id(done.callback, done.path), _requests.due == done.due)
+    return sa.and_(
+        _requests.id == _id(done.callback, done.path), _requests.due == done.due
+    )
 
 
 def _denying(which: sa.ColumnElement[bool], reason: str, now: datetime) -> sa.Update:

@@ -23,7 +23,9 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_bind_param(
+        self, value: datetime | None, dialect: sa.Dialect
+    ) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
@@ -34,7 +36,11 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
         if value is None:
             return None
         moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return (
+            moment.replace(tzinfo=UTC)
+            if moment.tzinfo is None
+            else moment.astimezone(UTC)
+        )
 
 
 JSON = sa.JSON(none_as_null=True)
@@ -50,8 +56,12 @@ change_sequence = Table(
     # The reading of the last writer's clock. It is before `time` where that clock was behind the log; then it
     # is the lowest of the readings since the first such write.
     Column("clock", UTCDateTime, nullable=False),
-    Column("tzdata", sa.String),  # the release by which instants of events were computed
-    Column("tzdata_pk", sa.Integer),  # the last event that was recomputed; none when all were
+    Column(
+        "tzdata", sa.String
+    ),  # the release by which instants of events were computed
+    Column(
+        "tzdata_pk", sa.Integer
+    ),  # the last event that was recomputed; none when all were
 )
 
 changes = Table(
@@ -106,8 +116,12 @@ categories = Table(
     Column("url", sa.String),
     Column("parent", KEY),  # the slug of a wider category
     Column("retired", UTCDateTime),
-    Column("changed_at", UTCDateTime, nullable=False),  # its last step in the change log
-    Column("titled_at", UTCDateTime, nullable=False),  # the last step that changed its title or slug
+    Column(
+        "changed_at", UTCDateTime, nullable=False
+    ),  # its last step in the change log
+    Column(
+        "titled_at", UTCDateTime, nullable=False
+    ),  # the last step that changed its title or slug
 )
 
 category_slug_history = Table(
@@ -124,21 +138,37 @@ entries = Table(
     Column("id", KEY, nullable=False, unique=True),
     Column("guid", KEY, nullable=False, unique=True),
     Column("kind", KEY, nullable=False),
-    Column("status", KEY, nullable=False),  # deleted: a tombstone, its content gone; else as posted
+    Column(
+        "status", KEY, nullable=False
+    ),  # deleted: a tombstone, its content gone; else as posted
     Column("shown", sa.Boolean, nullable=False),  # stands in feeds
     Column("appeared", sa.Boolean, nullable=False),  # has ever stood there
-    Column("due", UTCDateTime, index=True),  # when `shown`, or a series' `starts`, changes by itself
+    Column(
+        "due", UTCDateTime, index=True
+    ),  # when `shown`, or a series' `starts`, changes by itself
     Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
-    Column("size", sa.Integer, nullable=False),  # estimated bytes in a document, at most
+    Column(
+        "size", sa.Integer, nullable=False
+    ),  # estimated bytes in a document, at most
     Column("content_size", sa.Integer, nullable=False),  # those of its body among them
-    Column("imported", sa.Boolean, nullable=False, default=False),  # not written since an import by others
+    Column(
+        "imported", sa.Boolean, nullable=False, default=False
+    ),  # not written since an import by others
     Column("version", sa.Integer, nullable=False),
     Column("published", UTCDateTime),
-    Column("updated", UTCDateTime, nullable=False),  # what readers are told; of an imported one its source's
-    Column("changed_at", UTCDateTime, nullable=False),  # its last step in the change log
+    Column(
+        "updated", UTCDateTime, nullable=False
+    ),  # what readers are told; of an imported one its source's
+    Column(
+        "changed_at", UTCDateTime, nullable=False
+    ),  # its last step in the change log
     # `due`, `starts` and `ends` are computed anew with a new release of tzdata.
-    Column("starts", UTCDateTime),  # of an event: when its current or next occurrence starts, as settled
-    Column("ends", UTCDateTime),  # of an event: when all of it is over; far ahead where that is never
+    Column(
+        "starts", UTCDateTime
+    ),  # of an event: when its current or next occurrence starts, as settled
+    Column(
+        "ends", UTCDateTime
+    ),  # of an event: when all of it is over; far ahead where that is never
     Column("sequence", sa.Integer, nullable=False),  # RFC 5545 §3.8.7.4
     Column("expires", UTCDateTime),
     Column("withdrawn", UTCDateTime),
@@ -165,7 +195,13 @@ Index(
     entries.c.guid,
     entries.c.size,
 )
-Index("ix_entries_starts", entries.c.kind, entries.c.shown, entries.c.starts, entries.c.guid)
+Index(
+    "ix_entries_starts",
+    entries.c.kind,
+    entries.c.shown,
+    entries.c.starts,
+    entries.c.guid,
+)
 Index(
     "ix_entries_lang",
     entries.c.kind,
@@ -199,8 +235,15 @@ entry_categories = Table(
     "placements",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    Column("category_id", ForeignKey(categories.c.id), primary_key=True, autoincrement=False),
-    Column("position", sa.Integer, nullable=False),  # among the entry's own; INHERITED from a narrower one
+    Column(
+        "category_id",
+        ForeignKey(categories.c.id),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column(
+        "position", sa.Integer, nullable=False
+    ),  # among the entry's own; INHERITED from a narrower one
     Column("kind", KEY, nullable=False),
     Column("shown", sa.Boolean, nullable=False),
     Column("published", UTCDateTime),
@@ -210,8 +253,17 @@ entry_categories = Table(
     Column("ends", UTCDateTime),
 )
 _of = entry_categories.c
-Index("ix_placements_published", _of.category_id, _of.kind, _of.shown, _of.published.desc(), _of.guid)
-Index("ix_placements_starts", _of.category_id, _of.kind, _of.shown, _of.starts, _of.guid)
+Index(
+    "ix_placements_published",
+    _of.category_id,
+    _of.kind,
+    _of.shown,
+    _of.published.desc(),
+    _of.guid,
+)
+Index(
+    "ix_placements_starts", _of.category_id, _of.kind, _of.shown, _of.starts, _of.guid
+)
 Index(
     "ix_placements_lang",
     _of.category_id,
@@ -229,17 +281,28 @@ tombstones = Table(
     "tombstones",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),  # 0 is the whole kind
+    Column(
+        "category_id", sa.Integer, primary_key=True, autoincrement=False
+    ),  # 0 is the whole kind
     Column("kind", KEY, nullable=False),
     Column("published", UTCDateTime),
     Column("time", UTCDateTime, nullable=False),  # when the entry left
     Column("deleted", UTCDateTime),  # when the entry was deleted
-    Column("start", sa.String),  # of an event, as readers last saw it; the format of `event_details`
+    Column(
+        "start", sa.String
+    ),  # of an event, as readers last saw it; the format of `event_details`
     Column("timezone", sa.String),
     Column("sequence", sa.Integer),  # of a deleted event
 )
-Index("ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time)
-Index("ix_tombstones_deleted", tombstones.c.category_id, tombstones.c.kind, tombstones.c.deleted)
+Index(
+    "ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time
+)
+Index(
+    "ix_tombstones_deleted",
+    tombstones.c.category_id,
+    tombstones.c.kind,
+    tombstones.c.deleted,
+)
 
 sanitizer = Table(
     # One row: by which rules all stored HTML was sanitised. A new database has none, which fits any rules.
@@ -257,7 +320,9 @@ idempotency_keys = Table(
     Column("path", KEY, primary_key=True),
     Column("key", KEY, primary_key=True),
     Column("fingerprint", sa.String, nullable=False),
-    Column("answer", JSON, nullable=False),  # an empty array after the entry in it was deleted
+    Column(
+        "answer", JSON, nullable=False
+    ),  # an empty array after the entry in it was deleted
     Column("entry_id", KEY, index=True),  # the id of the entry in the answer
     Column("time", UTCDateTime, nullable=False, index=True),
 )

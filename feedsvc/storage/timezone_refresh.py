@@ -32,7 +32,9 @@ def is_refresh_due(connection: sa.Connection, *, downgrade: bool) -> bool:
     :param downgrade: whether also where they were computed with a newer release. Workers that run beside
         those of a newer version leave them as they are.
     """
-    row = connection.execute(sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)).one()
+    row = connection.execute(
+        sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
+    ).one()
     if row.tzdata == VERSION:
         return row.tzdata_pk is not None
     return row.tzdata is None or row.tzdata < VERSION or downgrade
@@ -40,16 +42,23 @@ def is_refresh_due(connection: sa.Connection, *, downgrade: bool) -> bool:
 
 def refresh(connection: sa.Connection, log: ChangeLog, topics_of: TopicsOf) -> None:
     """Recompute the instants of the next events, a batch at most."""
-    row = connection.execute(sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)).one()
+    row = connection.execute(
+        sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
+    ).one()
     last = row.tzdata_pk or 0 if row.tzdata == VERSION else 0
-    following = sa.select(entries.c.pk).where(entries.c.kind == "events", entries.c.pk > last)
+    following = sa.select(entries.c.pk).where(
+        entries.c.kind == "events", entries.c.pk > last
+    )
     keys = list(connection.scalars(following.order_by(entries.c.pk).limit(_BATCH)))
     wanted = (entries.c.pk.in_(keys), entries.c.status != "deleted")
     for stored, entry in fetch_entries(connection, *wanted, order=(entries.c.pk,)):
         values = _instants(entry, log)
         if any(values[name] != stored._mapping[name] for name in values):
             _store(connection, log, stored, values, topics_of)
-    progress = {"tzdata": VERSION, "tzdata_pk": keys[-1] if len(keys) == _BATCH else None}
+    progress = {
+        "tzdata": VERSION,
+        "tzdata_pk": keys[-1] if len(keys) == _BATCH else None,
+    }
     connection.execute(change_sequence.update().values(progress))
 
 
@@ -57,7 +66,11 @@ def _instants(entry: Entry, log: ChangeLog) -> dict[str, Any]:
     """Return the columns that depend on the rules of the event's zone."""
     now = log.clock()
     ends = series_end(entry.event) if entry.event else None
-    return {"starts": next_start(entry, now), "ends": ends, "due": visibility(entry, now)[1]}
+    return {
+        "starts": next_start(entry, now),
+        "ends": ends,
+        "due": visibility(entry, now)[1],
+    }
 
 
 def _store(
@@ -70,9 +83,17 @@ def _store(
     """Store the instants of an event, and record a change where readers see it."""
     if stored.shown:
         version = stored.version + 1
-        seq = log.record("recompute", stored.kind, stored.id, version, topics_of(stored.pk))
+        seq = log.record(
+            "recompute", stored.kind, stored.id, version, topics_of(stored.pk)
+        )
         now = log.next_timestamp()
-        values = {**values, "seq": seq, "version": version, "updated": now, "changed_at": now}
+        values = {
+            **values,
+            "seq": seq,
+            "version": version,
+            "updated": now,
+            "changed_at": now,
+        }
     connection.execute(entries.update().where(entries.c.pk == stored.pk).values(values))
     instants = {name: values[name] for name in ("starts", "ends")}
     placed = entry_categories.update().where(entry_categories.c.entry_pk == stored.pk)

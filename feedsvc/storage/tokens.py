@@ -33,7 +33,10 @@ _TOKENS = sa.select(*(tokens.c[field.name] for field in fields(Token)))
 _KNOWN = _TOKENS.where(
     sa.or_(
         tokens.c.hash == sa.bindparam("given"),
-        sa.and_(tokens.c.former_hash == sa.bindparam("given"), tokens.c.former_until > sa.bindparam("now")),
+        sa.and_(
+            tokens.c.former_hash == sa.bindparam("given"),
+            tokens.c.former_until > sa.bindparam("now"),
+        ),
     )
 )
 
@@ -45,7 +48,9 @@ class Tokens:
         self._database, self._clock = database, clock
         self._noted: dict[str, datetime] = {}
 
-    def create(self, name: str, scopes: Iterable[str], expires: datetime | None = None) -> str:
+    def create(
+        self, name: str, scopes: Iterable[str], expires: datetime | None = None
+    ) -> str:
         """Make a token and return it: the only time that it is to be seen.
 
         :raises Conflict: the name is taken, or one that the change log has for the service itself.
@@ -81,7 +86,9 @@ class Tokens:
             raise Unauthorized("The token is misspelt.")
         now = self._clock()
         with self._database.read() as connection:
-            row = connection.execute(_KNOWN, {"given": _hash(token), "now": now}).one_or_none()
+            row = connection.execute(
+                _KNOWN, {"given": _hash(token), "now": now}
+            ).one_or_none()
         if row is None or row.revoked or (row.expires and row.expires <= now):
             raise Unauthorized("The token is unknown, revoked or expired.")
         self._note_use(row.name)
@@ -96,16 +103,23 @@ class Tokens:
 
         def note() -> None:
             with suppress(Unavailable), self._database.write() as connection:
-                connection.execute(tokens.update().where(tokens.c.name == name).values(last_used=now))
+                connection.execute(
+                    tokens.update().where(tokens.c.name == name).values(last_used=now)
+                )
 
         threading.Thread(target=note, name=LAST_USED_THREAD, daemon=True).start()
 
     def list(self) -> list[Token]:
         """Every token, revoked ones too, by name."""
         with self._database.read() as connection:
-            return [_token_from(row) for row in connection.execute(_TOKENS.order_by(tokens.c.name))]
+            return [
+                _token_from(row)
+                for row in connection.execute(_TOKENS.order_by(tokens.c.name))
+            ]
 
-    def rotate(self, name: str, grace: timedelta, expires: datetime | None = None) -> str:
+    def rotate(
+        self, name: str, grace: timedelta, expires: datetime | None = None
+    ) -> str:
         """Make another token for a name; the present one works for the grace time, the one before it no more.
 
         :param expires: where None, it expires when the present one would.
@@ -115,7 +129,9 @@ class Tokens:
         token, now = _generate(), self._clock()
         named = tokens.c.name == name
         with self._database.write() as connection:
-            row = connection.execute(sa.select(tokens).where(named).with_for_update()).one_or_none()
+            row = connection.execute(
+                sa.select(tokens).where(named).with_for_update()
+            ).one_or_none()
             if row is None:
                 raise NotFound(f"There is no token named “{name}”.")
             if row.revoked or (row.expires and row.expires <= now and not expires):
@@ -135,7 +151,9 @@ class Tokens:
 
         :raises NotFound: none is named so.
         """
-        first = sa.func.coalesce(tokens.c.revoked, sa.literal(self._clock(), tokens.c.revoked.type))
+        first = sa.func.coalesce(
+            tokens.c.revoked, sa.literal(self._clock(), tokens.c.revoked.type)
+        )
         ended = tokens.update().where(tokens.c.name == name).values(revoked=first)
         with self._database.write() as connection:
             if not connection.execute(ended).rowcount:
@@ -161,7 +179,9 @@ def _checksum(secret: str) -> str:
 
 
 def _constant_time_equals(given: str, wanted: str) -> bool:
-    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
+    return secrets.compare_digest(
+        given.encode("utf-8", "surrogatepass"), wanted.encode()
+    )
 
 
 def _token_from(row: sa.Row[Any]) -> Token:

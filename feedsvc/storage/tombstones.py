@@ -10,9 +10,9 @@ from feedsvc.stamps import FeedKey
 from feedsvc.storage.change_log import ChangeLog
 from feedsvc.storage.tables import entries, event_details, tombstones
 
-_LAST_SEEN = sa.select(entries.c.published, event_details.c.start, event_details.c.timezone).outerjoin_from(
-    entries, event_details
-)
+_LAST_SEEN = sa.select(
+    entries.c.published, event_details.c.start, event_details.c.timezone
+).outerjoin_from(entries, event_details)
 
 
 class Tombstones:
@@ -21,7 +21,9 @@ class Tombstones:
     def __init__(self, connection: sa.Connection, ledger: ChangeLog) -> None:
         self._connection, self._ledger = connection, ledger
 
-    def add(self, pk: int, left: Iterable[FeedKey], *, deleted_as: int | None = None) -> None:
+    def add(
+        self, pk: int, left: Iterable[FeedKey], *, deleted_as: int | None = None
+    ) -> None:
         """Add a tombstone to each topic whose feeds an entry leaves, with an event's last public start.
 
         :param deleted_as: the SEQUENCE of the deletion, where the entry leaves by one.
@@ -54,4 +56,7 @@ class Tombstones:
 
     def _topics(self, *where: sa.ColumnElement[bool]) -> set[FeedKey]:
         columns = sa.select(tombstones.c.kind, tombstones.c.category_id)
-        return {(row.kind, row.category_id) for row in self._connection.execute(columns.where(*where))}
+        return {
+            (row.kind, row.category_id)
+            for row in self._connection.execute(columns.where(*where))
+        }

@@ -33,13 +33,19 @@ Index("ix_pushed_topics_topic", websub_feed_keys.c.kind, websub_feed_keys.c.cate
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("id", KEY, primary_key=True),  # a hash of callback and path, which are too long for an index
+    Column(
+        "id", KEY, primary_key=True
+    ),  # a hash of callback and path, which are too long for an index
     Column("path", KEY, nullable=False, index=True),
-    Column("topic", KEY, nullable=False),  # the path that was subscribed to, before categories were renamed
+    Column(
+        "topic", KEY, nullable=False
+    ),  # the path that was subscribed to, before categories were renamed
     Column("callback", KEY, nullable=False),
     Column("host", KEY, nullable=False, index=True),
     Column("site", KEY, nullable=False, index=True),  # the host's registrable domain
-    Column("address", KEY, index=True),  # that the host resolved to at the last call; of IPv6 the /64
+    Column(
+        "address", KEY, index=True
+    ),  # that the host resolved to at the last call; of IPv6 the /64
     Column("latency", sa.Float),  # seconds of recent deliveries; none before the first
     Column("secret", sa.String),
     Column("since", UTCDateTime, nullable=False),
@@ -47,7 +53,9 @@ subscriptions = Table(
     Column("etag", sa.String, nullable=False),  # of what was delivered last
     Column("wanted", sa.String, nullable=False),  # of the newest that is known
     Column("waits", UTCDateTime),  # since when something waits to be delivered
-    Column("due", UTCDateTime, index=True),  # when it is tried next, or again where who has claimed it died
+    Column(
+        "due", UTCDateTime, index=True
+    ),  # when it is tried next, or again where who has claimed it died
     Column("failures", sa.Integer, nullable=False),  # in a row
 )
 
@@ -65,7 +73,9 @@ subscription_requests = Table(
     Column("secret", sa.String),
     Column("lease", sa.Integer, nullable=False),  # seconds
     Column("reason", sa.String, nullable=False),
-    Column("failures", sa.Integer, nullable=False, server_default="0"),  # so often asked in vain
+    Column(
+        "failures", sa.Integer, nullable=False, server_default="0"
+    ),  # so often asked in vain
     Column("asked", UTCDateTime, nullable=False, index=True),  # when it was made
     Column("due", UTCDateTime, nullable=False, index=True),
 )

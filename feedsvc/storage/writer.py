@@ -17,13 +17,29 @@ from feedsvc.storage.categories import Filing
 from feedsvc.storage.change_log import ChangeLog
 from feedsvc.storage.erasure import erase
 from feedsvc.storage.idempotency import IdempotencyStore
-from feedsvc.storage.mappers import category_from, event_row, fetch_entries, load_damaged
+from feedsvc.storage.mappers import (
+    category_from,
+    event_row,
+    fetch_entries,
+    load_damaged,
+)
 from feedsvc.storage.publication import Publication
 from feedsvc.storage.reader import resolve_categories
-from feedsvc.storage.revision import schedule, stored_values, updated_at, with_previous_start
+from feedsvc.storage.revision import (
+    schedule,
+    stored_values,
+    updated_at,
+    with_previous_start,
+)
 from feedsvc.storage.scheduler import next_start, visibility
 from feedsvc.storage.sizes import stored_row
-from feedsvc.storage.tables import INHERITED, categories, entries, entry_categories, event_details
+from feedsvc.storage.tables import (
+    INHERITED,
+    categories,
+    entries,
+    entry_categories,
+    event_details,
+)
 from feedsvc.storage.timezone_refresh import refresh
 from feedsvc.storage.tombstones import Tombstones
 
@@ -49,7 +65,11 @@ class Writer(Filing):
     """One write transaction; it sees its own changes."""
 
     def __init__(
-        self, connection: sa.Connection, ledger: ChangeLog, zone: ZoneInfo, publication: Publication
+        self,
+        connection: sa.Connection,
+        ledger: ChangeLog,
+        zone: ZoneInfo,
+        publication: Publication,
     ) -> None:
         super().__init__(connection, ledger, zone)
         self._publication = publication
@@ -103,7 +123,12 @@ class Writer(Filing):
         if old:
             since = old.withdrawn if entry.status == "withdrawn" else None
             event = with_previous_start(entry.event, old.event)
-            entry = replace(entry, published=entry.published or old.published, withdrawn=since, event=event)
+            entry = replace(
+                entry,
+                published=entry.published or old.published,
+                withdrawn=since,
+                event=event,
+            )
             if stored_values(entry) == stored_values(old):
                 return old, False
         now, changed = self._ledger.clock(), self._ledger.next_timestamp()
@@ -122,7 +147,12 @@ class Writer(Filing):
         return entry, old is None or old.status == "deleted"
 
     def delete_entry(
-        self, kind: str, id: str, *, publish: bool = True, check: Precondition = no_precondition
+        self,
+        kind: str,
+        id: str,
+        *,
+        publish: bool = True,
+        check: Precondition = no_precondition,
     ) -> None:
         """Take an entry away; what stays is its tombstone.
 
@@ -138,7 +168,11 @@ class Writer(Filing):
         check(old)
         if not publish:
             self._check_draft(kind, pk, old)
-        before, version, sequence = self._topics_of(pk), old.version + 1, old.sequence + 1
+        before, version, sequence = (
+            self._topics_of(pk),
+            old.version + 1,
+            old.sequence + 1,
+        )
         if before:
             self._tombstones.add(pk, before, deleted_as=sequence)
         touched = before or self._tombstones.mark_deleted(pk, sequence)
@@ -155,11 +189,20 @@ class Writer(Filing):
         """Let appear and leave what is due, and series go on, a group at most; returns how many did."""
         now = self._ledger.clock()
         order = entries.c.due, entries.c.pk
-        wanted = sa.select(entries.c.pk).where(entries.c.due <= now).order_by(*order).limit(_BATCH_SIZE)
+        wanted = (
+            sa.select(entries.c.pk)
+            .where(entries.c.due <= now)
+            .order_by(*order)
+            .limit(_BATCH_SIZE)
+        )
         keys = list(self._connection.scalars(wanted))
         found = fetch_entries(self._connection, entries.c.pk.in_(keys), order=order)
-        if damaged := set(keys) - {row.pk for row, _ in found}:  # they would be due for ever
-            self._connection.execute(entries.update().where(entries.c.pk.in_(damaged)).values(due=None))
+        if damaged := set(keys) - {
+            row.pk for row, _ in found
+        }:  # they would be due for ever
+            self._connection.execute(
+                entries.update().where(entries.c.pk.in_(damaged)).values(due=None)
+            )
         for row, entry in found:
             before = self._topics_of(row.pk)
             shown, due = visibility(entry, now)
@@ -170,15 +213,26 @@ class Writer(Filing):
                 self._publication.note(entry)
             values = {"shown": shown, "starts": next_start(entry, now)}
             self._connection.execute(
-                entry_categories.update().where(entry_categories.c.entry_pk == row.pk).values(values)
+                entry_categories.update()
+                .where(entry_categories.c.entry_pk == row.pk)
+                .values(values)
             )
             changed, mine = self._ledger.next_timestamp(), entries.c.pk == row.pk
-            own = {**values, "due": due, "appeared": row.appeared or shown, "changed_at": changed}
+            own = {
+                **values,
+                "due": due,
+                "appeared": row.appeared or shown,
+                "changed_at": changed,
+            }
             self._connection.execute(entries.update().where(mine).values(own))
-            action = "advance" if shown == row.shown else "appear" if shown else "expire"
+            action = (
+                "advance" if shown == row.shown else "appear" if shown else "expire"
+            )
             touched = before | self._topics_of(row.pk)
             seq = self._ledger.record(action, row.kind, row.id, row.version, touched)
-            if action != "advance":  # the entry itself stays as it is while its occurrences pass
+            if (
+                action != "advance"
+            ):  # the entry itself stays as it is while its occurrences pass
                 step = {"seq": seq, "updated": changed}
                 self._connection.execute(entries.update().where(mine).values(step))
         return len(found)
@@ -197,7 +251,9 @@ class Writer(Filing):
 
     def _resolve_categories(self, wanted: Collection[Category]) -> dict[Category, int]:
         """The stored categories that have the slugs of `wanted`, in that order, with their keys."""
-        missing = [category.slug for category in wanted if category.slug not in self._filed]
+        missing = [
+            category.slug for category in wanted if category.slug not in self._filed
+        ]
         if missing:
             living = (categories.c.slug.in_(missing), categories.c.retired.is_(None))
             for row in self._connection.execute(sa.select(categories).where(*living)):
@@ -207,24 +263,40 @@ class Writer(Filing):
     def _store(self, pk: int | None, entry: Entry, placed: list[int]) -> None:
         """Write an entry's rows and its step."""
         run = self._connection.execute
-        wider = self._ancestors(placed) if any(category.parent for category in entry.categories) else set()
+        wider = (
+            self._ancestors(placed)
+            if any(category.parent for category in entry.categories)
+            else set()
+        )
         shown, due = visibility(entry, self._ledger.clock())
         touched = self._topics_of(pk) if pk else set()
         if due:
-            self._ledger.invalidate_caches((entry.kind, key) for key in (0, *placed, *wider))
-        entered: set[FeedKey] = {(entry.kind, key) for key in (0, *placed, *wider) if shown}
+            self._ledger.invalidate_caches(
+                (entry.kind, key) for key in (0, *placed, *wider)
+            )
+        entered: set[FeedKey] = {
+            (entry.kind, key) for key in (0, *placed, *wider) if shown
+        }
         is_change = shown or bool(touched)  # of what readers see
         if pk and touched and not shown:
             self._tombstones.add(pk, touched)
         elif pk and shown and not touched:
             touched = self._tombstones.remove(pk)
-        seq = self._ledger.record("put", entry.kind, entry.id, entry.version, touched | entered)
-        row = {**stored_row(entry), **self._ledger.origin(), "changed_at": entry.changed}
+        seq = self._ledger.record(
+            "put", entry.kind, entry.id, entry.version, touched | entered
+        )
+        row = {
+            **stored_row(entry),
+            **self._ledger.origin(),
+            "changed_at": entry.changed,
+        }
         row |= {"shown": shown, "due": due}
         if pk is None or is_change:
             row["seq"] = seq
         if pk is None:
-            pk = run(entries.insert().returning(entries.c.pk), {**row, "appeared": shown}).scalar_one()
+            pk = run(
+                entries.insert().returning(entries.c.pk), {**row, "appeared": shown}
+            ).scalar_one()
         else:
             run(_REPLACE, {**row, "key": pk, "seen": shown})
             run(entry_categories.delete().where(entry_categories.c.entry_pk == pk))
@@ -232,11 +304,15 @@ class Writer(Filing):
             run(event_details.delete().where(event_details.c.entry_pk == pk))
             run(event_details.insert(), {"entry_pk": pk, **event_row(entry.event)})
         shared = {
-            name: row[name] for name in ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+            name: row[name]
+            for name in ("kind", "shown", "published", "guid", "lang", "starts", "ends")
         }
         places = [
             {"entry_pk": pk, "category_id": key, "position": position, **shared}
-            for position, key in [*enumerate(placed), *((INHERITED, key) for key in sorted(wider))]
+            for position, key in [
+                *enumerate(placed),
+                *((INHERITED, key) for key in sorted(wider)),
+            ]
         ]
         if places:
             run(entry_categories.insert(), places)
@@ -249,7 +325,9 @@ class Writer(Filing):
         :param states: the entry as it is stored, and as it is to be stored.
         :raises Forbidden: they do, would, or have.
         """
-        is_draft = all(entry is None or entry.status in ("draft", "deleted") for entry in states)
+        is_draft = all(
+            entry is None or entry.status in ("draft", "deleted") for entry in states
+        )
         appeared = sa.select(entries.c.appeared).where(entries.c.pk == pk)
         if not is_draft or (pk is not None and self._connection.scalar(appeared)):
             raise Forbidden(

@@ -45,14 +45,22 @@ class FeedService:
         self._slots = RenderSlots()
 
     def parse_query(
-        self, kind: str, format: str, selector: str | None, given: Mapping[str, Sequence[str]]
+        self,
+        kind: str,
+        format: str,
+        selector: str | None,
+        given: Mapping[str, Sequence[str]],
     ) -> FeedQuery:
         """The query that an address stands for, canonical.
 
         :raises NotFound: there is no such kind or format.
         :raises Malformed: a part cannot be read.
         """
-        if kind not in KINDS or format not in FORMATS or kind not in FORMATS[format].kinds:
+        if (
+            kind not in KINDS
+            or format not in FORMATS
+            or kind not in FORMATS[format].kinds
+        ):
             raise NotFound("There is no such feed.")
         today = self._clock().astimezone(self.site.timezone).date()
         return query.parse(kind, format, selector, given, self.site.language, today)
@@ -66,7 +74,9 @@ class FeedService:
         found = _PATH.fullmatch(unquote(parts.path))
         if not found:
             raise NotFound("There is no such feed.")
-        return self.parse_query(found[1], found[3], found[2], parse_qs(parts.query, keep_blank_values=True))
+        return self.parse_query(
+            found[1], found[3], found[2], parse_qs(parts.query, keep_blank_values=True)
+        )
 
     def topic(self, path: str) -> tuple[FeedQuery, FeedQuery]:
         """Return the feed of a path that can be pushed, and the one that it is now.
@@ -107,7 +117,9 @@ class FeedService:
         :raises Gone: nothing is left of the feed without the categories that were retired.
         :raises Renamed: it has another selector now: a category was renamed, or retired.
         """
-        return self._kept.get_or_render(address or wanted.path, wanted.path, partial(self._render, wanted))
+        return self._kept.get_or_render(
+            address or wanted.path, wanted.path, partial(self._render, wanted)
+        )
 
     def ensure_exists(self, wanted: FeedQuery) -> None:
         """See that the categories of a feed are there; raises as `answer`."""
@@ -123,7 +135,9 @@ class FeedService:
                     slot.enter_context(self._slots.slot())
 
             with self._snapshots() as snapshot:
-                found = feeds.build_feed(snapshot, wanted, self.site, looked, self._max_feed, admit)
+                found = feeds.build_feed(
+                    snapshot, wanted, self.site, looked, self._max_feed, admit
+                )
             body = render_feed(found)
         return CachedResponse(
             body,
@@ -147,12 +161,20 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     @blueprint.get("/<kind>/<selector>.<format>")
     def feed(kind: str, format: str, selector: str | None = None) -> Response:
         """One feed."""
-        wanted = feeds.parse_query(kind, format, selector, request.args.to_dict(flat=False))
+        wanted = feeds.parse_query(
+            kind, format, selector, request.args.to_dict(flat=False)
+        )
         try:
-            if selector is not None and selector.replace(" ", "+") != str(wanted.category_filter):
-                feeds.ensure_exists(wanted)  # a category that there is not is no redirect
+            if selector is not None and selector.replace(" ", "+") != str(
+                wanted.category_filter
+            ):
+                feeds.ensure_exists(
+                    wanted
+                )  # a category that there is not is no redirect
                 return moved(wanted)
-            return conditional_response(*feeds.get_response(wanted, cache_key(request.environ)))
+            return conditional_response(
+                *feeds.get_response(wanted, cache_key(request.environ))
+            )
         except CategoryRenamed as error:
             return moved(moved_to(wanted, error))
 
@@ -171,7 +193,9 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
 
     def moved(to: FeedQuery) -> Response:
         """A redirect to the canonical spelling of a selector, with the query as it was asked."""
-        return redirect(site.public_url + FeedQuery(to.kind, to.format, to.category_filter).path)
+        return redirect(
+            site.public_url + FeedQuery(to.kind, to.format, to.category_filter).path
+        )
 
     def redirect(url: str) -> Response:
         """A permanent redirect that keeps the query."""
@@ -188,7 +212,10 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
 def moved_to(query: FeedQuery, error: CategoryRenamed) -> FeedQuery:
     """Return what a query has become where its selector has changed."""
     return replace(
-        query, category_filter=CategoryFilter.parse(error.current_slug) if error.current_slug else NO_FILTER
+        query,
+        category_filter=CategoryFilter.parse(error.current_slug)
+        if error.current_slug
+        else NO_FILTER,
     )
 
 

@@ -26,6 +26,8 @@ def health_blueprint(is_ready: Callable[[], bool]) -> Blueprint:
         return _plain("ready")
 
     def _plain(text: str) -> Response:
-        return Response(text + "\n", mimetype="text/plain", headers={"Cache-Control": "no-store"})
+        return Response(
+            text + "\n", mimetype="text/plain", headers={"Cache-Control": "no-store"}
+        )
 
     return blueprint

@@ -15,7 +15,11 @@ from feedsvc import feeds
 from feedsvc.errors import BadRequest, NotFound
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import FORMATS, PAGES, html, ics, opml
-from feedsvc.http.conditional import CachedResponse, conditional_response, static_response
+from feedsvc.http.conditional import (
+    CachedResponse,
+    conditional_response,
+    static_response,
+)
 from feedsvc.models import Category, Clock, Entry, FeedSummary, Site
 from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse, primary_subtag
 from feedsvc.stamps import FeedVersion
@@ -29,9 +33,13 @@ _FILES = {
     "/static/pages.js": "text/javascript",
     "/favicon.ico": "image/vnd.microsoft.icon",
 }
-_ROBOTS_TXT = (
-    b"User-agent: *\nDisallow: /api/\nDisallow: /feeds/*,\nDisallow: /feeds/*+\nDisallow: /feeds/*?\n"
-)
+_ROBOTS_TXT = b"""\
+User-agent: *
+Disallow: /api/
+Disallow: /feeds/*,
+Disallow: /feeds/*+
+Disallow: /feeds/*?
+"""
 
 
 class Snapshot(feeds.Snapshot, Protocol):
@@ -39,7 +47,9 @@ class Snapshot(feeds.Snapshot, Protocol):
 
     def get_public_entry(self, id: str) -> Entry: ...
     def list_categories(self) -> list[Category]: ...
-    def feed_summaries(self, now: datetime) -> Mapping[tuple[str, str | None], FeedSummary]: ...
+    def feed_summaries(
+        self, now: datetime
+    ) -> Mapping[tuple[str, str | None], FeedSummary]: ...
     def feed_version(self, among: Iterable[tuple[str, str | None]]) -> FeedVersion: ...
 
 
@@ -51,14 +61,21 @@ RenderedPage = tuple[bytes, str, FeedVersion, datetime | None]
 
 
 def pages_blueprint(
-    snapshots: SessionFactory, kept: ResponseCache, site: Site, clock: Clock, max_age: int
+    snapshots: SessionFactory,
+    kept: ResponseCache,
+    site: Site,
+    clock: Clock,
+    max_age: int,
 ) -> Blueprint:
     """The directory of all feeds, the entries' pages, and what browsers and crawlers ask for."""
     blueprint = Blueprint("pages", __name__)
 
     bodies = {path: (_FOLDER / Path(path).name).read_bytes() for path in _FILES}
     bodies["/static/style.css"] += brand_css(site.color)
-    files = {path: static_response(body, _FILES[path], _HOUR_SECONDS) for path, body in bodies.items()}
+    files = {
+        path: static_response(body, _FILES[path], _HOUR_SECONDS)
+        for path, body in bodies.items()
+    }
     files["/robots.txt"] = static_response(_ROBOTS_TXT, "text/plain", _HOUR_SECONDS)
 
     def respond_kept(
@@ -70,15 +87,21 @@ def pages_blueprint(
             looked = clock()
             body, media_type, stamp, due = make()
             headers = (("X-Robots-Tag", "noindex"),) if ui else ()
-            return CachedResponse(body, media_type, stamp, looked, max_age, due, headers, plain)
+            return CachedResponse(
+                body, media_type, stamp, looked, max_age, due, headers, plain
+            )
 
         key = f"{request.path}?ui={ui}" if ui else request.path
-        return conditional_response(*kept.get_or_render(cache_key(request.environ), key, answer))
+        return conditional_response(
+            *kept.get_or_render(cache_key(request.environ), key, answer)
+        )
 
     def asked_language() -> str | None:
         """The language that is asked for, where there are words in it and it is not the site's."""
         ui = request.args.get("ui", "")
-        return ui if ui in UI_LANGUAGES and ui != primary_subtag(site.language) else None
+        return (
+            ui if ui in UI_LANGUAGES and ui != primary_subtag(site.language) else None
+        )
 
     @blueprint.get("/")
     def directory() -> Response:
@@ -88,11 +111,25 @@ def pages_blueprint(
         def make() -> RenderedPage:
             now = clock()
             with snapshots() as snapshot:
-                stamp = snapshot.feed_version([("categories", None), *((kind, None) for kind in KINDS)])
-                moments = [snapshot.select_feed(FeedQuery(kind, "html"), now).version() for kind in KINDS]
-                page = PAGES.directory(site, snapshot.list_categories(), snapshot.feed_summaries(now), ui)
-            stamp = replace(stamp, time=max(stamp.time, *(one.time for one, _ in moments)))
-            return page, html.MEDIA_TYPE, stamp, min((due for _, due in moments if due), default=None)
+                stamp = snapshot.feed_version(
+                    [("categories", None), *((kind, None) for kind in KINDS)]
+                )
+                moments = [
+                    snapshot.select_feed(FeedQuery(kind, "html"), now).version()
+                    for kind in KINDS
+                ]
+                page = PAGES.directory(
+                    site, snapshot.list_categories(), snapshot.feed_summaries(now), ui
+                )
+            stamp = replace(
+                stamp, time=max(stamp.time, *(one.time for one, _ in moments))
+            )
+            return (
+                page,
+                html.MEDIA_TYPE,
+                stamp,
+                min((due for _, due in moments if due), default=None),
+            )
 
         return respond_kept(make, ui)
 
@@ -102,19 +139,32 @@ def pages_blueprint(
 
         :raises Malformed: there is no such feed.
         """
-        lists = ((name, [value for value in values if value]) for name, values in request.args.lists())
+        lists = (
+            (name, [value for value in values if value])
+            for name, values in request.args.lists()
+        )
         given = {name: values for name, values in lists if values}
-        kind, format, every = (given.get(name, [""])[0] for name in ("kind", "format", "match"))
+        kind, format, every = (
+            given.get(name, [""])[0] for name in ("kind", "format", "match")
+        )
         if kind not in KINDS or format not in FORMATS:
-            raise BadRequest("The parameters “kind” and “format” must name a kind and a format of feeds.")
+            raise BadRequest(
+                "The parameters “kind” and “format” must name a kind and a format of feeds."
+            )
         if kind not in FORMATS[format].kinds:
             raise BadRequest(f"There is no feed of {kind} as {FORMATS[format].label}.")
-        terms = [*given.get("with", []), *(f"-{slug}" for slug in given.get("without", []))]
+        terms = [
+            *given.get("with", []),
+            *(f"-{slug}" for slug in given.get("without", [])),
+        ]
         selector = ("+" if every == "all" else ",").join(terms) or None
         today = clock().astimezone(site.timezone).date()
         wanted = parse(kind, format, selector, given, site.language, today)
         # Relative, so that the policy's form-action holds whatever name and prefix the page is read under.
-        headers = {"Location": wanted.path.removeprefix("/feeds/"), "Cache-Control": "no-store"}
+        headers = {
+            "Location": wanted.path.removeprefix("/feeds/"),
+            "Cache-Control": "no-store",
+        }
         return Response(status=303, headers=headers)
 
     @blueprint.get("/feeds.opml")
@@ -123,8 +173,16 @@ def pages_blueprint(
 
         def make() -> RenderedPage:
             with snapshots() as snapshot:
-                categories, stamp = snapshot.list_categories(), snapshot.feed_version([("categories", None)])
-            return opml.render(site, categories, stamp.time), opml.MEDIA_TYPE, stamp, None
+                categories, stamp = (
+                    snapshot.list_categories(),
+                    snapshot.feed_version([("categories", None)]),
+                )
+            return (
+                opml.render(site, categories, stamp.time),
+                opml.MEDIA_TYPE,
+                stamp,
+                None,
+            )
 
         return respond_kept(make)
 
@@ -166,9 +224,13 @@ def pages_blueprint(
         """An entry, and when it or one beside it last changed."""
         with snapshots() as snapshot:
             found = snapshot.get_public_entry(id)
-            slugs: list[str | None] = [category.slug for category in found.categories] or [None]
+            slugs: list[str | None] = [
+                category.slug for category in found.categories
+            ] or [None]
             among = [(found.kind, slug) for slug in slugs]
-            among += [("events", None)] if id.endswith(".ics") else []  # an event may come to that address
+            among += (
+                [("events", None)] if id.endswith(".ics") else []
+            )  # an event may come to that address
             return found, snapshot.feed_version(among)
 
     return blueprint
@@ -179,6 +241,12 @@ def brand_css(color: str) -> bytes:
     if not color:
         return b""
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    luminance = sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in parts
+    ]
+    luminance = sum(
+        share * part
+        for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+    )
     return f":root {{ --brand: {color}; --on-brand: {'#000' if luminance > 0.179 else '#fff'}; }}\n".encode()

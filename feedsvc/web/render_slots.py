@@ -17,9 +17,14 @@ _SLOTS, _WAITING, _PATIENCE = 2, 8, 5.0
 class RenderSlots:
     """Slots that are each held by one thread; few threads wait for one, and not long."""
 
-    def __init__(self, slots: int = _SLOTS, waiting: int = _WAITING, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self, slots: int = _SLOTS, waiting: int = _WAITING, patience: float = _PATIENCE
+    ) -> None:
         """:param patience: seconds that a thread waits at most."""
-        self._slots, self._queue = threading.Semaphore(slots), threading.Semaphore(waiting)
+        self._slots, self._queue = (
+            threading.Semaphore(slots),
+            threading.Semaphore(waiting),
+        )
         self._patience = patience
 
     @contextmanager

@@ -41,20 +41,32 @@ class WebSubClient:
         self.outward, self._public_url = outward, public_url
 
     async def deliver(
-        self, delivery: Delivery, answer: CachedResponse, admit: Admit = lambda network: True
+        self,
+        delivery: Delivery,
+        answer: CachedResponse,
+        admit: Admit = lambda network: True,
     ) -> DeliveryResult:
         """Send a feed to a subscriber (WebSub §7), signed where it has given a secret (§7.1).
 
         :param admit: whether it may be sent to a network address.
         """
         headers = [("Content-Type", f"{answer.media_type}; charset=utf-8")]
-        headers.append(("Link", ", ".join(value for name, value in answer.headers if name == "Link")))
+        headers.append(
+            (
+                "Link",
+                ", ".join(value for name, value in answer.headers if name == "Link"),
+            )
+        )
         if delivery.secret:
-            digest = hmac.new(delivery.secret.encode(), answer.body, hashlib.sha256).hexdigest()
+            digest = hmac.new(
+                delivery.secret.encode(), answer.body, hashlib.sha256
+            ).hexdigest()
             headers.append(("X-Hub-Signature", f"sha256={digest}"))
         begun, status = time.monotonic(), 0
         try:
-            reply = await self.outward.request("POST", delivery.callback, headers, answer.body, admit)
+            reply = await self.outward.request(
+                "POST", delivery.callback, headers, answer.body, admit
+            )
             status = reply.status
             said = f"answered {status}"
         except Crowded as error:
@@ -66,7 +78,9 @@ class WebSubClient:
         _log.info("%s to %s: %s, %.0f ms", delivery.path, delivery.host, said, spent)
         if 200 <= status < 300:
             return DeliveryResult(delivery, etag=answer.etag, seconds=spent / 1000)
-        return DeliveryResult(delivery, retry=None if status == 410 else backoff(delivery.failures))
+        return DeliveryResult(
+            delivery, retry=None if status == 410 else backoff(delivery.failures)
+        )
 
     async def verify_intent(
         self, request: PendingVerification, admit: Admit = lambda network: True
@@ -79,17 +93,34 @@ class WebSubClient:
         :raises Crowded: it was not called, since its address has enough calls.
         """
         challenge = secrets.token_urlsafe(32)
-        said = {"hub.mode": request.mode, "hub.topic": self._public_url + (request.topic or request.path)}
-        said |= {"hub.reason": request.reason} if request.mode == "denied" else {"hub.challenge": challenge}
-        said |= {"hub.lease_seconds": str(request.lease)} if request.mode == "subscribe" else {}
+        said = {
+            "hub.mode": request.mode,
+            "hub.topic": self._public_url + (request.topic or request.path),
+        }
+        said |= (
+            {"hub.reason": request.reason}
+            if request.mode == "denied"
+            else {"hub.challenge": challenge}
+        )
+        said |= (
+            {"hub.lease_seconds": str(request.lease)}
+            if request.mode == "subscribe"
+            else {}
+        )
         sign = "&" if "?" in request.callback else "?"
         confirmed: bool | None = None
         try:
             url = f"{request.callback}{sign}{urlencode(said)}"
             reply = await self.outward.request("GET", url, admit=admit)
             if reply.status < 500:
-                confirmed = 200 <= reply.status < 300 and reply.body == challenge.encode()
-            found = "confirmed" if confirmed else f"answered {reply.status}, without the challenge alone"
+                confirmed = (
+                    200 <= reply.status < 300 and reply.body == challenge.encode()
+                )
+            found = (
+                "confirmed"
+                if confirmed
+                else f"answered {reply.status}, without the challenge alone"
+            )
         except Crowded:
             raise
         except RequestFailed as error:
@@ -99,19 +130,33 @@ class WebSubClient:
 
     async def ping_hub(self, notice: HubPing) -> bool:
         """Whether another hub takes note of which of its feeds have changed."""
-        host = urlsplit(notice.hub).hostname  # alone in the log: the rest of the URL may be a secret
+        host = urlsplit(
+            notice.hub
+        ).hostname  # alone in the log: the rest of the URL may be a secret
         urls = [
-            self._public_url + FeedQuery(kind, format, CategoryFilter.create([slug] if slug else [])).path
+            self._public_url
+            + FeedQuery(
+                kind, format, CategoryFilter.create([slug] if slug else [])
+            ).path
             for kind, slug in notice.moved
             for format in WEBSUB_PING_FORMATS
         ]
         try:
             for first in range(0, len(urls), _URLS_AT_ONCE):
                 said = [("hub.mode", "publish")]
-                said += [("hub.url", url) for url in urls[first : first + _URLS_AT_ONCE]]
+                said += [
+                    ("hub.url", url) for url in urls[first : first + _URLS_AT_ONCE]
+                ]
                 form = urlencode(said).encode()
-                reply = await self.outward.request("POST", notice.hub, [("Content-Type", FORM)], form)
-                _log.info("%s changed feeds to %s: answered %s", len(said) - 1, host, reply.status)
+                reply = await self.outward.request(
+                    "POST", notice.hub, [("Content-Type", FORM)], form
+                )
+                _log.info(
+                    "%s changed feeds to %s: answered %s",
+                    len(said) - 1,
+                    host,
+                    reply.status,
+                )
                 if not 200 <= reply.status < 300:
                     return False
         except RequestFailed as error:

@@ -29,7 +29,9 @@ MAX_RESPONSE_BYTES = 64 * 1024
 """The bytes of an answer that are read at most."""
 
 _SPECIAL = (
-    IPv4Network("192.0.0.0/24"),  # protocol assignments, among them Oracle's 192.0.0.192
+    IPv4Network(
+        "192.0.0.0/24"
+    ),  # protocol assignments, among them Oracle's 192.0.0.192
     IPv4Network("192.88.99.0/24"),  # relays to 6to4
     # Services of a cloud that answer its own machines alone, at addresses that look public: another
     # address of metadata is link-local, shared (RFC 6598) or unique local, and refused as such.
@@ -78,17 +80,31 @@ def is_public_address(address: str) -> bool:
             found = IPv4Address(int(found) & 0xFFFFFFFF)
         elif found not in _UNICAST or any(found in tunnel for tunnel in _TUNNELS):
             return False
-    return found.is_global and not found.is_multicast and not any(found in special for special in _SPECIAL)
+    return (
+        found.is_global
+        and not found.is_multicast
+        and not any(found in special for special in _SPECIAL)
+    )
 
 
 class SafeHttpClient:
     """A client that follows no redirect, keeps no cookie, knows no proxy, and gives up in time."""
 
     def __init__(
-        self, agent: str, *, private: bool, resolver: AbstractResolver | None = None, seconds: float = TIMEOUT
+        self,
+        agent: str,
+        *,
+        private: bool,
+        resolver: AbstractResolver | None = None,
+        seconds: float = TIMEOUT,
     ) -> None:
         """:param private: whether it may call private addresses too."""
-        self._agent, self._private, self._resolver, self._seconds = agent, private, resolver, seconds
+        self._agent, self._private, self._resolver, self._seconds = (
+            agent,
+            private,
+            resolver,
+            seconds,
+        )
 
     async def __aenter__(self) -> SafeHttpClient:
         self._session = ClientSession(
@@ -137,7 +153,9 @@ class SafeHttpClient:
             ):
                 read = bytearray()
                 while method == "GET" and len(read) <= MAX_RESPONSE_BYTES:
-                    chunk = await response.content.read(MAX_RESPONSE_BYTES + 1 - len(read))
+                    chunk = await response.content.read(
+                        MAX_RESPONSE_BYTES + 1 - len(read)
+                    )
                     if not chunk:
                         break
                     read += chunk

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException, LengthRequired, MethodNotAllowed, UnsupportedMediaType
+from werkzeug.exceptions import (
+    HTTPException,
+    LengthRequired,
+    MethodNotAllowed,
+    UnsupportedMediaType,
+)
 
 from feedsvc.access import network_of
 from feedsvc.errors import BadRequest, FeedsvcError, NotFound, RateLimited, Unavailable
@@ -44,14 +49,18 @@ def hub_blueprint(
         """Take a request to subscribe or to unsubscribe."""
         count(network_of(request.remote_addr or ""))
         _check_form()
-        mode, asked, callback = (_single_param(f"hub.{name}") for name in ("mode", "topic", "callback"))
+        mode, asked, callback = (
+            _single_param(f"hub.{name}") for name in ("mode", "topic", "callback")
+        )
         if mode not in _MODES:
             raise BadRequest("hub.mode must be subscribe or unsubscribe.")
         known_as, feed = _topic(asked, mode)
         host = _host(callback)
         secret = _single_param("hub.secret") or None
         if secret and (len(secret.encode()) >= 200 or not secret.isprintable()):
-            raise BadRequest("hub.secret must be printable UTF-8 text of less than 200 bytes.")
+            raise BadRequest(
+                "hub.secret must be printable UTF-8 text of less than 200 bytes."
+            )
         lease = _lease(_single_param("hub.lease_seconds")) if mode == "subscribe" else 0
         keep(
             PendingVerification(
@@ -71,7 +80,9 @@ def hub_blueprint(
     def _topic(asked: str, mode: str) -> tuple[str, FeedQuery]:
         """Return the canonical path of a topic, and the feed that it is now."""
         if not asked.startswith(f"{public_url}/"):
-            raise BadRequest(f"hub.topic must be the URL of a feed of this service, {public_url}/feeds/…")
+            raise BadRequest(
+                f"hub.topic must be the URL of a feed of this service, {public_url}/feeds/…"
+            )
         wanted, current = topic(asked.removeprefix(public_url))
         if public_url + wanted.path != asked:
             raise BadRequest(
@@ -88,7 +99,9 @@ def hub_blueprint(
             if not callback.isascii() or "#" in callback:
                 raise ValueError("Only ASCII, and without a fragment.")
         except ValueError as error:
-            raise BadRequest(f"hub.callback must be an absolute http(s) URL: {error}") from None
+            raise BadRequest(
+                f"hub.callback must be an absolute http(s) URL: {error}"
+            ) from None
         if _origin(callback) == _origin(public_url):
             raise BadRequest("hub.callback is this service itself.")
         return _origin(callback)[0]
@@ -112,11 +125,18 @@ def hub_blueprint(
 def _check_form() -> None:
     """See that the body is a form, of a length that is known and small."""
     if request.method != "POST":
-        raise MethodNotAllowed(["POST"], "This is a WebSub hub; it is spoken to by POST.")
+        raise MethodNotAllowed(
+            ["POST"], "This is a WebSub hub; it is spoken to by POST."
+        )
     if request.content_length is None:
         raise LengthRequired("A body needs a Content-Length.")
-    if request.mimetype != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
-        raise UnsupportedMediaType("The body must be application/x-www-form-urlencoded.")
+    if (
+        request.mimetype != "application/x-www-form-urlencoded"
+        or "Content-Encoding" in request.headers
+    ):
+        raise UnsupportedMediaType(
+            "The body must be application/x-www-form-urlencoded."
+        )
     request.max_content_length = _MOST_BYTES
 
 
@@ -136,9 +156,13 @@ def _lease(text: str) -> int:
 
 def _origin(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
-    return (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[
+        parts.scheme
+    ]
 
 
 def _plain(text: str, status: int) -> Response:
     text = " ".join(text.split()) + "\n"
-    return Response(text, status, mimetype="text/plain", headers={"Cache-Control": "no-store"})
+    return Response(
+        text, status, mimetype="text/plain", headers={"Cache-Control": "no-store"}
+    )

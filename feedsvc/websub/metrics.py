@@ -20,12 +20,17 @@ class DeliveryMetrics:
         """:raises FeedsvcError: the address, such as 127.0.0.1:9101, cannot be listened on."""
         registry = CollectorRegistry()
         self._tried = Counter(
-            "feedsvc_deliveries", "Deliveries that were tried.", ["outcome"], registry=registry
+            "feedsvc_deliveries",
+            "Deliveries that were tried.",
+            ["outcome"],
+            registry=registry,
         )
         for outcome in ("delivered", "failed", "gone"):
             self._tried.labels(outcome)
         about = "Time from a change of a feed until a subscriber has it."
-        self._took = Histogram("feedsvc_delivery_seconds", about, buckets=_SECONDS, registry=registry)
+        self._took = Histogram(
+            "feedsvc_delivery_seconds", about, buckets=_SECONDS, registry=registry
+        )
         host, _, port = address.rpartition(":")
         try:
             start_http_server(int(port), host, registry)
@@ -36,4 +41,6 @@ class DeliveryMetrics:
         """Count what became of a delivery of a feed that was last changed then."""
         if outcome.etag:
             self._took.observe((utcnow() - changed).total_seconds())
-        self._tried.labels("delivered" if outcome.etag else "failed" if outcome.retry else "gone").inc()
+        self._tried.labels(
+            "delivered" if outcome.etag else "failed" if outcome.retry else "gone"
+        ).inc()

@@ -15,7 +15,9 @@ YOUNG = 0.5
 class Call:
     """A call under way, with the keys that limits count it by: its site, and addresses."""
 
-    def __init__(self, slots: Slots, keys: Iterable[str], timeout: asyncio.Timeout, *, slow: bool) -> None:
+    def __init__(
+        self, slots: Slots, keys: Iterable[str], timeout: asyncio.Timeout, *, slow: bool
+    ) -> None:
         self.slow = slow
         self.begun = time.monotonic()
         self.keys = set(keys)
@@ -60,14 +62,18 @@ class Slots:
 
     def room(self) -> int:
         """Return how many calls may begin that are not known as slow."""
-        return self._young - sum(not call.slow and call.seconds < YOUNG for call in list(self._calls))
+        return self._young - sum(
+            not call.slow and call.seconds < YOUNG for call in list(self._calls)
+        )
 
     def slow(self) -> int:
         """Return how many calls are under way that are known as slow."""
         return sum(call.slow for call in list(self._calls))
 
     @asynccontextmanager
-    async def hold(self, keys: Iterable[str], *, slow: bool = False) -> AsyncIterator[Call]:
+    async def hold(
+        self, keys: Iterable[str], *, slow: bool = False
+    ) -> AsyncIterator[Call]:
         """Count a call while the block runs.
 
         :raises TimeoutError: it had to give way.

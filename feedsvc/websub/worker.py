@@ -15,7 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from feedsvc.errors import BadRequest, FeedsvcError, Gone, NotFound
-from feedsvc.subscription import Delivery, DeliveryResult, HubPing, PendingVerification, SubscribedFeed
+from feedsvc.subscription import (
+    Delivery,
+    DeliveryResult,
+    HubPing,
+    PendingVerification,
+    SubscribedFeed,
+)
 from feedsvc.websub.addresses import Addresses
 from feedsvc.websub.delivery import PUT_OFF, WebSubClient, backoff
 from feedsvc.websub.http_client import Crowded
@@ -110,7 +116,10 @@ class DeliveryWorker:
             self._record_results()
 
     async def _run_periodically(
-        self, work: Callable[[], list[Job] | None], pause: float, stopping: Callable[[], bool]
+        self,
+        work: Callable[[], list[Job] | None],
+        pause: float,
+        stopping: Callable[[], bool],
     ) -> None:
         """Do a piece of work over and over, in a thread of its own; what it hands out is begun."""
         loop, begun = asyncio.get_running_loop(), 0.0
@@ -135,9 +144,13 @@ class DeliveryWorker:
         fast, slow = self._renderer.room(_RENDERED_AT_ONCE)
         if fast <= 0:
             return
-        changed, self._seen = self._store.deliveries.claim_feeds(self._seen, DEBOUNCE, fast, SLOW, slow)
+        changed, self._seen = self._store.deliveries.claim_feeds(
+            self._seen, DEBOUNCE, fast, SLOW, slow
+        )
         for feed in changed:
-            self._renderer.start(feed.path, feed.seconds, partial(_guarded, self._note, feed))
+            self._renderer.start(
+                feed.path, feed.seconds, partial(_guarded, self._note, feed)
+            )
 
     def _note(self, feed: SubscribedFeed) -> None:
         """Render a feed that may have changed, and store what it is now."""
@@ -164,7 +177,9 @@ class DeliveryWorker:
             path, answer = self._rendered.popleft()
             for delivery in self._pending.pop(path, ()):
                 jobs += [self._deliver(delivery, answer)] if answer else []
-        requests = self._store.subscriptions.claim_requests(self._asked.room(), dict(self._asked.busy), A_KEY)
+        requests = self._store.subscriptions.claim_requests(
+            self._asked.room(), dict(self._asked.busy), A_KEY
+        )
         jobs += [self._verify(request) for request in requests]
         jobs += [self._ping_hub(notice) for notice in self._store.hubs.claim()]
         return jobs + self._claimed()
@@ -173,7 +188,11 @@ class DeliveryWorker:
         """Take up deliveries: at once where the feed is known, else when it was rendered."""
         due: defaultdict[str, list[Delivery]] = defaultdict(list)
         busy, room = dict(self._deliveries.busy), self._deliveries.room()
-        rooms = {"fast": room, "new": room - RESERVED, "slow": SLOW_SLOTS - self._deliveries.slow()}
+        rooms = {
+            "fast": room,
+            "new": room - RESERVED,
+            "slow": SLOW_SLOTS - self._deliveries.slow(),
+        }
         waiting = {*self._renderer.waiting, *self._pending}
         for speed, limit in rooms.items():
             if limit > 0:
@@ -188,7 +207,9 @@ class DeliveryWorker:
             else:
                 self._pending[path] = deliveries
                 seconds = self._store.deliveries.seconds(path)
-                self._renderer.start(path, seconds, partial(_guarded, self._render, path, seconds))
+                self._renderer.start(
+                    path, seconds, partial(_guarded, self._render, path, seconds)
+                )
         return jobs
 
     def _record_results(self) -> None:
@@ -202,7 +223,9 @@ class DeliveryWorker:
 
     def _release(self) -> None:
         """Give back the deliveries that wait for a feed to be rendered."""
-        waiting = [delivery for deliveries in self._pending.values() for delivery in deliveries]
+        waiting = [
+            delivery for deliveries in self._pending.values() for delivery in deliveries
+        ]
         if waiting:
             self._store.deliveries.release(waiting)
 
@@ -225,7 +248,9 @@ class DeliveryWorker:
             else:
                 known.close(request, current[0].path)
 
-    def _get_feed(self, path: str, seconds: float) -> tuple[SubscribedFeed, CachedResponse] | None:
+    def _get_feed(
+        self, path: str, seconds: float
+    ) -> tuple[SubscribedFeed, CachedResponse] | None:
         """Return a feed as it is; of one that is no more, end the subscriptions.
 
         Where a category was renamed or retired since, it is another feed, to which they are moved.
@@ -259,13 +284,22 @@ class DeliveryWorker:
         outcome = DeliveryResult(delivery, retry=backoff(delivery.failures))
         try:
             async with self._deliveries.hold(delivery.keys, slow=slow) as call:
-                outcome = await self._post.deliver(delivery, answer, partial(self._admit, delivery, call))
+                outcome = await self._post.deliver(
+                    delivery, answer, partial(self._admit, delivery, call)
+                )
                 if not outcome.put_off:
                     outcome = replace(outcome, address=call.address or delivery.address)
                 elif call.address and not self._addresses.admit(delivery, call.address):
-                    outcome = replace(outcome, put_off=False, retry=backoff(delivery.failures))
+                    outcome = replace(
+                        outcome, put_off=False, retry=backoff(delivery.failures)
+                    )
         except TimeoutError:
-            _log.info("%s to %s gave way to others after %.1f s", delivery.path, delivery.host, call.seconds)
+            _log.info(
+                "%s to %s gave way to others after %.1f s",
+                delivery.path,
+                delivery.host,
+                call.seconds,
+            )
         self._outcomes.append(outcome)
         if not outcome.put_off:
             self._count(outcome, answer.version.time)
@@ -283,7 +317,12 @@ class DeliveryWorker:
             await self._in_thread(self._store.subscriptions.put_off, request, PUT_OFF)
             return
         except TimeoutError:
-            _log.info("%s of %s by %s gave way to others", request.mode, request.path, request.host)
+            _log.info(
+                "%s of %s by %s gave way to others",
+                request.mode,
+                request.path,
+                request.host,
+            )
         await self._in_thread(self._finish_verification, request, confirmed, address)
 
     async def _ping_hub(self, notice: HubPing) -> None:
@@ -292,7 +331,9 @@ class DeliveryWorker:
         await self._in_thread(self._store.hubs.record_result, notice, told, pause)
 
     async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._closing, _guarded, work, *arguments)
+        await asyncio.get_running_loop().run_in_executor(
+            self._closing, _guarded, work, *arguments
+        )
 
 
 def _guarded(work: Callable[..., _Result], *arguments: object) -> _Result | None:

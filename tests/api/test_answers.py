@@ -38,7 +38,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 load_all_checks()
-POSITIVE, NEGATIVE = CHECKS.get_by_names(["positive_data_acceptance", "negative_data_rejection"])
+POSITIVE, NEGATIVE = CHECKS.get_by_names(
+    ["positive_data_acceptance", "negative_data_rejection"]
+)
 
 UNSAID = re.compile(
     # What is stored, or was asked before:
@@ -66,13 +68,30 @@ def app(make_app: MakeApp) -> Flask:
 def tried(app: Flask) -> schemathesis.BaseSchema:
     """The service as its description has it."""
     token = services_of(app).store.tokens.create("editor", SCOPES)
-    Editor(app.test_client(), token).put("/categories/giao-thong", {"title": "Giao thông"})
+    Editor(app.test_client(), token).put(
+        "/categories/giao-thong", {"title": "Giao thông"}
+    )
     found = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     found.config.headers = {"Authorization": f"Bearer {token}"}
     checks = found.config.checks
-    checks.positive_data_acceptance.expected_statuses = ["2xx", "304", "404", "409", "410", "412"]
+    checks.positive_data_acceptance.expected_statuses = [
+        "2xx",
+        "304",
+        "404",
+        "409",
+        "410",
+        "412",
+    ]
     # The results of a batch say what is wrong with its lines.
-    checks.negative_data_rejection.expected_statuses = ["207", "400", "404", "409", "410", "412", "422"]
+    checks.negative_data_rejection.expected_statuses = [
+        "207",
+        "400",
+        "404",
+        "409",
+        "410",
+        "412",
+        "422",
+    ]
     return found
 
 
@@ -81,7 +100,9 @@ def check(case: Case[Any], response: Response, **kwargs: Any) -> None:
     unfit: list[Any] = []
     if response.status_code in (400, 422):
         problem = response.json()
-        details = [fault["detail"] for fault in problem.get("errors", ())] or [problem["detail"]]
+        details = [fault["detail"] for fault in problem.get("errors", ())] or [
+            problem["detail"]
+        ]
         # What a patch results in depends on what it is applied to.
         if case.method == "PATCH" or all(UNSAID.search(detail) for detail in details):
             unfit.append(POSITIVE)
@@ -114,7 +135,9 @@ def test_the_service_answers_as_described(
             asked.update([case.method])
 
         ask()
-    figure("made requests answered otherwise than described", f"0 of {asked.total()}", "0")
+    figure(
+        "made requests answered otherwise than described", f"0 of {asked.total()}", "0"
+    )
 
 
 @pytest.mark.bar
@@ -142,18 +165,28 @@ def test_calls_that_follow_one_another(
             clock.now, numbers = begin, count(1)
             ids = SimpleNamespace(uuid4=lambda: UUID(int=next(numbers)))
             monkeypatch.setattr("feedsvc.storage.writer.uuid", ids)
-            keys = SimpleNamespace(token_hex=lambda size: f"{next(numbers):0{2 * size}x}")
+            keys = SimpleNamespace(
+                token_hex=lambda size: f"{next(numbers):0{2 * size}x}"
+            )
             monkeypatch.setattr("feedsvc.api.schemas.secrets", keys)
 
         def before_call(self, case: Case[Any]) -> None:
             """Let more of them be accepted, by what no schema can say."""
-            if isinstance(case.body, dict):  # it may be the description's own example, so it is copied
+            if isinstance(
+                case.body, dict
+            ):  # it may be the description's own example, so it is copied
                 taken = {"id", "slug"} if case.method == "PUT" else set()
-                case.body = {name: value for name, value in case.body.items() if name not in taken}
+                case.body = {
+                    name: value
+                    for name, value in case.body.items()
+                    if name not in taken
+                }
                 if case.body.get("categories"):
                     case.body["categories"] = ["giao-thong"]
 
-        def validate_response(self, response: Response, case: Case[Any], **kwargs: Any) -> None:
+        def validate_response(
+            self, response: Response, case: Case[Any], **kwargs: Any
+        ) -> None:
             clock.forward(seconds=1)
             check(case, response, recorder=self.recorder)
 
@@ -162,6 +195,12 @@ def test_calls_that_follow_one_another(
                 ElementTree.fromstring(client.get(f"/feeds/{feed}").data)
             assert client.get("/api/v1/changes").status_code == 200
 
-    Calls.run(settings=settings(max_examples=EXAMPLES, stateful_step_count=10, **SETTINGS))
+    Calls.run(
+        settings=settings(max_examples=EXAMPLES, stateful_step_count=10, **SETTINGS)
+    )
     database.close()
-    figure("series of calls with one answered otherwise than described", f"0 of {EXAMPLES}", "0")
+    figure(
+        "series of calls with one answered otherwise than described",
+        f"0 of {EXAMPLES}",
+        "0",
+    )

@@ -67,7 +67,10 @@ def pointers(response: Any) -> list[str]:
         ({"authors": "Lan"}, "#/authors"),
         ({"authors": [{}]}, "#/authors/0/name"),
         ({"authors": [{"name": "Lan", "url": "x"}]}, "#/authors/0/url"),
-        ({"authors": [{"name": "Lan"}, {"name": "Nam", "email": "nobody"}]}, "#/authors/1/email"),
+        (
+            {"authors": [{"name": "Lan"}, {"name": "Nam", "email": "nobody"}]},
+            "#/authors/1/email",
+        ),
         ({"authors": [{"name": "Lan", "phone": "1"}]}, "#/authors/0/phone"),
         ({"source": "Báo"}, "#/source"),
         ({"source": {"name": ""}}, "#/source/name"),
@@ -99,7 +102,13 @@ def pointers(response: Any) -> list[str]:
         ({"status": "deleted"}, "#/status"),
         ({"status": "Published"}, "#/status"),
         ({"expires": "soon"}, "#/expires"),
-        ({"expires": "2026-11-01T00:00:00Z", "date_published": "2026-11-01T00:00:00Z"}, "#/expires"),
+        (
+            {
+                "expires": "2026-11-01T00:00:00Z",
+                "date_published": "2026-11-01T00:00:00Z",
+            },
+            "#/expires",
+        ),
         ({"notice": "x" * 2001}, "#/notice"),
         ({"notice": 1}, "#/notice"),
         ({"id": "khac"}, "#/id"),
@@ -109,7 +118,9 @@ def pointers(response: Any) -> list[str]:
         ({"a/b~c": 1}, "#/a~1b~0c"),
     ],
 )
-def test_a_bad_field_of_an_article(editor: Editor, fields: dict[str, Any], pointer: str) -> None:
+def test_a_bad_field_of_an_article(
+    editor: Editor, fields: dict[str, Any], pointer: str
+) -> None:
     response = editor.send("PUT", "/articles/x", {**GOOD, **fields})
     assert response.status_code == 422
     assert pointers(response) == [pointer]
@@ -133,15 +144,23 @@ def test_a_bad_field_of_an_article(editor: Editor, fields: dict[str, Any], point
         ({"timezone": "../etc/passwd"}, "#/timezone"),
         ({"location": "Nhà hát Lớn"}, "#/location"),
         ({"location": {}}, "#/location/name"),
-        ({"location": {"name": "x", "latitude": 91, "longitude": 0}}, "#/location/latitude"),
-        ({"location": {"name": "x", "latitude": "21", "longitude": 0}}, "#/location/latitude"),
+        (
+            {"location": {"name": "x", "latitude": 91, "longitude": 0}},
+            "#/location/latitude",
+        ),
+        (
+            {"location": {"name": "x", "latitude": "21", "longitude": 0}},
+            "#/location/latitude",
+        ),
         ({"location": {"name": "x", "latitude": 21}}, "#/location/longitude"),
         ({"location": {"name": "x", "url": "ftp://x"}}, "#/location/url"),
         ({"organizer": {"name": "x", "email": "a@b>"}}, "#/organizer/email"),
         ({"event_status": "moved"}, "#/event_status"),
     ],
 )
-def test_a_bad_field_of_an_event(editor: Editor, fields: dict[str, Any], pointer: str) -> None:
+def test_a_bad_field_of_an_event(
+    editor: Editor, fields: dict[str, Any], pointer: str
+) -> None:
     response = editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
     assert response.status_code == 422
     assert pointers(response) == [pointer]
@@ -157,15 +176,32 @@ def test_a_title_is_required(editor: Editor) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once(editor: Editor) -> None:
-    bad = {"title": "", "url": "javascript:x", "categories": ["nix", "Ồ"], "status": "?", "extra": 1}
+    bad = {
+        "title": "",
+        "url": "javascript:x",
+        "categories": ["nix", "Ồ"],
+        "status": "?",
+        "extra": 1,
+    }
     response = editor.send("PUT", "/articles/x", bad)
-    assert sorted(pointers(response)) == ["#/categories/1", "#/extra", "#/status", "#/title", "#/url"]
+    assert sorted(pointers(response)) == [
+        "#/categories/1",
+        "#/extra",
+        "#/status",
+        "#/title",
+        "#/url",
+    ]
 
 
-def test_categories_that_there_are_not_are_named_when_all_else_is_right(editor: Editor) -> None:
+def test_categories_that_there_are_not_are_named_when_all_else_is_right(
+    editor: Editor,
+) -> None:
     editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
     unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
-    for call in (("PUT", "/articles/x", unknown), ("POST", "/preview", {"kind": "news", **unknown})):
+    for call in (
+        ("PUT", "/articles/x", unknown),
+        ("POST", "/preview", {"kind": "news", **unknown}),
+    ):
         response = editor.send(*call)
         assert response.status_code == 422
         assert pointers(response) == ["#/categories/0", "#/categories/2"]
@@ -191,7 +227,9 @@ def test_categories_that_there_are_not_are_named_when_all_else_is_right(editor: 
     ],
 )
 def test_what_is_no_strict_json(editor: Editor, body: bytes) -> None:
-    response = editor.send("PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"})
+    response = editor.send(
+        "PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"}
+    )
     assert response.status_code == 400
     assert pointers(response) == []
     assert editor.send("GET", "/articles/x").status_code == 404
@@ -200,7 +238,10 @@ def test_what_is_no_strict_json(editor: Editor, body: bytes) -> None:
 @pytest.mark.parametrize("document", [[], "x", 1, None, True])
 def test_a_document_is_an_object(editor: Editor, document: Any) -> None:
     response = editor.send(
-        "PUT", "/articles/x", data=json.dumps(document), headers={"Content-Type": "application/json"}
+        "PUT",
+        "/articles/x",
+        data=json.dumps(document),
+        headers={"Content-Type": "application/json"},
     )
     assert response.status_code == 422
     assert pointers(response) == ["#"]
@@ -208,9 +249,13 @@ def test_a_document_is_an_object(editor: Editor, document: Any) -> None:
 
 def test_a_lone_surrogate_is_refused_with_its_pointer(editor: Editor) -> None:
     json_headers = {"Content-Type": "application/json"}
-    response = editor.send("PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers)
+    response = editor.send(
+        "PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers
+    )
     assert pointers(response) == ["#/title"]
-    response = editor.send("PUT", "/articles/x", data=rb'{"title": "a", "\ud800": 1}', headers=json_headers)
+    response = editor.send(
+        "PUT", "/articles/x", data=rb'{"title": "a", "\ud800": 1}', headers=json_headers
+    )
     assert response.status_code == 422
     assert len(pointers(response)) == 1
 
@@ -223,22 +268,33 @@ def test_a_category(editor: Editor) -> None:
     ):
         assert pointers(editor.send("PUT", "/categories/moi", fields)) == [pointer]
     for slug in ("A", "-a", "a_b", "đ", "x" * 65):
-        assert pointers(editor.send("PUT", f"/categories/{slug}", {"title": "x"})) == ["#/slug"]
+        assert pointers(editor.send("PUT", f"/categories/{slug}", {"title": "x"})) == [
+            "#/slug"
+        ]
 
 
 def test_the_body_of_a_request(editor: Editor, client: FlaskClient, app: Any) -> None:
     json_headers = {"Content-Type": "application/json"}
     put = ("PUT", "/articles/x")
     assert editor.send(*put, headers=json_headers).status_code == 411
-    assert editor.send(*put, data=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
+    assert (
+        editor.send(
+            *put, data=b"{}", headers={"Content-Type": "text/plain"}
+        ).status_code
+        == 415
+    )
     gzipped = {**json_headers, "Content-Encoding": "gzip"}
     assert editor.send(*put, data=b"{}", headers=gzipped).status_code == 415
     app.config["MAX_CONTENT_LENGTH"] = 10
-    assert editor.send(*put, data=b'{"title": "abc"}', headers=json_headers).status_code == 413
+    assert (
+        editor.send(*put, data=b'{"title": "abc"}', headers=json_headers).status_code
+        == 413
+    )
 
 
 @pytest.mark.parametrize(
-    "path", ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"]
+    "path",
+    ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"],
 )
 def test_a_bad_parameter(editor: Editor, path: str) -> None:
     response = editor.send("GET", path)
@@ -257,16 +313,29 @@ def test_a_write_has_no_parameters(editor: Editor, method: str, path: str) -> No
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", "Bearer", "Bearer fsv_x", "Basic YTpi", "Bearer fsv_" + "0" * 36, "Bearer \u00ff"],
+    [
+        "",
+        "Bearer",
+        "Bearer fsv_x",
+        "Basic YTpi",
+        "Bearer fsv_" + "0" * 36,
+        "Bearer \u00ff",
+    ],
 )
-def test_without_a_valid_token(client: FlaskClient, editor: Editor, authorization: str) -> None:
-    response = client.put("/api/v1/articles/x", data=b"no json", headers={"Authorization": authorization})
+def test_without_a_valid_token(
+    client: FlaskClient, editor: Editor, authorization: str
+) -> None:
+    response = client.put(
+        "/api/v1/articles/x", data=b"no json", headers={"Authorization": authorization}
+    )
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
     assert pointers(response) == []
 
 
-def test_a_token_is_of_use_for_its_scopes_alone(client: FlaskClient, editor: Editor, store: Storage) -> None:
+def test_a_token_is_of_use_for_its_scopes_alone(
+    client: FlaskClient, editor: Editor, store: Storage
+) -> None:
     drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
     assert drafter.send("PUT", "/events/x", GOOD_EVENT).status_code == 403
     assert drafter.send("GET", "/events").status_code == 403
@@ -274,34 +343,52 @@ def test_a_token_is_of_use_for_its_scopes_alone(client: FlaskClient, editor: Edi
     refused = drafter.send("PUT", "/articles/x", GOOD)
     assert refused.status_code == 403
     assert "news:publish" in refused.get_json()["detail"]
-    assert drafter.send("PUT", "/articles/x", {**GOOD, "status": "draft"}).status_code == 201
+    assert (
+        drafter.send("PUT", "/articles/x", {**GOOD, "status": "draft"}).status_code
+        == 201
+    )
     editor.put("/articles/x", GOOD)
-    assert drafter.send("PUT", "/articles/x", {**GOOD, "status": "draft"}).status_code == 403
+    assert (
+        drafter.send("PUT", "/articles/x", {**GOOD, "status": "draft"}).status_code
+        == 403
+    )
     assert drafter.send("DELETE", "/articles/x").status_code == 403
 
 
-def test_a_revoked_token_is_none(client: FlaskClient, editor: Editor, store: Storage) -> None:
+def test_a_revoked_token_is_none(
+    client: FlaskClient, editor: Editor, store: Storage
+) -> None:
     other = Editor(client, store.tokens.create("other", SCOPES))
     assert other.send("GET", "/articles").status_code == 200
     store.tokens.revoke("other")
     assert other.send("GET", "/articles").status_code == 401
 
 
-WRITABLE = sorted(name for name, field in EventSchema._declared_fields.items() if not field.dump_only)
+WRITABLE = sorted(
+    name for name, field in EventSchema._declared_fields.items() if not field.dump_only
+)
 
 
 @pytest.mark.parametrize("name", WRITABLE)
-@pytest.mark.parametrize("value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr)
-def test_every_field_refuses_what_is_of_another_kind(editor: Editor, name: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr
+)
+def test_every_field_refuses_what_is_of_another_kind(
+    editor: Editor, name: str, value: Any
+) -> None:
     response = editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
     assert response.status_code == 422
     found = pointers(response)
     assert found
-    assert all(pointer == f"#/{name}" or pointer.startswith(f"#/{name}/") for pointer in found)
+    assert all(
+        pointer == f"#/{name}" or pointer.startswith(f"#/{name}/") for pointer in found
+    )
     assert editor.send("GET", "/events/x").status_code == 404
 
 
-@pytest.mark.parametrize("name", sorted(CategorySchema._declared_fields.keys() - {"slug"}))
+@pytest.mark.parametrize(
+    "name", sorted(CategorySchema._declared_fields.keys() - {"slug"})
+)
 @pytest.mark.parametrize("value", [None, {}, [], True, 1, "\x00"], ids=repr)
 def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) -> None:
     response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
@@ -313,16 +400,36 @@ def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) ->
     ("character", "detail"),
     [
         (" ", "Contains a space, which a URL cannot have; write it as %20."),
-        ("|", "Contains the character U+007C, which a URL cannot have; write it as %7C."),
-        ("\u00a0", "Contains the character U+00A0, which a URL cannot have; write it as %C2%A0."),
-        ("%", "Contains a % that begins no percent-encoding such as %20; write it as %25."),
+        (
+            "|",
+            "Contains the character U+007C, which a URL cannot have; write it as %7C.",
+        ),
+        (
+            "\u00a0",
+            "Contains the character U+00A0, which a URL cannot have; write it as %C2%A0.",
+        ),
+        (
+            "%",
+            "Contains a % that begins no percent-encoding such as %20; write it as %25.",
+        ),
     ],
 )
-def test_a_refused_url_says_how_to_mend_it(editor: Editor, character: str, detail: str) -> None:
+def test_a_refused_url_says_how_to_mend_it(
+    editor: Editor, character: str, detail: str
+) -> None:
     url = f"https://a.example/anh{character}xanh.jpg"
-    document = {"title": "x", "url": url, "image": url, "attachments": [{"url": url, "mime_type": "a/b"}]}
+    document = {
+        "title": "x",
+        "url": url,
+        "image": url,
+        "attachments": [{"url": url, "mime_type": "a/b"}],
+    }
     errors = editor.send("PUT", "/articles/a", document).get_json()["errors"]
-    assert {error["pointer"] for error in errors} == {"#/url", "#/image/url", "#/attachments/0/url"}
+    assert {error["pointer"] for error in errors} == {
+        "#/url",
+        "#/image/url",
+        "#/attachments/0/url",
+    }
     assert {error["detail"] for error in errors} == {detail}
     mended = url.replace(character, detail.split()[-1].rstrip("."))
     editor.put("/articles/a", {"title": "x", "url": mended})

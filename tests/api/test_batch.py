@@ -25,13 +25,23 @@ def put(id: str, **fields: Any) -> dict[str, Any]:
 
 
 def send(
-    editor: Editor, lines: list[Any], *, query: str = "", format: str = "array", **headers: str
+    editor: Editor,
+    lines: list[Any],
+    *,
+    query: str = "",
+    format: str = "array",
+    **headers: str,
 ) -> TestResponse:
     if format == "array":
         body, media_type = json.dumps(lines), "application/json"
     else:
         body, media_type = "\n".join(map(json.dumps, lines)), "application/x-ndjson"
-    return editor.send("POST", f"/batch{query}", data=body, headers={"Content-Type": media_type, **headers})
+    return editor.send(
+        "POST",
+        f"/batch{query}",
+        data=body,
+        headers={"Content-Type": media_type, **headers},
+    )
 
 
 @pytest.mark.parametrize("format", ["array", "ndjson"])
@@ -54,23 +64,47 @@ def test_each_line_has_its_result(editor: Editor, format: str) -> None:
     assert answer.status_code == 207
     results = answer.get_json()["results"]
     assert [result["index"] for result in results] == list(range(len(lines)))
-    assert [result["status"] for result in results] == [201, 200, 422, 204, 410, 404, 409, 422, 422, 422, 201]
+    assert [result["status"] for result in results] == [
+        201,
+        200,
+        422,
+        204,
+        410,
+        404,
+        409,
+        422,
+        422,
+        422,
+        201,
+    ]
     assert results[2] == {
         "index": 2,
         "id": "b",
         "status": 422,
         "errors": [{"pointer": "#/title", "detail": "Empty."}],
     }
-    assert [error["pointer"] for error in results[7]["errors"]] == ["#/action", "#/kind", "#/id"]
+    assert [error["pointer"] for error in results[7]["errors"]] == [
+        "#/action",
+        "#/kind",
+        "#/id",
+    ]
     assert results[8]["errors"][0]["pointer"] == "#/categories/1"
     assert editor.send("GET", "/events/d").status_code == 200
     assert send(editor, [put("z")], format=format).status_code == 200
 
 
-def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(editor: Editor) -> None:
+def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(
+    editor: Editor,
+) -> None:
     body = json.dumps(put("a")) + '\n{"a": 1, "a": 2}\n\n' + json.dumps(put("b"))
-    answer = editor.send("POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"})
-    assert [result["status"] for result in answer.get_json()["results"]] == [201, 400, 201]
+    answer = editor.send(
+        "POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
+    )
+    assert [result["status"] for result in answer.get_json()["results"]] == [
+        201,
+        400,
+        201,
+    ]
     for bad in (
         b"",
         b"{}",
@@ -82,18 +116,31 @@ def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(editor: Editor)
         b'[{"a":1,"a":2}]',
         b"[" * 100_000,
     ):
-        answer = editor.send("POST", "/batch", data=bad or b" ", headers={"Content-Type": "application/json"})
+        answer = editor.send(
+            "POST",
+            "/batch",
+            data=bad or b" ",
+            headers={"Content-Type": "application/json"},
+        )
         assert answer.status_code == 400, bad
 
 
 def test_all_or_none(editor: Editor) -> None:
     bad = send(
         editor,
-        [put("a"), put("b", title="", url="x"), {"action": "delete", "kind": "news", "id": "c"}],
+        [
+            put("a"),
+            put("b", title="", url="x"),
+            {"action": "delete", "kind": "news", "id": "c"},
+        ],
         query="?atomic=true",
     )
     assert bad.status_code == 422
-    assert [error["pointer"] for error in bad.get_json()["errors"]] == ["#/1/url", "#/1/title", "#/2"]
+    assert [error["pointer"] for error in bad.get_json()["errors"]] == [
+        "#/1/url",
+        "#/1/title",
+        "#/2",
+    ]
     assert editor.send("GET", "/articles/a").status_code == 404
     key = {"Idempotency-Key": "k"}
     good = send(editor, [put("a"), put("b")], query="?atomic=true", **key)
@@ -102,14 +149,27 @@ def test_all_or_none(editor: Editor) -> None:
     assert again.get_json() == good.get_json()
     assert send(editor, [put("a")], query="?atomic=true", **key).status_code == 422
     assert send(editor, [put("a")], **key).status_code == 400
-    assert send(editor, [put(str(number)) for number in range(1001)], query="?atomic=true").status_code == 413
+    assert (
+        send(
+            editor, [put(str(number)) for number in range(1001)], query="?atomic=true"
+        ).status_code
+        == 413
+    )
     assert editor.send("GET", "/articles/7").status_code == 404
 
 
-def test_a_line_needs_its_scope(editor: Editor, client: FlaskClient, store: Storage) -> None:
+def test_a_line_needs_its_scope(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
     drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
-    lines = [put("a"), put("b", status="draft"), put("c", kind="events", start="2027-01-01")]
-    assert [result["status"] for result in send(drafter, lines).get_json()["results"]] == [403, 201, 403]
+    lines = [
+        put("a"),
+        put("b", status="draft"),
+        put("c", kind="events", start="2027-01-01"),
+    ]
+    assert [
+        result["status"] for result in send(drafter, lines).get_json()["results"]
+    ] == [403, 201, 403]
     keeper = Editor(client, store.tokens.create("keeper", ["categories:write"]))
     assert send(keeper, []).status_code == 403, "no line could be stored"
 
@@ -117,7 +177,10 @@ def test_a_line_needs_its_scope(editor: Editor, client: FlaskClient, store: Stor
 def test_the_request(editor: Editor, client: FlaskClient) -> None:
     assert client.post("/api/v1/batch", data=b"[]").status_code == 401
     assert (
-        editor.send("POST", "/batch", data=b"[]", headers={"Content-Type": "text/plain"}).status_code == 415
+        editor.send(
+            "POST", "/batch", data=b"[]", headers={"Content-Type": "text/plain"}
+        ).status_code
+        == 415
     )
     assert send(editor, [], query="?atomic=yes").status_code == 400
     assert send(editor, [], query="?nix=1").status_code == 400
@@ -127,7 +190,9 @@ def test_the_request(editor: Editor, client: FlaskClient) -> None:
 
 def test_many_groups_keep_their_order_and_their_moments(editor: Editor) -> None:
     answer = send(editor, [put(f"{number}") for number in range(350)], format="ndjson")
-    assert [result["id"] for result in answer.get_json()["results"]] == [str(number) for number in range(350)]
+    assert [result["id"] for result in answer.get_json()["results"]] == [
+        str(number) for number in range(350)
+    ]
     items = editor.send("GET", "/articles?limit=200").get_json()["items"]
     assert len({item["date_modified"] for item in items}) == 200
 
@@ -144,11 +209,20 @@ class Dripping(io.RawIOBase):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_documents_come_out_of_a_stream_as_they_went_in(size: int) -> None:
-    documents = [{"a": 'Hà Nội “x” \\ " ]}', "b": [1, {"c": None}]}, {}, 12, "đ", [], -1.5e3]
+    documents = [
+        {"a": 'Hà Nội “x” \\ " ]}', "b": [1, {"c": None}]},
+        {},
+        12,
+        "đ",
+        [],
+        -1.5e3,
+    ]
     body = json.dumps(documents, ensure_ascii=False, indent=1).encode()
     assert list(iter_json_array(Dripping(body, size))) == documents
     assert list(iter_json_array(Dripping(b" [ ] ", size))) == []
-    lines = "\r\n".join(json.dumps(document, ensure_ascii=False) for document in documents).encode()
+    lines = "\r\n".join(
+        json.dumps(document, ensure_ascii=False) for document in documents
+    ).encode()
     assert list(iter_ndjson(Dripping(lines, size))) == documents
     with pytest.raises(BadRequest):
         list(iter_json_array(Dripping(body[:-1], size)))
@@ -162,7 +236,9 @@ def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: Editor) -> No
     assert editor.send("GET", "/articles/first").status_code == 404
 
 
-def test_too_many_lines_by_token_are_429_before_anything_is_stored(make_app: MakeApp, editor: Editor) -> None:
+def test_too_many_lines_by_token_are_429_before_anything_is_stored(
+    make_app: MakeApp, editor: Editor
+) -> None:
     app = make_app(rate_batch_lines="20/minute", workers=1)
     client = Editor(app.test_client(), editor.token)
     assert send(client, [put(f"{number}") for number in range(15)]).status_code == 200
@@ -175,10 +251,16 @@ def test_too_many_lines_by_token_are_429_before_anything_is_stored(make_app: Mak
     assert send(Editor(app.test_client(), other), [put("b")]).status_code == 200
 
 
-def test_batch_larger_than_the_whole_rate_is_429(make_app: MakeApp, editor: Editor) -> None:
-    client = Editor(make_app(rate_batch_lines="20/minute", workers=4).test_client(), editor.token)
+def test_batch_larger_than_the_whole_rate_is_429(
+    make_app: MakeApp, editor: Editor
+) -> None:
+    client = Editor(
+        make_app(rate_batch_lines="20/minute", workers=4).test_client(), editor.token
+    )
     assert send(client, [put("a")] * 21).status_code == 429
-    assert send(client, [put("a")] * 20).status_code == 200, "more than one worker's share, but allowed"
+    assert send(client, [put("a")] * 20).status_code == 200, (
+        "more than one worker's share, but allowed"
+    )
 
 
 def test_batch_stops_after_a_thousand_lines_with_errors(editor: Editor) -> None:
@@ -206,7 +288,11 @@ def test_lines_with_errors_alone_need_no_transaction(
 
 
 def test_errors_of_a_line_are_bounded(editor: Editor) -> None:
-    line = put("a", authors=[{"nix": n} for n in range(50)], attachments=[{} for _ in range(50)])
+    line = put(
+        "a",
+        authors=[{"nix": n} for n in range(50)],
+        attachments=[{} for _ in range(50)],
+    )
     assert len(send(editor, [line]).get_json()["results"][0]["errors"]) == 50
 
 

@@ -22,7 +22,9 @@ LARGE = "<p>" + "chữ " * 150_000 + "</p>"
 
 def fill(editor: Editor, count: int, content: str = LARGE) -> None:
     for number in range(count):
-        editor.put(f"/articles/n{number}", {"title": f"Bài {number}", "content_html": content})
+        editor.put(
+            f"/articles/n{number}", {"title": f"Bài {number}", "content_html": content}
+        )
 
 
 def follow(client: FlaskClient) -> tuple[list[str], list[int]]:
@@ -54,7 +56,9 @@ def statements(store: Storage) -> Iterator[list[str]]:
     sa.event.remove(engine, "before_cursor_execute", note)
 
 
-def test_page_has_at_most_4_mib_and_next_continues_behind_it(editor: Editor, client: FlaskClient) -> None:
+def test_page_has_at_most_4_mib_and_next_continues_behind_it(
+    editor: Editor, client: FlaskClient
+) -> None:
     fill(editor, 8)
     ids, lengths = follow(client)
     assert ids == [f"n{number}" for number in range(8)]
@@ -72,7 +76,9 @@ def test_page_has_at_least_one_entry(
     assert len(lengths) == 3
 
 
-def test_entries_that_are_not_sent_are_not_loaded(editor: Editor, client: FlaskClient) -> None:
+def test_entries_that_are_not_sent_are_not_loaded(
+    editor: Editor, client: FlaskClient
+) -> None:
     fill(editor, 30)
     client.get("/api/v1/changes?limit=1")
     tracemalloc.start()
@@ -83,7 +89,9 @@ def test_entries_that_are_not_sent_are_not_loaded(editor: Editor, client: FlaskC
     assert peak < 5 * PAGE_BYTES
 
 
-def test_unchanged_page_is_304_without_loading(editor: Editor, client: FlaskClient, store: Storage) -> None:
+def test_unchanged_page_is_304_without_loading(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
     fill(editor, 2, "<p>Thân</p>")
     first = client.get(PATH)
     assert first.headers["Cache-Control"] == "no-cache"
@@ -94,8 +102,12 @@ def test_unchanged_page_is_304_without_loading(editor: Editor, client: FlaskClie
     assert not [statement for statement in executed if "FROM entries" in statement]
 
 
-@pytest.mark.parametrize("other", ["limit=999", "limit=1000&kind=news", "limit=1000&after=1"])
-def test_validators_of_different_pages_differ(editor: Editor, client: FlaskClient, other: str) -> None:
+@pytest.mark.parametrize(
+    "other", ["limit=999", "limit=1000&kind=news", "limit=1000&after=1"]
+)
+def test_validators_of_different_pages_differ(
+    editor: Editor, client: FlaskClient, other: str
+) -> None:
     fill(editor, 1, "<p>Thân</p>")
     tag = client.get(PATH).headers["ETag"]
     assert client.get(f"/api/v1/changes?{other}").headers["ETag"] != tag
@@ -108,15 +120,22 @@ def test_write_changes_the_validator(editor: Editor, client: FlaskClient) -> Non
     assert client.get(PATH, headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_poll_that_finds_nothing_loads_no_entry(editor: Editor, client: FlaskClient, store: Storage) -> None:
+def test_poll_that_finds_nothing_loads_no_entry(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
     fill(editor, 2, "<p>Thân</p>")
     last = client.get(PATH).get_json()["next"]
     with statements(store) as executed:
-        assert client.get(f"/api/v1/changes?after={last}").get_json() == {"changes": [], "next": last}
+        assert client.get(f"/api/v1/changes?after={last}").get_json() == {
+            "changes": [],
+            "next": last,
+        }
     assert not [statement for statement in executed if "content_html" in statement]
 
 
-def test_answers_that_are_not_read_hold_little_memory(editor: Editor, client: FlaskClient) -> None:
+def test_answers_that_are_not_read_hold_little_memory(
+    editor: Editor, client: FlaskClient
+) -> None:
     fill(editor, 16, "<p>" + "chữ " * 60_000 + "</p>")
     unread = [client.get(PATH, buffered=False) for _ in range(6)]
     sizes = sorted(int(response.headers["Content-Length"]) for response in unread)
@@ -126,7 +145,10 @@ def test_answers_that_are_not_read_hold_little_memory(editor: Editor, client: Fl
     ids, _ = follow(client)
     assert ids == [f"n{number}" for number in range(16)], "short pages lead on"
     short = min(unread, key=lambda response: int(response.headers["Content-Length"]))
-    assert client.get(PATH, headers={"If-None-Match": short.headers["ETag"]}).status_code == 304
+    assert (
+        client.get(PATH, headers={"If-None-Match": short.headers["ETag"]}).status_code
+        == 304
+    )
     for response in unread:
         response.close()
     assert len(client.get(PATH).data) == sizes[-1]

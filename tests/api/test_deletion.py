@@ -21,7 +21,13 @@ from feedsvc.api.schemas import BaseSchema
 from feedsvc.cli.services import services_of
 from feedsvc.models import Entry, Event
 from feedsvc.storage import Storage, erasure, feeds
-from feedsvc.storage.tables import entries, entry_categories, event_details, metadata, tombstones
+from feedsvc.storage.tables import (
+    entries,
+    entry_categories,
+    event_details,
+    metadata,
+    tombstones,
+)
 from feedsvc.withdrawal import WITHDRAWN_ENTRY, WITHDRAWN_EVENT
 from tests.conftest import Editor, MakeApp
 from tests.fake_clock import Clock
@@ -40,7 +46,9 @@ SECRET = {
 @pytest.fixture
 def drafter(editor: Editor, store: Storage) -> Editor:
     """An editor whose token may write, but not publish."""
-    return Editor(editor.client, store.tokens.create("drafter", ["news:write", "events:write"]))
+    return Editor(
+        editor.client, store.tokens.create("drafter", ["news:write", "events:write"])
+    )
 
 
 def cancelled(client: FlaskClient, path: str = CALENDAR) -> list[Any]:
@@ -57,7 +65,9 @@ def left(client: FlaskClient, path: str) -> list[str]:
 def changes(client: FlaskClient, after: int = 0) -> tuple[list[tuple[str, str]], int]:
     """Return the changes after a step, and the last step."""
     answer = client.get(f"/api/v1/changes?after={after}&limit=1000").get_json()
-    return [(change["action"], change["id"]) for change in answer["changes"]], answer["next"]
+    return [(change["action"], change["id"]) for change in answer["changes"]], answer[
+        "next"
+    ]
 
 
 # Who may change what was public.
@@ -91,7 +101,9 @@ def test_write_scope_changes_nothing_that_was_public(
     assert "events:publish" in put.get_json()["detail"]
     patched = drafter.send("PATCH", "/events/e", {"title": "SECRET"})
     assert patched.status_code == (410 if was_deleted else 403)
-    assert drafter.send("DELETE", "/events/e").status_code == (410 if was_deleted else 403)
+    assert drafter.send("DELETE", "/events/e").status_code == (
+        410 if was_deleted else 403
+    )
     lines = [{"action": "put", "kind": "events", "id": "e", **SECRET}]
     lines += [{"action": "delete", "kind": "events", "id": "e"}]
     batch = drafter.send("POST", "/batch", lines)
@@ -102,23 +114,40 @@ def test_write_scope_changes_nothing_that_was_public(
     assert editor.send("GET", "/events/e").data == state
 
 
-def test_write_scope_changes_drafts_that_were_never_public(editor: Editor, drafter: Editor) -> None:
+def test_write_scope_changes_drafts_that_were_never_public(
+    editor: Editor, drafter: Editor
+) -> None:
     draft = {"title": "Nháp", "status": "draft"}
     assert drafter.send("PUT", "/articles/x", draft).status_code == 201
-    assert drafter.send("PATCH", "/articles/x", {"title": "Nháp hai"}).status_code == 200
+    assert (
+        drafter.send("PATCH", "/articles/x", {"title": "Nháp hai"}).status_code == 200
+    )
     assert drafter.send("DELETE", "/articles/x").status_code == 204
     assert drafter.send("PUT", "/articles/x", draft).status_code == 201
-    editor.put("/articles/later", {"title": "Sau", "date_published": "2027-01-01T00:00:00"})
-    assert drafter.send("PUT", "/articles/later", draft).status_code == 403, "it would be unscheduled"
+    editor.put(
+        "/articles/later", {"title": "Sau", "date_published": "2027-01-01T00:00:00"}
+    )
+    assert drafter.send("PUT", "/articles/later", draft).status_code == 403, (
+        "it would be unscheduled"
+    )
     editor.put("/articles/later", draft)
-    assert drafter.send("PUT", "/articles/later", draft).status_code == 200, "it never appeared"
+    assert drafter.send("PUT", "/articles/later", draft).status_code == 200, (
+        "it never appeared"
+    )
 
 
-def test_taken_id_is_a_conflict_whatever_the_scope(editor: Editor, drafter: Editor) -> None:
+def test_taken_id_is_a_conflict_whatever_the_scope(
+    editor: Editor, drafter: Editor
+) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     other_kind = {**EVENT, "status": "draft", "categories": []}
     assert drafter.send("PUT", "/events/a", other_kind).status_code == 409
-    assert drafter.send("POST", "/articles", {"id": "a", "title": "x", "status": "draft"}).status_code == 409
+    assert (
+        drafter.send(
+            "POST", "/articles", {"id": "a", "title": "x", "status": "draft"}
+        ).status_code
+        == 409
+    )
 
 
 # Edits of a hidden entry.
@@ -136,7 +165,9 @@ def test_calendar_shows_nothing_of_a_draft_that_is_deleted(
     assert "SECRET" not in text
     assert "evil.example" not in text
     (event,) = cancelled(client)
-    assert event["DTSTART"].dt.isoformat() == "2026-12-05T19:00:00+07:00", "as readers last saw it"
+    assert event["DTSTART"].dt.isoformat() == "2026-12-05T19:00:00+07:00", (
+        "as readers last saw it"
+    )
 
 
 def test_workers_agree_on_feeds_after_writes_to_hidden_entries(
@@ -146,11 +177,26 @@ def test_workers_agree_on_feeds_after_writes_to_hidden_entries(
     paths = [
         f"/feeds/events{selector}.{format}"
         for format in ("ics", "atom", "json")
-        for selector in ("", "/van-hoa", "/giao-thong", "/giao-thong,van-hoa", "/-giao-thong")
+        for selector in (
+            "",
+            "/van-hoa",
+            "/giao-thong",
+            "/giao-thong,van-hoa",
+            "/-giao-thong",
+        )
     ]
-    paths += [f"{path}?{query}" for path in paths[:6] for query in ("lang=vi", "cancelled=hide")]
+    paths += [
+        f"{path}?{query}"
+        for path in paths[:6]
+        for query in ("lang=vi", "cancelled=hide")
+    ]
     published = {**EVENT, "categories": ["van-hoa"]}
-    hidden = {**SECRET, "language": "en", "event_status": "cancelled", "categories": ["giao-thong"]}
+    hidden = {
+        **SECRET,
+        "language": "en",
+        "event_status": "cancelled",
+        "categories": ["giao-thong"],
+    }
     seen: dict[tuple[str, str], str] = {}
     for document in (
         published,
@@ -173,7 +219,10 @@ def test_workers_agree_on_feeds_after_writes_to_hidden_entries(
             assert warm.data == fresh.data, (path, document)
             stamp = warm.headers["Last-Modified"]
             assert stamp == fresh.headers["Last-Modified"]
-            assert seen.setdefault((path, stamp), warm.headers["ETag"]) == warm.headers["ETag"], (
+            assert (
+                seen.setdefault((path, stamp), warm.headers["ETag"])
+                == warm.headers["ETag"]
+            ), (
                 path,
                 document,
             )
@@ -196,7 +245,9 @@ def test_restored_draft_stays_cancelled_in_calendars(
     assert len(cancelled(client)) == 1
 
 
-def test_feeds_that_lose_a_tombstone_move(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_feeds_that_lose_a_tombstone_move(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
     editor.send("DELETE", "/articles/a")
     clock.forward(seconds=5)
@@ -211,7 +262,11 @@ def test_feeds_that_lose_a_tombstone_move(editor: Editor, client: FlaskClient, c
 
 # What a deletion erases.
 
-PERSON = {"name": "MARK-name", "url": "https://mark.example/person", "email": "mark@private.example"}
+PERSON = {
+    "name": "MARK-name",
+    "url": "https://mark.example/person",
+    "email": "mark@private.example",
+}
 WHOLE: dict[str, Any] = {
     "title": "MARK-title",
     "summary": "MARK-summary",
@@ -222,8 +277,18 @@ WHOLE: dict[str, Any] = {
     "source": {"name": "MARK-source", "url": "https://mark.example/source"},
     "rights": "MARK-rights",
     "categories": ["van-hoa"],
-    "image": {"url": "https://mark.example/image.jpg", "alt": "MARK-alt", "caption": "MARK-caption"},
-    "attachments": [{"url": "https://mark.example/a.pdf", "mime_type": "mark/mark", "title": "MARK-file"}],
+    "image": {
+        "url": "https://mark.example/image.jpg",
+        "alt": "MARK-alt",
+        "caption": "MARK-caption",
+    },
+    "attachments": [
+        {
+            "url": "https://mark.example/a.pdf",
+            "mime_type": "mark/mark",
+            "title": "MARK-file",
+        }
+    ],
     "date_published": "2026-11-20T08:00:00+07:00",
     "status": "published",
     "notice": "MARK-notice",
@@ -231,12 +296,19 @@ WHOLE: dict[str, Any] = {
     "start": "2026-12-05T19:00:00+01:00",
     "end": "2026-12-05T21:22:23+01:00",
     "timezone": "Europe/Paris",
-    "location": {"name": "MARK-place", "address": "MARK-address", "latitude": 12.345, "longitude": 54.321},
+    "location": {
+        "name": "MARK-place",
+        "address": "MARK-address",
+        "latitude": 12.345,
+        "longitude": 54.321,
+    },
     "organizer": PERSON,
     "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=7", "exdates": ["2026-12-12T19:00:00"]},
     "event_status": "tentative",
 }
-TRACES = re.compile(r"(?i)mark|2031-03-0|21:22:23|20:22:23|12\.345|WEEKLY|tentative|12-12")
+TRACES = re.compile(
+    r"(?i)mark|2031-03-0|21:22:23|20:22:23|12\.345|WEEKLY|tentative|12-12"
+)
 """What of them must not be left anywhere."""
 
 KEPT = {"id", "categories", "date_published", "start", "timezone"}
@@ -251,7 +323,10 @@ def test_every_member_of_an_entry_is_decided() -> None:
     members = EventSchema._declared_fields.keys()
     assert members == (WHOLE.keys() | KEPT | ONLY_ANSWERED | EITHER)
     assert members > KEPT
-    nested: Mapping[str, Any] = {"authors": WHOLE["authors"][0], "organizer": WHOLE["organizer"]}
+    nested: Mapping[str, Any] = {
+        "authors": WHOLE["authors"][0],
+        "organizer": WHOLE["organizer"],
+    }
     for name, value in nested.items():
         schema: BaseSchema = _nested(name)
         assert schema.fields.keys() == value.keys(), name
@@ -296,9 +371,13 @@ def test_every_column_is_decided() -> None:
         decided = KEPT_COLUMNS[table] | set(names.split()) | SET_COLUMNS[table]
         assert {column.name for column in table.columns} == decided, table.name
     for name, columns in ELSEWHERE.items():
-        assert {column.name for column in metadata.tables[name].columns} == set(columns.split()), name
+        assert {column.name for column in metadata.tables[name].columns} == set(
+            columns.split()
+        ), name
     known = {table.name for table in ERASED_COLUMNS} | ELSEWHERE.keys() | OF_NO_ENTRY
-    assert metadata.tables.keys() <= known, "a new table: does it hold anything of an entry?"
+    assert metadata.tables.keys() <= known, (
+        "a new table: does it hold anything of an entry?"
+    )
 
 
 def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
@@ -333,7 +412,14 @@ def stored(store: Storage) -> Iterator[tuple[str, str, Any]]:
 PUBLIC = [
     *(
         f"/feeds/events{where}"
-        for where in (".rss", ".atom", ".json", ".ics", ".html?when=all", "/van-hoa.ics")
+        for where in (
+            ".rss",
+            ".atom",
+            ".json",
+            ".ics",
+            ".html?when=all",
+            "/van-hoa.ics",
+        )
     ),
     "/feeds/events.json?archive=2026-11",
     "/entries/e",
@@ -349,8 +435,14 @@ def test_deleted_event_leaves_no_trace(
     key = {"Idempotency-Key": "once"}
     created = editor.send("POST", "/events", {"id": "e", **WHOLE}, headers=key)
     assert created.status_code == 201
-    editor.send("PATCH", "/events/e", {"event_status": "postponed", "start": "2026-12-05T20:00:00+01:00"})
-    editor.send("PATCH", "/events/e", {"event_status": "tentative", "start": WHOLE["start"]})
+    editor.send(
+        "PATCH",
+        "/events/e",
+        {"event_status": "postponed", "start": "2026-12-05T20:00:00+01:00"},
+    )
+    editor.send(
+        "PATCH", "/events/e", {"event_status": "tentative", "start": WHOLE["start"]}
+    )
     assert all(TRACES.search(client.get(path).text) for path in PUBLIC[:9])
     guid = created.get_json()["guid"]
     delete(editor)
@@ -381,9 +473,13 @@ def test_deleted_draft_leaves_no_trace(editor: Editor, store: Storage) -> None:
 
 
 @pytest.mark.sqlite
-def test_deleted_text_is_overwritten_in_the_file(editor: Editor, store: Storage, config: Config) -> None:
+def test_deleted_text_is_overwritten_in_the_file(
+    editor: Editor, store: Storage, config: Config
+) -> None:
     file = Path(config.database_url.removeprefix("sqlite:///"))
-    long = "".join(f"<p>MARK-{number}</p>" for number in range(2000))  # several pages of the file
+    long = "".join(
+        f"<p>MARK-{number}</p>" for number in range(2000)
+    )  # several pages of the file
     editor.put("/articles/a", {"title": "Tin", "content_html": long})
     checkpoint(store)
     assert b"MARK-" in file.read_bytes()
@@ -398,33 +494,51 @@ def checkpoint(store: Storage) -> None:
         engine = connection.engine
     with engine.connect() as connection:
         assert connection.connection.driver_connection
-        cursor = connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor = connection.connection.driver_connection.execute(
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        )
         assert cursor.fetchone()[0] == 0, "the log was in use"
 
 
-def test_withdrawn_event_shows_only_its_notice(editor: Editor, client: FlaskClient) -> None:
+def test_withdrawn_event_shows_only_its_notice(
+    editor: Editor, client: FlaskClient
+) -> None:
     kept: dict[str, Any] = {
         "title": "Hội",
         "notice": "Thông tin không đúng.",
         "url": "https://portal.example/e",
     }
-    kept |= {"language": "vi", "expires": None, "end": None, "recurrence": None, "event_status": "confirmed"}
-    document = {name: value for name, value in {**WHOLE, **kept}.items() if value is not None}
+    kept |= {
+        "language": "vi",
+        "expires": None,
+        "end": None,
+        "recurrence": None,
+        "event_status": "confirmed",
+    }
+    document = {
+        name: value for name, value in {**WHOLE, **kept}.items() if value is not None
+    }
     editor.put("/events/e", {**document, "status": "withdrawn"})
     for path in PUBLIC:
-        response = client.get(path, headers={"Accept": "text/html"} if path.startswith("/entries") else {})
+        response = client.get(
+            path, headers={"Accept": "text/html"} if path.startswith("/entries") else {}
+        )
         assert not TRACES.search(response.text), path
         if path.startswith("/feeds") and "archive" not in path:
             assert "Thông tin không đúng." in unfolded(response), path
     assert client.get("/entries/e").status_code == 410
-    assert "MARK-html" in editor.send("GET", "/events/e").text, "editors may publish it again"
+    assert "MARK-html" in editor.send("GET", "/events/e").text, (
+        "editors may publish it again"
+    )
 
 
 def unfolded(response: TestResponse) -> str:
     return response.text.replace("\r\n ", "")
 
 
-def test_restored_event_keeps_guid_and_raises_sequence(editor: Editor, client: FlaskClient) -> None:
+def test_restored_event_keeps_guid_and_raises_sequence(
+    editor: Editor, client: FlaskClient
+) -> None:
     guid = editor.put("/events/e", EVENT).get_json()["guid"]
 
     def sequence() -> int:
@@ -453,24 +567,45 @@ def test_calendar_shows_only_the_cancellation(
 ) -> None:
     app = make_app(site_language=language)
     editor = _editor(app)
-    event = {"title": "Hội", "start": start, "timezone": "Europe/Paris", "organizer": PERSON}
-    guid = editor.put("/events/e", {**event, "location": {"name": "Nhà hát"}}).get_json()["guid"]
+    event = {
+        "title": "Hội",
+        "start": start,
+        "timezone": "Europe/Paris",
+        "organizer": PERSON,
+    }
+    guid = editor.put(
+        "/events/e", {**event, "location": {"name": "Nhà hát"}}
+    ).get_json()["guid"]
     delete(editor)
     (shown,) = cancelled(editor.client)
-    assert shown.keys() == {"UID", "DTSTAMP", "DTSTART", "SEQUENCE", "STATUS", "SUMMARY"}
+    assert shown.keys() == {
+        "UID",
+        "DTSTAMP",
+        "DTSTART",
+        "SEQUENCE",
+        "STATUS",
+        "SUMMARY",
+    }
     assert shown["UID"] == guid.removeprefix("urn:uuid:")
     assert shown["SUMMARY"] == {"vi": "Đã hủy", "en": "Cancelled"}[language]
-    assert shown["DTSTART"].params.get("TZID") == ("Europe/Paris" if "T" in start else None)
+    assert shown["DTSTART"].params.get("TZID") == (
+        "Europe/Paris" if "T" in start else None
+    )
     assert shown["DTSTART"].dt.isoformat()[: len(start)] == start
 
 
 def _editor(app: Flask) -> Editor:
-    token = services_of(app).store.tokens.create("all", ["events:write", "events:publish"])
+    token = services_of(app).store.tokens.create(
+        "all", ["events:write", "events:publish"]
+    )
     return Editor(app.test_client(), token)
 
 
 def batch_of(editor: Editor, action: str, kind: str, count: int, **fields: Any) -> None:
-    lines = [{"action": action, "kind": kind, "id": f"{kind}-{number}", **fields} for number in range(count)]
+    lines = [
+        {"action": action, "kind": kind, "id": f"{kind}-{number}", **fields}
+        for number in range(count)
+    ]
     assert editor.send("POST", "/batch", lines).status_code == 200
 
 
@@ -493,12 +628,25 @@ def test_limits_of_tombstones(
     assert (feeds.MAX_TOMBSTONES, feeds.MAX_CANCELLED) == (1_000, 10_000)
     monkeypatch.setattr(feeds, "MAX_TOMBSTONES", 3)
     monkeypatch.setattr(feeds, "MAX_CANCELLED", 5)
-    batch_of(editor, "put", "events", 7, title="x", start="2026-12-05", categories=["van-hoa", "giao-thong"])
-    guids = [editor.send("GET", f"/events/events-{n}").get_json()["guid"] for n in range(7)]
+    batch_of(
+        editor,
+        "put",
+        "events",
+        7,
+        title="x",
+        start="2026-12-05",
+        categories=["van-hoa", "giao-thong"],
+    )
+    guids = [
+        editor.send("GET", f"/events/events-{n}").get_json()["guid"] for n in range(7)
+    ]
     batch_of(editor, "delete", "events", 7)
     for where in ("", "/van-hoa", "/giao-thong,van-hoa", "/giao-thong+van-hoa"):
         assert left(client, f"/feeds/events{where}.atom") == guids[:3:-1], where
-        uids = [f"urn:uuid:{event['UID']}" for event in cancelled(client, f"/feeds/events{where}.ics")]
+        uids = [
+            f"urn:uuid:{event['UID']}"
+            for event in cancelled(client, f"/feeds/events{where}.ics")
+        ]
         assert uids == guids[:1:-1], where
 
 
@@ -510,8 +658,13 @@ def test_all_deletions_are_listed_where_fewer_entries_than_the_limit_are_shown(
     clock.forward(days=400)
     editor.put("/articles/new", {"title": "Mới"})
     assert len(left(client, "/feeds/news.atom")) == 80
-    assert len(client.get("/feeds/news.json").get_json(force=True)["_deleted"]["items"]) == 80
-    assert left(client, "/feeds/news.atom?limit=1") == [], "none left since the oldest entry shown"
+    assert (
+        len(client.get("/feeds/news.json").get_json(force=True)["_deleted"]["items"])
+        == 80
+    )
+    assert left(client, "/feeds/news.atom?limit=1") == [], (
+        "none left since the oldest entry shown"
+    )
 
 
 def test_tombstone_that_cannot_be_read_costs_only_itself(
@@ -538,7 +691,11 @@ def test_deletions_of_an_archive_are_those_of_its_month(
     editor: Editor, client: FlaskClient, clock: Clock
 ) -> None:
     for month in ("10", "09"):
-        fields = {"title": month, "start": "2026-12-05", "date_published": f"2026-{month}-05T08:00:00"}
+        fields = {
+            "title": month,
+            "start": "2026-12-05",
+            "date_published": f"2026-{month}-05T08:00:00",
+        }
         editor.put(f"/events/e{month}", fields)
     editor.put("/events/stays", {**EVENT, "date_published": "2026-10-06T08:00:00"})
     editor.send("DELETE", "/events/e10")
@@ -551,7 +708,9 @@ def test_deletions_of_an_archive_are_those_of_its_month(
 # What followers of the changes see.
 
 
-def test_edits_of_a_hidden_entry_are_no_changes(editor: Editor, client: FlaskClient, store: Storage) -> None:
+def test_edits_of_a_hidden_entry_are_no_changes(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
     draft = {"title": "Nháp", "status": "draft", "categories": ["van-hoa"]}
     _, step = changes(client)
@@ -568,5 +727,9 @@ def test_edits_of_a_hidden_entry_are_no_changes(editor: Editor, client: FlaskCli
     editor.put("/articles/a", {"title": "Tin"})
     assert changes(client, step)[0] == [("put", "a")]
     with store.reader() as reader:
-        log = [line.action for line in reader.audit_log(id="a", token="editor", since=None)]
-    assert [action for action in log if action != "refile"] == ["put"] * 4 + ["delete"] + ["put"] * 2
+        log = [
+            line.action for line in reader.audit_log(id="a", token="editor", since=None)
+        ]
+    assert [action for action in log if action != "refile"] == ["put"] * 4 + [
+        "delete"
+    ] + ["put"] * 2

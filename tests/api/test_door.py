@@ -9,9 +9,13 @@ from tests.conftest import Editor, MakeApp
 
 def test_a_token_writes_so_often(make_app: MakeApp, store: Storage) -> None:
     client = make_app(rate_writes="4/minute").test_client()  # two workers share it
-    editor, other = (Editor(client, store.tokens.create(name, SCOPES)) for name in ("lan", "nam"))
+    editor, other = (
+        Editor(client, store.tokens.create(name, SCOPES)) for name in ("lan", "nam")
+    )
     for number in range(2):
-        assert editor.send("PUT", f"/articles/{number}", {"title": "x"}).status_code == 201
+        assert (
+            editor.send("PUT", f"/articles/{number}", {"title": "x"}).status_code == 201
+        )
     refused = editor.send("PUT", "/articles/2", {"title": "x"})
     assert refused.status_code == 429
     assert refused.get_json()["type"].endswith("/too-many-requests")
@@ -26,20 +30,32 @@ def test_an_address_guesses_so_often(make_app: MakeApp, store: Storage) -> None:
     bad = Editor(client, "fsv_" + "0" * 36)
     statuses = [bad.send("GET", "/articles").status_code for _ in range(4)]
     assert statuses == [401, 401, 429, 429]
-    assert client.get("/api/v1/articles").status_code == 401, "who shows no token does not guess"
+    assert client.get("/api/v1/articles").status_code == 401, (
+        "who shows no token does not guess"
+    )
     assert good.send("GET", "/articles").status_code == 200, "nobody else is locked out"
 
 
-def test_the_address_is_the_clients_where_proxies_are_trusted(make_app: MakeApp, store: Storage) -> None:
+def test_the_address_is_the_clients_where_proxies_are_trusted(
+    make_app: MakeApp, store: Storage
+) -> None:
     wrong = {"Authorization": "Bearer fsv_x"}
     for proxies, expected in ((0, 429), (1, 401)):
-        client = make_app(rate_auth_failures="2/minute", trusted_proxies=proxies).test_client()
-        client.get("/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.1"})
-        second = client.get("/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.2"})
+        client = make_app(
+            rate_auth_failures="2/minute", trusted_proxies=proxies
+        ).test_client()
+        client.get(
+            "/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.1"}
+        )
+        second = client.get(
+            "/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.2"}
+        )
         assert second.status_code == expected
 
 
-def test_addresses_of_one_ipv6_network_share_a_rate(make_app: MakeApp, store: Storage) -> None:
+def test_addresses_of_one_ipv6_network_share_a_rate(
+    make_app: MakeApp, store: Storage
+) -> None:
     client = make_app(rate_auth_failures="2/minute", workers=1).test_client()
     statuses = [
         client.get(
@@ -47,7 +63,12 @@ def test_addresses_of_one_ipv6_network_share_a_rate(make_app: MakeApp, store: St
             headers={"Authorization": "Bearer fsv_x"},
             environ_base={"REMOTE_ADDR": address},
         ).status_code
-        for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8::2", "2001:db8:0:1::1")
+        for address in (
+            "2001:db8::1",
+            "2001:db8::ffff:1",
+            "2001:db8::2",
+            "2001:db8:0:1::1",
+        )
     ]
     assert statuses == [401, 401, 429, 401]
 
@@ -55,7 +76,14 @@ def test_addresses_of_one_ipv6_network_share_a_rate(make_app: MakeApp, store: St
 def test_hub_counts_an_ipv6_network_once(make_app: MakeApp) -> None:
     client = make_app(rate_hub="2/minute", workers=1).test_client()
     statuses = [
-        client.post("/hub", data={"hub.mode": "x"}, environ_base={"REMOTE_ADDR": address}).status_code
-        for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8::2", "2001:db8:0:1::1")
+        client.post(
+            "/hub", data={"hub.mode": "x"}, environ_base={"REMOTE_ADDR": address}
+        ).status_code
+        for address in (
+            "2001:db8::1",
+            "2001:db8::ffff:1",
+            "2001:db8::2",
+            "2001:db8:0:1::1",
+        )
     ]
     assert statuses == [400, 400, 429, 400]

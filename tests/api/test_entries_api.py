@@ -15,7 +15,13 @@ FULL = {
     "summary": "Tóm tắt",
     "content_html": "<p>Nội dung</p>",
     "language": "vi",
-    "authors": [{"name": "Lan", "url": "https://portal.example/lan", "email": "lan@portal.example"}],
+    "authors": [
+        {
+            "name": "Lan",
+            "url": "https://portal.example/lan",
+            "email": "lan@portal.example",
+        }
+    ],
     "source": {"name": "Báo Thủ đô", "url": "https://bao.example/"},
     "rights": "© Báo Thủ đô",
     "categories": ["van-hoa", "giao-thong"],
@@ -46,7 +52,12 @@ FULL_EVENT = {
     "start": "2026-12-24T19:00:00+07:00",
     "end": "2026-12-24T21:00:00+07:00",
     "timezone": "Asia/Ho_Chi_Minh",
-    "location": {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857},
+    "location": {
+        "name": "Nhà hát Lớn",
+        "address": "1 Tràng Tiền",
+        "latitude": 21.024,
+        "longitude": 105.857,
+    },
     "organizer": {"name": "Sở Văn hoá", "email": "so@portal.example"},
     "event_status": "tentative",
 }
@@ -63,7 +74,9 @@ def test_everything_that_is_put_comes_back(editor: Editor) -> None:
         assert editor.send("GET", path).get_json() == answered
 
 
-def test_what_was_read_can_be_put_and_changes_nothing(editor: Editor, client: FlaskClient) -> None:
+def test_what_was_read_can_be_put_and_changes_nothing(
+    editor: Editor, client: FlaskClient
+) -> None:
     for path, document in (
         ("/articles/a", FULL),
         ("/events/e", FULL_EVENT),
@@ -82,11 +95,17 @@ def test_a_post_makes_an_id(editor: Editor) -> None:
     assert made.status_code == 201
     id = made.get_json()["id"]
     assert made.headers["Location"].endswith(f"/articles/{id}")
-    assert editor.send("POST", "/articles", {"title": "Hai", "id": "hai"}).get_json()["id"] == "hai"
+    assert (
+        editor.send("POST", "/articles", {"title": "Hai", "id": "hai"}).get_json()["id"]
+        == "hai"
+    )
     taken = editor.send("POST", "/articles", {"title": "Ba", "id": "hai"})
     assert taken.status_code == 409
     editor.send("DELETE", "/articles/hai")
-    assert editor.send("POST", "/articles", {"title": "Ba", "id": "hai"}).status_code == 409
+    assert (
+        editor.send("POST", "/articles", {"title": "Ba", "id": "hai"}).status_code
+        == 409
+    )
 
 
 def test_an_id_belongs_to_one_kind(editor: Editor) -> None:
@@ -110,7 +129,10 @@ def test_a_draft_is_published_when_it_is(editor: Editor, clock: Clock) -> None:
     draft = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
     assert "date_published" not in draft
     clock.forward(days=1)
-    assert editor.put("/articles/a", {"title": "x"}).get_json()["date_published"] == "2026-11-26T03:00:00Z"
+    assert (
+        editor.put("/articles/a", {"title": "x"}).get_json()["date_published"]
+        == "2026-11-26T03:00:00Z"
+    )
 
 
 def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: Editor) -> None:
@@ -124,36 +146,50 @@ def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: Editor) -> Non
     assert back.get_json()["guid"] == first["guid"]
 
 
-def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(editor: Editor) -> None:
-    article = editor.put("/articles/a", {"title": "x", "date_published": "2020-10-12T08:00:00"}).get_json()
+def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(
+    editor: Editor,
+) -> None:
+    article = editor.put(
+        "/articles/a", {"title": "x", "date_published": "2020-10-12T08:00:00"}
+    ).get_json()
     assert article["date_published"] == "2020-10-12T01:00:00Z"
     event = {"title": "x", "start": "2026-12-24T19:00:00", "timezone": "Europe/Paris"}
-    assert editor.put("/events/e", event).get_json()["start"] == "2026-12-24T19:00:00+01:00"
+    assert (
+        editor.put("/events/e", event).get_json()["start"]
+        == "2026-12-24T19:00:00+01:00"
+    )
     day = editor.put("/events/d", {"title": "x", "start": "2026-12-24"}).get_json()
     assert day["start"] == "2026-12-24"
     assert day["all_day"] is True
 
 
 def test_absent_fields_are_filled_in(editor: Editor) -> None:
-    entry = editor.put("/articles/a", {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}).get_json()
+    entry = editor.put(
+        "/articles/a", {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
+    ).get_json()
     assert entry["url"] == "https://feeds.example/entries/a"
     assert entry["language"] == "vi"
     assert entry["summary"].endswith("từ…")
     assert len(entry["summary"]) <= 300
-    assert editor.put("/articles/b", {"title": "x", "image": "https://x.example/a.jpg"}).get_json()[
-        "image"
-    ] == {"url": "https://x.example/a.jpg"}
+    assert editor.put(
+        "/articles/b", {"title": "x", "image": "https://x.example/a.jpg"}
+    ).get_json()["image"] == {"url": "https://x.example/a.jpg"}
 
 
 def test_a_listing_goes_by_pages_and_shows_drafts(editor: Editor) -> None:
     for number in range(5):
         status = "draft" if number % 2 else "published"
-        editor.put(f"/articles/{number}", {"title": "x", "status": status, "categories": ["van-hoa"]})
+        editor.put(
+            f"/articles/{number}",
+            {"title": "x", "status": status, "categories": ["van-hoa"]},
+        )
     editor.send("DELETE", "/articles/4")
     page = editor.send("GET", "/articles?limit=2").get_json()
     assert [item["id"] for item in page["items"]] == ["3", "2"]
     editor.put("/articles/new", {"title": "x"})
-    page = editor.send("GET", f"/articles?limit=2&cursor={page['next_cursor']}").get_json()
+    page = editor.send(
+        "GET", f"/articles?limit=2&cursor={page['next_cursor']}"
+    ).get_json()
     assert [item["id"] for item in page["items"]] == ["1", "0"]
     assert page["next_cursor"] is None
     drafts = editor.send("GET", "/articles?status=draft&category=van-hoa").get_json()
@@ -173,7 +209,9 @@ def test_categories(editor: Editor, client: FlaskClient, clock: Clock) -> None:
     assert made.get_json() == {"slug": "y-te", **full}
     assert editor.send("PUT", "/categories/y-te", full).status_code == 200
     answer = client.get("/api/v1/categories")
-    again = client.get("/api/v1/categories", headers={"If-None-Match": answer.headers["ETag"]})
+    again = client.get(
+        "/api/v1/categories", headers={"If-None-Match": answer.headers["ETag"]}
+    )
     assert again.status_code == 304
     listed = answer.get_json()["categories"]
     assert [item["slug"] for item in listed] == ["giao-thong", "van-hoa", "y-te"]

@@ -71,16 +71,18 @@ def test_a_frame_without_a_scheme_is_https() -> None:
 
 
 def test_a_posted_sandbox_is_replaced() -> None:
-    posted = (
-        '<iframe sandbox="allow-top-navigation allow-forms" src="https://player.vimeo.com/video/1"></iframe>'
-    )
+    posted = '<iframe sandbox="allow-top-navigation allow-forms" src="https://player.vimeo.com/video/1"></iframe>'
     assert sanitize.sanitize(posted, BASE).count("sandbox=") == 1
     assert f'sandbox="{SANDBOX}"' in sanitize.sanitize(posted, BASE)
     assert "allow-top-navigation" not in SANDBOX
 
 
-def test_pages_load_frames_of_the_listed_hosts_alone(editor: Editor, client: FlaskClient) -> None:
+def test_pages_load_frames_of_the_listed_hosts_alone(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.put("/articles/a", {"title": "x"})
     policy = client.get("/entries/a").headers["Content-Security-Policy"]
-    (frames,) = (part.split()[1:] for part in policy.split(";") if part.split()[0] == "frame-src")
+    (frames,) = (
+        part.split()[1:] for part in policy.split(";") if part.split()[0] == "frame-src"
+    )
     assert frames == [f"https://{host}" for host in EMBEDS]

@@ -17,7 +17,9 @@ from tests.conftest import Editor
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize("bad", ["\\ud800", "\\uffff", "\\ufffe", "\\u0000", "%", "%zz", "\\u0085"])
+@pytest.mark.parametrize(
+    "bad", ["\\ud800", "\\uffff", "\\ufffe", "\\u0000", "%", "%zz", "\\u0085"]
+)
 @pytest.mark.parametrize(
     ("document", "pointer"),
     [
@@ -25,7 +27,10 @@ JSON = {"Content-Type": "application/json"}
         ('{"title": "t", "image": "URL"}', "#/image/url"),
         ('{"title": "t", "source": {"name": "n", "url": "URL"}}', "#/source/url"),
         ('{"title": "t", "authors": [{"name": "n", "url": "URL"}]}', "#/authors/0/url"),
-        ('{"title": "t", "attachments": [{"mime_type": "a/b", "url": "URL"}]}', "#/attachments/0/url"),
+        (
+            '{"title": "t", "attachments": [{"mime_type": "a/b", "url": "URL"}]}',
+            "#/attachments/0/url",
+        ),
     ],
 )
 def test_urls_hold_nothing_that_a_format_cannot(
@@ -46,14 +51,29 @@ def test_urls_hold_nothing_that_a_format_cannot(
         {"title": "x", "content_html": "<pre>\n\n\na</pre><pre>b</pre>"},
         {"title": "x", "content_html": "<a><table><tr><td><a>x</table>"},
         {"title": "x", "content_html": "<table><b>x<tr><td>y"},
-        {"title": "x", "content_text": " a\r\n\r\nb ", "date_published": "1970-01-01T00:00:00Z"},
+        {
+            "title": "x",
+            "content_text": " a\r\n\r\nb ",
+            "date_published": "1970-01-01T00:00:00Z",
+        },
         {"title": "x", "start": "2027-03-14T02:30:00", "timezone": "America/New_York"},
-        {"title": "x", "start": "2027-11-07T01:30:00-05:00", "timezone": "America/New_York"},
+        {
+            "title": "x",
+            "start": "2027-11-07T01:30:00-05:00",
+            "timezone": "America/New_York",
+        },
         {"title": "x", "start": "1971-01-01T00:00:00", "timezone": "Africa/Monrovia"},
-        {"title": "x", "start": "1970-01-02", "end": "2200-12-31", "timezone": "Pacific/Kiritimati"},
+        {
+            "title": "x",
+            "start": "1970-01-02",
+            "end": "2200-12-31",
+            "timezone": "Pacific/Kiritimati",
+        },
     ],
 )
-def test_what_was_read_can_be_put_and_writes_nothing(editor: Editor, document: dict[str, Any]) -> None:
+def test_what_was_read_can_be_put_and_writes_nothing(
+    editor: Editor, document: dict[str, Any]
+) -> None:
     path = "/events/a" if "start" in document else "/articles/a"
     first = editor.put(path, document).get_json()
     assert editor.send("GET", path).get_json() == first
@@ -75,20 +95,31 @@ def test_the_ends_of_the_years_hold_in_every_zone(editor: Editor, start: str) ->
     assert answer.get_json()["errors"][0]["pointer"] == "#/start"
     assert (
         editor.send(
-            "PUT", "/articles/b", {"title": "x", "date_published": "1970-01-01T00:00:00+14:00"}
+            "PUT",
+            "/articles/b",
+            {"title": "x", "date_published": "1970-01-01T00:00:00+14:00"},
         ).status_code
         == 422
     )
 
 
-def test_the_passes_of_a_repeated_hour_are_two_times(editor: Editor, client: FlaskClient) -> None:
+def test_the_passes_of_a_repeated_hour_are_two_times(
+    editor: Editor, client: FlaskClient
+) -> None:
     event = {"title": "x", "timezone": "America/New_York"}
     editor.put("/events/a", {**event, "start": "2027-11-07T01:30:00-04:00"})
-    moved = editor.put("/events/a", {**event, "start": "2027-11-07T01:30:00-05:00"}).get_json()
+    moved = editor.put(
+        "/events/a", {**event, "start": "2027-11-07T01:30:00-05:00"}
+    ).get_json()
     assert moved["start"] == "2027-11-07T01:30:00-05:00"
     assert moved["version"] == 2
     editor.put(
-        "/events/a", {**event, "start": "2027-11-07T01:30:00-04:00", "end": "2027-11-07T01:30:00-05:00"}
+        "/events/a",
+        {
+            **event,
+            "start": "2027-11-07T01:30:00-04:00",
+            "end": "2027-11-07T01:30:00-05:00",
+        },
     )
     assert "01:30 – 01:30" in client.get("/feeds/events.rss").text
 
@@ -117,13 +148,17 @@ def test_the_passes_of_a_repeated_hour_are_two_times(editor: Editor, client: Fla
         "end-in-quotes-nested", "end-in-comment", "slashes", "no-spaces", "depth-in-quotes", "members",
     ],
 )  # fmt: skip
-def test_work_without_end_is_refused_at_once(editor: Editor, document: dict[str, Any]) -> None:
+def test_work_without_end_is_refused_at_once(
+    editor: Editor, document: dict[str, Any]
+) -> None:
     body = json.dumps(document, ensure_ascii=False).encode()
     begun = time.monotonic()
     answer = editor.send("PUT", "/articles/a", data=body, headers=JSON)
     assert answer.status_code == 422
     assert len(answer.get_json()["errors"]) <= 500
-    assert time.monotonic() - begun < 5, "a generous limit: each takes a fraction of a second"
+    assert time.monotonic() - begun < 5, (
+        "a generous limit: each takes a fraction of a second"
+    )
 
 
 def test_a_key_twice_among_many_is_found_at_once(editor: Editor) -> None:
@@ -143,22 +178,31 @@ def test_vietnamese_in_every_tone_is_not_refused(editor: Editor) -> None:
     import unicodedata
 
     put = editor.put(
-        "/articles/a", {"title": text, "content_html": f"<p>{unicodedata.normalize('NFD', text)}</p>"}
+        "/articles/a",
+        {"title": text, "content_html": f"<p>{unicodedata.normalize('NFD', text)}</p>"},
     )
     assert put.get_json()["title"] == text
     assert text in put.get_json()["content_html"]
 
 
-def test_a_categorys_text_is_text_to_rss_readers(editor: Editor, client: FlaskClient) -> None:
+def test_a_categorys_text_is_text_to_rss_readers(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.put(
-        "/categories/x", {"title": "A <b>bold</b> &amp; x", "description": "<img src=x onerror=alert(1)>"}
+        "/categories/x",
+        {
+            "title": "A <b>bold</b> &amp; x",
+            "description": "<img src=x onerror=alert(1)>",
+        },
     )
     found = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
     assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in found.title
     assert found.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
 
 
-@pytest.mark.parametrize("path", ["/entries//a", "/feeds//news.rss", "/api/v1//articles/a"])
+@pytest.mark.parametrize(
+    "path", ["/entries//a", "/feeds//news.rss", "/api/v1//articles/a"]
+)
 def test_no_redirect_follows_the_host_header(client: FlaskClient, path: str) -> None:
     answer = client.get(path, headers={"Host": "evil.example"})
     assert answer.status_code == 404
@@ -197,12 +241,15 @@ def test_a_draft_that_was_never_public_leaves_no_trace(
     drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
     answer = drafter.send("PUT", "/articles/b", {"title": "x", "status": "draft"})
     assert answer.status_code == 403
-    assert client.get("/entries/b").status_code == 410, "what readers see is the publishers' to change"
+    assert client.get("/entries/b").status_code == 410, (
+        "what readers see is the publishers' to change"
+    )
 
 
 def test_updated_is_never_before_published(editor: Editor) -> None:
     entry = editor.put("/articles/a", {"title": "x"}).get_json()
     modified, published = (
-        datetime.fromisoformat(entry[name]) for name in ("date_modified", "date_published")
+        datetime.fromisoformat(entry[name])
+        for name in ("date_modified", "date_published")
     )
     assert modified >= published

@@ -39,7 +39,9 @@ RSS_HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}e
 
 SCHEMES = ("http", "https", "mailto", "tel", "webcal")
 _SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*(?=:)")
-_ADDRESSES = set("action cite data formaction href ping poster src srcset xlink:href background".split())
+_ADDRESSES = set(
+    "action cite data formaction href ping poster src srcset xlink:href background".split()
+)
 
 
 def faults(elements: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -53,7 +55,13 @@ def faults(elements: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
         for name, value in element.attrib.items():
             name = name.lower()
             scheme = _SCHEME.match(re.sub("[\x00-\x20\x7f-\xa0]", "", value))
-            if name.startswith("on") or name in ("style", "srcdoc", "ping", "formaction", "http-equiv"):
+            if name.startswith("on") or name in (
+                "style",
+                "srcdoc",
+                "ping",
+                "formaction",
+                "http-equiv",
+            ):
                 yield f"<{tag} {name}>"
             elif name in _ADDRESSES and scheme and scheme[0].lower() not in SCHEMES:
                 yield f"<{tag} {name}={value}>"
@@ -81,12 +89,18 @@ def feed(client: FlaskClient, path: str) -> bytes:
 def entries(document: bytes, format: str) -> tuple[int, list[str]]:
     """How many entries an independent parser finds, and all HTML that they show."""
     if format in ("rss", "atom"):
-        found = feedparser.parse(document, resolve_relative_uris=False, sanitize_html=False)
+        found = feedparser.parse(
+            document, resolve_relative_uris=False, sanitize_html=False
+        )
         assert not found.bozo
-        root: Any = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+        root: Any = etree.fromstring(
+            document, etree.XMLParser(resolve_entities=False, no_network=True)
+        )
         assert root.getroottree().docinfo.internalDTD is None
         assert not root.xpath("//processing-instruction() | //comment()")
-        marked = root.iter(*RSS_HTML) if format == "rss" else root.xpath("//*[@type='html']")
+        marked = (
+            root.iter(*RSS_HTML) if format == "rss" else root.xpath("//*[@type='html']")
+        )
         return len(found.entries), [element.text or "" for element in marked]
     if format == "json":
         items = json.loads(document)["items"]
@@ -97,7 +111,9 @@ def entries(document: bytes, format: str) -> tuple[int, list[str]]:
     page: Any = lxml.html.document_fromstring(document)
     assert list(faults(page.iter(), OWN)) == []
     assert list(faults(page.xpath("//div[@class='body']//*"))) == []
-    assert {script.get("src") or script.get("type") for script in page.iter("script")} <= {
+    assert {
+        script.get("src") or script.get("type") for script in page.iter("script")
+    } <= {
         "../../static/pages.js",
         "application/ld+json",
     }
@@ -110,33 +126,54 @@ def client(attacked: Flask) -> FlaskClient:
 
 
 def test_faults_are_seen_where_there_are_some() -> None:
-    assert sum(any(faults(tree(payload).iter())) for payload in PAYLOADS if payload.isprintable()) > 350
+    assert (
+        sum(
+            any(faults(tree(payload).iter()))
+            for payload in PAYLOADS
+            if payload.isprintable()
+        )
+        > 350
+    )
 
 
 @pytest.mark.bar
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_is_whole_and_runs_nothing(attacked: Flask, format: str, figure: Figure) -> None:
+def test_every_format_is_whole_and_runs_nothing(
+    attacked: Flask, format: str, figure: Figure
+) -> None:
     client, schemas = attacked.test_client(), services_of(attacked).schemas
     took.clear()
     counted = 0
     shown: set[str] = set()
     for kind in FORMATS[format].kinds:
         for number in groups():
-            document = feed(client, f"/feeds/{kind}/g-{number}.{format}?limit=200&when=all")
+            document = feed(
+                client, f"/feeds/{kind}/g-{number}.{format}?limit=200&when=all"
+            )
             count, bodies = entries(document, format)
             counted += count
             shown.update(bodies)
-    assert counted == sum(line["kind"] in FORMATS[format].kinds for line in lines(schemas))
-    figure(f"slowest feed of {len(PAYLOADS)} payloads in every field, all whole", f"{max(took):.2f} s", "1 s")
+    assert counted == sum(
+        line["kind"] in FORMATS[format].kinds for line in lines(schemas)
+    )
+    figure(
+        f"slowest feed of {len(PAYLOADS)} payloads in every field, all whole",
+        f"{max(took):.2f} s",
+        "1 s",
+    )
     for body in shown:
         if "<" in body:
             assert list(faults(tree(body).iter())) == [], body
 
 
 def test_categories_in_every_format(client: FlaskClient) -> None:
-    for number in range(0, len(PAYLOADS), 2):  # their titles stand in the feeds above too
+    for number in range(
+        0, len(PAYLOADS), 2
+    ):  # their titles stand in the feeds above too
         format = list(FORMATS)[number // 2 % len(FORMATS)]
-        entries(feed(client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"), format)
+        entries(
+            feed(client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"), format
+        )
     etree.fromstring(feed(client, "/feeds.opml"))
     page = lxml.html.document_fromstring(feed(client, "/"))
     assert list(faults(page.iter(), OWN)) == []
@@ -144,7 +181,9 @@ def test_categories_in_every_format(client: FlaskClient) -> None:
 
 def test_pages_of_entries(client: FlaskClient) -> None:
     for number in range(len(PAYLOADS)):
-        page: Any = lxml.html.document_fromstring(feed(client, f"/entries/{KINDS[number % 2]}-{number}"))
+        page: Any = lxml.html.document_fromstring(
+            feed(client, f"/entries/{KINDS[number % 2]}-{number}")
+        )
         assert list(faults(page.iter(), OWN)) == []
         own, data = page.iter("script")
         assert own.get("src") == "../static/pages.js"
@@ -157,8 +196,12 @@ def test_neither_sanitiser_finds_more() -> None:
     attributes["a"].append("rel")
     attributes["iframe"].append("sandbox")
     schemes = {"http", "https", "mailto", "tel"}
-    other = bleach.Cleaner(tags=sanitize.TAGS, attributes=attributes, protocols=schemes, strip=True)
-    bodies = [entry["content_html"] for entry in data.entries() if "content_html" in entry]
+    other = bleach.Cleaner(
+        tags=sanitize.TAGS, attributes=attributes, protocols=schemes, strip=True
+    )
+    bodies = [
+        entry["content_html"] for entry in data.entries() if "content_html" in entry
+    ]
     stored = set()
     for body in [*PAYLOADS, *bodies]:
         with suppress(ValueError):
@@ -173,6 +216,10 @@ def shape(body: str) -> list[Any]:
     """The tags, attributes and texts of a body, without the line end at the start of <pre> that bleach drops."""
     found = []
     for element in tree(body).iter():
-        text = (element.text or "").removeprefix("\n") if element.tag == "pre" else element.text
+        text = (
+            (element.text or "").removeprefix("\n")
+            if element.tag == "pre"
+            else element.text
+        )
         found.append((element.tag, dict(element.attrib), text, element.tail))
     return found

@@ -14,12 +14,16 @@ FEED = "/feeds/news.atom"
 
 
 def changed(client: FlaskClient, after: int = 0, **query: Any) -> list[tuple[str, str]]:
-    answer = client.get("/api/v1/changes", query_string={"after": after, **query}).get_json()
+    answer = client.get(
+        "/api/v1/changes", query_string={"after": after, **query}
+    ).get_json()
     return [(change["action"], change["id"]) for change in answer["changes"]]
 
 
 def last(client: FlaskClient) -> int:
-    step: int = client.get("/api/v1/changes", query_string={"limit": 1000}).get_json()["next"]
+    step: int = client.get("/api/v1/changes", query_string={"limit": 1000}).get_json()[
+        "next"
+    ]
     return step
 
 
@@ -31,23 +35,34 @@ def test_a_scheduled_entry_appears_when_its_moment_has_come(
     before = client.get(FEED)
     step = last(client)
     editor.put(
-        "/articles/new", {"title": "Mới", "date_published": "2026-11-25T03:01:00Z", "categories": ["van-hoa"]}
+        "/articles/new",
+        {
+            "title": "Mới",
+            "date_published": "2026-11-25T03:01:00Z",
+            "categories": ["van-hoa"],
+        },
     )
     scheduled = client.get(FEED)
     assert scheduled.data == before.data
     assert scheduled.headers["Last-Modified"] == before.headers["Last-Modified"]
     assert "max-age=30," in scheduled.headers["Cache-Control"]
-    assert "max-age=30," in client.get("/feeds/news/van-hoa.rss").headers["Cache-Control"]
+    assert (
+        "max-age=30," in client.get("/feeds/news/van-hoa.rss").headers["Cache-Control"]
+    )
     assert client.get("/entries/new").status_code == 404
     assert changed(client, step) == []
     clock.forward(seconds=30)
     waiting = client.get(FEED)
     assert waiting.data == before.data, "a request never settles"
-    assert "max-age=0," in waiting.headers["Cache-Control"], "but nobody keeps what is about to change"
+    assert "max-age=0," in waiting.headers["Cache-Control"], (
+        "but nobody keeps what is about to change"
+    )
     assert store.apply_scheduled_changes() == 1
     assert store.apply_scheduled_changes() == 0
     clock.forward(seconds=5)
-    after = client.get(FEED, headers={"If-Modified-Since": before.headers["Last-Modified"]})
+    after = client.get(
+        FEED, headers={"If-Modified-Since": before.headers["Last-Modified"]}
+    )
     assert after.status_code == 200
     assert "Mới" in after.text
     assert "Mới" in client.get("/feeds/news/van-hoa.rss").text
@@ -66,7 +81,10 @@ def test_an_entry_leaves_when_it_expires(
     assert "Một" not in client.get(FEED).text
     assert client.get("/entries/a").status_code == 410
     assert changed(client) == [("delete", "a")]
-    assert editor.send("GET", "/articles/a").get_json()["expires"] == "2026-11-25T04:00:00Z"
+    assert (
+        editor.send("GET", "/articles/a").get_json()["expires"]
+        == "2026-11-25T04:00:00Z"
+    )
     editor.send("PATCH", "/articles/a", {"expires": None})
     assert "Một" in client.get(FEED).text
 
@@ -81,7 +99,11 @@ def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
         "summary": "Tóm",
     }
     guid = editor.put("/articles/a", full).get_json()["guid"]
-    editor.send("PATCH", "/articles/a", {"status": "withdrawn", "notice": "Thông tin không đúng."})
+    editor.send(
+        "PATCH",
+        "/articles/a",
+        {"status": "withdrawn", "notice": "Thông tin không đúng."},
+    )
     feed = client.get(FEED).text
     assert guid in feed
     assert "Đã gỡ: Tin" in feed
@@ -104,8 +126,13 @@ def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
     assert "Sai sự thật" in client.get(FEED).text
 
 
-def test_a_correction_stands_first_in_the_body(editor: Editor, client: FlaskClient) -> None:
-    editor.put("/articles/a", {"title": "Tin", "content_html": "<p>Thân</p>", "notice": "Giờ là 20:00 <chứ>"})
+def test_a_correction_stands_first_in_the_body(
+    editor: Editor, client: FlaskClient
+) -> None:
+    editor.put(
+        "/articles/a",
+        {"title": "Tin", "content_html": "<p>Thân</p>", "notice": "Giờ là 20:00 <chứ>"},
+    )
     for path in (FEED, "/feeds/news.rss"):
         text = client.get(path).text
         assert (
@@ -118,7 +145,10 @@ def test_a_correction_stands_first_in_the_body(editor: Editor, client: FlaskClie
 
 def test_changes_are_followed_page_by_page(editor: Editor, client: FlaskClient) -> None:
     for number in range(5):
-        editor.put(f"/articles/{number}", {"title": "x", "categories": ["van-hoa"] if number % 2 else []})
+        editor.put(
+            f"/articles/{number}",
+            {"title": "x", "categories": ["van-hoa"] if number % 2 else []},
+        )
     editor.put("/articles/draft", {"title": "x", "status": "draft"})
     editor.put("/events/e", {"title": "x", "start": "2027-01-01"})
     editor.send("DELETE", "/articles/0")
@@ -140,7 +170,10 @@ def test_changes_are_followed_page_by_page(editor: Editor, client: FlaskClient) 
     assert ahead.status_code == 410
     assert "after=0" in ahead.get_json()["detail"]
     nothing = client.get(f"/api/v1/changes?after={after}")
-    again = client.get(f"/api/v1/changes?after={after}", headers={"If-None-Match": nothing.headers["ETag"]})
+    again = client.get(
+        f"/api/v1/changes?after={after}",
+        headers={"If-None-Match": nothing.headers["ETag"]},
+    )
     assert again.status_code == 304
     for bad in ("after=-1", "after=x", "kind=nix", "limit=0", "nix=1", "category=A"):
         assert client.get(f"/api/v1/changes?{bad}").status_code == 400
@@ -153,41 +186,71 @@ def test_a_renamed_category_is_found_under_both_slugs(
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
     step = last(client)
     clock.forward(seconds=5)
-    renamed = editor.send("PATCH", "/categories/van-hoa", {"slug": "van-hoa-so", "title": "Văn hoá số"})
+    renamed = editor.send(
+        "PATCH", "/categories/van-hoa", {"slug": "van-hoa-so", "title": "Văn hoá số"}
+    )
     assert renamed.status_code == 200
     assert renamed.get_json() == {"slug": "van-hoa-so", "title": "Văn hoá số"}
     moved = client.get("/feeds/news/van-hoa.rss?limit=5")
     assert moved.status_code == 301
-    assert moved.headers["Location"] == "https://feeds.example/feeds/news/van-hoa-so.rss?limit=5"
+    assert (
+        moved.headers["Location"]
+        == "https://feeds.example/feeds/news/van-hoa-so.rss?limit=5"
+    )
     assert "Văn hoá số" in client.get("/feeds/news/van-hoa-so.rss").text
     assert "Một" in client.get("/feeds/news/van-hoa-so.rss").text
     assert editor.send("GET", "/articles/a").get_json()["categories"] == ["van-hoa-so"]
     assert changed(client, step) == [("put", "a")], "its document names another slug"
-    assert changed(client, step, category="van-hoa") == [("put", "a")], "a follower goes on"
-    assert len(editor.send("GET", "/articles?category=van-hoa").get_json()["items"]) == 1
+    assert changed(client, step, category="van-hoa") == [("put", "a")], (
+        "a follower goes on"
+    )
+    assert (
+        len(editor.send("GET", "/articles?category=van-hoa").get_json()["items"]) == 1
+    )
     assert editor.send("PUT", "/categories/van-hoa", {"title": "x"}).status_code == 409
-    assert editor.send("PATCH", "/categories/giao-thong", {"slug": "van-hoa"}).status_code == 409
-    assert editor.send("PATCH", "/categories/giao-thong", {"slug": "van-hoa-so"}).status_code == 409
-    assert editor.send("PATCH", "/categories/giao-thong", {"slug": "A"}).status_code == 422
-    assert editor.send("PATCH", "/categories/van-hoa-so", {"slug": "van-hoa"}).status_code == 200
+    assert (
+        editor.send("PATCH", "/categories/giao-thong", {"slug": "van-hoa"}).status_code
+        == 409
+    )
+    assert (
+        editor.send(
+            "PATCH", "/categories/giao-thong", {"slug": "van-hoa-so"}
+        ).status_code
+        == 409
+    )
+    assert (
+        editor.send("PATCH", "/categories/giao-thong", {"slug": "A"}).status_code == 422
+    )
+    assert (
+        editor.send("PATCH", "/categories/van-hoa-so", {"slug": "van-hoa"}).status_code
+        == 200
+    )
     assert client.get("/feeds/news/van-hoa-so.rss").status_code == 301
     assert client.get("/feeds/news/van-hoa.rss").status_code == 200
 
 
-def test_a_retired_category_is_gone_and_leaves_its_entries(editor: Editor, client: FlaskClient) -> None:
+def test_a_retired_category_is_gone_and_leaves_its_entries(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa", "giao-thong"]})
     step = last(client)
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 204
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 410
     assert editor.send("DELETE", "/categories/nix").status_code == 404
     assert client.get("/feeds/news/van-hoa.rss").status_code == 410
-    assert [item["slug"] for item in client.get("/api/v1/categories").get_json()["categories"]] == [
-        "giao-thong"
-    ]
+    assert [
+        item["slug"]
+        for item in client.get("/api/v1/categories").get_json()["categories"]
+    ] == ["giao-thong"]
     assert editor.send("GET", "/articles/a").get_json()["categories"] == ["giao-thong"]
     assert changed(client, step) == [("put", "a")]
     assert client.get("/api/v1/changes?category=van-hoa").status_code == 410
-    refused = editor.send("PUT", "/articles/b", {"title": "x", "categories": ["van-hoa"]})
+    refused = editor.send(
+        "PUT", "/articles/b", {"title": "x", "categories": ["van-hoa"]}
+    )
     assert refused.get_json()["errors"][0]["pointer"] == "#/categories/0"
-    assert editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"}).status_code == 201
+    assert (
+        editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"}).status_code
+        == 201
+    )
     assert client.get("/feeds/news/van-hoa.rss").status_code == 200

@@ -22,7 +22,17 @@ BASE = "https://portal.example/tin/bai.html"
 OVERLAY = "\u0338"
 """Composes with `<`, `=` and `>`."""
 
-MARKS = [OVERLAY, "\u0327", "\u0301", "\u0323", "\u20d2", "\u0344", "\u0f73", "\u3099", "\u1161"]
+MARKS = [
+    OVERLAY,
+    "\u0327",
+    "\u0301",
+    "\u0323",
+    "\u20d2",
+    "\u0344",
+    "\u0f73",
+    "\u3099",
+    "\u1161",
+]
 SINGLETONS = ["\u037e", "\u1fef", "\u212a", "\u2adc", "\u2028"]
 """Characters whose normal form is another one: `;`, a backtick, K, a pair of which one is U+0338."""
 
@@ -79,13 +89,33 @@ TEXTS = [
 
 def _spellings(char: str) -> list[str]:
     """A character, and the references that decode to it."""
-    return [char, f"&#{ord(char)};", f"&#x{ord(char):x};", f"&#X0{ord(char):X};", f"&#{ord(char)}"]
+    return [
+        char,
+        f"&#{ord(char)};",
+        f"&#x{ord(char):x};",
+        f"&#X0{ord(char):X};",
+        f"&#{ord(char)}",
+    ]
 
 
-NAMED = ["&DownBreve;", "&nvlt;", "&nvgt;", "&bne;", "&caps;", "&DiacriticalGrave;", "&Tab;", "&nbsp;"]
+NAMED = [
+    "&DownBreve;",
+    "&nvlt;",
+    "&nvgt;",
+    "&bne;",
+    "&caps;",
+    "&DiacriticalGrave;",
+    "&Tab;",
+    "&nbsp;",
+]
 """References that decode to combining marks, to a base with one, and to space."""
 
-PIECES = [*TAGS, *TEXTS, *NAMED, *(form for char in MARKS + SINGLETONS for form in _spellings(char))]
+PIECES = [
+    *TAGS,
+    *TEXTS,
+    *NAMED,
+    *(form for char in MARKS + SINGLETONS for form in _spellings(char)),
+]
 
 
 def sanitised(dirty: str) -> str | None:
@@ -100,8 +130,13 @@ def faults(markup: str) -> list[str]:
     """Report what two parsers find in markup outside the allow-list, or that it reaches beyond its end."""
     page = f"<div>{markup}</div><address>end</address>"
     fragment: Any = html5lib.HTMLParser(namespaceHTMLElements=False).parseFragment(page)
-    document: Any = lxml.html.document_fromstring(f"<!DOCTYPE html><html><body>{page}</body></html>")
-    return [*_faults(fragment, {"DOCUMENT_FRAGMENT"}), *_faults(document, {"html", "body"})]
+    document: Any = lxml.html.document_fromstring(
+        f"<!DOCTYPE html><html><body>{page}</body></html>"
+    )
+    return [
+        *_faults(fragment, {"DOCUMENT_FRAGMENT"}),
+        *_faults(document, {"html", "body"}),
+    ]
 
 
 def _faults(tree: Any, own: set[str]) -> Iterator[str]:
@@ -119,7 +154,9 @@ def _faults(tree: Any, own: set[str]) -> Iterator[str]:
         for name, value in element.attrib.items():
             if name not in allowed:
                 yield f"<{element.tag} {name}>"
-            elif name in ("cite", "href", "poster", "src") and not _is_safe(element.tag, value):
+            elif name in ("cite", "href", "poster", "src") and not _is_safe(
+                element.tag, value
+            ):
                 yield f"<{element.tag} {name}={value}>"
 
 
@@ -186,7 +223,9 @@ def test_any_characters_behind_a_tag_are_a_fixpoint(characters: str, tag: str) -
 
 
 def test_the_parsers_report_what_a_normaliser_would_make_of_unsafe_markup() -> None:
-    composed = unicodedata.normalize("NFC", '<img src="https://a.b/c.png">\u0338 onerror=alert(1) x<b>y</b>')
+    composed = unicodedata.normalize(
+        "NFC", '<img src="https://a.b/c.png">\u0338 onerror=alert(1) x<b>y</b>'
+    )
     assert faults(composed).count("<img onerror>") == 2
     assert faults('<iframe src="https://www.youtube.com/embed/x"></iframe\u226f') != []
 
@@ -197,4 +236,7 @@ def test_marks_that_tags_part_are_limited_together() -> None:
 
 
 def test_attributes_with_too_many_marks_are_dropped() -> None:
-    assert sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 20_000}">x</b>', BASE) == "<b>x</b>"
+    assert (
+        sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 20_000}">x</b>', BASE)
+        == "<b>x</b>"
+    )

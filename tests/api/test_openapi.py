@@ -40,7 +40,12 @@ def problems_of(document: Json, schema: Json, value: object) -> list[str]:
     """What is wrong with a value, by a schema of the document."""
     whole = {**schema, "components": document["components"]}
     checker = Draft202012Validator.FORMAT_CHECKER
-    return [error.message for error in Draft202012Validator(whole, format_checker=checker).iter_errors(value)]
+    return [
+        error.message
+        for error in Draft202012Validator(whole, format_checker=checker).iter_errors(
+            value
+        )
+    ]
 
 
 def test_it_is_valid(document: Json) -> None:
@@ -77,12 +82,18 @@ def test_every_other_method_is_405(client: FlaskClient, document: Json) -> None:
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - listed:
             answer = client.open(re.sub(r"{\w+}", "nix", path), method=method)
             assert answer.status_code == 405, (method, path)
-            assert set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == listed
+            assert (
+                set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == listed
+            )
 
 
-def test_it_is_the_same_whoever_asks_and_whenever(config: Config, client: FlaskClient, clock: Clock) -> None:
+def test_it_is_the_same_whoever_asks_and_whenever(
+    config: Config, client: FlaskClient, clock: Clock
+) -> None:
     text = client.get("/api/openapi.json").data
-    assert client.get("/api/openapi.json", headers={"Host": "evil.example"}).data == text
+    assert (
+        client.get("/api/openapi.json", headers={"Host": "evil.example"}).data == text
+    )
     clock.forward(seconds=1000)
     again = create_app(config, clock)
     assert again.test_client().get("/api/openapi.json").data == text
@@ -99,15 +110,23 @@ def test_examples_hold_to_their_schemas(document: Json) -> None:
                 walk(inner)
         if not isinstance(item, dict):
             return
-        pairs = [(item["schema"], item["example"])] if "schema" in item and "example" in item else []
+        pairs = (
+            [(item["schema"], item["example"])]
+            if "schema" in item and "example" in item
+            else []
+        )
         pairs += (
-            [(item["schema"], one["value"]) for one in item.get("examples", {}).values()]
+            [
+                (item["schema"], one["value"])
+                for one in item.get("examples", {}).values()
+            ]
             if "schema" in item
             else []
         )
         if "schema" not in item and isinstance(item.get("examples"), list):
             pairs += [
-                ({key: item[key] for key in item if key != "examples"}, one) for one in item["examples"]
+                ({key: item[key] for key in item if key != "examples"}, one)
+                for one in item["examples"]
             ]
         for schema, value in pairs:
             assert problems_of(document, schema, value) == []
@@ -123,15 +142,21 @@ def test_examples_of_requests_are_accepted(editor: Editor, document: Json) -> No
     """In the order of the document they make, change and delete the same entries."""
     for path, item in document["paths"].items():
         for method in ("post", "put", "patch"):
-            for media_type, media in item.get(method, {}).get("requestBody", {}).get("content", {}).items():
+            for media_type, media in (
+                item.get(method, {}).get("requestBody", {}).get("content", {}).items()
+            ):
                 way = path.removeprefix("/api/v1").replace("{slug}", "xe-buyt")
-                way = way.replace("{id}", "cau-moi" if "articles" in way else "hoi-sach")
+                way = way.replace(
+                    "{id}", "cau-moi" if "articles" in way else "hoi-sach"
+                )
                 headers = {"Content-Type": media_type}
-                answer = editor.send(method.upper(), way, media["example"], headers=headers)
+                answer = editor.send(
+                    method.upper(), way, media["example"], headers=headers
+                )
                 assert answer.status_code in (200, 201), (path, answer.text)
-                schema = item[method]["responses"][str(answer.status_code)]["content"]["application/json"][
-                    "schema"
-                ]
+                schema = item[method]["responses"][str(answer.status_code)]["content"][
+                    "application/json"
+                ]["schema"]
                 assert problems_of(document, schema, answer.get_json()) == []
 
 
@@ -142,20 +167,34 @@ def test_the_scopes_are_those_that_the_service_asks_for(
     tokens = {scope: store.tokens.create(scope, [scope]) for scope in SCOPES}
     for method, path, operation in operations(document):
         way = re.sub(r"{\w+}", "nix", path)
-        named = {scope for each in operation.get("security", ()) for scope in each["bearer"]}
+        named = {
+            scope for each in operation.get("security", ()) for scope in each["bearer"]
+        }
         if not named:
             assert client.open(way, method=method).status_code == 200
             continue
         assert client.open(way, method=method).status_code == 401
         for scope, token in tokens.items():
-            answer = client.open(way, method=method, headers={"Authorization": f"Bearer {token}"})
-            assert (answer.status_code != 403) == (scope in named), (method, path, scope)
+            answer = client.open(
+                way, method=method, headers={"Authorization": f"Bearer {token}"}
+            )
+            assert (answer.status_code != 403) == (scope in named), (
+                method,
+                path,
+                scope,
+            )
 
 
 def test_if_match_may_be_demanded(config: Config, clock: Clock) -> None:
     app = create_app(replace(config, require_if_match=True), clock)
     document = app.test_client().get("/api/openapi.json").get_json()
     assert {
-        (method, path) for method, path, operation in operations(document) if "428" in operation["responses"]
-    } == {(m, f"/api/v1/{n}/{{id}}") for m in ("PUT", "PATCH", "DELETE") for n in ("articles", "events")}
+        (method, path)
+        for method, path, operation in operations(document)
+        if "428" in operation["responses"]
+    } == {
+        (m, f"/api/v1/{n}/{{id}}")
+        for m in ("PUT", "PATCH", "DELETE")
+        for n in ("articles", "events")
+    }
     services_of(app).store._database.close()

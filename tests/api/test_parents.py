@@ -23,7 +23,12 @@ def tree(editor: Editor, clock: Clock) -> None:
 
 
 def shown(client: FlaskClient, slug: str) -> set[str]:
-    return {entry.title for entry in feedparser.parse(client.get(f"/feeds/news/{slug}.rss").data).entries}
+    return {
+        entry.title
+        for entry in feedparser.parse(
+            client.get(f"/feeds/news/{slug}.rss").data
+        ).entries
+    }
 
 
 def test_feeds_hold_what_stands_below(editor: Editor, client: FlaskClient) -> None:
@@ -36,15 +41,22 @@ def test_feeds_hold_what_stands_below(editor: Editor, client: FlaskClient) -> No
     assert [change["action"] for change in changes] == ["put"] * 3
 
 
-def test_a_write_moves_the_wider_feeds_too(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_a_write_moves_the_wider_feeds_too(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     clock.forward(seconds=10)
-    paths = [f"/feeds/news/{slug}.rss" for slug in ("van-hoa", "am-nhac", "opera", "giao-thong")]
+    paths = [
+        f"/feeds/news/{slug}.rss"
+        for slug in ("van-hoa", "am-nhac", "opera", "giao-thong")
+    ]
     before = [client.get(path).headers for path in paths]
     editor.put("/articles/a-am-nhac", {"title": "mới", "categories": ["am-nhac"]})
     clock.forward(seconds=10)
     after = [client.get(path).headers for path in paths]
     for name in ("ETag", "Last-Modified"):
-        assert [old[name] != new[name] for old, new in zip(before, after, strict=True)] == [
+        assert [
+            old[name] != new[name] for old, new in zip(before, after, strict=True)
+        ] == [
             True,
             True,
             False,
@@ -52,7 +64,9 @@ def test_a_write_moves_the_wider_feeds_too(editor: Editor, client: FlaskClient, 
         ]
 
 
-def test_a_category_moves_with_all_below_it(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_a_category_moves_with_all_below_it(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     step = client.get("/api/v1/changes").get_json()["next"]
     clock.forward(seconds=10)
     before = client.get("/feeds/news/van-hoa.rss").headers
@@ -60,8 +74,13 @@ def test_a_category_moves_with_all_below_it(editor: Editor, client: FlaskClient,
     clock.forward(seconds=10)
     assert shown(client, "van-hoa") == {"van-hoa"}
     assert shown(client, "giao-thong") == {"am-nhac", "opera"}
-    assert client.get("/feeds/news/van-hoa.rss").headers["Last-Modified"] != before["Last-Modified"]
-    answer = client.get(f"/api/v1/changes?after={step}&category=van-hoa").get_json()["changes"]
+    assert (
+        client.get("/feeds/news/van-hoa.rss").headers["Last-Modified"]
+        != before["Last-Modified"]
+    )
+    answer = client.get(f"/api/v1/changes?after={step}&category=van-hoa").get_json()[
+        "changes"
+    ]
     assert [(change["action"], change["id"]) for change in answer] == [
         ("delete", "a-am-nhac"),
         ("delete", "a-opera"),
@@ -71,23 +90,36 @@ def test_a_category_moves_with_all_below_it(editor: Editor, client: FlaskClient,
     assert shown(client, "am-nhac") == {"am-nhac", "opera"}
 
 
-def test_a_rename_and_a_retirement_keep_the_tree(editor: Editor, client: FlaskClient) -> None:
+def test_a_rename_and_a_retirement_keep_the_tree(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.send("PATCH", "/categories/am-nhac", {"slug": "nhac"})
     known = {
-        item["slug"]: item.get("parent") for item in client.get("/api/v1/categories").get_json()["categories"]
+        item["slug"]: item.get("parent")
+        for item in client.get("/api/v1/categories").get_json()["categories"]
     }
-    assert known == {"van-hoa": None, "nhac": "van-hoa", "opera": "nhac", "giao-thong": None}
+    assert known == {
+        "van-hoa": None,
+        "nhac": "van-hoa",
+        "opera": "nhac",
+        "giao-thong": None,
+    }
     editor.send("DELETE", "/categories/nhac")
     known = {
-        item["slug"]: item.get("parent") for item in client.get("/api/v1/categories").get_json()["categories"]
+        item["slug"]: item.get("parent")
+        for item in client.get("/api/v1/categories").get_json()["categories"]
     }
     assert known == {"van-hoa": None, "opera": "van-hoa", "giao-thong": None}
     assert shown(client, "van-hoa") == {"van-hoa", "opera"}
     assert shown(client, "opera") == {"opera"}
 
 
-def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(editor: Editor, client: FlaskClient) -> None:
-    both = editor.put("/articles/both", {"title": "cả hai", "categories": ["opera", "van-hoa"]}).get_json()
+def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(
+    editor: Editor, client: FlaskClient
+) -> None:
+    both = editor.put(
+        "/articles/both", {"title": "cả hai", "categories": ["opera", "van-hoa"]}
+    ).get_json()
     assert both["categories"] == ["opera", "van-hoa"]
     assert "cả hai" in shown(client, "am-nhac")
     editor.send("DELETE", "/categories/opera")
@@ -96,28 +128,51 @@ def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(editor: Editor, cli
 
 
 def test_what_cannot_be_a_parent(editor: Editor) -> None:
-    for slug, parent in (("van-hoa", "opera"), ("van-hoa", "van-hoa"), ("van-hoa", "nix"), ("moi", "moi")):
-        refused = editor.send("PUT", f"/categories/{slug}", {"title": "x", "parent": parent})
+    for slug, parent in (
+        ("van-hoa", "opera"),
+        ("van-hoa", "van-hoa"),
+        ("van-hoa", "nix"),
+        ("moi", "moi"),
+    ):
+        refused = editor.send(
+            "PUT", f"/categories/{slug}", {"title": "x", "parent": parent}
+        )
         assert refused.status_code == 422
-        assert [error["pointer"] for error in refused.get_json()["errors"]] == ["#/parent"]
+        assert [error["pointer"] for error in refused.get_json()["errors"]] == [
+            "#/parent"
+        ]
     parent = "opera"
     for level in range(4, 9):
         editor.put(f"/categories/l{level}", {"title": "x", "parent": parent})
         parent = f"l{level}"
-    assert editor.send("PUT", "/categories/l9", {"title": "x", "parent": "l8"}).status_code == 422
-    assert editor.send("PATCH", "/categories/van-hoa", {"parent": "giao-thong"}).status_code == 422
+    assert (
+        editor.send("PUT", "/categories/l9", {"title": "x", "parent": "l8"}).status_code
+        == 422
+    )
+    assert (
+        editor.send(
+            "PATCH", "/categories/van-hoa", {"parent": "giao-thong"}
+        ).status_code
+        == 422
+    )
 
 
 @pytest.mark.parametrize(
     "step",
-    [("PATCH", "/categories/am-nhac", {"parent": "giao-thong"}), ("DELETE", "/categories/am-nhac")],
+    [
+        ("PATCH", "/categories/am-nhac", {"parent": "giao-thong"}),
+        ("DELETE", "/categories/am-nhac"),
+    ],
     ids=["moved", "retired"],
 )
 def test_archives_know_which_month_a_category_has_taken_away(
     editor: Editor, client: FlaskClient, clock: Clock, step: tuple[Any, ...]
 ) -> None:
     def put(id: str, month: int, category: str) -> None:
-        fields = {"categories": [category], "date_published": f"2026-{month:02}-15T12:00:00Z"}
+        fields = {
+            "categories": [category],
+            "date_published": f"2026-{month:02}-15T12:00:00Z",
+        }
         editor.put(f"/articles/{id}", {"title": id, **fields})
 
     put("august", 8, "van-hoa")
@@ -130,6 +185,8 @@ def test_archives_know_which_month_a_category_has_taken_away(
     assert b"archive=2026-10" not in alone.data
     put("another", 10, "van-hoa")
     clock.forward(seconds=10)
-    again = client.get(path, headers={"If-Modified-Since": alone.headers["Last-Modified"]})
+    again = client.get(
+        path, headers={"If-Modified-Since": alone.headers["Last-Modified"]}
+    )
     assert again.status_code == 200, "the next document is a link of its"
     assert b"archive=2026-10" in again.data

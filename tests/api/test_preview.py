@@ -40,13 +40,20 @@ def test_a_preview_shows_every_format_and_stores_nothing(editor: Editor) -> None
 
 
 def test_a_bad_preview(editor: Editor, client: FlaskClient, store: Storage) -> None:
-    for document, pointer in (({}, "#/kind"), ([], "#/kind"), ({"kind": "news"}, "#/title")):
+    for document, pointer in (
+        ({}, "#/kind"),
+        ([], "#/kind"),
+        ({"kind": "news"}, "#/title"),
+    ):
         answer = editor.send("POST", "/preview", document)
         assert answer.status_code == 422
         assert answer.get_json()["errors"][0]["pointer"] == pointer
     assert client.post("/api/v1/preview", json={}).status_code == 401
     publisher = Editor(client, store.tokens.create("p", ["news:publish"]))
-    assert publisher.send("POST", "/preview", {"kind": "news", "title": "x"}).status_code == 403
+    assert (
+        publisher.send("POST", "/preview", {"kind": "news", "title": "x"}).status_code
+        == 403
+    )
 
 
 def test_every_write_is_logged(editor: Editor, app: Flask) -> None:

@@ -41,9 +41,13 @@ def bodies(client: FlaskClient, path: str) -> Iterator[str]:
             if "content_html" in item:
                 yield item["content_html"]
     elif "xml" in answer.content_type:
-        found = feedparser.parse(answer.data, sanitize_html=False, resolve_relative_uris=False)
+        found = feedparser.parse(
+            answer.data, sanitize_html=False, resolve_relative_uris=False
+        )
         for entry in found.entries:
-            yield from (part.value for part in [*entry.get("content", ()), entry.summary_detail])
+            yield from (
+                part.value for part in [*entry.get("content", ()), entry.summary_detail]
+            )
     else:
         yield answer.text
 
@@ -72,11 +76,17 @@ def rss(payloads: tuple[str, ...]) -> bytes:
         f"<description>{escape(payload)}</description></item>"
         for number, payload in enumerate(payloads)
     )
-    return f'<rss version="2.0"><channel><title>x</title>{items}</channel></rss>'.encode()
+    return (
+        f'<rss version="2.0"><channel><title>x</title>{items}</channel></rss>'.encode()
+    )
 
 
 def check_public(client: FlaskClient, ids: list[str]) -> None:
-    paths = [path.format(id=id) for path in PUBLIC for id in (ids if "{id}" in path else ids[:1])]
+    paths = [
+        path.format(id=id)
+        for path in PUBLIC
+        for id in (ids if "{id}" in path else ids[:1])
+    ]
     for path in paths:
         found = list(bodies(client, path))
         assert found, path
@@ -89,7 +99,9 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def test_posted_markup_gains_no_attribute_in_any_format(editor: Editor, client: FlaskClient) -> None:
+def test_posted_markup_gains_no_attribute_in_any_format(
+    editor: Editor, client: FlaskClient
+) -> None:
     ids = []
     for number, payload in enumerate(COMPOSING):
         ids.append(f"tin-{number}")
@@ -97,14 +109,18 @@ def test_posted_markup_gains_no_attribute_in_any_format(editor: Editor, client: 
     check_public(client, ids)
 
 
-def test_imported_markup_gains_no_attribute_in_any_format(app: Flask, client: FlaskClient) -> None:
+def test_imported_markup_gains_no_attribute_in_any_format(
+    app: Flask, client: FlaskClient
+) -> None:
     result = app.test_cli_runner().invoke(args=["import", "-"], input=rss(COMPOSING))
     assert f"{len(COMPOSING)} new" in result.stdout, result.output
     items = client.get("/feeds/news.json?limit=200").get_json()["items"]
     check_public(client, [item["url"].rpartition("/")[2] for item in items])
 
 
-@pytest.mark.parametrize("mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"])
+@pytest.mark.parametrize(
+    "mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"]
+)
 def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
     editor: Editor, client: FlaskClient, mark: str
 ) -> None:
@@ -115,27 +131,51 @@ def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
         "summary": text,
         "content_text": f"{text}\n\n{text}\n{mark}x",
         "notice": text,
-        "image": {"url": "https://a.example/x.png", "alt": text, "caption": text, "credit": text},
+        "image": {
+            "url": "https://a.example/x.png",
+            "alt": text,
+            "caption": text,
+            "credit": text,
+        },
         "source": {"name": text},
         "authors": [{"name": text}],
         "rights": text,
         "categories": ["giao-thong"],
-        "attachments": [{"url": "https://a.example/x.pdf", "mime_type": "application/pdf", "title": text}],
+        "attachments": [
+            {
+                "url": "https://a.example/x.pdf",
+                "mime_type": "application/pdf",
+                "title": text,
+            }
+        ],
     }
     editor.put("/articles/a", document)
     event = {key: value for key, value in document.items() if key != "notice"}
-    event |= {"start": "2030-01-01T10:00:00", "location": {"name": text, "address": text}}
+    event |= {
+        "start": "2030-01-01T10:00:00",
+        "location": {"name": text, "address": text},
+    }
     editor.put("/events/b", {**event, "organizer": {"name": text}})
     paths = [path.format(id="a") for path in PUBLIC]
-    paths += ["/", "/feeds.opml", "/entries/b", "/feeds/news/giao-thong.html", "/api/v1/categories"]
-    paths += [path.replace("news", "events") for path in PUBLIC[:4]] + ["/feeds/events.ics"]
+    paths += [
+        "/",
+        "/feeds.opml",
+        "/entries/b",
+        "/feeds/news/giao-thong.html",
+        "/api/v1/categories",
+    ]
+    paths += [path.replace("news", "events") for path in PUBLIC[:4]] + [
+        "/feeds/events.ics"
+    ]
     for path in paths:
         answer = client.get(path)
         assert answer.status_code == 200, path
         assert unicodedata.is_normalized("NFC", answer.text), path
 
 
-def test_a_summary_derived_from_markup_starts_with_no_combining_mark(editor: Editor) -> None:
+def test_a_summary_derived_from_markup_starts_with_no_combining_mark(
+    editor: Editor,
+) -> None:
     entry = editor.put(
         "/articles/a", {"title": "x", "content_html": "<p>&#824;a<b>e</b>&#x301;</p>"}
     ).get_json()

@@ -9,7 +9,11 @@ import pytest
 
 from tests.conftest import Editor
 
-SATURDAY = {"title": "Chợ phiên", "start": "2026-12-05T19:00:00", "end": "2026-12-05T21:00:00"}
+SATURDAY = {
+    "title": "Chợ phiên",
+    "start": "2026-12-05T19:00:00",
+    "end": "2026-12-05T21:00:00",
+}
 ALL_DAY = {"title": "Chợ phiên", "start": "2026-12-05"}
 RULE = "#/recurrence/rrule"
 
@@ -75,7 +79,9 @@ def refused(editor: Editor, document: dict[str, Any]) -> list[str]:
         "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31",
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=WEEKLY;BYDAY=SA;BYMONTH=1",
-        "FREQ=YEARLY;BYSETPOS=" + ",".join(["366"] * 100) + ";BYDAY=MO,TU,WE,TH,FR,SA,SU",
+        "FREQ=YEARLY;BYSETPOS="
+        + ",".join(["366"] * 100)
+        + ";BYDAY=MO,TU,WE,TH,FR,SA,SU",
         "FREQ=DAILY;BYDAY=" + ",".join(["SA"] * 200),
     ],
 )
@@ -91,35 +97,71 @@ def test_a_rule_that_is_none_or_explodes(editor: Editor, rule: str) -> None:
         (SATURDAY, {"rrule": None}, [RULE]),
         (SATURDAY, {"rrule": 5}, [RULE]),
         (SATURDAY, {"rrule": "FREQ=DAILY", "exrule": "x"}, ["#/recurrence/exrule"]),
-        (SATURDAY, {"rrule": "FREQ=DAILY", "exdates": "2026-12-06T19:00:00"}, ["#/recurrence/exdates"]),
-        (SATURDAY, {"rrule": "FREQ=DAILY", "exdates": ["soon"]}, ["#/recurrence/exdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "exdates": "2026-12-06T19:00:00"},
+            ["#/recurrence/exdates"],
+        ),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "exdates": ["soon"]},
+            ["#/recurrence/exdates/0"],
+        ),
         (
             SATURDAY,
             {"rrule": "FREQ=DAILY", "rdates": [None, "2026-12-06T20:00:00"]},
             ["#/recurrence/rdates/0"],
         ),
-        (SATURDAY, {"rrule": "FREQ=DAILY", "rdates": ["2201-01-01T19:00:00"]}, ["#/recurrence/rdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "rdates": ["2201-01-01T19:00:00"]},
+            ["#/recurrence/rdates/0"],
+        ),
         # a date where a time is needed, and the reverse
-        (SATURDAY, {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06"]}, ["#/recurrence/exdates/0"]),
-        (SATURDAY, {"rrule": "FREQ=DAILY", "rdates": ["2026-12-06"]}, ["#/recurrence/rdates/0"]),
-        (ALL_DAY, {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06T19:00:00"]}, ["#/recurrence/exdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06"]},
+            ["#/recurrence/exdates/0"],
+        ),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "rdates": ["2026-12-06"]},
+            ["#/recurrence/rdates/0"],
+        ),
+        (
+            ALL_DAY,
+            {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06T19:00:00"]},
+            ["#/recurrence/exdates/0"],
+        ),
         (ALL_DAY, {"rrule": "FREQ=DAILY;UNTIL=20261212T000000Z"}, [RULE]),
         # what matches nothing, or leaves nothing
         (
             SATURDAY,
             {
                 "rrule": "FREQ=WEEKLY",
-                "exdates": ["2026-12-12T19:00:00", "2026-12-13T19:00:00", "2026-12-19T19:30:00"],
+                "exdates": [
+                    "2026-12-12T19:00:00",
+                    "2026-12-13T19:00:00",
+                    "2026-12-19T19:30:00",
+                ],
             },
             ["#/recurrence/exdates/1", "#/recurrence/exdates/2"],
         ),
-        (SATURDAY, {"rrule": "FREQ=WEEKLY", "exdates": ["2199-12-31T19:00:00"]}, ["#/recurrence/exdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=WEEKLY", "exdates": ["2199-12-31T19:00:00"]},
+            ["#/recurrence/exdates/0"],
+        ),
         (
             SATURDAY,
             {"rrule": "FREQ=DAILY;COUNT=1", "exdates": ["2026-12-05T19:00:00"]},
             ["#/recurrence/exdates"],
         ),
-        (SATURDAY, {"rrule": "FREQ=DAILY", "rdates": ["2026-12-04T19:00:00"]}, ["#/recurrence/rdates/0"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "rdates": ["2026-12-04T19:00:00"]},
+            ["#/recurrence/rdates/0"],
+        ),
         (
             {**SATURDAY, "start": "2026-12-05T19:00:00.5"},
             {"rrule": "FREQ=DAILY"},
@@ -127,7 +169,11 @@ def test_a_rule_that_is_none_or_explodes(editor: Editor, rule: str) -> None:
         ),
         # the second pass of an hour cannot be told by a zone's clocks
         (
-            {"title": "x", "start": "2027-10-31T02:30:00+01:00", "timezone": "Europe/Paris"},
+            {
+                "title": "x",
+                "start": "2027-10-31T02:30:00+01:00",
+                "timezone": "Europe/Paris",
+            },
             {"rrule": "FREQ=DAILY"},
             [RULE],
         ),
@@ -148,10 +194,12 @@ def test_what_does_not_fit(
 @pytest.mark.parametrize("name", ["exdates", "rdates"])
 @pytest.mark.parametrize("count", [1001, 10_000, 100_000])
 def test_too_many_dates(editor: Editor, name: str, count: int) -> None:
-    many = [f"2026-12-06T{number % 24:02}:{number % 60:02}:00" for number in range(count)]
-    assert refused(editor, {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", name: many}}) == [
-        f"#/recurrence/{name}"
+    many = [
+        f"2026-12-06T{number % 24:02}:{number % 60:02}:00" for number in range(count)
     ]
+    assert refused(
+        editor, {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", name: many}}
+    ) == [f"#/recurrence/{name}"]
 
 
 @pytest.mark.parametrize(
@@ -167,15 +215,24 @@ def test_too_many_dates(editor: Editor, name: str, count: int) -> None:
         "FREQ=MONTHLY;BYDAY=SA;BYSETPOS=1",
     ],
 )
-def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(editor: Editor, rule: str) -> None:
+def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(
+    editor: Editor, rule: str
+) -> None:
     begun = time.perf_counter()
-    document = editor.put("/events/x", {**SATURDAY, "recurrence": {"rrule": rule}}).get_json()
+    document = editor.put(
+        "/events/x", {**SATURDAY, "recurrence": {"rrule": rule}}
+    ).get_json()
     assert time.perf_counter() - begun < 0.9
     assert document["recurrence"] == {"rrule": rule, "exdates": [], "rdates": []}
-    patched = editor.send("PATCH", "/events/x", {"title": "Mới"}, headers=MERGE).get_json()
+    patched = editor.send(
+        "PATCH", "/events/x", {"title": "Mới"}, headers=MERGE
+    ).get_json()
     assert patched["recurrence"] == document["recurrence"]
     assert (
-        "recurrence" not in editor.send("PATCH", "/events/x", {"recurrence": None}, headers=MERGE).get_json()
+        "recurrence"
+        not in editor.send(
+            "PATCH", "/events/x", {"recurrence": None}, headers=MERGE
+        ).get_json()
     )
 
 
@@ -184,8 +241,15 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 
 def test_a_thousand_of_each(editor: Editor) -> None:
     """The most that is taken, with exceptions as far away as can be."""
-    far = [f"{year}-{month:02}-05T19:00:00" for year in range(2101, 2184) for month in range(1, 13)]
-    document = {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", "exdates": far, "rdates": far}}
+    far = [
+        f"{year}-{month:02}-05T19:00:00"
+        for year in range(2101, 2184)
+        for month in range(1, 13)
+    ]
+    document = {
+        **SATURDAY,
+        "recurrence": {"rrule": "FREQ=DAILY", "exdates": far, "rdates": far},
+    }
     begun = time.perf_counter()
     stored = editor.put("/events/x", document).get_json()
     assert time.perf_counter() - begun < 0.9

@@ -19,9 +19,13 @@ KEY = {"Idempotency-Key": "khoa-1"}
 def test_a_retry_is_answered_what_the_first_was(editor: Editor) -> None:
     first = editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
     assert first.status_code == 201
-    editor.send("PATCH", first.headers["Location"].split("/api/v1")[1], {"title": "Hai"})
+    editor.send(
+        "PATCH", first.headers["Location"].split("/api/v1")[1], {"title": "Hai"}
+    )
     for key in ("khoa-1", '"khoa-1"'):
-        again = editor.send("POST", "/articles", {"title": "Một"}, headers={"Idempotency-Key": key})
+        again = editor.send(
+            "POST", "/articles", {"title": "Một"}, headers={"Idempotency-Key": key}
+        )
         assert again.status_code == 201
         assert again.get_json() == first.get_json()
         assert again.headers["Location"] == first.headers["Location"]
@@ -37,25 +41,48 @@ def test_a_key_stands_for_one_body_one_path_one_token(
     assert reused.status_code == 422
     assert reused.get_json()["type"].endswith("/key-reused")
     assert (
-        editor.send("POST", "/events", {"title": "x", "start": "2027-01-01"}, headers=KEY).status_code == 201
+        editor.send(
+            "POST", "/events", {"title": "x", "start": "2027-01-01"}, headers=KEY
+        ).status_code
+        == 201
     )
     other = Editor(client, store.tokens.create("other", SCOPES))
-    assert other.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code == 201
+    assert (
+        other.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code
+        == 201
+    )
     clock.forward(hours=24)
-    assert editor.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code == 201
+    assert (
+        editor.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code
+        == 201
+    )
 
 
 def test_only_successes_are_kept(editor: Editor) -> None:
-    assert editor.send("POST", "/articles", {"title": ""}, headers=KEY).status_code == 422
+    assert (
+        editor.send("POST", "/articles", {"title": ""}, headers=KEY).status_code == 422
+    )
     editor.put("/articles/a", {"title": "x"})
-    assert editor.send("POST", "/articles", {"title": "Một", "id": "a"}, headers=KEY).status_code == 409
-    assert editor.send("POST", "/articles", {"title": "Một", "id": "b"}, headers=KEY).status_code == 201
+    assert (
+        editor.send(
+            "POST", "/articles", {"title": "Một", "id": "a"}, headers=KEY
+        ).status_code
+        == 409
+    )
+    assert (
+        editor.send(
+            "POST", "/articles", {"title": "Một", "id": "b"}, headers=KEY
+        ).status_code
+        == 201
+    )
 
 
 @pytest.mark.parametrize("key", ["", '""', '"x', 'x"y', "x" * 256, "khoá"])
 def test_a_bad_key(editor: Editor, key: str) -> None:
     bad = {"Idempotency-Key": key.encode().decode("latin-1")}
-    assert editor.send("POST", "/articles", {"title": "x"}, headers=bad).status_code == 400
+    assert (
+        editor.send("POST", "/articles", {"title": "x"}, headers=bad).status_code == 400
+    )
 
 
 def test_retries_at_once_make_one(editor: Editor, app: Flask) -> None:
@@ -85,8 +112,16 @@ def test_retries_at_once_make_one(editor: Editor, app: Flask) -> None:
         ("x'y", ""),
     ],
 )
-def test_titles_are_searched_case_and_marks_aside(editor: Editor, asked: str, found: str) -> None:
-    for id, title in (("1", "Hà Nội mùa thu"), ("2", "Đường phố HÀ NỘI"), ("3", "Giảm 100% phí")):
+def test_titles_are_searched_case_and_marks_aside(
+    editor: Editor, asked: str, found: str
+) -> None:
+    for id, title in (
+        ("1", "Hà Nội mùa thu"),
+        ("2", "Đường phố HÀ NỘI"),
+        ("3", "Giảm 100% phí"),
+    ):
         editor.put(f"/articles/{id}", {"title": title})
-    items = editor.send("GET", "/articles", query_string={"q": asked}).get_json()["items"]
+    items = editor.send("GET", "/articles", query_string={"q": asked}).get_json()[
+        "items"
+    ]
     assert {item["id"] for item in items} == set(found)

@@ -14,33 +14,66 @@ from tests.conftest import Editor, MakeApp
 
 def test_a_stale_version_is_refused(editor: Editor) -> None:
     first = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
-    second = editor.send("PUT", "/articles/a", {"title": "Hai"}, headers={"If-Match": first})
+    second = editor.send(
+        "PUT", "/articles/a", {"title": "Hai"}, headers={"If-Match": first}
+    )
     assert second.status_code == 200
-    for method, document in (("PUT", {"title": "Ba"}), ("PATCH", {"title": "Ba"}), ("DELETE", None)):
-        stale = editor.send(method, "/articles/a", document, headers={"If-Match": first})
+    for method, document in (
+        ("PUT", {"title": "Ba"}),
+        ("PATCH", {"title": "Ba"}),
+        ("DELETE", None),
+    ):
+        stale = editor.send(
+            method, "/articles/a", document, headers={"If-Match": first}
+        )
         assert stale.status_code == 412
         assert stale.get_json()["type"].endswith("/precondition-failed")
     assert editor.send("GET", "/articles/a").get_json()["title"] == "Hai"
     fresh = {"If-Match": f'"nix", {second.headers["ETag"]}'}
     assert editor.send("DELETE", "/articles/a", headers=fresh).status_code == 204
-    assert editor.send("PUT", "/articles/a", {"title": "x"}, headers={"If-Match": "*"}).status_code == 412
+    assert (
+        editor.send(
+            "PUT", "/articles/a", {"title": "x"}, headers={"If-Match": "*"}
+        ).status_code
+        == 412
+    )
 
 
 def test_only_create(editor: Editor) -> None:
     only = {"If-None-Match": "*"}
-    assert editor.send("PUT", "/articles/a", {"title": "Một"}, headers=only).status_code == 201
-    assert editor.send("PUT", "/articles/a", {"title": "Hai"}, headers=only).status_code == 412
+    assert (
+        editor.send("PUT", "/articles/a", {"title": "Một"}, headers=only).status_code
+        == 201
+    )
+    assert (
+        editor.send("PUT", "/articles/a", {"title": "Hai"}, headers=only).status_code
+        == 412
+    )
     editor.send("DELETE", "/articles/a")
-    assert editor.send("PUT", "/articles/a", {"title": "Ba"}, headers=only).status_code == 201
+    assert (
+        editor.send("PUT", "/articles/a", {"title": "Ba"}, headers=only).status_code
+        == 201
+    )
 
 
 def test_a_setting_demands_a_version(editor: Editor, make_app: MakeApp) -> None:
     strict = Editor(make_app(require_if_match=True).test_client(), editor.token)
-    for method, document in (("PUT", {"title": "x"}), ("PATCH", {"title": "x"}), ("DELETE", None)):
+    for method, document in (
+        ("PUT", {"title": "x"}),
+        ("PATCH", {"title": "x"}),
+        ("DELETE", None),
+    ):
         assert strict.send(method, "/articles/a", document).status_code == 428
-    made = strict.send("PUT", "/articles/a", {"title": "x"}, headers={"If-None-Match": "*"})
+    made = strict.send(
+        "PUT", "/articles/a", {"title": "x"}, headers={"If-None-Match": "*"}
+    )
     assert made.status_code == 201
-    patched = strict.send("PATCH", "/articles/a", {"title": "y"}, headers={"If-Match": made.headers["ETag"]})
+    patched = strict.send(
+        "PATCH",
+        "/articles/a",
+        {"title": "y"},
+        headers={"If-Match": made.headers["ETag"]},
+    )
     assert patched.status_code == 200
 
 
@@ -52,20 +85,45 @@ def test_a_patch_changes_what_it_names(editor: Editor) -> None:
         "image": {"url": "https://x.example/a.jpg", "alt": "a", "caption": "b"},
     }
     before = editor.put("/articles/a", full).get_json()
-    patch = {"title": "Hai", "image": {"alt": None, "credit": "Lan"}, "categories": None}
+    patch = {
+        "title": "Hai",
+        "image": {"alt": None, "credit": "Lan"},
+        "categories": None,
+    }
     after = editor.send("PATCH", "/articles/a", patch)
     assert after.status_code == 200
     image = {"url": "https://x.example/a.jpg", "caption": "b", "credit": "Lan"}
     changed = {"title": "Hai", "image": image, "categories": [], "version": 2}
-    assert after.get_json() == {**before, **changed, "date_modified": after.get_json()["date_modified"]}
+    assert after.get_json() == {
+        **before,
+        **changed,
+        "date_modified": after.get_json()["date_modified"],
+    }
 
 
-def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(editor: Editor) -> None:
+def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(
+    editor: Editor,
+) -> None:
     editor.put("/articles/a", {"title": "x", "content_text": "Cũ"})
-    assert editor.send("PATCH", "/articles/a", {"content_text": "Mới"}).get_json()["summary"] == "Mới"
-    editor.put("/articles/b", {"title": "x", "content_text": "Cũ", "summary": "Tóm tắt"})
-    assert editor.send("PATCH", "/articles/b", {"content_text": "Mới"}).get_json()["summary"] == "Tóm tắt"
-    assert editor.send("PATCH", "/articles/b", {"summary": None}).get_json()["summary"] == "Mới"
+    assert (
+        editor.send("PATCH", "/articles/a", {"content_text": "Mới"}).get_json()[
+            "summary"
+        ]
+        == "Mới"
+    )
+    editor.put(
+        "/articles/b", {"title": "x", "content_text": "Cũ", "summary": "Tóm tắt"}
+    )
+    assert (
+        editor.send("PATCH", "/articles/b", {"content_text": "Mới"}).get_json()[
+            "summary"
+        ]
+        == "Tóm tắt"
+    )
+    assert (
+        editor.send("PATCH", "/articles/b", {"summary": None}).get_json()["summary"]
+        == "Mới"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,36 +25,85 @@ def today() -> datetime:
 
 def fill(service: Service) -> None:
     """News of three months, events of today, tomorrow and off, an entry that is gone, each with all it can have."""
-    picture = {"url": f"{service.url}/favicon.ico", "alt": "Cầu", "caption": "Cây cầu", "credit": "Nam"}
-    place = {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857}
-    file = {"url": "https://media.example/a.pdf", "mime_type": "application/pdf", "size_in_bytes": 12345}
+    picture = {
+        "url": f"{service.url}/favicon.ico",
+        "alt": "Cầu",
+        "caption": "Cây cầu",
+        "credit": "Nam",
+    }
+    place = {
+        "name": "Nhà hát Lớn",
+        "address": "1 Tràng Tiền",
+        "latitude": 21.024,
+        "longitude": 105.857,
+    }
+    file = {
+        "url": "https://media.example/a.pdf",
+        "mime_type": "application/pdf",
+        "size_in_bytes": 12345,
+    }
     body = (
         "<h2>Mục</h2><p>Đoạn <a href='https://portal.example/x'>một</a></p><blockquote><p>Lời</p></blockquote>"
         f"<table><tr>{'<th>Tuyến</th>' * 9}</tr><tr>{'<td>A1</td>' * 9}</tr></table><pre>{'x = 1; ' * 30}</pre>"
     )
-    full = {"content_html": body, "image": picture, "attachments": [file], "source": {"name": "Báo Thủ đô"}}
-    full |= {"authors": [{"name": "Lan", "url": "https://portal.example/lan"}], "notice": "Sửa giờ."}
+    full = {
+        "content_html": body,
+        "image": picture,
+        "attachments": [file],
+        "source": {"name": "Báo Thủ đô"},
+    }
+    full |= {
+        "authors": [{"name": "Lan", "url": "https://portal.example/lan"}],
+        "notice": "Sửa giờ.",
+    }
     for slug, title, parent in (
         ("van-hoa", "Văn hoá", None),
         ("giao-thong", "Giao thông", None),
         ("xe-buyt", "Xe buýt", "giao-thong"),
     ):
-        document = {"title": title, "description": f"Tin {title}", **({"parent": parent} if parent else {})}
+        document = {
+            "title": title,
+            "description": f"Tin {title}",
+            **({"parent": parent} if parent else {}),
+        }
         put(service, f"/categories/{slug}", document)
     for number in range(3):
         when = today().replace(day=1, hour=0) - timedelta(days=31 * number)
         for slug in ("van-hoa", "xe-buyt"):
-            article = {**full, "title": f"Tin {number} {slug}", "date_published": when.isoformat()}
-            put(service, f"/articles/{slug}-{number}", {**article, "categories": [slug]})
-    both = {**full, "categories": ["van-hoa", "giao-thong"], "location": place, "organizer": {"name": "Sở"}}
+            article = {
+                **full,
+                "title": f"Tin {number} {slug}",
+                "date_published": when.isoformat(),
+            }
+            put(
+                service, f"/articles/{slug}-{number}", {**article, "categories": [slug]}
+            )
+    both = {
+        **full,
+        "categories": ["van-hoa", "giao-thong"],
+        "location": place,
+        "organizer": {"name": "Sở"},
+    }
     tomorrow = f"{today() + timedelta(days=1):%Y-%m-%d}T19:00:00"
-    put(service, "/events/hom-nay", {**both, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"})
+    put(
+        service,
+        "/events/hom-nay",
+        {**both, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
+    )
     off = {"event_status": "cancelled", "start": tomorrow}
     put(service, "/events/huy", {**both, "title": "Hoà nhạc", "language": "vi", **off})
     series = {"rrule": "FREQ=WEEKLY;COUNT=20"}
-    put(service, "/events/phien-cho", {**both, "title": "Phiên chợ", "start": tomorrow, "recurrence": series})
+    put(
+        service,
+        "/events/phien-cho",
+        {**both, "title": "Phiên chợ", "start": tomorrow, "recurrence": series},
+    )
     put(service, "/articles/mat", {"title": "Nhầm"})
-    put(service, "/articles/mat", {"title": "Nhầm", "status": "withdrawn", "notice": "Sai sự thật."})
+    put(
+        service,
+        "/articles/mat",
+        {"title": "Nhầm", "status": "withdrawn", "notice": "Sai sự thật."},
+    )
 
 
 def put(service: Service, path: str, document: dict[str, Any]) -> None:
@@ -63,11 +112,15 @@ def put(service: Service, path: str, document: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def portal(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def portal(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """A service with entries in it."""
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("pages") / "feedsvc.db")
     service = Service(
-        f"sqlite:///{path}", FEEDSVC_SITE_RIGHTS="© Cổng", FEEDSVC_SITE_CONTACT="a@portal.example"
+        f"sqlite:///{path}",
+        FEEDSVC_SITE_RIGHTS="© Cổng",
+        FEEDSVC_SITE_CONTACT="a@portal.example",
     )
     service.make_token(*SCOPES)
     service.start()
@@ -83,7 +136,9 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"]
+        )
         yield browser
         browser.close()
 
@@ -101,7 +156,11 @@ def open_page(chromium: Browser, portal: Service) -> Iterator[Open]:
         page.set_default_timeout(10_000)
         page.on(
             "console",
-            lambda said: told.append(said.text) if said.location["url"] != portal.url + path else None,
+            lambda said: (
+                told.append(said.text)
+                if said.location["url"] != portal.url + path
+                else None
+            ),
         )
         page.on("pageerror", lambda error: told.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))

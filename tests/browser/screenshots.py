@@ -31,16 +31,24 @@ def main(folder: Path) -> None:
     """Take every picture anew, from a service of its own."""
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        service = Service(f"sqlite:///{place}/feedsvc.db", FEEDSVC_PUBLIC_URL="https://feeds.example")
+        service = Service(
+            f"sqlite:///{place}/feedsvc.db", FEEDSVC_PUBLIC_URL="https://feeds.example"
+        )
         service.command("welcome")
         service.start()
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
         try:
             for name, (path, width, height, theme) in SHOTS.items():
-                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+                page = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=theme
+                )
                 page.route(
                     "https://media.example/**",
-                    lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"),
+                    lambda route: route.fulfill(
+                        body=PICTURE, content_type="image/svg+xml"
+                    ),
                 )
                 page.goto(service.url + path, wait_until="networkidle")
                 page.screenshot(path=folder / f"{name}.png")

@@ -36,10 +36,14 @@ VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then((found) =>
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 def test_axe_finds_no_violation(open_page: Open, path: str) -> None:
     page = open_page(path)
-    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    page.evaluate(
+        "for (const part of document.querySelectorAll('details')) part.open = true"
+    )
     page.evaluate(AXE_SCRIPT)
     found: set[tuple[object, ...]] = set()
-    for width, theme in LOOKS[: 2 if path == "/api/docs" else 4]:  # the longest page takes half a minute
+    for width, theme in LOOKS[
+        : 2 if path == "/api/docs" else 4
+    ]:  # the longest page takes half a minute
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         page.evaluate(NEXT_FRAME)
@@ -52,5 +56,7 @@ def test_axe_finds_no_violation(open_page: Open, path: str) -> None:
 def test_a_page_is_light(filled: Flask, path: str) -> None:
     client = filled.test_client()
     parts = (path, "/static/style.css", "/static/pages.js")
-    sizes = [len(client.get(part, headers={"Accept-Encoding": "br"}).data) for part in parts]
+    sizes = [
+        len(client.get(part, headers={"Accept-Encoding": "br"}).data) for part in parts
+    ]
     assert sum(sizes) < 60_000, sizes

@@ -17,19 +17,29 @@ scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"
 
 
 @scripts
-def test_find_a_category_and_subscribe(open_page: Open, portal: Service, script: bool) -> None:
+def test_find_a_category_and_subscribe(
+    open_page: Open, portal: Service, script: bool
+) -> None:
     page = open_page("/", java_script_enabled=script)
-    page.get_by_role("region", name="Tất cả tin tức").get_by_role("link", name="Xe buýt", exact=True).click()
+    page.get_by_role("region", name="Tất cả tin tức").get_by_role(
+        "link", name="Xe buýt", exact=True
+    ).click()
     assert page.url == f"{portal.url}/feeds/news/xe-buyt.html"
-    expect(page.get_by_role("heading", level=1)).to_have_text("Tin tức mới nhất – Xe buýt")
-    expect(page.get_by_label("Địa chỉ của kênh")).to_have_value(f"{portal.url}/feeds/news/xe-buyt.rss")
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Tin tức mới nhất – Xe buýt"
+    )
+    expect(page.get_by_label("Địa chỉ của kênh")).to_have_value(
+        f"{portal.url}/feeds/news/xe-buyt.rss"
+    )
     feedly = page.get_by_role("link", name="Feedly").get_attribute("href") or ""
     assert feedly.endswith("%2Ffeeds%2Fnews%2Fxe-buyt.rss")
     assert page.get_by_role("button", name="Sao chép").first.is_visible() is script
 
 
 @scripts
-def test_build_a_combination_and_copy_its_url(open_page: Open, portal: Service, script: bool) -> None:
+def test_build_a_combination_and_copy_its_url(
+    open_page: Open, portal: Service, script: bool
+) -> None:
     allowed = ["clipboard-read", "clipboard-write"]
     page = open_page("/", java_script_enabled=script, permissions=allowed)
     form = page.locator("#builder")
@@ -43,7 +53,9 @@ def test_build_a_combination_and_copy_its_url(open_page: Open, portal: Service, 
     form.get_by_text("Tùy chọn khác").click()
     form.get_by_label("Nội dung").select_option("summary")
     form.get_by_label("Thứ tự").select_option("start")
-    wanted = "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=summary&order=start"
+    wanted = (
+        "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=summary&order=start"
+    )
     if script:
         expect(form.get_by_label("Địa chỉ của kênh")).to_have_value(portal.url + wanted)
         form.get_by_role("button", name="Sao chép").click()
@@ -71,14 +83,18 @@ def test_page_back_two_months(open_page: Open, script: bool) -> None:
     seen = []
     for _ in range(2):
         page.get_by_role("link", name="Tin cũ hơn").click()
-        seen.append(page.get_by_role("article").first.get_by_role("heading").first.inner_text())
+        seen.append(
+            page.get_by_role("article").first.get_by_role("heading").first.inner_text()
+        )
     assert seen == ["Tin 1 van-hoa", "Tin 2 van-hoa"]
     page.get_by_role("link", name="Tin mới hơn").click()
     expect(page.get_by_role("article").first).to_contain_text("Tin 1 van-hoa")
 
 
 @scripts
-def test_open_an_event_and_take_it_along(open_page: Open, script: bool, tmp_path: Path) -> None:
+def test_open_an_event_and_take_it_along(
+    open_page: Open, script: bool, tmp_path: Path
+) -> None:
     page = open_page("/feeds/events.html", java_script_enabled=script)
     rows = page.locator(".agenda tbody tr")
     assert rows.count() == 3
@@ -88,7 +104,9 @@ def test_open_an_event_and_take_it_along(open_page: Open, script: bool, tmp_path
     struck = page.locator(".agenda s")
     expect(struck).to_have_text(["Hoà nhạc"])
     page.locator(".agenda").get_by_role("link", name="Hội sách").click()
-    page.get_by_role("article", name="Hội sách").get_by_role("link", name="Hội sách").click()
+    page.get_by_role("article", name="Hội sách").get_by_role(
+        "link", name="Hội sách"
+    ).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
     expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
     expect(page.locator("figcaption")).to_have_text("Cây cầu Ảnh: Nam")
@@ -103,10 +121,14 @@ def test_a_portal_shows_the_five_latest_by_lines_that_it_copied(
 ) -> None:
     page = open_page("/feeds/news.html")
     page.get_by_text("Đưa kênh này vào trang của bạn").click()
-    head, body = (page.locator(name).input_value() for name in ("#for-head", "#for-body"))
+    head, body = (
+        page.locator(name).input_value() for name in ("#for-head", "#for-body")
+    )
     assert len(head.splitlines()) == 3
     assert len(body.splitlines()) <= 16
-    (tmp_path / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{head}<body>{body}', "utf-8")
+    (tmp_path / "index.html").write_text(
+        f'<!doctype html><meta charset="utf-8">{head}<body>{body}', "utf-8"
+    )
     handler = partial(Quiet, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

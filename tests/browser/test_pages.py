@@ -34,11 +34,13 @@ def page(client: FlaskClient, path: str, status: int = 200) -> Any:
 def counts(client: FlaskClient) -> dict[str, str]:
     """What the directory says of each section and category: how many, and the title of the newest."""
     found = {}
-    for shelf in page(client, "/").xpath("//section[@class='kind'] | //div[@class='name']"):
+    for shelf in page(client, "/").xpath(
+        "//section[@class='kind'] | //div[@class='name']"
+    ):
         link = shelf.xpath(".//h2/a | ./h3/a")[0]
         if newest := shelf.xpath("(./span[@class='count'] | ./p[@class='newest']/a)"):
-            found[link.get("href").removeprefix("https://feeds.example/feeds/")] = " ".join(
-                item.text_content() for item in newest
+            found[link.get("href").removeprefix("https://feeds.example/feeds/")] = (
+                " ".join(item.text_content() for item in newest)
             )
     return found
 
@@ -51,7 +53,10 @@ def test_the_directory_counts_and_shows_the_newest(
     editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
     clock.forward(seconds=1)
     editor.put("/articles/b", {"title": "Hai", "categories": ["giao-thong"]})
-    editor.put("/events/e", {"title": "Hội", "start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"})
+    editor.put(
+        "/events/e",
+        {"title": "Hội", "start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"},
+    )
     assert counts(client) == {
         "news.html": "2 tin Hai",
         "news/giao-thong.html": "2 tin Hai",
@@ -139,28 +144,51 @@ def test_a_form_with_nonsense_is_told_so(client: FlaskClient, asked: str) -> Non
     assert client.get(f"/feeds/build?{asked}").mimetype == "application/problem+json"
 
 
-def test_what_is_gone_has_a_page_with_a_way_on(editor: Editor, client: FlaskClient) -> None:
+def test_what_is_gone_has_a_page_with_a_way_on(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b", {"title": "Tin", "status": "draft"})
-    editor.send("PATCH", "/articles/a", {"status": "withdrawn", "notice": f"Sai. {NASTY}"})
+    editor.send(
+        "PATCH", "/articles/a", {"status": "withdrawn", "notice": f"Sai. {NASTY}"}
+    )
     gone = page(client, "/entries/a", 410)
     assert f"Sai. {NASTY}" in gone.text_content()
-    assert gone.xpath("//main//a/@href") == ["../", "../feeds/news.html", "../feeds/events.html"]
-    assert page(client, "/entries/b", 404).xpath("//h1/text()") == ["Không tìm thấy trang"]
-    assert page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0] == "../../static/style.css"
+    assert gone.xpath("//main//a/@href") == [
+        "../",
+        "../feeds/news.html",
+        "../feeds/events.html",
+    ]
+    assert page(client, "/entries/b", 404).xpath("//h1/text()") == [
+        "Không tìm thấy trang"
+    ]
+    assert (
+        page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0]
+        == "../../static/style.css"
+    )
     assert page(client, "/feeds/news.html?archive=2026-99", 400) is not None
     answer = client.get("/entries/a", headers=BROWSER)
     assert answer.headers["Vary"] == "Accept, Accept-Encoding"
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
     for headers in ({}, FEEDREADER, {"Accept": "*/*"}):
-        assert client.get("/entries/a", headers=headers).mimetype == "application/problem+json"
+        assert (
+            client.get("/entries/a", headers=headers).mimetype
+            == "application/problem+json"
+        )
     api = client.get("/api/v1/articles/a", headers=BROWSER)
     assert api.mimetype == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"])
-def test_the_other_language_at_its_own_url(editor: Editor, client: FlaskClient, path: str) -> None:
-    editor.put("/events/e", {"title": "Hội", "start": "2030-12-24T19:00:00", "categories": ["van-hoa"]})
+@pytest.mark.parametrize(
+    "path", ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"]
+)
+def test_the_other_language_at_its_own_url(
+    editor: Editor, client: FlaskClient, path: str
+) -> None:
+    editor.put(
+        "/events/e",
+        {"title": "Hội", "start": "2030-12-24T19:00:00", "categories": ["van-hoa"]},
+    )
     vi, en = page(client, path), page(client, f"{path}?ui=en")
     assert (vi.get("lang"), en.get("lang")) == ("vi", "en")
     assert vi.xpath("//nav/a[@hreflang='en']/text()") == ["English"]
@@ -189,9 +217,15 @@ def test_no_phrase_is_missing() -> None:
         "in this language",
     }
     said |= {"one event ahead", "events ahead", "one entry", "entries"}
-    said |= {f"{status}{means}" for status in (400, 404, 410, 503) for means in ("", " means")}
+    said |= {
+        f"{status}{means}"
+        for status in (400, 404, 410, 503)
+        for means in ("", " means")
+    }
     for language in UI_LANGUAGES:
-        assert page_strings(language).keys() == said - {"all "}, "none is missing, and none too many"
+        assert page_strings(language).keys() == said - {"all "}, (
+            "none is missing, and none too many"
+        )
         assert all(page_strings(language).values())
 
 
@@ -224,11 +258,18 @@ def test_every_text_is_shown_as_text(editor: Editor, client: FlaskClient) -> Non
         found = page(client, path)
         assert NASTY in found.text_content(), path
         assert "49" not in found.xpath("string(//h1)")
-        assert not found.xpath("//@onerror | //img[@src='x'] | //script[not(@src) and not(@type)]"), path
+        assert not found.xpath(
+            "//@onerror | //img[@src='x'] | //script[not(@src) and not(@type)]"
+        ), path
 
 
 def test_an_event_says_when_and_where(editor: Editor, client: FlaskClient) -> None:
-    place = {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857}
+    place = {
+        "name": "Nhà hát Lớn",
+        "address": "1 Tràng Tiền",
+        "latitude": 21.024,
+        "longitude": 105.857,
+    }
     event = {
         "title": "Hoà nhạc",
         "start": "2030-12-24T19:00:00",
@@ -240,17 +281,27 @@ def test_an_event_says_when_and_where(editor: Editor, client: FlaskClient) -> No
     found = page(client, "/entries/e")
     assert found.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
     (place_on_map,) = found.xpath("//dd/a/@href")
-    assert place_on_map == "https://www.openstreetmap.org/?mlat=21.024&mlon=105.857#map=17/21.024/105.857"
-    assert found.xpath("//a[@class='button']/@href") == ["https://feeds.example/entries/e.ics"]
+    assert (
+        place_on_map
+        == "https://www.openstreetmap.org/?mlat=21.024&mlon=105.857#map=17/21.024/105.857"
+    )
+    assert found.xpath("//a[@class='button']/@href") == [
+        "https://feeds.example/entries/e.ics"
+    ]
     assert found.xpath("//h1//s/text()") == ["Hoà nhạc"]
     properties = dict(
-        zip(found.xpath("//meta/@property"), found.xpath("//meta[@property]/@content"), strict=True)
+        zip(
+            found.xpath("//meta/@property"),
+            found.xpath("//meta[@property]/@content"),
+            strict=True,
+        )
     )
     assert properties["og:title"] == "Huỷ: Hoà nhạc"
     assert properties["og:url"] == "https://feeds.example/entries/e"
     (searched,) = page(client, "/entries/f").xpath("//dd/a/@href")
     assert (
-        searched == "https://www.openstreetmap.org/search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n"
+        searched
+        == "https://www.openstreetmap.org/search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n"
     )
     rows = page(client, "/feeds/events.html").xpath("//table/tbody/tr")
     assert {" ".join(" ".join(row.itertext()).split()) for row in rows} == {
@@ -260,10 +311,22 @@ def test_an_event_says_when_and_where(editor: Editor, client: FlaskClient) -> No
 
 
 @pytest.mark.parametrize(
-    ("color", "writing"), [("#9d1c20", "#fff"), ("#ffd400", "#000"), ("#777777", "#000"), ("#6b6b6b", "#fff")]
+    ("color", "writing"),
+    [
+        ("#9d1c20", "#fff"),
+        ("#ffd400", "#000"),
+        ("#777777", "#000"),
+        ("#6b6b6b", "#fff"),
+    ],
 )
-def test_a_portal_has_its_own_colour_and_logo(make_app: MakeApp, color: str, writing: str) -> None:
-    client = make_app(site_color=color, site_logo="https://portal.example/logo.svg").test_client()
+def test_a_portal_has_its_own_colour_and_logo(
+    make_app: MakeApp, color: str, writing: str
+) -> None:
+    client = make_app(
+        site_color=color, site_logo="https://portal.example/logo.svg"
+    ).test_client()
     assert client.get("/static/style.css").data.endswith(brand_css(color))
     assert f"--on-brand: {writing};" in brand_css(color).decode()
-    assert page(client, "/").xpath("//header//img/@src") == ["https://portal.example/logo.svg"]
+    assert page(client, "/").xpath("//header//img/@src") == [
+        "https://portal.example/logo.svg"
+    ]

@@ -24,8 +24,15 @@ STIR = """() => {
 }"""
 """Fires what handlers wait for, and tells the schemes of all links."""
 
-FEEDS = [f"/feeds/{kind}/g-{number}.html?limit=200&when=all" for kind in KINDS for number in groups()]
-CATEGORIES = [f"/feeds/{KINDS[number % 2]}/p-{number}.html?limit=1" for number in range(0, len(PAYLOADS), 10)]
+FEEDS = [
+    f"/feeds/{kind}/g-{number}.html?limit=200&when=all"
+    for kind in KINDS
+    for number in groups()
+]
+CATEGORIES = [
+    f"/feeds/{KINDS[number % 2]}/p-{number}.html?limit=1"
+    for number in range(0, len(PAYLOADS), 10)
+]
 ENTRIES = [
     f"/entries/{KINDS[number % 2]}-{number}"
     for number, payload in enumerate(PAYLOADS)
@@ -34,9 +41,13 @@ ENTRIES = [
 
 
 @pytest.fixture(scope="module")
-def attacked_service(attacked_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def attacked_service(
+    attacked_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """A service with the payloads stored."""
-    path = shutil.copy(attacked_template, tmp_path_factory.mktemp("payloads") / "feedsvc.db")
+    path = shutil.copy(
+        attacked_template, tmp_path_factory.mktemp("payloads") / "feedsvc.db"
+    )
     service = Service(f"sqlite:///{path}")
     service.start()
     yield service
@@ -51,7 +62,9 @@ def unguarded(chromium: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.mark.parametrize(
-    "paths", [["/"], FEEDS, CATEGORIES, ENTRIES], ids=["directory", "feeds", "categories", "entries"]
+    "paths",
+    [["/"], FEEDS, CATEGORIES, ENTRIES],
+    ids=["directory", "feeds", "categories", "entries"],
 )
 def test_nothing_runs_and_nothing_is_asked(
     attacked_service: Service, unguarded: BrowserContext, paths: list[str]
@@ -77,7 +90,13 @@ def test_nothing_runs_and_nothing_is_asked(
     page.on("dialog", closed)
     for path in paths:
         page.goto(attacked_service.url + path)
-        assert set(page.evaluate(STIR)) <= {"http:", "https:", "mailto:", "tel:", "webcal:"}, path
+        assert set(page.evaluate(STIR)) <= {
+            "http:",
+            "https:",
+            "mailto:",
+            "tel:",
+            "webcal:",
+        }, path
         page.wait_for_timeout(20)
         assert page.evaluate("typeof window.pwned") == "undefined", path
         assert page.url == attacked_service.url + path
@@ -87,7 +106,9 @@ def test_nothing_runs_and_nothing_is_asked(
     assert all(is_embed(url) for url in framed), framed
 
 
-def test_what_runs_would_be_seen(attacked_service: Service, unguarded: BrowserContext) -> None:
+def test_what_runs_would_be_seen(
+    attacked_service: Service, unguarded: BrowserContext
+) -> None:
     page = unguarded.new_page()
     page.goto(attacked_service.url)
     with page.expect_event("dialog") as dialog:

@@ -27,7 +27,10 @@ FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/
 
 def every(group: click.Group) -> list[click.Command]:
     """A group, and all that is in it."""
-    inner = [every(one) if isinstance(one, click.Group) else [one] for one in group.commands.values()]
+    inner = [
+        every(one) if isinstance(one, click.Group) else [one]
+        for one in group.commands.values()
+    ]
     return [group, *(command for commands in inner for command in commands)]
 
 
@@ -40,19 +43,32 @@ def test_every_command_has_examples() -> None:
     assert without == {"db", "token", "subscriptions"}, "groups"
 
 
-def test_every_example_runs(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_runs(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url)
+    monkeypatch.setenv(
+        "FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url
+    )
     (tmp_path / "old-feed.xml").write_text(FEED)
-    lines = dict.fromkeys(line for command in every(commands) for line in examples(command))
-    ending = (line for line in lines if not line.startswith("deliver"))  # the tests of push start that
+    lines = dict.fromkeys(
+        line for command in every(commands) for line in examples(command)
+    )
+    ending = (
+        line for line in lines if not line.startswith("deliver")
+    )  # the tests of push start that
     for line in sorted(ending, key=lambda line: line.startswith("restore")):
         if line.startswith("restore"):
             monkeypatch.setenv("FEEDSVC_DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
-        done = CliRunner().invoke(commands, shlex.split(line), obj=ScriptInfo(create_app=lambda: app))
+        done = CliRunner().invoke(
+            commands, shlex.split(line), obj=ScriptInfo(create_app=lambda: app)
+        )
         assert done.exit_code == 0, (line, done.output)
         if "--json" in line:
-            assert all(isinstance(json.loads(found), dict) for found in done.output.splitlines())
+            assert all(
+                isinstance(json.loads(found), dict)
+                for found in done.output.splitlines()
+            )
 
 
 @pytest.mark.parametrize(
@@ -70,8 +86,12 @@ def test_every_example_runs(app: Flask, tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_is_wrong_is_a_sentence(
     app: Flask, monkeypatch: pytest.MonkeyPatch, arguments: str, status: int
 ) -> None:
-    monkeypatch.setenv("FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url)
-    done = CliRunner().invoke(commands, arguments.split(), obj=ScriptInfo(create_app=lambda: app))
+    monkeypatch.setenv(
+        "FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url
+    )
+    done = CliRunner().invoke(
+        commands, arguments.split(), obj=ScriptInfo(create_app=lambda: app)
+    )
     assert done.exit_code == status
     assert re.search(r"^Error: [^\n]+", done.output, re.MULTILINE)
     assert "Traceback" not in done.output

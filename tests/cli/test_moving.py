@@ -19,11 +19,14 @@ from tests.server import ROOT, Service
 
 
 @pytest.mark.sqlite
-def test_a_file_there_and_back(make_app: MakeApp, store: Storage, tmp_path: Path) -> None:
+def test_a_file_there_and_back(
+    make_app: MakeApp, store: Storage, tmp_path: Path
+) -> None:
     with store.writer("test") as writer:
         writer.put_entry(Entry("a", "news", "Một", "vi"))
     old, new = (
-        make_app(**changes).test_cli_runner() for changes in ({}, {"database_url": f"sqlite:///{tmp_path}/b"})
+        make_app(**changes).test_cli_runner()
+        for changes in ({}, {"database_url": f"sqlite:///{tmp_path}/b"})
     )
     file = str(tmp_path / "all.ndjson")
     assert old.invoke(args=["export", file]).exit_code == 0
@@ -55,7 +58,12 @@ def big(template: list[str], entries: int, size: int) -> Iterator[str]:
         if name == "entries":
             for pk in range(1, entries + 1):
                 body = f"{pk} " * (size // (len(str(pk)) + 1))
-                own = {"pk": pk, "id": f"a{pk}", "guid": f"urn:x:{pk}", "content_text": body}
+                own = {
+                    "pk": pk,
+                    "id": f"a{pk}",
+                    "guid": f"urn:x:{pk}",
+                    "content_text": body,
+                }
                 yield json.dumps({"entries": {**row, **own}}) + "\n"
         else:
             yield line
@@ -64,7 +72,8 @@ def big(template: list[str], entries: int, size: int) -> Iterator[str]:
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize(
-    ("entries", "size"), [(3000, 50_000), pytest.param(1_000_000, 500, marks=pytest.mark.soak)]
+    ("entries", "size"),
+    [(3000, 50_000), pytest.param(1_000_000, 500, marks=pytest.mark.soak)],
 )
 def test_memory_does_not_grow_with_what_is_moved(
     store: Storage, tmp_path: Path, entries: int, size: int, figure: Figure
@@ -75,7 +84,10 @@ def test_memory_does_not_grow_with_what_is_moved(
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(big(list(store.dump()), entries, size))
     peaks = []
-    for arguments in (("import", str(file)), ("export", str(tmp_path / "again.ndjson"))):
+    for arguments in (
+        ("import", str(file)),
+        ("export", str(tmp_path / "again.ndjson")),
+    ):
         begun = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", MEASURED, *arguments],
@@ -86,8 +98,18 @@ def test_memory_does_not_grow_with_what_is_moved(
             text=True,
         )
         rate = entries / (time.monotonic() - begun)
-        figure(f"entries a second, {arguments[0]} of {entries}", f"{rate:.0f}", "> 1000")
+        figure(
+            f"entries a second, {arguments[0]} of {entries}", f"{rate:.0f}", "> 1000"
+        )
         peaks.append(int(done.stderr.split()[-2]) / 1024)
-    assert (tmp_path / "again.ndjson").stat().st_size > 0.9 * file.stat().st_size > 100_000_000
-    figure(f"MiB at most to import and export {entries} entries", f"{max(peaks):.0f}", "< 200")
+    assert (
+        (tmp_path / "again.ndjson").stat().st_size
+        > 0.9 * file.stat().st_size
+        > 100_000_000
+    )
+    figure(
+        f"MiB at most to import and export {entries} entries",
+        f"{max(peaks):.0f}",
+        "< 200",
+    )
     assert max(peaks) < 200

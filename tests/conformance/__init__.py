@@ -21,7 +21,11 @@ __all__ = ["Finding", "findings"]
 
 
 def findings(
-    document: bytes, media_type: str, *, url: str | None = None, now: datetime | None = None
+    document: bytes,
+    media_type: str,
+    *,
+    url: str | None = None,
+    now: datetime | None = None,
 ) -> list[Finding]:
     """What is wrong with a feed document, in no order that matters; nothing where it is sound.
 
@@ -32,7 +36,12 @@ def findings(
     check = CHECKS.get(media_type.partition(";")[0].strip().lower())
     if check is None:
         return [
-            Finding("W3C feed validator UnexpectedContentType", "/", "is of no feed's media type", media_type)
+            Finding(
+                "W3C feed validator UnexpectedContentType",
+                "/",
+                "is of no feed's media type",
+                media_type,
+            )
         ]
     report = Report(document, url, now)
     check(report, media_type)

@@ -17,7 +17,12 @@ from tests.conformance.elements import (
 from tests.conformance.extensions import check_extensions
 from tests.conformance.findings import Element, Report, children, name, text
 from tests.conformance.html import VALIDATOR, check_body, check_plain, check_xhtml
-from tests.conformance.links import check_alternates, check_entry_links, check_feed_links, check_link
+from tests.conformance.links import (
+    check_alternates,
+    check_entry_links,
+    check_feed_links,
+    check_link,
+)
 from tests.conformance.media_rss import check_media
 from tests.conformance.tombstones import check_tombstones
 from tests.conformance.values import (
@@ -54,7 +59,9 @@ GRAMMAR: Grammar = {
     "generator": Rule("RFC 4287 §4.2.4", attributes="uri? version?"),
     "icon": Rule("RFC 4287 §4.2.5"),
     "id": Rule("RFC 4287 §4.2.6"),
-    "link": Rule("RFC 4287 §4.2.7", "", "href! rel? type? hreflang? title? length?", "any"),
+    "link": Rule(
+        "RFC 4287 §4.2.7", "", "href! rel? type? hreflang? title? length?", "any"
+    ),
     "logo": Rule("RFC 4287 §4.2.8"),
     "published": Rule("RFC 4287 §4.2.9"),
     "source": Rule("RFC 4287 §4.2.11", _FEED),
@@ -87,17 +94,30 @@ def _check_feed(report: Report, feed: Element) -> None:
     entries = children(feed, "entry")
     authors = children(feed, "author")
     for entry in entries:
-        if not authors and not children(entry, "author") and not entry.findall("{*}source/{*}author"):
+        if (
+            not authors
+            and not children(entry, "author")
+            and not entry.findall("{*}source/{*}author")
+        ):
             report.add(entry, "RFC 4287 §4.1.2", "has no author, nor has its feed")
         if entry.findtext("{*}id") == feed.findtext("{*}id"):
-            report.add(entry, "RFC 4287 §4.2.6", "has the id of its feed", entry.findtext("{*}id") or "")
+            report.add(
+                entry,
+                "RFC 4287 §4.2.6",
+                "has the id of its feed",
+                entry.findtext("{*}id") or "",
+            )
     if not feed.get(XML_NAMESPACE + "lang"):
         report.add(feed, VALIDATOR + " MissingDCLanguage", "says no language")
     first = feed.find("{*}entry")
     if first is not None:
         for late in first.itersiblings("{http://www.w3.org/2005/Atom}*"):
             if name(late) != "entry":
-                report.add(late, VALIDATOR + " MisplacedMetadata", "stands after the first entry")
+                report.add(
+                    late,
+                    VALIDATOR + " MisplacedMetadata",
+                    "stands after the first entry",
+                )
     for id_, count in Counter(entry.findtext("{*}id") for entry in entries).items():
         if id_ and count > 1:
             report.add(feed, "RFC 4287 §4.1.1", "has two entries of one id", id_)
@@ -107,19 +127,37 @@ def _check_feed(report: Report, feed: Element) -> None:
 def _check_entry(report: Report, entry: Element) -> None:
     content, summary = entry.find("{*}content"), entry.find("{*}summary")
     if content is None and summary is None:
-        report.add(entry, VALIDATOR + " MissingTextualContent", "has neither summary nor content")
+        report.add(
+            entry,
+            VALIDATOR + " MissingTextualContent",
+            "has neither summary nor content",
+        )
     if content is None and not entry.xpath(
         "a:link[not(@rel) or @rel='alternate']", namespaces={"a": ROOT[1:-5]}
     ):
-        report.add(entry, "RFC 4287 §4.1.2", "has neither content nor an alternate link")
-    if content is not None and summary is None and (content.get("src") or _is_binary(content)):
-        report.add(entry, "RFC 4287 §4.1.2", "has content elsewhere or in Base64, and no summary")
+        report.add(
+            entry, "RFC 4287 §4.1.2", "has neither content nor an alternate link"
+        )
+    if (
+        content is not None
+        and summary is None
+        and (content.get("src") or _is_binary(content))
+    ):
+        report.add(
+            entry,
+            "RFC 4287 §4.1.2",
+            "has content elsewhere or in Base64, and no summary",
+        )
     check_entry_links(report, entry)
 
 
 def _is_binary(content: Element) -> bool:
     kind = content.get("type", "text")
-    return "/" in kind and not kind.startswith("text/") and not kind.endswith(("+xml", "/xml"))
+    return (
+        "/" in kind
+        and not kind.startswith("text/")
+        and not kind.endswith(("+xml", "/xml"))
+    )
 
 
 def _check_value(report: Report, element: Element) -> None:
@@ -134,26 +172,45 @@ def _check_value(report: Report, element: Element) -> None:
         case "name":
             check_plain(report, element)
             if re.search(r"<\S+@\S+>", value):
-                report.add(element, "RFC 4287 §3.2.1", "is a name that holds an address", value)
+                report.add(
+                    element, "RFC 4287 §3.2.1", "is a name that holds an address", value
+                )
         case "email" if value and not is_email(value):
             report.add(element, "RFC 4287 §3.2.3", "is no e-mail address", value)
         case "category":
             if element.get("scheme") and not is_uri(element.get("scheme", "")):
-                report.add(element, "RFC 4287 §4.2.2.2", "has a scheme that is no absolute URI", value)
+                report.add(
+                    element,
+                    "RFC 4287 §4.2.2.2",
+                    "has a scheme that is no absolute URI",
+                    value,
+                )
             check_plain(report, element, element.get("label", ""))
         case "generator":
             check_plain(report, element)
             if element.get("uri") and not is_uri(element.get("uri", "")):
-                report.add(element, "RFC 4287 §4.2.4", "has a uri that is none", element.get("uri", ""))
+                report.add(
+                    element,
+                    "RFC 4287 §4.2.4",
+                    "has a uri that is none",
+                    element.get("uri", ""),
+                )
         case "updated" | "published":
             _check_date(report, element, value)
         case "id" | "icon" | "logo" | "uri":
             if value.strip() != value:
-                report.add(element, "RFC 4287 §2", "has white space around its value", value)
+                report.add(
+                    element, "RFC 4287 §2", "has white space around its value", value
+                )
             elif value and not is_uri(value):
                 report.add(element, "RFC 4287 §2", "is no absolute URI", value)
             elif key == "id" and not is_canonical(value):
-                report.add(element, "RFC 4287 §4.2.6.1", "is an id that is not in its canonical form", value)
+                report.add(
+                    element,
+                    "RFC 4287 §4.2.6.1",
+                    "is an id that is not in its canonical form",
+                    value,
+                )
 
 
 def _check_date(report: Report, element: Element, value: str) -> None:
@@ -183,7 +240,9 @@ def _check_text(report: Report, element: Element) -> None:
     elif kind not in ("text", "html"):
         report.add(element, "RFC 4287 §3.1.1", "has a type that it may not have", kind)
     elif inside:
-        report.add(element, "RFC 4287 §3.1.1", "holds elements where there is only text")
+        report.add(
+            element, "RFC 4287 §3.1.1", "holds elements where there is only text"
+        )
     elif kind == "html":
         check_body(report, element, text(element))
     else:
@@ -192,17 +251,34 @@ def _check_text(report: Report, element: Element) -> None:
 
 def _check_media(report: Report, content: Element, kind: str) -> None:
     if not is_media_type(kind) or kind.startswith(("multipart/", "message/")):
-        report.add(content, "RFC 4287 §4.1.3.1", "is of a type that is no single file's", kind)
+        report.add(
+            content, "RFC 4287 §4.1.3.1", "is of a type that is no single file's", kind
+        )
     elif kind in ("text/html", "application/xhtml+xml"):
-        report.add(content, VALIDATOR + " HtmlFragment", "is of a type that is for whole documents", kind)
+        report.add(
+            content,
+            VALIDATOR + " HtmlFragment",
+            "is of a type that is for whole documents",
+            kind,
+        )
     elif _is_binary(content) and not is_base64(text(content)):
         report.add(content, "RFC 4287 §4.1.3.3", "is a file that is not in Base64")
 
 
 def _check_source(report: Report, content: Element) -> None:
     if not is_uri(content.get("src", "")):
-        report.add(content, "RFC 4287 §4.1.3.2", "has a src that is no absolute URI", content.get("src", ""))
+        report.add(
+            content,
+            "RFC 4287 §4.1.3.2",
+            "has a src that is no absolute URI",
+            content.get("src", ""),
+        )
     if not is_media_type(content.get("type", "")):
-        report.add(content, "RFC 4287 §4.1.3.2", "has a src, and no media type", content.get("type", ""))
+        report.add(
+            content,
+            "RFC 4287 §4.1.3.2",
+            "has a src, and no media type",
+            content.get("type", ""),
+        )
     if text(content).strip() or children(content):
         report.add(content, "RFC 4287 §4.1.3.2", "has a src, and is not empty")

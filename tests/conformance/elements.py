@@ -46,7 +46,10 @@ def check_elements(report: Report, element: Element, grammar: Grammar) -> None:
 def _check_attributes(report: Report, element: Element, rule: Rule) -> None:
     allowed = occurrences(rule.attributes)
     for key in map(str, element.attrib):
-        if key not in allowed and etree.QName(key).namespace != "http://www.w3.org/XML/1998/namespace":
+        if (
+            key not in allowed
+            and etree.QName(key).namespace != "http://www.w3.org/XML/1998/namespace"
+        ):
             report.add(element, rule.section, "has an attribute that is not known", key)
     for key, sign in allowed.items():
         if sign == "!" and key not in element.attrib:
@@ -66,13 +69,20 @@ def _check_children(report: Report, element: Element, rule: Rule) -> None:
         if not count and sign in "!+":
             report.add(element, rule.section, "lacks an element", child_name)
         elif count > 1 and sign in "!?":
-            report.add(element, rule.section, "has an element more than once", child_name)
+            report.add(
+                element, rule.section, "has an element more than once", child_name
+            )
 
 
 def _check_text(report: Report, element: Element, rule: Rule) -> None:
     has_text = bool(text(element).strip())
     if has_text and (rule.text == "none" or (rule.children and rule.text == "some")):
-        report.add(element, rule.section, "holds text where none may stand", text(element).strip())
+        report.add(
+            element,
+            rule.section,
+            "holds text where none may stand",
+            text(element).strip(),
+        )
     elif not has_text and not rule.children and rule.text == "some":
         report.add(element, rule.section, "is empty")
 
@@ -101,13 +111,21 @@ ENTRY_EXTENSIONS = (
 _MEDIA = "Media RSS 1.5.1"
 EXTENSIONS: Grammar = {
     **{word[:-1]: Rule("DCMI Elements 1.1") for word in _DC.split()},
-    **{f"sy:{key}": Rule("RSS Syndication 1.0") for key in ("updatePeriod", "updateFrequency", "updateBase")},
-    **{f"ev:{key}": Rule("RSS Event 1.0") for key in "startdate enddate location organizer type".split()},
+    **{
+        f"sy:{key}": Rule("RSS Syndication 1.0")
+        for key in ("updatePeriod", "updateFrequency", "updateBase")
+    },
+    **{
+        f"ev:{key}": Rule("RSS Event 1.0")
+        for key in "startdate enddate location organizer type".split()
+    },
     "georss:point": Rule("GeoRSS Simple"),
     "georss:featureName": Rule("GeoRSS Simple"),
     "fh:archive": Rule("RFC 5005 §4", text="none"),
     "fh:complete": Rule("RFC 5005 §2", text="none"),
-    "at:deleted-entry": Rule("RFC 6721 §3", "at:by? at:comment? link* atom:link*", "ref! when!"),
+    "at:deleted-entry": Rule(
+        "RFC 6721 §3", "at:by? at:comment? link* atom:link*", "ref! when!"
+    ),
     "at:by": Rule("RFC 6721 §3", "name! uri? email? atom:name? atom:uri? atom:email?"),
     "at:comment": Rule("RFC 6721 §3", attributes="type?"),
     "media:content": Rule(
@@ -119,7 +137,9 @@ EXTENSIONS: Grammar = {
     "media:group": Rule(f"{_MEDIA} §media-group", "media:content+ " + _MEDIA_DETAILS),
     "media:title": Rule(f"{_MEDIA} §media-title", attributes="type?"),
     "media:description": Rule(f"{_MEDIA} §media-description", attributes="type?"),
-    "media:thumbnail": Rule(f"{_MEDIA} §media-thumbnails", "", "url! width? height? time?", "none"),
+    "media:thumbnail": Rule(
+        f"{_MEDIA} §media-thumbnails", "", "url! width? height? time?", "none"
+    ),
     "media:credit": Rule(f"{_MEDIA} §media-credit", attributes="role? scheme?"),
     "media:copyright": Rule(f"{_MEDIA} §media-copyright", attributes="url?"),
     "media:keywords": Rule(f"{_MEDIA} §media-keywords"),

@@ -22,13 +22,17 @@ def check_extensions(report: Report, root: Element) -> None:
             case "ev:startdate" | "ev:enddate" if not is_w3cdtf(value):
                 report.add(element, "RSS Event 1.0", "is no date of W3CDTF", value)
             case "dc:language" if not is_language(value):
-                report.add(element, "DCMI Elements 1.1 §language", "is no language", value)
+                report.add(
+                    element, "DCMI Elements 1.1 §language", "is no language", value
+                )
             case "dc:rights":
                 check_plain(report, element)
             case "sy:updatePeriod" if value not in _PERIODS:
                 report.add(element, "RSS Syndication 1.0", "is no period", value)
             case "sy:updateFrequency" if not is_whole(value, 1):
-                report.add(element, "RSS Syndication 1.0", "is no positive whole number", value)
+                report.add(
+                    element, "RSS Syndication 1.0", "is no positive whole number", value
+                )
             case "georss:point":
                 _check_point(report, element, value)
         _check_span(report, element)
@@ -36,7 +40,12 @@ def check_extensions(report: Report, root: Element) -> None:
 
 def _check_point(report: Report, element: Element, value: str) -> None:
     if not _POINT.fullmatch(value):
-        report.add(element, "GeoRSS Simple", "is no latitude and longitude with a space between them", value)
+        report.add(
+            element,
+            "GeoRSS Simple",
+            "is no latitude and longitude with a space between them",
+            value,
+        )
         return
     latitude, longitude = map(float, value.split(" "))
     if abs(latitude) > 90 or abs(longitude) > 180:
@@ -46,5 +55,16 @@ def _check_point(report: Report, element: Element, value: str) -> None:
 def _check_span(report: Report, element: Element) -> None:
     """An event's end, where it is written in the same form and zone as its start, so that they compare."""
     start, end = element.findtext("{*}startdate"), element.findtext("{*}enddate")
-    if start and end and len(start) == len(end) and start[19:] == end[19:] and end < start:
-        report.add(element, "RSS Event 1.0", "has an event that ends before it starts", f"{start} {end}")
+    if (
+        start
+        and end
+        and len(start) == len(end)
+        and start[19:] == end[19:]
+        and end < start
+    ):
+        report.add(
+            element,
+            "RSS Event 1.0",
+            "has an event that ends before it starts",
+            f"{start} {end}",
+        )

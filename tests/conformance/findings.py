@@ -40,7 +40,9 @@ class Finding:
     value: str = ""
 
     def __str__(self) -> str:
-        return f"{self.section}: {self.where} {self.what}" + (f": {self.value!r}" if self.value else "")
+        return f"{self.section}: {self.where} {self.what}" + (
+            f": {self.value!r}" if self.value else ""
+        )
 
 
 @dataclass
@@ -52,7 +54,9 @@ class Report:
     now: datetime | None = None
     found: list[Finding] = field(default_factory=list)
 
-    def add(self, where: Element | str, section: str, what: str, value: str = "") -> None:
+    def add(
+        self, where: Element | str, section: str, what: str, value: str = ""
+    ) -> None:
         place = where if isinstance(where, str) else path(where)
         self.found.append(Finding(section, place, what, value))
 
@@ -78,7 +82,9 @@ def children(element: Element, *names: str) -> list[Element]:
 
 def text(element: Element) -> str:
     """The text that stands directly in an element."""
-    return "".join(str(part or "") for part in (element.text, *(child.tail for child in element)))
+    return "".join(
+        str(part or "") for part in (element.text, *(child.tail for child in element))
+    )
 
 
 def path(element: Element) -> str:

@@ -39,42 +39,86 @@ def check_body(report: Report, where: Element | str, value: str) -> None:
         report.add(where, VALIDATOR + " NotHtml", "is HTML with errors", error)
     for element in fragment.iter():
         if isinstance(element.tag, str) and element.tag != "DOCUMENT_FRAGMENT":
-            _check_tag(report, where, element.tag.rpartition("}")[2].lower(), element.attrib)
+            _check_tag(
+                report, where, element.tag.rpartition("}")[2].lower(), element.attrib
+            )
 
 
 def check_xhtml(report: Report, div: Element) -> None:
     """The same of XHTML."""
     for element in div.iter("*"):
         namespace, _, tag = element.tag.rpartition("}")
-        _check_tag(report, element, tag if namespace == XHTML else f"other {element.tag}", element.attrib)
+        _check_tag(
+            report,
+            element,
+            tag if namespace == XHTML else f"other {element.tag}",
+            element.attrib,
+        )
         if holds_html(text(element)):
-            report.add(element, VALIDATOR + " NotInline", "is XHTML that spells out HTML", text(element))
+            report.add(
+                element,
+                VALIDATOR + " NotInline",
+                "is XHTML that spells out HTML",
+                text(element),
+            )
 
 
-def _check_tag(report: Report, where: Element | str, tag: str, attributes: dict[str, str]) -> None:
+def _check_tag(
+    report: Report, where: Element | str, tag: str, attributes: dict[str, str]
+) -> None:
     if tag in _RISKY:
-        report.add(where, VALIDATOR + " SecurityRisk", "holds a tag that readers take for a risk", tag)
+        report.add(
+            where,
+            VALIDATOR + " SecurityRisk",
+            "holds a tag that readers take for a risk",
+            tag,
+        )
     elif tag in _OBSOLETE:
         report.add(where, "HTML §16.2", "holds a tag that is obsolete", tag)
     elif tag not in _SAFE:
         report.add(where, VALIDATOR + " NotHtml", "holds a tag that HTML has not", tag)
     for key, value in attributes.items():
         if key.startswith("on"):
-            report.add(where, VALIDATOR + " SecurityRiskAttr", "holds an attribute that runs a script", key)
+            report.add(
+                where,
+                VALIDATOR + " SecurityRiskAttr",
+                "holds an attribute that runs a script",
+                key,
+            )
         elif key == "style":
-            report.add(where, VALIDATOR + " DangerousStyleAttr", "holds a style attribute", value)
+            report.add(
+                where,
+                VALIDATOR + " DangerousStyleAttr",
+                "holds a style attribute",
+                value,
+            )
         elif key in _ADDRESSES:
             _check_address(report, where, key, value.strip())
         elif key == "srcset":
             for candidate in re.split(r",\s+", value.strip()):
-                _check_address(report, where, key, candidate.split()[0] if candidate.split() else "")
+                _check_address(
+                    report,
+                    where,
+                    key,
+                    candidate.split()[0] if candidate.split() else "",
+                )
 
 
 def _check_address(report: Report, where: Element | str, key: str, value: str) -> None:
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value):
-        report.add(where, VALIDATOR + " ContainsRelRef", "holds a relative address", f"{key}={value}")
+        report.add(
+            where,
+            VALIDATOR + " ContainsRelRef",
+            "holds a relative address",
+            f"{key}={value}",
+        )
     elif not (is_web_address(ascii_only(value)) or is_uri(value)):
-        report.add(where, VALIDATOR + " InvalidUriChar", "holds an address that is none", f"{key}={value}")
+        report.add(
+            where,
+            VALIDATOR + " InvalidUriChar",
+            "holds an address that is none",
+            f"{key}={value}",
+        )
 
 
 def ascii_only(address: str) -> str:
@@ -84,7 +128,9 @@ def ascii_only(address: str) -> str:
 
 def holds_html(value: str) -> bool:
     """Whether plain text would read differently as HTML: an end tag, or a character reference."""
-    if any(tag.lower() in _SAFE | _OBSOLETE | _RISKY for tag in _END_TAG.findall(value)):
+    if any(
+        tag.lower() in _SAFE | _OBSOLETE | _RISKY for tag in _END_TAG.findall(value)
+    ):
         return True
     return any(
         reference in name2codepoint or reference == "apos" or not reference.isalpha()
@@ -101,11 +147,19 @@ def check_plain(report: Report, element: Element, value: str | None = None) -> N
     plain = text(element) if value is None else value
     root = element.getroottree().getroot()
     if name(root) == "rss":
-        if (holds_html(plain) or _START_TAG.search(plain)) and not report.has_hexadecimal(element):
+        if (
+            holds_html(plain) or _START_TAG.search(plain)
+        ) and not report.has_hexadecimal(element):
             report.add(
-                element, "RSS Profile §data-types-characterdata", "is plain text that holds HTML", plain
+                element,
+                "RSS Profile §data-types-characterdata",
+                "is plain text that holds HTML",
+                plain,
             )
     elif holds_html(plain):
         report.add(
-            element, VALIDATOR + " ContainsUndeclaredHTML", "is plain text that spells out HTML", plain
+            element,
+            VALIDATOR + " ContainsUndeclaredHTML",
+            "is plain text that spells out HTML",
+            plain,
         )

@@ -11,7 +11,14 @@ from typing import Any
 
 from tests.conformance.findings import Report
 from tests.conformance.html import check_body, holds_html
-from tests.conformance.values import EARLIEST, is_language, is_media_type, is_uri, is_web_address, rfc_3339
+from tests.conformance.values import (
+    EARLIEST,
+    is_language,
+    is_media_type,
+    is_uri,
+    is_web_address,
+    rfc_3339,
+)
 
 SPEC = "JSON Feed 1.1"
 VERSION = "https://jsonfeed.org/version/1.1"
@@ -23,20 +30,28 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "uri": lambda value: isinstance(value, str) and is_uri(value),
     "language": lambda value: isinstance(value, str) and is_language(value),
     "media type": lambda value: isinstance(value, str) and is_media_type(value),
-    "date of RFC 3339": lambda value: isinstance(value, str) and rfc_3339(value) is not None,
+    "date of RFC 3339": lambda value: (
+        isinstance(value, str) and rfc_3339(value) is not None
+    ),
     "boolean": lambda value: isinstance(value, bool),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value >= 0,
+    "number": lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    ),
     "list": lambda value: isinstance(value, list),
 }
 _MEMBERS = {
     "feed": {
         **dict.fromkeys(("title", "user_comment", "description"), "text"),
-        **dict.fromkeys(("home_page_url", "feed_url", "next_url", "icon", "favicon"), "address"),
+        **dict.fromkeys(
+            ("home_page_url", "feed_url", "next_url", "icon", "favicon"), "address"
+        ),
         **dict.fromkeys(("authors", "hubs", "items"), "list"),
         **{"version": "text", "language": "language", "expired": "boolean"},
     },
     "item": {
-        **dict.fromkeys(("id", "title", "content_html", "content_text", "summary"), "text"),
+        **dict.fromkeys(
+            ("id", "title", "content_html", "content_text", "summary"), "text"
+        ),
         **dict.fromkeys(("url", "external_url", "image", "banner_image"), "address"),
         **dict.fromkeys(("date_published", "date_modified"), "date of RFC 3339"),
         **dict.fromkeys(("authors", "tags", "attachments"), "list"),
@@ -99,7 +114,9 @@ def _constant(report: Report, constant: str) -> float:
     return 0.0
 
 
-def _objects(report: Report, parent: Object, key: str, place: str) -> list[tuple[str, Object]]:
+def _objects(
+    report: Report, parent: Object, key: str, place: str
+) -> list[tuple[str, Object]]:
     """The objects of a list, with their pointers."""
     members = parent.get(key)
     found = []
@@ -107,7 +124,9 @@ def _objects(report: Report, parent: Object, key: str, place: str) -> list[tuple
         if isinstance(member, dict):
             found.append((f"{place}/{key}/{number}", member))
         else:
-            report.add(f"{place}/{key}/{number}", SPEC, "is not an object", repr(member))
+            report.add(
+                f"{place}/{key}/{number}", SPEC, "is not an object", repr(member)
+            )
     return found
 
 
@@ -133,20 +152,34 @@ def _check_extension(report: Report, here: str, key: str, value: Any) -> None:
     if not isinstance(value, dict):
         report.add(here, section, "is an extension that is no object", repr(value))
     elif not is_web_address(str(value.get("about"))):
-        report.add(here, section, "is an extension that has no about", str(value.get("about", "")))
+        report.add(
+            here,
+            section,
+            "is an extension that has no about",
+            str(value.get("about", "")),
+        )
 
 
 def _check_feed(report: Report, feed: Object) -> None:
     if feed.get("version") not in (VERSION, None):
-        report.add("/version", f"{SPEC} §top-level", "is not version 1.1", str(feed["version"]))
+        report.add(
+            "/version", f"{SPEC} §top-level", "is not version 1.1", str(feed["version"])
+        )
     if report.url and feed.get("feed_url") != report.url:
         report.add(
-            "/feed_url", f"{SPEC} §top-level", "is not where the feed is", str(feed.get("feed_url", ""))
+            "/feed_url",
+            f"{SPEC} §top-level",
+            "is not where the feed is",
+            str(feed.get("feed_url", "")),
         )
     if feed.get("next_url") and feed["next_url"] in (feed.get("feed_url"), report.url):
         report.add("/next_url", f"{SPEC} §top-level", "leads from a document to itself")
     if "home_page_url" not in feed or "feed_url" not in feed:
-        report.add("", f"{SPEC} §top-level", "does not say where it is and where its home page is")
+        report.add(
+            "",
+            f"{SPEC} §top-level",
+            "does not say where it is and where its home page is",
+        )
     _check_plain(report, feed, ("title", "description"), "")
     _check_authors(report, feed, "")
     for place, hub in _objects(report, feed, "hubs", ""):
@@ -167,8 +200,12 @@ def _check_item(report: Report, item: Object, place: str) -> None:
         elif moment and report.now and moment > report.now:
             report.add(f"{place}/{key}", SPEC, "lies ahead", item[key])
     tags = item.get("tags")
-    if isinstance(tags, list) and not all(isinstance(tag, str) and tag.strip() for tag in tags):
-        report.add(f"{place}/tags", f"{SPEC} §items", "holds a tag that is no text", repr(tags))
+    if isinstance(tags, list) and not all(
+        isinstance(tag, str) and tag.strip() for tag in tags
+    ):
+        report.add(
+            f"{place}/tags", f"{SPEC} §items", "holds a tag that is no text", repr(tags)
+        )
     for attachment_place, attachment in _objects(report, item, "attachments", place):
         _check_object(report, "attachment", attachment, attachment_place)
 
@@ -177,13 +214,22 @@ def _check_authors(report: Report, parent: Object, place: str) -> None:
     for author_place, author in _objects(report, parent, "authors", place):
         _check_object(report, "author", author, author_place)
         if not {"name", "url", "avatar"} & set(author):
-            report.add(author_place, f"{SPEC} §authors", "is an author of whom nothing is said")
+            report.add(
+                author_place, f"{SPEC} §authors", "is an author of whom nothing is said"
+            )
 
 
-def _check_plain(report: Report, parent: Object, keys: tuple[str, ...], place: str) -> None:
+def _check_plain(
+    report: Report, parent: Object, keys: tuple[str, ...], place: str
+) -> None:
     for key in keys:
         if isinstance(parent.get(key), str) and holds_html(parent[key]):
-            report.add(f"{place}/{key}", f"{SPEC} §items", "is plain text that spells out HTML", parent[key])
+            report.add(
+                f"{place}/{key}",
+                f"{SPEC} §items",
+                "is plain text that spells out HTML",
+                parent[key],
+            )
 
 
 def _check_strings(report: Report, value: Any, place: str) -> None:
@@ -195,7 +241,19 @@ def _check_strings(report: Report, value: Any, place: str) -> None:
         for number, member in enumerate(value):
             _check_strings(report, member, f"{place}/{number}")
     elif isinstance(value, str):
-        if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]", value):
-            report.add(place, "RFC 8259 §8.2", "holds characters that are to be avoided", ascii(value))
+        if re.search(
+            "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]", value
+        ):
+            report.add(
+                place,
+                "RFC 8259 §8.2",
+                "holds characters that are to be avoided",
+                ascii(value),
+            )
         elif not unicodedata.is_normalized("NFC", value):
-            report.add(place, "RFC 5198 §3", "holds text that is not in Normalization Form C", value)
+            report.add(
+                place,
+                "RFC 5198 §3",
+                "holds text that is not in Normalization Form C",
+                value,
+            )

@@ -6,7 +6,13 @@ import re
 
 from tests.conformance.findings import Element, Report, children, name, text
 from tests.conformance.html import check_body, check_plain
-from tests.conformance.values import is_language, is_media_type, is_uri, is_web_address, is_whole
+from tests.conformance.values import (
+    is_language,
+    is_media_type,
+    is_uri,
+    is_web_address,
+    is_whole,
+)
 
 _MEDIA = "Media RSS 1.5.1"
 _MEDIUMS = ("image", "audio", "video", "document", "executable")
@@ -16,7 +22,13 @@ _NPT = re.compile(r"now|\d+(?:\.\d+)?|\d+:[0-5]\d:[0-5]\d(?:\.\d+)?")
 _ROLES = set(
     "actor author composer conductor correspondent director editor illustrator interviewer musician performer "
     "photographer producer reporter singer translation".split()
-) | {"camera operator", "news reader", "production company", "publishing company", "distribution company"}
+) | {
+    "camera operator",
+    "news reader",
+    "production company",
+    "publishing company",
+    "distribution company",
+}
 """Those of the EBU's roles that a portal may want."""
 
 
@@ -37,21 +49,41 @@ def check_media(report: Report, root: Element) -> None:
                 _check_credit(report, element)
             case "media:rating" if element.get("scheme", "urn:simple") == "urn:simple":
                 if text(element) not in ("adult", "nonadult"):
-                    report.add(element, f"{_MEDIA} §media-rating", "is no simple rating", text(element))
+                    report.add(
+                        element,
+                        f"{_MEDIA} §media-rating",
+                        "is no simple rating",
+                        text(element),
+                    )
 
 
 def _check_attributes(report: Report, element: Element) -> None:
     for key, value in element.attrib.items():
         if key in _WHOLE and value and not is_whole(str(value), _WHOLE[str(key)]):
-            report.add(element, _MEDIA, "has a size that is no whole number", f"{key}={value}")
+            report.add(
+                element, _MEDIA, "has a size that is no whole number", f"{key}={value}"
+            )
         elif key in _DECIMAL and not re.fullmatch(r"\d+(?:\.\d+)?", str(value)):
-            report.add(element, _MEDIA, "has a measure that is no number", f"{key}={value}")
+            report.add(
+                element, _MEDIA, "has a measure that is no number", f"{key}={value}"
+            )
         elif key == "url" and value and not is_web_address(str(value)):
             report.add(element, _MEDIA, "has a url that cannot be fetched", str(value))
-        elif key == "scheme" and not str(value).startswith("urn:") and not is_uri(str(value)):
-            report.add(element, _MEDIA, "has a scheme that is no absolute URI", str(value))
+        elif (
+            key == "scheme"
+            and not str(value).startswith("urn:")
+            and not is_uri(str(value))
+        ):
+            report.add(
+                element, _MEDIA, "has a scheme that is no absolute URI", str(value)
+            )
         elif key == "time" and not _NPT.fullmatch(str(value)):
-            report.add(element, f"{_MEDIA} §media-thumbnails", "has a time that is no play time", str(value))
+            report.add(
+                element,
+                f"{_MEDIA} §media-thumbnails",
+                "has a time that is no play time",
+                str(value),
+            )
 
 
 def _check_content(report: Report, content: Element) -> None:
@@ -63,16 +95,30 @@ def _check_content(report: Report, content: Element) -> None:
         report.add(content, section, "is of a medium that is none", medium)
     if media_type and not is_media_type(media_type):
         report.add(content, section, "has a type that is no media type", media_type)
-    elif medium in _MEDIUMS[:3] and media_type and media_type.partition("/")[0] != medium:
-        report.add(content, section, "is of a type that is not of its medium", media_type)
+    elif (
+        medium in _MEDIUMS[:3] and media_type and media_type.partition("/")[0] != medium
+    ):
+        report.add(
+            content, section, "is of a type that is not of its medium", media_type
+        )
     if content.get("expression", "full") not in ("sample", "full", "nonstop"):
-        report.add(content, section, "has an expression that is none", content.get("expression", ""))
+        report.add(
+            content,
+            section,
+            "has an expression that is none",
+            content.get("expression", ""),
+        )
     if content.get("isDefault", "true") not in ("true", "false"):
         report.add(
-            content, section, "has an isDefault that is neither true nor false", content.get("isDefault", "")
+            content,
+            section,
+            "has an isDefault that is neither true nor false",
+            content.get("isDefault", ""),
         )
     if content.get("lang") and not is_language(content.get("lang", "")):
-        report.add(content, section, "has a lang that is no language", content.get("lang", ""))
+        report.add(
+            content, section, "has a lang that is no language", content.get("lang", "")
+        )
 
 
 def _check_group(report: Report, group: Element) -> None:
@@ -86,7 +132,9 @@ def _check_group(report: Report, group: Element) -> None:
 def _check_text(report: Report, element: Element) -> None:
     kind = element.get("type", "plain")
     if kind not in ("plain", "html"):
-        report.add(element, f"{_MEDIA} §media-title", "is text of a type that is none", kind)
+        report.add(
+            element, f"{_MEDIA} §media-title", "is text of a type that is none", kind
+        )
     elif kind == "html":
         check_body(report, element, text(element))
     else:

@@ -51,24 +51,34 @@ GRAMMAR: Grammar = {
         "atom:link* itunes:duration? " + ENTRY_EXTENSIONS,
     ),
     "image": Rule(
-        "RSS 2.0 §ltimagegtSubelementOfLtchannelgt", "url! title! link! width? height? description?"
+        "RSS 2.0 §ltimagegtSubelementOfLtchannelgt",
+        "url! title! link! width? height? description?",
     ),
     "skipHours": Rule(f"{_PROFILE} §element-channel-skiphours", "hour+"),
     "skipDays": Rule(f"{_PROFILE} §element-channel-skipdays", "day+"),
-    "category": Rule(f"{_PROFILE} §element-channel-item-category", attributes="domain?"),
+    "category": Rule(
+        f"{_PROFILE} §element-channel-item-category", attributes="domain?"
+    ),
     "cloud": Rule(
         "RSS 2.0 §ltcloudgtSubelementOfLtchannelgt",
         "",
         "domain! port! path! registerProcedure! protocol!",
         "none",
     ),
-    "enclosure": Rule("RSS 2.0 §ltenclosuregtSubelementOfLtitemgt", "", "url! length! type!", "none"),
+    "enclosure": Rule(
+        "RSS 2.0 §ltenclosuregtSubelementOfLtitemgt", "", "url! length! type!", "none"
+    ),
     "guid": Rule("RSS 2.0 §ltguidgtSubelementOfLtitemgt", attributes="isPermaLink?"),
     "source": Rule("RSS 2.0 §ltsourcegtSubelementOfLtitemgt", attributes="url!"),
-    "atom:link": Rule("RFC 4287 §4.2.7", "", "href! rel? type? hreflang? title? length?", "any"),
+    "atom:link": Rule(
+        "RFC 4287 §4.2.7", "", "href! rel? type? hreflang? title? length?", "any"
+    ),
     "itunes:category": Rule(_PODCASTS, "", "text!", "none"),
     "itunes:owner": Rule(_PODCASTS, "itunes:name? itunes:email!"),
-    **{f"itunes:{key}": Rule(_PODCASTS) for key in ("duration", "email", "explicit", "name")},
+    **{
+        f"itunes:{key}": Rule(_PODCASTS)
+        for key in ("duration", "email", "explicit", "name")
+    },
     "content:encoded": Rule(f"{_PROFILE} §namespace-elements-content-encoded"),
     **{
         key: Rule("RSS 2.0 §optionalChannelElements")
@@ -85,7 +95,11 @@ SAID_TWICE = (
         ("pubDate", "dc:date"),
         ("source", "dc:source"),
     ),
-    *(("category", "dc:subject"), ("language", "dc:language"), ("copyright", "dc:rights")),
+    *(
+        ("category", "dc:subject"),
+        ("language", "dc:language"),
+        ("copyright", "dc:rights"),
+    ),
     ("webMaster", "dc:publisher"),
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -99,7 +113,9 @@ def check(report: Report, media_type: str) -> None:
         return
     check_elements(report, rss, GRAMMAR)
     if rss.get("version") not in ("2.0", None):
-        report.add(rss, "RSS 2.0 §whatIsRss", "is not of version 2.0", rss.get("version", ""))
+        report.add(
+            rss, "RSS 2.0 §whatIsRss", "is not of version 2.0", rss.get("version", "")
+        )
     for element in rss.iter("*"):
         _check_value(report, element)
     for channel in children(rss, "channel"):
@@ -119,17 +135,36 @@ def _check_channel(report: Report, channel: Element) -> None:
     if first is not None:
         for late in first.itersiblings("*"):
             if name(late) not in ("item", "at:deleted-entry"):
-                report.add(late, VALIDATOR + " MisplacedItem", "stands after the first item")
-    for guid, count in Counter(item.findtext("guid") for item in children(channel, "item")).items():
+                report.add(
+                    late, VALIDATOR + " MisplacedItem", "stands after the first item"
+                )
+    for guid, count in Counter(
+        item.findtext("guid") for item in children(channel, "item")
+    ).items():
         if guid and count > 1:
-            report.add(channel, "RSS 2.0 §ltguidgtSubelementOfLtitemgt", "has two items of one guid", guid)
+            report.add(
+                channel,
+                "RSS 2.0 §ltguidgtSubelementOfLtitemgt",
+                "has two items of one guid",
+                guid,
+            )
     for image in children(channel, "image"):
         for key in ("title", "link"):
             if channel.findtext(key) not in (None, image.findtext(key)):
-                report.add(image, f"{_PROFILE} §element-channel-image", "differs from its channel in", key)
-        if not re.search(r"\.(?:gif|jpe?g|png)$", image.findtext("url") or "", re.IGNORECASE):
+                report.add(
+                    image,
+                    f"{_PROFILE} §element-channel-image",
+                    "differs from its channel in",
+                    key,
+                )
+        if not re.search(
+            r"\.(?:gif|jpe?g|png)$", image.findtext("url") or "", re.IGNORECASE
+        ):
             report.add(
-                image, VALIDATOR + " ImageUrlFormat", "is no GIF, JPEG or PNG", image.findtext("url") or ""
+                image,
+                VALIDATOR + " ImageUrlFormat",
+                "is no GIF, JPEG or PNG",
+                image.findtext("url") or "",
             )
     check_feed_links(report, channel)
     _check_podcast(report, channel)
@@ -138,19 +173,34 @@ def _check_channel(report: Report, channel: Element) -> None:
 
 def _check_podcast(report: Report, channel: Element) -> None:
     """Check what validators want of a channel in which any item has an element of iTunes."""
-    episodes = [item for item in children(channel, "item") if children(item, "itunes:duration")]
+    episodes = [
+        item for item in children(channel, "item") if children(item, "itunes:duration")
+    ]
     if not episodes:
         return
     for missing in ("itunes:category", "itunes:explicit", "itunes:owner"):
         if not children(channel, missing):
-            report.add(channel, VALIDATOR + " MissingItunesElement", "lacks what a podcast needs", missing)
+            report.add(
+                channel,
+                VALIDATOR + " MissingItunesElement",
+                "lacks what a podcast needs",
+                missing,
+            )
     for item in episodes:
-        if not re.fullmatch(r"\d+(:[0-5]\d(:[0-5]\d)?)?", item.findtext("{*}duration") or ""):
-            report.add(item, VALIDATOR + " InvalidDuration", "has a duration that is none")
+        if not re.fullmatch(
+            r"\d+(:[0-5]\d(:[0-5]\d)?)?", item.findtext("{*}duration") or ""
+        ):
+            report.add(
+                item, VALIDATOR + " InvalidDuration", "has a duration that is none"
+            )
         for enclosure in children(item, "enclosure"):
-            if not re.search(r"\.(?:m4a|mp3|mov|mp4|m4v|pdf|epub)$", enclosure.get("url", "")):
+            if not re.search(
+                r"\.(?:m4a|mp3|mov|mp4|m4v|pdf|epub)$", enclosure.get("url", "")
+            ):
                 report.add(
-                    enclosure, VALIDATOR + " UnsupportedItunesFormat", "is no file that a podcast may have"
+                    enclosure,
+                    VALIDATOR + " UnsupportedItunesFormat",
+                    "is no file that a podcast may have",
                 )
 
 
@@ -158,9 +208,14 @@ def _check_item(report: Report, item: Element) -> None:
     names = [name(child) for child in children(item)]
     if "title" not in names and "description" not in names:
         report.add(item, _ITEM, "has neither title nor description")
-    if "content:encoded" in names and "description" not in names[: names.index("content:encoded")]:
+    if (
+        "content:encoded" in names
+        and "description" not in names[: names.index("content:encoded")]
+    ):
         report.add(
-            item, VALIDATOR + " NeedDescriptionBeforeContent", "has its content before its description"
+            item,
+            VALIDATOR + " NeedDescriptionBeforeContent",
+            "has its content before its description",
         )
     check_entry_links(report, item)
     _check_said_twice(report, item)
@@ -169,7 +224,12 @@ def _check_item(report: Report, item: Element) -> None:
 def _check_said_twice(report: Report, parent: Element) -> None:
     for own, borrowed in SAID_TWICE:
         if children(parent, own) and children(parent, borrowed):
-            report.add(parent, VALIDATOR + " DuplicateSemantics", "says one thing in two elements", borrowed)
+            report.add(
+                parent,
+                VALIDATOR + " DuplicateSemantics",
+                "says one thing in two elements",
+                borrowed,
+            )
 
 
 def _check_value(report: Report, element: Element) -> None:
@@ -182,7 +242,9 @@ def _check_value(report: Report, element: Element) -> None:
             check_body(report, element, value)
         case "content:encoded":
             check_body(report, element, value)
-        case "title" | "description" | "copyright" | "generator" | "category" | "source":
+        case (
+            "title" | "description" | "copyright" | "generator" | "category" | "source"
+        ):
             check_plain(report, element)
             _check_address(report, element, element.get("url"))
         case "link" | "url" | "docs" | "comments":
@@ -194,23 +256,51 @@ def _check_value(report: Report, element: Element) -> None:
                 check_plain(report, element)
             else:
                 report.add(
-                    element, f"{_PROFILE} §data-types-email", "is no address with a name in brackets", value
+                    element,
+                    f"{_PROFILE} §data-types-email",
+                    "is no address with a name in brackets",
+                    value,
                 )
         case "language" if stripped and not is_language(value):
-            report.add(element, "RSS 2.0 §optionalChannelElements", "is no language", value)
+            report.add(
+                element, "RSS 2.0 §optionalChannelElements", "is no language", value
+            )
         case "ttl" if stripped and not is_whole(value, 1):
-            report.add(element, f"{_PROFILE} §element-channel-ttl", "is no positive number of minutes", value)
+            report.add(
+                element,
+                f"{_PROFILE} §element-channel-ttl",
+                "is no positive number of minutes",
+                value,
+            )
         case "hour" if stripped and not is_whole(value, 0, 23):
-            report.add(element, f"{_PROFILE} §element-channel-skiphours", "is no hour", value)
+            report.add(
+                element, f"{_PROFILE} §element-channel-skiphours", "is no hour", value
+            )
         case "day" if stripped and value not in _DAYS:
-            report.add(element, f"{_PROFILE} §element-channel-skipdays", "is no day of the week", value)
+            report.add(
+                element,
+                f"{_PROFILE} §element-channel-skipdays",
+                "is no day of the week",
+                value,
+            )
         case "width" | "height" if stripped and not is_whole(
             value, 1, 144 if name(element) == "width" else 400
         ):
-            report.add(element, f"{_PROFILE} §element-channel-image", "is no size of a small picture", value)
+            report.add(
+                element,
+                f"{_PROFILE} §element-channel-image",
+                "is no size of a small picture",
+                value,
+            )
         case "skipHours" | "skipDays":
-            if len({child.text for child in children(element)}) < len(children(element)):
-                report.add(element, f"{_PROFILE} §element-channel-skiphours", "says the same twice")
+            if len({child.text for child in children(element)}) < len(
+                children(element)
+            ):
+                report.add(
+                    element,
+                    f"{_PROFILE} §element-channel-skiphours",
+                    "says the same twice",
+                )
         case "enclosure":
             _check_enclosure(report, element)
         case "guid":
@@ -226,7 +316,12 @@ def _check_date(report: Report, element: Element, value: str) -> None:
     moment = rfc_822(value)
     if moment is None:
         if value.strip():
-            report.add(element, f"{_PROFILE} §data-types-datetime", "is no full date of RFC 822", value)
+            report.add(
+                element,
+                f"{_PROFILE} §data-types-datetime",
+                "is no full date of RFC 822",
+                value,
+            )
     elif moment < EARLIEST:
         report.add(element, VALIDATOR + " ImplausibleDate", "lies before 1990", value)
     elif report.now and moment > report.now:
@@ -245,12 +340,25 @@ def _check_enclosure(report: Report, enclosure: Element) -> None:
 
 
 def _check_guid(report: Report, guid: Element, value: str) -> None:
-    section, permanent = "RSS 2.0 §ltguidgtSubelementOfLtitemgt", guid.get("isPermaLink", "true")
+    section, permanent = (
+        "RSS 2.0 §ltguidgtSubelementOfLtitemgt",
+        guid.get("isPermaLink", "true"),
+    )
     if permanent not in ("true", "false"):
-        report.add(guid, section, "has an isPermaLink that is neither true nor false", permanent)
+        report.add(
+            guid,
+            section,
+            "has an isPermaLink that is neither true nor false",
+            permanent,
+        )
     elif permanent == "true" and value.strip() and not is_web_address(value):
         report.add(guid, section, "is a permalink that leads nowhere", value)
     elif value.isdigit() and len(value) < 9:
-        report.add(guid, VALIDATOR + " NotSufficientlyUnique", "is a guid that others may have too", value)
+        report.add(
+            guid,
+            VALIDATOR + " NotSufficientlyUnique",
+            "is a guid that others may have too",
+            value,
+        )
     elif value != value.strip():
         report.add(guid, section, "has white space around its value", value)

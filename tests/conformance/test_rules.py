@@ -14,7 +14,11 @@ from tests.conformance.findings import Element, Finding, Report
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-TYPES = {".atom": "application/atom+xml", ".rss": "application/rss+xml", ".json": "application/feed+json"}
+TYPES = {
+    ".atom": "application/atom+xml",
+    ".rss": "application/rss+xml",
+    ".json": "application/feed+json",
+}
 URLS = {
     "feed.atom": "https://tin.example/feed.atom",
     "archive.atom": "https://tin.example/feed.atom?archive=2026-10",
@@ -34,7 +38,9 @@ CASES = [
 
 
 def check(file: str, document: bytes, parameters: str = "") -> list[Finding]:
-    return findings(document, TYPES[Path(file).suffix] + parameters, url=URLS[file], now=NOW)
+    return findings(
+        document, TYPES[Path(file).suffix] + parameters, url=URLS[file], now=NOW
+    )
 
 
 def broken(file: str, old: str, new: str) -> bytes:
@@ -50,7 +56,9 @@ def test_a_sound_document_has_no_finding(file: str) -> None:
 
 
 @pytest.mark.parametrize(("file", "old", "new", "what"), CASES)
-def test_a_breakage_is_found_and_nothing_else(file: str, old: str, new: str, what: str) -> None:
+def test_a_breakage_is_found_and_nothing_else(
+    file: str, old: str, new: str, what: str
+) -> None:
     assert [finding.what for finding in check(file, broken(file, old, new))] == [what]
 
 
@@ -62,12 +70,16 @@ def test_another_encoding(file: str) -> None:
 
 
 def test_a_document_in_another_encoding() -> None:
-    document = broken("archive.atom", "UTF-8", "UTF-16").decode("utf-8").encode("utf-16")
+    document = (
+        broken("archive.atom", "UTF-8", "UTF-16").decode("utf-8").encode("utf-16")
+    )
     assert [finding.section for finding in check("archive.atom", document)] == [
         "XML 1.0 §2.8",  # its declaration is not in ASCII
     ]
     document = (
-        broken("archive.atom", "UTF-8", "windows-1258").decode("utf-8").encode("windows-1258", "replace")
+        broken("archive.atom", "UTF-8", "windows-1258")
+        .decode("utf-8")
+        .encode("windows-1258", "replace")
     )
     (finding,) = check("archive.atom", document)
     assert (finding.what, finding.value) == ("is not in UTF-8", "windows-1258")
@@ -76,21 +88,35 @@ def test_a_document_in_another_encoding() -> None:
 def test_where_a_finding_is() -> None:
     document = broken("feed.atom", "<updated>2026-11-19T08:00:00Z</updated>", "")
     (finding,) = check("feed.atom", document)
-    assert finding == Finding("RFC 4287 §4.1.2", "feed/entry[2]", "lacks an element", "updated")
+    assert finding == Finding(
+        "RFC 4287 §4.1.2", "feed/entry[2]", "lacks an element", "updated"
+    )
     assert str(finding) == "RFC 4287 §4.1.2: feed/entry[2] lacks an element: 'updated'"
-    (finding,) = check("feed.rss", broken("feed.rss", "<dc:language>en", "<dc:language>x"))
+    (finding,) = check(
+        "feed.rss", broken("feed.rss", "<dc:language>en", "<dc:language>x")
+    )
     assert finding.where == "rss/channel/item[1]/dc:language"
-    (finding,) = check("feed.json", broken("feed.json", '"size_in_bytes": 5', '"size": 5'))
+    (finding,) = check(
+        "feed.json", broken("feed.json", '"size_in_bytes": 5', '"size": 5')
+    )
     assert finding.where == "/items/0/attachments/0/size"
 
 
 def test_what_is_no_object_or_no_feed() -> None:
-    assert [finding.what for finding in findings(b"[]", "application/feed+json")] == ["is no object"]
-    assert [finding.what for finding in findings(b"{}", "text/html")] == ["is of no feed's media type"]
+    assert [finding.what for finding in findings(b"[]", "application/feed+json")] == [
+        "is no object"
+    ]
+    assert [finding.what for finding in findings(b"{}", "text/html")] == [
+        "is of no feed's media type"
+    ]
 
 
 def test_without_an_address_or_a_time_nothing_is_said_of_them() -> None:
-    document = broken("feed.rss", 'href="https://tin.example/feed.rss"', 'href="https://x.example/feed.rss"')
+    document = broken(
+        "feed.rss",
+        'href="https://tin.example/feed.rss"',
+        'href="https://x.example/feed.rss"',
+    )
     document = document.replace(b"Wed, 18 Nov 2026", b"Wed, 18 Nov 2099")
     assert findings(document, "application/rss+xml") == []
 
@@ -101,7 +127,9 @@ def reporting_lines() -> set[tuple[str, int]]:
         (path.name, node.lineno)
         for path in HERE.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add"
         if isinstance(node.func.value, ast.Name) and node.func.value.id == "report"
     }
 
@@ -110,7 +138,9 @@ def test_every_rule_has_a_breakage(monkeypatch: pytest.MonkeyPatch) -> None:
     reached = set()
     add = Report.add
 
-    def noted(self: Report, where: Element | str, section: str, what: str, value: str = "") -> None:
+    def noted(
+        self: Report, where: Element | str, section: str, what: str, value: str = ""
+    ) -> None:
         caller = sys._getframe(1)
         reached.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
         add(self, where, section, what, value)
@@ -118,7 +148,10 @@ def test_every_rule_has_a_breakage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Report, "add", noted)
     for file, old, new, _ in CASES:
         check(file, broken(file, old, new))
-    for test in (test_what_is_no_object_or_no_feed, test_a_document_in_another_encoding):
+    for test in (
+        test_what_is_no_object_or_no_feed,
+        test_a_document_in_another_encoding,
+    ):
         test()
     for file in URLS:
         test_another_encoding(file)

@@ -14,7 +14,11 @@ from feedsvc.cli.services import services_of
 from tests.conformance import CHECKS, Finding, findings
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-TYPES = {".atom": "application/atom+xml", ".rss": "application/rss+xml", ".json": "application/feed+json"}
+TYPES = {
+    ".atom": "application/atom+xml",
+    ".rss": "application/rss+xml",
+    ".json": "application/feed+json",
+}
 KNOWN = {
     # A title that spells out a tag: Atom says that it is text, JSON Feed has no other way to say it.
     "news.atom": [("feed/entry[1]/title", "is plain text that spells out HTML")],
@@ -33,12 +37,16 @@ def known(finding: Finding) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(path for path in GOLDEN.iterdir() if path.suffix in TYPES), ids=lambda path: str(path.name)
+    "path",
+    sorted(path for path in GOLDEN.iterdir() if path.suffix in TYPES),
+    ids=lambda path: str(path.name),
 )
 def test_the_golden_files(path: Path) -> None:
     url = f"https://feeds.example/feeds/{path.name}"
     found = findings(path.read_bytes(), TYPES[path.suffix], url=url)
-    assert [(finding.where, finding.what) for finding in found] == KNOWN.get(path.name, [])
+    assert [(finding.where, finding.what) for finding in found] == KNOWN.get(
+        path.name, []
+    )
 
 
 def answers(client: FlaskClient) -> list[str]:
@@ -51,7 +59,8 @@ def answers(client: FlaskClient) -> list[str]:
             assert response.status_code == 200
             url = link.get("href", "")
             found += [
-                f"{url} {finding}" for finding in findings(response.data, response.content_type, url=url)
+                f"{url} {finding}"
+                for finding in findings(response.data, response.content_type, url=url)
             ]
             seen += 1
     assert seen >= 4, "two kinds in two formats at least"

@@ -24,7 +24,10 @@ def links_of(body: bytes, media_type: str, url: str) -> list[str]:
         root = etree.fromstring(body)
     else:
         return []
-    return [urljoin(url, value) for value in root.xpath("//@href | //@xmlUrl | //item/link/text()")]
+    return [
+        urljoin(url, value)
+        for value in root.xpath("//@href | //@xmlUrl | //item/link/text()")
+    ]
 
 
 def test_every_page_and_feed_keeps_the_rules(filled: Flask) -> None:

@@ -15,7 +15,8 @@ def check_tombstones(report: Report, feed: Element) -> None:
     tombstones = children(feed, "at:deleted-entry")
     updated = {
         (entry.findtext("{*}id") or entry.findtext("guid") or ""): (
-            rfc_3339(entry.findtext("{*}updated") or "") or rfc_822(entry.findtext("pubDate") or "")
+            rfc_3339(entry.findtext("{*}updated") or "")
+            or rfc_822(entry.findtext("pubDate") or "")
         )
         for entry in children(feed, "entry", "item")
     }
@@ -25,12 +26,18 @@ def check_tombstones(report: Report, feed: Element) -> None:
         if ref and not is_uri(ref) and children(feed, "entry"):
             report.add(tombstone, SECTION, "has a ref that is no absolute URI", ref)
         if when and moment is None:
-            report.add(tombstone, SECTION, "has a when that is no date of RFC 3339", when)
+            report.add(
+                tombstone, SECTION, "has a when that is no date of RFC 3339", when
+            )
         lives = updated.get(ref)
         if moment and lives and lives <= moment:
-            report.add(tombstone, SECTION, "is of an entry that stands in the same feed", ref)
+            report.add(
+                tombstone, SECTION, "is of an entry that stands in the same feed", ref
+            )
         if moment and report.now and moment > report.now:
             report.add(tombstone, SECTION, "is of a deletion that lies ahead", when)
-    for ref, count in Counter(tombstone.get("ref", "") for tombstone in tombstones).items():
+    for ref, count in Counter(
+        tombstone.get("ref", "") for tombstone in tombstones
+    ).items():
         if count > 1:
             report.add(feed, SECTION, "has two tombstones of one entry", ref)

@@ -11,10 +11,17 @@ from urllib.parse import urlsplit
 from babel import Locale
 
 _LANGUAGES = set(Locale("en").languages)
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
-_URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{1,31}:(?:[a-z0-9()+,.:=@;$_!*'-]|%[0-9a-f]{2})+", re.IGNORECASE)
+_URI = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"
+)
+_URN = re.compile(
+    r"urn:[a-z0-9][a-z0-9-]{1,31}:(?:[a-z0-9()+,.:=@;$_!*'-]|%[0-9a-f]{2})+",
+    re.IGNORECASE,
+)
 _SCHEMES = "cid data ftp geo info mailto mid news sip sips tel xmpp".split()
-_UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(
+    r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+)
 _TAG = re.compile(r"tag:[a-z0-9._@-]+,\d{4}(?:-\d{2}(?:-\d{2})?)?:\S*", re.IGNORECASE)
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
 _MEDIA_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"]*"))*')
@@ -24,19 +31,26 @@ _LANGUAGE_TAG = re.compile(
     re.IGNORECASE,
 )
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-_W3CDTF = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?)?)?")
+_W3CDTF = re.compile(
+    r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?)?)?"
+)
 _RFC_822 = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} "
     r"\d\d:\d\d(?::\d\d)? [+-]\d\d[03]0"
 )
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[a-z0-9-]+\.)+[a-z0-9][a-z0-9-]*", re.IGNORECASE | re.ASCII)
+_EMAIL = re.compile(
+    r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[a-z0-9-]+\.)+[a-z0-9][a-z0-9-]*",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def is_uri(value: str) -> bool:
     """Whether it is an absolute URI (RFC 3986) of a scheme that feeds use, all of it in ASCII."""
     scheme = value.partition(":")[0].lower()
     if scheme == "urn":
-        return bool((_UUID if value.lower().startswith("urn:uuid:") else _URN).fullmatch(value))
+        return bool(
+            (_UUID if value.lower().startswith("urn:uuid:") else _URN).fullmatch(value)
+        )
     if scheme == "tag":
         return bool(_TAG.fullmatch(value)) and value.isascii()
     if not _URI.fullmatch(value) or value.count("#") > 1:
@@ -51,7 +65,11 @@ def is_web_address(value: str) -> bool:
         parts.port  # noqa: B018 - raises ValueError
     except ValueError:
         return False
-    return bool(_URI.fullmatch(value)) and parts.scheme in ("http", "https") and bool(parts.hostname)
+    return (
+        bool(_URI.fullmatch(value))
+        and parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+    )
 
 
 def is_canonical(uri: str) -> bool:
@@ -98,7 +116,9 @@ def is_media_type(value: str) -> bool:
 def is_whole(value: str, at_least: int = 0, at_most: int | None = None) -> bool:
     """Whether it is a whole number in digits alone, in a range."""
     digits = value.isascii() and value.isdigit()
-    return digits and int(value) >= at_least and (at_most is None or int(value) <= at_most)
+    return (
+        digits and int(value) >= at_least and (at_most is None or int(value) <= at_most)
+    )
 
 
 def is_w3cdtf(value: str) -> bool:
@@ -133,7 +153,11 @@ def rfc_822(value: str) -> datetime | None:
         return None
     if moment.tzinfo is None:  # -0000 is a zone that is not known
         return None
-    return moment if "Mon Tue Wed Thu Fri Sat Sun".split()[moment.weekday()] == found[1] else None
+    return (
+        moment
+        if "Mon Tue Wed Thu Fri Sat Sun".split()[moment.weekday()] == found[1]
+        else None
+    )
 
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)

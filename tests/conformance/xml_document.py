@@ -16,7 +16,9 @@ NAMESPACES = "Namespaces in XML 1.0 §3"
 VALIDATOR = "W3C feed validator"
 XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
-_DECLARATION = re.compile(rb"""<\?xml version=(?:"1.0"|'1.0') encoding=["']([A-Za-z0-9._-]+)["']""")
+_DECLARATION = re.compile(
+    rb"""<\?xml version=(?:"1.0"|'1.0') encoding=["']([A-Za-z0-9._-]+)["']"""
+)
 _BAD_CHARACTER = re.compile("[\x7f-\x9f\ufdd0-\ufdef\ufffd\ufffe\uffff]")
 _TWICE_ENCODED = re.compile("[\xc2-\xc3][\x80-\xbf]")
 
@@ -26,19 +28,30 @@ def parse(report: Report, media_type: str, root_tag: str) -> Element | None:
     document = report.document
     declared = _DECLARATION.match(document)
     if not declared:
-        report.add("/", f"{XML} §2.8", "does not begin with a declaration of version 1.0 and an encoding")
+        report.add(
+            "/",
+            f"{XML} §2.8",
+            "does not begin with a declaration of version 1.0 and an encoding",
+        )
     elif declared[1].lower() != b"utf-8":
         report.add("/", VALIDATOR + " NotUTF8", "is not in UTF-8", declared[1].decode())
     _check_charset(report, media_type)
     try:
-        root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+        root = etree.fromstring(
+            document, etree.XMLParser(resolve_entities=False, no_network=True)
+        )
     except etree.XMLSyntaxError as error:
         report.add("/", f"{XML} §2.1", "is not well-formed", str(error.msg))
         return None
     if b"<!DOCTYPE" in document:
         report.add("/", f"{XML} §2.8", "has a document type")
     if root.tag != root_tag:
-        report.add("/", VALIDATOR + " UnexpectedContentType", "is not of its media type", str(root.tag))
+        report.add(
+            "/",
+            VALIDATOR + " UnexpectedContentType",
+            "is not of its media type",
+            str(root.tag),
+        )
         return None
     for element in root.iter(etree.Element):
         _check_namespaces(report, element)
@@ -52,7 +65,12 @@ def _check_charset(report: Report, media_type: str) -> None:
     header["Content-Type"] = media_type
     charset = header.get_param("charset")
     if charset is not None and str(charset).lower() != "utf-8":
-        report.add("/", VALIDATOR + " EncodingMismatch", "is served as of another encoding", str(charset))
+        report.add(
+            "/",
+            VALIDATOR + " EncodingMismatch",
+            "is served as of another encoding",
+            str(charset),
+        )
 
 
 def _check_namespaces(report: Report, element: Element) -> None:
@@ -63,13 +81,22 @@ def _check_namespaces(report: Report, element: Element) -> None:
             continue
         if uri not in PREFIXES:
             report.add(
-                element, VALIDATOR + " UnknownNamespace", "declares a namespace that is not known", uri
+                element,
+                VALIDATOR + " UnknownNamespace",
+                "declares a namespace that is not known",
+                uri,
             )
         elif prefix and prefix != PREFIXES[uri]:
             report.add(
-                element, VALIDATOR + " NonstdPrefix", "declares a namespace by an unusual prefix", prefix
+                element,
+                VALIDATOR + " NonstdPrefix",
+                "declares a namespace by an unusual prefix",
+                prefix,
             )
-        elif prefix in ("atom", "xhtml") and name(element.getroottree().getroot()) == "feed":
+        elif (
+            prefix in ("atom", "xhtml")
+            and name(element.getroottree().getroot()) == "feed"
+        ):
             report.add(
                 element,
                 VALIDATOR + " AvoidNamespacePrefix",
@@ -81,19 +108,36 @@ def _check_characters(report: Report, element: Element) -> None:
     for value in (element.text, element.tail, *element.attrib.values()):
         string = str(value or "")
         if _BAD_CHARACTER.search(string):
-            report.add(element, f"{XML} §2.2", "holds characters that are to be avoided", ascii(string))
+            report.add(
+                element,
+                f"{XML} §2.2",
+                "holds characters that are to be avoided",
+                ascii(string),
+            )
         elif _TWICE_ENCODED.search(string) and _was_encoded_twice(string):
-            report.add(element, VALIDATOR + " BadCharacters", "holds text that was encoded twice", string)
+            report.add(
+                element,
+                VALIDATOR + " BadCharacters",
+                "holds text that was encoded twice",
+                string,
+            )
         if string.isascii():
             continue
         if not unicodedata.is_normalized("NFC", string):
-            report.add(element, "RFC 5198 §3", "holds text that is not in Normalization Form C", string)
+            report.add(
+                element,
+                "RFC 5198 §3",
+                "holds text that is not in Normalization Form C",
+                string,
+            )
 
 
 def _was_encoded_twice(string: str) -> bool:
     """Whether its bytes as Latin-1 are UTF-8 once more."""
     return any(
-        _decodes(part.encode("latin-1")) for part in re.findall("[\x80-\xff]+", string) if len(part) > 1
+        _decodes(part.encode("latin-1"))
+        for part in re.findall("[\x80-\xff]+", string)
+        if len(part) > 1
     )
 
 
@@ -108,7 +152,11 @@ def _decodes(octets: bytes) -> bool:
 def _check_xml_attributes(report: Report, element: Element) -> None:
     language = element.get(XML_NAMESPACE + "lang")
     if language is not None and not is_language(language):
-        report.add(element, f"{XML} §2.12", "has an xml:lang that is no language", language)
+        report.add(
+            element, f"{XML} §2.12", "has an xml:lang that is no language", language
+        )
     base = element.get(XML_NAMESPACE + "base")
     if base is not None and not is_uri(base):
-        report.add(element, "XML Base §3.1", "has an xml:base that is no absolute URI", base)
+        report.add(
+            element, "XML Base §3.1", "has an xml:base that is no absolute URI", base
+        )

@@ -20,9 +20,7 @@ Json = dict[str, Any]
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 """When the corpus is loaded: by it entries are scheduled, expired, past and ahead."""
 
-_LEAVES = (
-    "quyet-dinh gop-y xe-buyt tuyen-3 cap-nuoc pho-co am-nhac sach tiem-chung giao-duc moi-truong x1".split()
-)
+_LEAVES = "quyet-dinh gop-y xe-buyt tuyen-3 cap-nuoc pho-co am-nhac sach tiem-chung giao-duc moi-truong x1".split()
 
 
 def categories() -> list[Json]:
@@ -36,7 +34,9 @@ def entries() -> list[Json]:
     news = [*_read("news"), *_titles(), *_bodies(), *_dates(), *bulk.articles()]
     events = [*_read("events"), *bulk.events()]
     return [
-        {"kind": kind, **entry} for kind, found in (("news", news), ("events", events)) for entry in found
+        {"kind": kind, **entry}
+        for kind, found in (("news", news), ("events", events))
+        for entry in found
     ]
 
 
@@ -47,7 +47,9 @@ def batch() -> list[Json]:
 
 def stored_titles() -> dict[str, str]:
     """How the nasty titles are stored, by id: in NFC, as one line, without controls of direction."""
-    return {title["id"]: title.get("stored") or title["title"] for title in _all_titles()}
+    return {
+        title["id"]: title.get("stored") or title["title"] for title in _all_titles()
+    }
 
 
 def _read(name: str) -> Any:
@@ -64,12 +66,18 @@ def _all_titles() -> list[dict[str, str]]:
         "t-30-marks": "a" + "\u0316" * 30,
     }
     decomposed = {"id": "t-500-nfd", "title": "a\u0323" * 500, "stored": "ạ" * 500}
-    return [*_read("titles"), *({"id": id, "title": title} for id, title in long.items()), decomposed]
+    return [
+        *_read("titles"),
+        *({"id": id, "title": title} for id, title in long.items()),
+        decomposed,
+    ]
 
 
 def _titles() -> Iterator[Json]:
     """An article for each nasty title, an hour apart."""
-    for number, (title, leaf) in enumerate(zip(_all_titles(), cycle(_LEAVES), strict=False)):
+    for number, (title, leaf) in enumerate(
+        zip(_all_titles(), cycle(_LEAVES), strict=False)
+    ):
         published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(hours=number)
         yield {
             "id": title["id"],
@@ -94,13 +102,17 @@ def _bodies() -> Iterator[Json]:
             "url": f"https://portal.example/tin-tức/2026/{name}/",
             "content_html": bodies[name],
             "categories": [leaf],
-            "date_published": (datetime(2026, 10, 20, tzinfo=UTC) - timedelta(days=number)).isoformat(),
+            "date_published": (
+                datetime(2026, 10, 20, tzinfo=UTC) - timedelta(days=number)
+            ).isoformat(),
         }
 
 
 def _dates() -> Iterator[Json]:
     """An article for each date at an edge."""
-    for number, (date, leaf) in enumerate(zip(_read("dates"), cycle(_LEAVES), strict=False)):
+    for number, (date, leaf) in enumerate(
+        zip(_read("dates"), cycle(_LEAVES), strict=False)
+    ):
         yield {
             "id": f"d-{number:02}",
             "title": f"Đăng lúc {date}",

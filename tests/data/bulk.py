@@ -49,14 +49,27 @@ _SENTENCES = (
     "“Chúng tôi đã chờ việc này mười năm”, một người dân sống gần đó nói.",
     "Ảnh, bản đồ và tài liệu kèm theo được đăng trên Cổng thông tin.",
 )
-_AUTHORS = ("Nguyễn Thị Hồng", "Trần Văn Đức", "Lê Thị Ngọc Ánh", "Phạm Quốc Đạt", "Tổ phóng viên Đô thị")
+_AUTHORS = (
+    "Nguyễn Thị Hồng",
+    "Trần Văn Đức",
+    "Lê Thị Ngọc Ánh",
+    "Phạm Quốc Đạt",
+    "Tổ phóng viên Đô thị",
+)
 
 
 def articles() -> Iterator[dict[str, Any]]:
     """Eight articles a month, published by day."""
     for number in range(8 * len(MONTHS)):
         year, month = map(int, MONTHS[number // 8].split("-"))
-        published = datetime(year, month, 1 + number * 5 % 24, 1 + number % 11, number * 7 % 60, tzinfo=UTC)
+        published = datetime(
+            year,
+            month,
+            1 + number * 5 % 24,
+            1 + number % 11,
+            number * 7 % 60,
+            tzinfo=UTC,
+        )
         entry = _entry(f"bai-{number:03}", number)
         entry["date_published"] = published.isoformat().replace("+00:00", "Z")
         if number % 3 == 0:
@@ -76,7 +89,8 @@ def events() -> Iterator[dict[str, Any]]:
     """Sixty events ten days apart, about as many over as ahead, announced three weeks before at the latest."""
     for number in range(60):
         start = datetime(2026, 2, 1, 8) + timedelta(days=10 * number, hours=number % 12)  # noqa: DTZ001
-        announced = min(start - timedelta(days=21), datetime(2026, 11, 20) - timedelta(hours=number))  # noqa: DTZ001
+        newest = datetime(2026, 11, 20)  # noqa: DTZ001
+        announced = min(start - timedelta(days=21), newest - timedelta(hours=number))
         entry = _entry(f"hoi-{number:03}", number)
         entry["date_published"] = announced.isoformat()
         entry["start"] = start.isoformat() if number % 4 else start.date().isoformat()
@@ -89,7 +103,9 @@ def events() -> Iterator[dict[str, Any]]:
 
 def _entry(id: str, number: int) -> dict[str, Any]:
     place, category = _PLACES[number % len(_PLACES)]
-    chosen = [_SENTENCES[(number + step) % len(_SENTENCES)] for step in range(1 + number % 4)]
+    chosen = [
+        _SENTENCES[(number + step) % len(_SENTENCES)] for step in range(1 + number % 4)
+    ]
     return {
         "id": id,
         "title": f"{_DEEDS[number % len(_DEEDS)]} {place}",

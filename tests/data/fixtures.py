@@ -36,10 +36,17 @@ def post(editor: Editor, lines: list[Any]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def filled_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled_template(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A database with the corpus in it."""
-    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("corpus") / "feedsvc.db"))
-    settings = {"FEEDSVC_DATABASE_URL": f"sqlite:///{path}", "FEEDSVC_PUBLIC_URL": "https://feeds.example"}
+    path = Path(
+        shutil.copy(sqlite_template, tmp_path_factory.mktemp("corpus") / "feedsvc.db")
+    )
+    settings = {
+        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
+        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
+    }
     settings |= {"FEEDSVC_SITE_URL": "https://portal.example"}
     app = create_app(Config.from_env(settings), Clock(data.NOW))
     store = services_of(app).store
@@ -49,27 +56,45 @@ def filled_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def filled(filled_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path) -> Flask:
+def filled(
+    filled_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
+) -> Flask:
     """An app with the corpus in it, at `data.NOW`."""
     clock.now = data.NOW
-    return make_app(database_url=f"sqlite:///{shutil.copy(filled_template, tmp_path / 'filled.db')}")
+    return make_app(
+        database_url=f"sqlite:///{shutil.copy(filled_template, tmp_path / 'filled.db')}"
+    )
 
 
 @pytest.fixture(scope="session")
-def attacked_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def attacked_template(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A database with every payload in every field that takes it."""
-    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("attack") / "feedsvc.db"))
-    settings = {"FEEDSVC_DATABASE_URL": f"sqlite:///{path}", "FEEDSVC_PUBLIC_URL": "https://feeds.example"}
+    path = Path(
+        shutil.copy(sqlite_template, tmp_path_factory.mktemp("attack") / "feedsvc.db")
+    )
+    settings = {
+        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
+        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
+    }
     settings |= {"FEEDSVC_RATE_WRITES": "1000000/minute"}
     app = create_app(Config.from_env(settings), Clock(data.NOW))
     services = services_of(app)
-    attack(Editor(app.test_client(), services.store.tokens.create("attacker", SCOPES)), services.schemas)
+    attack(
+        Editor(app.test_client(), services.store.tokens.create("attacker", SCOPES)),
+        services.schemas,
+    )
     services.store._database.close()
     return path
 
 
 @pytest.fixture
-def attacked(attacked_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path) -> Flask:
+def attacked(
+    attacked_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
+) -> Flask:
     """An app with every payload in it, at `data.NOW`."""
     clock.now = data.NOW
-    return make_app(database_url=f"sqlite:///{shutil.copy(attacked_template, tmp_path / 'attacked.db')}")
+    return make_app(
+        database_url=f"sqlite:///{shutil.copy(attacked_template, tmp_path / 'attacked.db')}"
+    )

@@ -396,12 +396,23 @@ def _unicode() -> Iterator[str]:
     """Signs that hide, turn round, pile up, or are none; and lengths."""
     yield from (f"a{sign}b" for sign in "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u061c\u180e\u3164\u115f\u2800\ufff9\ufffa\ufffb\ufffc")  # fmt: skip
     yield from (
-        f"a{sign}gnp.exe" for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+        f"a{sign}gnp.exe"
+        for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
     )
     yield from (f"a{sign}b" for sign in "\u0085\u2028\u2029\u00a0\u3000\u1680\t\n\r")
     yield from (f"a{chr(code)}b" for code in (0, 1, 8, 11, 12, 27, 31, 127, 128, 159, 0xFDD0, 0xFFFD, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF))  # fmt: skip
     yield from (
-        f"a{chr(code)}b" for code in (0xE000, 0xF8FF, 0xF0000, 0xE0001, 0xE0041, 0xFE0F, 0x1F1FB, 0x1F3FB)
+        f"a{chr(code)}b"
+        for code in (
+            0xE000,
+            0xF8FF,
+            0xF0000,
+            0xE0001,
+            0xE0041,
+            0xFE0F,
+            0x1F1FB,
+            0x1F3FB,
+        )
     )
     yield "\ud800"
     yield "a\udc00\ud800b"

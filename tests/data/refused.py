@@ -16,7 +16,10 @@ _ARTICLES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"content_text": "Đoạn một\x1f"}, "/content_text"),
     ({"content_html": "<p>\udc00</p>"}, "/content_html"),
     ({"content_html": "<blockquote>" * 257}, "/content_html"),
-    ({"content_html": "ệ" * 349_526}, "/content_html"),  # over 1 MiB in octets, not in characters
+    (
+        {"content_html": "ệ" * 349_526},
+        "/content_html",
+    ),  # over 1 MiB in octets, not in characters
     ({"url": "https://portal.example/100%"}, "/url"),
     ({"url": "https://portal.example/%zz"}, "/url"),
     ({"url": "https://portal.example\\@x.example/"}, "/url"),
@@ -26,13 +29,28 @@ _ARTICLES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"url": "HTTPS:///portal.example/"}, "/url"),
     ({"language": "vi_VN"}, "/language"),
     ({"authors": [{"name": "Lan"}] * 51}, "/authors"),
-    ({"authors": [{"name": "Lan", "email": "lan@x.example\nBcc: y@x.example"}]}, "/authors/0/email"),
+    (
+        {"authors": [{"name": "Lan", "email": "lan@x.example\nBcc: y@x.example"}]},
+        "/authors/0/email",
+    ),
     ({"authors": [{"name": "L" * 201}]}, "/authors/0/name"),
     ({"source": {"url": "https://bao.example/"}}, "/source/name"),
-    ({"image": {"url": "https://media.example/a.jpg", "width": 100_001}}, "/image/width"),
-    ({"image": {"url": "https://media.example/a.jpg", "type": "image/jpeg; q=1"}}, "/image/type"),
-    ({"attachments": [_FILE, {**_FILE, "size_in_bytes": 2**53 + 1}]}, "/attachments/1/size_in_bytes"),
-    ({"attachments": [{**_FILE, "duration_in_seconds": -0.5}]}, "/attachments/0/duration_in_seconds"),
+    (
+        {"image": {"url": "https://media.example/a.jpg", "width": 100_001}},
+        "/image/width",
+    ),
+    (
+        {"image": {"url": "https://media.example/a.jpg", "type": "image/jpeg; q=1"}},
+        "/image/type",
+    ),
+    (
+        {"attachments": [_FILE, {**_FILE, "size_in_bytes": 2**53 + 1}]},
+        "/attachments/1/size_in_bytes",
+    ),
+    (
+        {"attachments": [{**_FILE, "duration_in_seconds": -0.5}]},
+        "/attachments/0/duration_in_seconds",
+    ),
     ({"attachments": [_FILE] * 51}, "/attachments"),
     ({"date_published": "1969-12-31T23:59:59.999999Z"}, "/date_published"),
     ({"date_published": "1970-01-01T06:59:59+07:00"}, "/date_published"),
@@ -43,7 +61,13 @@ _ARTICLES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"date_published": "2026-06-30T12:00:00+7"}, "/date_published"),
     ({"date_published": "2026-06-30T12:00:00,5Z"}, "/date_published"),
     ({"date_published": "２０２６-06-30T12:00:00Z"}, "/date_published"),
-    ({"date_published": "2026-11-02T00:00:00+07:00", "expires": "2026-11-01T17:00:00Z"}, "/expires"),
+    (
+        {
+            "date_published": "2026-11-02T00:00:00+07:00",
+            "expires": "2026-11-01T17:00:00Z",
+        },
+        "/expires",
+    ),
     ({"categories": ["van-hoa", "Van-Hoa"]}, "/categories/1"),
 )
 _EVENTS: tuple[tuple[dict[str, Any], str], ...] = (
@@ -51,10 +75,19 @@ _EVENTS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"start": "2027-02-29"}, "/start"),
     ({"start": "2026-12-24T19:00:00", "timezone": "asia/ho_chi_minh"}, "/timezone"),
     ({"start": "2026-12-24T19:00:00", "end": "2026-12-24T19:00:00+07:30"}, "/end"),
-    ({"start": "2027-11-07T01:30:00-05:00", "end": "2027-11-07T01:30:00-04:00"}, "/end"),
-    ({"start": "2026-12-24", "location": {"name": "x", "longitude": 105.8}}, "/location/latitude"),
     (
-        {"start": "2026-12-24", "location": {"name": "x", "latitude": 0, "longitude": 180.1}},
+        {"start": "2027-11-07T01:30:00-05:00", "end": "2027-11-07T01:30:00-04:00"},
+        "/end",
+    ),
+    (
+        {"start": "2026-12-24", "location": {"name": "x", "longitude": 105.8}},
+        "/location/latitude",
+    ),
+    (
+        {
+            "start": "2026-12-24",
+            "location": {"name": "x", "latitude": 0, "longitude": 180.1},
+        },
         "/location/longitude",
     ),
     ({"start": "2026-12-24", "event_status": "canceled"}, "/event_status"),
@@ -63,8 +96,13 @@ _EVENTS: tuple[tuple[dict[str, Any], str], ...] = (
 
 def refused() -> list[tuple[dict[str, Any], str]]:
     """Documents, each with its kind and id, and the pointer that their refusal has."""
-    cases = [("news", *case) for case in _ARTICLES] + [("events", *case) for case in _EVENTS]
+    cases = [("news", *case) for case in _ARTICLES] + [
+        ("events", *case) for case in _EVENTS
+    ]
     return [
-        ({"kind": kind, "id": f"x-{number}", "title": "Tiêu đề", **fields}, f"#{pointer}")
+        (
+            {"kind": kind, "id": f"x-{number}", "title": "Tiêu đề", **fields},
+            f"#{pointer}",
+        )
         for number, (kind, fields, pointer) in enumerate(cases)
     ]

@@ -24,11 +24,18 @@ def test_it_is_taken_and_a_second_time_changes_nothing(editor: Editor) -> None:
     load(editor)
     first = editor.client.get("/api/v1/changes?after=0&limit=1000").get_json()["next"]
     assert {result["status"] for result in post(editor, data.batch())} == {200}
-    assert editor.client.get("/api/v1/changes?after=0&limit=1000").get_json()["next"] == first
+    assert (
+        editor.client.get("/api/v1/changes?after=0&limit=1000").get_json()["next"]
+        == first
+    )
 
 
-@pytest.mark.parametrize(("document", "pointer"), refused(), ids=lambda case: str(case)[:40])
-def test_what_must_be_refused(editor: Editor, document: dict[str, Any], pointer: str) -> None:
+@pytest.mark.parametrize(
+    ("document", "pointer"), refused(), ids=lambda case: str(case)[:40]
+)
+def test_what_must_be_refused(
+    editor: Editor, document: dict[str, Any], pointer: str
+) -> None:
     (result,) = post(editor, [{"action": "put", **document}])
     assert result["status"] == 422
     assert [error["pointer"] for error in result["errors"]] == [pointer]
@@ -37,7 +44,9 @@ def test_what_must_be_refused(editor: Editor, document: dict[str, Any], pointer:
 
 
 def test_nasty_titles_are_stored_as_they_should_be(filled: Flask) -> None:
-    editor = Editor(filled.test_client(), services_of(filled).store.tokens.create("reader", SCOPES))
+    editor = Editor(
+        filled.test_client(), services_of(filled).store.tokens.create("reader", SCOPES)
+    )
     for id, title in data.stored_titles().items():
         assert editor.send("GET", f"/articles/{id}").get_json()["title"] == title
 
@@ -48,8 +57,12 @@ def test_it_is_the_same_at_every_call_and_large_enough() -> None:
     assert Counter(entry["kind"] for entry in entries) >= Counter(news=250, events=50)
     assert len({entry["id"] for entry in entries}) == len(entries)
     assert len(data.categories()) >= 25
-    assert any(len(entry.get("content_html", "").encode()) > 200_000 for entry in entries)
-    assert {len(entry.get("attachments", [])) for entry in entries} >= set(range(4)) | {5}
+    assert any(
+        len(entry.get("content_html", "").encode()) > 200_000 for entry in entries
+    )
+    assert {len(entry.get("attachments", [])) for entry in entries} >= set(range(4)) | {
+        5
+    }
 
 
 def test_its_months_have_gaps() -> None:

@@ -53,7 +53,9 @@ def attack(editor: Editor, schemas: Mapping[str, EntrySchema]) -> None:
     waiting = lines(schemas)
     while some := list(islice(waiting, 20)):
         for _ in range(3):  # some checks are made when others are passed
-            refused = [result for result in put(editor, some) if result["status"] != 201]
+            refused = [
+                result for result in put(editor, some) if result["status"] != 201
+            ]
             some = [mended(some[result["index"]], result) for result in refused]
         assert not some
 
@@ -75,10 +77,26 @@ def lines(schemas: Mapping[str, EntrySchema]) -> Iterator[Json]:
         for kind in KINDS:
             whole = filled_in(schemas[kind], payload)
             del whole["content_text"]
-            yield {"action": "put", "kind": kind, **whole, "id": f"{kind}-{number}", "categories": categories}
+            yield {
+                "action": "put",
+                "kind": kind,
+                **whole,
+                "id": f"{kind}-{number}",
+                "categories": categories,
+            }
         kind = KINDS[number % 2]
-        some = {"title": "Tên", "content_text": payload, **({"start": SOUND["start"]} if number % 2 else {})}
-        yield {"action": "put", "kind": kind, **some, "id": f"text-{number}", "categories": categories}
+        some = {
+            "title": "Tên",
+            "content_text": payload,
+            **({"start": SOUND["start"]} if number % 2 else {}),
+        }
+        yield {
+            "action": "put",
+            "kind": kind,
+            **some,
+            "id": f"text-{number}",
+            "categories": categories,
+        }
 
 
 def filled_in(schema: Any, payload: str) -> Json:
@@ -91,7 +109,10 @@ def filled_in(schema: Any, payload: str) -> Json:
             return [value(field.inner)]
         return payload if isinstance(field, fields.String) else None
 
-    found = {field.data_key or name: value(field) for name, field in schema.load_fields.items()}
+    found = {
+        field.data_key or name: value(field)
+        for name, field in schema.load_fields.items()
+    }
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -100,7 +121,10 @@ def mended(document: Json, refused: Json) -> Json:
     assert refused["status"] == 422, refused
     for error in refused["errors"]:
         place: Any = document
-        *steps, last = (int(step) if step.isdigit() else step for step in error["pointer"].split("/")[1:])
+        *steps, last = (
+            int(step) if step.isdigit() else step
+            for step in error["pointer"].split("/")[1:]
+        )
         for step in steps:
             place = place[step]
         if last in SOUND:

@@ -30,27 +30,48 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
 def containers() -> Iterator[dict[str, Any]]:
     for document in DOCUMENTS:
-        yield from document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+        yield from (
+            document.get("spec", {})
+            .get("template", {})
+            .get("spec", {})
+            .get("containers", [])
+        )
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["metadata"]["name"])
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda document: document["metadata"]["name"]
+)
 def test_kubernetes(document: dict[str, Any]) -> None:
-    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+    kubernetes_validate.validate(
+        document, kubernetes_validate.latest_version(), strict=True
+    )
 
 
 def test_the_parts_of_kubernetes_find_each_other() -> None:
     found = {
-        document["kind"]: document for document in DOCUMENTS if document["metadata"]["name"] == "feedsvc"
+        document["kind"]: document
+        for document in DOCUMENTS
+        if document["metadata"]["name"] == "feedsvc"
     }
     for document in DOCUMENTS:
         if document["kind"] == "Deployment":
             labels = document["spec"]["template"]["metadata"]["labels"]
-            assert document["spec"]["selector"]["matchLabels"] == labels == document["metadata"]["labels"]
+            assert (
+                document["spec"]["selector"]["matchLabels"]
+                == labels
+                == document["metadata"]["labels"]
+            )
     pods = found["Deployment"]["spec"]["template"]
     for kind in ("Service", "PodDisruptionBudget"):
         selector = found[kind]["spec"]["selector"]
-        assert selector.get("matchLabels", selector).items() <= pods["metadata"]["labels"].items()
-    ports = {port["name"]: port["containerPort"] for port in next(containers_of("feedsvc"))["ports"]}
+        assert (
+            selector.get("matchLabels", selector).items()
+            <= pods["metadata"]["labels"].items()
+        )
+    ports = {
+        port["name"]: port["containerPort"]
+        for port in next(containers_of("feedsvc"))["ports"]
+    }
     settings = found["ConfigMap"]["data"]
     assert settings["FEEDSVC_METRICS"].endswith(f":{ports['metrics']}")
     assert ports["http"] == int(Config.from_env({}).table()[1][1])
@@ -64,7 +85,9 @@ def containers_of(name: str) -> Iterator[dict[str, Any]]:
 
 
 def test_compose() -> None:
-    compose_spec.PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).validate()  # whose YAML has no merge keys
+    compose_spec.PyCompose.from_yaml(
+        yaml.safe_dump(COMPOSE)
+    ).validate()  # whose YAML has no merge keys
     assert set(COMPOSE["services"]) == {"feedsvc", "deliver", "nginx", "db"}
     for service in COMPOSE["services"].values():
         assert set(service) <= set(compose_spec.models.Service.model_fields)
@@ -73,9 +96,14 @@ def test_compose() -> None:
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:
-    nginx, dockerfile = (DEPLOY / "nginx.conf").read_text("utf-8"), (ROOT / "Dockerfile").read_text("utf-8")
+    nginx, dockerfile = (
+        (DEPLOY / "nginx.conf").read_text("utf-8"),
+        (ROOT / "Dockerfile").read_text("utf-8"),
+    )
     front, service = COMPOSE["services"]["nginx"], COMPOSE["services"]["feedsvc"]
-    for each in COMPOSE["services"].values():  # all are in the ordinary network of the project
+    for each in COMPOSE[
+        "services"
+    ].values():  # all are in the ordinary network of the project
         assert not {"network_mode", "networks"} & set(each)
     files = dict(volume.removesuffix(":ro").split(":") for volume in front["volumes"])
     assert files == {
@@ -83,7 +111,9 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
         "./upstream-compose.conf": "/etc/nginx/upstream.conf",
     }
     assert "include upstream.conf;" in nginx
-    assert "default feedsvc:8000;" in (DEPLOY / "upstream-compose.conf").read_text("utf-8")
+    assert "default feedsvc:8000;" in (DEPLOY / "upstream-compose.conf").read_text(
+        "utf-8"
+    )
     assert "HOST=0.0.0.0 PORT=8000" in dockerfile
     assert "listen 80 " in nginx
     assert front["ports"] == ["80:80"]
@@ -93,7 +123,10 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
 @pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
 def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) -> None:
     environment = COMPOSE["services"]["feedsvc"]["environment"]
-    assert environment["PGPASSWORD"] == COMPOSE["services"]["db"]["environment"]["POSTGRES_PASSWORD"]
+    assert (
+        environment["PGPASSWORD"]
+        == COMPOSE["services"]["db"]["environment"]["POSTGRES_PASSWORD"]
+    )
     quoted = password.replace("'", "''")
     cluster.run(f"CREATE ROLE feedsvc LOGIN PASSWORD '{quoted}'")
     try:
@@ -122,7 +155,9 @@ USABLE = 100 - 3
 
 def test_connections_of_kubernetes_fit_postgresql() -> None:
     """Also in a rolling update of both Deployments, while a worker of each pod is replaced."""
-    settings = next(document for document in DOCUMENTS if document["kind"] == "ConfigMap")["data"]
+    settings = next(
+        document for document in DOCUMENTS if document["kind"] == "ConfigMap"
+    )["data"]
     config = Config.from_env(settings)
     processes = 0
     for document in DOCUMENTS:
@@ -130,11 +165,17 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
             processes += 1
         elif document["kind"] == "Deployment":
             spec = document["spec"]
-            surge = spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", "25%")
-            pods = spec["replicas"] + math.ceil(
-                surge if isinstance(surge, int) else spec["replicas"] * int(surge.rstrip("%")) / 100
+            surge = (
+                spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", "25%")
             )
-            processes += pods * (config.workers + 1 if document["metadata"]["name"] == "feedsvc" else 1)
+            pods = spec["replicas"] + math.ceil(
+                surge
+                if isinstance(surge, int)
+                else spec["replicas"] * int(surge.rstrip("%")) / 100
+            )
+            processes += pods * (
+                config.workers + 1 if document["metadata"]["name"] == "feedsvc" else 1
+            )
     assert processes == 16
     assert processes * config.database_connections <= USABLE
 
@@ -154,27 +195,47 @@ def test_connections_of_the_units_and_of_compose_fit_postgresql() -> None:
 def test_only_settings_that_there_are() -> None:
     known = {row[0] for row in Config.from_env({}).table()}
     for name in ("kubernetes.yaml", "compose.yaml", *UNITS):
-        named = set(re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8")))
+        named = set(
+            re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8"))
+        )
         assert named
         assert named <= known, name
 
 
 def test_the_unit_starts_what_make_serve_starts() -> None:
-    unit, makefile = (DEPLOY / "feedsvc.service").read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
+    unit, makefile = (
+        (DEPLOY / "feedsvc.service").read_text("utf-8"),
+        (ROOT / "Makefile").read_text("utf-8"),
+    )
     assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app\n" in unit
     assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app\n" in makefile
 
 
 def test_deliver_runs_everywhere_where_the_service_does() -> None:
     assert COMPOSE["services"]["deliver"]["command"] == [*DELIVER, "0.0.0.0:9101"]
-    assert COMPOSE["services"]["deliver"]["environment"] == COMPOSE["services"]["feedsvc"]["environment"]
+    assert (
+        COMPOSE["services"]["deliver"]["environment"]
+        == COMPOSE["services"]["feedsvc"]["environment"]
+    )
     (deliver,), (service,) = containers_of("deliver"), containers_of("feedsvc")
-    assert deliver["args"] == [*DELIVER, f"0.0.0.0:{deliver['ports'][0]['containerPort']}"]
+    assert deliver["args"] == [
+        *DELIVER,
+        f"0.0.0.0:{deliver['ports'][0]['containerPort']}",
+    ]
     for name in ("image", "env", "envFrom", "securityContext"):
         assert deliver[name] == service[name]
     units = [(DEPLOY / name).read_text("utf-8") for name in UNITS]
-    assert f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9101\n" in units[1]
-    for name in ("User", "Environment", "EnvironmentFile", "WorkingDirectory", "StateDirectory"):
+    assert (
+        f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9101\n"
+        in units[1]
+    )
+    for name in (
+        "User",
+        "Environment",
+        "EnvironmentFile",
+        "WorkingDirectory",
+        "StateDirectory",
+    ):
         line = re.compile(f"^{name}=.*$", re.MULTILINE)
         assert line.findall(units[0]) == line.findall(units[1]) != []
     hardening = [unit.partition("CapabilityBoundingSet=")[2] for unit in units]
@@ -187,9 +248,13 @@ def test_the_unit(tmp_path: Path, name: str) -> None:
     here = tmp_path / name
     for other in UNITS:  # each names the other, or might
         unit = (DEPLOY / other).read_text("utf-8")
-        (tmp_path / other).write_text(re.sub("/opt/feedsvc/.venv/bin/(gunicorn|python)", "/bin/true", unit))
+        (tmp_path / other).write_text(
+            re.sub("/opt/feedsvc/.venv/bin/(gunicorn|python)", "/bin/true", unit)
+        )
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True
+        ["systemd-analyze", "verify", "--man=no", str(here)],
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     rated = subprocess.run(

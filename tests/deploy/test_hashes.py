@@ -10,7 +10,10 @@ from tests.server import ROOT
 
 
 def pinned(text: str) -> dict[str, str]:
-    return {canonicalize_name(name): version for name, version in re.findall(r"^(\S+)==(\S+)", text, re.M)}
+    return {
+        canonicalize_name(name): version
+        for name, version in re.findall(r"^(\S+)==(\S+)", text, re.M)
+    }
 
 
 def test_the_image_is_built_from_the_same_versions_by_their_hashes() -> None:

@@ -102,7 +102,10 @@ def query(format: str = "rss", kind: str = "events", **given: str) -> FeedQuery:
         ({"when": "upcoming", "from_": "2026-12-01"}, "from=2026-12-01&when=upcoming"),
         ({"when": "all", "from_": "2026-12-01"}, "from=2026-12-01"),
         ({"to": "2026-12-31", "from_": "2026-12-01"}, "from=2026-12-01&to=2026-12-31"),
-        ({"order": "start", "date": "start", "cancelled": "hide"}, "order=start&date=start&cancelled=hide"),
+        (
+            {"order": "start", "date": "start", "cancelled": "hide"},
+            "order=start&date=start&cancelled=hide",
+        ),
         ({"order": "published", "date": "published", "cancelled": "mark"}, ""),
         ({"archive": "2026-11", "lang": "vi"}, "lang=vi&archive=2026-11"),
         ({"archive": "2026-11.12"}, "archive=2026-11.12"),
@@ -112,13 +115,23 @@ def query(format: str = "rss", kind: str = "events", **given: str) -> FeedQuery:
     ],
 )
 def test_parameters_have_one_spelling(given: dict[str, str], canonical: str) -> None:
-    assert query(**given).path == "/feeds/events.rss" + (f"?{canonical}" if canonical else "")
+    assert query(**given).path == "/feeds/events.rss" + (
+        f"?{canonical}" if canonical else ""
+    )
 
 
 def test_parameters_that_mean_nothing_here_are_ignored() -> None:
-    strange = {"when": "nonsense", "from_": "nonsense", "order": "x", "date": "", "cancelled": "y"}
+    strange = {
+        "when": "nonsense",
+        "from_": "nonsense",
+        "order": "x",
+        "date": "",
+        "cancelled": "y",
+    }
     assert query(kind="news", **strange) == FeedQuery("news", "rss")
-    assert query(format="ics", date="nonsense", limit="1000") == FeedQuery("events", "ics")
+    assert query(format="ics", date="nonsense", limit="1000") == FeedQuery(
+        "events", "ics"
+    )
     assert query(format="html", ui="vi") == FeedQuery("events", "html")
     assert query(format="html", ui="en").path == "/feeds/events.html?ui=en"
 
@@ -176,7 +189,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in BAD for value in BAD[name]]
+)
 def test_bad_values_are_named(name: str, value: str) -> None:
     with pytest.raises(BadRequest, match=f"“{name}”"):
         parse("events", "rss", None, {name: [value]}, "vi", TODAY)
@@ -184,8 +199,21 @@ def test_bad_values_are_named(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_parameter_given_twice_is_refused(name: str) -> None:
-    good = {"limit": "5", "content": "full", "lang": "vi", "archive": "2026-11", "ui": "vi", "when": "all"}
-    good |= {"from": "2026-01-01", "to": "2026-01-01", "order": "start", "date": "start", "cancelled": "hide"}
+    good = {
+        "limit": "5",
+        "content": "full",
+        "lang": "vi",
+        "archive": "2026-11",
+        "ui": "vi",
+        "when": "all",
+    }
+    good |= {
+        "from": "2026-01-01",
+        "to": "2026-01-01",
+        "order": "start",
+        "date": "start",
+        "cancelled": "hide",
+    }
     with pytest.raises(BadRequest, match="twice"):
         parse("events", "html", None, {name: [good[name]] * 2}, "vi", TODAY)
 
@@ -201,7 +229,14 @@ def test_an_archive_goes_with_few(name: str) -> None:
         "date": "start",
     }
     with pytest.raises(BadRequest, match=f"“{name}” does not go with"):
-        parse("events", "rss", None, {"archive": ["2026-11"], name: [good[name]]}, "vi", TODAY)
+        parse(
+            "events",
+            "rss",
+            None,
+            {"archive": ["2026-11"], name: [good[name]]},
+            "vi",
+            TODAY,
+        )
 
 
 def test_a_window_that_ends_before_it_begins() -> None:
@@ -212,9 +247,16 @@ def test_a_window_that_ends_before_it_begins() -> None:
 @pytest.mark.parametrize("name", ["from", "to"])
 @pytest.mark.parametrize(
     ("day", "near"),
-    [("2016-11-24", False), ("2016-11-25", True), ("2031-11-25", True), ("2031-11-26", False)],
+    [
+        ("2016-11-24", False),
+        ("2016-11-25", True),
+        ("2031-11-25", True),
+        ("2031-11-26", False),
+    ],
 )
-def test_dates_lie_between_ten_years_back_and_five_ahead(name: str, day: str, near: bool) -> None:
+def test_dates_lie_between_ten_years_back_and_five_ahead(
+    name: str, day: str, near: bool
+) -> None:
     given = {f"{name}_": day}
     if near:
         assert query(**given).path.endswith(f"{name}={day}")
@@ -225,7 +267,9 @@ def test_dates_lie_between_ten_years_back_and_five_ahead(name: str, day: str, ne
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
 def test_a_query_says_on_which_day_its_dates_are_too_old(day: date) -> None:
-    turn = FeedQuery("events", "rss", since=day, until=day + timedelta(days=9)).out_of_range_on
+    turn = FeedQuery(
+        "events", "rss", since=day, until=day + timedelta(days=9)
+    ).out_of_range_on
     assert turn is not None
     assert allowed_dates(turn)[0] > day >= allowed_dates(turn - timedelta(days=1))[0]
     assert FeedQuery("events", "rss", until=day).out_of_range_on == turn
@@ -243,4 +287,6 @@ def test_order_repeats_and_case_make_no_difference(
     spelled = [f"-{slug}" if out else slug for out, slug in terms]
     shuffled = [term.upper() for term in spelled]
     random.shuffle(shuffled)
-    assert CategoryFilter.parse(sign.join(spelled)) == CategoryFilter.parse(sign.join(shuffled))
+    assert CategoryFilter.parse(sign.join(spelled)) == CategoryFilter.parse(
+        sign.join(shuffled)
+    )

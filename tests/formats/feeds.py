@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from feedsvc.models import Attachment, Category, Entry, Event, Feed, Image, Person, Place, Site, Source
+from feedsvc.models import (
+    Attachment,
+    Category,
+    Entry,
+    Event,
+    Feed,
+    Image,
+    Person,
+    Place,
+    Site,
+    Source,
+)
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.stamps import FeedVersion
 
@@ -23,7 +34,9 @@ SITE = Site(
     hub="https://feeds.example/hub",
     hubs=("https://hub.example/",),
 )
-VAN_HOA = Category("van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa")
+VAN_HOA = Category(
+    "van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa"
+)
 FULL = Entry(
     id="day-du",
     kind="news",
@@ -32,12 +45,22 @@ FULL = Entry(
     url="https://portal.example/tin/đầy đủ?a=1&b=2".replace(" ", "-"),
     summary="Một & hai < ba",
     content_html='<p>Đoạn một &amp; hai.</p>\n<p><a href="https://portal.example/x">Liên kết</a></p>',
-    authors=(Person("Lan", "https://portal.example/lan", "lan@portal.example"), Person("Nam")),
+    authors=(
+        Person("Lan", "https://portal.example/lan", "lan@portal.example"),
+        Person("Nam"),
+    ),
     source=Source("Báo Thủ đô", "https://bao.example/"),
     rights="© Báo Thủ đô",
     categories=(VAN_HOA, Category("giao-thong", "Giao thông")),
     image=Image(
-        "https://media.example/cầu.jpg", "Cầu", "Cây cầu & sông", "Nam", "image/jpeg", 1000, 1200, 800
+        "https://media.example/cầu.jpg",
+        "Cầu",
+        "Cây cầu & sông",
+        "Nam",
+        "image/jpeg",
+        1000,
+        1200,
+        800,
     ),
     attachments=(
         Attachment("https://media.example/a.mp3", "audio/mpeg", 5, "Nghe", 61.5),
@@ -89,7 +112,11 @@ FAIR = Entry(
 
 
 def feed(
-    kind: str, format: str, *entries: Entry, category: Category | None = None, site: Site = SITE
+    kind: str,
+    format: str,
+    *entries: Entry,
+    category: Category | None = None,
+    site: Site = SITE,
 ) -> Feed:
     """A feed of some entries."""
     named = (category,) if category else ()

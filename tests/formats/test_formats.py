@@ -32,7 +32,9 @@ def rendered(kind: str, format: str, *entries: Entry, **kwargs: Any) -> bytes:
 def elements(document: bytes, path: str) -> list[str]:
     """The names of the children of the first element at a path, in order."""
     root: Any = etree.fromstring(document)
-    names = {v: k for k, v in root.nsmap.items() if k} | {"http://www.w3.org/2005/Atom": "atom"}
+    names = {v: k for k, v in root.nsmap.items() if k} | {
+        "http://www.w3.org/2005/Atom": "atom"
+    }
     found = root.xpath(path, namespaces={"a": "http://www.w3.org/2005/Atom"})[0]
     return [
         f"{names[etree.QName(child).namespace]}:{etree.QName(child).localname}"
@@ -43,7 +45,8 @@ def elements(document: bytes, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "format"), [(kind, name) for name, form in FORMATS.items() for kind in form.kinds]
+    ("kind", "format"),
+    [(kind, name) for name, form in FORMATS.items() for kind in form.kinds],
 )
 def test_the_golden_file(kind: str, format: str) -> None:
     """Set GOLDEN=write to write them anew, and read the difference before it is committed."""
@@ -69,16 +72,30 @@ def test_a_reader_of_another_make_reads_news(format: str) -> None:
     ]
     full, bare = found.entries
     assert full.id == FULL.guid
-    assert full.link == "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    assert (
+        full.link
+        == "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    )
     assert full.published_parsed[:6] == (2026, 11, 1, 1, 0, 0)
-    title = "Thành tựu &lt;b&gt;&amp;amp; tiến bộ&lt;/b&gt;" if format == "rss" else FULL.title
+    title = (
+        "Thành tựu &lt;b&gt;&amp;amp; tiến bộ&lt;/b&gt;"
+        if format == "rss"
+        else FULL.title
+    )
     assert full.title == title
-    assert [category.label or category.term for category in full.tags] == ["Văn hoá", "Giao thông"]
-    assert {category.scheme for category in full.tags} == {"https://feeds.example/feeds/news"}
+    assert [category.label or category.term for category in full.tags] == [
+        "Văn hoá",
+        "Giao thông",
+    ]
+    assert {category.scheme for category in full.tags} == {
+        "https://feeds.example/feeds/news"
+    }
     assert full.content[0].value.count("<img") == 1
     assert "Cây cầu &amp; sông" in full.content[0].value
     assert "Đoạn một &amp; hai." in full.content[0].value
-    assert 'Nguồn: <a href="https://bao.example/">Báo Thủ đô</a>' in full.content[0].value
+    assert (
+        'Nguồn: <a href="https://bao.example/">Báo Thủ đô</a>' in full.content[0].value
+    )
     assert full.media_content[0]["url"] == "https://media.example/c%E1%BA%A7u.jpg"
     assert full.media_credit[0]["content"] == "Nam"
     assert full.enclosures[0].href == "https://media.example/a.mp3"
@@ -97,14 +114,21 @@ def test_a_reader_of_another_make_reads_events(format: str) -> None:
     when = "19:00 – 21:30, thứ Năm 24/12/2026 · Nhà hát Lớn · 1 Tràng Tiền"
     assert concert.summary == f"{when}. Nhạc Giáng sinh"
     assert concert.content[0].value.startswith(f"<p><strong>{when}</strong></p>")
-    assert "<p>Dòng một<br />dòng hai</p>\n<p>Đoạn &lt;hai&gt;</p>" in concert.content[0].value
+    assert (
+        "<p>Dòng một<br />dòng hai</p>\n<p>Đoạn &lt;hai&gt;</p>"
+        in concert.content[0].value
+    )
     assert concert.ev_startdate == "2026-12-24T19:00:00+07:00"
     assert concert.ev_enddate == "2026-12-24T21:30:00+07:00"
     assert concert.ev_location == "Nhà hát Lớn, 1 Tràng Tiền"
     assert concert.ev_organizer == "Sở Văn hoá"
     assert concert.where["coordinates"] == (105.857, 21.024)
-    assert concert.published_parsed[:6] == (2026, 11, 1, 1, 0, 0), "the announcement, not the start"
-    assert fair.summary == "Từ thứ Bảy 05/12/2026 đến Thứ Hai 07/12/2026".replace("Thứ", "thứ")
+    assert concert.published_parsed[:6] == (2026, 11, 1, 1, 0, 0), (
+        "the announcement, not the start"
+    )
+    assert fair.summary == "Từ thứ Bảy 05/12/2026 đến Thứ Hai 07/12/2026".replace(
+        "Thứ", "thứ"
+    )
     assert fair.ev_startdate == "2026-12-05"
 
 
@@ -179,7 +203,9 @@ def test_the_elements_of_atom() -> None:
         "media:content",
     ]
     links: Any = etree.fromstring(document).findall("{*}entry/{*}link")
-    assert [(link.get("rel"), link.get("type"), link.get("length")) for link in links] == [
+    assert [
+        (link.get("rel"), link.get("type"), link.get("length")) for link in links
+    ] == [
         ("alternate", "text/html", None),
         ("enclosure", "audio/mpeg", "5"),
         ("enclosure", "application/pdf", None),
@@ -205,7 +231,9 @@ def test_bytes_depend_on_nothing_else(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", XML)
-def test_an_entry_that_cannot_be_written_is_left_out(format: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_entry_that_cannot_be_written_is_left_out(
+    format: str, caplog: pytest.LogCaptureFixture
+) -> None:
     broken = replace(BARE, id="hong", title="a\x0bb")
     found = feedparser.parse(rendered("news", format, FULL, broken, BARE))
     assert [entry.id for entry in found.entries] == [FULL.guid, BARE.guid]
@@ -239,7 +267,11 @@ def test_the_source_is_credited_once(content: str, name: str, credited: bool) ->
 def test_the_picture_stands_in_the_body_once() -> None:
     image = Image("https://media.example/a.jpg?x=1&y=2")
     inside = '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
-    for content, count in ((inside, 1), ("<p>x</p>", 1), ('<img src="https://media.example/b.jpg">', 2)):
+    for content, count in (
+        (inside, 1),
+        ("<p>x</p>", 1),
+        ('<img src="https://media.example/b.jpg">', 2),
+    ):
         entry = replace(BARE, content_html=content, image=image)
         found = feedparser.parse(rendered("news", "rss", entry)).entries[0]
         body = found.content[0].value if "content" in found else found.summary
@@ -260,17 +292,23 @@ TITLES = {
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_rss_escapes_only_titles_that_would_read_differently_as_html(title: str) -> None:
+def test_rss_escapes_only_titles_that_would_read_differently_as_html(
+    title: str,
+) -> None:
     root: Any = etree.fromstring(rendered("news", "rss", replace(BARE, title=title)))
     assert root.findtext("channel/item/title") == TITLES[title]
-    shown = html5lib.parseFragment(TITLES[title], treebuilder="etree", namespaceHTMLElements=False)
+    shown = html5lib.parseFragment(
+        TITLES[title], treebuilder="etree", namespaceHTMLElements=False
+    )
     assert "".join(shown.itertext()) == title
 
 
 @pytest.mark.parametrize("title", TITLES)
 def test_atom_titles_are_text(title: str) -> None:
     category = replace(VAN_HOA, title=title)
-    root: Any = etree.fromstring(rendered("news", "atom", replace(BARE, title=title), category=category))
+    root: Any = etree.fromstring(
+        rendered("news", "atom", replace(BARE, title=title), category=category)
+    )
     assert root.findtext("{*}entry/{*}title") == title
     assert title in root.findtext("{*}title")
     for element in root.iter("{*}title"):
@@ -282,15 +320,27 @@ def summaries(kind: str, format: str, *entries: Entry, **changes: Any) -> bytes:
     return render_feed(replace(feed(kind, format, *entries), query=query))
 
 
-CORRECTED = replace(BARE, summary="Họp lúc 9 giờ.", content_text="Họp lúc 9 giờ.", notice="Giờ họp là 10 giờ")
+CORRECTED = replace(
+    BARE,
+    summary="Họp lúc 9 giờ.",
+    content_text="Họp lúc 9 giờ.",
+    notice="Giờ họp là 10 giờ",
+)
 assert CONCERT.event
-CALLED_OFF = replace(CONCERT, event=replace(CONCERT.event, status="cancelled"), notice="Bão số 9 <cấp 12>.")
+CALLED_OFF = replace(
+    CONCERT,
+    event=replace(CONCERT.event, status="cancelled"),
+    notice="Bão số 9 <cấp 12>.",
+)
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
 def test_summaries_begin_with_the_correction(format: str) -> None:
     text = unescape(summaries("news", format, CORRECTED).decode())
-    correction, summary = text.find("Đính chính: Giờ họp là 10 giờ"), text.find("Họp lúc 9 giờ.")
+    correction, summary = (
+        text.find("Đính chính: Giờ họp là 10 giờ"),
+        text.find("Họp lúc 9 giờ."),
+    )
     assert 0 < correction < summary
 
 
@@ -313,24 +363,41 @@ def test_summaries_keep_the_state_of_an_event_and_its_reason(format: str) -> Non
 def test_summaries_of_withdrawn_entries_say_why_once(format: str) -> None:
     withdrawn = replace(CORRECTED, status="withdrawn").public_view()
     document = summaries("news", format, withdrawn).decode()
-    assert document.count("Đã gỡ: Giờ họp là 10 giờ") == (2 if format == "json" else 1), "content_text too"
+    assert document.count("Đã gỡ: Giờ họp là 10 giờ") == (
+        2 if format == "json" else 1
+    ), "content_text too"
 
 
 def test_full_feeds_have_the_correction_in_the_body_alone() -> None:
     (entry,) = feedparser.parse(rendered("news", "rss", CORRECTED)).entries
     assert entry.summary == "Họp lúc 9 giờ."
-    assert entry.content[0].value.startswith("<p><strong>Đính chính: Giờ họp là 10 giờ</strong></p>")
+    assert entry.content[0].value.startswith(
+        "<p><strong>Đính chính: Giờ họp là 10 giờ</strong></p>"
+    )
 
 
 FILES = (
     Attachment("https://media.example/1.mp3", "audio/mpeg", 100),
-    Attachment("https://media.example/2.pdf?a=1&b=2", "application/pdf", 1_234_567, "Phụ lục <I> & II"),
-    Attachment("https://media.example/quy%E1%BA%BFt-%C4%91%E1%BB%8Bnh.doc", "application/msword"),
+    Attachment(
+        "https://media.example/2.pdf?a=1&b=2",
+        "application/pdf",
+        1_234_567,
+        "Phụ lục <I> & II",
+    ),
+    Attachment(
+        "https://media.example/quy%E1%BA%BFt-%C4%91%E1%BB%8Bnh.doc",
+        "application/msword",
+    ),
 )
 
 
 def test_rss_lists_the_attachments_after_the_first_at_the_end_of_the_body() -> None:
-    entry = replace(BARE, summary="Hai tệp", content_html="<p>Văn bản kèm theo.</p>", attachments=FILES)
+    entry = replace(
+        BARE,
+        summary="Hai tệp",
+        content_html="<p>Văn bản kèm theo.</p>",
+        attachments=FILES,
+    )
     (item,) = feedparser.parse(rendered("news", "rss", entry)).entries
     assert [file.href for file in item.enclosures] == ["https://media.example/1.mp3"]
     assert item.content[0].value == (
@@ -340,22 +407,33 @@ def test_rss_lists_the_attachments_after_the_first_at_the_end_of_the_body() -> N
     )
 
 
-@pytest.mark.parametrize(("format", "files"), [("rss", FILES[:1]), ("atom", FILES), ("json", FILES)])
-def test_no_list_of_attachments_where_all_are_enclosures(format: str, files: tuple[Attachment, ...]) -> None:
+@pytest.mark.parametrize(
+    ("format", "files"), [("rss", FILES[:1]), ("atom", FILES), ("json", FILES)]
+)
+def test_no_list_of_attachments_where_all_are_enclosures(
+    format: str, files: tuple[Attachment, ...]
+) -> None:
     entry = replace(BARE, content_html="<p>Văn bản kèm theo.</p>", attachments=files)
     assert "Tệp đính kèm" not in rendered("news", format, entry).decode()
 
 
 def test_rss_summaries_have_no_list_of_attachments() -> None:
-    assert "Tệp đính kèm" not in summaries("news", "rss", replace(BARE, attachments=FILES)).decode()
+    assert (
+        "Tệp đính kèm"
+        not in summaries("news", "rss", replace(BARE, attachments=FILES)).decode()
+    )
 
 
 @pytest.mark.parametrize("format", XML)
-@pytest.mark.parametrize("caption", ["Cầu Long Biên <1902>", "Cầu & sông", "R&D", "<b>Cầu</b> &amp; <1902>"])
+@pytest.mark.parametrize(
+    "caption", ["Cầu Long Biên <1902>", "Cầu & sông", "R&D", "<b>Cầu</b> &amp; <1902>"]
+)
 def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     entry = replace(BARE, image=Image("https://media.example/a.jpg", caption=caption))
     document = rendered("news", format, entry)
-    element: Any = next(etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}description"))
+    element: Any = next(
+        etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}description")
+    )
     if element.get("type") == "html":
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
         assert "".join(parser.parseFragment(element.text).itertext()) == caption
@@ -386,7 +464,12 @@ def test_rss_says_how_long_an_enclosure_plays() -> None:
         BARE,
         replace(FULL, attachments=FILES),
         replace(FULL, attachments=(FILES[1], FULL.attachments[0])),
-        replace(FULL, attachments=(replace(FULL.attachments[0], url="https://media.example/a.ogg"),)),
+        replace(
+            FULL,
+            attachments=(
+                replace(FULL.attachments[0], url="https://media.example/a.ogg"),
+            ),
+        ),
     ],
     ids=["no attachment", "no duration", "only the second", "no podcast's file"],
 )
@@ -395,7 +478,9 @@ def test_rss_without_durations_does_not_declare_the_namespace(entry: Entry) -> N
 
 
 def test_rss_has_no_durations_without_an_address_of_the_owner() -> None:
-    assert b"itunes" not in rendered("news", "rss", FULL, site=replace(SITE, contact=""))
+    assert b"itunes" not in rendered(
+        "news", "rss", FULL, site=replace(SITE, contact="")
+    )
 
 
 def test_atom_has_no_durations() -> None:

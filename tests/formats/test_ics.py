@@ -36,7 +36,10 @@ def series(**changes: Any) -> Entry:
         recurrence=Recurrence(
             "FREQ=WEEKLY;BYDAY=SA;UNTIL=20270403T170000Z",
             (datetime(2026, 12, 12, 19, tzinfo=PARIS),),
-            (datetime(2026, 12, 24, 20, tzinfo=PARIS), datetime(2026, 12, 26, 20, tzinfo=PARIS)),
+            (
+                datetime(2026, 12, 24, 20, tzinfo=PARIS),
+                datetime(2026, 12, 26, 20, tzinfo=PARIS),
+            ),
         ),
     )
     return replace(FULL, kind="events", event=event, sequence=3, **changes)
@@ -49,7 +52,9 @@ def gone(entry: Entry) -> Tombstone:
     return Tombstone(entry.guid, datetime(2026, 11, 9, tzinfo=UTC), event, sequence=5)
 
 
-WHOLE: Feed = replace(feed("events", "ics", CONCERT, series(), category=VAN_HOA), tombstones=(gone(FAIR),))
+WHOLE: Feed = replace(
+    feed("events", "ics", CONCERT, series(), category=VAN_HOA), tombstones=(gone(FAIR),)
+)
 
 
 def read(document: bytes) -> Any:
@@ -91,14 +96,21 @@ def test_the_calendar() -> None:
         b"COLOR:teal",
     ):
         assert line in document.split(b"\r\n")
-    assert [zone.tz_name for zone in calendar.timezones] == ["Asia/Ho_Chi_Minh", "Europe/Paris"]
+    assert [zone.tz_name for zone in calendar.timezones] == [
+        "Asia/Ho_Chi_Minh",
+        "Europe/Paris",
+    ]
     assert "IMAGE" not in read(ics.render(replace(WHOLE, site=replace(SITE, icon=""))))
 
 
 def test_an_event_with_everything() -> None:
     event = read(ics.render(WHOLE)).events[1]
     assert event["UID"] == "00000000-0000-4000-8000-000000000001"
-    assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt == datetime(2026, 11, 2, 1, tzinfo=UTC)
+    assert (
+        event["DTSTAMP"].dt
+        == event["LAST-MODIFIED"].dt
+        == datetime(2026, 11, 2, 1, tzinfo=UTC)
+    )
     assert event["CREATED"].dt == datetime(2026, 11, 1, 1, tzinfo=UTC)
     assert event["SEQUENCE"] == 3
     assert event["STATUS"] == "CONFIRMED"
@@ -115,7 +127,10 @@ def test_an_event_with_everything() -> None:
     assert event["ORGANIZER"] == "mailto:so@portal.example"
     assert event["ORGANIZER"].params["CN"] == "Sở Văn hoá"
     assert event["CATEGORIES"].cats == ["Văn hoá", "Giao thông"]
-    assert event["URL"] == "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    assert (
+        event["URL"]
+        == "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    )
     assert event["IMAGE"] == "https://media.example/c%E1%BA%A7u.jpg"
     assert event["IMAGE"].params["FMTTYPE"] == "image/jpeg"
     assert [str(each) for each in event["ATTACH"]] == [
@@ -126,8 +141,18 @@ def test_an_event_with_everything() -> None:
 
 def test_a_deleted_event_is_cancelled() -> None:
     event = read(ics.render(WHOLE)).events[2]
-    assert event.keys() == {"UID", "DTSTAMP", "DTSTART", "SEQUENCE", "STATUS", "SUMMARY"}
-    assert (event["UID"], event["SUMMARY"]) == (FAIR.guid.removeprefix("urn:uuid:"), "Đã hủy")
+    assert event.keys() == {
+        "UID",
+        "DTSTAMP",
+        "DTSTART",
+        "SEQUENCE",
+        "STATUS",
+        "SUMMARY",
+    }
+    assert (event["UID"], event["SUMMARY"]) == (
+        FAIR.guid.removeprefix("urn:uuid:"),
+        "Đã hủy",
+    )
     assert (event["STATUS"], event["SEQUENCE"]) == ("CANCELLED", 5)
     assert str(event["DTSTART"].dt) == "2026-12-05"
     assert event["DTSTAMP"].dt == datetime(2026, 11, 9, tzinfo=UTC)
@@ -146,14 +171,24 @@ def test_deleted_event_keeps_its_zone() -> None:
 def test_what_else_may_be() -> None:
     assert CONCERT.event
     imported = replace(CONCERT, guid="20261224T120000Z-1@lich.example")
-    quiet = replace(CONCERT, event=replace(CONCERT.event, organizer=Person("Sở"), location=None))
+    quiet = replace(
+        CONCERT, event=replace(CONCERT.event, organizer=Person("Sở"), location=None)
+    )
     withdrawn = replace(CONCERT, status="withdrawn", notice="Đăng nhầm.").public_view()
     corrected = replace(CONCERT, notice="19:30, không phải 19:00.")
     one, two, three, four = read(
         ics.render(feed("events", "ics", imported, quiet, withdrawn, corrected))
     ).events
     assert one["UID"] == "20261224T120000Z-1@lich.example"
-    assert not two.keys() & {"ORGANIZER", "LOCATION", "GEO", "IMAGE", "ATTACH", "CATEGORIES", "RRULE"}
+    assert not two.keys() & {
+        "ORGANIZER",
+        "LOCATION",
+        "GEO",
+        "IMAGE",
+        "ATTACH",
+        "CATEGORIES",
+        "RRULE",
+    }
     assert (three["STATUS"], three["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hoà nhạc")
     assert three["DESCRIPTION"] == "Đã gỡ: Đăng nhầm."
     short = feed("events", "ics", CONCERT)
@@ -166,7 +201,9 @@ def test_what_else_may_be() -> None:
 
 def test_what_cannot_be_written_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     broken = replace(CONCERT, id="hong", title="a\ud800b")
-    assert len(read(render_feed(feed("events", "ics", CONCERT, broken, FAIR))).events) == 2
+    assert (
+        len(read(render_feed(feed("events", "ics", CONCERT, broken, FAIR))).events) == 2
+    )
     assert "entry hong is left out" in caplog.text
     assert read(ics.render(feed("events", "ics"))).events == []
 
@@ -179,17 +216,28 @@ def cleaned(value: str) -> str | None:
         return None
 
 
-LINES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=300).map(cleaned).filter(bool)
+LINES = (
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=300)
+    .map(cleaned)
+    .filter(bool)
+)
 HARD = st.lists(
     st.sampled_from(["ệ", "Đ", "👩‍👩‍👧", "e\u0301", "\\", "\\n", ";", ",", ":", '"', "^", "x" * 80, " ", "\u2028", "\u0085", "\t"])
 ).map("".join).map(cleaned).filter(bool)  # fmt: skip
 
 
-@given(title=LINES | HARD, place=LINES | HARD, organizer=LINES | HARD, body=LINES | HARD)
-def test_any_text_is_carried_whole(title: str, place: str, organizer: str, body: str) -> None:
+@given(
+    title=LINES | HARD, place=LINES | HARD, organizer=LINES | HARD, body=LINES | HARD
+)
+def test_any_text_is_carried_whole(
+    title: str, place: str, organizer: str, body: str
+) -> None:
     assert CONCERT.event
     event = replace(
-        CONCERT.event, status="confirmed", location=Place(place), organizer=Person(organizer, None, "a@x.vn")
+        CONCERT.event,
+        status="confirmed",
+        location=Place(place),
+        organizer=Person(organizer, None, "a@x.vn"),
     )
     entry = replace(CONCERT, title=title, content_text=body + "\n" + body, event=event)
     (found,) = read(ics.render(feed("events", "ics", entry))).events
@@ -200,5 +248,7 @@ def test_any_text_is_carried_whole(title: str, place: str, organizer: str, body:
 
 
 def test_a_control_character_is_dropped() -> None:
-    (found,) = read(ics.render(feed("events", "ics", replace(CONCERT, title="a\x7fb")))).events
+    (found,) = read(
+        ics.render(feed("events", "ics", replace(CONCERT, title="a\x7fb")))
+    ).events
     assert found["SUMMARY"] == "Hoãn: ab"

@@ -16,20 +16,26 @@ from tests.formats.feeds import BARE, CONCERT, FAIR, FULL, VAN_HOA, feed
 
 
 def parsed(kind: str, *entries: Entry, **changes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(render_feed(replace(feed(kind, "json", *entries), **changes)))
+    found: dict[str, Any] = json.loads(
+        render_feed(replace(feed(kind, "json", *entries), **changes))
+    )
     return found
 
 
 def test_the_feed() -> None:
     found = json.loads(render_feed(feed("news", "json", BARE, category=VAN_HOA)))
-    assert {name: value for name, value in found.items() if name not in ("items", "_feed")} == {
+    assert {
+        name: value for name, value in found.items() if name not in ("items", "_feed")
+    } == {
         "version": "https://jsonfeed.org/version/1.1",
         "title": "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố",
         "home_page_url": "https://portal.example/van-hoa",
         "feed_url": "https://feeds.example/feeds/news/van-hoa.json",
         "description": "Tin văn hoá",
         "icon": "https://portal.example/icon.png",
-        "authors": [{"name": "Cổng thông tin thành phố", "url": "https://portal.example"}],
+        "authors": [
+            {"name": "Cổng thông tin thành phố", "url": "https://portal.example"}
+        ],
         "language": "vi",
         "hubs": [
             {"type": "WebSub", "url": "https://hub.example/"},
@@ -43,7 +49,11 @@ def test_the_feed() -> None:
 def test_an_item_with_everything() -> None:
     (item,) = parsed("news", FULL)["items"]
     assert item["content_html"].count("<img") == 1
-    assert {name: value for name, value in item.items() if name not in ("content_html", "_entry")} == {
+    assert {
+        name: value
+        for name, value in item.items()
+        if name not in ("content_html", "_entry")
+    } == {
         "id": "urn:uuid:00000000-0000-4000-8000-000000000001",
         "url": "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2",
         "title": "Thành tựu <b>&amp; tiến bộ</b>",
@@ -51,7 +61,10 @@ def test_an_item_with_everything() -> None:
         "image": "https://media.example/c%E1%BA%A7u.jpg",
         "date_published": "2026-11-01T08:00:00+07:00",
         "date_modified": "2026-11-02T08:00:00+07:00",
-        "authors": [{"name": "Lan", "url": "https://portal.example/lan"}, {"name": "Nam"}],
+        "authors": [
+            {"name": "Lan", "url": "https://portal.example/lan"},
+            {"name": "Nam"},
+        ],
         "tags": ["Văn hoá", "Giao thông"],
         "language": "en",
         "attachments": [
@@ -82,19 +95,29 @@ def test_an_item_with_everything() -> None:
         },
         "rights": "© Báo Thủ đô",
         "status": "published",
-        "attachments": [{"url": "https://media.example/a.mp3", "duration_in_seconds": 61.5}],
+        "attachments": [
+            {"url": "https://media.example/a.mp3", "duration_in_seconds": 61.5}
+        ],
     }
 
 
 @pytest.mark.parametrize(
     ("duration", "shown", "is_exact"),
-    [(61.5, "62", False), (728.0, "728", True), (0.0, "0", True), (59.999, "60", False), (0.25, "0", False)],
+    [
+        (61.5, "62", False),
+        (728.0, "728", True),
+        (0.0, "0", True),
+        (59.999, "60", False),
+        (0.25, "0", False),
+    ],
 )
 def test_durations_are_integers_and_the_exact_value_is_an_extension(
     duration: float, shown: str, is_exact: bool
 ) -> None:
     file = Attachment("https://media.example/a.mp3", "audio/mpeg", duration=duration)
-    document = render_feed(feed("news", "json", replace(BARE, attachments=(file,)))).decode()
+    document = render_feed(
+        feed("news", "json", replace(BARE, attachments=(file,)))
+    ).decode()
     (item,) = json.loads(document, parse_int=str)["items"]
     assert item["attachments"][0]["duration_in_seconds"] == shown
     exact = [] if is_exact else [{"url": file.url, "duration_in_seconds": duration}]
@@ -126,7 +149,11 @@ def test_events() -> None:
         "organizer": {"name": "Sở Văn hoá", "url": "mailto:so@portal.example"},
         "event_status": "postponed",
     }
-    assert (fair["_event"]["start"], fair["_event"]["end"], fair["_event"]["all_day"]) == (
+    assert (
+        fair["_event"]["start"],
+        fair["_event"]["end"],
+        fair["_event"]["all_day"],
+    ) == (
         "2026-12-05",
         "2026-12-08",
         True,
@@ -134,7 +161,9 @@ def test_events() -> None:
 
 
 def test_summaries_alone() -> None:
-    (item,) = parsed("news", FULL, query=FeedQuery("news", "json", content="summary"))["items"]
+    (item,) = parsed("news", FULL, query=FeedQuery("news", "json", content="summary"))[
+        "items"
+    ]
     assert "content_html" not in item
     assert item["content_text"] == item["summary"] == "Một & hai < ba"
 
@@ -143,11 +172,16 @@ def test_what_left_and_what_is_older() -> None:
     left = Tombstone("urn:x", datetime(2026, 11, 3, 2, tzinfo=UTC))
     older = FeedQuery("news", "json", archive="2026-10")
     found = parsed("news", FULL, tombstones=(left,), previous_archive=older)
-    assert found["_deleted"]["items"] == [{"id": "urn:x", "date_deleted": "2026-11-03T09:00:00+07:00"}]
+    assert found["_deleted"]["items"] == [
+        {"id": "urn:x", "date_deleted": "2026-11-03T09:00:00+07:00"}
+    ]
     assert found["next_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
     found = parsed("news", query=older, next_archive=replace(older, archive="2026-11"))
     assert found["feed_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
     assert "next_url" not in found
     assert found["_feed"]["archive"] == "2026-10"
     assert found["_feed"]["current_url"] == "https://feeds.example/feeds/news.json"
-    assert found["_feed"]["previous_url"] == "https://feeds.example/feeds/news.json?archive=2026-11"
+    assert (
+        found["_feed"]["previous_url"]
+        == "https://feeds.example/feeds/news.json?archive=2026-11"
+    )

@@ -70,57 +70,86 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
                 published=NOW,
             )
         )
-    feed = Feed(FeedQuery("events", "ics"), SITE, version=FeedVersion(NOW), entries=tuple(entries))
+    feed = Feed(
+        FeedQuery("events", "ics"),
+        SITE,
+        version=FeedVersion(NOW),
+        entries=tuple(entries),
+    )
     expected = {entry.guid: entry.event.starts for entry in entries if entry.event}
     assert len(expected) > 50
     return ics.render(feed), expected
 
 
 @pytest.fixture(
-    params=[(key, *years) for key in ZONES for years in YEARS], ids=lambda one: f"{one[0]}-{one[1]}-{one[2]}"
+    params=[(key, *years) for key in ZONES for years in YEARS],
+    ids=lambda one: f"{one[0]}-{one[1]}-{one[2]}",
 )
 def drawn(request: pytest.FixtureRequest) -> tuple[bytes, dict[str, datetime], str]:
     key, first, last = request.param
     return *calendar(key, first, last), key
 
 
-def test_icalendar_finds_the_instants(drawn: tuple[bytes, dict[str, datetime], str]) -> None:
+def test_icalendar_finds_the_instants(
+    drawn: tuple[bytes, dict[str, datetime], str],
+) -> None:
     document, expected, _ = drawn
     read: Any = Calendar.from_ical(document)
     (component,) = read.walk("VTIMEZONE")
     zone = component.to_tz()
     found = {
-        str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC) for event in read.events
+        str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC)
+        for event in read.events
     }
     assert found == expected
 
 
-def test_vobject_finds_the_instants(drawn: tuple[bytes, dict[str, datetime], str]) -> None:
+def test_vobject_finds_the_instants(
+    drawn: tuple[bytes, dict[str, datetime], str],
+) -> None:
     document, expected, key = drawn
     # vobject takes a zone that it knows, or has read before, by its name alone.
     name = f"X/{key.replace('/', '-')}-{len(expected)}-{min(expected.values()):%Y}"
     unknown = document.replace(key.encode(), name.encode())
     read = vobject.readOne(unknown.decode())
-    found = {event.uid.value: event.dtstart.value.astimezone(UTC) for event in read.vevent_list}
+    found = {
+        event.uid.value: event.dtstart.value.astimezone(UTC)
+        for event in read.vevent_list
+    }
     assert found == expected
 
 
 @pytest.mark.readers
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
-@pytest.mark.skipif(not (NPM / "node_modules").exists(), reason="npm has not installed its packages")
-def test_ical_js_finds_the_instants(drawn: tuple[bytes, dict[str, datetime], str], tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    not (NPM / "node_modules").exists(), reason="npm has not installed its packages"
+)
+def test_ical_js_finds_the_instants(
+    drawn: tuple[bytes, dict[str, datetime], str], tmp_path: Path
+) -> None:
     document, expected, _ = drawn
     path = tmp_path / "events.ics"
     path.write_bytes(document)
-    done = subprocess.run(["node", NPM / "zones.mjs", path], capture_output=True, check=True, text=True)
-    assert {uid: datetime.fromisoformat(text) for uid, text in json.loads(done.stdout).items()} == expected
+    done = subprocess.run(
+        ["node", NPM / "zones.mjs", path], capture_output=True, check=True, text=True
+    )
+    assert {
+        uid: datetime.fromisoformat(text)
+        for uid, text in json.loads(done.stdout).items()
+    } == expected
 
 
 @pytest.mark.parametrize(
     ("key", "rules"),
     [
-        ("Europe/Paris", {"FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"}),
-        ("America/New_York", {"FREQ=YEARLY;BYDAY=2SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=1SU;BYMONTH=11"}),
+        (
+            "Europe/Paris",
+            {"FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"},
+        ),
+        (
+            "America/New_York",
+            {"FREQ=YEARLY;BYDAY=2SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=1SU;BYMONTH=11"},
+        ),
         ("Asia/Ho_Chi_Minh", set()),
     ],
 )
@@ -128,7 +157,11 @@ def test_yearly_rules_are_written_as_rules(key: str, rules: set[str]) -> None:
     document, _ = calendar(key, 2026, 2027)
     read: Any = Calendar.from_ical(document)
     (component,) = read.walk("VTIMEZONE")
-    assert {part["RRULE"].to_ical().decode() for part in component.subcomponents if "RRULE" in part} == rules
+    assert {
+        part["RRULE"].to_ical().decode()
+        for part in component.subcomponents
+        if "RRULE" in part
+    } == rules
     assert b"RDATE" not in document
 
 
@@ -142,18 +175,32 @@ def test_other_changes_are_one_date_a_line() -> None:
 def test_a_zone_is_trimmed_to_the_years_of_its_events() -> None:
     document, _ = calendar("Africa/Casablanca", 2014, 2015)
     years = {
-        int(line[-15:-11]) for line in document.split(b"\r\n") if line.startswith((b"RDATE", b"DTSTART:"))
+        int(line[-15:-11])
+        for line in document.split(b"\r\n")
+        if line.startswith((b"RDATE", b"DTSTART:"))
     }
     assert years <= set(range(2013, 2017))
 
 
 @pytest.mark.parametrize("recurrence", [None, Recurrence("FREQ=DAILY")])
-def test_an_end_that_equals_the_start_is_left_out(recurrence: Recurrence | None) -> None:
+def test_an_end_that_equals_the_start_is_left_out(
+    recurrence: Recurrence | None,
+) -> None:
     start = datetime(2026, 12, 24, 19, tzinfo=SITE.timezone)
     event = Event(start, start, SITE.timezone, recurrence=recurrence)
     entry = Entry(
-        "e", "events", "Hội", "vi", event=event, guid="e", updated=NOW, published=NOW, starts=event.starts
+        "e",
+        "events",
+        "Hội",
+        "vi",
+        event=event,
+        guid="e",
+        updated=NOW,
+        published=NOW,
+        starts=event.starts,
     )
     assert b"DTEND" not in ics.render_entry(entry, SITE)
     longer = replace(entry, event=replace(event, end=start + timedelta(minutes=1)))
-    assert b"DTEND;TZID=Asia/Ho_Chi_Minh:20261224T190100" in ics.render_entry(longer, SITE)
+    assert b"DTEND;TZID=Asia/Ho_Chi_Minh:20261224T190100" in ics.render_entry(
+        longer, SITE
+    )

@@ -41,13 +41,18 @@ def test_when(start: date, end: date | None, vi: str, en: str) -> None:
 
 def test_another_zone_is_named() -> None:
     event = Event(datetime(2026, 12, 24, 19, tzinfo=PARIS), None, PARIS)
-    assert labels.format_event_dates(event, SITE) == "19:00, thứ Năm 24/12/2026 (Giờ Pháp)"
+    assert (
+        labels.format_event_dates(event, SITE) == "19:00, thứ Năm 24/12/2026 (Giờ Pháp)"
+    )
 
 
 @pytest.mark.parametrize("language", ["de", "xx-unknown", "th"])
 def test_other_languages_do_not_fail(language: str) -> None:
     event = Event(at(2026, 12, 24, 19), at(2026, 12, 25, 19), HANOI)
-    assert "2026" in labels.format_event_dates(event, replace(SITE, language=language)) or language == "th"
+    assert (
+        "2026" in labels.format_event_dates(event, replace(SITE, language=language))
+        or language == "th"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,25 +72,39 @@ def test_other_languages_do_not_fail(language: str) -> None:
     ],
 )  # fmt: skip
 def test_series(rule: str, vi: str, en: str) -> None:
-    event = Event(at(2026, 12, 5, 19), None, HANOI, Place("Chợ"), recurrence=Recurrence(rule))
+    event = Event(
+        at(2026, 12, 5, 19), None, HANOI, Place("Chợ"), recurrence=Recurrence(rule)
+    )
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
-    assert labels.event_line(entry, SITE) == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+    assert (
+        labels.event_line(entry, SITE)
+        == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+    )
     english = replace(SITE, language="en")
-    assert labels.event_line(entry, english) == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+    assert (
+        labels.event_line(entry, english)
+        == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+    )
 
 
 def test_series_with_added_days_all_day_and_elsewhere() -> None:
     recurrence = Recurrence("FREQ=WEEKLY;COUNT=2", (), (date(2026, 12, 24),))
     event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
-    assert labels.event_line(entry, SITE) == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+    assert (
+        labels.event_line(entry, SITE)
+        == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+    )
     assert "24. Dezember 2026" in labels.event_line(entry, replace(SITE, language="de"))
     weekly = replace(event, recurrence=Recurrence("FREQ=WEEKLY"))
     german = labels.event_line(
-        replace(entry, event=weekly, starts=at(2026, 12, 12)), replace(SITE, language="de")
+        replace(entry, event=weekly, starts=at(2026, 12, 12)),
+        replace(SITE, language="de"),
     )
     assert german == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
 
 
 def test_both_languages_have_every_phrase() -> None:
-    assert phrases._PHRASES["vi"]["feeds"].keys() == phrases._PHRASES["en"]["feeds"].keys()
+    assert (
+        phrases._PHRASES["vi"]["feeds"].keys() == phrases._PHRASES["en"]["feeds"].keys()
+    )

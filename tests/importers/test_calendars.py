@@ -48,7 +48,8 @@ def take(app: Flask, editor: Editor) -> Take:
 
     def take(*events: str, zone: str = "") -> tuple[list[dict[str, Any]], list[str]]:
         blocks = "".join(
-            f"BEGIN:VEVENT\nDTSTAMP:20261101T000000Z\n{event.strip()}\nEND:VEVENT\n" for event in events
+            f"BEGIN:VEVENT\nDTSTAMP:20261101T000000Z\n{event.strip()}\nEND:VEVENT\n"
+            for event in events
         )
         text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{zone}{blocks}END:VCALENDAR\n"
         services = services_of(app)
@@ -60,13 +61,20 @@ def take(app: Flask, editor: Editor) -> Take:
     return take
 
 
-def test_a_series_whose_start_does_not_match_starts_at_the_first_match(take: Take) -> None:
+def test_a_series_whose_start_does_not_match_starts_at_the_first_match(
+    take: Take,
+) -> None:
     (event,), remarks = take(
         "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nDTEND:20261125T203000\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3"
     )
-    assert (event["start"], event["end"]) == ("2026-11-30T19:00:00+07:00", "2026-11-30T20:30:00+07:00")
+    assert (event["start"], event["end"]) == (
+        "2026-11-30T19:00:00+07:00",
+        "2026-11-30T20:30:00+07:00",
+    )
     assert event["recurrence"]["rrule"] == "FREQ=WEEKLY;COUNT=3;BYDAY=MO"
-    assert remarks == ["The series “Họp” starts on 2026-11-30: its start does not match its rule."]
+    assert remarks == [
+        "The series “Họp” starts on 2026-11-30: its start does not match its rule."
+    ]
 
 
 def test_an_all_day_series_whose_start_does_not_match(take: Take) -> None:
@@ -78,7 +86,9 @@ def test_an_all_day_series_whose_start_does_not_match(take: Take) -> None:
 
 
 def test_a_series_that_its_start_matches_is_left_alone(take: Take) -> None:
-    (event,), remarks = take("UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nRRULE:FREQ=WEEKLY")
+    (event,), remarks = take(
+        "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nRRULE:FREQ=WEEKLY"
+    )
     assert event["start"] == "2026-11-25T19:00:00+07:00"
     assert remarks == []
 
@@ -93,22 +103,31 @@ def test_a_series_that_its_start_matches_is_left_alone(take: Take) -> None:
         ("DTSTART:20261125T190000", "20261231", "20261231T165959Z"),
         ("DTSTART:20261125T190000", "20261231T190000", "20261231T120000Z"),
         ("DTSTART:20261125T190000", "20261231T120000Z", "20261231T120000Z"),
-        ("DTSTART;TZID=Europe/Paris:20261125T190000", "20261231T190000", "20261231T180000Z"),
+        (
+            "DTSTART;TZID=Europe/Paris:20261125T190000",
+            "20261231T190000",
+            "20261231T180000Z",
+        ),
         ("DTSTART:20261125T190000Z", "20261231T190000", "20261231T190000Z"),
     ],
 )
 def test_until_is_brought_into_the_form_of_the_start(
     start: str, until: str, expected: str, take: Take
 ) -> None:
-    (event,), remarks = take(f"UID:1\nSUMMARY:Họp\n{start}\nRRULE:FREQ=DAILY;UNTIL={until}")
+    (event,), remarks = take(
+        f"UID:1\nSUMMARY:Họp\n{start}\nRRULE:FREQ=DAILY;UNTIL={until}"
+    )
     assert event["recurrence"]["rrule"] == f"FREQ=DAILY;UNTIL={expected}"
     assert remarks == []
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_of_one_uid_the_highest_sequence_wins(order: tuple[int, ...], take: Take) -> None:
+def test_of_one_uid_the_highest_sequence_wins(
+    order: tuple[int, ...], take: Take
+) -> None:
     versions = [
-        f"UID:1\nSUMMARY:Bản {number}\nSEQUENCE:{number}\nDTSTART:20261125T190000" for number in range(3)
+        f"UID:1\nSUMMARY:Bản {number}\nSEQUENCE:{number}\nDTSTART:20261125T190000"
+        for number in range(3)
     ]
     (event,), remarks = take(*(versions[number] for number in order))
     assert event["title"] == "Bản 2"
@@ -117,7 +136,9 @@ def test_of_one_uid_the_highest_sequence_wins(order: tuple[int, ...], take: Take
 
 
 def test_without_a_sequence_the_last_of_one_uid_wins(take: Take) -> None:
-    versions = [f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)]
+    versions = [
+        f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)
+    ]
     assert [event["title"] for event in take(*versions)[0]] == ["Bản 2"]
 
 
@@ -132,7 +153,9 @@ def test_without_a_sequence_the_last_of_one_uid_wins(take: Take) -> None:
         ("Nowhere", "", ""),
     ],
 )
-def test_zones_by_other_names(tzid: str, definition: str, expected: str, take: Take) -> None:
+def test_zones_by_other_names(
+    tzid: str, definition: str, expected: str, take: Take
+) -> None:
     (event,), remarks = take(
         f'UID:1\nSUMMARY:Họp\nDTSTART;TZID="{tzid}":20260705T190000\nDTEND;TZID="{tzid}":20260705T200000\n'
         f'RRULE:FREQ=WEEKLY;COUNT=30\nEXDATE;TZID="{tzid}":20260712T190000',
@@ -140,11 +163,16 @@ def test_zones_by_other_names(tzid: str, definition: str, expected: str, take: T
     )
     if expected:
         offset = "+07:00" if expected.startswith("Asia") else "-04:00"
-        assert (event["timezone"], event["start"]) == (expected, f"2026-07-05T19:00:00{offset}")
+        assert (event["timezone"], event["start"]) == (
+            expected,
+            f"2026-07-05T19:00:00{offset}",
+        )
         assert remarks == []
     else:
         assert event["timezone"] == "Asia/Ho_Chi_Minh"
         hour = "22:45" if definition else "19:00"  # by its own offset where it has one
         assert event["start"] == f"2026-07-05T{hour}:00+07:00"
-        assert remarks == [f"The event “Họp” is in Asia/Ho_Chi_Minh: its zone “{tzid}” is not known."]
+        assert remarks == [
+            f"The event “Họp” is in Asia/Ho_Chi_Minh: its zone “{tzid}” is not known."
+        ]
     assert [moment[:10] for moment in event["recurrence"]["exdates"]] == ["2026-07-12"]

@@ -82,9 +82,14 @@ def writes(store: Storage) -> int:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_twice_is_once_with_its_guid(app: Flask, store: Storage, clock: Clock, name: str) -> None:
+def test_twice_is_once_with_its_guid(
+    app: Flask, store: Storage, clock: Clock, name: str
+) -> None:
     count, guid = FILES[name]
-    data, kind = (FOREIGN / name).read_bytes(), "events" if name.endswith("ics") else "news"
+    data, kind = (
+        (FOREIGN / name).read_bytes(),
+        "events" if name.endswith("ics") else "news",
+    )
     assert f"{count} new, 0 changed, 0 unchanged" in take(app, data).stdout
     before, written = stored(app, kind), writes(store)
     clock.forward(hours=1)
@@ -95,26 +100,37 @@ def test_twice_is_once_with_its_guid(app: Flask, store: Storage, clock: Clock, n
     assert len(before) == count
 
 
-@pytest.mark.parametrize("reference", ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40])
+@pytest.mark.parametrize(
+    "reference", ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40]
+)
 def test_item_without_title_does_not_end_the_import(app: Flask, reference: str) -> None:
     items = (
         "<item><title>Tốt</title><guid>1</guid></item>"
         f"<item><guid>2</guid><description>&lt;p&gt;{reference} chữ&lt;/p&gt;</description></item>"
         "<item><title>Cũng tốt</title><guid>3</guid></item>"
     )
-    take(app, f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode())
+    take(
+        app,
+        f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode(),
+    )
     assert {"1", "3"} <= stored(app, "news").keys()
 
 
 def test_wordpress(app: Flask) -> None:
     take(app, (FOREIGN / "wordpress.rss").read_bytes())
-    market, power = (stored(app, "news")[f"https://vensong.example/?p={number}"] for number in (812, 807))
+    market, power = (
+        stored(app, "news")[f"https://vensong.example/?p={number}"]
+        for number in (812, 807)
+    )
     assert market["title"] == "Chợ đêm mở lại – thêm 40 gian hàng"
     assert market["categories"] == ["doi-song", "van-hoa-du-lich"]
     assert market["authors"] == [{"name": "Lê Thu Hà"}]
     assert market["date_published"] == "2026-11-24T02:00:00Z"
     assert market["summary"] == "Chợ đêm họp từ 18 giờ mỗi tối thứ bảy […]"
-    assert 'src="https://vensong.example/wp-content/uploads/2026/11/cho-dem.jpg"' in market["content_html"]
+    assert (
+        'src="https://vensong.example/wp-content/uploads/2026/11/cho-dem.jpg"'
+        in market["content_html"]
+    )
     assert "script" not in market["content_html"]
     assert power["attachments"] == [
         {
@@ -133,11 +149,17 @@ def test_drupal_and_a_newspaper(app: Flask) -> None:
     found = stored(app, "news")
     pots = found["4711 at https://so-van-hoa.example"]
     assert 'href="https://so-van-hoa.example/ve-chung-toi"' in pots["content_html"]
-    assert pots["image"] == {"url": "https://so-van-hoa.example/sites/default/files/gom%20lon.jpg"}
+    assert pots["image"] == {
+        "url": "https://so-van-hoa.example/sites/default/files/gom%20lon.jpg"
+    }
     rain = found["https://bao.example/mua-lon-4820001.html"]
     assert rain["title"] == 'Mưa lớn, nhiều tuyến phố ngập "như sông"'
-    assert rain["image"] == {"url": "https://i.bao.example/2026/mua.jpg?w=1200&h=0&s=Qx"}
-    assert rain["content_html"].endswith("Mưa từ rạng sáng khiến 12 tuyến phố ngập sâu nửa mét.")
+    assert rain["image"] == {
+        "url": "https://i.bao.example/2026/mua.jpg?w=1200&h=0&s=Qx"
+    }
+    assert rain["content_html"].endswith(
+        "Mưa từ rạng sáng khiến 12 tuyến phố ngập sâu nửa mét."
+    )
     assert "attachments" not in rain or rain["attachments"] == []
 
 
@@ -158,19 +180,32 @@ def test_atom_and_json(app: Flask) -> None:
     assert trees["categories"] == ["moi-truong", "do-thi"]
     assert trees["attachments"][0]["duration_in_seconds"] == 61
     assert 'href="https://nhat-ky.example/ban-do"' in trees["content_html"]
-    assert trees["authors"] == [{"name": "Ban biên tập", "url": "https://nhat-ky.example/ve"}], "the feed's"
+    assert trees["authors"] == [
+        {"name": "Ban biên tập", "url": "https://nhat-ky.example/ve"}
+    ], "the feed's"
     assert found["42"]["title"] == "Ghi nhanh không tiêu đề: đèn đường đã sáng lại."
 
 
-def test_our_own_json_feed_comes_back_as_it_was(app: Flask, client: FlaskClient, editor: Editor) -> None:
-    file = {"url": "https://a.example/a.mp3", "mime_type": "audio/mpeg", "duration_in_seconds": 61.5}
+def test_our_own_json_feed_comes_back_as_it_was(
+    app: Flask, client: FlaskClient, editor: Editor
+) -> None:
+    file = {
+        "url": "https://a.example/a.mp3",
+        "mime_type": "audio/mpeg",
+        "duration_in_seconds": 61.5,
+    }
     editor.put(
         "/articles/a",
-        {"title": "Không có tác giả", "attachments": [file, {**file, "url": "https://a.example/b"}]},
+        {
+            "title": "Không có tác giả",
+            "attachments": [file, {**file, "url": "https://a.example/b"}],
+        },
     )
     take(app, client.get("/feeds/news.json").data.replace(b"urn:uuid:", b"urn:x:"))
     first, second = stored(app, "news").values()
-    assert first["authors"] == second["authors"] == [], "the portal is the feed's author, and no entry's"
+    assert first["authors"] == second["authors"] == [], (
+        "the portal is the feed's author, and no entry's"
+    )
     assert first["attachments"] == second["attachments"]
     assert first["attachments"][0]["duration_in_seconds"] == 61.5
 
@@ -223,7 +258,9 @@ def test_wordpress_own_export(app: Flask) -> None:
     assert "skipped: “Đã bỏ”: its status is trash" in result.stderr
     found = stored(app, "news")
     boat = found["https://vensong.example/?p=640"]
-    assert boat["content_html"].startswith("<p>Bến tàu mở cửa sáng nay.<br>Khách đi miễn phí tuần đầu.</p>")
+    assert boat["content_html"].startswith(
+        "<p>Bến tàu mở cửa sáng nay.<br>Khách đi miễn phí tuần đầu.</p>"
+    )
     assert "[caption" not in boat["content_html"]
     assert (boat["summary"], boat["categories"]) == ("Bến tàu mở cửa.", ["doi-song"])
     draft = found["https://vensong.example/?p=641"]
@@ -240,7 +277,9 @@ def windows_1258(text: str) -> bytes:
     for char in unicodedata.normalize("NFC", text):
         marks = unicodedata.normalize("NFD", char)
         tones = "".join(mark for mark in marks if mark in TONES)
-        bare = unicodedata.normalize("NFC", "".join(mark for mark in marks if mark not in TONES))
+        bare = unicodedata.normalize(
+            "NFC", "".join(mark for mark in marks if mark not in TONES)
+        )
         apart.append(bare + tones)
     return "".join(apart).encode("windows-1258")
 
@@ -269,7 +308,8 @@ def test_encodings_right_and_wrong(app: Flask, declared: str, encode: Any) -> No
 
 @pytest.mark.parametrize("name", ["feed.json", "google.ics"])
 @pytest.mark.parametrize(
-    "encode", [lambda text: text.encode("utf-16"), lambda text: text.encode("utf-8-sig")]
+    "encode",
+    [lambda text: text.encode("utf-16"), lambda text: text.encode("utf-8-sig")],
 )
 def test_encodings_of_what_is_no_xml(app: Flask, name: str, encode: Any) -> None:
     result = take(app, encode((FOREIGN / name).read_text("utf-8")))
@@ -279,13 +319,20 @@ def test_encodings_of_what_is_no_xml(app: Flask, name: str, encode: Any) -> None
 
 def test_bytes_that_are_wrong_here_and_there(app: Flask) -> None:
     """As where a program has cut a text in the middle of a character."""
-    data = channel("<item><guid>g</guid><title>Hội chợ ở phố sách Lê Lợi</title></item>")
+    data = channel(
+        "<item><guid>g</guid><title>Hội chợ ở phố sách Lê Lợi</title></item>"
+    )
     result = take(app, data.replace("ợi<".encode(), "ợ".encode()[:-1] + b"<"))
     assert stored(app, "news")["g"]["title"] == "Hội chợ ở phố sách Lê L"
-    assert "The file is broken: what is no UTF-8 in it is left out, in 1 places." in result.stderr
+    assert (
+        "The file is broken: what is no UTF-8 in it is left out, in 1 places."
+        in result.stderr
+    )
 
 
-@pytest.mark.parametrize("declared", ["idna", "undefined", "raw_unicode_escape", "utf-7", "a\0b"])
+@pytest.mark.parametrize(
+    "declared", ["idna", "undefined", "raw_unicode_escape", "utf-7", "a\0b"]
+)
 def test_an_encoding_of_another_purpose_is_none(app: Flask, declared: str) -> None:
     item = "<item><guid>g</guid><title>caf\xe9 \\ud800 +2AA-</title></item>"
     data = f'<?xml version="1.0" encoding="{declared}"?><rss version="2.0"><channel>{item}</channel></rss>'
@@ -320,13 +367,25 @@ def channel(items: str, before: str = "") -> bytes:
     ],
 )
 def test_dates(app: Flask, spelt: str, date: str) -> None:
-    take(app, channel(f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"))
+    take(
+        app,
+        channel(
+            f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"
+        ),
+    )
     assert stored(app, "news")["g"]["date_published"] == date
 
 
-@pytest.mark.parametrize("spelt", ["hôm qua", "Tue, 03 Nov", "10:00", "1795485600", "0000-00-00 00:00:00"])
+@pytest.mark.parametrize(
+    "spelt", ["hôm qua", "Tue, 03 Nov", "10:00", "1795485600", "0000-00-00 00:00:00"]
+)
 def test_a_date_that_cannot_be_read_is_said(app: Flask, spelt: str) -> None:
-    result = take(app, channel(f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"))
+    result = take(
+        app,
+        channel(
+            f"<item><guid>g</guid><title>a</title><pubDate>{spelt}</pubDate></item>"
+        ),
+    )
     assert "left out: date_published of “a”: " in result.stderr
 
 
@@ -357,9 +416,14 @@ def test_files_without_a_type(app: Flask) -> None:
     assert entry["image"]["url"] == "https://a.example/tin/d.png"
 
 
-def test_an_entry_of_atom_without_a_link_and_with_content_that_is_no_text(app: Flask) -> None:
+def test_an_entry_of_atom_without_a_link_and_with_content_that_is_no_text(
+    app: Flask,
+) -> None:
     entry = '<entry><id>tag:a,2026:1</id><title>a</title><content type="image/png">aGVsbG8=</content></entry>'
-    result = take(app, f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{entry}</feed>'.encode())
+    result = take(
+        app,
+        f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{entry}</feed>'.encode(),
+    )
     found = stored(app, "news")["tag:a,2026:1"]
     assert result.stderr == ""
     assert found["url"] == f"https://feeds.example/entries/{found['id']}"
@@ -367,10 +431,18 @@ def test_an_entry_of_atom_without_a_link_and_with_content_that_is_no_text(app: F
 
 
 def test_a_file_of_an_event_without_a_type(app: Flask) -> None:
-    lines = ("BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:u", "SUMMARY:a", "DTSTART:20261205T120000Z")
+    lines = (
+        "BEGIN:VCALENDAR",
+        "BEGIN:VEVENT",
+        "UID:u",
+        "SUMMARY:a",
+        "DTSTART:20261205T120000Z",
+    )
     more = ("ATTACH:https://a.example/b.pdf", "END:VEVENT", "END:VCALENDAR", "")
     take(app, "\r\n".join(lines + more).encode())
-    assert stored(app, "events")["u"]["attachments"][0]["mime_type"] == "application/pdf"
+    assert (
+        stored(app, "events")["u"]["attachments"][0]["mime_type"] == "application/pdf"
+    )
 
 
 def test_entities_of_html_in_a_dtd(app: Flask) -> None:
@@ -387,7 +459,11 @@ def test_entities_are_not_resolved(entities: str) -> None:
     name = "x" if "SYSTEM" in entities else "e9"
     document = f"""<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY e0 "ha">{entities}]>
     <rss version="2.0"><channel><title>t</title><item><guid>g</guid><title>a &{name}; b</title></item></channel></rss>"""
-    found = [item for item in read(document.encode(), HANOI) if isinstance(item, ImportedEntry)]
+    found = [
+        item
+        for item in read(document.encode(), HANOI)
+        if isinstance(item, ImportedEntry)
+    ]
     assert not any("root:" in str(item) or "haha" in str(item) for item in found)
 
 
@@ -399,7 +475,9 @@ def test_entities_are_not_resolved(entities: str) -> None:
         ("google.ics", b"BEGIN:VEVENT\r\nDTSTART;VALUE=DATE", "5k1q0p2v8d3@google.com"),
     ],
 )
-def test_of_a_broken_file_what_can_be_read(app: Flask, name: str, cut: bytes, guid: str) -> None:
+def test_of_a_broken_file_what_can_be_read(
+    app: Flask, name: str, cut: bytes, guid: str
+) -> None:
     data = (FOREIGN / name).read_bytes()
     at = data.find(cut) if cut in data else data.find("Lịch cắt".encode())
     result = take(app, data[: at + 20])
@@ -429,7 +507,9 @@ def test_what_is_wrong_is_left_out_or_skipped_and_said(app: Flask) -> None:
         assert line in result.stderr, line
     found = stored(app, "news")
     assert found["a"]["categories"] == ["tin"]
-    assert [file["url"] for file in found["b"]["attachments"]] == ["https://a.example/b"]
+    assert [file["url"] for file in found["b"]["attachments"]] == [
+        "https://a.example/b"
+    ]
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
@@ -452,17 +532,23 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("IMPORTS", "4"))))
-def test_whatever_is_damaged_is_read_or_refused(app: Flask, store: Storage, seed: int) -> None:
+def test_whatever_is_damaged_is_read_or_refused(
+    app: Flask, store: Storage, seed: int
+) -> None:
     chance = random.Random(seed)
     files = [(FOREIGN / name).read_bytes() for name in FILES]
     for _ in range(50):
         data, kind = damaged(chance.choice(files), chance), chance.choice(KINDS)
         with suppress(BadRequest):
-            for _ in importer.Importer(store, services_of(app).schemas[kind]).run(read(data, HANOI)):
+            for _ in importer.Importer(store, services_of(app).schemas[kind]).run(
+                read(data, HANOI)
+            ):
                 pass
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"])
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"]
+)
 def test_what_is_no_feed_is_refused(app: Flask, data: bytes) -> None:
     result = app.test_cli_runner().invoke(args=["import", "-"], input=data)
     assert result.exit_code == 1
@@ -475,7 +561,9 @@ def test_what_changed_there_changes_here_and_what_was_taken_away_here_stays_away
     data = (FOREIGN / "wordpress.rss").read_bytes()
     take(app, data)
     found = stored(app, "news")
-    market, power = (found[f"https://vensong.example/?p={number}"]["id"] for number in (812, 807))
+    market, power = (
+        found[f"https://vensong.example/?p={number}"]["id"] for number in (812, 807)
+    )
     editor.send("DELETE", f"/articles/{power}")
     editor.send("PATCH", "/categories/doi-song", {"slug": "doi-song-moi"})
     result = take(app, data.replace(b"40 gian", b"50 gian"))
@@ -483,11 +571,15 @@ def test_what_changed_there_changes_here_and_what_was_taken_away_here_stays_away
     assert "it was taken away here" in result.stderr
     changed: dict[str, Any] = editor.send("GET", f"/articles/{market}").get_json()
     assert changed["title"].endswith("50 gian hàng")
-    assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], "a renamed category is followed"
+    assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], (
+        "a renamed category is followed"
+    )
     assert changed["version"] == 2
 
 
-@pytest.mark.parametrize("change", [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}])
+@pytest.mark.parametrize(
+    "change", [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}]
+)
 def test_an_import_does_not_overwrite_what_an_editor_has_changed(
     app: Flask, editor: Editor, change: dict[str, Any]
 ) -> None:
@@ -497,8 +589,12 @@ def test_an_import_does_not_overwrite_what_an_editor_has_changed(
     edited = editor.send("PATCH", f"/articles/{entry['id']}", change).get_json()
     assert edited["version"] == 2
     result = take(app, data.replace(b"G\xe1\xbb\x91m", b"G\xe1\xba\xa1ch"))
-    assert "0 new, 0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
-    assert f"not overwritten: “{entry['title']}”" in result.stderr.replace("Gạch", "Gốm")
+    assert (
+        "0 new, 0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
+    )
+    assert f"not overwritten: “{entry['title']}”" in result.stderr.replace(
+        "Gạch", "Gốm"
+    )
     assert editor.send("GET", f"/articles/{entry['id']}").get_json() == edited
 
 
@@ -515,15 +611,21 @@ def test_an_import_updates_entries_that_only_the_service_has_changed(
     with store._database.write() as connection:
         connection.execute(entries.update().values(content_html="<p onclick=x>x</p>"))
     assert "1 changed" in app.test_cli_runner().invoke(args=["db", "sanitize"]).stdout
-    result = take(app, channel(items.format(body.replace("x&lt;/", "y&lt;/") + tomorrow)))
-    assert "0 new, 1 changed, 0 unchanged, 0 skipped, 0 not overwritten" in result.stdout
+    result = take(
+        app, channel(items.format(body.replace("x&lt;/", "y&lt;/") + tomorrow))
+    )
+    assert (
+        "0 new, 1 changed, 0 unchanged, 0 skipped, 0 not overwritten" in result.stdout
+    )
 
 
 def test_an_import_does_not_overwrite_an_entry_that_was_posted_with_its_guid(
     app: Flask, editor: Editor
 ) -> None:
     guid = editor.put("/articles/a", {"title": "Đăng tại đây"}).get_json()["guid"]
-    result = take(app, channel(f"<item><guid>{guid}</guid><title>Từ nơi khác</title></item>"))
+    result = take(
+        app, channel(f"<item><guid>{guid}</guid><title>Từ nơi khác</title></item>")
+    )
     assert "0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
     assert stored(app, "news")[guid]["title"] == "Đăng tại đây"
 
@@ -549,7 +651,9 @@ END:VCALENDAR
 JSON_FEED = {
     "version": "https://jsonfeed.org/version/1.1",
     "title": "A",
-    "items": [{"id": "tag:a,1", "title": "Một", "date_published": "2010-05-06T07:08:09Z"}],
+    "items": [
+        {"id": "tag:a,1", "title": "Một", "date_published": "2010-05-06T07:08:09Z"}
+    ],
 }
 LATER = {"date_modified": "2011-02-03T04:05:06Z"}
 
@@ -563,13 +667,21 @@ LATER = {"date_modified": "2011-02-03T04:05:06Z"}
         (RSS, "2010-05-06T07:08:09Z"),
         (WXR, "2011-02-03T04:05:06Z"),
         (json.dumps(JSON_FEED), "2010-05-06T07:08:09Z"),
-        (json.dumps(JSON_FEED | {"items": [JSON_FEED["items"][0] | LATER]}), "2011-02-03T04:05:06Z"),  # type: ignore[operator]
+        (
+            json.dumps(JSON_FEED | {"items": [JSON_FEED["items"][0] | LATER]}),  # type: ignore[operator]
+            "2011-02-03T04:05:06Z",
+        ),
         (CALENDAR.format("LAST-MODIFIED:20110203T040506Z\n"), "2011-02-03T04:05:06Z"),
         (CALENDAR.format(""), "2015-01-01T00:00:00Z"),
     ],
 )
 def test_imported_entries_are_of_when_their_source_changed_them(
-    app: Flask, client: FlaskClient, clock: Clock, store: Storage, file: str, updated: str
+    app: Flask,
+    client: FlaskClient,
+    clock: Clock,
+    store: Storage,
+    file: str,
+    updated: str,
 ) -> None:
     clock.forward(hours=1)
     take(app, file.encode())
@@ -578,9 +690,9 @@ def test_imported_entries_are_of_when_their_source_changed_them(
     assert entry["date_modified"] == updated
     feed = feedparser.parse(client.get(f"/feeds/{kind}.atom").data)
     assert feed.entries[0].updated.replace("+07:00", "") == local(updated)
-    assert feed.feed.updated.replace("+07:00", "") == local(f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"), (
-        "it appeared now"
-    )
+    assert feed.feed.updated.replace("+07:00", "") == local(
+        f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"
+    ), "it appeared now"
     with store.writer("editor") as writer:
         writer.put_entry(replace(writer.get_entry(entry["id"]), title="Hai"))
     (entry,) = stored(app, kind).values()
@@ -589,19 +701,31 @@ def test_imported_entries_are_of_when_their_source_changed_them(
 
 def local(moment: str) -> str:
     """Return a time of Hà Nội's clocks, without its offset."""
-    return datetime.fromisoformat(moment).astimezone(HANOI).replace(tzinfo=None).isoformat()
+    return (
+        datetime.fromisoformat(moment)
+        .astimezone(HANOI)
+        .replace(tzinfo=None)
+        .isoformat()
+    )
 
 
 def test_no_imported_entry_is_of_a_time_ahead(app: Flask, clock: Clock) -> None:
     take(app, ATOM.format("2037-02-03T04:05:06Z").encode())
     (entry,) = stored(app, "news").values()
-    assert datetime.fromisoformat(entry["date_modified"]) - clock.now < timedelta(seconds=1)
+    assert datetime.fromisoformat(entry["date_modified"]) - clock.now < timedelta(
+        seconds=1
+    )
 
 
 def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> None:
     """Our own feed of events, taken over by another."""
     editor.put(
-        "/events/a", {"title": "Hội", "start": "2026-12-24T19:00:00", "location": {"name": "Phố sách"}}
+        "/events/a",
+        {
+            "title": "Hội",
+            "start": "2026-12-24T19:00:00",
+            "location": {"name": "Phố sách"},
+        },
     )
     for form in ("rss", "json", "ics"):
         data = client.get(f"/feeds/events.{form}").data
@@ -611,17 +735,27 @@ def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> No
         assert event["location"]["name"] == "Phố sách"
 
 
-def test_a_guid_that_is_no_uri_is_one_in_atom(app: Flask, client: FlaskClient, editor: Editor) -> None:
+def test_a_guid_that_is_no_uri_is_one_in_atom(
+    app: Flask, client: FlaskClient, editor: Editor
+) -> None:
     guid = FILES["drupal.rss"][1]
     take(app, (FOREIGN / "drupal.rss").read_bytes())
     (entry,) = stored(app, "news").values()
-    in_rss, in_atom = (client.get(f"/feeds/news.{form}").data for form in ("rss", "atom"))
+    in_rss, in_atom = (
+        client.get(f"/feeds/news.{form}").data for form in ("rss", "atom")
+    )
     assert feedparser.parse(in_rss).entries[0].id == guid
     assert f'"id": "{guid}"' in client.get("/feeds/news.json").text
-    assert feedparser.parse(in_atom).entries[0].id == uuid.uuid5(uuid.NAMESPACE_URL, guid).urn
+    assert (
+        feedparser.parse(in_atom).entries[0].id
+        == uuid.uuid5(uuid.NAMESPACE_URL, guid).urn
+    )
     assert findings(in_atom, "application/atom+xml") == []
     editor.send("DELETE", f"/articles/{entry['id']}")
-    assert f'ref="{uuid.uuid5(uuid.NAMESPACE_URL, guid).urn}"' in client.get("/feeds/news.atom").text
+    assert (
+        f'ref="{uuid.uuid5(uuid.NAMESPACE_URL, guid).urn}"'
+        in client.get("/feeds/news.atom").text
+    )
 
 
 @pytest.fixture
@@ -637,10 +771,18 @@ def links(app: Flask) -> str:
 def test_redirects(app: Flask, links: str) -> None:
     pages = {entry["url"]: entry["id"] for entry in stored(app, "news").values()}
     market = pages["https://vensong.example/2026/11/cho-dem-mo-lai/"]
-    assert f'"vensong.example/2026/11/cho-dem-mo-lai/" "https://feeds.example/entries/{market}";' in links
+    assert (
+        f'"vensong.example/2026/11/cho-dem-mo-lai/" "https://feeds.example/entries/{market}";'
+        in links
+    )
     query = pages["http://phuongdong.example/tin.asp?id=7"]
-    assert f'"phuongdong.example/tin.asp?id=7" "https://feeds.example/entries/{query}";' in links
-    assert len(re.findall('^    "', links, re.MULTILINE)) == 5, "an item without a link has none to redirect"
+    assert (
+        f'"phuongdong.example/tin.asp?id=7" "https://feeds.example/entries/{query}";'
+        in links
+    )
+    assert len(re.findall('^    "', links, re.MULTILINE)) == 5, (
+        "an item without a link has none to redirect"
+    )
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="there is no nginx")
@@ -676,7 +818,9 @@ def test_nginx_leads_readers_along(links: str, tmp_path: Path) -> None:
         ]
         return subprocess.run(command, capture_output=True, text=True).stdout
 
-    nginx = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"])
+    nginx = subprocess.Popen(
+        ["nginx", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"]
+    )
     try:
         found = asked("http://phuongdong.example/tin.asp?id=7")
         assert re.fullmatch(r"301 https://feeds\.example/entries/[0-9a-f]{32}", found)

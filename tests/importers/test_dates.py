@@ -142,7 +142,12 @@ def read_file(*texts: str) -> tuple[list[str], list[str]]:
 
 
 def test_ambiguous_dates_are_reported_once_for_each_order() -> None:
-    texts = ("10/2/2026 9:25:00 AM", "8/12/2026 2:55:37 PM", "03/11/2026 09:00", "5/5/2026 09:00")
+    texts = (
+        "10/2/2026 9:25:00 AM",
+        "8/12/2026 2:55:37 PM",
+        "03/11/2026 09:00",
+        "5/5/2026 09:00",
+    )
     found, remarks = read_file(*texts)
     assert found == ["2026-10-02", "2026-08-12", "2026-11-03", "2026-05-05"]
     assert remarks == [
@@ -167,12 +172,22 @@ def test_dates_that_can_be_read_in_one_way_are_not_reported(text: str) -> None:
     assert read_file(text)[1] == []
 
 
-def test_dates_that_can_be_read_in_one_way_decide_how_the_others_of_the_file_are_read() -> None:
-    assert read_file("10/2/2026 9:25 AM", "24/2/2026 9:25 AM") == (["2026-02-10", "2026-02-24"], [])
-    assert read_file("10/2/2026 09:25", "2/24/2026 09:25") == (["2026-10-02", "2026-02-24"], [])
+def test_dates_that_can_be_read_in_one_way_decide_how_the_others_of_the_file_are_read() -> (
+    None
+):
+    assert read_file("10/2/2026 9:25 AM", "24/2/2026 9:25 AM") == (
+        ["2026-02-10", "2026-02-24"],
+        [],
+    )
+    assert read_file("10/2/2026 09:25", "2/24/2026 09:25") == (
+        ["2026-10-02", "2026-02-24"],
+        [],
+    )
 
 
 def test_dates_that_contradict_each_other_decide_nothing() -> None:
-    found, remarks = read_file("10/2/2026 9:25 AM", "24/2/2026 9:25 AM", "2/24/2026 9:25 AM")
+    found, remarks = read_file(
+        "10/2/2026 9:25 AM", "24/2/2026 9:25 AM", "2/24/2026 9:25 AM"
+    )
     assert found == ["2026-10-02", "2026-02-24", "2026-02-24"]
     assert len(remarks) == 1

@@ -48,14 +48,23 @@ def test_shortcodes_become_html(app: Flask) -> None:
         '<a href="https://vensong.example/loi-ke.mp3" rel="noopener noreferrer">loi-ke.mp3</a></audio>'
         in body
     )
-    assert 'src="https://vensong.example/thong-xe.mp4" poster="https://vensong.example/p.jpg"' in body
-    assert '<p><a href="https://www.youtube.com/watch?v=abc&amp;t=5" rel="noopener noreferrer">' in body
+    assert (
+        'src="https://vensong.example/thong-xe.mp4" poster="https://vensong.example/p.jpg"'
+        in body
+    )
+    assert (
+        '<p><a href="https://www.youtube.com/watch?v=abc&amp;t=5" rel="noopener noreferrer">'
+        in body
+    )
     assert "Cách viết: [[gallery]]." in body
 
 
 def test_unknown_shortcodes_stay_and_are_reported_once(app: Flask) -> None:
     result = take(app, MEDIA.read_bytes())
-    assert '[contact-form-7 id="12" title="Góp ý"]' in stored(app, "news")[BRIDGE]["content_html"]
+    assert (
+        '[contact-form-7 id="12" title="Góp ý"]'
+        in stored(app, "news")[BRIDGE]["content_html"]
+    )
     assert result.stderr.count("shortcode") == 1
     assert "Unknown shortcodes stay as text: contact-form-7 (2)." in result.stderr
 
@@ -75,7 +84,9 @@ def test_media_items_are_not_reported_as_skipped(app: Flask) -> None:
 
 def test_two_posts_of_one_guid_are_both_taken(app: Flask) -> None:
     result = take(app, MEDIA.read_bytes())
-    assert "two entries with one guid: “Đêm hội đèn” is known by its link" in result.stderr
+    assert (
+        "two entries with one guid: “Đêm hội đèn” is known by its link" in result.stderr
+    )
     found = {entry["title"]: entry["url"] for entry in stored(app, "news").values()}
     assert found == {
         "Thông xe cầu mới": "https://vensong.example/2026/10/cau-moi/",
@@ -86,9 +97,16 @@ def test_two_posts_of_one_guid_are_both_taken(app: Flask) -> None:
 
 def test_a_paragraph_holds_no_figure(app: Flask) -> None:
     take(app, MEDIA.read_bytes())
-    (night,) = (entry for entry in stored(app, "news").values() if entry["title"] == "Đêm hội đèn")
+    (night,) = (
+        entry
+        for entry in stored(app, "news").values()
+        if entry["title"] == "Đêm hội đèn"
+    )
     assert "<p></p>" not in night["content_html"]
-    assert f'<p>Đêm hội.</p>\n<figure><img src="{UPLOADS}/den.jpg" alt=""></figure>' in night["content_html"]
+    assert (
+        f'<p>Đêm hội.</p>\n<figure><img src="{UPLOADS}/den.jpg" alt=""></figure>'
+        in night["content_html"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,9 +133,15 @@ def test_galleries(text: str, expected: int) -> None:
             "<figcaption>Cũ &amp; mới</figcaption>",
         ),
         ("[caption]Chỉ chữ[/caption]", "Chỉ chữ"),
-        ('[caption id="a"]<img src="a"> Một\n\nHai[/caption]', "<figcaption>Một<br>Hai</figcaption>"),
+        (
+            '[caption id="a"]<img src="a"> Một\n\nHai[/caption]',
+            "<figcaption>Một<br>Hai</figcaption>",
+        ),
         ('[wp_caption]<img src="a"> Một[/wp_caption]', "<figcaption>Một</figcaption>"),
-        ('[audio src="https://a.example/x.ogg"]', '<audio controls src="https://a.example/x.ogg">'),
+        (
+            '[audio src="https://a.example/x.ogg"]',
+            '<audio controls src="https://a.example/x.ogg">',
+        ),
         (
             '[video webm="https://a.example/x.webm"]Không có[/video]',
             '<video controls src="https://a.example/x.webm">',
@@ -131,7 +155,17 @@ def test_shortcodes(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[video]", "[sic]", "[1]", "[…]", "[ẢNH]", "[embed][/embed]", "a[i] = b[j]", "[/caption]"]
+    "text",
+    [
+        "[video]",
+        "[sic]",
+        "[1]",
+        "[…]",
+        "[ẢNH]",
+        "[embed][/embed]",
+        "a[i] = b[j]",
+        "[/caption]",
+    ],
 )
 def test_brackets_that_are_no_shortcodes_stay(text: str) -> None:
     media = library()
@@ -140,7 +174,13 @@ def test_brackets_that_are_no_shortcodes_stay(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[caption]" * 50_000, "[a " * 100_000, "[a " + "x" * 300_000 + "]", "<p><figure>" * 50_000]
+    "text",
+    [
+        "[caption]" * 50_000,
+        "[a " * 100_000,
+        "[a " + "x" * 300_000 + "]",
+        "<p><figure>" * 50_000,
+    ],
 )
 def test_shortcodes_take_linear_time(text: str) -> None:
     start = time.process_time()

@@ -18,7 +18,9 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 @contextmanager
-def nginx(folder: Path, port: int, more: str = "", upstream: str = "") -> Iterator[tuple[str, int]]:
+def nginx(
+    folder: Path, port: int, more: str = "", upstream: str = ""
+) -> Iterator[tuple[str, int]]:
     """An nginx that passes on to a port, with its files in a folder; its URL and its process.
 
     :param more: what stands in its server too.
@@ -27,7 +29,9 @@ def nginx(folder: Path, port: int, more: str = "", upstream: str = "") -> Iterat
     assert NGINX
     own = free_port()
     upstream = upstream or (ROOT / "deploy/upstream.conf").read_text("utf-8")
-    (folder / "upstream.conf").write_text(upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
+    (folder / "upstream.conf").write_text(
+        upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    )
     text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
     for old, new in (
         ("listen 80 ", f"{more} listen 127.0.0.1:{own} "),
@@ -42,7 +46,9 @@ def nginx(folder: Path, port: int, more: str = "", upstream: str = "") -> Iterat
         assert old in text
         text = text.replace(old, new)
     (folder / "nginx.conf").write_text(f"daemon off; user root;\n{text}")
-    process = subprocess.Popen([NGINX, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"])
+    process = subprocess.Popen(
+        [NGINX, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+    )
     try:
         end = time.monotonic() + 10
         while not _answers(f"http://127.0.0.1:{own}/healthz"):
@@ -65,4 +71,8 @@ def _answers(url: str) -> bool:
 def kept(folder: Path) -> set[str]:
     """The keys of what nginx keeps."""
     files = [path for path in (folder / "feedsvc").rglob("*") if path.is_file()]
-    return {found[1].decode() for path in files if (found := re.search(rb"\nKEY: (.*)\n", path.read_bytes()))}
+    return {
+        found[1].decode()
+        for path in files
+        if (found := re.search(rb"\nKEY: (.*)\n", path.read_bytes()))
+    }

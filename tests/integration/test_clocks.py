@@ -68,7 +68,9 @@ class World:
 
     def write(self, number: int) -> None:
         self.writes += 1
-        self.instances[number].editor.put("/articles/a", {"title": f"Lần {self.writes}"})
+        self.instances[number].editor.put(
+            "/articles/a", {"title": f"Lần {self.writes}"}
+        )
         self.elapse(0.003)
 
     def fetch(self, number: int) -> None:
@@ -77,7 +79,9 @@ class World:
         whole = client.get(FEED)
         modified = whole.headers.get("Last-Modified")
         if modified:
-            assert self.bodies.setdefault(modified, whole.data) == whole.data, f"two bodies of {modified}"
+            assert self.bodies.setdefault(modified, whole.data) == whole.data, (
+                f"two bodies of {modified}"
+            )
         for date, body in self.bodies.items():
             answer: TestResponse = client.get(FEED, headers={"If-Modified-Since": date})
             assert (answer.status_code == 304) == (date == modified)
@@ -110,7 +114,9 @@ steps = st.one_of(
 
 
 @pytest.mark.parametrize("offset", [0, 0.3, 1.1, 12.34])
-def test_no_304_for_changed_bytes_whatever_the_clocks(instances: list[Instance], offset: float) -> None:
+def test_no_304_for_changed_bytes_whatever_the_clocks(
+    instances: list[Instance], offset: float
+) -> None:
     @settings(max_examples=25, deadline=None)
     @given(taken=st.lists(steps, min_size=10, max_size=40))
     def series(taken: list[tuple[Any, ...]]) -> None:
@@ -128,9 +134,18 @@ def test_no_304_for_changed_bytes_whatever_the_clocks(instances: list[Instance],
 
 
 TABLE = {
-    "one clock, set back between two writes": (0, "w0 e2.0 f0 b12.0 w0 f0 e0.3 w0 f0 e2.0 f0 e14.0 f0 w0 f0"),
-    "the writer is behind, the reader ahead": (12.34, "w1 e0.3 f0 w1 f0 e0.2 w1 f0 e2.0 f0 w1 f0 e14.0 f0"),
-    "both write, one of them behind": (12.34, "w0 e2.0 f0 w1 f0 e0.3 f0 w1 f0 e1.6 f0 w1 f0 e9.0 f0 w1 f0"),
+    "one clock, set back between two writes": (
+        0,
+        "w0 e2.0 f0 b12.0 w0 f0 e0.3 w0 f0 e2.0 f0 e14.0 f0 w0 f0",
+    ),
+    "the writer is behind, the reader ahead": (
+        12.34,
+        "w1 e0.3 f0 w1 f0 e0.2 w1 f0 e2.0 f0 w1 f0 e14.0 f0",
+    ),
+    "both write, one of them behind": (
+        12.34,
+        "w0 e2.0 f0 w1 f0 e0.3 f0 w1 f0 e1.6 f0 w1 f0 e9.0 f0 w1 f0",
+    ),
     "both write in turn": (
         1.1,
         "w0 e3.0 f0 w0 w1 e0.1 w0 w1 f0 e0.3 w0 w1 f1 e1.6 f0 f1 w1 f0 f1 e1.6 f0 f1",
@@ -154,7 +169,9 @@ def test_wrong_clocks_that_are_known(instances: list[Instance], case: str) -> No
     assert list(world.bodies.values())[-1] == instances[0].client.get(FEED).data
 
 
-def test_many_writes_behind_the_clock_advance_the_change_log_by_one_second(instances: list[Instance]) -> None:
+def test_many_writes_behind_the_clock_advance_the_change_log_by_one_second(
+    instances: list[Instance],
+) -> None:
     world = World(instances)
     world.write(0)
     world.elapse(5)

@@ -26,16 +26,30 @@ def agreed(service: Service, path: str, before: str | None = None) -> Seen:
     deadline = time.monotonic() + 20
     row: list[Seen] = []
     while time.monotonic() < deadline:
-        response = requests.get(service.url + path, headers={"Connection": "close"}, timeout=10)
-        row.append((response.content, response.headers["ETag"], response.headers.get("Last-Modified")))
-        if len(row) >= IN_A_ROW and len(set(row[-IN_A_ROW:])) == 1 and row[-1][2] not in (None, before):
+        response = requests.get(
+            service.url + path, headers={"Connection": "close"}, timeout=10
+        )
+        row.append(
+            (
+                response.content,
+                response.headers["ETag"],
+                response.headers.get("Last-Modified"),
+            )
+        )
+        if (
+            len(row) >= IN_A_ROW
+            and len(set(row[-IN_A_ROW:])) == 1
+            and row[-1][2] not in (None, before)
+        ):
             return row[-1]
     raise AssertionError([(etag, stamp) for _, etag, stamp in row[-IN_A_ROW:]])
 
 
 def test_workers_agree_after_writes_to_a_deleted_event(service: Service) -> None:
     drafter = service.make_token("events:write")
-    publisher = service.command("token", "create", "publisher", *(x for s in SCOPES for x in ("--scope", s)))
+    publisher = service.command(
+        "token", "create", "publisher", *(x for s in SCOPES for x in ("--scope", s))
+    )
 
     def write(token: str, method: str, document: object = None) -> int:
         service.token = token.strip()
@@ -56,4 +70,8 @@ def test_workers_agree_after_writes_to_a_deleted_event(service: Service) -> None
     assert write(publisher, "PUT", EVENT) == 201
     restored = agreed(service, path, before=deleted[2])
     assert b"CANCELLED" not in restored[0]
-    assert len({shown[1], deleted[1], restored[1]}) == len({shown[2], deleted[2], restored[2]}) == 3
+    assert (
+        len({shown[1], deleted[1], restored[1]})
+        == len({shown[2], deleted[2], restored[2]})
+        == 3
+    )

@@ -43,9 +43,15 @@ class Limit:
 
 
 @pytest.fixture(params=["tmpfs", "limit"])
-def tight(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Service, Disk | Limit]]:
+def tight(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Service, Disk | Limit]]:
     """A service whose database is on a disk that can be filled."""
-    with small_disk(tmp_path / "disk") if request.param == "tmpfs" else nullcontext() as disk:
+    with (
+        small_disk(tmp_path / "disk")
+        if request.param == "tmpfs"
+        else nullcontext() as disk
+    ):
         folder = disk.path if disk else tmp_path
         service = Service(f"sqlite:///{folder}/feedsvc.db")
         service.within = disk.within if disk else ()
@@ -56,7 +62,9 @@ def tight(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Serv
 
 
 @pytest.mark.bar
-def test_a_full_disk(tight: tuple[Service, Disk | Limit], tmp_path: Path, figure: Figure) -> None:
+def test_a_full_disk(
+    tight: tuple[Service, Disk | Limit], tmp_path: Path, figure: Figure
+) -> None:
     service, disk = tight
     stored: set[str] = set()
     statuses: Counter[int] = Counter()
@@ -65,7 +73,9 @@ def test_a_full_disk(tight: tuple[Service, Disk | Limit], tmp_path: Path, figure
     def write(writer: int) -> None:
         for number in range(40):
             id = f"{writer}-{number}"
-            answer = service.request("PUT", f"/api/v1/articles/{id}", {"title": id, "content_text": text})
+            answer = service.request(
+                "PUT", f"/api/v1/articles/{id}", {"title": id, "content_text": text}
+            )
             statuses[answer.status_code] += 1
             if answer.ok:
                 stored.add(id)
@@ -74,7 +84,9 @@ def test_a_full_disk(tight: tuple[Service, Disk | Limit], tmp_path: Path, figure
                 assert int(answer.headers["Retry-After"]) > 0
 
     def write_all() -> None:
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(WRITERS)]
+        threads = [
+            threading.Thread(target=write, args=(number,)) for number in range(WRITERS)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -87,7 +99,9 @@ def test_a_full_disk(tight: tuple[Service, Disk | Limit], tmp_path: Path, figure
     disk.fill(0)
     for path in ("/feeds/news.rss", "/feeds/news.atom?limit=3", "/", "/readyz"):
         assert service.request("GET", path).status_code == 200, path
-    assert service.request("PUT", "/api/v1/articles/a", {"title": "A"}).status_code == 503
+    assert (
+        service.request("PUT", "/api/v1/articles/a", {"title": "A"}).status_code == 503
+    )
     disk.free()
     kept = set(stored)
     write_all()
@@ -108,7 +122,11 @@ def test_a_full_disk(tight: tuple[Service, Disk | Limit], tmp_path: Path, figure
 def foreign_lock(database_url: str) -> Iterator[None]:
     """What every write begins with is held by somebody else."""
     if database_url.startswith("sqlite"):
-        with closing(sqlite.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        with closing(
+            sqlite.connect(
+                database_url.removeprefix("sqlite:///"), isolation_level=None
+            )
+        ) as other:
             other.execute("BEGIN IMMEDIATE")
             yield
     else:
@@ -118,7 +136,9 @@ def foreign_lock(database_url: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(30, marks=pytest.mark.soak)])
-def test_a_foreign_lock(service: Service, database_url: str, seconds: float, figure: Figure) -> None:
+def test_a_foreign_lock(
+    service: Service, database_url: str, seconds: float, figure: Figure
+) -> None:
     service.make_token(*SCOPES)
     waits: list[float] = []
     reads: list[float] = []

@@ -34,9 +34,13 @@ class Readers(threading.Thread):
 
 
 @pytest.mark.parametrize(
-    ("before", "between"), [(0.7, 0.3), pytest.param(10, 5, marks=pytest.mark.soak)], ids=["short", "long"]
+    ("before", "between"),
+    [(0.7, 0.3), pytest.param(10, 5, marks=pytest.mark.soak)],
+    ids=["short", "long"],
 )
-def test_a_failover_loses_nothing(before: float, between: float, figure: Figure) -> None:
+def test_a_failover_loses_nothing(
+    before: float, between: float, figure: Figure
+) -> None:
     with throw_away() as primary, standby_of(primary) as standby:
         primary.run("CREATE DATABASE failover TEMPLATE template")
         hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
@@ -60,10 +64,17 @@ def test_a_failover_loses_nothing(before: float, between: float, figure: Figure)
             assert standby.run("SELECT pg_promote()") == [(True,)]
             begun = time.monotonic()
             after = [writer.acknowledged for writer in writers]
-            while not all(writer.acknowledged > old for writer, old in zip(writers, after, strict=True)):
+            while not all(
+                writer.acknowledged > old
+                for writer, old in zip(writers, after, strict=True)
+            ):
                 assert time.monotonic() < begun + 5, "writes are not answered again"
                 time.sleep(0.01)
-            figure("seconds from the promotion to writes", f"{time.monotonic() - begun:.2f}", "< 5")
+            figure(
+                "seconds from the promotion to writes",
+                f"{time.monotonic() - begun:.2f}",
+                "< 5",
+            )
             for thread in threads:
                 thread.stopping = True
                 thread.join()
@@ -72,7 +83,11 @@ def test_a_failover_loses_nothing(before: float, between: float, figure: Figure)
             assert min(promised) > 0
             for writer in writers:
                 assert set(writer.failures) <= {503}
-                stored = int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
+                stored = int(
+                    service.request("GET", f"/api/v1/articles/{writer.id}").json()[
+                        "title"
+                    ]
+                )
                 assert writer.acknowledged <= stored <= writer.sent
         finally:
             service.stop()

@@ -25,19 +25,29 @@ FORMATS = ("rss", "atom", "json")
 def filled(editor: Editor, clock: Clock) -> Editor:
     """Six articles in three categories, the oldest one of 2025."""
     editor.put("/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"})
-    editor.put("/articles/old", {"title": "Cũ", "date_published": "2025-03-04T08:00:00"})
-    for number, slugs in enumerate([["giao-thong"], ["van-hoa"], ["giao-thong", "van-hoa"], ["y-te"], []]):
+    editor.put(
+        "/articles/old", {"title": "Cũ", "date_published": "2025-03-04T08:00:00"}
+    )
+    for number, slugs in enumerate(
+        [["giao-thong"], ["van-hoa"], ["giao-thong", "van-hoa"], ["y-te"], []]
+    ):
         clock.forward(minutes=1)
-        editor.put(f"/articles/{number}", {"title": f"Tin {number}", "categories": slugs})
+        editor.put(
+            f"/articles/{number}", {"title": f"Tin {number}", "categories": slugs}
+        )
     clock.forward(hours=1)
     return editor
 
 
 @pytest.fixture
-def changed(filled: Editor, client: FlaskClient, clock: Clock) -> Callable[..., tuple[set[str], set[str]]]:
+def changed(
+    filled: Editor, client: FlaskClient, clock: Clock
+) -> Callable[..., tuple[set[str], set[str]]]:
     """Return which of some feeds have other bytes, and which another Last-Modified, after a request."""
 
-    def run(paths: list[str], method: str, path: str, document: object = None) -> tuple[set[str], set[str]]:
+    def run(
+        paths: list[str], method: str, path: str, document: object = None
+    ) -> tuple[set[str], set[str]]:
         before = {path: client.get(path) for path in paths}
         assert filled.send(method, path, document).status_code < 300
         clock.forward(hours=1)
@@ -45,8 +55,14 @@ def changed(filled: Editor, client: FlaskClient, clock: Clock) -> Callable[..., 
         for path in paths:
             same = before[path].data == after[path].data
             assert same == (before[path].headers["ETag"] == after[path].headers["ETag"])
-        bytes_changed = {path for path in paths if before[path].data != after[path].data}
-        dates = {path for path in paths if before[path].last_modified != after[path].last_modified}
+        bytes_changed = {
+            path for path in paths if before[path].data != after[path].data
+        }
+        dates = {
+            path
+            for path in paths
+            if before[path].last_modified != after[path].last_modified
+        }
         return bytes_changed, dates
 
     return run
@@ -56,8 +72,14 @@ def test_an_edit_that_a_feed_does_not_show_leaves_its_bytes(
     changed: Callable[..., tuple[set[str], set[str]]],
 ) -> None:
     whole = [f"/feeds/news.{format}" for format in FORMATS]
-    partial = [f"/feeds/news.{format}?{query}" for format in FORMATS for query in ("limit=5", "lang=en")]
-    bytes_changed, dates = changed([*whole, *partial], "PATCH", "/articles/old", {"title": "Cũ, sửa"})
+    partial = [
+        f"/feeds/news.{format}?{query}"
+        for format in FORMATS
+        for query in ("limit=5", "lang=en")
+    ]
+    bytes_changed, dates = changed(
+        [*whole, *partial], "PATCH", "/articles/old", {"title": "Cũ, sửa"}
+    )
     assert bytes_changed == set(whole)
     assert dates == {*whole, *partial}, "the version moves all the same"
 
@@ -65,22 +87,38 @@ def test_an_edit_that_a_feed_does_not_show_leaves_its_bytes(
 def test_a_description_moves_only_the_feeds_that_name_the_category(
     changed: Callable[..., tuple[set[str], set[str]]],
 ) -> None:
-    named = ["/feeds/news/y-te.rss", "/feeds/events/y-te.ics", "/feeds/news/van-hoa,y-te.atom"]
+    named = [
+        "/feeds/news/y-te.rss",
+        "/feeds/events/y-te.ics",
+        "/feeds/news/van-hoa,y-te.atom",
+    ]
     named.append("/feeds/news/-y-te.rss")
     others = [f"/feeds/news.{format}" for format in FORMATS]
-    others += ["/feeds/events.ics", "/feeds/news/giao-thong.rss", "/feeds/news.atom?archive=2026-11"]
+    others += [
+        "/feeds/events.ics",
+        "/feeds/news/giao-thong.rss",
+        "/feeds/news.atom?archive=2026-11",
+    ]
     description = {"description": "Khác"}
-    bytes_changed, dates = changed([*named, *others], "PATCH", "/categories/y-te", description)
+    bytes_changed, dates = changed(
+        [*named, *others], "PATCH", "/categories/y-te", description
+    )
     assert bytes_changed == dates == set(named)
 
 
 def test_a_title_moves_the_feeds_that_show_it_as_a_label(
     changed: Callable[..., tuple[set[str], set[str]]],
 ) -> None:
-    labelled = ["/feeds/news.rss", "/feeds/news/giao-thong.json", "/feeds/news/van-hoa.atom"]
+    labelled = [
+        "/feeds/news.rss",
+        "/feeds/news/giao-thong.json",
+        "/feeds/news/van-hoa.atom",
+    ]
     others = ["/feeds/news/y-te.rss", "/feeds/events.rss", "/feeds/news.rss?limit=1"]
     title = {"title": "Văn hoá – Thể thao"}
-    bytes_changed, dates = changed([*labelled, *others], "PATCH", "/categories/van-hoa", title)
+    bytes_changed, dates = changed(
+        [*labelled, *others], "PATCH", "/categories/van-hoa", title
+    )
     assert bytes_changed == set(labelled)
     assert dates == {*labelled, "/feeds/news.rss?limit=1"}
 
@@ -89,7 +127,9 @@ def dates_of(client: FlaskClient, path: str = "/feeds/news") -> set[datetime]:
     """Return the dates that the formats of a feed state."""
     found = set()
     for format in ("rss", "atom"):
-        parsed = feedparser.parse(client.get(f"{path}.{format}").data).feed.updated_parsed
+        parsed = feedparser.parse(
+            client.get(f"{path}.{format}").data
+        ).feed.updated_parsed
         found.add(datetime.fromtimestamp(timegm(parsed), UTC))
     text = client.get(f"{path}.json").get_json(force=True)["_feed"]["date_modified"]
     return {*found, datetime.fromisoformat(text).astimezone(UTC)}
@@ -140,17 +180,27 @@ def test_a_calendar_is_of_the_latest_change_that_any_format_shows(
         clock.forward(hours=1)
     for document in ({"status": "draft"}, None):
         clock.forward(hours=1)
-        editor.send("PATCH" if document else "DELETE", "/events/a" if document else "/events/b", document)
+        editor.send(
+            "PATCH" if document else "DELETE",
+            "/events/a" if document else "/events/b",
+            document,
+        )
         assert modified() == clock.now
         clock.forward(hours=1)
         assert modified() == clock.now - HOUR
 
 
-def test_dates_are_whole_seconds_in_every_format(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_dates_are_whole_seconds_in_every_format(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     clock.forward(microseconds=123_456)
     for title in ("Một", "Hai"):
         editor.put("/articles/a", {"title": title})
-        event = {"title": title, "start": "2026-12-24T19:00:00.5", "end": "2026-12-24T20:00:00.25"}
+        event = {
+            "title": title,
+            "start": "2026-12-24T19:00:00.5",
+            "end": "2026-12-24T20:00:00.25",
+        }
         editor.put("/events/e", event)
     editor.put("/articles/gone", {"title": "Xoá"})
     assert editor.send("DELETE", "/articles/gone").status_code == 204
@@ -173,5 +223,8 @@ def test_lifetimes_end_where_a_scheduled_entry_appears(
         clock.forward(seconds=seconds)
         control = client.get("/feeds/news.atom").headers["Cache-Control"]
         left = date - clock.now
-        assert control == f"public, max-age={-(-left // timedelta(seconds=1))}, stale-if-error=86400"
+        assert (
+            control
+            == f"public, max-age={-(-left // timedelta(seconds=1))}, stale-if-error=86400"
+        )
     assert services_of(client.application).config.max_age == 60

@@ -33,7 +33,9 @@ def filled(service: Service) -> Service:
     service.make_token(*SCOPES)
     for slug in ("a", "b"):
         assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": slug}).ok
-    assert service.request("PUT", "/api/v1/articles/one", {"title": "Một", "categories": ["a"]}).ok
+    assert service.request(
+        "PUT", "/api/v1/articles/one", {"title": "Một", "categories": ["a"]}
+    ).ok
     return service
 
 
@@ -43,14 +45,21 @@ def workers(filled: Service) -> Iterator[list[Line]]:
         yield made
 
 
-def test_a_write_is_seen_at_once_here_and_within_a_second_there(workers: list[Line]) -> None:
+def test_a_write_is_seen_at_once_here_and_within_a_second_there(
+    workers: list[Line],
+) -> None:
     here, there = workers
     for turn in range(8):
         for line in (here, there):
             assert line.ask("GET", FEED).status == 200
         title = f"Lần {turn}"
         written = time.monotonic()
-        assert here.ask("PUT", "/api/v1/articles/one", {"title": title, "categories": ["a"]}).status == 200
+        assert (
+            here.ask(
+                "PUT", "/api/v1/articles/one", {"title": title, "categories": ["a"]}
+            ).status
+            == 200
+        )
         stored = time.monotonic()
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
             assert title in here.ask("GET", path).body.decode(), path
@@ -58,7 +67,9 @@ def test_a_write_is_seen_at_once_here_and_within_a_second_there(workers: list[Li
             assert time.monotonic() < stored + 1
         assert time.monotonic() - written < 6
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
-            assert title in there.ask("GET", path).body.decode(), "a look is of all topics"
+            assert title in there.ask("GET", path).body.decode(), (
+                "a look is of all topics"
+            )
         here, there = there, here
 
 
@@ -67,17 +78,29 @@ def test_hot_and_cold_answers_differ_in_nothing(workers: list[Line]) -> None:
     """HEAD and every validator and coding are answered by the hot way as they are by Flask."""
     time.sleep(2.2)  # Last-Modified has settled
     line = workers[0]
-    for path in ("/feeds/news.rss", "/feeds/news/a,b.atom?limit=5", "/entries/one", "/", "/feeds.opml"):
+    for path in (
+        "/feeds/news.rss",
+        "/feeds/news/a,b.atom?limit=5",
+        "/entries/one",
+        "/",
+        "/feeds.opml",
+    ):
         for coding in ("identity", "gzip", "br", "zstd"):
             for method in ("HEAD", "GET"):
                 asked = {"Accept_Encoding": coding, "X_Request_ID": "same"}
-                cold = line.ask(method, f"{path}{'&' if '?' in path else '?'}x={coding}{method}", **asked)
+                cold = line.ask(
+                    method,
+                    f"{path}{'&' if '?' in path else '?'}x={coding}{method}",
+                    **asked,
+                )
                 hot = line.ask(method, path, **asked)
                 assert (cold.status, cold.body) == (hot.status, hot.body)
                 assert {**cold.headers, "date": ""} == {**hot.headers, "date": ""}
                 assert hot.status == 200
                 assert method == "GET" or not hot.body
-                known = line.ask(method, path, **asked, If_None_Match=hot.headers["etag"])
+                known = line.ask(
+                    method, path, **asked, If_None_Match=hot.headers["etag"]
+                )
                 assert (known.status, known.body) == (304, b"")
 
 
@@ -101,7 +124,9 @@ def test_hot_answers_need_no_database(cluster: Cluster, workers: list[Line]) -> 
         assert line.ask("GET", FEED, If_None_Match=first.headers["etag"]).status == 304
         assert time.monotonic() - begun < 0.5
         assert line.ask("GET", "/readyz").status == 503
-        assert line.ask("GET", "/feeds/news/b.json").status == 503, "what is cold cannot be made"
+        assert line.ask("GET", "/feeds/news/b.json").status == 503, (
+            "what is cold cannot be made"
+        )
     cluster.start()
     assert workers[0].ask("PUT", "/api/v1/articles/two", {"title": "Hai"}).status == 201
     assert "Hai" in workers[0].ask("GET", FEED).body.decode()
@@ -118,7 +143,9 @@ def test_random_query_strings_are_one_render(
     editor.put("/articles/a", {"title": "Một"})
     statements: list[str] = []
     sa.event.listen(
-        store._database.engine, "before_cursor_execute", lambda *given: statements.append(given[2])
+        store._database.engine,
+        "before_cursor_execute",
+        lambda *given: statements.append(given[2]),
     )
     chance = random.Random(1)
     for number in range(count):
@@ -126,7 +153,15 @@ def test_random_query_strings_are_one_render(
         assert client.get(f"/feeds/news.rss?{name}").status_code == 200
         if number % 20:
             continue
-        assert client.get(f"/feeds/news/{name[:5].replace('%', '')}x.rss").status_code in (301, 400, 404)
-    rendered = [statement for statement in statements if "entries.content_html" in statement]
-    figure(f"renders of one feed for {count:,} random query strings", f"{len(rendered)}", "1")
+        assert client.get(
+            f"/feeds/news/{name[:5].replace('%', '')}x.rss"
+        ).status_code in (301, 400, 404)
+    rendered = [
+        statement for statement in statements if "entries.content_html" in statement
+    ]
+    figure(
+        f"renders of one feed for {count:,} random query strings",
+        f"{len(rendered)}",
+        "1",
+    )
     assert len(rendered) == 1

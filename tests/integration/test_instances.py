@@ -64,7 +64,9 @@ def test_two_instances_are_one(cluster: Cluster, instances: list[Service]) -> No
     assert answers(one) == answers(two)
     cluster.stop()
     for service in instances:
-        assert all(service.request("GET", path).ok for path in PATHS * 2), "what is kept is answered"
+        assert all(service.request("GET", path).ok for path in PATHS * 2), (
+            "what is kept is answered"
+        )
         refused = service.request("PUT", "/api/v1/articles/n0", {"title": "Sau"})
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) > 0

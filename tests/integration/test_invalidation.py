@@ -30,7 +30,10 @@ from tests.integration.worker_process import Answer, Line, lines
 from tests.server import Service
 
 STALE = timedelta(seconds=1)
-FEW: dict[str, list[dict[str, Any]]] = {"news": [{}, {}, {"limit": 1}], "events": [{}, {}, {"when": "past"}]}
+FEW: dict[str, list[dict[str, Any]]] = {
+    "news": [{}, {}, {"limit": 1}],
+    "events": [{}, {}, {"when": "past"}],
+}
 """Few feeds, so that most are kept when something happens."""
 
 UNPACK = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}
@@ -75,7 +78,9 @@ class Proof:
         """For the model: a write, through the worker whose turn it is."""
         self.sent += 1
         answer = self.workers[self.at].ask(method, f"/api/v1{path}", document or {})
-        return SimpleNamespace(status_code=answer.status, get_json=lambda: json.loads(answer.body))
+        return SimpleNamespace(
+            status_code=answer.status, get_json=lambda: json.loads(answer.body)
+        )
 
     def put(self, path: str, document: Any) -> Any:
         answer = self.send("PUT", path, document)
@@ -95,13 +100,25 @@ class Proof:
         sleep(seconds)
 
     def fetch(
-        self, worker: int, kind: str, selector: str, asked: dict[str, Any], condition: str, coding: str
+        self,
+        worker: int,
+        kind: str,
+        selector: str,
+        asked: dict[str, Any],
+        condition: str,
+        coding: str,
     ) -> None:
         query = FeedQuery(
-            kind, "json", CategoryFilter.parse(selector) if selector else CategoryFilter(), **asked
+            kind,
+            "json",
+            CategoryFilter.parse(selector) if selector else CategoryFilter(),
+            **asked,
         )
         path = replace(
-            query, category_filter=query.category_filter.with_current_slugs({"a": self.world.slug_of_a})
+            query,
+            category_filter=query.category_filter.with_current_slugs(
+                {"a": self.world.slug_of_a}
+            ),
         ).path
         headers, old = {"Accept_Encoding": coding}, self.copies.get(path)
         if old and condition in ("etag", "both"):
@@ -127,16 +144,29 @@ class Proof:
     ) -> Iterator[list[tuple[str, str]]]:
         """What the feed may have said in a time: by what was stored, and by the moments that had come."""
         for number, era in enumerate(self.eras):
-            if number < self.written.get(worker, 0) or era.ended < since or era.begun > until:
+            if (
+                number < self.written.get(worker, 0)
+                or era.ended < since
+                or era.begun > until
+            ):
                 continue
             rows = era.entries.values()
             turns = [
-                {since, until, *(turn for turn in moments if turn and since < turn <= until)}
-                for moments in ([one.ends for one in rows], [m for one in rows for m in _settled(one)])
+                {
+                    since,
+                    until,
+                    *(turn for turn in moments if turn and since < turn <= until),
+                }
+                for moments in (
+                    [one.ends for one in rows],
+                    [m for one in rows for m in _settled(one)],
+                )
             ]
             world = World(None, None, entries=era.entries)
             for now, settled in itertools.product(*turns):
-                yield [(one.guid, one.title) for one in world.expected(query, now, settled)]
+                yield [
+                    (one.guid, one.title) for one in world.expected(query, now, settled)
+                ]
 
 
 def _settled(one: Known) -> tuple[datetime | None, ...]:
@@ -213,4 +243,8 @@ def test_every_answer_was_true_within_the_last_second(service: Service) -> None:
 def test_every_answer_was_true_for_long(service: Service, figure: Figure) -> None:
     examples = int(os.environ.get("PROOF_EXAMPLES", "30"))
     fetched = prove(service, examples)
-    figure("answers of workers that were not true within the last second", f"0 of {fetched}", "0")
+    figure(
+        "answers of workers that were not true within the last second",
+        f"0 of {fetched}",
+        "0",
+    )

@@ -30,7 +30,9 @@ WRITERS = 4
 def check_integrity(database_url: str) -> None:
     """Let SQLite look through its file; PostgreSQL has no such command."""
     if database_url.startswith("sqlite"):
-        with closing(sqlite.connect(database_url.removeprefix("sqlite:///"))) as connection:
+        with closing(
+            sqlite.connect(database_url.removeprefix("sqlite:///"))
+        ) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
@@ -45,7 +47,9 @@ def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
             f"{url}/api/v1/articles/{id}", json=document, headers=headers, timeout=60
         ).status_code
 
-    with ThreadPoolExecutor(2) as pool:  # more would queue for seconds on a busy machine, and be told so
+    with ThreadPoolExecutor(
+        2
+    ) as pool:  # more would queue for seconds on a busy machine, and be told so
         return Counter(pool.map(put, range(count)))
 
 
@@ -57,20 +61,30 @@ def test_concurrent_writers_lose_nothing(
     context = multiprocessing.get_context("spawn")
     with context.Pool(WRITERS) as pool:
         jobs = [(service.url, service.token, writer, each) for writer in range(WRITERS)]
-        statuses = sum(pool.starmap_async(put_many, jobs).get(timeout=1800), Counter[int]())
+        statuses = sum(
+            pool.starmap_async(put_many, jobs).get(timeout=1800), Counter[int]()
+        )
     assert set(statuses) == {200, 201}
     assert statuses[201] == WRITERS * each // 2 + 1
     shared = service.request("GET", "/api/v1/articles/shared").json()
-    assert shared["version"] == WRITERS * each // 2, "every update is counted, so none was lost"
+    assert shared["version"] == WRITERS * each // 2, (
+        "every update is counted, so none was lost"
+    )
     found = 0
     cursor = ""
     while cursor is not None:
-        page = service.request("GET", f"/api/v1/articles?limit=200{cursor and '&cursor=' + cursor}").json()
+        page = service.request(
+            "GET", f"/api/v1/articles?limit=200{cursor and '&cursor=' + cursor}"
+        ).json()
         found += len(page["items"])
         cursor = page["next_cursor"]
     assert found == WRITERS * each // 2 + 1
     check_integrity(database_url)
-    figure("revisions by 4 processes that are stored", f"{shared['version']} of {WRITERS * each // 2}", "all")
+    figure(
+        "revisions by 4 processes that are stored",
+        f"{shared['version']} of {WRITERS * each // 2}",
+        "all",
+    )
 
 
 class Writer(threading.Thread):
@@ -87,9 +101,13 @@ class Writer(threading.Thread):
         while not self.stopping:
             self.sent += 1
             try:
-                answer = self.service.request("PUT", f"/api/v1/articles/{self.id}", {"title": str(self.sent)})
+                answer = self.service.request(
+                    "PUT", f"/api/v1/articles/{self.id}", {"title": str(self.sent)}
+                )
             except requests.RequestException:
-                time.sleep(0.02)  # the connection ended with its worker: stored or not, nothing was promised
+                time.sleep(
+                    0.02
+                )  # the connection ended with its worker: stored or not, nothing was promised
                 continue
             if answer.ok:
                 self.acknowledged = self.sent
@@ -100,9 +118,16 @@ class Writer(threading.Thread):
 class Backups(threading.Thread):
     """Backs SQLite's database up again and again, and notes what had been acknowledged before each."""
 
-    def __init__(self, service: Service, writers: list[Writer], directory: Path, every: float) -> None:
+    def __init__(
+        self, service: Service, writers: list[Writer], directory: Path, every: float
+    ) -> None:
         super().__init__()
-        self.service, self.writers, self.directory, self.every = service, writers, directory, every
+        self.service, self.writers, self.directory, self.every = (
+            service,
+            writers,
+            directory,
+            every,
+        )
         self.promised: dict[Path, dict[str, int]] = {}
         self.stopping = threading.Event()
 
@@ -127,7 +152,9 @@ class Backups(threading.Thread):
             store._database.close()
 
 
-def torture(service: Service, database_url: str, seconds: float, directory: Path) -> tuple[int, int, float]:
+def torture(
+    service: Service, database_url: str, seconds: float, directory: Path
+) -> tuple[int, int, float]:
     """Kill workers at random while writers write, then all at once.
 
     Returns the numbers of kills and of backups, and the seconds that the slowest restart took.
@@ -162,9 +189,15 @@ def torture(service: Service, database_url: str, seconds: float, directory: Path
         backups.check()
     for writer in writers:
         assert writer.acknowledged > 0
-        assert writer.failures == [], "a killed worker is a closed connection, never an error"
-        stored = int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
-        assert writer.acknowledged <= stored <= writer.sent, "an acknowledged write is lost"
+        assert writer.failures == [], (
+            "a killed worker is a closed connection, never an error"
+        )
+        stored = int(
+            service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"]
+        )
+        assert writer.acknowledged <= stored <= writer.sent, (
+            "an acknowledged write is lost"
+        )
     service.kill()
     restarts.append(service.start())
     check_integrity(database_url)
@@ -185,7 +218,9 @@ def test_killed_workers_and_a_killed_service_lose_nothing(
 
 
 @pytest.mark.soak
-def test_killed_for_long(service: Service, database_url: str, tmp_path: Path, figure: Figure) -> None:
+def test_killed_for_long(
+    service: Service, database_url: str, tmp_path: Path, figure: Figure
+) -> None:
     seconds = float(os.environ.get("SOAK_SECONDS", "120"))
     kills, backups, slowest = torture(service, database_url, seconds, tmp_path)
     figure(f"acknowledged writes lost in {seconds:.0f} s", f"0 in {kills} kills", "0")

@@ -52,10 +52,24 @@ def asked(service: Service, log: Path, **environ: str) -> str:
     service.start(log)
     try:
         token = service.token
-        assert service.request("GET", "/api/v1/articles", headers={"X-Request-ID": "proxy-1"}).ok
-        assert service.request("GET", f"/api/v1/articles?token={token}").status_code == 400
-        assert service.request("GET", f"/feeds/{token}.rss", headers={"User-Agent": token}).status_code == 404
-        assert service.request("PUT", f"/api/v1/articles/{token}", {"title": token}).status_code == 201
+        assert service.request(
+            "GET", "/api/v1/articles", headers={"X-Request-ID": "proxy-1"}
+        ).ok
+        assert (
+            service.request("GET", f"/api/v1/articles?token={token}").status_code == 400
+        )
+        assert (
+            service.request(
+                "GET", f"/feeds/{token}.rss", headers={"User-Agent": token}
+            ).status_code
+            == 404
+        )
+        assert (
+            service.request(
+                "PUT", f"/api/v1/articles/{token}", {"title": token}
+            ).status_code
+            == 201
+        )
         assert service.request("GET", "/a%0Ab").status_code == 404
         for spelt in spellings(token):
             target = f"GET /{spelt}?token={spelt} HTTP/1.1\r\nHost: a\r\nUser-Agent: {spelt}\r\n\r\n"
@@ -81,13 +95,20 @@ def asked(service: Service, log: Path, **environ: str) -> str:
 def test_text(service: Service, tmp_path: Path) -> None:
     text = asked(service, tmp_path / "log")
     assert re.search(
-        r'^127\.0\.0\.1 \[[^]]+\] "GET /api/v1/articles" 200 \d+ \d+ms "[^"]+" proxy-1$', text, re.MULTILINE
+        r'^127\.0\.0\.1 \[[^]]+\] "GET /api/v1/articles" 200 \d+ \d+ms "[^"]+" proxy-1$',
+        text,
+        re.MULTILINE,
     )
     assert '"GET /a%0Ab" 404' in text
 
 
 def test_json(service: Service, tmp_path: Path) -> None:
-    text = asked(service, tmp_path / "log", FEEDSVC_LOG_FORMAT="json", FEEDSVC_LOG_ADDRESSES="short")
+    text = asked(
+        service,
+        tmp_path / "log",
+        FEEDSVC_LOG_FORMAT="json",
+        FEEDSVC_LOG_ADDRESSES="short",
+    )
     lines = [json.loads(line) for line in text.splitlines()]
     answer = next(line for line in lines if line.get("request_id") == "proxy-1")
     assert answer["target"] == "/api/v1/articles"
@@ -109,12 +130,16 @@ def test_json(service: Service, tmp_path: Path) -> None:
         ("short", "", "-"),
     ],
 )
-def test_addresses(wanted: str, address: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses(
+    wanted: str, address: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FEEDSVC_LOG_ADDRESSES", wanted)
     assert anonymize_ip(address) == expected
 
 
-def test_what_breaks_is_logged_with_its_request(service: Service, tmp_path: Path) -> None:
+def test_what_breaks_is_logged_with_its_request(
+    service: Service, tmp_path: Path
+) -> None:
     """An app that fails, so that the traceback, too, goes the way of all lines."""
     (tmp_path / "broken.py").write_text(
         "from wsgi import app\n@app.get('/broken')\ndef broken():\n    raise RuntimeError("
@@ -135,7 +160,11 @@ def test_what_breaks_is_logged_with_its_request(service: Service, tmp_path: Path
     assert re.fullmatch("[0-9a-f]{16}", id)
     text = (tmp_path / "log").read_text()
     assert service.token not in text
-    (line,) = [found for found in map(json.loads, text.splitlines()) if id in found.get("message", "")]
+    (line,) = [
+        found
+        for found in map(json.loads, text.splitlines())
+        if id in found.get("message", "")
+    ]
     assert "RuntimeError" in line["message"]
     first, again, other = re.findall("unforeseen error ([0-9a-f]{8}) in request", text)
     assert first == again != other

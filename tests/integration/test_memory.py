@@ -49,7 +49,9 @@ def asked(path: str, coding: str, *headers: str) -> bytes:
 def mixed(client: int, etags: list[tuple[str, str]]) -> Iterator[bytes]:
     """Requests without end: of a thousand 650 hot, 300 with an ETag, 35 pages, and 5 each cold, oddly spelt and refused."""
     hot = cycle([asked(path, coding) for path in HOT for coding in CODINGS])
-    known = cycle([asked(path, "gzip", f"If-None-Match: {etag}") for path, etag in etags])
+    known = cycle(
+        [asked(path, "gzip", f"If-None-Match: {etag}") for path, etag in etags]
+    )
     pages = cycle([asked(path, "br") for path in PAGES])
     for turn in count(client, CLIENTS):
         yield from chain(islice(hot, 650), islice(known, 300), islice(pages, 35))
@@ -59,7 +61,11 @@ def mixed(client: int, etags: list[tuple[str, str]]) -> Iterator[bytes]:
         for number in range(5):
             yield asked(f"/feeds/news.rss?x={turn}-{number}", "gzip")
         for number in range(5):
-            yield asked(f"/feeds/news/nix-{turn}-{number}.rss", "gzip", f"Authorization: Bearer x{turn}")
+            yield asked(
+                f"/feeds/news/nix-{turn}-{number}.rss",
+                "gzip",
+                f"Authorization: Bearer x{turn}",
+            )
 
 
 def answered(connection: socket.socket) -> int:
@@ -71,7 +77,11 @@ def answered(connection: socket.socket) -> int:
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
     status, length = int(head[9:12]), head.lower().find(b"\r\ncontent-length: ")
-    left = int(head[length + 18 :].split(b"\r\n", 1)[0]) - len(body) if length > 0 and status != 304 else 0
+    left = (
+        int(head[length + 18 :].split(b"\r\n", 1)[0]) - len(body)
+        if length > 0 and status != 304
+        else 0
+    )
     while left > 0:
         left -= len(connection.recv(65536))
     return status
@@ -102,13 +112,16 @@ def held(service: Service) -> int:
     """KiB of all processes, what several share counted once."""
     assert service.process
     texts = (
-        Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in (service.process.pid, *service.workers())
+        Path(f"/proc/{pid}/smaps_rollup").read_text()
+        for pid in (service.process.pid, *service.workers())
     )
     return sum(int(text.split("\nPss:")[1].split()[0]) for text in texts)
 
 
 @pytest.mark.soak
-def test_memory_does_not_grow_with_requests(service: Service, tmp_path: Path, figure: Figure) -> None:
+def test_memory_does_not_grow_with_requests(
+    service: Service, tmp_path: Path, figure: Figure
+) -> None:
     """Workers are not replaced meanwhile; few answers are kept, so that these are as many as may be from early on."""
     service.stop()
     service.environ |= {
@@ -121,13 +134,17 @@ def test_memory_does_not_grow_with_requests(service: Service, tmp_path: Path, fi
         assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": slug}).ok
     for kind, documents in (("articles", bulk.articles()), ("events", bulk.events())):
         for document in documents:
-            assert service.request("PUT", f"/api/v1/{kind}/{document['id']}", document).ok
+            assert service.request(
+                "PUT", f"/api/v1/{kind}/{document['id']}", document
+            ).ok
     etags = [(path, service.request("GET", path).headers["ETag"]) for path in HOT]
     context = multiprocessing.get_context("spawn")
     done = context.Queue()
     clients = [
         context.Process(
-            target=load, args=(service.port, client, etags, REQUESTS // ROUND // CLIENTS, done), daemon=True
+            target=load,
+            args=(service.port, client, etags, REQUESTS // ROUND // CLIENTS, done),
+            daemon=True,
         )
         for client in range(CLIENTS)
     ]
@@ -139,8 +156,13 @@ def test_memory_does_not_grow_with_requests(service: Service, tmp_path: Path, fi
         samples.append((statuses.total(), held(service)))
         if time.monotonic() > begun + written:  # one a second
             written += 1
-            document = {"title": f"Lần {written}", "content_text": "Nội dung. " * (written % 50)}
-            assert service.request("PUT", f"/api/v1/articles/{written % 100}", document).ok
+            document = {
+                "title": f"Lần {written}",
+                "content_text": "Nội dung. " * (written % 50),
+            }
+            assert service.request(
+                "PUT", f"/api/v1/articles/{written % 100}", document
+            ).ok
     spent = time.monotonic() - begun
     for client in clients:
         client.join()
@@ -148,8 +170,13 @@ def test_memory_does_not_grow_with_requests(service: Service, tmp_path: Path, fi
     slope = linear_regression(*zip(*steady, strict=True)).slope * 100_000
     ends = f"{steady[0][1] >> 10} to {steady[-1][1] >> 10} MiB in {spent:.0f} s"
     figure(
-        f"KiB by 100,000 requests, of {REQUESTS:,} with {written} writes: {ends}", f"{slope:.0f}", f"{BAR}"
+        f"KiB by 100,000 requests, of {REQUESTS:,} with {written} writes: {ends}",
+        f"{slope:.0f}",
+        f"{BAR}",
     )
-    assert set(statuses) == {200, 301, 304, 404}, (statuses, (tmp_path / "log").read_text())
+    assert set(statuses) == {200, 301, 304, 404}, (
+        statuses,
+        (tmp_path / "log").read_text(),
+    )
     assert statuses[304] > REQUESTS / 10
     assert slope < BAR

@@ -70,7 +70,9 @@ class World:
     dated: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """The body that each path had under each Last-Modified."""
 
-    def expected(self, query: FeedQuery, now: datetime, settled: datetime) -> list[Known]:
+    def expected(
+        self, query: FeedQuery, now: datetime, settled: datetime
+    ) -> list[Known]:
         """The entries of a feed, moments but for ends as they were when settled: the model in ten lines."""
         wanted, unwanted = query.category_filter.include, query.category_filter.exclude
         rows = []
@@ -84,38 +86,75 @@ class World:
             if kind == query.kind and fits and public and not inside & set(unwanted):
                 rows.append(one)
         if query.archive:
-            rows = [one for one in rows if f"{one.published.astimezone(HANOI):%Y-%m}" == query.archive]
+            rows = [
+                one
+                for one in rows
+                if f"{one.published.astimezone(HANOI):%Y-%m}" == query.archive
+            ]
         elif query.kind == "events":
-            limits = {"upcoming": now, "recent": now - timedelta(days=30), "all": START - timedelta(days=999)}
+            limits = {
+                "upcoming": now,
+                "recent": now - timedelta(days=30),
+                "all": START - timedelta(days=999),
+            }
             past = query.effective_period == "past"
             rows = [
                 one
                 for one in rows
-                if (one.ends <= now if past else one.ends > limits[query.effective_period])
+                if (
+                    one.ends <= now
+                    if past
+                    else one.ends > limits[query.effective_period]
+                )
             ]
         rows.sort(key=lambda one: one.guid)
-        rows.sort(key=lambda one: one.start or now if query.order else one.published, reverse=not query.order)
+        rows.sort(
+            key=lambda one: one.start or now if query.order else one.published,
+            reverse=not query.order,
+        )
         return rows[: None if query.archive else query.effective_limit]
 
     def put(
-        self, kind: str, number: int, slugs: set[str], ahead: int, lasts: int | None, is_draft: bool
+        self,
+        kind: str,
+        number: int,
+        slugs: set[str],
+        ahead: int,
+        lasts: int | None,
+        is_draft: bool,
     ) -> None:
         path = f"/{'articles' if kind == 'news' else 'events'}/{kind}{number}"
         now = self.clock.now
         published, start = now + ahead * self.unit, now + 2 * ahead * self.unit
-        expires, ends = published + lasts * self.unit if lasts else None, start + self.unit
+        expires, ends = (
+            published + lasts * self.unit if lasts else None,
+            start + self.unit,
+        )
         document: dict[str, Any] = {
             "title": f"{number} {now}",
-            "categories": sorted(self.slug_of_a if slug == "a" else slug for slug in slugs),
+            "categories": sorted(
+                self.slug_of_a if slug == "a" else slug for slug in slugs
+            ),
             "status": "draft" if is_draft else "published",
             "date_published": published.isoformat(),
         }
         document |= {"expires": expires.isoformat()} if expires else {}
-        document |= {"start": start.isoformat(), "end": ends.isoformat()} if kind == "events" else {}
+        document |= (
+            {"start": start.isoformat(), "end": ends.isoformat()}
+            if kind == "events"
+            else {}
+        )
         answer = self.editor.put(path, document).get_json()
         start_of = start if kind == "events" else None
         self.entries[kind, path] = Known(
-            answer["guid"], answer["title"], slugs, published, expires, is_draft, start_of, ends
+            answer["guid"],
+            answer["title"],
+            slugs,
+            published,
+            expires,
+            is_draft,
+            start_of,
+            ends,
         )
 
     def delete(self, kind: str, number: int) -> None:
@@ -125,7 +164,12 @@ class World:
 
     def rename(self) -> None:
         new = {"a": "z", "z": "a"}[self.slug_of_a]
-        assert self.editor.send("PATCH", f"/categories/{self.slug_of_a}", {"slug": new}).status_code == 200
+        assert (
+            self.editor.send(
+                "PATCH", f"/categories/{self.slug_of_a}", {"slug": new}
+            ).status_code
+            == 200
+        )
         self.slug_of_a = new
 
     def forward(self, hours: float) -> None:
@@ -133,12 +177,25 @@ class World:
         while self.settle():
             pass
 
-    def fetch(self, kind: str, format: str, selector: str, asked: dict[str, Any], condition: str) -> None:
+    def fetch(
+        self,
+        kind: str,
+        format: str,
+        selector: str,
+        asked: dict[str, Any],
+        condition: str,
+    ) -> None:
         query = FeedQuery(
-            kind, format, CategoryFilter.parse(selector) if selector else CategoryFilter(), **asked
+            kind,
+            format,
+            CategoryFilter.parse(selector) if selector else CategoryFilter(),
+            **asked,
         )
         named = replace(
-            query, category_filter=query.category_filter.with_current_slugs({"a": self.slug_of_a})
+            query,
+            category_filter=query.category_filter.with_current_slugs(
+                {"a": self.slug_of_a}
+            ),
         )
         client: FlaskClient = self.editor.client
         headers, old = {}, self.kept.get(named.path)
@@ -157,7 +214,10 @@ class World:
         if old and condition in ("etag", "both"):
             assert (answer.status_code == 304) == (whole.data == old.data)
         if old and condition == "since":
-            same = old.last_modified is not None and whole.last_modified == old.last_modified
+            same = (
+                old.last_modified is not None
+                and whole.last_modified == old.last_modified
+            )
             assert (answer.status_code == 304) == same
         self.kept[named.path] = whole
         if format == "json":
@@ -169,10 +229,15 @@ class World:
         """Check that a date belongs to one body, and that no other date is answered 304."""
         modified = whole.headers.get("Last-Modified")
         if modified:
-            assert self.dated.setdefault((path, modified), whole.data) == whole.data, "two bodies of one date"
+            assert self.dated.setdefault((path, modified), whole.data) == whole.data, (
+                "two bodies of one date"
+            )
         known = [date for at, date in self.dated if at == path][-3:]
         now = self.clock.now
-        near = [http_date(now + timedelta(seconds=seconds)) for seconds in (-2, -1, 0, 1, 86400)]
+        near = [
+            http_date(now + timedelta(seconds=seconds))
+            for seconds in (-2, -1, 0, 1, 86400)
+        ]
         for date in {*known, *near}:
             answer = client.get(path, headers={"If-Modified-Since": date})
             assert (answer.status_code == 304) == (date == modified)
@@ -194,7 +259,9 @@ steps = st.one_of(
     st.tuples(st.just("delete"), kinds, numbers),
     st.tuples(st.just("rename")),
     st.tuples(st.just("forward"), st.sampled_from([1, 2, 24, 24 * 15])),
-    st.tuples(st.just("forward"), st.sampled_from([0.3 / 3600, 0.7 / 3600, 1.6 / 3600])),
+    st.tuples(
+        st.just("forward"), st.sampled_from([0.3 / 3600, 0.7 / 3600, 1.6 / 3600])
+    ),
     *[
         st.tuples(
             st.just("fetch"),
@@ -204,7 +271,11 @@ steps = st.one_of(
             st.sampled_from(asked),
             conditions,
         )
-        for kind, asked in (("news", ASKED), ("events", ASKED + WINDOWS), ("news", ASKED))
+        for kind, asked in (
+            ("news", ASKED),
+            ("events", ASKED + WINDOWS),
+            ("news", ASKED),
+        )
     ],
 )
 
@@ -214,7 +285,9 @@ EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "15"))
 
 
 @pytest.mark.bar
-def test_feeds_are_what_the_model_says(make_app: MakeApp, clock: Clock, figure: Figure) -> None:
+def test_feeds_are_what_the_model_says(
+    make_app: MakeApp, clock: Clock, figure: Figure
+) -> None:
     @settings(max_examples=EXAMPLES, deadline=None)
     @given(taken=st.lists(steps, min_size=15, max_size=40))
     def series(taken: list[tuple[Any, ...]]) -> None:
@@ -224,9 +297,13 @@ def test_feeds_are_what_the_model_says(make_app: MakeApp, clock: Clock, figure: 
         reset(store)
         try:
             token = store.tokens.create("editor", SCOPES)
-            world = World(clock, Editor(app.test_client(), token), store.apply_scheduled_changes)
+            world = World(
+                clock, Editor(app.test_client(), token), store.apply_scheduled_changes
+            )
             for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
-                world.editor.put(f"/categories/{slug}", {"title": slug.upper(), **document})
+                world.editor.put(
+                    f"/categories/{slug}", {"title": slug.upper(), **document}
+                )
             for name, *arguments in taken:
                 getattr(world, name)(*arguments)
             for kind, asked in (("news", ASKED[3]), ("events", WINDOWS[1])):
@@ -238,4 +315,8 @@ def test_feeds_are_what_the_model_says(make_app: MakeApp, clock: Clock, figure: 
                 connection.exec_driver_sql("DELETE FROM tokens")
 
     series()
-    figure("series of steps after which a feed was not the model's", f"0 of {EXAMPLES}", "0")
+    figure(
+        "series of steps after which a feed was not the model's",
+        f"0 of {EXAMPLES}",
+        "0",
+    )

@@ -21,7 +21,10 @@ from tests.conftest import Figure
 from tests.integration.nginx import NGINX, kept, nginx
 from tests.server import ROOT, Service
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.skipif(not NGINX, reason="nginx is not installed")]
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.skipif(not NGINX, reason="nginx is not installed"),
+]
 
 FEED = "/feeds/news.rss"
 
@@ -57,7 +60,9 @@ def _raw(front: str, target: str, status: int = 200) -> bytes:
 
 def test_variants_and_validators(front: str, filled: Service) -> None:
     time.sleep(2.2)
-    plain = requests.get(filled.url + FEED, headers={"Accept-Encoding": "identity"}, timeout=10)
+    plain = requests.get(
+        filled.url + FEED, headers={"Accept-Encoding": "identity"}, timeout=10
+    )
     for asked, coding in (
         ("gzip, deflate, br, zstd", "br"),
         ("gzip;q=1.0,deflate;q=0.6,identity;q=0.3", "gzip"),
@@ -67,10 +72,19 @@ def test_variants_and_validators(front: str, filled: Service) -> None:
         ("nonsense", None),
     ):
         for _ in range(2):
-            answer = requests.get(front + FEED, headers={"Accept-Encoding": asked}, timeout=10, stream=True)
+            answer = requests.get(
+                front + FEED,
+                headers={"Accept-Encoding": asked},
+                timeout=10,
+                stream=True,
+            )
             assert answer.headers.get("Content-Encoding") == coding, asked
             body = answer.raw.read(decode_content=False)
-            unpack = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}.get(coding)
+            unpack = {
+                "br": brotli.decompress,
+                "gzip": gzip.decompress,
+                None: bytes,
+            }.get(coding)
             assert unpack is None or unpack(body) == plain.content
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert answer.headers["Cache-Control"] == plain.headers["Cache-Control"]
@@ -78,11 +92,17 @@ def test_variants_and_validators(front: str, filled: Service) -> None:
             {"If-None-Match": answer.headers["ETag"]},
             {"If-Modified-Since": answer.headers["Last-Modified"]},
         ):
-            again = requests.get(front + FEED, headers={"Accept-Encoding": asked, **condition}, timeout=10)
+            again = requests.get(
+                front + FEED,
+                headers={"Accept-Encoding": asked, **condition},
+                timeout=10,
+            )
             assert (again.status_code, again.content) == (304, b"")
             assert again.headers["ETag"] == answer.headers["ETag"]
     assert requests.head(front + FEED, timeout=10).headers["Content-Length"]
-    ids = {requests.get(front + FEED, timeout=10).headers["X-Request-ID"] for _ in range(3)}
+    ids = {
+        requests.get(front + FEED, timeout=10).headers["X-Request-ID"] for _ in range(3)
+    }
     assert len(ids) == 3
 
 
@@ -97,7 +117,9 @@ def test_parameters_that_feeds_have_are_passed_on(front: str) -> None:
         answer = requests.get(f"{front}/feeds/events.json?{query}", timeout=10)
         wanted = {item for item in query.split("&") if item != "x=1"}
         assert set(answer.json()["feed_url"].partition("?")[2].split("&")) == wanted
-    form = requests.get(f"{front}/feeds/build?kind=news&format=rss", timeout=10, allow_redirects=False)
+    form = requests.get(
+        f"{front}/feeds/build?kind=news&format=rss", timeout=10, allow_redirects=False
+    )
     assert (form.status_code, form.headers["Location"]) == (303, "news.rss")
 
 
@@ -114,14 +136,29 @@ def test_a_write_is_seen_within_three_seconds(front: str, filled: Service) -> No
         assert f"Lần {turn}" in requests.get(front + FEED, timeout=10).text
 
 
-def test_keys_are_bounded_and_nobody_poisons_them(front: str, filled: Service, tmp_path: Path) -> None:
+def test_keys_are_bounded_and_nobody_poisons_them(
+    front: str, filled: Service, tmp_path: Path
+) -> None:
     whole = requests.get(front + FEED, timeout=10).content
     _put(filled, "Hai")
     time.sleep(2.2)
-    for query in ("x=1", "x=2&y=%26limit%3D1", "%6cimit=1", "limit", "limit=", "&&", "a;b", "?limit=1"):
+    for query in (
+        "x=1",
+        "x=2&y=%26limit%3D1",
+        "%6cimit=1",
+        "limit",
+        "limit=",
+        "&&",
+        "a;b",
+        "?limit=1",
+    ):
         found = _raw(front, f"{FEED}?{query}")
         assert found == requests.get(front + FEED, timeout=10).content != whole, query
-    assert _raw(front, "/feeds/%6Eews.rss") == _raw(front, "//feeds/x/../news.rss") == found
+    assert (
+        _raw(front, "/feeds/%6Eews.rss")
+        == _raw(front, "//feeds/x/../news.rss")
+        == found
+    )
     assert requests.get(f"{front}{FEED}?limit=1&x=1", timeout=10).ok
     assert requests.get(f"{front}{FEED}?limit=0", timeout=10).status_code == 400
     assert requests.get(f"{front}/feeds/news/nix.rss", timeout=10).status_code == 404
@@ -130,21 +167,37 @@ def test_keys_are_bounded_and_nobody_poisons_them(front: str, filled: Service, t
     feeds = {f"identity  {FEED}", f"br  {FEED}", f"br &limit=1 {FEED}"}
     assert kept(tmp_path) - set(missing) == feeds
     headers = {"Authorization": f"Bearer {filled.token}"}
-    for path in ("/api/v1/articles/a", "/api/v1/categories", "/api/v1/changes", "/readyz"):
+    for path in (
+        "/api/v1/articles/a",
+        "/api/v1/categories",
+        "/api/v1/changes",
+        "/readyz",
+    ):
         assert requests.get(front + path, headers=headers, timeout=10).ok
     assert requests.get(front + "/api/v1/articles/a", timeout=10).status_code == 401
     document = {"title": "Ba"}
-    assert requests.put(f"{front}/api/v1/articles/a", json=document, headers=headers, timeout=10).ok
-    assert requests.get(front + "/api/v1/articles/a", headers=headers, timeout=10).json()["title"] == "Ba"
+    assert requests.put(
+        f"{front}/api/v1/articles/a", json=document, headers=headers, timeout=10
+    ).ok
+    assert (
+        requests.get(front + "/api/v1/articles/a", headers=headers, timeout=10).json()[
+            "title"
+        ]
+        == "Ba"
+    )
     assert kept(tmp_path) - set(missing) == feeds
 
 
-def test_deleted_entry_is_not_answered_from_the_cache(front: str, filled: Service) -> None:
+def test_deleted_entry_is_not_answered_from_the_cache(
+    front: str, filled: Service
+) -> None:
     """Once nginx has answered 410, no variant of the page comes back, also while the service is away."""
     for coding in ("identity", "gzip", "br"):
         for query in ("", "?ui=en", "?x=1"):
             answer = requests.get(
-                f"{front}/entries/a{query}", headers={"Accept-Encoding": coding}, timeout=10
+                f"{front}/entries/a{query}",
+                headers={"Accept-Encoding": coding},
+                timeout=10,
             )
             assert (answer.status_code, "Một" in answer.text) == (200, True)
     assert filled.request("DELETE", "/api/v1/articles/a").status_code == 204
@@ -158,9 +211,22 @@ def test_deleted_entry_is_not_answered_from_the_cache(front: str, filled: Servic
     time.sleep(2.2)
     for coding in ("identity", "gzip", "br"):
         headers = {"Accept-Encoding": coding}
-        assert requests.get(front + "/entries/a", headers=headers, timeout=10).status_code == 410
-        assert requests.get(front + "/entries/a?x=1", headers=headers, timeout=10).status_code == 410
-        assert requests.get(front + "/entries/a?ui=en", headers=headers, timeout=10).status_code == 502
+        assert (
+            requests.get(front + "/entries/a", headers=headers, timeout=10).status_code
+            == 410
+        )
+        assert (
+            requests.get(
+                front + "/entries/a?x=1", headers=headers, timeout=10
+            ).status_code
+            == 410
+        )
+        assert (
+            requests.get(
+                front + "/entries/a?ui=en", headers=headers, timeout=10
+            ).status_code
+            == 502
+        )
 
 
 def test_restored_entry_replaces_its_410(front: str, filled: Service) -> None:
@@ -182,10 +248,15 @@ def test_addresses_that_only_look_alike_have_keys_of_their_own(front: str) -> No
 
 def test_entry_page_is_compressed_and_revalidates(front: str) -> None:
     for _ in range(2):
-        answer = requests.get(front + "/entries/a", headers={"Accept-Encoding": "gzip"}, timeout=10)
+        answer = requests.get(
+            front + "/entries/a", headers={"Accept-Encoding": "gzip"}, timeout=10
+        )
         assert answer.headers["Content-Encoding"] == "gzip"
         headers = {"Accept-Encoding": "gzip", "If-None-Match": answer.headers["ETag"]}
-        assert requests.get(front + "/entries/a", headers=headers, timeout=10).status_code == 304
+        assert (
+            requests.get(front + "/entries/a", headers=headers, timeout=10).status_code
+            == 304
+        )
         time.sleep(2.2)
 
 
@@ -203,11 +274,15 @@ def test_only_batches_may_be_large(front: str, path: str, allowed: int) -> None:
     host, _, port = front.removeprefix("http://").partition(":")
     for length, refused in ((allowed, False), (allowed + 1, True)):
         with socket.create_connection((host, int(port)), 10) as client:
-            client.sendall(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
+            client.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode()
+            )
             if refused:
                 answer = client.recv(65536)
                 assert answer.startswith(b"HTTP/1.1 413 ")
-                assert (b"application/problem+json" in answer) == path.startswith("/api/")
+                assert (b"application/problem+json" in answer) == path.startswith(
+                    "/api/"
+                )
             else:
                 client.settimeout(0.5)
                 with pytest.raises(TimeoutError):
@@ -217,12 +292,16 @@ def test_only_batches_may_be_large(front: str, path: str, allowed: int) -> None:
 def test_rates_limit_the_api_and_no_feed(front: str) -> None:
     def statuses(path: str) -> set[int]:
         with requests.Session() as session:
-            return {session.get(front + path, timeout=10).status_code for _ in range(600)}
+            return {
+                session.get(front + path, timeout=10).status_code for _ in range(600)
+            }
 
     assert statuses(FEED) == {200}
     assert statuses("/entries/a") == {200}
     assert 429 in statuses("/api/v1/categories")
-    while (answer := requests.get(front + "/api/v1/categories", timeout=10)).status_code != 429:
+    while (
+        answer := requests.get(front + "/api/v1/categories", timeout=10)
+    ).status_code != 429:
         pass
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Retry-After"] == "1"
@@ -230,14 +309,19 @@ def test_rates_limit_the_api_and_no_feed(front: str) -> None:
     assert requests.get(front + FEED, timeout=10).status_code == 200
 
 
-def test_log_has_what_statistics_need_and_no_token(front: str, filled: Service, tmp_path: Path) -> None:
+def test_log_has_what_statistics_need_and_no_token(
+    front: str, filled: Service, tmp_path: Path
+) -> None:
     token = filled.token
     spelt = token.replace("_", "%5F")
     hidden = "%66" + token[1:]
     for value in (token, spelt, hidden, spelt.replace("%", "%25")):
         headers = {"Referer": f"https://a.example/{value}", "User-Agent": f"x {value}"}
         _get(front, f"/feeds/{value}.rss?token={value}", headers)
-    headers = {"Referer": f"https://a.example/tin?token={token}#x", "User-Agent": "newsboat/2.3"}
+    headers = {
+        "Referer": f"https://a.example/tin?token={token}#x",
+        "User-Agent": "newsboat/2.3",
+    }
     _get(front, f"{FEED}?token={token}", headers)
     end = time.monotonic() + 5
     while "newsboat" not in (text := (tmp_path / "access.log").read_text()):
@@ -289,18 +373,25 @@ class Names(threading.Thread):
             except OSError:
                 return
             head = question[:2] + bytes.fromhex("8180 0001 0001 0000 0000")
-            record = bytes.fromhex("c00c 0001 0001 00000e10 0004") + socket.inet_aton(self.address)
+            record = bytes.fromhex("c00c 0001 0001 00000e10 0004") + socket.inet_aton(
+                self.address
+            )
             self.socket.sendto(head + question[12:] + record, client)
 
 
-def test_service_that_comes_back_at_another_address_is_found(database_url: str, tmp_path: Path) -> None:
+def test_service_that_comes_back_at_another_address_is_found(
+    database_url: str, tmp_path: Path
+) -> None:
     """With the upstream of deploy/compose.yaml, but for the resolver's address and the port."""
     names = Names("127.0.0.1")
     names.start()
     service = Service(database_url)
     service.start()
     upstream = (ROOT / "deploy/upstream-compose.conf").read_text("utf-8")
-    for old, new in (("127.0.0.11", f"127.0.0.1:{names.port}"), ("feedsvc:8000", f"feedsvc:{service.port}")):
+    for old, new in (
+        ("127.0.0.11", f"127.0.0.1:{names.port}"),
+        ("feedsvc:8000", f"feedsvc:{service.port}"),
+    ):
         assert old in upstream
         upstream = upstream.replace(old, new)
     try:
@@ -321,7 +412,9 @@ def test_service_that_comes_back_at_another_address_is_found(database_url: str, 
 
 
 @pytest.mark.parametrize("clients", [60, pytest.param(500, marks=pytest.mark.soak)])
-def test_slow_clients_wait_at_the_front(front: str, filled: Service, clients: int, figure: Figure) -> None:
+def test_slow_clients_wait_at_the_front(
+    front: str, filled: Service, clients: int, figure: Figure
+) -> None:
     """Half heads, half bodies and slow readers by the dozen: the service sees none of them."""
     port, slow = int(front.rpartition(":")[2]), []
     head = f"PUT /api/v1/articles/b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {filled.token}\r\n"
@@ -344,6 +437,8 @@ def test_slow_clients_wait_at_the_front(front: str, filled: Service, clients: in
         client.close()
     within = sum(seconds <= 1 for seconds in late) / len(late)
     figure(
-        f"probes within 1 s beside {len(slow)} slow clients of nginx", f"{within:.1%} of {len(late)}", "99 %"
+        f"probes within 1 s beside {len(slow)} slow clients of nginx",
+        f"{within:.1%} of {len(late)}",
+        "99 %",
     )
     assert within == 1

@@ -38,23 +38,34 @@ def test_a_stopped_server_is_503_and_needs_no_restart(
     editor.put("/articles/a", {"title": "Một"})
     with pytest.raises(Unavailable):
         outage()
-    answers = [client.get(path) for path in ("/feeds/news.rss", "/", "/entries/a", "/readyz")]
-    answers += [editor.send("PUT", "/articles/a", {"title": "Hai"}), editor.send("GET", "/articles/a")]
+    answers = [
+        client.get(path) for path in ("/feeds/news.rss", "/", "/entries/a", "/readyz")
+    ]
+    answers += [
+        editor.send("PUT", "/articles/a", {"title": "Hai"}),
+        editor.send("GET", "/articles/a"),
+    ]
     for answer in answers:
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
     assert client.get("/healthz").status_code == 200
     cluster.start()
     assert client.get("/readyz").status_code == 200
-    assert client.get("/entries/lost").status_code == 404, "what did not end is not there"
+    assert client.get("/entries/lost").status_code == 404, (
+        "what did not end is not there"
+    )
     assert editor.put("/articles/a", {"title": "Hai"}).status_code == 200
     cluster.stop()
     cluster.start()
-    assert client.get("/entries/a").status_code == 200, "nobody met an ended connection of the pool"
+    assert client.get("/entries/a").status_code == 200, (
+        "nobody met an ended connection of the pool"
+    )
 
 
 @pytest.mark.bar
-def test_a_crash_under_load_loses_nothing(cluster: Cluster, service: Service, figure: Figure) -> None:
+def test_a_crash_under_load_loses_nothing(
+    cluster: Cluster, service: Service, figure: Figure
+) -> None:
     service.make_token(*SCOPES)
     writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
     for writer in writers:
@@ -64,15 +75,23 @@ def test_a_crash_under_load_loses_nothing(cluster: Cluster, service: Service, fi
     time.sleep(0.3)
     cluster.start()
     promised, begun = [writer.acknowledged for writer in writers], time.monotonic()
-    while not all(writer.acknowledged > old for writer, old in zip(writers, promised, strict=True)):
+    while not all(
+        writer.acknowledged > old for writer, old in zip(writers, promised, strict=True)
+    ):
         assert time.monotonic() < begun + 5, "writes are not answered again"
         time.sleep(0.02)
-    figure("from PostgreSQL's restart to writes", f"{time.monotonic() - begun:.2f} s", "5 s")
+    figure(
+        "from PostgreSQL's restart to writes",
+        f"{time.monotonic() - begun:.2f} s",
+        "5 s",
+    )
     for writer in writers:
         writer.stopping = True
     for writer in writers:
         writer.join()
         assert min(promised) > 0
         assert set(writer.failures) == {503}
-        stored = int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
+        stored = int(
+            service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"]
+        )
         assert writer.acknowledged <= stored <= writer.sent

@@ -19,7 +19,9 @@ from tests.server import Service
 
 pytestmark = pytest.mark.sqlite
 
-LENGTHS = pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.soak)])
+LENGTHS = pytest.mark.parametrize(
+    "seconds", [2, pytest.param(20, marks=pytest.mark.soak)]
+)
 
 
 class Load:
@@ -27,7 +29,10 @@ class Load:
 
     def __init__(self, service: Service, clients: int = 6) -> None:
         self.service, self.outcomes, self.stopping = service, Counter[str](), False
-        self.threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+        self.threads = [
+            threading.Thread(target=self._run, args=(number,))
+            for number in range(clients)
+        ]
 
     def __enter__(self) -> Load:
         for thread in self.threads:
@@ -45,7 +50,9 @@ class Load:
                 if number % 2:
                     answer = self.service.request("GET", "/feeds/news.rss")
                 else:
-                    answer = self.service.request("PUT", f"/api/v1/articles/{number}", {"title": "Một"})
+                    answer = self.service.request(
+                        "PUT", f"/api/v1/articles/{number}", {"title": "Một"}
+                    )
                 outcome = str(answer.status_code)
             except requests.RequestException as error:
                 outcome = type(error).__name__
@@ -53,7 +60,11 @@ class Load:
 
     def check(self, figure: Figure, what: str) -> None:
         """See that no request has failed."""
-        failed = sum(count for outcome, count in self.outcomes.items() if outcome not in ("200", "201"))
+        failed = sum(
+            count
+            for outcome, count in self.outcomes.items()
+            if outcome not in ("200", "201")
+        )
         figure(f"failed requests {what}", f"{failed} of {self.outcomes.total()}", "0")
         assert not failed, self.outcomes
         assert self.outcomes["200"] > 20
@@ -69,7 +80,9 @@ def started(database_url: str) -> Iterator[Service]:
 
 
 @LENGTHS
-def test_recycling_drops_no_request(started: Service, seconds: int, figure: Figure) -> None:
+def test_recycling_drops_no_request(
+    started: Service, seconds: int, figure: Figure
+) -> None:
     started.environ["GUNICORN_CMD_ARGS"] = "--max-requests=40 --max-requests-jitter=20"
     started.start()
     first = started.workers()
@@ -80,7 +93,9 @@ def test_recycling_drops_no_request(started: Service, seconds: int, figure: Figu
 
 
 @LENGTHS
-def test_a_reload_drops_no_request(started: Service, seconds: int, figure: Figure) -> None:
+def test_a_reload_drops_no_request(
+    started: Service, seconds: int, figure: Figure
+) -> None:
     started.start()
     first = started.workers()
     assert started.process
@@ -108,7 +123,9 @@ def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
 
 
 @pytest.mark.bar
-def test_what_is_in_flight_at_the_end_is_answered(started: Service, figure: Figure) -> None:
+def test_what_is_in_flight_at_the_end_is_answered(
+    started: Service, figure: Figure
+) -> None:
     started.start()
     assert started.process
     for number in range(20):  # so that what follows takes its time
@@ -118,14 +135,19 @@ def test_what_is_in_flight_at_the_end_is_answered(started: Service, figure: Figu
 
     def ask(number: int) -> None:
         lines = [
-            {"action": "put", "kind": "news", "id": f"{number}-{line}", "title": "A"} for line in range(300)
+            {"action": "put", "kind": "news", "id": f"{number}-{line}", "title": "A"}
+            for line in range(300)
         ]
         try:
             if number % 2:
                 statuses.append(started.request("GET", "/feeds/news.rss").status_code)
             else:
-                statuses.append(started.request("POST", "/api/v1/batch", lines).status_code)
-        except requests.ConnectionError as error:  # of a client that came when the door was closed
+                statuses.append(
+                    started.request("POST", "/api/v1/batch", lines).status_code
+                )
+        except (
+            requests.ConnectionError
+        ) as error:  # of a client that came when the door was closed
             statuses.append(0 if "refused" in str(error) else -1)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
@@ -137,7 +159,11 @@ def test_what_is_in_flight_at_the_end_is_answered(started: Service, figure: Figu
         thread.join()
     assert started.process.wait(30) == 0
     failed = len(statuses) - statuses.count(200) - statuses.count(0)
-    figure("requests in flight at SIGTERM that failed", f"{failed} of {statuses.count(200) + failed}", "0")
+    figure(
+        "requests in flight at SIGTERM that failed",
+        f"{failed} of {statuses.count(200) + failed}",
+        "0",
+    )
     assert failed == 0
     assert statuses.count(200) >= 6
 
@@ -166,10 +192,16 @@ def test_what_its_processes_hold_open(started: Service) -> None:
         for pid in (started.process.pid, *started.workers())
     )
     assert database not in master
-    assert all(database in held for held in workers), "each has opened it after the fork"
+    assert all(database in held for held in workers), (
+        "each has opened it after the fork"
+    )
     assert all(any(file.startswith("/dev/shm/") for file in held) for held in workers)
-    sockets = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
-    assert not {f"socket:[{fields[6]}]" for fields in sockets if len(fields) > 7} & master
+    sockets = [
+        line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]
+    ]
+    assert (
+        not {f"socket:[{fields[6]}]" for fields in sockets if len(fields) > 7} & master
+    )
 
 
 def test_a_worker_that_hangs_is_replaced(started: Service) -> None:

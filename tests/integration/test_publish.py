@@ -40,8 +40,16 @@ ARTICLE = {
 @pytest.fixture
 def portal(service: Service) -> Service:
     service.make_token(*SCOPES)
-    for slug, title in (("truyen-thong", "Thông tin – Truyền thông"), ("van-hoa", "Văn hoá")):
-        assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": title}).status_code == 201
+    for slug, title in (
+        ("truyen-thong", "Thông tin – Truyền thông"),
+        ("van-hoa", "Văn hoá"),
+    ):
+        assert (
+            service.request(
+                "PUT", f"/api/v1/categories/{slug}", {"title": title}
+            ).status_code
+            == 201
+        )
     return service
 
 
@@ -52,19 +60,31 @@ def read(service: Service, path: str) -> Any:
 
 
 def test_an_article_reaches_its_readers(portal: Service) -> None:
-    assert portal.request("PUT", "/api/v1/articles/ha-tang-so", ARTICLE).status_code == 201
-    for path in ("/feeds/news.rss", "/feeds/news/truyen-thong.rss", "/feeds/news/truyen-thong.atom"):
+    assert (
+        portal.request("PUT", "/api/v1/articles/ha-tang-so", ARTICLE).status_code == 201
+    )
+    for path in (
+        "/feeds/news.rss",
+        "/feeds/news/truyen-thong.rss",
+        "/feeds/news/truyen-thong.atom",
+    ):
         (entry,) = read(portal, path).entries
         assert entry.title == ARTICLE["title"]
         assert entry.link == ARTICLE["url"]
         assert entry.published_parsed[:6] == (2020, 10, 12, 1, 0, 0)
         assert entry.tags[0].label or entry.tags[0].term == "Thông tin – Truyền thông"
         body = entry.content[0].value
-        assert re.findall("<p>(.*?)</p>", body) == PARAGRAPHS, "the newspaper is credited once"
+        assert re.findall("<p>(.*?)</p>", body) == PARAGRAPHS, (
+            "the newspaper is credited once"
+        )
         assert body.count(ARTICLE["image"]["url"]) == 1  # type: ignore[index]
         assert CAPTION in body
         assert entry.media_content[0]["url"] == ARTICLE["image"]["url"]  # type: ignore[index]
-    for path in ("/feeds/news/van-hoa.rss", "/feeds/events.rss", "/feeds/events/truyen-thong.atom"):
+    for path in (
+        "/feeds/news/van-hoa.rss",
+        "/feeds/events.rss",
+        "/feeds/events/truyen-thong.atom",
+    ):
         assert read(portal, path).entries == []
     page = portal.request("GET", "/entries/ha-tang-so")
     assert page.status_code == 200
@@ -80,7 +100,11 @@ def test_an_event_shows_in_its_own_feeds_alone(portal: Service) -> None:
         "categories": ["van-hoa"],
     }
     assert portal.request("PUT", "/api/v1/events/hoa-nhac", event).status_code == 201
-    for path in ("/feeds/events.rss", "/feeds/events.atom", "/feeds/events/van-hoa.rss"):
+    for path in (
+        "/feeds/events.rss",
+        "/feeds/events.atom",
+        "/feeds/events/van-hoa.rss",
+    ):
         (entry,) = read(portal, path).entries
         assert "Nhà hát Lớn" in entry.summary.split(". ")[0]
         assert datetime.fromisoformat(entry.ev_startdate) == start
@@ -96,22 +120,39 @@ def test_an_event_shows_in_its_own_feeds_alone(portal: Service) -> None:
 def test_every_worker_and_every_restart_makes_the_same_bytes(portal: Service) -> None:
     for number in range(5):
         portal.request(
-            "PUT", f"/api/v1/articles/{number}", {**ARTICLE, "url": f"https://portal.example/{number}"}
+            "PUT",
+            f"/api/v1/articles/{number}",
+            {**ARTICLE, "url": f"https://portal.example/{number}"},
         )
-    event = {"title": "Hội", "start": "2030-12-24T19:00:00", "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=9"}}
+    event = {
+        "title": "Hội",
+        "start": "2030-12-24T19:00:00",
+        "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=9"},
+    }
     portal.request("PUT", "/api/v1/events/e", event)
     time.sleep(1)
     paths = (
-        *(f"/feeds/news/truyen-thong,-van-hoa.{form}" for form in ("rss", "atom", "json", "html")),
-        *(f"/feeds/events.{form}?when=all" for form in ("rss", "atom", "json", "html", "ics")),
+        *(
+            f"/feeds/news/truyen-thong,-van-hoa.{form}"
+            for form in ("rss", "atom", "json", "html")
+        ),
+        *(
+            f"/feeds/events.{form}?when=all"
+            for form in ("rss", "atom", "json", "html", "ics")
+        ),
         "/feeds/news.atom?archive=2020-10",
         "/feeds.opml",
         "/",
         "/entries/3",
         "/entries/e",
     )
-    before = {path: {portal.request("GET", path).content for _ in range(12)} for path in paths}
-    etags = {path: {portal.request("GET", path).headers["ETag"] for _ in range(4)} for path in paths}
+    before = {
+        path: {portal.request("GET", path).content for _ in range(12)} for path in paths
+    }
+    etags = {
+        path: {portal.request("GET", path).headers["ETag"] for _ in range(4)}
+        for path in paths
+    }
     portal.stop()
     portal.environ |= {"PYTHONHASHSEED": "7", "TZ": "America/New_York"}
     portal.start()
@@ -130,14 +171,18 @@ def test_a_write_is_seen_by_every_worker_within_a_second(portal: Service) -> Non
         assert set(seen) <= {title, f"Bản {number - 1}"} or number == 0
         while time.monotonic() < stored + 1.5:
             time.sleep(0.1)
-        assert {read(portal, "/feeds/news.rss").entries[0].title for _ in range(6)} == {title}
+        assert {read(portal, "/feeds/news.rss").entries[0].title for _ in range(6)} == {
+            title
+        }
     assert portal.request("DELETE", "/api/v1/articles/x").status_code == 204
     time.sleep(1.5)
     assert {portal.request("GET", "/entries/x").status_code for _ in range(6)} == {410}
 
 
 def test_gunicorns_settings_start_any_app(tmp_path: Path) -> None:
-    (tmp_path / "other.py").write_text("def app(environ, start_response):\n    return []\n")
+    (tmp_path / "other.py").write_text(
+        "def app(environ, start_response):\n    return []\n"
+    )
     done = subprocess.run(
         [
             sys.executable,
@@ -164,15 +209,21 @@ def test_the_samples(database_url: str) -> None:
     assert f"{service.url}/feeds/news.rss" in second
     service.start()
     try:
-        news, events = (read(service, f"/feeds/{kind}.rss").entries for kind in ("news", "events"))
+        news, events = (
+            read(service, f"/feeds/{kind}.rss").entries for kind in ("news", "events")
+        )
         assert len(news) >= 10
         assert len(events) >= 8, "most lie ahead"
-        listed = requests.get(f"{service.url}/api/v1/categories", timeout=5).json()["categories"]
+        listed = requests.get(f"{service.url}/api/v1/categories", timeout=5).json()[
+            "categories"
+        ]
         assert len(listed) >= 5
     finally:
         service.stop()
     samples = json.loads((ROOT / "feedsvc/cli/samples.json").read_text("utf-8"))
     assert len(samples["articles"]) >= 10
     assert len(samples["events"]) >= 10
-    spans = [len(event["start"]) < 5 and event.get("end", "") for event in samples["events"]]
+    spans = [
+        len(event["start"]) < 5 and event.get("end", "") for event in samples["events"]
+    ]
     assert any(spans), "one over several days"

@@ -14,7 +14,10 @@ import pytest
 import requests
 from flask import Flask
 from flask_websub import subscriber as websub
-from flask_websub.subscriber import SQLite3SubscriberStorage, SQLite3TempSubscriberStorage
+from flask_websub.subscriber import (
+    SQLite3SubscriberStorage,
+    SQLite3TempSubscriberStorage,
+)
 from werkzeug.serving import make_server
 
 from feedsvc.models import SCOPES
@@ -22,7 +25,10 @@ from tests.server import Service
 from tests.websub.conftest import until
 from tests.websub.subscriber import Subscriber, subscribing
 
-ALLOWED = {"FEEDSVC_ALLOW_PRIVATE_CALLBACKS": "true", "FEEDSVC_RATE_HUB": "100000/minute"}
+ALLOWED = {
+    "FEEDSVC_ALLOW_PRIVATE_CALLBACKS": "true",
+    "FEEDSVC_RATE_HUB": "100000/minute",
+}
 
 
 @pytest.fixture
@@ -41,14 +47,20 @@ def couriers(service: Service) -> list[int]:
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             line = (path / "cmdline").read_bytes().split(b"\0")
-            mine = f"PORT={service.port}".encode() in (path / "environ").read_bytes().split(b"\0")
+            mine = f"PORT={service.port}".encode() in (
+                path / "environ"
+            ).read_bytes().split(b"\0")
             if mine and b"deliver" in line:
                 found.append(int(path.name))
     return found
 
 
 def subscribe(service: Service, callback: str) -> None:
-    form = {"hub.mode": "subscribe", "hub.topic": f"{service.url}/feeds/news.rss", "hub.callback": callback}
+    form = {
+        "hub.mode": "subscribe",
+        "hub.topic": f"{service.url}/feeds/news.rss",
+        "hub.callback": callback,
+    }
     assert requests.post(f"{service.url}/hub", data=form, timeout=5).status_code == 202
 
 
@@ -106,7 +118,10 @@ def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever).start()
     try:
         found = websub.discover(f"{running.url}/feeds/news.rss?utm_source=x")
-        assert found == {"hub_url": f"{running.url}/hub", "topic_url": f"{running.url}/feeds/news.rss"}
+        assert found == {
+            "hub_url": f"{running.url}/hub",
+            "topic_url": f"{running.url}/feeds/news.rss",
+        }
         with app.app_context():
             callback = theirs.subscribe(**found)
             until(lambda: done == ["subscribe"])
@@ -116,7 +131,9 @@ def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
             running.request("PUT", "/api/v1/articles/a", {"title": "Một"})
             until(lambda: told)
             time.sleep(1)  # until when the other worker knows as well
-            assert told == [(found["topic_url"], running.request("GET", "/feeds/news.rss").content)]
+            assert told == [
+                (found["topic_url"], running.request("GET", "/feeds/news.rss").content)
+            ]
             theirs.unsubscribe(callback)
             until(lambda: done[-1] == "unsubscribe")
     finally:

@@ -17,11 +17,20 @@ BODY = b"\r\n0\r\n\r\n" + SMUGGLED
 
 
 def post(*headers: bytes) -> bytes:
-    return b"POST /api/v1/articles HTTP/1.1\r\n" + b"\r\n".join((b"Host: a", *headers)) + b"\r\n\r\n"
+    return (
+        b"POST /api/v1/articles HTTP/1.1\r\n"
+        + b"\r\n".join((b"Host: a", *headers))
+        + b"\r\n\r\n"
+    )
 
 
-def get(*headers: bytes, target: bytes = b"/healthz", version: bytes = b"HTTP/1.1") -> bytes:
-    return b"\r\n".join((b"GET " + target + b" " + version, b"Host: a", *headers)) + b"\r\n\r\n"
+def get(
+    *headers: bytes, target: bytes = b"/healthz", version: bytes = b"HTTP/1.1"
+) -> bytes:
+    return (
+        b"\r\n".join((b"GET " + target + b" " + version, b"Host: a", *headers))
+        + b"\r\n\r\n"
+    )
 
 
 def host(value: bytes, version: bytes = b"HTTP/1.1") -> bytes:
@@ -144,7 +153,9 @@ def answers(service: Service, data: bytes) -> list[int]:
                 received += chunk
         except ConnectionError:
             pass
-    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) [A-Z]", received)]
+    return [
+        int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) [A-Z]", received)
+    ]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -163,7 +174,9 @@ def read_statuses(connection: socket.socket) -> list[int]:
     received = b""
     while chunk := connection.recv(65536):
         received += chunk
-    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) [A-Z]", received)]
+    return [
+        int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) [A-Z]", received)
+    ]
 
 
 HUB = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -172,7 +185,9 @@ EXPECT = b"Expect: 100-Continue \r\n"
 
 def test_expect_gets_one_100_and_then_the_answer(running: Service) -> None:
     with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
-        connection.sendall(HUB + EXPECT + b"Content-Length: 10\r\nConnection: close\r\n\r\n")
+        connection.sendall(
+            HUB + EXPECT + b"Content-Length: 10\r\nConnection: close\r\n\r\n"
+        )
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"hub.mode=x")
         assert read_statuses(connection) == [400]
@@ -181,21 +196,28 @@ def test_expect_gets_one_100_and_then_the_answer(running: Service) -> None:
 @pytest.mark.parametrize(
     "expect",
     [
-        (HUB + EXPECT).replace(b"/1.1", b"/1.0") + b"Content-Length: 10\r\n\r\nhub.mode=x",
+        (HUB + EXPECT).replace(b"/1.1", b"/1.0")
+        + b"Content-Length: 10\r\n\r\nhub.mode=x",
         HUB + EXPECT + b"Content-Length: 10\r\nConnection: close\r\n\r\nhub.mode=x",
     ],
     ids=["HTTP/1.0", "a body that is there"],
 )
-def test_expect_gets_no_100_where_nobody_waits_for_it(running: Service, expect: bytes) -> None:
+def test_expect_gets_no_100_where_nobody_waits_for_it(
+    running: Service, expect: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
         connection.sendall(expect)
         assert read_statuses(connection) == [400]
 
 
 @pytest.mark.parametrize("expect", [b"", EXPECT], ids=["", "expect"])
-def test_chunked_body_is_411_from_the_head_and_ends_the_connection(running: Service, expect: bytes) -> None:
+def test_chunked_body_is_411_from_the_head_and_ends_the_connection(
+    running: Service, expect: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
-        connection.settimeout(4)  # less than the deadline of a body, and than what a drain of it takes
+        connection.settimeout(
+            4
+        )  # less than the deadline of a body, and than what a drain of it takes
         connection.sendall(HUB + expect + CHUNKED + b"\r\n\r\n")
         assert read_statuses(connection) == [411]
 

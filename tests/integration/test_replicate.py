@@ -21,20 +21,29 @@ KINDS = {"articles": {}, "events": {"start": "2040-01-01"}}
 
 
 def replicate(service: Service, file: Path, *category: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, ROOT / "docs/replicate.py", service.url, file, *category])
+    return subprocess.Popen(
+        [sys.executable, ROOT / "docs/replicate.py", service.url, file, *category]
+    )
 
 
 def copied(file: Path) -> dict[str, Any]:
     with closing(sqlite3.connect(file)) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return {id: json.loads(text) for id, text in copy.execute("SELECT id, document FROM entries")}
+        return {
+            id: json.loads(text)
+            for id, text in copy.execute("SELECT id, document FROM entries")
+        }
 
 
 def published(service: Service, *category: str) -> dict[str, Any]:
     """What the API's listings have."""
     found: dict[str, Any] = {}
     for name in KINDS:
-        query = {"status": "published", "limit": "200", **({"category": category[0]} if category else {})}
+        query = {
+            "status": "published",
+            "limit": "200",
+            **({"category": category[0]} if category else {}),
+        }
         while query.get("cursor", "") is not None:
             page = service.request("GET", f"/api/v1/{name}", params=query).json()
             found |= {item["id"]: item for item in page["items"]}
@@ -56,7 +65,9 @@ def write(service: Service, seed: int, until: threading.Event) -> None:
                 "title": f"Tin {chance.random()}",
                 "content_html": "<p>Nội dung</p>" * chance.randrange(1, 2000),
                 "categories": chance.sample(CATEGORIES, chance.randrange(3)),
-                "status": chance.choice(("published", "published", "published", "draft")),
+                "status": chance.choice(
+                    ("published", "published", "published", "draft")
+                ),
                 **KINDS[name],
             }
             assert service.request("PUT", path, document).ok
@@ -67,14 +78,19 @@ def test_a_killed_copy_loses_nothing(service: Service, tmp_path: Path) -> None:
     for slug in CATEGORIES:
         assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": slug}).ok
     written = threading.Event()
-    writers = [threading.Thread(target=write, args=(service, seed, written)) for seed in range(3)]
+    writers = [
+        threading.Thread(target=write, args=(service, seed, written))
+        for seed in range(3)
+    ]
     for writer in writers:
         writer.start()
     copies = {(): tmp_path / "all.db", ("am-nhac",): tmp_path / "music.db"}
     chance = random.Random(7)
     killed = 0
     for _ in range(8):
-        runs = [replicate(service, file, *category) for category, file in copies.items()]
+        runs = [
+            replicate(service, file, *category) for category, file in copies.items()
+        ]
         for run in runs:
             time.sleep(chance.uniform(0.05, 0.15))
             run.kill()

@@ -64,7 +64,11 @@ class Client(threading.Thread):
 
     def __init__(self, balancer: Balancer, number: int) -> None:
         super().__init__()
-        self.balancer, self.path, self.writes = balancer, f"/api/v1/articles/w{number}", number % 2 == 0
+        self.balancer, self.path, self.writes = (
+            balancer,
+            f"/api/v1/articles/w{number}",
+            number % 2 == 0,
+        )
         self.done, self.failures, self.stopping = 0, list[str](), False
 
     def run(self) -> None:
@@ -72,15 +76,21 @@ class Client(threading.Thread):
             with self.balancer.next() as service:
                 try:
                     if self.writes:
-                        answer = service.request("PUT", self.path, {"title": str(self.done + 1)})
+                        answer = service.request(
+                            "PUT", self.path, {"title": str(self.done + 1)}
+                        )
                     else:
                         path = ("/feeds/news.rss", "/feeds/events.ics")[self.done % 2]
                         answer = service.request("GET", path)
                     self.done += answer.ok
-                    self.failures += [] if answer.ok else [f"{answer.status_code} {answer.text}"]
+                    self.failures += (
+                        [] if answer.ok else [f"{answer.status_code} {answer.text}"]
+                    )
                 except requests.RequestException as error:
                     self.failures.append(repr(error))
-            time.sleep(0.01)  # as readers and editors do; what starts beside it needs the processor too
+            time.sleep(
+                0.01
+            )  # as readers and editors do; what starts beside it needs the processor too
 
 
 @contextmanager
@@ -104,21 +114,33 @@ def write_across(writer: Service, reader: Service) -> None:
     for kind in ("articles", "events"):
         document = {"title": f"Tin {id}", "categories": ["giao-thong"]}
         document |= {"start": "2100-01-01T19:00:00"} if kind == "events" else {}
-        assert writer.request("PUT", f"/api/v1/{kind}/{kind}-{id}", document).status_code == 201
+        assert (
+            writer.request("PUT", f"/api/v1/{kind}/{kind}-{id}", document).status_code
+            == 201
+        )
     end = time.monotonic() + 1
-    while any(id not in reader.request("GET", f"/feeds/{kind}.rss").text for kind in ("news", "events")):
+    while any(
+        id not in reader.request("GET", f"/feeds/{kind}.rss").text
+        for kind in ("news", "events")
+    ):
         assert time.monotonic() < end
         time.sleep(0.02)
     assert reader.request("DELETE", f"/api/v1/events/events-{id}").status_code == 204
 
 
 @pytest.fixture
-def versions(database_url: str, next_version: Path) -> Iterator[tuple[list[Service], list[Service]]]:
+def versions(
+    database_url: str, next_version: Path
+) -> Iterator[tuple[list[Service], list[Service]]]:
     """Two instances of this version, and two of the next one; none is started."""
     with emptied(database_url):
         pass
     made = [
-        Service(database_url, FEEDSVC_PUBLIC_URL="https://feeds.example", WEB_CONCURRENCY="1")
+        Service(
+            database_url,
+            FEEDSVC_PUBLIC_URL="https://feeds.example",
+            WEB_CONCURRENCY="1",
+        )
         for _ in range(4)
     ]
     for service in made[2:]:
@@ -138,7 +160,11 @@ def test_a_rolling_restart_fails_no_request(
     for service in old:
         service.start()
     assert schema_revision(database_url) == REVISION
-    assert old[0].request("PUT", "/api/v1/categories/giao-thong", {"title": "Giao thông"}).ok
+    assert (
+        old[0]
+        .request("PUT", "/api/v1/categories/giao-thong", {"title": "Giao thông"})
+        .ok
+    )
     write_across(*old)
     with load(Balancer(*old)) as (balancer, clients):
         time.sleep(0.5)
@@ -152,14 +178,22 @@ def test_a_rolling_restart_fails_no_request(
             time.sleep(0.5)
     assert [failure for client in clients for failure in client.failures] == []
     assert min(client.done for client in clients) > 5
-    figure("failed requests while versions change", f"0 of {sum(one.done for one in clients)}", "0")
+    figure(
+        "failed requests while versions change",
+        f"0 of {sum(one.done for one in clients)}",
+        "0",
+    )
     time.sleep(1)
     assert answers(new[0]) == answers(new[1])
     for client in clients[::2]:
-        assert new[0].request("GET", client.path).json()["title"] == str(client.done), "a write is lost"
+        assert new[0].request("GET", client.path).json()["title"] == str(client.done), (
+            "a write is lost"
+        )
 
 
-def test_an_instance_outlives_a_newer_schema(service: Service, database_url: str) -> None:
+def test_an_instance_outlives_a_newer_schema(
+    service: Service, database_url: str
+) -> None:
     """Its workers are replaced as ever, and it is ready, while it waits for its turn."""
     service.make_token(*SCOPES)
     database = Database(database_url)
@@ -178,6 +212,9 @@ def test_an_instance_outlives_a_newer_schema(service: Service, database_url: str
     while len(set(service.workers()) - set(first)) < 2:
         assert time.monotonic() < end, "they are not replaced"
         time.sleep(0.05)
-    assert service.request("PUT", "/api/v1/articles/a", {"title": "Một"}).status_code == 201
+    assert (
+        service.request("PUT", "/api/v1/articles/a", {"title": "Một"}).status_code
+        == 201
+    )
     assert "Một" in service.request("GET", "/feeds/news.rss").text
     assert service.request("GET", "/readyz").ok

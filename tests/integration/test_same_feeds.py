@@ -21,7 +21,18 @@ from feedsvc.storage.dump import DUMPED_TABLES
 from tests.conftest import Editor
 from tests.fake_clock import HANOI, Clock
 
-TITLES = ("Đà Nẵng", "đà nẵng", "Ánh sáng", "anh", "Zoe", "ä", "Ông", "ong", "𝔄", "\ufb01")
+TITLES = (
+    "Đà Nẵng",
+    "đà nẵng",
+    "Ánh sáng",
+    "anh",
+    "Zoe",
+    "ä",
+    "Ông",
+    "ong",
+    "𝔄",
+    "\ufb01",
+)
 
 Answers = dict[str, tuple[int, bytes, dict[str, str]]]
 
@@ -29,7 +40,9 @@ Answers = dict[str, tuple[int, bytes, dict[str, str]]]
 def opened(config: Config, clock: Clock, token: str) -> Editor:
     """An editor of an app of its own."""
     app = create_app(config, clock)
-    return Editor(app.test_client(), services_of(app).store.tokens.create(token, SCOPES))
+    return Editor(
+        app.test_client(), services_of(app).store.tokens.create(token, SCOPES)
+    )
 
 
 def fill(editor: Editor, clock: Clock) -> None:
@@ -40,33 +53,66 @@ def fill(editor: Editor, clock: Clock) -> None:
     for slug in ("one", "two", "wide", "gone"):
         editor.put(f"/categories/{slug}", {"title": slug.title()})
     editor.put("/categories/two", {"title": "Đổi tên", "parent": "wide"})
-    for number, title in enumerate(TITLES):  # all of one moment, so that guids order them
+    for number, title in enumerate(
+        TITLES
+    ):  # all of one moment, so that guids order them
         editor.put(f"/articles/x{number}", {"title": title, "categories": ["one"]})
     clock.forward(milliseconds=1234.567)
-    editor.put("/articles/x3", {"title": TITLES[3], "categories": ["two", "one", "gone"]})
+    editor.put(
+        "/articles/x3", {"title": TITLES[3], "categories": ["two", "one", "gone"]}
+    )
     assert editor.send("DELETE", "/articles/x4").status_code == 204
     assert editor.send("DELETE", "/categories/gone").status_code == 204
     assert editor.send("PATCH", "/categories/two", {"slug": "deux"}).status_code == 200
     editor.put("/articles/x5", {"title": "Gỡ", "status": "withdrawn", "notice": "Sai."})
     editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
-    editor.put("/articles/later", {"title": "Sau", "date_published": "2031-01-01T00:00:00Z"})
-    editor.put("/articles/old", {"title": "Cũ", "date_published": "2020-03-01T00:00:00Z"})
     editor.put(
-        "/events/e", {"title": "Hội", "start": "2026-12-01", "end": "2026-12-03", "categories": ["deux"]}
+        "/articles/later", {"title": "Sau", "date_published": "2031-01-01T00:00:00Z"}
+    )
+    editor.put(
+        "/articles/old", {"title": "Cũ", "date_published": "2020-03-01T00:00:00Z"}
+    )
+    editor.put(
+        "/events/e",
+        {
+            "title": "Hội",
+            "start": "2026-12-01",
+            "end": "2026-12-03",
+            "categories": ["deux"],
+        },
     )
     place = {"name": "Nhà hát", "latitude": 21.024, "longitude": 105.857}
     weekly = {"rrule": "FREQ=WEEKLY;COUNT=9", "exdates": ["2026-12-09T19:00:00"]}
     editor.put(
         "/events/s",
-        {"title": "Hằng tuần", "start": "2026-12-02T19:00:00", "location": place, "recurrence": weekly},
+        {
+            "title": "Hằng tuần",
+            "start": "2026-12-02T19:00:00",
+            "location": place,
+            "recurrence": weekly,
+        },
     )
     clock.forward(hours=1)
 
 
 def answers(editor: Editor) -> Answers:
     """What is answered then."""
-    selectors = ("", "/one", "/deux", "/wide", "/gone", "/deux,one", "/deux+one", "/one,-deux", "/-one")
-    stems = [f"/feeds/{kind}{selector}" for kind in ("news", "events") for selector in selectors]
+    selectors = (
+        "",
+        "/one",
+        "/deux",
+        "/wide",
+        "/gone",
+        "/deux,one",
+        "/deux+one",
+        "/one,-deux",
+        "/-one",
+    )
+    stems = [
+        f"/feeds/{kind}{selector}"
+        for kind in ("news", "events")
+        for selector in selectors
+    ]
     paths = [
         f"{stem}.{name}"
         for stem in stems
@@ -74,16 +120,28 @@ def answers(editor: Editor) -> Answers:
         if stem.split("/")[2] in form.kinds
     ]
     months = ("2020-03", "2026-10", "2026-11")
-    paths += [f"{path}?archive={month}" for path in paths for month in months if ".ics" not in path]
+    paths += [
+        f"{path}?archive={month}"
+        for path in paths
+        for month in months
+        if ".ics" not in path
+    ]
     paths += [f"/feeds/events.{form}?when=all&order=start" for form in ("json", "ics")]
     paths += ["/feeds/news/two.rss", "/feeds.opml", "/", "/entries/e.ics"]
     paths += [f"/entries/{id}" for id in ("x3", "x4", "x5", "draft", "e", "s")]
-    paths += ["/api/v1/articles", "/api/v1/events", "/api/v1/categories", "/api/v1/changes"]
+    paths += [
+        "/api/v1/articles",
+        "/api/v1/events",
+        "/api/v1/categories",
+        "/api/v1/changes",
+    ]
     found: Answers = {}
     for path in paths:
         answer = editor.client.get(path, headers=editor.headers)
         headers = {
-            name: value for name, value in answer.headers.items() if name not in ("Date", "X-Request-ID")
+            name: value
+            for name, value in answer.headers.items()
+            if name not in ("Date", "X-Request-ID")
         }
         found[path] = answer.status_code, answer.data, headers
     return found
@@ -96,13 +154,18 @@ def close(*editors: Editor) -> None:
 
 @pytest.mark.sqlite  # for its settings; it opens both
 def test_both_databases_make_the_same_bytes(
-    config: Config, sqlite_url: str, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+    config: Config,
+    sqlite_url: str,
+    postgresql_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = []
     for url in (sqlite_url, postgresql_url):
         chance, clock = random.Random(7), Clock()
         monkeypatch.setattr(
-            uuid, "uuid4", lambda chance=chance: uuid.UUID(int=chance.getrandbits(128), version=4)
+            uuid,
+            "uuid4",
+            lambda chance=chance: uuid.UUID(int=chance.getrandbits(128), version=4),
         )
         editor = opened(replace(config, database_url=url), clock, "editor")
         fill(editor, clock)
@@ -115,28 +178,41 @@ def test_both_databases_make_the_same_bytes(
 
 
 @pytest.mark.sqlite  # likewise
-@pytest.mark.parametrize("direction", [1, -1], ids=["sqlite-postgresql", "postgresql-sqlite"])
+@pytest.mark.parametrize(
+    "direction", [1, -1], ids=["sqlite-postgresql", "postgresql-sqlite"]
+)
 def test_an_export_makes_the_same_bytes_in_the_other_database(
     config: Config, sqlite_url: str, postgresql_url: str, direction: int
 ) -> None:
     clock = Clock()
     first, second = (
         opened(replace(config, database_url=url), clock, name)
-        for url, name in list(zip((sqlite_url, postgresql_url), ("before", "after"), strict=True))[
-            ::direction
-        ]
+        for url, name in list(
+            zip((sqlite_url, postgresql_url), ("before", "after"), strict=True)
+        )[::direction]
     )
     fill(first, clock)
-    source, target = (services_of(editor.client.application).store for editor in (first, second))
+    source, target = (
+        services_of(editor.client.application).store for editor in (first, second)
+    )
     lines = list(source.dump())
-    assert not any(secret in line for line in lines for secret in ("fsv_", '"tokens"', '"hash"'))
+    assert not any(
+        secret in line for line in lines for secret in ("fsv_", '"tokens"', '"hash"')
+    )
     count = target.load_dump(line.encode() for line in lines)
     assert count == len(lines) - 2
     assert list(target.dump()) == lines
     assert answers(second) == answers(first)
     for editor in (first, second):  # numbers go on after those that came along
-        assert editor.send("POST", "/articles", {"title": "Mới", "categories": ["one"]}).status_code == 201
-        assert editor.send("PUT", "/categories/new", {"title": "Mới"}).status_code == 201
+        assert (
+            editor.send(
+                "POST", "/articles", {"title": "Mới", "categories": ["one"]}
+            ).status_code
+            == 201
+        )
+        assert (
+            editor.send("PUT", "/categories/new", {"title": "Mới"}).status_code == 201
+        )
     with pytest.raises(Conflict):
         target.load_dump(line.encode() for line in lines)
     close(first, second)
@@ -145,7 +221,9 @@ def test_an_export_makes_the_same_bytes_in_the_other_database(
 def test_what_is_no_whole_export_leaves_the_database_empty(
     store: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    source = Storage(f"sqlite:///{tmp_path_factory.mktemp('source')}/a.db", utcnow, HANOI)
+    source = Storage(
+        f"sqlite:///{tmp_path_factory.mktemp('source')}/a.db", utcnow, HANOI
+    )
     source.upgrade()
     lines = [line.encode() for line in source.dump()]
     for broken in (

@@ -32,7 +32,9 @@ def answers(service: Measured, token: str) -> Iterator[tuple[int, requests.Respo
     """With the status expected: what is answered to whom sends the token where it belongs, and elsewhere too."""
     path, plain = "/api/v1/articles/a", {"Content-Type": "application/json"}
 
-    def ask(method: str, path: str, document: Any = None, **given: Any) -> requests.Response:
+    def ask(
+        method: str, path: str, document: Any = None, **given: Any
+    ) -> requests.Response:
         return service.request(method, path, document, **given)
 
     def forged(authorization: str) -> requests.Response:
@@ -40,17 +42,39 @@ def answers(service: Measured, token: str) -> Iterator[tuple[int, requests.Respo
 
     yield 201, ask("PUT", path, ARTICLE)
     for status, title in ((201, "Hai"), (201, "Hai"), (422, "Ba")):
-        yield status, ask("POST", "/api/v1/articles", {"title": title}, headers={"Idempotency-Key": "k"})
+        yield (
+            status,
+            ask(
+                "POST",
+                "/api/v1/articles",
+                {"title": title},
+                headers={"Idempotency-Key": "k"},
+            ),
+        )
     yield 200, ask("GET", path)
     yield 200, ask("POST", "/api/v1/preview", {"kind": "news", **ARTICLE})
-    yield 207, ask("POST", "/api/v1/batch", [{"action": "put", "kind": "news", "id": "b", "title": ""}])
+    yield (
+        207,
+        ask(
+            "POST",
+            "/api/v1/batch",
+            [{"action": "put", "kind": "news", "id": "b", "title": ""}],
+        ),
+    )
     yield 400, ask("PUT", path, data=b"{", headers=plain)
     yield 400, ask("GET", f"/api/v1/articles?{token}={token}")
     yield 401, forged(f"Basic {token}")
     yield 401, forged(f"Bearer {token}x")
     yield 401, forged(f"Bearer {token[:-1]}_")
     yield 404, ask("GET", f"/api/v1/articles/{token}")
-    yield 404, ask("GET", f"/entries/{token}", headers={"Accept": "text/html", "Referer": token})
+    yield (
+        404,
+        ask(
+            "GET",
+            f"/entries/{token}",
+            headers={"Accept": "text/html", "Referer": token},
+        ),
+    )
     yield 404, ask("GET", f"/feeds/{token}.rss", headers={"User-Agent": token})
     yield 405, ask("POST", path, ARTICLE)
     yield 412, ask("PUT", path, ARTICLE, headers={"If-Match": f'"{token}"'})
@@ -62,7 +86,14 @@ def answers(service: Measured, token: str) -> Iterator[tuple[int, requests.Respo
     yield 500, ask("GET", "/broken")
     for feed in ("news.rss", "news.atom", "news.json", "news.html"):
         yield 200, ask("GET", f"/feeds/{feed}")
-    for public in ("/", "/entries/a", "/api/v1/changes", "/api/openapi.json", "/api/docs", "/readyz"):
+    for public in (
+        "/",
+        "/entries/a",
+        "/api/v1/changes",
+        "/api/openapi.json",
+        "/api/docs",
+        "/readyz",
+    ):
         yield 200, ask("GET", public)
 
 
@@ -77,7 +108,9 @@ def test_a_token_is_nowhere(database_url: str, tmp_path: Path) -> None:
             assert answer.status_code == status, (answer.url, answer.text)
             told[f"{number}: {status}"] = f"{answer.headers} {answer.text}"
         time.sleep(1.2)
-        told["metrics"] = requests.get(f"http://{service.metrics}/metrics", timeout=9).text
+        told["metrics"] = requests.get(
+            f"http://{service.metrics}/metrics", timeout=9
+        ).text
     finally:
         service.stop()
     told["the log"] = (tmp_path / "log").read_text()
@@ -86,11 +119,15 @@ def test_a_token_is_nowhere(database_url: str, tmp_path: Path) -> None:
     database = Database(database_url)
     with database.read() as connection:
         for name in sa.inspect(connection).get_table_names():
-            told[f"table {name}"] = str(connection.execute(sa.text(f'SELECT * FROM "{name}"')).all())
+            told[f"table {name}"] = str(
+                connection.execute(sa.text(f'SELECT * FROM "{name}"')).all()
+            )
     database.close()
     assert "fsv_…" in told["the log"]
     assert "RuntimeError" in told["the log"]
     assert "feedsvc_auth_failures_total 3.0" in told["metrics"]
     assert "test" in told["token list"]
     assert "test" in told["table tokens"]
-    assert [what for what, text in told.items() if token in text or token[4:] in text] == []
+    assert [
+        what for what, text in told.items() if token in text or token[4:] in text
+    ] == []

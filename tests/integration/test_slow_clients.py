@@ -25,7 +25,9 @@ HEAD = b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n"
 
 
 def post(length: int) -> bytes:
-    return b"POST /api/v1/articles HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n" % length
+    return (
+        b"POST /api/v1/articles HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n" % length
+    )
 
 
 @pytest.fixture
@@ -73,7 +75,9 @@ def test_slow_clients_keep_nobody_waiting(
 ) -> None:
     service.make_token(*SCOPES)
     html = "<p>" + "Dài. " * 50_000 + "</p>"
-    assert service.request("PUT", "/api/v1/articles/a", {"title": "Dài", "content_html": html}).ok
+    assert service.request(
+        "PUT", "/api/v1/articles/a", {"title": "Dài", "content_html": html}
+    ).ok
     authorization = f"Authorization: Bearer {service.token}\r\n".encode()
     for _ in range(15):
         slow(HEAD)
@@ -82,16 +86,22 @@ def test_slow_clients_keep_nobody_waiting(
         slow(b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n\r\n" * 30, buffer=2048)
     taken = sorted(probe(service, seconds))
     within = sum(one <= 1 for one in taken) / len(taken)
-    figure("probes within 1 s beside 40 slow clients", f"{within:.1%} of {len(taken)}", "95 %")
+    figure(
+        "probes within 1 s beside 40 slow clients",
+        f"{within:.1%} of {len(taken)}",
+        "95 %",
+    )
     assert within >= 0.95
 
 
 FORM = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 STALLED = {
     "no body": FORM + b"Content-Length: 100\r\n\r\n",
-    "a body after 100 Continue": FORM + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+    "a body after 100 Continue": FORM
+    + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
     "a chunked body": FORM + b"Transfer-Encoding: chunked\r\n\r\n",
-    "a chunked body after 100 Continue": FORM + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+    "a chunked body after 100 Continue": FORM
+    + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
     "a chunked body of a GET": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
     "a head that ends with LF": HEAD + b"\n",
     "a head whose last lines end with LF": HEAD[:-2] + b"\n\n",
@@ -112,12 +122,18 @@ def test_200_clients_that_stop_sending_hold_no_thread(
         for client in clients:
             client.close()
     within = sum(one <= 1 for one in seconds) / len(seconds)
-    figure(f"probes within 1 s beside 200 clients that do not send {name}", f"{within:.1%} of 100", "99 %")
+    figure(
+        f"probes within 1 s beside 200 clients that do not send {name}",
+        f"{within:.1%} of 100",
+        "99 %",
+    )
     assert within >= 0.99
 
 
 @pytest.mark.bar
-def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow, figure: Figure) -> None:
+def test_many_half_requests_are_gone_in_time(
+    service: Service, slow: Slow, figure: Figure
+) -> None:
     authorization = b"Authorization: Bearer fsv_x\r\n"
     halves = (
         b"G",
@@ -130,7 +146,9 @@ def test_many_half_requests_are_gone_in_time(service: Service, slow: Slow, figur
     for number in range(300):
         slow(halves[number % len(halves)])
     last = time.monotonic()
-    answers = [threading.Thread(target=answer_seconds, args=(service,)) for _ in range(8)]
+    answers = [
+        threading.Thread(target=answer_seconds, args=(service,)) for _ in range(8)
+    ]
     for thread in answers:
         thread.start()
     for thread in answers:
@@ -174,7 +192,9 @@ def pair() -> Iterator[tuple[BufferedSocket, socket.socket]]:
     theirs.close()
 
 
-def test_a_fast_enough_body_has_more_time(pair: tuple[BufferedSocket, socket.socket]) -> None:
+def test_a_fast_enough_body_has_more_time(
+    pair: tuple[BufferedSocket, socket.socket],
+) -> None:
     client, _ = pair
     client.received = worker.FREE + 2 * worker.BODY_RATE
     client.elapsed[ECONNRESET] = worker.SECONDS + 1.8

@@ -21,7 +21,13 @@ class Disk:
 
     def __init__(self, path: Path, holder: int, user: list[str]) -> None:
         self.path, self.seen = path, Path(f"/proc/{holder}/root{path}")
-        self.within = ("nsenter", f"--target={holder}", f"--wd={ROOT}", "--mount", *user)
+        self.within = (
+            "nsenter",
+            f"--target={holder}",
+            f"--wd={ROOT}",
+            "--mount",
+            *user,
+        )
         self._filler = self.seen / "filler"
 
     def fill(self, room: int) -> None:
@@ -29,7 +35,9 @@ class Disk:
         with self._filler.open("ab", buffering=0) as file:
             found = os.statvfs(self.seen)
             os.posix_fallocate(
-                file.fileno(), 0, max(1, self._taken() + found.f_bavail * found.f_frsize - room)
+                file.fileno(),
+                0,
+                max(1, self._taken() + found.f_bavail * found.f_frsize - room),
             )
 
     def free(self) -> None:
@@ -44,12 +52,21 @@ class Disk:
 def small_disk(path: Path, size: int = 12 * MIB) -> Iterator[Disk]:
     """One at a path, gone afterwards; where none can be made the test is skipped."""
     if not shutil.which("unshare") or not shutil.which("nsenter"):
-        pytest.skip("no small disk can be made here: unshare and nsenter are not installed")
+        pytest.skip(
+            "no small disk can be made here: unshare and nsenter are not installed"
+        )
     path.mkdir()
     user = [] if os.getuid() == 0 else ["--user"]
     mount = f"mount -t tmpfs -o size={size} tmpfs '{path}' && echo mounted && exec sleep infinity"
     holder = subprocess.Popen(
-        ["unshare", "--mount", *(["--user", "--map-root-user"] if user else []), "sh", "-c", mount],
+        [
+            "unshare",
+            "--mount",
+            *(["--user", "--map-root-user"] if user else []),
+            "sh",
+            "-c",
+            mount,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -57,7 +74,9 @@ def small_disk(path: Path, size: int = 12 * MIB) -> Iterator[Disk]:
     assert holder.stderr
     try:
         if holder.stdout.readline() != b"mounted\n":
-            pytest.skip(f"no small disk can be made here: {holder.stderr.read().decode().strip()}")
+            pytest.skip(
+                f"no small disk can be made here: {holder.stderr.read().decode().strip()}"
+            )
         yield Disk(path, holder.pid, [*user, "--preserve-credentials"] if user else [])
     finally:
         holder.kill()

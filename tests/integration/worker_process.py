@@ -28,11 +28,16 @@ class Line:
         self._service, self._pid = service, pid
         self._connection: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str, path: str, document: Any = None, **headers: str) -> Answer:
+    def ask(
+        self, method: str, path: str, document: Any = None, **headers: str
+    ) -> Answer:
         """A request that this worker answers; names of headers have underscores."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if document is not None:
-            sent |= {"Authorization": f"Bearer {self._service.token}", "Content-Type": "application/json"}
+            sent |= {
+                "Authorization": f"Bearer {self._service.token}",
+                "Content-Type": "application/json",
+            }
         body = json.dumps(document).encode() if document is not None else None
         for _ in range(2):
             connection = self._connection = self._connection or self._find()
@@ -56,7 +61,9 @@ class Line:
     def _find(self) -> http.client.HTTPConnection:
         end = time.monotonic() + 10
         while time.monotonic() < end:
-            connection = http.client.HTTPConnection("127.0.0.1", self._service.port, timeout=30)
+            connection = http.client.HTTPConnection(
+                "127.0.0.1", self._service.port, timeout=30
+            )
             connection.request("GET", "/healthz")
             connection.getresponse().read()
             if self._is_mine(connection.sock.getsockname()[1]):
@@ -66,7 +73,9 @@ class Line:
 
     def _is_mine(self, port: int) -> bool:
         """Whether the worker holds the other end of a connection from a port."""
-        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        rows = [
+            line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        ]
         ends = (f":{self._service.port:04X}", f":{port:04X}")
         inodes = {row[9] for row in rows if (row[1][-5:], row[2][-5:]) == ends}
         held = set()

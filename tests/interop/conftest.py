@@ -15,7 +15,9 @@ from tests.interop.expected import Oracle
 @pytest.fixture
 def editor(filled: Flask) -> Editor:
     """An editor of the portal with the corpus in it."""
-    return Editor(filled.test_client(), services_of(filled).store.tokens.create("editor", SCOPES))
+    return Editor(
+        filled.test_client(), services_of(filled).store.tokens.create("editor", SCOPES)
+    )
 
 
 @pytest.fixture

@@ -47,7 +47,9 @@ class Seen:
     def rough(self) -> Seen:
         """As RSS can tell it: whole seconds, one enclosure, no time of the last edit."""
         published = self.published.replace(microsecond=0)
-        return replace(self, published=published, updated=None, enclosures=self.enclosures[:1])
+        return replace(
+            self, published=published, updated=None, enclosures=self.enclosures[:1]
+        )
 
 
 class Oracle:
@@ -56,7 +58,9 @@ class Oracle:
     def __init__(self, get: Get, now: datetime) -> None:
         self.now = now
         self.categories: list[Json] = get("/categories")["categories"]
-        self.parents = {category["slug"]: category.get("parent") for category in self.categories}
+        self.parents = {
+            category["slug"]: category.get("parent") for category in self.categories
+        }
         self.items = {kind: list(_all(get, name)) for kind, name in COLLECTIONS.items()}
 
     def feeds(self) -> list[tuple[str, str | None]]:
@@ -66,7 +70,9 @@ class Oracle:
     def feed(self, kind: str, category: str | None, most: int = MOST) -> list[Seen]:
         """The entries of a feed: newest first, ties by guid; of events those that are not over."""
         listed = self.listed(kind, category)
-        return [_seen(item) for item in listed if kind == "news" or _ends(item) > self.now][:most]
+        return [
+            _seen(item) for item in listed if kind == "news" or _ends(item) > self.now
+        ][:most]
 
     def months(self, kind: str, category: str | None) -> dict[str, list[Seen]]:
         """The entries of each month that has some, by the site's clocks; of events also those that are over."""
@@ -81,7 +87,8 @@ class Oracle:
         items = [
             item
             for item in self.items[kind]
-            if self._is_visible(item) and (category is None or category in self._wider(item["categories"]))
+            if self._is_visible(item)
+            and (category is None or category in self._wider(item["categories"]))
         ]
         items.sort(key=lambda item: str(item["guid"]))
         items.sort(key=lambda item: moment(item["date_published"]), reverse=True)
@@ -109,7 +116,9 @@ def as_html(title: str) -> str:
 
 def feed_path(kind: str, category: str | None, format: str) -> str:
     """The path of a feed."""
-    return f"/feeds/{kind}/{category}.{format}" if category else f"/feeds/{kind}.{format}"
+    return (
+        f"/feeds/{kind}/{category}.{format}" if category else f"/feeds/{kind}.{format}"
+    )
 
 
 def moment(text: str) -> datetime:
@@ -138,7 +147,9 @@ def _ends(item: Json) -> datetime:
     if not item["all_day"]:
         return moment(item.get("end") or item["start"])
     day = (
-        date.fromisoformat(item["end"]) if "end" in item else date.fromisoformat(item["start"]) + timedelta(1)
+        date.fromisoformat(item["end"])
+        if "end" in item
+        else date.fromisoformat(item["start"]) + timedelta(1)
     )
     return datetime.combine(day, time(), ZoneInfo(item["timezone"]))
 
@@ -154,5 +165,8 @@ def _seen(item: Json) -> Seen:
         moment(item["date_published"]).replace(microsecond=0),
         moment(item["date_modified"]).replace(microsecond=0),
         () if withdrawn else tuple(author["name"] for author in item["authors"]),
-        tuple((place(file["url"]), file["mime_type"], file.get("size_in_bytes", 0)) for file in files),
+        tuple(
+            (place(file["url"]), file["mime_type"], file.get("size_in_bytes", 0))
+            for file in files
+        ),
     )

@@ -30,9 +30,19 @@ class Program(ABC):
 
     def run(self, *arguments: str) -> None:
         """Run a command in the program's home."""
-        environ = {**os.environ, "HOME": str(self.home), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        environ = {
+            **os.environ,
+            "HOME": str(self.home),
+            "TERM": "xterm",
+            "LC_ALL": "C.UTF-8",
+        }
         done = subprocess.run(
-            arguments, env=environ, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+            arguments,
+            env=environ,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr.decode()
 
@@ -59,12 +69,16 @@ class Newsboat(Program):
         (self.home / "config").touch()
 
     def fetch(self) -> None:
-        self.run("newsboat", "-u", "urls", "-C", "config", "-c", "cache.db", "-x", "reload")
+        self.run(
+            "newsboat", "-u", "urls", "-C", "config", "-c", "cache.db", "-x", "reload"
+        )
 
     def shown(self) -> list[tuple[str, str]]:
         cache = sqlite3.connect(self.home / "cache.db")
         try:
-            return list(cache.execute("SELECT title, content FROM rss_item WHERE NOT deleted"))
+            return list(
+                cache.execute("SELECT title, content FROM rss_item WHERE NOT deleted")
+            )
         finally:
             cache.close()
 

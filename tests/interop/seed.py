@@ -38,8 +38,16 @@ class Portal:
 
     def answers(self, path: str, agent: str) -> list[int]:
         """The statuses with which GETs of a path were answered to a user agent, in order."""
-        lines = [line for line in self.log.read_text().splitlines() if f'"GET {path}"' in line]
-        return [int(line.split(f'"GET {path}" ')[1][:3]) for line in lines if agent in line.lower()]
+        lines = [
+            line
+            for line in self.log.read_text().splitlines()
+            if f'"GET {path}"' in line
+        ]
+        return [
+            int(line.split(f'"GET {path}" ')[1][:3])
+            for line in lines
+            if agent in line.lower()
+        ]
 
 
 @contextmanager

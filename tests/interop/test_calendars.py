@@ -16,7 +16,8 @@ from tests.server import Service
 pytestmark = [
     pytest.mark.readers,
     pytest.mark.skipif(
-        not (shutil.which("khal") and shutil.which("vdirsyncer")), reason="khal or vdirsyncer is not here"
+        not (shutil.which("khal") and shutil.which("vdirsyncer")),
+        reason="khal or vdirsyncer is not here",
     ),
 ]
 
@@ -68,7 +69,13 @@ class Khal:
         """What a command prints; every question is answered yes."""
         environ = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
-            command, cwd=self.home, env=environ, input="y\ny\n", capture_output=True, text=True, timeout=60
+            command,
+            cwd=self.home,
+            env=environ,
+            input="y\ny\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -77,10 +84,21 @@ class Khal:
         """What it shows of January 2031, once it has looked."""
         self.run("vdirsyncer", "-c", "syncer.conf", "sync")
         listed = self.run(
-            "khal", "-c", "khal.conf", "list", "--format", SHOWN, "--day-format", "", "2031-01-01", "31d"
+            "khal",
+            "-c",
+            "khal.conf",
+            "list",
+            "--format",
+            SHOWN,
+            "--day-format",
+            "",
+            "2031-01-01",
+            "31d",
         )
         return [
-            line.strip() for line in listed.splitlines() if line.strip() and not line.startswith("No events")
+            line.strip()
+            for line in listed.splitlines()
+            if line.strip() and not line.startswith("No events")
         ]
 
 
@@ -99,21 +117,44 @@ def test_khal(service: Service, tmp_path: Path) -> None:
         end="2031-01-03T21:00:00",
         location={"name": "Nhà hát Lớn"},
     )
-    put("b", title="Chợ phiên", start="2031-01-06T08:00:00", end="2031-01-06T10:00:00", recurrence=rule)
+    put(
+        "b",
+        title="Chợ phiên",
+        start="2031-01-06T08:00:00",
+        end="2031-01-06T10:00:00",
+        recurrence=rule,
+    )
     put("c", title="Hội chợ", start="2031-01-08")
     put("d", title="Giao lưu", start="2031-01-07T19:00:00", timezone="Europe/Paris")
     khal = Khal(tmp_path / "home", f"{service.url}/feeds/events.ics")
-    series = ["2031-01-06 08:00 Chợ phiên CONFIRMED @", "2031-01-20 08:00 Chợ phiên CONFIRMED @"]
-    paris, fair = "2031-01-08 01:00 Giao lưu CONFIRMED @", "2031-01-08 Hội chợ CONFIRMED @"
+    series = [
+        "2031-01-06 08:00 Chợ phiên CONFIRMED @",
+        "2031-01-20 08:00 Chợ phiên CONFIRMED @",
+    ]
+    paris, fair = (
+        "2031-01-08 01:00 Giao lưu CONFIRMED @",
+        "2031-01-08 Hội chợ CONFIRMED @",
+    )
 
     concert = "2031-01-03 19:00 Hoà nhạc CONFIRMED @Nhà hát Lớn"
     assert sorted(khal.shown()) == sorted([concert, *series, paris, fair])
     put("a", title="Hoà nhạc", start="2031-01-09T19:00:00")
-    assert sorted(khal.shown()) == sorted(["2031-01-09 19:00 Hoà nhạc CONFIRMED @", *series, paris, fair])
+    assert sorted(khal.shown()) == sorted(
+        ["2031-01-09 19:00 Hoà nhạc CONFIRMED @", *series, paris, fair]
+    )
     put("a", title="Hoà nhạc", start="2031-01-09T19:00:00", event_status="cancelled")
     off = "2031-01-09 19:00 Huỷ: Hoà nhạc CANCELLED @"
     assert sorted(khal.shown()) == sorted([off, *series, paris, fair])
     assert service.request("DELETE", "/api/v1/events/c").ok
-    assert sorted(khal.shown()) == sorted([off, *series, paris, "2031-01-08 Đã hủy CANCELLED @"])
-    put("c", title="Hội chợ", start="2031-01-08", recurrence={"rrule": "FREQ=DAILY;COUNT=2"})
-    assert sorted(khal.shown()) == sorted([off, *series, paris, fair, fair.replace("08", "09")])
+    assert sorted(khal.shown()) == sorted(
+        [off, *series, paris, "2031-01-08 Đã hủy CANCELLED @"]
+    )
+    put(
+        "c",
+        title="Hội chợ",
+        start="2031-01-08",
+        recurrence={"rrule": "FREQ=DAILY;COUNT=2"},
+    )
+    assert sorted(khal.shown()) == sorted(
+        [off, *series, paris, fair, fair.replace("08", "09")]
+    )

@@ -22,7 +22,9 @@ PARSE_DATE: dict[str, Callable[[str], datetime]] = {
 }
 
 
-def expected(oracle: Oracle, format: str, kind: str, category: str | None) -> list[Seen]:
+def expected(
+    oracle: Oracle, format: str, kind: str, category: str | None
+) -> list[Seen]:
     """What both should see, who take a name that is an e-mail address for one."""
     found = oracle.feed(kind, category)
     found = [replace(entry, authors=named(entry.authors)) for entry in found]
@@ -30,7 +32,9 @@ def expected(oracle: Oracle, format: str, kind: str, category: str | None) -> li
 
 
 def named(authors: Iterable[str]) -> tuple[str, ...]:
-    return tuple(author for author in authors if author not in ("toa-soan@portal.example", "ple"))
+    return tuple(
+        author for author in authors if author not in ("toa-soan@portal.example", "ple")
+    )
 
 
 def parsed(entry: Any, format: str) -> Seen:
@@ -43,7 +47,10 @@ def parsed(entry: Any, format: str) -> Seen:
         date(entry.published).astimezone(UTC),
         date(entry.updated).astimezone(UTC) if format == "atom" else None,
         named(author.name for author in entry.get("authors", []) if author),
-        tuple((place(file.href), file.type, int(file.get("length", 0))) for file in entry.enclosures),
+        tuple(
+            (place(file.href), file.type, int(file.get("length", 0)))
+            for file in entry.enclosures
+        ),
     )
 
 
@@ -57,9 +64,15 @@ def test_feedparser(editor: Editor, oracle: Oracle, format: str) -> None:
         assert all(entry.link.isascii() for entry in found.entries), (
             "RSS demands URIs, and Atom gets them too"
         )
-        assert [parsed(entry, format) for entry in found.entries] == expected(oracle, format, kind, category)
+        assert [parsed(entry, format) for entry in found.entries] == expected(
+            oracle, format, kind, category
+        )
         met |= {entry.id for entry in found.entries}
-    every = {entry.id for kind in oracle.items for entry in oracle.feed(kind, None, most=1000)}
+    every = {
+        entry.id
+        for kind in oracle.items
+        for entry in oracle.feed(kind, None, most=1000)
+    }
     assert met == every, "each entry is in some feed"
 
 
@@ -67,9 +80,13 @@ def test_titles_of_rss_are_escaped_once_more_only_where_they_would_read_as_html(
     editor: Editor, oracle: Oracle
 ) -> None:
     for kind, category in oracle.feeds():
-        found = feedparser.parse(editor.client.get(feed_path(kind, category, "rss")).data)
+        found = feedparser.parse(
+            editor.client.get(feed_path(kind, category, "rss")).data
+        )
         for entry, seen in zip(found.entries, oracle.feed(kind, category), strict=True):
-            assert (entry.title == seen.title) is (as_html(seen.title) == seen.title), seen.title
+            assert (entry.title == seen.title) is (as_html(seen.title) == seen.title), (
+                seen.title
+            )
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)
@@ -77,13 +94,17 @@ def test_reader(editor: Editor, oracle: Oracle, format: str, tmp_path: Path) -> 
     with make_reader(":memory:", feed_root=str(tmp_path)) as keeper:
         for kind, category in oracle.feeds():
             name = f"{kind}-{category}.{format}"
-            (tmp_path / name).write_bytes(editor.client.get(feed_path(kind, category, format)).data)
+            (tmp_path / name).write_bytes(
+                editor.client.get(feed_path(kind, category, format)).data
+            )
             keeper.add_feed(name)
         keeper.update_feeds()
         for kind, category in oracle.feeds():
             name = f"{kind}-{category}.{format}"
             assert not keeper.get_feed(name).last_exception
-            found = {entry.id: kept(entry, format) for entry in keeper.get_entries(feed=name)}
+            found = {
+                entry.id: kept(entry, format) for entry in keeper.get_entries(feed=name)
+            }
             assert found == {
                 entry.id: replace(
                     entry,
@@ -107,22 +128,33 @@ def kept(entry: Entry, format: str) -> Seen:
         entry.published,
         None,
         named(author.name or "" for author in entry.authors),
-        tuple((place(file.href), file.type or "", file.length or 0) for file in entry.enclosures),
+        tuple(
+            (place(file.href), file.type or "", file.length or 0)
+            for file in entry.enclosures
+        ),
     )
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)
-def test_reader_shows_an_edit_in_its_place(editor: Editor, format: str, tmp_path: Path) -> None:
+def test_reader_shows_an_edit_in_its_place(
+    editor: Editor, format: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"news.{format}"
     with make_reader(":memory:", feed_root=str(tmp_path)) as keeper:
         keeper.add_feed(path.name)
         counts = []
-        for title in ("Chỉ có tiêu đề, không có gì khác", "Tiêu đề <mới> & khác", "Lần nữa"):
+        for title in (
+            "Chỉ có tiêu đề, không có gì khác",
+            "Tiêu đề <mới> & khác",
+            "Lần nữa",
+        ):
             editor.send("PATCH", "/articles/n-bare", {"title": title})
             path.write_bytes(editor.client.get(f"/feeds/news.{format}").data)
             updated = keeper.update_feed(path.name)
             assert updated
             counts.append((updated.new, updated.modified))
             titles = [entry.title or "" for entry in keeper.get_entries()]
-            assert [as_html(shown) if format == "rss" else shown for shown in titles].count(title) == 1
+            assert [
+                as_html(shown) if format == "rss" else shown for shown in titles
+            ].count(title) == 1
         assert counts == [(50, 0), (0, 1), (0, 1)]

@@ -23,7 +23,9 @@ NPM = Path(__file__).parent / "npm"
 pytestmark = [
     pytest.mark.readers,
     pytest.mark.skipif(not shutil.which("node"), reason="node is not here"),
-    pytest.mark.skipif(not (NPM / "node_modules").exists(), reason="npm has not installed its packages"),
+    pytest.mark.skipif(
+        not (NPM / "node_modules").exists(), reason="npm has not installed its packages"
+    ),
 ]
 
 
@@ -33,30 +35,45 @@ def test_in_javascript(database_url: str, tmp_path: Path) -> None:
         fetched = {}
         for kind, category in oracle.feeds():
             for format in FORMATS.keys() & {"rss", "atom", "json", "ics"}:
-                answer = requests.get(running.service.url + feed_path(kind, category, format), timeout=10)
+                answer = requests.get(
+                    running.service.url + feed_path(kind, category, format), timeout=10
+                )
                 if kind not in FORMATS[format].kinds:
                     assert answer.status_code == 404
                     continue
                 path = tmp_path / f"{kind}-{category}.{format}"
                 path.write_bytes(answer.content)
                 fetched[str(path)] = kind, category, format
-    done = subprocess.run(["node", NPM / "check.mjs", *fetched], capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        ["node", NPM / "check.mjs", *fetched],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
     for path, readers in json.loads(done.stdout).items():
         kind, category, format = fetched[path]
         for reader, items in readers.items():
-            expected = [told(entry, reader, format) for entry in oracle.feed(kind, category)]
+            expected = [
+                told(entry, reader, format) for entry in oracle.feed(kind, category)
+            ]
             if reader == "ical.js":
                 assert {item["id"]: item["title"] for item in items}.items() >= {
-                    (entry.id.removeprefix("urn:uuid:"), entry.title) for entry in expected
+                    (entry.id.removeprefix("urn:uuid:"), entry.title)
+                    for entry in expected
                 }
             else:
-                assert [seen(item, format) for item in items] == expected, (reader, path)
+                assert [seen(item, format) for item in items] == expected, (
+                    reader,
+                    path,
+                )
 
 
 def seen(item: dict[str, Any], format: str) -> Seen:
     """An entry as check.mjs prints it."""
     text = item["published"]
-    published = parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
+    published = (
+        parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
+    )
     return Seen(
         item["id"],
         as_html(item["title"]) if format == "rss" else item["title"],
@@ -72,8 +89,12 @@ def told(entry: Seen, reader: str, format: str) -> Seen:
     """What a reader tells of an entry in a format."""
     if format == "rss":
         entry = entry.rough()
-    elif reader == "rss-parser":  # of Atom it reads the first author, no enclosures, and milliseconds
+    elif (
+        reader == "rss-parser"
+    ):  # of Atom it reads the first author, no enclosures, and milliseconds
         milliseconds = entry.published.microsecond // 1000 * 1000
         published = entry.published.replace(microsecond=milliseconds)
-        entry = replace(entry, published=published, authors=entry.authors[:1], enclosures=())
+        entry = replace(
+            entry, published=published, authors=entry.authors[:1], enclosures=()
+        )
     return replace(entry, updated=None)

@@ -18,7 +18,8 @@ def test_the_list_has_every_feed_once(editor: Editor, oracle: Oracle) -> None:
     assert not found.bozo
     assert found.meta.title
     assert sorted(feed.url for feed in found.feeds) == sorted(
-        "https://feeds.example" + feed_path(kind, category, "rss") for kind, category in oracle.feeds()
+        "https://feeds.example" + feed_path(kind, category, "rss")
+        for kind, category in oracle.feeds()
     )
     titles = {category["slug"]: category["title"] for category in oracle.categories}
     by_url = {feed.url: feed.title for feed in found.feeds}
@@ -29,7 +30,9 @@ def test_the_list_has_every_feed_once(editor: Editor, oracle: Oracle) -> None:
     root: Any = etree.fromstring(document)
     assert root.get("version") == "2.0"
     outlines = root.findall(".//outline[@xmlUrl]")
-    assert len({outline.get("text") for outline in outlines}) == len(oracle.feeds()), "names tell them apart"
+    assert len({outline.get("text") for outline in outlines}) == len(oracle.feeds()), (
+        "names tell them apart"
+    )
     for outline in outlines:
         assert outline.get("type") == "rss"
         assert not (outline.text or "").strip()
@@ -42,13 +45,16 @@ def test_an_importer_that_takes_an_outline_for_a_folder_or_a_feed_gets_every_fee
     root: Any = etree.fromstring(editor.client.get("/feeds.opml").data)
     subscribed = strict_import(root.find("body"), feeds_win=feeds_win)
     assert sorted(subscribed) == sorted(
-        "https://feeds.example" + feed_path(kind, category, "rss") for kind, category in oracle.feeds()
+        "https://feeds.example" + feed_path(kind, category, "rss")
+        for kind, category in oracle.feeds()
     )
 
 
 @pytest.mark.parametrize("feeds_win", [True, False])
 def test_the_strict_importer_loses_feeds_that_hold_feeds(feeds_win: bool) -> None:
-    body: Any = etree.fromstring('<body><outline xmlUrl="a"><outline xmlUrl="b"/></outline></body>')
+    body: Any = etree.fromstring(
+        '<body><outline xmlUrl="a"><outline xmlUrl="b"/></outline></body>'
+    )
     assert strict_import(body, feeds_win=feeds_win) == (["a"] if feeds_win else ["b"])
 
 

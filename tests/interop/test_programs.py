@@ -19,7 +19,9 @@ PROGRAMS = [
     pytest.param(
         program,
         id=program.command,
-        marks=pytest.mark.skipif(not shutil.which(program.command), reason=f"{program.command} is not here"),
+        marks=pytest.mark.skipif(
+            not shutil.which(program.command), reason=f"{program.command} is not here"
+        ),
     )
     for program in (Newsboat, Sfeed, Rss2email)
 ]
@@ -39,14 +41,24 @@ STEPS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
 WITHDRAWN = f"Đã gỡ: {SOURCE}"
 TITLES = ({BARE, "Tiêu đề mới"}, {RIGHTS}, {SOURCE, WITHDRAWN}, {THREE})
 EFFECTS: dict[type[Program], list[list[tuple[str, bool]]]] = {
-    Newsboat: [[("Tiêu đề mới", False)], [(RIGHTS, True)], [(WITHDRAWN, True)], [(THREE, False)]],
+    Newsboat: [
+        [("Tiêu đề mới", False)],
+        [(RIGHTS, True)],
+        [(WITHDRAWN, True)],
+        [(THREE, False)],
+    ],
     Sfeed: [
         [(BARE, False), ("Tiêu đề mới", False)],
         [(RIGHTS, False)],
         [(SOURCE, False), (WITHDRAWN, True)],
         [(THREE, False)],
     ],
-    Rss2email: [[(BARE, False)], [(RIGHTS, False)], [(SOURCE, False)], [(THREE, False)]],
+    Rss2email: [
+        [(BARE, False)],
+        [(RIGHTS, False)],
+        [(SOURCE, False)],
+        [(THREE, False)],
+    ],
 }
 """What each shows after an edit, a correction, a withdrawal, a deletion: titles, and whether with the notice."""
 
@@ -72,7 +84,9 @@ def test_over_the_life_of_a_feed(
 
     reader.fetch()
     titles = [title for title, _ in reader.shown()]
-    if format == "rss" and not reader.unescapes_titles:  # takes for plain text what is escaped for HTML
+    if (
+        format == "rss" and not reader.unescapes_titles
+    ):  # takes for plain text what is escaped for HTML
         titles = [as_html(title) for title in titles]
     assert sorted(titles) == sorted(expected)
 
@@ -86,7 +100,9 @@ def test_over_the_life_of_a_feed(
         reader.fetch()
         assert running.answers(path, reader.agent)[-1] == 200
         notice = (step[2] or {}).get("notice", "no notice")
-        found = [(title, notice in text) for title, text in reader.shown() if title in among]
+        found = [
+            (title, notice in text) for title, text in reader.shown() if title in among
+        ]
         assert sorted(found) == sorted(effect)
 
     reader.fetch()
@@ -94,10 +110,14 @@ def test_over_the_life_of_a_feed(
 
 
 @pytest.mark.skipif(not shutil.which("newsboat"), reason="newsboat is not here")
-def test_newsboat_keeps_an_entry_of_two_feeds_once(running: Portal, tmp_path: Path) -> None:
+def test_newsboat_keeps_an_entry_of_two_feeds_once(
+    running: Portal, tmp_path: Path
+) -> None:
     oracle, feeds = running.oracle(), ("duong-sat-do-thi", "tuyen-3")
     ids = [entry.id for category in feeds for entry in oracle.feed("news", category)]
-    urls = [running.service.url + feed_path("news", category, "rss") for category in feeds]
+    urls = [
+        running.service.url + feed_path("news", category, "rss") for category in feeds
+    ]
     reader = Newsboat(tmp_path / "home", "\n".join(urls))
     reader.fetch()
     assert len(reader.shown()) == len(set(ids)) < len(ids)

@@ -18,7 +18,11 @@ FRAME = re.compile(r'<iframe src="([^"]*)"[^>]*></iframe>')
 """What feeds show as a link, since most readers drop it."""
 BODY_OF = {
     "rss": ("//item", "guid", "{http://purl.org/rss/1.0/modules/content/}encoded"),
-    "atom": ("//a:entry", "{http://www.w3.org/2005/Atom}id", "{http://www.w3.org/2005/Atom}content"),
+    "atom": (
+        "//a:entry",
+        "{http://www.w3.org/2005/Atom}id",
+        "{http://www.w3.org/2005/Atom}content",
+    ),
 }
 
 
@@ -38,12 +42,18 @@ def bodies(document: bytes, format: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("format", BODY_OF)
-def test_bodies_are_those_that_the_api_answers(editor: Editor, oracle: Oracle, format: str) -> None:
+def test_bodies_are_those_that_the_api_answers(
+    editor: Editor, oracle: Oracle, format: str
+) -> None:
     met = set()
     for kind, category in oracle.feeds():
         items = {item["guid"]: item for item in oracle.listed(kind, category)}
-        for guid, body in bodies(editor.client.get(feed_path(kind, category, format)).data, format).items():
-            content = FRAME.sub(r'<a href="\1">\1</a>', items[guid].get("content_html", ""))
+        for guid, body in bodies(
+            editor.client.get(feed_path(kind, category, format)).data, format
+        ).items():
+            content = FRAME.sub(
+                r'<a href="\1">\1</a>', items[guid].get("content_html", "")
+            )
             if items[guid]["status"] == "withdrawn":
                 assert not content or content not in body
             else:
@@ -64,7 +74,11 @@ def test_json_feed(editor: Editor, oracle: Oracle) -> None:
                 datetime.fromisoformat(item["date_modified"]).astimezone(UTC),
                 tuple(author["name"] for author in item.get("authors", [])),
                 tuple(
-                    (place(file["url"]), file["mime_type"], file.get("size_in_bytes", 0))
+                    (
+                        place(file["url"]),
+                        file["mime_type"],
+                        file.get("size_in_bytes", 0),
+                    )
                     for file in item.get("attachments", [])
                 ),
             )
@@ -76,7 +90,13 @@ def test_json_feed(editor: Editor, oracle: Oracle) -> None:
 @pytest.mark.parametrize("format", ["rss", "atom"])
 @pytest.mark.parametrize(
     ("kind", "category"),
-    [("news", None), ("events", None), ("news", "do-thi"), ("events", "the-thao"), ("news", "trong")],
+    [
+        ("news", None),
+        ("events", None),
+        ("news", "do-thi"),
+        ("events", "the-thao"),
+        ("news", "trong"),
+    ],
 )
 def test_following_the_archives_reaches_every_entry(
     editor: Editor, oracle: Oracle, kind: str, category: str | None, format: str
@@ -84,7 +104,9 @@ def test_following_the_archives_reaches_every_entry(
     months = oracle.months(kind, category)
     found = feedparser.parse(editor.client.get(feed_path(kind, category, format)).data)
     met, visited = {entry.id for entry in found.entries}, []
-    while older := [link.href for link in found.feed.links if link.rel == "prev-archive"]:
+    while older := [
+        link.href for link in found.feed.links if link.rel == "prev-archive"
+    ]:
         assert len(older) == 1
         parts = urlsplit(older[0])
         visited.append(parts.query.removeprefix("archive="))

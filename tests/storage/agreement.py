@@ -9,7 +9,14 @@ import sqlalchemy as sa
 
 from feedsvc.storage.archives import MAX_ENTRIES, part_named
 from feedsvc.storage.months import month_of
-from feedsvc.storage.tables import INHERITED, archive_parts, categories, entries, entry_categories, tombstones
+from feedsvc.storage.tables import (
+    INHERITED,
+    archive_parts,
+    categories,
+    entries,
+    entry_categories,
+    tombstones,
+)
 from tests.fake_clock import HANOI
 
 SHARED = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
@@ -20,20 +27,24 @@ def check(connection: sa.Connection) -> None:
     rows = {row.pk: row for row in connection.execute(sa.select(entries))}
     filed = connection.execute(sa.select(entry_categories)).all()
     shown = {pk for pk, row in rows.items() if row.shown}
-    assert not shown.intersection(connection.scalars(sa.select(tombstones.c.entry_pk))), (
-        "shown, with a tombstone"
-    )
+    assert not shown.intersection(
+        connection.scalars(sa.select(tombstones.c.entry_pk))
+    ), "shown, with a tombstone"
     own: dict[int, set[int]] = defaultdict(set)
     inherited: dict[int, set[int]] = defaultdict(set)
     for place in filed:
         entry = rows[place.entry_pk]
-        assert [getattr(place, name) for name in SHARED] == [getattr(entry, name) for name in SHARED], (
-            entry.id
+        assert [getattr(place, name) for name in SHARED] == [
+            getattr(entry, name) for name in SHARED
+        ], entry.id
+        (inherited if place.position == INHERITED else own)[entry.pk].add(
+            place.category_id
         )
-        (inherited if place.position == INHERITED else own)[entry.pk].add(place.category_id)
     above = _above(connection)
     for pk, keys in own.items():
-        assert inherited[pk] == set().union(*(above[key] for key in keys)) - keys, rows[pk].id
+        assert inherited[pk] == set().union(*(above[key] for key in keys)) - keys, rows[
+            pk
+        ].id
     assert inherited.keys() <= own.keys()
     _check_archives(connection, [row for row in rows.values() if row.shown])
 
@@ -43,7 +54,10 @@ def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None
     months = {(row.kind, month_of(row.published, HANOI)) for row in shown}
     for kind, month in months:
         numbers = select(
-            connection, archive_parts.c.number, archive_parts.c.kind == kind, archive_parts.c.month == month
+            connection,
+            archive_parts.c.number,
+            archive_parts.c.kind == kind,
+            archive_parts.c.month == month,
         )
         held: list[str] = []
         for name in [month, *(f"{month}.{number}" for number in numbers)]:
@@ -62,11 +76,15 @@ def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None
             assert len(guids) <= MAX_ENTRIES
             held += guids
         assert sorted(held) == sorted(
-            row.guid for row in shown if (row.kind, month_of(row.published, HANOI)) == (kind, month)
+            row.guid
+            for row in shown
+            if (row.kind, month_of(row.published, HANOI)) == (kind, month)
         )
 
 
-def select(connection: sa.Connection, column: sa.Column[Any], *where: sa.ColumnElement[bool]) -> list[Any]:
+def select(
+    connection: sa.Connection, column: sa.Column[Any], *where: sa.ColumnElement[bool]
+) -> list[Any]:
     return list(connection.scalars(sa.select(column).where(*where)))
 
 

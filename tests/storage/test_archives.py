@@ -27,7 +27,10 @@ ODD = Category("giao-thong", "")
 
 
 def article(
-    number: int, published: datetime = START, content: str = "Thân", status: str = "published"
+    number: int,
+    published: datetime = START,
+    content: str = "Thân",
+    status: str = "published",
 ) -> Entry:
     return Entry(
         f"n{number}",
@@ -56,7 +59,9 @@ def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
         return feeds.build_feed(reader, query, site, clock.now)
 
 
-def chain(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> dict[str, Feed]:
+def chain(
+    store: Storage, clock: Clock, site: Site, query: FeedQuery
+) -> dict[str, Feed]:
     """Follow prev-archive from a current feed; return every archive document on the way by its name."""
     documents: dict[str, Feed] = {}
     step = feed(store, clock, site, query).previous_archive
@@ -96,16 +101,22 @@ def store(editor: Any, store: Storage) -> Storage:
 
 
 @contextmanager
-def unchanged(store: Storage, clock: Clock, site: Site, *, but: set[str]) -> Iterator[None]:
+def unchanged(
+    store: Storage, clock: Clock, site: Site, *, but: set[str]
+) -> Iterator[None]:
     """See that meanwhile the entries of no document change, but of those that are named."""
-    before = {name: ids(one) for name, one in chain(store, clock, site, QUERIES[0]).items()}
+    before = {
+        name: ids(one) for name, one in chain(store, clock, site, QUERIES[0]).items()
+    }
     yield
     for name, held in before.items():
         now = ids(feed(store, clock, site, FeedQuery("news", "atom", archive=name)))
         assert (now != held) == (name in but), name
 
 
-def test_nine_thousand_entries_of_one_second(store: Storage, clock: Clock, site: Site) -> None:
+def test_nine_thousand_entries_of_one_second(
+    store: Storage, clock: Clock, site: Site
+) -> None:
     numbers = list(range(9000))
     random.Random(1).shuffle(numbers)
     put(store, *(article(number) for number in numbers))
@@ -117,11 +128,18 @@ def test_nine_thousand_entries_of_one_second(store: Storage, clock: Clock, site:
         held = [id for one in documents.values() for id in ids(one)]
         first = ids(feed(store, clock, site, query))
         assert len(held) == len(set(held)), "disjoint"
-        assert {*held, *first} == {f"n{number}" for number in range(9000) if meant(number)}
+        assert {*held, *first} == {
+            f"n{number}" for number in range(9000) if meant(number)
+        }
 
 
-def test_month_in_order_fills_one_document_after_the_other(store: Storage, clock: Clock, site: Site) -> None:
-    put(store, *(article(number, START + timedelta(minutes=number)) for number in range(1203)))
+def test_month_in_order_fills_one_document_after_the_other(
+    store: Storage, clock: Clock, site: Site
+) -> None:
+    put(
+        store,
+        *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
+    )
     clock.forward(days=1)
     documents = chain(store, clock, site, QUERIES[0])
     assert [(name, len(one.entries)) for name, one in documents.items()] == [
@@ -129,7 +147,9 @@ def test_month_in_order_fills_one_document_after_the_other(store: Storage, clock
         ("2026-11.2", 500),
         ("2026-11", 500),
     ]
-    assert [one.next_archive and one.next_archive.archive for one in documents.values()] == [
+    assert [
+        one.next_archive and one.next_archive.archive for one in documents.values()
+    ] == [
         None,
         "2026-11.3",
         "2026-11.2",
@@ -137,25 +157,47 @@ def test_month_in_order_fills_one_document_after_the_other(store: Storage, clock
     check(store)
 
 
-def test_deletion_changes_its_document_alone(store: Storage, clock: Clock, site: Site) -> None:
-    put(store, *(article(number, START + timedelta(minutes=number)) for number in range(1203)))
+def test_deletion_changes_its_document_alone(
+    store: Storage, clock: Clock, site: Site
+) -> None:
+    put(
+        store,
+        *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
+    )
     clock.forward(days=1)
-    with unchanged(store, clock, site, but={"2026-11.2"}), store.writer("test") as writer:
+    with (
+        unchanged(store, clock, site, but={"2026-11.2"}),
+        store.writer("test") as writer,
+    ):
         writer.delete_entry("news", "n700")
     with store.writer("test") as writer:
         for number in range(500, 1000):
             if number != 700:
                 writer.delete_entry("news", f"n{number}")
     documents = chain(store, clock, site, QUERIES[0])
-    assert list(documents) == ["2026-11.3", "2026-11"], "an empty document is not linked"
-    assert feed(store, clock, site, FeedQuery("news", "atom", archive="2026-11.2")).entries == ()
+    assert list(documents) == ["2026-11.3", "2026-11"], (
+        "an empty document is not linked"
+    )
+    assert (
+        feed(store, clock, site, FeedQuery("news", "atom", archive="2026-11.2")).entries
+        == ()
+    )
     put(store, article(700, START + timedelta(minutes=700)))
-    assert list(chain(store, clock, site, QUERIES[0])) == ["2026-11.3", "2026-11.2", "2026-11"]
+    assert list(chain(store, clock, site, QUERIES[0])) == [
+        "2026-11.3",
+        "2026-11.2",
+        "2026-11",
+    ]
     check(store)
 
 
-def test_backdated_entry_changes_its_document_alone(store: Storage, clock: Clock, site: Site) -> None:
-    put(store, *(article(number, START + timedelta(minutes=number)) for number in range(1203)))
+def test_backdated_entry_changes_its_document_alone(
+    store: Storage, clock: Clock, site: Site
+) -> None:
+    put(
+        store,
+        *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
+    )
     with store.writer("test") as writer:
         writer.delete_entry("news", "n7")
     clock.forward(days=1)
@@ -165,12 +207,17 @@ def test_backdated_entry_changes_its_document_alone(store: Storage, clock: Clock
         put(store, article(5001, START + timedelta(minutes=750, seconds=30)))
     documents = chain(store, clock, site, QUERIES[0])
     assert list(documents) == ["2026-11.3", "2026-11.4", "2026-11.2", "2026-11"]
-    assert len(documents["2026-11.4"].entries) + len(documents["2026-11.2"].entries) == 501
+    assert (
+        len(documents["2026-11.4"].entries) + len(documents["2026-11.2"].entries) == 501
+    )
     check(store)
 
 
 def test_import_from_new_to_old(store: Storage, clock: Clock, site: Site) -> None:
-    put(store, *(article(number, START - timedelta(minutes=number)) for number in range(2000)))
+    put(
+        store,
+        *(article(number, START - timedelta(minutes=number)) for number in range(2000)),
+    )
     clock.forward(days=1)
     for query, meant in zip(QUERIES, MEANT, strict=True):
         documents = chain(store, clock, site, query)
@@ -181,7 +228,9 @@ def test_import_from_new_to_old(store: Storage, clock: Clock, site: Site) -> Non
     check(store)
 
 
-def test_scheduled_entries_that_appear_together_are_divided(store: Storage, clock: Clock, site: Site) -> None:
+def test_scheduled_entries_that_appear_together_are_divided(
+    store: Storage, clock: Clock, site: Site
+) -> None:
     moment = clock.now + timedelta(hours=1)
     put(store, *(article(number, moment) for number in range(700)))
     clock.forward(hours=2)
@@ -192,8 +241,16 @@ def test_scheduled_entries_that_appear_together_are_divided(store: Storage, cloc
     check(store)
 
 
-def test_documents_are_divided_by_bytes_too(store: Storage, clock: Clock, site: Site) -> None:
-    put(store, *(article(number, START + timedelta(minutes=number), "x" * 200_000) for number in range(60)))
+def test_documents_are_divided_by_bytes_too(
+    store: Storage, clock: Clock, site: Site
+) -> None:
+    put(
+        store,
+        *(
+            article(number, START + timedelta(minutes=number), "x" * 200_000)
+            for number in range(60)
+        ),
+    )
     clock.forward(days=1)
     documents = chain(store, clock, site, QUERIES[0])
     assert [len(one.entries) for one in documents.values()] == [6, 18, 18, 18]
@@ -206,10 +263,19 @@ def test_documents_are_divided_by_bytes_too(store: Storage, clock: Clock, site: 
 def test_addresses_of_documents_stay_valid_and_others_are_not_found(
     store: Storage, clock: Clock, site: Site
 ) -> None:
-    put(store, *(article(number, START + timedelta(minutes=number)) for number in range(600)))
+    put(
+        store,
+        *(article(number, START + timedelta(minutes=number)) for number in range(600)),
+    )
     names = list(chain(store, clock, site, QUERIES[0]))
     chance = random.Random(2)
-    put(store, *(article(n, START + timedelta(seconds=chance.randrange(36_000))) for n in range(600, 3000)))
+    put(
+        store,
+        *(
+            article(n, START + timedelta(seconds=chance.randrange(36_000)))
+            for n in range(600, 3000)
+        ),
+    )
     with store.writer("test") as writer:
         for number in range(0, 600, 2):
             writer.delete_entry("news", f"n{number}")
@@ -218,6 +284,14 @@ def test_addresses_of_documents_stay_valid_and_others_are_not_found(
     with store._database.read() as connection:
         parts = connection.scalar(sa.select(sa.func.count()).select_from(archive_parts))
     with pytest.raises(NotFound):
-        feed(store, clock, site, FeedQuery("news", "atom", archive=f"{MONTH}.{(parts or 0) + 2}"))
-    assert feed(store, clock, site, FeedQuery("news", "atom", archive="2020-01")).entries == ()
+        feed(
+            store,
+            clock,
+            site,
+            FeedQuery("news", "atom", archive=f"{MONTH}.{(parts or 0) + 2}"),
+        )
+    assert (
+        feed(store, clock, site, FeedQuery("news", "atom", archive="2020-01")).entries
+        == ()
+    )
     check(store)

@@ -27,7 +27,9 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("FEEDSVC_DATABASE_URL", database_url)
-    return lambda *arguments: CliRunner().invoke(commands, [str(argument) for argument in arguments])
+    return lambda *arguments: CliRunner().invoke(
+        commands, [str(argument) for argument in arguments]
+    )
 
 
 def told(result: Result) -> str:
@@ -53,7 +55,11 @@ def stored(store: Storage, file: Path) -> Storage:
 
 @pytest.mark.sqlite
 def test_there_and_back(
-    stored: Storage, run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: Storage,
+    run: Run,
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with stored.writer("test") as writer:  # which does not disturb it
         writer.put_entry(Entry("b", "news", "Hai", "vi"))
@@ -65,20 +71,34 @@ def test_there_and_back(
     restored = Storage(url, utcnow, HANOI)
     assert restored.is_ready()
     with restored.reader() as reader:
-        assert {line.id for line in reader.audit_log(id=None, token=None, since=None)} == {"a"}
+        assert {
+            line.id for line in reader.audit_log(id=None, token=None, since=None)
+        } == {"a"}
     restored._database.close()
     assert "is there already" in told(run("restore", file))
 
 
 @pytest.mark.sqlite
 def test_no_copy_of_what_was_lost_is_called_right(
-    make_app: MakeApp, clock: Clock, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp,
+    clock: Clock,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Last-Modified does not go back to what it was when the backup was made."""
-    paths = ("/feeds/news.rss", "/feeds/news/a.atom", "/feeds/news.json?archive=2026-01", "/entries/x", "/")
+    paths = (
+        "/feeds/news.rss",
+        "/feeds/news/a.atom",
+        "/feeds/news.json?archive=2026-01",
+        "/entries/x",
+        "/",
+    )
     clock.now = utcnow() - timedelta(days=1)
     app = make_app()
-    editor = Editor(app.test_client(), services_of(app).store.tokens.create("editor", SCOPES))
+    editor = Editor(
+        app.test_client(), services_of(app).store.tokens.create("editor", SCOPES)
+    )
     editor.put("/categories/a", {"title": "A"})
     document = {"categories": ["a"], "date_published": "2026-01-02T08:00:00"}
     editor.put("/articles/x", {**document, "title": "Còn"})
@@ -94,13 +114,17 @@ def test_no_copy_of_what_was_lost_is_called_right(
     clock.now = utcnow()
     restored = make_app(database_url=url).test_client()
     for path, lost in seen.items():
-        answer = restored.get(path, headers={"If-Modified-Since": lost.headers["Last-Modified"]})
+        answer = restored.get(
+            path, headers={"If-Modified-Since": lost.headers["Last-Modified"]}
+        )
         assert answer.status_code == 200, path
         assert "Mất" not in answer.text
 
 
 @pytest.mark.sqlite
-def test_what_is_refused(stored: Storage, run: Run, file: Path, database_url: str) -> None:
+def test_what_is_refused(
+    stored: Storage, run: Run, file: Path, database_url: str
+) -> None:
     path = Path(database_url.removeprefix("sqlite:///"))
     assert run("backup", file).exit_code == 0
     before = file.read_bytes()
@@ -113,7 +137,9 @@ def test_what_is_refused(stored: Storage, run: Run, file: Path, database_url: st
     assert "belongs to another database" in told(run("restore", file))
     for rest in path.parent.glob("feedsvc.db-*"):
         rest.unlink()
-    assert "cannot be copied" in told(run("backup", file.with_name("other"))), "none is made to be copied"
+    assert "cannot be copied" in told(run("backup", file.with_name("other"))), (
+        "none is made to be copied"
+    )
     damaged = bytearray(before)
     damaged[4096 * 3 : 4096 * 4] = b"\xff" * 4096
     file.write_bytes(damaged)
@@ -124,7 +150,9 @@ def test_what_is_refused(stored: Storage, run: Run, file: Path, database_url: st
     connection.close()
     assert "has schema 9999" in told(run("restore", file))
     assert not path.exists()
-    assert [found.name for found in file.parent.iterdir()] == [file.name], "nothing unfinished is left"
+    assert [found.name for found in file.parent.iterdir()] == [file.name], (
+        "nothing unfinished is left"
+    )
 
 
 @pytest.mark.postgresql
@@ -142,7 +170,9 @@ def test_version_that_was_lost_does_not_match_after_a_restore(
         return editor.send("PUT", "/articles/a", {"title": title}, headers=headers)
 
     app = make_app()
-    editor = Editor(app.test_client(), services_of(app).store.tokens.create("editor", SCOPES))
+    editor = Editor(
+        app.test_client(), services_of(app).store.tokens.create("editor", SCOPES)
+    )
     put(editor, "Một")
     assert run("backup", tmp_path / "backup.db").exit_code == 0
     lost = put(editor, "Hai").headers["ETag"]
@@ -165,7 +195,10 @@ def test_files_with_data_are_closed_to_others(tmp_path: Path) -> None:
     service.make_token(*SCOPES)
     service.start()
     try:
-        assert service.request("PUT", "/api/v1/articles/a", {"title": "Một"}).status_code == 201
+        assert (
+            service.request("PUT", "/api/v1/articles/a", {"title": "Một"}).status_code
+            == 201
+        )
         service.command("backup", str(tmp_path / "backup.db"))
         service.command("export", str(tmp_path / "export.ndjson"))
         service.command("export", "--redirects", str(tmp_path / "redirects.map"))
@@ -173,9 +206,9 @@ def test_files_with_data_are_closed_to_others(tmp_path: Path) -> None:
         assert names == ["feedsvc.db", "feedsvc.db-shm", "feedsvc.db-wal"]
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert len(files) == 6
-        assert {path.name: stat.filemode(path.stat().st_mode) for path in files} == dict.fromkeys(
-            (path.name for path in files), "-rw-------"
-        )
+        assert {
+            path.name: stat.filemode(path.stat().st_mode) for path in files
+        } == dict.fromkeys((path.name for path in files), "-rw-------")
     finally:
         service.stop()
     service.environ["FEEDSVC_DATABASE_URL"] = f"sqlite:///{tmp_path}/restored.db"

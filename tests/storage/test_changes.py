@@ -29,7 +29,14 @@ ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 START = Clock().now
 HOUR = timedelta(hours=1)
 SLUGS = ("a", "b", "c", "d", "e")  # the first three are there from the start
-FOLLOWED = [(None, None), ("news", None), ("events", None), (None, "a"), (None, "b"), ("news", "c")]
+FOLLOWED = [
+    (None, None),
+    ("news", None),
+    ("events", None),
+    (None, "a"),
+    (None, "b"),
+    ("news", "c"),
+]
 ALL = 1000
 
 Step = tuple[Any, ...]
@@ -48,13 +55,19 @@ def store(config: Config, clock: Clock) -> Iterator[Storage]:
 
 
 def document(entry: Entry) -> Document:
-    return replace(entry, categories=()), [category.slug for category in entry.categories]
+    return replace(entry, categories=()), [
+        category.slug for category in entry.categories
+    ]
 
 
-def visible(reader: Reader, clock: Clock, kind: str | None, slug: str | None) -> dict[str, Document]:
+def visible(
+    reader: Reader, clock: Clock, kind: str | None, slug: str | None
+) -> dict[str, Document]:
     """What feeds show; no event here is ever over."""
     selector = CategoryFilter.create([slug] if slug else [])
-    queries = [FeedQuery(one, "atom", selector, ALL) for one in KINDS if kind in (None, one)]
+    queries = [
+        FeedQuery(one, "atom", selector, ALL) for one in KINDS if kind in (None, one)
+    ]
     return {
         entry.id: document(entry.public_view())
         for query in queries
@@ -76,7 +89,9 @@ class Follower:
         :param lost: how many of the changes, the last ones, are not applied, since it is cut off; then it
             has not stored where to go on.
         """
-        page = reader.list_changes(after=self.after, kind=self.kind, category=self.slug, limit=limit)
+        page = reader.list_changes(
+            after=self.after, kind=self.kind, category=self.slug, limit=limit
+        )
         found, last = list(page), page.last
         steps = [change.seq for change in found]
         assert len(found) <= limit
@@ -123,9 +138,15 @@ def write(writer: Writer, clock: Clock, action: Step) -> None:
                     status,
                     content_text="Thân",
                     categories=tuple(Category(slug, "") for slug in living),
-                    event=Event(START + timedelta(days=1000), None, ZONE) if number % 2 else None,
-                    published=clock.now + ahead if isinstance(ahead, timedelta) else None,
-                    expires=clock.now + expires if isinstance(expires, timedelta) else None,
+                    event=Event(START + timedelta(days=1000), None, ZONE)
+                    if number % 2
+                    else None,
+                    published=clock.now + ahead
+                    if isinstance(ahead, timedelta)
+                    else None,
+                    expires=clock.now + expires
+                    if isinstance(expires, timedelta)
+                    else None,
                 )
             )
         case "delete", int(number):
@@ -144,7 +165,10 @@ def take(store: Storage, clock: Clock, followers: list[Follower], step: Step) ->
     """Take one of the steps that `steps` makes."""
     match step:
         case "write", [*actions]:
-            with suppress(FeedsvcError), store.writer("test") as writer:  # what cannot be done leaves nothing
+            with (
+                suppress(FeedsvcError),
+                store.writer("test") as writer,
+            ):  # what cannot be done leaves nothing
                 for action in actions:
                     write(writer, clock, action)
         case "forward", timedelta() as duration:
@@ -171,10 +195,17 @@ def tuples(name: str, *members: st.SearchStrategy[object]) -> st.SearchStrategy[
 
 def weighted(*choices: tuple[st.SearchStrategy[Step], int]) -> st.SearchStrategy[Step]:
     """One of some strategies, each so often; `one_of` takes no strategy twice."""
-    return st.sampled_from([one for one, weight in choices for _ in range(weight)]).flatmap(lambda one: one)
+    return st.sampled_from(
+        [one for one, weight in choices for _ in range(weight)]
+    ).flatmap(lambda one: one)
 
 
-numbers, limits, titles, slugs = st.integers(0, 5), st.integers(1, 5), either("", "x", "y"), either(*SLUGS)
+numbers, limits, titles, slugs = (
+    st.integers(0, 5),
+    st.integers(1, 5),
+    either("", "x", "y"),
+    either(*SLUGS),
+)
 which = st.integers(0, len(FOLLOWED) - 1)
 put = tuples(
     "put",
@@ -215,16 +246,24 @@ def reset(store: Storage) -> None:
             tables.category_slug_history,
         ):
             connection.execute(table.delete())
-        connection.execute(tables.feed_versions.delete().where(tables.feed_versions.c.category_id != 0))
+        connection.execute(
+            tables.feed_versions.delete().where(tables.feed_versions.c.category_id != 0)
+        )
         connection.execute(tables.categories.delete())
         connection.execute(tables.feed_versions.update().values(seq=0, time=EPOCH))
-        connection.execute(tables.change_sequence.update().values(seq=0, time=EPOCH, clock=EPOCH))
+        connection.execute(
+            tables.change_sequence.update().values(seq=0, time=EPOCH, clock=EPOCH)
+        )
     with store.writer("test") as writer:
         for slug in SLUGS[:3]:
             writer.put_category(Category(slug, ""))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @example(
     taken=[
         ("write", [("put", 0, ["a"], "published", "", None, None)]),
@@ -279,7 +318,12 @@ def test_at_once(store: Storage, clock: Clock) -> None:
                 ("retire", slugs[0]),
                 ("file", slugs[0], "", None),
             ]
-            take(store, clock, [], ("write", chance.choices(actions, (12, 4, 4, 1, 1, 3), k=2)))
+            take(
+                store,
+                clock,
+                [],
+                ("write", chance.choices(actions, (12, 4, 4, 1, 1, 3), k=2)),
+            )
 
     def follow(follower: Follower, limit: int) -> int:
         pages = 0
@@ -291,11 +335,16 @@ def test_at_once(store: Storage, clock: Clock) -> None:
         return pages
 
     with ThreadPoolExecutor() as pool:
-        following = [pool.submit(follow, Follower(), 5), pool.submit(follow, Follower(slug="a"), 2)]
+        following = [
+            pool.submit(follow, Follower(), 5),
+            pool.submit(follow, Follower(slug="a"), 2),
+        ]
         try:
             list(pool.map(wild, range(4)))
         finally:
             writing.clear()
-        assert min(job.result() for job in following) > 5, "they read while others wrote"
+        assert min(job.result() for job in following) > 5, (
+            "they read while others wrote"
+        )
     with store.reader() as reader:
         assert visible(reader, clock, None, None)

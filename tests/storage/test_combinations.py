@@ -17,7 +17,9 @@ A, B, C = Category("giao-thong", ""), Category("van-hoa", ""), Category("the-tha
 
 
 @pytest.fixture
-def filled(editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Storage:
+def filled(
+    editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Storage:
     """A hundred entries of A, every tenth of the older half in B too, the newest fifteen and every third in C.
 
     Searches look at twenty entries.
@@ -33,11 +35,27 @@ def filled(editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.Mon
             if number >= 85 or number % 3 == 0:
                 categories = (*categories, C)
             writer.put_entry(
-                Entry(f"n{number}", "news", "x", "vi", categories=categories, published=published)
+                Entry(
+                    f"n{number}",
+                    "news",
+                    "x",
+                    "vi",
+                    categories=categories,
+                    published=published,
+                )
             )
         for number in range(40):
             published = clock.now - timedelta(days=1, minutes=200 + number)
-            writer.put_entry(Entry(f"b{number}", "news", "x", "vi", categories=(B,), published=published))
+            writer.put_entry(
+                Entry(
+                    f"b{number}",
+                    "news",
+                    "x",
+                    "vi",
+                    categories=(B,),
+                    published=published,
+                )
+            )
     clock.forward(minutes=1)
     return store
 
@@ -50,21 +68,36 @@ def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [
-        (CategoryFilter.create(["giao-thong", "van-hoa"], every=True), {"n0", "n10", "n20", "n30", "n40"}),
-        (CategoryFilter.create(["van-hoa"], ["giao-thong"]), {f"b{number}" for number in range(40)}),
-        (CategoryFilter.create([], ["giao-thong"]), {f"b{number}" for number in range(40)}),
+        (
+            CategoryFilter.create(["giao-thong", "van-hoa"], every=True),
+            {"n0", "n10", "n20", "n30", "n40"},
+        ),
+        (
+            CategoryFilter.create(["van-hoa"], ["giao-thong"]),
+            {f"b{number}" for number in range(40)},
+        ),
+        (
+            CategoryFilter.create([], ["giao-thong"]),
+            {f"b{number}" for number in range(40)},
+        ),
         (
             CategoryFilter.create(["giao-thong"], ["van-hoa"]),
-            {f"n{number}" for number in range(100)} - {"n0", "n10", "n20", "n30", "n40"},
+            {f"n{number}" for number in range(100)}
+            - {"n0", "n10", "n20", "n30", "n40"},
         ),
         (
             CategoryFilter.create(["giao-thong", "van-hoa"], ["the-thao"]),
-            {f"n{number}" for number in range(85) if number % 3} | {f"b{number}" for number in range(40)},
+            {f"n{number}" for number in range(85) if number % 3}
+            | {f"b{number}" for number in range(40)},
         ),
     ],
 )
 def test_archives_of_a_combination_reach_every_entry(
-    filled: Storage, clock: Clock, site: Site, selector: CategoryFilter, expected: set[str]
+    filled: Storage,
+    clock: Clock,
+    site: Site,
+    selector: CategoryFilter,
+    expected: set[str],
 ) -> None:
     current = feed(filled, clock, site, FeedQuery("news", "atom", selector, limit=5))
     found = [entry.id for entry in current.entries]
@@ -85,10 +118,17 @@ def test_search_is_bounded(filled: Storage, clock: Clock, site: Site) -> None:
     assert feed(filled, clock, site, FeedQuery("news", "atom", selector)).entries == ()
 
 
-def test_included_categories_share_the_search(filled: Storage, clock: Clock, site: Site) -> None:
+def test_included_categories_share_the_search(
+    filled: Storage, clock: Clock, site: Site
+) -> None:
     def shown(*wanted: str) -> set[str]:
         selector = CategoryFilter.create(wanted, ["the-thao"])
-        return {entry.id for entry in feed(filled, clock, site, FeedQuery("news", "atom", selector)).entries}
+        return {
+            entry.id
+            for entry in feed(
+                filled, clock, site, FeedQuery("news", "atom", selector)
+            ).entries
+        }
 
     examined_last = {"n80", "n82", "n83"}
     assert shown("giao-thong") == examined_last

@@ -15,7 +15,11 @@ from feedsvc.storage import Storage
 from tests.conftest import Editor
 from tests.fake_clock import Clock
 
-EVENT = {"title": "Chợ phiên", "start": "2026-12-05T19:00:00", "recurrence": {"rrule": "FREQ=WEEKLY"}}
+EVENT = {
+    "title": "Chợ phiên",
+    "start": "2026-12-05T19:00:00",
+    "recurrence": {"rrule": "FREQ=WEEKLY"},
+}
 FEEDS = [
     f"/feeds/events.{form}{query}"
     for form in ("rss", "atom", "json", "html", "ics")
@@ -27,7 +31,11 @@ SHAPES = {
     "the zone of the host": ("event_details", "timezone", "localtime"),
     "a start that is no time": ("event_details", "start", "soon"),
     "a recurrence without a rule": ("event_details", "recurrence", "{}"),
-    "a rule that is none": ("event_details", "recurrence", '{"rrule": "FREQ=SOMETIMES"}'),
+    "a rule that is none": (
+        "event_details",
+        "recurrence",
+        '{"rrule": "FREQ=SOMETIMES"}',
+    ),
     "a rule that is a number": ("event_details", "recurrence", '{"rrule": 5}'),
     "a place that is a list": ("event_details", "location", "[1]"),
     "authors that are a number": ("entries", "authors", "5"),
@@ -60,7 +68,8 @@ def damage(store: Storage, editor: Editor) -> Damage:
                 else ":value"
             )
             connection.execute(
-                sa.text(f"UPDATE {table} SET {column} = {cast} WHERE {where}"), {"value": value}
+                sa.text(f"UPDATE {table} SET {column} = {cast} WHERE {where}"),
+                {"value": value},
             )
 
     return change
@@ -68,23 +77,36 @@ def damage(store: Storage, editor: Editor) -> Damage:
 
 @pytest.mark.parametrize("place", SHAPES.values(), ids=list(SHAPES))
 def test_a_row_of_a_wrong_shape_costs_its_entry_alone(
-    place: tuple[str, str, str], damage: Damage, editor: Editor, store: Storage, clock: Clock
+    place: tuple[str, str, str],
+    damage: Damage,
+    editor: Editor,
+    store: Storage,
+    clock: Clock,
 ) -> None:
     damage(place)
     exported = [json.loads(line) for line in store.dump()]
-    assert [row["entries"]["id"] for row in exported if "entries" in row] == ["good", "bad"]
+    assert [row["entries"]["id"] for row in exported if "entries" in row] == [
+        "good",
+        "bad",
+    ]
     check(editor, store, clock)
 
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("place", UNDECODABLE.values(), ids=list(UNDECODABLE))
 def test_a_row_that_cannot_be_decoded_costs_its_entry_alone(
-    place: tuple[str, str, str], damage: Damage, editor: Editor, store: Storage, clock: Clock
+    place: tuple[str, str, str],
+    damage: Damage,
+    editor: Editor,
+    store: Storage,
+    clock: Clock,
 ) -> None:
     damage(place)
     exported = [json.loads(line) for line in store.dump()]
     assert [row["entries"]["id"] for row in exported if "entries" in row] == ["good"]
-    keys = {row["event_details"]["entry_pk"] for row in exported if "event_details" in row}
+    keys = {
+        row["event_details"]["entry_pk"] for row in exported if "event_details" in row
+    }
     assert len(keys) == 1
     assert exported[-1] == {"end": len(exported) - 2}
     check(editor, store, clock)
@@ -111,8 +133,12 @@ def check(editor: Editor, store: Storage, clock: Clock) -> None:
     assert pages == ["good"]
     changes = client.get("/api/v1/changes?limit=1").get_json()
     assert [change["id"] for change in changes["changes"]] == ["good"]
-    following = client.get(f"/api/v1/changes?after={changes['next']}").get_json()["changes"]
-    assert [(change["id"], change["action"]) for change in following] == [("bad", "delete")]
+    following = client.get(f"/api/v1/changes?after={changes['next']}").get_json()[
+        "changes"
+    ]
+    assert [(change["id"], change["action"]) for change in following] == [
+        ("bad", "delete")
+    ]
     clock.forward(days=20)
     settled = 0
     for _ in range(5):
@@ -120,10 +146,15 @@ def check(editor: Editor, store: Storage, clock: Clock) -> None:
     assert settled == 1, "the damaged one does not keep the scheduler busy"
     clock.forward(days=-20)
     lines = "".join(
-        json.dumps({"action": "put", "kind": "events", "id": id, **EVENT}) + "\n" for id in ("bad", "new")
+        json.dumps({"action": "put", "kind": "events", "id": id, **EVENT}) + "\n"
+        for id in ("bad", "new")
     )
-    batch = editor.send("POST", "/batch", data=lines, headers={"Content-Type": "application/x-ndjson"})
-    assert [result["status"] for result in batch.get_json()["results"]] == [200, 201], batch.text
+    batch = editor.send(
+        "POST", "/batch", data=lines, headers={"Content-Type": "application/x-ndjson"}
+    )
+    assert [result["status"] for result in batch.get_json()["results"]] == [200, 201], (
+        batch.text
+    )
     assert editor.send("GET", "/events/bad").get_json()["title"] == "Chợ phiên"
     assert "Chợ phiên" in client.get("/feeds/events.rss").text
 
@@ -141,14 +172,21 @@ def test_a_damaged_row_is_replaced_or_deleted(damage: Damage, editor: Editor) ->
 
 @pytest.mark.sqlite
 def test_a_damaged_row_is_logged_once(
-    damage: Damage, editor: Editor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    damage: Damage,
+    editor: Editor,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.readable._logged", set())
     damage(SHAPES["a zone that there is no longer"])
     with caplog.at_level(logging.ERROR):
         for limit in range(1, 9):
             editor.client.get(f"/feeds/events.rss?limit={limit}")
-    assert [record.message for record in caplog.records if "cannot be read" in record.message] == [
+    assert [
+        record.message
+        for record in caplog.records
+        if "cannot be read" in record.message
+    ] == [
         "The entry with the key 2 cannot be read and is left out: "
         "ValueError('“Europe/Atlantis” is not an IANA time zone.')"
     ]

@@ -48,7 +48,9 @@ def test_migrations_make_the_tables_that_the_code_knows(store: Storage) -> None:
 def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
     Path(database_url.removeprefix("sqlite:///")).unlink(missing_ok=True)
     with opened(database_url) as store, store._database.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # whose databases are made with their tables
+        if (
+            connection.dialect.name == "postgresql"
+        ):  # whose databases are made with their tables
             connection.exec_driver_sql("DROP SCHEMA public CASCADE")
             connection.exec_driver_sql("CREATE SCHEMA public")
     done: list[bool] = []
@@ -78,7 +80,10 @@ def test_without_the_fix_there_is_a_warning_and_no_wal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: False)
-    with opened(f"sqlite:///{tmp_path}/a.db") as store, store._database.read() as connection:
+    with (
+        opened(f"sqlite:///{tmp_path}/a.db") as store,
+        store._database.read() as connection,
+    ):
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
     assert "WAL" in caplog.text
 
@@ -95,7 +100,10 @@ def test_pragmas(store: Storage) -> None:
         "journal_size_limit": 64 * 1024 * 1024,
     }
     with store._database.read() as connection:
-        assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted} == wanted
+        assert {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in wanted
+        } == wanted
 
 
 @pytest.mark.postgresql
@@ -155,7 +163,10 @@ def test_a_pool_without_a_connection_left_is_unavailable(
     with ExitStack() as stack:
         for _ in range(40 if store._database.engine.name == "sqlite" else CONNECTIONS):
             stack.enter_context(store.reader())
-        for answer in (editor.send("PUT", "/articles/a", {"title": "A"}), client.get("/feeds/news.rss")):
+        for answer in (
+            editor.send("PUT", "/articles/a", {"title": "A"}),
+            client.get("/feeds/news.rss"),
+        ):
             assert answer.status_code == 503
             assert int(answer.headers["Retry-After"]) > 0
         assert client.get("/healthz").status_code == 200
@@ -165,7 +176,12 @@ def test_a_pool_without_a_connection_left_is_unavailable(
 
 @pytest.mark.parametrize(
     "path",
-    ["/entries/a%00", "/feeds/news/a%00.rss", "/api/v1/articles/a%00", "/api/v1/articles?category=a%00"],
+    [
+        "/entries/a%00",
+        "/feeds/news/a%00.rss",
+        "/api/v1/articles/a%00",
+        "/api/v1/articles?category=a%00",
+    ],
 )
 def test_nothing_is_found_under_nul(editor: Editor, path: str) -> None:
     for method in ("GET", "PUT", "DELETE"):
@@ -181,15 +197,35 @@ def test_nul_among_categories_is_a_fault(editor: Editor) -> None:
 
 
 def test_keys_are_sorted_by_code_point(store: Storage) -> None:
-    ids = ["Zoe", "anh", "Anh", "Ánh", "ánh", "đào", "Đào", "a-b", "ab", "a_c", "_", "ﬁ", "𝔄", "a", "z"]
+    ids = [
+        "Zoe",
+        "anh",
+        "Anh",
+        "Ánh",
+        "ánh",
+        "đào",
+        "Đào",
+        "a-b",
+        "ab",
+        "a_c",
+        "_",
+        "ﬁ",
+        "𝔄",
+        "a",
+        "z",
+    ]
     with store.writer("test") as writer:
         for id in ids:
             writer.put_entry(Entry(id, "news", id, "vi"))
     for name in ids:
         store.tokens.create(name, SCOPES)
     with store._database.read() as connection:
-        assert list(connection.scalars(sa.select(entries.c.id).order_by(entries.c.id))) == sorted(ids)
-        guids = connection.scalars(sa.select(entries.c.guid).order_by(entries.c.guid)).all()
+        assert list(
+            connection.scalars(sa.select(entries.c.id).order_by(entries.c.id))
+        ) == sorted(ids)
+        guids = connection.scalars(
+            sa.select(entries.c.guid).order_by(entries.c.guid)
+        ).all()
     assert [token.name for token in store.tokens.list()] == sorted(ids)
     assert guids == sorted(guids)
 
@@ -199,16 +235,23 @@ def test_a_naive_time_is_refused() -> None:
         UTCDateTime().process_bind_param(datetime(2026, 1, 1), sqlite_dialect())  # noqa: DTZ001
 
 
-def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(store: Storage) -> None:
+def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(
+    store: Storage,
+) -> None:
     with store.reader() as reader:
         assert reader.list_categories() == []
         with store.writer("test") as writer:
             writer.put_entry(Entry("a", "news", "Một", "vi"))
             with store.reader() as other:
-                assert other.select_feed(FeedQuery("news", "rss"), utcnow()).entries() == []
+                assert (
+                    other.select_feed(FeedQuery("news", "rss"), utcnow()).entries()
+                    == []
+                )
         assert reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries() == []
     with store.reader() as reader:
-        assert len(reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries()) == 1
+        assert (
+            len(reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries()) == 1
+        )
 
 
 def test_a_locked_database_is_unavailable(
@@ -224,7 +267,9 @@ def test_a_locked_database_is_unavailable(
             return time.monotonic() - begun
 
         with store.writer("test"), ThreadPoolExecutor(4) as pool:
-            assert max(pool.map(wait, range(4))) < 0.95, "nobody waits twice, in the process and outside"
+            assert max(pool.map(wait, range(4))) < 0.95, (
+                "nobody waits twice, in the process and outside"
+            )
         with impatient.writer("other") as writer:
             writer.put_category(Category("a", "A"))
 
@@ -260,7 +305,9 @@ def test_reads_need_not_wait_for_writers_that_wait(
 
 
 @pytest.mark.postgresql
-def test_a_process_has_so_many_connections(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_has_so_many_connections(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = Storage(database_url, utcnow, HANOI, connections=3)
     small._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
     with ExitStack() as stack:
@@ -281,7 +328,9 @@ def test_a_database_without_tables_is_unavailable(store: Storage) -> None:
 @pytest.mark.sqlite
 @pytest.mark.parametrize("kind", ["news", "events"])
 @pytest.mark.parametrize("slug", [None, "a"])
-def test_the_newest_are_read_from_an_index(store: Storage, kind: str, slug: str | None) -> None:
+def test_the_newest_are_read_from_an_index(
+    store: Storage, kind: str, slug: str | None
+) -> None:
     with store.writer("test") as writer:
         writer.put_category(Category("a", "A"))
     with store.reader() as reader:
@@ -289,9 +338,16 @@ def test_the_newest_are_read_from_an_index(store: Storage, kind: str, slug: str 
             FeedQuery(kind, "rss", CategoryFilter.create([slug] if slug else [])),
             datetime(2026, 1, 1, tzinfo=UTC),
         ).keys()
-    sql = str(statement.compile(store._database.engine, compile_kwargs={"literal_binds": True}))
+    sql = str(
+        statement.compile(
+            store._database.engine, compile_kwargs={"literal_binds": True}
+        )
+    )
     with store._database.read() as connection:
-        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+        plan = [
+            row.detail
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
+        ]
     table = "placements" if slug else "entries"
     if kind == "news":
         assert len(plan) == 1, "no sort and no scan"
@@ -304,9 +360,13 @@ def test_the_newest_are_read_from_an_index(store: Storage, kind: str, slug: str 
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("query", [FeedQuery("news", "rss"), FeedQuery("news", "rss", archive="2026-11")])
+@pytest.mark.parametrize(
+    "query", [FeedQuery("news", "rss"), FeedQuery("news", "rss", archive="2026-11")]
+)
 @pytest.mark.parametrize("slug", [None, "a"])
-def test_moments_are_read_in_their_order(store: Storage, query: FeedQuery, slug: str | None) -> None:
+def test_moments_are_read_in_their_order(
+    store: Storage, query: FeedQuery, slug: str | None
+) -> None:
     asked: list[tuple[str, Any]] = []
     with store.writer("test") as writer:
         writer.put_category(Category("a", "A"))
@@ -314,19 +374,31 @@ def test_moments_are_read_in_their_order(store: Storage, query: FeedQuery, slug:
     listen(lambda *given: asked.append((given[2], given[3])))
     with store.reader() as reader:
         chosen = reader.select_feed(
-            replace(query, category_filter=CategoryFilter.create([slug] if slug else [])), utcnow()
+            replace(
+                query, category_filter=CategoryFilter.create([slug] if slug else [])
+            ),
+            utcnow(),
         )
         assert chosen.version()[1] is None
     (due,) = [each for each in asked if "entries.due IS NOT NULL" in each[0]]
     with store._database.read() as connection:
-        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {due[0]}", due[1])]
-    assert plan[0].startswith("SEARCH entries USING INDEX ix_entries_due"), "few have one"
+        plan = [
+            row.detail
+            for row in connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {due[0]}", due[1]
+            )
+        ]
+    assert plan[0].startswith("SEARCH entries USING INDEX ix_entries_due"), (
+        "few have one"
+    )
     assert not any("SCAN" in line or "TEMP" in line for line in plan)
 
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("slug", [None, "a"])
-def test_postgresql_reads_the_newest_in_the_order_of_an_index(store: Storage, slug: str | None) -> None:
+def test_postgresql_reads_the_newest_in_the_order_of_an_index(
+    store: Storage, slug: str | None
+) -> None:
     with store.writer("test") as writer:
         writer.put_category(Category("a", "A"))
     with store.reader() as reader:
@@ -334,9 +406,17 @@ def test_postgresql_reads_the_newest_in_the_order_of_an_index(store: Storage, sl
             FeedQuery("news", "rss", CategoryFilter.create([slug] if slug else [])),
             datetime(2026, 1, 1, tzinfo=UTC),
         ).keys()
-    sql = str(statement.compile(store._database.engine, compile_kwargs={"literal_binds": True}))
+    sql = str(
+        statement.compile(
+            store._database.engine, compile_kwargs={"literal_binds": True}
+        )
+    )
     with store._database.read() as connection:
-        for way in ("seqscan", "bitmapscan", "sort"):  # on an empty table all else is cheaper
+        for way in (
+            "seqscan",
+            "bitmapscan",
+            "sort",
+        ):  # on an empty table all else is cheaper
             connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
     assert f"ix_{'placements' if slug else 'entries'}_published" in plan

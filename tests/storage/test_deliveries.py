@@ -15,7 +15,12 @@ import pytest
 from feedsvc.errors import Forbidden, RateLimited, Unavailable
 from feedsvc.storage import Storage, quotas
 from feedsvc.storage.deliveries import CLAIM_TIMEOUT
-from feedsvc.subscription import Delivery, DeliveryResult, PendingVerification, SubscribedFeed
+from feedsvc.subscription import (
+    Delivery,
+    DeliveryResult,
+    PendingVerification,
+    SubscribedFeed,
+)
 from tests.conftest import Editor
 from tests.fake_clock import Clock
 
@@ -24,9 +29,13 @@ PAUSE = timedelta(seconds=1)
 FEED = SubscribedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
 
 
-def subscribe(store: Storage, number: int, host: str = "a.example", feed: SubscribedFeed = FEED) -> None:
+def subscribe(
+    store: Storage, number: int, host: str = "a.example", feed: SubscribedFeed = FEED
+) -> None:
     store.subscriptions.request(
-        PendingVerification(feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600)
+        PendingVerification(
+            feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600
+        )
     )
     (request,) = store.subscriptions.claim_requests(10)
     store.subscriptions.subscribe(request, feed)
@@ -44,7 +53,9 @@ def waiting(store: Storage) -> float:
     return store.subscriptions.counts()["waiting"]
 
 
-def test_what_is_claimed_comes_again_unless_it_is_reported(store: Storage, clock: Clock) -> None:
+def test_what_is_claimed_comes_again_unless_it_is_reported(
+    store: Storage, clock: Clock
+) -> None:
     subscribe(store, 1)
     subscribe(store, 2)
     assert claim(store) == []
@@ -55,7 +66,9 @@ def test_what_is_claimed_comes_again_unless_it_is_reported(store: Storage, clock
     store.deliveries.record_results([DeliveryResult(first[0], etag="v1")])
     clock.now += CLAIM_TIMEOUT
     assert claim(store) == [first[1]]
-    store.deliveries.record_results([DeliveryResult(first[1], retry=timedelta(seconds=60))])
+    store.deliveries.record_results(
+        [DeliveryResult(first[1], retry=timedelta(seconds=60))]
+    )
     clock.forward(seconds=59)
     assert claim(store) == []
     clock.forward(seconds=1)
@@ -65,7 +78,9 @@ def test_what_is_claimed_comes_again_unless_it_is_reported(store: Storage, clock
     assert [one.callback for one in store.subscriptions.list()] == [first[0].callback]
 
 
-def test_a_change_while_it_is_under_way_is_sent_too(store: Storage, clock: Clock) -> None:
+def test_a_change_while_it_is_under_way_is_sent_too(
+    store: Storage, clock: Clock
+) -> None:
     subscribe(store, 1)
     changed(store, "v1")
     (one,) = claim(store)
@@ -75,7 +90,9 @@ def test_a_change_while_it_is_under_way_is_sent_too(store: Storage, clock: Clock
     (two,) = claim(store)
     assert two.wanted == "v2"
     changed(store, "v3", 3)
-    store.deliveries.record_results([DeliveryResult(two, etag="v3")])  # it was made after that change
+    store.deliveries.record_results(
+        [DeliveryResult(two, etag="v3")]
+    )  # it was made after that change
     assert (claim(store), waiting(store)) == ([], 0)
 
 
@@ -101,7 +118,9 @@ def test_no_host_takes_more_than_its_share(store: Storage) -> None:
 
 
 @pytest.mark.postgresql
-def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(store: Storage) -> None:
+def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
+    store: Storage,
+) -> None:
     for number in range(60):
         subscribe(store, number, f"{number}.example")
     changed(store, "v1")
@@ -120,7 +139,12 @@ def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(store:
             [DeliveryResult(one, etag="v0") for one in random.sample(got, len(got))]
         )
 
-    steps = [report, report, report, lambda number: changed(store, f"v{number + 2}", number + 2)]
+    steps = [
+        report,
+        report,
+        report,
+        lambda number: changed(store, f"v{number + 2}", number + 2),
+    ]
     workers = [threading.Thread(target=work, args=(step,)) for step in steps]
     for worker in workers:
         worker.start()
@@ -148,7 +172,9 @@ def test_many_claim_side_by_side_and_share_nothing(store: Storage) -> None:
     assert len(claims) == len(set(claims)) == 96
 
 
-def feeds(store: Storage, after: int, pause: timedelta, limit: int, **more: float) -> tuple[list[str], int]:
+def feeds(
+    store: Storage, after: int, pause: timedelta, limit: int, **more: float
+) -> tuple[list[str], int]:
     """The paths of what is claimed."""
     claimed, step = store.deliveries.claim_feeds(after, pause, limit, **more)  # type: ignore[arg-type]
     return [feed.path for feed in claimed], step
@@ -163,7 +189,9 @@ def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
     assert feeds(store, 0, PAUSE, 8) == ([], seen)
     editor.put("/articles/a", {"title": "Một"})
     assert feeds(store, seen, PAUSE, 8) == ([PATH], seen)
-    assert feeds(store, seen, PAUSE, 8) == ([], seen), "it is another's; who waits, waits"
+    assert feeds(store, seen, PAUSE, 8) == ([], seen), (
+        "it is another's; who waits, waits"
+    )
     clock.now += PAUSE
     assert feeds(store, seen, PAUSE, 8) == ([PATH], seen), "who had claimed it has died"
     changed(store, "v1", seen + 1)
@@ -173,7 +201,9 @@ def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
     assert feeds(store, seen + 1, PAUSE, 8) == ([], seen + 2)
 
 
-def test_a_feed_that_changes_by_itself_is_looked_at_then(store: Storage, clock: Clock) -> None:
+def test_a_feed_that_changes_by_itself_is_looked_at_then(
+    store: Storage, clock: Clock
+) -> None:
     subscribe(store, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
     clock.forward(seconds=59)
     assert feeds(store, 0, PAUSE, 8)[0] == []
@@ -181,7 +211,9 @@ def test_a_feed_that_changes_by_itself_is_looked_at_then(store: Storage, clock: 
     assert feeds(store, 0, PAUSE, 8)[0] == [PATH]
 
 
-ASK = PendingVerification(PATH, "https://a.example/x", "a.example", "subscribe", None, 3600)
+ASK = PendingVerification(
+    PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
+)
 
 
 def ask(store: Storage, number: int, site: str = "a.example", **changes: Any) -> None:
@@ -213,13 +245,17 @@ def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
     ask(store, 3, "b.example")
 
 
-def test_there_are_so_many_subscriptions_in_all(store: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_so_many_subscriptions_in_all(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subscribe(store, 1)
     subscribe(store, 2)
     monkeypatch.setattr(quotas, "MOST_IN_ALL", 2)
     with pytest.raises(Forbidden, match="There are 2"):
         ask(store, 1)
-    store.subscriptions.request(replace(ASK, callback="https://a.example/1", mode="unsubscribe"))
+    store.subscriptions.request(
+        replace(ASK, callback="https://a.example/1", mode="unsubscribe")
+    )
 
 
 def test_a_site_has_so_many_pending_requests_of_both_modes(
@@ -232,7 +268,9 @@ def test_a_site_has_so_many_pending_requests_of_both_modes(
     with pytest.raises(Forbidden, match="wait to be verified"):
         ask(store, 2)
     with pytest.raises(Forbidden, match="wait to be verified"):
-        store.subscriptions.request(replace(ASK, callback="https://a.example/1", mode="unsubscribe"))
+        store.subscriptions.request(
+            replace(ASK, callback="https://a.example/1", mode="unsubscribe")
+        )
 
 
 def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
@@ -250,7 +288,9 @@ def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
     with pytest.raises(RateLimited):
         ask(store, 0, "d.example")
     assert store.subscriptions.counts()["requests"] == 2
-    assert "a.example" not in [one.site for one in store.subscriptions.claim_requests(10)]
+    assert "a.example" not in [
+        one.site for one in store.subscriptions.claim_requests(10)
+    ]
 
 
 def test_a_site_and_all_have_so_many_feeds_of_combinations(
@@ -271,7 +311,9 @@ def test_a_site_and_all_have_so_many_feeds_of_combinations(
     ask(store, 1, "b.example", path="/feeds/news/a,e.rss", plain=False)
 
 
-def test_an_address_has_so_many_subscriptions(store: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_has_so_many_subscriptions(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(quotas, "MOST_AN_ADDRESS", 2)
     for number in range(3):
         ask(store, number, f"{number}.example")
@@ -292,20 +334,26 @@ def test_an_unsubscription_of_nothing_is_ignored(store: Storage) -> None:
     assert [one.mode for one in store.subscriptions.claim_requests(10)] == ["subscribe"]
 
 
-def test_requests_that_nobody_verifies_are_dropped_after_an_hour(store: Storage, clock: Clock) -> None:
+def test_requests_that_nobody_verifies_are_dropped_after_an_hour(
+    store: Storage, clock: Clock
+) -> None:
     ask(store, 1)
     clock.forward(minutes=59)
     ask(store, 2)
     assert store.subscriptions.counts()["requests"] == 2
     clock.forward(minutes=2)
     ask(store, 3, "b.example")
-    assert store.subscriptions.counts()["requests"] == 2, "by the next request, where nothing delivers"
+    assert store.subscriptions.counts()["requests"] == 2, (
+        "by the next request, where nothing delivers"
+    )
     clock.forward(hours=2)
     store.subscriptions.purge_expired()
     assert store.subscriptions.counts()["requests"] == 0
 
 
-def test_the_first_request_of_each_site_comes_before_the_second_of_any(store: Storage, clock: Clock) -> None:
+def test_the_first_request_of_each_site_comes_before_the_second_of_any(
+    store: Storage, clock: Clock
+) -> None:
     for number in range(20):
         ask(store, number)
     clock.forward(seconds=1)
@@ -318,13 +366,22 @@ def test_the_first_request_of_each_site_comes_before_the_second_of_any(store: St
     assert store.subscriptions.claim_requests(3, {"a.example": 20}) == []
 
 
-def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(store: Storage, clock: Clock) -> None:
+def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
+    store: Storage, clock: Clock
+) -> None:
     for number, seconds in enumerate((0.1, 9.5, 0.2)):
         subscribe(store, number, f"{number}.example")
         changed(store, f"v{number}", number + 1)
         for one in claim(store):
             store.deliveries.record_results(
-                [DeliveryResult(one, etag=one.wanted, address=f"8.8.8.{one.host[0]}", seconds=seconds)]
+                [
+                    DeliveryResult(
+                        one,
+                        etag=one.wanted,
+                        address=f"8.8.8.{one.host[0]}",
+                        seconds=seconds,
+                    )
+                ]
             )
     subscribe(store, 3, "3.example")
     changed(store, "v9", 9)
@@ -335,17 +392,24 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(store: Storage,
         return [one.host for one in claimed]
 
     assert hosts("new") == ["3.example"]
-    assert hosts("slow") == ["0.example", "1.example"], "0 was slow the second time, and fast only once since"
+    assert hosts("slow") == ["0.example", "1.example"], (
+        "0 was slow the second time, and fast only once since"
+    )
     assert hosts("fast") == ["2.example"]
     assert hosts("")[-1] == "3.example"
 
 
-def test_no_address_takes_more_than_its_share_whatever_the_sites(store: Storage) -> None:
+def test_no_address_takes_more_than_its_share_whatever_the_sites(
+    store: Storage,
+) -> None:
     for number in range(30):
         subscribe(store, number, f"{number}.example")
     changed(store, "v1")
     store.deliveries.record_results(
-        [DeliveryResult(one, etag="v1", address="8.8.8.8", seconds=0.1) for one in claim(store)]
+        [
+            DeliveryResult(one, etag="v1", address="8.8.8.8", seconds=0.1)
+            for one in claim(store)
+        ]
     )
     assert store.deliveries.crowded() == {"8.8.8.8": 30}
     changed(store, "v2", 2)
@@ -365,7 +429,11 @@ def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
         PATH: (True, 0.1),
     }
     for number, (path, (plain, seconds)) in enumerate(feeds_by_cost.items()):
-        subscribe(store, number, feed=replace(FEED, path=path, seq=seen, plain=plain, seconds=seconds))
+        subscribe(
+            store,
+            number,
+            feed=replace(FEED, path=path, seq=seen, plain=plain, seconds=seconds),
+        )
     clock.now += PAUSE
     editor.put("/articles/a", {"title": "Một"})
     assert feeds(store, seen, PAUSE, 2, slow=1.0)[0] == [PATH, "/b", "/slow"]
@@ -380,7 +448,10 @@ def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
 
 
 def test_subscriptions_move_with_their_feed(store: Storage) -> None:
-    old, new = replace(FEED, path="/feeds/news/cu.rss"), replace(FEED, path="/feeds/news/moi.rss", etag="v5")
+    old, new = (
+        replace(FEED, path="/feeds/news/cu.rss"),
+        replace(FEED, path="/feeds/news/moi.rss", etag="v5"),
+    )
     subscribe(store, 1, feed=old)
     subscribe(store, 2, feed=old)
     subscribe(store, 2, feed=new)
@@ -392,11 +463,17 @@ def test_subscriptions_move_with_their_feed(store: Storage) -> None:
     assert [one.path for one in store.subscriptions.list()] == [new.path, new.path]
     store.subscriptions.end(new.path, "Retired.")
     told = {one.callback: one.topic for one in store.subscriptions.claim_requests(10)}
-    assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, "as they know it"
+    assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, (
+        "as they know it"
+    )
 
 
-def test_a_newer_request_takes_the_place_of_one_under_way(store: Storage, clock: Clock) -> None:
-    ask = PendingVerification(PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600)
+def test_a_newer_request_takes_the_place_of_one_under_way(
+    store: Storage, clock: Clock
+) -> None:
+    ask = PendingVerification(
+        PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600
+    )
     store.subscriptions.request(ask)
     (old,) = store.subscriptions.claim_requests(10)
     assert store.subscriptions.claim_requests(10) == []
@@ -407,11 +484,17 @@ def test_a_newer_request_takes_the_place_of_one_under_way(store: Storage, clock:
     (new,) = store.subscriptions.claim_requests(10)
     assert new.secret == "new"
     clock.now += CLAIM_TIMEOUT
-    assert store.subscriptions.claim_requests(10)[0].secret == "new", "whoever had claimed it has died"
+    assert store.subscriptions.claim_requests(10)[0].secret == "new", (
+        "whoever had claimed it has died"
+    )
 
 
-def test_who_was_asked_in_vain_comes_later_and_behind_the_others(store: Storage, clock: Clock) -> None:
-    down = PendingVerification(PATH, "https://a.example/x", "a.example", "subscribe", None, 3600)
+def test_who_was_asked_in_vain_comes_later_and_behind_the_others(
+    store: Storage, clock: Clock
+) -> None:
+    down = PendingVerification(
+        PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
+    )
     store.subscriptions.request(down)
     (asked,) = store.subscriptions.claim_requests(10)
     store.subscriptions.reschedule(asked, timedelta(seconds=60))
@@ -424,13 +507,26 @@ def test_who_was_asked_in_vain_comes_later_and_behind_the_others(store: Storage,
     assert two == replace(asked, failures=1, due=two.due)
     store.subscriptions.request(replace(down, secret="new"))
     store.subscriptions.reschedule(two, timedelta(days=1))
-    assert store.subscriptions.claim_requests(10)[0].secret == "new", "that of before changes nothing"
+    assert store.subscriptions.claim_requests(10)[0].secret == "new", (
+        "that of before changes nothing"
+    )
 
 
 def test_the_longest_callback_and_topic(store: Storage) -> None:
-    path = "/feeds/news/" + ",".join(f"{number}{'x' * 63}" for number in range(10)) + ".rss"
+    path = (
+        "/feeds/news/"
+        + ",".join(f"{number}{'x' * 63}" for number in range(10))
+        + ".rss"
+    )
     store.subscriptions.request(
-        PendingVerification(path, "https://a.example/" + "y" * 2030, "a.example", "subscribe", "z" * 199, 1)
+        PendingVerification(
+            path,
+            "https://a.example/" + "y" * 2030,
+            "a.example",
+            "subscribe",
+            "z" * 199,
+            1,
+        )
     )
     (request,) = store.subscriptions.claim_requests(1)
     store.subscriptions.subscribe(request, replace(FEED, path=path))
@@ -450,7 +546,9 @@ def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
     assert feeds(store, 0, PAUSE, 8)[0] == []
 
 
-def test_hubs_are_told_once_of_what_moved_since(store: Storage, editor: Editor, clock: Clock) -> None:
+def test_hubs_are_told_once_of_what_moved_since(
+    store: Storage, editor: Editor, clock: Clock
+) -> None:
     editor.put("/articles/before", {"title": "Trước"})
     store.hubs.configure(["https://hub.example/", "https://second.example/"])
     assert store.hubs.claim() == []
@@ -470,18 +568,26 @@ def test_hubs_are_told_once_of_what_moved_since(store: Storage, editor: Editor, 
     assert store.hubs.claim() == []
 
 
-def test_hubs_are_told_once_of_events_that_ended_since(store: Storage, editor: Editor, clock: Clock) -> None:
+def test_hubs_are_told_once_of_events_that_ended_since(
+    store: Storage, editor: Editor, clock: Clock
+) -> None:
     editor.put("/categories/hoi-sach", {"title": "Hội sách", "parent": "van-hoa"})
     event = {"title": "Hội", "start": "2026-11-25T12:00:00", "categories": ["hoi-sach"]}
     editor.put("/events/a", event)
-    editor.put("/events/draft", {**event, "start": "2026-11-25T12:01:00", "status": "draft"})
+    editor.put(
+        "/events/draft", {**event, "start": "2026-11-25T12:01:00", "status": "draft"}
+    )
     editor.put("/events/b", {**event, "start": "2026-11-25T12:02:00", "categories": []})
     store.hubs.configure(["https://hub.example/"])
     clock.now = datetime(2026, 11, 25, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
     assert store.hubs.claim() == []
     clock.now += timedelta(microseconds=1)
     (ended,) = store.hubs.claim()
-    assert set(ended.moved) == {("events", None), ("events", "van-hoa"), ("events", "hoi-sach")}
+    assert set(ended.moved) == {
+        ("events", None),
+        ("events", "van-hoa"),
+        ("events", "hoi-sach"),
+    }
     store.hubs.record_result(ended, False, PAUSE)
     clock.now += PAUSE
     (again,) = store.hubs.claim()

@@ -36,7 +36,10 @@ def statements(store: Storage) -> Iterator[list[str]]:
 
     def note(*given: object) -> None:
         statement = str(given[2])
-        if any(f"FROM {table}" in statement for table in ("entries", "placements", "tombstones")):
+        if any(
+            f"FROM {table}" in statement
+            for table in ("entries", "placements", "tombstones")
+        ):
             executed.append(statement)
 
     engine = store._database.engine
@@ -85,7 +88,9 @@ def test_filter_keeps_what_it_does_not_exclude(
     assert [item["_entry"]["id"] for item in items] == expected
 
 
-def test_category_that_leaves_an_excluded_one_is_shown_again(filled: Editor, client: FlaskClient) -> None:
+def test_category_that_leaves_an_excluded_one_is_shown_again(
+    filled: Editor, client: FlaskClient
+) -> None:
     path = "/feeds/news/tuyen-1,-giao-thong.json"
     assert client.get(path).get_json(force=True)["items"] == []
     filled.put("/categories/xe-buyt", {"title": "Xe buýt"})

@@ -58,7 +58,9 @@ def test_a_file_that_is_away(
     assert editor.put("/articles/b", ARTICLE).status_code == 201
 
 
-def test_a_file_that_goes_in_the_middle_is_no_success(store: Storage, file: Path) -> None:
+def test_a_file_that_goes_in_the_middle_is_no_success(
+    store: Storage, file: Path
+) -> None:
     def put() -> None:
         with store.writer("test") as writer:
             writer.put_entry(Entry("a", "news", "Một", "vi"))
@@ -68,7 +70,9 @@ def test_a_file_that_goes_in_the_middle_is_no_success(store: Storage, file: Path
         put()
 
 
-def test_who_starts_beside_a_log_without_its_database_makes_none(store: Storage, file: Path) -> None:
+def test_who_starts_beside_a_log_without_its_database_makes_none(
+    store: Storage, file: Path
+) -> None:
     with store.reader() as reader:
         reader.list_categories()
     file.unlink()
@@ -81,21 +85,30 @@ def test_a_damaged_page_is_a_clear_refusal(
     editor: Editor, client: FlaskClient, store: Storage, file: Path
 ) -> None:
     for number in range(200):
-        editor.put(f"/articles/{number}", {"title": "Một", "content_text": "Nội dung " * 100})
+        editor.put(
+            f"/articles/{number}", {"title": "Một", "content_text": "Nội dung " * 100}
+        )
     store._database.close()  # the last connection empties the log into the file
     with closing(sqlite.connect(file)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entries'").fetchone()
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'entries'"
+        ).fetchone()
     with file.open("r+b") as damaged:
         damaged.seek((page - 1) * size)
         damaged.write(b"\xff" * size)
-    answers = [client.get("/feeds/news.rss"), editor.send("PUT", "/articles/a", ARTICLE)]
+    answers = [
+        client.get("/feeds/news.rss"),
+        editor.send("PUT", "/articles/a", ARTICLE),
+    ]
     for answer in answers:
         assert refused(answer)
         assert "damaged" in answer.get_json()["detail"]
 
 
-def test_a_read_only_database_is_read(editor: Editor, client: FlaskClient, store: Storage) -> None:
+def test_a_read_only_database_is_read(
+    editor: Editor, client: FlaskClient, store: Storage
+) -> None:
     editor.put("/articles/a", ARTICLE)
     with store._database.read() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -115,10 +128,20 @@ def test_a_newer_schema_is_refused_at_the_start(
 ) -> None:
     with store._database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    environ = {**os.environ, "FEEDSVC_DATABASE_URL": f"sqlite:///{file}", "PORT": "0", "WEB_CONCURRENCY": "1"}
+    environ = {
+        **os.environ,
+        "FEEDSVC_DATABASE_URL": f"sqlite:///{file}",
+        "PORT": "0",
+        "WEB_CONCURRENCY": "1",
+    }
     environ |= {"GUNICORN_CMD_ARGS": "--bind=127.0.0.1:0", "PORT": "8000"}
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.returncode == status
     sentence = f"Error: The database has schema 9999, but this version knows {REVISION} at most.\n"

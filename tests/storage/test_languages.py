@@ -23,7 +23,9 @@ def put(editor: Editor, clock: Clock, id: str, language: str, **fields: Any) -> 
 
 
 def ids(client: FlaskClient, path: str) -> list[str]:
-    return [item["_entry"]["id"] for item in client.get(path).get_json(force=True)["items"]]
+    return [
+        item["_entry"]["id"] for item in client.get(path).get_json(force=True)["items"]
+    ]
 
 
 @pytest.fixture
@@ -35,8 +37,16 @@ def statements(store: Storage) -> list[str]:
     return executed
 
 
-def test_language_range_matches_narrower_tags(editor: Editor, client: FlaskClient, clock: Clock) -> None:
-    for id, language in (("vi", "vi"), ("en", "en"), ("gb", "en-GB"), ("us", "en-US"), ("enm", "enm")):
+def test_language_range_matches_narrower_tags(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    for id, language in (
+        ("vi", "vi"),
+        ("en", "en"),
+        ("gb", "en-GB"),
+        ("us", "en-US"),
+        ("enm", "enm"),
+    ):
         put(editor, clock, id, language, categories=["van-hoa"])
     put(editor, clock, "other", "en-GB", categories=["giao-thong"])
     assert ids(client, "/feeds/news.json?lang=en") == ["other", "us", "gb", "en"]
@@ -44,12 +54,24 @@ def test_language_range_matches_narrower_tags(editor: Editor, client: FlaskClien
     assert ids(client, "/feeds/news.json?lang=EN-gb") == ["other", "gb"]
     assert ids(client, "/feeds/news.json?lang=en&limit=2") == ["other", "us"]
     assert ids(client, "/feeds/news/van-hoa.json?lang=en") == ["us", "gb", "en"]
-    assert ids(client, "/feeds/news/giao-thong,van-hoa.json?lang=en") == ["other", "us", "gb", "en"]
+    assert ids(client, "/feeds/news/giao-thong,van-hoa.json?lang=en") == [
+        "other",
+        "us",
+        "gb",
+        "en",
+    ]
     assert ids(client, "/feeds/news/-giao-thong.json?lang=en") == ["us", "gb", "en"]
-    assert ids(client, "/feeds/news.json?lang=en&archive=2026-11") == ["other", "us", "gb", "en"]
+    assert ids(client, "/feeds/news.json?lang=en&archive=2026-11") == [
+        "other",
+        "us",
+        "gb",
+        "en",
+    ]
 
 
-def test_language_of_an_entry_changes(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_language_of_an_entry_changes(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     put(editor, clock, "a", "en", categories=["van-hoa"])
     put(editor, clock, "a", "fr", categories=["van-hoa"])
     for place in ("", "/van-hoa"):
@@ -72,16 +94,26 @@ def test_language_without_entries_is_read_from_no_entry(
         response = client.get(f"/feeds/{path}")
         assert response.status_code == 200
         assert response.headers["ETag"]
-    assert not [one for one in statements if "FROM entries" in one or "FROM placements" in one]
-    assert client.get("/feeds/news.json?lang=qa-1").get_json(force=True)["feed_url"].endswith("?lang=qa-1")
+    assert not [
+        one for one in statements if "FROM entries" in one or "FROM placements" in one
+    ]
+    assert (
+        client.get("/feeds/news.json?lang=qa-1")
+        .get_json(force=True)["feed_url"]
+        .endswith("?lang=qa-1")
+    )
 
 
-def test_languages_without_entries_take_no_place_in_the_cache(editor: Editor, client: FlaskClient) -> None:
+def test_languages_without_entries_take_no_place_in_the_cache(
+    editor: Editor, client: FlaskClient
+) -> None:
     client.get("/feeds/news.json")
     kept = cast(CacheMiddleware, client.application.wsgi_app)._kept
     before = kept.stats()[0], len(kept._aliases)
     for number in range(50):
-        assert client.get(f"/feeds/news.json?lang=qa-{number}&limit=7").status_code == 200
+        assert (
+            client.get(f"/feeds/news.json?lang=qa-{number}&limit=7").status_code == 200
+        )
     assert (kept.stats()[0], len(kept._aliases)) == before
 
 
@@ -110,7 +142,10 @@ def test_language_of_a_scheduled_entry_appears_with_it(
 @pytest.mark.parametrize("slug", [None, "van-hoa"])
 @pytest.mark.parametrize(
     "query",
-    [FeedQuery("news", "rss", lang="fr"), FeedQuery("events", "rss", lang="fr", when="past")],
+    [
+        FeedQuery("news", "rss", lang="fr"),
+        FeedQuery("events", "rss", lang="fr", when="past"),
+    ],
 )
 def test_rare_language_is_read_from_an_index(
     editor: Editor, store: Storage, clock: Clock, query: FeedQuery, slug: str | None
@@ -120,11 +155,21 @@ def test_rare_language_is_read_from_an_index(
     editor.put("/events/e", {**fields, "start": "2026-01-01"})
     with store.reader() as reader:
         chosen = reader.select_feed(
-            replace(query, category_filter=CategoryFilter.create([slug] if slug else [])), clock.now
+            replace(
+                query, category_filter=CategoryFilter.create([slug] if slug else [])
+            ),
+            clock.now,
         )
-    sql = str(chosen.keys().compile(store._database.engine, compile_kwargs={"literal_binds": True}))
+    sql = str(
+        chosen.keys().compile(
+            store._database.engine, compile_kwargs={"literal_binds": True}
+        )
+    )
     with store._database.read() as connection:
-        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+        plan = [
+            row.detail
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
+        ]
     assert f"ix_{'placements' if slug else 'entries'}_lang" in plan[0]
     assert "lang=?" in plan[0]
     assert len(plan) == 1, "no sort"
@@ -137,8 +182,15 @@ def test_upcoming_events_of_a_common_language_are_read_by_their_end(
     editor.put("/events/e", {"title": "x", "start": "2027-01-01"})
     with store.reader() as reader:
         chosen = reader.select_feed(FeedQuery("events", "rss", lang="vi"), clock.now)
-    sql = str(chosen.keys().compile(store._database.engine, compile_kwargs={"literal_binds": True}))
+    sql = str(
+        chosen.keys().compile(
+            store._database.engine, compile_kwargs={"literal_binds": True}
+        )
+    )
     with store._database.read() as connection:
-        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+        plan = [
+            row.detail
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
+        ]
     assert "ix_entries_ends" in plan[0]
     assert "ends>?" in plan[0]

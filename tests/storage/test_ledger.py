@@ -34,13 +34,19 @@ def selection(reader: Reader, clock: Clock, kind: str, slug: str | None) -> Sele
     )
 
 
-def stamp(reader: Reader, clock: Clock, kind: str, slug: str | None) -> tuple[datetime, datetime | None]:
+def stamp(
+    reader: Reader, clock: Clock, kind: str, slug: str | None
+) -> tuple[datetime, datetime | None]:
     found, due = selection(reader, clock, kind, slug).version()
     return found.time, due
 
 
 def moved(
-    store: Storage, clock: Clock, action: str, entry: Entry | None = None, category: Category | None = None
+    store: Storage,
+    clock: Clock,
+    action: str,
+    entry: Entry | None = None,
+    category: Category | None = None,
 ) -> set[str]:
     """The topics that a write moves."""
     with store.reader() as reader:
@@ -54,18 +60,33 @@ def moved(
             writer.put_entry(entry)
     with store.reader() as reader:
         after = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
-    return {f"{kind}/{slug or ''}" for kind, slug in TOPICS if after[kind, slug] != before[kind, slug]}
+    return {
+        f"{kind}/{slug or ''}"
+        for kind, slug in TOPICS
+        if after[kind, slug] != before[kind, slug]
+    }
 
 
-def test_a_write_moves_the_feeds_that_it_touches_and_no_other(filled: Storage, clock: Clock) -> None:
+def test_a_write_moves_the_feeds_that_it_touches_and_no_other(
+    filled: Storage, clock: Clock
+) -> None:
     def one(title: str, *categories: Category, status: str = "published") -> Entry:
         return Entry("one", "news", title, "vi", categories=categories, status=status)
 
     assert moved(filled, clock, "put", one("Một", A)) == set(), "nothing has changed"
     assert moved(filled, clock, "put", one("Hai", A)) == {"news/", "news/a"}
-    assert moved(filled, clock, "put", one("Hai", B)) == {"news/", "news/a", "news/b"}, "a move"
-    assert moved(filled, clock, "put", one("Hai", B, status="draft")) == {"news/", "news/b"}
-    assert moved(filled, clock, "put", one("Ba", B, status="draft")) == set(), "readers see no draft"
+    assert moved(filled, clock, "put", one("Hai", B)) == {
+        "news/",
+        "news/a",
+        "news/b",
+    }, "a move"
+    assert moved(filled, clock, "put", one("Hai", B, status="draft")) == {
+        "news/",
+        "news/b",
+    }
+    assert moved(filled, clock, "put", one("Ba", B, status="draft")) == set(), (
+        "readers see no draft"
+    )
     assert moved(filled, clock, "put", one("Ba", B, C)) == {"news/", "news/b", "news/c"}
     assert moved(filled, clock, "put", category=Category("c", "Mới")) == {
         "news/",
@@ -81,8 +102,12 @@ def test_time_never_goes_back(filled: Storage, clock: Clock) -> None:
     for number in range(3):
         clock.forward(hours=-1)
         with filled.writer("test") as writer:
-            times.append(writer.put_entry(Entry("one", "news", f"{number}", "vi"))[0].updated)
-            times.append(writer.put_entry(Entry("two", "news", f"{number}", "vi"))[0].updated)
+            times.append(
+                writer.put_entry(Entry("one", "news", f"{number}", "vi"))[0].updated
+            )
+            times.append(
+                writer.put_entry(Entry("two", "news", f"{number}", "vi"))[0].updated
+            )
     assert times == sorted(set(times))
 
 
@@ -109,12 +134,22 @@ def test_what_fails_leaves_nothing(filled: Storage) -> None:
     with pytest.raises(RuntimeError):
         fail()
     with filled.reader() as reader:
-        assert reader.list_entries("news", limit=9, before=None, status=None, category=None)[0][0].id == "one"
+        assert (
+            reader.list_entries(
+                "news", limit=9, before=None, status=None, category=None
+            )[0][0].id
+            == "one"
+        )
     with filled._database.read() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).where(changes.c.id == "three")) == 0
+        assert (
+            connection.scalar(sa.select(sa.func.count()).where(changes.c.id == "three"))
+            == 0
+        )
 
 
-def test_the_end_of_an_event_is_a_change_of_its_feeds(store: Storage, clock: Clock) -> None:
+def test_the_end_of_an_event_is_a_change_of_its_feeds(
+    store: Storage, clock: Clock
+) -> None:
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
@@ -125,11 +160,15 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(store: Storage, clock: Clo
     with store.writer("test") as writer:
         writer.put_category(A)
         details = Event(start, start + timedelta(hours=2), zone)
-        writer.put_entry(Entry("e", "events", "Hội", "vi", event=details, categories=(A,)))
+        writer.put_entry(
+            Entry("e", "events", "Hội", "vi", event=details, categories=(A,))
+        )
     ends = datetime(2026, 11, 25, 7, tzinfo=UTC)
 
     def seen(reader: Reader, slug: str | None) -> list[str]:
-        return [entry.id for entry in selection(reader, clock, "events", slug).entries()]
+        return [
+            entry.id for entry in selection(reader, clock, "events", slug).entries()
+        ]
 
     for slug in (None, "a"):
         clock.now = ends - timedelta(seconds=1)

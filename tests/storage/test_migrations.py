@@ -26,25 +26,54 @@ from tests.next_version import NEXT_REVISION, make_next_version
 SCRIPTS = ScriptDirectory("feedsvc/storage/migrations")
 PATHS = [
     f"/feeds/{feed}"
-    for feed in ("news.rss", "news.atom", "news.json", "news/giao-thong.rss", "events.rss", "events.ics")
-] + ["/entries/a", "/entries/e", "/entries/gone", "/api/v1/articles", "/api/v1/events", "/api/v1/categories"]
+    for feed in (
+        "news.rss",
+        "news.atom",
+        "news.json",
+        "news/giao-thong.rss",
+        "events.rss",
+        "events.ics",
+    )
+] + [
+    "/entries/a",
+    "/entries/e",
+    "/entries/gone",
+    "/api/v1/articles",
+    "/api/v1/events",
+    "/api/v1/categories",
+]
 
 
 def fill(editor: Editor, clock: Clock) -> None:
     """Store entries of every state."""
     for number in range(3):
         clock.forward(seconds=10)
-        editor.put(f"/articles/{number}", {"title": f"Đường số {number}", "categories": ["giao-thong"]})
+        editor.put(
+            f"/articles/{number}",
+            {"title": f"Đường số {number}", "categories": ["giao-thong"]},
+        )
     editor.put(
-        "/articles/a", {"title": "Ảnh", "image": "https://a.example/b.jpg", "content_html": "<p>Chữ</p>"}
+        "/articles/a",
+        {
+            "title": "Ảnh",
+            "image": "https://a.example/b.jpg",
+            "content_html": "<p>Chữ</p>",
+        },
     )
-    editor.put("/articles/a", {"title": "Ảnh mới", "categories": ["van-hoa", "giao-thong"]})
+    editor.put(
+        "/articles/a", {"title": "Ảnh mới", "categories": ["van-hoa", "giao-thong"]}
+    )
     editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     editor.put("/articles/gone", {"title": "Đã xóa", "categories": ["giao-thong"]})
     assert editor.send("DELETE", "/articles/gone").status_code == 204
     place = {"name": "Nhà hát", "latitude": 21.024, "longitude": 105.857}
-    editor.put("/events/e", {"title": "Hội", "start": "2027-01-02T19:00:00", "location": place})
-    editor.put("/events/day", {"title": "Ngày", "start": "2027-01-03", "categories": ["van-hoa"]})
+    editor.put(
+        "/events/e", {"title": "Hội", "start": "2027-01-02T19:00:00", "location": place}
+    )
+    editor.put(
+        "/events/day",
+        {"title": "Ngày", "start": "2027-01-03", "categories": ["van-hoa"]},
+    )
     clock.forward(minutes=5)
 
 

@@ -32,7 +32,9 @@ DUE = "Sanitizer rules changed: run `python -m feedsvc db sanitize`"
 def smuggle(store: Storage, id: str, markup: str) -> None:
     """Store HTML under an entry's id as a sanitizer with other rules has left it."""
     with store._database.write() as connection:
-        connection.execute(entries.update().where(entries.c.id == id).values(content_html=markup))
+        connection.execute(
+            entries.update().where(entries.c.id == id).values(content_html=markup)
+        )
 
 
 def run_sanitize(app: Flask) -> Result:
@@ -42,10 +44,14 @@ def run_sanitize(app: Flask) -> Result:
 
 
 def put(editor: Editor, id: str, **members: Any) -> Any:
-    return editor.put(f"/articles/{id}", {"title": id, "content_html": "<p>Chào</p>", **members}).get_json()
+    return editor.put(
+        f"/articles/{id}", {"title": id, "content_html": "<p>Chào</p>", **members}
+    ).get_json()
 
 
-def test_sanitize_applies_current_rules_to_stored_html(app: Flask, store: Storage, editor: Editor) -> None:
+def test_sanitize_applies_current_rules_to_stored_html(
+    app: Flask, store: Storage, editor: Editor
+) -> None:
     put(editor, "a")
     put(editor, "b")
     smuggle(store, "a", UNSAFE)
@@ -63,13 +69,19 @@ def test_sanitized_entry_reaches_feeds_and_followers(
     before = editor.client.get("/feeds/news.atom")
     clock.forward(minutes=1)
     run_sanitize(app)
-    (change,) = editor.client.get(f"/api/v1/changes?after={cursor}").get_json()["changes"]
+    (change,) = editor.client.get(f"/api/v1/changes?after={cursor}").get_json()[
+        "changes"
+    ]
     assert (change["id"], change["version"], change["content_html"]) == ("a", 2, SAFE)
     after = editor.client.get("/feeds/news.atom")
     assert "onerror" in before.text
     assert "onerror" not in after.text
     assert after.headers["ETag"] != before.headers["ETag"]
-    log = app.test_cli_runner().invoke(args=["log", "--token", "sanitize", "--json"]).stdout
+    log = (
+        app.test_cli_runner()
+        .invoke(args=["log", "--token", "sanitize", "--json"])
+        .stdout
+    )
     assert log.count('"news/a"') == 1
 
 
@@ -81,7 +93,9 @@ def test_sanitize_is_safe_to_repeat(app: Flask, store: Storage, editor: Editor) 
     assert editor.send("GET", "/articles/a").get_json()["version"] == 2
 
 
-def test_refused_html_becomes_plain_text_and_is_reported(app: Flask, store: Storage, editor: Editor) -> None:
+def test_refused_html_becomes_plain_text_and_is_reported(
+    app: Flask, store: Storage, editor: Editor
+) -> None:
     put(editor, "a")
     smuggle(store, "a", TOO_DEEP)
     result = run_sanitize(app)
@@ -92,18 +106,32 @@ def test_refused_html_becomes_plain_text_and_is_reported(app: Flask, store: Stor
     entry = editor.send("GET", "/articles/a").get_json()
     assert entry["content_text"] == "Sâu <b>\n\nHết"
     assert "content_html" not in entry
-    assert "Sâu &lt;b&gt;" in editor.client.get("/feeds/news.json").get_json()["items"][0]["content_html"]
+    assert (
+        "Sâu &lt;b&gt;"
+        in editor.client.get("/feeds/news.json").get_json()["items"][0]["content_html"]
+    )
 
 
 @pytest.mark.parametrize(
-    "markup", [TOO_DEEP, "<" * 500_000, "<script" * 100_000, "a" + "&#x301;&#x316;" * 50_000, "<div>" * 9999]
+    "markup",
+    [
+        TOO_DEEP,
+        "<" * 500_000,
+        "<script" * 100_000,
+        "a" + "&#x301;&#x316;" * 50_000,
+        "<div>" * 9999,
+    ],
 )
-def test_no_refused_html_stops_sanitize(app: Flask, store: Storage, editor: Editor, markup: str) -> None:
+def test_no_refused_html_stops_sanitize(
+    app: Flask, store: Storage, editor: Editor, markup: str
+) -> None:
     put(editor, "a")
     smuggle(store, "a", markup)
     assert "1 changed" in run_sanitize(app).stdout
     entry = editor.send("GET", "/articles/a").get_json()
-    assert editor.put("/articles/a", entry).get_json()["version"] == 2, "what is left can be put"
+    assert editor.put("/articles/a", entry).get_json()["version"] == 2, (
+        "what is left can be put"
+    )
 
 
 def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
@@ -111,7 +139,13 @@ def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
 ) -> None:
     put(editor, "a", status="draft")
     put(editor, "b", status="withdrawn", notice="Nhầm", categories=["van-hoa"])
-    put(editor, "c", summary="Riêng", expires="2090-01-01T00:00:00Z", date_published="2080-01-01T00:00:00Z")
+    put(
+        editor,
+        "c",
+        summary="Riêng",
+        expires="2090-01-01T00:00:00Z",
+        date_published="2080-01-01T00:00:00Z",
+    )
     before = {id: editor.send("GET", f"/articles/{id}").get_json() for id in "abc"}
     for id in "abc":
         smuggle(store, id, UNSAFE)
@@ -120,10 +154,15 @@ def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
         after = editor.send("GET", f"/articles/{id}").get_json()
         assert after.pop("content_html") == SAFE
         own = ("content_html", "version", "date_modified")
-        assert after.items() >= {key: value for key, value in entry.items() if key not in own}.items()
+        assert (
+            after.items()
+            >= {key: value for key, value in entry.items() if key not in own}.items()
+        )
 
 
-def test_a_derived_summary_follows_the_sanitized_body(app: Flask, store: Storage, editor: Editor) -> None:
+def test_a_derived_summary_follows_the_sanitized_body(
+    app: Flask, store: Storage, editor: Editor
+) -> None:
     put(editor, "a")
     smuggle(store, "a", "<p>Chào<script>alert(1)</script></p>")
     run_sanitize(app)
@@ -136,7 +175,11 @@ def test_batches_are_bounded_in_entries_and_characters(
     monkeypatch.setattr(store_markup, "_MAX_ENTRIES", 3)
     monkeypatch.setattr(store_markup, "_MAX_CHARACTERS", 250)
     for number in range(8):
-        put(editor, f"{number}", content_html=f"<p>{'x' * (300 if number == 3 else 10)}</p>")
+        put(
+            editor,
+            f"{number}",
+            content_html=f"<p>{'x' * (300 if number == 3 else 10)}</p>",
+        )
     sizes = []
     batch = store.markup.batch(0)
     while batch.size:
@@ -145,7 +188,9 @@ def test_batches_are_bounded_in_entries_and_characters(
     assert sizes == [["0", "1", "2"], ["3"], ["4", "5", "6"], ["7"]]
 
 
-def test_a_write_during_sanitize_is_not_lost(app: Flask, store: Storage, site: Site, editor: Editor) -> None:
+def test_a_write_during_sanitize_is_not_lost(
+    app: Flask, store: Storage, site: Site, editor: Editor
+) -> None:
     put(editor, "a")
     put(editor, "b")
     smuggle(store, "a", UNSAFE)
@@ -166,13 +211,17 @@ def test_a_write_during_sanitize_is_not_lost(app: Flask, store: Storage, site: S
     assert markup.changed == 0
 
 
-def test_a_fresh_database_is_never_due(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fresh_database_is_never_due(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
     store = services_of(make_app()).store
     assert not store.markup.is_outdated(fingerprint())
     assert DUE not in caplog.text
 
 
-def test_other_rules_are_due_until_sanitize_has_run(app: Flask, store: Storage, editor: Editor) -> None:
+def test_other_rules_are_due_until_sanitize_has_run(
+    app: Flask, store: Storage, editor: Editor
+) -> None:
     put(editor, "a")
     store.markup.note("other")
     assert store.markup.is_outdated(fingerprint())
@@ -180,14 +229,18 @@ def test_other_rules_are_due_until_sanitize_has_run(app: Flask, store: Storage, 
     assert not store.markup.is_outdated(fingerprint())
 
 
-def test_an_interrupted_run_stays_due(store: Storage, site: Site, editor: Editor) -> None:
+def test_an_interrupted_run_stays_due(
+    store: Storage, site: Site, editor: Editor
+) -> None:
     put(editor, "a")
     store.markup.note("other")
     next(StoredMarkup(store, site).sanitize())
     assert store.markup.is_outdated(fingerprint())
 
 
-def test_an_export_carries_its_rules(store: Storage, editor: Editor, tmp_path: Path, site: Site) -> None:
+def test_an_export_carries_its_rules(
+    store: Storage, editor: Editor, tmp_path: Path, site: Site
+) -> None:
     put(editor, "a")
     store.markup.note("other")
     target = Storage(f"sqlite:///{tmp_path}/new.db", store._clock, site.timezone)
@@ -202,13 +255,16 @@ def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sources = {
-        module: Path(str(module.__file__)).read_text("utf-8") for module in (embeds, sanitize, text, urls)
+        module: Path(str(module.__file__)).read_text("utf-8")
+        for module in (embeds, sanitize, text, urls)
     }
     monkeypatch.setattr(inspect, "getsource", sources.__getitem__)
     today = fingerprint()
     sources[sanitize] += '# A comment.\n"""A docstring."""\n'
     assert fingerprint() == today
-    sources[sanitize] = sources[sanitize].replace('"abbr aside', '"abbr aside') + 'TAGS.add("font")\n'
+    sources[sanitize] = (
+        sources[sanitize].replace('"abbr aside', '"abbr aside') + 'TAGS.add("font")\n'
+    )
     assert fingerprint() != today
     sources[sanitize] = sources[sanitize].removesuffix('TAGS.add("font")\n')
     assert fingerprint() == today
@@ -216,9 +272,13 @@ def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     assert fingerprint() != today
 
 
-def test_the_start_logs_once_that_sanitize_is_due(service: Service, tmp_path: Path) -> None:
+def test_the_start_logs_once_that_sanitize_is_due(
+    service: Service, tmp_path: Path
+) -> None:
     service.make_token("news:write", "news:publish")
-    service.request("PUT", "/api/v1/articles/a", {"title": "x", "content_html": "<p>x</p>"})
+    service.request(
+        "PUT", "/api/v1/articles/a", {"title": "x", "content_html": "<p>x</p>"}
+    )
     service.stop()
     engine = sa.create_engine(service.environ["FEEDSVC_DATABASE_URL"])
     with engine.begin() as connection:
@@ -235,7 +295,9 @@ def test_the_start_logs_once_that_sanitize_is_due(service: Service, tmp_path: Pa
     assert DUE not in log.read_text()
 
 
-def test_damaged_entries_are_listed_and_stay_due(app: Flask, store: Storage, editor: Editor) -> None:
+def test_damaged_entries_are_listed_and_stay_due(
+    app: Flask, store: Storage, editor: Editor
+) -> None:
     event = {"title": "x", "start": "2030-01-01T10:00:00", "content_html": "<p>x</p>"}
     editor.put("/events/e", event)
     put(editor, "a")

@@ -24,8 +24,14 @@ def test_pages_of_a_bounded_search_lead_to_every_entry(
     monkeypatch.setattr("feedsvc.storage.reader.MAX_SEARCHED", 4)
     for number in range(12):
         rare = number in (1, 9)
-        document = {"title": "Rare" if rare else "x", "categories": ["van-hoa"] if rare else []}
-        editor.put(f"/articles/{number}", {**document, "status": "draft" if rare else "published"})
+        document = {
+            "title": "Rare" if rare else "x",
+            "categories": ["van-hoa"] if rare else [],
+        }
+        editor.put(
+            f"/articles/{number}",
+            {**document, "status": "draft" if rare else "published"},
+        )
         editor.put(f"/events/e{number}", {"title": "x", "start": "2027-01-01"})
     ids: list[str] = []
     cursor = ""
@@ -46,7 +52,10 @@ def test_window_looks_at_the_events_that_start_last_before_its_end(
     for day in range(1, 10):
         clock.forward(seconds=1)
         editor.put(f"/events/{day}", {"title": "x", "start": f"2027-01-0{day}"})
-    editor.put("/events/daily", {"title": "x", "start": "2026-12-20", "recurrence": {"rrule": "FREQ=DAILY"}})
+    editor.put(
+        "/events/daily",
+        {"title": "x", "start": "2026-12-20", "recurrence": {"rrule": "FREQ=DAILY"}},
+    )
     clock.forward(seconds=5)
 
     def ids(query: str) -> set[str]:

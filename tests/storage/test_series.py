@@ -62,7 +62,11 @@ def starts(store: Storage) -> datetime | None:
 def test_a_series_goes_on_by_a_step_of_the_ledger(
     store: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
-    first = put(weekly("FREQ=WEEKLY;COUNT=3", exdates=(datetime(2026, 12, 12, 19, tzinfo=HANOI),)))
+    first = put(
+        weekly(
+            "FREQ=WEEKLY;COUNT=3", exdates=(datetime(2026, 12, 12, 19, tzinfo=HANOI),)
+        )
+    )
     assert first.starts == day(5)
     for now, expected in (
         (day(5, 13, 59), day(5)),  # while it runs it is the current one
@@ -74,7 +78,9 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
         clock.now = now
         with store.reader() as reader:
             before = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
-            visible = [entry.id for entry in selection(reader, clock, "events", "a").entries()]
+            visible = [
+                entry.id for entry in selection(reader, clock, "events", "a").entries()
+            ]
             seq = list(reader.list_changes(limit=10))[-1].seq
         assert visible == (["e"] if now < day(19, 14) else [])
         moved = starts(store) != expected
@@ -82,10 +88,17 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
         assert starts(store) == expected
         with store.reader() as reader:
             after = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
-            assert ([b < a for b, a in zip(before, after, strict=True)]) == [moved, moved]
+            assert ([b < a for b, a in zip(before, after, strict=True)]) == [
+                moved,
+                moved,
+            ]
             entry = reader.get_entry("e")
-            assert (entry.updated, entry.sequence) == (first.updated, 0), "the entry itself has not changed"
-            assert list(reader.list_changes(limit=10))[-1].seq == seq, "nor for those who replicate"
+            assert (entry.updated, entry.sequence) == (first.updated, 0), (
+                "the entry itself has not changed"
+            )
+            assert list(reader.list_changes(limit=10))[-1].seq == seq, (
+                "nor for those who replicate"
+            )
 
 
 def test_a_series_without_end_is_never_over(
@@ -95,7 +108,9 @@ def test_a_series_without_end_is_never_over(
     clock.now = datetime(2036, 12, 2, tzinfo=UTC)
     with store.reader() as reader:
         assert selection(reader, clock, "events", None).entries()
-    assert store.apply_scheduled_changes() == 1, "however many occurrences passed meanwhile"
+    assert store.apply_scheduled_changes() == 1, (
+        "however many occurrences passed meanwhile"
+    )
     assert starts(store) == datetime(2036, 12, 6, 12, tzinfo=UTC)
     assert store.apply_scheduled_changes() == 0
 
@@ -134,7 +149,11 @@ def test_a_scheduled_series_begins_to_move_when_it_appears(
 def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) -> None:
     def event(start: int, status: str) -> Entry:
         return Entry(
-            "e", "events", "Hội", "vi", event=Event(date(2026, 12, start), None, HANOI, status=status)
+            "e",
+            "events",
+            "Hội",
+            "vi",
+            event=Event(date(2026, 12, start), None, HANOI, status=status),
         )
 
     seen = []
@@ -143,14 +162,19 @@ def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) 
     ):  # fmt: skip
         stored = put(event(start, status))
         assert stored.event
-        seen.append((stored.sequence, stored.event.previous and stored.event.previous.day))
+        seen.append(
+            (stored.sequence, stored.event.previous and stored.event.previous.day)
+        )
     assert seen == [(0, None), (1, None), (2, None), (3, 6), (4, 6), (5, 9), (6, 12)]
     assert put(event(9, "confirmed")).sequence == 6, "nothing has changed"
 
 
-def test_drafts_and_their_publication(put: Callable[[Entry], Entry], store: Storage) -> None:
+def test_drafts_and_their_publication(
+    put: Callable[[Entry], Entry], store: Storage
+) -> None:
     sequences = [
-        put(replace(weekly(), status=status)).sequence for status in ("draft", "published", "withdrawn")
+        put(replace(weekly(), status=status)).sequence
+        for status in ("draft", "published", "withdrawn")
     ]
     assert sequences == [0, 1, 2]
     with store.writer("test") as writer:

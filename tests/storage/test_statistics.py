@@ -30,18 +30,37 @@ def fill(store: Storage, clock: Clock, numbers: range) -> None:
     with store.writer("test") as writer:
         for number in numbers:
             published = clock.now - timedelta(days=1, minutes=number)
-            entry = Entry(f"n{number}", "news", "x", "vi", categories=(CATEGORY,), published=published)
+            entry = Entry(
+                f"n{number}",
+                "news",
+                "x",
+                "vi",
+                categories=(CATEGORY,),
+                published=published,
+            )
             writer.put_entry(entry)
             for id, days in ((f"past{number}", -2), (f"ahead{number}", 2)):
-                start = (clock.now + timedelta(days=days, minutes=number)).astimezone(HANOI)
+                start = (clock.now + timedelta(days=days, minutes=number)).astimezone(
+                    HANOI
+                )
                 event = Event(start, None, HANOI)
                 writer.put_entry(
-                    Entry(id, "events", "x", "vi", categories=(CATEGORY,), published=published, event=event)
+                    Entry(
+                        id,
+                        "events",
+                        "x",
+                        "vi",
+                        categories=(CATEGORY,),
+                        published=published,
+                        event=event,
+                    )
                 )
     clock.forward(minutes=1)
 
 
-def summaries(store: Storage, clock: Clock) -> dict[tuple[str, str | None], FeedSummary]:
+def summaries(
+    store: Storage, clock: Clock
+) -> dict[tuple[str, str | None], FeedSummary]:
     with store.reader() as reader:
         return reader.feed_summaries(clock.now)
 
@@ -51,7 +70,9 @@ def rows_read(store: Storage, clock: Clock) -> int:
     statements: list[tuple[str, Any]] = []
     engine = store._database.engine
 
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *given: Any) -> None:
+    def note(
+        connection: Any, cursor: Any, statement: str, parameters: Any, *given: Any
+    ) -> None:
         if statement.startswith("SELECT") and "count" in statement:
             statements.append((statement, parameters))
 
@@ -84,16 +105,24 @@ def _scanned(connection: sa.Connection, statement: str, parameters: Any) -> int:
     # A small table would be searched whole, or sorted; a large one is read as without these.
     for setting in ("seqscan", "bitmapscan", "sort"):
         connection.exec_driver_sql(f"SET LOCAL enable_{setting} = off")
-    plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+    plan = connection.exec_driver_sql(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters
+    ).scalar_one()
     return _plan_rows((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
 
 
 def _plan_rows(node: dict[str, Any]) -> int:
-    own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if "Scan" in node["Node Type"] else 0
+    own = (
+        node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        if "Scan" in node["Node Type"]
+        else 0
+    )
     return int(own * node["Actual Loops"]) + sum(map(_plan_rows, node.get("Plans", [])))
 
 
-def test_counting_reads_as_many_rows_of_a_large_table(editor: Editor, store: Storage, clock: Clock) -> None:
+def test_counting_reads_as_many_rows_of_a_large_table(
+    editor: Editor, store: Storage, clock: Clock
+) -> None:
     fill(store, clock, range(20))
     before = rows_read(store, clock)
     fill(store, clock, range(20, 120))
@@ -101,10 +130,16 @@ def test_counting_reads_as_many_rows_of_a_large_table(editor: Editor, store: Sto
 
 
 @pytest.mark.parametrize(
-    ("number", "count", "has_more"), [(4, 4, False), (5, 5, False), (6, 5, True), (20, 5, True)]
+    ("number", "count", "has_more"),
+    [(4, 4, False), (5, 5, False), (6, 5, True), (20, 5, True)],
 )
 def test_count_ends_at_the_maximum(
-    editor: Editor, store: Storage, clock: Clock, number: int, count: int, has_more: bool
+    editor: Editor,
+    store: Storage,
+    clock: Clock,
+    number: int,
+    count: int,
+    has_more: bool,
 ) -> None:
     fill(store, clock, range(number))
     found = summaries(store, clock)
@@ -117,7 +152,9 @@ def test_count_ends_at_the_maximum(
     assert found["news", "van-hoa"] == FeedSummary()
 
 
-def test_many_categories_are_not_counted(editor: Editor, store: Storage, clock: Clock) -> None:
+def test_many_categories_are_not_counted(
+    editor: Editor, store: Storage, clock: Clock
+) -> None:
     fill(store, clock, range(2))
     editor.put("/categories/a", {"title": "A"})
     assert ("news", CATEGORY.slug) in summaries(store, clock)

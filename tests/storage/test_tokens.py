@@ -54,14 +54,22 @@ def test_a_rotated_token_works_on_for_a_time(store: Storage, clock: Clock) -> No
     second = store.tokens.rotate("a", DAY)
     assert works(store, first)
     # A thread stores the last use, so that time may differ between the two.
-    assert store.tokens.authenticate(second).name == store.tokens.authenticate(first).name
+    assert (
+        store.tokens.authenticate(second).name == store.tokens.authenticate(first).name
+    )
     assert store.tokens.authenticate(second).scopes == {"news:write"}
     clock.forward(days=1)
-    assert [works(store, token) for token in (first, second, other)] == [False, True, True]
+    assert [works(store, token) for token in (first, second, other)] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_of_those_before_only_the_last_works_on(store: Storage) -> None:
-    tokens = [store.tokens.create("a", [])] + [store.tokens.rotate("a", DAY) for _ in range(2)]
+    tokens = [store.tokens.create("a", [])] + [
+        store.tokens.rotate("a", DAY) for _ in range(2)
+    ]
     assert [works(store, token) for token in tokens] == [False, True, True]
     tokens.append(store.tokens.rotate("a", timedelta(0)))
     assert [works(store, token) for token in tokens] == [False, False, False, True]
@@ -87,7 +95,9 @@ def test_grace_lengthens_no_life(store: Storage, clock: Clock) -> None:
 
 
 @pytest.mark.sqlite
-def test_the_commands(app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands(
+    app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FEEDSVC_DATABASE_URL", database_url)
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -95,7 +105,10 @@ def test_the_commands(app: Flask, database_url: str, monkeypatch: pytest.MonkeyP
         return done.exit_code, done.output
 
     with app.app_context():
-        assert run("create", "a", "--scope", "news:write", "--expires", "2999-01-31")[0] == 0
+        assert (
+            run("create", "a", "--scope", "news:write", "--expires", "2999-01-31")[0]
+            == 0
+        )
         code, output = run("rotate", "a", "--grace", "12h", "--expires", "30d")
         assert (code, output[:4], output.count("\n")) == (0, "fsv_", 1)
         listed = run("list", "--json")[1]
@@ -107,7 +120,9 @@ def test_the_commands(app: Flask, database_url: str, monkeypatch: pytest.MonkeyP
         assert found["last_used"] is None
         assert run("list")[1].split("\t")[:2] == ["a", "news:write"]
         for wrong in ("2020-01-01", "soon", "30", "0d"):
-            assert run("create", "b", "--scope", "news:write", "--expires", wrong)[0] == 2
+            assert (
+                run("create", "b", "--scope", "news:write", "--expires", wrong)[0] == 2
+            )
         assert run("rotate", "a", "--grace", "long")[0] == 2
 
 
@@ -117,6 +132,12 @@ def test_no_worker_believes_a_token_that_has_ended(service: Service, how: str) -
     service.environ["FEEDSVC_RATE_AUTH_FAILURES"] = "1000/minute"
     service.start()
     service.make_token("news:write")
-    assert {service.request("GET", "/api/v1/articles").status_code for _ in range(20)} == {200}
-    service.command("token", how, "test", *(["--grace", "0h"] if how == "rotate" else []))
-    assert {service.request("GET", "/api/v1/articles").status_code for _ in range(20)} == {401}
+    assert {
+        service.request("GET", "/api/v1/articles").status_code for _ in range(20)
+    } == {200}
+    service.command(
+        "token", how, "test", *(["--grace", "0h"] if how == "rotate" else [])
+    )
+    assert {
+        service.request("GET", "/api/v1/articles").status_code for _ in range(20)
+    } == {401}

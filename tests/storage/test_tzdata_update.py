@@ -49,11 +49,15 @@ def without_summer_time(tmp_path: Path) -> Path:
     source = Path(tzdata.__file__).parent
     shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(package / "zoneinfo/Etc/GMT-1", package / "zoneinfo/Europe/Paris")
-    (package / "__init__.py").write_text('IANA_VERSION = "2099z"\n__version__ = "2099.26"\n')
+    (package / "__init__.py").write_text(
+        'IANA_VERSION = "2099z"\n__version__ = "2099.26"\n'
+    )
     return package.parent
 
 
-def run(packages: Path, editor: Editor, database_url: str, after: int) -> dict[str, Any]:
+def run(
+    packages: Path, editor: Editor, database_url: str, after: int
+) -> dict[str, Any]:
     """Run the service with other packages, and return what it answers."""
     environ = {
         **os.environ,
@@ -64,7 +68,9 @@ def run(packages: Path, editor: Editor, database_url: str, after: int) -> dict[s
         "AFTER": str(after),
     }
     command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -72,7 +78,9 @@ def run(packages: Path, editor: Editor, database_url: str, after: int) -> dict[s
 
 def instants(store: Storage) -> dict[str, tuple[datetime, datetime]]:
     with store._database.read() as connection:
-        rows = connection.execute(sa.select(entries.c.id, entries.c.starts, entries.c.ends)).all()
+        rows = connection.execute(
+            sa.select(entries.c.id, entries.c.starts, entries.c.ends)
+        ).all()
     return {row.id: (row.starts, row.ends) for row in rows}
 
 
@@ -83,11 +91,18 @@ def test_events_stay_at_their_hour(
     series = {
         "start": "2030-07-01T19:00:00",
         "end": "2030-07-01T21:00:00",
-        "recurrence": {"rrule": "FREQ=DAILY;UNTIL=20300705T170000Z", "exdates": ["2030-07-03T19:00:00"]},
+        "recurrence": {
+            "rrule": "FREQ=DAILY;UNTIL=20300705T170000Z",
+            "exdates": ["2030-07-03T19:00:00"],
+        },
     }
     editor.put("/events/series", {"title": "Chợ", **series, **paris})
-    editor.put("/events/single", {"title": "Hội", "start": "2030-07-01T17:00:00Z", **paris})
-    editor.put("/events/winter", {"title": "Tết", "start": "2030-02-01T19:00:00", **paris})
+    editor.put(
+        "/events/single", {"title": "Hội", "start": "2030-07-01T17:00:00Z", **paris}
+    )
+    editor.put(
+        "/events/winter", {"title": "Tết", "start": "2030-02-01T19:00:00", **paris}
+    )
     editor.put("/events/hanoi", {"title": "Hoà nhạc", "start": "2030-07-01T19:00:00"})
     store.apply_scheduled_changes()
     july, winter, hanoi = (
@@ -119,21 +134,29 @@ def test_events_stay_at_their_hour(
     }
     assert instants(store) == {**before, **later}
     assert found["moved"]
-    assert sorted(found["changes"]) == ["series", "single"], "the change log tells of what changed alone"
+    assert sorted(found["changes"]) == ["series", "single"], (
+        "the change log tells of what changed alone"
+    )
 
     again = run(without_summer_time, editor, config.database_url, after)
     assert not again["moved"], "it is done once"
     with store._database.read() as connection:
-        assert connection.execute(sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)).one() == (
+        assert connection.execute(
+            sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
+        ).one() == (
             "2099z",
             None,
         )
 
     store.apply_scheduled_changes()
-    assert instants(store) == {**before, **later}, "a worker of the old version leaves it"
+    assert instants(store) == {**before, **later}, (
+        "a worker of the old version leaves it"
+    )
     store.upgrade()
     store.apply_scheduled_changes()
-    assert instants(store) == before, "but where the service is set back, it counts by its own tzdata"
+    assert instants(store) == before, (
+        "but where the service is set back, it counts by its own tzdata"
+    )
 
 
 def test_batches_are_bounded_and_go_on_where_they_ended(
@@ -141,7 +164,9 @@ def test_batches_are_bounded_and_go_on_where_they_ended(
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.timezone_refresh._BATCH", 2)
     for number in range(5):
-        editor.put(f"/events/e{number}", {"title": "Hội", "start": "2030-07-01T19:00:00"})
+        editor.put(
+            f"/events/e{number}", {"title": "Hội", "start": "2030-07-01T19:00:00"}
+        )
     right = instants(store)
     with store._database.write() as connection:
         connection.execute(entries.update().values(starts=None))
@@ -177,4 +202,6 @@ def test_an_offset_is_stored_for_the_second_pass_of_an_hour_alone(
     with store._database.read() as connection:
         assert connection.scalar(sa.text("SELECT start FROM event_details")) == stored
     answered = editor.send("GET", "/events/e").get_json()["start"]
-    assert answered == (start if start.count(":") != 2 or "+" in start else f"{start}+02:00")
+    assert answered == (
+        start if start.count(":") != 2 or "+" in start else f"{start}+02:00"
+    )

@@ -21,9 +21,17 @@ def test_they_are_public_answers(client: FlaskClient, path: str) -> None:
     assert answer.mimetype == PATHS[path]
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert client.head(path).headers["Content-Length"] == answer.headers["Content-Length"]
-    for header, validator in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
-        assert client.get(path, headers={header: answer.headers[validator]}).status_code == 304
+    assert (
+        client.head(path).headers["Content-Length"] == answer.headers["Content-Length"]
+    )
+    for header, validator in (
+        ("If-None-Match", "ETag"),
+        ("If-Modified-Since", "Last-Modified"),
+    ):
+        assert (
+            client.get(path, headers={header: answer.headers[validator]}).status_code
+            == 304
+        )
     assert client.post(path).status_code == 405
     assert client.get(path, headers={"Host": "evil.example"}).data == answer.data
 
@@ -40,7 +48,10 @@ def test_the_page_has_no_script_and_asks_no_other_host(client: FlaskClient) -> N
 
 
 def test_the_page_has_every_operation_schema_and_error(client: FlaskClient) -> None:
-    page, document = client.get("/api/docs").text, client.get("/api/openapi.json").get_json()
+    page, document = (
+        client.get("/api/docs").text,
+        client.get("/api/openapi.json").get_json(),
+    )
     names = [
         operation["operationId"]
         for path in document["paths"].values()
@@ -50,7 +61,11 @@ def test_the_page_has_every_operation_schema_and_error(client: FlaskClient) -> N
     anchors = re.findall(r'id="([^"]+)"', page)
     assert len(anchors) == len(set(anchors))
     assert set(names) < set(anchors)
-    assert {f"schema-{name}" for name in document["components"]["schemas"]} < set(anchors)
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(anchors), "every link within leads somewhere"
+    assert {f"schema-{name}" for name in document["components"]["schemas"]} < set(
+        anchors
+    )
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(anchors), (
+        "every link within leads somewhere"
+    )
     assert page.count("curl -X") == len(names)
     assert "Undefined" not in page

@@ -37,18 +37,25 @@ PATHS = (
 @pytest.fixture(autouse=True)
 def filled(editor: Editor, clock: Clock) -> None:
     editor.put("/categories/y-te", {"title": "Y tế", "description": "x" * 500})
-    editor.put("/articles/a", {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]})
+    editor.put(
+        "/articles/a",
+        {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]},
+    )
     clock.forward(seconds=10)
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "br", "zstd"])
-def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, encoding: str) -> None:
+def test_every_public_url_can_be_revalidated(
+    client: FlaskClient, path: str, encoding: str
+) -> None:
     accept = {"Accept-Encoding": encoding}
     first = client.get(path, headers=accept)
     assert first.status_code == 200
     assert first.last_modified
-    assert first.headers["ETag"].strip('"').partition("-")[2] == encoding.replace("identity", "")
+    assert first.headers["ETag"].strip('"').partition("-")[2] == encoding.replace(
+        "identity", ""
+    )
     names = ("ETag", "Last-Modified", "Cache-Control", "Vary")
     kept = {name: first.headers[name] for name in names}
     assert kept["Vary"] == "Accept-Encoding"
@@ -68,7 +75,10 @@ def test_every_public_url_can_be_revalidated(client: FlaskClient, path: str, enc
         {"If-None-Match": f'W/"{bare}-br", "{bare}-zstd"'},
         {"If-None-Match": "*"},
         {"If-Modified-Since": kept["Last-Modified"]},
-        {"If-None-Match": f'"{bare}"', "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {
+            "If-None-Match": f'"{bare}"',
+            "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT",
+        },
     ):
         again = client.get(path, headers={**accept, **conditional})
         assert again.status_code == 304, conditional
@@ -107,7 +117,12 @@ ACCEPTED = [
 
 def test_codings(client: FlaskClient) -> None:
     plain = client.get(FEED)
-    unpack = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": zstandard.decompress, None: bytes}
+    unpack = {
+        "gzip": gzip.decompress,
+        "br": brotli.decompress,
+        "zstd": zstandard.decompress,
+        None: bytes,
+    }
     for accepted, coding in ACCEPTED:
         answer = client.get(FEED, headers={"Accept-Encoding": accepted})
         assert answer.headers.get("Content-Encoding") == coding, accepted
@@ -116,11 +131,16 @@ def test_codings(client: FlaskClient) -> None:
 
 
 def test_media_types_and_self(client: FlaskClient) -> None:
-    for format, media_type in (("rss", "application/rss+xml"), ("atom", "application/atom+xml")):
+    for format, media_type in (
+        ("rss", "application/rss+xml"),
+        ("atom", "application/atom+xml"),
+    ):
         for path in (f"/feeds/news.{format}", f"/feeds/events/van-hoa.{format}"):
             answer = client.get(path + "?utm_source=x")
             assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
-            assert answer.headers["Link"] == f'<https://feeds.example{path}>; rel="self"'
+            assert (
+                answer.headers["Link"] == f'<https://feeds.example{path}>; rel="self"'
+            )
 
 
 def test_a_second_change_in_the_same_second_is_not_hidden(
@@ -141,14 +161,21 @@ def test_a_second_change_in_the_same_second_is_not_hidden(
     clock.forward(seconds=0.001)
     late = client.get(FEED)
     assert late.headers["Last-Modified"] == "Thu, 26 Nov 2026 12:00:00 GMT"
-    assert client.get(FEED, headers={"If-Modified-Since": late.headers["Last-Modified"]}).status_code == 304
+    assert (
+        client.get(
+            FEED, headers={"If-Modified-Since": late.headers["Last-Modified"]}
+        ).status_code
+        == 304
+    )
 
 
 def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
     editor: Editor, client: FlaskClient, clock: Clock
 ) -> None:
     paths = [
-        f"/feeds/{kind}{slug}.rss" for kind in ("news", "events") for slug in ("", "/giao-thong", "/van-hoa")
+        f"/feeds/{kind}{slug}.rss"
+        for kind in ("news", "events")
+        for slug in ("", "/giao-thong", "/van-hoa")
     ]
 
     def moved(method: str, document: object = None) -> set[str]:
@@ -159,9 +186,12 @@ def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
         for path in paths:
             since = {"If-Modified-Since": before[path]["Last-Modified"]}
             etag, modified = (
-                client.get(path).headers[name] != before[path][name] for name in ("ETag", "Last-Modified")
+                client.get(path).headers[name] != before[path][name]
+                for name in ("ETag", "Last-Modified")
             )
-            assert etag == modified == (client.get(path, headers=since).status_code == 200)
+            assert (
+                etag == modified == (client.get(path, headers=since).status_code == 200)
+            )
             if etag:
                 found.add(path)
         return found
@@ -175,14 +205,19 @@ def test_an_event_leaves_at_its_end_and_caches_know(
     editor: Editor, client: FlaskClient, clock: Clock
 ) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
-    editor.put("/events/e", {"title": "Hội", "start": "2026-11-26T18:00:00", "end": "2026-11-26T19:00:30"})
+    editor.put(
+        "/events/e",
+        {"title": "Hội", "start": "2026-11-26T18:00:00", "end": "2026-11-26T19:00:30"},
+    )
     path = "/feeds/events.rss"
     clock.forward(seconds=10)
     first = client.get(path)
     assert first.headers["Cache-Control"] == "public, max-age=20, stale-if-error=86400"
     assert "Hội" in first.text
     clock.forward(seconds=20)
-    after = client.get(path, headers={"If-Modified-Since": first.headers["Last-Modified"]})
+    after = client.get(
+        path, headers={"If-Modified-Since": first.headers["Last-Modified"]}
+    )
     assert after.status_code == 200
     assert "Hội" not in after.text
     assert after.headers["Cache-Control"] == "public, max-age=60, stale-if-error=86400"
@@ -193,11 +228,17 @@ def test_an_event_leaves_at_its_end_and_caches_know(
 
 @pytest.mark.bar
 def test_nothing_comes_from_the_request(client: FlaskClient, figure: Figure) -> None:
-    forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+    forged = {
+        "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "gopher",
+    }
     for path in PATHS:
         assert client.get(path, headers=forged).data == client.get(path).data
         assert "evil" not in str(client.get(path, headers=forged).headers)
-    figure("answers that a forged Host or X-Forwarded-* changed", f"0 of {len(PATHS)}", "0")
+    figure(
+        "answers that a forged Host or X-Forwarded-* changed", f"0 of {len(PATHS)}", "0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,10 +273,17 @@ def test_only_get_and_head(client: FlaskClient, path: str, method: str) -> None:
 def test_pages_let_no_script_run_but_the_services_own(client: FlaskClient) -> None:
     for path in ("/", "/entries/a", "/problems/invalid"):
         answer = client.get(path)
-        assert "default-src 'none'; script-src 'self';" in answer.headers["Content-Security-Policy"]
+        assert (
+            "default-src 'none'; script-src 'self';"
+            in answer.headers["Content-Security-Policy"]
+        )
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
-        scripts = re.findall("<script[^>]*>.", answer.text)  # a block of data runs nowhere
-        assert {script[-2:] for script in scripts} <= {"><", ">{"}, "none has a text but data"
+        scripts = re.findall(
+            "<script[^>]*>.", answer.text
+        )  # a block of data runs nowhere
+        assert {script[-2:] for script in scripts} <= {"><", ">{"}, (
+            "none has a text but data"
+        )
         assert len(scripts) == {"/": 1, "/entries/a": 2}.get(path, 0)
         assert "Set-Cookie" not in answer.headers
 
@@ -244,15 +292,20 @@ def test_the_directory_names_every_feed(client: FlaskClient) -> None:
     page = client.get("/").text
     for kind in ("news", "events"):
         for slug in ("", "/giao-thong", "/van-hoa"):
-            for format, media_type in (("rss", "application/rss+xml"), ("atom", "application/atom+xml")):
+            for format, media_type in (
+                ("rss", "application/rss+xml"),
+                ("atom", "application/atom+xml"),
+            ):
                 url = f"https://feeds.example/feeds/{kind}{slug}.{format}"
-                assert page.count(f'href="{url}"') == 2, "a link and one for autodiscovery"
+                assert page.count(f'href="{url}"') == 2, (
+                    "a link and one for autodiscovery"
+                )
                 assert f'type="{media_type}"' in page
     for slug in ("", "/giao-thong", "/van-hoa"):
         assert page.count(f'href="webcal://feeds.example/feeds/events{slug}.ics"') == 1
-        assert page.count(f'href="https://feeds.example/feeds/events{slug}.ics"') == 1 + (not slug), (
-            "autodiscovery"
-        )
+        assert page.count(
+            f'href="https://feeds.example/feeds/events{slug}.ics"'
+        ) == 1 + (not slug), "autodiscovery"
     assert "news.ics" not in page
 
 
@@ -264,11 +317,17 @@ def test_probes(client: FlaskClient) -> None:
         assert "ETag" not in answer.headers
 
 
-def test_missing_and_deleted_pages_may_be_cached_for_a_second(editor: Editor, client: FlaskClient) -> None:
+def test_missing_and_deleted_pages_may_be_cached_for_a_second(
+    editor: Editor, client: FlaskClient
+) -> None:
     """So that they replace the page in a cache, which would else answer that while the service is away."""
     editor.put("/articles/a", {"title": "Một"})
     assert editor.send("DELETE", "/articles/a").status_code == 204
-    for path, status in (("/entries/a", 410), ("/entries/b", 404), ("/feeds/news/nix.rss", 404)):
+    for path, status in (
+        ("/entries/a", 410),
+        ("/entries/b", 404),
+        ("/feeds/news/nix.rss", 404),
+    ):
         for method in ("GET", "HEAD"):
             for accept in ("text/html", "*/*"):
                 answer = client.open(path, method=method, headers={"Accept": accept})
@@ -289,6 +348,8 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(editor: Editor, cl
         ("GET", "/api/v1/nowhere", 404),
     ],
 )
-def test_other_errors_are_not_cached(client: FlaskClient, method: str, path: str, status: int) -> None:
+def test_other_errors_are_not_cached(
+    client: FlaskClient, method: str, path: str, status: int
+) -> None:
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store")

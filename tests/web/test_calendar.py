@@ -21,7 +21,12 @@ from feedsvc.storage import Storage
 from tests.conftest import Editor
 from tests.fake_clock import Clock
 
-PARIS, YORK, SYDNEY, SANTIAGO = "Europe/Paris", "America/New_York", "Australia/Sydney", "America/Santiago"
+PARIS, YORK, SYDNEY, SANTIAGO = (
+    "Europe/Paris",
+    "America/New_York",
+    "Australia/Sydney",
+    "America/Santiago",
+)
 CHATHAM, HOWE, KIRITIMATI, NIUE = (
     "Pacific/Chatham",
     "Australia/Lord_Howe",
@@ -162,14 +167,23 @@ LASTING: list[tuple[str, str, str | None, str, list[str], list[str], list[str]]]
     ("2027-04-03T23:30:00", "2027-04-04T00:30:00", SANTIAGO, "FREQ=DAILY;COUNT=2", [], [],
      ["2027-04-04T02:30/2027-04-04T04:30", "2027-04-05T03:30/2027-04-05T05:30"]),
 ]  # fmt: skip
-CASES: list[tuple[Any, ...]] = [(*row[:3], "", [], [], row[3]) for row in TIMES] + SERIES + LASTING
+CASES: list[tuple[Any, ...]] = (
+    [(*row[:3], "", [], [], row[3]) for row in TIMES] + SERIES + LASTING
+)
 
 
 def document(
-    start: str, end: str, zone: str | None, rule: str, exdates: list[str], rdates: list[str]
+    start: str,
+    end: str,
+    zone: str | None,
+    rule: str,
+    exdates: list[str],
+    rdates: list[str],
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"title": "Hội", "start": start}
-    found |= {name: value for name, value in (("end", end), ("timezone", zone)) if value}
+    found |= {
+        name: value for name, value in (("end", end), ("timezone", zone)) if value
+    }
     if rule:
         found["recurrence"] = {"rrule": rule, "exdates": exdates, "rdates": rdates}
     return found
@@ -177,7 +191,11 @@ def document(
 
 def as_text(start: Any, end: Any) -> str:
     def text(moment: Any) -> str:
-        return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}" if isinstance(moment, datetime) else str(moment)
+        return (
+            f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}"
+            if isinstance(moment, datetime)
+            else str(moment)
+        )
 
     return f"{text(start)}/{text(end)}"
 
@@ -202,8 +220,12 @@ def event_of(client: FlaskClient) -> Any:
     return event
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(filter(None, (case[0], case[2], case[3]))))
-def test_events_in_time(editor: Editor, client: FlaskClient, store: Storage, case: tuple[Any, ...]) -> None:
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: "-".join(filter(None, (case[0], case[2], case[3])))
+)
+def test_events_in_time(
+    editor: Editor, client: FlaskClient, store: Storage, case: tuple[Any, ...]
+) -> None:
     *posted, expected = case
     editor.put("/events/e", document(*posted))
     wanted = [text for text in expected if text != LATER]
@@ -216,20 +238,27 @@ def test_events_in_time(editor: Editor, client: FlaskClient, store: Storage, cas
     )
     found = [as_text(event.start, event.end) for event in islice(read, most)]
     if case in LASTING:
-        assert [text.split("/")[0] for text in found] == [text.split("/")[0] for text in wanted]
+        assert [text.split("/")[0] for text in found] == [
+            text.split("/")[0] for text in wanted
+        ]
     else:
         assert found == wanted
     with store.reader() as reader:
         stored = reader.get_entry("e").event
     assert stored is not None
     ours = [
-        as_text(one.start, one.ends.astimezone(one.timezone).date() if one.all_day else one.ends)
+        as_text(
+            one.start,
+            one.ends.astimezone(one.timezone).date() if one.all_day else one.ends,
+        )
         for one in islice(occurrences(stored), most)
     ]
     assert ours == wanted
     again = editor.send("GET", "/events/e").get_json()
     version = again["version"]
-    assert editor.put("/events/e", again).get_json()["version"] == version, "what was read can be put"
+    assert editor.put("/events/e", again).get_json()["version"] == version, (
+        "what was read can be put"
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,7 +280,13 @@ def test_a_zone_is_told_whole(editor: Editor, client: FlaskClient, zone: str) ->
     """Who reads the VTIMEZONE, and knows no zone by name, has the right offset in every hour of three years."""
     rule = {"rrule": "FREQ=YEARLY;COUNT=3"}
     editor.put(
-        "/events/e", {"title": "Hội", "start": "2026-12-05T19:00:00", "timezone": zone, "recurrence": rule}
+        "/events/e",
+        {
+            "title": "Hội",
+            "start": "2026-12-05T19:00:00",
+            "timezone": zone,
+            "recurrence": rule,
+        },
     )
     (told,) = calendar_of(client).timezones
     assert told.tz_name == zone
@@ -263,7 +298,9 @@ def test_a_zone_is_told_whole(editor: Editor, client: FlaskClient, zone: str) ->
     hour = datetime(2026, 1, 1, 0, 20)  # noqa: DTZ001
     while hour.year < 2029:
         _, offset = onsets[bisect_right(onsets, hour, key=lambda onset: onset[0]) - 1]
-        assert offset == hour.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).utcoffset(), hour
+        assert (
+            offset == hour.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).utcoffset()
+        ), hour
         hour += timedelta(hours=1)
 
 
@@ -277,41 +314,70 @@ def onsets_of(change: Any) -> list[datetime]:
     return [change.DTSTART, *(rdate.dt for dated in lists for rdate in dated.dts)]
 
 
-def test_the_life_of_an_event(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_the_life_of_an_event(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     """Moved, renamed, postponed, given a new date, cancelled, withdrawn, deleted, restored."""
 
     def seen(**fields: Any) -> tuple[Any, ...]:
         clock.forward(minutes=1)
         editor.put(
-            "/events/e", {"title": "Hội", "start": "2026-12-05T19:00:00", "location": {"name": "A"}, **fields}
+            "/events/e",
+            {
+                "title": "Hội",
+                "start": "2026-12-05T19:00:00",
+                "location": {"name": "A"},
+                **fields,
+            },
         )
         event = event_of(client)
         assert event["LAST-MODIFIED"].dt == event["DTSTAMP"].dt == clock.now
         assert event["UID"] == uid
         assert event["CREATED"].dt == created
-        return event["SEQUENCE"], event["STATUS"], event["SUMMARY"], as_text(event.start, event.end)
+        return (
+            event["SEQUENCE"],
+            event["STATUS"],
+            event["SUMMARY"],
+            as_text(event.start, event.end),
+        )
 
     created = clock.now + timedelta(minutes=1)
     first = editor.put(
-        "/events/e", {"title": "x", "start": "2026-12-01", "date_published": created.isoformat()}
+        "/events/e",
+        {"title": "x", "start": "2026-12-01", "date_published": created.isoformat()},
     )
     uid = first.get_json()["guid"].removeprefix("urn:uuid:")
     clock.now = created
-    on_5, on_6 = "2026-12-05T12:00/2026-12-05T12:00", "2026-12-06T12:00/2026-12-06T12:00"
+    on_5, on_6 = (
+        "2026-12-05T12:00/2026-12-05T12:00",
+        "2026-12-06T12:00/2026-12-06T12:00",
+    )
     assert seen() == (1, "CONFIRMED", "Hội", on_5)
     assert seen(title="Hội sách") == (1, "CONFIRMED", "Hội sách", on_5)
     assert seen(organizer={"name": "Sở"}) == (1, "CONFIRMED", "Hội", on_5)
     assert seen(location={"name": "B"}) == (2, "CONFIRMED", "Hội", on_5)
-    assert seen(location={"name": "B"}, start="2026-12-06T19:00:00") == (3, "CONFIRMED", "Hội", on_6)
+    assert seen(location={"name": "B"}, start="2026-12-06T19:00:00") == (
+        3,
+        "CONFIRMED",
+        "Hội",
+        on_6,
+    )
     assert seen(event_status="tentative")[:3] == (4, "TENTATIVE", "Dự kiến: Hội")
     assert seen(event_status="postponed") == (5, "TENTATIVE", "Hoãn: Hội", on_5)
-    assert seen(event_status="postponed", start="2026-12-06T19:00:00") == (6, "TENTATIVE", "Hoãn: Hội", on_6)
+    assert seen(event_status="postponed", start="2026-12-06T19:00:00") == (
+        6,
+        "TENTATIVE",
+        "Hoãn: Hội",
+        on_6,
+    )
     assert seen(event_status="cancelled") == (7, "CANCELLED", "Huỷ: Hội", on_5)
     assert seen(recurrence={"rrule": "FREQ=DAILY;COUNT=2"})[0] == 8
     assert seen(recurrence={"rrule": "FREQ=DAILY;COUNT=3"})[0] == 9
     assert editor.send("DELETE", "/events/e").status_code == 204
     assert client.get("/entries/e.ics").status_code == 410
-    assert seen(recurrence={"rrule": "FREQ=DAILY;COUNT=3"})[0] == 11, "deleted, and restored"
+    assert seen(recurrence={"rrule": "FREQ=DAILY;COUNT=3"})[0] == 11, (
+        "deleted, and restored"
+    )
     again = client.get("/entries/e.ics").data
     clock.forward(days=400)
     assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
@@ -340,12 +406,25 @@ def test_what_has_no_calendar(editor: Editor, client: FlaskClient) -> None:
 )
 @pytest.mark.parametrize("days", [0, 20, 100])
 def test_windows_look_at_each_occurrence(
-    editor: Editor, client: FlaskClient, clock: Clock, store: Storage, window: str, inside: bool, days: int
+    editor: Editor,
+    client: FlaskClient,
+    clock: Clock,
+    store: Storage,
+    window: str,
+    inside: bool,
+    days: int,
 ) -> None:
     """Whatever time it is."""
     editor.put(
         "/events/e",
-        document("2026-12-05T19:00:00", "", None, "FREQ=WEEKLY;COUNT=4", ["2026-12-12T19:00:00"], []),
+        document(
+            "2026-12-05T19:00:00",
+            "",
+            None,
+            "FREQ=WEEKLY;COUNT=4",
+            ["2026-12-12T19:00:00"],
+            [],
+        ),
     )
     clock.forward(days=days)
     store.apply_scheduled_changes()
@@ -353,12 +432,17 @@ def test_windows_look_at_each_occurrence(
     assert len(calendar_of(client, f"/feeds/events/van-hoa.ics?{window}").events) == 0
 
 
-def test_a_subscriber_learns_of_everything(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_a_subscriber_learns_of_everything(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     """In the calendar of all events: new, moved, cancelled, deleted, restored, and over for a month."""
 
     def seen() -> list[tuple[Any, ...]]:
         events = calendar_of(client, "/feeds/events.ics").events
-        return [(each["SEQUENCE"], each["STATUS"], as_text(each.start, each.end)) for each in events]
+        return [
+            (each["SEQUENCE"], each["STATUS"], as_text(each.start, each.end))
+            for each in events
+        ]
 
     posted = {"title": "Hội", "start": "2026-12-05T19:00:00"}
     editor.put("/events/e", posted)
@@ -383,21 +467,33 @@ def test_a_subscriber_learns_of_everything(editor: Editor, client: FlaskClient, 
     assert seen() == [], "deleted for 30 days"
 
 
-@pytest.mark.parametrize("path", ["/entries/e.ics", "/feeds/events.ics", "/feeds/events/van-hoa.ics"])
-def test_calendars_are_revalidated(editor: Editor, client: FlaskClient, clock: Clock, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/entries/e.ics", "/feeds/events.ics", "/feeds/events/van-hoa.ics"]
+)
+def test_calendars_are_revalidated(
+    editor: Editor, client: FlaskClient, clock: Clock, path: str
+) -> None:
     posted = {"title": "Hội", "start": "2026-12-05", "categories": ["van-hoa"]}
     editor.put("/events/e", posted)
     clock.forward(seconds=10)
     first = client.get(path)
-    for name, value in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+    for name, value in (
+        ("If-None-Match", "ETag"),
+        ("If-Modified-Since", "Last-Modified"),
+    ):
         assert client.get(path, headers={name: first.headers[value]}).status_code == 304
     editor.put("/events/e", {**posted, "start": "2026-12-06"})
     clock.forward(seconds=10)
-    for name, value in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+    for name, value in (
+        ("If-None-Match", "ETag"),
+        ("If-Modified-Since", "Last-Modified"),
+    ):
         assert client.get(path, headers={name: first.headers[value]}).status_code == 200
 
 
-def test_the_dates_of_a_window_are_near_today(client: FlaskClient, clock: Clock) -> None:
+def test_the_dates_of_a_window_are_near_today(
+    client: FlaskClient, clock: Clock
+) -> None:
     for name in ("from", "to"):
         for day, status in (
             ("2016-11-25", 200),
@@ -417,7 +513,9 @@ def test_today_is_by_the_clocks_of_the_site(client: FlaskClient, clock: Clock) -
     assert client.get("/feeds/events.rss?to=2031-11-26").status_code == 200
 
 
-def test_a_cached_window_ends_when_its_dates_become_too_old(client: FlaskClient, clock: Clock) -> None:
+def test_a_cached_window_ends_when_its_dates_become_too_old(
+    client: FlaskClient, clock: Clock
+) -> None:
     clock.now = datetime(2026, 11, 25, 16, 59, 50, tzinfo=UTC)
     path = "/feeds/events.rss?from=2016-11-25"
     answer = client.get(path)
@@ -441,7 +539,17 @@ def test_a_window_reads_no_body_of_a_series_that_it_does_not_show(
     statements: list[tuple[str, Any]] = []
     note = lambda *args: statements.append(args[2:4])  # noqa: E731
     sa.event.listen(store._database.engine, "before_cursor_execute", note)
-    assert client.get("/feeds/events.rss?from=2027-06-01&to=2027-06-08&limit=1").status_code == 200
-    reading = [given for statement, given in statements if "entries.content_text" in statement]
+    assert (
+        client.get(
+            "/feeds/events.rss?from=2027-06-01&to=2027-06-08&limit=1"
+        ).status_code
+        == 200
+    )
+    reading = [
+        given for statement, given in statements if "entries.content_text" in statement
+    ]
     assert [len(keys) for keys in reading] == [1]
-    assert any("event_details.recurrence IS NOT NULL" in statement for statement, _ in statements)
+    assert any(
+        "event_details.recurrence IS NOT NULL" in statement
+        for statement, _ in statements
+    )

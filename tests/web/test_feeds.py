@@ -29,7 +29,8 @@ def filed(editor: Editor, clock: Clock) -> Editor:
     editor.put("/categories/d", {"title": "Dê"})
     for slug, parent in (("a", None), ("b", None), ("c", "d")):
         editor.put(
-            f"/categories/{slug}", {"title": slug.upper() + "!", **({"parent": parent} if parent else {})}
+            f"/categories/{slug}",
+            {"title": slug.upper() + "!", **({"parent": parent} if parent else {})},
         )
     for name in ("none", "a", "b", "c", "ab", "ac", "bc", "abc"):
         clock.forward(seconds=60)
@@ -58,10 +59,15 @@ def filed(editor: Editor, clock: Clock) -> Editor:
         ("a+d", "abc ac"),
     ],
 )
-def test_selectors(filed: Editor, client: FlaskClient, selector: str, expected: str) -> None:
+def test_selectors(
+    filed: Editor, client: FlaskClient, selector: str, expected: str
+) -> None:
     assert ids(client, f"/feeds/news/{selector}.json") == expected.split()
     for limit in (1, 2):
-        assert ids(client, f"/feeds/news/{selector}.json?limit={limit}") == expected.split()[:limit]
+        assert (
+            ids(client, f"/feeds/news/{selector}.json?limit={limit}")
+            == expected.split()[:limit]
+        )
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
@@ -83,18 +89,35 @@ def test_other_spellings_are_redirected(
 ) -> None:
     answer = client.get(f"/feeds/news/{asked}.{format}?limit=5&utm_source=x%2By")
     assert answer.status_code == 301
-    assert answer.headers["Location"] == f"{PUBLIC}/feeds/news/{canonical}.{format}?limit=5&utm_source=x%2By"
-    assert client.get(answer.headers["Location"].removeprefix(PUBLIC)).status_code == 200
+    assert (
+        answer.headers["Location"]
+        == f"{PUBLIC}/feeds/news/{canonical}.{format}?limit=5&utm_source=x%2By"
+    )
+    assert (
+        client.get(answer.headers["Location"].removeprefix(PUBLIC)).status_code == 200
+    )
 
 
-@pytest.mark.parametrize("asked", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"])
-def test_escaped_signs_are_answered_directly(filed: Editor, client: FlaskClient, asked: str) -> None:
+@pytest.mark.parametrize(
+    "asked", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"]
+)
+def test_escaped_signs_are_answered_directly(
+    filed: Editor, client: FlaskClient, asked: str
+) -> None:
     assert client.get(f"/feeds/news/{asked}.rss").status_code == 200
 
 
-def test_renamed_categories_in_combinations_are_redirected(filed: Editor, client: FlaskClient) -> None:
+def test_renamed_categories_in_combinations_are_redirected(
+    filed: Editor, client: FlaskClient
+) -> None:
     filed.send("PATCH", "/categories/a", {"slug": "z"})
-    for asked, now in (("a", "z"), ("a,b", "b,z"), ("a+b", "b+z"), ("b,-a", "b,-z"), ("a,z", "z")):
+    for asked, now in (
+        ("a", "z"),
+        ("a,b", "b,z"),
+        ("a+b", "b+z"),
+        ("b,-a", "b,-z"),
+        ("a,z", "z"),
+    ):
         answer = client.get(f"/feeds/news/{asked}.atom?limit=3")
         assert (answer.status_code, answer.headers["Location"]) == (
             301,
@@ -104,15 +127,31 @@ def test_renamed_categories_in_combinations_are_redirected(filed: Editor, client
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
-def test_retired_categories_leave_combinations(filed: Editor, client: FlaskClient, format: str) -> None:
+def test_retired_categories_leave_combinations(
+    filed: Editor, client: FlaskClient, format: str
+) -> None:
     """A category that is renamed leads to its new slug in the same redirect."""
     filed.send("PATCH", "/categories/a", {"slug": "z"})
     filed.send("DELETE", "/categories/b")
     filed.send("PATCH", "/categories/c", {"slug": "y"})
     filed.send("DELETE", "/categories/y")
     kind = "events" if format == "ics" else "news"
-    for retired in ("b", "c", "y", "b,c", "b,y", "z+b", "b+-z", "a+b", "b,-z", "b+c", "b,-c"):
-        assert client.get(f"/feeds/{kind}/{retired}.{format}").status_code == 410, retired
+    for retired in (
+        "b",
+        "c",
+        "y",
+        "b,c",
+        "b,y",
+        "z+b",
+        "b+-z",
+        "a+b",
+        "b,-z",
+        "b+c",
+        "b,-c",
+    ):
+        assert client.get(f"/feeds/{kind}/{retired}.{format}").status_code == 410, (
+            retired
+        )
     for asked, now in (
         ("b,z", "/z"),
         ("z,b", "/z"),
@@ -127,7 +166,9 @@ def test_retired_categories_leave_combinations(filed: Editor, client: FlaskClien
     ):
         answer = client.get(f"/feeds/{kind}/{asked}.{format}?limit=3&x=y")
         location = f"{PUBLIC}/feeds/{kind}{now}.{format}?limit=3&x=y"
-        assert (answer.status_code, answer.headers["Location"]) == (301, location), asked
+        assert (answer.status_code, answer.headers["Location"]) == (301, location), (
+            asked
+        )
         assert client.get(location.removeprefix(PUBLIC)).status_code == 200
     assert client.get(f"/feeds/{kind}/b,khong-co.{format}").status_code == 404
 
@@ -187,24 +228,38 @@ EVENTS_ONLY = [
     "cancelled=x",
 ]
 BAD = [
-    *(f"/feeds/{kind}/{selector}.{{}}" for kind in ("news", "events") for selector in SELECTORS),
-    *(f"/feeds/{kind}.{{}}?{query}" for kind in ("news", "events") for query in PARAMETERS),
+    *(
+        f"/feeds/{kind}/{selector}.{{}}"
+        for kind in ("news", "events")
+        for selector in SELECTORS
+    ),
+    *(
+        f"/feeds/{kind}.{{}}?{query}"
+        for kind in ("news", "events")
+        for query in PARAMETERS
+    ),
     *(f"/feeds/events/van-hoa.{{}}?{query}" for query in EVENTS_ONLY),
 ]
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
-def test_what_cannot_be_read_is_a_problem(editor: Editor, client: FlaskClient, format: str) -> None:
+def test_what_cannot_be_read_is_a_problem(
+    editor: Editor, client: FlaskClient, format: str
+) -> None:
     """Some four hundred of them."""
     for path in BAD:
         path = path.format(format)
-        if ("/news" in path and format == "ics") or (format == "ics" and "limit=201" in path):
+        if ("/news" in path and format == "ics") or (
+            format == "ics" and "limit=201" in path
+        ):
             continue
         if format == "ics" and "content" in path:
             continue
         answer = client.get(path)
         assert answer.status_code in (400, 404), path
-        assert (answer.status_code == 404) <= (".." in path or "%2e" in path or "/.." in path), path
+        assert (answer.status_code == 404) <= (
+            ".." in path or "%2e" in path or "/.." in path
+        ), path
         assert answer.mimetype == "application/problem+json"
         assert answer.get_json()["detail"].endswith(".")
     for path in (
@@ -229,10 +284,15 @@ def test_titles_say_what_a_feed_holds(filed: Editor, client: FlaskClient) -> Non
     }
     for selector, words in expected.items():
         title = client.get(f"/feeds/news/{selector}.json").get_json(force=True)["title"]
-        assert title == f"Tin tức mới nhất – {words} – Cổng thông tin điện tử thành phố Hà Nội"
+        assert (
+            title
+            == f"Tin tức mới nhất – {words} – Cổng thông tin điện tử thành phố Hà Nội"
+        )
 
 
-def test_language_and_summaries(filed: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_language_and_summaries(
+    filed: Editor, client: FlaskClient, clock: Clock
+) -> None:
     filed.put("/articles/en", {"title": "x", "language": "en", "content_text": "body"})
     clock.forward(seconds=60)
     filed.put("/articles/gb", {"title": "x", "language": "en-GB", "categories": ["a"]})
@@ -241,9 +301,9 @@ def test_language_and_summaries(filed: Editor, client: FlaskClient, clock: Clock
     assert "en" not in ids(client, "/feeds/news.json?lang=vi")
     assert "<p>body</p>" in client.get("/feeds/news.json").text
     for format in ("rss", "atom", "json"):
-        assert "<p>body</p>" not in client.get(f"/feeds/news.{format}?content=summary").text.replace(
-            "&lt;", "<"
-        )
+        assert "<p>body</p>" not in client.get(
+            f"/feeds/news.{format}?content=summary"
+        ).text.replace("&lt;", "<")
 
 
 def test_equal_queries_have_equal_bytes(filed: Editor, client: FlaskClient) -> None:
@@ -255,8 +315,13 @@ def test_equal_queries_have_equal_bytes(filed: Editor, client: FlaskClient) -> N
         "limit=3&content=summary&ui=nonsense",
     ):
         other = client.get(f"/feeds/news/a.rss?{query}")
-        assert (other.data, other.headers["ETag"]) == (plain.data, plain.headers["ETag"])
-        assert other.headers["Link"] == (f'<{PUBLIC}/feeds/news/a.rss?limit=3&content=summary>; rel="self"')
+        assert (other.data, other.headers["ETag"]) == (
+            plain.data,
+            plain.headers["ETag"],
+        )
+        assert other.headers["Link"] == (
+            f'<{PUBLIC}/feeds/news/a.rss?limit=3&content=summary>; rel="self"'
+        )
 
 
 def months_walked(client: FlaskClient, path: str) -> tuple[list[str], list[str]]:
@@ -269,14 +334,18 @@ def months_walked(client: FlaskClient, path: str) -> tuple[list[str], list[str]]
         documents.append(step)
         root: Any = etree.fromstring(client.get(step).data)
         links = {link.get("rel"): link.get("href") for link in root.findall("{*}link")}
-        archive = root.find("{http://purl.org/syndication/history/1.0}archive") is not None
+        archive = (
+            root.find("{http://purl.org/syndication/history/1.0}archive") is not None
+        )
         assert archive == (len(documents) > 1) == ("current" in links)
         found += [entry.findtext("{*}id") for entry in root.findall("{*}entry")]
         step = links.get("prev-archive", "").removeprefix(PUBLIC) or None
     return documents, found
 
 
-def test_archives_reach_every_entry(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_archives_reach_every_entry(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     """The last instants of a month by the site's clocks, and the first ones of the next, are an hour of UTC."""
     dates = [
         "2026-11-24T00:00:00+07:00",
@@ -290,7 +359,10 @@ def test_archives_reach_every_entry(editor: Editor, client: FlaskClient, clock: 
     ]
     for number, date in enumerate(dates):
         slugs = ["van-hoa"] if number % 2 else []
-        editor.put(f"/articles/{number}", {"title": "x", "date_published": date, "categories": slugs})
+        editor.put(
+            f"/articles/{number}",
+            {"title": "x", "date_published": date, "categories": slugs},
+        )
     clock.forward(seconds=10)
     documents, found = months_walked(client, "/feeds/news.atom?limit=3")
     assert [path.partition("archive=")[2] for path in documents] == [
@@ -305,10 +377,16 @@ def test_archives_reach_every_entry(editor: Editor, client: FlaskClient, clock: 
     assert documents[1] == "/feeds/news.atom?archive=2026-10"
     documents, found = months_walked(client, "/feeds/news/van-hoa.atom?limit=1")
     assert len(found) == len(set(found)) == 4
-    documents, found = months_walked(client, "/feeds/news/giao-thong,van-hoa.atom?limit=1&content=summary")
+    documents, found = months_walked(
+        client, "/feeds/news/giao-thong,van-hoa.atom?limit=1&content=summary"
+    )
     assert len(set(found)) == 4
-    assert all("content=summary" in path and "limit" not in path for path in documents[1:])
-    assert months_walked(client, "/feeds/news.atom")[0] == ["/feeds/news.atom"], "it holds all"
+    assert all(
+        "content=summary" in path and "limit" not in path for path in documents[1:]
+    )
+    assert months_walked(client, "/feeds/news.atom")[0] == ["/feeds/news.atom"], (
+        "it holds all"
+    )
     assert ids(client, "/feeds/news.json?archive=2026-11") == ["0", "1"]
     assert ids(client, "/feeds/news.json?archive=2026-09") == []
     page = client.get("/feeds/news.json?archive=2026-08").get_json(force=True)
@@ -321,7 +399,11 @@ def test_archive_changes_only_with_its_entries_and_neighbours(
 ) -> None:
     for month in ("2026-08", "2026-09", "2026-10"):
         for day in ("05", "06"):
-            document = {"title": "x", "date_published": f"{month}-{day}T00:00:00Z", "categories": ["van-hoa"]}
+            document = {
+                "title": "x",
+                "date_published": f"{month}-{day}T00:00:00Z",
+                "categories": ["van-hoa"],
+            }
             editor.put(f"/articles/{month}-{day}", document)
     paths = [
         f"/feeds/news{selector}.rss?archive=2026-{month}"
@@ -337,19 +419,30 @@ def test_archive_changes_only_with_its_entries_and_neighbours(
         found = set()
         for path, old in before.items():
             now = client.get(path)
-            assert (now.headers["ETag"] != old.headers["ETag"]) == (now.data != old.data), path
+            assert (now.headers["ETag"] != old.headers["ETag"]) == (
+                now.data != old.data
+            ), path
             if now.data != old.data:
-                found.add(path.removeprefix("/feeds/news").replace(".rss?archive=2026", ""))
+                found.add(
+                    path.removeprefix("/feeds/news").replace(".rss?archive=2026", "")
+                )
         return found
 
-    assert "max-age=60" in client.get(paths[0]).headers["Cache-Control"], "a take-down is not a day late"
+    assert "max-age=60" in client.get(paths[0]).headers["Cache-Control"], (
+        "a take-down is not a day late"
+    )
     # The first entry of a month: the document before it has a newer one now.
-    assert moved(lambda: editor.put("/articles/new", {"title": "x", "categories": ["van-hoa"]})) == {
-        f"{place}-{month}" for place in ("", "/van-hoa") for month in ("10", "11")
-    }
+    assert moved(
+        lambda: editor.put("/articles/new", {"title": "x", "categories": ["van-hoa"]})
+    ) == {f"{place}-{month}" for place in ("", "/van-hoa") for month in ("10", "11")}
     assert moved(lambda: editor.put("/articles/other", {"title": "x"})) == {"-11"}
-    assert moved(lambda: editor.send("DELETE", "/articles/2026-09-05")) == {"-09", "/van-hoa-09"}
-    assert moved(lambda: editor.send("PATCH", "/articles/2026-08-05", {"title": "y"})) == {
+    assert moved(lambda: editor.send("DELETE", "/articles/2026-09-05")) == {
+        "-09",
+        "/van-hoa-09",
+    }
+    assert moved(
+        lambda: editor.send("PATCH", "/articles/2026-08-05", {"title": "y"})
+    ) == {
         "-08",
         "/van-hoa-08",
     }
@@ -357,24 +450,33 @@ def test_archive_changes_only_with_its_entries_and_neighbours(
     assert moved(lambda: editor.send("DELETE", "/articles/2026-09-06")) == {
         f"{place}-{month}" for place in ("", "/van-hoa") for month in ("08", "09", "10")
     }
-    assert moved(lambda: clock.forward(days=6)) == set(), "the time alone changes nothing"
+    assert moved(lambda: clock.forward(days=6)) == set(), (
+        "the time alone changes nothing"
+    )
     assert moved(lambda: editor.put("/articles/december", {"title": "x"})) == {"-11"}
 
 
 def left(client: FlaskClient, path: str) -> list[str]:
     root: Any = etree.fromstring(client.get(path).data)
-    return [one.get("ref") for one in root.findall("{http://purl.org/atompub/tombstones/1.0}deleted-entry")]
+    return [
+        one.get("ref")
+        for one in root.findall("{http://purl.org/atompub/tombstones/1.0}deleted-entry")
+    ]
 
 
 def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
     def put(id: str, *slugs: str, **fields: Any) -> str:
         clock.forward(seconds=60)
-        guid: str = editor.put(f"/articles/{id}", {"title": id, "categories": slugs, **fields}).get_json()[
-            "guid"
-        ]
+        guid: str = editor.put(
+            f"/articles/{id}", {"title": id, "categories": slugs, **fields}
+        ).get_json()["guid"]
         return guid
 
-    deleted, draft, moved = put("deleted", "van-hoa"), put("draft", "van-hoa"), put("moved", "van-hoa")
+    deleted, draft, moved = (
+        put("deleted", "van-hoa"),
+        put("draft", "van-hoa"),
+        put("moved", "van-hoa"),
+    )
     expired = put("expired", "van-hoa", expires="2026-11-25T13:00:00Z")
     never = put("never", "van-hoa", status="draft")
     put("stays", "van-hoa", "giao-thong")
@@ -394,7 +496,9 @@ def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
     assert left(client, "/feeds/events.atom") == []
     assert moved not in gone
     assert never not in gone
-    listed = client.get("/feeds/news/van-hoa.json").get_json(force=True)["_deleted"]["items"]
+    listed = client.get("/feeds/news/van-hoa.json").get_json(force=True)["_deleted"][
+        "items"
+    ]
     assert [item["id"] for item in listed] == gone
     # A draft's changes move nothing, wherever it is filed.
     before = client.get("/feeds/news/van-hoa.atom")
@@ -437,7 +541,10 @@ EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
         ("?when=past", "past long-past"),
         ("?when=all", "next-year moment over-midnight running past long-past"),
         ("?order=start", "running over-midnight moment next-year"),
-        ("?order=start&when=all", "long-past past running over-midnight moment next-year"),
+        (
+            "?order=start&when=all",
+            "long-past past running over-midnight moment next-year",
+        ),
         ("?order=start&when=past", "past long-past"),
         ("?order=start&limit=2", "running over-midnight"),
         ("?from=2026-12-01", "next-year moment over-midnight"),
@@ -467,25 +574,34 @@ def test_the_date_of_an_event_is_its_announcement_unless_the_start_is_asked_for(
     for format in ("rss", "atom"):
         (entry,) = feedparser.parse(client.get(f"/feeds/events.{format}").data).entries
         assert entry.published_parsed[:3] == (2026, 11, 25)
-        (entry,) = feedparser.parse(client.get(f"/feeds/events.{format}?date=start").data).entries
+        (entry,) = feedparser.parse(
+            client.get(f"/feeds/events.{format}?date=start").data
+        ).entries
         assert entry.published_parsed[:5] == (2026, 12, 24, 12, 0)
 
 
-def test_recent_events_leave_after_thirty_days(editor: Editor, client: FlaskClient, clock: Clock) -> None:
-    editor.put("/events/e", {"title": "e", "start": "2026-11-25T20:00:00", "end": "2026-11-25T21:00:00"})
+def test_recent_events_leave_after_thirty_days(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
+    editor.put(
+        "/events/e",
+        {"title": "e", "start": "2026-11-25T20:00:00", "end": "2026-11-25T21:00:00"},
+    )
     clock.now = clock.now.replace(month=12, day=25, hour=13, minute=59, second=30)
     before = client.get("/feeds/events.json?when=recent")
     assert len(before.get_json(force=True)["items"]) == 1
     assert "max-age=30" in before.headers["Cache-Control"]
     clock.forward(seconds=30)
     after = client.get(
-        "/feeds/events.json?when=recent", headers={"If-Modified-Since": before.headers["Last-Modified"]}
+        "/feeds/events.json?when=recent",
+        headers={"If-Modified-Since": before.headers["Last-Modified"]},
     )
     assert after.get_json(force=True)["items"] == []
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/feeds.opml", "/api/v1/categories", "/feeds/news.rss", "/feeds/events.ics"]
+    "path",
+    ["/", "/feeds.opml", "/api/v1/categories", "/feeds/news.rss", "/feeds/events.ics"],
 )
 def test_what_never_changed_is_of_2000(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
@@ -502,7 +618,10 @@ def test_ways_in(client: FlaskClient) -> None:
         ("/feeds", "/"),
     ):
         answer = client.get(asked)
-        assert (answer.status_code, answer.headers["Location"]) == (301, f"{PUBLIC}{to}")
+        assert (answer.status_code, answer.headers["Location"]) == (
+            301,
+            f"{PUBLIC}{to}",
+        )
     assert client.get("/feeds/tin").status_code == 404
     robots = client.get("/robots.txt")
     assert robots.mimetype == "text/plain"
@@ -512,7 +631,9 @@ def test_ways_in(client: FlaskClient) -> None:
     assert icon.headers["Content-Type"] == "image/vnd.microsoft.icon"
 
 
-def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(filed: Editor, client: FlaskClient) -> None:
+def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(
+    filed: Editor, client: FlaskClient
+) -> None:
     root: Any = etree.fromstring(client.get("/feeds.opml").data)
     folders = root.findall("body/outline")
     assert [folder.get("text") for folder in folders] == ["Tin tức", "Sự kiện"]
@@ -527,15 +648,21 @@ def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(filed: Editor, cli
             assert len(feed) == 0
             assert feed.get("type") == "rss"
             assert feed.get("htmlUrl")
-            assert client.get(feed.get("xmlUrl").removeprefix(PUBLIC)).status_code == 200
+            assert (
+                client.get(feed.get("xmlUrl").removeprefix(PUBLIC)).status_code == 200
+            )
 
 
-def test_opml_names_tell_the_kind_and_the_category(editor: Editor, client: FlaskClient) -> None:
+def test_opml_names_tell_the_kind_and_the_category(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.put("/categories/tiep-dan", {"title": "Tiếp dân"})
     editor.put("/categories/dai", {"title": "Rất dài " * 25})
     root: Any = etree.fromstring(client.get("/feeds.opml").data)
     feeds = {
-        feed.get("xmlUrl").removeprefix(PUBLIC): feed for feed in root.iter("outline") if feed.get("xmlUrl")
+        feed.get("xmlUrl").removeprefix(PUBLIC): feed
+        for feed in root.iter("outline")
+        if feed.get("xmlUrl")
     }
     assert feeds["/feeds/news/tiep-dan.rss"].get("text") == "Tin tức – Tiếp dân"
     assert feeds["/feeds/events/tiep-dan.rss"].get("text") == "Sự kiện – Tiếp dân"
@@ -558,6 +685,11 @@ def test_pages_of_feeds(filed: Editor, client: FlaskClient) -> None:
         assert client.get(path).headers["X-Robots-Tag"] == "noindex", path
     page = client.get("/feeds/news/a.html?limit=1").text
     assert '<link rel="alternate" type="application/rss+xml"' in page
-    assert 'rel="nofollow" href="https://feeds.example/feeds/news/a.html?archive=2026-11"' in page
+    assert (
+        'rel="nofollow" href="https://feeds.example/feeds/news/a.html?archive=2026-11"'
+        in page
+    )
     assert '<html lang="en">' in client.get("/feeds/news.html?ui=en").text
-    assert json.loads(client.get("/feeds/news/a.json").data)["items"][0]["title"] in page
+    assert (
+        json.loads(client.get("/feeds/news/a.json").data)["items"][0]["title"] in page
+    )

@@ -16,8 +16,17 @@ CONCERT = {
     "summary": "Nhạc Giáng sinh",
     "start": "2026-12-24T19:00:00",
     "end": "2026-12-24T21:30:00",
-    "location": {"name": "Nhà hát Lớn", "address": "1 Tràng Tiền", "latitude": 21.024, "longitude": 105.857},
-    "organizer": {"name": "Sở Văn hoá", "url": "https://so.example/", "email": "so@portal.example"},
+    "location": {
+        "name": "Nhà hát Lớn",
+        "address": "1 Tràng Tiền",
+        "latitude": 21.024,
+        "longitude": 105.857,
+    },
+    "organizer": {
+        "name": "Sở Văn hoá",
+        "url": "https://so.example/",
+        "email": "so@portal.example",
+    },
     "image": {"url": "https://media.example/nhac.jpg", "alt": "Dàn nhạc"},
     "url": "https://portal.example/hoa-nhac",
 }
@@ -29,7 +38,9 @@ def read(client: FlaskClient, id: str) -> Any:
     assert page.status_code == 200
 
     def load(url: str, options: Any) -> dict[str, Any]:
-        if url == "https://schema.org":  # its context, as far as it matters: every term is schema.org's
+        if (
+            url == "https://schema.org"
+        ):  # its context, as far as it matters: every term is schema.org's
             return {
                 "contentType": "application/ld+json",
                 "contextUrl": None,
@@ -44,7 +55,9 @@ def read(client: FlaskClient, id: str) -> Any:
             "document": parsed,
         }
 
-    (found,) = jsonld.expand(f"https://feeds.example/entries/{id}", {"documentLoader": load})
+    (found,) = jsonld.expand(
+        f"https://feeds.example/entries/{id}", {"documentLoader": load}
+    )
     return bare(found)
 
 
@@ -59,7 +72,9 @@ def bare(value: Any) -> Any:
     return value.removeprefix(SCHEMA) if isinstance(value, str) else value
 
 
-def test_an_event_has_all_that_search_engines_ask_for(editor: Editor, client: FlaskClient) -> None:
+def test_an_event_has_all_that_search_engines_ask_for(
+    editor: Editor, client: FlaskClient
+) -> None:
     editor.put("/events/e", CONCERT)
     assert client.get("/entries/e").text.count("<script type=") == 1
     assert read(client, "e") == {
@@ -74,7 +89,11 @@ def test_an_event_has_all_that_search_engines_ask_for(editor: Editor, client: Fl
             "@type": "Place",
             "name": "Nhà hát Lớn",
             "address": "1 Tràng Tiền",
-            "geo": {"@type": "GeoCoordinates", "latitude": 21.024, "longitude": 105.857},
+            "geo": {
+                "@type": "GeoCoordinates",
+                "latitude": 21.024,
+                "longitude": 105.857,
+            },
         },
         "organizer": {
             "@type": "Organization",
@@ -98,13 +117,23 @@ def test_changes_of_plan(editor: Editor, client: FlaskClient) -> None:
     later = {"start": "2026-12-30T19:00:00", "end": "2026-12-30T21:30:00"}
     assert seen() == ("EventScheduled", "2026-12-24", None)
     assert seen(event_status="postponed") == ("EventPostponed", "2026-12-24", None)
-    assert seen(**later) == ("EventRescheduled", "2026-12-30", "2026-12-24T19:00:00+07:00")
-    assert seen(**later, title="Mới") == ("EventRescheduled", "2026-12-30", "2026-12-24T19:00:00+07:00")
+    assert seen(**later) == (
+        "EventRescheduled",
+        "2026-12-30",
+        "2026-12-24T19:00:00+07:00",
+    )
+    assert seen(**later, title="Mới") == (
+        "EventRescheduled",
+        "2026-12-30",
+        "2026-12-24T19:00:00+07:00",
+    )
     assert seen(**later, event_status="cancelled")[0] == "EventCancelled"
 
 
 def test_all_day_and_little_known(editor: Editor, client: FlaskClient) -> None:
-    editor.put("/events/e", {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"})
+    editor.put(
+        "/events/e", {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"}
+    )
     assert read(client, "e") == {
         "@type": "Event",
         "name": "Hội chợ",
@@ -114,17 +143,30 @@ def test_all_day_and_little_known(editor: Editor, client: FlaskClient) -> None:
         "url": "https://feeds.example/entries/e",
         "inLanguage": "vi",
     }
-    editor.put("/events/e", {"title": "Hội chợ", "start": "2026-12-05", "location": {"name": "Phố sách"}})
-    assert read(client, "e")["location"]["address"] == "Phố sách", "an address is asked for"
+    editor.put(
+        "/events/e",
+        {"title": "Hội chợ", "start": "2026-12-05", "location": {"name": "Phố sách"}},
+    )
+    assert read(client, "e")["location"]["address"] == "Phố sách", (
+        "an address is asked for"
+    )
 
 
 def test_a_series_is_its_next_occurrence_with_a_schedule(
     editor: Editor, client: FlaskClient, clock: Clock, store: Any
 ) -> None:
-    rule = {"rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6", "exdates": ["2026-12-20T19:00:00"]}
+    rule = {
+        "rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6",
+        "exdates": ["2026-12-20T19:00:00"],
+    }
     editor.put(
         "/events/e",
-        {"title": "Chợ", "start": "2026-12-05T19:00:00", "end": "2026-12-05T21:00:00", "recurrence": rule},
+        {
+            "title": "Chợ",
+            "start": "2026-12-05T19:00:00",
+            "end": "2026-12-05T21:00:00",
+            "recurrence": rule,
+        },
     )
     assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
     clock.forward(days=14)
@@ -151,7 +193,11 @@ def test_a_series_is_its_next_occurrence_with_a_schedule(
     rule = {"rrule": "FREQ=MONTHLY;BYDAY=1SA;BYMONTH=3,12;UNTIL=20271231"}
     editor.put("/events/m", {"title": "Chợ", "start": "2026-12-05", "recurrence": rule})
     schedule = read(client, "m")["eventSchedule"]
-    assert (schedule["byDay"], schedule["byMonth"], schedule["endDate"]) == ("1SA", [3, 12], "2027-12-31")
+    assert (schedule["byDay"], schedule["byMonth"], schedule["endDate"]) == (
+        "1SA",
+        [3, 12],
+        "2027-12-31",
+    )
 
 
 def test_an_article(editor: Editor, client: FlaskClient) -> None:
@@ -171,7 +217,11 @@ def test_an_article(editor: Editor, client: FlaskClient) -> None:
         "description": "Cầu mở.",
         "datePublished": "2026-11-20T08:00:00+07:00",
         "dateModified": "2026-11-25T10:00:00+07:00",
-        "author": {"@type": "Person", "name": "Lan", "url": "https://portal.example/lan"},
+        "author": {
+            "@type": "Person",
+            "name": "Lan",
+            "url": "https://portal.example/lan",
+        },
         "publisher": {
             "@type": "Organization",
             "name": "Cổng thông tin điện tử thành phố Hà Nội",

@@ -63,7 +63,11 @@ class World:
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.clock)
         self.kept = ResponseCache(
-            self.ledger.moved, self.clock, self.entries, self.size, always_look=self.always
+            self.ledger.moved,
+            self.clock,
+            self.entries,
+            self.size,
+            always_look=self.always,
         )
 
     def make(
@@ -76,11 +80,15 @@ class World:
             seq = max((self.ledger.last.get(topic, 0) for topic in topics), default=0)
             body = f"{key} of step {seq}".encode().ljust(length, b".")
             stamp = FeedVersion(self.clock.now, seq, frozenset(topics))
-            return CachedResponse(body, "text/plain", stamp, self.clock.now, MAX_AGE, **changes)
+            return CachedResponse(
+                body, "text/plain", stamp, self.clock.now, MAX_AGE, **changes
+            )
 
         return make
 
-    def ask(self, key: str, *topics: FeedKey, address: str = "", **changes: Any) -> bytes:
+    def ask(
+        self, key: str, *topics: FeedKey, address: str = "", **changes: Any
+    ) -> bytes:
         """As a request does: the hot way first."""
         found = self.kept.get(address or key) or self.kept.get_or_render(
             address or key, key, self.make(key, *topics, **changes)
@@ -96,7 +104,9 @@ def world(clock: Clock) -> World:
     return made
 
 
-def test_a_write_is_seen_by_the_next_look_and_touches_its_topics_alone(world: World) -> None:
+def test_a_write_is_seen_by_the_next_look_and_touches_its_topics_alone(
+    world: World,
+) -> None:
     before = world.ask("a", A), world.ask("b", B)
     world.ledger.write(NEWS, A)
     asked = world.ledger.asked
@@ -124,12 +134,16 @@ def test_what_moves_while_it_is_made_is_not_answered_to_others(world: World) -> 
         return made
 
     found, _ = world.kept.get_or_render("a", "a", slow)
-    assert found.body == b"a of step 1", "who asked before the write is answered with what was there"
+    assert found.body == b"a of step 1", (
+        "who asked before the write is answered with what was there"
+    )
     assert world.kept.get("a") is None
     assert world.ask("a", A) == b"a of step 2"
 
 
-def test_what_was_made_after_a_write_outlives_the_look_that_learns_of_it(world: World) -> None:
+def test_what_was_made_after_a_write_outlives_the_look_that_learns_of_it(
+    world: World,
+) -> None:
     world.ledger.write(A)
     world.ask("a", A)
     world.kept.sync()
@@ -165,7 +179,9 @@ def test_looks_at_once_never_go_back(world: World) -> None:
 
 
 @pytest.mark.parametrize("behind", [1, 2, 3], ids=["older", "as far", "further"])
-def test_a_restored_database_ends_all_that_was_kept(world: World, clock: Clock, behind: int) -> None:
+def test_a_restored_database_ends_all_that_was_kept(
+    world: World, clock: Clock, behind: int
+) -> None:
     world.ledger.write(A)
     world.kept.sync()
 
@@ -196,7 +212,9 @@ def test_a_moment_that_comes(world: World, clock: Clock) -> None:
     clock.forward(seconds=0.001)
     assert world.kept.get("a") is None, "no look is needed for it"
     world.ask("a", A, expires_at=due)
-    assert world.kept.get("a"), "what is made at a moment that is not settled yet is right until it is"
+    assert world.kept.get("a"), (
+        "what is made at a moment that is not settled yet is right until it is"
+    )
 
 
 def test_lifetimes_go_by_the_last_look(world: World, clock: Clock) -> None:
@@ -206,13 +224,21 @@ def test_lifetimes_go_by_the_last_look(world: World, clock: Clock) -> None:
     for after in (0, 45, 10, 35.5, 9, 0.5):
         clock.forward(seconds=after)
         world.kept.sync()
-        answer, looked = world.kept.get_or_render("a?x", "a", world.make("a", A, expires_at=due))
-        ages.append(dict(answer.to_response({}, looked)[1])["Cache-Control"].split(",")[1].strip())
+        answer, looked = world.kept.get_or_render(
+            "a?x", "a", world.make("a", A, expires_at=due)
+        )
+        ages.append(
+            dict(answer.to_response({}, looked)[1])["Cache-Control"]
+            .split(",")[1]
+            .strip()
+        )
     assert ages == [f"max-age={age}" for age in (60, 55, 45, 10, 1, 60 * 0)]
     assert world.made == ["a", "a"], "once, and at the moment"
 
 
-def test_last_modified_is_stated_once_the_look_is_late_enough(world: World, clock: Clock) -> None:
+def test_last_modified_is_stated_once_the_look_is_late_enough(
+    world: World, clock: Clock
+) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, 200_000, tzinfo=UTC)
     world.ledger.write(A)
     world.kept.sync()
@@ -237,7 +263,9 @@ def test_a_database_that_is_away(world: World, clock: Clock) -> None:
     world.kept.sync()
     assert world.kept.get("a")
     assert world.kept.get("b") is None
-    assert world.ask("b", B) == b"b of step 1", "its moment has come, and nobody can say what follows"
+    assert world.ask("b", B) == b"b of step 1", (
+        "its moment has come, and nobody can say what follows"
+    )
     world.ledger.away = False
     world.ledger.write(A)
     world.kept.sync()
@@ -310,7 +338,9 @@ def test_spellings_share_one_answer_and_a_flood_of_them_one_place(clock: Clock) 
     assert world.made == ["/feeds/news.rss"]
     assert len(world.kept._aliases) == 50
     assert world.kept.get("/feeds/news.rss?x=4999")
-    assert world.kept.get("/feeds/news.rss"), "its own address needs no place among them"
+    assert world.kept.get("/feeds/news.rss"), (
+        "its own address needs no place among them"
+    )
     world.ask("/feeds/news.rss", NEWS, address="/feeds/news.rss?x=" + "y" * 8000)
     assert max(map(len, world.kept._aliases)) < 300
 
@@ -353,7 +383,9 @@ def test_bytes_are_bounded_with_their_encodings(clock: Clock) -> None:
 
 
 def test_a_coding_is_made_once_and_heads_do_not_pile_up(clock: Clock) -> None:
-    answer = World(clock).make("a", A, length=1000, expires_at=clock.now + timedelta(seconds=50))()
+    answer = World(clock).make(
+        "a", A, length=1000, expires_at=clock.now + timedelta(seconds=50)
+    )()
     packed = {id(answer.encoded("gzip")) for _ in range(3)}
     for second in range(50):
         check = Check(clock.now + timedelta(seconds=second))
@@ -382,10 +414,21 @@ def test_only_addresses_that_were_answered_go_around_the_app(
 ) -> None:
     world.ask("/a", A, address="/a?x=1")
     passed, started = [], []
-    hot = CacheMiddleware(lambda environ, start_response: passed.append(1) or [], world.kept)  # type: ignore[func-returns-value]
+    hot = CacheMiddleware(
+        lambda environ, start_response: passed.append(1) or [],  # type: ignore[func-returns-value]
+        world.kept,
+    )
     for method in ("GET", "HEAD", "POST", "OPTIONS", "get"):
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
-        body = b"".join(hot(environ, lambda status, headers: started.append(dict(headers))))  # type: ignore[arg-type]
-        assert body == (b"a of step 1".replace(b"a", b"/a", 1) if answered and method == "GET" else b"")
+        body = b"".join(
+            hot(environ, lambda status, headers: started.append(dict(headers)))  # type: ignore[arg-type]
+        )
+        assert body == (
+            b"a of step 1".replace(b"a", b"/a", 1)
+            if answered and method == "GET"
+            else b""
+        )
     assert len(passed) == (3 if answered else 5)
-    assert [headers["Content-Length"] for headers in started] == ["12"] * (2 if answered else 0)
+    assert [headers["Content-Length"] for headers in started] == ["12"] * (
+        2 if answered else 0
+    )

@@ -30,7 +30,9 @@ def test_every_route_and_method_answers_nosniff(app: Flask, editor: Editor) -> N
         assert path.startswith("/"), rule
         for method in METHODS:
             for headers in ({}, editor.headers, {"Accept": "text/html"}):
-                response = editor.client.open(path, method=method, headers=headers, json={})
+                response = editor.client.open(
+                    path, method=method, headers=headers, json={}
+                )
                 statuses.add(response.status_code)
                 assert has_nosniff(response), (method, path, response.status)
     assert statuses >= {200, 401, 405, 422}
@@ -62,14 +64,22 @@ def test_cached_answers_have_nosniff_once_and_304_has_none(client: FlaskClient) 
     first, again = (client.get("/feeds/news.rss") for _ in range(2))
     assert has_nosniff(first)
     assert has_nosniff(again)
-    unchanged = client.get("/feeds/news.rss", headers={"If-None-Match": first.headers["ETag"]})
+    unchanged = client.get(
+        "/feeds/news.rss", headers={"If-None-Match": first.headers["ETag"]}
+    )
     assert unchanged.status_code == 304
     assert "X-Content-Type-Options" not in unchanged.headers
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError(), 500), (Unavailable("away"), 503)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError(), 500), (Unavailable("away"), 503)]
+)
 def test_unforeseen_errors_and_an_unavailable_database_answer_nosniff(
-    app: Flask, editor: Editor, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+    app: Flask,
+    editor: Editor,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
 ) -> None:
     def fail(*_: Any) -> None:
         raise error

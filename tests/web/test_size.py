@@ -34,7 +34,9 @@ CONTENTS: dict[str, dict[str, str]] = {
 }
 
 
-def fill(editor: Editor, clock: Clock, kind: str, count: int, content: dict[str, str]) -> None:
+def fill(
+    editor: Editor, clock: Clock, kind: str, count: int, content: dict[str, str]
+) -> None:
     for number in range(count):
         clock.forward(seconds=1)
         start = {"start": "2026-12-24T19:00:00"} if kind == "events" else {}
@@ -51,7 +53,13 @@ def test_document_is_bounded_whatever_its_entries_hold(
     editor: Editor, client: FlaskClient, clock: Clock, format: str, content: str
 ) -> None:
     kind = "events" if format == "ics" else "news"
-    fill(editor, clock, "events" if format == "ics" else "articles", 16, CONTENTS[content])
+    fill(
+        editor,
+        clock,
+        "events" if format == "ics" else "articles",
+        16,
+        CONTENTS[content],
+    )
     response = client.get(f"/feeds/{kind}.{format}?content=full")
     assert response.status_code == 200
     assert len(response.data) <= MAX_FEED
@@ -63,7 +71,11 @@ def bodies(client: FlaskClient, path: str, format: str) -> list[int]:
     if format == "json":
         return [len(item.get("content_html", "")) for item in json.loads(data)["items"]]
     root: Any = etree.fromstring(data, etree.XMLParser(huge_tree=True))
-    name = "{*}content" if format == "atom" else "{http://purl.org/rss/1.0/modules/content/}encoded"
+    name = (
+        "{*}content"
+        if format == "atom"
+        else "{http://purl.org/rss/1.0/modules/content/}encoded"
+    )
     return [len(entry.findtext(name) or "") for entry in root.iter("{*}entry", "item")]
 
 
@@ -84,7 +96,9 @@ def test_oldest_entries_of_a_large_feed_are_summaries(
 def test_limit_is_a_setting(make_app: MakeApp, editor: Editor, clock: Clock) -> None:
     fill(editor, clock, "articles", 6, {"content_text": "x" * 30_000})
     client = make_app(max_feed=100_000).test_client()
-    assert [length > 0 for length in bodies(client, "/feeds/news.json", "json")] == [True] * 2 + [False] * 4
+    assert [length > 0 for length in bodies(client, "/feeds/news.json", "json")] == [
+        True
+    ] * 2 + [False] * 4
 
 
 def test_entries_whose_summaries_do_not_fit_are_in_the_archives(
@@ -99,15 +113,22 @@ def test_entries_whose_summaries_do_not_fit_are_in_the_archives(
     assert 1 <= len(page["items"]) < 20
     seen = {item["id"] for item in page["items"]}
     while "next_url" in page:
-        page = json.loads(client.get(page["next_url"].removeprefix("https://feeds.example")).data)
+        page = json.loads(
+            client.get(page["next_url"].removeprefix("https://feeds.example")).data
+        )
         seen |= {item["id"] for item in page["items"]}
     assert len(seen) == 20
 
 
-def test_bodies_that_are_not_sent_are_not_loaded(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_bodies_that_are_not_sent_are_not_loaded(
+    editor: Editor, client: FlaskClient, clock: Clock
+) -> None:
     fill(editor, clock, "articles", 40, {"content_text": "x" * 900_000})
     client.get("/feeds/news.rss?limit=1")
-    for path, most in (("/feeds/news.json?limit=200&content=summary", 2), ("/feeds/news.json?limit=200", 30)):
+    for path, most in (
+        ("/feeds/news.json?limit=200&content=summary", 2),
+        ("/feeds/news.json?limit=200", 30),
+    ):
         tracemalloc.start()
         response = client.get(path)
         _, peak = tracemalloc.get_traced_memory()
@@ -167,17 +188,25 @@ def test_equal_requests_for_a_slow_document_leave_threads_free(
     def slow() -> CachedResponse:
         made.append(1)
         finish.wait(20)
-        return CachedResponse(b"slow", "text/plain", FeedVersion(clock.now), clock.now, 60)
+        return CachedResponse(
+            b"slow", "text/plain", FeedVersion(clock.now), clock.now, 60
+        )
 
     with ThreadPoolExecutor(32) as pool:
         jobs = [pool.submit(kept.get_or_render, "a", "a", slow) for _ in range(32)]
         wait_until(lambda: sum(job.done() for job in jobs) == 23)
         assert kept.get_or_render(
-            "b", "b", lambda: CachedResponse(b"b", "text/plain", FeedVersion(clock.now), clock.now, 60)
+            "b",
+            "b",
+            lambda: CachedResponse(
+                b"b", "text/plain", FeedVersion(clock.now), clock.now, 60
+            ),
         )
         finish.set()
         outcomes = [job.exception(20) for job in jobs]
-    assert sum(outcome is None for outcome in outcomes) == 9, "the one that makes it, and eight that wait"
+    assert sum(outcome is None for outcome in outcomes) == 9, (
+        "the one that makes it, and eight that wait"
+    )
     assert all(outcome is None or isinstance(outcome, Busy) for outcome in outcomes)
     assert made == [1]
 

@@ -60,12 +60,16 @@ def subscriber() -> Iterator[Subscriber]:
 
 @contextmanager
 def delivering(
-    app: Flask, outward: SafeHttpClient | None = None, count: Callable[..., None] = lambda *_: None
+    app: Flask,
+    outward: SafeHttpClient | None = None,
+    count: Callable[..., None] = lambda *_: None,
 ) -> Iterator[None]:
     """A courier at work, in a thread."""
     stop, services = threading.Event(), services_of(app)
     store = services.store
-    post = WebSubClient(outward or SafeHttpClient("test", private=True, seconds=2), PUBLIC)
+    post = WebSubClient(
+        outward or SafeHttpClient("test", private=True, seconds=2), PUBLIC
+    )
     store.hubs.configure(services.config.hubs)
     courier = DeliveryWorker(store, services.feeds, post, count)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
@@ -88,9 +92,13 @@ Ask = Callable[..., TestResponse]
 
 
 def asking(client: FlaskClient) -> Ask:
-    def ask(topic: str, callback: str, mode: str = "subscribe", **more: Any) -> TestResponse:
+    def ask(
+        topic: str, callback: str, mode: str = "subscribe", **more: Any
+    ) -> TestResponse:
         form = {"hub.mode": mode, "hub.topic": PUBLIC + topic, "hub.callback": callback}
-        return client.post("/hub", data=form | {f"hub.{name}": value for name, value in more.items()})
+        return client.post(
+            "/hub", data=form | {f"hub.{name}": value for name, value in more.items()}
+        )
 
     return ask
 
@@ -107,7 +115,12 @@ def subscribe(ask: Ask, store: Storage, subscriber: Subscriber) -> Callable[...,
     def run(topic: str, path: str, host: str = "127.0.0.1", **more: Any) -> str:
         answer = ask(topic, subscriber.url(path, host), **more)
         assert answer.status_code == 202, answer.text
-        until(lambda: any(one.callback == subscriber.url(path, host) for one in store.subscriptions.list()))
+        until(
+            lambda: any(
+                one.callback == subscriber.url(path, host)
+                for one in store.subscriptions.list()
+            )
+        )
         return path
 
     return run
@@ -122,11 +135,15 @@ def until(true: Callable[[], object], within: float = 5) -> None:
 
 
 @contextmanager
-def deliver(service: Service, ending: signal.Signals = signal.SIGTERM) -> Iterator[tuple[int, str]]:
+def deliver(
+    service: Service, ending: signal.Signals = signal.SIGTERM
+) -> Iterator[tuple[int, str]]:
     """A `deliver` of its own, at work, ended by a signal; its process id, and the URL of its metrics."""
     metrics = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "feedsvc", "deliver", "--metrics", metrics]
-    process = subprocess.Popen(command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL
+    )
     try:
         until(lambda: told(f"http://{metrics}/metrics"), 20)
         yield process.pid, f"http://{metrics}/metrics"
@@ -141,4 +158,8 @@ def told(metrics: str) -> dict[str, float]:
         lines = requests.get(metrics, timeout=5).text.splitlines()
     except requests.ConnectionError:
         return {}
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+    return {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in lines
+        if line[0] != "#"
+    }

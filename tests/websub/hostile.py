@@ -40,7 +40,9 @@ class Crowd:
         await ended.wait()
         server.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         address = writer.get_extra_info("sockname")[0]
         self.active[address] += 1
         self.most_active[address] = max(self.most_active[address], self.active[address])
@@ -54,12 +56,16 @@ class Crowd:
                 return
             challenge = ""
             if method == "GET":
-                challenge = parse_qs(urlsplit(target).query).get("hub.challenge", [""])[0]
+                challenge = parse_qs(urlsplit(target).query).get("hub.challenge", [""])[
+                    0
+                ]
             else:
                 await asyncio.sleep(SLOW)
                 self.answered += 1
             body = challenge.encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the other side has gone, or the test ends

@@ -29,7 +29,9 @@ class Received:
     @property
     def said(self) -> dict[str, str]:
         """What stands in the query, or in a form."""
-        query = self.body.decode() if self.method == "POST" else urlsplit(self.target).query
+        query = (
+            self.body.decode() if self.method == "POST" else urlsplit(self.target).query
+        )
         return {name: values[-1] for name, values in parse_qs(query).items()}
 
 
@@ -39,7 +41,9 @@ Behaviour = Callable[["_Handler", Received], None]
 
 def echo(handler: _Handler, got: Received) -> None:
     """As a subscriber should."""
-    handler.reply(200, got.said.get("hub.challenge", "").encode() if got.method == "GET" else b"")
+    handler.reply(
+        200, got.said.get("hub.challenge", "").encode() if got.method == "GET" else b""
+    )
 
 
 def status(code: int, **headers: str) -> Behaviour:
@@ -118,7 +122,9 @@ class Subscriber:
         """From now on answer so."""
         self._server.behaviours[path] = behaviour
 
-    def got(self, path: str, method: str = "POST", count: int = 1, within: float = 5) -> list[Received]:
+    def got(
+        self, path: str, method: str = "POST", count: int = 1, within: float = 5
+    ) -> list[Received]:
         """What came to a callback, once that is as much as is expected."""
 
         def found() -> list[Received]:
@@ -126,7 +132,9 @@ class Subscriber:
 
         with self._server.news:
             enough = self._server.news.wait_for(lambda: len(found()) >= count, within)
-            assert enough, f"{path} has got {len(found())} of {count}: {self._server.received[path]}"
+            assert enough, (
+                f"{path} has got {len(found())} of {count}: {self._server.received[path]}"
+            )
             return found()
 
     def count(self, path: str, method: str = "POST") -> int:
@@ -139,7 +147,9 @@ class Subscriber:
 def subscribing() -> Iterator[Subscriber]:
     """A subscriber, for a time."""
     server = _Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}
+    )
     thread.start()
     try:
         yield Subscriber(server)

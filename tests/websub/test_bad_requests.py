@@ -103,8 +103,14 @@ def hub(make_app: MakeApp, editor: Editor) -> FlaskClient:
 
 def test_bad_requests(hub: FlaskClient, store: Storage) -> None:
     for changes, status, sentence in BAD:
-        form = {name: value for name, value in (GOOD | changes).items() if value is not None}
-        refused(hub.post("/hub", data=urlencode(form, doseq=True), content_type=FORM), status, sentence)
+        form = {
+            name: value for name, value in (GOOD | changes).items() if value is not None
+        }
+        refused(
+            hub.post("/hub", data=urlencode(form, doseq=True), content_type=FORM),
+            status,
+            sentence,
+        )
     assert store.subscriptions.counts()["requests"] == 0
 
 
@@ -122,10 +128,25 @@ def refused(answer: Any, status: int, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
-def test_the_same_without_the_fault_is_taken(hub: FlaskClient, store: Storage, mode: str) -> None:
-    for topic in (TOPIC, f"{PUBLIC}/feeds/news/giao-thong,van-hoa.rss", f"{TOPIC}?content=summary"):
-        for callback in (CALLBACK, "http://partner.example:8080/cb?x=%20&y", "https://partner.example"):
-            form = {"hub.mode": mode, "hub.topic": topic, "hub.callback": callback, "hub.secret": "x" * 199}
+def test_the_same_without_the_fault_is_taken(
+    hub: FlaskClient, store: Storage, mode: str
+) -> None:
+    for topic in (
+        TOPIC,
+        f"{PUBLIC}/feeds/news/giao-thong,van-hoa.rss",
+        f"{TOPIC}?content=summary",
+    ):
+        for callback in (
+            CALLBACK,
+            "http://partner.example:8080/cb?x=%20&y",
+            "https://partner.example",
+        ):
+            form = {
+                "hub.mode": mode,
+                "hub.topic": topic,
+                "hub.callback": callback,
+                "hub.secret": "x" * 199,
+            }
             assert hub.post("/hub", data=form).status_code == 202
     # An unsubscription of nothing is answered alike, and not stored.
     assert store.subscriptions.counts()["requests"] == (9 if mode == "subscribe" else 0)
@@ -138,16 +159,29 @@ def test_other_methods(hub: FlaskClient, method: str) -> None:
     assert answer.headers["Allow"] == "POST"
 
 
-@pytest.mark.parametrize("type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
+@pytest.mark.parametrize(
+    "type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]
+)
 def test_what_is_no_form(hub: FlaskClient, type: str) -> None:
-    refused(hub.post("/hub", data=urlencode(GOOD), content_type=type), 415, "form-urlencoded")
+    refused(
+        hub.post("/hub", data=urlencode(GOOD), content_type=type),
+        415,
+        "form-urlencoded",
+    )
 
 
 def test_a_coded_body_and_one_without_its_length(hub: FlaskClient) -> None:
-    coded = hub.post("/hub", data=urlencode(GOOD), content_type=FORM, headers={"Content-Encoding": "gzip"})
+    coded = hub.post(
+        "/hub",
+        data=urlencode(GOOD),
+        content_type=FORM,
+        headers={"Content-Encoding": "gzip"},
+    )
     refused(coded, 415, "form-urlencoded")
     builder = EnvironBuilder(path="/hub", method="POST", data=GOOD)
     environ = builder.get_environ()
     del environ["CONTENT_LENGTH"]
-    answer = TestResponse(*run_wsgi_app(hub.application, environ), request=builder.get_request())
+    answer = TestResponse(
+        *run_wsgi_app(hub.application, environ), request=builder.get_request()
+    )
     refused(answer, 411, "Content-Length")

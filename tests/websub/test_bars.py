@@ -29,7 +29,9 @@ from tests.websub.conftest import BOTH, deliver, told, until
 from tests.websub.subscriber import Subscriber, echo, hang, status, subscribing
 
 PATH = "/feeds/news.rss"
-LENGTH = pytest.mark.parametrize("subscribers", [200, pytest.param(1000, marks=pytest.mark.soak)])
+LENGTH = pytest.mark.parametrize(
+    "subscribers", [200, pytest.param(1000, marks=pytest.mark.soak)]
+)
 
 
 @pytest.fixture
@@ -44,21 +46,46 @@ def serving(database_url: str) -> Iterator[Service]:
 
 def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -> None:
     """Put subscriptions into the database: callbacks by feed, a hundred a host."""
-    store, now = Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI), utcnow()
+    store, now = (
+        Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI),
+        utcnow(),
+    )
     feeds, ties, rows, number = [], [], [], 0
     with store.reader() as reader:
         step = reader._connection.scalar(sa.select(change_sequence.c.seq))
-        keys = {None: 0} | {one.slug: reader._category_key(one.slug) for one in reader.list_categories()}
+        keys = {None: 0} | {
+            one.slug: reader._category_key(one.slug) for one in reader.list_categories()
+        }
     for path, callbacks in many.items():
         slug = path.split("/")[3].split(".")[0] if path.count("/") == 3 else None
-        feeds.append({"path": path, "etag": "old", "seq": step, "looked": now, "plain": True, "seconds": 0.0})
+        feeds.append(
+            {
+                "path": path,
+                "etag": "old",
+                "seq": step,
+                "looked": now,
+                "plain": True,
+                "seconds": 0.0,
+            }
+        )
         ties.append({"path": path, "kind": "news", "category_id": keys[slug]})
         for name in callbacks:
             host = f"127.0.{number // 10000}.{number // 100 % 100 + 1}"
             callback, number = subscriber.url(name, host), number + 1
-            row = {"id": _id(callback, path), "path": path, "callback": callback, "host": host, "failures": 0}
+            row = {
+                "id": _id(callback, path),
+                "path": path,
+                "callback": callback,
+                "host": host,
+                "failures": 0,
+            }
             row |= {"topic": path, "site": host}
-            row |= {"since": now, "expires": now + timedelta(days=1), "etag": "old", "wanted": "old"}
+            row |= {
+                "since": now,
+                "expires": now + timedelta(days=1),
+                "etag": "old",
+                "wanted": "old",
+            }
             rows.append(row)
     with store._database.write() as connection:
         connection.execute(websub_feeds.insert(), feeds)
@@ -67,7 +94,9 @@ def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -
     store._database.close()
 
 
-def put(service: Service, title: str, category: str = "van-hoa", id: str = "a") -> float:
+def put(
+    service: Service, title: str, category: str = "van-hoa", id: str = "a"
+) -> float:
     """Write an article; returns when that was answered."""
     document = {"title": title, "categories": [category]}
     assert service.request("PUT", f"/api/v1/articles/{id}", document).ok
@@ -82,9 +111,14 @@ def p95(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
 
 
-def reached(subscriber: Subscriber, paths: list[str], since: float, within: float) -> list[float]:
+def reached(
+    subscriber: Subscriber, paths: list[str], since: float, within: float
+) -> list[float]:
     end = time.monotonic() + within
-    return [subscriber.got(path, within=max(0.1, end - time.monotonic()))[-1].at - since for path in paths]
+    return [
+        subscriber.got(path, within=max(0.1, end - time.monotonic()))[-1].at - since
+        for path in paths
+    ]
 
 
 @BOTH
@@ -103,7 +137,11 @@ def test_one_change_reaches_all_while_feeds_are_read(
             late.extend(reached(subscriber, names(subscribers), since, 15))
 
         busy = throughput(serving, change)
-    figure(f"one change to {subscribers} subscribers, all reached", f"{max(late):.1f} s", "10 s")
+    figure(
+        f"one change to {subscribers} subscribers, all reached",
+        f"{max(late):.1f} s",
+        "10 s",
+    )
     figure("throughput of a hot feed meanwhile, of idle", f"{busy / idle:.2f}", "0.7")
     assert max(late) <= 10
 
@@ -131,21 +169,40 @@ def throughput(service: Service, work: Callable[[], None]) -> float:
 
 
 @LENGTH
-def test_who_hangs_or_fails_delays_no_other(serving: Service, subscribers: int, figure: Figure) -> None:
+def test_who_hangs_or_fails_delays_no_other(
+    serving: Service, subscribers: int, figure: Figure
+) -> None:
     found = []
     for ailing in (False, True):
         with subscribing() as subscriber, deliver(serving):
             paths = names(subscribers)
-            sick = {path for number, path in enumerate(paths) if number % 10 in (3, 7)} if ailing else set()
+            sick = (
+                {path for number, path in enumerate(paths) if number % 10 in (3, 7)}
+                if ailing
+                else set()
+            )
             for path in sick:
                 subscriber.behave(path, hang if path.endswith("3") else status(500))
             fill(serving, subscriber, {PATH: paths})
             since = put(serving, f"Tin {ailing}")
-            found.append(p95(reached(subscriber, [path for path in paths if path not in sick], since, 20)))
+            found.append(
+                p95(
+                    reached(
+                        subscriber,
+                        [path for path in paths if path not in sick],
+                        since,
+                        20,
+                    )
+                )
+            )
         command = ("subscriptions", "unsubscribe", "http://127.0.")
         serving.command(*command)
         _forget(serving)
-    figure("p95 of the healthy while 20 % hang or fail, of alone", f"{found[1] / found[0]:.2f}", "2")
+    figure(
+        "p95 of the healthy while 20 % hang or fail, of alone",
+        f"{found[1] / found[0]:.2f}",
+        "2",
+    )
     assert found[1] <= max(2 * found[0], 1.0)
 
 
@@ -159,7 +216,11 @@ def _forget(service: Service) -> None:
 @BOTH
 @pytest.mark.parametrize(
     ("kills", "beside"),
-    [(1, 1), pytest.param(10, 0, marks=pytest.mark.soak), pytest.param(10, 1, marks=pytest.mark.soak)],
+    [
+        (1, 1),
+        pytest.param(10, 0, marks=pytest.mark.soak),
+        pytest.param(10, 1, marks=pytest.mark.soak),
+    ],
 )
 def test_killed_again_and_again_everyone_ends_with_the_newest(
     serving: Service, kills: int, beside: int, figure: Figure
@@ -168,26 +229,47 @@ def test_killed_again_and_again_everyone_ends_with_the_newest(
     with subscribing() as subscriber, ExitStack() as others:
         fill(serving, subscriber, {PATH: paths})
         for path in paths:
-            subscriber.behave(path, lambda handler, got: time.sleep(0.2) or echo(handler, got))  # type: ignore[func-returns-value]
+            subscriber.behave(
+                path,
+                lambda handler, got: time.sleep(0.2) or echo(handler, got),  # type: ignore[func-returns-value]
+            )
         for _ in range(beside):
             others.enter_context(deliver(serving))
         for number in range(kills):
             with deliver(serving, signal.SIGKILL) as (_, metrics):
                 put(serving, f"Tin {number}")
-                until(lambda url=metrics: told(url)['feedsvc_deliveries_total{outcome="delivered"}'] > 5, 30)  # type: ignore[misc]
+                until(
+                    lambda url=metrics: (  # type: ignore[misc]
+                        told(url)['feedsvc_deliveries_total{outcome="delivered"}'] > 5
+                    ),
+                    30,
+                )
         put(serving, "Tin cuối")
         newest = serving.request("GET", PATH).content
         with deliver(serving):
             # What the one that was killed had claimed is left to it for 15 seconds.
             until(lambda: all(subscriber.count(path) for path in paths), 40)
-            until(lambda: all(subscriber.got(path)[-1].body == newest for path in paths), 40)
-        copies = Counter((path, one.body) for path in paths for one in subscriber.got(path))
+            until(
+                lambda: all(subscriber.got(path)[-1].body == newest for path in paths),
+                40,
+            )
+        copies = Counter(
+            (path, one.body) for path in paths for one in subscriber.got(path)
+        )
     twice = sum(count - 1 for count in copies.values())
-    figure(f"deliveries repeated by {kills} kill -9", f"{twice} of {copies.total()}", "counted")
+    figure(
+        f"deliveries repeated by {kills} kill -9",
+        f"{twice} of {copies.total()}",
+        "counted",
+    )
 
 
 def test_a_burst_is_few_deliveries_and_the_last_has_the_last_write(
-    editor: Editor, store: Storage, subscriber: Subscriber, courier: None, subscribe: Callable[..., str]
+    editor: Editor,
+    store: Storage,
+    subscriber: Subscriber,
+    courier: None,
+    subscribe: Callable[..., str],
 ) -> None:
     subscribe(PATH, "/a")
     begun = time.monotonic()
@@ -202,12 +284,16 @@ def test_a_burst_is_few_deliveries_and_the_last_has_the_last_write(
 
 
 @pytest.mark.parametrize("categories", [pytest.param(100, marks=pytest.mark.soak)])
-def test_ten_thousand_subscriptions(serving: Service, categories: int, figure: Figure) -> None:
+def test_ten_thousand_subscriptions(
+    serving: Service, categories: int, figure: Figure
+) -> None:
     slugs = [f"c{number}" for number in range(categories)]
     for slug in slugs:
         serving.request("PUT", f"/api/v1/categories/{slug}", {"title": slug})
     feeds = {
-        f"/feeds/news/{slug}.{format}{query}": [f"/{slug}/{format}/{len(query)}/{n}" for n in range(17)]
+        f"/feeds/news/{slug}.{format}{query}": [
+            f"/{slug}/{format}/{len(query)}/{n}" for n in range(17)
+        ]
         for slug in slugs
         for format in ("rss", "atom", "json")
         for query in ("", "?content=summary")
@@ -221,8 +307,12 @@ def test_ten_thousand_subscriptions(serving: Service, categories: int, figure: F
             path = f"/{slugs[number]}/atom/0/"
             late += reached(subscriber, [f"{path}{n}" for n in range(17)], since, 10)
             time.sleep(1)
-        held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-    figure("10,000 subscriptions, one change to a topic: p95", f"{p95(late):.2f} s", "2 s")
+        held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGESIZE"
+        )
+    figure(
+        "10,000 subscriptions, one change to a topic: p95", f"{p95(late):.2f} s", "2 s"
+    )
     figure("memory of deliver", f"{held >> 20} MiB", "150 MiB")
     assert p95(late) <= 2
     assert held <= 150 << 20

@@ -38,7 +38,11 @@ def hostile() -> Iterator[Crowd]:
 
 @pytest.fixture
 def serving(database_url: str) -> Iterator[Service]:
-    service = Service(database_url, FEEDSVC_ALLOW_PRIVATE_CALLBACKS="true", FEEDSVC_RATE_HUB="1000000/minute")
+    service = Service(
+        database_url,
+        FEEDSVC_ALLOW_PRIVATE_CALLBACKS="true",
+        FEEDSVC_RATE_HUB="1000000/minute",
+    )
     service.start()
     service.make_token(*SCOPES)
     yield service
@@ -46,14 +50,24 @@ def serving(database_url: str) -> Iterator[Service]:
 
 
 def ask(service: Service, callback: str) -> None:
-    form = {"hub.mode": "subscribe", "hub.topic": service.url + NEWS, "hub.callback": callback}
-    answer = requests.post(f"{service.url}/hub", data=form, timeout=30, headers={"Connection": "close"})
+    form = {
+        "hub.mode": "subscribe",
+        "hub.topic": service.url + NEWS,
+        "hub.callback": callback,
+    }
+    answer = requests.post(
+        f"{service.url}/hub", data=form, timeout=30, headers={"Connection": "close"}
+    )
     assert answer.status_code == 202, answer.text
 
 
 def ask_all(service: Service, hostile: Crowd, kind: str, hosts: int) -> int:
     """Subscribe a crowd; returns its size."""
-    callbacks = [hostile.url(f"/{kind}/{n}", host) for host in addresses(hosts) for n in range(20)]
+    callbacks = [
+        hostile.url(f"/{kind}/{n}", host)
+        for host in addresses(hosts)
+        for n in range(20)
+    ]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda callback: ask(service, callback), callbacks))
     return len(callbacks)
@@ -84,11 +98,19 @@ def test_slow_callbacks_delay_no_ordinary_one(
         late = []
         for number in range(1, 4):
             since = put(serving, f"Tin {number}")
-            late.append(subscriber.got("/a", count=number, within=9)[number - 1].at - since)
-            time.sleep(DEBOUNCE.total_seconds())  # writes that follow closer are one change
+            late.append(
+                subscriber.got("/a", count=number, within=9)[number - 1].at - since
+            )
+            time.sleep(
+                DEBOUNCE.total_seconds()
+            )  # writes that follow closer are one change
             assert hostile.answered == 0, "before the crowd has answered"
     assert max(hostile.most_active.values()) <= A_KEY
-    figure(f"a write until the ordinary one has it beside {size} slow callbacks", f"{max(late):.2f} s", "1 s")
+    figure(
+        f"a write until the ordinary one has it beside {size} slow callbacks",
+        f"{max(late):.2f} s",
+        "1 s",
+    )
     if hosts > 5:
         assert max(late) <= 1
 
@@ -103,7 +125,11 @@ def test_callbacks_that_hang_delay_no_ordinary_verification(
         ask(serving, subscriber.url("/a"))
         since = time.monotonic()
         late = subscriber.got("/a", "GET", within=9)[0].at - since
-    figure(f"a request until the ordinary one is asked beside {size} that hang", f"{late:.2f} s", "1 s")
+    figure(
+        f"a request until the ordinary one is asked beside {size} that hang",
+        f"{late:.2f} s",
+        "1 s",
+    )
     assert max(hostile.most_active.values()) <= A_KEY
     if hosts > 5:
         assert late <= 1
@@ -146,7 +172,9 @@ def test_an_address_gets_no_more_than_its_share_when_names_are_led_to_it_after_v
     app, names = make_app(rate_hub="1000/minute"), Names()
     ask = asking(app.test_client())
     paths = [f"/{number}" for number in range(10)]
-    with delivering(app, SafeHttpClient("test", private=True, resolver=names, seconds=2)):
+    with delivering(
+        app, SafeHttpClient("test", private=True, resolver=names, seconds=2)
+    ):
         for number, path in enumerate(paths):
             ask(NEWS, subscriber.url(path, f"a{number}.site{number}.example"))
         until(lambda: store.subscriptions.counts()["subscriptions"] == 10)
@@ -164,7 +192,11 @@ def test_an_address_gets_no_more_than_its_share_when_names_are_led_to_it_after_v
 
 
 def test_a_feed_that_is_slow_to_render_holds_up_no_other(
-    make_app: MakeApp, editor: Editor, subscriber: Subscriber, store: Storage, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp,
+    editor: Editor,
+    subscriber: Subscriber,
+    store: Storage,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app, slow = make_app(), "/feeds/news/giao-thong,van-hoa.rss"
     feeds, free = services_of(app).feeds, threading.Event()
@@ -184,7 +216,9 @@ def test_a_feed_that_is_slow_to_render_holds_up_no_other(
         assert store.deliveries.seconds(slow) >= 0.5, "known from the first time on"
         work[0] = lambda: free.wait(30)  # type: ignore[assignment]
         for number in range(1, 4):
-            editor.put("/articles/a", {"title": f"Tin {number}", "categories": ["van-hoa"]})
+            editor.put(
+                "/articles/a", {"title": f"Tin {number}", "categories": ["van-hoa"]}
+            )
             until(lambda n=number: f"Tin {n}" in subscriber.got("/a")[-1].body.decode())  # type: ignore[misc]
         assert subscriber.count("/slow") == 0
         free.set()

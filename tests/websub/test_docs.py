@@ -28,16 +28,25 @@ def test_the_receiver(
     (script,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     assert script.count("\n") <= 35
     (line,) = re.findall(r"^    (curl .*)$", TEXT, re.MULTILINE)
-    form = dict(pair for text in shlex.split(line) if "=" in text for pair in parse_qsl(text))
+    form = dict(
+        pair for text in shlex.split(line) if "=" in text for pair in parse_qsl(text)
+    )
     port = free_port()
     file = tmp_path / "receiver.py"
     file.write_text(script)
-    environ = {**os.environ, "TOPIC": form["hub.topic"], "SECRET": form["hub.secret"], "PORT": str(port)}
+    environ = {
+        **os.environ,
+        "TOPIC": form["hub.topic"],
+        "SECRET": form["hub.secret"],
+        "PORT": str(port),
+    }
     with subprocess.Popen([sys.executable, file], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as receiver:  # fmt: skip
         try:
             assert form["hub.topic"] == f"{PUBLIC}/feeds/news/van-hoa.rss"
             until(lambda: _listens(port))
-            answer = client.post("/hub", data={**form, "hub.callback": f"http://127.0.0.1:{port}/4f7a1c"})
+            answer = client.post(
+                "/hub", data={**form, "hub.callback": f"http://127.0.0.1:{port}/4f7a1c"}
+            )
             assert answer.status_code == 202, answer.text
             until(lambda: store.subscriptions.counts()["subscriptions"] == 1)
             editor.put("/articles/a", {"title": "Đã nhận", "categories": ["van-hoa"]})
@@ -56,6 +65,8 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.parametrize("word", ["hub.mode", "hub.topic", "hub.callback", "hub.secret", "hub.lease_seconds"])
+@pytest.mark.parametrize(
+    "word", ["hub.mode", "hub.topic", "hub.callback", "hub.secret", "hub.lease_seconds"]
+)
 def test_every_parameter_is_documented(word: str) -> None:
     assert f"| `{word}` |" in TEXT

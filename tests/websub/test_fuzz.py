@@ -15,7 +15,9 @@ from tests.conftest import Editor, MakeApp
 from tests.websub.conftest import PUBLIC
 
 EXAMPLES = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 # What parsers of URLs stumble over, and pieces of addresses that are right.
@@ -26,16 +28,25 @@ PIECES = st.sampled_from(
     ①②⑦.0.0.1 0x7f.1 1e999 -1 0 300 ٣٠٠ ²""".split(" ")
 )
 TEXTS = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=6).map("".join))
-TOPICS = st.one_of(TEXTS, TEXTS.map(lambda text: f"{PUBLIC}/{text}"), TEXTS.map(lambda text: PUBLIC + text))
+TOPICS = st.one_of(
+    TEXTS,
+    TEXTS.map(lambda text: f"{PUBLIC}/{text}"),
+    TEXTS.map(lambda text: PUBLIC + text),
+)
 CALLBACKS = st.one_of(
-    TEXTS, TEXTS.map(lambda text: f"https://{text}"), TEXTS.map(lambda text: f"http://a.example{text}")
+    TEXTS,
+    TEXTS.map(lambda text: f"https://{text}"),
+    TEXTS.map(lambda text: f"http://a.example{text}"),
 )
 MODES = st.one_of(st.sampled_from(["subscribe", "unsubscribe"]), TEXTS)
 
 
 def encoded(pairs: list[tuple[str, str]]) -> str:
     """A form, also of lone surrogates, which are sent as the bytes that stand for them."""
-    return "&".join(f"{quote(name)}={quote(value, safe='', errors='surrogatepass')}" for name, value in pairs)
+    return "&".join(
+        f"{quote(name)}={quote(value, safe='', errors='surrogatepass')}"
+        for name, value in pairs
+    )
 
 
 @pytest.fixture
@@ -45,7 +56,9 @@ def fuzzed(make_app: MakeApp, editor: Editor) -> FlaskClient:
 
 @EXAMPLES
 @given(st.data())
-def test_hub_answers_no_form_with_a_server_error(fuzzed: FlaskClient, data: st.DataObject) -> None:
+def test_hub_answers_no_form_with_a_server_error(
+    fuzzed: FlaskClient, data: st.DataObject
+) -> None:
     good = {
         "hub.mode": "subscribe",
         "hub.topic": f"{PUBLIC}/feeds/news.rss",
@@ -59,18 +72,29 @@ def test_hub_answers_no_form_with_a_server_error(fuzzed: FlaskClient, data: st.D
         "hub.lease_seconds": TEXTS,
     }
     changed = data.draw(st.sets(st.sampled_from(list(strategies)), min_size=1))
-    form = good | {name: data.draw(strategies[name], label=name) for name in sorted(changed)}
+    form = good | {
+        name: data.draw(strategies[name], label=name) for name in sorted(changed)
+    }
     answer = fuzzed.post(
-        "/hub", data=encoded(list(form.items())), content_type="application/x-www-form-urlencoded"
+        "/hub",
+        data=encoded(list(form.items())),
+        content_type="application/x-www-form-urlencoded",
     )
     assert answer.status_code in (202, 400, 403, 404, 410, 429), answer.text
     assert answer.mimetype == "text/plain"
 
 
 @EXAMPLES
-@given(st.binary(max_size=200), st.sampled_from(["", "; charset=utf-7", "; charset=x", "; charset=utf-16"]))
-def test_hub_answers_no_bytes_with_a_server_error(fuzzed: FlaskClient, body: bytes, charset: str) -> None:
-    answer = fuzzed.post("/hub", data=body, content_type=f"application/x-www-form-urlencoded{charset}")
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(["", "; charset=utf-7", "; charset=x", "; charset=utf-16"]),
+)
+def test_hub_answers_no_bytes_with_a_server_error(
+    fuzzed: FlaskClient, body: bytes, charset: str
+) -> None:
+    answer = fuzzed.post(
+        "/hub", data=body, content_type=f"application/x-www-form-urlencoded{charset}"
+    )
     assert 400 <= answer.status_code < 500
     assert answer.mimetype == "text/plain"
 
@@ -105,7 +129,9 @@ def test_the_builder_answers_nothing_with_a_server_error(
 
 @EXAMPLES
 @given(st.binary(max_size=100))
-def test_the_builder_answers_no_bytes_with_a_server_error(fuzzed: FlaskClient, query: bytes) -> None:
+def test_the_builder_answers_no_bytes_with_a_server_error(
+    fuzzed: FlaskClient, query: bytes
+) -> None:
     environ = EnvironBuilder(path="/feeds/build").get_environ()
     environ["QUERY_STRING"] = query.decode("latin-1")
     answer: Any = Client(fuzzed.application).open(environ)

@@ -18,7 +18,14 @@ from tests.conftest import Editor, MakeApp
 from tests.fake_clock import Clock
 from tests.server import free_port
 from tests.websub.conftest import BOTH, PUBLIC, Ask, asking, delivering, until
-from tests.websub.subscriber import FOREVER, Received, Subscriber, _Handler, echo, status
+from tests.websub.subscriber import (
+    FOREVER,
+    Received,
+    Subscriber,
+    _Handler,
+    echo,
+    status,
+)
 
 pytestmark = pytest.mark.usefixtures("courier")
 Subscribe = Callable[..., str]
@@ -29,7 +36,9 @@ def confirmed(store: Storage) -> list[str]:
     return [urlsplit(one.callback).path for one in store.subscriptions.list()]
 
 
-def put(editor: Editor, title: str = "Một", id: str = "a", category: str = "van-hoa") -> None:
+def put(
+    editor: Editor, title: str = "Một", id: str = "a", category: str = "van-hoa"
+) -> None:
     editor.put(f"/articles/{id}", {"title": title, "categories": [category]})
 
 
@@ -48,17 +57,28 @@ def test_3_1_3_callback_mode_and_topic_are_enough(
 def test_3_1_3_the_form_that_freshrss_sends(
     client: FlaskClient, subscriber: Subscriber, editor: Editor
 ) -> None:
-    callback = subscriber.url("/p/api/pshb.php?k=0123456789abcdef").replace(":", "%3A").replace("/", "%2F")
+    callback = (
+        subscriber.url("/p/api/pshb.php?k=0123456789abcdef")
+        .replace(":", "%3A")
+        .replace("/", "%2F")
+    )
     form = f"hub.verify=sync&hub.mode=subscribe&hub.topic=https%3A%2F%2Ffeeds.example%2Ffeeds%2Fnews%2Fvan-hoa.atom&hub.callback={callback.replace('?', '%3F').replace('=', '%3D')}"
     answer = client.post(
         "/hub",
         data=form,
-        headers={"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "FreshRSS/1.27"},
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "User-Agent": "FreshRSS/1.27",
+        },
     )
     assert answer.status_code // 100 == 2
     (asked,) = subscriber.got("/p/api/pshb.php", "GET")
-    assert asked.target.startswith("/p/api/pshb.php?k=0123456789abcdef&hub.mode=subscribe&")
-    assert int(asked.said["hub.lease_seconds"]) > 60, "it waits for one of more than a minute"
+    assert asked.target.startswith(
+        "/p/api/pshb.php?k=0123456789abcdef&hub.mode=subscribe&"
+    )
+    assert int(asked.said["hub.lease_seconds"]) > 60, (
+        "it waits for one of more than a minute"
+    )
     time.sleep(0.3)
     put(editor)
     (sent,) = subscriber.got("/p/api/pshb.php")
@@ -71,7 +91,12 @@ def test_5_1_unknown_parameters_are_ignored(subscribe: Subscribe) -> None:
 
 
 def test_5_1_a_repeated_request_overrides_once_it_is_verified(
-    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage, clock: Clock
+    ask: Ask,
+    subscribe: Subscribe,
+    subscriber: Subscriber,
+    editor: Editor,
+    store: Storage,
+    clock: Clock,
 ) -> None:
     subscribe(NEWS, "/a", secret="first", lease_seconds="300")
     (before,) = store.subscriptions.list()
@@ -89,7 +114,10 @@ def test_5_1_a_repeated_request_that_is_not_verified_changes_nothing(
     ask: Ask, subscribe: Subscribe, subscriber: Subscriber, editor: Editor, mode: str
 ) -> None:
     subscribe(NEWS, "/a", secret="first")
-    subscriber.behave("/a", lambda handler, got: handler.reply(404 if got.method == "GET" else 200, b""))
+    subscriber.behave(
+        "/a",
+        lambda handler, got: handler.reply(404 if got.method == "GET" else 200, b""),
+    )
     assert ask(NEWS, subscriber.url("/a"), mode, secret="second").status_code == 202
     subscriber.got("/a", "GET", 2)
     time.sleep(0.3)
@@ -101,14 +129,23 @@ def test_5_1_the_lease_of_an_unsubscription_is_ignored(
     ask: Ask, subscribe: Subscribe, subscriber: Subscriber, store: Storage
 ) -> None:
     subscribe(NEWS, "/a")
-    assert ask(NEWS, subscriber.url("/a"), "unsubscribe", lease_seconds="nonsense").status_code == 202
+    assert (
+        ask(
+            NEWS, subscriber.url("/a"), "unsubscribe", lease_seconds="nonsense"
+        ).status_code
+        == 202
+    )
     until(lambda: not confirmed(store))
     assert "hub.lease_seconds" not in subscriber.got("/a", "GET", 2)[1].said
 
 
 @BOTH
 def test_5_1_who_has_unsubscribed_is_sent_nothing(
-    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage
+    ask: Ask,
+    subscribe: Subscribe,
+    subscriber: Subscriber,
+    editor: Editor,
+    store: Storage,
 ) -> None:
     subscribe(NEWS, "/a")
     subscribe(NEWS, "/b")
@@ -125,10 +162,14 @@ def test_5_1_1_the_callbacks_query_is_preserved_and_appended_to(
     callback = subscriber.url("/a?foo=%C3%A1+b&hub.mode=mine&x")
     ask(NEWS, callback)
     (asked,) = subscriber.got("/a", "GET")
-    assert asked.target.startswith("/a?foo=%C3%A1+b&hub.mode=mine&x&hub.mode=subscribe&hub.topic=")
+    assert asked.target.startswith(
+        "/a?foo=%C3%A1+b&hub.mode=mine&x&hub.mode=subscribe&hub.topic="
+    )
     until(lambda: confirmed(store))
     put(editor)
-    assert subscriber.got("/a")[0].target == "/a?foo=%C3%A1+b&hub.mode=mine&x", "8.3: the exact callback"
+    assert subscriber.got("/a")[0].target == "/a?foo=%C3%A1+b&hub.mode=mine&x", (
+        "8.3: the exact callback"
+    )
 
 
 def test_5_1_2_the_answer_comes_before_the_verification(
@@ -158,7 +199,10 @@ def test_5_2_a_subscription_that_is_denied_later_is_told(
         assert "hub.challenge" not in denied
     until(lambda: confirmed(store) == ["/c"])
     store.subscriptions.cancel_callback(subscriber.url("/c"))
-    assert subscriber.got("/c", "GET", 2)[1].said["hub.reason"] == "The operator has ended it."
+    assert (
+        subscriber.got("/c", "GET", 2)[1].said["hub.reason"]
+        == "The operator has ended it."
+    )
 
 
 @BOTH
@@ -172,41 +216,69 @@ def test_after_a_rename_the_renamed_feed_is_delivered(
 ) -> None:
     subscribe("/feeds/news/van-hoa.rss", "/a", secret="s")
     subscribe("/feeds/news/giao-thong,van-hoa.atom", "/b")
-    assert editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"}).status_code == 200
-    topics = {"/a": "/feeds/news/nghe-thuat.rss", "/b": "/feeds/news/giao-thong,nghe-thuat.atom"}
+    assert (
+        editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"}).status_code
+        == 200
+    )
+    topics = {
+        "/a": "/feeds/news/nghe-thuat.rss",
+        "/b": "/feeds/news/giao-thong,nghe-thuat.atom",
+    }
     for path, topic in topics.items():
         until(lambda p=path, t=topic: subscriber.got(p)[-1].body == client.get(t).data)  # type: ignore[misc]
-        assert f'<{PUBLIC}{topic}>; rel="self"' in subscriber.got(path)[-1].headers["Link"]
+        assert (
+            f'<{PUBLIC}{topic}>; rel="self"' in subscriber.got(path)[-1].headers["Link"]
+        )
     assert signed(subscriber.got("/a")[-1], "s")
     put(editor, "Sau", category="nghe-thuat")
     for path in topics:
         until(lambda p=path: "Sau" in subscriber.got(p)[-1].body.decode())  # type: ignore[misc]
     assert {one.path for one in store.subscriptions.list()} == set(topics.values())
-    assert {subscriber.count(path, "GET") for path in topics} == {1}, "nothing was denied"
+    assert {subscriber.count(path, "GET") for path in topics} == {1}, (
+        "nothing was denied"
+    )
     # They know the feed by the old address.
-    assert ask("/feeds/news/van-hoa.rss", subscriber.url("/a"), "unsubscribe").status_code == 202
-    assert subscriber.got("/a", "GET", 2)[1].said["hub.topic"] == f"{PUBLIC}/feeds/news/van-hoa.rss"
+    assert (
+        ask("/feeds/news/van-hoa.rss", subscriber.url("/a"), "unsubscribe").status_code
+        == 202
+    )
+    assert (
+        subscriber.got("/a", "GET", 2)[1].said["hub.topic"]
+        == f"{PUBLIC}/feeds/news/van-hoa.rss"
+    )
     until(lambda: confirmed(store) == ["/b"])
     store.subscriptions.cancel_callback(subscriber.url("/b"))
     assert (
-        subscriber.got("/b", "GET", 2)[1].said["hub.topic"] == f"{PUBLIC}/feeds/news/giao-thong,van-hoa.atom"
+        subscriber.got("/b", "GET", 2)[1].said["hub.topic"]
+        == f"{PUBLIC}/feeds/news/giao-thong,van-hoa.atom"
     )
 
 
 @BOTH
 def test_after_a_retirement_the_rest_of_a_combination_is_delivered(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage, client: FlaskClient
+    subscribe: Subscribe,
+    subscriber: Subscriber,
+    editor: Editor,
+    store: Storage,
+    client: FlaskClient,
 ) -> None:
     subscribe("/feeds/news/giao-thong,van-hoa.rss", "/a")
     subscribe("/feeds/news/-van-hoa.rss", "/b")
     subscribe("/feeds/news/giao-thong.rss", "/a")
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 204
-    until(lambda: {one.path for one in store.subscriptions.list()} == {"/feeds/news/giao-thong.rss", NEWS})
+    until(
+        lambda: (
+            {one.path for one in store.subscriptions.list()}
+            == {"/feeds/news/giao-thong.rss", NEWS}
+        )
+    )
     assert sorted(confirmed(store)) == ["/a", "/b"]
     put(editor, "Sau", category="giao-thong")
     for path, topic in (("/a", "/feeds/news/giao-thong.rss"), ("/b", NEWS)):
         until(lambda p=path: "Sau" in subscriber.got(p)[-1].body.decode())  # type: ignore[misc]
-        assert f'<{PUBLIC}{topic}>; rel="self"' in subscriber.got(path)[-1].headers["Link"]
+        assert (
+            f'<{PUBLIC}{topic}>; rel="self"' in subscriber.got(path)[-1].headers["Link"]
+        )
 
 
 def test_a_subscription_that_is_asked_for_while_its_category_is_renamed(
@@ -215,13 +287,24 @@ def test_a_subscription_that_is_asked_for_while_its_category_is_renamed(
     subscriber.behave("/a", down)
     ask("/feeds/news/van-hoa.rss", subscriber.url("/a"))
     subscriber.got("/a", "GET")
-    assert editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"}).status_code == 200
+    assert (
+        editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"}).status_code
+        == 200
+    )
     until(lambda: store.subscriptions.counts()["requests"] == 1)
     subscriber.behave("/a", echo)
     clock.forward(seconds=15)
     asked = subscriber.got("/a", "GET", 2)[1].said
-    assert (asked["hub.mode"], asked["hub.topic"]) == ("subscribe", f"{PUBLIC}/feeds/news/van-hoa.rss")
-    until(lambda: [one.path for one in store.subscriptions.list()] == ["/feeds/news/nghe-thuat.rss"])
+    assert (asked["hub.mode"], asked["hub.topic"]) == (
+        "subscribe",
+        f"{PUBLIC}/feeds/news/van-hoa.rss",
+    )
+    until(
+        lambda: (
+            [one.path for one in store.subscriptions.list()]
+            == ["/feeds/news/nghe-thuat.rss"]
+        )
+    )
 
 
 def test_an_unsubscription_of_nothing_is_answered_and_asks_nobody(
@@ -238,7 +321,12 @@ def test_5_3_what_the_callback_is_asked(ask: Ask, subscriber: Subscriber) -> Non
     for path in ("/a", "/b"):
         ask(NEWS, subscriber.url(path), lease_seconds="1000")
     first, second = (subscriber.got(path, "GET")[0].said for path in ("/a", "/b"))
-    assert first.keys() == {"hub.mode", "hub.topic", "hub.challenge", "hub.lease_seconds"}
+    assert first.keys() == {
+        "hub.mode",
+        "hub.topic",
+        "hub.challenge",
+        "hub.lease_seconds",
+    }
     assert (first["hub.mode"], first["hub.topic"]) == ("subscribe", PUBLIC + NEWS)
     assert first["hub.lease_seconds"] == "1000"
     assert first["hub.challenge"] != second["hub.challenge"]
@@ -250,7 +338,9 @@ LONG = 1 << 20
 
 def answer_wrongly(handler: _Handler, got: Received) -> None:
     """In the way that the path says; a POST is taken."""
-    challenge = got.said.get("hub.challenge", "").encode() if got.method == "GET" else b""
+    challenge = (
+        got.said.get("hub.challenge", "").encode() if got.method == "GET" else b""
+    )
     wrong = {
         "/404": (404, challenge),
         "/500": (500, challenge),
@@ -270,18 +360,34 @@ def answer_wrongly(handler: _Handler, got: Received) -> None:
 def test_5_3_1_all_but_2xx_with_the_challenge_alone_is_a_failure(
     ask: Ask, subscriber: Subscriber, editor: Editor, store: Storage
 ) -> None:
-    paths = ["/404", "/500", "/302", "/empty", "/newline", "/before", "/page", "/query", "/half", "/long"]
+    paths = [
+        "/404",
+        "/500",
+        "/302",
+        "/empty",
+        "/newline",
+        "/before",
+        "/page",
+        "/query",
+        "/half",
+        "/long",
+    ]
     for path in paths:
         subscriber.behave(path, answer_wrongly)
         ask(NEWS, subscriber.url(path))
     for path in paths:
         subscriber.got(path, "GET")
-    subscriber.behave("/201", lambda handler, got: handler.reply(201, got.said["hub.challenge"].encode()))
+    subscriber.behave(
+        "/201",
+        lambda handler, got: handler.reply(201, got.said["hub.challenge"].encode()),
+    )
     ask(NEWS, subscriber.url("/201"))
     until(lambda: confirmed(store) == ["/201"])
     assert subscriber.count("/right", "GET") == 0, "no redirect is followed"
     until(lambda: store.subscriptions.counts()["requests"] == 1)
-    assert {subscriber.count(path, "GET") for path in paths} == {1}, "and only /500 is asked again, later"
+    assert {subscriber.count(path, "GET") for path in paths} == {1}, (
+        "and only /500 is asked again, later"
+    )
 
 
 def down(handler: _Handler, got: Received) -> None:
@@ -291,7 +397,12 @@ def down(handler: _Handler, got: Received) -> None:
 @BOTH
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe", "denied"])
 def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
-    ask: Ask, subscriber: Subscriber, store: Storage, clock: Clock, subscribe: Subscribe, mode: str
+    ask: Ask,
+    subscriber: Subscriber,
+    store: Storage,
+    clock: Clock,
+    subscribe: Subscribe,
+    mode: str,
 ) -> None:
     if mode != "subscribe":
         subscribe(NEWS, "/a")
@@ -315,7 +426,10 @@ def test_5_3_callbacks_that_stay_down_are_asked_so_often(
     ask: Ask, subscriber: Subscriber, store: Storage, clock: Clock
 ) -> None:
     subscriber.behave("/a", down)
-    for callback in (subscriber.url("/a"), f"http://127.0.0.1:{free_port()}/nobody-listens"):
+    for callback in (
+        subscriber.url("/a"),
+        f"http://127.0.0.1:{free_port()}/nobody-listens",
+    ):
         ask(NEWS, callback)
     begun = clock()
     while store.subscriptions.counts()["requests"]:
@@ -373,7 +487,11 @@ def test_5_3_1_leases_are_between_five_minutes_and_ten_days(
 
 
 def test_5_3_1_a_lease_that_is_over_is_over(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage, clock: Clock
+    subscribe: Subscribe,
+    subscriber: Subscriber,
+    editor: Editor,
+    store: Storage,
+    clock: Clock,
 ) -> None:
     subscribe(NEWS, "/short", lease_seconds="300")
     subscribe(NEWS, "/long", lease_seconds="3000")
@@ -408,13 +526,19 @@ def test_7_the_document_its_type_and_its_links(
     editor.put("/articles/b", {"title": "Tin", "categories": ["van-hoa"]})
     editor.put("/events/c", {"title": "Hội", "start": "2090-01-01", **both})
     for number, topic in enumerate(TOPICS):
-        until(lambda n=number, t=topic: subscriber.got(f"/{n}")[-1].body == client.get(t).data)  # type: ignore[misc]
+        until(
+            lambda n=number, t=topic: (  # type: ignore[misc]
+                subscriber.got(f"/{n}")[-1].body == client.get(t).data
+            )
+        )
         sent, got = subscriber.got(f"/{number}")[-1], client.get(topic)
         assert sent.headers["Content-Type"] == got.headers["Content-Type"]
         assert sent.headers["Link"] == ", ".join(got.headers.getlist("Link"))
         assert f'<{PUBLIC}{topic}>; rel="self"' in sent.headers["Link"]
         assert f'<{PUBLIC}/hub>; rel="hub"' in sent.headers["Link"]
-        assert hashlib.sha256(sent.body).hexdigest()[:32] == got.headers["ETag"].strip('"')
+        assert hashlib.sha256(sent.body).hexdigest()[:32] == got.headers["ETag"].strip(
+            '"'
+        )
 
 
 def test_7_only_feeds_that_changed_are_sent(
@@ -423,7 +547,10 @@ def test_7_only_feeds_that_changed_are_sent(
     subscribe("/feeds/news/van-hoa.rss", "/a")
     subscribe("/feeds/news/giao-thong.rss", "/b")
     subscribe("/feeds/events.rss", "/c")
-    editor.put("/articles/draft", {"title": "Nháp", "status": "draft", "categories": ["giao-thong"]})
+    editor.put(
+        "/articles/draft",
+        {"title": "Nháp", "status": "draft", "categories": ["giao-thong"]},
+    )
     put(editor, category="van-hoa")
     subscriber.got("/a")
     put(editor, category="van-hoa")  # the same again
@@ -438,7 +565,9 @@ def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
     moment = clock().replace(microsecond=0)
     subscribe(NEWS, "/a")
     clock.forward(seconds=-60)
-    editor.put("/articles/a", {"title": "Hẹn giờ", "date_published": moment.isoformat()})
+    editor.put(
+        "/articles/a", {"title": "Hẹn giờ", "date_published": moment.isoformat()}
+    )
     time.sleep(0.8)
     assert subscriber.count("/a") == 0
     clock.forward(seconds=60)
@@ -458,19 +587,27 @@ def test_7_410_ends_the_subscription(
 
 @BOTH
 def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage, clock: Clock
+    subscribe: Subscribe,
+    subscriber: Subscriber,
+    editor: Editor,
+    store: Storage,
+    clock: Clock,
 ) -> None:
     paths = [f"/{code}" for code in (302, 307, 400, 404, 429, 500, 503)]
     for path in paths:
         subscribe(NEWS, path)
-        subscriber.behave(path, status(int(path[1:]), Location=subscriber.url("/elsewhere")))
+        subscriber.behave(
+            path, status(int(path[1:]), Location=subscriber.url("/elsewhere"))
+        )
     put(editor)
     for path in paths:
         subscriber.got(path)
     until(lambda: store.subscriptions.counts()["failing"] == len(paths))
     put(editor, "Hai")
     time.sleep(1)
-    assert {subscriber.count(path) for path in paths} == {1}, "a new version does not shorten the wait"
+    assert {subscriber.count(path) for path in paths} == {1}, (
+        "a new version does not shorten the wait"
+    )
     for path in paths:
         subscriber.behave(path, echo)
     clock.forward(seconds=15)
@@ -498,20 +635,28 @@ def test_7_1_with_a_secret_it_is_signed(
     assert signed(subscriber.got("/a")[0], secret)
 
 
-def test_7_1_without_one_it_is_not(subscribe: Subscribe, subscriber: Subscriber, editor: Editor) -> None:
+def test_7_1_without_one_it_is_not(
+    subscribe: Subscribe, subscriber: Subscriber, editor: Editor
+) -> None:
     subscribe(NEWS, "/a", secret="")
     put(editor)
     assert "X-Hub-Signature" not in subscriber.got("/a")[0].headers
 
 
-def test_a_hundred_subscriptions_a_host(make_app: MakeApp, subscriber: Subscriber, store: Storage) -> None:
+def test_a_hundred_subscriptions_a_host(
+    make_app: MakeApp, subscriber: Subscriber, store: Storage
+) -> None:
     ask = asking(make_app(rate_hub="1000/minute").test_client())
-    answers = [ask(NEWS, subscriber.url(f"/{number}")).status_code for number in range(100)]
+    answers = [
+        ask(NEWS, subscriber.url(f"/{number}")).status_code for number in range(100)
+    ]
     assert answers == [202] * 100
     refused = ask(NEWS, subscriber.url("/more"))
     assert refused.status_code == 403
     assert "127.0.0.1" in refused.text
-    assert ask(NEWS, subscriber.url("/1")).status_code == 202, "one that is there can be renewed"
+    assert ask(NEWS, subscriber.url("/1")).status_code == 202, (
+        "one that is there can be renewed"
+    )
     assert ask(NEWS, subscriber.url("/more", "127.0.0.2")).status_code == 202
     until(lambda: len(confirmed(store)) == 101)
 
@@ -542,7 +687,9 @@ def test_other_hubs_are_told_of_the_canonical_urls(
         for feed in ("news", "news/van-hoa")
         for format in ("rss", "atom", "json")
     }
-    assert {url for one in told for url in parse_qs(one.body.decode())["hub.url"]} == wanted
+    assert {
+        url for one in told for url in parse_qs(one.body.decode())["hub.url"]
+    } == wanted
 
 
 @BOTH
@@ -552,7 +699,9 @@ def test_other_hubs_are_told_that_an_event_has_ended(
     hour = clock().replace(microsecond=0) + timedelta(hours=1)
     event = {"title": "Hội", "start": hour.isoformat(), "categories": ["van-hoa"]}
     editor.put("/events/a", event)
-    editor.put("/events/later", {**event, "start": (hour + timedelta(hours=1)).isoformat()})
+    editor.put(
+        "/events/later", {**event, "start": (hour + timedelta(hours=1)).isoformat()}
+    )
     with delivering(make_app(hubs=(subscriber.url("/other"),))):
         time.sleep(0.5)
         assert subscriber.count("/other") == 0
@@ -561,7 +710,11 @@ def test_other_hubs_are_told_that_an_event_has_ended(
         time.sleep(1)
         assert subscriber.count("/other") == 1, "once"
     feeds = ("events", "events/van-hoa")
-    wanted = [f"{PUBLIC}/feeds/{feed}.{format}" for feed in feeds for format in ("rss", "atom", "json")]
+    wanted = [
+        f"{PUBLIC}/feeds/{feed}.{format}"
+        for feed in feeds
+        for format in ("rss", "atom", "json")
+    ]
     assert parse_qs(told.body.decode())["hub.url"] == wanted
 
 
@@ -576,4 +729,7 @@ def test_another_hub_that_fails_is_told_again(
         time.sleep(0.3)
         subscriber.behave("/other", status(204))
         clock.forward(seconds=15)
-        assert subscriber.got("/other", count=2)[0].body == subscriber.got("/other", count=2)[1].body
+        assert (
+            subscriber.got("/other", count=2)[0].body
+            == subscriber.got("/other", count=2)[1].body
+        )

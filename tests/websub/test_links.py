@@ -12,7 +12,10 @@ from config import Config, SettingError
 from tests.conftest import Editor, MakeApp
 
 PUBLIC = "https://feeds.example"
-OWN, OTHERS = f"{PUBLIC}/hub", ("https://hub.example/", "https://second.example/push?x=1")
+OWN, OTHERS = (
+    f"{PUBLIC}/hub",
+    ("https://hub.example/", "https://second.example/push?x=1"),
+)
 CANONICAL = [
     f"/feeds/{feed}.{format}"
     for feed in ("news", "events", "news/van-hoa", "events/van-hoa")
@@ -45,7 +48,11 @@ def public(make_app: MakeApp, editor: Editor) -> FlaskClient:
 
 def in_the_document(body: bytes, format: str) -> list[str]:
     if format == "json":
-        return [hub["url"] for hub in json.loads(body).get("hubs", []) if hub["type"] == "WebSub"]
+        return [
+            hub["url"]
+            for hub in json.loads(body).get("hubs", [])
+            if hub["type"] == "WebSub"
+        ]
     found = etree.fromstring(body).findall(".//{http://www.w3.org/2005/Atom}link")
     return [link.get("href") or "" for link in found if link.get("rel") == "hub"]
 
@@ -78,13 +85,19 @@ def test_section_4_link_headers_and_the_document_name_the_hubs_and_one_self(
 def test_without_its_own_hub_none_is_named(make_app: MakeApp, editor: Editor) -> None:
     app = make_app(hub=False)
     for path in (*CANONICAL, *OTHER_URLS):
-        assert app.test_client().get(path).headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
+        assert app.test_client().get(path).headers.getlist("Link") == [
+            f'<{PUBLIC}{path}>; rel="self"'
+        ]
     assert app.test_client().post("/hub").status_code == 404
 
 
 def test_the_setting_keeps_each_url_as_it_is() -> None:
-    config = Config.from_env({"FEEDSVC_HUBS": " https://a.example/ ,https://b.example,https://a.example/"})
+    config = Config.from_env(
+        {"FEEDSVC_HUBS": " https://a.example/ ,https://b.example,https://a.example/"}
+    )
     assert config.hubs == ("https://a.example/", "https://b.example")
-    assert ("FEEDSVC_HUBS", "https://a.example/,https://b.example") in [row[:2] for row in config.table()]
+    assert ("FEEDSVC_HUBS", "https://a.example/,https://b.example") in [
+        row[:2] for row in config.table()
+    ]
     with pytest.raises(SettingError, match="FEEDSVC_HUBS must be an absolute"):
         Config.from_env({"FEEDSVC_HUBS": "https://a.example/,ftp://b.example"})

@@ -46,9 +46,7 @@ PRIVATE = """127.0.0.1 127.255.255.254 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 1
 
 
 # Beside the cloud services at addresses that look public.
-NEIGHBOURS = (
-    "168.63.129.15 168.63.129.17 161.25.255.255 161.27.0.1 166.7.255.255 166.12.0.1 192.80.8.125".split()
-)
+NEIGHBOURS = "168.63.129.15 168.63.129.17 161.25.255.255 161.27.0.1 166.7.255.255 166.12.0.1 192.80.8.125".split()
 
 
 @pytest.mark.parametrize("address", [*PUBLIC, *NEIGHBOURS])
@@ -89,15 +87,26 @@ class Names(AbstractResolver):
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    with ThreadPoolExecutor(1) as pool:  # what drives a browser in other tests leaves a loop in this thread
+    with ThreadPoolExecutor(
+        1
+    ) as pool:  # what drives a browser in other tests leaves a loop in this thread
         return pool.submit(asyncio.run, work).result()
 
 
 async def call(
-    url: str, method: str = "GET", *, private: bool = False, resolver: Names | None = None, seconds: float = 5
+    url: str,
+    method: str = "GET",
+    *,
+    private: bool = False,
+    resolver: Names | None = None,
+    seconds: float = 5,
 ) -> HttpResponse:
-    async with SafeHttpClient("test", private=private, resolver=resolver, seconds=seconds) as outward:
-        return await outward.request(method, url, body=b"x" if method == "POST" else b"")
+    async with SafeHttpClient(
+        "test", private=private, resolver=resolver, seconds=seconds
+    ) as outward:
+        return await outward.request(
+            method, url, body=b"x" if method == "POST" else b""
+        )
 
 
 @contextmanager
@@ -145,7 +154,9 @@ SPELLINGS = """127.0.0.1 127.1 127.0.1 0x7f.1 0x7f000001 0x7f.0.0.1 2130706433 0
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", SPELLINGS)
-def test_no_spelling_of_a_private_address_gets_a_connection(host: str, method: str) -> None:
+def test_no_spelling_of_a_private_address_gets_a_connection(
+    host: str, method: str
+) -> None:
     with listening(ok) as (port, seen), listening(ok, "::1") as (port6, seen6):
         for at in (port, port6):
             with pytest.raises(RequestFailed):
@@ -160,7 +171,12 @@ def test_no_name_that_leads_to_one_does(address: str) -> None:
         with pytest.raises(RequestFailed, match="not public"):
             run(call(f"http://partner.example:{port}/", resolver=Names([address])))
         with pytest.raises(RequestFailed):
-            run(call(f"http://partner.example:{port}/", resolver=Names(["2001:db8::1", address, "10.0.0.1"])))
+            run(
+                call(
+                    f"http://partner.example:{port}/",
+                    resolver=Names(["2001:db8::1", address, "10.0.0.1"]),
+                )
+            )
     assert not seen
 
 
@@ -175,13 +191,18 @@ def test_a_name_that_changes_is_checked_at_every_connection() -> None:
     assert names.asked == 3
 
 
-def test_it_connects_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_connects_to_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(
-        "feedsvc.websub.http_client.is_public_address", lambda address: address == "127.0.0.5"
+        "feedsvc.websub.http_client.is_public_address",
+        lambda address: address == "127.0.0.5",
     )
     names = Names(["127.0.0.1", "127.0.0.5"], ["127.0.0.1"])
     with listening(ok, "0.0.0.0") as (port, seen):
-        assert run(call(f"http://partner.example:{port}/", resolver=names)) == HttpResponse(200, b"ok")
+        assert run(
+            call(f"http://partner.example:{port}/", resolver=names)
+        ) == HttpResponse(200, b"ok")
         assert names.asked == 1
         with pytest.raises(RequestFailed):
             run(call(f"http://partner.example:{port}/", resolver=names))
@@ -190,7 +211,9 @@ def test_it_connects_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyP
 
 def test_private_addresses_can_be_allowed() -> None:
     with listening(ok) as (port, _):
-        assert run(call(f"http://127.0.0.1:{port}/", private=True)) == HttpResponse(200, b"ok")
+        assert run(call(f"http://127.0.0.1:{port}/", private=True)) == HttpResponse(
+            200, b"ok"
+        )
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -199,7 +222,10 @@ def test_no_redirect_is_followed(status: int, method: str) -> None:
     with listening(ok) as (inside, seen):
         lead = f"HTTP/1.1 {status} There\r\nLocation: http://127.0.0.1:{inside}/\r\nContent-Length: 0\r\n\r\n"
         with listening(lambda client: client.sendall(lead.encode())) as (port, _):
-            assert run(call(f"http://127.0.0.1:{port}/", method, private=True)).status == status
+            assert (
+                run(call(f"http://127.0.0.1:{port}/", method, private=True)).status
+                == status
+            )
     assert not seen
 
 
@@ -210,7 +236,9 @@ def drip(client: socket.socket, what: bytes = b"x", first: bytes = b"") -> None:
         time.sleep(0.05)
 
 
-def flood(client: socket.socket, what: bytes, first: bytes = b"HTTP/1.1 200 OK\r\n") -> None:
+def flood(
+    client: socket.socket, what: bytes, first: bytes = b"HTTP/1.1 200 OK\r\n"
+) -> None:
     client.sendall(first)
     while True:
         client.sendall(what)
@@ -253,14 +281,18 @@ def test_a_hostile_answer_is_none_and_costs_neither_time_nor_memory(what: str) -
     assert memory() - before < 32
 
 
-@pytest.mark.parametrize("head", [OK + b"Content-Length: 100000000000\r\n\r\n", OK + b"\r\n"])
+@pytest.mark.parametrize(
+    "head", [OK + b"Content-Length: 100000000000\r\n\r\n", OK + b"\r\n"]
+)
 def test_of_an_endless_body_only_so_much_is_read(head: bytes) -> None:
     before = memory()
     with listening(lambda client: flood(client, b"y" * 65536, head)) as (port, _):
         reply = run(call(f"http://127.0.0.1:{port}/", private=True))
         assert len(reply.body) == MAX_RESPONSE_BYTES + 1
         posted = run(call(f"http://127.0.0.1:{port}/", "POST", private=True))
-        assert posted == HttpResponse(200, b""), "of the answer to a delivery only the status counts"
+        assert posted == HttpResponse(200, b""), (
+            "of the answer to a delivery only the status counts"
+        )
     assert memory() - before < 32
 
 
@@ -268,14 +300,20 @@ def test_a_body_is_not_unpacked() -> None:
     body = gzip.compress(b"0" * 20_000_000)
 
     def bomb(client: socket.socket) -> None:
-        client.sendall(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        client.sendall(
+            OK
+            + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+            + body
+        )
 
     with listening(bomb) as (port, _):
         reply = run(call(f"http://127.0.0.1:{port}/", private=True))
     assert reply.body[:2] == b"\x1f\x8b"
 
 
-def test_a_cookie_is_not_kept_and_a_proxy_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cookie_is_not_kept_and_a_proxy_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def answer(client: socket.socket) -> None:
         client.sendall(OK + b"Set-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n")
 
@@ -343,8 +381,12 @@ def test_the_log_of_a_malformed_answer_has_neither_the_path_nor_the_challenge(
     with repeating(MALFORMED[what]) as port:
         url = f"http://127.0.0.1:{port}/secret-path?secret-query"
         request = PendingVerification("/feeds/news.rss", url, "127.0.0.1", "subscribe")
-        delivery = Delivery("1", "/feeds/news.rss", url, "127.0.0.1", "secret-key", "etag", 0)
-        answer = CachedResponse(b"secret-body", "text/plain", FeedVersion(EPOCH), EPOCH, 60)
+        delivery = Delivery(
+            "1", "/feeds/news.rss", url, "127.0.0.1", "secret-key", "etag", 0
+        )
+        answer = CachedResponse(
+            b"secret-body", "text/plain", FeedVersion(EPOCH), EPOCH, 60
+        )
 
         async def speak() -> None:
             async with SafeHttpClient("test", private=True, seconds=2) as outward:
@@ -354,7 +396,11 @@ def test_the_log_of_a_malformed_answer_has_neither_the_path_nor_the_challenge(
                 await post.ping_hub(HubPing(url, 1, EPOCH, 0, (("news", None),)))
 
         run(speak())
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("feedsvc")]
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("feedsvc")
+    ]
     assert len(lines) == 3
     assert all("127.0.0.1" in line for line in lines)
     assert "secret" not in caplog.text

@@ -57,7 +57,9 @@ def test_over_the_total_the_longest_call_gives_way() -> None:
     assert asyncio.run(run()) == ["a"]
 
 
-def test_a_call_that_takes_long_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_that_takes_long_leaves_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
 
@@ -75,7 +77,11 @@ def test_a_call_that_takes_long_leaves_its_place(monkeypatch: pytest.MonkeyPatch
 def test_an_address_is_counted_once_it_is_known() -> None:
     async def run() -> None:
         slots = Slots(10, 10, 2)
-        async with slots.hold(["a"]) as a, slots.hold(["b"]) as b, slots.hold(["c"]) as c:
+        async with (
+            slots.hold(["a"]) as a,
+            slots.hold(["b"]) as b,
+            slots.hold(["c"]) as c,
+        ):
             assert a.admit("8.8.8.8")
             assert a.admit("8.8.8.8")
             assert b.admit("8.8.8.8")

@@ -19,7 +19,11 @@ from tests.websub.subscriber import Subscriber, status
 
 
 def test_each_delivery_is_counted_with_its_outcome_and_time(
-    app: Flask, editor: Editor, store: Storage, subscriber: Subscriber, subscribe: Callable[..., str]
+    app: Flask,
+    editor: Editor,
+    store: Storage,
+    subscriber: Subscriber,
+    subscribe: Callable[..., str],
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     tally = DeliveryMetrics(address)
@@ -32,7 +36,13 @@ def test_each_delivery_is_counted_with_its_outcome_and_time(
         time.sleep(1)
         editor.put("/articles/a", {"title": "Một"})
         until(lambda: store.subscriptions.counts()["subscriptions"] == 4)
-        until(lambda: store.subscriptions.counts()["failing"] == store.subscriptions.counts()["waiting"] == 2)
+        until(
+            lambda: (
+                store.subscriptions.counts()["failing"]
+                == store.subscriptions.counts()["waiting"]
+                == 2
+            )
+        )
     found = told(f"http://{address}/metrics")
     for outcome, many in {"delivered": 2, "failed": 2, "gone": 1}.items():
         name = f'feedsvc_deliveries_total{{outcome="{outcome}"}}'
@@ -41,7 +51,9 @@ def test_each_delivery_is_counted_with_its_outcome_and_time(
     assert 0 < found["feedsvc_delivery_seconds_sum"] < 2 * 3
 
 
-def test_an_address_that_is_taken_is_one_sentence(app: Flask, database_url: str) -> None:
+def test_an_address_that_is_taken_is_one_sentence(
+    app: Flask, database_url: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = subprocess.run(

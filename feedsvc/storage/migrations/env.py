@@ -9,7 +9,9 @@ from feedsvc.storage.tables import metadata
 
 
 def run(connection: sa.Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=False)
+    context.configure(
+        connection=connection, target_metadata=metadata, transactional_ddl=False
+    )
     context.run_migrations()
 
 

@@ -8,7 +8,9 @@ from feedsvc.errors import SchemaTooNew
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
 
-_LOCK = 0x6665656473  # the key of PostgreSQL's advisory lock; any number that is only ours
+_LOCK = (
+    0x6665656473  # the key of PostgreSQL's advisory lock; any number that is only ours
+)
 
 
 def is_current(connection: sa.Connection) -> bool:
@@ -20,7 +22,12 @@ def revision(connection: sa.Connection) -> str:
     """The schema's revision, which is greater in newer versions; nothing where there are no tables yet."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
-    return str(connection.execute(sa.text("SELECT max(version_num) FROM alembic_version")).scalar() or "")
+    return str(
+        connection.execute(
+            sa.text("SELECT max(version_num) FROM alembic_version")
+        ).scalar()
+        or ""
+    )
 
 
 def upgrade(database: Database, *, or_newer: bool = False) -> bool:
@@ -33,14 +40,18 @@ def upgrade(database: Database, *, or_newer: bool = False) -> bool:
     with database.read() as connection:
         found = revision(connection)
     if found > REVISION and not or_newer:
-        raise SchemaTooNew(f"The database has schema {found}, but this version knows {REVISION} at most.")
+        raise SchemaTooNew(
+            f"The database has schema {found}, but this version knows {REVISION} at most."
+        )
     if found >= REVISION:
         return False
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             # A migration takes as long as it takes, and those who wait for it too.
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
-            connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            connection.execute(
+                sa.text("SET LOCAL idle_in_transaction_session_timeout = 0")
+            )
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         if is_current(connection):
             return False

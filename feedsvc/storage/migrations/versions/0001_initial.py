@@ -98,14 +98,21 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
     )
     op.create_index("ix_entries_due", "entries", ["due"], unique=False)
-    op.create_index("ix_entries_ends", "entries", ["kind", "shown", "ends"], unique=False)
+    op.create_index(
+        "ix_entries_ends", "entries", ["kind", "shown", "ends"], unique=False
+    )
     op.create_index(
         "ix_entries_published",
         "entries",
         ["kind", "shown", sa.literal_column("published DESC"), "guid", "size"],
         unique=False,
     )
-    op.create_index("ix_entries_starts", "entries", ["kind", "shown", "starts", "guid"], unique=False)
+    op.create_index(
+        "ix_entries_starts",
+        "entries",
+        ["kind", "shown", "starts", "guid"],
+        unique=False,
+    )
     op.create_index(
         "ix_entries_lang",
         "entries",
@@ -113,7 +120,9 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_entries_changes", "entries", ["appeared", "seq"], unique=False)
-    op.create_index("ix_entries_kind_changes", "entries", ["kind", "appeared", "seq"], unique=False)
+    op.create_index(
+        "ix_entries_kind_changes", "entries", ["kind", "appeared", "seq"], unique=False
+    )
     op.create_table(
         "hubs",
         sa.Column("url", KEY, nullable=False),
@@ -152,7 +161,9 @@ def upgrade() -> None:
         sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("path", "kind", "category_id"),
     )
-    op.create_index("ix_pushed_topics_topic", "pushed_topics", ["kind", "category_id"], unique=False)
+    op.create_index(
+        "ix_pushed_topics_topic", "pushed_topics", ["kind", "category_id"], unique=False
+    )
     op.create_table(
         "retries",
         sa.Column("token", KEY, nullable=False),
@@ -183,10 +194,21 @@ def upgrade() -> None:
         sa.Column("due", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_subscription_requests_asked", "subscription_requests", ["asked"], unique=False)
-    op.create_index("ix_subscription_requests_due", "subscription_requests", ["due"], unique=False)
-    op.create_index("ix_subscription_requests_host", "subscription_requests", ["host"], unique=False)
-    op.create_index("ix_subscription_requests_site", "subscription_requests", ["site"], unique=False)
+    op.create_index(
+        "ix_subscription_requests_asked",
+        "subscription_requests",
+        ["asked"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_subscription_requests_due", "subscription_requests", ["due"], unique=False
+    )
+    op.create_index(
+        "ix_subscription_requests_host", "subscription_requests", ["host"], unique=False
+    )
+    op.create_index(
+        "ix_subscription_requests_site", "subscription_requests", ["site"], unique=False
+    )
     op.create_table(
         "subscriptions",
         sa.Column("id", KEY, nullable=False),
@@ -207,9 +229,13 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_subscriptions_address", "subscriptions", ["address"], unique=False)
+    op.create_index(
+        "ix_subscriptions_address", "subscriptions", ["address"], unique=False
+    )
     op.create_index("ix_subscriptions_due", "subscriptions", ["due"], unique=False)
-    op.create_index("ix_subscriptions_expires", "subscriptions", ["expires"], unique=False)
+    op.create_index(
+        "ix_subscriptions_expires", "subscriptions", ["expires"], unique=False
+    )
     op.create_index("ix_subscriptions_host", "subscriptions", ["host"], unique=False)
     op.create_index("ix_subscriptions_path", "subscriptions", ["path"], unique=False)
     op.create_index("ix_subscriptions_site", "subscriptions", ["site"], unique=False)
@@ -287,11 +313,21 @@ def upgrade() -> None:
     op.create_index(
         "ix_placements_lang",
         "placements",
-        ["category_id", "kind", "shown", "lang", sa.literal_column("published DESC"), "guid"],
+        [
+            "category_id",
+            "kind",
+            "shown",
+            "lang",
+            sa.literal_column("published DESC"),
+            "guid",
+        ],
         unique=False,
     )
     op.create_index(
-        "ix_placements_ends", "placements", ["category_id", "kind", "shown", "ends"], unique=False
+        "ix_placements_ends",
+        "placements",
+        ["category_id", "kind", "shown", "ends"],
+        unique=False,
     )
     op.create_index(
         "ix_placements_published",
@@ -326,8 +362,18 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("entry_pk", "category_id"),
     )
-    op.create_index("ix_tombstones_time", "tombstones", ["category_id", "kind", "time"], unique=False)
-    op.create_index("ix_tombstones_deleted", "tombstones", ["category_id", "kind", "deleted"], unique=False)
+    op.create_index(
+        "ix_tombstones_time",
+        "tombstones",
+        ["category_id", "kind", "time"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_tombstones_deleted",
+        "tombstones",
+        ["category_id", "kind", "deleted"],
+        unique=False,
+    )
     sanitizer = op.create_table(
         "sanitizer",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -339,4 +385,7 @@ def upgrade() -> None:
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     op.bulk_insert(ledger, [{"id": 1, "seq": 0, "time": epoch, "clock": epoch}])
     kinds = ("news", "events", "categories")
-    op.bulk_insert(topics, [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds])
+    op.bulk_insert(
+        topics,
+        [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds],
+    )
