@@ -14,8 +14,8 @@ import requests
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import Services, services_of
 from feedsvc.models import EPOCH, SCOPES, Category, Entry, utcnow
+from feedsvc.services import Services, get_services
 from feedsvc.storage.sizes import stored_row
 from feedsvc.storage.tables import changes, entries, entry_categories
 from tests.server import Service
@@ -45,11 +45,11 @@ def time_ratio() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/ours.db"
         app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
-        services = services_of(app)
+        services = get_services(app)
         token = {
-            "Authorization": f"Bearer {services.store.tokens.create('bench', SCOPES)}"
+            "Authorization": f"Bearer {services.storage.tokens.create('bench', SCOPES)}"
         }
-        with services.store.writer("bench") as writer:
+        with services.storage.writer("bench") as writer:
             writer.put_category(Category("a", "A"))
         body = b"\n".join(lines(LINES))
         begun = time.perf_counter()
@@ -63,7 +63,7 @@ def time_ratio() -> tuple[float, float]:
 
 
 def _reference(services: Services, body: bytes, folder: str) -> None:
-    other = services_of(
+    other = get_services(
         create_app(
             Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"})
         )

@@ -16,8 +16,8 @@ from werkzeug.test import create_environ, run_wsgi_app
 from bench.table import Row, compare
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import services_of
 from feedsvc.models import Category, Entry
+from feedsvc.services import get_services
 from feedsvc.storage.sizes import stored_row
 from feedsvc.storage.tables import categories, entries, entry_categories, feed_versions
 from feedsvc.web.cache_middleware import CacheMiddleware
@@ -125,7 +125,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
         )._kept._sync_on_read = (
             False  # as where a thread looks, which would be measured too
         )
-        store = services_of(app).store
+        store = get_services(app).storage
         places = [
             Category(f"c{number}", f"Mục {number}") for number in range(filed(count))
         ]

@@ -16,9 +16,9 @@ from werkzeug.test import create_environ
 from bench.cache_miss import CATEGORY, TEN, filed, filled, get
 from bench.environment import BODY
 from bench.table import in_turn
-from feedsvc.cli.services import services_of
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from feedsvc.web.cache_middleware import CacheMiddleware
 
 TIMES = 40
@@ -67,7 +67,7 @@ def _each(runs: Mapping[int, Callable[[], float]]) -> dict[int, float]:
 
 def putting(app: Flask) -> Callable[[], None]:
     """What puts one article again and again, each time a new version of it."""
-    token = services_of(app).store.tokens.create("bench", SCOPES)
+    token = get_services(app).storage.tokens.create("bench", SCOPES)
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
     numbers = itertools.count()
 

@@ -30,9 +30,9 @@ from werkzeug.test import create_environ, run_wsgi_app
 from bench.table import machine
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import services_of
 from feedsvc.models import Entry, Event
 from feedsvc.recurrence import Recurrence
+from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED, Storage
 from feedsvc.storage.archives import Archivist
 from feedsvc.storage.dump import _reset_sequences
@@ -367,7 +367,7 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
     )._kept._sync_on_read = (
         False  # as where a thread polls, which would be measured too
     )
-    store = services_of(app).store
+    store = get_services(app).storage
     fill(store, count, now)
     if url.startswith("postgresql"):
         with store._database.engine.connect().execution_options(
@@ -385,7 +385,7 @@ def costs(app: Flask, request: Request, server: int | None) -> Cost:
 
     :param server: the process id of the database server, whose processes count too.
     """
-    last = services_of(app).store.changes_since(
+    last = get_services(app).storage.changes_since(
         (0, datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
     )[0][0]
     environ: dict[str, Any] = {
@@ -442,7 +442,7 @@ def _server_ms(server: int | None) -> float:
 
 def table(app: Flask, count: int, now: datetime, server: int | None) -> Iterator[str]:
     """Yield the lines of the table."""
-    token = services_of(app).store.tokens.create("bench", ["news:write"])
+    token = get_services(app).storage.tokens.create("bench", ["news:write"])
     prices: dict[str, tuple[float, float]] = {}
     yield "| request | status | ms | bar | MiB of memory | bar | MiB sent or received | |"
     yield "|---|---|---|---|---|---|---|---|"

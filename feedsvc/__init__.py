@@ -31,7 +31,6 @@ from feedsvc.api.preview import preview_blueprint
 from feedsvc.api.schemas import CategorySchema, EntrySchema
 from feedsvc.api.stored_markup import fingerprint
 from feedsvc.cli.commands import register_commands
-from feedsvc.cli.services import Services
 from feedsvc.errors import Unavailable
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import render_all_formats
@@ -44,6 +43,7 @@ from feedsvc.http.problem_details import (
 from feedsvc.http.request_id import request_ids_blueprint
 from feedsvc.models import Clock, Site, utcnow
 from feedsvc.server.metrics import CACHE_MISS_KEY, Metrics, is_multiprocess
+from feedsvc.services import Services
 from feedsvc.stamps import FeedVersion
 from feedsvc.storage import Storage, run_periodically
 from feedsvc.web.cache_middleware import CacheMiddleware
@@ -211,7 +211,8 @@ def create_app(
     )
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
-    register_commands(app, Services(config, store, schemas, feeds))
+    register_commands(app)
+    Services(config, store, schemas, feeds).register(app)
     app.wsgi_app = CacheMiddleware(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app
 

@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES, Site, utcnow
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage.tokens import LAST_USED_THREAD
 from tests.fake_clock import HANOI, Clock
@@ -126,7 +126,7 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
         if thread.name == LAST_USED_THREAD:
             thread.join()
     for app in made:
-        services_of(app).store._database.close()
+        get_services(app).storage._database.close()
 
 
 @pytest.fixture
@@ -136,12 +136,12 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def store(app: Flask) -> Storage:
-    return services_of(app).store
+    return get_services(app).storage
 
 
 @pytest.fixture
 def site(app: Flask) -> Site:
-    return services_of(app).schemas["news"].site
+    return get_services(app).schemas["news"].site
 
 
 Figure = Callable[[str, str, str], None]

@@ -13,9 +13,9 @@ from flask import Flask
 
 from config import Config
 from feedsvc.cli.commands import commands
-from feedsvc.cli.services import services_of
 from feedsvc.http.problem_details import PROBLEMS
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from tests.server import ROOT, Service
 
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
@@ -47,7 +47,7 @@ def test_every_command_is_documented(name: str) -> None:
 
 
 def test_every_field_is_documented(app: Flask) -> None:
-    for name in services_of(app).schemas["events"].fields:
+    for name in get_services(app).schemas["events"].fields:
         assert f"`{name}`" in API, name
 
 

@@ -14,11 +14,11 @@ from feedsvc.cli import samples
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import help_epilog, json_option, print_rows
 from feedsvc.cli.sanitizing import sanitize
-from feedsvc.cli.services import Services, services
 from feedsvc.cli.tokens import token
 from feedsvc.cli.websub import deliver, subscriptions
 from feedsvc.errors import FeedsvcError
 from feedsvc.models import SCOPES
+from feedsvc.services import current_services
 from feedsvc.storage import backup as backups
 
 
@@ -46,9 +46,8 @@ for _command in (token, export, import_, deliver, subscriptions):
     commands.add_command(_command)
 
 
-def register_commands(app: Flask, services: Services) -> None:
-    """Give the commands to `flask --app wsgi`, and to them what they work with."""
-    app.extensions["feedsvc"] = services
+def register_commands(app: Flask) -> None:
+    """Make the commands those of `flask --app wsgi`, too."""
     for command in commands.commands.values():
         app.cli.add_command(command)
 
@@ -64,14 +63,14 @@ db.add_command(sanitize)
 @db.command(epilog=help_epilog("db upgrade"))
 def upgrade() -> None:
     """Bring the database to the newest schema."""
-    services().store.upgrade()
+    current_services().storage.upgrade()
     click.echo("The database has the newest schema.")
 
 
 @db.command(epilog=help_epilog("db check"))
 def check() -> None:
     """Exit with 0 where the database is ready to serve."""
-    if not services().store.is_ready():
+    if not current_services().storage.is_ready():
         raise click.ClickException(
             "The database's schema is not the one of this version."
         )
@@ -107,7 +106,7 @@ def log(
 ) -> None:
     """Print every write, oldest first: step, time in UTC, token, action, what, version."""
     names = ("seq", "time", "token", "action", "what", "version")
-    with services().store.reader() as reader:
+    with current_services().storage.reader() as reader:
         found = reader.audit_log(
             id=id, token=token, since=since and since.replace(tzinfo=UTC)
         )
@@ -129,7 +128,7 @@ def log(
 @json_option
 def settings(as_json: bool) -> None:
     """Print every setting: its value, where that came from, and what it is for."""
-    rows = services().config.table()
+    rows = current_services().config.table()
     if as_json:
         print_rows(("name", "value", "source", "help"), rows, as_json=True)
         return
@@ -140,9 +139,9 @@ def settings(as_json: bool) -> None:
 @commands.command(epilog=help_epilog("welcome"))
 def welcome() -> None:
     """Load sample entries into an empty database, with a token; print where everything is."""
-    found = services()
-    if samples.load_sample_data(found.store, found.schemas):
-        new = found.store.tokens.create("editor", SCOPES)
+    found = current_services()
+    if samples.load_sample_data(found.storage, found.schemas):
+        new = found.storage.tokens.create("editor", SCOPES)
         click.echo(f"\nAn editor's token, shown this once:\n\n    export TOKEN={new}\n")
     base = found.config.public_url
     for what, path in (

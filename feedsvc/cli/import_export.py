@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from feedsvc.cli.output import help_epilog
 from feedsvc.cli.redirects import redirects
-from feedsvc.cli.services import services
 from feedsvc.importers.importer import Importer, detect_kind, read
 from feedsvc.query import KINDS
+from feedsvc.services import current_services
 
 _DUMP_PREFIX = b'{"feedsvc":'
 _COUNTERS = ("new", "changed", "unchanged", "skipped", "not overwritten")
@@ -38,7 +38,7 @@ _COUNTERS = ("new", "changed", "unchanged", "skipped", "not overwritten")
 @with_appcontext
 def export(file: str, links: bool) -> None:
     """Write all but tokens into a new file, or to standard output (-), as NDJSON."""
-    store, site = services().store, services().schemas["news"].site
+    store, site = current_services().storage, current_services().schemas["news"].site
     with _created(file) as output:
         if not links:
             output.writelines(store.dump())
@@ -79,7 +79,7 @@ def _created(file: str) -> Iterator[IO[str]]:
 @with_appcontext
 def import_(file: IO[bytes], kind: str | None) -> None:
     """Take over an export of this service into an empty database; or a feed, calendar, WordPress's export."""
-    first, store, begun = file.readline(), services().store, time.monotonic()
+    first, store, begun = file.readline(), current_services().storage, time.monotonic()
     if first.startswith(_DUMP_PREFIX):
         count = store.load_dump(
             tqdm(chain([first], file), unit=" rows", unit_scale=True, disable=None)
@@ -89,7 +89,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
         )
         return
     data = first + file.read()
-    schema = services().schemas[kind or detect_kind(data)]
+    schema = current_services().schemas[kind or detect_kind(data)]
     found, intake = list(read(data, schema.site.timezone)), Importer(store, schema)
     with tqdm(total=len(found), unit=" entries", disable=None) as bar:
         for seen in intake.run(found):

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from feedsvc.api.stored_markup import StoredMarkup
 from feedsvc.cli.output import help_epilog
-from feedsvc.cli.services import services
+from feedsvc.services import current_services
 
 
 @click.command(epilog=help_epilog("db sanitize"))
@@ -19,7 +19,7 @@ def sanitize() -> None:
     An entry that changes gets a new version, so that feeds, caches and followers of the changes learn of it.
     HTML that the rules refuse becomes plain text; each such entry is listed. Safe to repeat.
     """
-    store, site = services().store, services().schemas["news"].site
+    store, site = current_services().storage, current_services().schemas["news"].site
     markup = StoredMarkup(store, site)
     with tqdm(total=store.markup.count(), unit=" entries", disable=None) as bar:
         for checked in markup.sanitize():

@@ -10,8 +10,8 @@ import click
 from flask.cli import AppGroup
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.cli.services import services
 from feedsvc.models import SCOPES, utcnow
+from feedsvc.services import current_services
 
 
 @click.group(cls=AppGroup)
@@ -66,7 +66,7 @@ _expires = click.option(
 @_expires
 def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Make a token and print it, alone; it is never shown again."""
-    click.echo(services().store.tokens.create(name, scopes, expires))
+    click.echo(current_services().storage.tokens.create(name, scopes, expires))
 
 
 @token.command(epilog=help_epilog("token rotate lan --grace 12h"))
@@ -81,7 +81,7 @@ def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None
 @_expires
 def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
     """Make a new token in place of one and print it, alone; the old one works on for a time."""
-    click.echo(services().store.tokens.rotate(name, grace, expires))
+    click.echo(current_services().storage.tokens.rotate(name, grace, expires))
 
 
 @token.command("list", epilog=help_epilog("token list", "token list --json"))
@@ -102,7 +102,7 @@ def list_tokens(as_json: bool) -> None:
     )
     found = (
         {**asdict(one), "scopes": sorted(one.scopes)}
-        for one in services().store.tokens.list()
+        for one in current_services().storage.tokens.list()
     )
     print_rows(names, ([row[name] for name in names] for row in found), as_json=as_json)
 
@@ -111,4 +111,4 @@ def list_tokens(as_json: bool) -> None:
 @click.argument("name")
 def revoke(name: str) -> None:
     """End a token at once, for good."""
-    services().store.tokens.revoke(name)
+    current_services().storage.tokens.revoke(name)

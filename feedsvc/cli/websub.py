@@ -12,7 +12,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.cli.services import services
+from feedsvc.services import current_services
 
 
 @click.command(epilog=help_epilog("deliver"))
@@ -37,7 +37,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     from feedsvc.websub.metrics import DeliveryMetrics
     from feedsvc.websub.worker import DeliveryWorker
 
-    config, store = services().config, services().store
+    config, store = current_services().config, current_services().storage
     stop = threading.Event()
     handler = logging.StreamHandler()
     as_json = config.log_format == "json"
@@ -55,7 +55,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     )
     post = WebSubClient(outward, config.public_url)
     count = DeliveryMetrics(metrics).record if metrics else lambda *_: None
-    courier = DeliveryWorker(store, services().feeds, post, count)
+    courier = DeliveryWorker(store, current_services().feeds, post, count)
     asyncio.run(
         courier.run(lambda: stop.is_set() or parent not in (None, os.getppid()))
     )
@@ -77,7 +77,8 @@ def list_subscriptions(as_json: bool) -> None:
     """
     names = ("path", "callback", "since", "expires", "waits", "failures")
     rows = (
-        [row[name] for name in names] for row in services().store.subscriptions.list()
+        [row[name] for name in names]
+        for row in current_services().storage.subscriptions.list()
     )
     print_rows(names, rows, as_json=as_json)
 
@@ -88,7 +89,9 @@ def list_subscriptions(as_json: bool) -> None:
 @click.argument("callback")
 def unsubscribe(callback: str) -> None:
     """End the subscriptions of every callback that begins so; each is told."""
-    click.echo(f"{services().store.subscriptions.cancel_callback(callback)} ended.")
+    click.echo(
+        f"{current_services().storage.subscriptions.cancel_callback(callback)} ended."
+    )
 
 
 @subscriptions.command(epilog=help_epilog("subscriptions stats"))
@@ -97,6 +100,6 @@ def stats(as_json: bool) -> None:
     """Print how many subscriptions there are, wait and fail, and for how many seconds the oldest waits."""
     print_rows(
         ("what", "count"),
-        services().store.subscriptions.counts().items(),
+        current_services().storage.subscriptions.counts().items(),
         as_json=as_json,
     )

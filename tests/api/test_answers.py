@@ -22,8 +22,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
 from config import Config
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from tests.conftest import Editor, Figure, MakeApp
 from tests.fake_clock import Clock
 
@@ -67,7 +67,7 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def tried(app: Flask) -> schemathesis.BaseSchema:
     """The service as its description has it."""
-    token = services_of(app).store.tokens.create("editor", SCOPES)
+    token = get_services(app).storage.tokens.create("editor", SCOPES)
     Editor(app.test_client(), token).put(
         "/categories/giao-thong", {"title": "Giao thông"}
     )

@@ -13,9 +13,9 @@ from werkzeug.test import TestResponse
 
 from feedsvc.api.batch_body import BatchSlots
 from feedsvc.api.json_stream import iter_json_array, iter_ndjson
-from feedsvc.cli.services import services_of
 from feedsvc.errors import BadRequest, Busy
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import Editor, MakeApp
 
@@ -247,7 +247,7 @@ def test_too_many_lines_by_token_are_429_before_anything_is_stored(
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert client.send("GET", "/articles/more-0").status_code == 404
     assert send(client, [put("a")] * 5).status_code == 200
-    other = services_of(app).store.tokens.create("other", SCOPES)
+    other = get_services(app).storage.tokens.create("other", SCOPES)
     assert send(Editor(app.test_client(), other), [put("b")]).status_code == 200
 
 

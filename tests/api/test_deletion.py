@@ -18,8 +18,8 @@ from werkzeug.test import TestResponse
 from config import Config
 from feedsvc.api.event_schema import EventSchema
 from feedsvc.api.schemas import BaseSchema
-from feedsvc.cli.services import services_of
 from feedsvc.models import Entry, Event
+from feedsvc.services import get_services
 from feedsvc.storage import Storage, erasure, feeds
 from feedsvc.storage.tables import (
     entries,
@@ -595,7 +595,7 @@ def test_calendar_shows_only_the_cancellation(
 
 
 def _editor(app: Flask) -> Editor:
-    token = services_of(app).store.tokens.create(
+    token = get_services(app).storage.tokens.create(
         "all", ["events:write", "events:publish"]
     )
     return Editor(app.test_client(), token)

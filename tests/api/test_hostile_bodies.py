@@ -20,9 +20,9 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from feedsvc.api import sanitize
-from feedsvc.cli.services import services_of
 from feedsvc.formats import FORMATS
 from feedsvc.query import KINDS
+from feedsvc.services import get_services
 from tests import data
 from tests.conftest import Figure
 from tests.data.xss_payloads import PAYLOADS, groups, lines
@@ -141,7 +141,7 @@ def test_faults_are_seen_where_there_are_some() -> None:
 def test_every_format_is_whole_and_runs_nothing(
     attacked: Flask, format: str, figure: Figure
 ) -> None:
-    client, schemas = attacked.test_client(), services_of(attacked).schemas
+    client, schemas = attacked.test_client(), get_services(attacked).schemas
     took.clear()
     counted = 0
     shown: set[str] = set()

@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import Editor
 from tests.fake_clock import Clock
@@ -97,7 +97,7 @@ def test_it_is_the_same_whoever_asks_and_whenever(
     clock.forward(seconds=1000)
     again = create_app(config, clock)
     assert again.test_client().get("/api/openapi.json").data == text
-    services_of(again).store._database.close()
+    get_services(again).storage._database.close()
 
 
 def test_examples_hold_to_their_schemas(document: Json) -> None:
@@ -197,4 +197,4 @@ def test_if_match_may_be_demanded(config: Config, clock: Clock) -> None:
         for m in ("PUT", "PATCH", "DELETE")
         for n in ("articles", "events")
     }
-    services_of(app).store._database.close()
+    get_services(app).storage._database.close()

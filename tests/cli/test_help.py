@@ -18,6 +18,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from feedsvc.cli.commands import commands
+from feedsvc.services import get_services
 from tests.server import ROOT, Service
 
 FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
@@ -47,9 +48,7 @@ def test_every_example_runs(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(
-        "FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url
-    )
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", get_services(app).config.database_url)
     (tmp_path / "old-feed.xml").write_text(FEED)
     lines = dict.fromkeys(
         line for command in every(commands) for line in examples(command)
@@ -86,9 +85,7 @@ def test_every_example_runs(
 def test_what_is_wrong_is_a_sentence(
     app: Flask, monkeypatch: pytest.MonkeyPatch, arguments: str, status: int
 ) -> None:
-    monkeypatch.setenv(
-        "FEEDSVC_DATABASE_URL", app.extensions["feedsvc"].config.database_url
-    )
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", get_services(app).config.database_url)
     done = CliRunner().invoke(
         commands, arguments.split(), obj=ScriptInfo(create_app=lambda: app)
     )

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.cli.samples import load_sample_data
-from feedsvc.cli.services import services_of
+from feedsvc.services import get_services
 from tests.conformance import CHECKS, Finding, findings
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -68,8 +68,8 @@ def answers(client: FlaskClient) -> list[str]:
 
 
 def test_the_samples(app: Flask, client: FlaskClient) -> None:
-    services = services_of(app)
-    assert load_sample_data(services.store, services.schemas)
+    services = get_services(app)
+    assert load_sample_data(services.storage, services.schemas)
     assert answers(client) == []
 
 

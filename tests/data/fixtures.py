@@ -12,8 +12,8 @@ from flask import Flask
 
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from tests import data
 from tests.conftest import Editor, MakeApp
 from tests.data.xss_payloads import attack
@@ -49,7 +49,7 @@ def filled_template(
     }
     settings |= {"FEEDSVC_SITE_URL": "https://portal.example"}
     app = create_app(Config.from_env(settings), Clock(data.NOW))
-    store = services_of(app).store
+    store = get_services(app).storage
     load(Editor(app.test_client(), store.tokens.create("loader", SCOPES)))
     store._database.close()
     return path
@@ -80,12 +80,12 @@ def attacked_template(
     }
     settings |= {"FEEDSVC_RATE_WRITES": "1000000/minute"}
     app = create_app(Config.from_env(settings), Clock(data.NOW))
-    services = services_of(app)
+    services = get_services(app)
     attack(
-        Editor(app.test_client(), services.store.tokens.create("attacker", SCOPES)),
+        Editor(app.test_client(), services.storage.tokens.create("attacker", SCOPES)),
         services.schemas,
     )
-    services.store._database.close()
+    services.storage._database.close()
     return path
 
 

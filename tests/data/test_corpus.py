@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask
 
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from tests import data
 from tests.conftest import Editor
 from tests.data.fixtures import load, post
@@ -45,7 +45,8 @@ def test_what_must_be_refused(
 
 def test_nasty_titles_are_stored_as_they_should_be(filled: Flask) -> None:
     editor = Editor(
-        filled.test_client(), services_of(filled).store.tokens.create("reader", SCOPES)
+        filled.test_client(),
+        get_services(filled).storage.tokens.create("reader", SCOPES),
     )
     for id, title in data.stored_titles().items():
         assert editor.send("GET", f"/articles/{id}").get_json()["title"] == title

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from feedsvc.cli.services import services_of
 from feedsvc.importers.importer import Importer, read
+from feedsvc.services import get_services
 from tests.conftest import Editor
 from tests.fake_clock import HANOI
 
@@ -52,8 +52,8 @@ def take(app: Flask, editor: Editor) -> Take:
             for event in events
         )
         text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{zone}{blocks}END:VCALENDAR\n"
-        services = services_of(app)
-        intake = Importer(services.store, services.schemas["events"])
+        services = get_services(app)
+        intake = Importer(services.storage, services.schemas["events"])
         for _ in intake.run(read(text.replace("\n", "\r\n").encode(), HANOI)):
             pass
         return editor.send("GET", "/events").get_json()["items"], intake.warnings

@@ -24,12 +24,12 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.cli.services import services_of
 from feedsvc.errors import BadRequest
 from feedsvc.importers import importer
 from feedsvc.importers.base import ImportedEntry
 from feedsvc.importers.importer import read
 from feedsvc.query import KINDS
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage.tables import entries
 from tests.conformance import findings
@@ -70,8 +70,8 @@ def take(app: Flask, data: bytes, *options: str) -> Result:
 
 def stored(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     """Every entry as the API answers it, by guid."""
-    services = services_of(app)
-    with services.store.reader() as reader:
+    services = get_services(app)
+    with services.storage.reader() as reader:
         entries, _ = reader.list_entries(kind, limit=200)
     return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
 
@@ -139,7 +139,7 @@ def test_wordpress(app: Flask) -> None:
             "size_in_bytes": 734003,
         }
     ]
-    with services_of(app).store.reader() as reader:
+    with get_services(app).storage.reader() as reader:
         assert reader.get_category("van-hoa-du-lich").title == "Văn hóa & Du lịch"
 
 
@@ -540,7 +540,7 @@ def test_whatever_is_damaged_is_read_or_refused(
     for _ in range(50):
         data, kind = damaged(chance.choice(files), chance), chance.choice(KINDS)
         with suppress(BadRequest):
-            for _ in importer.Importer(store, services_of(app).schemas[kind]).run(
+            for _ in importer.Importer(store, get_services(app).schemas[kind]).run(
                 read(data, HANOI)
             ):
                 pass

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from feedsvc.storage.tables import change_sequence
 from tests.conftest import Editor, MakeApp
 from tests.fake_clock import Clock
@@ -97,7 +97,7 @@ def instances(make_app: MakeApp) -> list[Instance]:
         clock = Clock(START)
         app = make_app(own_clock=clock, rate_writes="1000000/second")
         made.append(Instance(app, clock, Editor(app.test_client(), "")))
-    token = services_of(made[0].app).store.tokens.create("editor", SCOPES)
+    token = get_services(made[0].app).storage.tokens.create("editor", SCOPES)
     for instance in made:
         instance.editor = Editor(instance.client, token)
     return made
@@ -120,7 +120,7 @@ def test_no_304_for_changed_bytes_whatever_the_clocks(
     @settings(max_examples=25, deadline=None)
     @given(taken=st.lists(steps, min_size=10, max_size=40))
     def series(taken: list[tuple[Any, ...]]) -> None:
-        reset(services_of(instances[0].app).store)
+        reset(get_services(instances[0].app).storage)
         for instance, ahead in zip(instances, (offset, 0), strict=True):
             instance.clock.now = START + timedelta(seconds=ahead)
         world = World(instances)
@@ -179,7 +179,7 @@ def test_many_writes_behind_the_clock_advance_the_change_log_by_one_second(
     world.set_back(12)
     for _ in range(20):
         world.write(0)
-    with services_of(instances[0].app).store._database.read() as connection:
+    with get_services(instances[0].app).storage._database.read() as connection:
         time = connection.scalar(sa.select(change_sequence.c.time))
     assert time is not None
     assert timedelta(seconds=-6) < time - before < timedelta(seconds=1)

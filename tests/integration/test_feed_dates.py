@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from icalendar import Calendar
 
-from feedsvc.cli.services import services_of
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import Editor
 from tests.fake_clock import Clock
@@ -227,4 +227,4 @@ def test_lifetimes_end_where_a_scheduled_entry_appears(
             control
             == f"public, max-age={-(-left // timedelta(seconds=1))}, stale-if-error=86400"
         )
-    assert services_of(client.application).config.max_age == 60
+    assert get_services(client.application).config.max_age == 60

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from werkzeug.http import http_date
 from werkzeug.test import TestResponse
 
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
 from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.services import get_services
 from tests.conftest import Editor, Figure, MakeApp
 from tests.fake_clock import HANOI, Clock
 from tests.storage.test_changes import START, reset
@@ -293,7 +293,7 @@ def test_feeds_are_what_the_model_says(
     def series(taken: list[tuple[Any, ...]]) -> None:
         clock.now = START
         app = make_app(rate_writes="1000000/second")
-        store = services_of(app).store
+        store = get_services(app).storage
         reset(store)
         try:
             token = store.tokens.create("editor", SCOPES)

@@ -12,10 +12,10 @@ import pytest
 from config import Config
 from feedsvc import create_app
 from feedsvc.cli import samples
-from feedsvc.cli.services import services_of
 from feedsvc.errors import BadRequest, Conflict
 from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES, utcnow
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage.dump import DUMPED_TABLES
 from tests.conftest import Editor
@@ -41,14 +41,14 @@ def opened(config: Config, clock: Clock, token: str) -> Editor:
     """An editor of an app of its own."""
     app = create_app(config, clock)
     return Editor(
-        app.test_client(), services_of(app).store.tokens.create(token, SCOPES)
+        app.test_client(), get_services(app).storage.tokens.create(token, SCOPES)
     )
 
 
 def fill(editor: Editor, clock: Clock) -> None:
     """Some writes that touch everything."""
-    services = services_of(editor.client.application)
-    assert samples.load_sample_data(services.store, services.schemas)
+    services = get_services(editor.client.application)
+    assert samples.load_sample_data(services.storage, services.schemas)
     clock.forward(seconds=1)
     for slug in ("one", "two", "wide", "gone"):
         editor.put(f"/categories/{slug}", {"title": slug.title()})
@@ -149,7 +149,7 @@ def answers(editor: Editor) -> Answers:
 
 def close(*editors: Editor) -> None:
     for editor in editors:
-        services_of(editor.client.application).store._database.close()
+        get_services(editor.client.application).storage._database.close()
 
 
 @pytest.mark.sqlite  # for its settings; it opens both
@@ -193,7 +193,7 @@ def test_an_export_makes_the_same_bytes_in_the_other_database(
     )
     fill(first, clock)
     source, target = (
-        services_of(editor.client.application).store for editor in (first, second)
+        get_services(editor.client.application).storage for editor in (first, second)
     )
     lines = list(source.dump())
     assert not any(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from tests import data
 from tests.conftest import Editor
 from tests.interop.expected import Oracle
@@ -16,7 +16,8 @@ from tests.interop.expected import Oracle
 def editor(filled: Flask) -> Editor:
     """An editor of the portal with the corpus in it."""
     return Editor(
-        filled.test_client(), services_of(filled).store.tokens.create("editor", SCOPES)
+        filled.test_client(),
+        get_services(filled).storage.tokens.create("editor", SCOPES),
     )
 
 

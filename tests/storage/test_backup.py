@@ -13,8 +13,8 @@ from pysqlite3 import dbapi2 as sqlite
 from werkzeug.test import TestResponse
 
 from feedsvc.cli.commands import commands
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES, Entry, utcnow
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import Editor, MakeApp
 from tests.fake_clock import HANOI, Clock
@@ -97,7 +97,7 @@ def test_no_copy_of_what_was_lost_is_called_right(
     clock.now = utcnow() - timedelta(days=1)
     app = make_app()
     editor = Editor(
-        app.test_client(), services_of(app).store.tokens.create("editor", SCOPES)
+        app.test_client(), get_services(app).storage.tokens.create("editor", SCOPES)
     )
     editor.put("/categories/a", {"title": "A"})
     document = {"categories": ["a"], "date_published": "2026-01-02T08:00:00"}
@@ -171,7 +171,7 @@ def test_version_that_was_lost_does_not_match_after_a_restore(
 
     app = make_app()
     editor = Editor(
-        app.test_client(), services_of(app).store.tokens.create("editor", SCOPES)
+        app.test_client(), get_services(app).storage.tokens.create("editor", SCOPES)
     )
     put(editor, "Một")
     assert run("backup", tmp_path / "backup.db").exit_code == 0

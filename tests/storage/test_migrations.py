@@ -14,7 +14,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from feedsvc import SKIP_SCHEMA_CHECK
-from feedsvc.cli.services import services_of
+from feedsvc.services import get_services
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import revision
 from feedsvc.storage.tables import REVISION
@@ -119,7 +119,7 @@ def test_upgrade_keeps_what_is_stored(
     for thread in threading.enumerate():
         if thread.name == LAST_USED_THREAD:
             thread.join()
-    services_of(editor.client.application).store._database.close()
+    get_services(editor.client.application).storage._database.close()
     subprocess.run(
         [sys.executable, "-m", "feedsvc", "db", "upgrade"],
         cwd=make_next_version(tmp_path / "next"),

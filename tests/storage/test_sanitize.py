@@ -14,8 +14,8 @@ from flask import Flask
 from feedsvc import embeds
 from feedsvc.api import sanitize, stored_markup, text, urls
 from feedsvc.api.stored_markup import StoredMarkup, fingerprint
-from feedsvc.cli.services import services_of
 from feedsvc.models import Site
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage import markup as store_markup
 from feedsvc.storage.tables import entries, event_details
@@ -214,7 +214,7 @@ def test_a_write_during_sanitize_is_not_lost(
 def test_a_fresh_database_is_never_due(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = services_of(make_app()).store
+    store = get_services(make_app()).storage
     assert not store.markup.is_outdated(fingerprint())
     assert DUE not in caplog.text
 

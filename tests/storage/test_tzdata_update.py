@@ -26,9 +26,9 @@ import json, os, sys
 from datetime import datetime, UTC
 from config import Config
 from feedsvc import create_app
-from feedsvc.cli.services import services_of
+from feedsvc.services import get_services
 app = create_app(Config.from_env(), lambda: datetime(2026, 11, 26, tzinfo=UTC))
-store, client = services_of(app).store, app.test_client()
+store, client = get_services(app).storage, app.test_client()
 path = "/feeds/events.json?from=2030-01-01"
 before = client.get(path).headers.get("Last-Modified")
 for _ in range(3):

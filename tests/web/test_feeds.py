@@ -514,9 +514,9 @@ def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
 
 
 def services(editor: Editor) -> Any:
-    from feedsvc.cli.services import services_of
+    from feedsvc.services import get_services
 
-    return services_of(editor.client.application).store
+    return get_services(editor.client.application).storage
 
 
 EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội

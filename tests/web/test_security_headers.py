@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.cli.services import services_of
 from feedsvc.errors import Unavailable
+from feedsvc.services import get_services
 from tests.conftest import Editor
 
 SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "selector": "giao-thong", "filename": "pages.js"}  # fmt: skip
@@ -84,7 +84,7 @@ def test_unforeseen_errors_and_an_unavailable_database_answer_nosniff(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(services_of(app).store.tokens, "authenticate", fail)
+    monkeypatch.setattr(get_services(app).storage.tokens, "authenticate", fail)
     response = editor.send("GET", "/articles")
     assert response.status_code == status
     assert has_nosniff(response)

@@ -19,8 +19,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.cli.services import services_of
 from feedsvc.models import utcnow
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.websub.delivery import WebSubClient
 from feedsvc.websub.http_client import SafeHttpClient
@@ -65,8 +65,8 @@ def delivering(
     count: Callable[..., None] = lambda *_: None,
 ) -> Iterator[None]:
     """A courier at work, in a thread."""
-    stop, services = threading.Event(), services_of(app)
-    store = services.store
+    stop, services = threading.Event(), get_services(app)
+    store = services.storage
     post = WebSubClient(
         outward or SafeHttpClient("test", private=True, seconds=2), PUBLIC
     )

@@ -12,8 +12,8 @@ import pytest
 import requests
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from feedsvc.cli.services import services_of
 from feedsvc.models import SCOPES, utcnow
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.websub import addresses as push_addresses
 from feedsvc.websub.http_client import SafeHttpClient
@@ -199,7 +199,7 @@ def test_a_feed_that_is_slow_to_render_holds_up_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app, slow = make_app(), "/feeds/news/giao-thong,van-hoa.rss"
-    feeds, free = services_of(app).feeds, threading.Event()
+    feeds, free = get_services(app).feeds, threading.Event()
     render, work = feeds.pushed, [lambda: time.sleep(0.6)]
 
     def pushed(path: str) -> tuple[str, object]:
