@@ -67,7 +67,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
         create_app(
             Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"})
         )
-    ).store
+    ).storage
     with other.writer("bench") as writer:
         writer.put_category(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))
