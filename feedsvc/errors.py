@@ -1,36 +1,47 @@
-"""One tree of exceptions. The table in http/problem_details.py gives each its HTTP status."""
+"""Everything that the service refuses or cannot do, as exceptions without HTTP.
+
+The table in http/problem_details.py gives each its HTTP status. Messages are shown to
+clients.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feedsvc.query import CategoryFilter
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing that is wrong with a document: where (a JSON pointer, RFC 6901) and what."""
+    """An error in a document: where (a JSON pointer, RFC 6901) and what."""
 
     pointer: str
     detail: str
 
 
 class FeedsvcError(Exception):
-    """Root of everything that this service refuses or cannot do; the message is fit for a client."""
+    """Root of the exceptions that are expected; the message is for the client."""
+
+    retry_after: int | None = None
+    """Seconds after which the same request may succeed; None where it will not."""
 
 
 class BadRequest(FeedsvcError):
-    """The request cannot be read: no strict JSON, or a bad parameter."""
+    """The request cannot be read: invalid JSON, or a bad parameter."""
 
 
 class ValidationFailed(FeedsvcError):
-    """A document that can be read breaks rules; `faults` names each."""
+    """The document can be read, but breaks rules; `errors` has one item for each."""
 
-    def __init__(self, *faults: FieldError) -> None:
-        super().__init__("The document breaks the rules for its fields.")
-        self.errors = faults
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("The document has invalid fields.")
+        self.errors = errors
 
 
 class Unauthorized(FeedsvcError):
-    """No token, or none that is valid."""
+    """The token is missing or not valid."""
 
 
 class Forbidden(FeedsvcError):
@@ -38,67 +49,79 @@ class Forbidden(FeedsvcError):
 
 
 class NotFound(FeedsvcError):
-    """There is no such thing."""
-
-
-class IdempotencyKeyConflict(FeedsvcError):
-    """An Idempotency-Key was used before, for another body."""
+    """The resource does not exist, or is not public yet."""
 
 
 class Gone(FeedsvcError):
-    """It was there once, and was removed; `notice` is what the editors say of it, as text for readers."""
+    """The resource existed, and was removed.
 
-    def __init__(self, message: str, notice: str = "") -> None:
+    :param reason: the editors' notice for readers, as plain text.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
-        self.reason = notice
+        self.reason = reason
 
 
 class CategoryRenamed(FeedsvcError):
-    """A category has another slug now, or a feed another selector: `new`, empty for a whole section."""
+    """The category has another slug now."""
 
-    def __init__(self, new: str) -> None:
-        super().__init__(
-            f"It is named “{new}” now." if new else "It is the whole section now."
-        )
-        self.current_slug = new
+    def __init__(self, current_slug: str) -> None:
+        super().__init__(f"The category is named “{current_slug}” now.")
+        self.current_slug = current_slug
+
+
+class FeedMoved(FeedsvcError):
+    """The feed has another category filter now: a category was renamed or retired."""
+
+    def __init__(self, category_filter: CategoryFilter) -> None:
+        super().__init__("The feed has another URL now.")
+        self.category_filter = category_filter
 
 
 class Conflict(FeedsvcError):
-    """What is stored stands against it."""
+    """The request conflicts with what is stored, such as an id that is taken."""
+
+
+class IdempotencyKeyConflict(FeedsvcError):
+    """The Idempotency-Key was used before with another body."""
 
 
 class PreconditionFailed(FeedsvcError):
-    """What is stored is not what the request was made for."""
+    """The stored version is not the one that the request names."""
 
 
 class PreconditionRequired(FeedsvcError):
-    """The request must say which version it was made for."""
+    """The request must name the version that it changes."""
 
 
 class RateLimited(FeedsvcError):
-    """Too often in too short a time; `seconds` is how long to wait."""
+    """The client sends more requests than it may.
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many requests; try again in {seconds} seconds.")
-        self.retry_after = seconds
+    :param retry_after: seconds to wait.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many requests. Try again in {retry_after} seconds.")
+        self.retry_after: int = retry_after
 
 
 class Unavailable(FeedsvcError):
-    """The database cannot do it now; it may work after some `seconds`."""
+    """The database cannot be used at the moment."""
 
-    retry_after = 5
+    retry_after: int = 5
 
 
 class Busy(Unavailable):
-    """Too much is being done at once; nothing is wrong with the database."""
+    """The worker renders as many large documents as it can; the database is fine."""
 
-    retry_after = 2
+    retry_after: int = 2
 
     def __init__(self) -> None:
         super().__init__(
-            f"Too many large documents are being made; try again in {self.retry_after} seconds."
+            f"Too many large documents. Try again in {self.retry_after} seconds."
         )
 
 
 class SchemaTooNew(FeedsvcError):
-    """The database was made by a newer version than this one."""
+    """The database has the schema of a newer version of the service."""

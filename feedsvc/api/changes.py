@@ -13,8 +13,8 @@ from marshmallow.validate import OneOf, Range
 from feedsvc.api import fields as own
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import ApiBlueprint
-from feedsvc.api.page_slots import PageSlots
 from feedsvc.api.schemas import EntrySchema
+from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Change
 from feedsvc.query import KINDS
 from feedsvc.stamps import Revision
@@ -48,7 +48,7 @@ def changes_blueprint(
     :param fingerprint: differs where the version or the settings make other documents of the same entries.
     """
     api = ApiBlueprint("changes", door)
-    slots = PageSlots()
+    slots = ResponseSlots()
 
     def document(change: Change) -> dict[str, Any]:
         entry = change.entry
@@ -76,7 +76,7 @@ def changes_blueprint(
             page = reader.list_changes(**arguments)
             if known.star_tag:
                 return _headed(Response(status=304), tag)
-            release = slots.acquire() if page.size > SHORT_PAGE_BYTES else _nothing
+            release = slots.try_acquire() if page.size > SHORT_PAGE_BYTES else _nothing
             try:
                 blocks = _encoded(
                     page, document, SHORT_PAGE_BYTES if release is None else PAGE_BYTES

@@ -55,7 +55,9 @@ PROBLEMS: dict[type[Exception] | int, Problem] = {
     413: Problem(413, "too-large", "The body is too large", "The operator's limit is passed. Send less at once."),
     415: Problem(415, "unsupported-media-type", "The body is in a form that is not read", "Send plain JSON as application/json, without a Content-Encoding."),
 }  # fmt: skip
-PROBLEMS |= dict.fromkeys((errors.CategoryRenamed, 404), PROBLEMS[errors.NotFound])
+PROBLEMS |= dict.fromkeys(
+    (errors.CategoryRenamed, errors.FeedMoved, 404), PROBLEMS[errors.NotFound]
+)
 
 
 def http_status(error: errors.FeedsvcError) -> int:
@@ -151,7 +153,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         faults = error.errors if isinstance(error, errors.ValidationFailed) else ()
         notice = error.reason if isinstance(error, errors.Gone) else ""
         response = answer(PROBLEMS[type(error)], str(error), faults, notice)
-        if isinstance(error, (errors.RateLimited, errors.Unavailable)):
+        if error.retry_after is not None:
             response.headers["Retry-After"] = str(error.retry_after)
         return response
 

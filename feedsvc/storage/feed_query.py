@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.errors import CategoryRenamed, Gone, NotFound
+from feedsvc.errors import FeedMoved, Gone, NotFound
 from feedsvc.models import EPOCH, Category
 from feedsvc.occurrences import MAX_DATETIME, overlaps
 from feedsvc.query import FeedQuery
@@ -113,7 +113,7 @@ class FeedQueryBuilder:
         if living is None:
             raise Gone(f"The category “{retired[0]}” was retired.")
         if retired or current:
-            raise CategoryRenamed(str(living.with_current_slugs(current)))
+            raise FeedMoved(living.with_current_slugs(current))
         return [
             (category_from(rows[slug]), rows[slug].id, rows[slug].changed_at)
             for slug in slugs

@@ -118,7 +118,7 @@ class Reader:
         if entry.status == "withdrawn":
             raise Gone(
                 entry.notice or f"The entry “{id}” was withdrawn.",
-                notice=entry.notice or "",
+                reason=entry.notice or "",
             )
         if not row.shown:
             raise Gone(f"The entry “{id}” is no longer public.")

@@ -12,17 +12,20 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Blueprint, Response, request
 
 from feedsvc import feeds, query
-from feedsvc.errors import BadRequest, CategoryRenamed, NotFound
+from feedsvc.errors import BadRequest, FeedMoved, NotFound
 from feedsvc.feeds.cache import CacheHit, ResponseCache
 from feedsvc.formats import FORMATS, render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
+from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
-from feedsvc.query import KINDS, NO_FILTER, CategoryFilter, FeedQuery
+from feedsvc.query import KINDS, FeedQuery
 from feedsvc.web.cache_middleware import cache_key
-from feedsvc.web.render_slots import LARGE, RenderSlots
 
 SessionFactory = Callable[[], AbstractContextManager[feeds.Snapshot]]
 """Opens a snapshot of the store."""
+
+LARGE = 512 * 1024
+"""Estimated bytes from which a document takes a slot."""
 
 _PATH = re.compile(r"/feeds/([^/.]+)(?:/([^/]+))?\.([^/.]+)")
 
@@ -42,7 +45,7 @@ class FeedService:
         """:param max_feed: bytes of a document at most."""
         self._snapshots, self._kept, self.site = snapshots, kept, site
         self._clock, self.max_age, self._max_feed = clock, max_age, max_feed
-        self._slots = RenderSlots()
+        self._slots = ResponseSlots()
 
     def parse_query(
         self,
@@ -106,7 +109,7 @@ class FeedService:
         """Return the feed that a query stands for after renames and retirements; raises as `check`."""
         try:
             self.ensure_exists(wanted)
-        except CategoryRenamed as error:
+        except FeedMoved as error:
             return moved_to(wanted, error)
         return wanted
 
@@ -132,7 +135,7 @@ class FeedService:
 
             def admit(size: int) -> None:
                 if size >= LARGE:
-                    slot.enter_context(self._slots.slot())
+                    slot.enter_context(self._slots.hold())
 
             with self._snapshots() as snapshot:
                 found = feeds.build_feed(
@@ -175,7 +178,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
             return conditional_response(
                 *feeds.get_response(wanted, cache_key(request.environ))
             )
-        except CategoryRenamed as error:
+        except FeedMoved as error:
             return moved(moved_to(wanted, error))
 
     @blueprint.get("/<kind>")
@@ -209,14 +212,9 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     return blueprint
 
 
-def moved_to(query: FeedQuery, error: CategoryRenamed) -> FeedQuery:
+def moved_to(query: FeedQuery, error: FeedMoved) -> FeedQuery:
     """Return what a query has become where its selector has changed."""
-    return replace(
-        query,
-        category_filter=CategoryFilter.parse(error.current_slug)
-        if error.current_slug
-        else NO_FILTER,
-    )
+    return replace(query, category_filter=error.category_filter)
 
 
 def feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:

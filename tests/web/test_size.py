@@ -18,8 +18,8 @@ from lxml import etree
 from feedsvc.errors import Busy
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.http.conditional import CachedResponse
+from feedsvc.http.slots import ResponseSlots
 from feedsvc.stamps import FeedVersion
-from feedsvc.web.render_slots import RenderSlots
 from tests.conftest import Editor, MakeApp
 from tests.fake_clock import Clock
 
@@ -145,34 +145,44 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_third_thread_waits_for_a_slot_and_more_are_turned_away() -> None:
-    slots = RenderSlots(slots=2, waiting=1, patience=10)
+    slots = ResponseSlots(slots=2, max_waiting=1, timeout=10)
     leave = threading.Event()
     inside: list[int] = []
 
     def hold(number: int) -> None:
-        with slots.slot():
+        with slots.hold():
             inside.append(number)
             leave.wait(10)
 
     with ThreadPoolExecutor(4) as pool:
         holding = [pool.submit(hold, number) for number in range(2)]
         wait_until(lambda: len(inside) == 2)
-        third = pool.submit(hold, 2)
-        wait_until(lambda: slots._queue._value == 0)
-        with pytest.raises(Busy):
-            hold(3)
+        others = [pool.submit(hold, number) for number in (2, 3)]
+        wait_until(lambda: any(job.done() for job in others))
         assert len(inside) == 2
         leave.set()
-        for job in (*holding, third):
-            job.result(10)
-    assert sorted(inside) == [0, 1, 2]
+        outcomes = [job.exception(10) for job in (*holding, *others)]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == [
+        "Busy",
+        *["NoneType"] * 3,
+    ]
+
+
+def test_slot_that_is_released_twice_is_free_once() -> None:
+    slots = ResponseSlots(slots=1)
+    release = slots.try_acquire()
+    assert release
+    release()
+    release()
+    assert slots.try_acquire()
+    assert slots.try_acquire() is None
 
 
 def test_nobody_waits_for_ever_for_a_slot() -> None:
-    slots = RenderSlots(slots=1, waiting=1, patience=0.05)
-    with slots.slot(), pytest.raises(Busy), slots.slot():
+    slots = ResponseSlots(slots=1, max_waiting=1, timeout=0.05)
+    with slots.hold(), pytest.raises(Busy), slots.hold():
         pass
-    with slots.slot():
+    with slots.hold():
         pass
 
 
@@ -214,7 +224,7 @@ def test_equal_requests_for_a_slow_document_leave_threads_free(
 def test_busy_is_503_with_retry_after(
     make_app: MakeApp, editor: Editor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedsvc.web.feeds.RenderSlots", partial(RenderSlots, 0, 0))
+    monkeypatch.setattr("feedsvc.web.feeds.ResponseSlots", partial(ResponseSlots, 0, 0))
     monkeypatch.setattr("feedsvc.web.feeds.LARGE", 1)
     editor.put("/articles/a", {"title": "x"})
     response = make_app().test_client().get("/feeds/news.json")
