@@ -30,8 +30,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from bench.table import machine
 from config import Config
 from feedsvc import create_app
-from feedsvc.models import Entry, Event
-from feedsvc.recurrence import Recurrence
+from feedsvc.models import Entry, Event, Recurrence
 from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED, Storage
 from feedsvc.storage.archives import Archivist

@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc.query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
-from feedsvc.recurrence import Recurrence
 from feedsvc.stamps import FeedVersion
 from feedsvc.withdrawal import as_withdrawn
 
@@ -121,6 +120,41 @@ class Place:
     url: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """The recurrence of an event (RFC 5545 §3.8.5): an RRULE, exceptions and additions.
+
+    `exdates` and `rdates` are dates or local times, as the start of the event is.
+    """
+
+    rrule: str
+    exdates: tuple[date, ...] = ()
+    rdates: tuple[date, ...] = ()
+
+    @property
+    def rule_parts(self) -> dict[str, str]:
+        """The parts of the rule by name, such as FREQ."""
+        return dict(part.split("=", 1) for part in self.rrule.split(";"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON, without the lists that are empty.
+
+        Times are local ones without an offset: a time that a change to daylight saving
+        time skips has none.
+        """
+        document: dict[str, Any] = {"rrule": self.rrule}
+        for name, moments in (("exdates", self.exdates), ("rdates", self.rdates)):
+            if moments:
+                document[name] = [_local_iso(moment) for moment in moments]
+        return document
+
+
+def _local_iso(moment: date) -> str:
+    if isinstance(moment, datetime):
+        moment = moment.replace(tzinfo=None)
+    return moment.isoformat()
 
 
 @dataclass(frozen=True, slots=True)

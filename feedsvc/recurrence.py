@@ -1,42 +1,334 @@
-"""The rule of a series of events, as it was posted."""
+"""Occurrences of a recurring event: the recurrence set of RFC 5545 §3.8.5, by dateutil.
+
+Rules run in the local time of the event's time zone. An occurrence at a local time that
+a change to daylight saving time skips takes place as long after the change as it was to
+be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
+
+dateutil walks a rule from its start, which takes seconds for a daily rule of 1970. So no
+function here walks an unbounded series from its start: `rule_since` makes a copy of the
+rule that starts near the requested time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from itertools import islice, takewhile
 from typing import Any
 
-DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+from dateutil.rrule import rrule, rruleset, rrulestr
+
+from feedsvc.models import EPOCH, Entry, Event, Recurrence
+
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+"""The names of weekdays in rules, indexed by `date.weekday()`."""
+
+MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
+"""The end of an unbounded series; no event takes place later."""
+
+_MAX_COUNT = 1000
+"""The highest COUNT of a rule that the API accepts."""
+
+_LAST_YEAR = datetime(9999, 1, 1, tzinfo=UTC)
+"""A bound for UNTIL: a time in the last year of dateutil may overflow in another zone."""
+
+_ONE_DAY = timedelta(days=1)
+_ONE_YEAR = timedelta(days=366)
+_BEYOND_CALENDAR = 146_400
+"""An interval (days, weeks, months or years) of more than 400 years."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
-    """When a series takes place again (RFC 5545 §3.8.5): a RRULE, and what is left out or added.
+def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
+    """Yield the occurrences that end later than `after`, in order.
 
-    Both are of the kind of the event's start. Times are those that the clocks of the event's zone show.
+    An event that is not recurring is its only occurrence.
     """
+    candidates: Iterator[Event]
+    if event.recurrence is None:
+        candidates = iter((event,))
+    else:
+        # The UTC offset may differ between the two times, by a day at most.
+        duration = event.ends - event.starts
+        since = after.astimezone(event.timezone) - duration - _ONE_DAY
+        candidates = (
+            _occurrence_at(event, start)
+            for start in _starts_since(event, event.recurrence, since)
+        )
+    for occurrence in candidates:
+        if occurrence.starts >= MAX_DATETIME:
+            return
+        if occurrence.ends > after:
+            yield occurrence
 
-    rrule: str
-    exdates: tuple[date, ...] = ()
-    rdates: tuple[date, ...] = ()
 
-    @property
-    def rule_parts(self) -> dict[str, str]:
-        """The parts of the rule, such as FREQ, by name."""
-        return dict(part.split("=", 1) for part in self.rrule.split(";"))
+def current_or_next(event: Event, now: datetime) -> Event:
+    """Return the first occurrence that is not over at `now`, else the last one."""
+    return next(occurrences(event, now), None) or last_occurrence(event)
 
-    @property
-    def to_dict(self) -> dict[str, Any]:
-        """It as JSON, its times as the clocks show them: no instants, for one may be skipped by a change."""
 
-        def texts(moments: tuple[date, ...]) -> list[str]:
-            return [
-                (m.replace(tzinfo=None) if isinstance(m, datetime) else m).isoformat()
-                for m in moments
-            ]
+def last_occurrence(event: Event) -> Event:
+    """Return the last occurrence before MAX_DATETIME; the event if not recurring.
 
-        found = {"exdates": texts(self.exdates), "rdates": texts(self.rdates)}
-        return {
-            "rrule": self.rrule,
-            **{name: moments for name, moments in found.items() if moments},
-        }
+    The search goes backwards, in longer and longer periods before the last possible
+    start.
+    """
+    recurrence = event.recurrence
+    if recurrence is None:
+        return event
+    start = _as_datetime(event.start)
+    first = _naive(start)
+    bound = _naive(MAX_DATETIME)
+    if not is_unbounded(event):
+        candidates = [_last_start(recurrence.rrule, start)]
+        candidates += map(_as_datetime, recurrence.rdates)
+        bound = min(bound, max(map(_naive, candidates)) + _ONE_DAY)
+    period = _ONE_YEAR
+    while True:
+        since = max(first, bound - period)
+        starts = takewhile(
+            lambda moment: _naive(moment) < bound,
+            _starts_since(event, recurrence, since),
+        )
+        last = deque(starts, maxlen=1)
+        if last:
+            return _occurrence_at(event, last[0])
+        if since == first:
+            raise ValueError("The series has no occurrence.")
+        period *= 4
+
+
+def series_end(event: Event) -> datetime:
+    """Return when the last occurrence ends; MAX_DATETIME for an unbounded series."""
+    return MAX_DATETIME if is_unbounded(event) else last_occurrence(event).ends
+
+
+def overlaps(event: Event, start: datetime, end: datetime) -> bool:
+    """Tell if an occurrence overlaps the period from `start` to before `end`.
+
+    An occurrence without a duration overlaps it if it starts there.
+    """
+    for occurrence in occurrences(event, start - timedelta.resolution):
+        if occurrence.ends > start or occurrence.starts == start:
+            return occurrence.starts < end
+    return False
+
+
+def is_unbounded(event: Event) -> bool:
+    """Tell if the event recurs without an end."""
+    if event.recurrence is None:
+        return False
+    return not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
+
+
+def start_matches_rule(event: Event) -> bool:
+    """Tell if the start of a recurring event is the first occurrence by its own rule.
+
+    :raises ValueError: the rule cannot be parsed.
+    """
+    assert event.recurrence is not None
+    start = _as_datetime(event.start)
+    rule = rrulestr(event.recurrence.rrule, dtstart=start)
+    assert isinstance(rule, rrule)
+    # A rule such as 30 February has no occurrence, and dateutil would look for one until
+    # the year 9999. The calendar repeats itself every 400 years: so try the start in the
+    # last 400 years first, with an interval that leaves them after one step.
+    late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
+    late_rule = rule.replace(
+        dtstart=late, until=None, count=None, interval=_BEYOND_CALENDAR
+    )
+    if next(iter(late_rule), None) != late:
+        return False
+    return next(iter(rule), None) == start and not start.fold
+
+
+def unmatched_exdates(event: Event) -> list[int]:
+    """Return the indexes of the exdates that match no occurrence."""
+    recurrence = event.recurrence
+    if recurrence is None or not recurrence.exdates:
+        return []
+    without_exdates = replace(recurrence, exdates=())
+    exdates = sorted(
+        (_as_datetime(exdate), index) for index, exdate in enumerate(recurrence.exdates)
+    )
+    upcoming: datetime | None = exdates[0][0] - _ONE_DAY
+    unmatched = []
+    for exdate, index in exdates:
+        if upcoming is not None and upcoming < exdate:
+            upcoming = next(_starts_since(event, without_exdates, exdate), None)
+        if upcoming != exdate:
+            unmatched.append(index)
+    return sorted(unmatched)
+
+
+def display_occurrence(entry: Entry) -> Event | None:
+    """Return the occurrence that feeds and pages show; None for an article.
+
+    Formats have no clock, so it is the current or next occurrence as the scheduler last
+    stored it in `entry.starts`.
+    """
+    event = entry.event
+    if event is None or event.recurrence is None or entry.starts is None:
+        return event
+    return _occurrence_at(event, entry.starts.astimezone(event.timezone))
+
+
+def check_rule(text: str, start: date) -> None:
+    """Check that a text is a recurrence rule.
+
+    :raises ValueError: it is not.
+    """
+    moment = _as_datetime(start)
+    rule_since(text, moment, moment)
+
+
+def rule_since(text: str, start: datetime, since: datetime) -> rrule:
+    """Return a rule with all occurrences from `since` on, and few before.
+
+    The rule starts a whole number of intervals after `start`. What the original takes
+    from its start (RFC 5545 §3.3.10: the day of the month, the weekday) is explicit in
+    the copy.
+
+    :param text: the value of an RRULE property.
+    :param start: the first occurrence, in local time.
+    :param since: a local time in the same zone.
+    :raises ValueError: the rule cannot be parsed.
+    """
+    text = _as_yearly(text, start)
+    # Aware datetimes of different zones may be equal, so the zone is part of the key.
+    rule = _parse_rule(text, start.replace(tzinfo=None), start.tzinfo)
+    if since <= start:
+        return rule
+    parts = Recurrence(text).rule_parts
+    changes = {"dtstart": _last_step(parts, start, since), **_implied(parts, start)}
+    if "COUNT" in parts:
+        # A count from the new start would go on for too long.
+        changes |= {"count": None, "until": _last_start(text, start)}
+    return rule.replace(**changes)
+
+
+@lru_cache(1024)
+def _parse_rule(text: str, start: datetime, zone: tzinfo | None) -> rrule:
+    rule = rrulestr(text, dtstart=start.replace(tzinfo=zone))
+    assert isinstance(rule, rrule)
+    return rule
+
+
+def _last_start(text: str, start: datetime) -> datetime:
+    """Return the last start by a rule with COUNT, or the UNTIL of a rule."""
+    yearly = _as_yearly(text, start)
+    return _cached_last_start(yearly, start.replace(tzinfo=None), start.tzinfo)
+
+
+@lru_cache(4096)
+def _cached_last_start(text: str, start: datetime, zone: tzinfo | None) -> datetime:
+    rule = _parse_rule(text, start, zone)
+    # dateutil has no public attribute for it.
+    until: datetime | None = rule._until  # type: ignore[attr-defined]
+    if until is not None:
+        until = min(until, _LAST_YEAR if zone else _naive(_LAST_YEAR))
+        return until.astimezone(zone) if zone else until
+    last = deque(islice(rule, _MAX_COUNT), maxlen=1)
+    return last[0] if last else start.replace(tzinfo=zone)
+
+
+def _as_yearly(text: str, start: datetime) -> str:
+    """Return a rule with BYMONTH as a yearly rule with the same occurrences.
+
+    Without an interval and BYSETPOS, FREQ only tells which days the start implies.
+    """
+    parts = Recurrence(text).rule_parts
+    has_interval = parts.get("INTERVAL", "1") != "1"
+    if "BYMONTH" not in parts or "BYSETPOS" in parts or has_interval:
+        return text
+    # Between the months dateutil would look at every day, week or month.
+    frequency = parts.pop("FREQ")
+    parts.pop("INTERVAL", None)
+    if "BYDAY" not in parts and "BYMONTHDAY" not in parts:
+        if frequency == "DAILY":
+            parts["BYDAY"] = ",".join(WEEKDAYS)
+        elif frequency == "WEEKLY":
+            parts["BYDAY"] = WEEKDAYS[start.weekday()]
+    others = (f"{name}={value}" for name, value in parts.items())
+    return ";".join(["FREQ=YEARLY", *others])
+
+
+def _last_step(parts: Mapping[str, str], start: datetime, since: datetime) -> datetime:
+    """Return the latest time up to `since` that a whole number of intervals reaches."""
+    frequency = parts["FREQ"]
+    interval = int(parts.get("INTERVAL", "1"))
+    if frequency == "DAILY":
+        return start + timedelta(days=(since - start).days // interval * interval)
+    if frequency == "WEEKLY":
+        # One interval earlier: dateutil would start in the middle of a week, and
+        # BYSETPOS would count from there.
+        steps = (since - start).days // (7 * interval) - 1
+        return start + timedelta(weeks=max(0, steps) * interval)
+    if frequency == "MONTHLY":
+        months = (since.year - start.year) * 12 + since.month - start.month
+        months = months // interval * interval
+        if months == 0:
+            return start
+        year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+        return start.replace(year=year, month=month + 1, day=1)
+    years = (since.year - start.year) // interval * interval
+    return start.replace(year=start.year + years, month=1, day=1) if years else start
+
+
+def _implied(parts: Mapping[str, str], start: datetime) -> dict[str, Any]:
+    """Return the values that a monthly or yearly rule takes from its start."""
+    explicit = {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}
+    if parts["FREQ"] not in ("MONTHLY", "YEARLY") or parts.keys() & explicit:
+        return {}
+    if parts["FREQ"] == "YEARLY" and "BYMONTH" not in parts:
+        return {"bymonth": start.month, "bymonthday": start.day}
+    return {"bymonthday": start.day}
+
+
+def _starts_since(
+    event: Event, recurrence: Recurrence, since: datetime
+) -> Iterator[datetime]:
+    """Yield the starts of occurrences from `since` on, in the event's local time."""
+    start = _as_datetime(event.start)
+    since = since.replace(tzinfo=start.tzinfo)
+    recurrence_set = rruleset()
+    recurrence_set.rrule(rule_since(recurrence.rrule, start, since))
+    for rdate in map(_as_datetime, recurrence.rdates):
+        if rdate >= since:
+            recurrence_set.rdate(rdate)
+    for exdate in map(_as_datetime, recurrence.exdates):
+        if exdate >= since:
+            recurrence_set.exdate(exdate)
+    starts: Iterator[datetime] = recurrence_set.xafter(since, inc=True)
+    return starts
+
+
+def _occurrence_at(event: Event, start: datetime) -> Event:
+    """Return the occurrence with this start and the first one's exact duration.
+
+    The duration is exact by RFC 5545 §3.8.5.3, also across a change of the UTC offset.
+    """
+    single = replace(event, recurrence=None)
+    if event.all_day:
+        first_day = start.date()
+        last_day = event.end and first_day + (event.end - event.start)
+        return replace(single, start=first_day, end=last_day)
+    # By way of UTC, which turns a skipped local time into an existing one.
+    instant = start.astimezone(UTC)
+    end = None
+    if event.end:
+        end = (instant + (event.ends - event.starts)).astimezone(event.timezone)
+    return replace(single, start=instant.astimezone(event.timezone), end=end)
+
+
+def _as_datetime(moment: date) -> datetime:
+    """Return a datetime, as dateutil expects: for a date midnight without a zone."""
+    if isinstance(moment, datetime):
+        return moment
+    return datetime.combine(moment, time())
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)

@@ -44,8 +44,6 @@ SHARED = {
     "embeds",
     "errors",
     "models",
-    "nearby",
-    "occurrences",
     "query",
     "recurrence",
     "stamps",

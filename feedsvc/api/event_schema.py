@@ -13,8 +13,7 @@ from marshmallow.validate import OneOf, Range
 from feedsvc.api import fields as own
 from feedsvc.api import recurrence_validation
 from feedsvc.api.schemas import BaseSchema, EntrySchema, PersonSchema, validate_field
-from feedsvc.models import Event, Place
-from feedsvc.recurrence import Recurrence
+from feedsvc.models import Event, Place, Recurrence
 
 
 class PlaceSchema(BaseSchema):

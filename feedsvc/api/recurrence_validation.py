@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.api.fields import check_year
-from feedsvc.models import Event
-from feedsvc.occurrences import (
+from feedsvc.models import Event, Recurrence
+from feedsvc.recurrence import (
+    WEEKDAYS,
     is_unbounded,
     occurrences,
     start_matches_rule,
     unmatched_exdates,
 )
-from feedsvc.recurrence import DAYS, Recurrence
 
 MAX_OCCURRENCES = 1000
 """Occurrences of a series that has an end, and dates that are left out or added."""
@@ -25,7 +25,7 @@ MAX_RULE_LENGTH = 500
 """Characters of a rule."""
 
 _YEARS = 10
-_DAYS = f"(?:{'|'.join(DAYS)})"
+_DAYS = f"(?:{'|'.join(WEEKDAYS)})"
 
 
 def _list(item: str) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from feedsvc.formats import labels
 from feedsvc.models import Entry, Event, Site
-from feedsvc.occurrences import display_occurrence
+from feedsvc.recurrence import display_occurrence
 
 Row = tuple[date, str, str, Entry]
 """A day, its name in the month, the hours, and the event."""

@@ -17,9 +17,8 @@ from feedsvc.formats.content import plain_text
 from feedsvc.formats.iri import iri_to_uri
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.vtimezone import vtimezone
-from feedsvc.models import Entry, Event, Feed, Site, Tombstone
-from feedsvc.occurrences import MAX_DATETIME, series_end
-from feedsvc.recurrence import Recurrence
+from feedsvc.models import Entry, Event, Feed, Recurrence, Site, Tombstone
+from feedsvc.recurrence import MAX_DATETIME, series_end
 
 MEDIA_TYPE = "text/calendar"
 

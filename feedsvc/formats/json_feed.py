@@ -131,7 +131,7 @@ def _event(event: Event) -> Json:
         "location": event.location and asdict(event.location),
         "organizer": event.organizer and _person(event.organizer),
         "event_status": event.status,
-        "recurrence": event.recurrence and event.recurrence.to_dict,
+        "recurrence": event.recurrence and event.recurrence.to_dict(),
     }
 
 

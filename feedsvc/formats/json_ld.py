@@ -9,15 +9,14 @@ from feedsvc.formats.iri import iri_to_uri
 from feedsvc.formats.json_feed import Json, drop_empty
 from feedsvc.formats.times import iso
 from feedsvc.models import Entry, Event, Person, Place, Site
-from feedsvc.occurrences import display_occurrence
-from feedsvc.recurrence import DAYS
+from feedsvc.recurrence import WEEKDAYS, display_occurrence
 
 _SCHEMA = "https://schema.org"
 _STATUS = {"postponed": "EventPostponed", "cancelled": "EventCancelled"}
 _LISTS = ("BYDAY", "BYMONTH", "BYMONTHDAY")
 _UNITS = {"DAILY": "D", "WEEKLY": "W", "MONTHLY": "M", "YEARLY": "Y"}
 _NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_DAYS = dict(zip(DAYS, _NAMES, strict=True))
+_DAYS = dict(zip(WEEKDAYS, _NAMES, strict=True))
 
 
 def json_ld(entry: Entry, site: Site) -> str:

@@ -15,9 +15,13 @@ from babel.dates import (
 from babel.lists import format_list
 
 from feedsvc.formats.phrases import is_supported, translate
-from feedsvc.models import Entry, Event, Feed, Site
-from feedsvc.occurrences import display_occurrence, is_unbounded, last_occurrence
-from feedsvc.recurrence import DAYS, Recurrence
+from feedsvc.models import Entry, Event, Feed, Recurrence, Site
+from feedsvc.recurrence import (
+    WEEKDAYS,
+    display_occurrence,
+    is_unbounded,
+    last_occurrence,
+)
 
 
 def feed_title(feed: Feed) -> str:
@@ -200,11 +204,11 @@ def _describe_recurrence(event: Event, recurrence: Recurrence, language: str) ->
             language, every if interval == "1" else f"each {every}", interval
         )
         if every == "WEEKLY":
-            days = rule.get("BYDAY", DAYS[event.start.weekday()]).split(",")
+            days = rule.get("BYDAY", WEEKDAYS[event.start.weekday()]).split(",")
             names = get_day_names(locale=_locale(language))
             named = [
                 _lowercase_vietnamese_weekday(names[day])
-                for day in sorted(map(DAYS.index, days))
+                for day in sorted(map(WEEKDAYS.index, days))
             ]
             words = translate(
                 language, "on", words, format_list(named, locale=_locale(language))

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, prop
 
-from feedsvc.recurrence import DAYS
+from feedsvc.recurrence import WEEKDAYS
 
 _FOR_GOOD = 28
 """Years for which a rule must hold to be one: after them the calendar repeats itself."""
@@ -173,7 +173,7 @@ def _a_year_apart(onsets: Sequence[datetime], index: int) -> bool:
 
 def _rules(onset: datetime) -> list[str]:
     """Return the yearly rules that give an onset, the usual ones first."""
-    day = DAYS[onset.weekday()]
+    day = WEEKDAYS[onset.weekday()]
     month = f"FREQ=YEARLY;BYMONTH={onset.month}"
     rules = [f"{month};BYDAY={(onset.day + 6) // 7}{day}"]
     if onset.day + 7 > monthrange(onset.year, onset.month)[1]:

@@ -21,7 +21,7 @@ from feedsvc.formats import labels
 from feedsvc.formats.iri import iri_to_uri, is_url
 from feedsvc.formats.times import iso, local
 from feedsvc.models import Entry, Event, Feed, Image
-from feedsvc.occurrences import display_occurrence
+from feedsvc.recurrence import display_occurrence
 
 Element = Any
 """An lxml element; lxml's stubs know too few of them."""

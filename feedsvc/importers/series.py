@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from feedsvc.nearby import rule_near
+from feedsvc.recurrence import rule_since
 
 _UNTIL = re.compile("UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
 
@@ -39,7 +39,7 @@ def delay_to_first_match(rule: str, start: date) -> timedelta | None:
         start, start.time() if isinstance(start, datetime) else time()
     )
     try:
-        first = next(iter(rule_near(endless, begin, begin)), None)
+        first = next(iter(rule_since(endless, begin, begin)), None)
     except (ValueError, LookupError):
         return None  # the API says what is wrong with it
     return first - begin if first else None

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from feedsvc.errors import FeedMoved, Gone, NotFound
 from feedsvc.models import EPOCH, Category
-from feedsvc.occurrences import MAX_DATETIME, overlaps
 from feedsvc.query import FeedQuery
+from feedsvc.recurrence import MAX_DATETIME, overlaps
 from feedsvc.stamps import BEGINNING
 from feedsvc.storage.archives import part_named
 from feedsvc.storage.languages import tags_in_use

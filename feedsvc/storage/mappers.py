@@ -22,12 +22,11 @@ from feedsvc.models import (
     Image,
     Person,
     Place,
+    Recurrence,
     Source,
     Tombstone,
 )
-from feedsvc.nearby import check_rule
-from feedsvc.occurrences import series_end
-from feedsvc.recurrence import Recurrence
+from feedsvc.recurrence import check_rule, series_end
 from feedsvc.storage.readable import UNREADABLE, readable_rows, report
 from feedsvc.storage.tables import (
     INHERITED,
@@ -333,7 +332,7 @@ def _stored_recurrence(recurrence: Recurrence, zone: ZoneInfo) -> dict[str, Any]
         repeated = wall.replace(fold=0).utcoffset() != wall.utcoffset()
         return match[0] if repeated else f"UNTIL={wall:{_UNTIL}}"
 
-    document = recurrence.to_dict
+    document = recurrence.to_dict()
     return {
         **document,
         "rrule": re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", local, document["rrule"]),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from feedsvc.errors import FeedsvcError
 from feedsvc.models import Entry
-from feedsvc.occurrences import current_or_next, series_end
+from feedsvc.recurrence import current_or_next, series_end
 
 WITHDRAWAL_PERIOD = timedelta(days=30)
 """How long the notice of a withdrawn entry stays in the feeds."""

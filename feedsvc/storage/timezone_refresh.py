@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedsvc.models import Entry
-from feedsvc.occurrences import series_end
+from feedsvc.recurrence import series_end
 from feedsvc.stamps import FeedKey
 from feedsvc.storage.change_log import ChangeLog
 from feedsvc.storage.mappers import fetch_entries

@@ -16,8 +16,7 @@ from icalendar import Calendar
 
 from feedsvc.api import text
 from feedsvc.formats import FORMATS, ics, render_feed
-from feedsvc.models import Entry, Event, Feed, Person, Place, Tombstone
-from feedsvc.recurrence import Recurrence
+from feedsvc.models import Entry, Event, Feed, Person, Place, Recurrence, Tombstone
 from tests.formats.feeds import CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "calendar.ics"

@@ -17,9 +17,8 @@ import vobject
 from icalendar import Calendar
 
 from feedsvc.formats import ics
-from feedsvc.models import Entry, Event, Feed
+from feedsvc.models import Entry, Event, Feed, Recurrence
 from feedsvc.query import FeedQuery
-from feedsvc.recurrence import Recurrence
 from feedsvc.stamps import FeedVersion
 from tests.formats.feeds import SITE
 

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedsvc.formats import labels, phrases
-from feedsvc.models import Event, Place
-from feedsvc.recurrence import Recurrence
+from feedsvc.models import Event, Place, Recurrence
 from tests.formats.feeds import CONCERT, HANOI, SITE
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedsvc.models import Category, Entry, Event
-from feedsvc.occurrences import (
+from feedsvc.models import Category, Entry, Event, Recurrence
+from feedsvc.recurrence import (
     MAX_DATETIME,
     current_or_next,
     display_occurrence,
@@ -18,7 +18,6 @@ from feedsvc.occurrences import (
     overlaps,
     series_end,
 )
-from feedsvc.recurrence import Recurrence
 from feedsvc.storage import Storage
 from tests.fake_clock import Clock
 from tests.storage.test_ledger import selection, stamp

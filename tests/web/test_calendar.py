@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 from icalendar.prop import vDDDLists
 
-from feedsvc.occurrences import occurrences
+from feedsvc.recurrence import occurrences
 from feedsvc.storage import Storage
 from tests.conftest import Editor
 from tests.fake_clock import Clock

@@ -1,4 +1,4 @@
-"""Rules near a time: the same occurrences as the walk from the start gives, without the walk."""
+"""Recurrence: the same occurrences as a walk from the start, without the walk."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from feedsvc.api.recurrence_validation import validate, validate_rrule
-from feedsvc.models import Event
-from feedsvc.nearby import rule_near
-from feedsvc.occurrences import (
+from feedsvc.models import Event, Recurrence
+from feedsvc.recurrence import (
+    WEEKDAYS,
     current_or_next,
     last_occurrence,
     occurrences,
+    rule_since,
     start_matches_rule,
     unmatched_exdates,
 )
-from feedsvc.recurrence import DAYS, Recurrence
 
 HANOI, PARIS, NEW_YORK = (
     ZoneInfo("Asia/Ho_Chi_Minh"),
@@ -32,7 +32,7 @@ HANOI, PARIS, NEW_YORK = (
 )
 
 NUMBERED = st.tuples(
-    st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]), st.sampled_from(DAYS)
+    st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]), st.sampled_from(WEEKDAYS)
 ).map("".join)
 
 
@@ -48,7 +48,7 @@ PARTS = {
     "BYWEEKNO": several(st.integers(1, 53) | st.integers(-53, -1)),
     "BYMONTH": several(st.integers(1, 12)),
     "BYSETPOS": several(st.integers(1, 6) | st.integers(-6, -1)),
-    "WKST": st.sampled_from(DAYS),
+    "WKST": st.sampled_from(WEEKDAYS),
 }
 
 
@@ -103,7 +103,7 @@ def test_a_rule_near_a_time_has_the_same_occurrences(
     walked = takewhile(lambda moment: moment <= end, rrulestr(text, dtstart=start))
     near = takewhile(
         lambda moment: moment <= end,
-        rule_near(text, start, since).xafter(since, inc=True),
+        rule_since(text, start, since).xafter(since, inc=True),
     )
     assert list(islice(near, 500)) == list(
         islice((moment for moment in walked if moment >= since), 500)
@@ -128,7 +128,7 @@ def test_a_rule_near_a_time_begins_near_it(text: str, days: int) -> None:
         datetime(1970, 1, 5, 19, tzinfo=HANOI),
         datetime(2026, 11, 25, tzinfo=HANOI),
     )
-    near: Any = rule_near(text, start, since)
+    near: Any = rule_since(text, start, since)
     assert since - near._dtstart <= timedelta(days=days)
 
 
