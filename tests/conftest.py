@@ -1,4 +1,4 @@
-"""What the tests share: a database each, a clock that they move, the app in this process, a real service."""
+"""Shared fixtures: a database for each test, a movable clock, the app, a real service."""
 
 from __future__ import annotations
 
@@ -27,32 +27,13 @@ from tests.server import Service
 pytest_plugins = "tests.data.fixtures"
 
 DATABASES = ("sqlite", "postgresql")
-STATEFUL = (
-    "batch",
-    "changes_pages",
-    "deletion",
-    "entries_api",
-    "life",
-    "parents",
-    "retries",
-    "revisions",
-)
-ON_BOTH = (
-    "tests/storage/",
-    "tests/integration/",
-    *(f"tests/api/test_{name}.py" for name in STATEFUL),
-)
-"""What runs on PostgreSQL too; all else on SQLite alone, like a test that is marked `sqlite`."""
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "sqlite: about SQLite alone")
-    config.addinivalue_line("markers", "postgresql: about PostgreSQL alone")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    names = [name for name in DATABASES if metafunc.definition.get_closest_marker(name)]
-    if not names and metafunc.definition.nodeid.startswith(ON_BOTH):
+    """Run a test on the databases that its marker names; without one, on SQLite."""
+    marker = metafunc.definition.get_closest_marker
+    names = [name for name in DATABASES if marker(name)]
+    if not names and marker("both_databases"):
         names = list(DATABASES)
     if names and "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", names, indirect=True)
@@ -60,18 +41,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The PostgreSQL of all tests but those that stop one."""
+    """Run one PostgreSQL for all tests but those that stop theirs."""
     with throw_away() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database at the newest schema, which is copied faster than it is made."""
+    """Make an empty database at the newest schema, to be copied for each test."""
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
-    store = Storage(f"sqlite:///{path}", utcnow, HANOI)
-    store.upgrade()
-    store._database.close()
+    storage = Storage(f"sqlite:///{path}", utcnow, HANOI)
+    storage.upgrade()
+    storage._database.close()
     return path
 
 
@@ -88,7 +69,7 @@ def postgresql_url(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A database of the test's own, of each kind that the test is to run on."""
+    """Return the URL of an empty database of the test's own."""
     url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
     return url
 
@@ -135,7 +116,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def store(app: Flask) -> Storage:
+def storage(app: Flask) -> Storage:
     return get_services(app).storage
 
 
@@ -144,18 +125,18 @@ def site(app: Flask) -> Site:
     return get_services(app).schemas["news"].site
 
 
-Figure = Callable[[str, str, str], None]
-"""Notes what was measured, how much that was, and the bar."""
+RecordMeasurement = Callable[[str, str, str], None]
+"""Record a quantity, its measured value and its limit."""
 
-_FIGURES: list[tuple[str, str, str]] = []
+_MEASUREMENTS: list[tuple[str, str, str]] = []
 
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Figure:
-    """For the table that `make soak` ends with."""
-    which = request.node.name.removeprefix(request.node.originalname)
-    return lambda what, found, bar: _FIGURES.append(
-        (f"{what} {which}".strip(), found, bar)
+def record_measurement(request: pytest.FixtureRequest) -> RecordMeasurement:
+    """Record a measurement for the table that `make soak` prints at its end."""
+    parameters = request.node.name.removeprefix(request.node.originalname)
+    return lambda quantity, value, limit: _MEASUREMENTS.append(
+        (f"{quantity} {parameters}".strip(), value, limit)
     )
 
 
@@ -163,12 +144,12 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if config.option.markexpr.startswith("soak"):
-        for row in (("what", "found", "bar"), *_FIGURES):
+        for row in (("quantity", "measured", "limit"), *_MEASUREMENTS):
             terminalreporter.write_line(f"{row[0]:<80} {row[1]:>24}   {row[2]}")
 
 
-class Editor:
-    """An editor's HTTP client: every request carries a token."""
+class ApiClient:
+    """An HTTP client of the API whose requests carry a token."""
 
     def __init__(self, client: FlaskClient, token: str) -> None:
         self.client, self.token = client, token
@@ -198,17 +179,17 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def editor(client: FlaskClient, store: Storage) -> Editor:
-    """An editor who may do everything, with two categories to file under."""
-    found = Editor(client, store.tokens.create("editor", SCOPES))
-    found.put("/categories/giao-thong", {"title": "Giao thông"})
-    found.put("/categories/van-hoa", {"title": "Văn hoá"})
-    return found
+def editor(client: FlaskClient, storage: Storage) -> ApiClient:
+    """Return a client with all scopes; two categories exist."""
+    api_client = ApiClient(client, storage.tokens.create("editor", SCOPES))
+    api_client.put("/categories/giao-thong", {"title": "Giao thông"})
+    api_client.put("/categories/van-hoa", {"title": "Văn hoá"})
+    return api_client
 
 
 @pytest.fixture
 def service(database_url: str) -> Iterator[Service]:
-    """A gunicorn with two workers, as `make serve` starts it."""
+    """Start gunicorn with two workers, as `make serve` does."""
     running = Service(database_url)
     running.start()
     yield running

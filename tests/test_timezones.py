@@ -13,7 +13,7 @@ import tzdata
 
 from config import Config, SettingError
 from feedsvc.timezones import VERSION, zone, zone_names
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 NO_ZONES = [
     "localtime",
@@ -28,7 +28,9 @@ NO_ZONES = [
 
 
 @pytest.mark.parametrize("name", NO_ZONES)
-def test_names_that_stand_for_no_place_are_refused(name: str, editor: Editor) -> None:
+def test_names_that_stand_for_no_place_are_refused(
+    name: str, editor: ApiClient
+) -> None:
     assert name not in zone_names()
     with pytest.raises(ValueError, match="not an IANA time zone"):
         zone(name)

@@ -24,7 +24,7 @@ from schemathesis.core.result import Ok
 from config import Config
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from tests.conftest import Editor, Figure, MakeApp
+from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "50"))
@@ -68,7 +68,7 @@ def app(make_app: MakeApp) -> Flask:
 def tried(app: Flask) -> schemathesis.BaseSchema:
     """The service as its description has it."""
     token = get_services(app).storage.tokens.create("editor", SCOPES)
-    Editor(app.test_client(), token).put(
+    ApiClient(app.test_client(), token).put(
         "/categories/giao-thong", {"title": "Giao thông"}
     )
     found = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
@@ -116,7 +116,9 @@ def check(case: Case[Any], response: Response, **kwargs: Any) -> None:
 @pytest.mark.bar
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_the_service_answers_as_described(
-    tried: schemathesis.BaseSchema, mode: GenerationMode, figure: Figure
+    tried: schemathesis.BaseSchema,
+    mode: GenerationMode,
+    record_measurement: RecordMeasurement,
 ) -> None:
     """In a loop, for schemathesis's own fixtures do not know this pytest."""
     asked = Counter[str]()
@@ -135,7 +137,7 @@ def test_the_service_answers_as_described(
             asked.update([case.method])
 
         ask()
-    figure(
+    record_measurement(
         "made requests answered otherwise than described", f"0 of {asked.total()}", "0"
     )
 
@@ -147,7 +149,7 @@ def test_calls_that_follow_one_another(
     config: Config,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
-    figure: Figure,
+    record_measurement: RecordMeasurement,
 ) -> None:
     """What one call answers, the next ones ask for.
 
@@ -199,7 +201,7 @@ def test_calls_that_follow_one_another(
         settings=settings(max_examples=EXAMPLES, stateful_step_count=10, **SETTINGS)
     )
     database.close()
-    figure(
+    record_measurement(
         "series of calls with one answered otherwise than described",
         f"0 of {EXAMPLES}",
         "0",

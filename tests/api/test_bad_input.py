@@ -12,7 +12,7 @@ from feedsvc.api.event_schema import EventSchema
 from feedsvc.api.schemas import CategorySchema
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 GOOD = {"title": "Tiêu đề"}
 GOOD_EVENT = {"title": "Hoà nhạc", "start": "2026-12-24T19:00:00"}
@@ -119,7 +119,7 @@ def pointers(response: Any) -> list[str]:
     ],
 )
 def test_a_bad_field_of_an_article(
-    editor: Editor, fields: dict[str, Any], pointer: str
+    editor: ApiClient, fields: dict[str, Any], pointer: str
 ) -> None:
     response = editor.send("PUT", "/articles/x", {**GOOD, **fields})
     assert response.status_code == 422
@@ -159,7 +159,7 @@ def test_a_bad_field_of_an_article(
     ],
 )
 def test_a_bad_field_of_an_event(
-    editor: Editor, fields: dict[str, Any], pointer: str
+    editor: ApiClient, fields: dict[str, Any], pointer: str
 ) -> None:
     response = editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
     assert response.status_code == 422
@@ -167,15 +167,15 @@ def test_a_bad_field_of_an_event(
     assert editor.send("GET", "/events/x").status_code == 404
 
 
-def test_an_event_needs_a_start(editor: Editor) -> None:
+def test_an_event_needs_a_start(editor: ApiClient) -> None:
     assert pointers(editor.send("PUT", "/events/x", GOOD)) == ["#/start"]
 
 
-def test_a_title_is_required(editor: Editor) -> None:
+def test_a_title_is_required(editor: ApiClient) -> None:
     assert pointers(editor.send("PUT", "/articles/x", {})) == ["#/title"]
 
 
-def test_everything_that_is_wrong_is_said_at_once(editor: Editor) -> None:
+def test_everything_that_is_wrong_is_said_at_once(editor: ApiClient) -> None:
     bad = {
         "title": "",
         "url": "javascript:x",
@@ -194,7 +194,7 @@ def test_everything_that_is_wrong_is_said_at_once(editor: Editor) -> None:
 
 
 def test_categories_that_there_are_not_are_named_when_all_else_is_right(
-    editor: Editor,
+    editor: ApiClient,
 ) -> None:
     editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
     unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
@@ -226,7 +226,7 @@ def test_categories_that_there_are_not_are_named_when_all_else_is_right(
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_strict_json(editor: Editor, body: bytes) -> None:
+def test_what_is_no_strict_json(editor: ApiClient, body: bytes) -> None:
     response = editor.send(
         "PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"}
     )
@@ -236,7 +236,7 @@ def test_what_is_no_strict_json(editor: Editor, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("document", [[], "x", 1, None, True])
-def test_a_document_is_an_object(editor: Editor, document: Any) -> None:
+def test_a_document_is_an_object(editor: ApiClient, document: Any) -> None:
     response = editor.send(
         "PUT",
         "/articles/x",
@@ -247,7 +247,7 @@ def test_a_document_is_an_object(editor: Editor, document: Any) -> None:
     assert pointers(response) == ["#"]
 
 
-def test_a_lone_surrogate_is_refused_with_its_pointer(editor: Editor) -> None:
+def test_a_lone_surrogate_is_refused_with_its_pointer(editor: ApiClient) -> None:
     json_headers = {"Content-Type": "application/json"}
     response = editor.send(
         "PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers
@@ -260,7 +260,7 @@ def test_a_lone_surrogate_is_refused_with_its_pointer(editor: Editor) -> None:
     assert len(pointers(response)) == 1
 
 
-def test_a_category(editor: Editor) -> None:
+def test_a_category(editor: ApiClient) -> None:
     for fields, pointer in (
         ({}, "#/title"),
         ({"title": "x", "url": "x"}, "#/url"),
@@ -273,7 +273,9 @@ def test_a_category(editor: Editor) -> None:
         ]
 
 
-def test_the_body_of_a_request(editor: Editor, client: FlaskClient, app: Any) -> None:
+def test_the_body_of_a_request(
+    editor: ApiClient, client: FlaskClient, app: Any
+) -> None:
     json_headers = {"Content-Type": "application/json"}
     put = ("PUT", "/articles/x")
     assert editor.send(*put, headers=json_headers).status_code == 411
@@ -296,7 +298,7 @@ def test_the_body_of_a_request(editor: Editor, client: FlaskClient, app: Any) ->
     "path",
     ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"],
 )
-def test_a_bad_parameter(editor: Editor, path: str) -> None:
+def test_a_bad_parameter(editor: ApiClient, path: str) -> None:
     response = editor.send("GET", path)
     assert response.status_code == 400
     assert path.split("?")[1].split("=")[0] in response.get_json()["detail"]
@@ -304,7 +306,7 @@ def test_a_bad_parameter(editor: Editor, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["/articles/van-hoa", "/categories/van-hoa"])
-def test_a_write_has_no_parameters(editor: Editor, method: str, path: str) -> None:
+def test_a_write_has_no_parameters(editor: ApiClient, method: str, path: str) -> None:
     document = None if method == "DELETE" else {"title": "Khác"}
     refused = editor.send(method, f"{path}?nix=1", document)
     assert refused.status_code == 400
@@ -323,7 +325,7 @@ def test_a_write_has_no_parameters(editor: Editor, method: str, path: str) -> No
     ],
 )
 def test_without_a_valid_token(
-    client: FlaskClient, editor: Editor, authorization: str
+    client: FlaskClient, editor: ApiClient, authorization: str
 ) -> None:
     response = client.put(
         "/api/v1/articles/x", data=b"no json", headers={"Authorization": authorization}
@@ -334,9 +336,9 @@ def test_without_a_valid_token(
 
 
 def test_a_token_is_of_use_for_its_scopes_alone(
-    client: FlaskClient, editor: Editor, store: Storage
+    client: FlaskClient, editor: ApiClient, storage: Storage
 ) -> None:
-    drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
+    drafter = ApiClient(client, storage.tokens.create("drafter", ["news:write"]))
     assert drafter.send("PUT", "/events/x", GOOD_EVENT).status_code == 403
     assert drafter.send("GET", "/events").status_code == 403
     assert drafter.send("PUT", "/categories/x", {"title": "x"}).status_code == 403
@@ -356,11 +358,11 @@ def test_a_token_is_of_use_for_its_scopes_alone(
 
 
 def test_a_revoked_token_is_none(
-    client: FlaskClient, editor: Editor, store: Storage
+    client: FlaskClient, editor: ApiClient, storage: Storage
 ) -> None:
-    other = Editor(client, store.tokens.create("other", SCOPES))
+    other = ApiClient(client, storage.tokens.create("other", SCOPES))
     assert other.send("GET", "/articles").status_code == 200
-    store.tokens.revoke("other")
+    storage.tokens.revoke("other")
     assert other.send("GET", "/articles").status_code == 401
 
 
@@ -374,7 +376,7 @@ WRITABLE = sorted(
     "value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr
 )
 def test_every_field_refuses_what_is_of_another_kind(
-    editor: Editor, name: str, value: Any
+    editor: ApiClient, name: str, value: Any
 ) -> None:
     response = editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
     assert response.status_code == 422
@@ -390,7 +392,9 @@ def test_every_field_refuses_what_is_of_another_kind(
     "name", sorted(CategorySchema._declared_fields.keys() - {"slug"})
 )
 @pytest.mark.parametrize("value", [None, {}, [], True, 1, "\x00"], ids=repr)
-def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) -> None:
+def test_every_field_of_a_category_too(
+    editor: ApiClient, name: str, value: Any
+) -> None:
     response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
     assert response.status_code == 422
     assert pointers(response) == [f"#/{name}"]
@@ -415,7 +419,7 @@ def test_every_field_of_a_category_too(editor: Editor, name: str, value: Any) ->
     ],
 )
 def test_a_refused_url_says_how_to_mend_it(
-    editor: Editor, character: str, detail: str
+    editor: ApiClient, character: str, detail: str
 ) -> None:
     url = f"https://a.example/anh{character}xanh.jpg"
     document = {

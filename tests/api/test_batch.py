@@ -17,7 +17,9 @@ from feedsvc.errors import BadRequest, Busy
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
+
+pytestmark = pytest.mark.both_databases
 
 
 def put(id: str, **fields: Any) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def put(id: str, **fields: Any) -> dict[str, Any]:
 
 
 def send(
-    editor: Editor,
+    editor: ApiClient,
     lines: list[Any],
     *,
     query: str = "",
@@ -45,7 +47,7 @@ def send(
 
 
 @pytest.mark.parametrize("format", ["array", "ndjson"])
-def test_each_line_has_its_result(editor: Editor, format: str) -> None:
+def test_each_line_has_its_result(editor: ApiClient, format: str) -> None:
     editor.put("/articles/old", {"title": "x"})
     lines = [
         put("a"),
@@ -94,7 +96,7 @@ def test_each_line_has_its_result(editor: Editor, format: str) -> None:
 
 
 def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(
-    editor: Editor,
+    editor: ApiClient,
 ) -> None:
     body = json.dumps(put("a")) + '\n{"a": 1, "a": 2}\n\n' + json.dumps(put("b"))
     answer = editor.send(
@@ -125,7 +127,7 @@ def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(
         assert answer.status_code == 400, bad
 
 
-def test_all_or_none(editor: Editor) -> None:
+def test_all_or_none(editor: ApiClient) -> None:
     bad = send(
         editor,
         [
@@ -159,9 +161,9 @@ def test_all_or_none(editor: Editor) -> None:
 
 
 def test_a_line_needs_its_scope(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
-    drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
+    drafter = ApiClient(client, storage.tokens.create("drafter", ["news:write"]))
     lines = [
         put("a"),
         put("b", status="draft"),
@@ -170,11 +172,11 @@ def test_a_line_needs_its_scope(
     assert [
         result["status"] for result in send(drafter, lines).get_json()["results"]
     ] == [403, 201, 403]
-    keeper = Editor(client, store.tokens.create("keeper", ["categories:write"]))
+    keeper = ApiClient(client, storage.tokens.create("keeper", ["categories:write"]))
     assert send(keeper, []).status_code == 403, "no line could be stored"
 
 
-def test_the_request(editor: Editor, client: FlaskClient) -> None:
+def test_the_request(editor: ApiClient, client: FlaskClient) -> None:
     assert client.post("/api/v1/batch", data=b"[]").status_code == 401
     assert (
         editor.send(
@@ -188,7 +190,7 @@ def test_the_request(editor: Editor, client: FlaskClient) -> None:
     assert send(editor, []).get_json() == {"results": []}
 
 
-def test_many_groups_keep_their_order_and_their_moments(editor: Editor) -> None:
+def test_many_groups_keep_their_order_and_their_moments(editor: ApiClient) -> None:
     answer = send(editor, [put(f"{number}") for number in range(350)], format="ndjson")
     assert [result["id"] for result in answer.get_json()["results"]] == [
         str(number) for number in range(350)
@@ -228,7 +230,7 @@ def test_documents_come_out_of_a_stream_as_they_went_in(size: int) -> None:
         list(iter_json_array(Dripping(body[:-1], size)))
 
 
-def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: Editor) -> None:
+def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: ApiClient) -> None:
     for format in ("array", "ndjson"):
         answer = send(editor, [put("first"), *[1] * 50_000], format=format)
         assert answer.status_code == 413
@@ -237,10 +239,10 @@ def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: Editor) -> No
 
 
 def test_too_many_lines_by_token_are_429_before_anything_is_stored(
-    make_app: MakeApp, editor: Editor
+    make_app: MakeApp, editor: ApiClient
 ) -> None:
     app = make_app(rate_batch_lines="20/minute", workers=1)
-    client = Editor(app.test_client(), editor.token)
+    client = ApiClient(app.test_client(), editor.token)
     assert send(client, [put(f"{number}") for number in range(15)]).status_code == 200
     answer = send(client, [put(f"more-{number}") for number in range(6)])
     assert answer.status_code == 429
@@ -248,13 +250,13 @@ def test_too_many_lines_by_token_are_429_before_anything_is_stored(
     assert client.send("GET", "/articles/more-0").status_code == 404
     assert send(client, [put("a")] * 5).status_code == 200
     other = get_services(app).storage.tokens.create("other", SCOPES)
-    assert send(Editor(app.test_client(), other), [put("b")]).status_code == 200
+    assert send(ApiClient(app.test_client(), other), [put("b")]).status_code == 200
 
 
 def test_batch_larger_than_the_whole_rate_is_429(
-    make_app: MakeApp, editor: Editor
+    make_app: MakeApp, editor: ApiClient
 ) -> None:
-    client = Editor(
+    client = ApiClient(
         make_app(rate_batch_lines="20/minute", workers=4).test_client(), editor.token
     )
     assert send(client, [put("a")] * 21).status_code == 429
@@ -263,7 +265,7 @@ def test_batch_larger_than_the_whole_rate_is_429(
     )
 
 
-def test_batch_stops_after_a_thousand_lines_with_errors(editor: Editor) -> None:
+def test_batch_stops_after_a_thousand_lines_with_errors(editor: ApiClient) -> None:
     lines = [put("before"), *[1] * 1500, put("after")]
     answer = send(editor, lines, format="ndjson")
     assert answer.status_code == 207
@@ -278,16 +280,16 @@ def test_batch_stops_after_a_thousand_lines_with_errors(editor: Editor) -> None:
 
 
 def test_lines_with_errors_alone_need_no_transaction(
-    editor: Editor, store: Storage, monkeypatch: pytest.MonkeyPatch
+    editor: ApiClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(token: str) -> Any:
         raise AssertionError("a transaction")
 
-    monkeypatch.setattr(store, "writer", refuse)
+    monkeypatch.setattr(storage, "writer", refuse)
     assert send(editor, [1] * 300).status_code == 207
 
 
-def test_errors_of_a_line_are_bounded(editor: Editor) -> None:
+def test_errors_of_a_line_are_bounded(editor: ApiClient) -> None:
     line = put(
         "a",
         authors=[{"nix": n} for n in range(50)],
@@ -296,7 +298,9 @@ def test_errors_of_a_line_are_bounded(editor: Editor) -> None:
     assert len(send(editor, [line]).get_json()["results"][0]["errors"]) == 50
 
 
-def test_third_large_batch_at_once_is_503(client: FlaskClient, editor: Editor) -> None:
+def test_third_large_batch_at_once_is_503(
+    client: FlaskClient, editor: ApiClient
+) -> None:
     slots = BatchSlots()
     body = b"1\n" * (600 * 1024)
     with ExitStack() as held:

@@ -14,13 +14,15 @@ from flask.testing import FlaskClient
 from feedsvc.api import changes
 from feedsvc.api.changes import PAGE_BYTES, SHORT_PAGE_BYTES
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
+
+pytestmark = pytest.mark.both_databases
 
 PATH = "/api/v1/changes?limit=1000"
 LARGE = "<p>" + "chữ " * 150_000 + "</p>"
 
 
-def fill(editor: Editor, count: int, content: str = LARGE) -> None:
+def fill(editor: ApiClient, count: int, content: str = LARGE) -> None:
     for number in range(count):
         editor.put(
             f"/articles/n{number}", {"title": f"Bài {number}", "content_html": content}
@@ -43,21 +45,21 @@ def follow(client: FlaskClient) -> tuple[list[str], list[int]]:
 
 
 @contextmanager
-def statements(store: Storage) -> Iterator[list[str]]:
+def statements(storage: Storage) -> Iterator[list[str]]:
     """List the SQL statements that are executed meanwhile."""
     executed: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         executed.append(statement)
 
-    engine = store._database.engine
+    engine = storage._database.engine
     sa.event.listen(engine, "before_cursor_execute", note)
     yield executed
     sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def test_page_has_at_most_4_mib_and_next_continues_behind_it(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     fill(editor, 8)
     ids, lengths = follow(client)
@@ -67,7 +69,7 @@ def test_page_has_at_most_4_mib_and_next_continues_behind_it(
 
 
 def test_page_has_at_least_one_entry(
-    editor: Editor, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    editor: ApiClient, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "PAGE_BYTES", 100)
     fill(editor, 3, "<p>Thân</p>")
@@ -77,7 +79,7 @@ def test_page_has_at_least_one_entry(
 
 
 def test_entries_that_are_not_sent_are_not_loaded(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     fill(editor, 30)
     client.get("/api/v1/changes?limit=1")
@@ -90,12 +92,12 @@ def test_entries_that_are_not_sent_are_not_loaded(
 
 
 def test_unchanged_page_is_304_without_loading(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     fill(editor, 2, "<p>Thân</p>")
     first = client.get(PATH)
     assert first.headers["Cache-Control"] == "no-cache"
-    with statements(store) as executed:
+    with statements(storage) as executed:
         again = client.get(PATH, headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
     assert again.headers["ETag"] == first.headers["ETag"]
@@ -106,14 +108,14 @@ def test_unchanged_page_is_304_without_loading(
     "other", ["limit=999", "limit=1000&kind=news", "limit=1000&after=1"]
 )
 def test_validators_of_different_pages_differ(
-    editor: Editor, client: FlaskClient, other: str
+    editor: ApiClient, client: FlaskClient, other: str
 ) -> None:
     fill(editor, 1, "<p>Thân</p>")
     tag = client.get(PATH).headers["ETag"]
     assert client.get(f"/api/v1/changes?{other}").headers["ETag"] != tag
 
 
-def test_write_changes_the_validator(editor: Editor, client: FlaskClient) -> None:
+def test_write_changes_the_validator(editor: ApiClient, client: FlaskClient) -> None:
     fill(editor, 1, "<p>Thân</p>")
     tag = client.get(PATH).headers["ETag"]
     assert editor.send("DELETE", "/articles/n0").status_code == 204
@@ -121,11 +123,11 @@ def test_write_changes_the_validator(editor: Editor, client: FlaskClient) -> Non
 
 
 def test_poll_that_finds_nothing_loads_no_entry(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     fill(editor, 2, "<p>Thân</p>")
     last = client.get(PATH).get_json()["next"]
-    with statements(store) as executed:
+    with statements(storage) as executed:
         assert client.get(f"/api/v1/changes?after={last}").get_json() == {
             "changes": [],
             "next": last,
@@ -134,7 +136,7 @@ def test_poll_that_finds_nothing_loads_no_entry(
 
 
 def test_answers_that_are_not_read_hold_little_memory(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     fill(editor, 16, "<p>" + "chữ " * 60_000 + "</p>")
     unread = [client.get(PATH, buffered=False) for _ in range(6)]

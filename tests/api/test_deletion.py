@@ -29,8 +29,10 @@ from feedsvc.storage.tables import (
     tombstones,
 )
 from feedsvc.withdrawal import WITHDRAWN_ENTRY, WITHDRAWN_EVENT
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 CALENDAR = "/feeds/events.ics"
 EVENT = {"title": "Hội sách", "start": "2026-12-05T19:00:00", "categories": ["van-hoa"]}
@@ -44,10 +46,10 @@ SECRET = {
 
 
 @pytest.fixture
-def drafter(editor: Editor, store: Storage) -> Editor:
+def drafter(editor: ApiClient, storage: Storage) -> ApiClient:
     """An editor whose token may write, but not publish."""
-    return Editor(
-        editor.client, store.tokens.create("drafter", ["news:write", "events:write"])
+    return ApiClient(
+        editor.client, storage.tokens.create("drafter", ["news:write", "events:write"])
     )
 
 
@@ -73,15 +75,15 @@ def changes(client: FlaskClient, after: int = 0) -> tuple[list[tuple[str, str]],
 # Who may change what was public.
 
 
-def delete(editor: Editor) -> None:
+def delete(editor: ApiClient) -> None:
     assert editor.send("DELETE", "/events/e").status_code == 204
 
 
-def unpublish(editor: Editor) -> None:
+def unpublish(editor: ApiClient) -> None:
     editor.put("/events/e", {**EVENT, "status": "draft"})
 
 
-def unpublish_then_schedule(editor: Editor) -> None:
+def unpublish_then_schedule(editor: ApiClient) -> None:
     unpublish(editor)
     editor.put("/events/e", {**EVENT, "date_published": "2027-01-01T00:00:00"})
     unpublish(editor)
@@ -89,7 +91,7 @@ def unpublish_then_schedule(editor: Editor) -> None:
 
 @pytest.mark.parametrize("hide", [delete, unpublish, unpublish_then_schedule])
 def test_write_scope_changes_nothing_that_was_public(
-    editor: Editor, drafter: Editor, client: FlaskClient, hide: Any
+    editor: ApiClient, drafter: ApiClient, client: FlaskClient, hide: Any
 ) -> None:
     editor.put("/events/e", EVENT)
     hide(editor)
@@ -115,7 +117,7 @@ def test_write_scope_changes_nothing_that_was_public(
 
 
 def test_write_scope_changes_drafts_that_were_never_public(
-    editor: Editor, drafter: Editor
+    editor: ApiClient, drafter: ApiClient
 ) -> None:
     draft = {"title": "Nháp", "status": "draft"}
     assert drafter.send("PUT", "/articles/x", draft).status_code == 201
@@ -137,7 +139,7 @@ def test_write_scope_changes_drafts_that_were_never_public(
 
 
 def test_taken_id_is_a_conflict_whatever_the_scope(
-    editor: Editor, drafter: Editor
+    editor: ApiClient, drafter: ApiClient
 ) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     other_kind = {**EVENT, "status": "draft", "categories": []}
@@ -154,7 +156,7 @@ def test_taken_id_is_a_conflict_whatever_the_scope(
 
 
 def test_calendar_shows_nothing_of_a_draft_that_is_deleted(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put("/events/e", EVENT)
     unpublish(editor)
@@ -171,7 +173,11 @@ def test_calendar_shows_nothing_of_a_draft_that_is_deleted(
 
 
 def test_workers_agree_on_feeds_after_writes_to_hidden_entries(
-    editor: Editor, client: FlaskClient, clock: Clock, make_app: MakeApp, store: Storage
+    editor: ApiClient,
+    client: FlaskClient,
+    clock: Clock,
+    make_app: MakeApp,
+    storage: Storage,
 ) -> None:
     """One worker has a cached response of everything, the other one has none."""
     paths = [
@@ -229,7 +235,7 @@ def test_workers_agree_on_feeds_after_writes_to_hidden_entries(
 
 
 def test_restored_draft_stays_cancelled_in_calendars(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put("/events/e", EVENT)
     delete(editor)
@@ -246,7 +252,7 @@ def test_restored_draft_stays_cancelled_in_calendars(
 
 
 def test_feeds_that_lose_a_tombstone_move(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
     editor.send("DELETE", "/articles/a")
@@ -397,9 +403,9 @@ def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
     assert {field.name for field in fields(Event)} == WITHDRAWN_EVENT | erased
 
 
-def stored(store: Storage) -> Iterator[tuple[str, str, Any]]:
+def stored(storage: Storage) -> Iterator[tuple[str, str, Any]]:
     """Yield every value in the database, with its table and column."""
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         for table in metadata.sorted_tables:
             # The languages that entries have or once had: a tag does not say which entry had it.
             if table.name in ("tokens", "languages"):
@@ -430,7 +436,7 @@ PUBLIC = [
 
 
 def test_deleted_event_leaves_no_trace(
-    editor: Editor, client: FlaskClient, store: Storage, clock: Clock
+    editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
     key = {"Idempotency-Key": "once"}
     created = editor.send("POST", "/events", {"id": "e", **WHOLE}, headers=key)
@@ -446,14 +452,14 @@ def test_deleted_event_leaves_no_trace(
     assert all(TRACES.search(client.get(path).text) for path in PUBLIC[:9])
     guid = created.get_json()["guid"]
     delete(editor)
-    for table, column, value in stored(store):
+    for table, column, value in stored(storage):
         assert not TRACES.search(str(value)), (table, column, value)
-    lines = [line for line in store.dump() if not line.startswith('{"languages"')]
+    lines = [line for line in storage.dump() if not line.startswith('{"languages"')]
     assert not [line for line in lines if TRACES.search(line)]
     for path in PUBLIC:
         assert not TRACES.search(client.get(path).text), path
     assert not TRACES.search(editor.send("GET", "/events").text)
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         row = connection.execute(sa.select(entries).where(entries.c.id == "e")).one()
         detail = connection.execute(sa.select(event_details)).one()
     assert (row.guid, row.kind, row.status) == (guid, "events", "deleted")
@@ -465,32 +471,32 @@ def test_deleted_event_leaves_no_trace(
     assert not TRACES.search(repeated.text)
 
 
-def test_deleted_draft_leaves_no_trace(editor: Editor, store: Storage) -> None:
+def test_deleted_draft_leaves_no_trace(editor: ApiClient, storage: Storage) -> None:
     editor.put("/events/e", {**WHOLE, "status": "draft"})
     delete(editor)
-    for table, column, value in stored(store):
+    for table, column, value in stored(storage):
         assert not TRACES.search(str(value)), (table, column, value)
 
 
 @pytest.mark.sqlite
 def test_deleted_text_is_overwritten_in_the_file(
-    editor: Editor, store: Storage, config: Config
+    editor: ApiClient, storage: Storage, config: Config
 ) -> None:
     file = Path(config.database_url.removeprefix("sqlite:///"))
     long = "".join(
         f"<p>MARK-{number}</p>" for number in range(2000)
     )  # several pages of the file
     editor.put("/articles/a", {"title": "Tin", "content_html": long})
-    checkpoint(store)
+    checkpoint(storage)
     assert b"MARK-" in file.read_bytes()
     editor.send("DELETE", "/articles/a")
-    checkpoint(store)
+    checkpoint(storage)
     assert b"MARK-" not in file.read_bytes()
 
 
-def checkpoint(store: Storage) -> None:
+def checkpoint(storage: Storage) -> None:
     """Copy the write-ahead log of SQLite into the file."""
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         engine = connection.engine
     with engine.connect() as connection:
         assert connection.connection.driver_connection
@@ -501,7 +507,7 @@ def checkpoint(store: Storage) -> None:
 
 
 def test_withdrawn_event_shows_only_its_notice(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     kept: dict[str, Any] = {
         "title": "Hội",
@@ -537,7 +543,7 @@ def unfolded(response: TestResponse) -> str:
 
 
 def test_restored_event_keeps_guid_and_raises_sequence(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     guid = editor.put("/events/e", EVENT).get_json()["guid"]
 
@@ -594,14 +600,16 @@ def test_calendar_shows_only_the_cancellation(
     assert shown["DTSTART"].dt.isoformat()[: len(start)] == start
 
 
-def _editor(app: Flask) -> Editor:
+def _editor(app: Flask) -> ApiClient:
     token = get_services(app).storage.tokens.create(
         "all", ["events:write", "events:publish"]
     )
-    return Editor(app.test_client(), token)
+    return ApiClient(app.test_client(), token)
 
 
-def batch_of(editor: Editor, action: str, kind: str, count: int, **fields: Any) -> None:
+def batch_of(
+    editor: ApiClient, action: str, kind: str, count: int, **fields: Any
+) -> None:
     lines = [
         {"action": action, "kind": kind, "id": f"{kind}-{number}", **fields}
         for number in range(count)
@@ -610,7 +618,7 @@ def batch_of(editor: Editor, action: str, kind: str, count: int, **fields: Any) 
 
 
 def test_every_deleted_event_is_in_the_calendar_for_30_days(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     batch_of(editor, "put", "events", 80, title="x", start="2026-12-05")
     batch_of(editor, "delete", "events", 80)
@@ -623,7 +631,10 @@ def test_every_deleted_event_is_in_the_calendar_for_30_days(
 
 
 def test_limits_of_tombstones(
-    editor: Editor, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, clock: Clock
+    editor: ApiClient,
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
 ) -> None:
     assert (feeds.MAX_TOMBSTONES, feeds.MAX_CANCELLED) == (1_000, 10_000)
     monkeypatch.setattr(feeds, "MAX_TOMBSTONES", 3)
@@ -651,7 +662,7 @@ def test_limits_of_tombstones(
 
 
 def test_all_deletions_are_listed_where_fewer_entries_than_the_limit_are_shown(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     batch_of(editor, "put", "news", 80, title="x")
     batch_of(editor, "delete", "news", 80)
@@ -668,11 +679,11 @@ def test_all_deletions_are_listed_where_fewer_entries_than_the_limit_are_shown(
 
 
 def test_tombstone_that_cannot_be_read_costs_only_itself(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     batch_of(editor, "put", "events", 2, title="x", start="2026-12-05")
     batch_of(editor, "delete", "events", 2)
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         first = sa.select(sa.func.min(tombstones.c.entry_pk)).scalar_subquery()
         damaged = tombstones.update().where(tombstones.c.entry_pk == first)
         connection.execute(damaged.values(timezone="localtime"))
@@ -680,7 +691,7 @@ def test_tombstone_that_cannot_be_read_costs_only_itself(
     assert len(left(client, "/feeds/events.atom")) == 2
 
 
-def test_moved_entry_has_no_tombstone(editor: Editor, client: FlaskClient) -> None:
+def test_moved_entry_has_no_tombstone(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
     editor.put("/articles/a", {"title": "Tin", "categories": ["giao-thong"]})
     for where in ("", "/van-hoa", "/giao-thong"):
@@ -688,7 +699,7 @@ def test_moved_entry_has_no_tombstone(editor: Editor, client: FlaskClient) -> No
 
 
 def test_deletions_of_an_archive_are_those_of_its_month(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     for month in ("10", "09"):
         fields = {
@@ -709,7 +720,7 @@ def test_deletions_of_an_archive_are_those_of_its_month(
 
 
 def test_edits_of_a_hidden_entry_are_no_changes(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
     draft = {"title": "Nháp", "status": "draft", "categories": ["van-hoa"]}
@@ -726,7 +737,7 @@ def test_edits_of_a_hidden_entry_are_no_changes(
     assert listed == []
     editor.put("/articles/a", {"title": "Tin"})
     assert changes(client, step)[0] == [("put", "a")]
-    with store.reader() as reader:
+    with storage.reader() as reader:
         log = [
             line.action for line in reader.audit_log(id="a", token="editor", since=None)
         ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 
 
-def test_a_token_writes_so_often(make_app: MakeApp, store: Storage) -> None:
+def test_a_token_writes_so_often(make_app: MakeApp, storage: Storage) -> None:
     client = make_app(rate_writes="4/minute").test_client()  # two workers share it
     editor, other = (
-        Editor(client, store.tokens.create(name, SCOPES)) for name in ("lan", "nam")
+        ApiClient(client, storage.tokens.create(name, SCOPES))
+        for name in ("lan", "nam")
     )
     for number in range(2):
         assert (
@@ -24,10 +25,10 @@ def test_a_token_writes_so_often(make_app: MakeApp, store: Storage) -> None:
     assert other.send("PUT", "/articles/2", {"title": "x"}).status_code == 201
 
 
-def test_an_address_guesses_so_often(make_app: MakeApp, store: Storage) -> None:
+def test_an_address_guesses_so_often(make_app: MakeApp, storage: Storage) -> None:
     client = make_app(rate_auth_failures="4/minute").test_client()
-    good = Editor(client, store.tokens.create("lan", SCOPES))
-    bad = Editor(client, "fsv_" + "0" * 36)
+    good = ApiClient(client, storage.tokens.create("lan", SCOPES))
+    bad = ApiClient(client, "fsv_" + "0" * 36)
     statuses = [bad.send("GET", "/articles").status_code for _ in range(4)]
     assert statuses == [401, 401, 429, 429]
     assert client.get("/api/v1/articles").status_code == 401, (
@@ -37,7 +38,7 @@ def test_an_address_guesses_so_often(make_app: MakeApp, store: Storage) -> None:
 
 
 def test_the_address_is_the_clients_where_proxies_are_trusted(
-    make_app: MakeApp, store: Storage
+    make_app: MakeApp, storage: Storage
 ) -> None:
     wrong = {"Authorization": "Bearer fsv_x"}
     for proxies, expected in ((0, 429), (1, 401)):
@@ -54,7 +55,7 @@ def test_the_address_is_the_clients_where_proxies_are_trusted(
 
 
 def test_addresses_of_one_ipv6_network_share_a_rate(
-    make_app: MakeApp, store: Storage
+    make_app: MakeApp, storage: Storage
 ) -> None:
     client = make_app(rate_auth_failures="2/minute", workers=1).test_client()
     statuses = [

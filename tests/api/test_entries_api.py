@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 FULL = {
     "title": "Cầu mới",
@@ -63,7 +66,7 @@ FULL_EVENT = {
 }
 
 
-def test_everything_that_is_put_comes_back(editor: Editor) -> None:
+def test_everything_that_is_put_comes_back(editor: ApiClient) -> None:
     for path, document in (("/articles/a", FULL), ("/events/e", FULL_EVENT)):
         created = editor.put(path, document)
         assert created.status_code == 201
@@ -75,7 +78,7 @@ def test_everything_that_is_put_comes_back(editor: Editor) -> None:
 
 
 def test_what_was_read_can_be_put_and_changes_nothing(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     for path, document in (
         ("/articles/a", FULL),
@@ -90,7 +93,7 @@ def test_what_was_read_can_be_put_and_changes_nothing(
         assert client.get("/feeds/news.rss").headers["ETag"] == feed
 
 
-def test_a_post_makes_an_id(editor: Editor) -> None:
+def test_a_post_makes_an_id(editor: ApiClient) -> None:
     made = editor.send("POST", "/articles", {"title": "Một"})
     assert made.status_code == 201
     id = made.get_json()["id"]
@@ -108,14 +111,14 @@ def test_a_post_makes_an_id(editor: Editor) -> None:
     )
 
 
-def test_an_id_belongs_to_one_kind(editor: Editor) -> None:
+def test_an_id_belongs_to_one_kind(editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x"})
     assert editor.send("PUT", "/events/a", FULL_EVENT).status_code == 409
     assert editor.send("GET", "/events/a").status_code == 404
     assert editor.send("DELETE", "/events/a").status_code == 404
 
 
-def test_published_stays_and_updated_moves(editor: Editor, clock: Clock) -> None:
+def test_published_stays_and_updated_moves(editor: ApiClient, clock: Clock) -> None:
     first = editor.put("/articles/a", {"title": "x"}).get_json()
     clock.forward(hours=1)
     second = editor.put("/articles/a", {"title": "y"}).get_json()
@@ -125,7 +128,7 @@ def test_published_stays_and_updated_moves(editor: Editor, clock: Clock) -> None
     assert second["version"] == 2
 
 
-def test_a_draft_is_published_when_it_is(editor: Editor, clock: Clock) -> None:
+def test_a_draft_is_published_when_it_is(editor: ApiClient, clock: Clock) -> None:
     draft = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
     assert "date_published" not in draft
     clock.forward(days=1)
@@ -135,7 +138,7 @@ def test_a_draft_is_published_when_it_is(editor: Editor, clock: Clock) -> None:
     )
 
 
-def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: Editor) -> None:
+def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: ApiClient) -> None:
     first = editor.put("/articles/a", FULL).get_json()
     assert editor.send("DELETE", "/articles/a").status_code == 204
     assert editor.send("DELETE", "/articles/a").status_code == 410
@@ -147,7 +150,7 @@ def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: Editor) -> Non
 
 
 def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(
-    editor: Editor,
+    editor: ApiClient,
 ) -> None:
     article = editor.put(
         "/articles/a", {"title": "x", "date_published": "2020-10-12T08:00:00"}
@@ -163,7 +166,7 @@ def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(
     assert day["all_day"] is True
 
 
-def test_absent_fields_are_filled_in(editor: Editor) -> None:
+def test_absent_fields_are_filled_in(editor: ApiClient) -> None:
     entry = editor.put(
         "/articles/a", {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
     ).get_json()
@@ -176,7 +179,7 @@ def test_absent_fields_are_filled_in(editor: Editor) -> None:
     ).get_json()["image"] == {"url": "https://x.example/a.jpg"}
 
 
-def test_a_listing_goes_by_pages_and_shows_drafts(editor: Editor) -> None:
+def test_a_listing_goes_by_pages_and_shows_drafts(editor: ApiClient) -> None:
     for number in range(5):
         status = "draft" if number % 2 else "published"
         editor.put(
@@ -197,7 +200,7 @@ def test_a_listing_goes_by_pages_and_shows_drafts(editor: Editor) -> None:
     assert editor.send("GET", "/articles?category=nix").status_code == 404
 
 
-def test_categories(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_categories(editor: ApiClient, client: FlaskClient, clock: Clock) -> None:
     full = {
         "title": "Y tế",
         "description": "Sức khoẻ",
@@ -225,7 +228,7 @@ def test_categories(editor: Editor, client: FlaskClient, clock: Clock) -> None:
     assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
 
 
-def test_an_entrys_page(editor: Editor, client: FlaskClient) -> None:
+def test_an_entrys_page(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", FULL)
     page = client.get("/entries/a")
     assert page.status_code == 200

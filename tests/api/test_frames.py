@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from feedsvc.api import sanitize
 from feedsvc.embeds import EMBEDS, SANDBOX
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 BASE = "http://portal.example/tin/bai.html"
 
@@ -78,7 +78,7 @@ def test_a_posted_sandbox_is_replaced() -> None:
 
 
 def test_pages_load_frames_of_the_listed_hosts_alone(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/articles/a", {"title": "x"})
     policy = client.get("/entries/a").headers["Content-Security-Policy"]

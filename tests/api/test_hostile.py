@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 JSON = {"Content-Type": "application/json"}
 
@@ -34,7 +34,7 @@ JSON = {"Content-Type": "application/json"}
     ],
 )
 def test_urls_hold_nothing_that_a_format_cannot(
-    editor: Editor, document: str, pointer: str, bad: str
+    editor: ApiClient, document: str, pointer: str, bad: str
 ) -> None:
     body = document.replace("URL", f"https://x.example/{bad}.png")
     answer = editor.send("PUT", "/articles/a", data=body, headers=JSON)
@@ -72,7 +72,7 @@ def test_urls_hold_nothing_that_a_format_cannot(
     ],
 )
 def test_what_was_read_can_be_put_and_writes_nothing(
-    editor: Editor, document: dict[str, Any]
+    editor: ApiClient, document: dict[str, Any]
 ) -> None:
     path = "/events/a" if "start" in document else "/articles/a"
     first = editor.put(path, document).get_json()
@@ -89,7 +89,9 @@ def test_what_was_read_can_be_put_and_writes_nothing(
         "2200-12-31T23:00:00-08:00",
     ],
 )
-def test_the_ends_of_the_years_hold_in_every_zone(editor: Editor, start: str) -> None:
+def test_the_ends_of_the_years_hold_in_every_zone(
+    editor: ApiClient, start: str
+) -> None:
     answer = editor.send("PUT", "/events/a", {"title": "x", "start": start})
     assert answer.status_code == 422
     assert answer.get_json()["errors"][0]["pointer"] == "#/start"
@@ -104,7 +106,7 @@ def test_the_ends_of_the_years_hold_in_every_zone(editor: Editor, start: str) ->
 
 
 def test_the_passes_of_a_repeated_hour_are_two_times(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     event = {"title": "x", "timezone": "America/New_York"}
     editor.put("/events/a", {**event, "start": "2027-11-07T01:30:00-04:00"})
@@ -149,7 +151,7 @@ def test_the_passes_of_a_repeated_hour_are_two_times(
     ],
 )  # fmt: skip
 def test_work_without_end_is_refused_at_once(
-    editor: Editor, document: dict[str, Any]
+    editor: ApiClient, document: dict[str, Any]
 ) -> None:
     body = json.dumps(document, ensure_ascii=False).encode()
     begun = time.monotonic()
@@ -161,7 +163,7 @@ def test_work_without_end_is_refused_at_once(
     )
 
 
-def test_a_key_twice_among_many_is_found_at_once(editor: Editor) -> None:
+def test_a_key_twice_among_many_is_found_at_once(editor: ApiClient) -> None:
     body = "{" + ",".join(f'"k{n}":1' for n in range(100_000)) + ',"k99999":1}'
     begun = time.monotonic()
     answer = editor.send("PUT", "/articles/a", data=body, headers=JSON)
@@ -170,7 +172,7 @@ def test_a_key_twice_among_many_is_found_at_once(editor: Editor) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_vietnamese_in_every_tone_is_not_refused(editor: Editor) -> None:
+def test_vietnamese_in_every_tone_is_not_refused(editor: ApiClient) -> None:
     text = (
         "Ngữ điệu: à ả ã á ạ ằ ẳ ẵ ắ ặ ề ể ễ ế ệ ồ ổ ỗ ố ộ ờ ở ỡ ớ ợ ừ ử ữ ứ ự ỳ ỷ ỹ ý ỵ đ Đ 🇻🇳👨‍👩‍👧 日本語"
         * 5
@@ -186,7 +188,7 @@ def test_vietnamese_in_every_tone_is_not_refused(editor: Editor) -> None:
 
 
 def test_a_categorys_text_is_text_to_rss_readers(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put(
         "/categories/x",
@@ -223,14 +225,16 @@ def test_no_redirect_follows_the_host_header(client: FlaskClient, path: str) -> 
         ("GET", "/changes?after=1&after=1"),
     ],
 )
-def test_a_parameter_that_is_not_meant(editor: Editor, method: str, path: str) -> None:
+def test_a_parameter_that_is_not_meant(
+    editor: ApiClient, method: str, path: str
+) -> None:
     editor.put("/articles/a", {"title": "x"})
     document = None if method in ("GET", "DELETE") else {"title": "x"}
     assert editor.send(method, path, document).status_code == 400
 
 
 def test_a_draft_that_was_never_public_leaves_no_trace(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     editor.put("/articles/a", {"title": "x", "status": "draft"})
     editor.send("DELETE", "/articles/a")
@@ -238,7 +242,7 @@ def test_a_draft_that_was_never_public_leaves_no_trace(
     assert client.get("/api/v1/changes").get_json()["changes"] == []
     editor.put("/articles/b", {"title": "x"})
     editor.send("DELETE", "/articles/b")
-    drafter = Editor(client, store.tokens.create("drafter", ["news:write"]))
+    drafter = ApiClient(client, storage.tokens.create("drafter", ["news:write"]))
     answer = drafter.send("PUT", "/articles/b", {"title": "x", "status": "draft"})
     assert answer.status_code == 403
     assert client.get("/entries/b").status_code == 410, (
@@ -246,7 +250,7 @@ def test_a_draft_that_was_never_public_leaves_no_trace(
     )
 
 
-def test_updated_is_never_before_published(editor: Editor) -> None:
+def test_updated_is_never_before_published(editor: ApiClient) -> None:
     entry = editor.put("/articles/a", {"title": "x"}).get_json()
     modified, published = (
         datetime.fromisoformat(entry[name])

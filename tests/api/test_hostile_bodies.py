@@ -24,7 +24,7 @@ from feedsvc.formats import FORMATS
 from feedsvc.query import KINDS
 from feedsvc.services import get_services
 from tests import data
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.data.xss_payloads import PAYLOADS, groups, lines
 
 BASE = "https://portal.example/tin/"
@@ -121,8 +121,8 @@ def entries(document: bytes, format: str) -> tuple[int, list[str]]:
 
 
 @pytest.fixture
-def client(attacked: Flask) -> FlaskClient:
-    return attacked.test_client()
+def client(attacked_app: Flask) -> FlaskClient:
+    return attacked_app.test_client()
 
 
 def test_faults_are_seen_where_there_are_some() -> None:
@@ -139,9 +139,9 @@ def test_faults_are_seen_where_there_are_some() -> None:
 @pytest.mark.bar
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_whole_and_runs_nothing(
-    attacked: Flask, format: str, figure: Figure
+    attacked_app: Flask, format: str, record_measurement: RecordMeasurement
 ) -> None:
-    client, schemas = attacked.test_client(), get_services(attacked).schemas
+    client, schemas = attacked_app.test_client(), get_services(attacked_app).schemas
     took.clear()
     counted = 0
     shown: set[str] = set()
@@ -156,7 +156,7 @@ def test_every_format_is_whole_and_runs_nothing(
     assert counted == sum(
         line["kind"] in FORMATS[format].kinds for line in lines(schemas)
     )
-    figure(
+    record_measurement(
         f"slowest feed of {len(PAYLOADS)} payloads in every field, all whole",
         f"{max(took):.2f} s",
         "1 s",

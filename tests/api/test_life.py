@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 FEED = "/feeds/news.atom"
 
@@ -28,7 +31,7 @@ def last(client: FlaskClient) -> int:
 
 
 def test_a_scheduled_entry_appears_when_its_moment_has_come(
-    editor: Editor, client: FlaskClient, clock: Clock, store: Storage
+    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     editor.put("/articles/old", {"title": "Cũ"})
     clock.forward(seconds=30)
@@ -57,8 +60,8 @@ def test_a_scheduled_entry_appears_when_its_moment_has_come(
     assert "max-age=0," in waiting.headers["Cache-Control"], (
         "but nobody keeps what is about to change"
     )
-    assert store.apply_scheduled_changes() == 1
-    assert store.apply_scheduled_changes() == 0
+    assert storage.apply_scheduled_changes() == 1
+    assert storage.apply_scheduled_changes() == 0
     clock.forward(seconds=5)
     after = client.get(
         FEED, headers={"If-Modified-Since": before.headers["Last-Modified"]}
@@ -72,12 +75,12 @@ def test_a_scheduled_entry_appears_when_its_moment_has_come(
 
 
 def test_an_entry_leaves_when_it_expires(
-    editor: Editor, client: FlaskClient, clock: Clock, store: Storage
+    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     editor.put("/articles/a", {"title": "Một", "expires": "2026-11-25T04:00:00Z"})
     assert "Một" in client.get(FEED).text
     clock.forward(hours=1)
-    assert store.apply_scheduled_changes() == 1
+    assert storage.apply_scheduled_changes() == 1
     assert "Một" not in client.get(FEED).text
     assert client.get("/entries/a").status_code == 410
     assert changed(client) == [("delete", "a")]
@@ -90,7 +93,7 @@ def test_an_entry_leaves_when_it_expires(
 
 
 def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
-    editor: Editor, client: FlaskClient, clock: Clock, store: Storage
+    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     full = {
         "title": "Tin",
@@ -116,10 +119,10 @@ def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
     assert page.get_json()["detail"] == "Thông tin không đúng."
     clock.forward(days=29)
     editor.send("PATCH", "/articles/a", {"notice": "Sai."})
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     assert "Đã gỡ: Sai." in client.get(FEED).text
     clock.forward(days=1)
-    assert store.apply_scheduled_changes() == 1
+    assert storage.apply_scheduled_changes() == 1
     assert f"<id>{guid}" not in client.get(FEED).text, "only a tombstone"
     assert changed(client) == [("delete", "a")]
     editor.send("PATCH", "/articles/a", {"status": "published", "notice": None})
@@ -127,7 +130,7 @@ def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
 
 
 def test_a_correction_stands_first_in_the_body(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put(
         "/articles/a",
@@ -143,7 +146,9 @@ def test_a_correction_stands_first_in_the_body(
     assert page.index("Đính chính") < page.index("<p>Thân</p>")
 
 
-def test_changes_are_followed_page_by_page(editor: Editor, client: FlaskClient) -> None:
+def test_changes_are_followed_page_by_page(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     for number in range(5):
         editor.put(
             f"/articles/{number}",
@@ -181,7 +186,7 @@ def test_changes_are_followed_page_by_page(editor: Editor, client: FlaskClient) 
 
 
 def test_a_renamed_category_is_found_under_both_slugs(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
     step = last(client)
@@ -230,7 +235,7 @@ def test_a_renamed_category_is_found_under_both_slugs(
 
 
 def test_a_retired_category_is_gone_and_leaves_its_entries(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa", "giao-thong"]})
     step = last(client)

@@ -18,7 +18,7 @@ from feedsvc import create_app
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
 Json = dict[str, Any]
@@ -138,7 +138,7 @@ def test_examples_hold_to_their_schemas(document: Json) -> None:
     assert seen > 30
 
 
-def test_examples_of_requests_are_accepted(editor: Editor, document: Json) -> None:
+def test_examples_of_requests_are_accepted(editor: ApiClient, document: Json) -> None:
     """In the order of the document they make, change and delete the same entries."""
     for path, item in document["paths"].items():
         for method in ("post", "put", "patch"):
@@ -161,10 +161,10 @@ def test_examples_of_requests_are_accepted(editor: Editor, document: Json) -> No
 
 
 def test_the_scopes_are_those_that_the_service_asks_for(
-    client: FlaskClient, store: Storage, document: Json
+    client: FlaskClient, storage: Storage, document: Json
 ) -> None:
     """A token with one scope passes the door exactly where the description says so."""
-    tokens = {scope: store.tokens.create(scope, [scope]) for scope in SCOPES}
+    tokens = {scope: storage.tokens.create(scope, [scope]) for scope in SCOPES}
     for method, path, operation in operations(document):
         way = re.sub(r"{\w+}", "nix", path)
         named = {

@@ -8,12 +8,14 @@ import feedparser
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture(autouse=True)
-def tree(editor: Editor, clock: Clock) -> None:
+def tree(editor: ApiClient, clock: Clock) -> None:
     """van-hoa > am-nhac > opera, each with one article."""
     editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
     editor.put("/categories/opera", {"title": "Opera", "parent": "am-nhac"})
@@ -31,7 +33,7 @@ def shown(client: FlaskClient, slug: str) -> set[str]:
     }
 
 
-def test_feeds_hold_what_stands_below(editor: Editor, client: FlaskClient) -> None:
+def test_feeds_hold_what_stands_below(editor: ApiClient, client: FlaskClient) -> None:
     assert shown(client, "van-hoa") == {"van-hoa", "am-nhac", "opera"}
     assert shown(client, "am-nhac") == {"am-nhac", "opera"}
     assert shown(client, "opera") == {"opera"}
@@ -42,7 +44,7 @@ def test_feeds_hold_what_stands_below(editor: Editor, client: FlaskClient) -> No
 
 
 def test_a_write_moves_the_wider_feeds_too(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.forward(seconds=10)
     paths = [
@@ -65,7 +67,7 @@ def test_a_write_moves_the_wider_feeds_too(
 
 
 def test_a_category_moves_with_all_below_it(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     step = client.get("/api/v1/changes").get_json()["next"]
     clock.forward(seconds=10)
@@ -91,7 +93,7 @@ def test_a_category_moves_with_all_below_it(
 
 
 def test_a_rename_and_a_retirement_keep_the_tree(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.send("PATCH", "/categories/am-nhac", {"slug": "nhac"})
     known = {
@@ -115,7 +117,7 @@ def test_a_rename_and_a_retirement_keep_the_tree(
 
 
 def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     both = editor.put(
         "/articles/both", {"title": "cả hai", "categories": ["opera", "van-hoa"]}
@@ -127,7 +129,7 @@ def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(
     assert "cả hai" not in shown(client, "am-nhac")
 
 
-def test_what_cannot_be_a_parent(editor: Editor) -> None:
+def test_what_cannot_be_a_parent(editor: ApiClient) -> None:
     for slug, parent in (
         ("van-hoa", "opera"),
         ("van-hoa", "van-hoa"),
@@ -166,7 +168,7 @@ def test_what_cannot_be_a_parent(editor: Editor) -> None:
     ids=["moved", "retired"],
 )
 def test_archives_know_which_month_a_category_has_taken_away(
-    editor: Editor, client: FlaskClient, clock: Clock, step: tuple[Any, ...]
+    editor: ApiClient, client: FlaskClient, clock: Clock, step: tuple[Any, ...]
 ) -> None:
     def put(id: str, month: int, category: str) -> None:
         fields = {

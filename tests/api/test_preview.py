@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 
 from feedsvc.formats import FORMATS
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 
-def test_a_preview_shows_every_format_and_stores_nothing(editor: Editor) -> None:
+def test_a_preview_shows_every_format_and_stores_nothing(editor: ApiClient) -> None:
     document = {
         "kind": "events",
         "title": "Hội",
@@ -39,7 +39,9 @@ def test_a_preview_shows_every_format_and_stores_nothing(editor: Editor) -> None
     assert editor.send("GET", "/events").get_json()["items"] == []
 
 
-def test_a_bad_preview(editor: Editor, client: FlaskClient, store: Storage) -> None:
+def test_a_bad_preview(
+    editor: ApiClient, client: FlaskClient, storage: Storage
+) -> None:
     for document, pointer in (
         ({}, "#/kind"),
         ([], "#/kind"),
@@ -49,14 +51,14 @@ def test_a_bad_preview(editor: Editor, client: FlaskClient, store: Storage) -> N
         assert answer.status_code == 422
         assert answer.get_json()["errors"][0]["pointer"] == pointer
     assert client.post("/api/v1/preview", json={}).status_code == 401
-    publisher = Editor(client, store.tokens.create("p", ["news:publish"]))
+    publisher = ApiClient(client, storage.tokens.create("p", ["news:publish"]))
     assert (
         publisher.send("POST", "/preview", {"kind": "news", "title": "x"}).status_code
         == 403
     )
 
 
-def test_every_write_is_logged(editor: Editor, app: Flask) -> None:
+def test_every_write_is_logged(editor: ApiClient, app: Flask) -> None:
     editor.put("/articles/a", {"title": "x"})
     editor.put("/articles/a", {"title": "x"})
     editor.put("/articles/a", {"title": "y"})

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.data.payloads import COMPOSING
 
 SMUGGLED = {"builder", "notice"}
@@ -100,7 +100,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def test_posted_markup_gains_no_attribute_in_any_format(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     ids = []
     for number, payload in enumerate(COMPOSING):
@@ -122,7 +122,7 @@ def test_imported_markup_gains_no_attribute_in_any_format(
     "mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"]
 )
 def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
-    editor: Editor, client: FlaskClient, mark: str
+    editor: ApiClient, client: FlaskClient, mark: str
 ) -> None:
     text = f"{mark} onclick=alert(1) x"
     editor.put("/categories/giao-thong", {"title": text, "description": text})
@@ -174,7 +174,7 @@ def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
 
 
 def test_a_summary_derived_from_markup_starts_with_no_combining_mark(
-    editor: Editor,
+    editor: ApiClient,
 ) -> None:
     entry = editor.put(
         "/articles/a", {"title": "x", "content_html": "<p>&#824;a<b>e</b>&#x301;</p>"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 SATURDAY = {
     "title": "Chợ phiên",
@@ -18,7 +18,7 @@ ALL_DAY = {"title": "Chợ phiên", "start": "2026-12-05"}
 RULE = "#/recurrence/rrule"
 
 
-def refused(editor: Editor, document: dict[str, Any]) -> list[str]:
+def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
     """The pointers of a refusal, which must come quickly."""
     begun = time.perf_counter()
     answer = editor.send("PUT", "/events/x", document)
@@ -85,7 +85,7 @@ def refused(editor: Editor, document: dict[str, Any]) -> list[str]:
         "FREQ=DAILY;BYDAY=" + ",".join(["SA"] * 200),
     ],
 )
-def test_a_rule_that_is_none_or_explodes(editor: Editor, rule: str) -> None:
+def test_a_rule_that_is_none_or_explodes(editor: ApiClient, rule: str) -> None:
     assert refused(editor, {**SATURDAY, "recurrence": {"rrule": rule}}) == [RULE]
 
 
@@ -186,14 +186,14 @@ def test_a_rule_that_is_none_or_explodes(editor: Editor, rule: str) -> None:
     ],
 )
 def test_what_does_not_fit(
-    editor: Editor, document: dict[str, Any], recurrence: object, pointers: list[str]
+    editor: ApiClient, document: dict[str, Any], recurrence: object, pointers: list[str]
 ) -> None:
     assert refused(editor, {**document, "recurrence": recurrence}) == pointers
 
 
 @pytest.mark.parametrize("name", ["exdates", "rdates"])
 @pytest.mark.parametrize("count", [1001, 10_000, 100_000])
-def test_too_many_dates(editor: Editor, name: str, count: int) -> None:
+def test_too_many_dates(editor: ApiClient, name: str, count: int) -> None:
     many = [
         f"2026-12-06T{number % 24:02}:{number % 60:02}:00" for number in range(count)
     ]
@@ -216,7 +216,7 @@ def test_too_many_dates(editor: Editor, name: str, count: int) -> None:
     ],
 )
 def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(
-    editor: Editor, rule: str
+    editor: ApiClient, rule: str
 ) -> None:
     begun = time.perf_counter()
     document = editor.put(
@@ -239,7 +239,7 @@ def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
-def test_a_thousand_of_each(editor: Editor) -> None:
+def test_a_thousand_of_each(editor: ApiClient) -> None:
     """The most that is taken, with exceptions as far away as can be."""
     far = [
         f"{year}-{month:02}-05T19:00:00"

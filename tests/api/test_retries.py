@@ -10,13 +10,15 @@ from flask.testing import FlaskClient
 
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 KEY = {"Idempotency-Key": "khoa-1"}
 
 
-def test_a_retry_is_answered_what_the_first_was(editor: Editor) -> None:
+def test_a_retry_is_answered_what_the_first_was(editor: ApiClient) -> None:
     first = editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
     assert first.status_code == 201
     editor.send(
@@ -34,7 +36,7 @@ def test_a_retry_is_answered_what_the_first_was(editor: Editor) -> None:
 
 
 def test_a_key_stands_for_one_body_one_path_one_token(
-    editor: Editor, client: FlaskClient, store: Storage, clock: Clock
+    editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
     editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
     reused = editor.send("POST", "/articles", {"title": "Hai"}, headers=KEY)
@@ -46,7 +48,7 @@ def test_a_key_stands_for_one_body_one_path_one_token(
         ).status_code
         == 201
     )
-    other = Editor(client, store.tokens.create("other", SCOPES))
+    other = ApiClient(client, storage.tokens.create("other", SCOPES))
     assert (
         other.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code
         == 201
@@ -58,7 +60,7 @@ def test_a_key_stands_for_one_body_one_path_one_token(
     )
 
 
-def test_only_successes_are_kept(editor: Editor) -> None:
+def test_only_successes_are_kept(editor: ApiClient) -> None:
     assert (
         editor.send("POST", "/articles", {"title": ""}, headers=KEY).status_code == 422
     )
@@ -78,16 +80,16 @@ def test_only_successes_are_kept(editor: Editor) -> None:
 
 
 @pytest.mark.parametrize("key", ["", '""', '"x', 'x"y', "x" * 256, "khoá"])
-def test_a_bad_key(editor: Editor, key: str) -> None:
+def test_a_bad_key(editor: ApiClient, key: str) -> None:
     bad = {"Idempotency-Key": key.encode().decode("latin-1")}
     assert (
         editor.send("POST", "/articles", {"title": "x"}, headers=bad).status_code == 400
     )
 
 
-def test_retries_at_once_make_one(editor: Editor, app: Flask) -> None:
+def test_retries_at_once_make_one(editor: ApiClient, app: Flask) -> None:
     def post(_: int) -> tuple[int, str]:
-        answer = Editor(app.test_client(), editor.token).send(
+        answer = ApiClient(app.test_client(), editor.token).send(
             "POST", "/articles", {"title": "Một"}, headers=KEY
         )
         return answer.status_code, answer.get_json()["id"]
@@ -113,7 +115,7 @@ def test_retries_at_once_make_one(editor: Editor, app: Flask) -> None:
     ],
 )
 def test_titles_are_searched_case_and_marks_aside(
-    editor: Editor, asked: str, found: str
+    editor: ApiClient, asked: str, found: str
 ) -> None:
     for id, title in (
         ("1", "Hà Nội mùa thu"),

@@ -9,10 +9,12 @@ import pytest
 from flask import Flask
 
 from feedsvc.api.strict_json import apply_merge_patch
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
+
+pytestmark = pytest.mark.both_databases
 
 
-def test_a_stale_version_is_refused(editor: Editor) -> None:
+def test_a_stale_version_is_refused(editor: ApiClient) -> None:
     first = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
     second = editor.send(
         "PUT", "/articles/a", {"title": "Hai"}, headers={"If-Match": first}
@@ -39,7 +41,7 @@ def test_a_stale_version_is_refused(editor: Editor) -> None:
     )
 
 
-def test_only_create(editor: Editor) -> None:
+def test_only_create(editor: ApiClient) -> None:
     only = {"If-None-Match": "*"}
     assert (
         editor.send("PUT", "/articles/a", {"title": "Một"}, headers=only).status_code
@@ -56,8 +58,8 @@ def test_only_create(editor: Editor) -> None:
     )
 
 
-def test_a_setting_demands_a_version(editor: Editor, make_app: MakeApp) -> None:
-    strict = Editor(make_app(require_if_match=True).test_client(), editor.token)
+def test_a_setting_demands_a_version(editor: ApiClient, make_app: MakeApp) -> None:
+    strict = ApiClient(make_app(require_if_match=True).test_client(), editor.token)
     for method, document in (
         ("PUT", {"title": "x"}),
         ("PATCH", {"title": "x"}),
@@ -77,7 +79,7 @@ def test_a_setting_demands_a_version(editor: Editor, make_app: MakeApp) -> None:
     assert patched.status_code == 200
 
 
-def test_a_patch_changes_what_it_names(editor: Editor) -> None:
+def test_a_patch_changes_what_it_names(editor: ApiClient) -> None:
     full = {
         "title": "Một",
         "content_text": "Nội dung",
@@ -102,7 +104,7 @@ def test_a_patch_changes_what_it_names(editor: Editor) -> None:
 
 
 def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(
-    editor: Editor,
+    editor: ApiClient,
 ) -> None:
     editor.put("/articles/a", {"title": "x", "content_text": "Cũ"})
     assert (
@@ -138,7 +140,7 @@ def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(
     ],
 )
 def test_a_patch_is_validated_as_a_whole(
-    editor: Editor, patch: Any, status: int, pointers: list[str]
+    editor: ApiClient, patch: Any, status: int, pointers: list[str]
 ) -> None:
     editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
     answer = editor.send("PATCH", "/articles/a", patch)
@@ -147,20 +149,20 @@ def test_a_patch_is_validated_as_a_whole(
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
 
-def test_a_patch_of_what_is_not_there(editor: Editor) -> None:
+def test_a_patch_of_what_is_not_there(editor: ApiClient) -> None:
     assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 404
     editor.put("/articles/a", {"title": "x"})
     editor.send("DELETE", "/articles/a")
     assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 410
 
 
-def test_patches_at_once_all_count(editor: Editor, app: Flask) -> None:
+def test_patches_at_once_all_count(editor: ApiClient, app: Flask) -> None:
     editor.put("/articles/a", {"title": "x"})
     fields = ["summary", "content_text", "rights", "language", "url", "source"]
     values = ["s", "c", "r", "en", "https://x.example/", {"name": "n"}]
 
     def patch(pair: tuple[str, Any]) -> int:
-        other = Editor(app.test_client(), editor.token)
+        other = ApiClient(app.test_client(), editor.token)
         return other.send("PATCH", "/articles/a", {pair[0]: pair[1]}).status_code
 
     with ThreadPoolExecutor(6) as pool:

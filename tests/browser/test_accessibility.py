@@ -53,8 +53,8 @@ def test_axe_finds_no_violation(open_page: Open, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/feeds/news.html", "/feeds/events.html"])
-def test_a_page_is_light(filled: Flask, path: str) -> None:
-    client = filled.test_client()
+def test_a_page_is_light(seeded_app: Flask, path: str) -> None:
+    client = seeded_app.test_client()
     parts = (path, "/static/style.css", "/static/pages.js")
     sizes = [
         len(client.get(part, headers={"Accept-Encoding": "br"}).data) for part in parts

@@ -15,7 +15,7 @@ from feedsvc.formats.phrases import page_strings
 from feedsvc.query import UI_LANGUAGES
 from feedsvc.storage import Storage
 from feedsvc.web.pages import brand_css
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -46,7 +46,7 @@ def counts(client: FlaskClient) -> dict[str, str]:
 
 
 def test_the_directory_counts_and_shows_the_newest(
-    editor: Editor, client: FlaskClient, store: Storage, clock: Clock
+    editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
     assert counts(client) == {}
     editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
@@ -73,13 +73,13 @@ def test_the_directory_counts_and_shows_the_newest(
     editor.put("/articles/c", {"title": "Mai", "date_published": "2026-11-26T08:00:00"})
     assert counts(client)["news/giao-thong.html"] == "1 tin Một"
     clock.forward(days=3)
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     assert counts(client)["news.html"] == "2 tin Mai"
     assert "events.html" not in counts(client), "it is over"
 
 
 def test_the_directory_changes_with_the_end_of_an_event(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.forward(seconds=30)
     editor.put("/events/e", {"title": "Hội", "start": "2026-11-25T10:01:00"})
@@ -109,7 +109,7 @@ def test_the_directory_changes_with_the_end_of_an_event(
     ],
 )  # fmt: skip
 def test_the_form_leads_to_the_canonical_url(
-    editor: Editor, client: FlaskClient, asked: str, to: str
+    editor: ApiClient, client: FlaskClient, asked: str, to: str
 ) -> None:
     answer = client.get(f"/feeds/build?{asked}")
     assert (answer.status_code, answer.headers["Location"]) == (303, to)
@@ -145,7 +145,7 @@ def test_a_form_with_nonsense_is_told_so(client: FlaskClient, asked: str) -> Non
 
 
 def test_what_is_gone_has_a_page_with_a_way_on(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b", {"title": "Tin", "status": "draft"})
@@ -183,7 +183,7 @@ def test_what_is_gone_has_a_page_with_a_way_on(
     "path", ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"]
 )
 def test_the_other_language_at_its_own_url(
-    editor: Editor, client: FlaskClient, path: str
+    editor: ApiClient, client: FlaskClient, path: str
 ) -> None:
     editor.put(
         "/events/e",
@@ -229,7 +229,7 @@ def test_no_phrase_is_missing() -> None:
         assert all(page_strings(language).values())
 
 
-def test_every_text_is_shown_as_text(editor: Editor, client: FlaskClient) -> None:
+def test_every_text_is_shown_as_text(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/categories/x", {"title": NASTY, "description": NASTY})
     person = {"name": NASTY}
     both = {"title": NASTY, "summary": NASTY, "content_text": NASTY, "notice": NASTY, "categories": ["x"],
@@ -263,7 +263,7 @@ def test_every_text_is_shown_as_text(editor: Editor, client: FlaskClient) -> Non
         ), path
 
 
-def test_an_event_says_when_and_where(editor: Editor, client: FlaskClient) -> None:
+def test_an_event_says_when_and_where(editor: ApiClient, client: FlaskClient) -> None:
     place = {
         "name": "Nhà hát Lớn",
         "address": "1 Tràng Tiền",

@@ -14,15 +14,15 @@ import pytest
 from feedsvc.errors import Conflict
 from feedsvc.models import Entry
 from feedsvc.storage import Storage
-from tests.conftest import Figure, MakeApp
+from tests.conftest import MakeApp, RecordMeasurement
 from tests.server import ROOT, Service
 
 
 @pytest.mark.sqlite
 def test_a_file_there_and_back(
-    make_app: MakeApp, store: Storage, tmp_path: Path
+    make_app: MakeApp, storage: Storage, tmp_path: Path
 ) -> None:
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_entry(Entry("a", "news", "Một", "vi"))
     old, new = (
         make_app(**changes).test_cli_runner()
@@ -76,13 +76,17 @@ def big(template: list[str], entries: int, size: int) -> Iterator[str]:
     [(3000, 50_000), pytest.param(1_000_000, 500, marks=pytest.mark.soak)],
 )
 def test_memory_does_not_grow_with_what_is_moved(
-    store: Storage, tmp_path: Path, entries: int, size: int, figure: Figure
+    storage: Storage,
+    tmp_path: Path,
+    entries: int,
+    size: int,
+    record_measurement: RecordMeasurement,
 ) -> None:
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_entry(Entry("a", "news", "Một", "vi"))
     file, url = tmp_path / "big.ndjson", f"sqlite:///{tmp_path}/big.db"
     with file.open("w", encoding="utf-8") as lines:
-        lines.writelines(big(list(store.dump()), entries, size))
+        lines.writelines(big(list(storage.dump()), entries, size))
     peaks = []
     for arguments in (
         ("import", str(file)),
@@ -98,7 +102,7 @@ def test_memory_does_not_grow_with_what_is_moved(
             text=True,
         )
         rate = entries / (time.monotonic() - begun)
-        figure(
+        record_measurement(
             f"entries a second, {arguments[0]} of {entries}", f"{rate:.0f}", "> 1000"
         )
         peaks.append(int(done.stderr.split()[-2]) / 1024)
@@ -107,7 +111,7 @@ def test_memory_does_not_grow_with_what_is_moved(
         > 0.9 * file.stat().st_size
         > 100_000_000
     )
-    figure(
+    record_measurement(
         f"MiB at most to import and export {entries} entries",
         f"{max(peaks):.0f}",
         "< 200",

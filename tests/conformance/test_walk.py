@@ -30,8 +30,8 @@ def links_of(body: bytes, media_type: str, url: str) -> list[str]:
     ]
 
 
-def test_every_page_and_feed_keeps_the_rules(filled: Flask) -> None:
-    client = filled.test_client()
+def test_every_page_and_feed_keeps_the_rules(seeded_app: Flask) -> None:
+    client = seeded_app.test_client()
     waiting, seen, found = deque(["/", "/feeds.opml"]), {"/", "/feeds.opml", "/hub"}, []
     kinds: Counter[str] = Counter()
     while waiting:

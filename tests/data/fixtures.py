@@ -1,4 +1,4 @@
-"""`filled`: an app with the corpus in it, loaded once and copied for each test."""
+"""Apps with sample data or XSS payloads, loaded once and copied for each test."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from feedsvc import create_app
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from tests import data
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.data.xss_payloads import attack
 from tests.fake_clock import Clock
 
 
-def load(editor: Editor) -> None:
+def load(editor: ApiClient) -> None:
     """Post the corpus, which must be taken as a whole."""
     for category in data.categories():
         editor.put(f"/categories/{category['slug']}", category)
     assert {result["status"] for result in post(editor, data.batch())} == {201}
 
 
-def post(editor: Editor, lines: list[Any]) -> list[dict[str, Any]]:
+def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
     """The results of a batch."""
     headers = {"Content-Type": "application/json"}
     answer = editor.send("POST", "/batch", data=json.dumps(lines), headers=headers)
@@ -36,7 +36,7 @@ def post(editor: Editor, lines: list[Any]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def filled_template(
+def seeded_template(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A database with the corpus in it."""
@@ -49,20 +49,20 @@ def filled_template(
     }
     settings |= {"FEEDSVC_SITE_URL": "https://portal.example"}
     app = create_app(Config.from_env(settings), Clock(data.NOW))
-    store = get_services(app).storage
-    load(Editor(app.test_client(), store.tokens.create("loader", SCOPES)))
-    store._database.close()
+    storage = get_services(app).storage
+    load(ApiClient(app.test_client(), storage.tokens.create("loader", SCOPES)))
+    storage._database.close()
     return path
 
 
 @pytest.fixture
-def filled(
-    filled_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
+def seeded_app(
+    seeded_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
 ) -> Flask:
     """An app with the corpus in it, at `data.NOW`."""
     clock.now = data.NOW
     return make_app(
-        database_url=f"sqlite:///{shutil.copy(filled_template, tmp_path / 'filled.db')}"
+        database_url=f"sqlite:///{shutil.copy(seeded_template, tmp_path / 'seeded.db')}"
     )
 
 
@@ -82,7 +82,9 @@ def attacked_template(
     app = create_app(Config.from_env(settings), Clock(data.NOW))
     services = get_services(app)
     attack(
-        Editor(app.test_client(), services.storage.tokens.create("attacker", SCOPES)),
+        ApiClient(
+            app.test_client(), services.storage.tokens.create("attacker", SCOPES)
+        ),
         services.schemas,
     )
     services.storage._database.close()
@@ -90,7 +92,7 @@ def attacked_template(
 
 
 @pytest.fixture
-def attacked(
+def attacked_app(
     attacked_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
 ) -> Flask:
     """An app with every payload in it, at `data.NOW`."""

@@ -13,14 +13,14 @@ from flask import Flask
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from tests import data
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.data.fixtures import load, post
 from tests.data.refused import refused
 
 COLLECTIONS = {"news": "articles", "events": "events"}
 
 
-def test_it_is_taken_and_a_second_time_changes_nothing(editor: Editor) -> None:
+def test_it_is_taken_and_a_second_time_changes_nothing(editor: ApiClient) -> None:
     load(editor)
     first = editor.client.get("/api/v1/changes?after=0&limit=1000").get_json()["next"]
     assert {result["status"] for result in post(editor, data.batch())} == {200}
@@ -34,7 +34,7 @@ def test_it_is_taken_and_a_second_time_changes_nothing(editor: Editor) -> None:
     ("document", "pointer"), refused(), ids=lambda case: str(case)[:40]
 )
 def test_what_must_be_refused(
-    editor: Editor, document: dict[str, Any], pointer: str
+    editor: ApiClient, document: dict[str, Any], pointer: str
 ) -> None:
     (result,) = post(editor, [{"action": "put", **document}])
     assert result["status"] == 422
@@ -43,10 +43,10 @@ def test_what_must_be_refused(
     assert editor.send("GET", path).status_code == 404
 
 
-def test_nasty_titles_are_stored_as_they_should_be(filled: Flask) -> None:
-    editor = Editor(
-        filled.test_client(),
-        get_services(filled).storage.tokens.create("reader", SCOPES),
+def test_nasty_titles_are_stored_as_they_should_be(seeded_app: Flask) -> None:
+    editor = ApiClient(
+        seeded_app.test_client(),
+        get_services(seeded_app).storage.tokens.create("reader", SCOPES),
     )
     for id, title in data.stored_titles().items():
         assert editor.send("GET", f"/articles/{id}").get_json()["title"] == title
@@ -76,6 +76,6 @@ def test_its_months_have_gaps() -> None:
     local = [date.astimezone(hanoi) if date.tzinfo else date for date in dates]
     months = {(date.year, date.month) for date in local}
     recent = [divmod(2025 * 12 + month, 12) for month in range(1, 23)]
-    filled = [(year, month + 1) in months for year, month in recent]
-    assert filled.count(True) >= 14
-    assert filled.count(False) >= 3
+    seeded_app = [(year, month + 1) in months for year, month in recent]
+    assert seeded_app.count(True) >= 14
+    assert seeded_app.count(False) >= 3

@@ -12,7 +12,7 @@ from marshmallow import fields
 
 from feedsvc.api.schemas import CategorySchema, EntrySchema
 from feedsvc.query import KINDS
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.data.payloads import payloads
 
 Json = dict[str, Any]
@@ -38,7 +38,7 @@ def groups() -> range:
     return range(len(PAYLOADS) // GROUP + 1)
 
 
-def attack(editor: Editor, schemas: Mapping[str, EntrySchema]) -> None:
+def attack(editor: ApiClient, schemas: Mapping[str, EntrySchema]) -> None:
     """Put all of it: what is refused must be told by its pointer, and the rest is taken."""
     for number in groups():
         editor.put(f"/categories/g-{number}", {"title": f"Nhóm {number}"})
@@ -60,7 +60,7 @@ def attack(editor: Editor, schemas: Mapping[str, EntrySchema]) -> None:
         assert not some
 
 
-def put(editor: Editor, some: list[Json]) -> list[Json]:
+def put(editor: ApiClient, some: list[Json]) -> list[Json]:
     """The results of a batch, which must not take long."""
     begun = time.thread_time()
     answer = editor.send("POST", "/batch", data=json.dumps(some), headers=JSON)

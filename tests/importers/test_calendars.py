@@ -10,7 +10,7 @@ from flask import Flask
 
 from feedsvc.importers.importer import Importer, read
 from feedsvc.services import get_services
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import HANOI
 
 EASTERN = """BEGIN:VTIMEZONE
@@ -43,7 +43,7 @@ Take = Callable[..., tuple[list[dict[str, Any]], list[str]]]
 
 
 @pytest.fixture
-def take(app: Flask, editor: Editor) -> Take:
+def take(app: Flask, editor: ApiClient) -> Take:
     """Import events, given as their lines; returns them as the API answers, and the remarks."""
 
     def take(*events: str, zone: str = "") -> tuple[list[dict[str, Any]], list[str]]:

@@ -33,7 +33,7 @@ from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage.tables import entries
 from tests.conformance import findings
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock
 from tests.server import free_port
 
@@ -76,14 +76,14 @@ def stored(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
 
 
-def writes(store: Storage) -> int:
-    with store.reader() as reader:
+def writes(storage: Storage) -> int:
+    with storage.reader() as reader:
         return len(list(reader.audit_log(id=None, token=None, since=None)))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_twice_is_once_with_its_guid(
-    app: Flask, store: Storage, clock: Clock, name: str
+    app: Flask, storage: Storage, clock: Clock, name: str
 ) -> None:
     count, guid = FILES[name]
     data, kind = (
@@ -91,11 +91,11 @@ def test_twice_is_once_with_its_guid(
         "events" if name.endswith("ics") else "news",
     )
     assert f"{count} new, 0 changed, 0 unchanged" in take(app, data).stdout
-    before, written = stored(app, kind), writes(store)
+    before, written = stored(app, kind), writes(storage)
     clock.forward(hours=1)
     assert f"0 new, 0 changed, {count} unchanged" in take(app, data).stdout
     assert stored(app, kind) == before
-    assert writes(store) == written, "an unchanged entry writes nothing"
+    assert writes(storage) == written, "an unchanged entry writes nothing"
     assert guid in before
     assert len(before) == count
 
@@ -187,7 +187,7 @@ def test_atom_and_json(app: Flask) -> None:
 
 
 def test_our_own_json_feed_comes_back_as_it_was(
-    app: Flask, client: FlaskClient, editor: Editor
+    app: Flask, client: FlaskClient, editor: ApiClient
 ) -> None:
     file = {
         "url": "https://a.example/a.mp3",
@@ -389,7 +389,7 @@ def test_a_date_that_cannot_be_read_is_said(app: Flask, spelt: str) -> None:
     assert "left out: date_published of “a”: " in result.stderr
 
 
-def test_a_guid_that_stands_twice(app: Flask, store: Storage) -> None:
+def test_a_guid_that_stands_twice(app: Flask, storage: Storage) -> None:
     data = channel(
         "<item><guid>g</guid><title>Một</title></item><item><guid>g</guid><title>Hai</title></item>"
     )
@@ -533,14 +533,14 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("IMPORTS", "4"))))
 def test_whatever_is_damaged_is_read_or_refused(
-    app: Flask, store: Storage, seed: int
+    app: Flask, storage: Storage, seed: int
 ) -> None:
     chance = random.Random(seed)
     files = [(FOREIGN / name).read_bytes() for name in FILES]
     for _ in range(50):
         data, kind = damaged(chance.choice(files), chance), chance.choice(KINDS)
         with suppress(BadRequest):
-            for _ in importer.Importer(store, get_services(app).schemas[kind]).run(
+            for _ in importer.Importer(storage, get_services(app).schemas[kind]).run(
                 read(data, HANOI)
             ):
                 pass
@@ -556,7 +556,7 @@ def test_what_is_no_feed_is_refused(app: Flask, data: bytes) -> None:
 
 
 def test_what_changed_there_changes_here_and_what_was_taken_away_here_stays_away(
-    app: Flask, editor: Editor
+    app: Flask, editor: ApiClient
 ) -> None:
     data = (FOREIGN / "wordpress.rss").read_bytes()
     take(app, data)
@@ -581,7 +581,7 @@ def test_what_changed_there_changes_here_and_what_was_taken_away_here_stays_away
     "change", [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}]
 )
 def test_an_import_does_not_overwrite_what_an_editor_has_changed(
-    app: Flask, editor: Editor, change: dict[str, Any]
+    app: Flask, editor: ApiClient, change: dict[str, Any]
 ) -> None:
     data = (FOREIGN / "drupal.rss").read_bytes()
     take(app, data)
@@ -599,16 +599,16 @@ def test_an_import_does_not_overwrite_what_an_editor_has_changed(
 
 
 def test_an_import_updates_entries_that_only_the_service_has_changed(
-    app: Flask, store: Storage, editor: Editor, clock: Clock
+    app: Flask, storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     items = "<item><guid>g</guid><title>Một</title><category>Xã hội</category>{}</item>"
     body = "<description>&lt;p&gt;x&lt;/p&gt;</description>"
     tomorrow = "<pubDate>2026-11-26T10:00:00Z</pubDate>"
     take(app, channel(items.format(body + tomorrow)))
     clock.forward(days=2)
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     editor.send("PATCH", "/categories/xa-hoi", {"slug": "doi-song"})
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         connection.execute(entries.update().values(content_html="<p onclick=x>x</p>"))
     assert "1 changed" in app.test_cli_runner().invoke(args=["db", "sanitize"]).stdout
     result = take(
@@ -620,7 +620,7 @@ def test_an_import_updates_entries_that_only_the_service_has_changed(
 
 
 def test_an_import_does_not_overwrite_an_entry_that_was_posted_with_its_guid(
-    app: Flask, editor: Editor
+    app: Flask, editor: ApiClient
 ) -> None:
     guid = editor.put("/articles/a", {"title": "Đăng tại đây"}).get_json()["guid"]
     result = take(
@@ -679,7 +679,7 @@ def test_imported_entries_are_of_when_their_source_changed_them(
     app: Flask,
     client: FlaskClient,
     clock: Clock,
-    store: Storage,
+    storage: Storage,
     file: str,
     updated: str,
 ) -> None:
@@ -693,7 +693,7 @@ def test_imported_entries_are_of_when_their_source_changed_them(
     assert feed.feed.updated.replace("+07:00", "") == local(
         f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"
     ), "it appeared now"
-    with store.writer("editor") as writer:
+    with storage.writer("editor") as writer:
         writer.put_entry(replace(writer.get_entry(entry["id"]), title="Hai"))
     (entry,) = stored(app, kind).values()
     assert entry["date_modified"] > "2026"
@@ -717,7 +717,7 @@ def test_no_imported_entry_is_of_a_time_ahead(app: Flask, clock: Clock) -> None:
     )
 
 
-def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> None:
+def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: ApiClient) -> None:
     """Our own feed of events, taken over by another."""
     editor.put(
         "/events/a",
@@ -736,7 +736,7 @@ def test_events_of_a_feed(app: Flask, client: FlaskClient, editor: Editor) -> No
 
 
 def test_a_guid_that_is_no_uri_is_one_in_atom(
-    app: Flask, client: FlaskClient, editor: Editor
+    app: Flask, client: FlaskClient, editor: ApiClient
 ) -> None:
     guid = FILES["drupal.rss"][1]
     take(app, (FOREIGN / "drupal.rss").read_bytes())

@@ -17,9 +17,11 @@ from werkzeug.test import TestResponse
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tables import change_sequence
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.storage.test_changes import START, reset
+
+pytestmark = pytest.mark.both_databases
 
 FEED = "/feeds/news.json"
 POLL = 0.4
@@ -31,7 +33,7 @@ class Instance:
 
     app: Flask
     clock: Clock
-    editor: Editor
+    editor: ApiClient
 
     @property
     def client(self) -> FlaskClient:
@@ -96,10 +98,10 @@ def instances(make_app: MakeApp) -> list[Instance]:
     for _ in range(2):
         clock = Clock(START)
         app = make_app(own_clock=clock, rate_writes="1000000/second")
-        made.append(Instance(app, clock, Editor(app.test_client(), "")))
+        made.append(Instance(app, clock, ApiClient(app.test_client(), "")))
     token = get_services(made[0].app).storage.tokens.create("editor", SCOPES)
     for instance in made:
-        instance.editor = Editor(instance.client, token)
+        instance.editor = ApiClient(instance.client, token)
     return made
 
 

@@ -17,10 +17,12 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.integration.test_kill import WRITERS, check_integrity
 from tests.integration.tmpfs import Disk, small_disk
 from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
 
 
 class Limit:
@@ -63,7 +65,9 @@ def tight(
 
 @pytest.mark.bar
 def test_a_full_disk(
-    tight: tuple[Service, Disk | Limit], tmp_path: Path, figure: Figure
+    tight: tuple[Service, Disk | Limit],
+    tmp_path: Path,
+    record_measurement: RecordMeasurement,
 ) -> None:
     service, disk = tight
     stored: set[str] = set()
@@ -110,7 +114,9 @@ def test_a_full_disk(
     service.start()
     for id in kept:
         assert service.request("GET", f"/api/v1/articles/{id}").json()["title"] == id
-    figure("writes lost of those before the disk was full", f"0 of {len(kept)}", "0")
+    record_measurement(
+        "writes lost of those before the disk was full", f"0 of {len(kept)}", "0"
+    )
     service.stop()
     (tmp_path / "after").mkdir()
     for file in disk.seen.glob("feedsvc.db*"):
@@ -137,7 +143,10 @@ def foreign_lock(database_url: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(30, marks=pytest.mark.soak)])
 def test_a_foreign_lock(
-    service: Service, database_url: str, seconds: float, figure: Figure
+    service: Service,
+    database_url: str,
+    seconds: float,
+    record_measurement: RecordMeasurement,
 ) -> None:
     service.make_token(*SCOPES)
     waits: list[float] = []
@@ -166,8 +175,10 @@ def test_a_foreign_lock(
     for thread in threads:
         thread.join()
     p99 = statistics.quantiles(reads, n=100)[-1]
-    figure("writes refused while another holds the lock", f"{max(waits):.2f} s", "6 s")
-    figure("reads meanwhile, p99", f"{p99 * 1000:.0f} ms", "100 ms")
+    record_measurement(
+        "writes refused while another holds the lock", f"{max(waits):.2f} s", "6 s"
+    )
+    record_measurement("reads meanwhile, p99", f"{p99 * 1000:.0f} ms", "100 ms")
     assert len(waits) >= 4
     assert max(waits) < 6
     assert p99 <= (0.1 if seconds > 10 else 0.5)

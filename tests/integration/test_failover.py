@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from feedsvc.models import SCOPES
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.integration.test_kill import WRITERS, Writer
 from tests.postgres import standby_of, throw_away
 from tests.server import Service
@@ -39,7 +39,7 @@ class Readers(threading.Thread):
     ids=["short", "long"],
 )
 def test_a_failover_loses_nothing(
-    before: float, between: float, figure: Figure
+    before: float, between: float, record_measurement: RecordMeasurement
 ) -> None:
     with throw_away() as primary, standby_of(primary) as standby:
         primary.run("CREATE DATABASE failover TEMPLATE template")
@@ -70,7 +70,7 @@ def test_a_failover_loses_nothing(
             ):
                 assert time.monotonic() < begun + 5, "writes are not answered again"
                 time.sleep(0.01)
-            figure(
+            record_measurement(
                 "seconds from the promotion to writes",
                 f"{time.monotonic() - begun:.2f}",
                 "< 5",

@@ -14,15 +14,17 @@ from icalendar import Calendar
 
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 HOUR = timedelta(hours=1)
 FORMATS = ("rss", "atom", "json")
 
 
 @pytest.fixture
-def filled(editor: Editor, clock: Clock) -> Editor:
+def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
     """Six articles in three categories, the oldest one of 2025."""
     editor.put("/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"})
     editor.put(
@@ -41,7 +43,7 @@ def filled(editor: Editor, clock: Clock) -> Editor:
 
 @pytest.fixture
 def changed(
-    filled: Editor, client: FlaskClient, clock: Clock
+    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> Callable[..., tuple[set[str], set[str]]]:
     """Return which of some feeds have other bytes, and which another Last-Modified, after a request."""
 
@@ -49,7 +51,7 @@ def changed(
         paths: list[str], method: str, path: str, document: object = None
     ) -> tuple[set[str], set[str]]:
         before = {path: client.get(path) for path in paths}
-        assert filled.send(method, path, document).status_code < 300
+        assert seeded_editor.send(method, path, document).status_code < 300
         clock.forward(hours=1)
         after = {path: client.get(path) for path in paths}
         for path in paths:
@@ -136,26 +138,26 @@ def dates_of(client: FlaskClient, path: str = "/feeds/news") -> set[datetime]:
 
 
 def test_a_feed_is_of_the_latest_change_that_it_shows(
-    filled: Editor, client: FlaskClient, clock: Clock, store: Storage
+    seeded_editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     scheduled = {"title": "Sau", "date_published": (clock.now + HOUR).isoformat()}
     before = dates_of(client)
-    filled.put("/articles/later", scheduled)
-    filled.put("/articles/draft", {"title": "Nháp", "status": "draft"})
+    seeded_editor.put("/articles/later", scheduled)
+    seeded_editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     assert dates_of(client) == before, "what nobody sees is no change"
     clock.forward(hours=1, seconds=1)
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     assert dates_of(client) == {clock.now}, "an entry has appeared"
     clock.forward(hours=1)
-    filled.send("DELETE", "/articles/4")
+    seeded_editor.send("DELETE", "/articles/4")
     assert dates_of(client) == {clock.now}, "an entry has left, in every format"
     clock.forward(hours=1)
-    filled.put("/articles/0", {"title": "Tin 0", "categories": ["van-hoa"]})
+    seeded_editor.put("/articles/0", {"title": "Tin 0", "categories": ["van-hoa"]})
     assert dates_of(client) == dates_of(client, "/feeds/news/van-hoa") == {clock.now}
 
 
 def test_dates_of_empty_feeds_do_not_come_from_the_clock(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     made = clock.now
     editor.put("/categories/y-te", {"title": "Y tế"})
@@ -168,7 +170,7 @@ def test_dates_of_empty_feeds_do_not_come_from_the_clock(
 
 
 def test_a_calendar_is_of_the_latest_change_that_any_format_shows(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     def modified() -> datetime:
         calendar: Any = Calendar.from_ical(client.get("/feeds/events.ics").data)
@@ -191,7 +193,7 @@ def test_a_calendar_is_of_the_latest_change_that_any_format_shows(
 
 
 def test_dates_are_whole_seconds_in_every_format(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.forward(microseconds=123_456)
     for title in ("Một", "Hai"):
@@ -214,7 +216,7 @@ def test_dates_are_whole_seconds_in_every_format(
 
 @pytest.mark.parametrize("offset", [timedelta(), timedelta(seconds=0.2)])
 def test_lifetimes_end_where_a_scheduled_entry_appears(
-    editor: Editor, client: FlaskClient, clock: Clock, offset: timedelta
+    editor: ApiClient, client: FlaskClient, clock: Clock, offset: timedelta
 ) -> None:
     clock.now += offset
     date = clock.now + timedelta(seconds=45) - offset

@@ -13,10 +13,12 @@ from flask.testing import FlaskClient
 
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
-from tests.conftest import Editor, Figure
+from tests.conftest import ApiClient, RecordMeasurement
 from tests.integration.worker_process import Line, lines
 from tests.postgres import Cluster, throw_away
 from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
 
 FEED = "/feeds/news.json"
 
@@ -29,7 +31,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def filled(service: Service) -> Service:
+def seeded_service(service: Service) -> Service:
     service.make_token(*SCOPES)
     for slug in ("a", "b"):
         assert service.request("PUT", f"/api/v1/categories/{slug}", {"title": slug}).ok
@@ -40,8 +42,8 @@ def filled(service: Service) -> Service:
 
 
 @pytest.fixture
-def workers(filled: Service) -> Iterator[list[Line]]:
-    with lines(filled) as made:
+def workers(seeded_service: Service) -> Iterator[list[Line]]:
+    with lines(seeded_service) as made:
         yield made
 
 
@@ -138,12 +140,16 @@ def test_hot_answers_need_no_database(cluster: Cluster, workers: list[Line]) -> 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.soak)])
 def test_random_query_strings_are_one_render(
-    client: FlaskClient, editor: Editor, store: Storage, count: int, figure: Figure
+    client: FlaskClient,
+    editor: ApiClient,
+    storage: Storage,
+    count: int,
+    record_measurement: RecordMeasurement,
 ) -> None:
     editor.put("/articles/a", {"title": "Một"})
     statements: list[str] = []
     sa.event.listen(
-        store._database.engine,
+        storage._database.engine,
         "before_cursor_execute",
         lambda *given: statements.append(given[2]),
     )
@@ -159,7 +165,7 @@ def test_random_query_strings_are_one_render(
     rendered = [
         statement for statement in statements if "entries.content_html" in statement
     ]
-    figure(
+    record_measurement(
         f"renders of one feed for {count:,} random query strings",
         f"{len(rendered)}",
         "1",

@@ -24,10 +24,12 @@ from hypothesis import strategies as st
 
 from feedsvc.models import SCOPES
 from feedsvc.query import CategoryFilter, FeedQuery
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.integration.test_model import Known, World, kinds, numbers, slugs
 from tests.integration.worker_process import Answer, Line, lines
 from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
 
 STALE = timedelta(seconds=1)
 FEW: dict[str, list[dict[str, Any]]] = {
@@ -240,10 +242,12 @@ def test_every_answer_was_true_within_the_last_second(service: Service) -> None:
 
 
 @pytest.mark.soak
-def test_every_answer_was_true_for_long(service: Service, figure: Figure) -> None:
+def test_every_answer_was_true_for_long(
+    service: Service, record_measurement: RecordMeasurement
+) -> None:
     examples = int(os.environ.get("PROOF_EXAMPLES", "30"))
     fetched = prove(service, examples)
-    figure(
+    record_measurement(
         "answers of workers that were not true within the last second",
         f"0 of {fetched}",
         "0",

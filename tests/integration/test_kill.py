@@ -20,9 +20,11 @@ from pysqlite3 import dbapi2 as sqlite
 from feedsvc.models import SCOPES, utcnow
 from feedsvc.storage import Storage
 from feedsvc.storage.backup import restore
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.fake_clock import HANOI
 from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
 
 WRITERS = 4
 
@@ -55,7 +57,10 @@ def put_many(url: str, token: str, writer: int, count: int) -> Counter[int]:
 
 @pytest.mark.parametrize("each", [250, pytest.param(5000, marks=pytest.mark.soak)])
 def test_concurrent_writers_lose_nothing(
-    service: Service, database_url: str, each: int, figure: Figure
+    service: Service,
+    database_url: str,
+    each: int,
+    record_measurement: RecordMeasurement,
 ) -> None:
     service.make_token(*SCOPES)
     context = multiprocessing.get_context("spawn")
@@ -80,7 +85,7 @@ def test_concurrent_writers_lose_nothing(
         cursor = page["next_cursor"]
     assert found == WRITERS * each // 2 + 1
     check_integrity(database_url)
-    figure(
+    record_measurement(
         "revisions by 4 processes that are stored",
         f"{shared['version']} of {WRITERS * each // 2}",
         "all",
@@ -145,11 +150,11 @@ class Backups(threading.Thread):
             url = f"sqlite:///{file}.restored/feedsvc.db"
             restore(url, file)
             check_integrity(url)
-            store = Storage(url, utcnow, HANOI)
-            with store.reader() as reader:
+            storage = Storage(url, utcnow, HANOI)
+            with storage.reader() as reader:
                 for id, number in promised.items():
                     assert number == 0 or int(reader.get_entry(id).title) >= number
-            store._database.close()
+            storage._database.close()
 
 
 def torture(
@@ -219,12 +224,19 @@ def test_killed_workers_and_a_killed_service_lose_nothing(
 
 @pytest.mark.soak
 def test_killed_for_long(
-    service: Service, database_url: str, tmp_path: Path, figure: Figure
+    service: Service,
+    database_url: str,
+    tmp_path: Path,
+    record_measurement: RecordMeasurement,
 ) -> None:
     seconds = float(os.environ.get("SOAK_SECONDS", "120"))
     kills, backups, slowest = torture(service, database_url, seconds, tmp_path)
-    figure(f"acknowledged writes lost in {seconds:.0f} s", f"0 in {kills} kills", "0")
+    record_measurement(
+        f"acknowledged writes lost in {seconds:.0f} s", f"0 in {kills} kills", "0"
+    )
     if backups:
-        figure("backups meanwhile that lack one", f"0 of {backups}", "0")
-    figure("first 200 after a restart, the slowest", f"{slowest:.1f} s", "3 s")
+        record_measurement("backups meanwhile that lack one", f"0 of {backups}", "0")
+    record_measurement(
+        "first 200 after a restart, the slowest", f"{slowest:.1f} s", "3 s"
+    )
     assert slowest < 3

@@ -14,7 +14,7 @@ from statistics import linear_regression
 import pytest
 
 from feedsvc.models import SCOPES
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.data import bulk
 from tests.server import Service
 
@@ -120,7 +120,7 @@ def held(service: Service) -> int:
 
 @pytest.mark.soak
 def test_memory_does_not_grow_with_requests(
-    service: Service, tmp_path: Path, figure: Figure
+    service: Service, tmp_path: Path, record_measurement: RecordMeasurement
 ) -> None:
     """Workers are not replaced meanwhile; few answers are kept, so that these are as many as may be from early on."""
     service.stop()
@@ -169,7 +169,7 @@ def test_memory_does_not_grow_with_requests(
     steady = samples[len(samples) // 2 :]
     slope = linear_regression(*zip(*steady, strict=True)).slope * 100_000
     ends = f"{steady[0][1] >> 10} to {steady[-1][1] >> 10} MiB in {spent:.0f} s"
-    figure(
+    record_measurement(
         f"KiB by 100,000 requests, of {REQUESTS:,} with {written} writes: {ends}",
         f"{slope:.0f}",
         f"{BAR}",

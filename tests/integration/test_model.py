@@ -17,9 +17,11 @@ from werkzeug.test import TestResponse
 from feedsvc.models import SCOPES
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.services import get_services
-from tests.conftest import Editor, Figure, MakeApp
+from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import HANOI, Clock
 from tests.storage.test_changes import START, reset
+
+pytestmark = pytest.mark.both_databases
 
 HOUR = timedelta(hours=1)
 WITHIN = {"c": {"c", "b"}}
@@ -286,19 +288,21 @@ EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "15"))
 
 @pytest.mark.bar
 def test_feeds_are_what_the_model_says(
-    make_app: MakeApp, clock: Clock, figure: Figure
+    make_app: MakeApp, clock: Clock, record_measurement: RecordMeasurement
 ) -> None:
     @settings(max_examples=EXAMPLES, deadline=None)
     @given(taken=st.lists(steps, min_size=15, max_size=40))
     def series(taken: list[tuple[Any, ...]]) -> None:
         clock.now = START
         app = make_app(rate_writes="1000000/second")
-        store = get_services(app).storage
-        reset(store)
+        storage = get_services(app).storage
+        reset(storage)
         try:
-            token = store.tokens.create("editor", SCOPES)
+            token = storage.tokens.create("editor", SCOPES)
             world = World(
-                clock, Editor(app.test_client(), token), store.apply_scheduled_changes
+                clock,
+                ApiClient(app.test_client(), token),
+                storage.apply_scheduled_changes,
             )
             for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
                 world.editor.put(
@@ -311,11 +315,11 @@ def test_feeds_are_what_the_model_says(
                     world.fetch(kind, "json", selector, {}, "since")
                     world.fetch(kind, "json", selector, asked, "since")
         finally:
-            with store._database.write() as connection:
+            with storage._database.write() as connection:
                 connection.exec_driver_sql("DELETE FROM tokens")
 
     series()
-    figure(
+    record_measurement(
         "series of steps after which a feed was not the model's",
         f"0 of {EXAMPLES}",
         "0",

@@ -17,7 +17,7 @@ import requests
 
 from feedsvc.models import SCOPES
 from feedsvc.query import PARAMETERS
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.integration.nginx import NGINX, kept, nginx
 from tests.server import ROOT, Service
 
@@ -30,15 +30,15 @@ FEED = "/feeds/news.rss"
 
 
 @pytest.fixture
-def filled(service: Service) -> Service:
+def seeded_service(service: Service) -> Service:
     service.make_token(*SCOPES)
     _put(service, "Một")
     return service
 
 
 @pytest.fixture
-def front(filled: Service, tmp_path: Path) -> Iterator[str]:
-    with nginx(tmp_path, filled.port) as (url, _):
+def front(seeded_service: Service, tmp_path: Path) -> Iterator[str]:
+    with nginx(tmp_path, seeded_service.port) as (url, _):
         yield url
 
 
@@ -58,10 +58,10 @@ def _raw(front: str, target: str, status: int = 200) -> bytes:
     return body
 
 
-def test_variants_and_validators(front: str, filled: Service) -> None:
+def test_variants_and_validators(front: str, seeded_service: Service) -> None:
     time.sleep(2.2)
     plain = requests.get(
-        filled.url + FEED, headers={"Accept-Encoding": "identity"}, timeout=10
+        seeded_service.url + FEED, headers={"Accept-Encoding": "identity"}, timeout=10
     )
     for asked, coding in (
         ("gzip, deflate, br, zstd", "br"),
@@ -123,10 +123,12 @@ def test_parameters_that_feeds_have_are_passed_on(front: str) -> None:
     assert (form.status_code, form.headers["Location"]) == (303, "news.rss")
 
 
-def test_a_write_is_seen_within_three_seconds(front: str, filled: Service) -> None:
+def test_a_write_is_seen_within_three_seconds(
+    front: str, seeded_service: Service
+) -> None:
     for turn in range(4):
         requests.get(front + FEED, timeout=10)
-        _put(filled, f"Lần {turn}")
+        _put(seeded_service, f"Lần {turn}")
         written = time.monotonic()
         while f"Lần {turn}" not in requests.get(front + FEED, timeout=10).text:
             assert time.monotonic() < written + 3
@@ -137,10 +139,10 @@ def test_a_write_is_seen_within_three_seconds(front: str, filled: Service) -> No
 
 
 def test_keys_are_bounded_and_nobody_poisons_them(
-    front: str, filled: Service, tmp_path: Path
+    front: str, seeded_service: Service, tmp_path: Path
 ) -> None:
     whole = requests.get(front + FEED, timeout=10).content
-    _put(filled, "Hai")
+    _put(seeded_service, "Hai")
     time.sleep(2.2)
     for query in (
         "x=1",
@@ -166,7 +168,7 @@ def test_keys_are_bounded_and_nobody_poisons_them(
     missing = "identity  /feeds/news/nix.rss", "br  /feeds/news/nix.rss"
     feeds = {f"identity  {FEED}", f"br  {FEED}", f"br &limit=1 {FEED}"}
     assert kept(tmp_path) - set(missing) == feeds
-    headers = {"Authorization": f"Bearer {filled.token}"}
+    headers = {"Authorization": f"Bearer {seeded_service.token}"}
     for path in (
         "/api/v1/articles/a",
         "/api/v1/categories",
@@ -189,7 +191,7 @@ def test_keys_are_bounded_and_nobody_poisons_them(
 
 
 def test_deleted_entry_is_not_answered_from_the_cache(
-    front: str, filled: Service
+    front: str, seeded_service: Service
 ) -> None:
     """Once nginx has answered 410, no variant of the page comes back, also while the service is away."""
     for coding in ("identity", "gzip", "br"):
@@ -200,14 +202,14 @@ def test_deleted_entry_is_not_answered_from_the_cache(
                 timeout=10,
             )
             assert (answer.status_code, "Một" in answer.text) == (200, True)
-    assert filled.request("DELETE", "/api/v1/articles/a").status_code == 204
+    assert seeded_service.request("DELETE", "/api/v1/articles/a").status_code == 204
     end = time.monotonic() + 5
     while (answer := requests.get(front + "/entries/a", timeout=10)).status_code != 410:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert answer.headers["Cache-Control"] == "public, max-age=1"
     assert answer.headers["Content-Type"].startswith("text/html")
-    filled.stop()
+    seeded_service.stop()
     time.sleep(2.2)
     for coding in ("identity", "gzip", "br"):
         headers = {"Accept-Encoding": coding}
@@ -229,10 +231,10 @@ def test_deleted_entry_is_not_answered_from_the_cache(
         )
 
 
-def test_restored_entry_replaces_its_410(front: str, filled: Service) -> None:
-    assert filled.request("DELETE", "/api/v1/articles/a").status_code == 204
+def test_restored_entry_replaces_its_410(front: str, seeded_service: Service) -> None:
+    assert seeded_service.request("DELETE", "/api/v1/articles/a").status_code == 204
     assert requests.get(front + "/entries/a", timeout=10).status_code == 410
-    _put(filled, "Một")
+    _put(seeded_service, "Một")
     end = time.monotonic() + 3
     while requests.get(front + "/entries/a", timeout=10).status_code != 200:
         assert time.monotonic() < end
@@ -310,9 +312,9 @@ def test_rates_limit_the_api_and_no_feed(front: str) -> None:
 
 
 def test_log_has_what_statistics_need_and_no_token(
-    front: str, filled: Service, tmp_path: Path
+    front: str, seeded_service: Service, tmp_path: Path
 ) -> None:
-    token = filled.token
+    token = seeded_service.token
     spelt = token.replace("_", "%5F")
     hidden = "%66" + token[1:]
     for value in (token, spelt, hidden, spelt.replace("%", "%25")):
@@ -344,14 +346,14 @@ def _get(front: str, target: str, headers: dict[str, str]) -> None:
     connection.close()
 
 
-def test_stale_only_on_error(front: str, filled: Service) -> None:
+def test_stale_only_on_error(front: str, seeded_service: Service) -> None:
     first = requests.get(front + FEED, timeout=10)
-    filled.stop()
+    seeded_service.stop()
     time.sleep(1.5)
     assert requests.get(front + FEED, timeout=10).content == first.content
     assert requests.get(front + "/feeds/news.atom", timeout=10).status_code == 502
-    filled.start()
-    _put(filled, "Hai")
+    seeded_service.start()
+    _put(seeded_service, "Hai")
     time.sleep(2.2)
     assert "Hai" in requests.get(front + FEED, timeout=10).text
 
@@ -413,11 +415,14 @@ def test_service_that_comes_back_at_another_address_is_found(
 
 @pytest.mark.parametrize("clients", [60, pytest.param(500, marks=pytest.mark.soak)])
 def test_slow_clients_wait_at_the_front(
-    front: str, filled: Service, clients: int, figure: Figure
+    front: str,
+    seeded_service: Service,
+    clients: int,
+    record_measurement: RecordMeasurement,
 ) -> None:
     """Half heads, half bodies and slow readers by the dozen: the service sees none of them."""
     port, slow = int(front.rpartition(":")[2]), []
-    head = f"PUT /api/v1/articles/b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {filled.token}\r\n"
+    head = f"PUT /api/v1/articles/b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {seeded_service.token}\r\n"
     for said in (
         "GET / HTTP/1.1\r\nHo",
         f"{head}Content-Length: 100000\r\n\r\n{{",
@@ -430,13 +435,13 @@ def test_slow_clients_wait_at_the_front(
     for number in range(40):
         begun = time.monotonic()
         path = FEED if number % 2 else "/api/v1/articles/a"
-        headers = {"Authorization": f"Bearer {filled.token}"}
+        headers = {"Authorization": f"Bearer {seeded_service.token}"}
         assert requests.get(front + path, headers=headers, timeout=10).ok
         late.append(time.monotonic() - begun)
     for client in slow:
         client.close()
     within = sum(seconds <= 1 for seconds in late) / len(late)
-    figure(
+    record_measurement(
         f"probes within 1 s beside {len(slow)} slow clients of nginx",
         f"{within:.1%} of {len(late)}",
         "99 %",

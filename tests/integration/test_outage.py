@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from feedsvc.errors import Unavailable
 from feedsvc.models import SCOPES, Entry
 from feedsvc.storage import Storage
-from tests.conftest import Editor, Figure
+from tests.conftest import ApiClient, RecordMeasurement
 from tests.integration.test_kill import WRITERS, Writer
 from tests.postgres import Cluster, throw_away
 from tests.server import Service
@@ -28,10 +28,10 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_stopped_server_is_503_and_needs_no_restart(
-    cluster: Cluster, store: Storage, client: FlaskClient, editor: Editor
+    cluster: Cluster, storage: Storage, client: FlaskClient, editor: ApiClient
 ) -> None:
     def outage() -> None:
-        with store.writer("test") as writer:
+        with storage.writer("test") as writer:
             writer.put_entry(Entry("lost", "news", "Mất", "vi"))
             cluster.stop()
 
@@ -64,7 +64,7 @@ def test_a_stopped_server_is_503_and_needs_no_restart(
 
 @pytest.mark.bar
 def test_a_crash_under_load_loses_nothing(
-    cluster: Cluster, service: Service, figure: Figure
+    cluster: Cluster, service: Service, record_measurement: RecordMeasurement
 ) -> None:
     service.make_token(*SCOPES)
     writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
@@ -80,7 +80,7 @@ def test_a_crash_under_load_loses_nothing(
     ):
         assert time.monotonic() < begun + 5, "writes are not answered again"
         time.sleep(0.02)
-    figure(
+    record_measurement(
         "from PostgreSQL's restart to writes",
         f"{time.monotonic() - begun:.2f} s",
         "5 s",

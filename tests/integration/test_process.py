@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from feedsvc.models import SCOPES
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.server import Service
 
 pytestmark = pytest.mark.sqlite
@@ -58,14 +58,16 @@ class Load:
                 outcome = type(error).__name__
             self.outcomes[outcome] += 1
 
-    def check(self, figure: Figure, what: str) -> None:
+    def check(self, record_measurement: RecordMeasurement, what: str) -> None:
         """See that no request has failed."""
         failed = sum(
             count
             for outcome, count in self.outcomes.items()
             if outcome not in ("200", "201")
         )
-        figure(f"failed requests {what}", f"{failed} of {self.outcomes.total()}", "0")
+        record_measurement(
+            f"failed requests {what}", f"{failed} of {self.outcomes.total()}", "0"
+        )
         assert not failed, self.outcomes
         assert self.outcomes["200"] > 20
 
@@ -81,20 +83,20 @@ def started(database_url: str) -> Iterator[Service]:
 
 @LENGTHS
 def test_recycling_drops_no_request(
-    started: Service, seconds: int, figure: Figure
+    started: Service, seconds: int, record_measurement: RecordMeasurement
 ) -> None:
     started.environ["GUNICORN_CMD_ARGS"] = "--max-requests=40 --max-requests-jitter=20"
     started.start()
     first = started.workers()
     with Load(started) as load:
         time.sleep(seconds)
-    load.check(figure, "while workers are recycled")
+    load.check(record_measurement, "while workers are recycled")
     assert set(first) != set(started.workers()), "none was replaced"
 
 
 @LENGTHS
 def test_a_reload_drops_no_request(
-    started: Service, seconds: int, figure: Figure
+    started: Service, seconds: int, record_measurement: RecordMeasurement
 ) -> None:
     started.start()
     first = started.workers()
@@ -107,7 +109,7 @@ def test_a_reload_drops_no_request(
         while set(first) & set(started.workers()):
             assert time.monotonic() < end, "they are still there"
             time.sleep(0.1)
-    load.check(figure, "while workers are reloaded")
+    load.check(record_measurement, "while workers are reloaded")
 
 
 def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
@@ -124,7 +126,7 @@ def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
 
 @pytest.mark.bar
 def test_what_is_in_flight_at_the_end_is_answered(
-    started: Service, figure: Figure
+    started: Service, record_measurement: RecordMeasurement
 ) -> None:
     started.start()
     assert started.process
@@ -159,7 +161,7 @@ def test_what_is_in_flight_at_the_end_is_answered(
         thread.join()
     assert started.process.wait(30) == 0
     failed = len(statuses) - statuses.count(200) - statuses.count(0)
-    figure(
+    record_measurement(
         "requests in flight at SIGTERM that failed",
         f"{failed} of {statuses.count(200) + failed}",
         "0",

@@ -19,6 +19,8 @@ import requests
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service
 
+pytestmark = pytest.mark.both_databases
+
 PARAGRAPHS = [
     "Thời gian qua, hạ tầng số của thành phố được xây dựng đồng bộ, hiện đại.",
     "Mạng Wifi miễn phí đã có ở các điểm công cộng – từ quảng trường đến bến xe.",

@@ -25,6 +25,8 @@ from tests.server import Service
 from tests.websub.conftest import until
 from tests.websub.subscriber import Subscriber, subscribing
 
+pytestmark = pytest.mark.both_databases
+
 ALLOWED = {
     "FEEDSVC_ALLOW_PRIVATE_CALLBACKS": "true",
     "FEEDSVC_RATE_HUB": "100000/minute",

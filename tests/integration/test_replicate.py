@@ -13,8 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service
+
+pytestmark = pytest.mark.both_databases
 
 CATEGORIES = ("am-nhac", "van-hoa")
 KINDS = {"articles": {}, "events": {"start": "2040-01-01"}}

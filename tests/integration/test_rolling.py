@@ -16,11 +16,13 @@ import requests
 from feedsvc.models import SCOPES
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.integration.test_instances import answers
 from tests.next_version import NEXT_REVISION, make_next_version
 from tests.server import Service
 from tests.storage.test_migrations import emptied, schema_revision
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +156,9 @@ def versions(
 
 
 def test_a_rolling_restart_fails_no_request(
-    database_url: str, versions: tuple[list[Service], list[Service]], figure: Figure
+    database_url: str,
+    versions: tuple[list[Service], list[Service]],
+    record_measurement: RecordMeasurement,
 ) -> None:
     old, new = versions
     for service in old:
@@ -178,7 +182,7 @@ def test_a_rolling_restart_fails_no_request(
             time.sleep(0.5)
     assert [failure for client in clients for failure in client.failures] == []
     assert min(client.done for client in clients) > 5
-    figure(
+    record_measurement(
         "failed requests while versions change",
         f"0 of {sum(one.done for one in clients)}",
         "0",

@@ -18,8 +18,10 @@ from feedsvc.models import SCOPES, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage.dump import DUMPED_TABLES
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock
+
+pytestmark = pytest.mark.both_databases
 
 TITLES = (
     "Đà Nẵng",
@@ -37,15 +39,15 @@ TITLES = (
 Answers = dict[str, tuple[int, bytes, dict[str, str]]]
 
 
-def opened(config: Config, clock: Clock, token: str) -> Editor:
+def opened(config: Config, clock: Clock, token: str) -> ApiClient:
     """An editor of an app of its own."""
     app = create_app(config, clock)
-    return Editor(
+    return ApiClient(
         app.test_client(), get_services(app).storage.tokens.create(token, SCOPES)
     )
 
 
-def fill(editor: Editor, clock: Clock) -> None:
+def fill(editor: ApiClient, clock: Clock) -> None:
     """Some writes that touch everything."""
     services = get_services(editor.client.application)
     assert samples.load_sample_data(services.storage, services.schemas)
@@ -95,7 +97,7 @@ def fill(editor: Editor, clock: Clock) -> None:
     clock.forward(hours=1)
 
 
-def answers(editor: Editor) -> Answers:
+def answers(editor: ApiClient) -> Answers:
     """What is answered then."""
     selectors = (
         "",
@@ -147,7 +149,7 @@ def answers(editor: Editor) -> Answers:
     return found
 
 
-def close(*editors: Editor) -> None:
+def close(*editors: ApiClient) -> None:
     for editor in editors:
         get_services(editor.client.application).storage._database.close()
 
@@ -219,7 +221,7 @@ def test_an_export_makes_the_same_bytes_in_the_other_database(
 
 
 def test_what_is_no_whole_export_leaves_the_database_empty(
-    store: Storage, tmp_path_factory: pytest.TempPathFactory
+    storage: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     source = Storage(
         f"sqlite:///{tmp_path_factory.mktemp('source')}/a.db", utcnow, HANOI
@@ -235,8 +237,8 @@ def test_what_is_no_whole_export_leaves_the_database_empty(
         [b'{"feedsvc":"9999"}\n', *lines[1:]],
     ):
         with pytest.raises(BadRequest):
-            store.load_dump(broken)
-    assert store.load_dump(chain(lines)) == len(lines) - 2
+            storage.load_dump(broken)
+    assert storage.load_dump(chain(lines)) == len(lines) - 2
     source._database.close()
 
 

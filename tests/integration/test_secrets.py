@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import sqlalchemy as sa
 
 from feedsvc.models import SCOPES
 from feedsvc.storage.database import Database
 from tests.integration.test_metrics import Measured
+
+pytestmark = pytest.mark.both_databases
 
 COMMANDS = (
     "token list",

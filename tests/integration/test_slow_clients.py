@@ -16,7 +16,7 @@ import requests
 from feedsvc.models import SCOPES
 from feedsvc.server import worker
 from feedsvc.server.worker import BufferedSocket
-from tests.conftest import Figure
+from tests.conftest import RecordMeasurement
 from tests.server import Service
 
 pytestmark = pytest.mark.sqlite
@@ -71,7 +71,7 @@ def probe(service: Service, seconds: float) -> list[float]:
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.soak)])
 def test_slow_clients_keep_nobody_waiting(
-    service: Service, slow: Slow, seconds: float, figure: Figure
+    service: Service, slow: Slow, seconds: float, record_measurement: RecordMeasurement
 ) -> None:
     service.make_token(*SCOPES)
     html = "<p>" + "Dài. " * 50_000 + "</p>"
@@ -86,7 +86,7 @@ def test_slow_clients_keep_nobody_waiting(
         slow(b"GET /feeds/news.rss HTTP/1.1\r\nHost: a\r\n\r\n" * 30, buffer=2048)
     taken = sorted(probe(service, seconds))
     within = sum(one <= 1 for one in taken) / len(taken)
-    figure(
+    record_measurement(
         "probes within 1 s beside 40 slow clients",
         f"{within:.1%} of {len(taken)}",
         "95 %",
@@ -110,7 +110,7 @@ STALLED = {
 
 @pytest.mark.parametrize("name", STALLED)
 def test_200_clients_that_stop_sending_hold_no_thread(
-    service: Service, slow: Slow, name: str, figure: Figure
+    service: Service, slow: Slow, name: str, record_measurement: RecordMeasurement
 ) -> None:
     seconds = []
     for _ in range(5):
@@ -122,7 +122,7 @@ def test_200_clients_that_stop_sending_hold_no_thread(
         for client in clients:
             client.close()
     within = sum(one <= 1 for one in seconds) / len(seconds)
-    figure(
+    record_measurement(
         f"probes within 1 s beside 200 clients that do not send {name}",
         f"{within:.1%} of 100",
         "99 %",
@@ -132,7 +132,7 @@ def test_200_clients_that_stop_sending_hold_no_thread(
 
 @pytest.mark.bar
 def test_many_half_requests_are_gone_in_time(
-    service: Service, slow: Slow, figure: Figure
+    service: Service, slow: Slow, record_measurement: RecordMeasurement
 ) -> None:
     authorization = b"Authorization: Bearer fsv_x\r\n"
     halves = (
@@ -154,7 +154,9 @@ def test_many_half_requests_are_gone_in_time(
     for thread in answers:
         thread.join()
     taken = time.monotonic() - last
-    figure("answered again after 300 half requests", f"{taken:.1f} s", "10 s")
+    record_measurement(
+        "answered again after 300 half requests", f"{taken:.1f} s", "10 s"
+    )
     assert taken < 10
 
 

@@ -8,19 +8,19 @@ from flask import Flask
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from tests import data
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.interop.expected import Oracle
 
 
 @pytest.fixture
-def editor(filled: Flask) -> Editor:
+def editor(seeded_app: Flask) -> ApiClient:
     """An editor of the portal with the corpus in it."""
-    return Editor(
-        filled.test_client(),
-        get_services(filled).storage.tokens.create("editor", SCOPES),
+    return ApiClient(
+        seeded_app.test_client(),
+        get_services(seeded_app).storage.tokens.create("editor", SCOPES),
     )
 
 
 @pytest.fixture
-def oracle(editor: Editor) -> Oracle:
+def oracle(editor: ApiClient) -> Oracle:
     return Oracle(lambda path: editor.send("GET", path).get_json(), data.NOW)

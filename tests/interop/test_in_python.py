@@ -13,7 +13,7 @@ import feedparser
 import pytest
 from reader import Entry, make_reader
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.interop.expected import Oracle, Seen, as_html, feed_path, place
 
 PARSE_DATE: dict[str, Callable[[str], datetime]] = {
@@ -55,7 +55,7 @@ def parsed(entry: Any, format: str) -> Seen:
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)
-def test_feedparser(editor: Editor, oracle: Oracle, format: str) -> None:
+def test_feedparser(editor: ApiClient, oracle: Oracle, format: str) -> None:
     met = set()
     for kind, category in oracle.feeds():
         path = feed_path(kind, category, format)
@@ -77,7 +77,7 @@ def test_feedparser(editor: Editor, oracle: Oracle, format: str) -> None:
 
 
 def test_titles_of_rss_are_escaped_once_more_only_where_they_would_read_as_html(
-    editor: Editor, oracle: Oracle
+    editor: ApiClient, oracle: Oracle
 ) -> None:
     for kind, category in oracle.feeds():
         found = feedparser.parse(
@@ -90,7 +90,7 @@ def test_titles_of_rss_are_escaped_once_more_only_where_they_would_read_as_html(
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)
-def test_reader(editor: Editor, oracle: Oracle, format: str, tmp_path: Path) -> None:
+def test_reader(editor: ApiClient, oracle: Oracle, format: str, tmp_path: Path) -> None:
     with make_reader(":memory:", feed_root=str(tmp_path)) as keeper:
         for kind, category in oracle.feeds():
             name = f"{kind}-{category}.{format}"
@@ -137,7 +137,7 @@ def kept(entry: Entry, format: str) -> Seen:
 
 @pytest.mark.parametrize("format", PARSE_DATE)
 def test_reader_shows_an_edit_in_its_place(
-    editor: Editor, format: str, tmp_path: Path
+    editor: ApiClient, format: str, tmp_path: Path
 ) -> None:
     path = tmp_path / f"news.{format}"
     with make_reader(":memory:", feed_root=str(tmp_path)) as keeper:

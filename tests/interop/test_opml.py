@@ -8,11 +8,11 @@ import listparser
 import pytest
 from lxml import etree
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.interop.expected import Oracle, feed_path
 
 
-def test_the_list_has_every_feed_once(editor: Editor, oracle: Oracle) -> None:
+def test_the_list_has_every_feed_once(editor: ApiClient, oracle: Oracle) -> None:
     document = editor.client.get("/feeds.opml").data
     found = listparser.parse(document)
     assert not found.bozo
@@ -40,7 +40,7 @@ def test_the_list_has_every_feed_once(editor: Editor, oracle: Oracle) -> None:
 
 @pytest.mark.parametrize("feeds_win", [True, False])
 def test_an_importer_that_takes_an_outline_for_a_folder_or_a_feed_gets_every_feed(
-    editor: Editor, oracle: Oracle, feeds_win: bool
+    editor: ApiClient, oracle: Oracle, feeds_win: bool
 ) -> None:
     root: Any = etree.fromstring(editor.client.get("/feeds.opml").data)
     subscribed = strict_import(root.find("body"), feeds_win=feeds_win)

@@ -11,7 +11,7 @@ import feedparser
 import pytest
 from lxml import etree
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.interop.expected import Oracle, Seen, feed_path, place
 
 FRAME = re.compile(r'<iframe src="([^"]*)"[^>]*></iframe>')
@@ -43,7 +43,7 @@ def bodies(document: bytes, format: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("format", BODY_OF)
 def test_bodies_are_those_that_the_api_answers(
-    editor: Editor, oracle: Oracle, format: str
+    editor: ApiClient, oracle: Oracle, format: str
 ) -> None:
     met = set()
     for kind, category in oracle.feeds():
@@ -62,7 +62,7 @@ def test_bodies_are_those_that_the_api_answers(
     assert len(met) > 300
 
 
-def test_json_feed(editor: Editor, oracle: Oracle) -> None:
+def test_json_feed(editor: ApiClient, oracle: Oracle) -> None:
     for kind, category in oracle.feeds():
         document = editor.client.get(feed_path(kind, category, "json")).get_json()
         found = [
@@ -99,7 +99,7 @@ def test_json_feed(editor: Editor, oracle: Oracle) -> None:
     ],
 )
 def test_following_the_archives_reaches_every_entry(
-    editor: Editor, oracle: Oracle, kind: str, category: str | None, format: str
+    editor: ApiClient, oracle: Oracle, kind: str, category: str | None, format: str
 ) -> None:
     months = oracle.months(kind, category)
     found = feedparser.parse(editor.client.get(feed_path(kind, category, format)).data)

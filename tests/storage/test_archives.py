@@ -21,6 +21,8 @@ from feedsvc.storage.tables import archive_parts
 from tests.fake_clock import Clock
 from tests.storage import agreement
 
+pytestmark = pytest.mark.both_databases
+
 MONTH = "2026-11"
 START = datetime(2026, 11, 2, tzinfo=UTC)
 ODD = Category("giao-thong", "")
@@ -45,29 +47,29 @@ def article(
     )
 
 
-def put(store: Storage, *entries: Entry) -> None:
+def put(storage: Storage, *entries: Entry) -> None:
     """Store entries in transactions of a hundred, as a batch does."""
     for first in range(0, len(entries), 100):
-        with store.writer("test") as writer:
+        with storage.writer("test") as writer:
             writer.prefetch(entry.id for entry in entries[first : first + 100])
             for entry in entries[first : first + 100]:
                 writer.put_entry(entry)
 
 
-def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
-    with store.reader() as reader:
+def feed(storage: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
+    with storage.reader() as reader:
         return feeds.build_feed(reader, query, site, clock.now)
 
 
 def chain(
-    store: Storage, clock: Clock, site: Site, query: FeedQuery
+    storage: Storage, clock: Clock, site: Site, query: FeedQuery
 ) -> dict[str, Feed]:
     """Follow prev-archive from a current feed; return every archive document on the way by its name."""
     documents: dict[str, Feed] = {}
-    step = feed(store, clock, site, query).previous_archive
+    step = feed(storage, clock, site, query).previous_archive
     while step and step.archive:
         assert step.archive not in documents, "a circle"
-        documents[step.archive] = feed(store, clock, site, step)
+        documents[step.archive] = feed(storage, clock, site, step)
         step = documents[step.archive].previous_archive
     return documents
 
@@ -76,8 +78,8 @@ def ids(document: Feed) -> list[str]:
     return [entry.id for entry in document.entries]
 
 
-def check(store: Storage) -> None:
-    with store._database.read() as connection:
+def check(storage: Storage) -> None:
+    with storage._database.read() as connection:
         agreement.check(connection)
 
 
@@ -96,37 +98,37 @@ MEANT: list[Callable[[int], bool]] = [
 
 
 @pytest.fixture
-def store(editor: Any, store: Storage) -> Storage:
-    return store
+def storage(editor: Any, storage: Storage) -> Storage:
+    return storage
 
 
 @contextmanager
 def unchanged(
-    store: Storage, clock: Clock, site: Site, *, but: set[str]
+    storage: Storage, clock: Clock, site: Site, *, but: set[str]
 ) -> Iterator[None]:
     """See that meanwhile the entries of no document change, but of those that are named."""
     before = {
-        name: ids(one) for name, one in chain(store, clock, site, QUERIES[0]).items()
+        name: ids(one) for name, one in chain(storage, clock, site, QUERIES[0]).items()
     }
     yield
     for name, held in before.items():
-        now = ids(feed(store, clock, site, FeedQuery("news", "atom", archive=name)))
+        now = ids(feed(storage, clock, site, FeedQuery("news", "atom", archive=name)))
         assert (now != held) == (name in but), name
 
 
 def test_nine_thousand_entries_of_one_second(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     numbers = list(range(9000))
     random.Random(1).shuffle(numbers)
-    put(store, *(article(number) for number in numbers))
+    put(storage, *(article(number) for number in numbers))
     clock.forward(days=1)
     for query, meant in zip(QUERIES, MEANT, strict=True):
-        documents = chain(store, clock, site, query)
+        documents = chain(storage, clock, site, query)
         assert max(len(one.entries) for one in documents.values()) <= MAX_ENTRIES
         assert min(len(one.entries) for one in documents.values()) >= 1
         held = [id for one in documents.values() for id in ids(one)]
-        first = ids(feed(store, clock, site, query))
+        first = ids(feed(storage, clock, site, query))
         assert len(held) == len(set(held)), "disjoint"
         assert {*held, *first} == {
             f"n{number}" for number in range(9000) if meant(number)
@@ -134,14 +136,14 @@ def test_nine_thousand_entries_of_one_second(
 
 
 def test_month_in_order_fills_one_document_after_the_other(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
-        store,
+        storage,
         *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
     )
     clock.forward(days=1)
-    documents = chain(store, clock, site, QUERIES[0])
+    documents = chain(storage, clock, site, QUERIES[0])
     assert [(name, len(one.entries)) for name, one in documents.items()] == [
         ("2026-11.3", 203),
         ("2026-11.2", 500),
@@ -154,144 +156,146 @@ def test_month_in_order_fills_one_document_after_the_other(
         "2026-11.3",
         "2026-11.2",
     ]
-    check(store)
+    check(storage)
 
 
 def test_deletion_changes_its_document_alone(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
-        store,
+        storage,
         *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
     )
     clock.forward(days=1)
     with (
-        unchanged(store, clock, site, but={"2026-11.2"}),
-        store.writer("test") as writer,
+        unchanged(storage, clock, site, but={"2026-11.2"}),
+        storage.writer("test") as writer,
     ):
         writer.delete_entry("news", "n700")
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         for number in range(500, 1000):
             if number != 700:
                 writer.delete_entry("news", f"n{number}")
-    documents = chain(store, clock, site, QUERIES[0])
+    documents = chain(storage, clock, site, QUERIES[0])
     assert list(documents) == ["2026-11.3", "2026-11"], (
         "an empty document is not linked"
     )
     assert (
-        feed(store, clock, site, FeedQuery("news", "atom", archive="2026-11.2")).entries
+        feed(
+            storage, clock, site, FeedQuery("news", "atom", archive="2026-11.2")
+        ).entries
         == ()
     )
-    put(store, article(700, START + timedelta(minutes=700)))
-    assert list(chain(store, clock, site, QUERIES[0])) == [
+    put(storage, article(700, START + timedelta(minutes=700)))
+    assert list(chain(storage, clock, site, QUERIES[0])) == [
         "2026-11.3",
         "2026-11.2",
         "2026-11",
     ]
-    check(store)
+    check(storage)
 
 
 def test_backdated_entry_changes_its_document_alone(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
-        store,
+        storage,
         *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
     )
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.delete_entry("news", "n7")
     clock.forward(days=1)
-    with unchanged(store, clock, site, but={"2026-11"}):
-        put(store, article(5000, START + timedelta(minutes=7)))
-    with unchanged(store, clock, site, but={"2026-11.2"}):
-        put(store, article(5001, START + timedelta(minutes=750, seconds=30)))
-    documents = chain(store, clock, site, QUERIES[0])
+    with unchanged(storage, clock, site, but={"2026-11"}):
+        put(storage, article(5000, START + timedelta(minutes=7)))
+    with unchanged(storage, clock, site, but={"2026-11.2"}):
+        put(storage, article(5001, START + timedelta(minutes=750, seconds=30)))
+    documents = chain(storage, clock, site, QUERIES[0])
     assert list(documents) == ["2026-11.3", "2026-11.4", "2026-11.2", "2026-11"]
     assert (
         len(documents["2026-11.4"].entries) + len(documents["2026-11.2"].entries) == 501
     )
-    check(store)
+    check(storage)
 
 
-def test_import_from_new_to_old(store: Storage, clock: Clock, site: Site) -> None:
+def test_import_from_new_to_old(storage: Storage, clock: Clock, site: Site) -> None:
     put(
-        store,
+        storage,
         *(article(number, START - timedelta(minutes=number)) for number in range(2000)),
     )
     clock.forward(days=1)
     for query, meant in zip(QUERIES, MEANT, strict=True):
-        documents = chain(store, clock, site, query)
+        documents = chain(storage, clock, site, query)
         held = {id for one in documents.values() for id in ids(one)}
-        assert held | {*ids(feed(store, clock, site, query))} == {
+        assert held | {*ids(feed(storage, clock, site, query))} == {
             f"n{number}" for number in range(2000) if meant(number)
         }
-    check(store)
+    check(storage)
 
 
 def test_scheduled_entries_that_appear_together_are_divided(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     moment = clock.now + timedelta(hours=1)
-    put(store, *(article(number, moment) for number in range(700)))
+    put(storage, *(article(number, moment) for number in range(700)))
     clock.forward(hours=2)
-    while store.apply_scheduled_changes():
+    while storage.apply_scheduled_changes():
         pass
-    documents = chain(store, clock, site, QUERIES[0])
+    documents = chain(storage, clock, site, QUERIES[0])
     assert sum(len(one.entries) for one in documents.values()) == 700
-    check(store)
+    check(storage)
 
 
 def test_documents_are_divided_by_bytes_too(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
-        store,
+        storage,
         *(
             article(number, START + timedelta(minutes=number), "x" * 200_000)
             for number in range(60)
         ),
     )
     clock.forward(days=1)
-    documents = chain(store, clock, site, QUERIES[0])
+    documents = chain(storage, clock, site, QUERIES[0])
     assert [len(one.entries) for one in documents.values()] == [6, 18, 18, 18]
-    put(store, article(0, START, "x" * 900_000))
-    documents = chain(store, clock, site, QUERIES[0])
+    put(storage, article(0, START, "x" * 900_000))
+    documents = chain(storage, clock, site, QUERIES[0])
     assert sum(len(one.entries) for one in documents.values()) == 60
     assert len(documents) == 5, "an entry that grew divides its document"
 
 
 def test_addresses_of_documents_stay_valid_and_others_are_not_found(
-    store: Storage, clock: Clock, site: Site
+    storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
-        store,
+        storage,
         *(article(number, START + timedelta(minutes=number)) for number in range(600)),
     )
-    names = list(chain(store, clock, site, QUERIES[0]))
+    names = list(chain(storage, clock, site, QUERIES[0]))
     chance = random.Random(2)
     put(
-        store,
+        storage,
         *(
             article(n, START + timedelta(seconds=chance.randrange(36_000)))
             for n in range(600, 3000)
         ),
     )
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         for number in range(0, 600, 2):
             writer.delete_entry("news", f"n{number}")
     for name in names:
-        feed(store, clock, site, FeedQuery("news", "atom", archive=name))
-    with store._database.read() as connection:
+        feed(storage, clock, site, FeedQuery("news", "atom", archive=name))
+    with storage._database.read() as connection:
         parts = connection.scalar(sa.select(sa.func.count()).select_from(archive_parts))
     with pytest.raises(NotFound):
         feed(
-            store,
+            storage,
             clock,
             site,
             FeedQuery("news", "atom", archive=f"{MONTH}.{(parts or 0) + 2}"),
         )
     assert (
-        feed(store, clock, site, FeedQuery("news", "atom", archive="2020-01")).entries
+        feed(storage, clock, site, FeedQuery("news", "atom", archive="2020-01")).entries
         == ()
     )
-    check(store)
+    check(storage)

@@ -16,9 +16,11 @@ from feedsvc.cli.commands import commands
 from feedsvc.models import SCOPES, Entry, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import HANOI, Clock
 from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
 
 Run = Callable[..., Result]
 """Runs a command."""
@@ -46,11 +48,11 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stored(store: Storage, file: Path) -> Storage:
+def stored(storage: Storage, file: Path) -> Storage:
     file.parent.mkdir()
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_entry(Entry("a", "news", "Một", "vi"))
-    return store
+    return storage
 
 
 @pytest.mark.sqlite
@@ -96,7 +98,7 @@ def test_no_copy_of_what_was_lost_is_called_right(
     )
     clock.now = utcnow() - timedelta(days=1)
     app = make_app()
-    editor = Editor(
+    editor = ApiClient(
         app.test_client(), get_services(app).storage.tokens.create("editor", SCOPES)
     )
     editor.put("/categories/a", {"title": "A"})
@@ -156,7 +158,7 @@ def test_what_is_refused(
 
 
 @pytest.mark.postgresql
-def test_postgresql_has_its_own(store: Storage, run: Run, file: Path) -> None:
+def test_postgresql_has_its_own(storage: Storage, run: Run, file: Path) -> None:
     assert "pg_dump" in told(run("backup", file))
     assert "pg_dump" in told(run("restore", file))
 
@@ -165,12 +167,12 @@ def test_postgresql_has_its_own(store: Storage, run: Run, file: Path) -> None:
 def test_version_that_was_lost_does_not_match_after_a_restore(
     make_app: MakeApp, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def put(editor: Editor, title: str, etag: str = "") -> TestResponse:
+    def put(editor: ApiClient, title: str, etag: str = "") -> TestResponse:
         headers = {"If-Match": etag} if etag else {}
         return editor.send("PUT", "/articles/a", {"title": title}, headers=headers)
 
     app = make_app()
-    editor = Editor(
+    editor = ApiClient(
         app.test_client(), get_services(app).storage.tokens.create("editor", SCOPES)
     )
     put(editor, "Một")

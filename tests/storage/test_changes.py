@@ -25,6 +25,8 @@ from feedsvc.storage.scheduler import visibility
 from tests.fake_clock import Clock
 from tests.storage import agreement
 
+pytestmark = pytest.mark.both_databases
+
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 START = Clock().now
 HOUR = timedelta(hours=1)
@@ -47,7 +49,7 @@ Document = tuple[Entry, list[str]]
 
 
 @pytest.fixture
-def store(config: Config, clock: Clock) -> Iterator[Storage]:
+def storage(config: Config, clock: Clock) -> Iterator[Storage]:
     made = Storage(config.database_url, clock, config.site_timezone)
     made.upgrade()
     yield made
@@ -161,25 +163,25 @@ def write(writer: Writer, clock: Clock, action: Step) -> None:
             raise AssertionError(action)
 
 
-def take(store: Storage, clock: Clock, followers: list[Follower], step: Step) -> None:
+def take(storage: Storage, clock: Clock, followers: list[Follower], step: Step) -> None:
     """Take one of the steps that `steps` makes."""
     match step:
         case "write", [*actions]:
             with (
                 suppress(FeedsvcError),
-                store.writer("test") as writer,
+                storage.writer("test") as writer,
             ):  # what cannot be done leaves nothing
                 for action in actions:
                     write(writer, clock, action)
         case "forward", timedelta() as duration:
             clock.now += duration
         case ("settle",):
-            store.apply_scheduled_changes()
+            storage.apply_scheduled_changes()
         case "read", int(which), int(limit), int(lost):
-            with suppress(Gone), store.reader() as reader:
+            with suppress(Gone), storage.reader() as reader:
                 followers[which].read(reader, limit, lost)
         case "read on", int(which), int(limit):
-            with store.reader() as reader:
+            with storage.reader() as reader:
                 followers[which].check(reader, clock, limit)
         case _:
             raise AssertionError(step)
@@ -232,9 +234,9 @@ steps = weighted(
 )
 
 
-def reset(store: Storage) -> None:
+def reset(storage: Storage) -> None:
     """As a database is that was just made, with three categories."""
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         for table in (
             tables.tombstones,
             tables.archive_parts,
@@ -254,7 +256,7 @@ def reset(store: Storage) -> None:
         connection.execute(
             tables.change_sequence.update().values(seq=0, time=EPOCH, clock=EPOCH)
         )
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         for slug in SLUGS[:3]:
             writer.put_category(Category(slug, ""))
 
@@ -275,19 +277,19 @@ def reset(store: Storage) -> None:
 )
 @given(taken=st.lists(steps, min_size=20, max_size=50), limit=st.integers(1, 5))
 def test_every_follower_ends_with_what_is_visible(
-    store: Storage, clock: Clock, taken: list[Step], limit: int
+    storage: Storage, clock: Clock, taken: list[Step], limit: int
 ) -> None:
     clock.now = START
-    reset(store)
+    reset(storage)
     followers = [Follower(*wanted) for wanted in FOLLOWED]
     for step in taken:
-        take(store, clock, followers, step)
+        take(storage, clock, followers, step)
         if step[0] in ("write", "settle"):
-            with store._database.read() as connection:
+            with storage._database.read() as connection:
                 agreement.check(connection)
-    while store.apply_scheduled_changes():
+    while storage.apply_scheduled_changes():
         pass
-    with store.reader() as reader:
+    with storage.reader() as reader:
         stand = {
             one.id: document(one.public_view())
             for kind in KINDS
@@ -299,9 +301,9 @@ def test_every_follower_ends_with_what_is_visible(
             follower.check(reader, clock, limit)
 
 
-def test_at_once(store: Storage, clock: Clock) -> None:
+def test_at_once(storage: Storage, clock: Clock) -> None:
     """Four writers and two followers, each with a thread, and the followers never miss a step."""
-    reset(store)
+    reset(storage)
     writing = threading.Event()
     writing.set()
 
@@ -319,7 +321,7 @@ def test_at_once(store: Storage, clock: Clock) -> None:
                 ("file", slugs[0], "", None),
             ]
             take(
-                store,
+                storage,
                 clock,
                 [],
                 ("write", chance.choices(actions, (12, 4, 4, 1, 1, 3), k=2)),
@@ -328,9 +330,9 @@ def test_at_once(store: Storage, clock: Clock) -> None:
     def follow(follower: Follower, limit: int) -> int:
         pages = 0
         while writing.is_set():
-            with suppress(Gone), store.reader() as reader:
+            with suppress(Gone), storage.reader() as reader:
                 pages += follower.read(reader, limit)
-        with store.reader() as reader:
+        with storage.reader() as reader:
             follower.check(reader, clock, limit)
         return pages
 
@@ -346,5 +348,5 @@ def test_at_once(store: Storage, clock: Clock) -> None:
         assert min(job.result() for job in following) > 5, (
             "they read while others wrote"
         )
-    with store.reader() as reader:
+    with storage.reader() as reader:
         assert visible(reader, clock, None, None)

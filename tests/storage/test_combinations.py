@@ -10,15 +10,17 @@ from feedsvc import feeds
 from feedsvc.models import Category, Entry, Feed, Site
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 A, B, C = Category("giao-thong", ""), Category("van-hoa", ""), Category("the-thao", "")
 
 
 @pytest.fixture
-def filled(
-    editor: Editor, store: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def seeded_storage(
+    editor: ApiClient, storage: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Storage:
     """A hundred entries of A, every tenth of the older half in B too, the newest fifteen and every third in C.
 
@@ -27,7 +29,7 @@ def filled(
     editor.put("/categories/the-thao", {"title": "Thể thao"})
     monkeypatch.setattr("feedsvc.storage.ranges.MAX_EXAMINED", 20)
     monkeypatch.setattr("feedsvc.storage.archives.MAX_ENTRIES", 15)
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         for number in range(100):
             both = number < 50 and number % 10 == 0
             published = clock.now - timedelta(days=1, minutes=100 - number)
@@ -57,11 +59,11 @@ def filled(
                 )
             )
     clock.forward(minutes=1)
-    return store
+    return storage
 
 
-def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
-    with store.reader() as reader:
+def feed(storage: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
+    with storage.reader() as reader:
         return feeds.build_feed(reader, query, site, clock.now)
 
 
@@ -93,40 +95,45 @@ def feed(store: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
     ],
 )
 def test_archives_of_a_combination_reach_every_entry(
-    filled: Storage,
+    seeded_storage: Storage,
     clock: Clock,
     site: Site,
     selector: CategoryFilter,
     expected: set[str],
 ) -> None:
-    current = feed(filled, clock, site, FeedQuery("news", "atom", selector, limit=5))
+    current = feed(
+        seeded_storage, clock, site, FeedQuery("news", "atom", selector, limit=5)
+    )
     found = [entry.id for entry in current.entries]
     step, archived = current.previous_archive, []
     visited = set()
     while step:
         assert step.archive not in visited
         visited.add(step.archive)
-        document = feed(filled, clock, site, step)
+        document = feed(seeded_storage, clock, site, step)
         archived += [entry.id for entry in document.entries]
         step = document.previous_archive
     assert len(archived) == len(set(archived))
     assert {*found, *archived} == expected
 
 
-def test_search_is_bounded(filled: Storage, clock: Clock, site: Site) -> None:
+def test_search_is_bounded(seeded_storage: Storage, clock: Clock, site: Site) -> None:
     selector = CategoryFilter.create([], ["giao-thong"])
-    assert feed(filled, clock, site, FeedQuery("news", "atom", selector)).entries == ()
+    assert (
+        feed(seeded_storage, clock, site, FeedQuery("news", "atom", selector)).entries
+        == ()
+    )
 
 
 def test_included_categories_share_the_search(
-    filled: Storage, clock: Clock, site: Site
+    seeded_storage: Storage, clock: Clock, site: Site
 ) -> None:
     def shown(*wanted: str) -> set[str]:
         selector = CategoryFilter.create(wanted, ["the-thao"])
         return {
             entry.id
             for entry in feed(
-                filled, clock, site, FeedQuery("news", "atom", selector)
+                seeded_storage, clock, site, FeedQuery("news", "atom", selector)
             ).entries
         }
 

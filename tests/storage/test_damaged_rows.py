@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 EVENT = {
     "title": "Chợ phiên",
@@ -52,7 +54,7 @@ Damage = Callable[[tuple[str, str, str]], None]
 
 
 @pytest.fixture
-def damage(store: Storage, editor: Editor) -> Damage:
+def damage(storage: Storage, editor: ApiClient) -> Damage:
     """Damage a column of the event `bad`, beside a good one."""
     for id in ("good", "bad"):
         editor.put(f"/events/{id}", {**EVENT, "title": f"Chợ {id}"})
@@ -61,7 +63,7 @@ def damage(store: Storage, editor: Editor) -> Damage:
         table, column, value = place
         key = "(SELECT pk FROM entries WHERE id = 'bad')"
         where = f"pk = {key}" if table == "entries" else f"entry_pk = {key}"
-        with store._database.write() as connection:
+        with storage._database.write() as connection:
             cast = (
                 "CAST(:value AS JSON)"
                 if connection.dialect.name == "postgresql" and value[0] in "{[5"
@@ -79,17 +81,17 @@ def damage(store: Storage, editor: Editor) -> Damage:
 def test_a_row_of_a_wrong_shape_costs_its_entry_alone(
     place: tuple[str, str, str],
     damage: Damage,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     clock: Clock,
 ) -> None:
     damage(place)
-    exported = [json.loads(line) for line in store.dump()]
+    exported = [json.loads(line) for line in storage.dump()]
     assert [row["entries"]["id"] for row in exported if "entries" in row] == [
         "good",
         "bad",
     ]
-    check(editor, store, clock)
+    check(editor, storage, clock)
 
 
 @pytest.mark.sqlite
@@ -97,22 +99,22 @@ def test_a_row_of_a_wrong_shape_costs_its_entry_alone(
 def test_a_row_that_cannot_be_decoded_costs_its_entry_alone(
     place: tuple[str, str, str],
     damage: Damage,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     clock: Clock,
 ) -> None:
     damage(place)
-    exported = [json.loads(line) for line in store.dump()]
+    exported = [json.loads(line) for line in storage.dump()]
     assert [row["entries"]["id"] for row in exported if "entries" in row] == ["good"]
     keys = {
         row["event_details"]["entry_pk"] for row in exported if "event_details" in row
     }
     assert len(keys) == 1
     assert exported[-1] == {"end": len(exported) - 2}
-    check(editor, store, clock)
+    check(editor, storage, clock)
 
 
-def check(editor: Editor, store: Storage, clock: Clock) -> None:
+def check(editor: ApiClient, storage: Storage, clock: Clock) -> None:
     """Look at everything that reads entries, and put the damaged one again."""
     client: FlaskClient = editor.client
     for path in FEEDS:
@@ -142,7 +144,7 @@ def check(editor: Editor, store: Storage, clock: Clock) -> None:
     clock.forward(days=20)
     settled = 0
     for _ in range(5):
-        settled += store.apply_scheduled_changes()
+        settled += storage.apply_scheduled_changes()
     assert settled == 1, "the damaged one does not keep the scheduler busy"
     clock.forward(days=-20)
     lines = "".join(
@@ -159,7 +161,9 @@ def check(editor: Editor, store: Storage, clock: Clock) -> None:
     assert "Chợ phiên" in client.get("/feeds/events.rss").text
 
 
-def test_a_damaged_row_is_replaced_or_deleted(damage: Damage, editor: Editor) -> None:
+def test_a_damaged_row_is_replaced_or_deleted(
+    damage: Damage, editor: ApiClient
+) -> None:
     guid = editor.send("GET", "/events/bad").get_json()["guid"]
     damage(SHAPES["a zone that there is no longer"])
     editor.put("/events/bad", EVENT)
@@ -173,7 +177,7 @@ def test_a_damaged_row_is_replaced_or_deleted(damage: Damage, editor: Editor) ->
 @pytest.mark.sqlite
 def test_a_damaged_row_is_logged_once(
     damage: Damage,
-    editor: Editor,
+    editor: ApiClient,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -26,20 +26,22 @@ from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
 from feedsvc.storage.database import CONNECTIONS, safe_for_wal
 from feedsvc.storage.tables import REVISION, UTCDateTime, entries, metadata
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import HANOI
+
+pytestmark = pytest.mark.both_databases
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Storage]:
     """A store as another process has it."""
-    store = Storage(url, utcnow, HANOI)
-    yield store
-    store._database.close()
+    storage = Storage(url, utcnow, HANOI)
+    yield storage
+    storage._database.close()
 
 
-def test_migrations_make_the_tables_that_the_code_knows(store: Storage) -> None:
-    with store._database.read() as connection:
+def test_migrations_make_the_tables_that_the_code_knows(storage: Storage) -> None:
+    with storage._database.read() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
     assert ScriptDirectory("feedsvc/storage/migrations").get_current_head() == REVISION
@@ -47,7 +49,10 @@ def test_migrations_make_the_tables_that_the_code_knows(store: Storage) -> None:
 
 def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
     Path(database_url.removeprefix("sqlite:///")).unlink(missing_ok=True)
-    with opened(database_url) as store, store._database.engine.begin() as connection:
+    with (
+        opened(database_url) as storage,
+        storage._database.engine.begin() as connection,
+    ):
         if (
             connection.dialect.name == "postgresql"
         ):  # whose databases are made with their tables
@@ -56,8 +61,8 @@ def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
     done: list[bool] = []
 
     def start() -> None:
-        with opened(database_url) as store:
-            done.append(store.upgrade())
+        with opened(database_url) as storage:
+            done.append(storage.upgrade())
 
     threads = [threading.Thread(target=start) for _ in range(5)]
     for thread in threads:
@@ -81,15 +86,15 @@ def test_without_the_fix_there_is_a_warning_and_no_wal(
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: False)
     with (
-        opened(f"sqlite:///{tmp_path}/a.db") as store,
-        store._database.read() as connection,
+        opened(f"sqlite:///{tmp_path}/a.db") as storage,
+        storage._database.read() as connection,
     ):
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
     assert "WAL" in caplog.text
 
 
 @pytest.mark.sqlite
-def test_pragmas(store: Storage) -> None:
+def test_pragmas(storage: Storage) -> None:
     wanted = {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -99,7 +104,7 @@ def test_pragmas(store: Storage) -> None:
         "secure_delete": 1,
         "journal_size_limit": 64 * 1024 * 1024,
     }
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         assert {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in wanted
@@ -107,16 +112,16 @@ def test_pragmas(store: Storage) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_session_of_postgresql(store: Storage, database_url: str) -> None:
+def test_a_session_of_postgresql(storage: Storage, database_url: str) -> None:
     def shown(name: str) -> object:
         return connection.exec_driver_sql(f"SHOW {name}").scalar()
 
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         assert shown("statement_timeout") == "5s"
         assert shown("idle_in_transaction_session_timeout") == "10s"
         assert shown("transaction_read_only") == "on"
         assert shown("transaction_isolation") == "repeatable read"
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         assert shown("transaction_read_only") == "off"
         assert shown("transaction_isolation") == "read committed"
     own = f"{database_url}?options=-c statement_timeout%3D7s&connect_timeout=1"
@@ -127,7 +132,7 @@ def test_a_session_of_postgresql(store: Storage, database_url: str) -> None:
 
 @pytest.mark.postgresql
 def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
-    with opened(database_url) as store, store._database.write() as connection:
+    with opened(database_url) as storage, storage._database.write() as connection:
         connection.exec_driver_sql(
             "ALTER ROLE CURRENT_USER IN DATABASE "
             + str(connection.engine.url.database)
@@ -135,7 +140,7 @@ def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
         )
 
     def put(number: int) -> int:
-        with opened(database_url) as store, store.writer("test") as writer:
+        with opened(database_url) as storage, storage.writer("test") as writer:
             return writer.put_entry(Entry("a", "news", str(number), "vi"))[0].version
 
     with ThreadPoolExecutor(8) as pool:
@@ -143,26 +148,30 @@ def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_connection_that_the_server_ends_is_unavailable_once(store: Storage) -> None:
+def test_a_connection_that_the_server_ends_is_unavailable_once(
+    storage: Storage,
+) -> None:
     def cut() -> None:
-        with store.writer("test") as writer, store._database.read() as other:
+        with storage.writer("test") as writer, storage._database.read() as other:
             pid = writer._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 1000)")
             writer.put_category(Category("a", "A"))
 
     with pytest.raises(Unavailable):
         cut()
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         assert writer.put_category(Category("a", "A"))
 
 
 def test_a_pool_without_a_connection_left_is_unavailable(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
-    store._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    storage._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
     with ExitStack() as stack:
-        for _ in range(40 if store._database.engine.name == "sqlite" else CONNECTIONS):
-            stack.enter_context(store.reader())
+        for _ in range(
+            40 if storage._database.engine.name == "sqlite" else CONNECTIONS
+        ):
+            stack.enter_context(storage.reader())
         for answer in (
             editor.send("PUT", "/articles/a", {"title": "A"}),
             client.get("/feeds/news.rss"),
@@ -183,7 +192,7 @@ def test_a_pool_without_a_connection_left_is_unavailable(
         "/api/v1/articles?category=a%00",
     ],
 )
-def test_nothing_is_found_under_nul(editor: Editor, path: str) -> None:
+def test_nothing_is_found_under_nul(editor: ApiClient, path: str) -> None:
     for method in ("GET", "PUT", "DELETE"):
         status = editor.client.open(
             path, method=method, headers=editor.headers, json={"title": "A"}
@@ -191,12 +200,12 @@ def test_nothing_is_found_under_nul(editor: Editor, path: str) -> None:
         assert 400 <= status < 500, method
 
 
-def test_nul_among_categories_is_a_fault(editor: Editor) -> None:
+def test_nul_among_categories_is_a_fault(editor: ApiClient) -> None:
     answer = editor.send("PUT", "/articles/a", {"title": "A", "categories": ["a\0"]})
     assert answer.status_code == 422
 
 
-def test_keys_are_sorted_by_code_point(store: Storage) -> None:
+def test_keys_are_sorted_by_code_point(storage: Storage) -> None:
     ids = [
         "Zoe",
         "anh",
@@ -214,19 +223,19 @@ def test_keys_are_sorted_by_code_point(store: Storage) -> None:
         "a",
         "z",
     ]
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         for id in ids:
             writer.put_entry(Entry(id, "news", id, "vi"))
     for name in ids:
-        store.tokens.create(name, SCOPES)
-    with store._database.read() as connection:
+        storage.tokens.create(name, SCOPES)
+    with storage._database.read() as connection:
         assert list(
             connection.scalars(sa.select(entries.c.id).order_by(entries.c.id))
         ) == sorted(ids)
         guids = connection.scalars(
             sa.select(entries.c.guid).order_by(entries.c.guid)
         ).all()
-    assert [token.name for token in store.tokens.list()] == sorted(ids)
+    assert [token.name for token in storage.tokens.list()] == sorted(ids)
     assert guids == sorted(guids)
 
 
@@ -236,26 +245,26 @@ def test_a_naive_time_is_refused() -> None:
 
 
 def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(
-    store: Storage,
+    storage: Storage,
 ) -> None:
-    with store.reader() as reader:
+    with storage.reader() as reader:
         assert reader.list_categories() == []
-        with store.writer("test") as writer:
+        with storage.writer("test") as writer:
             writer.put_entry(Entry("a", "news", "Một", "vi"))
-            with store.reader() as other:
+            with storage.reader() as other:
                 assert (
                     other.select_feed(FeedQuery("news", "rss"), utcnow()).entries()
                     == []
                 )
         assert reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries() == []
-    with store.reader() as reader:
+    with storage.reader() as reader:
         assert (
             len(reader.select_feed(FeedQuery("news", "rss"), utcnow()).entries()) == 1
         )
 
 
 def test_a_locked_database_is_unavailable(
-    store: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 0.5)
     with opened(database_url) as impatient:
@@ -266,7 +275,7 @@ def test_a_locked_database_is_unavailable(
                 raise AssertionError("two writers at once")
             return time.monotonic() - begun
 
-        with store.writer("test"), ThreadPoolExecutor(4) as pool:
+        with storage.writer("test"), ThreadPoolExecutor(4) as pool:
             assert max(pool.map(wait, range(4))) < 0.95, (
                 "nobody waits twice, in the process and outside"
             )
@@ -275,7 +284,7 @@ def test_a_locked_database_is_unavailable(
 
 
 def test_reads_need_not_wait_for_writers_that_wait(
-    store: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With four connections, of which writers take two; the others wait for a place, and no longer in all."""
     monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 1.0)
@@ -289,7 +298,7 @@ def test_reads_need_not_wait_for_writers_that_wait(
             raise AssertionError("two writers at once")
         return time.monotonic() - started
 
-    with store.writer("test"), ThreadPoolExecutor(8) as pool:
+    with storage.writer("test"), ThreadPoolExecutor(8) as pool:
         writers = [pool.submit(wait, number) for number in range(8)]
         waiting.wait()
         reads = 0
@@ -318,10 +327,10 @@ def test_a_process_has_so_many_connections(
     small._database.close()
 
 
-def test_a_database_without_tables_is_unavailable(store: Storage) -> None:
-    with store._database.write() as connection:
+def test_a_database_without_tables_is_unavailable(storage: Storage) -> None:
+    with storage._database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE topics RENAME TO topics_away")
-    with pytest.raises(Unavailable), store.reader() as reader:
+    with pytest.raises(Unavailable), storage.reader() as reader:
         reader.select_feed(FeedQuery("news", "rss"), utcnow()).version()
 
 
@@ -329,21 +338,21 @@ def test_a_database_without_tables_is_unavailable(store: Storage) -> None:
 @pytest.mark.parametrize("kind", ["news", "events"])
 @pytest.mark.parametrize("slug", [None, "a"])
 def test_the_newest_are_read_from_an_index(
-    store: Storage, kind: str, slug: str | None
+    storage: Storage, kind: str, slug: str | None
 ) -> None:
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_category(Category("a", "A"))
-    with store.reader() as reader:
+    with storage.reader() as reader:
         statement = reader.select_feed(
             FeedQuery(kind, "rss", CategoryFilter.create([slug] if slug else [])),
             datetime(2026, 1, 1, tzinfo=UTC),
         ).keys()
     sql = str(
         statement.compile(
-            store._database.engine, compile_kwargs={"literal_binds": True}
+            storage._database.engine, compile_kwargs={"literal_binds": True}
         )
     )
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         plan = [
             row.detail
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
@@ -365,14 +374,14 @@ def test_the_newest_are_read_from_an_index(
 )
 @pytest.mark.parametrize("slug", [None, "a"])
 def test_moments_are_read_in_their_order(
-    store: Storage, query: FeedQuery, slug: str | None
+    storage: Storage, query: FeedQuery, slug: str | None
 ) -> None:
     asked: list[tuple[str, Any]] = []
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_category(Category("a", "A"))
-    listen = sa.event.listens_for(store._database.engine, "before_cursor_execute")
+    listen = sa.event.listens_for(storage._database.engine, "before_cursor_execute")
     listen(lambda *given: asked.append((given[2], given[3])))
-    with store.reader() as reader:
+    with storage.reader() as reader:
         chosen = reader.select_feed(
             replace(
                 query, category_filter=CategoryFilter.create([slug] if slug else [])
@@ -381,7 +390,7 @@ def test_moments_are_read_in_their_order(
         )
         assert chosen.version()[1] is None
     (due,) = [each for each in asked if "entries.due IS NOT NULL" in each[0]]
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         plan = [
             row.detail
             for row in connection.exec_driver_sql(
@@ -397,21 +406,21 @@ def test_moments_are_read_in_their_order(
 @pytest.mark.postgresql
 @pytest.mark.parametrize("slug", [None, "a"])
 def test_postgresql_reads_the_newest_in_the_order_of_an_index(
-    store: Storage, slug: str | None
+    storage: Storage, slug: str | None
 ) -> None:
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_category(Category("a", "A"))
-    with store.reader() as reader:
+    with storage.reader() as reader:
         statement = reader.select_feed(
             FeedQuery("news", "rss", CategoryFilter.create([slug] if slug else [])),
             datetime(2026, 1, 1, tzinfo=UTC),
         ).keys()
     sql = str(
         statement.compile(
-            store._database.engine, compile_kwargs={"literal_binds": True}
+            storage._database.engine, compile_kwargs={"literal_binds": True}
         )
     )
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         for way in (
             "seqscan",
             "bitmapscan",

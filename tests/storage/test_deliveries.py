@@ -21,8 +21,10 @@ from feedsvc.subscription import (
     PendingVerification,
     SubscribedFeed,
 )
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 PATH = "/feeds/news.rss"
 PAUSE = timedelta(seconds=1)
@@ -30,101 +32,101 @@ FEED = SubscribedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
 
 
 def subscribe(
-    store: Storage, number: int, host: str = "a.example", feed: SubscribedFeed = FEED
+    storage: Storage, number: int, host: str = "a.example", feed: SubscribedFeed = FEED
 ) -> None:
-    store.subscriptions.request(
+    storage.subscriptions.request(
         PendingVerification(
             feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600
         )
     )
-    (request,) = store.subscriptions.claim_requests(10)
-    store.subscriptions.subscribe(request, feed)
+    (request,) = storage.subscriptions.claim_requests(10)
+    storage.subscriptions.subscribe(request, feed)
 
 
-def changed(store: Storage, etag: str, seq: int = 1) -> None:
-    store.deliveries.update_feed(replace(FEED, etag=etag, seq=seq))
+def changed(storage: Storage, etag: str, seq: int = 1) -> None:
+    storage.deliveries.update_feed(replace(FEED, etag=etag, seq=seq))
 
 
-def claim(store: Storage, limit: int = 50, **busy: int) -> list[Delivery]:
-    return store.deliveries.claim_deliveries(limit, Counter(busy), 20)
+def claim(storage: Storage, limit: int = 50, **busy: int) -> list[Delivery]:
+    return storage.deliveries.claim_deliveries(limit, Counter(busy), 20)
 
 
-def waiting(store: Storage) -> float:
-    return store.subscriptions.counts()["waiting"]
+def waiting(storage: Storage) -> float:
+    return storage.subscriptions.counts()["waiting"]
 
 
 def test_what_is_claimed_comes_again_unless_it_is_reported(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
-    subscribe(store, 1)
-    subscribe(store, 2)
-    assert claim(store) == []
-    changed(store, "v1")
-    first = claim(store)
+    subscribe(storage, 1)
+    subscribe(storage, 2)
+    assert claim(storage) == []
+    changed(storage, "v1")
+    first = claim(storage)
     assert len(first) == 2
-    assert claim(store) == []
-    store.deliveries.record_results([DeliveryResult(first[0], etag="v1")])
+    assert claim(storage) == []
+    storage.deliveries.record_results([DeliveryResult(first[0], etag="v1")])
     clock.now += CLAIM_TIMEOUT
-    assert claim(store) == [first[1]]
-    store.deliveries.record_results(
+    assert claim(storage) == [first[1]]
+    storage.deliveries.record_results(
         [DeliveryResult(first[1], retry=timedelta(seconds=60))]
     )
     clock.forward(seconds=59)
-    assert claim(store) == []
+    assert claim(storage) == []
     clock.forward(seconds=1)
-    (again,) = claim(store)
+    (again,) = claim(storage)
     assert again == replace(first[1], failures=1)
-    store.deliveries.record_results([DeliveryResult(again)])
-    assert [one.callback for one in store.subscriptions.list()] == [first[0].callback]
+    storage.deliveries.record_results([DeliveryResult(again)])
+    assert [one.callback for one in storage.subscriptions.list()] == [first[0].callback]
 
 
 def test_a_change_while_it_is_under_way_is_sent_too(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
-    subscribe(store, 1)
-    changed(store, "v1")
-    (one,) = claim(store)
-    changed(store, "v2", 2)
-    assert claim(store) == []
-    store.deliveries.record_results([DeliveryResult(one, etag="v1")])
-    (two,) = claim(store)
+    subscribe(storage, 1)
+    changed(storage, "v1")
+    (one,) = claim(storage)
+    changed(storage, "v2", 2)
+    assert claim(storage) == []
+    storage.deliveries.record_results([DeliveryResult(one, etag="v1")])
+    (two,) = claim(storage)
     assert two.wanted == "v2"
-    changed(store, "v3", 3)
-    store.deliveries.record_results(
+    changed(storage, "v3", 3)
+    storage.deliveries.record_results(
         [DeliveryResult(two, etag="v3")]
     )  # it was made after that change
-    assert (claim(store), waiting(store)) == ([], 0)
+    assert (claim(storage), waiting(storage)) == ([], 0)
 
 
-def test_who_has_the_newest_is_left_alone(store: Storage) -> None:
-    subscribe(store, 1)
-    changed(store, "v2", 2)
-    (one,) = claim(store)
-    store.deliveries.record_results([DeliveryResult(one, etag="v2")])
-    changed(store, "v2", 3)  # its topics have moved, and its bytes have not
-    changed(store, "v1", 1)  # from one who was slow
-    assert (claim(store), waiting(store)) == ([], 0)
+def test_who_has_the_newest_is_left_alone(storage: Storage) -> None:
+    subscribe(storage, 1)
+    changed(storage, "v2", 2)
+    (one,) = claim(storage)
+    storage.deliveries.record_results([DeliveryResult(one, etag="v2")])
+    changed(storage, "v2", 3)  # its topics have moved, and its bytes have not
+    changed(storage, "v1", 1)  # from one who was slow
+    assert (claim(storage), waiting(storage)) == ([], 0)
 
 
-def test_no_host_takes_more_than_its_share(store: Storage) -> None:
+def test_no_host_takes_more_than_its_share(storage: Storage) -> None:
     for number in range(30):
-        subscribe(store, number, "a.example")
-    subscribe(store, 1, "b.example")
-    changed(store, "v1")
-    got = Counter(one.host for one in claim(store))
+        subscribe(storage, number, "a.example")
+    subscribe(storage, 1, "b.example")
+    changed(storage, "v1")
+    got = Counter(one.host for one in claim(storage))
     assert got == {"a.example": 20, "b.example": 1}
-    assert claim(store, **{"a.example": 20}) == []
-    assert len(claim(store, **{"a.example": 15})) == 5
+    assert claim(storage, **{"a.example": 20}) == []
+    assert len(claim(storage, **{"a.example": 15})) == 5
 
 
 @pytest.mark.postgresql
 def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
-    store: Storage,
+    storage: Storage,
 ) -> None:
     for number in range(60):
-        subscribe(store, number, f"{number}.example")
-    changed(store, "v1")
-    got = claim(store, 60)
+        subscribe(storage, number, f"{number}.example")
+    changed(storage, "v1")
+    got = claim(storage, 60)
     failed: list[Unavailable] = []
 
     def work(step: Callable[[int], None]) -> None:
@@ -135,7 +137,7 @@ def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
                 failed.append(error)
 
     def report(_: int) -> None:
-        store.deliveries.record_results(
+        storage.deliveries.record_results(
             [DeliveryResult(one, etag="v0") for one in random.sample(got, len(got))]
         )
 
@@ -143,7 +145,7 @@ def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
         report,
         report,
         report,
-        lambda number: changed(store, f"v{number + 2}", number + 2),
+        lambda number: changed(storage, f"v{number + 2}", number + 2),
     ]
     workers = [threading.Thread(target=work, args=(step,)) for step in steps]
     for worker in workers:
@@ -153,15 +155,15 @@ def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
     assert failed == []
 
 
-def test_many_claim_side_by_side_and_share_nothing(store: Storage) -> None:
+def test_many_claim_side_by_side_and_share_nothing(storage: Storage) -> None:
     hosts = [f"{number}.example" for number in range(8)]
     for number in range(96):
-        subscribe(store, number, hosts[number % 8])
-    changed(store, "v1")
+        subscribe(storage, number, hosts[number % 8])
+    changed(storage, "v1")
     claims: list[str] = []
 
     def work() -> None:
-        while got := claim(store, 7):
+        while got := claim(storage, 7):
             claims.extend(one.id for one in got)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -173,42 +175,44 @@ def test_many_claim_side_by_side_and_share_nothing(store: Storage) -> None:
 
 
 def feeds(
-    store: Storage, after: int, pause: timedelta, limit: int, **more: float
+    storage: Storage, after: int, pause: timedelta, limit: int, **more: float
 ) -> tuple[list[str], int]:
     """The paths of what is claimed."""
-    claimed, step = store.deliveries.claim_feeds(after, pause, limit, **more)  # type: ignore[arg-type]
+    claimed, step = storage.deliveries.claim_feeds(after, pause, limit, **more)  # type: ignore[arg-type]
     return [feed.path for feed in claimed], step
 
 
 def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
-    store: Storage, editor: Editor, clock: Clock
+    storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
-    seen = feeds(store, 0, PAUSE, 8)[1]
-    subscribe(store, 1, feed=replace(FEED, seq=seen))
+    seen = feeds(storage, 0, PAUSE, 8)[1]
+    subscribe(storage, 1, feed=replace(FEED, seq=seen))
     clock.now += PAUSE
-    assert feeds(store, 0, PAUSE, 8) == ([], seen)
+    assert feeds(storage, 0, PAUSE, 8) == ([], seen)
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(store, seen, PAUSE, 8) == ([PATH], seen)
-    assert feeds(store, seen, PAUSE, 8) == ([], seen), (
+    assert feeds(storage, seen, PAUSE, 8) == ([PATH], seen)
+    assert feeds(storage, seen, PAUSE, 8) == ([], seen), (
         "it is another's; who waits, waits"
     )
     clock.now += PAUSE
-    assert feeds(store, seen, PAUSE, 8) == ([PATH], seen), "who had claimed it has died"
-    changed(store, "v1", seen + 1)
-    assert feeds(store, seen, PAUSE, 8) == ([], seen + 1)
+    assert feeds(storage, seen, PAUSE, 8) == ([PATH], seen), (
+        "who had claimed it has died"
+    )
+    changed(storage, "v1", seen + 1)
+    assert feeds(storage, seen, PAUSE, 8) == ([], seen + 1)
     editor.put("/events/b", {"title": "Hội", "start": "2090-01-01"})
     clock.now += PAUSE
-    assert feeds(store, seen + 1, PAUSE, 8) == ([], seen + 2)
+    assert feeds(storage, seen + 1, PAUSE, 8) == ([], seen + 2)
 
 
 def test_a_feed_that_changes_by_itself_is_looked_at_then(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
-    subscribe(store, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
+    subscribe(storage, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
     clock.forward(seconds=59)
-    assert feeds(store, 0, PAUSE, 8)[0] == []
+    assert feeds(storage, 0, PAUSE, 8)[0] == []
     clock.forward(seconds=1)
-    assert feeds(store, 0, PAUSE, 8)[0] == [PATH]
+    assert feeds(storage, 0, PAUSE, 8)[0] == [PATH]
 
 
 ASK = PendingVerification(
@@ -216,164 +220,166 @@ ASK = PendingVerification(
 )
 
 
-def ask(store: Storage, number: int, site: str = "a.example", **changes: Any) -> None:
+def ask(storage: Storage, number: int, site: str = "a.example", **changes: Any) -> None:
     """Request a subscription of a host of its own."""
     host = f"{number}.{site}"
     request = replace(ASK, callback=f"https://{host}/", host=host, site=site, **changes)
-    store.subscriptions.request(request)
+    storage.subscriptions.request(request)
 
 
-def test_a_host_has_so_many_subscriptions_and_requests(store: Storage) -> None:
+def test_a_host_has_so_many_subscriptions_and_requests(storage: Storage) -> None:
     for number in range(quotas.MOST_A_HOST - 1):
-        subscribe(store, number)
-    store.subscriptions.request(ASK)
-    store.subscriptions.request(ASK)
+        subscribe(storage, number)
+    storage.subscriptions.request(ASK)
+    storage.subscriptions.request(ASK)
     with pytest.raises(Forbidden, match=r"a\.example has 100"):
-        store.subscriptions.request(replace(ASK, callback="https://a.example/y"))
-    store.subscriptions.request(replace(ASK, host="b.example"))
+        storage.subscriptions.request(replace(ASK, callback="https://a.example/y"))
+    storage.subscriptions.request(replace(ASK, host="b.example"))
 
 
 def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
-    store: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "MOST_A_SITE", 3)
     for number in range(3):
-        ask(store, number)
+        ask(storage, number)
     with pytest.raises(Forbidden, match=r"a\.example has 3"):
-        ask(store, 3)
-    ask(store, 2)
-    ask(store, 3, "b.example")
+        ask(storage, 3)
+    ask(storage, 2)
+    ask(storage, 3, "b.example")
 
 
 def test_there_are_so_many_subscriptions_in_all(
-    store: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subscribe(store, 1)
-    subscribe(store, 2)
+    subscribe(storage, 1)
+    subscribe(storage, 2)
     monkeypatch.setattr(quotas, "MOST_IN_ALL", 2)
     with pytest.raises(Forbidden, match="There are 2"):
-        ask(store, 1)
-    store.subscriptions.request(
+        ask(storage, 1)
+    storage.subscriptions.request(
         replace(ASK, callback="https://a.example/1", mode="unsubscribe")
     )
 
 
 def test_a_site_has_so_many_pending_requests_of_both_modes(
-    store: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subscribe(store, 1)
+    subscribe(storage, 1)
     monkeypatch.setattr(quotas, "PENDING_A_SITE", 2)
     for number in range(2):
-        ask(store, number)
+        ask(storage, number)
     with pytest.raises(Forbidden, match="wait to be verified"):
-        ask(store, 2)
+        ask(storage, 2)
     with pytest.raises(Forbidden, match="wait to be verified"):
-        store.subscriptions.request(
+        storage.subscriptions.request(
             replace(ASK, callback="https://a.example/1", mode="unsubscribe")
         )
 
 
 def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
-    store: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "PENDING_IN_ALL", 2)
-    ask(store, 0, "a.example")
-    ask(store, 0, "b.example")
+    ask(storage, 0, "a.example")
+    ask(storage, 0, "b.example")
     with pytest.raises(RateLimited):
-        ask(store, 0, "c.example")
-    for request in store.subscriptions.claim_requests(10):
+        ask(storage, 0, "c.example")
+    for request in storage.subscriptions.claim_requests(10):
         if request.site == "a.example":
-            store.subscriptions.reschedule(request, timedelta())
-    ask(store, 0, "c.example")
+            storage.subscriptions.reschedule(request, timedelta())
+    ask(storage, 0, "c.example")
     with pytest.raises(RateLimited):
-        ask(store, 0, "d.example")
-    assert store.subscriptions.counts()["requests"] == 2
+        ask(storage, 0, "d.example")
+    assert storage.subscriptions.counts()["requests"] == 2
     assert "a.example" not in [
-        one.site for one in store.subscriptions.claim_requests(10)
+        one.site for one in storage.subscriptions.claim_requests(10)
     ]
 
 
 def test_a_site_and_all_have_so_many_feeds_of_combinations(
-    store: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "TOPICS_A_SITE", 2)
     for path in ("/feeds/news/a,b.rss", "/feeds/news/a,c.rss"):
-        ask(store, 1, path=path, plain=False)
+        ask(storage, 1, path=path, plain=False)
     with pytest.raises(Forbidden, match="to 2 feeds"):
-        ask(store, 1, path="/feeds/news/a,d.rss", plain=False)
-    ask(store, 2, path="/feeds/news/a,b.rss", plain=False)
-    ask(store, 1, path="/feeds/news/d.rss")
-    store.subscriptions.claim_requests(10)
-    subscribe(store, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", plain=False))
+        ask(storage, 1, path="/feeds/news/a,d.rss", plain=False)
+    ask(storage, 2, path="/feeds/news/a,b.rss", plain=False)
+    ask(storage, 1, path="/feeds/news/d.rss")
+    storage.subscriptions.claim_requests(10)
+    subscribe(storage, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", plain=False))
     monkeypatch.setattr(quotas, "TOPICS_IN_ALL", 1)
     with pytest.raises(Forbidden, match="Too many combinations"):
-        ask(store, 1, "b.example", path="/feeds/news/a,f.rss", plain=False)
-    ask(store, 1, "b.example", path="/feeds/news/a,e.rss", plain=False)
+        ask(storage, 1, "b.example", path="/feeds/news/a,f.rss", plain=False)
+    ask(storage, 1, "b.example", path="/feeds/news/a,e.rss", plain=False)
 
 
 def test_an_address_has_so_many_subscriptions(
-    store: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "MOST_AN_ADDRESS", 2)
     for number in range(3):
-        ask(store, number, f"{number}.example")
-    requests = store.subscriptions.claim_requests(10)
+        ask(storage, number, f"{number}.example")
+    requests = storage.subscriptions.claim_requests(10)
     for request in requests:
-        store.subscriptions.subscribe(request, FEED, "8.8.8.8")
-    assert store.subscriptions.counts()["subscriptions"] == 2
-    (denied,) = store.subscriptions.claim_requests(10)
+        storage.subscriptions.subscribe(request, FEED, "8.8.8.8")
+    assert storage.subscriptions.counts()["subscriptions"] == 2
+    (denied,) = storage.subscriptions.claim_requests(10)
     assert (denied.mode, denied.callback) == ("denied", requests[2].callback)
     assert "8.8.8.8 has 2" in denied.reason
 
 
-def test_an_unsubscription_of_nothing_is_ignored(store: Storage) -> None:
-    store.subscriptions.request(replace(ASK, mode="unsubscribe"))
-    assert store.subscriptions.counts()["requests"] == 0
-    store.subscriptions.request(ASK)
-    store.subscriptions.request(replace(ASK, mode="unsubscribe"))
-    assert [one.mode for one in store.subscriptions.claim_requests(10)] == ["subscribe"]
+def test_an_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
+    storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    assert storage.subscriptions.counts()["requests"] == 0
+    storage.subscriptions.request(ASK)
+    storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    assert [one.mode for one in storage.subscriptions.claim_requests(10)] == [
+        "subscribe"
+    ]
 
 
 def test_requests_that_nobody_verifies_are_dropped_after_an_hour(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
-    ask(store, 1)
+    ask(storage, 1)
     clock.forward(minutes=59)
-    ask(store, 2)
-    assert store.subscriptions.counts()["requests"] == 2
+    ask(storage, 2)
+    assert storage.subscriptions.counts()["requests"] == 2
     clock.forward(minutes=2)
-    ask(store, 3, "b.example")
-    assert store.subscriptions.counts()["requests"] == 2, (
+    ask(storage, 3, "b.example")
+    assert storage.subscriptions.counts()["requests"] == 2, (
         "by the next request, where nothing delivers"
     )
     clock.forward(hours=2)
-    store.subscriptions.purge_expired()
-    assert store.subscriptions.counts()["requests"] == 0
+    storage.subscriptions.purge_expired()
+    assert storage.subscriptions.counts()["requests"] == 0
 
 
 def test_the_first_request_of_each_site_comes_before_the_second_of_any(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     for number in range(20):
-        ask(store, number)
+        ask(storage, number)
     clock.forward(seconds=1)
-    ask(store, 1, "b.example")
-    assert [one.site for one in store.subscriptions.claim_requests(3)] == [
+    ask(storage, 1, "b.example")
+    assert [one.site for one in storage.subscriptions.claim_requests(3)] == [
         "a.example",
         "b.example",
         "a.example",
     ]
-    assert store.subscriptions.claim_requests(3, {"a.example": 20}) == []
+    assert storage.subscriptions.claim_requests(3, {"a.example": 20}) == []
 
 
 def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     for number, seconds in enumerate((0.1, 9.5, 0.2)):
-        subscribe(store, number, f"{number}.example")
-        changed(store, f"v{number}", number + 1)
-        for one in claim(store):
-            store.deliveries.record_results(
+        subscribe(storage, number, f"{number}.example")
+        changed(storage, f"v{number}", number + 1)
+        for one in claim(storage):
+            storage.deliveries.record_results(
                 [
                     DeliveryResult(
                         one,
@@ -383,12 +389,12 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
                     )
                 ]
             )
-    subscribe(store, 3, "3.example")
-    changed(store, "v9", 9)
+    subscribe(storage, 3, "3.example")
+    changed(storage, "v9", 9)
 
     def hosts(speed: str) -> list[str]:
-        claimed = store.deliveries.claim_deliveries(10, {}, 20, speed=speed)
-        store.deliveries.release(claimed)
+        claimed = storage.deliveries.claim_deliveries(10, {}, 20, speed=speed)
+        storage.deliveries.release(claimed)
         return [one.host for one in claimed]
 
     assert hosts("new") == ["3.example"]
@@ -400,27 +406,27 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
 
 
 def test_no_address_takes_more_than_its_share_whatever_the_sites(
-    store: Storage,
+    storage: Storage,
 ) -> None:
     for number in range(30):
-        subscribe(store, number, f"{number}.example")
-    changed(store, "v1")
-    store.deliveries.record_results(
+        subscribe(storage, number, f"{number}.example")
+    changed(storage, "v1")
+    storage.deliveries.record_results(
         [
             DeliveryResult(one, etag="v1", address="8.8.8.8", seconds=0.1)
-            for one in claim(store)
+            for one in claim(storage)
         ]
     )
-    assert store.deliveries.crowded() == {"8.8.8.8": 30}
-    changed(store, "v2", 2)
-    assert len(claim(store)) == 20
-    assert claim(store, **{"8.8.8.8": 20}) == []
+    assert storage.deliveries.crowded() == {"8.8.8.8": 30}
+    changed(storage, "v2", 2)
+    assert len(claim(storage)) == 20
+    assert claim(storage, **{"8.8.8.8": 20}) == []
 
 
 def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
-    store: Storage, editor: Editor, clock: Clock
+    storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
-    seen = feeds(store, 0, PAUSE, 8)[1]
+    seen = feeds(storage, 0, PAUSE, 8)[1]
     feeds_by_cost = {
         "/slow": (True, 3.0),
         "/slower": (True, 9.0),
@@ -430,95 +436,100 @@ def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
     }
     for number, (path, (plain, seconds)) in enumerate(feeds_by_cost.items()):
         subscribe(
-            store,
+            storage,
             number,
             feed=replace(FEED, path=path, seq=seen, plain=plain, seconds=seconds),
         )
     clock.now += PAUSE
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(store, seen, PAUSE, 2, slow=1.0)[0] == [PATH, "/b", "/slow"]
-    assert feeds(store, seen, PAUSE, 8, slow=1.0, slow_limit=0)[0] == ["/c"]
+    assert feeds(storage, seen, PAUSE, 2, slow=1.0)[0] == [PATH, "/b", "/slow"]
+    assert feeds(storage, seen, PAUSE, 8, slow=1.0, slow_limit=0)[0] == ["/c"]
     clock.now += PAUSE
-    assert feeds(store, seen, PAUSE, 8, slow=1.0)[0] == [PATH, "/b", "/c", "/slower"], (
-        "slow ones are claimed for longer"
+    assert feeds(storage, seen, PAUSE, 8, slow=1.0)[0] == [
+        PATH,
+        "/b",
+        "/c",
+        "/slower",
+    ], "slow ones are claimed for longer"
+    storage.deliveries.update_feed(replace(FEED, path="/slow", seq=seen, seconds=0.3))
+    clock.now += PAUSE
+    assert "/slow" in feeds(storage, seen, PAUSE, 8, slow=1.0)[0], (
+        "until it was rendered"
     )
-    store.deliveries.update_feed(replace(FEED, path="/slow", seq=seen, seconds=0.3))
-    clock.now += PAUSE
-    assert "/slow" in feeds(store, seen, PAUSE, 8, slow=1.0)[0], "until it was rendered"
 
 
-def test_subscriptions_move_with_their_feed(store: Storage) -> None:
+def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     old, new = (
         replace(FEED, path="/feeds/news/cu.rss"),
         replace(FEED, path="/feeds/news/moi.rss", etag="v5"),
     )
-    subscribe(store, 1, feed=old)
-    subscribe(store, 2, feed=old)
-    subscribe(store, 2, feed=new)
-    store.subscriptions.move(old.path, new)
-    moved = claim(store)
+    subscribe(storage, 1, feed=old)
+    subscribe(storage, 2, feed=old)
+    subscribe(storage, 2, feed=new)
+    storage.subscriptions.move(old.path, new)
+    moved = claim(storage)
     assert [(one.path, one.callback, one.wanted) for one in moved] == [
         (new.path, "https://a.example/1", "v5")
     ]
-    assert [one.path for one in store.subscriptions.list()] == [new.path, new.path]
-    store.subscriptions.end(new.path, "Retired.")
-    told = {one.callback: one.topic for one in store.subscriptions.claim_requests(10)}
+    assert [one.path for one in storage.subscriptions.list()] == [new.path, new.path]
+    storage.subscriptions.end(new.path, "Retired.")
+    told = {one.callback: one.topic for one in storage.subscriptions.claim_requests(10)}
     assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, (
         "as they know it"
     )
 
 
 def test_a_newer_request_takes_the_place_of_one_under_way(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     ask = PendingVerification(
         PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600
     )
-    store.subscriptions.request(ask)
-    (old,) = store.subscriptions.claim_requests(10)
-    assert store.subscriptions.claim_requests(10) == []
+    storage.subscriptions.request(ask)
+    (old,) = storage.subscriptions.claim_requests(10)
+    assert storage.subscriptions.claim_requests(10) == []
     clock.forward(seconds=1)
-    store.subscriptions.request(replace(ask, secret="new"))
-    store.subscriptions.subscribe(old, FEED)
-    assert list(store.subscriptions.list()) == []
-    (new,) = store.subscriptions.claim_requests(10)
+    storage.subscriptions.request(replace(ask, secret="new"))
+    storage.subscriptions.subscribe(old, FEED)
+    assert list(storage.subscriptions.list()) == []
+    (new,) = storage.subscriptions.claim_requests(10)
     assert new.secret == "new"
     clock.now += CLAIM_TIMEOUT
-    assert store.subscriptions.claim_requests(10)[0].secret == "new", (
+    assert storage.subscriptions.claim_requests(10)[0].secret == "new", (
         "whoever had claimed it has died"
     )
 
 
 def test_who_was_asked_in_vain_comes_later_and_behind_the_others(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     down = PendingVerification(
         PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
     )
-    store.subscriptions.request(down)
-    (asked,) = store.subscriptions.claim_requests(10)
-    store.subscriptions.reschedule(asked, timedelta(seconds=60))
+    storage.subscriptions.request(down)
+    (asked,) = storage.subscriptions.claim_requests(10)
+    storage.subscriptions.reschedule(asked, timedelta(seconds=60))
     clock.forward(seconds=59)
-    assert store.subscriptions.claim_requests(10) == []
+    assert storage.subscriptions.claim_requests(10) == []
     clock.forward(seconds=1)
-    store.subscriptions.request(replace(down, callback="https://b.example/"))
-    one, two = (store.subscriptions.claim_requests(1)[0] for _ in range(2))
+    storage.subscriptions.request(replace(down, callback="https://b.example/"))
+    one, two = (storage.subscriptions.claim_requests(1)[0] for _ in range(2))
     assert (one.callback, one.failures) == ("https://b.example/", 0)
     assert two == replace(asked, failures=1, due=two.due)
-    store.subscriptions.request(replace(down, secret="new"))
-    store.subscriptions.reschedule(two, timedelta(days=1))
-    assert store.subscriptions.claim_requests(10)[0].secret == "new", (
+    storage.subscriptions.request(replace(down, secret="new"))
+    storage.subscriptions.reschedule(two, timedelta(days=1))
+    assert storage.subscriptions.claim_requests(10)[0].secret == "new", (
         "that of before changes nothing"
     )
 
 
-def test_the_longest_callback_and_topic(store: Storage) -> None:
+def test_the_longest_callback_and_topic(storage: Storage) -> None:
     path = (
         "/feeds/news/"
         + ",".join(f"{number}{'x' * 63}" for number in range(10))
         + ".rss"
     )
-    store.subscriptions.request(
+    storage.subscriptions.request(
         PendingVerification(
             path,
             "https://a.example/" + "y" * 2030,
@@ -528,48 +539,48 @@ def test_the_longest_callback_and_topic(store: Storage) -> None:
             1,
         )
     )
-    (request,) = store.subscriptions.claim_requests(1)
-    store.subscriptions.subscribe(request, replace(FEED, path=path))
-    assert len(list(store.subscriptions.list())) == 1
+    (request,) = storage.subscriptions.claim_requests(1)
+    storage.subscriptions.subscribe(request, replace(FEED, path=path))
+    assert len(list(storage.subscriptions.list())) == 1
 
 
 def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
-    store: Storage, clock: Clock, editor: Editor
+    storage: Storage, clock: Clock, editor: ApiClient
 ) -> None:
-    subscribe(store, 1)
-    changed(store, "v1")
+    subscribe(storage, 1)
+    changed(storage, "v1")
     clock.forward(seconds=3600)
-    assert claim(store) == []
-    store.subscriptions.purge_expired()
-    assert list(store.subscriptions.list()) == []
+    assert claim(storage) == []
+    storage.subscriptions.purge_expired()
+    assert list(storage.subscriptions.list()) == []
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(store, 0, PAUSE, 8)[0] == []
+    assert feeds(storage, 0, PAUSE, 8)[0] == []
 
 
 def test_hubs_are_told_once_of_what_moved_since(
-    store: Storage, editor: Editor, clock: Clock
+    storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     editor.put("/articles/before", {"title": "Trước"})
-    store.hubs.configure(["https://hub.example/", "https://second.example/"])
-    assert store.hubs.claim() == []
+    storage.hubs.configure(["https://hub.example/", "https://second.example/"])
+    assert storage.hubs.claim() == []
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
     editor.put("/articles/a", {"title": "Hai", "categories": ["van-hoa"]})
-    one, two = sorted(store.hubs.claim(), key=lambda notice: notice.hub)
+    one, two = sorted(storage.hubs.claim(), key=lambda notice: notice.hub)
     assert set(one.moved) == {("news", None), ("news", "van-hoa")}
-    assert store.hubs.claim() == []
-    store.hubs.record_result(one, True, PAUSE)
-    store.hubs.record_result(two, False, PAUSE)
-    assert store.hubs.claim() == []
+    assert storage.hubs.claim() == []
+    storage.hubs.record_result(one, True, PAUSE)
+    storage.hubs.record_result(two, False, PAUSE)
+    assert storage.hubs.claim() == []
     clock.now += PAUSE
-    (again,) = store.hubs.claim()
+    (again,) = storage.hubs.claim()
     assert again == replace(two, failures=1, looked=clock.now)
-    store.hubs.configure(["https://hub.example/"])
+    storage.hubs.configure(["https://hub.example/"])
     clock.forward(seconds=600)
-    assert store.hubs.claim() == []
+    assert storage.hubs.claim() == []
 
 
 def test_hubs_are_told_once_of_events_that_ended_since(
-    store: Storage, editor: Editor, clock: Clock
+    storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     editor.put("/categories/hoi-sach", {"title": "Hội sách", "parent": "van-hoa"})
     event = {"title": "Hội", "start": "2026-11-25T12:00:00", "categories": ["hoi-sach"]}
@@ -578,26 +589,26 @@ def test_hubs_are_told_once_of_events_that_ended_since(
         "/events/draft", {**event, "start": "2026-11-25T12:01:00", "status": "draft"}
     )
     editor.put("/events/b", {**event, "start": "2026-11-25T12:02:00", "categories": []})
-    store.hubs.configure(["https://hub.example/"])
+    storage.hubs.configure(["https://hub.example/"])
     clock.now = datetime(2026, 11, 25, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
-    assert store.hubs.claim() == []
+    assert storage.hubs.claim() == []
     clock.now += timedelta(microseconds=1)
-    (ended,) = store.hubs.claim()
+    (ended,) = storage.hubs.claim()
     assert set(ended.moved) == {
         ("events", None),
         ("events", "van-hoa"),
         ("events", "hoi-sach"),
     }
-    store.hubs.record_result(ended, False, PAUSE)
+    storage.hubs.record_result(ended, False, PAUSE)
     clock.now += PAUSE
-    (again,) = store.hubs.claim()
+    (again,) = storage.hubs.claim()
     assert again.moved == ended.moved
-    store.hubs.record_result(again, True, PAUSE)
+    storage.hubs.record_result(again, True, PAUSE)
     clock.forward(seconds=90)
-    assert store.hubs.claim() == [], "a draft's end is nobody's business"
+    assert storage.hubs.claim() == [], "a draft's end is nobody's business"
     clock.forward(seconds=60)
-    (last,) = store.hubs.claim()
+    (last,) = storage.hubs.claim()
     assert last.moved == (("events", None),)
-    store.hubs.record_result(last, True, PAUSE)
+    storage.hubs.record_result(last, True, PAUSE)
     clock.forward(days=1)
-    assert store.hubs.claim() == []
+    assert storage.hubs.claim() == []

@@ -10,14 +10,16 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 FORMATS = {"news": ("json", "atom", "html"), "events": ("json", "ics")}
 
 
 @pytest.fixture
-def filled(editor: Editor, clock: Clock) -> Editor:
+def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
     """An article and an event in each of three nested categories and in one beside them."""
     editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
     editor.put("/categories/tuyen-1", {"title": "Tuyến 1", "parent": "xe-buyt"})
@@ -30,7 +32,7 @@ def filled(editor: Editor, clock: Clock) -> Editor:
 
 
 @contextmanager
-def statements(store: Storage) -> Iterator[list[str]]:
+def statements(storage: Storage) -> Iterator[list[str]]:
     """Collect the SQL statements that read entries."""
     executed: list[str] = []
 
@@ -42,7 +44,7 @@ def statements(store: Storage) -> Iterator[list[str]]:
         ):
             executed.append(statement)
 
-    engine = store._database.engine
+    engine = storage._database.engine
     sa.event.listen(engine, "before_cursor_execute", note)
     yield executed
     sa.event.remove(engine, "before_cursor_execute", note)
@@ -61,10 +63,14 @@ def statements(store: Storage) -> Iterator[list[str]]:
     ],
 )
 def test_filter_that_excludes_what_it_includes_reads_no_entry(
-    filled: Editor, client: FlaskClient, store: Storage, kind: str, selector: str
+    seeded_editor: ApiClient,
+    client: FlaskClient,
+    storage: Storage,
+    kind: str,
+    selector: str,
 ) -> None:
     for format in FORMATS[kind]:
-        with statements(store) as executed:
+        with statements(storage) as executed:
             response = client.get(f"/feeds/{kind}/{selector}.{format}")
         assert response.status_code == 200, response.location
         assert executed == []
@@ -82,17 +88,17 @@ def test_filter_that_excludes_what_it_includes_reads_no_entry(
     ],
 )
 def test_filter_keeps_what_it_does_not_exclude(
-    filled: Editor, client: FlaskClient, selector: str, expected: list[str]
+    seeded_editor: ApiClient, client: FlaskClient, selector: str, expected: list[str]
 ) -> None:
     items = client.get(f"/feeds/news/{selector}.json").get_json(force=True)["items"]
     assert [item["_entry"]["id"] for item in items] == expected
 
 
 def test_category_that_leaves_an_excluded_one_is_shown_again(
-    filled: Editor, client: FlaskClient
+    seeded_editor: ApiClient, client: FlaskClient
 ) -> None:
     path = "/feeds/news/tuyen-1,-giao-thong.json"
     assert client.get(path).get_json(force=True)["items"] == []
-    filled.put("/categories/xe-buyt", {"title": "Xe buýt"})
+    seeded_editor.put("/categories/xe-buyt", {"title": "Xe buýt"})
     items = client.get(path).get_json(force=True)["items"]
     assert [item["_entry"]["id"] for item in items] == ["tuyen-1"]

@@ -18,7 +18,7 @@ from feedsvc.errors import Unavailable
 from feedsvc.models import Entry, utcnow
 from feedsvc.storage import Storage
 from feedsvc.storage.tables import REVISION
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import HANOI
 from tests.server import ROOT
 
@@ -38,7 +38,7 @@ def refused(answer: TestResponse) -> bool:
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_file_that_is_away(
-    editor: Editor, client: FlaskClient, store: Storage, file: Path, replaced: bool
+    editor: ApiClient, client: FlaskClient, storage: Storage, file: Path, replaced: bool
 ) -> None:
     editor.put("/articles/a", ARTICLE)
     away = file.rename(file.with_name("away.db"))
@@ -48,7 +48,7 @@ def test_a_file_that_is_away(
     for _ in range(3):
         assert refused(editor.send("PUT", "/articles/b", ARTICLE))
         assert refused(client.get("/readyz"))
-    store._database.close()  # so that the next one needs a new connection
+    storage._database.close()  # so that the next one needs a new connection
     assert refused(editor.send("PUT", "/articles/b", ARTICLE))
     assert client.get("/healthz").status_code == 200
     assert file.exists() == before, "no empty database is made in its place"
@@ -59,10 +59,10 @@ def test_a_file_that_is_away(
 
 
 def test_a_file_that_goes_in_the_middle_is_no_success(
-    store: Storage, file: Path
+    storage: Storage, file: Path
 ) -> None:
     def put() -> None:
-        with store.writer("test") as writer:
+        with storage.writer("test") as writer:
             writer.put_entry(Entry("a", "news", "Một", "vi"))
             file.unlink()
 
@@ -71,9 +71,9 @@ def test_a_file_that_goes_in_the_middle_is_no_success(
 
 
 def test_who_starts_beside_a_log_without_its_database_makes_none(
-    store: Storage, file: Path
+    storage: Storage, file: Path
 ) -> None:
-    with store.reader() as reader:
+    with storage.reader() as reader:
         reader.list_categories()
     file.unlink()
     with pytest.raises(Unavailable):
@@ -82,13 +82,13 @@ def test_who_starts_beside_a_log_without_its_database_makes_none(
 
 
 def test_a_damaged_page_is_a_clear_refusal(
-    editor: Editor, client: FlaskClient, store: Storage, file: Path
+    editor: ApiClient, client: FlaskClient, storage: Storage, file: Path
 ) -> None:
     for number in range(200):
         editor.put(
             f"/articles/{number}", {"title": "Một", "content_text": "Nội dung " * 100}
         )
-    store._database.close()  # the last connection empties the log into the file
+    storage._database.close()  # the last connection empties the log into the file
     with closing(sqlite.connect(file)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]
         (page,) = connection.execute(
@@ -107,10 +107,10 @@ def test_a_damaged_page_is_a_clear_refusal(
 
 
 def test_a_read_only_database_is_read(
-    editor: Editor, client: FlaskClient, store: Storage
+    editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     editor.put("/articles/a", ARTICLE)
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
     assert refused(editor.send("PUT", "/articles/b", ARTICLE))
     assert client.get("/feeds/news.rss").status_code == 200
@@ -124,9 +124,9 @@ def test_a_read_only_database_is_read(
     ],
 )
 def test_a_newer_schema_is_refused_at_the_start(
-    store: Storage, file: Path, command: list[str], status: int
+    storage: Storage, file: Path, command: list[str], status: int
 ) -> None:
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     environ = {
         **os.environ,

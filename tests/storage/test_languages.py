@@ -13,11 +13,13 @@ from flask.testing import FlaskClient
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
 from feedsvc.web.cache_middleware import CacheMiddleware
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
+pytestmark = pytest.mark.both_databases
 
-def put(editor: Editor, clock: Clock, id: str, language: str, **fields: Any) -> None:
+
+def put(editor: ApiClient, clock: Clock, id: str, language: str, **fields: Any) -> None:
     clock.forward(seconds=1)
     editor.put(f"/articles/{id}", {"title": id, "language": language, **fields})
 
@@ -29,16 +31,16 @@ def ids(client: FlaskClient, path: str) -> list[str]:
 
 
 @pytest.fixture
-def statements(store: Storage) -> list[str]:
+def statements(storage: Storage) -> list[str]:
     """The SQL statements that are executed from now on."""
     executed: list[str] = []
-    listen = sa.event.listens_for(store._database.engine, "before_cursor_execute")
+    listen = sa.event.listens_for(storage._database.engine, "before_cursor_execute")
     listen(lambda *given: executed.append(given[2]))
     return executed
 
 
 def test_language_range_matches_narrower_tags(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     for id, language in (
         ("vi", "vi"),
@@ -70,7 +72,7 @@ def test_language_range_matches_narrower_tags(
 
 
 def test_language_of_an_entry_changes(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     put(editor, clock, "a", "en", categories=["van-hoa"])
     put(editor, clock, "a", "fr", categories=["van-hoa"])
@@ -80,7 +82,7 @@ def test_language_of_an_entry_changes(
 
 
 def test_language_without_entries_is_read_from_no_entry(
-    editor: Editor, client: FlaskClient, clock: Clock, statements: list[str]
+    editor: ApiClient, client: FlaskClient, clock: Clock, statements: list[str]
 ) -> None:
     put(editor, clock, "a", "vi")
     put(editor, clock, "draft", "qaa", status="draft")
@@ -105,7 +107,7 @@ def test_language_without_entries_is_read_from_no_entry(
 
 
 def test_languages_without_entries_take_no_place_in_the_cache(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     client.get("/feeds/news.json")
     kept = cast(CacheMiddleware, client.application.wsgi_app)._kept
@@ -118,7 +120,7 @@ def test_languages_without_entries_take_no_place_in_the_cache(
 
 
 def test_language_is_found_by_the_next_request_after_a_write(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     assert ids(client, "/feeds/news.json?lang=fr") == []
     put(editor, clock, "a", "fr")
@@ -128,13 +130,13 @@ def test_language_is_found_by_the_next_request_after_a_write(
 
 
 def test_language_of_a_scheduled_entry_appears_with_it(
-    editor: Editor, client: FlaskClient, clock: Clock, store: Storage
+    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     moment = (clock.now + timedelta(hours=1)).isoformat()
     put(editor, clock, "a", "fr", date_published=moment)
     assert ids(client, "/feeds/news.json?lang=fr") == []
     clock.forward(hours=2)
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     assert ids(client, "/feeds/news.json?lang=fr") == ["a"]
 
 
@@ -148,12 +150,16 @@ def test_language_of_a_scheduled_entry_appears_with_it(
     ],
 )
 def test_rare_language_is_read_from_an_index(
-    editor: Editor, store: Storage, clock: Clock, query: FeedQuery, slug: str | None
+    editor: ApiClient,
+    storage: Storage,
+    clock: Clock,
+    query: FeedQuery,
+    slug: str | None,
 ) -> None:
     fields = {"categories": ["van-hoa"], "language": "fr", "title": "x"}
     editor.put("/articles/a", fields)
     editor.put("/events/e", {**fields, "start": "2026-01-01"})
-    with store.reader() as reader:
+    with storage.reader() as reader:
         chosen = reader.select_feed(
             replace(
                 query, category_filter=CategoryFilter.create([slug] if slug else [])
@@ -162,10 +168,10 @@ def test_rare_language_is_read_from_an_index(
         )
     sql = str(
         chosen.keys().compile(
-            store._database.engine, compile_kwargs={"literal_binds": True}
+            storage._database.engine, compile_kwargs={"literal_binds": True}
         )
     )
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         plan = [
             row.detail
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
@@ -177,17 +183,17 @@ def test_rare_language_is_read_from_an_index(
 
 @pytest.mark.sqlite
 def test_upcoming_events_of_a_common_language_are_read_by_their_end(
-    editor: Editor, store: Storage, clock: Clock
+    editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
     editor.put("/events/e", {"title": "x", "start": "2027-01-01"})
-    with store.reader() as reader:
+    with storage.reader() as reader:
         chosen = reader.select_feed(FeedQuery("events", "rss", lang="vi"), clock.now)
     sql = str(
         chosen.keys().compile(
-            store._database.engine, compile_kwargs={"literal_binds": True}
+            storage._database.engine, compile_kwargs={"literal_binds": True}
         )
     )
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         plan = [
             row.detail
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")

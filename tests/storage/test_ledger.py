@@ -14,18 +14,20 @@ from feedsvc.storage.feeds import Selection
 from feedsvc.storage.tables import changes
 from tests.fake_clock import Clock
 
+pytestmark = pytest.mark.both_databases
+
 A, B, C = Category("a", "A"), Category("b", "B"), Category("c", "C")
 TOPICS = [(kind, slug) for kind in ("news", "events") for slug in (None, "a", "b", "c")]
 
 
 @pytest.fixture
-def filled(store: Storage, clock: Clock) -> Storage:
-    with store.writer("test") as writer:
+def seeded_storage(storage: Storage, clock: Clock) -> Storage:
+    with storage.writer("test") as writer:
         for category in (A, B, C):
             writer.put_category(category)
         writer.put_entry(Entry("one", "news", "Một", "vi", categories=(A,)))
     clock.forward(hours=1)
-    return store
+    return storage
 
 
 def selection(reader: Reader, clock: Clock, kind: str, slug: str | None) -> Selection:
@@ -42,23 +44,23 @@ def stamp(
 
 
 def moved(
-    store: Storage,
+    storage: Storage,
     clock: Clock,
     action: str,
     entry: Entry | None = None,
     category: Category | None = None,
 ) -> set[str]:
     """The topics that a write moves."""
-    with store.reader() as reader:
+    with storage.reader() as reader:
         before = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         if category:
             writer.put_category(category)
         elif action == "delete":
             writer.delete_entry("news", "one")
         elif entry:
             writer.put_entry(entry)
-    with store.reader() as reader:
+    with storage.reader() as reader:
         after = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
     return {
         f"{kind}/{slug or ''}"
@@ -68,40 +70,46 @@ def moved(
 
 
 def test_a_write_moves_the_feeds_that_it_touches_and_no_other(
-    filled: Storage, clock: Clock
+    seeded_storage: Storage, clock: Clock
 ) -> None:
     def one(title: str, *categories: Category, status: str = "published") -> Entry:
         return Entry("one", "news", title, "vi", categories=categories, status=status)
 
-    assert moved(filled, clock, "put", one("Một", A)) == set(), "nothing has changed"
-    assert moved(filled, clock, "put", one("Hai", A)) == {"news/", "news/a"}
-    assert moved(filled, clock, "put", one("Hai", B)) == {
+    assert moved(seeded_storage, clock, "put", one("Một", A)) == set(), (
+        "nothing has changed"
+    )
+    assert moved(seeded_storage, clock, "put", one("Hai", A)) == {"news/", "news/a"}
+    assert moved(seeded_storage, clock, "put", one("Hai", B)) == {
         "news/",
         "news/a",
         "news/b",
     }, "a move"
-    assert moved(filled, clock, "put", one("Hai", B, status="draft")) == {
+    assert moved(seeded_storage, clock, "put", one("Hai", B, status="draft")) == {
         "news/",
         "news/b",
     }
-    assert moved(filled, clock, "put", one("Ba", B, status="draft")) == set(), (
+    assert moved(seeded_storage, clock, "put", one("Ba", B, status="draft")) == set(), (
         "readers see no draft"
     )
-    assert moved(filled, clock, "put", one("Ba", B, C)) == {"news/", "news/b", "news/c"}
-    assert moved(filled, clock, "put", category=Category("c", "Mới")) == {
+    assert moved(seeded_storage, clock, "put", one("Ba", B, C)) == {
+        "news/",
+        "news/b",
+        "news/c",
+    }
+    assert moved(seeded_storage, clock, "put", category=Category("c", "Mới")) == {
         "news/",
         "news/b",
         "news/c",
         "events/c",
     }
-    assert moved(filled, clock, "delete") == {"news/", "news/b", "news/c"}
+    assert moved(seeded_storage, clock, "delete") == {"news/", "news/b", "news/c"}
 
 
-def test_time_never_goes_back(filled: Storage, clock: Clock) -> None:
+def test_time_never_goes_back(seeded_storage: Storage, clock: Clock) -> None:
     times = []
     for number in range(3):
         clock.forward(hours=-1)
-        with filled.writer("test") as writer:
+        with seeded_storage.writer("test") as writer:
             times.append(
                 writer.put_entry(Entry("one", "news", f"{number}", "vi"))[0].updated
             )
@@ -111,12 +119,14 @@ def test_time_never_goes_back(filled: Storage, clock: Clock) -> None:
     assert times == sorted(set(times))
 
 
-def test_every_write_is_in_the_ledger_once_with_its_token(filled: Storage) -> None:
-    with filled.writer("lan") as writer:
+def test_every_write_is_in_the_ledger_once_with_its_token(
+    seeded_storage: Storage,
+) -> None:
+    with seeded_storage.writer("lan") as writer:
         writer.put_entry(Entry("two", "news", "Hai", "vi"))
         writer.put_entry(Entry("two", "news", "Hai", "vi"))
         writer.delete_entry("news", "two")
-    with filled._database.read() as connection:
+    with seeded_storage._database.read() as connection:
         rows = connection.execute(sa.select(changes).order_by(changes.c.seq)).all()
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
     assert [(row.action, row.id, row.version, row.token) for row in rows][-2:] == [
@@ -125,22 +135,22 @@ def test_every_write_is_in_the_ledger_once_with_its_token(filled: Storage) -> No
     ]
 
 
-def test_what_fails_leaves_nothing(filled: Storage) -> None:
+def test_what_fails_leaves_nothing(seeded_storage: Storage) -> None:
     def fail() -> None:
-        with filled.writer("test") as writer:
+        with seeded_storage.writer("test") as writer:
             writer.put_entry(Entry("three", "news", "Ba", "vi"))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    with filled.reader() as reader:
+    with seeded_storage.reader() as reader:
         assert (
             reader.list_entries(
                 "news", limit=9, before=None, status=None, category=None
             )[0][0].id
             == "one"
         )
-    with filled._database.read() as connection:
+    with seeded_storage._database.read() as connection:
         assert (
             connection.scalar(sa.select(sa.func.count()).where(changes.c.id == "three"))
             == 0
@@ -148,7 +158,7 @@ def test_what_fails_leaves_nothing(filled: Storage) -> None:
 
 
 def test_the_end_of_an_event_is_a_change_of_its_feeds(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
@@ -157,7 +167,7 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(
 
     zone = ZoneInfo("Asia/Ho_Chi_Minh")
     start = datetime(2026, 11, 25, 12, tzinfo=zone)
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.put_category(A)
         details = Event(start, start + timedelta(hours=2), zone)
         writer.put_entry(
@@ -172,10 +182,10 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(
 
     for slug in (None, "a"):
         clock.now = ends - timedelta(seconds=1)
-        with store.reader() as reader:
+        with storage.reader() as reader:
             assert stamp(reader, clock, "events", slug)[1] == ends
             assert seen(reader, slug) == ["e"]
         clock.now = ends
-        with store.reader() as reader:
+        with storage.reader() as reader:
             assert stamp(reader, clock, "events", slug) == (ends, None)
             assert seen(reader, slug) == []

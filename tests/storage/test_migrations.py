@@ -19,9 +19,11 @@ from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import revision
 from feedsvc.storage.tables import REVISION
 from feedsvc.storage.tokens import LAST_USED_THREAD
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.next_version import NEXT_REVISION, make_next_version
+
+pytestmark = pytest.mark.both_databases
 
 SCRIPTS = ScriptDirectory("feedsvc/storage/migrations")
 PATHS = [
@@ -44,7 +46,7 @@ PATHS = [
 ]
 
 
-def fill(editor: Editor, clock: Clock) -> None:
+def fill(editor: ApiClient, clock: Clock) -> None:
     """Store entries of every state."""
     for number in range(3):
         clock.forward(seconds=10)
@@ -77,7 +79,7 @@ def fill(editor: Editor, clock: Clock) -> None:
     clock.forward(minutes=5)
 
 
-def responses(editor: Editor) -> dict[str, tuple[int, str]]:
+def responses(editor: ApiClient) -> dict[str, tuple[int, str]]:
     """Return the status and the body of every path."""
     answers = {path: editor.client.get(path, headers=editor.headers) for path in PATHS}
     return {path: (answer.status_code, answer.text) for path, answer in answers.items()}
@@ -106,7 +108,7 @@ def schema_revision(url: str) -> str:
 
 
 def test_upgrade_keeps_what_is_stored(
-    editor: Editor,
+    editor: ApiClient,
     clock: Clock,
     make_app: MakeApp,
     database_url: str,
@@ -129,7 +131,7 @@ def test_upgrade_keeps_what_is_stored(
     assert schema_revision(database_url) == NEXT_REVISION
     # A worker that this version replaces goes on serving the upgraded database.
     monkeypatch.setenv(SKIP_SCHEMA_CHECK, "yes")
-    upgraded = Editor(make_app().test_client(), editor.token)
+    upgraded = ApiClient(make_app().test_client(), editor.token)
     assert responses(upgraded) == before
     upgraded.put("/articles/new", {"title": "Bài mới", "categories": ["van-hoa"]})
     assert "Bài mới" in upgraded.client.get("/feeds/news/van-hoa.rss").text

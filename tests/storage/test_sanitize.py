@@ -19,9 +19,11 @@ from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage import markup as store_markup
 from feedsvc.storage.tables import entries, event_details
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
 
 UNSAFE = '<p>Chào</p><img src="https://a.example/x.png" onerror="alert(1)"><script>alert(2)</script>'
 SAFE = '<p>Chào</p><img src="https://a.example/x.png">'
@@ -29,9 +31,9 @@ TOO_DEEP = "<div>" * 300 + "Sâu &lt;b&gt;" + "</div>" * 300 + "<p>Hết</p>"
 DUE = "Sanitizer rules changed: run `python -m feedsvc db sanitize`"
 
 
-def smuggle(store: Storage, id: str, markup: str) -> None:
+def smuggle(storage: Storage, id: str, markup: str) -> None:
     """Store HTML under an entry's id as a sanitizer with other rules has left it."""
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         connection.execute(
             entries.update().where(entries.c.id == id).values(content_html=markup)
         )
@@ -43,28 +45,28 @@ def run_sanitize(app: Flask) -> Result:
     return result
 
 
-def put(editor: Editor, id: str, **members: Any) -> Any:
+def put(editor: ApiClient, id: str, **members: Any) -> Any:
     return editor.put(
         f"/articles/{id}", {"title": id, "content_html": "<p>Chào</p>", **members}
     ).get_json()
 
 
 def test_sanitize_applies_current_rules_to_stored_html(
-    app: Flask, store: Storage, editor: Editor
+    app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a")
     put(editor, "b")
-    smuggle(store, "a", UNSAFE)
+    smuggle(storage, "a", UNSAFE)
     assert "1 changed" in run_sanitize(app).stdout
     assert editor.send("GET", "/articles/a").get_json()["content_html"] == SAFE
     assert editor.send("GET", "/articles/b").get_json()["version"] == 1
 
 
 def test_sanitized_entry_reaches_feeds_and_followers(
-    app: Flask, store: Storage, editor: Editor, clock: Clock
+    app: Flask, storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     put(editor, "a")
-    smuggle(store, "a", UNSAFE)
+    smuggle(storage, "a", UNSAFE)
     cursor = editor.client.get("/api/v1/changes").get_json()["next"]
     before = editor.client.get("/feeds/news.atom")
     clock.forward(minutes=1)
@@ -85,19 +87,21 @@ def test_sanitized_entry_reaches_feeds_and_followers(
     assert log.count('"news/a"') == 1
 
 
-def test_sanitize_is_safe_to_repeat(app: Flask, store: Storage, editor: Editor) -> None:
+def test_sanitize_is_safe_to_repeat(
+    app: Flask, storage: Storage, editor: ApiClient
+) -> None:
     put(editor, "a")
-    smuggle(store, "a", UNSAFE)
+    smuggle(storage, "a", UNSAFE)
     run_sanitize(app)
     assert "1 checked, 0 changed" in run_sanitize(app).stdout
     assert editor.send("GET", "/articles/a").get_json()["version"] == 2
 
 
 def test_refused_html_becomes_plain_text_and_is_reported(
-    app: Flask, store: Storage, editor: Editor
+    app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a")
-    smuggle(store, "a", TOO_DEEP)
+    smuggle(storage, "a", TOO_DEEP)
     result = run_sanitize(app)
     assert result.stderr.splitlines()[-1] == (
         "refused: news/a: Tags are nested more than 256 deep. Its body is plain text now."
@@ -123,10 +127,10 @@ def test_refused_html_becomes_plain_text_and_is_reported(
     ],
 )
 def test_no_refused_html_stops_sanitize(
-    app: Flask, store: Storage, editor: Editor, markup: str
+    app: Flask, storage: Storage, editor: ApiClient, markup: str
 ) -> None:
     put(editor, "a")
-    smuggle(store, "a", markup)
+    smuggle(storage, "a", markup)
     assert "1 changed" in run_sanitize(app).stdout
     entry = editor.send("GET", "/articles/a").get_json()
     assert editor.put("/articles/a", entry).get_json()["version"] == 2, (
@@ -135,7 +139,7 @@ def test_no_refused_html_stops_sanitize(
 
 
 def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
-    app: Flask, store: Storage, editor: Editor
+    app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a", status="draft")
     put(editor, "b", status="withdrawn", notice="Nhầm", categories=["van-hoa"])
@@ -148,7 +152,7 @@ def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
     )
     before = {id: editor.send("GET", f"/articles/{id}").get_json() for id in "abc"}
     for id in "abc":
-        smuggle(store, id, UNSAFE)
+        smuggle(storage, id, UNSAFE)
     assert "3 checked, 3 changed" in run_sanitize(app).stdout
     for id, entry in before.items():
         after = editor.send("GET", f"/articles/{id}").get_json()
@@ -161,16 +165,16 @@ def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
 
 
 def test_a_derived_summary_follows_the_sanitized_body(
-    app: Flask, store: Storage, editor: Editor
+    app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a")
-    smuggle(store, "a", "<p>Chào<script>alert(1)</script></p>")
+    smuggle(storage, "a", "<p>Chào<script>alert(1)</script></p>")
     run_sanitize(app)
     assert editor.send("GET", "/articles/a").get_json()["summary"] == "Chào"
 
 
 def test_batches_are_bounded_in_entries_and_characters(
-    store: Storage, editor: Editor, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_markup, "_MAX_ENTRIES", 3)
     monkeypatch.setattr(store_markup, "_MAX_CHARACTERS", 250)
@@ -181,30 +185,30 @@ def test_batches_are_bounded_in_entries_and_characters(
             content_html=f"<p>{'x' * (300 if number == 3 else 10)}</p>",
         )
     sizes = []
-    batch = store.markup.batch(0)
+    batch = storage.markup.batch(0)
     while batch.size:
         sizes.append([entry.id for entry in batch.entries])
-        batch = store.markup.batch(batch.cursor)
+        batch = storage.markup.batch(batch.cursor)
     assert sizes == [["0", "1", "2"], ["3"], ["4", "5", "6"], ["7"]]
 
 
 def test_a_write_during_sanitize_is_not_lost(
-    app: Flask, store: Storage, site: Site, editor: Editor
+    app: Flask, storage: Storage, site: Site, editor: ApiClient
 ) -> None:
     put(editor, "a")
     put(editor, "b")
-    smuggle(store, "a", UNSAFE)
-    smuggle(store, "b", UNSAFE)
-    markup = StoredMarkup(store, site)
-    original = store.writer
+    smuggle(storage, "a", UNSAFE)
+    smuggle(storage, "b", UNSAFE)
+    markup = StoredMarkup(storage, site)
+    original = storage.writer
 
     def write(token: str) -> Any:
-        store.writer = original  # type: ignore[method-assign]
+        storage.writer = original  # type: ignore[method-assign]
         put(editor, "a", content_html="<p>Mới</p>")
         assert editor.send("DELETE", "/articles/b").status_code == 204
         return original(token)
 
-    store.writer = write  # type: ignore[method-assign]
+    storage.writer = write  # type: ignore[method-assign]
     assert sum(markup.sanitize()) == 2
     assert editor.send("GET", "/articles/a").get_json()["content_html"] == "<p>Mới</p>"
     assert editor.send("GET", "/articles/b").status_code == 410
@@ -214,39 +218,39 @@ def test_a_write_during_sanitize_is_not_lost(
 def test_a_fresh_database_is_never_due(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = get_services(make_app()).storage
-    assert not store.markup.is_outdated(fingerprint())
+    storage = get_services(make_app()).storage
+    assert not storage.markup.is_outdated(fingerprint())
     assert DUE not in caplog.text
 
 
 def test_other_rules_are_due_until_sanitize_has_run(
-    app: Flask, store: Storage, editor: Editor
+    app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a")
-    store.markup.note("other")
-    assert store.markup.is_outdated(fingerprint())
+    storage.markup.note("other")
+    assert storage.markup.is_outdated(fingerprint())
     run_sanitize(app)
-    assert not store.markup.is_outdated(fingerprint())
+    assert not storage.markup.is_outdated(fingerprint())
 
 
 def test_an_interrupted_run_stays_due(
-    store: Storage, site: Site, editor: Editor
+    storage: Storage, site: Site, editor: ApiClient
 ) -> None:
     put(editor, "a")
-    store.markup.note("other")
-    next(StoredMarkup(store, site).sanitize())
-    assert store.markup.is_outdated(fingerprint())
+    storage.markup.note("other")
+    next(StoredMarkup(storage, site).sanitize())
+    assert storage.markup.is_outdated(fingerprint())
 
 
 def test_an_export_carries_its_rules(
-    store: Storage, editor: Editor, tmp_path: Path, site: Site
+    storage: Storage, editor: ApiClient, tmp_path: Path, site: Site
 ) -> None:
     put(editor, "a")
-    store.markup.note("other")
-    target = Storage(f"sqlite:///{tmp_path}/new.db", store._clock, site.timezone)
+    storage.markup.note("other")
+    target = Storage(f"sqlite:///{tmp_path}/new.db", storage._clock, site.timezone)
     target.upgrade()
     assert not target.markup.is_outdated(fingerprint())
-    target.load_dump(line.encode() for line in store.dump())
+    target.load_dump(line.encode() for line in storage.dump())
     assert target.markup.is_outdated(fingerprint())
     target._database.close()
 
@@ -296,18 +300,18 @@ def test_the_start_logs_once_that_sanitize_is_due(
 
 
 def test_damaged_entries_are_listed_and_stay_due(
-    app: Flask, store: Storage, editor: Editor
+    app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     event = {"title": "x", "start": "2030-01-01T10:00:00", "content_html": "<p>x</p>"}
     editor.put("/events/e", event)
     put(editor, "a")
-    smuggle(store, "a", UNSAFE)
-    with store._database.write() as connection:
+    smuggle(storage, "a", UNSAFE)
+    with storage._database.write() as connection:
         connection.execute(event_details.update().values(timezone="Nowhere/None"))
     result = run_sanitize(app)
     assert "damaged: events/e: It cannot be read" in result.stderr
     assert "1 checked, 1 changed" in result.stdout
-    assert store.markup.is_outdated("other")
+    assert storage.markup.is_outdated("other")
     editor.put("/events/e", event)
     run_sanitize(app)
-    assert not store.markup.is_outdated(fingerprint())
+    assert not storage.markup.is_outdated(fingerprint())

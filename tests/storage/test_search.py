@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,7 @@ from tests.fake_clock import Clock
     ],
 )
 def test_pages_of_a_bounded_search_lead_to_every_entry(
-    editor: Editor, monkeypatch: pytest.MonkeyPatch, query: str, expected: list[str]
+    editor: ApiClient, monkeypatch: pytest.MonkeyPatch, query: str, expected: list[str]
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.reader.MAX_SEARCHED", 4)
     for number in range(12):
@@ -46,7 +48,10 @@ def test_pages_of_a_bounded_search_lead_to_every_entry(
 
 
 def test_window_looks_at_the_events_that_start_last_before_its_end(
-    editor: Editor, client: FlaskClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    editor: ApiClient,
+    client: FlaskClient,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.ranges.MAX_IN_WINDOW", 3)
     for day in range(1, 10):

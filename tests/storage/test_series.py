@@ -22,6 +22,8 @@ from feedsvc.storage import Storage
 from tests.fake_clock import Clock
 from tests.storage.test_ledger import selection, stamp
 
+pytestmark = pytest.mark.both_databases
+
 HANOI, PARIS = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris")
 A = Category("a", "A")
 
@@ -42,24 +44,24 @@ def day(number: int, hour: int = 12, minute: int = 0) -> datetime:
 
 
 @pytest.fixture
-def put(store: Storage) -> Callable[[Entry], Entry]:
-    with store.writer("test") as writer:
+def put(storage: Storage) -> Callable[[Entry], Entry]:
+    with storage.writer("test") as writer:
         writer.put_category(A)
 
     def stored(entry: Entry) -> Entry:
-        with store.writer("test") as writer:
+        with storage.writer("test") as writer:
             return writer.put_entry(entry)[0]
 
     return stored
 
 
-def starts(store: Storage) -> datetime | None:
-    with store.reader() as reader:
+def starts(storage: Storage) -> datetime | None:
+    with storage.reader() as reader:
         return reader.get_entry("e").starts
 
 
 def test_a_series_goes_on_by_a_step_of_the_ledger(
-    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+    storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     first = put(
         weekly(
@@ -75,17 +77,17 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
         (day(30), day(19)),
     ):
         clock.now = now
-        with store.reader() as reader:
+        with storage.reader() as reader:
             before = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
             visible = [
                 entry.id for entry in selection(reader, clock, "events", "a").entries()
             ]
             seq = list(reader.list_changes(limit=10))[-1].seq
         assert visible == (["e"] if now < day(19, 14) else [])
-        moved = starts(store) != expected
-        assert store.apply_scheduled_changes() == moved
-        assert starts(store) == expected
-        with store.reader() as reader:
+        moved = starts(storage) != expected
+        assert storage.apply_scheduled_changes() == moved
+        assert starts(storage) == expected
+        with storage.reader() as reader:
             after = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
             assert ([b < a for b, a in zip(before, after, strict=True)]) == [
                 moved,
@@ -101,26 +103,29 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
 
 
 def test_a_series_without_end_is_never_over(
-    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+    storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     put(weekly())
     clock.now = datetime(2036, 12, 2, tzinfo=UTC)
-    with store.reader() as reader:
+    with storage.reader() as reader:
         assert selection(reader, clock, "events", None).entries()
-    assert store.apply_scheduled_changes() == 1, (
+    assert storage.apply_scheduled_changes() == 1, (
         "however many occurrences passed meanwhile"
     )
-    assert starts(store) == datetime(2036, 12, 6, 12, tzinfo=UTC)
-    assert store.apply_scheduled_changes() == 0
+    assert starts(storage) == datetime(2036, 12, 6, 12, tzinfo=UTC)
+    assert storage.apply_scheduled_changes() == 0
 
 
 def test_a_series_that_will_not_take_place_again_in_our_time_rests(
-    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+    storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     put(weekly("FREQ=YEARLY;INTERVAL=200"))
     clock.now = day(5, 14)
-    assert [store.apply_scheduled_changes(), store.apply_scheduled_changes()] == [1, 0]
-    assert starts(store) == day(5)
+    assert [storage.apply_scheduled_changes(), storage.apply_scheduled_changes()] == [
+        1,
+        0,
+    ]
+    assert starts(storage) == day(5)
 
 
 def test_one_that_is_stored_late_begins_with_its_next_occurrence(
@@ -132,17 +137,17 @@ def test_one_that_is_stored_late_begins_with_its_next_occurrence(
 
 
 def test_a_scheduled_series_begins_to_move_when_it_appears(
-    store: Storage, clock: Clock, put: Callable[[Entry], Entry]
+    storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     put(replace(weekly(), published=day(15)))
     clock.now = day(14)
-    assert store.apply_scheduled_changes() == 0
+    assert storage.apply_scheduled_changes() == 0
     clock.now = day(15)
-    assert store.apply_scheduled_changes() == 1
-    assert starts(store) == day(19)
+    assert storage.apply_scheduled_changes() == 1
+    assert starts(storage) == day(19)
     clock.now = day(19, 14)
-    assert store.apply_scheduled_changes() == 1
-    assert starts(store) == day(26)
+    assert storage.apply_scheduled_changes() == 1
+    assert starts(storage) == day(26)
 
 
 def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) -> None:
@@ -169,14 +174,14 @@ def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) 
 
 
 def test_drafts_and_their_publication(
-    put: Callable[[Entry], Entry], store: Storage
+    put: Callable[[Entry], Entry], storage: Storage
 ) -> None:
     sequences = [
         put(replace(weekly(), status=status)).sequence
         for status in ("draft", "published", "withdrawn")
     ]
     assert sequences == [0, 1, 2]
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         writer.delete_entry("events", "e")
     assert put(weekly()).sequence == 4
 

@@ -13,8 +13,10 @@ from flask.testing import FlaskClient
 
 from feedsvc.models import Category, Entry, Event, FeedSummary
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock
+
+pytestmark = pytest.mark.both_databases
 
 CATEGORY = Category("giao-thong", "")
 
@@ -25,9 +27,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feedsvc.storage.statistics.MAX_CATEGORIES", 3, raising=False)
 
 
-def fill(store: Storage, clock: Clock, numbers: range) -> None:
+def fill(storage: Storage, clock: Clock, numbers: range) -> None:
     """Write an article, an event that is over and one that is not for each number."""
-    with store.writer("test") as writer:
+    with storage.writer("test") as writer:
         for number in numbers:
             published = clock.now - timedelta(days=1, minutes=number)
             entry = Entry(
@@ -59,16 +61,16 @@ def fill(store: Storage, clock: Clock, numbers: range) -> None:
 
 
 def summaries(
-    store: Storage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> dict[tuple[str, str | None], FeedSummary]:
-    with store.reader() as reader:
+    with storage.reader() as reader:
         return reader.feed_summaries(clock.now)
 
 
-def rows_read(store: Storage, clock: Clock) -> int:
+def rows_read(storage: Storage, clock: Clock) -> int:
     """Return the work of reading the summaries: steps of SQLite's virtual machine, or rows that are scanned."""
     statements: list[tuple[str, Any]] = []
-    engine = store._database.engine
+    engine = storage._database.engine
 
     def note(
         connection: Any, cursor: Any, statement: str, parameters: Any, *given: Any
@@ -77,10 +79,10 @@ def rows_read(store: Storage, clock: Clock) -> int:
             statements.append((statement, parameters))
 
     sa.event.listen(engine, "before_cursor_execute", note)
-    summaries(store, clock)
+    summaries(storage, clock)
     sa.event.remove(engine, "before_cursor_execute", note)
     assert statements
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         count = _steps if engine.dialect.name == "sqlite" else _scanned
         return sum(count(connection, *statement) for statement in statements)
 
@@ -121,12 +123,12 @@ def _plan_rows(node: dict[str, Any]) -> int:
 
 
 def test_counting_reads_as_many_rows_of_a_large_table(
-    editor: Editor, store: Storage, clock: Clock
+    editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
-    fill(store, clock, range(20))
-    before = rows_read(store, clock)
-    fill(store, clock, range(20, 120))
-    assert rows_read(store, clock) == before
+    fill(storage, clock, range(20))
+    before = rows_read(storage, clock)
+    fill(storage, clock, range(20, 120))
+    assert rows_read(storage, clock) == before
 
 
 @pytest.mark.parametrize(
@@ -134,15 +136,15 @@ def test_counting_reads_as_many_rows_of_a_large_table(
     [(4, 4, False), (5, 5, False), (6, 5, True), (20, 5, True)],
 )
 def test_count_ends_at_the_maximum(
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     clock: Clock,
     number: int,
     count: int,
     has_more: bool,
 ) -> None:
-    fill(store, clock, range(number))
-    found = summaries(store, clock)
+    fill(storage, clock, range(number))
+    found = summaries(storage, clock)
     for slug in (None, CATEGORY.slug):
         for kind, newest in (("news", "n0"), ("events", "ahead0")):
             summary = found[kind, slug]
@@ -153,13 +155,13 @@ def test_count_ends_at_the_maximum(
 
 
 def test_many_categories_are_not_counted(
-    editor: Editor, store: Storage, clock: Clock
+    editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
-    fill(store, clock, range(2))
+    fill(storage, clock, range(2))
     editor.put("/categories/a", {"title": "A"})
-    assert ("news", CATEGORY.slug) in summaries(store, clock)
+    assert ("news", CATEGORY.slug) in summaries(storage, clock)
     editor.put("/categories/b", {"title": "B"})
-    assert set(summaries(store, clock)) == {("news", None), ("events", None)}
+    assert set(summaries(storage, clock)) == {("news", None), ("events", None)}
 
 
 @pytest.mark.parametrize(

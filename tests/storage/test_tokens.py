@@ -14,84 +14,87 @@ from feedsvc.storage import Storage
 from tests.fake_clock import Clock
 from tests.server import Service
 
+pytestmark = pytest.mark.both_databases
+
 DAY = timedelta(days=1)
 
 
-def works(store: Storage, token: str) -> bool:
+def works(storage: Storage, token: str) -> bool:
     try:
-        return bool(store.tokens.authenticate(token))
+        return bool(storage.tokens.authenticate(token))
     except Unauthorized:
         return False
 
 
-def test_a_token_expires(store: Storage, clock: Clock) -> None:
-    token = store.tokens.create("a", ["news:write"], clock() + DAY)
+def test_a_token_expires(storage: Storage, clock: Clock) -> None:
+    token = storage.tokens.create("a", ["news:write"], clock() + DAY)
     clock.forward(seconds=86399)
-    assert works(store, token)
+    assert works(storage, token)
     clock.forward(seconds=1)
-    assert not works(store, token)
+    assert not works(storage, token)
 
 
 @pytest.mark.parametrize("name", ["import", "sanitize", "moments", "timezones"])
-def test_no_token_has_a_name_of_the_service(store: Storage, name: str) -> None:
+def test_no_token_has_a_name_of_the_service(storage: Storage, name: str) -> None:
     with pytest.raises(Conflict, match="the service itself"):
-        store.tokens.create(name, ["news:write"])
+        storage.tokens.create(name, ["news:write"])
 
 
-def test_a_misspelt_token_is_refused_without_a_look(store: Storage) -> None:
-    token = store.tokens.create("a", ["news:write"])
-    with store._database.write() as connection:
+def test_a_misspelt_token_is_refused_without_a_look(storage: Storage) -> None:
+    token = storage.tokens.create("a", ["news:write"])
+    with storage._database.write() as connection:
         connection.exec_driver_sql("DROP TABLE tokens")
     with pytest.raises(Unauthorized):
-        store.tokens.authenticate(token[:-1] + ("a" if token[-1] != "a" else "b"))
+        storage.tokens.authenticate(token[:-1] + ("a" if token[-1] != "a" else "b"))
     with pytest.raises(Unavailable):
-        store.tokens.authenticate(token)
+        storage.tokens.authenticate(token)
 
 
-def test_a_rotated_token_works_on_for_a_time(store: Storage, clock: Clock) -> None:
-    first = store.tokens.create("a", ["news:write"])
-    other = store.tokens.create("b", ["news:write"])
-    second = store.tokens.rotate("a", DAY)
-    assert works(store, first)
+def test_a_rotated_token_works_on_for_a_time(storage: Storage, clock: Clock) -> None:
+    first = storage.tokens.create("a", ["news:write"])
+    other = storage.tokens.create("b", ["news:write"])
+    second = storage.tokens.rotate("a", DAY)
+    assert works(storage, first)
     # A thread stores the last use, so that time may differ between the two.
     assert (
-        store.tokens.authenticate(second).name == store.tokens.authenticate(first).name
+        storage.tokens.authenticate(second).name
+        == storage.tokens.authenticate(first).name
     )
-    assert store.tokens.authenticate(second).scopes == {"news:write"}
+    assert storage.tokens.authenticate(second).scopes == {"news:write"}
     clock.forward(days=1)
-    assert [works(store, token) for token in (first, second, other)] == [
+    assert [works(storage, token) for token in (first, second, other)] == [
         False,
         True,
         True,
     ]
 
 
-def test_of_those_before_only_the_last_works_on(store: Storage) -> None:
-    tokens = [store.tokens.create("a", [])] + [
-        store.tokens.rotate("a", DAY) for _ in range(2)
+def test_of_those_before_only_the_last_works_on(storage: Storage) -> None:
+    tokens = [storage.tokens.create("a", [])] + [
+        storage.tokens.rotate("a", DAY) for _ in range(2)
     ]
-    assert [works(store, token) for token in tokens] == [False, True, True]
-    tokens.append(store.tokens.rotate("a", timedelta(0)))
-    assert [works(store, token) for token in tokens] == [False, False, False, True]
-    store.tokens.rotate("a", DAY)
-    store.tokens.revoke("a")
-    assert not any(works(store, token) for token in tokens)
+    assert [works(storage, token) for token in tokens] == [False, True, True]
+    tokens.append(storage.tokens.rotate("a", timedelta(0)))
+    assert [works(storage, token) for token in tokens] == [False, False, False, True]
+    storage.tokens.rotate("a", DAY)
+    storage.tokens.revoke("a")
+    assert not any(works(storage, token) for token in tokens)
     with pytest.raises(Conflict):
-        store.tokens.rotate("a", DAY)
+        storage.tokens.rotate("a", DAY)
     with pytest.raises(NotFound):
-        store.tokens.rotate("nobody", DAY)
+        storage.tokens.rotate("nobody", DAY)
 
 
-def test_grace_lengthens_no_life(store: Storage, clock: Clock) -> None:
-    first = store.tokens.create("a", [], clock() + DAY)
-    second = store.tokens.rotate("a", 9 * DAY)
+def test_grace_lengthens_no_life(storage: Storage, clock: Clock) -> None:
+    first = storage.tokens.create("a", [], clock() + DAY)
+    second = storage.tokens.rotate("a", 9 * DAY)
     clock.forward(days=1)
-    assert not works(store, first)
-    assert not works(store, second), "its end is the same where none is said"
+    assert not works(storage, first)
+    assert not works(storage, second), "its end is the same where none is said"
     with pytest.raises(Conflict):
-        store.tokens.rotate("a", DAY)
-    assert works(store, store.tokens.rotate("a", DAY, clock() + DAY))
-    assert not works(store, first)
+        storage.tokens.rotate("a", DAY)
+    assert works(storage, storage.tokens.rotate("a", DAY, clock() + DAY))
+    assert not works(storage, first)
 
 
 @pytest.mark.sqlite

@@ -18,8 +18,10 @@ import tzdata
 from feedsvc.storage import Storage
 from feedsvc.storage.tables import change_sequence, entries
 from feedsvc.timezones import VERSION
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
 
 SCRIPT = """
 import json, os, sys
@@ -56,7 +58,7 @@ def without_summer_time(tmp_path: Path) -> Path:
 
 
 def run(
-    packages: Path, editor: Editor, database_url: str, after: int
+    packages: Path, editor: ApiClient, database_url: str, after: int
 ) -> dict[str, Any]:
     """Run the service with other packages, and return what it answers."""
     environ = {
@@ -76,8 +78,8 @@ def run(
     return found
 
 
-def instants(store: Storage) -> dict[str, tuple[datetime, datetime]]:
-    with store._database.read() as connection:
+def instants(storage: Storage) -> dict[str, tuple[datetime, datetime]]:
+    with storage._database.read() as connection:
         rows = connection.execute(
             sa.select(entries.c.id, entries.c.starts, entries.c.ends)
         ).all()
@@ -85,7 +87,11 @@ def instants(store: Storage) -> dict[str, tuple[datetime, datetime]]:
 
 
 def test_events_stay_at_their_hour(
-    editor: Editor, store: Storage, clock: Clock, without_summer_time: Path, config: Any
+    editor: ApiClient,
+    storage: Storage,
+    clock: Clock,
+    without_summer_time: Path,
+    config: Any,
 ) -> None:
     paris = {"timezone": "Europe/Paris"}
     series = {
@@ -104,14 +110,14 @@ def test_events_stay_at_their_hour(
         "/events/winter", {"title": "Tết", "start": "2030-02-01T19:00:00", **paris}
     )
     editor.put("/events/hanoi", {"title": "Hoà nhạc", "start": "2030-07-01T19:00:00"})
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     july, winter, hanoi = (
         datetime(2030, 7, 1, 17, tzinfo=UTC), datetime(2030, 2, 1, 18, tzinfo=UTC), datetime(2030, 7, 1, 12, tzinfo=UTC)
     )  # fmt: skip
     before = {
         "series": (july, july.replace(day=5, hour=19)), "single": (july, july), "winter": (winter, winter), "hanoi": (hanoi, hanoi)
     }  # fmt: skip
-    assert instants(store) == before
+    assert instants(storage) == before
     after = editor.client.get("/api/v1/changes").get_json()["next"]
 
     found = run(without_summer_time, editor, config.database_url, after)
@@ -132,7 +138,7 @@ def test_events_stay_at_their_hour(
         id: tuple(moment.replace(hour=moment.hour + 1) for moment in before[id])
         for id in ("series", "single")
     }
-    assert instants(store) == {**before, **later}
+    assert instants(storage) == {**before, **later}
     assert found["moved"]
     assert sorted(found["changes"]) == ["series", "single"], (
         "the change log tells of what changed alone"
@@ -140,7 +146,7 @@ def test_events_stay_at_their_hour(
 
     again = run(without_summer_time, editor, config.database_url, after)
     assert not again["moved"], "it is done once"
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         assert connection.execute(
             sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
         ).one() == (
@@ -148,42 +154,42 @@ def test_events_stay_at_their_hour(
             None,
         )
 
-    store.apply_scheduled_changes()
-    assert instants(store) == {**before, **later}, (
+    storage.apply_scheduled_changes()
+    assert instants(storage) == {**before, **later}, (
         "a worker of the old version leaves it"
     )
-    store.upgrade()
-    store.apply_scheduled_changes()
-    assert instants(store) == before, (
+    storage.upgrade()
+    storage.apply_scheduled_changes()
+    assert instants(storage) == before, (
         "but where the service is set back, it counts by its own tzdata"
     )
 
 
 def test_batches_are_bounded_and_go_on_where_they_ended(
-    editor: Editor, store: Storage, monkeypatch: pytest.MonkeyPatch
+    editor: ApiClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.timezone_refresh._BATCH", 2)
     for number in range(5):
         editor.put(
             f"/events/e{number}", {"title": "Hội", "start": "2030-07-01T19:00:00"}
         )
-    right = instants(store)
-    with store._database.write() as connection:
+    right = instants(storage)
+    with storage._database.write() as connection:
         connection.execute(entries.update().values(starts=None))
         connection.execute(change_sequence.update().values(tzdata="2000a"))
     progress = []
     while True:
-        store.apply_scheduled_changes()
-        with store._database.read() as connection:
+        storage.apply_scheduled_changes()
+        with storage._database.read() as connection:
             release, last = connection.execute(
                 sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
             ).one()
-        wrong = sum(starts is None for starts, _ in instants(store).values())
+        wrong = sum(starts is None for starts, _ in instants(storage).values())
         progress.append((release == VERSION, wrong))
         if last is None:
             break
     assert progress == [(True, 3), (True, 1), (True, 0)]
-    assert instants(store) == right
+    assert instants(storage) == right
 
 
 @pytest.mark.parametrize(
@@ -196,10 +202,10 @@ def test_batches_are_bounded_and_go_on_where_they_ended(
     ],
 )
 def test_an_offset_is_stored_for_the_second_pass_of_an_hour_alone(
-    start: str, zone: str, stored: str, editor: Editor, store: Storage
+    start: str, zone: str, stored: str, editor: ApiClient, storage: Storage
 ) -> None:
     editor.put("/events/e", {"title": "Hội", "start": start, "timezone": zone})
-    with store._database.read() as connection:
+    with storage._database.read() as connection:
         assert connection.scalar(sa.text("SELECT start FROM event_details")) == stored
     answered = editor.send("GET", "/events/e").get_json()["start"]
     assert answered == (

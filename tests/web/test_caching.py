@@ -12,7 +12,7 @@ import zstandard
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
-from tests.conftest import Editor, Figure
+from tests.conftest import ApiClient, RecordMeasurement
 from tests.fake_clock import Clock
 
 FEED = "/feeds/news.rss"
@@ -35,7 +35,7 @@ PATHS = (
 
 
 @pytest.fixture(autouse=True)
-def filled(editor: Editor, clock: Clock) -> None:
+def seeded(editor: ApiClient, clock: Clock) -> None:
     editor.put("/categories/y-te", {"title": "Y tế", "description": "x" * 500})
     editor.put(
         "/articles/a",
@@ -144,7 +144,7 @@ def test_media_types_and_self(client: FlaskClient) -> None:
 
 
 def test_a_second_change_in_the_same_second_is_not_hidden(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, 200_000, tzinfo=UTC)
     editor.put("/articles/b", {"title": "Hai"})
@@ -170,7 +170,7 @@ def test_a_second_change_in_the_same_second_is_not_hidden(
 
 
 def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     paths = [
         f"/feeds/{kind}{slug}.rss"
@@ -202,7 +202,7 @@ def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
 
 
 def test_an_event_leaves_at_its_end_and_caches_know(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
     editor.put(
@@ -227,7 +227,9 @@ def test_an_event_leaves_at_its_end_and_caches_know(
 
 
 @pytest.mark.bar
-def test_nothing_comes_from_the_request(client: FlaskClient, figure: Figure) -> None:
+def test_nothing_comes_from_the_request(
+    client: FlaskClient, record_measurement: RecordMeasurement
+) -> None:
     forged = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",
@@ -236,7 +238,7 @@ def test_nothing_comes_from_the_request(client: FlaskClient, figure: Figure) -> 
     for path in PATHS:
         assert client.get(path, headers=forged).data == client.get(path).data
         assert "evil" not in str(client.get(path, headers=forged).headers)
-    figure(
+    record_measurement(
         "answers that a forged Host or X-Forwarded-* changed", f"0 of {len(PATHS)}", "0"
     )
 
@@ -318,7 +320,7 @@ def test_probes(client: FlaskClient) -> None:
 
 
 def test_missing_and_deleted_pages_may_be_cached_for_a_second(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     """So that they replace the page in a cache, which would else answer that while the service is away."""
     editor.put("/articles/a", {"title": "Một"})

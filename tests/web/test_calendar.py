@@ -18,7 +18,7 @@ from icalendar.prop import vDDDLists
 
 from feedsvc.recurrence import occurrences
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
 PARIS, YORK, SYDNEY, SANTIAGO = (
@@ -224,7 +224,7 @@ def event_of(client: FlaskClient) -> Any:
     "case", CASES, ids=lambda case: "-".join(filter(None, (case[0], case[2], case[3])))
 )
 def test_events_in_time(
-    editor: Editor, client: FlaskClient, store: Storage, case: tuple[Any, ...]
+    editor: ApiClient, client: FlaskClient, storage: Storage, case: tuple[Any, ...]
 ) -> None:
     *posted, expected = case
     editor.put("/events/e", document(*posted))
@@ -243,7 +243,7 @@ def test_events_in_time(
         ]
     else:
         assert found == wanted
-    with store.reader() as reader:
+    with storage.reader() as reader:
         stored = reader.get_entry("e").event
     assert stored is not None
     ours = [
@@ -276,7 +276,9 @@ def test_events_in_time(
         "Asia/Ho_Chi_Minh",
     ],
 )
-def test_a_zone_is_told_whole(editor: Editor, client: FlaskClient, zone: str) -> None:
+def test_a_zone_is_told_whole(
+    editor: ApiClient, client: FlaskClient, zone: str
+) -> None:
     """Who reads the VTIMEZONE, and knows no zone by name, has the right offset in every hour of three years."""
     rule = {"rrule": "FREQ=YEARLY;COUNT=3"}
     editor.put(
@@ -315,7 +317,7 @@ def onsets_of(change: Any) -> list[datetime]:
 
 
 def test_the_life_of_an_event(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     """Moved, renamed, postponed, given a new date, cancelled, withdrawn, deleted, restored."""
 
@@ -383,7 +385,7 @@ def test_the_life_of_an_event(
     assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
 
 
-def test_what_has_no_calendar(editor: Editor, client: FlaskClient) -> None:
+def test_what_has_no_calendar(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b.ics", {"title": "Tin"})
     assert client.get("/entries/a.ics").status_code == 404
@@ -406,10 +408,10 @@ def test_what_has_no_calendar(editor: Editor, client: FlaskClient) -> None:
 )
 @pytest.mark.parametrize("days", [0, 20, 100])
 def test_windows_look_at_each_occurrence(
-    editor: Editor,
+    editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    store: Storage,
+    storage: Storage,
     window: str,
     inside: bool,
     days: int,
@@ -427,13 +429,13 @@ def test_windows_look_at_each_occurrence(
         ),
     )
     clock.forward(days=days)
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     assert len(calendar_of(client, f"/feeds/events.ics?{window}").events) == inside
     assert len(calendar_of(client, f"/feeds/events/van-hoa.ics?{window}").events) == 0
 
 
 def test_a_subscriber_learns_of_everything(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     """In the calendar of all events: new, moved, cancelled, deleted, restored, and over for a month."""
 
@@ -471,7 +473,7 @@ def test_a_subscriber_learns_of_everything(
     "path", ["/entries/e.ics", "/feeds/events.ics", "/feeds/events/van-hoa.ics"]
 )
 def test_calendars_are_revalidated(
-    editor: Editor, client: FlaskClient, clock: Clock, path: str
+    editor: ApiClient, client: FlaskClient, clock: Clock, path: str
 ) -> None:
     posted = {"title": "Hội", "start": "2026-12-05", "categories": ["van-hoa"]}
     editor.put("/events/e", posted)
@@ -525,7 +527,7 @@ def test_a_cached_window_ends_when_its_dates_become_too_old(
 
 
 def test_a_window_reads_no_body_of_a_series_that_it_does_not_show(
-    client: FlaskClient, editor: Editor, store: Storage
+    client: FlaskClient, editor: ApiClient, storage: Storage
 ) -> None:
     for number in range(5):
         rule = {"rrule": "FREQ=WEEKLY"}
@@ -538,7 +540,7 @@ def test_a_window_reads_no_body_of_a_series_that_it_does_not_show(
         editor.put(f"/events/e{number}", fields)
     statements: list[tuple[str, Any]] = []
     note = lambda *args: statements.append(args[2:4])  # noqa: E731
-    sa.event.listen(store._database.engine, "before_cursor_execute", note)
+    sa.event.listen(storage._database.engine, "before_cursor_execute", note)
     assert (
         client.get(
             "/feeds/events.rss?from=2027-06-01&to=2027-06-08&limit=1"

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
 PUBLIC = "https://feeds.example"
@@ -24,7 +24,7 @@ def ids(client: FlaskClient, path: str) -> list[str]:
 
 
 @pytest.fixture
-def filed(editor: Editor, clock: Clock) -> Editor:
+def filed(editor: ApiClient, clock: Clock) -> ApiClient:
     """Eight articles: each in another set of the categories a, b and c, named by them; c stands in d."""
     editor.put("/categories/d", {"title": "Dê"})
     for slug, parent in (("a", None), ("b", None), ("c", "d")):
@@ -60,7 +60,7 @@ def filed(editor: Editor, clock: Clock) -> Editor:
     ],
 )
 def test_selectors(
-    filed: Editor, client: FlaskClient, selector: str, expected: str
+    filed: ApiClient, client: FlaskClient, selector: str, expected: str
 ) -> None:
     assert ids(client, f"/feeds/news/{selector}.json") == expected.split()
     for limit in (1, 2):
@@ -85,7 +85,7 @@ def test_selectors(
     ],
 )
 def test_other_spellings_are_redirected(
-    filed: Editor, client: FlaskClient, format: str, asked: str, canonical: str
+    filed: ApiClient, client: FlaskClient, format: str, asked: str, canonical: str
 ) -> None:
     answer = client.get(f"/feeds/news/{asked}.{format}?limit=5&utm_source=x%2By")
     assert answer.status_code == 301
@@ -102,13 +102,13 @@ def test_other_spellings_are_redirected(
     "asked", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"]
 )
 def test_escaped_signs_are_answered_directly(
-    filed: Editor, client: FlaskClient, asked: str
+    filed: ApiClient, client: FlaskClient, asked: str
 ) -> None:
     assert client.get(f"/feeds/news/{asked}.rss").status_code == 200
 
 
 def test_renamed_categories_in_combinations_are_redirected(
-    filed: Editor, client: FlaskClient
+    filed: ApiClient, client: FlaskClient
 ) -> None:
     filed.send("PATCH", "/categories/a", {"slug": "z"})
     for asked, now in (
@@ -128,7 +128,7 @@ def test_renamed_categories_in_combinations_are_redirected(
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
 def test_retired_categories_leave_combinations(
-    filed: Editor, client: FlaskClient, format: str
+    filed: ApiClient, client: FlaskClient, format: str
 ) -> None:
     """A category that is renamed leads to its new slug in the same redirect."""
     filed.send("PATCH", "/categories/a", {"slug": "z"})
@@ -244,7 +244,7 @@ BAD = [
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
 def test_what_cannot_be_read_is_a_problem(
-    editor: Editor, client: FlaskClient, format: str
+    editor: ApiClient, client: FlaskClient, format: str
 ) -> None:
     """Some four hundred of them."""
     for path in BAD:
@@ -273,7 +273,7 @@ def test_what_cannot_be_read_is_a_problem(
         assert client.get(path).status_code == 404, path
 
 
-def test_titles_say_what_a_feed_holds(filed: Editor, client: FlaskClient) -> None:
+def test_titles_say_what_a_feed_holds(filed: ApiClient, client: FlaskClient) -> None:
     expected = {
         "a": "A!",
         "a,b,c": "A!, B! hoặc C!",
@@ -291,7 +291,7 @@ def test_titles_say_what_a_feed_holds(filed: Editor, client: FlaskClient) -> Non
 
 
 def test_language_and_summaries(
-    filed: Editor, client: FlaskClient, clock: Clock
+    filed: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     filed.put("/articles/en", {"title": "x", "language": "en", "content_text": "body"})
     clock.forward(seconds=60)
@@ -306,7 +306,7 @@ def test_language_and_summaries(
         ).text.replace("&lt;", "<")
 
 
-def test_equal_queries_have_equal_bytes(filed: Editor, client: FlaskClient) -> None:
+def test_equal_queries_have_equal_bytes(filed: ApiClient, client: FlaskClient) -> None:
     plain = client.get("/feeds/news/a.rss?limit=3&content=summary")
     for query in (
         "content=summary&limit=3",
@@ -344,7 +344,7 @@ def months_walked(client: FlaskClient, path: str) -> tuple[list[str], list[str]]
 
 
 def test_archives_reach_every_entry(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     """The last instants of a month by the site's clocks, and the first ones of the next, are an hour of UTC."""
     dates = [
@@ -395,7 +395,7 @@ def test_archives_reach_every_entry(
 
 
 def test_archive_changes_only_with_its_entries_and_neighbours(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     for month in ("2026-08", "2026-09", "2026-10"):
         for day in ("05", "06"):
@@ -464,7 +464,7 @@ def left(client: FlaskClient, path: str) -> list[str]:
     ]
 
 
-def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
+def test_tombstones(editor: ApiClient, client: FlaskClient, clock: Clock) -> None:
     def put(id: str, *slugs: str, **fields: Any) -> str:
         clock.forward(seconds=60)
         guid: str = editor.put(
@@ -513,7 +513,7 @@ def test_tombstones(editor: Editor, client: FlaskClient, clock: Clock) -> None:
     assert left(client, "/feeds/news.atom?limit=1") == []
 
 
-def services(editor: Editor) -> Any:
+def services(editor: ApiClient) -> Any:
     from feedsvc.services import get_services
 
     return get_services(editor.client.application).storage
@@ -558,7 +558,7 @@ EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
     ],
 )
 def test_windows_of_events(
-    editor: Editor, client: FlaskClient, clock: Clock, query: str, expected: str
+    editor: ApiClient, client: FlaskClient, clock: Clock, query: str, expected: str
 ) -> None:
     for id, fields in EVENTS.items():
         clock.forward(seconds=1)
@@ -568,7 +568,7 @@ def test_windows_of_events(
 
 
 def test_the_date_of_an_event_is_its_announcement_unless_the_start_is_asked_for(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/events/e", {"title": "e", "start": "2026-12-24T19:00:00"})
     for format in ("rss", "atom"):
@@ -581,7 +581,7 @@ def test_the_date_of_an_event_is_its_announcement_unless_the_start_is_asked_for(
 
 
 def test_recent_events_leave_after_thirty_days(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put(
         "/events/e",
@@ -632,7 +632,7 @@ def test_ways_in(client: FlaskClient) -> None:
 
 
 def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(
-    filed: Editor, client: FlaskClient
+    filed: ApiClient, client: FlaskClient
 ) -> None:
     root: Any = etree.fromstring(client.get("/feeds.opml").data)
     folders = root.findall("body/outline")
@@ -654,7 +654,7 @@ def test_opml_has_one_folder_a_kind_with_its_feeds_flat_in_it(
 
 
 def test_opml_names_tell_the_kind_and_the_category(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/categories/tiep-dan", {"title": "Tiếp dân"})
     editor.put("/categories/dai", {"title": "Rất dài " * 25})
@@ -673,7 +673,7 @@ def test_opml_names_tell_the_kind_and_the_category(
     assert feeds["/feeds/news/dai.rss"].get("text").endswith("…")
 
 
-def test_pages_of_feeds(filed: Editor, client: FlaskClient) -> None:
+def test_pages_of_feeds(filed: ApiClient, client: FlaskClient) -> None:
     assert "X-Robots-Tag" not in client.get("/feeds/news.html").headers
     assert "X-Robots-Tag" not in client.get("/feeds/news/a.html").headers
     for path in (

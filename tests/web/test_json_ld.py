@@ -7,7 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from pyld import jsonld
 
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
 SCHEMA = "https://schema.org/"
@@ -73,7 +73,7 @@ def bare(value: Any) -> Any:
 
 
 def test_an_event_has_all_that_search_engines_ask_for(
-    editor: Editor, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/events/e", CONCERT)
     assert client.get("/entries/e").text.count("<script type=") == 1
@@ -107,7 +107,7 @@ def test_an_event_has_all_that_search_engines_ask_for(
     }
 
 
-def test_changes_of_plan(editor: Editor, client: FlaskClient) -> None:
+def test_changes_of_plan(editor: ApiClient, client: FlaskClient) -> None:
     def seen(**fields: Any) -> tuple[Any, ...]:
         editor.put("/events/e", {**CONCERT, **fields})
         found = read(client, "e")
@@ -130,7 +130,7 @@ def test_changes_of_plan(editor: Editor, client: FlaskClient) -> None:
     assert seen(**later, event_status="cancelled")[0] == "EventCancelled"
 
 
-def test_all_day_and_little_known(editor: Editor, client: FlaskClient) -> None:
+def test_all_day_and_little_known(editor: ApiClient, client: FlaskClient) -> None:
     editor.put(
         "/events/e", {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"}
     )
@@ -153,7 +153,7 @@ def test_all_day_and_little_known(editor: Editor, client: FlaskClient) -> None:
 
 
 def test_a_series_is_its_next_occurrence_with_a_schedule(
-    editor: Editor, client: FlaskClient, clock: Clock, store: Any
+    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Any
 ) -> None:
     rule = {
         "rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6",
@@ -170,7 +170,7 @@ def test_a_series_is_its_next_occurrence_with_a_schedule(
     )
     assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
     clock.forward(days=14)
-    store.apply_scheduled_changes()
+    storage.apply_scheduled_changes()
     found = read(client, "e")
     assert (found["startDate"], found["endDate"]) == (
         "2026-12-19T19:00:00+07:00",
@@ -200,7 +200,7 @@ def test_a_series_is_its_next_occurrence_with_a_schedule(
     )
 
 
-def test_an_article(editor: Editor, client: FlaskClient) -> None:
+def test_an_article(editor: ApiClient, client: FlaskClient) -> None:
     editor.put(
         "/articles/a",
         {

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from feedsvc.errors import Unavailable
 from feedsvc.services import get_services
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 
 SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "selector": "giao-thong", "filename": "pages.js"}  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -21,7 +21,7 @@ def has_nosniff(response: TestResponse) -> bool:
     return response.headers.getlist("X-Content-Type-Options") == ["nosniff"]
 
 
-def test_every_route_and_method_answers_nosniff(app: Flask, editor: Editor) -> None:
+def test_every_route_and_method_answers_nosniff(app: Flask, editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x"})
     statuses = set()
     for rule in app.url_map.iter_rules():
@@ -76,7 +76,7 @@ def test_cached_answers_have_nosniff_once_and_304_has_none(client: FlaskClient) 
 )
 def test_unforeseen_errors_and_an_unavailable_database_answer_nosniff(
     app: Flask,
-    editor: Editor,
+    editor: ApiClient,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     status: int,

@@ -20,7 +20,7 @@ from feedsvc.feeds.cache import ResponseCache
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.stamps import FeedVersion
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 
 MAX_FEED = 4 * 1024 * 1024
@@ -35,7 +35,7 @@ CONTENTS: dict[str, dict[str, str]] = {
 
 
 def fill(
-    editor: Editor, clock: Clock, kind: str, count: int, content: dict[str, str]
+    editor: ApiClient, clock: Clock, kind: str, count: int, content: dict[str, str]
 ) -> None:
     for number in range(count):
         clock.forward(seconds=1)
@@ -50,7 +50,7 @@ def fill(
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html", "ics"])
 def test_document_is_bounded_whatever_its_entries_hold(
-    editor: Editor, client: FlaskClient, clock: Clock, format: str, content: str
+    editor: ApiClient, client: FlaskClient, clock: Clock, format: str, content: str
 ) -> None:
     kind = "events" if format == "ics" else "news"
     fill(
@@ -81,7 +81,7 @@ def bodies(client: FlaskClient, path: str, format: str) -> list[int]:
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json"])
 def test_oldest_entries_of_a_large_feed_are_summaries(
-    editor: Editor, client: FlaskClient, clock: Clock, format: str
+    editor: ApiClient, client: FlaskClient, clock: Clock, format: str
 ) -> None:
     fill(editor, clock, "articles", 12, CONTENTS["words"])
     lengths = bodies(client, f"/feeds/news.{format}", format)
@@ -93,7 +93,7 @@ def test_oldest_entries_of_a_large_feed_are_summaries(
     assert summary.count("Tóm tắt.") >= 12
 
 
-def test_limit_is_a_setting(make_app: MakeApp, editor: Editor, clock: Clock) -> None:
+def test_limit_is_a_setting(make_app: MakeApp, editor: ApiClient, clock: Clock) -> None:
     fill(editor, clock, "articles", 6, {"content_text": "x" * 30_000})
     client = make_app(max_feed=100_000).test_client()
     assert [length > 0 for length in bodies(client, "/feeds/news.json", "json")] == [
@@ -102,7 +102,7 @@ def test_limit_is_a_setting(make_app: MakeApp, editor: Editor, clock: Clock) -> 
 
 
 def test_entries_whose_summaries_do_not_fit_are_in_the_archives(
-    make_app: MakeApp, editor: Editor, clock: Clock
+    make_app: MakeApp, editor: ApiClient, clock: Clock
 ) -> None:
     client = make_app(max_feed=65_536).test_client()
     for number in range(20):
@@ -121,7 +121,7 @@ def test_entries_whose_summaries_do_not_fit_are_in_the_archives(
 
 
 def test_bodies_that_are_not_sent_are_not_loaded(
-    editor: Editor, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     fill(editor, clock, "articles", 40, {"content_text": "x" * 900_000})
     client.get("/feeds/news.rss?limit=1")
@@ -222,7 +222,7 @@ def test_equal_requests_for_a_slow_document_leave_threads_free(
 
 
 def test_busy_is_503_with_retry_after(
-    make_app: MakeApp, editor: Editor, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.web.feeds.ResponseSlots", partial(ResponseSlots, 0, 0))
     monkeypatch.setattr("feedsvc.web.feeds.LARGE", 1)

@@ -66,12 +66,12 @@ def delivering(
 ) -> Iterator[None]:
     """A courier at work, in a thread."""
     stop, services = threading.Event(), get_services(app)
-    store = services.storage
+    storage = services.storage
     post = WebSubClient(
         outward or SafeHttpClient("test", private=True, seconds=2), PUBLIC
     )
-    store.hubs.configure(services.config.hubs)
-    courier = DeliveryWorker(store, services.feeds, post, count)
+    storage.hubs.configure(services.config.hubs)
+    courier = DeliveryWorker(storage, services.feeds, post, count)
     thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
     thread.start()
     try:
@@ -109,7 +109,7 @@ def ask(client: FlaskClient) -> Ask:
 
 
 @pytest.fixture
-def subscribe(ask: Ask, store: Storage, subscriber: Subscriber) -> Callable[..., str]:
+def subscribe(ask: Ask, storage: Storage, subscriber: Subscriber) -> Callable[..., str]:
     """Subscribe a callback to a topic, and wait until that is so; returns the callback's path."""
 
     def run(topic: str, path: str, host: str = "127.0.0.1", **more: Any) -> str:
@@ -118,7 +118,7 @@ def subscribe(ask: Ask, store: Storage, subscriber: Subscriber) -> Callable[...,
         until(
             lambda: any(
                 one.callback == subscriber.url(path, host)
-                for one in store.subscriptions.list()
+                for one in storage.subscriptions.list()
             )
         )
         return path

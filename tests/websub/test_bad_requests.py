@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from feedsvc.storage import Storage
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.websub.conftest import PUBLIC
 
 TOPIC, CALLBACK = f"{PUBLIC}/feeds/news.rss", "https://partner.example/cb"
@@ -93,7 +93,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.fixture
-def hub(make_app: MakeApp, editor: Editor) -> FlaskClient:
+def hub(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     for slug in ("cu", "het"):
         editor.put(f"/categories/{slug}", {"title": slug})
     assert editor.send("PATCH", "/categories/cu", {"slug": "moi"}).status_code == 200
@@ -101,7 +101,7 @@ def hub(make_app: MakeApp, editor: Editor) -> FlaskClient:
     return make_app(rate_hub="1000/minute").test_client()
 
 
-def test_bad_requests(hub: FlaskClient, store: Storage) -> None:
+def test_bad_requests(hub: FlaskClient, storage: Storage) -> None:
     for changes, status, sentence in BAD:
         form = {
             name: value for name, value in (GOOD | changes).items() if value is not None
@@ -111,7 +111,7 @@ def test_bad_requests(hub: FlaskClient, store: Storage) -> None:
             status,
             sentence,
         )
-    assert store.subscriptions.counts()["requests"] == 0
+    assert storage.subscriptions.counts()["requests"] == 0
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -129,7 +129,7 @@ def refused(answer: Any, status: int, sentence: str) -> None:
 
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
 def test_the_same_without_the_fault_is_taken(
-    hub: FlaskClient, store: Storage, mode: str
+    hub: FlaskClient, storage: Storage, mode: str
 ) -> None:
     for topic in (
         TOPIC,
@@ -149,7 +149,9 @@ def test_the_same_without_the_fault_is_taken(
             }
             assert hub.post("/hub", data=form).status_code == 202
     # An unsubscription of nothing is answered alike, and not stored.
-    assert store.subscriptions.counts()["requests"] == (9 if mode == "subscribe" else 0)
+    assert storage.subscriptions.counts()["requests"] == (
+        9 if mode == "subscribe" else 0
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])

@@ -22,7 +22,7 @@ from feedsvc.storage import Storage
 from feedsvc.storage.subscriptions import _id
 from feedsvc.storage.tables import change_sequence
 from feedsvc.storage.websub_tables import subscriptions, websub_feed_keys, websub_feeds
-from tests.conftest import Editor, Figure
+from tests.conftest import ApiClient, RecordMeasurement
 from tests.fake_clock import HANOI
 from tests.server import Service
 from tests.websub.conftest import BOTH, deliver, told, until
@@ -46,12 +46,12 @@ def serving(database_url: str) -> Iterator[Service]:
 
 def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -> None:
     """Put subscriptions into the database: callbacks by feed, a hundred a host."""
-    store, now = (
+    storage, now = (
         Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI),
         utcnow(),
     )
     feeds, ties, rows, number = [], [], [], 0
-    with store.reader() as reader:
+    with storage.reader() as reader:
         step = reader._connection.scalar(sa.select(change_sequence.c.seq))
         keys = {None: 0} | {
             one.slug: reader._category_key(one.slug) for one in reader.list_categories()
@@ -87,11 +87,11 @@ def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -
                 "wanted": "old",
             }
             rows.append(row)
-    with store._database.write() as connection:
+    with storage._database.write() as connection:
         connection.execute(websub_feeds.insert(), feeds)
         connection.execute(websub_feed_keys.insert(), ties)
         connection.execute(subscriptions.insert(), rows)
-    store._database.close()
+    storage._database.close()
 
 
 def put(
@@ -124,7 +124,7 @@ def reached(
 @BOTH
 @LENGTH
 def test_one_change_reaches_all_while_feeds_are_read(
-    serving: Service, subscribers: int, figure: Figure
+    serving: Service, subscribers: int, record_measurement: RecordMeasurement
 ) -> None:
     with subscribing() as subscriber, deliver(serving):
         put(serving, "Trước")
@@ -137,12 +137,14 @@ def test_one_change_reaches_all_while_feeds_are_read(
             late.extend(reached(subscriber, names(subscribers), since, 15))
 
         busy = throughput(serving, change)
-    figure(
+    record_measurement(
         f"one change to {subscribers} subscribers, all reached",
         f"{max(late):.1f} s",
         "10 s",
     )
-    figure("throughput of a hot feed meanwhile, of idle", f"{busy / idle:.2f}", "0.7")
+    record_measurement(
+        "throughput of a hot feed meanwhile, of idle", f"{busy / idle:.2f}", "0.7"
+    )
     assert max(late) <= 10
 
 
@@ -170,7 +172,7 @@ def throughput(service: Service, work: Callable[[], None]) -> float:
 
 @LENGTH
 def test_who_hangs_or_fails_delays_no_other(
-    serving: Service, subscribers: int, figure: Figure
+    serving: Service, subscribers: int, record_measurement: RecordMeasurement
 ) -> None:
     found = []
     for ailing in (False, True):
@@ -198,7 +200,7 @@ def test_who_hangs_or_fails_delays_no_other(
         command = ("subscriptions", "unsubscribe", "http://127.0.")
         serving.command(*command)
         _forget(serving)
-    figure(
+    record_measurement(
         "p95 of the healthy while 20 % hang or fail, of alone",
         f"{found[1] / found[0]:.2f}",
         "2",
@@ -208,9 +210,9 @@ def test_who_hangs_or_fails_delays_no_other(
 
 def _forget(service: Service) -> None:
     """Let feeds without subscribers go, so that they can be filled again."""
-    store = Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI)
-    store.subscriptions.purge_expired()
-    store._database.close()
+    storage = Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI)
+    storage.subscriptions.purge_expired()
+    storage._database.close()
 
 
 @BOTH
@@ -223,7 +225,7 @@ def _forget(service: Service) -> None:
     ],
 )
 def test_killed_again_and_again_everyone_ends_with_the_newest(
-    serving: Service, kills: int, beside: int, figure: Figure
+    serving: Service, kills: int, beside: int, record_measurement: RecordMeasurement
 ) -> None:
     paths = names(100)
     with subscribing() as subscriber, ExitStack() as others:
@@ -257,7 +259,7 @@ def test_killed_again_and_again_everyone_ends_with_the_newest(
             (path, one.body) for path in paths for one in subscriber.got(path)
         )
     twice = sum(count - 1 for count in copies.values())
-    figure(
+    record_measurement(
         f"deliveries repeated by {kills} kill -9",
         f"{twice} of {copies.total()}",
         "counted",
@@ -265,8 +267,8 @@ def test_killed_again_and_again_everyone_ends_with_the_newest(
 
 
 def test_a_burst_is_few_deliveries_and_the_last_has_the_last_write(
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     subscriber: Subscriber,
     courier: None,
     subscribe: Callable[..., str],
@@ -285,7 +287,7 @@ def test_a_burst_is_few_deliveries_and_the_last_has_the_last_write(
 
 @pytest.mark.parametrize("categories", [pytest.param(100, marks=pytest.mark.soak)])
 def test_ten_thousand_subscriptions(
-    serving: Service, categories: int, figure: Figure
+    serving: Service, categories: int, record_measurement: RecordMeasurement
 ) -> None:
     slugs = [f"c{number}" for number in range(categories)]
     for slug in slugs:
@@ -310,9 +312,9 @@ def test_ten_thousand_subscriptions(
         held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf(
             "SC_PAGESIZE"
         )
-    figure(
+    record_measurement(
         "10,000 subscriptions, one change to a topic: p95", f"{p95(late):.2f} s", "2 s"
     )
-    figure("memory of deliver", f"{held >> 20} MiB", "150 MiB")
+    record_measurement("memory of deliver", f"{held >> 20} MiB", "150 MiB")
     assert p95(late) <= 2
     assert held <= 150 << 20

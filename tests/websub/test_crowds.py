@@ -18,7 +18,7 @@ from feedsvc.storage import Storage
 from feedsvc.websub import addresses as push_addresses
 from feedsvc.websub.http_client import SafeHttpClient
 from feedsvc.websub.worker import A_KEY, DEBOUNCE
-from tests.conftest import Editor, Figure, MakeApp
+from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import HANOI, Clock
 from tests.server import Service
 from tests.websub.conftest import BOTH, asking, deliver, delivering, until
@@ -75,9 +75,9 @@ def ask_all(service: Service, hostile: Crowd, kind: str, hosts: int) -> int:
 
 def subscribed(service: Service) -> float:
     """How many subscriptions there are."""
-    store = Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI)
-    count = store.subscriptions.counts()["subscriptions"]
-    store._database.close()
+    storage = Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI)
+    count = storage.subscriptions.counts()["subscriptions"]
+    storage._database.close()
     return count
 
 
@@ -89,7 +89,11 @@ def put(service: Service, title: str) -> float:
 @BOTH
 @SIZE
 def test_slow_callbacks_delay_no_ordinary_one(
-    serving: Service, hostile: Crowd, subscriber: Subscriber, hosts: int, figure: Figure
+    serving: Service,
+    hostile: Crowd,
+    subscriber: Subscriber,
+    hosts: int,
+    record_measurement: RecordMeasurement,
 ) -> None:
     with deliver(serving):
         size = ask_all(serving, hostile, "slow", hosts)
@@ -106,7 +110,7 @@ def test_slow_callbacks_delay_no_ordinary_one(
             )  # writes that follow closer are one change
             assert hostile.answered == 0, "before the crowd has answered"
     assert max(hostile.most_active.values()) <= A_KEY
-    figure(
+    record_measurement(
         f"a write until the ordinary one has it beside {size} slow callbacks",
         f"{max(late):.2f} s",
         "1 s",
@@ -118,14 +122,18 @@ def test_slow_callbacks_delay_no_ordinary_one(
 @BOTH
 @SIZE
 def test_callbacks_that_hang_delay_no_ordinary_verification(
-    serving: Service, hostile: Crowd, subscriber: Subscriber, hosts: int, figure: Figure
+    serving: Service,
+    hostile: Crowd,
+    subscriber: Subscriber,
+    hosts: int,
+    record_measurement: RecordMeasurement,
 ) -> None:
     with deliver(serving):
         size = ask_all(serving, hostile, "hang", hosts)
         ask(serving, subscriber.url("/a"))
         since = time.monotonic()
         late = subscriber.got("/a", "GET", within=9)[0].at - since
-    figure(
+    record_measurement(
         f"a request until the ordinary one is asked beside {size} that hang",
         f"{late:.2f} s",
         "1 s",
@@ -162,9 +170,9 @@ class Names(AbstractResolver):
 
 def test_an_address_gets_no_more_than_its_share_when_names_are_led_to_it_after_verification(
     make_app: MakeApp,
-    editor: Editor,
+    editor: ApiClient,
     subscriber: Subscriber,
-    store: Storage,
+    storage: Storage,
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
 ) -> None:
@@ -177,25 +185,25 @@ def test_an_address_gets_no_more_than_its_share_when_names_are_led_to_it_after_v
     ):
         for number, path in enumerate(paths):
             ask(NEWS, subscriber.url(path, f"a{number}.site{number}.example"))
-        until(lambda: store.subscriptions.counts()["subscriptions"] == 10)
+        until(lambda: storage.subscriptions.counts()["subscriptions"] == 10)
         editor.put("/articles/a", {"title": "Một"})
         for path in paths:
             subscriber.got(path)
         names.all = "127.0.2.1"
         editor.put("/articles/a", {"title": "Hai"})
-        until(lambda: store.subscriptions.counts()["failing"] == 7)
+        until(lambda: storage.subscriptions.counts()["failing"] == 7)
         assert sum(subscriber.count(path) for path in paths) == 13
         names.all = None
         clock.forward(seconds=15)
         until(lambda: sum(subscriber.count(path) for path in paths) == 20)
-        until(lambda: store.subscriptions.counts()["failing"] == 0)
+        until(lambda: storage.subscriptions.counts()["failing"] == 0)
 
 
 def test_a_feed_that_is_slow_to_render_holds_up_no_other(
     make_app: MakeApp,
-    editor: Editor,
+    editor: ApiClient,
     subscriber: Subscriber,
-    store: Storage,
+    storage: Storage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app, slow = make_app(), "/feeds/news/giao-thong,van-hoa.rss"
@@ -212,8 +220,8 @@ def test_a_feed_that_is_slow_to_render_holds_up_no_other(
     with delivering(app):
         ask(NEWS, subscriber.url("/a"))
         ask(slow, subscriber.url("/slow"))
-        until(lambda: store.subscriptions.counts()["subscriptions"] == 2)
-        assert store.deliveries.seconds(slow) >= 0.5, "known from the first time on"
+        until(lambda: storage.subscriptions.counts()["subscriptions"] == 2)
+        assert storage.deliveries.seconds(slow) >= 0.5, "known from the first time on"
         work[0] = lambda: free.wait(30)  # type: ignore[assignment]
         for number in range(1, 4):
             editor.put(
@@ -226,13 +234,13 @@ def test_a_feed_that_is_slow_to_render_holds_up_no_other(
 
 
 def test_feeds_are_delivered_where_none_can_be_kept(
-    make_app: MakeApp, editor: Editor, subscriber: Subscriber, store: Storage
+    make_app: MakeApp, editor: ApiClient, subscriber: Subscriber, storage: Storage
 ) -> None:
     app = make_app(cache_entries=0, cache_bytes=0)
     ask = asking(app.test_client())
     with delivering(app):
         ask(NEWS, subscriber.url("/a"))
-        until(lambda: store.subscriptions.counts()["subscriptions"] == 1)
+        until(lambda: storage.subscriptions.counts()["subscriptions"] == 1)
         editor.put("/articles/a", {"title": "Một"})
         assert "Một" in subscriber.got("/a")[0].body.decode()
-        until(lambda: store.subscriptions.counts()["waiting"] == 0)
+        until(lambda: storage.subscriptions.counts()["waiting"] == 0)

@@ -15,7 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.server import ROOT, free_port
 from tests.websub.conftest import PUBLIC, until
 
@@ -23,7 +23,11 @@ TEXT = (ROOT / "docs/push.md").read_text("utf-8")
 
 
 def test_the_receiver(
-    client: FlaskClient, editor: Editor, store: Storage, courier: None, tmp_path: Path
+    client: FlaskClient,
+    editor: ApiClient,
+    storage: Storage,
+    courier: None,
+    tmp_path: Path,
 ) -> None:
     (script,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     assert script.count("\n") <= 35
@@ -48,14 +52,14 @@ def test_the_receiver(
                 "/hub", data={**form, "hub.callback": f"http://127.0.0.1:{port}/4f7a1c"}
             )
             assert answer.status_code == 202, answer.text
-            until(lambda: store.subscriptions.counts()["subscriptions"] == 1)
+            until(lambda: storage.subscriptions.counts()["subscriptions"] == 1)
             editor.put("/articles/a", {"title": "Đã nhận", "categories": ["van-hoa"]})
             assert receiver.stdout
             found = b""
             while b"</rss>" not in found:
                 found += receiver.stdout.readline()
             assert "Đã nhận" in found.decode()
-            until(lambda: store.subscriptions.counts()["waiting"] == 0)
+            until(lambda: storage.subscriptions.counts()["waiting"] == 0)
         finally:
             receiver.kill()
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, EnvironBuilder
 
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.websub.conftest import PUBLIC
 
 EXAMPLES = settings(
@@ -50,7 +50,7 @@ def encoded(pairs: list[tuple[str, str]]) -> str:
 
 
 @pytest.fixture
-def fuzzed(make_app: MakeApp, editor: Editor) -> FlaskClient:
+def fuzzed(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     return make_app(rate_hub="1000000/minute").test_client()
 
 

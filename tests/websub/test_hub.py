@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
 from feedsvc.websub.worker import A_KEY, MAX_ATTEMPTS
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.server import free_port
 from tests.websub.conftest import BOTH, PUBLIC, Ask, asking, delivering, until
@@ -32,30 +32,30 @@ Subscribe = Callable[..., str]
 NEWS = "/feeds/news.rss"
 
 
-def confirmed(store: Storage) -> list[str]:
-    return [urlsplit(one.callback).path for one in store.subscriptions.list()]
+def confirmed(storage: Storage) -> list[str]:
+    return [urlsplit(one.callback).path for one in storage.subscriptions.list()]
 
 
 def put(
-    editor: Editor, title: str = "Một", id: str = "a", category: str = "van-hoa"
+    editor: ApiClient, title: str = "Một", id: str = "a", category: str = "van-hoa"
 ) -> None:
     editor.put(f"/articles/{id}", {"title": title, "categories": [category]})
 
 
 @BOTH
 def test_3_1_3_callback_mode_and_topic_are_enough(
-    ask: Ask, subscriber: Subscriber, editor: Editor, store: Storage
+    ask: Ask, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
     answer = ask(NEWS, subscriber.url("/a"))
     assert (answer.status_code, answer.mimetype) == (202, "text/plain")
     assert answer.headers["Cache-Control"] == "no-store"
-    until(lambda: confirmed(store) == ["/a"])
+    until(lambda: confirmed(storage) == ["/a"])
     put(editor)
     assert b"<title>M\xe1\xbb\x99t</title>" in subscriber.got("/a")[0].body
 
 
 def test_3_1_3_the_form_that_freshrss_sends(
-    client: FlaskClient, subscriber: Subscriber, editor: Editor
+    client: FlaskClient, subscriber: Subscriber, editor: ApiClient
 ) -> None:
     callback = (
         subscriber.url("/p/api/pshb.php?k=0123456789abcdef")
@@ -94,24 +94,24 @@ def test_5_1_a_repeated_request_overrides_once_it_is_verified(
     ask: Ask,
     subscribe: Subscribe,
     subscriber: Subscriber,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     clock: Clock,
 ) -> None:
     subscribe(NEWS, "/a", secret="first", lease_seconds="300")
-    (before,) = store.subscriptions.list()
+    (before,) = storage.subscriptions.list()
     clock.forward(seconds=100)
     subscribe(NEWS, "/a", secret="second", lease_seconds="300")
-    until(lambda: next(iter(store.subscriptions.list())).expires > before.expires)
+    until(lambda: next(iter(storage.subscriptions.list())).expires > before.expires)
     put(editor)
     (sent,) = subscriber.got("/a")
     assert signed(sent, "second")
-    assert confirmed(store) == ["/a"]
+    assert confirmed(storage) == ["/a"]
 
 
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
 def test_5_1_a_repeated_request_that_is_not_verified_changes_nothing(
-    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, editor: Editor, mode: str
+    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, mode: str
 ) -> None:
     subscribe(NEWS, "/a", secret="first")
     subscriber.behave(
@@ -126,7 +126,7 @@ def test_5_1_a_repeated_request_that_is_not_verified_changes_nothing(
 
 
 def test_5_1_the_lease_of_an_unsubscription_is_ignored(
-    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, store: Storage
+    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, storage: Storage
 ) -> None:
     subscribe(NEWS, "/a")
     assert (
@@ -135,7 +135,7 @@ def test_5_1_the_lease_of_an_unsubscription_is_ignored(
         ).status_code
         == 202
     )
-    until(lambda: not confirmed(store))
+    until(lambda: not confirmed(storage))
     assert "hub.lease_seconds" not in subscriber.got("/a", "GET", 2)[1].said
 
 
@@ -144,20 +144,20 @@ def test_5_1_who_has_unsubscribed_is_sent_nothing(
     ask: Ask,
     subscribe: Subscribe,
     subscriber: Subscriber,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
 ) -> None:
     subscribe(NEWS, "/a")
     subscribe(NEWS, "/b")
     ask(NEWS, subscriber.url("/a"), "unsubscribe")
-    until(lambda: confirmed(store) == ["/b"])
+    until(lambda: confirmed(storage) == ["/b"])
     put(editor)
     subscriber.got("/b")
     assert subscriber.count("/a") == 0
 
 
 def test_5_1_1_the_callbacks_query_is_preserved_and_appended_to(
-    ask: Ask, subscriber: Subscriber, editor: Editor, store: Storage
+    ask: Ask, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
     callback = subscriber.url("/a?foo=%C3%A1+b&hub.mode=mine&x")
     ask(NEWS, callback)
@@ -165,7 +165,7 @@ def test_5_1_1_the_callbacks_query_is_preserved_and_appended_to(
     assert asked.target.startswith(
         "/a?foo=%C3%A1+b&hub.mode=mine&x&hub.mode=subscribe&hub.topic="
     )
-    until(lambda: confirmed(store))
+    until(lambda: confirmed(storage))
     put(editor)
     assert subscriber.got("/a")[0].target == "/a?foo=%C3%A1+b&hub.mode=mine&x", (
         "8.3: the exact callback"
@@ -173,19 +173,19 @@ def test_5_1_1_the_callbacks_query_is_preserved_and_appended_to(
 
 
 def test_5_1_2_the_answer_comes_before_the_verification(
-    ask: Ask, subscriber: Subscriber, store: Storage
+    ask: Ask, subscriber: Subscriber, storage: Storage
 ) -> None:
     subscriber.behave("/a", lambda handler, got: time.sleep(1) or echo(handler, got))  # type: ignore[func-returns-value]
     begun = time.monotonic()
     assert ask(NEWS, subscriber.url("/a")).status_code == 202
     assert time.monotonic() - begun < 0.5
-    assert not confirmed(store)
-    until(lambda: confirmed(store) == ["/a"])
+    assert not confirmed(storage)
+    until(lambda: confirmed(storage) == ["/a"])
 
 
 @BOTH
 def test_5_2_a_subscription_that_is_denied_later_is_told(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
     subscribe("/feeds/news/van-hoa.rss", "/a")
     subscribe("/feeds/news/giao-thong+van-hoa.rss", "/b")
@@ -197,8 +197,8 @@ def test_5_2_a_subscription_that_is_denied_later_is_told(
         assert denied["hub.topic"] == f"{PUBLIC}/feeds/news/{topic}.rss"
         assert "van-hoa" in denied["hub.reason"]
         assert "hub.challenge" not in denied
-    until(lambda: confirmed(store) == ["/c"])
-    store.subscriptions.cancel_callback(subscriber.url("/c"))
+    until(lambda: confirmed(storage) == ["/c"])
+    storage.subscriptions.cancel_callback(subscriber.url("/c"))
     assert (
         subscriber.got("/c", "GET", 2)[1].said["hub.reason"]
         == "The operator has ended it."
@@ -210,8 +210,8 @@ def test_after_a_rename_the_renamed_feed_is_delivered(
     ask: Ask,
     subscribe: Subscribe,
     subscriber: Subscriber,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     client: FlaskClient,
 ) -> None:
     subscribe("/feeds/news/van-hoa.rss", "/a", secret="s")
@@ -233,7 +233,7 @@ def test_after_a_rename_the_renamed_feed_is_delivered(
     put(editor, "Sau", category="nghe-thuat")
     for path in topics:
         until(lambda p=path: "Sau" in subscriber.got(p)[-1].body.decode())  # type: ignore[misc]
-    assert {one.path for one in store.subscriptions.list()} == set(topics.values())
+    assert {one.path for one in storage.subscriptions.list()} == set(topics.values())
     assert {subscriber.count(path, "GET") for path in topics} == {1}, (
         "nothing was denied"
     )
@@ -246,8 +246,8 @@ def test_after_a_rename_the_renamed_feed_is_delivered(
         subscriber.got("/a", "GET", 2)[1].said["hub.topic"]
         == f"{PUBLIC}/feeds/news/van-hoa.rss"
     )
-    until(lambda: confirmed(store) == ["/b"])
-    store.subscriptions.cancel_callback(subscriber.url("/b"))
+    until(lambda: confirmed(storage) == ["/b"])
+    storage.subscriptions.cancel_callback(subscriber.url("/b"))
     assert (
         subscriber.got("/b", "GET", 2)[1].said["hub.topic"]
         == f"{PUBLIC}/feeds/news/giao-thong,van-hoa.atom"
@@ -258,8 +258,8 @@ def test_after_a_rename_the_renamed_feed_is_delivered(
 def test_after_a_retirement_the_rest_of_a_combination_is_delivered(
     subscribe: Subscribe,
     subscriber: Subscriber,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     client: FlaskClient,
 ) -> None:
     subscribe("/feeds/news/giao-thong,van-hoa.rss", "/a")
@@ -268,11 +268,11 @@ def test_after_a_retirement_the_rest_of_a_combination_is_delivered(
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 204
     until(
         lambda: (
-            {one.path for one in store.subscriptions.list()}
+            {one.path for one in storage.subscriptions.list()}
             == {"/feeds/news/giao-thong.rss", NEWS}
         )
     )
-    assert sorted(confirmed(store)) == ["/a", "/b"]
+    assert sorted(confirmed(storage)) == ["/a", "/b"]
     put(editor, "Sau", category="giao-thong")
     for path, topic in (("/a", "/feeds/news/giao-thong.rss"), ("/b", NEWS)):
         until(lambda p=path: "Sau" in subscriber.got(p)[-1].body.decode())  # type: ignore[misc]
@@ -282,7 +282,7 @@ def test_after_a_retirement_the_rest_of_a_combination_is_delivered(
 
 
 def test_a_subscription_that_is_asked_for_while_its_category_is_renamed(
-    ask: Ask, subscriber: Subscriber, editor: Editor, store: Storage, clock: Clock
+    ask: Ask, subscriber: Subscriber, editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
     subscriber.behave("/a", down)
     ask("/feeds/news/van-hoa.rss", subscriber.url("/a"))
@@ -291,7 +291,7 @@ def test_a_subscription_that_is_asked_for_while_its_category_is_renamed(
         editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"}).status_code
         == 200
     )
-    until(lambda: store.subscriptions.counts()["requests"] == 1)
+    until(lambda: storage.subscriptions.counts()["requests"] == 1)
     subscriber.behave("/a", echo)
     clock.forward(seconds=15)
     asked = subscriber.got("/a", "GET", 2)[1].said
@@ -301,18 +301,18 @@ def test_a_subscription_that_is_asked_for_while_its_category_is_renamed(
     )
     until(
         lambda: (
-            [one.path for one in store.subscriptions.list()]
+            [one.path for one in storage.subscriptions.list()]
             == ["/feeds/news/nghe-thuat.rss"]
         )
     )
 
 
 def test_an_unsubscription_of_nothing_is_answered_and_asks_nobody(
-    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, store: Storage
+    ask: Ask, subscribe: Subscribe, subscriber: Subscriber, storage: Storage
 ) -> None:
     for number in range(40):
         assert ask(NEWS, subscriber.url(f"/{number}"), "unsubscribe").status_code == 202
-    assert store.subscriptions.counts()["requests"] == 0
+    assert storage.subscriptions.counts()["requests"] == 0
     subscribe(NEWS, "/a")
     assert not any(subscriber.count(f"/{number}", "GET") for number in range(40))
 
@@ -358,7 +358,7 @@ def answer_wrongly(handler: _Handler, got: Received) -> None:
 
 
 def test_5_3_1_all_but_2xx_with_the_challenge_alone_is_a_failure(
-    ask: Ask, subscriber: Subscriber, editor: Editor, store: Storage
+    ask: Ask, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
     paths = [
         "/404",
@@ -382,9 +382,9 @@ def test_5_3_1_all_but_2xx_with_the_challenge_alone_is_a_failure(
         lambda handler, got: handler.reply(201, got.said["hub.challenge"].encode()),
     )
     ask(NEWS, subscriber.url("/201"))
-    until(lambda: confirmed(store) == ["/201"])
+    until(lambda: confirmed(storage) == ["/201"])
     assert subscriber.count("/right", "GET") == 0, "no redirect is followed"
-    until(lambda: store.subscriptions.counts()["requests"] == 1)
+    until(lambda: storage.subscriptions.counts()["requests"] == 1)
     assert {subscriber.count(path, "GET") for path in paths} == {1}, (
         "and only /500 is asked again, later"
     )
@@ -399,7 +399,7 @@ def down(handler: _Handler, got: Received) -> None:
 def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
     ask: Ask,
     subscriber: Subscriber,
-    store: Storage,
+    storage: Storage,
     clock: Clock,
     subscribe: Subscribe,
     mode: str,
@@ -409,7 +409,7 @@ def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
     before = subscriber.count("/a", "GET")
     subscriber.behave("/a", down)
     if mode == "denied":
-        store.subscriptions.cancel_callback(subscriber.url("/a"))
+        storage.subscriptions.cancel_callback(subscriber.url("/a"))
     else:
         ask(NEWS, subscriber.url("/a"), mode)
     subscriber.got("/a", "GET", before + 1)
@@ -418,12 +418,12 @@ def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
     assert subscriber.count("/a", "GET") == before + 1, "not at once"
     clock.forward(seconds=15)
     assert subscriber.got("/a", "GET", before + 2)[-1].said["hub.mode"] == mode
-    until(lambda: store.subscriptions.counts()["requests"] == 0)
-    assert confirmed(store) == (["/a"] if mode == "subscribe" else [])
+    until(lambda: storage.subscriptions.counts()["requests"] == 0)
+    assert confirmed(storage) == (["/a"] if mode == "subscribe" else [])
 
 
 def test_5_3_callbacks_that_stay_down_are_asked_so_often(
-    ask: Ask, subscriber: Subscriber, store: Storage, clock: Clock
+    ask: Ask, subscriber: Subscriber, storage: Storage, clock: Clock
 ) -> None:
     subscriber.behave("/a", down)
     for callback in (
@@ -432,11 +432,11 @@ def test_5_3_callbacks_that_stay_down_are_asked_so_often(
     ):
         ask(NEWS, callback)
     begun = clock()
-    while store.subscriptions.counts()["requests"]:
+    while storage.subscriptions.counts()["requests"]:
         time.sleep(0.2)
         clock.forward(seconds=10)
     assert subscriber.count("/a", "GET") == MAX_ATTEMPTS
-    assert confirmed(store) == []
+    assert confirmed(storage) == []
     assert timedelta(minutes=2) < clock() - begun < timedelta(minutes=12)
 
 
@@ -445,7 +445,7 @@ def silent(handler: _Handler, got: Received) -> None:
 
 
 def test_5_3_callbacks_that_hang_hold_up_no_other(
-    make_app: MakeApp, subscriber: Subscriber, store: Storage
+    make_app: MakeApp, subscriber: Subscriber, storage: Storage
 ) -> None:
     ask = asking(make_app(rate_hub="1000/minute").test_client())
     crowd = [f"/{number}" for number in range(4 * A_KEY)]
@@ -453,14 +453,14 @@ def test_5_3_callbacks_that_hang_hold_up_no_other(
         subscriber.behave(path, silent)
         ask(NEWS, subscriber.url(path, "127.0.0.2"))
     ask(NEWS, subscriber.url("/a"))
-    until(lambda: confirmed(store) == ["/a"])
+    until(lambda: confirmed(storage) == ["/a"])
     assert sum(subscriber.count(path, "GET") for path in crowd) <= 2 * A_KEY, (
         "of one site only so many at once"
     )
 
 
 def test_5_2_who_asks_for_a_feed_that_is_no_more_is_denied(
-    ask: Ask, subscriber: Subscriber, store: Storage, clock: Clock, editor: Editor
+    ask: Ask, subscriber: Subscriber, storage: Storage, clock: Clock, editor: ApiClient
 ) -> None:
     subscriber.behave("/a", down)
     ask("/feeds/news/van-hoa.rss", subscriber.url("/a"))
@@ -472,7 +472,7 @@ def test_5_2_who_asks_for_a_feed_that_is_no_more_is_denied(
     said = [one.said for one in subscriber.got("/a", "GET", 3)]
     assert [one["hub.mode"] for one in said] == ["subscribe", "subscribe", "denied"]
     assert "van-hoa" in said[-1]["hub.reason"]
-    assert confirmed(store) == []
+    assert confirmed(storage) == []
 
 
 @pytest.mark.parametrize(
@@ -489,8 +489,8 @@ def test_5_3_1_leases_are_between_five_minutes_and_ten_days(
 def test_5_3_1_a_lease_that_is_over_is_over(
     subscribe: Subscribe,
     subscriber: Subscriber,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     clock: Clock,
 ) -> None:
     subscribe(NEWS, "/short", lease_seconds="300")
@@ -499,8 +499,8 @@ def test_5_3_1_a_lease_that_is_over_is_over(
     put(editor)
     subscriber.got("/long")
     assert subscriber.count("/short") == 0
-    store.subscriptions.purge_expired()
-    assert confirmed(store) == ["/long"]
+    storage.subscriptions.purge_expired()
+    assert confirmed(storage) == ["/long"]
 
 
 TOPICS = (
@@ -517,7 +517,7 @@ TOPICS = (
 
 @BOTH
 def test_7_the_document_its_type_and_its_links(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, client: FlaskClient
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, client: FlaskClient
 ) -> None:
     for number, topic in enumerate(TOPICS):
         subscribe(topic, f"/{number}")
@@ -542,7 +542,7 @@ def test_7_the_document_its_type_and_its_links(
 
 
 def test_7_only_feeds_that_changed_are_sent(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient
 ) -> None:
     subscribe("/feeds/news/van-hoa.rss", "/a")
     subscribe("/feeds/news/giao-thong.rss", "/b")
@@ -560,7 +560,7 @@ def test_7_only_feeds_that_changed_are_sent(
 
 @BOTH
 def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, clock: Clock
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, clock: Clock
 ) -> None:
     moment = clock().replace(microsecond=0)
     subscribe(NEWS, "/a")
@@ -576,21 +576,21 @@ def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
 
 @BOTH
 def test_7_410_ends_the_subscription(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, store: Storage
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
     subscribe(NEWS, "/a")
     subscriber.behave("/a", status(410))
     put(editor)
     subscriber.got("/a")
-    until(lambda: not confirmed(store))
+    until(lambda: not confirmed(storage))
 
 
 @BOTH
 def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
     subscribe: Subscribe,
     subscriber: Subscriber,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     clock: Clock,
 ) -> None:
     paths = [f"/{code}" for code in (302, 307, 400, 404, 429, 500, 503)]
@@ -602,7 +602,7 @@ def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
     put(editor)
     for path in paths:
         subscriber.got(path)
-    until(lambda: store.subscriptions.counts()["failing"] == len(paths))
+    until(lambda: storage.subscriptions.counts()["failing"] == len(paths))
     put(editor, "Hai")
     time.sleep(1)
     assert {subscriber.count(path) for path in paths} == {1}, (
@@ -615,9 +615,9 @@ def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
         assert "Hai" in subscriber.got(path, count=2)[1].body.decode(), (
             "the newest, whenever it was first tried"
         )
-    until(lambda: store.subscriptions.counts()["waiting"] == 0)
+    until(lambda: storage.subscriptions.counts()["waiting"] == 0)
     assert subscriber.count("/elsewhere") == 0
-    assert sorted(confirmed(store)) == sorted(paths)
+    assert sorted(confirmed(storage)) == sorted(paths)
 
 
 def signed(sent: Received, secret: str) -> bool:
@@ -628,7 +628,7 @@ def signed(sent: Received, secret: str) -> bool:
 
 @pytest.mark.parametrize("secret", ["s", "bí mật", "x" * 199])
 def test_7_1_with_a_secret_it_is_signed(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor, secret: str
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, secret: str
 ) -> None:
     subscribe(NEWS, "/a", secret=secret)
     put(editor)
@@ -636,7 +636,7 @@ def test_7_1_with_a_secret_it_is_signed(
 
 
 def test_7_1_without_one_it_is_not(
-    subscribe: Subscribe, subscriber: Subscriber, editor: Editor
+    subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient
 ) -> None:
     subscribe(NEWS, "/a", secret="")
     put(editor)
@@ -644,7 +644,7 @@ def test_7_1_without_one_it_is_not(
 
 
 def test_a_hundred_subscriptions_a_host(
-    make_app: MakeApp, subscriber: Subscriber, store: Storage
+    make_app: MakeApp, subscriber: Subscriber, storage: Storage
 ) -> None:
     ask = asking(make_app(rate_hub="1000/minute").test_client())
     answers = [
@@ -658,7 +658,7 @@ def test_a_hundred_subscriptions_a_host(
         "one that is there can be renewed"
     )
     assert ask(NEWS, subscriber.url("/more", "127.0.0.2")).status_code == 202
-    until(lambda: len(confirmed(store)) == 101)
+    until(lambda: len(confirmed(storage)) == 101)
 
 
 def test_the_rate_of_an_address(make_app: MakeApp, subscriber: Subscriber) -> None:
@@ -671,7 +671,7 @@ def test_the_rate_of_an_address(make_app: MakeApp, subscriber: Subscriber) -> No
 
 @BOTH
 def test_other_hubs_are_told_of_the_canonical_urls(
-    make_app: MakeApp, editor: Editor, subscriber: Subscriber
+    make_app: MakeApp, editor: ApiClient, subscriber: Subscriber
 ) -> None:
     app = make_app(hubs=(subscriber.url("/other"),))
     subscriber.behave("/other", status(204))
@@ -694,7 +694,7 @@ def test_other_hubs_are_told_of_the_canonical_urls(
 
 @BOTH
 def test_other_hubs_are_told_that_an_event_has_ended(
-    make_app: MakeApp, editor: Editor, subscriber: Subscriber, clock: Clock
+    make_app: MakeApp, editor: ApiClient, subscriber: Subscriber, clock: Clock
 ) -> None:
     hour = clock().replace(microsecond=0) + timedelta(hours=1)
     event = {"title": "Hội", "start": hour.isoformat(), "categories": ["van-hoa"]}
@@ -719,7 +719,7 @@ def test_other_hubs_are_told_that_an_event_has_ended(
 
 
 def test_another_hub_that_fails_is_told_again(
-    make_app: MakeApp, editor: Editor, subscriber: Subscriber, clock: Clock
+    make_app: MakeApp, editor: ApiClient, subscriber: Subscriber, clock: Clock
 ) -> None:
     app = make_app(hubs=(subscriber.url("/other"),))
     subscriber.behave("/other", status(503))

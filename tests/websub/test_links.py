@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from config import Config, SettingError
-from tests.conftest import Editor, MakeApp
+from tests.conftest import ApiClient, MakeApp
 
 PUBLIC = "https://feeds.example"
 OWN, OTHERS = (
@@ -42,7 +42,7 @@ NO_TOPICS = (
 
 
 @pytest.fixture
-def public(make_app: MakeApp, editor: Editor) -> FlaskClient:
+def public(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     return make_app(hubs=OTHERS).test_client()
 
 
@@ -82,7 +82,9 @@ def test_section_4_link_headers_and_the_document_name_the_hubs_and_one_self(
         assert in_the_document(answer.data, format) == hubs
 
 
-def test_without_its_own_hub_none_is_named(make_app: MakeApp, editor: Editor) -> None:
+def test_without_its_own_hub_none_is_named(
+    make_app: MakeApp, editor: ApiClient
+) -> None:
     app = make_app(hub=False)
     for path in (*CANONICAL, *OTHER_URLS):
         assert app.test_client().get(path).headers.getlist("Link") == [

@@ -12,7 +12,7 @@ from flask import Flask
 
 from feedsvc.storage import Storage
 from feedsvc.websub.metrics import DeliveryMetrics
-from tests.conftest import Editor
+from tests.conftest import ApiClient
 from tests.server import ROOT, free_port
 from tests.websub.conftest import delivering, told, until
 from tests.websub.subscriber import Subscriber, status
@@ -20,8 +20,8 @@ from tests.websub.subscriber import Subscriber, status
 
 def test_each_delivery_is_counted_with_its_outcome_and_time(
     app: Flask,
-    editor: Editor,
-    store: Storage,
+    editor: ApiClient,
+    storage: Storage,
     subscriber: Subscriber,
     subscribe: Callable[..., str],
 ) -> None:
@@ -35,11 +35,11 @@ def test_each_delivery_is_counted_with_its_outcome_and_time(
         before = told(f"http://{address}/metrics")
         time.sleep(1)
         editor.put("/articles/a", {"title": "Một"})
-        until(lambda: store.subscriptions.counts()["subscriptions"] == 4)
+        until(lambda: storage.subscriptions.counts()["subscriptions"] == 4)
         until(
             lambda: (
-                store.subscriptions.counts()["failing"]
-                == store.subscriptions.counts()["waiting"]
+                storage.subscriptions.counts()["failing"]
+                == storage.subscriptions.counts()["waiting"]
                 == 2
             )
         )
