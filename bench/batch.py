@@ -71,9 +71,14 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     with other.writer("bench") as writer:
         writer.put_category(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))
-    shown = {"shown": True, "appeared": True, "due": None, "changed_at": EPOCH}
+    shown = {
+        "is_visible": True,
+        "was_visible": True,
+        "next_change_at": None,
+        "changed_at": EPOCH,
+    }
     rows = [{"pk": n, "seq": n, **shown, **stored_row(entry)} for n, entry in made]
-    shared = ("kind", "shown", "published", "guid", "lang", "ends")
+    shared = ("kind", "is_visible", "published", "guid", "lang", "ends")
     with other._database.write() as connection:
         connection.execute(entries.insert(), rows)
         connection.execute(

@@ -159,13 +159,18 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
             made = [
                 entry(number) for number in range(first, min(first + 10_000, count + 1))
             ]
-            shared = {"shown": True, "appeared": True, "due": None, "changed_at": START}
+            shared = {
+                "is_visible": True,
+                "was_visible": True,
+                "next_change_at": None,
+                "changed_at": START,
+            }
             numbered = [
                 {"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made
             ]
             with store._database.write() as connection:
                 connection.execute(entries.insert(), numbered)
-                names = ("kind", "shown", "published", "guid", "lang", "ends")
+                names = ("kind", "is_visible", "published", "guid", "lang", "ends")
                 connection.execute(
                     entry_categories.insert(),
                     [

@@ -63,7 +63,13 @@ def _bare() -> Iterator[float]:
         connection = sqlite.connect(f"{folder}/bare.db", isolation_level=None)
         for pragma in PRAGMAS:
             connection.execute("PRAGMA " + pragma.format(busy=5000, journal="WAL"))
-        for table in ("ledger", "changes", "topics", "entries", "placements"):
+        for table in (
+            "change_sequence",
+            "changes",
+            "feed_versions",
+            "entries",
+            "entry_categories",
+        ):
             connection.execute(
                 f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, seq INTEGER, text TEXT)"
             )
@@ -71,13 +77,13 @@ def _bare() -> Iterator[float]:
         for number in range(TIMES):
             begun = time.perf_counter()
             connection.execute("BEGIN IMMEDIATE")
-            for table in ("ledger", "topics", "entries"):
+            for table in ("change_sequence", "feed_versions", "entries"):
                 connection.execute(f"SELECT * FROM {table} WHERE id = 1").fetchall()
                 connection.execute(
                     f"UPDATE {table} SET seq = ?, text = ? WHERE id = 1", (number, BODY)
                 )
-            connection.execute("DELETE FROM placements")
-            for table in ("changes", "placements"):
+            connection.execute("DELETE FROM entry_categories")
+            for table in ("changes", "entry_categories"):
                 connection.execute(
                     f"INSERT INTO {table} (seq, text) VALUES (?, ?)", (number, "put")
                 )

@@ -320,13 +320,18 @@ def fill(store: Storage, count: int, now: datetime) -> None:
 def _insert(
     connection: sa.Connection, group: list[tuple[int, Entry]], now: datetime
 ) -> None:
-    shared = {"shown": True, "appeared": True, "due": None, "changed_at": now}
+    shared = {
+        "is_visible": True,
+        "was_visible": True,
+        "next_change_at": None,
+        "changed_at": now,
+    }
     rows = [
         {"pk": number, "seq": number, **shared, **stored_row(one)}
         for number, one in group
     ]
     connection.execute(entries.insert(), rows)
-    names = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+    names = ("kind", "is_visible", "published", "guid", "lang", "starts", "ends")
     topics = list(TOPICS.values())
     placed = []
     for row in rows:

@@ -46,7 +46,10 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token as stored: never the token itself. Until `former_until` the one before it works too."""
+    """A bearer token as stored: never the token itself.
+
+    Until `previous_valid_until` the token before it works too.
+    """
 
     name: str
     scopes: frozenset[str]
@@ -54,4 +57,4 @@ class Token:
     last_used: datetime | None = None
     revoked: datetime | None = None
     expires: datetime | None = None
-    former_until: datetime | None = None
+    previous_valid_until: datetime | None = None

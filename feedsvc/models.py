@@ -162,7 +162,7 @@ class Event:
     """When and where an event takes place.
 
     `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`, of a
-    series the first occurrence's. `previous`, the start before a postponement, is the store's to give.
+    series the first occurrence's. `previous_start`, the start before a postponement, is the store's to give.
     """
 
     start: date
@@ -172,7 +172,7 @@ class Event:
     organizer: Person | None = None
     status: str = "confirmed"
     recurrence: Recurrence | None = None
-    previous: date | None = None
+    previous_start: date | None = None
 
     @property
     def all_day(self) -> bool:

@@ -55,7 +55,7 @@ class SubscribedFeed:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The newest of a feed for one subscriber. `wanted` is the tag for which it was made due, `failures`
+    """The newest of a feed for one subscriber. `target_etag` is the tag for which it was made due, `failures`
     are those in a row.
 
     `address` is what the host resolved to last, None before the first call; `latency` the seconds that
@@ -67,7 +67,7 @@ class Delivery:
     callback: str
     host: str
     secret: str | None
-    wanted: str
+    target_etag: str
     failures: int
     site: str = ""
     address: str | None = None
@@ -116,6 +116,6 @@ class HubPing:
 
     hub: str
     seq: int
-    looked: datetime
+    checked_at: datetime
     failures: int
     moved: tuple[tuple[str, str | None], ...]

@@ -89,7 +89,7 @@ def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
 def list_tokens(as_json: bool) -> None:
     """List every token: its name, scopes and times in UTC, never the token.
 
-    The one that it was rotated from works until `former_until`.
+    The one that it was rotated from works until `previous_valid_until`.
     """
     names = (
         "name",
@@ -97,7 +97,7 @@ def list_tokens(as_json: bool) -> None:
         "created",
         "last_used",
         "expires",
-        "former_until",
+        "previous_valid_until",
         "revoked",
     )
     found = (

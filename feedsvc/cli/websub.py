@@ -73,9 +73,9 @@ def subscriptions() -> None:
 def list_subscriptions(as_json: bool) -> None:
     """List every subscription: its feed, callback and times in UTC, never the secret.
 
-    Where something `waits` for it, that is since when, and `failures` how often it was tried in vain.
+    Where something `pending_since` for it, that is since when, and `failures` how often it was tried in vain.
     """
-    names = ("path", "callback", "since", "expires", "waits", "failures")
+    names = ("path", "callback", "since", "expires", "pending_since", "failures")
     rows = (
         [row[name] for name in names]
         for row in current_services().storage.subscriptions.list()

@@ -56,7 +56,7 @@ def _event(entry: Entry, site: Site) -> Json:
     assert event is not None
     assert now is not None
     status = _STATUS.get(event.status, "EventScheduled")
-    if event.previous and event.status != "cancelled":
+    if event.previous_start and event.status != "cancelled":
         status = "EventRescheduled"
     return {
         "@type": "Event",
@@ -64,7 +64,7 @@ def _event(entry: Entry, site: Site) -> Json:
         "startDate": iso(now.start),
         "endDate": _last(now),
         "eventStatus": f"{_SCHEMA}/{status}",
-        "previousStartDate": event.previous and iso(event.previous),
+        "previousStartDate": event.previous_start and iso(event.previous_start),
         "eventAttendanceMode": event.location
         and f"{_SCHEMA}/OfflineEventAttendanceMode",
         "location": event.location and _place(event.location),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from feedsvc.models import Clock
 from feedsvc.stamps import FeedKey, Revision
 from feedsvc.storage import dump
-from feedsvc.storage.change_log import IMPORT, MOMENTS, SANITIZE, TIMEZONES, ChangeLog
+from feedsvc.storage.change_log import IMPORT, SANITIZE, SCHEDULER, TIMEZONES, ChangeLog
 from feedsvc.storage.change_page import ChangePage
 from feedsvc.storage.database import CONNECTIONS, Database
 from feedsvc.storage.deliveries import Deliveries
@@ -111,7 +111,7 @@ class Storage:
         if due is None or due > self._clock():
             self._refresh_timezones()
             return 0
-        with self.writer(MOMENTS) as writer:
+        with self.writer(SCHEDULER) as writer:
             return writer.apply_scheduled_changes()
 
     def _refresh_timezones(self) -> None:

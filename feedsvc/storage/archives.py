@@ -254,7 +254,7 @@ class Archivist:
             yield rows[at][:2]
 
     def _visible(self, kind: str, within: Range, *columns: Any) -> sa.Select[Any]:
-        where = (entries.c.kind == kind, entries.c.shown)
+        where = (entries.c.kind == kind, entries.c.is_visible)
         return sa.select(*columns).where(
             *where, *within(entries.c.published, entries.c.guid)
         )

@@ -89,7 +89,7 @@ def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
 def _stamp(path: Path) -> None:
     """Let no Last-Modified go back: it would call copies right of what was written after the backup."""
     with closing(_opened(path, "rw")) as connection:
-        connection.execute(f"UPDATE topics SET time = max(time, {_NOW})")  # noqa: S608 — our words
+        connection.execute(f"UPDATE feed_versions SET time = max(time, {_NOW})")  # noqa: S608 — our words
 
 
 def _raise_versions(path: Path) -> None:

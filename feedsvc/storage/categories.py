@@ -36,7 +36,7 @@ _RELATED_FEEDS = (
     .join_from(
         entry_categories, _OTHER, _OTHER.c.entry_pk == entry_categories.c.entry_pk
     )
-    .where(entry_categories.c.shown)
+    .where(entry_categories.c.is_visible)
 )
 """Where the entries of a category stand, that one too; but for which it is."""
 
@@ -203,7 +203,7 @@ class Filing(Reader):
         return self._widened[own]
 
     def _rebuild_inherited(self, pks: Iterable[int]) -> None:
-        """Make the inherited placements of some entries from their own ones."""
+        """Make the inherited entry_categories of some entries from their own ones."""
         for pk in pks:
             mine = entry_categories.c.entry_pk == pk
             self._connection.execute(
@@ -231,15 +231,15 @@ class Filing(Reader):
                 entries.c.kind,
                 entries.c.id,
                 entries.c.version,
-                entries.c.shown,
+                entries.c.is_visible,
             )
             .join_from(entry_categories, entries)
             .where(entry_categories.c.category_id == category_id)
             .order_by(entries.c.pk)
         ).all()
         for row in rows:
-            seq = self._ledger.record("refile", row.kind, row.id, row.version, ())
-            if row.shown:  # else nothing that readers see has changed
+            seq = self._ledger.record("recategorize", row.kind, row.id, row.version, ())
+            if row.is_visible:  # else nothing that readers see has changed
                 step = {"seq": seq, "changed_at": self._ledger.next_timestamp()}
                 self._connection.execute(
                     entries.update().where(entries.c.pk == row.pk).values(step)
@@ -251,7 +251,7 @@ class Filing(Reader):
     ) -> set[FeedKey]:
         """Return the topics of a category, and of all feeds that show an entry of it.
 
-        :param where: conditions on the placements of the entries in the category.
+        :param where: conditions on the entry_categories of the entries in the category.
         """
         rows = self._connection.execute(
             _RELATED_FEEDS.where(entry_categories.c.category_id == category_id, *where)
@@ -266,7 +266,7 @@ class Filing(Reader):
         shown = self._connection.execute(
             sa.select(entries.c.kind, entry_categories.c.category_id)
             .outerjoin_from(entries, entry_categories)
-            .where(entries.c.pk == pk, entries.c.shown)
+            .where(entries.c.pk == pk, entries.c.is_visible)
         ).all()
         return {(row.kind, key) for row in shown for key in (0, row.category_id or 0)}
 

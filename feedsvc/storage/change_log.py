@@ -25,13 +25,13 @@ IMPORT = "import"
 SANITIZE = "sanitize"
 """The name in the change log for steps that sanitize stored HTML again."""
 
-MOMENTS = "moments"
+SCHEDULER = "scheduler"
 """The name in the change log for scheduled changes."""
 
 TIMEZONES = "timezones"
 """The name in the change log for steps that follow changed rules of time zones."""
 
-MAINTENANCE = frozenset({SANITIZE, MOMENTS, TIMEZONES})
+MAINTENANCE = frozenset({SANITIZE, SCHEDULER, TIMEZONES})
 """The names of steps that are nobody's edits."""
 
 _LAST = sa.select(

@@ -16,7 +16,10 @@ _GROUP = 100
 _GROUP_BYTES = 512 * 1024
 
 _STEPS = sa.select(
-    *(entries.c[name] for name in ("pk", "id", "guid", "kind", "seq", "shown", "size"))
+    *(
+        entries.c[name]
+        for name in ("pk", "id", "guid", "kind", "seq", "is_visible", "size")
+    )
 ).order_by(entries.c.seq)
 
 
@@ -49,11 +52,11 @@ class ChangePage:
         category_id: int | None,
     ) -> None:
         self._connection = connection
-        where = [entries.c.appeared, entries.c.seq > after]
+        where = [entries.c.was_visible, entries.c.seq > after]
         if kind:
             where.append(entries.c.kind == kind)
         rows = connection.execute(_STEPS.where(*where).limit(limit)).all()
-        visible = {row.pk for row in rows if row.shown}
+        visible = {row.pk for row in rows if row.is_visible}
         if category_id:
             visible &= self._placed(category_id, visible)
         self._items = [

@@ -71,17 +71,17 @@ class Deliveries:
             feed_versions.c.seq > after, feed_versions.c.seq > feeds.seq
         )
         ended = sa.select(feeds.path).where(feeds.due <= now)
-        order = (feeds.seconds >= slow, ~feeds.plain, feeds.seconds, feeds.looked)
+        order = (feeds.seconds >= slow, ~feeds.plain, feeds.seconds, feeds.checked_at)
         with self._database.read() as connection:
             step: int = connection.scalar(sa.select(change_sequence.c.seq)) or 0
             changed = moved.union(ended).subquery()
-            candidates = sa.select(feeds.path, feeds.seconds, feeds.looked).join(
+            candidates = sa.select(feeds.path, feeds.seconds, feeds.checked_at).join(
                 changed, changed.c.path == feeds.path
             )
             rows = connection.execute(candidates.order_by(*order)).all()
         if not rows:
             return [], step
-        quiet = [row for row in rows if row.looked <= now - pause]
+        quiet = [row for row in rows if row.checked_at <= now - pause]
         fast = [row.path for row in quiet if row.seconds < slow][:limit]
         last = [row.path for row in quiet if row.seconds >= slow][:slow_limit]
         claimed: list[SubscribedFeed] = []
@@ -95,9 +95,9 @@ class Deliveries:
     ) -> list[SubscribedFeed]:
         feeds = websub_feeds.c
         still = sa.select(feeds.path).where(
-            feeds.path.in_(paths), feeds.looked <= before
+            feeds.path.in_(paths), feeds.checked_at <= before
         )
-        mine = claim(feeds.path, still, looked=looked).returning(websub_feeds)
+        mine = claim(feeds.path, still, checked_at=looked).returning(websub_feeds)
         with self._database.write() as connection:
             rows = connection.execute(mine).all()
         rows = sorted(rows, key=lambda row: paths.index(row.path))
@@ -127,13 +127,13 @@ class Deliveries:
             "seconds": feed.seconds,
         }
         # What was claimed for longer, since it takes long, can be claimed again.
-        state["looked"] = sa.case(
-            (websub_feeds.c.looked > now, now), else_=websub_feeds.c.looked
+        state["checked_at"] = sa.case(
+            (websub_feeds.c.checked_at > now, now), else_=websub_feeds.c.checked_at
         )
         behind = sa.and_(
             subscriptions.c.path == feed.path, subscriptions.c.etag != feed.etag
         )
-        since = (subscriptions.c.waits, subscriptions.c.due)
+        since = (subscriptions.c.pending_since, subscriptions.c.due)
         begun = {
             one.name: sa.func.coalesce(one, sa.literal(now, one.type)) for one in since
         }
@@ -145,7 +145,7 @@ class Deliveries:
                 connection.execute(
                     subscriptions.update()
                     .where(behind)
-                    .values(wanted=feed.etag, **begun)
+                    .values(target_etag=feed.etag, **begun)
                 )
 
     def claim_deliveries(
@@ -241,7 +241,7 @@ class Deliveries:
             {
                 "key": outcome.delivery.id,
                 "tag": outcome.etag,
-                "seen": outcome.delivery.wanted,
+                "seen": outcome.delivery.target_etag,
                 "called": outcome.address,
                 "took": outcome.latency,
             }
@@ -249,14 +249,14 @@ class Deliveries:
             if outcome.etag
         ]
         # What came up while it was under way waits on.
-        is_newest = of.wanted.in_([sa.bindparam("seen"), sa.bindparam("tag")])
+        is_newest = of.target_etag.in_([sa.bindparam("seen"), sa.bindparam("tag")])
         due = sa.case((is_newest, None), else_=now)
         arrived = subscriptions.update().where(of.id == sa.bindparam("key"))
         arrived = arrived.values(
             etag=sa.bindparam("tag"),
             failures=0,
             due=due,
-            waits=due,
+            pending_since=due,
             address=sa.bindparam("called"),
             latency=sa.bindparam("took"),
         )

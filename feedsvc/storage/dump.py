@@ -20,7 +20,7 @@ from feedsvc.storage.readable import readable_rows
 from feedsvc.storage.tables import REVISION, UTCDateTime, metadata
 
 EXCLUDED_TABLES = frozenset(
-    "tokens retries subscriptions subscription_requests pushed_feeds pushed_topics hubs".split()
+    "tokens idempotency_keys subscriptions subscription_requests websub_feeds websub_feed_keys hubs".split()
 )
 """What is not moved: secrets, answers that are kept for a day, and subscriptions, which are renewed."""
 

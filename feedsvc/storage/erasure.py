@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from feedsvc.storage.tables import entries, entry_categories, event_details
 
 KEPT_ENTRY = frozenset(
-    "pk id guid kind published version sequence appeared seq updated changed_at".split()
+    "pk id guid kind published version sequence was_visible seq updated changed_at".split()
 )
-"""Columns of `entries` that a deletion keeps; `appeared`, `seq`, `updated` and `changed_at` are the store's
-own records."""
+"""Columns of `entries` that a deletion keeps.
+
+`was_visible`, `seq`, `updated` and `changed_at` are the store's own records.
+"""
 
 KEPT_EVENT = frozenset({"entry_pk", "start", "timezone"})
 """Columns of `event_details` that a deletion keeps."""
@@ -21,7 +23,7 @@ KEPT_EVENT = frozenset({"entry_pk", "start", "timezone"})
 KEPT_PLACEMENT = frozenset(
     {"entry_pk", "category_id", "position", "kind", "published", "guid"}
 )
-"""Columns of `placements` that a deletion keeps."""
+"""Columns of `entry_categories` that a deletion keeps."""
 
 
 def _erased(table: sa.Table, kept: frozenset[str], **values: Any) -> dict[str, Any]:
@@ -37,13 +39,13 @@ ERASED_ENTRY = _erased(
     entries,
     KEPT_ENTRY,
     status="deleted",
-    shown=False,
+    is_visible=False,
     imported=False,
     size=0,
     content_size=0,
 )
 ERASED_EVENT = _erased(event_details, KEPT_EVENT)
-ERASED_PLACEMENT = _erased(entry_categories, KEPT_PLACEMENT, shown=False)
+ERASED_PLACEMENT = _erased(entry_categories, KEPT_PLACEMENT, is_visible=False)
 
 
 def erase(

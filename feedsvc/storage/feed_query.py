@@ -34,7 +34,7 @@ _COUNT_LIMIT = 1000
 """Rows of a category after which it does not matter how many more there are."""
 
 Conditions = Callable[[sa.Table], list[sa.ColumnElement[bool]]]
-"""Conditions on the rows of `entries` or `placements`, which both have the columns that order and filter."""
+"""Conditions on rows of `entries` or `entry_categories`, which share columns."""
 
 
 class FeedQueryBuilder:
@@ -140,7 +140,7 @@ class FeedQueryBuilder:
             rows = sa.select(entry_categories.c.entry_pk).where(
                 entry_categories.c.category_id == key,
                 entry_categories.c.kind == self.query.kind,
-                entry_categories.c.shown,
+                entry_categories.c.is_visible,
             )
             count = sa.select(sa.func.count()).select_from(
                 rows.limit(_COUNT_LIMIT).subquery()
@@ -182,7 +182,7 @@ class FeedQueryBuilder:
         if table is not entries:
             where.append(table.c.category_id == driver)
         if table is not tombstones:
-            where.append(table.c.shown)
+            where.append(table.c.is_visible)
         return where
 
     @property
@@ -200,7 +200,7 @@ class FeedQueryBuilder:
     ) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that an entry of a driver's is in the selection, which no index knows.
 
-        :param filed: where it is filed: `placements` or `tombstones`.
+        :param filed: where it is filed: `entry_categories` or `tombstones`.
         """
         query = self.query
         where: list[sa.ColumnElement[bool]] = []
@@ -257,7 +257,7 @@ class FeedQueryBuilder:
         begin, end = self._window
         where = [
             entries.c.kind == self.query.kind,
-            entries.c.shown,
+            entries.c.is_visible,
             entries.c.ends >= begin,
         ]
         if self._wanted:

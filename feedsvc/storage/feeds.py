@@ -224,13 +224,13 @@ class Selection(Ranges):
         Few have one, so they are read by it, in order; the expression keeps indexes on the kind out of it.
         """
         mine = (
-            entries.c.due.is_not(None),
+            entries.c.next_change_at.is_not(None),
             entries.c.kind.concat("") == self.query.kind,
         )
         found = (
-            sa.select(entries.c.due)
+            sa.select(entries.c.next_change_at)
             .where(*mine, *where)
-            .order_by(entries.c.due)
+            .order_by(entries.c.next_change_at)
             .limit(1)
         )
         due: datetime | None = self._connection.scalar(found)

@@ -42,7 +42,7 @@ class Hubs:
                 row = {
                     "url": url,
                     "seq": step,
-                    "looked": now,
+                    "checked_at": now,
                     "due": now,
                     "failures": 0,
                 }
@@ -56,12 +56,12 @@ class Hubs:
             .where(feed_versions.c.kind.in_(KINDS))
             .scalar_subquery()
         )
-        news = sa.or_(of.seq < last, sa.exists().where(_ended(of.looked, now)))
+        news = sa.or_(of.seq < last, sa.exists().where(_ended(of.checked_at, now)))
         behind = sa.select(of.url).where(of.due <= now, news)
         if not exists(self._database, behind):
             return []
         mine = claim(of.url, behind, due=now + CLAIM_TIMEOUT).returning(
-            of.url, of.seq, of.looked, of.failures
+            of.url, of.seq, of.checked_at, of.failures
         )
         with self._database.write() as connection:
             step = connection.scalar(sa.select(change_sequence.c.seq)) or 0
@@ -71,7 +71,7 @@ class Hubs:
                     step,
                     now,
                     row.failures,
-                    _moved(connection, row.seq, row.looked, now),
+                    _moved(connection, row.seq, row.checked_at, now),
                 )
                 for row in connection.execute(mine).all()
             ]
@@ -82,7 +82,7 @@ class Hubs:
             "due": self._clock() + pause,
             "failures": 0 if told else notice.failures + 1,
         }
-        values |= {"seq": notice.seq, "looked": notice.looked} if told else {}
+        values |= {"seq": notice.seq, "checked_at": notice.checked_at} if told else {}
         with self._database.write() as connection:
             connection.execute(
                 hubs.update().where(hubs.c.url == notice.hub).values(values)
@@ -122,4 +122,4 @@ def _ended(
 ) -> sa.ColumnElement[bool]:
     """That an event which was shown has come to its end since a look, which is no step of the ledger."""
     of = entries.c
-    return sa.and_(of.kind == "events", of.shown, of.ends > looked, of.ends <= now)
+    return sa.and_(of.kind == "events", of.is_visible, of.ends > looked, of.ends <= now)

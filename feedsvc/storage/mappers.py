@@ -203,7 +203,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     return {
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: _json(getattr(entry, name)) for name in _PARTS},
-        "folded": fold_diacritics(entry.title),
+        "title_search": fold_diacritics(entry.title),
         "lang": entry.language.lower(),
         "ends": series_end(entry.event) if entry.event else None,
     }
@@ -233,7 +233,9 @@ def event_row(event: Event) -> dict[str, Any]:
         "organizer": _json(event.organizer),
         "recurrence": event.recurrence
         and _stored_recurrence(event.recurrence, event.timezone),
-        "previous": _stored(event.previous) if event.previous else None,
+        "previous_start": _stored(event.previous_start)
+        if event.previous_start
+        else None,
     }
 
 
@@ -263,8 +265,8 @@ def _event_from(row: sa.Row[Any]) -> Event:
         status=row.event_status,
         location=_part(Place, row.event_location),
         organizer=_part(Person, row.event_organizer),
-        previous=_moment(row.event_previous, times["timezone"])
-        if row.event_previous
+        previous_start=_moment(row.event_previous_start, times["timezone"])
+        if row.event_previous_start
         else None,
     )
 

@@ -110,7 +110,7 @@ class Reader:
         :raises Gone: it is public no longer, or only as a notice, which is the message.
         """
         found = fetch_entries(self._connection, entries.c.id == id)
-        if not found or not found[0][0].appeared:
+        if not found or not found[0][0].was_visible:
             raise NotFound(f"There is no entry “{id}”.")
         row, entry = found[0]
         if entry.status == "deleted":
@@ -120,7 +120,7 @@ class Reader:
                 entry.notice or f"The entry “{id}” was withdrawn.",
                 reason=entry.notice or "",
             )
-        if not row.shown:
+        if not row.is_visible:
             raise Gone(f"The entry “{id}” is no longer public.")
         return entry
 
@@ -162,7 +162,7 @@ class Reader:
     def next_due(self) -> datetime | None:
         """When at the earliest an entry appears or leaves by itself."""
         due: datetime | None = self._connection.scalar(
-            sa.select(sa.func.min(entries.c.due))
+            sa.select(sa.func.min(entries.c.next_change_at))
         )
         return due
 
@@ -175,7 +175,7 @@ class Reader:
         published = sa.func.max(entries.c.published, type_=entries.c.published.type)
         found = {
             kind: self._connection.scalar(
-                sa.select(published).where(entries.c.kind == kind, entries.c.shown)
+                sa.select(published).where(entries.c.kind == kind, entries.c.is_visible)
             )
             for kind in KINDS
         }
@@ -216,7 +216,7 @@ class Reader:
             where.append(entries.c.status == status)
         if title is not None:
             where.append(
-                entries.c.folded.contains(fold_diacritics(title), autoescape=True)
+                entries.c.title_search.contains(fold_diacritics(title), autoescape=True)
             )
         if category is not None:
             inside = entry_categories.c.category_id == self._category_key(category)

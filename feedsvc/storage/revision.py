@@ -35,5 +35,5 @@ def with_previous_start(event: Event | None, old: Event | None) -> Event | None:
     if event is None or old is None:
         return event
     moved = event.start != old.start and "postponed" in (event.status, old.status)
-    previous = old.start if moved else old.previous
-    return replace(event, previous=None if previous == event.start else previous)
+    previous = old.start if moved else old.previous_start
+    return replace(event, previous_start=None if previous == event.start else previous)

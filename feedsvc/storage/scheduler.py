@@ -60,5 +60,5 @@ def run_periodically(*actions: Callable[[], object]) -> None:
 
     for action in actions:
         threading.Thread(
-            target=run, args=(action,), name="moments", daemon=True
+            target=run, args=(action,), name="scheduler", daemon=True
         ).start()

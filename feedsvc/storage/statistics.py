@@ -75,7 +75,7 @@ def _summary_columns(
     `ORDER BY` is what makes PostgreSQL read the rows from an index; it might else search the whole table.
     """
     pk = entries.c.pk if table is entries else table.c.entry_pk
-    where = [table.c.kind == kind, table.c.shown]
+    where = [table.c.kind == kind, table.c.is_visible]
     if table is entry_categories:
         where.append(table.c.category_id == categories.c.id)
     rows = sa.select(

@@ -151,7 +151,7 @@ class Subscriptions:
         values |= {"topic": done.topic or done.path, "address": address}
         id = _id(done.callback, feed.path)
         # Who renews is there again: what waits is tried at once.
-        retried = sa.case((subscriptions.c.waits.is_not(None), now))
+        retried = sa.case((subscriptions.c.pending_since.is_not(None), now))
         with self._database.write() as connection:
             connection.execute(
                 sa.select(change_sequence.c.id).with_for_update()
@@ -175,7 +175,7 @@ class Subscriptions:
                 "host": done.host,
                 "since": now,
             }
-            row |= {"site": done.site or done.host, "etag": etag, "wanted": etag}
+            row |= {"site": done.site or done.host, "etag": etag, "target_etag": etag}
             connection.execute(subscriptions.insert(), {**row, **values})
 
     def move(self, path: str, feed: SubscribedFeed) -> None:
@@ -194,7 +194,7 @@ class Subscriptions:
                 connection.scalars(sa.select(of.callback).where(of.path == feed.path))
             )
             rows = connection.execute(
-                sa.select(of.id, of.callback, of.waits).where(of.path == path)
+                sa.select(of.id, of.callback, of.pending_since).where(of.path == path)
             ).all()
             twice = [row.id for row in rows if row.callback in there]
             connection.execute(subscriptions.delete().where(of.id.in_(twice)))
@@ -202,11 +202,13 @@ class Subscriptions:
                 values = {
                     "id": _id(row.callback, feed.path),
                     "path": feed.path,
-                    "wanted": etag,
+                    "target_etag": etag,
                     "due": now,
                 }
                 moved = subscriptions.update().where(of.id == row.id)
-                connection.execute(moved.values({**values, "waits": row.waits or now}))
+                connection.execute(
+                    moved.values({**values, "pending_since": row.pending_since or now})
+                )
 
     def end(self, path: str, reason: str) -> None:
         """End the subscriptions of a feed that there is no longer, and deny those that are asked for; each
@@ -251,7 +253,7 @@ class Subscriptions:
     def list(self) -> Sequence[sa.RowMapping]:
         """Every subscription but for its secret, by feed and callback."""
         of = subscriptions.c
-        hidden = ("secret", "etag", "wanted", "topic")
+        hidden = ("secret", "etag", "target_etag", "topic")
         wanted = sa.select(*(column for column in of if column.name not in hidden))
         with self._database.read() as connection:
             return (
@@ -272,9 +274,9 @@ class Subscriptions:
         wanted = sa.select(
             sa.func.count().label("subscriptions"),
             _count(subscription_requests).scalar_subquery().label("requests"),
-            sa.func.count(of.waits).label("waiting"),
+            sa.func.count(of.pending_since).label("waiting"),
             sa.func.count().filter(of.failures > 0).label("failing"),
-            sa.func.min(of.waits).label("oldest"),
+            sa.func.min(of.pending_since).label("oldest"),
         ).select_from(subscriptions)
         with self._database.read() as connection:
             found = dict(connection.execute(wanted).mappings().one())
@@ -297,7 +299,7 @@ def _track_feed(connection: sa.Connection, feed: SubscribedFeed, now: datetime) 
         "path": feed.path,
         "etag": feed.etag,
         "seq": feed.seq,
-        "looked": now,
+        "checked_at": now,
         "due": feed.due,
     }
     row |= {"plain": feed.plain, "seconds": feed.seconds}

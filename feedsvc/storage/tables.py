@@ -48,7 +48,7 @@ KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 """Text that is compared and sorted by code point in every database."""
 
 change_sequence = Table(
-    "ledger",
+    "change_sequence",
     metadata,
     Column("id", sa.Integer, primary_key=True),
     Column("seq", sa.BigInteger, nullable=False),
@@ -77,7 +77,7 @@ changes = Table(
 )
 
 feed_versions = Table(
-    "topics",
+    "feed_versions",
     metadata,
     Column("kind", KEY, primary_key=True),
     Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
@@ -125,7 +125,7 @@ categories = Table(
 )
 
 category_slug_history = Table(
-    "renames",
+    "category_slug_history",
     metadata,
     Column("slug", KEY, primary_key=True),
     Column("category_id", ForeignKey(categories.c.id), nullable=False),
@@ -141,11 +141,11 @@ entries = Table(
     Column(
         "status", KEY, nullable=False
     ),  # deleted: a tombstone, its content gone; else as posted
-    Column("shown", sa.Boolean, nullable=False),  # stands in feeds
-    Column("appeared", sa.Boolean, nullable=False),  # has ever stood there
+    Column("is_visible", sa.Boolean, nullable=False),  # stands in feeds
+    Column("was_visible", sa.Boolean, nullable=False),  # has ever stood there
     Column(
-        "due", UTCDateTime, index=True
-    ),  # when `shown`, or a series' `starts`, changes by itself
+        "next_change_at", UTCDateTime, index=True
+    ),  # when `is_visible`, or a series' `starts`, changes by itself
     Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
     Column(
         "size", sa.Integer, nullable=False
@@ -162,7 +162,7 @@ entries = Table(
     Column(
         "changed_at", UTCDateTime, nullable=False
     ),  # its last step in the change log
-    # `due`, `starts` and `ends` are computed anew with a new release of tzdata.
+    # `next_change_at`, `starts` and `ends` are computed anew with a new release of tzdata.
     Column(
         "starts", UTCDateTime
     ),  # of an event: when its current or next occurrence starts, as settled
@@ -175,7 +175,9 @@ entries = Table(
     Column("notice", sa.String),
     Column("url", sa.String),
     Column("title", sa.String, nullable=False),
-    Column("folded", sa.String, nullable=False),  # the title as search compares it
+    Column(
+        "title_search", sa.String, nullable=False
+    ),  # the title as search compares it
     Column("summary", sa.String, nullable=False),
     Column("content_html", sa.String),
     Column("content_text", sa.String),
@@ -190,7 +192,7 @@ entries = Table(
 Index(
     "ix_entries_published",
     entries.c.kind,
-    entries.c.shown,
+    entries.c.is_visible,
     entries.c.published.desc(),
     entries.c.guid,
     entries.c.size,
@@ -198,21 +200,21 @@ Index(
 Index(
     "ix_entries_starts",
     entries.c.kind,
-    entries.c.shown,
+    entries.c.is_visible,
     entries.c.starts,
     entries.c.guid,
 )
 Index(
     "ix_entries_lang",
     entries.c.kind,
-    entries.c.shown,
+    entries.c.is_visible,
     entries.c.lang,
     entries.c.published.desc(),
     entries.c.guid,
 )
-Index("ix_entries_changes", entries.c.appeared, entries.c.seq)
-Index("ix_entries_kind_changes", entries.c.kind, entries.c.appeared, entries.c.seq)
-Index("ix_entries_ends", entries.c.kind, entries.c.shown, entries.c.ends)
+Index("ix_entries_changes", entries.c.was_visible, entries.c.seq)
+Index("ix_entries_kind_changes", entries.c.kind, entries.c.was_visible, entries.c.seq)
+Index("ix_entries_ends", entries.c.kind, entries.c.is_visible, entries.c.ends)
 
 event_details = Table(
     "event_details",
@@ -226,13 +228,13 @@ event_details = Table(
     Column("location", JSON),
     Column("organizer", JSON),
     Column("recurrence", JSON),
-    Column("previous", sa.String),  # the start before a postponement
+    Column("previous_start", sa.String),  # the start before a postponement
 )
 
 entry_categories = Table(
     # Which entry stands in which category. The columns that order and filter feeds are repeated here, so
     # that the newest of any category are one range of one index.
-    "placements",
+    "entry_categories",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
     Column(
@@ -245,7 +247,7 @@ entry_categories = Table(
         "position", sa.Integer, nullable=False
     ),  # among the entry's own; INHERITED from a narrower one
     Column("kind", KEY, nullable=False),
-    Column("shown", sa.Boolean, nullable=False),
+    Column("is_visible", sa.Boolean, nullable=False),
     Column("published", UTCDateTime),
     Column("guid", KEY, nullable=False),
     Column("lang", KEY, nullable=False),
@@ -254,26 +256,31 @@ entry_categories = Table(
 )
 _of = entry_categories.c
 Index(
-    "ix_placements_published",
+    "ix_entry_categories_published",
     _of.category_id,
     _of.kind,
-    _of.shown,
+    _of.is_visible,
     _of.published.desc(),
     _of.guid,
 )
 Index(
-    "ix_placements_starts", _of.category_id, _of.kind, _of.shown, _of.starts, _of.guid
-)
-Index(
-    "ix_placements_lang",
+    "ix_entry_categories_starts",
     _of.category_id,
     _of.kind,
-    _of.shown,
+    _of.is_visible,
+    _of.starts,
+    _of.guid,
+)
+Index(
+    "ix_entry_categories_lang",
+    _of.category_id,
+    _of.kind,
+    _of.is_visible,
     _of.lang,
     _of.published.desc(),
     _of.guid,
 )
-Index("ix_placements_ends", _of.category_id, _of.kind, _of.shown, _of.ends)
+Index("ix_entry_categories_ends", _of.category_id, _of.kind, _of.is_visible, _of.ends)
 
 tombstones = Table(
     # Which entry has left the feeds of which topic, and has not come back to any. A row has all that feeds
@@ -314,7 +321,7 @@ sanitizer = Table(
 
 idempotency_keys = Table(
     # What a request with an Idempotency-Key was answered, for those who send it again.
-    "retries",
+    "idempotency_keys",
     metadata,
     Column("token", KEY, primary_key=True),
     Column("path", KEY, primary_key=True),
@@ -338,6 +345,8 @@ tokens = Table(
     Column("last_used", UTCDateTime),
     Column("revoked", UTCDateTime),
     Column("expires", UTCDateTime),
-    Column("former_hash", KEY, index=True),  # of the token before this one, which works
-    Column("former_until", UTCDateTime),  # until then
+    Column(
+        "previous_hash", KEY, index=True
+    ),  # of the token before this one, which works
+    Column("previous_valid_until", UTCDateTime),  # until then
 )

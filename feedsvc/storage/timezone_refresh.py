@@ -1,6 +1,6 @@
 """Recompute the instants of events after an update of the tzdata package, through the change log.
 
-Events are stored as wall time in a zone. The columns `starts`, `ends` and `due` are instants, which zones'
+Events are stored as wall time in a zone. Of the instants `starts`, `ends` and `next_change_at` the zone's
 rules decide. The ledger says with which release of tzdata they were computed, and how far a recomputation is.
 """
 
@@ -69,7 +69,7 @@ def _instants(entry: Entry, log: ChangeLog) -> dict[str, Any]:
     return {
         "starts": next_start(entry, now),
         "ends": ends,
-        "due": visibility(entry, now)[1],
+        "next_change_at": visibility(entry, now)[1],
     }
 
 
@@ -81,7 +81,7 @@ def _store(
     topics_of: TopicsOf,
 ) -> None:
     """Store the instants of an event, and record a change where readers see it."""
-    if stored.shown:
+    if stored.is_visible:
         version = stored.version + 1
         seq = log.record(
             "recompute", stored.kind, stored.id, version, topics_of(stored.pk)

@@ -34,8 +34,8 @@ _KNOWN = _TOKENS.where(
     sa.or_(
         tokens.c.hash == sa.bindparam("given"),
         sa.and_(
-            tokens.c.former_hash == sa.bindparam("given"),
-            tokens.c.former_until > sa.bindparam("now"),
+            tokens.c.previous_hash == sa.bindparam("given"),
+            tokens.c.previous_valid_until > sa.bindparam("now"),
         ),
     )
 )
@@ -140,8 +140,8 @@ class Tokens:
                 "hash": _hash(token),
                 "created": now,
                 "expires": expires or row.expires,
-                "former_hash": row.hash,
-                "former_until": min(now + grace, row.expires or now + grace),
+                "previous_hash": row.hash,
+                "previous_valid_until": min(now + grace, row.expires or now + grace),
             }
             connection.execute(tokens.update().where(named).values(values))
         return token

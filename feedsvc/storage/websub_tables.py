@@ -9,12 +9,12 @@ from feedsvc.storage.tables import KEY, UTCDateTime, metadata
 
 websub_feeds = Table(
     # The feeds that have subscribers, as they were when they were last looked at.
-    "pushed_feeds",
+    "websub_feeds",
     metadata,
     Column("path", KEY, primary_key=True),  # canonical, with its query
     Column("etag", sa.String, nullable=False),
     Column("seq", sa.BigInteger, nullable=False),  # the last step of its topics then
-    Column("looked", UTCDateTime, nullable=False),
+    Column("checked_at", UTCDateTime, nullable=False),
     Column("due", UTCDateTime, index=True),  # when it changes by itself
     Column("plain", sa.Boolean, nullable=False),  # of a section or one category
     Column("seconds", sa.Float, nullable=False),  # that rendering took last
@@ -22,13 +22,15 @@ websub_feeds = Table(
 
 websub_feed_keys = Table(
     # The topics that each of them depends on.
-    "pushed_topics",
+    "websub_feed_keys",
     metadata,
     Column("path", KEY, primary_key=True),
     Column("kind", KEY, primary_key=True),
     Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
 )
-Index("ix_pushed_topics_topic", websub_feed_keys.c.kind, websub_feed_keys.c.category_id)
+Index(
+    "ix_websub_feed_keys_key", websub_feed_keys.c.kind, websub_feed_keys.c.category_id
+)
 
 subscriptions = Table(
     "subscriptions",
@@ -51,8 +53,8 @@ subscriptions = Table(
     Column("since", UTCDateTime, nullable=False),
     Column("expires", UTCDateTime, nullable=False, index=True),
     Column("etag", sa.String, nullable=False),  # of what was delivered last
-    Column("wanted", sa.String, nullable=False),  # of the newest that is known
-    Column("waits", UTCDateTime),  # since when something waits to be delivered
+    Column("target_etag", sa.String, nullable=False),  # of the newest that is known
+    Column("pending_since", UTCDateTime),  # since when something waits to be delivered
     Column(
         "due", UTCDateTime, index=True
     ),  # when it is tried next, or again where who has claimed it died
@@ -86,7 +88,7 @@ hubs = Table(
     metadata,
     Column("url", KEY, primary_key=True),
     Column("seq", sa.BigInteger, nullable=False),
-    Column("looked", UTCDateTime),  # none before the first time that it is told
+    Column("checked_at", UTCDateTime),  # none before the first time that it is told
     Column("due", UTCDateTime, nullable=False),
     Column("failures", sa.Integer, nullable=False),
 )

@@ -44,13 +44,17 @@ from feedsvc.storage.timezone_refresh import refresh
 from feedsvc.storage.tombstones import Tombstones
 
 _BATCH_SIZE = 200
-_PLACED = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
-"""The columns of `entries` that `placements` repeats."""
+_PLACED = ("kind", "is_visible", "published", "guid", "lang", "starts", "ends")
+"""The columns of `entries` that `entry_categories` repeats."""
 
 _REPLACE = (
     entries.update()
     .where(entries.c.pk == sa.bindparam("key"))
-    .values(appeared=sa.or_(entries.c.appeared, sa.bindparam("seen", type_=sa.Boolean)))
+    .values(
+        was_visible=sa.or_(
+            entries.c.was_visible, sa.bindparam("seen", type_=sa.Boolean)
+        )
+    )
 )
 
 Precondition = Callable[[Entry | None], None]
@@ -188,10 +192,10 @@ class Writer(Filing):
     def apply_scheduled_changes(self) -> int:
         """Let appear and leave what is due, and series go on, a group at most; returns how many did."""
         now = self._ledger.clock()
-        order = entries.c.due, entries.c.pk
+        order = entries.c.next_change_at, entries.c.pk
         wanted = (
             sa.select(entries.c.pk)
-            .where(entries.c.due <= now)
+            .where(entries.c.next_change_at <= now)
             .order_by(*order)
             .limit(_BATCH_SIZE)
         )
@@ -201,17 +205,19 @@ class Writer(Filing):
             row.pk for row, _ in found
         }:  # they would be due for ever
             self._connection.execute(
-                entries.update().where(entries.c.pk.in_(damaged)).values(due=None)
+                entries.update()
+                .where(entries.c.pk.in_(damaged))
+                .values(next_change_at=None)
             )
         for row, entry in found:
             before = self._topics_of(row.pk)
             shown, due = visibility(entry, now)
             if not shown:
                 self._tombstones.add(row.pk, before)
-            elif not row.shown:
+            elif not row.is_visible:
                 before |= self._tombstones.remove(row.pk)
                 self._publication.note(entry)
-            values = {"shown": shown, "starts": next_start(entry, now)}
+            values = {"is_visible": shown, "starts": next_start(entry, now)}
             self._connection.execute(
                 entry_categories.update()
                 .where(entry_categories.c.entry_pk == row.pk)
@@ -220,13 +226,17 @@ class Writer(Filing):
             changed, mine = self._ledger.next_timestamp(), entries.c.pk == row.pk
             own = {
                 **values,
-                "due": due,
-                "appeared": row.appeared or shown,
+                "next_change_at": due,
+                "was_visible": row.was_visible or shown,
                 "changed_at": changed,
             }
             self._connection.execute(entries.update().where(mine).values(own))
             action = (
-                "advance" if shown == row.shown else "appear" if shown else "expire"
+                "advance"
+                if shown == row.is_visible
+                else "publish"
+                if shown
+                else "expire"
             )
             touched = before | self._topics_of(row.pk)
             seq = self._ledger.record(action, row.kind, row.id, row.version, touched)
@@ -290,12 +300,12 @@ class Writer(Filing):
             **self._ledger.origin(),
             "changed_at": entry.changed,
         }
-        row |= {"shown": shown, "due": due}
+        row |= {"is_visible": shown, "next_change_at": due}
         if pk is None or is_change:
             row["seq"] = seq
         if pk is None:
             pk = run(
-                entries.insert().returning(entries.c.pk), {**row, "appeared": shown}
+                entries.insert().returning(entries.c.pk), {**row, "was_visible": shown}
             ).scalar_one()
         else:
             run(_REPLACE, {**row, "key": pk, "seen": shown})
@@ -305,7 +315,15 @@ class Writer(Filing):
             run(event_details.insert(), {"entry_pk": pk, **event_row(entry.event)})
         shared = {
             name: row[name]
-            for name in ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+            for name in (
+                "kind",
+                "is_visible",
+                "published",
+                "guid",
+                "lang",
+                "starts",
+                "ends",
+            )
         }
         places = [
             {"entry_pk": pk, "category_id": key, "position": position, **shared}
@@ -328,7 +346,7 @@ class Writer(Filing):
         is_draft = all(
             entry is None or entry.status in ("draft", "deleted") for entry in states
         )
-        appeared = sa.select(entries.c.appeared).where(entries.c.pk == pk)
+        appeared = sa.select(entries.c.was_visible).where(entries.c.pk == pk)
         if not is_draft or (pk is not None and self._connection.scalar(appeared)):
             raise Forbidden(
                 "Publishing an entry, and changing or deleting one that has been public, "

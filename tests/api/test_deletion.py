@@ -344,15 +344,15 @@ def _nested(name: str) -> Any:
 
 
 ERASED_COLUMNS = {
-    entries: "due starts ends expires withdrawn notice url title folded summary content_html content_text language lang "
+    entries: "next_change_at starts ends expires withdrawn notice url title title_search summary content_html content_text language lang "
     "rights authors source image attachments",
-    event_details: "end status location organizer recurrence previous",
+    event_details: "end status location organizer recurrence previous_start",
     entry_categories: "starts ends lang",
 }
 SET_COLUMNS = {
-    entries: {"status", "shown", "size", "content_size", "imported"},
+    entries: {"status", "is_visible", "size", "content_size", "imported"},
     event_details: set(),
-    entry_categories: {"shown"},
+    entry_categories: {"is_visible"},
 }
 KEPT_COLUMNS = {
     entries: erasure.KEPT_ENTRY,
@@ -361,12 +361,12 @@ KEPT_COLUMNS = {
 }
 ELSEWHERE = {
     "tombstones": "entry_pk category_id kind published time deleted start timezone sequence",
-    "retries": "token path key fingerprint answer entry_id time",
+    "idempotency_keys": "token path key fingerprint answer entry_id time",
 }
 """Other tables with something of an entry; `answer` is erased."""
 
 OF_NO_ENTRY = set(
-    "ledger changes topics archive_parts languages categories renames tokens pushed_feeds pushed_topics subscriptions "
+    "change_sequence changes feed_versions archive_parts languages categories category_slug_history tokens websub_feeds websub_feed_keys subscriptions "
     "subscription_requests hubs sanitizer".split()
 )
 
@@ -399,7 +399,7 @@ def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
         "abridged",
     }
     assert {field.name for field in fields(Entry)} == WITHDRAWN_ENTRY | erased
-    erased = {"location", "organizer", "previous"}
+    erased = {"location", "organizer", "previous_start"}
     assert {field.name for field in fields(Event)} == WITHDRAWN_EVENT | erased
 
 
@@ -741,6 +741,6 @@ def test_edits_of_a_hidden_entry_are_no_changes(
         log = [
             line.action for line in reader.audit_log(id="a", token="editor", since=None)
         ]
-    assert [action for action in log if action != "refile"] == ["put"] * 4 + [
+    assert [action for action in log if action != "recategorize"] == ["put"] * 4 + [
         "delete"
     ] + ["put"] * 2

@@ -137,7 +137,7 @@ def foreign_lock(database_url: str) -> Iterator[None]:
             yield
     else:
         with psycopg.connect(database_url.replace("+psycopg", "")) as other:
-            other.execute("SELECT seq FROM ledger FOR UPDATE")
+            other.execute("SELECT seq FROM change_sequence FOR UPDATE")
             yield
 
 

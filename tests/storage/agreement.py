@@ -19,14 +19,14 @@ from feedsvc.storage.tables import (
 )
 from tests.fake_clock import HANOI
 
-SHARED = ("kind", "shown", "published", "guid", "lang", "starts", "ends")
+SHARED = ("kind", "is_visible", "published", "guid", "lang", "starts", "ends")
 
 
 def check(connection: sa.Connection) -> None:
     """Raise where they do not."""
     rows = {row.pk: row for row in connection.execute(sa.select(entries))}
     filed = connection.execute(sa.select(entry_categories)).all()
-    shown = {pk for pk, row in rows.items() if row.shown}
+    shown = {pk for pk, row in rows.items() if row.is_visible}
     assert not shown.intersection(
         connection.scalars(sa.select(tombstones.c.entry_pk))
     ), "shown, with a tombstone"
@@ -46,7 +46,7 @@ def check(connection: sa.Connection) -> None:
             pk
         ].id
     assert inherited.keys() <= own.keys()
-    _check_archives(connection, [row for row in rows.values() if row.shown])
+    _check_archives(connection, [row for row in rows.values() if row.is_visible])
 
 
 def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None:
@@ -69,7 +69,7 @@ def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None
                     connection,
                     entries.c.guid,
                     entries.c.kind == kind,
-                    entries.c.shown,
+                    entries.c.is_visible,
                     *one(entries.c.published, entries.c.guid),
                 )
             ]

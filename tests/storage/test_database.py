@@ -329,7 +329,9 @@ def test_a_process_has_so_many_connections(
 
 def test_a_database_without_tables_is_unavailable(storage: Storage) -> None:
     with storage._database.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE topics RENAME TO topics_away")
+        connection.exec_driver_sql(
+            "ALTER TABLE feed_versions RENAME TO feed_versions_away"
+        )
     with pytest.raises(Unavailable), storage.reader() as reader:
         reader.select_feed(FeedQuery("news", "rss"), utcnow()).version()
 
@@ -357,7 +359,7 @@ def test_the_newest_are_read_from_an_index(
             row.detail
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
         ]
-    table = "placements" if slug else "entries"
+    table = "entry_categories" if slug else "entries"
     if kind == "news":
         assert len(plan) == 1, "no sort and no scan"
         assert f"ix_{table}_published" in plan[0]
@@ -389,7 +391,7 @@ def test_moments_are_read_in_their_order(
             utcnow(),
         )
         assert chosen.version()[1] is None
-    (due,) = [each for each in asked if "entries.due IS NOT NULL" in each[0]]
+    (due,) = [each for each in asked if "entries.next_change_at IS NOT NULL" in each[0]]
     with storage._database.read() as connection:
         plan = [
             row.detail
@@ -428,5 +430,5 @@ def test_postgresql_reads_the_newest_in_the_order_of_an_index(
         ):  # on an empty table all else is cheaper
             connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
-    assert f"ix_{'placements' if slug else 'entries'}_published" in plan
+    assert f"ix_{'entry_categories' if slug else 'entries'}_published" in plan
     assert "Sort" not in plan

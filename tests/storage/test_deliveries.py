@@ -90,7 +90,7 @@ def test_a_change_while_it_is_under_way_is_sent_too(
     assert claim(storage) == []
     storage.deliveries.record_results([DeliveryResult(one, etag="v1")])
     (two,) = claim(storage)
-    assert two.wanted == "v2"
+    assert two.target_etag == "v2"
     changed(storage, "v3", 3)
     storage.deliveries.record_results(
         [DeliveryResult(two, etag="v3")]
@@ -383,7 +383,7 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
                 [
                     DeliveryResult(
                         one,
-                        etag=one.wanted,
+                        etag=one.target_etag,
                         address=f"8.8.8.{one.host[0]}",
                         seconds=seconds,
                     )
@@ -468,7 +468,7 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     subscribe(storage, 2, feed=new)
     storage.subscriptions.move(old.path, new)
     moved = claim(storage)
-    assert [(one.path, one.callback, one.wanted) for one in moved] == [
+    assert [(one.path, one.callback, one.target_etag) for one in moved] == [
         (new.path, "https://a.example/1", "v5")
     ]
     assert [one.path for one in storage.subscriptions.list()] == [new.path, new.path]
@@ -573,7 +573,7 @@ def test_hubs_are_told_once_of_what_moved_since(
     assert storage.hubs.claim() == []
     clock.now += PAUSE
     (again,) = storage.hubs.claim()
-    assert again == replace(two, failures=1, looked=clock.now)
+    assert again == replace(two, failures=1, checked_at=clock.now)
     storage.hubs.configure(["https://hub.example/"])
     clock.forward(seconds=600)
     assert storage.hubs.claim() == []

@@ -40,7 +40,7 @@ def statements(storage: Storage) -> Iterator[list[str]]:
         statement = str(given[2])
         if any(
             f"FROM {table}" in statement
-            for table in ("entries", "placements", "tombstones")
+            for table in ("entries", "entry_categories", "tombstones")
         ):
             executed.append(statement)
 

@@ -97,7 +97,9 @@ def test_language_without_entries_is_read_from_no_entry(
         assert response.status_code == 200
         assert response.headers["ETag"]
     assert not [
-        one for one in statements if "FROM entries" in one or "FROM placements" in one
+        one
+        for one in statements
+        if "FROM entries" in one or "FROM entry_categories" in one
     ]
     assert (
         client.get("/feeds/news.json?lang=qa-1")
@@ -176,7 +178,7 @@ def test_rare_language_is_read_from_an_index(
             row.detail
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
         ]
-    assert f"ix_{'placements' if slug else 'entries'}_lang" in plan[0]
+    assert f"ix_{'entry_categories' if slug else 'entries'}_lang" in plan[0]
     assert "lang=?" in plan[0]
     assert len(plan) == 1, "no sort"
 

@@ -167,7 +167,10 @@ def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) 
         stored = put(event(start, status))
         assert stored.event
         seen.append(
-            (stored.sequence, stored.event.previous and stored.event.previous.day)
+            (
+                stored.sequence,
+                stored.event.previous_start and stored.event.previous_start.day,
+            )
         )
     assert seen == [(0, None), (1, None), (2, None), (3, 6), (4, 6), (5, 9), (6, 12)]
     assert put(event(9, "confirmed")).sequence == 6, "nothing has changed"

@@ -34,7 +34,7 @@ def test_a_token_expires(storage: Storage, clock: Clock) -> None:
     assert not works(storage, token)
 
 
-@pytest.mark.parametrize("name", ["import", "sanitize", "moments", "timezones"])
+@pytest.mark.parametrize("name", ["import", "sanitize", "scheduler", "timezones"])
 def test_no_token_has_a_name_of_the_service(storage: Storage, name: str) -> None:
     with pytest.raises(Conflict, match="the service itself"):
         storage.tokens.create(name, ["news:write"])
@@ -119,7 +119,7 @@ def test_the_commands(
         assert "2999" not in listed
         found = json.loads(listed)
         assert found["scopes"] == ["news:write"]
-        assert found["expires"] > found["former_until"] > found["created"]
+        assert found["expires"] > found["previous_valid_until"] > found["created"]
         assert found["last_used"] is None
         assert run("list")[1].split("\t")[:2] == ["a", "news:write"]
         for wrong in ("2020-01-01", "soon", "30", "0d"):

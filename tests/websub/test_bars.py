@@ -63,7 +63,7 @@ def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -
                 "path": path,
                 "etag": "old",
                 "seq": step,
-                "looked": now,
+                "checked_at": now,
                 "plain": True,
                 "seconds": 0.0,
             }
@@ -84,7 +84,7 @@ def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -
                 "since": now,
                 "expires": now + timedelta(days=1),
                 "etag": "old",
-                "wanted": "old",
+                "target_etag": "old",
             }
             rows.append(row)
     with storage._database.write() as connection:

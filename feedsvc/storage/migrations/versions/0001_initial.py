@@ -63,10 +63,10 @@ def upgrade() -> None:
         sa.Column("guid", KEY, nullable=False),
         sa.Column("kind", KEY, nullable=False),
         sa.Column("status", KEY, nullable=False),
-        sa.Column("shown", sa.Boolean(), nullable=False),
-        sa.Column("appeared", sa.Boolean(), nullable=False),
+        sa.Column("is_visible", sa.Boolean(), nullable=False),
+        sa.Column("was_visible", sa.Boolean(), nullable=False),
         sa.Column("imported", sa.Boolean(), nullable=False),
-        sa.Column("due", INSTANT),
+        sa.Column("next_change_at", INSTANT),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("content_size", sa.Integer(), nullable=False),
@@ -82,7 +82,7 @@ def upgrade() -> None:
         sa.Column("notice", sa.String()),
         sa.Column("url", sa.String()),
         sa.Column("title", sa.String(), nullable=False),
-        sa.Column("folded", sa.String(), nullable=False),
+        sa.Column("title_search", sa.String(), nullable=False),
         sa.Column("summary", sa.String(), nullable=False),
         sa.Column("content_html", sa.String()),
         sa.Column("content_text", sa.String()),
@@ -97,43 +97,50 @@ def upgrade() -> None:
         sa.UniqueConstraint("guid"),
         sa.UniqueConstraint("id"),
     )
-    op.create_index("ix_entries_due", "entries", ["due"], unique=False)
     op.create_index(
-        "ix_entries_ends", "entries", ["kind", "shown", "ends"], unique=False
+        "ix_entries_next_change_at", "entries", ["next_change_at"], unique=False
+    )
+    op.create_index(
+        "ix_entries_ends", "entries", ["kind", "is_visible", "ends"], unique=False
     )
     op.create_index(
         "ix_entries_published",
         "entries",
-        ["kind", "shown", sa.literal_column("published DESC"), "guid", "size"],
+        ["kind", "is_visible", sa.literal_column("published DESC"), "guid", "size"],
         unique=False,
     )
     op.create_index(
         "ix_entries_starts",
         "entries",
-        ["kind", "shown", "starts", "guid"],
+        ["kind", "is_visible", "starts", "guid"],
         unique=False,
     )
     op.create_index(
         "ix_entries_lang",
         "entries",
-        ["kind", "shown", "lang", sa.literal_column("published DESC"), "guid"],
+        ["kind", "is_visible", "lang", sa.literal_column("published DESC"), "guid"],
         unique=False,
     )
-    op.create_index("ix_entries_changes", "entries", ["appeared", "seq"], unique=False)
     op.create_index(
-        "ix_entries_kind_changes", "entries", ["kind", "appeared", "seq"], unique=False
+        "ix_entries_changes", "entries", ["was_visible", "seq"], unique=False
+    )
+    op.create_index(
+        "ix_entries_kind_changes",
+        "entries",
+        ["kind", "was_visible", "seq"],
+        unique=False,
     )
     op.create_table(
         "hubs",
         sa.Column("url", KEY, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("looked", INSTANT),
+        sa.Column("checked_at", INSTANT),
         sa.Column("due", INSTANT, nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("url"),
     )
-    ledger = op.create_table(
-        "ledger",
+    change_sequence = op.create_table(
+        "change_sequence",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("time", INSTANT, nullable=False),
@@ -143,29 +150,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
-        "pushed_feeds",
+        "websub_feeds",
         sa.Column("path", KEY, nullable=False),
         sa.Column("etag", sa.String(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("looked", INSTANT, nullable=False),
+        sa.Column("checked_at", INSTANT, nullable=False),
         sa.Column("due", INSTANT),
         sa.Column("plain", sa.Boolean(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("path"),
     )
-    op.create_index("ix_pushed_feeds_due", "pushed_feeds", ["due"], unique=False)
+    op.create_index("ix_websub_feeds_due", "websub_feeds", ["due"], unique=False)
     op.create_table(
-        "pushed_topics",
+        "websub_feed_keys",
         sa.Column("path", KEY, nullable=False),
         sa.Column("kind", KEY, nullable=False),
         sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("path", "kind", "category_id"),
     )
     op.create_index(
-        "ix_pushed_topics_topic", "pushed_topics", ["kind", "category_id"], unique=False
+        "ix_websub_feed_keys_key",
+        "websub_feed_keys",
+        ["kind", "category_id"],
+        unique=False,
     )
     op.create_table(
-        "retries",
+        "idempotency_keys",
         sa.Column("token", KEY, nullable=False),
         sa.Column("path", KEY, nullable=False),
         sa.Column("key", KEY, nullable=False),
@@ -175,8 +185,12 @@ def upgrade() -> None:
         sa.Column("time", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("token", "path", "key"),
     )
-    op.create_index("ix_retries_entry_id", "retries", ["entry_id"], unique=False)
-    op.create_index("ix_retries_time", "retries", ["time"], unique=False)
+    op.create_index(
+        "ix_idempotency_keys_entry_id", "idempotency_keys", ["entry_id"], unique=False
+    )
+    op.create_index(
+        "ix_idempotency_keys_time", "idempotency_keys", ["time"], unique=False
+    )
     op.create_table(
         "subscription_requests",
         sa.Column("id", KEY, nullable=False),
@@ -223,8 +237,8 @@ def upgrade() -> None:
         sa.Column("since", INSTANT, nullable=False),
         sa.Column("expires", INSTANT, nullable=False),
         sa.Column("etag", sa.String(), nullable=False),
-        sa.Column("wanted", sa.String(), nullable=False),
-        sa.Column("waits", INSTANT),
+        sa.Column("target_etag", sa.String(), nullable=False),
+        sa.Column("pending_since", INSTANT),
         sa.Column("due", INSTANT),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -249,22 +263,24 @@ def upgrade() -> None:
         sa.Column("last_used", INSTANT),
         sa.Column("revoked", INSTANT),
         sa.Column("expires", INSTANT),
-        sa.Column("former_hash", KEY),
-        sa.Column("former_until", INSTANT),
+        sa.Column("previous_hash", KEY),
+        sa.Column("previous_valid_until", INSTANT),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hash"),
         sa.UniqueConstraint("name"),
     )
-    op.create_index("ix_tokens_former_hash", "tokens", ["former_hash"], unique=False)
-    topics = op.create_table(
-        "topics",
+    op.create_index(
+        "ix_tokens_previous_hash", "tokens", ["previous_hash"], unique=False
+    )
+    feed_versions = op.create_table(
+        "feed_versions",
         sa.Column("kind", KEY, nullable=False),
         sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("time", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("kind", "category_id"),
     )
-    op.create_index("ix_topics_seq", "topics", ["seq"], unique=False)
+    op.create_index("ix_feed_versions_seq", "feed_versions", ["seq"], unique=False)
     op.create_table(
         "event_details",
         sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
@@ -275,7 +291,7 @@ def upgrade() -> None:
         sa.Column("location", sa.JSON()),
         sa.Column("organizer", sa.JSON()),
         sa.Column("recurrence", sa.JSON()),
-        sa.Column("previous", sa.String()),
+        sa.Column("previous_start", sa.String()),
         sa.ForeignKeyConstraint(
             ["entry_pk"],
             ["entries.pk"],
@@ -283,12 +299,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry_pk"),
     )
     op.create_table(
-        "placements",
+        "entry_categories",
         sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("kind", KEY, nullable=False),
-        sa.Column("shown", sa.Boolean(), nullable=False),
+        sa.Column("is_visible", sa.Boolean(), nullable=False),
         sa.Column("published", INSTANT),
         sa.Column("guid", KEY, nullable=False),
         sa.Column("lang", KEY, nullable=False),
@@ -305,18 +321,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry_pk", "category_id"),
     )
     op.create_index(
-        "ix_placements_starts",
-        "placements",
-        ["category_id", "kind", "shown", "starts", "guid"],
+        "ix_entry_categories_starts",
+        "entry_categories",
+        ["category_id", "kind", "is_visible", "starts", "guid"],
         unique=False,
     )
     op.create_index(
-        "ix_placements_lang",
-        "placements",
+        "ix_entry_categories_lang",
+        "entry_categories",
         [
             "category_id",
             "kind",
-            "shown",
+            "is_visible",
             "lang",
             sa.literal_column("published DESC"),
             "guid",
@@ -324,19 +340,25 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        "ix_placements_ends",
-        "placements",
-        ["category_id", "kind", "shown", "ends"],
+        "ix_entry_categories_ends",
+        "entry_categories",
+        ["category_id", "kind", "is_visible", "ends"],
         unique=False,
     )
     op.create_index(
-        "ix_placements_published",
-        "placements",
-        ["category_id", "kind", "shown", sa.literal_column("published DESC"), "guid"],
+        "ix_entry_categories_published",
+        "entry_categories",
+        [
+            "category_id",
+            "kind",
+            "is_visible",
+            sa.literal_column("published DESC"),
+            "guid",
+        ],
         unique=False,
     )
     op.create_table(
-        "renames",
+        "category_slug_history",
         sa.Column("slug", KEY, nullable=False),
         sa.Column("category_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -383,9 +405,11 @@ def upgrade() -> None:
     op.bulk_insert(sanitizer, [{"id": 1, "fingerprint": ""}])
     # A fixed time, so that feeds which never held an entry are the same in every database.
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    op.bulk_insert(ledger, [{"id": 1, "seq": 0, "time": epoch, "clock": epoch}])
+    op.bulk_insert(
+        change_sequence, [{"id": 1, "seq": 0, "time": epoch, "clock": epoch}]
+    )
     kinds = ("news", "events", "categories")
     op.bulk_insert(
-        topics,
+        feed_versions,
         [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds],
     )
