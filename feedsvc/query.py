@@ -1,35 +1,56 @@
-"""A feed's address: which entries it holds and in which format. Read from a URL here, and spelled as one."""
+"""The URL of a feed: which entries it has, in which format.
+
+`parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each feed
+has one URL and one place in every cache. A new parameter is a field of `FeedQuery`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from feedsvc.date_range import allowed_dates, too_old_on
+from dateutil.relativedelta import relativedelta
+
 from feedsvc.errors import BadRequest
 
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+LANGUAGE_TAG_PATTERN = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,8}"
+"""A language tag (RFC 5646): the shape only, so that private ones are accepted too."""
+
+YEARS = range(1970, 2201)
+"""Years of all dates that are accepted: readers take earlier ones for mistakes."""
+
+YEARS_BACK = 10
+YEARS_AHEAD = 5
+"""How far `from` and `to` may lie from today: there, recurring events are expanded."""
+
 KINDS = ("news", "events")
-MAX_TERMS = 10
 UI_LANGUAGES = ("vi", "en")
 WEBSUB_PING_FORMATS = ("rss", "atom", "json")
-"""The formats whose plain feeds other hubs are told of."""
+"""The formats whose canonical feeds are announced to external hubs."""
+
+MAX_TERMS = 10
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+CALENDAR_LIMIT = 1000
+"""Default and maximum of calendars: their clients drop events that are not listed."""
 
 
 def primary_subtag(language: str) -> str:
-    """The primary subtag of a language tag (RFC 5646 §2.2.1), such as `en` of en-GB."""
+    """Return the primary subtag of a language tag (RFC 5646 §2.2.1): `en` of en-GB."""
     return language.split("-")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryFilter:
-    """Categories by slug: any of `wanted`, or all of them where `every`, and none of `unwanted`.
+    """Entries in any category of `include`, or in all of them, and none of `exclude`.
 
-    Without any it selects everything. `of` makes the canonical one.
+    The categories are slugs. An empty filter selects everything. Use `create` or `parse`,
+    which make equal filters equal objects.
     """
 
     include: tuple[str, ...] = ()
@@ -38,185 +59,120 @@ class CategoryFilter:
 
     @classmethod
     def create(
-        cls, wanted: Iterable[str], unwanted: Iterable[str] = (), *, every: bool = False
+        cls,
+        include: Iterable[str],
+        exclude: Iterable[str] = (),
+        *,
+        match_all: bool = False,
     ) -> CategoryFilter:
-        """Terms sorted and without repeats; of one term it makes no difference whether all are meant."""
-        positive = tuple(sorted(set(wanted)))
-        return cls(positive, tuple(sorted(set(unwanted))), every and len(positive) > 1)
+        """Return the canonical filter: sorted and without repeats."""
+        included = tuple(sorted(set(include)))
+        excluded = tuple(sorted(set(exclude)))
+        # Any of one category is all of it, which must not be two URLs.
+        return cls(included, excluded, match_all and len(included) > 1)
 
     @classmethod
     def parse(cls, text: str) -> CategoryFilter:
-        """The selector that `a`, `a,b`, `a+b`, `a,b,-c` or `-c` stands for; a space is a `+`.
+        """Read a filter such as `a`, `a,b` (any), `a+b` (all), `a,b,-c` or `-c`.
 
-        :raises Malformed: it is none of these.
+        :raises BadRequest: it has another form.
         """
-        signs = {sign for sign in ",+" if sign in text.replace(" ", "+")}
-        if len(signs) > 1:
+        # A decoded URL may have a space where the client wrote “+”.
+        text = text.replace(" ", "+").lower()
+        if "," in text and "+" in text:
             raise BadRequest(
-                "“,” (any of) and “+” (all of) cannot stand in one selector."
+                "“,” (any of) and “+” (all of) cannot be combined in a category filter."
             )
-        terms = re.split("[,+ ]", text.lower())
+        terms = re.split("[,+]", text)
         if len(terms) > MAX_TERMS:
-            raise BadRequest(f"A selector has at most {MAX_TERMS} terms.")
-        wrong = next(
-            (term for term in terms if not SLUG.fullmatch(term.removeprefix("-"))), None
-        )
-        if wrong is not None:
-            raise BadRequest(
-                f"“{wrong}” in the selector is not a category's slug, nor one behind a “-”."
-            )
-        unwanted = [term[1:] for term in terms if term.startswith("-")]
+            raise BadRequest(f"A category filter has at most {MAX_TERMS} terms.")
+        for term in terms:
+            if not re.fullmatch(SLUG_PATTERN, term.removeprefix("-")):
+                raise BadRequest(
+                    f"“{term}” in the category filter is neither a category's slug "
+                    "nor a “-” and a slug."
+                )
         return cls.create(
-            (term for term in terms if term[0] != "-"), unwanted, every="+" in signs
+            (term for term in terms if not term.startswith("-")),
+            (term[1:] for term in terms if term.startswith("-")),
+            match_all="+" in text,
         )
 
     def __str__(self) -> str:
-        """The canonical spelling."""
-        return ("+" if self.match_all else ",").join(
-            [*self.include, *(f"-{slug}" for slug in self.exclude)]
-        )
+        terms = [*self.include, *(f"-{slug}" for slug in self.exclude)]
+        return ("+" if self.match_all else ",").join(terms)
 
     @property
     def all_slugs(self) -> tuple[str, ...]:
-        """The categories that it names."""
+        """The categories that the filter names."""
         return (*self.include, *self.exclude)
 
     def without(self, retired: Collection[str]) -> CategoryFilter | None:
-        """Return the same without some categories; None where it selects nothing without them.
+        """Return the filter without some categories; None if it then selects nothing.
 
-        `a,b` without `a` is `b`, and `-a` is everything; but nothing can stand in all of `a+b`.
+        `a,b` without `a` is `b`, and `-a` without `a` is everything; but no entry is in
+        both categories of `a+b` when one no longer exists.
         """
-        wanted = [slug for slug in self.include if slug not in retired]
-        if len(wanted) < len(self.include) and (self.match_all or not wanted):
+        include = [slug for slug in self.include if slug not in retired]
+        if len(include) < len(self.include) and (self.match_all or not include):
             return None
-        unwanted = [slug for slug in self.exclude if slug not in retired]
-        return CategoryFilter.create(wanted, unwanted, every=self.match_all)
+        exclude = [slug for slug in self.exclude if slug not in retired]
+        return CategoryFilter.create(include, exclude, match_all=self.match_all)
 
     def with_current_slugs(self, current: Mapping[str, str]) -> CategoryFilter:
-        """The same by the slugs that its categories have now."""
-        now = [
-            [current.get(slug, slug) for slug in terms]
-            for terms in (self.include, self.exclude)
-        ]
-        return CategoryFilter.create(*now, every=self.match_all)
+        """Return the filter with former slugs replaced by current ones."""
+        return CategoryFilter.create(
+            (current.get(slug, slug) for slug in self.include),
+            (current.get(slug, slug) for slug in self.exclude),
+            match_all=self.match_all,
+        )
 
 
 NO_FILTER = CategoryFilter()
 
 
-@dataclass(frozen=True, slots=True)
-class FeedQuery:
-    """Which entries a feed holds, and how it shows them. A parameter that is None has its default.
-
-    `archive` is a month, `YYYY-MM`, or a part of one, as `YYYY-MM.2`; `since` and `until` are the days `from`
-    and `to`, `dated` is `date`.
-    """
-
-    kind: str
-    format: str
-    category_filter: CategoryFilter = NO_FILTER
-    limit: int | None = None
-    content: str | None = None
-    lang: str | None = None
-    archive: str | None = None
-    when: str | None = None
-    since: date | None = None
-    until: date | None = None
-    order: str | None = None
-    date_field: str | None = None
-    cancelled: str | None = None
-    ui: str | None = None
-
-    @property
-    def path(self) -> str:
-        """The canonical path and query of the feed."""
-        selector = f"/{self.category_filter}" if self.category_filter.all_slugs else ""
-        said = urlencode(list(self.parameters()), safe=",+-")
-        return f"/feeds/{self.kind}{selector}.{self.format}" + (
-            f"?{said}" if said else ""
-        )
-
-    def parameters(self) -> Iterator[tuple[str, str]]:
-        """The parameters that are not at their default, in their canonical order."""
-        for name, parameter in PARAMETERS.items():
-            value = getattr(self, parameter.field)
-            if value is not None and parameter.is_applicable(self.kind, self.format):
-                yield name, str(value)
-
-    @property
-    def effective_limit(self) -> int:
-        """The number of entries at most."""
-        return self.limit or (_MAX_CALENDAR_EVENTS if self.format == "ics" else 50)
-
-    @property
-    def effective_period(self) -> str:
-        """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
-        if self.when:
-            return self.when
-        if self.since or self.until or self.archive:
-            return "all"
-        return "recent" if self.format == "ics" else "upcoming"
-
-    @property
-    def out_of_range_on(self) -> date | None:
-        """The first day on which `from` or `to` lies too far back; None where neither is given."""
-        earliest = self.since or self.until
-        return too_old_on(earliest) if earliest else None
-
-    @property
-    def archive_base(self) -> FeedQuery:
-        """The query that the archive documents of this feed share; they differ in `archive`."""
-        return replace(
-            self,
-            limit=None,
-            when=None,
-            since=None,
-            until=None,
-            order=None,
-            date_field=None,
-            archive=None,
-        )
-
-    @property
-    def is_topic(self) -> bool:
-        """Whether subscribers can have it pushed: a section, category or combination, `content` at most.
-
-        Other parameters make documents without number, some of which take long to render.
-        """
-        return all(name == "content" for name, _ in self.parameters())
-
-    @property
-    def is_canonical_feed(self) -> bool:
-        """Whether it is a section or one category, with every parameter at its default."""
-        return (
-            len(self.category_filter.all_slugs) <= 1
-            and not self.category_filter.exclude
-            and not any(self.parameters())
-        )
-
-
 @dataclass(frozen=True)
 class Parameter:
-    """A query parameter: the field of `FeedQuery` that it sets, its parser, and where it means something."""
+    """A query parameter of feeds.
 
-    field: str
+    :param parse: reads a value; raises a ValueError whose text follows the name.
+    :param default: the default value, or a function that computes it from the query.
+        Only fields that are declared before may be used.
+    :param kind: the only kind of feeds that has the parameter; None for both.
+    :param format: the only format that has it; None for all but `excluded_format`.
+    :param in_archives: also for archive documents, which all share the value.
+    :param in_topics: also for WebSub topics.
+    :param filters_entries: excludes entries by a condition that no index serves.
+    :param field: the field of FeedQuery; set by PARAMETERS.
+    """
+
+    name: str
     parse: Callable[[str, FeedQuery], Any]
-    default: Callable[[FeedQuery], Any]
+    default: Any = None
     kind: str | None = None
     format: str | None = None
     excluded_format: str | None = None
+    in_archives: bool = False
+    in_topics: bool = False
+    filters_entries: bool = False
+    field: str = ""
 
     def is_applicable(self, kind: str, format: str) -> bool:
-        """Whether it means something in the feeds of this kind and format."""
+        """Return whether feeds of a kind and format have the parameter."""
         return (
             self.kind in (None, kind)
             and self.format in (None, format)
             and format != self.excluded_format
         )
 
+    def default_for(self, query: FeedQuery) -> Any:
+        """Return the default value for a query."""
+        return self.default(query) if callable(self.default) else self.default
 
-_MAX_CALENDAR_EVENTS = 1000  # of a calendar
-_ARCHIVE_PARAMETERS = ("archive", "content", "lang", "cancelled", "ui")
+
+def _url_parameter(parameter: Parameter) -> Any:
+    """Declare a field of FeedQuery that a query parameter sets."""
+    return field(default=None, metadata={"parameter": parameter})
 
 
 def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
@@ -228,131 +184,274 @@ def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
     return parse
 
 
-def _limit(text: str, query: FeedQuery) -> int:
-    most = _MAX_CALENDAR_EVENTS if query.format == "ics" else 200
-    if not re.fullmatch("[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
-        raise ValueError(f"must be a whole number from 1 to {most}")
+def _parse_limit(text: str, query: FeedQuery) -> int:
+    maximum = CALENDAR_LIMIT if query.format == "ics" else MAX_LIMIT
+    is_number = re.fullmatch("[0-9]{1,4}", text) is not None
+    if not is_number or not 1 <= int(text) <= maximum:
+        raise ValueError(f"must be a whole number from 1 to {maximum}")
     return int(text)
 
 
-def _language(text: str, query: FeedQuery) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,8}", text):
+def _parse_language(text: str, query: FeedQuery) -> str:
+    if not re.fullmatch(LANGUAGE_TAG_PATTERN, text):
         raise ValueError("must be a BCP 47 language tag such as vi or en-GB")
     return text.lower()
 
 
-def _archive(text: str, query: FeedQuery) -> str:
-    """Parse a month or the part of a month; the first part is the month itself."""
-    if not re.fullmatch(
-        r"[0-9]{4}-(0[1-9]|1[0-2])(\.[1-9][0-9]{0,8})?", text, re.ASCII
-    ):
+def _parse_archive(text: str, query: FeedQuery) -> str:
+    month = r"[0-9]{4}-(0[1-9]|1[0-2])"
+    if not re.fullmatch(month + r"(\.[1-9][0-9]{0,8})?", text):
         raise ValueError(
             "must be a month such as 2026-11, or a part of it such as 2026-11.2"
         )
-    if not "1970" <= text[:4] <= "2200":
-        raise ValueError("must be a month from 1970 to 2200")
+    if int(text[:4]) not in YEARS:
+        raise ValueError(f"must be a month from {YEARS[0]} to {YEARS[-1]}")
+    # The first part of a month is named like the month, so that a month that grows
+    # beyond one part keeps its URL.
     return text[:7] if text.endswith(".1") else text
 
 
-def _day(text: str, query: FeedQuery) -> date:
+def _parse_date(text: str, query: FeedQuery) -> date:
+    message = "must be a day such as 2026-12-24"
+    # date.fromisoformat reads other forms too, such as 20261224 and 2026-W52-4.
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError(message)
     try:
-        if (
-            not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII)
-            or not "1970" <= text[:4] <= "2200"
-        ):
-            raise ValueError
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise ValueError("must be a day such as 2026-12-24") from None
+        raise ValueError(message) from None
+    if day.year not in YEARS:
+        raise ValueError(message)
+    return day
 
 
-PARAMETERS = {
-    "limit": Parameter("limit", _limit, lambda query: query.effective_limit),
-    "content": Parameter("content", _one_of("full", "summary"), lambda query: "full"),
-    "lang": Parameter("lang", _language, lambda query: None),
-    "archive": Parameter("archive", _archive, lambda query: None),
-    "from": Parameter("since", _day, lambda query: None, "events"),
-    "to": Parameter("until", _day, lambda query: None, "events"),
-    "when": Parameter(
-        "when",
-        _one_of("upcoming", "recent", "past", "all"),
-        lambda query: query.effective_period,
-        "events",
-    ),
-    "order": Parameter(
-        "order", _one_of("published", "start"), lambda query: "published", "events"
-    ),
-    "date": Parameter(
-        "date_field",
-        _one_of("published", "start"),
-        lambda query: "published",
-        "events",
-        excluded_format="ics",
-    ),
-    "cancelled": Parameter(
-        "cancelled", _one_of("mark", "hide"), lambda query: "mark", "events"
-    ),
-    "ui": Parameter("ui", _one_of(*UI_LANGUAGES), lambda query: None, format="html"),
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """A feed's URL as an object.
+
+    A field that is None has its default. `archive` is a month (`YYYY-MM`) or a part of
+    one (`YYYY-MM.2`).
+    """
+
+    kind: str
+    format: str
+    category_filter: CategoryFilter = NO_FILTER
+    # The query parameters, in the order in which the canonical URL has them.
+    limit: int | None = _url_parameter(
+        Parameter("limit", _parse_limit, lambda query: query.effective_limit)
+    )
+    content: str | None = _url_parameter(
+        Parameter(
+            "content",
+            _one_of("full", "summary"),
+            "full",
+            in_archives=True,
+            in_topics=True,
+        )
+    )
+    lang: str | None = _url_parameter(
+        Parameter("lang", _parse_language, in_archives=True)
+    )
+    archive: str | None = _url_parameter(Parameter("archive", _parse_archive))
+    since: date | None = _url_parameter(Parameter("from", _parse_date, kind="events"))
+    until: date | None = _url_parameter(Parameter("to", _parse_date, kind="events"))
+    when: str | None = _url_parameter(
+        Parameter(
+            "when",
+            _one_of("upcoming", "recent", "past", "all"),
+            lambda query: query.effective_period,
+            kind="events",
+        )
+    )
+    order: str | None = _url_parameter(
+        Parameter("order", _one_of("published", "start"), "published", kind="events")
+    )
+    date_field: str | None = _url_parameter(
+        Parameter(
+            "date",
+            _one_of("published", "start"),
+            "published",
+            kind="events",
+            excluded_format="ics",
+        )
+    )
+    cancelled: str | None = _url_parameter(
+        Parameter(
+            "cancelled",
+            _one_of("mark", "hide"),
+            "mark",
+            kind="events",
+            in_archives=True,
+            filters_entries=True,
+        )
+    )
+    ui: str | None = _url_parameter(
+        Parameter("ui", _one_of(*UI_LANGUAGES), format="html", in_archives=True)
+    )
+
+    @property
+    def path(self) -> str:
+        """The canonical path and query string of the feed."""
+        path = f"/feeds/{self.kind}"
+        if self.category_filter.all_slugs:
+            path += f"/{self.category_filter}"
+        path += f".{self.format}"
+        parameters = list(self.parameters())
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """Return the parameters that are not at their default, in canonical order."""
+        for parameter in self._given_parameters():
+            yield parameter.name, str(getattr(self, parameter.field))
+
+    def _given_parameters(self) -> Iterator[Parameter]:
+        for parameter in PARAMETERS.values():
+            is_given = getattr(self, parameter.field) is not None
+            if is_given and parameter.is_applicable(self.kind, self.format):
+                yield parameter
+
+    @property
+    def effective_limit(self) -> int:
+        """The maximum number of entries."""
+        default = CALENDAR_LIMIT if self.format == "ics" else DEFAULT_LIMIT
+        return self.limit or default
+
+    @property
+    def effective_period(self) -> str:
+        """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
+        if self.when:
+            return self.when
+        if self.since or self.until or self.archive:
+            return "all"
+        return "recent" if self.format == "ics" else "upcoming"
+
+    @property
+    def has_entry_filters(self) -> bool:
+        """Whether a parameter excludes entries by a condition that no index serves."""
+        return any(parameter.filters_entries for parameter in self._given_parameters())
+
+    @property
+    def out_of_range_on(self) -> date | None:
+        """The first day on which `from` or `to` is too old; None if neither is given."""
+        earliest = self.since or self.until
+        return first_day_too_old(earliest) if earliest else None
+
+    @property
+    def archive_base(self) -> FeedQuery:
+        """The current feed of which this feed is an archive, or has archives."""
+        cleared: dict[str, Any] = {
+            parameter.field: None
+            for parameter in PARAMETERS.values()
+            if not parameter.in_archives
+        }
+        return replace(self, **cleared)
+
+    @property
+    def is_topic(self) -> bool:
+        """Whether subscribers can receive the feed by WebSub.
+
+        Most parameters make any number of documents, and some take long to render.
+        """
+        return all(parameter.in_topics for parameter in self._given_parameters())
+
+    @property
+    def is_canonical_feed(self) -> bool:
+        """Whether it is a section or one category, with each parameter at its default."""
+        return (
+            len(self.category_filter.all_slugs) <= 1
+            and not self.category_filter.exclude
+            and not any(self._given_parameters())
+        )
+
+
+PARAMETERS: Mapping[str, Parameter] = {
+    item.metadata["parameter"].name: replace(
+        item.metadata["parameter"], field=item.name
+    )
+    for item in fields(FeedQuery)
+    if "parameter" in item.metadata
 }
-"""Every query parameter, in canonical order: one comes behind those that its default depends on."""
+"""The query parameters by name, in canonical order."""
 
 
-def parse(
+def parse_feed_query(
     kind: str,
     format: str,
-    selector: str | None,
+    category_filter: str | None,
     given: Mapping[str, Sequence[str]],
     language: str,
     today: date,
 ) -> FeedQuery:
-    """The query that a feed's URL stands for, canonical; unknown parameters are ignored.
+    """Return the canonical query of a feed's URL. Unknown parameters are ignored.
 
     :param given: the values of each parameter in the URL.
-    :param language: the site's, in which pages speak where `ui` does not say otherwise.
-    :param today: the date in the site's zone, near which `from` and `to` must lie.
-    :raises Malformed: a part cannot be read; the sentence names it.
+    :param language: the site's language, which is the default of `ui`.
+    :param today: the date in the site's time zone, near which `from` and `to` must be.
+    :raises BadRequest: a part is not valid; the message names it.
     """
-    query = FeedQuery(
-        kind,
-        format,
-        CategoryFilter.parse(selector) if selector is not None else NO_FILTER,
-    )
-    known = {
-        name: item
-        for name, item in PARAMETERS.items()
-        if name in given and item.is_applicable(kind, format)
-    }
-    for name, parameter in known.items():
-        if len(given[name]) > 1:
-            raise BadRequest(f"The parameter “{name}” is given twice.")
-        try:
-            value = parameter.parse(given[name][0], query)
-        except ValueError as error:
-            raise BadRequest(f"The parameter “{name}” {error}.") from None
-        spoken = name == "ui" and value == primary_subtag(language)
-        if value != parameter.default(query) and not spoken:
-            query = replace(query, **{parameter.field: value})
-    extra = (
-        [name for name in known if name not in _ARCHIVE_PARAMETERS]
-        if query.archive
-        else []
-    )
-    if extra:
-        raise BadRequest(f"The parameter “{extra[0]}” does not go with “archive”.")
+    query = FeedQuery(kind, format)
+    if category_filter is not None:
+        query = replace(query, category_filter=CategoryFilter.parse(category_filter))
+    for name, parameter in PARAMETERS.items():
+        if name in given and parameter.is_applicable(kind, format):
+            query = _with_parameter(query, parameter, given[name])
+    if query.ui == primary_subtag(language):
+        query = replace(query, ui=None)
+    if query.archive:
+        _check_archive(query, given)
     _check_dates(query, today)
-    if query.since and query.until and query.until < query.since:
-        raise BadRequest("The parameter “to” must not be before “from”.")
     return query
 
 
-def _check_dates(query: FeedQuery, today: date) -> None:
-    """Check that `from` and `to` are near enough for series to be expanded there.
+def _with_parameter(
+    query: FeedQuery, parameter: Parameter, values: Sequence[str]
+) -> FeedQuery:
+    if len(values) > 1:
+        raise BadRequest(f"The parameter “{parameter.name}” is given twice.")
+    try:
+        value = parameter.parse(values[0], query)
+    except ValueError as error:
+        raise BadRequest(f"The parameter “{parameter.name}” {error}.") from None
+    if value == parameter.default_for(query):
+        return query
+    return replace(query, **{parameter.field: value})
 
-    :raises Malformed: one is not.
+
+def _check_archive(query: FeedQuery, given: Mapping[str, Sequence[str]]) -> None:
+    """Check that an archive document is given no parameter that it cannot have.
+
+    A parameter at its default is refused too: `archive` may change what the default is.
     """
+    for name, parameter in PARAMETERS.items():
+        is_given = name in given and parameter.is_applicable(query.kind, query.format)
+        if is_given and not parameter.in_archives and name != "archive":
+            raise BadRequest(
+                f"The parameter “{name}” cannot be combined with “archive”."
+            )
+
+
+def _check_dates(query: FeedQuery, today: date) -> None:
     first, last = allowed_dates(today)
     for name, day in (("from", query.since), ("to", query.until)):
         if day is not None and not first <= day <= last:
             raise BadRequest(
                 f"The parameter “{name}” must lie between {first} and {last}."
             )
+    if query.since and query.until and query.until < query.since:
+        raise BadRequest("The parameter “to” must not be before “from”.")
+
+
+def allowed_dates(today: date) -> tuple[date, date]:
+    """Return the first and the last date that `from` and `to` may have."""
+    first = today - relativedelta(years=YEARS_BACK)
+    last = today + relativedelta(years=YEARS_AHEAD)
+    return first, last
+
+
+def first_day_too_old(day: date) -> date:
+    """Return the first day on which `from` or `to` may no longer be a date."""
+    candidate = day + relativedelta(years=YEARS_BACK)
+    # The sum of years is not exact beside 29 February.
+    while allowed_dates(candidate)[0] <= day:
+        candidate += timedelta(days=1)
+    return candidate

@@ -40,7 +40,6 @@ MUST_NOT_IMPORT = {
 
 SHARED = {
     "access",
-    "date_range",
     "embeds",
     "errors",
     "models",

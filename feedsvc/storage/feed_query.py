@@ -190,9 +190,7 @@ class FeedQueryBuilder:
         """Whether `_filters` has conditions."""
         selector = self.query.category_filter
         return (
-            selector.match_all
-            or bool(selector.exclude)
-            or self.query.cancelled == "hide"
+            selector.match_all or bool(selector.exclude) or self.query.has_entry_filters
         )
 
     def _filters(

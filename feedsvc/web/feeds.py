@@ -66,7 +66,9 @@ class FeedService:
         ):
             raise NotFound("There is no such feed.")
         today = self._clock().astimezone(self.site.timezone).date()
-        return query.parse(kind, format, selector, given, self.site.language, today)
+        return query.parse_feed_query(
+            kind, format, selector, given, self.site.language, today
+        )
 
     def parse_path(self, path: str) -> FeedQuery:
         """The query of a path with its query string, in whatever spelling; raises as `query`."""

@@ -21,7 +21,13 @@ from feedsvc.http.conditional import (
     static_response,
 )
 from feedsvc.models import Category, Clock, Entry, FeedSummary, Site
-from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, parse, primary_subtag
+from feedsvc.query import (
+    KINDS,
+    UI_LANGUAGES,
+    FeedQuery,
+    parse_feed_query,
+    primary_subtag,
+)
 from feedsvc.stamps import FeedVersion
 from feedsvc.web.cache_middleware import cache_key
 
@@ -159,7 +165,7 @@ def pages_blueprint(
         ]
         selector = ("+" if every == "all" else ",").join(terms) or None
         today = clock().astimezone(site.timezone).date()
-        wanted = parse(kind, format, selector, given, site.language, today)
+        wanted = parse_feed_query(kind, format, selector, given, site.language, today)
         # Relative, so that the policy's form-action holds whatever name and prefix the page is read under.
         headers = {
             "Location": wanted.path.removeprefix("/feeds/"),

@@ -71,7 +71,7 @@ def feed(storage: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
     ("selector", "expected"),
     [
         (
-            CategoryFilter.create(["giao-thong", "van-hoa"], every=True),
+            CategoryFilter.create(["giao-thong", "van-hoa"], match_all=True),
             {"n0", "n10", "n20", "n30", "n40"},
         ),
         (

@@ -42,7 +42,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"hub.topic": f"{PUBLIC}/feeds/news/khong-co.rss"}, 404, "khong-co"),
     ({"hub.topic": f"{PUBLIC}/feeds/news/cu.rss"}, 404, "named"),
     ({"hub.topic": f"{PUBLIC}/feeds/news/het.rss"}, 410, "het"),
-    ({"hub.topic": f"{PUBLIC}/feeds/news/a%0D%0AX:y.rss"}, 400, "selector"),
+    ({"hub.topic": f"{PUBLIC}/feeds/news/a%0D%0AX:y.rss"}, 400, "category filter"),
     ({"hub.topic": f"{TOPIC}?limit=0"}, 400, "limit"),
     ({"hub.topic": f"{TOPIC}?limit=1&limit=2"}, 400, "given twice"),
     ({"hub.topic": f"{TOPIC}?limit=50"}, 400, f"which is {TOPIC}\n"),
