@@ -18,7 +18,6 @@ from werkzeug.exceptions import LengthRequired
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first: no zone may be loaded from the host)
-from feedsvc.api import urls
 from feedsvc.api.auth import Authenticator, BulkRate, RateLimiter
 from feedsvc.api.batch import batch_blueprint
 from feedsvc.api.categories import categories_blueprint
@@ -51,6 +50,7 @@ from feedsvc.web.feeds import FeedService, feeds_blueprint
 from feedsvc.web.health import health_blueprint
 from feedsvc.web.pages import pages_blueprint
 from feedsvc.web.security_headers import forbid_sniffing
+from feedsvc.websub import is_hub_available
 from feedsvc.websub.hub import hub_blueprint
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ def create_app(
     :raises Unavailable: the database does not answer.
     :raises Outdated: the database is newer than this version.
     """
+    has_hub = config.hub and is_hub_available()
+    if config.hub and not has_hub and LATER_WORKER not in os.environ:
+        _log.warning("No WebSub hub: install feedsvc[websub]")
     site = Site(
         public_url=config.public_url,
         url=config.site_url,
@@ -87,7 +90,7 @@ def create_app(
         icon=config.site_icon,
         rights=config.site_rights,
         contact=config.site_contact,
-        hub=f"{config.public_url}/hub" if config.hub else "",
+        hub=f"{config.public_url}/hub" if has_hub else "",
         hubs=config.hubs,
         color=config.site_color,
         logo=config.site_logo,
@@ -127,7 +130,7 @@ def create_app(
                     config.metrics,
                     kept.stats,
                     store.latest_published,
-                    store.subscriptions.counts,
+                    store.subscriptions.stats,
                 ).publish
             )
 
@@ -170,15 +173,13 @@ def create_app(
         store.reader, kept, site, clock, config.max_age, config.max_feed
     )
     app.register_blueprint(feeds_blueprint(feeds))
-    if config.hub:
+    if has_hub:
         app.register_blueprint(
             hub_blueprint(
-                store.subscriptions.request,
-                feeds.topic,
-                urls.validate_url,
-                RateLimiter(config.rate_hub, config.workers).hit,
-                http_status,
-                site.public_url,
+                store.subscriptions,
+                feeds,
+                RateLimiter(config.rate_hub, config.workers),
+                site,
             )
         )
     app.register_blueprint(

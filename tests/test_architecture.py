@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "server": PACKAGES,
     "storage": set(),
     "web": {"feeds", "formats", "http", "storage"},
-    "websub": {"feeds", "http", "storage"},
+    "websub": {"api", "feeds", "http", "storage", "web"},
 }
 """What each package may import, besides itself and the modules of SHARED."""
 
@@ -46,7 +46,7 @@ SHARED = {
     "query",
     "recurrence",
     "stamps",
-    "subscription",
+    "websub_types",
     "timezones",
     "withdrawal",
 }

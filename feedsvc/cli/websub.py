@@ -1,4 +1,4 @@
-"""The commands of push: `deliver`, and what operators see and do of subscriptions."""
+"""The commands `deliver` and `subscriptions`."""
 
 from __future__ import annotations
 
@@ -20,22 +20,27 @@ from feedsvc.services import current_services
     "--parent",
     type=int,
     metavar="PID",
-    help="End when this process, which starts it, has ended.",
+    help="Stop when this process, which is the parent, has ended.",
 )
 @click.option(
     "--metrics",
     metavar="ADDRESS:PORT",
-    help="Tell Prometheus there what becomes of deliveries.",
+    help="Serve Prometheus metrics there.",
 )
 @with_appcontext
 def deliver(parent: int | None, metrics: str | None) -> None:
-    """Push changes to subscribers and other hubs, until it is stopped; as many side by side as you like."""
+    """Deliver changes to subscribers and external hubs until stopped.
+
+    Any number of these can run at the same time.
+    """
     # Slow to import, and needed only here.
     from feedsvc.server.logging import JsonFormatter, TextFormatter
     from feedsvc.websub.delivery import WebSubClient
     from feedsvc.websub.http_client import SafeHttpClient
-    from feedsvc.websub.metrics import DeliveryMetrics
     from feedsvc.websub.worker import DeliveryWorker
+
+    if metrics:
+        from feedsvc.websub.metrics import DeliveryMetrics
 
     config, store = current_services().config, current_services().storage
     stop = threading.Event()
@@ -50,20 +55,22 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store.hubs.configure(config.hubs)
-    outward = SafeHttpClient(
-        f"feedsvc (+{config.public_url}/)", private=config.allow_private_callbacks
+    http = SafeHttpClient(
+        f"feedsvc (+{config.public_url}/)",
+        allow_private=config.allow_private_callbacks,
     )
-    post = WebSubClient(outward, config.public_url)
-    count = DeliveryMetrics(metrics).record if metrics else lambda *_: None
-    courier = DeliveryWorker(store, current_services().feeds, post, count)
-    asyncio.run(
-        courier.run(lambda: stop.is_set() or parent not in (None, os.getppid()))
+    worker = DeliveryWorker(
+        store,
+        current_services().feeds,
+        WebSubClient(http, config.public_url),
+        DeliveryMetrics(metrics) if metrics else None,
     )
+    asyncio.run(worker.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 
 @click.group(cls=AppGroup)
 def subscriptions() -> None:
-    """See and end subscriptions to feeds."""
+    """List and end subscriptions to feeds."""
 
 
 @subscriptions.command(
@@ -71,11 +78,18 @@ def subscriptions() -> None:
 )
 @json_option
 def list_subscriptions(as_json: bool) -> None:
-    """List every subscription: its feed, callback and times in UTC, never the secret.
+    """List the subscriptions, with times in UTC.
 
-    Where something `pending_since` for it, that is since when, and `failures` how often it was tried in vain.
+    A delivery is pending since `pending_since`, and failed `failures` times.
     """
-    names = ("path", "callback", "since", "expires", "pending_since", "failures")
+    names = (
+        "path",
+        "callback",
+        "created_at",
+        "expires_at",
+        "pending_since",
+        "failures",
+    )
     rows = (
         [row[name] for name in names]
         for row in current_services().storage.subscriptions.list()
@@ -88,18 +102,21 @@ def list_subscriptions(as_json: bool) -> None:
 )
 @click.argument("callback")
 def unsubscribe(callback: str) -> None:
-    """End the subscriptions of every callback that begins so; each is told."""
+    """End the subscriptions whose callbacks begin with CALLBACK, and notify each."""
     click.echo(
-        f"{current_services().storage.subscriptions.cancel_callback(callback)} ended."
+        f"{current_services().storage.subscriptions.cancel_callbacks(callback)} ended."
     )
 
 
 @subscriptions.command(epilog=help_epilog("subscriptions stats"))
 @json_option
 def stats(as_json: bool) -> None:
-    """Print how many subscriptions there are, wait and fail, and for how many seconds the oldest waits."""
+    """Count subscriptions, unverified requests, pending and failing deliveries.
+
+    `oldest` is the age in seconds of the oldest pending delivery.
+    """
     print_rows(
-        ("what", "count"),
-        current_services().storage.subscriptions.counts().items(),
+        ("state", "count"),
+        current_services().storage.subscriptions.stats().items(),
         as_json=as_json,
     )

@@ -45,12 +45,12 @@ class Metrics:
         address: str,
         held: Callable[[], tuple[int, int, datetime]],
         newest: Callable[[], Mapping[str, datetime]],
-        push: Callable[[], Mapping[str, float]],
+        websub_stats: Callable[[], Mapping[str, float]],
     ) -> None:
         """:param held: of what is kept, the number and the bytes, and when the ledger was last looked at.
 
         :param newest: when the newest entry of each kind was published.
-        :param push: how many subscriptions there are, wait and fail, and for how long the oldest waits.
+        :param websub_stats: number of subscriptions by state; as `Subscriptions.stats`.
         :raises FeedsvcError: the address cannot be listened on.
         """
         # Not before: how values are kept is settled with the first import, by the slot of this worker.
@@ -58,7 +58,8 @@ class Metrics:
         from prometheus_client import multiprocess, values
 
         values.ValueClass = values.MultiProcessValue(lambda: _slot)  # type: ignore[no-untyped-call]
-        self._held, self._newest, self._push = held, newest, push
+        self._held, self._newest = held, newest
+        self._websub_stats = websub_stats
         self._counts: dict[Key, int] = defaultdict(int)
         self._told: dict[Key, int] = defaultdict(int)
         self._lock, self._round = threading.Lock(), 0
@@ -110,10 +111,12 @@ class Metrics:
         self._published = gauge(
             "newest_entry_timestamp_seconds", about, ["kind"], **latest
         )
-        about = "Subscriptions, requests to verify, deliveries that wait and fail."
-        self._pushed = gauge("push", about, ["what"], **latest)
-        self._oldest = gauge(
-            "push_oldest_waiting_seconds", "For how long the oldest waits.", **latest
+        about = "Subscriptions, unverified requests, pending and failing deliveries."
+        self._websub = gauge("websub", about, ["state"], **latest)
+        self._oldest_pending = gauge(
+            "websub_oldest_pending_seconds",
+            "Age of the oldest pending delivery.",
+            **latest,
         )
         engine = gauge("sqlite_info", "1, by SQLite's version.", ["version"], **latest)
         engine.labels(sqlite.sqlite_version).set(1)
@@ -169,10 +172,10 @@ class Metrics:
         if self._round % _SLOW_METRICS_INTERVAL == 1:
             for kind, published in self._newest().items():
                 self._published.labels(kind).set(published.timestamp())
-            counts = dict(self._push())
-            self._oldest.set(counts.pop("oldest"))
-            for what, many in counts.items():
-                self._pushed.labels(what).set(many)
+            stats = dict(self._websub_stats())
+            self._oldest_pending.set(stats.pop("oldest"))
+            for state, count in stats.items():
+                self._websub.labels(state).set(count)
 
 
 def record_request(environ: Mapping[str, Any], status: int, took: timedelta) -> None:

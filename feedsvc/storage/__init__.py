@@ -13,8 +13,7 @@ from feedsvc.storage import dump
 from feedsvc.storage.change_log import IMPORT, SANITIZE, SCHEDULER, TIMEZONES, ChangeLog
 from feedsvc.storage.change_page import ChangePage
 from feedsvc.storage.database import CONNECTIONS, Database
-from feedsvc.storage.deliveries import Deliveries
-from feedsvc.storage.hubs import Hubs
+from feedsvc.storage.deliveries import Deliveries, Hubs
 from feedsvc.storage.markup import Markup
 from feedsvc.storage.migrations.runner import is_current, upgrade
 from feedsvc.storage.publication import Publication

@@ -1,323 +1,487 @@
-"""Which feeds changed, and who is to be sent them; what is claimed and not reported comes again."""
+"""Work of the delivery workers: changed feeds, deliveries, and pings of external hubs.
+
+Workers claim rows for a time. A claim whose result is not recorded by then runs out, so
+that another worker takes over the work of one that died.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from math import inf
-from typing import Any
+from typing import Literal
 
 import sqlalchemy as sa
 
 from feedsvc.models import Clock
+from feedsvc.query import KINDS
 from feedsvc.storage.database import Database
-from feedsvc.storage.tables import change_sequence, feed_versions
-from feedsvc.storage.websub_tables import subscriptions, websub_feed_keys, websub_feeds
-from feedsvc.subscription import Delivery, DeliveryResult, SubscribedFeed
+from feedsvc.storage.tables import (
+    categories,
+    change_sequence,
+    entries,
+    entry_categories,
+    feed_versions,
+)
+from feedsvc.storage.websub_tables import (
+    claim_rows,
+    hubs,
+    lock_subscriptions,
+    row_exists,
+    subscriptions,
+    websub_feed_keys,
+    websub_feeds,
+)
+from feedsvc.websub_types import Delivery, DeliveryResult, HubPing, SubscribedFeed
 
 CLAIM_TIMEOUT = timedelta(seconds=15)
-"""How long work is left to who has claimed it."""
+"""Validity of a claim of a delivery or verification. A call takes 10 s at most."""
 
-SLOW = 1.0
-"""The seconds from which on a callback is slow."""
+HUB_CLAIM_TIMEOUT = timedelta(seconds=60)
+"""Validity of a claim of a hub, which may get several calls."""
 
-_A_CLAIM = 64
+SLOW_CALLBACK = 1.0
+"""Latency in seconds above which a callback counts as slow."""
 
+SLOW_FEED = 0.5
+"""Render time in seconds from which a feed counts as slow."""
 
-_SPEEDS = {
-    "fast": sa.and_(subscriptions.c.failures == 0, subscriptions.c.latency <= SLOW),
+_MAX_CLAIM = 64
+
+Speed = Literal["fast", "new", "slow"]
+"""How a callback has responded: fast, never called, or slow or failing."""
+
+_BY_SPEED = {
+    "fast": sa.and_(
+        subscriptions.c.failures == 0, subscriptions.c.latency <= SLOW_CALLBACK
+    ),
     "new": sa.and_(subscriptions.c.failures == 0, subscriptions.c.latency.is_(None)),
-    "slow": sa.or_(subscriptions.c.failures > 0, subscriptions.c.latency > SLOW),
+    "slow": sa.or_(
+        subscriptions.c.failures > 0, subscriptions.c.latency > SLOW_CALLBACK
+    ),
 }
 
 
+@dataclass(frozen=True)
+class RunningCalls:
+    """The calls that a worker has under way, which limit what it may claim."""
+
+    counts: Mapping[str, int]
+    """Number of calls by registrable domain and by network address."""
+    max_per_key: int
+    """Limit for each of these."""
+
+    def full_keys(self) -> list[str]:
+        """Return the domains and addresses that are at their limit."""
+        return [key for key, count in self.counts.items() if count >= self.max_per_key]
+
+
 class Deliveries:
-    """The deliveries that a database calls for."""
+    """The feeds with subscribers, and the deliveries that they need."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        self._database = database
+        self._clock = clock
 
     def claim_feeds(
-        self,
-        after: int,
-        pause: timedelta,
-        limit: int,
-        slow: float = inf,
-        slow_limit: int = 1,
+        self, after: int, debounce: timedelta, limit: int, slow_limit: int = 1
     ) -> tuple[list[SubscribedFeed], int]:
-        """Return feeds with subscribers that may have changed; nobody else gets them during the pause.
+        """Claim feeds that may have changed, to be rendered.
 
-        Those of sections and single categories come first, then those that are rendered fast.
+        Feeds of sections and single categories come first, then fast ones. A fast feed
+        is claimed for the debounce time, a slow one for `CLAIM_TIMEOUT`.
 
-        :param after: a step up to which all was looked at.
-        :param slow: the seconds from which on rendering is slow.
-        :param slow_limit: how many such feeds are claimed, which is for 15 seconds.
-        :returns: the feeds as they were, without their topics, and the step up to which all was looked at.
+        :param after: sequence number up to which everything was checked.
+        :param debounce: time for which a checked feed is left alone, so that changes in
+            quick succession become one delivery.
+        :param limit: number of fast feeds; `slow_limit` that of slow ones.
+        :returns: the feeds in their last known state, without their feed keys; and the
+            new sequence number up to which everything was checked.
         """
-        now, feeds = self._clock(), websub_feeds.c
-        of = websub_feed_keys.c
-        same = sa.and_(
-            feed_versions.c.kind == of.kind,
-            feed_versions.c.category_id == of.category_id,
+        now = self._clock()
+        feeds = websub_feeds.c
+        keys = websub_feed_keys.c
+        same_key = sa.and_(
+            feed_versions.c.kind == keys.kind,
+            feed_versions.c.category_id == keys.category_id,
         )
-        moved = (
+        changed = (
             sa.select(feeds.path)
-            .join(websub_feed_keys, of.path == feeds.path)
-            .join(feed_versions, same)
+            .join(websub_feed_keys, keys.path == feeds.path)
+            .join(feed_versions, same_key)
+            .where(feed_versions.c.seq > after, feed_versions.c.seq > feeds.seq)
         )
-        moved = moved.where(
-            feed_versions.c.seq > after, feed_versions.c.seq > feeds.seq
-        )
-        ended = sa.select(feeds.path).where(feeds.due <= now)
-        order = (feeds.seconds >= slow, ~feeds.plain, feeds.seconds, feeds.checked_at)
-        with self._database.read() as connection:
-            step: int = connection.scalar(sa.select(change_sequence.c.seq)) or 0
-            changed = moved.union(ended).subquery()
-            candidates = sa.select(feeds.path, feeds.seconds, feeds.checked_at).join(
-                changed, changed.c.path == feeds.path
+        due = sa.select(feeds.path).where(feeds.next_change_at <= now)
+        either = changed.union(due).subquery()
+        candidates = (
+            sa.select(feeds.path, feeds.render_seconds, feeds.checked_at)
+            .join(either, either.c.path == feeds.path)
+            .order_by(
+                feeds.render_seconds >= SLOW_FEED,
+                ~feeds.is_canonical,
+                feeds.render_seconds,
+                feeds.checked_at,
             )
-            rows = connection.execute(candidates.order_by(*order)).all()
+        )
+        with self._database.read() as connection:
+            seq: int = connection.scalar(sa.select(change_sequence.c.seq)) or 0
+            rows = connection.execute(candidates).all()
         if not rows:
-            return [], step
-        quiet = [row for row in rows if row.checked_at <= now - pause]
-        fast = [row.path for row in quiet if row.seconds < slow][:limit]
-        last = [row.path for row in quiet if row.seconds >= slow][:slow_limit]
-        claimed: list[SubscribedFeed] = []
-        for paths, looked in ((fast, now), (last, now + CLAIM_TIMEOUT)):
-            if paths:
-                claimed += self._claim_feeds(paths, now - pause, looked)
+            return [], seq
+        # While a candidate waits, `after` stays, so that the next call finds it again.
+        cutoff = now - debounce
+        ready = [row for row in rows if row.checked_at <= cutoff]
+        fast = [row.path for row in ready if row.render_seconds < SLOW_FEED]
+        slow = [row.path for row in ready if row.render_seconds >= SLOW_FEED]
+        claimed = self._claim_feeds(fast[:limit], cutoff, now)
+        claimed += self._claim_feeds(slow[:slow_limit], cutoff, now + CLAIM_TIMEOUT)
         return claimed, after
 
     def _claim_feeds(
-        self, paths: list[str], before: datetime, looked: datetime
+        self, paths: list[str], cutoff: datetime, checked_at: datetime
     ) -> list[SubscribedFeed]:
+        if not paths:
+            return []
         feeds = websub_feeds.c
-        still = sa.select(feeds.path).where(
-            feeds.path.in_(paths), feeds.checked_at <= before
+        still_free = sa.select(feeds.path).where(
+            feeds.path.in_(paths), feeds.checked_at <= cutoff
         )
-        mine = claim(feeds.path, still, checked_at=looked).returning(websub_feeds)
+        claim = claim_rows(feeds.path, still_free, checked_at=checked_at)
         with self._database.write() as connection:
-            rows = connection.execute(mine).all()
-        rows = sorted(rows, key=lambda row: paths.index(row.path))
+            rows = connection.execute(claim.returning(websub_feeds)).all()
         return [
             SubscribedFeed(
                 row.path,
                 row.etag,
                 row.seq,
                 frozenset(),
-                row.due,
-                row.plain,
-                row.seconds,
+                row.next_change_at,
+                row.is_canonical,
+                row.render_seconds,
             )
-            for row in rows
+            for row in sorted(rows, key=lambda row: paths.index(row.path))
         ]
 
     def update_feed(self, feed: SubscribedFeed) -> None:
-        """Keep how a feed is now; what its subscribers do not have waits for them."""
+        """Store the state of a feed; subscribers without its version get a delivery."""
         now = self._clock()
-        known = sa.and_(
-            websub_feeds.c.path == feed.path, websub_feeds.c.seq <= feed.seq
-        )
+        feeds = websub_feeds.c
+        columns = subscriptions.c
+        # A slower worker may report an older state than the stored one.
+        is_newer = sa.and_(feeds.path == feed.path, feeds.seq <= feed.seq)
         state = {
             "etag": feed.etag,
             "seq": feed.seq,
-            "due": feed.due,
-            "seconds": feed.seconds,
+            "next_change_at": feed.next_change_at,
+            "render_seconds": feed.render_seconds,
+            # The claim of a slow feed lies ahead; it is over now.
+            "checked_at": sa.case(
+                (feeds.checked_at > now, now), else_=feeds.checked_at
+            ),
         }
-        # What was claimed for longer, since it takes long, can be claimed again.
-        state["checked_at"] = sa.case(
-            (websub_feeds.c.checked_at > now, now), else_=websub_feeds.c.checked_at
-        )
-        behind = sa.and_(
-            subscriptions.c.path == feed.path, subscriptions.c.etag != feed.etag
-        )
-        since = (subscriptions.c.pending_since, subscriptions.c.due)
-        begun = {
-            one.name: sa.func.coalesce(one, sa.literal(now, one.type)) for one in since
+        is_behind = sa.and_(columns.path == feed.path, columns.etag != feed.etag)
+        # A delivery that is pending already keeps its time: a new version does not
+        # shorten the wait for a callback that fails.
+        time = sa.literal(now, columns.pending_since.type)
+        pending = {
+            "target_etag": feed.etag,
+            "pending_since": sa.func.coalesce(columns.pending_since, time),
+            "next_attempt_at": sa.func.coalesce(columns.next_attempt_at, time),
         }
         with self._database.write() as connection:
-            if connection.execute(
-                websub_feeds.update().where(known).values(state)
-            ).rowcount:
-                lock_subscriptions(connection, subscriptions.c.path == feed.path)
+            update = websub_feeds.update().where(is_newer).values(state)
+            if connection.execute(update).rowcount:
+                lock_subscriptions(connection, columns.path == feed.path)
                 connection.execute(
-                    subscriptions.update()
-                    .where(behind)
-                    .values(target_etag=feed.etag, **begun)
+                    subscriptions.update().where(is_behind).values(pending)
                 )
 
     def claim_deliveries(
         self,
         limit: int,
-        busy: Mapping[str, int],
-        most: int,
-        *,
-        speed: str = "",
-        waiting: Collection[str] = (),
+        running: RunningCalls,
+        speed: Speed | None = None,
+        excluded_paths: Collection[str] = (),
     ) -> list[Delivery]:
-        """Return what is to be delivered now; nobody else gets it for 15 seconds.
+        """Claim due deliveries; no other worker gets them within `CLAIM_TIMEOUT`.
 
-        Callbacks that were fast lately come first, and the first of each address, or site where that is not
-        known, before the second of any.
+        Callbacks that were fast come first, and the first of each address (or domain,
+        where that is unknown) before the second of any.
 
-        :param busy: how many are under way, by site and by address.
-        :param most: how many of each may be.
-        :param speed: only to callbacks that were `fast` lately, or `slow` or failed, or are `new`.
-        :param waiting: the paths of feeds that are being rendered, which are left out.
+        :param speed: only to callbacks of this class.
+        :param excluded_paths: feeds that are being rendered.
         """
-        now, of = self._clock(), subscriptions.c
-        limit = min(limit, _A_CLAIM)
-        full = [key for key, count in busy.items() if count >= most]
-        rank = sa.func.row_number().over(
-            partition_by=sa.func.coalesce(of.address, of.site),
-            order_by=[of.latency, of.due],
-        )
-        due = sa.select(of.id, of.site, of.address).where(
-            of.due <= now,
-            of.expires > now,
-            of.path.not_in(waiting),
-            of.site.not_in(full),
-        )
-        due = due.where(sa.or_(of.address.is_(None), of.address.not_in(full)))
+        now = self._clock()
+        columns = subscriptions.c
+        limit = min(limit, _MAX_CLAIM)
+        full_keys = running.full_keys()
+        conditions = [
+            columns.next_attempt_at <= now,
+            columns.expires_at > now,
+            columns.path.not_in(excluded_paths),
+            columns.domain.not_in(full_keys),
+            sa.or_(columns.address.is_(None), columns.address.not_in(full_keys)),
+        ]
         if speed:
-            due = due.where(_SPEEDS[speed])
-        due = due.order_by(of.latency.is_(None), rank, of.latency, of.due).limit(
-            4 * max(limit, 0)
+            conditions.append(_BY_SPEED[speed])
+        rank = sa.func.row_number().over(
+            partition_by=sa.func.coalesce(columns.address, columns.domain),
+            order_by=[columns.latency, columns.next_attempt_at],
         )
-        with self._database.read() as connection:
-            rows = connection.execute(due).all()
-        chosen = shared(
-            [(row.id, {row.site, row.address or row.site}) for row in rows],
-            limit,
-            busy,
-            most,
-        )
-        if not chosen:
-            return []
-        still = sa.select(of.id).where(of.id.in_(chosen), of.due <= now)
-        taken = claim(of.id, still, due=now + CLAIM_TIMEOUT)
-        taken = taken.returning(*(of[field.name] for field in fields(Delivery)))
-        with self._database.write() as connection:
-            claimed = [Delivery(**row) for row in connection.execute(taken).mappings()]
-        return sorted(claimed, key=lambda one: chosen.index(one.id))
-
-    def seconds(self, path: str) -> float:
-        """Return how long the rendering of a feed took last."""
-        with self._database.read() as connection:
-            wanted = sa.select(websub_feeds.c.seconds).where(
-                websub_feeds.c.path == path
+        candidates = (
+            sa.select(columns.id, columns.domain, columns.address)
+            .where(*conditions)
+            .order_by(
+                columns.latency.is_(None),
+                rank,
+                columns.latency,
+                columns.next_attempt_at,
             )
-            return connection.scalar(wanted) or 0.0
+            .limit(4 * max(limit, 0))
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(candidates).all()
+        ids = choose_within_limit(
+            [(row.id, {row.domain, row.address or row.domain}) for row in rows],
+            limit,
+            running,
+        )
+        if not ids:
+            return []
+        still_due = sa.select(columns.id).where(
+            columns.id.in_(ids), columns.next_attempt_at <= now
+        )
+        claim = claim_rows(columns.id, still_due, next_attempt_at=now + CLAIM_TIMEOUT)
+        claim = claim.returning(*(columns[field.name] for field in fields(Delivery)))
+        with self._database.write() as connection:
+            deliveries = [
+                Delivery(**row) for row in connection.execute(claim).mappings()
+            ]
+        return sorted(deliveries, key=lambda delivery: ids.index(delivery.id))
+
+    def render_seconds(self, path: str) -> float:
+        """Return how long the last rendering of a feed took."""
+        query = sa.select(websub_feeds.c.render_seconds).where(
+            websub_feeds.c.path == path
+        )
+        with self._database.read() as connection:
+            return connection.scalar(query) or 0.0
 
     def release(self, deliveries: Collection[Delivery]) -> None:
-        """Give back what was claimed and not begun."""
-        of = subscriptions.c
-        which = of.id.in_([delivery.id for delivery in deliveries])
+        """Give back claimed deliveries that were not started."""
+        columns = subscriptions.c
+        claimed = columns.id.in_([delivery.id for delivery in deliveries])
         with self._database.write() as connection:
-            lock_subscriptions(connection, which)
+            lock_subscriptions(connection, claimed)
             connection.execute(
                 subscriptions.update()
-                .where(which, of.due.is_not(None))
-                .values(due=self._clock())
+                .where(claimed, columns.next_attempt_at.is_not(None))
+                .values(next_attempt_at=self._clock())
             )
 
-    def crowded(self) -> dict[str, int]:
-        """Return how many subscriptions each resolved address has."""
-        of = subscriptions.c
-        wanted = (
-            sa.select(of.address, sa.func.count())
-            .where(of.address.is_not(None))
-            .group_by(of.address)
+    def count_by_address(self) -> dict[str, int]:
+        """Return the number of subscriptions of each network address."""
+        address = subscriptions.c.address
+        query = (
+            sa.select(address, sa.func.count())
+            .where(address.is_not(None))
+            .group_by(address)
         )
         with self._database.read() as connection:
-            return {row[0]: row[1] for row in connection.execute(wanted)}
+            return {row[0]: row[1] for row in connection.execute(query)}
 
-    def record_results(self, outcomes: Collection[DeliveryResult]) -> None:
-        """Keep what became of deliveries."""
-        of, now = subscriptions.c, self._clock()
-        done = [
-            {
-                "key": outcome.delivery.id,
-                "tag": outcome.etag,
-                "seen": outcome.delivery.target_etag,
-                "called": outcome.address,
-                "took": outcome.latency,
-            }
-            for outcome in outcomes
-            if outcome.etag
-        ]
-        # What came up while it was under way waits on.
-        is_newest = of.target_etag.in_([sa.bindparam("seen"), sa.bindparam("tag")])
+    def record_results(self, results: Collection[DeliveryResult]) -> None:
+        """Store the results of claimed deliveries."""
+        now = self._clock()
+        columns = subscriptions.c
+        delivered = [result for result in results if result.etag]
+        ids = [result.delivery.id for result in results]
+        with self._database.write() as connection:
+            lock_subscriptions(connection, columns.id.in_(ids))
+            self._record_delivered(connection, delivered, now)
+            for result in results:
+                same_row = columns.id == result.delivery.id
+                if result.retry_after:
+                    is_failure = not result.is_deferred
+                    values = {
+                        "failures": result.delivery.failures + int(is_failure),
+                        "next_attempt_at": now + result.retry_after,
+                    }
+                    if result.address:
+                        values["address"] = result.address
+                    connection.execute(
+                        subscriptions.update().where(same_row).values(values)
+                    )
+                elif not result.etag:
+                    connection.execute(subscriptions.delete().where(same_row))
+
+    @staticmethod
+    def _record_delivered(
+        connection: sa.Connection, results: Collection[DeliveryResult], now: datetime
+    ) -> None:
+        """Store successful deliveries in one executemany."""
+        if not results:
+            return
+        columns = subscriptions.c
+        # If the target has moved on since the claim, the next delivery is due now,
+        # unless what was delivered is that newer version already.
+        is_newest = columns.target_etag.in_(
+            [sa.bindparam("claimed_etag"), sa.bindparam("delivered_etag")]
+        )
         due = sa.case((is_newest, None), else_=now)
-        arrived = subscriptions.update().where(of.id == sa.bindparam("key"))
-        arrived = arrived.values(
-            etag=sa.bindparam("tag"),
-            failures=0,
-            due=due,
-            pending_since=due,
-            address=sa.bindparam("called"),
-            latency=sa.bindparam("took"),
+        update = (
+            subscriptions.update()
+            .where(columns.id == sa.bindparam("subscription_id"))
+            .values(
+                etag=sa.bindparam("delivered_etag"),
+                failures=0,
+                next_attempt_at=due,
+                pending_since=due,
+                address=sa.bindparam("called_address"),
+                latency=sa.bindparam("new_latency"),
+            )
+        )
+        rows = [
+            {
+                "subscription_id": result.delivery.id,
+                "claimed_etag": result.delivery.target_etag,
+                "delivered_etag": result.etag,
+                "called_address": result.address,
+                "new_latency": result.latency,
+            }
+            for result in results
+        ]
+        connection.execute(update, rows)
+
+
+class Hubs:
+    """The external hubs, and which changes each was told."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def configure(self, urls: Iterable[str]) -> None:
+        """Ping these hubs, and no others, about changes from now on."""
+        urls = set(urls)
+        now = self._clock()
+        with self._database.write() as connection:
+            seq = connection.scalar(sa.select(change_sequence.c.seq).with_for_update())
+            connection.execute(hubs.delete().where(hubs.c.url.not_in(urls)))
+            known = set(connection.scalars(sa.select(hubs.c.url)))
+            for url in urls - known:
+                row = {
+                    "url": url,
+                    "seq": seq,
+                    "checked_at": now,
+                    "next_attempt_at": now,
+                    "failures": 0,
+                }
+                connection.execute(hubs.insert(), row)
+
+    def claim_pings(self) -> list[HubPing]:
+        """Claim the hubs that do not know the latest changes."""
+        now = self._clock()
+        columns = hubs.c
+        latest_seq = (
+            sa.select(sa.func.max(feed_versions.c.seq))
+            .where(feed_versions.c.kind.in_(KINDS))
+            .scalar_subquery()
+        )
+        has_ended = sa.exists().where(_event_ended(columns.checked_at, now))
+        due = sa.select(columns.url).where(
+            columns.next_attempt_at <= now,
+            sa.or_(columns.seq < latest_seq, has_ended),
+        )
+        if not row_exists(self._database, due):
+            return []
+        claim = claim_rows(columns.url, due, next_attempt_at=now + HUB_CLAIM_TIMEOUT)
+        claim = claim.returning(
+            columns.url, columns.seq, columns.checked_at, columns.failures
         )
         with self._database.write() as connection:
-            lock_subscriptions(
-                connection, of.id.in_([outcome.delivery.id for outcome in outcomes])
+            seq = connection.scalar(sa.select(change_sequence.c.seq)) or 0
+            return [
+                HubPing(
+                    row.url,
+                    seq,
+                    now,
+                    row.failures,
+                    _changed_topics(connection, row.seq, row.checked_at, now),
+                )
+                for row in connection.execute(claim).all()
+            ]
+
+    def record_result(self, ping: HubPing, success: bool, delay: timedelta) -> None:
+        """Store the result of a ping; the next one follows after the delay at earliest."""
+        values: dict[str, object] = {"next_attempt_at": self._clock() + delay}
+        if success:
+            values |= {"seq": ping.seq, "checked_at": ping.checked_at, "failures": 0}
+        else:
+            values["failures"] = ping.failures + 1
+        with self._database.write() as connection:
+            connection.execute(
+                hubs.update().where(hubs.c.url == ping.hub).values(values)
             )
-            if done:
-                connection.execute(arrived, done)
-            for outcome in outcomes:
-                mine = of.id == outcome.delivery.id
-                if outcome.retry:
-                    failures = outcome.delivery.failures + (not outcome.put_off)
-                    values = {"failures": failures, "due": now + outcome.retry}
-                    values |= {"address": outcome.address} if outcome.address else {}
-                    connection.execute(
-                        subscriptions.update().where(mine).values(values)
-                    )
-                elif not outcome.etag:
-                    connection.execute(subscriptions.delete().where(mine))
 
 
-def claim(key: sa.Column[Any], among: sa.Select[Any], **values: Any) -> sa.Update:
-    """What takes the rows whose keys `among` selects, but for those that another takes right now."""
-    mine = key.in_(among.with_for_update(skip_locked=True))
-    return sa.update(key.table).where(mine).values(values)
-
-
-def exists(database: Database, wanted: sa.Select[Any]) -> bool:
-    """Whether a look that disturbs no writer finds something."""
-    with database.read() as connection:
-        return connection.execute(wanted.limit(1)).first() is not None
-
-
-def shared(
+def choose_within_limit(
     candidates: Iterable[tuple[str, Collection[str]]],
     limit: int,
-    busy: Mapping[str, int],
-    most: int,
+    running: RunningCalls,
 ) -> list[str]:
-    """Choose among candidates, each an id and the keys that it counts by, so that no key has too many.
+    """Choose candidates in their order so that no key is over its limit.
 
-    :param busy: how many each key has already.
-    :param most: how many it may have.
+    :param candidates: ids, each with the keys that it counts by.
     """
-    counts = Counter(busy)
+    counts = Counter(running.counts)
     chosen: list[str] = []
     for id, keys in candidates:
         if len(chosen) >= limit:
             break
         distinct = set(keys)
-        if all(counts[key] < most for key in distinct):
+        if all(counts[key] < running.max_per_key for key in distinct):
             counts.update(distinct)
             chosen.append(id)
     return chosen
 
 
-def lock_subscriptions(
-    connection: sa.Connection, which: sa.ColumnElement[bool]
-) -> None:
-    """Lock subscriptions that are to be changed, in one order for all, so that no two writers wait for each
-    other."""
-    of = subscriptions.c
-    connection.execute(sa.select(of.id).where(which).order_by(of.id).with_for_update())
+def _changed_topics(
+    connection: sa.Connection, seq: int, checked_at: datetime | None, now: datetime
+) -> tuple[tuple[str, str | None], ...]:
+    """Return kind and slug of feeds that changed, or that an ended event has left."""
+    has_ended = _event_ended(checked_at, now)
+    changed = sa.select(feed_versions.c.kind, feed_versions.c.category_id).where(
+        feed_versions.c.seq > seq, feed_versions.c.kind.in_(KINDS)
+    )
+    ended_by_category = (
+        sa.select(entry_categories.c.kind, entry_categories.c.category_id)
+        .join(entries)
+        .where(has_ended)
+    )
+    ended = sa.select(entries.c.kind, sa.literal(0)).where(has_ended)
+    keys = changed.union(ended_by_category, ended).subquery()
+    # Category 0 is the whole section, and has no row in `categories`.
+    query = (
+        sa.select(keys.c.kind, categories.c.slug)
+        .join_from(
+            keys, categories, keys.c.category_id == categories.c.id, isouter=True
+        )
+        .where(categories.c.retired.is_(None))
+        .order_by(keys.c.kind, keys.c.category_id)
+    )
+    return tuple((row.kind, row.slug) for row in connection.execute(query))
+
+
+def _event_ended(
+    checked_at: sa.Column[datetime] | datetime | None, now: datetime
+) -> sa.ColumnElement[bool]:
+    """Match visible events that ended since a check; the change log does not have it."""
+    columns = entries.c
+    return sa.and_(
+        columns.kind == "events",
+        columns.is_visible,
+        columns.ends > checked_at,
+        columns.ends <= now,
+    )

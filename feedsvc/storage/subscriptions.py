@@ -1,339 +1,371 @@
-"""Subscriptions, and what their callbacks are to be asked before there is one, or told at its end."""
+"""Subscriptions to feeds, and the requests for them that are not verified yet."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from feedsvc.models import Clock
-from feedsvc.storage import quotas
+from feedsvc.storage import subscription_limits as limits
 from feedsvc.storage.database import Database
 from feedsvc.storage.deliveries import (
     CLAIM_TIMEOUT,
-    claim,
-    exists,
-    lock_subscriptions,
-    shared,
+    RunningCalls,
+    choose_within_limit,
 )
 from feedsvc.storage.tables import change_sequence
 from feedsvc.storage.websub_tables import (
+    claim_rows,
+    lock_subscriptions,
+    row_exists,
     subscription_requests,
     subscriptions,
     websub_feed_keys,
     websub_feeds,
 )
-from feedsvc.subscription import PendingVerification, SubscribedFeed
+from feedsvc.websub_types import PendingVerification, SubscribedFeed
 
 _requests = subscription_requests.c
+_HIDDEN_COLUMNS = ("secret", "etag", "target_etag", "topic")
 
 
 class Subscriptions:
     """The subscriptions of a database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        self._database = database
+        self._clock = clock
 
-    def request(self, wanted: PendingVerification) -> None:
-        """Store a request until the callback was asked; it replaces one for the same subscription.
+    def request(self, request: PendingVerification) -> None:
+        """Store a request to verify, in place of an earlier one of the subscription.
 
-        A request to unsubscribe from what is not subscribed to is ignored: its callback would be called on
-        behalf of anybody who names it.
-
-        :raises Forbidden: the callback's host, its registrable domain or the topic is over a limit.
-        :raises TooMany: too many requests wait to be verified.
+        :raises Forbidden: the callback's host, domain or feed is over a limit.
+        :raises RateLimited: too many requests are unverified.
         """
-        wanted = replace(
-            wanted, site=wanted.site or wanted.host, topic=wanted.topic or wanted.path
+        request = replace(
+            request,
+            domain=request.domain or request.host,
+            topic=request.topic or request.path,
         )
-        id, now = _id(wanted.callback, wanted.path), self._clock()
-        subscribed = sa.select(subscriptions.c.id).where(subscriptions.c.id == id)
-        if wanted.mode == "unsubscribe" and not exists(self._database, subscribed):
-            return
-        row = {**asdict(wanted), "id": id, "due": now, "asked": now}
-        del row["plain"]
+        id = _subscription_id(request.callback, request.path)
+        if request.mode == "unsubscribe":
+            # Without a subscription the callback is not called: anybody could name a
+            # server that then gets a request from us.
+            query = sa.select(subscriptions.c.id).where(subscriptions.c.id == id)
+            if not row_exists(self._database, query):
+                return
+        now = self._clock()
+        row = asdict(request)
+        del row["is_canonical"]
+        row |= {"id": id, "next_attempt_at": now, "created_at": now}
         with self._database.write() as connection:
-            quotas.drop_old(connection, now)
-            quotas.check(connection, wanted, id)
+            limits.drop_old_requests(connection, now)
+            limits.check_limits(connection, request, id)
             connection.execute(subscription_requests.delete().where(_requests.id == id))
             connection.execute(subscription_requests.insert(), row)
 
     def claim_requests(
-        self, limit: int, busy: Mapping[str, int] | None = None, most: int = 20
+        self, limit: int, running: RunningCalls
     ) -> list[PendingVerification]:
-        """Return requests whose callbacks are to be asked now; nobody else gets them for 15 seconds.
+        """Claim due requests; no other worker gets them within `CLAIM_TIMEOUT`.
 
-        Those come first that were not asked in vain, and the first of each site before the second of any:
-        a crowd of dead callbacks, or one of many names, delays no other.
-
-        :param busy: how many callbacks are being asked, by site.
-        :param most: how many of a site may be.
+        Requests without failures come first, and the first of each domain before the
+        second of any: many dead callbacks, or many names of one owner, delay no other.
         """
-        now, busy = self._clock(), busy or {}
+        now = self._clock()
         rank = sa.func.row_number().over(
-            partition_by=_requests.site, order_by=[_requests.failures, _requests.due]
+            partition_by=_requests.domain,
+            order_by=[_requests.failures, _requests.next_attempt_at],
         )
-        full = [site for site, count in busy.items() if count >= most]
-        due = sa.select(_requests.id, _requests.site).where(
-            _requests.due <= now, _requests.site.not_in(full)
-        )
-        due = due.order_by(_requests.failures, rank, _requests.due).limit(
-            4 * max(limit, 0)
+        candidates = (
+            sa.select(_requests.id, _requests.domain)
+            .where(
+                _requests.next_attempt_at <= now,
+                _requests.domain.not_in(running.full_keys()),
+            )
+            .order_by(_requests.failures, rank, _requests.next_attempt_at)
+            .limit(4 * max(limit, 0))
         )
         with self._database.read() as connection:
-            rows = connection.execute(due).all()
-        chosen = shared([(row.id, {row.site}) for row in rows], limit, busy, most)
-        if not chosen:
+            rows = connection.execute(candidates).all()
+        ids = choose_within_limit(
+            [(row.id, {row.domain}) for row in rows], limit, running
+        )
+        if not ids:
             return []
-        still = sa.select(_requests.id).where(
-            _requests.id.in_(chosen), _requests.due <= now
+        still_due = sa.select(_requests.id).where(
+            _requests.id.in_(ids), _requests.next_attempt_at <= now
         )
-        columns = [column for column in _requests if column.name not in ("id", "asked")]
-        mine = claim(_requests.id, still, due=now + CLAIM_TIMEOUT).returning(*columns)
+        claim = claim_rows(_requests.id, still_due, next_attempt_at=now + CLAIM_TIMEOUT)
+        columns = [
+            column for column in _requests if column.name not in ("id", "created_at")
+        ]
         with self._database.write() as connection:
-            claimed = [
-                PendingVerification(**row)
-                for row in connection.execute(mine).mappings()
-            ]
-        return sorted(
-            claimed, key=lambda one: chosen.index(_id(one.callback, one.path))
-        )
-
-    def reschedule(self, done: PendingVerification, pause: timedelta) -> None:
-        """Have a callback that could not be asked be asked again after the pause."""
-        values = {"due": self._clock() + pause, "failures": done.failures + 1}
-        with self._database.write() as connection:
-            connection.execute(
-                subscription_requests.update().where(_claimed(done)).values(values)
+            rows = connection.execute(claim.returning(_requests.id, *columns)).all()
+        position = {id: number for number, id in enumerate(ids)}
+        rows = sorted(rows, key=lambda row: position[row.id])
+        return [
+            PendingVerification(
+                **{column.name: row._mapping[column.name] for column in columns}
             )
+            for row in rows
+        ]
 
-    def put_off(self, done: PendingVerification, pause: timedelta) -> None:
-        """Have a callback that was not called, since its address had enough, be asked after the pause."""
+    def reschedule(self, request: PendingVerification, delay: timedelta) -> None:
+        """Try a claimed request again after a failure."""
+        self._update_request(request, delay, request.failures + 1)
+
+    def defer(self, request: PendingVerification, delay: timedelta) -> None:
+        """Try a claimed request later that was not tried, which is no failure."""
+        self._update_request(request, delay, request.failures)
+
+    def _update_request(
+        self, request: PendingVerification, delay: timedelta, failures: int
+    ) -> None:
+        values = {"next_attempt_at": self._clock() + delay, "failures": failures}
+        update = subscription_requests.update().where(_is_current(request))
         with self._database.write() as connection:
-            later = (
-                subscription_requests.update()
-                .where(_claimed(done))
-                .values(due=self._clock() + pause)
-            )
-            connection.execute(later)
+            connection.execute(update.values(values))
 
-    def close(self, done: PendingVerification, unsubscribed: str | None = None) -> None:
-        """End a request; where its callback has confirmed that it unsubscribes, the subscription too.
+    def close_request(
+        self, request: PendingVerification, unsubscribed_path: str | None = None
+    ) -> None:
+        """End a claimed request.
 
-        :param unsubscribed: the path that the feed has now, where it was confirmed.
+        :param unsubscribed_path: today's path of the feed if its subscription ends too.
         """
         with self._database.write() as connection:
-            if _take(connection, done) and unsubscribed:
-                id = _id(done.callback, unsubscribed)
+            if _delete_request(connection, request) and unsubscribed_path:
+                id = _subscription_id(request.callback, unsubscribed_path)
                 connection.execute(
                     subscriptions.delete().where(subscriptions.c.id == id)
                 )
 
     def subscribe(
         self,
-        done: PendingVerification,
+        request: PendingVerification,
         feed: SubscribedFeed,
         address: str | None = None,
     ) -> None:
-        """Make or renew a subscription as its callback has confirmed; `feed` is how that is now.
+        """Create or renew the subscription of a verified request.
 
-        It is denied where the address that the callback has resolved to has too many.
+        If the address has too many subscriptions, deny it instead.
+
+        :param feed: its state now.
+        :param address: network that the callback resolved to.
         """
         now = self._clock()
+        id = _subscription_id(request.callback, feed.path)
         values = {
-            "secret": done.secret,
-            "expires": now + timedelta(seconds=done.lease),
+            "secret": request.secret,
+            "expires_at": now + timedelta(seconds=request.lease),
             "failures": 0,
+            "topic": request.topic or request.path,
+            "address": address,
         }
-        values |= {"topic": done.topic or done.path, "address": address}
-        id = _id(done.callback, feed.path)
-        # Who renews is there again: what waits is tried at once.
-        retried = sa.case((subscriptions.c.pending_since.is_not(None), now))
+        # A subscriber that renews answers again: deliver what is pending at once.
+        is_pending = subscriptions.c.pending_since.is_not(None)
+        next_attempt_at = sa.case((is_pending, now))
         with self._database.write() as connection:
-            connection.execute(
-                sa.select(change_sequence.c.id).with_for_update()
-            )  # see `tidy`
-            if quotas.is_crowded(connection, address, id):
+            _lock_feeds(connection)
+            if limits.is_address_full(connection, address, id):
                 reason = (
-                    f"{address} has {quotas.MOST_AN_ADDRESS} subscriptions already."
+                    f"{address} has {limits.MAX_PER_ADDRESS} subscriptions already."
                 )
-                connection.execute(_denying(_claimed(done), reason, now))
+                connection.execute(_deny(_is_current(request), reason, now))
                 return
-            if not _take(connection, done):
+            if not _delete_request(connection, request):
                 return
-            renewed = subscriptions.update().where(subscriptions.c.id == id)
-            if connection.execute(renewed.values({**values, "due": retried})).rowcount:
+            renewal = subscriptions.update().where(subscriptions.c.id == id)
+            renewal = renewal.values({**values, "next_attempt_at": next_attempt_at})
+            if connection.execute(renewal).rowcount:
                 return
             etag = _track_feed(connection, feed, now)
             row = {
+                **values,
                 "id": id,
                 "path": feed.path,
-                "callback": done.callback,
-                "host": done.host,
-                "since": now,
+                "callback": request.callback,
+                "host": request.host,
+                "domain": request.domain or request.host,
+                "created_at": now,
+                "etag": etag,
+                "target_etag": etag,
             }
-            row |= {"site": done.site or done.host, "etag": etag, "target_etag": etag}
-            connection.execute(subscriptions.insert(), {**row, **values})
+            connection.execute(subscriptions.insert(), row)
 
-    def move(self, path: str, feed: SubscribedFeed) -> None:
-        """Move the subscriptions of a feed to what it is since a category was renamed or retired.
+    def move_feed(self, path: str, feed: SubscribedFeed) -> None:
+        """Move subscriptions to the feed that replaces theirs.
 
-        They are due, so that subscribers learn the new address from the document and its links.
+        This happens when a category is renamed or retired. WebSub has no message for
+        it, and subscribers that are denied poll only when their lease ends. So they
+        get a delivery, whose document and links name the new URL.
         """
-        now, of = self._clock(), subscriptions.c
+        now = self._clock()
+        columns = subscriptions.c
         with self._database.write() as connection:
-            connection.execute(
-                sa.select(change_sequence.c.id).with_for_update()
-            )  # see `tidy`
-            lock_subscriptions(connection, of.path.in_([path, feed.path]))
+            _lock_feeds(connection)
+            lock_subscriptions(connection, columns.path.in_([path, feed.path]))
             etag = _track_feed(connection, feed, now)
-            there = set(
-                connection.scalars(sa.select(of.callback).where(of.path == feed.path))
-            )
-            rows = connection.execute(
-                sa.select(of.id, of.callback, of.pending_since).where(of.path == path)
-            ).all()
-            twice = [row.id for row in rows if row.callback in there]
-            connection.execute(subscriptions.delete().where(of.id.in_(twice)))
-            for row in rows:
+            in_target = sa.select(columns.callback).where(columns.path == feed.path)
+            existing = set(connection.scalars(in_target))
+            of_path = sa.select(
+                columns.id, columns.callback, columns.pending_since
+            ).where(columns.path == path)
+            for row in connection.execute(of_path).all():
+                same_row = columns.id == row.id
+                if row.callback in existing:
+                    connection.execute(subscriptions.delete().where(same_row))
+                    continue
                 values = {
-                    "id": _id(row.callback, feed.path),
+                    "id": _subscription_id(row.callback, feed.path),
                     "path": feed.path,
                     "target_etag": etag,
-                    "due": now,
+                    "next_attempt_at": now,
+                    "pending_since": row.pending_since or now,
                 }
-                moved = subscriptions.update().where(of.id == row.id)
                 connection.execute(
-                    moved.values({**values, "pending_since": row.pending_since or now})
+                    subscriptions.update().where(same_row).values(values)
                 )
 
-    def end(self, path: str, reason: str) -> None:
-        """End the subscriptions of a feed that there is no longer, and deny those that are asked for; each
-        callback is told."""
-        self.cancel(subscriptions.c.path == path, reason)
-        wished = sa.and_(_requests.path == path, _requests.mode == "subscribe")
+    def end_feed(self, path: str, reason: str) -> None:
+        """End the subscriptions to a feed that no longer exists, and deny new ones."""
+        self._cancel(subscriptions.c.path == path, reason)
+        waiting = sa.and_(_requests.path == path, _requests.mode == "subscribe")
         with self._database.write() as connection:
-            connection.execute(_denying(wished, reason, self._clock()))
+            connection.execute(_deny(waiting, reason, self._clock()))
 
-    def cancel(self, which: sa.ColumnElement[bool], reason: str) -> int:
-        """End some subscriptions, and have their callbacks told so (WebSub §5.2); returns how many."""
-        columns = ("id", "path", "topic", "callback", "host", "site")
-        now = sa.literal(self._clock(), _requests.due.type)
-        told = sa.select(
-            *(subscriptions.c[name] for name in columns),
-            *(sa.literal("denied"), sa.literal(0), sa.literal(reason)),
-            *(now, now),
-        ).where(which)
-        names = [*columns, "mode", "lease", "reason", "due", "asked"]
+    def cancel_callbacks(self, prefix: str) -> int:
+        """End the subscriptions whose callbacks begin with a prefix; return how many."""
+        condition = subscriptions.c.callback.startswith(prefix, autoescape=True)
+        return self._cancel(condition, "The operator has ended it.")
+
+    def _cancel(self, condition: sa.ColumnElement[bool], reason: str) -> int:
+        """Replace subscriptions by denials, which tell their callbacks (WebSub §5.2)."""
+        copied = ("id", "path", "topic", "callback", "host", "domain")
+        now = sa.literal(self._clock(), _requests.next_attempt_at.type)
+        denials = sa.select(
+            *(subscriptions.c[name] for name in copied),
+            sa.literal("denied"),
+            sa.literal(0),
+            sa.literal(reason),
+            now,
+            now,
+        ).where(condition)
+        names = [*copied, "mode", "lease", "reason", "next_attempt_at", "created_at"]
+        ids = sa.select(subscriptions.c.id).where(condition)
         with self._database.write() as connection:
-            lock_subscriptions(connection, which)
-            ids = sa.select(subscriptions.c.id).where(which)
+            lock_subscriptions(connection, condition)
             connection.execute(
                 subscription_requests.delete().where(_requests.id.in_(ids))
             )
-            connection.execute(subscription_requests.insert().from_select(names, told))
-            return connection.execute(subscriptions.delete().where(which)).rowcount
+            connection.execute(
+                subscription_requests.insert().from_select(names, denials)
+            )
+            deleted = connection.execute(subscriptions.delete().where(condition))
+            return deleted.rowcount
 
     def purge_expired(self) -> None:
-        """End what has expired, and cease to look after feeds that have no subscriber left."""
+        """Delete expired subscriptions, old requests, and feeds without subscribers."""
+        now = self._clock()
+        expired = subscriptions.c.expires_at <= now
         with self._database.write() as connection:
-            quotas.drop_old(connection, self._clock())
-            # Nobody subscribes in between, who would rely on a feed's being looked after.
-            connection.execute(sa.select(change_sequence.c.id).with_for_update())
-            over = subscriptions.c.expires <= self._clock()
-            lock_subscriptions(connection, over)
-            connection.execute(subscriptions.delete().where(over))
+            limits.drop_old_requests(connection, now)
+            _lock_feeds(connection)
+            lock_subscriptions(connection, expired)
+            connection.execute(subscriptions.delete().where(expired))
             for table in (websub_feeds, websub_feed_keys):
-                used = sa.exists().where(subscriptions.c.path == table.c.path)
-                connection.execute(table.delete().where(~used))
+                is_used = sa.exists().where(subscriptions.c.path == table.c.path)
+                connection.execute(table.delete().where(~is_used))
 
     def list(self) -> Sequence[sa.RowMapping]:
-        """Every subscription but for its secret, by feed and callback."""
-        of = subscriptions.c
-        hidden = ("secret", "etag", "target_etag", "topic")
-        wanted = sa.select(*(column for column in of if column.name not in hidden))
+        """Return the subscriptions without their secrets, by feed and callback."""
+        columns = [
+            column for column in subscriptions.c if column.name not in _HIDDEN_COLUMNS
+        ]
+        query = sa.select(*columns).order_by(
+            subscriptions.c.path, subscriptions.c.callback
+        )
         with self._database.read() as connection:
-            return (
-                connection.execute(wanted.order_by(of.path, of.callback))
-                .mappings()
-                .all()
-            )
+            return connection.execute(query).mappings().all()
 
-    def cancel_callback(self, callback: str) -> int:
-        """End the subscriptions of all callbacks that begin so; returns how many."""
-        which = subscriptions.c.callback.startswith(callback, autoescape=True)
-        return self.cancel(which, "The operator has ended it.")
+    def stats(self) -> dict[str, float]:
+        """Count `subscriptions`, unverified `requests`, `pending` and `failing` deliveries.
 
-    def counts(self) -> dict[str, float]:
-        """How many subscriptions and requests there are, wait, and fail; and for how many seconds the
-        oldest waits."""
-        of, now = subscriptions.c, self._clock()
-        wanted = sa.select(
+        `oldest` is the age in seconds of the oldest pending delivery.
+        """
+        columns = subscriptions.c
+        requests = sa.select(sa.func.count()).select_from(subscription_requests)
+        query = sa.select(
             sa.func.count().label("subscriptions"),
-            _count(subscription_requests).scalar_subquery().label("requests"),
-            sa.func.count(of.pending_since).label("waiting"),
-            sa.func.count().filter(of.failures > 0).label("failing"),
-            sa.func.min(of.pending_since).label("oldest"),
+            requests.scalar_subquery().label("requests"),
+            sa.func.count(columns.pending_since).label("pending"),
+            sa.func.count().filter(columns.failures > 0).label("failing"),
+            sa.func.min(columns.pending_since).label("oldest"),
         ).select_from(subscriptions)
         with self._database.read() as connection:
-            found = dict(connection.execute(wanted).mappings().one())
-        return {
-            **found,
-            "oldest": (now - found["oldest"]).total_seconds()
-            if found["oldest"]
-            else 0.0,
-        }
+            stats = dict(connection.execute(query).mappings().one())
+        oldest = stats["oldest"]
+        stats["oldest"] = (self._clock() - oldest).total_seconds() if oldest else 0.0
+        return stats
+
+
+def _lock_feeds(connection: sa.Connection) -> None:
+    """Let only one transaction at a time track feeds or purge them.
+
+    Otherwise a feed could be purged while somebody subscribes to it.
+    """
+    connection.execute(sa.select(change_sequence.c.id).with_for_update())
 
 
 def _track_feed(connection: sa.Connection, feed: SubscribedFeed, now: datetime) -> str:
-    """Begin to look after a feed, unless that is done already; returns its ETag as it is known."""
-    known: str | None = connection.scalar(
+    """Start to check a feed for changes unless that is done; return its known ETag."""
+    known_etag: str | None = connection.scalar(
         sa.select(websub_feeds.c.etag).where(websub_feeds.c.path == feed.path)
     )
-    if known:
-        return known
+    if known_etag:
+        return known_etag
     row = {
         "path": feed.path,
         "etag": feed.etag,
         "seq": feed.seq,
         "checked_at": now,
-        "due": feed.due,
+        "next_change_at": feed.next_change_at,
+        "is_canonical": feed.is_canonical,
+        "render_seconds": feed.render_seconds,
     }
-    row |= {"plain": feed.plain, "seconds": feed.seconds}
     connection.execute(websub_feeds.insert(), row)
-    rows = [
-        {"path": feed.path, "kind": kind, "category_id": key}
-        for kind, key in feed.topics
+    keys = [
+        {"path": feed.path, "kind": kind, "category_id": category_id}
+        for kind, category_id in feed.feed_keys
     ]
-    connection.execute(websub_feed_keys.insert(), rows)
+    connection.execute(websub_feed_keys.insert(), keys)
     return feed.etag
 
 
-def _take(connection: sa.Connection, done: PendingVerification) -> str | None:
-    """Delete a request that was claimed; returns its id, or None where another has taken its place."""
-    taken = subscription_requests.delete().where(_claimed(done)).returning(_requests.id)
-    return connection.scalar(taken)
-
-
-def _claimed(done: PendingVerification) -> sa.ColumnElement[bool]:
-    """A request that was claimed, unless another has taken its place."""
+def _is_current(request: PendingVerification) -> sa.ColumnElement[bool]:
+    """Match a claimed request unless a newer one has replaced it."""
     return sa.and_(
-        _requests.id == _id(done.callback, done.path), _requests.due == done.due
+        _requests.id == _subscription_id(request.callback, request.path),
+        _requests.next_attempt_at == request.next_attempt_at,
     )
 
 
-def _denying(which: sa.ColumnElement[bool], reason: str, now: datetime) -> sa.Update:
+def _delete_request(connection: sa.Connection, request: PendingVerification) -> bool:
+    """Delete a claimed request; return False if a newer one has replaced it."""
+    delete = subscription_requests.delete().where(_is_current(request))
+    return connection.execute(delete).rowcount > 0
+
+
+def _deny(condition: sa.ColumnElement[bool], reason: str, now: datetime) -> sa.Update:
     """Turn requests into denials, which their callbacks are told."""
-    denied = {"mode": "denied", "reason": reason, "failures": 0, "due": now}
-    return subscription_requests.update().where(which).values(denied)
+    values = {"mode": "denied", "reason": reason, "failures": 0, "next_attempt_at": now}
+    return subscription_requests.update().where(condition).values(values)
 
 
-def _id(callback: str, path: str) -> str:
+def _subscription_id(callback: str, path: str) -> str:
     return hashlib.sha256(f"{callback} {path}".encode()).hexdigest()
-
-
-def _count(table: sa.FromClause) -> sa.Select[int]:
-    return sa.select(sa.func.count()).select_from(table)

@@ -1,27 +1,30 @@
-"""The tables of push; `migrations/` makes them."""
+"""Tables of WebSub, and the SQL that their modules share."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
 
+from feedsvc.storage.database import Database
 from feedsvc.storage.tables import KEY, UTCDateTime, metadata
 
 websub_feeds = Table(
-    # The feeds that have subscribers, as they were when they were last looked at.
+    # Feeds that have subscribers, in the state of the last check.
     "websub_feeds",
     metadata,
     Column("path", KEY, primary_key=True),  # canonical, with its query
     Column("etag", sa.String, nullable=False),
-    Column("seq", sa.BigInteger, nullable=False),  # the last step of its topics then
+    Column("seq", sa.BigInteger, nullable=False),  # last change of its feed keys
     Column("checked_at", UTCDateTime, nullable=False),
-    Column("due", UTCDateTime, index=True),  # when it changes by itself
-    Column("plain", sa.Boolean, nullable=False),  # of a section or one category
-    Column("seconds", sa.Float, nullable=False),  # that rendering took last
+    Column("next_change_at", UTCDateTime, index=True),  # without a write
+    Column("is_canonical", sa.Boolean, nullable=False),  # of a section or one category
+    Column("render_seconds", sa.Float, nullable=False),  # of the last rendering
 )
 
 websub_feed_keys = Table(
-    # The topics that each of them depends on.
+    # Feed keys that each of them depends on.
     "websub_feed_keys",
     metadata,
     Column("path", KEY, primary_key=True),
@@ -35,60 +38,91 @@ Index(
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column(
-        "id", KEY, primary_key=True
-    ),  # a hash of callback and path, which are too long for an index
+    # SHA-256 of callback and path, which together are too long for an index.
+    Column("id", KEY, primary_key=True),
     Column("path", KEY, nullable=False, index=True),
-    Column(
-        "topic", KEY, nullable=False
-    ),  # the path that was subscribed to, before categories were renamed
+    # The path that was subscribed to, before categories were renamed: the subscriber
+    # knows no other, so denials and unsubscriptions name it.
+    Column("topic", KEY, nullable=False),
     Column("callback", KEY, nullable=False),
     Column("host", KEY, nullable=False, index=True),
-    Column("site", KEY, nullable=False, index=True),  # the host's registrable domain
-    Column(
-        "address", KEY, index=True
-    ),  # that the host resolved to at the last call; of IPv6 the /64
-    Column("latency", sa.Float),  # seconds of recent deliveries; none before the first
+    Column("domain", KEY, nullable=False, index=True),  # registrable domain of the host
+    # Network of the last call: an IPv4 address, or the /64 of an IPv6 address.
+    Column("address", KEY, index=True),
+    Column("latency", sa.Float),  # seconds of recent deliveries
     Column("secret", sa.String),
-    Column("since", UTCDateTime, nullable=False),
-    Column("expires", UTCDateTime, nullable=False, index=True),
-    Column("etag", sa.String, nullable=False),  # of what was delivered last
-    Column("target_etag", sa.String, nullable=False),  # of the newest that is known
-    Column("pending_since", UTCDateTime),  # since when something waits to be delivered
-    Column(
-        "due", UTCDateTime, index=True
-    ),  # when it is tried next, or again where who has claimed it died
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False, index=True),
+    Column("etag", sa.String, nullable=False),  # of the version delivered last
+    Column("target_etag", sa.String, nullable=False),  # of the newest version
+    Column("pending_since", UTCDateTime),  # null: the newest version was delivered
+    # Null: nothing to deliver. A claim moves it ahead by CLAIM_TIMEOUT, so that the
+    # delivery comes again if the worker that claimed it dies.
+    Column("next_attempt_at", UTCDateTime, index=True),
     Column("failures", sa.Integer, nullable=False),  # in a row
 )
 
 subscription_requests = Table(
-    # What a callback is still to be asked, or told.
+    # Requests to verify and denials to send.
     "subscription_requests",
     metadata,
-    Column("id", KEY, primary_key=True),  # the subscription's
+    Column("id", KEY, primary_key=True),  # that of the subscription
     Column("path", KEY, nullable=False),
     Column("topic", KEY, nullable=False),  # as in subscriptions
     Column("callback", KEY, nullable=False),
     Column("host", KEY, nullable=False, index=True),
-    Column("site", KEY, nullable=False, index=True),
-    Column("mode", sa.String, nullable=False),  # subscribe, unsubscribe, denied
+    Column("domain", KEY, nullable=False, index=True),
+    Column("mode", sa.String, nullable=False),  # subscribe, unsubscribe or denied
     Column("secret", sa.String),
     Column("lease", sa.Integer, nullable=False),  # seconds
     Column("reason", sa.String, nullable=False),
-    Column(
-        "failures", sa.Integer, nullable=False, server_default="0"
-    ),  # so often asked in vain
-    Column("asked", UTCDateTime, nullable=False, index=True),  # when it was made
-    Column("due", UTCDateTime, nullable=False, index=True),
+    Column("failures", sa.Integer, nullable=False, server_default="0"),
+    Column("created_at", UTCDateTime, nullable=False, index=True),
+    Column("next_attempt_at", UTCDateTime, nullable=False, index=True),
 )
 
 hubs = Table(
-    # Other hubs, and the step of the ledger up to which each was told, and the time of ends of events.
+    # External hubs. Each knows the changes up to `seq`, and the ends of events, which
+    # are not in the change log, up to `checked_at`.
     "hubs",
     metadata,
     Column("url", KEY, primary_key=True),
     Column("seq", sa.BigInteger, nullable=False),
-    Column("checked_at", UTCDateTime),  # none before the first time that it is told
-    Column("due", UTCDateTime, nullable=False),
+    Column("checked_at", UTCDateTime),  # null before the first ping
+    Column("next_attempt_at", UTCDateTime, nullable=False),
     Column("failures", sa.Integer, nullable=False),
 )
+
+
+def claim_rows(
+    key: sa.Column[Any], candidates: sa.Select[Any], **values: Any
+) -> sa.Update:
+    """Return an UPDATE of the rows whose keys `candidates` selects.
+
+    Rows that another worker claims at this moment are skipped.
+    """
+    keys = candidates.with_for_update(skip_locked=True)
+    return sa.update(key.table).where(key.in_(keys)).values(values)
+
+
+def row_exists(database: Database, query: sa.Select[Any]) -> bool:
+    """Check for a row in a read transaction, which blocks no writer."""
+    with database.read() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
+def count_rows(connection: sa.Connection, query: sa.SelectBase) -> int:
+    """Return the number of rows of a query."""
+    count = sa.select(sa.func.count()).select_from(query.subquery())
+    return int(connection.execute(count).scalar_one())
+
+
+def lock_subscriptions(
+    connection: sa.Connection, condition: sa.ColumnElement[bool]
+) -> None:
+    """Lock the subscriptions that are about to change.
+
+    All writers lock in the order of the ids, so that no two wait for each other.
+    """
+    id = subscriptions.c.id
+    connection.execute(sa.select(id).where(condition).order_by(id).with_for_update())

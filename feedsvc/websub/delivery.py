@@ -1,4 +1,4 @@
-"""What is said to subscribers and to other hubs (WebSub §5, §7)."""
+"""Requests to subscribers and to external hubs (WebSub §5, §7)."""
 
 from __future__ import annotations
 
@@ -7,165 +7,175 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from feedsvc.query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
-from feedsvc.subscription import Delivery, DeliveryResult, HubPing, PendingVerification
-from feedsvc.websub.http_client import Crowded, RequestFailed, SafeHttpClient
+from feedsvc.websub.http_client import (
+    AddressBusy,
+    Admit,
+    RequestFailed,
+    SafeHttpClient,
+    allow_all,
+)
+from feedsvc.websub_types import (
+    Delivery,
+    DeliveryResult,
+    HubPing,
+    PendingVerification,
+)
 
 if TYPE_CHECKING:
     from feedsvc.http.conditional import CachedResponse
 
-FIRST_RETRY, LAST_RETRY = 10.0, 3600.0
-"""Seconds until a delivery that has failed is tried again, at first and at last."""
+FIRST_RETRY = 10.0
+LAST_RETRY = 3600.0
+"""Shortest and longest delay in seconds before a failed call is retried."""
 
-PUT_OFF = timedelta(seconds=2)
-"""When a call is made that was not, since its address had enough calls."""
-
-Admit = Callable[[str], bool]
-"""Whether a call may go to a network address."""
-
-FORM = "application/x-www-form-urlencoded"
-_URLS_AT_ONCE = 100
+_FORM = "application/x-www-form-urlencoded"
+_MAX_URLS_PER_PING = 100
 _random = secrets.SystemRandom()
 _log = logging.getLogger(__name__)
 
 
 class WebSubClient:
-    """Speaks for the hub at a public URL."""
+    """Make the requests of a hub.
 
-    def __init__(self, outward: SafeHttpClient, public_url: str) -> None:
-        self.outward, self._public_url = outward, public_url
+    Log lines name only the host: the rest of a callback or hub URL may be a secret.
+    """
+
+    def __init__(self, http: SafeHttpClient, public_url: str) -> None:
+        self._http = http
+        self._public_url = public_url
 
     async def deliver(
         self,
         delivery: Delivery,
-        answer: CachedResponse,
-        admit: Admit = lambda network: True,
+        response: CachedResponse,
+        admit: Admit = allow_all,
     ) -> DeliveryResult:
-        """Send a feed to a subscriber (WebSub §7), signed where it has given a secret (§7.1).
+        """Send a feed to a subscriber (WebSub §7), signed if it gave a secret (§7.1).
 
-        :param admit: whether it may be sent to a network address.
+        :param response: the feed, as readers get it.
+        :raises AddressBusy: no address of the callback was admitted.
         """
-        headers = [("Content-Type", f"{answer.media_type}; charset=utf-8")]
-        headers.append(
-            (
-                "Link",
-                ", ".join(value for name, value in answer.headers if name == "Link"),
-            )
-        )
+        links = [value for name, value in response.headers if name == "Link"]
+        headers = [
+            ("Content-Type", f"{response.media_type}; charset=utf-8"),
+            ("Link", ", ".join(links)),
+        ]
         if delivery.secret:
-            digest = hmac.new(
-                delivery.secret.encode(), answer.body, hashlib.sha256
-            ).hexdigest()
+            key = delivery.secret.encode()
+            digest = hmac.new(key, response.body, hashlib.sha256).hexdigest()
             headers.append(("X-Hub-Signature", f"sha256={digest}"))
-        begun, status = time.monotonic(), 0
+        started = time.monotonic()
+        status = 0
         try:
-            reply = await self.outward.request(
-                "POST", delivery.callback, headers, answer.body, admit
+            reply = await self._http.request(
+                "POST", delivery.callback, headers, response.body, admit
             )
             status = reply.status
-            said = f"answered {status}"
-        except Crowded as error:
-            _log.info("%s to %s put off: %s", delivery.path, delivery.host, error)
-            return DeliveryResult(delivery, retry=PUT_OFF, put_off=True)
+            outcome = f"status {status}"
+        except AddressBusy:
+            raise
         except RequestFailed as error:
-            said = str(error)
-        spent = (time.monotonic() - begun) * 1000
-        _log.info("%s to %s: %s, %.0f ms", delivery.path, delivery.host, said, spent)
-        if 200 <= status < 300:
-            return DeliveryResult(delivery, etag=answer.etag, seconds=spent / 1000)
-        return DeliveryResult(
-            delivery, retry=None if status == 410 else backoff(delivery.failures)
+            outcome = str(error)
+        seconds = time.monotonic() - started
+        _log.info(
+            "Delivery of %s to %s: %s, %.0f ms",
+            delivery.path,
+            delivery.host,
+            outcome,
+            seconds * 1000,
         )
+        if 200 <= status < 300:
+            return DeliveryResult(delivery, etag=response.etag, seconds=seconds)
+        if status == 410:
+            return DeliveryResult(delivery)
+        return DeliveryResult(delivery, retry_after=backoff(delivery.failures))
 
     async def verify_intent(
-        self, request: PendingVerification, admit: Admit = lambda network: True
+        self, request: PendingVerification, admit: Admit = allow_all
     ) -> bool | None:
-        """Whether a callback confirms what was asked (WebSub §5.3); what was denied, it is told (§5.2).
+        """Ask a callback to confirm a request (WebSub §5.3), or tell a denial (§5.2).
 
-        None where it did not say: it cannot be reached, or answers 5xx.
-
-        :param admit: as in `deliver`.
-        :raises Crowded: it was not called, since its address has enough calls.
+        :returns: whether it confirmed; None if it is unreachable or responds with 5xx.
+        :raises AddressBusy: no address of the callback was admitted.
         """
         challenge = secrets.token_urlsafe(32)
-        said = {
+        parameters = {
             "hub.mode": request.mode,
             "hub.topic": self._public_url + (request.topic or request.path),
         }
-        said |= (
-            {"hub.reason": request.reason}
-            if request.mode == "denied"
-            else {"hub.challenge": challenge}
-        )
-        said |= (
-            {"hub.lease_seconds": str(request.lease)}
-            if request.mode == "subscribe"
-            else {}
-        )
-        sign = "&" if "?" in request.callback else "?"
-        confirmed: bool | None = None
+        if request.mode == "denied":
+            parameters["hub.reason"] = request.reason
+        else:
+            parameters["hub.challenge"] = challenge
+        if request.mode == "subscribe":
+            parameters["hub.lease_seconds"] = str(request.lease)
+        separator = "&" if "?" in request.callback else "?"
+        url = f"{request.callback}{separator}{urlencode(parameters)}"
+        is_confirmed = None
         try:
-            url = f"{request.callback}{sign}{urlencode(said)}"
-            reply = await self.outward.request("GET", url, admit=admit)
+            reply = await self._http.request("GET", url, admit=admit)
+            outcome = f"status {reply.status}, and the body is not the challenge"
             if reply.status < 500:
-                confirmed = (
-                    200 <= reply.status < 300 and reply.body == challenge.encode()
-                )
-            found = (
-                "confirmed"
-                if confirmed
-                else f"answered {reply.status}, without the challenge alone"
-            )
-        except Crowded:
+                is_challenge = reply.body == challenge.encode()
+                is_confirmed = 200 <= reply.status < 300 and is_challenge
+            if is_confirmed:
+                outcome = "confirmed"
+        except AddressBusy:
             raise
         except RequestFailed as error:
-            found = str(error)
-        _log.info("%s of %s by %s: %s", request.mode, request.path, request.host, found)
-        return confirmed
+            outcome = str(error)
+        _log.info(
+            "Verification of %s (%s) by %s: %s",
+            request.path,
+            request.mode,
+            request.host,
+            outcome,
+        )
+        return is_confirmed
 
-    async def ping_hub(self, notice: HubPing) -> bool:
-        """Whether another hub takes note of which of its feeds have changed."""
-        host = urlsplit(
-            notice.hub
-        ).hostname  # alone in the log: the rest of the URL may be a secret
+    async def ping_hub(self, ping: HubPing) -> bool:
+        """Tell an external hub which feeds changed; return False if it must be retried."""
+        host = urlsplit(ping.hub).hostname
         urls = [
-            self._public_url
-            + FeedQuery(
-                kind, format, CategoryFilter.create([slug] if slug else [])
-            ).path
-            for kind, slug in notice.moved
+            self._public_url + _feed_path(kind, format, slug)
+            for kind, slug in ping.changed_topics
             for format in WEBSUB_PING_FORMATS
         ]
-        try:
-            for first in range(0, len(urls), _URLS_AT_ONCE):
-                said = [("hub.mode", "publish")]
-                said += [
-                    ("hub.url", url) for url in urls[first : first + _URLS_AT_ONCE]
-                ]
-                form = urlencode(said).encode()
-                reply = await self.outward.request(
-                    "POST", notice.hub, [("Content-Type", FORM)], form
+        for start in range(0, len(urls), _MAX_URLS_PER_PING):
+            part = urls[start : start + _MAX_URLS_PER_PING]
+            form = [("hub.mode", "publish"), *(("hub.url", url) for url in part)]
+            status = 0
+            try:
+                reply = await self._http.request(
+                    "POST",
+                    ping.hub,
+                    [("Content-Type", _FORM)],
+                    urlencode(form).encode(),
                 )
-                _log.info(
-                    "%s changed feeds to %s: answered %s",
-                    len(said) - 1,
-                    host,
-                    reply.status,
-                )
-                if not 200 <= reply.status < 300:
-                    return False
-        except RequestFailed as error:
-            _log.info("changed feeds to %s: %s", host, error)
-            return False
+                status = reply.status
+                outcome = f"status {status}"
+            except RequestFailed as error:
+                outcome = str(error)
+            _log.info("Ping of %s about %s feeds: %s", host, len(part), outcome)
+            if not 200 <= status < 300:
+                return False
         return True
 
 
 def backoff(failures: int) -> timedelta:
-    """After how long another try is made: twice as long each time, up to an hour, and never all at once."""
+    """Return the delay before the next attempt: doubled each time, up to an hour.
+
+    It is random within half, so that calls that failed together do not return together.
+    """
     seconds = min(FIRST_RETRY * 2 ** min(failures, 20), LAST_RETRY)
     return timedelta(seconds=seconds * _random.uniform(0.5, 1.5))
+
+
+def _feed_path(kind: str, format: str, slug: str | None) -> str:
+    category_filter = CategoryFilter.create([slug] if slug else [])
+    return FeedQuery(kind, format, category_filter).path

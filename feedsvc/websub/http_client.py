@@ -1,6 +1,8 @@
-"""The one way out: calls to URLs that strangers have named.
+"""HTTP client for URLs that strangers choose; it prevents server-side request forgery.
 
-aiohttp resolves a name and asks for the socket to each address, so what is checked is what is connected to.
+aiohttp resolves the host and then asks `_SocketFactory` for a socket to each address.
+So the address that is checked is the one that is connected to: no second look-up in
+between could lead elsewhere (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -9,12 +11,17 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from errno import EACCES
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from aiohttp import ClientResponseError, ClientSession, DummyCookieJar, TCPConnector
+from aiohttp import (
+    ClientResponse,
+    ClientResponseError,
+    ClientSession,
+    DummyCookieJar,
+    TCPConnector,
+)
 from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict
@@ -23,18 +30,18 @@ from yarl import URL
 from feedsvc.access import network_of
 
 TIMEOUT = 10.0
-"""What a call may take, from the look-up of the name to the last byte."""
+"""Seconds that a request may take, from the DNS look-up to the last byte."""
 
 MAX_RESPONSE_BYTES = 64 * 1024
-"""The bytes of an answer that are read at most."""
+
+Admit = Callable[[str], bool]
+"""Decides whether a request may go to a network: an IPv4 address or an IPv6 /64."""
 
 _SPECIAL = (
-    IPv4Network(
-        "192.0.0.0/24"
-    ),  # protocol assignments, among them Oracle's 192.0.0.192
-    IPv4Network("192.88.99.0/24"),  # relays to 6to4
-    # Services of a cloud that answer its own machines alone, at addresses that look public: another
-    # address of metadata is link-local, shared (RFC 6598) or unique local, and refused as such.
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays
+    # Cloud services that answer only the cloud's own machines, at addresses that look
+    # public. Others are link-local, shared (RFC 6598) or unique local, and refused so.
     IPv4Network("168.63.129.16/32"),  # Azure's wire server
     IPv4Network("161.26.0.0/16"),  # IBM Cloud's infrastructure services
     IPv4Network("166.8.0.0/14"),  # IBM Cloud's service endpoints
@@ -46,83 +53,63 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class RequestFailed(Exception):
-    """No answer was had; the message says why."""
+    """There is no response; the message says why, without the URL."""
 
 
-class Crowded(RequestFailed):
-    """The call was not made, since its address has enough calls at this moment."""
-
-
-@dataclass
-class Target:
-    """What a call may connect to: asked of each address that its host has resolved to."""
-
-    admit: Callable[[str], bool]
-    refused: bool = False
-
-
-_target: ContextVar[Target | None] = ContextVar("target", default=None)
+class AddressBusy(RequestFailed):
+    """The request was not sent, because no address was admitted."""
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What a call was answered; of the body no more than `READ` bytes and one."""
+    """A response."""
 
     status: int
     body: bytes
+    """At most `MAX_RESPONSE_BYTES` + 1 bytes; empty for methods other than GET."""
 
 
-def is_public_address(address: str) -> bool:
-    """Whether an address is one of the Internet's, and no way to another that is not."""
-    found: IPv4Address | IPv6Address = ip_address(address)
-    if isinstance(found, IPv6Address):
-        if found.ipv4_mapped or found in _NAT64:
-            found = IPv4Address(int(found) & 0xFFFFFFFF)
-        elif found not in _UNICAST or any(found in tunnel for tunnel in _TUNNELS):
+def allow_all(network: str) -> bool:
+    """Admit any network."""
+    return True
+
+
+def is_public_address(text: str) -> bool:
+    """Check that an address is on the Internet, and no tunnel to one that is not."""
+    address: IPv4Address | IPv6Address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped or address in _NAT64:
+            address = IPv4Address(int(address) & 0xFFFFFFFF)
+        elif address not in _UNICAST or any(address in tunnel for tunnel in _TUNNELS):
             return False
-    return (
-        found.is_global
-        and not found.is_multicast
-        and not any(found in special for special in _SPECIAL)
-    )
+    is_special = any(address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not is_special
 
 
 class SafeHttpClient:
-    """A client that follows no redirect, keeps no cookie, knows no proxy, and gives up in time."""
+    """Send requests to public addresses only.
+
+    It follows no redirects, stores no cookies, uses no proxies, decompresses nothing,
+    and gives up in time.
+    """
 
     def __init__(
         self,
-        agent: str,
+        user_agent: str,
         *,
-        private: bool,
+        allow_private: bool,
         resolver: AbstractResolver | None = None,
-        seconds: float = TIMEOUT,
+        timeout: float = TIMEOUT,
     ) -> None:
-        """:param private: whether it may call private addresses too."""
-        self._agent, self._private, self._resolver, self._seconds = (
-            agent,
-            private,
-            resolver,
-            seconds,
-        )
+        """Prepare a client.
 
-    async def __aenter__(self) -> SafeHttpClient:
-        self._session = ClientSession(
-            connector=TCPConnector(
-                limit=0,
-                force_close=True,
-                use_dns_cache=False,
-                resolver=self._resolver,
-                socket_factory=self._socket,
-            ),
-            cookie_jar=DummyCookieJar(),
-            headers={"User-Agent": self._agent},
-            auto_decompress=False,
-        )
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._session.close()
+        :param allow_private: call private addresses too, for tests and intranets.
+        :param timeout: seconds that a request may take.
+        """
+        self._user_agent = user_agent
+        self._allow_private = allow_private
+        self._resolver = resolver
+        self._timeout = timeout
 
     async def request(
         self,
@@ -130,69 +117,103 @@ class SafeHttpClient:
         url: str,
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
-        admit: Callable[[str], bool] = lambda network: True,
+        admit: Admit = allow_all,
     ) -> HttpResponse:
-        """Send a request and read the answer's status, of a GET the body too.
+        """Send a request and return the response.
 
-        :param admit: whether it may go to an address, of IPv6 the /64.
-        :raises Unreachable: the address is not public, does not answer in time, or not by HTTP.
-        :raises Crowded: no address was admitted.
+        :raises RequestFailed: the address is not public, or there is no HTTP response
+            in time.
+        :raises AddressBusy: no address was admitted.
         """
-        target = Target(admit)
-        _target.set(target)  # of this task, and of those that connect for it
+        sockets = _SocketFactory(admit, allow_private=self._allow_private)
         try:
             async with (
-                asyncio.timeout(self._seconds),
-                self._session.request(
+                asyncio.timeout(self._timeout),
+                self._open_session(sockets) as session,
+                session.request(
                     method,
+                    # The bytes of the URL belong to the subscriber: do not normalize.
                     URL(url, encoded=True),
                     headers=CIMultiDict(headers),
                     data=body or None,
                     allow_redirects=False,
                 ) as response,
             ):
-                read = bytearray()
-                while method == "GET" and len(read) <= MAX_RESPONSE_BYTES:
-                    chunk = await response.content.read(
-                        MAX_RESPONSE_BYTES + 1 - len(read)
-                    )
-                    if not chunk:
-                        break
-                    read += chunk
-                response.close()  # the rest is not waited for
-                return HttpResponse(response.status, bytes(read))
+                content = await _read_body(response) if method == "GET" else b""
+                response.close()  # without reading the rest
+                return HttpResponse(response.status, content)
         except TimeoutError:
-            raise RequestFailed(f"no answer within {self._seconds:g} seconds") from None
-        except Exception as error:  # whatever a stranger's answer makes go wrong
-            if target.refused:
-                raise Crowded("its address has enough calls at this moment") from None
-            raise RequestFailed(_described(error)) from None
+            raise RequestFailed(f"no response within {self._timeout:g} s") from None
+        except Exception as error:
+            # Any exception: a hostile response can make anything in the parser fail.
+            if sockets.has_refused:
+                raise AddressBusy("too many calls to its address") from None
+            raise RequestFailed(_describe(error)) from None
 
-    def _socket(self, address: AddrInfoType) -> socket.socket:
-        """A socket for one address, which is connected to next.
+    def _open_session(self, sockets: _SocketFactory) -> ClientSession:
+        """Open a session for one request, since nothing may outlive it.
 
-        :raises PermissionError: it is not public.
+        A pooled connection or a cached look-up would bypass the check of the address.
         """
-        family, kind, protocol, _, target = address
-        if not self._private and not is_public_address(str(target[0])):
+        connector = TCPConnector(
+            force_close=True,
+            use_dns_cache=False,
+            resolver=self._resolver,
+            socket_factory=sockets,
+        )
+        return ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": self._user_agent},
+            auto_decompress=False,
+        )
+
+
+class _SocketFactory:
+    """Create the sockets of one request, to addresses that it may call."""
+
+    def __init__(self, admit: Admit, *, allow_private: bool) -> None:
+        self._admit = admit
+        self._allow_private = allow_private
+        self.has_refused = False
+        """An address was not admitted."""
+
+    def __call__(self, info: AddrInfoType) -> socket.socket:
+        """Create a socket for an address, which aiohttp connects next.
+
+        :raises PermissionError: the address may not be called.
+        """
+        family, kind, protocol, _, target = info
+        address = str(target[0])
+        if not self._allow_private and not is_public_address(address):
             raise PermissionError(EACCES, "the address is not public")
-        asked = _target.get()
-        if asked and not asked.admit(network_of(str(target[0]))):
-            asked.refused = True
-            raise PermissionError(EACCES, "the address has enough calls")
+        if not self._admit(network_of(address)):
+            self.has_refused = True
+            raise PermissionError(EACCES, "too many calls to the address")
         return socket.socket(family, kind, protocol)
 
 
-def _described(error: Exception) -> str:
-    """Describe an error without its message where that may repeat the URL, or what the other side sent.
+async def _read_body(response: ClientResponse) -> bytes:
+    """Read a body up to one byte more than the limit."""
+    body = bytearray()
+    while len(body) <= MAX_RESPONSE_BYTES:
+        chunk = await response.content.read(MAX_RESPONSE_BYTES + 1 - len(body))
+        if not chunk:
+            break
+        body += chunk
+    return bytes(body)
 
-    aiohttp's messages hold the URL, and of a malformed answer the bytes, in which a callback may have
-    repeated its own secret path or the challenge.
+
+def _describe(error: Exception) -> str:
+    """Describe an error for the log.
+
+    aiohttp's messages contain the URL, and of a malformed response the bytes, in which
+    a callback may repeat its own secret path or the challenge: leave them out.
     """
     name = type(error).__name__
     if isinstance(error, OSError):
         reason = error.strerror or (os.strerror(error.errno) if error.errno else "")
-        return f"{name}: {reason}" if reason.isprintable() and reason else name
+        return f"{name}: {reason}" if reason and reason.isprintable() else name
     if isinstance(error, ClientResponseError):
-        return f"{name}: the answer is not valid HTTP"
+        return f"{name}: the response is not valid HTTP"
     return name

@@ -1,8 +1,10 @@
-"""`/hub`: where subscribers ask for a feed, or ask no more (WebSub §5.1)."""
+"""`/hub`, which takes requests to subscribe and unsubscribe (WebSub §5.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
@@ -14,155 +16,206 @@ from werkzeug.exceptions import (
 )
 
 from feedsvc.access import network_of
+from feedsvc.api.auth import RateLimiter
+from feedsvc.api.urls import validate_url
 from feedsvc.errors import BadRequest, FeedsvcError, NotFound, RateLimited, Unavailable
+from feedsvc.http.problem_details import http_status
+from feedsvc.models import Site
 from feedsvc.query import FeedQuery
-from feedsvc.subscription import PendingVerification
-from feedsvc.websub.sites import site_of
+from feedsvc.storage.subscriptions import Subscriptions
+from feedsvc.web.feeds import FeedService
+from feedsvc.websub_types import PendingVerification
 
-LONGEST, SHORTEST = 10 * 86400, 300
-"""Seconds of a lease: at most, also where none is asked for, and at least."""
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
-_MOST_BYTES = 16 * 1024
+MAX_LEASE = 10 * 86400
+"""Seconds; also the default."""
+
+MIN_LEASE = 300
+
+_MAX_BODY = 16 * 1024
+_FORM = "application/x-www-form-urlencoded"
 _MODES = ("subscribe", "unsubscribe")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def hub_blueprint(
-    keep: Callable[[PendingVerification], None],
-    topic: Callable[[str], tuple[FeedQuery, FeedQuery]],
-    check_url: Callable[[str], str],
-    count: Callable[[str], None],
-    status_of: Callable[[FeedsvcError], int],
-    public_url: str,
+    subscriptions: Subscriptions,
+    feeds: FeedService,
+    rate_limiter: RateLimiter,
+    site: Site,
 ) -> Blueprint:
-    """The hub's door; whoever delivers asks the callback then.
+    """Build the hub. It stores requests; the delivery worker verifies them.
 
-    :param keep: takes what was asked for.
-    :param topic: the feed of a path, and the one that it is now; raises where there is no such feed.
-    :param check_url: raises a ValueError for what is no URL to call.
-    :param count: counts a request of an address; raises where there are too many.
+    :param rate_limiter: counts requests by client address.
     """
     blueprint = Blueprint("hub", __name__)
 
     @blueprint.route("/hub", methods=_METHODS)
     def hub() -> Response:
         """Take a request to subscribe or to unsubscribe."""
-        count(network_of(request.remote_addr or ""))
-        _check_form()
-        mode, asked, callback = (
-            _single_param(f"hub.{name}") for name in ("mode", "topic", "callback")
-        )
+        rate_limiter.hit(network_of(request.remote_addr or ""))
+        _check_body()
+        mode = _single_param("hub.mode")
         if mode not in _MODES:
             raise BadRequest("hub.mode must be subscribe or unsubscribe.")
-        known_as, feed = _topic(asked, mode)
-        host = _host(callback)
-        secret = _single_param("hub.secret") or None
-        if secret and (len(secret.encode()) >= 200 or not secret.isprintable()):
-            raise BadRequest(
-                "hub.secret must be printable UTF-8 text of less than 200 bytes."
-            )
-        lease = _lease(_single_param("hub.lease_seconds")) if mode == "subscribe" else 0
-        keep(
+        topic, feed = _parse_topic(_single_param("hub.topic"), mode, feeds, site)
+        callback = _single_param("hub.callback")
+        host = _check_callback(callback, site)
+        subscriptions.request(
             PendingVerification(
-                feed.path,
-                callback,
-                host,
-                mode,
-                secret,
-                lease,
-                topic=known_as,
-                site=site_of(host),
-                plain=feed.is_canonical_feed,
+                path=feed.path,
+                callback=callback,
+                host=host,
+                mode=mode,
+                secret=_parse_secret(_single_param("hub.secret")),
+                lease=_parse_lease(mode, _single_param("hub.lease_seconds")),
+                topic=topic,
+                domain=registrable_domain(host),
+                is_canonical=feed.is_canonical_feed,
             )
         )
-        return _plain("The callback will be asked whether this is meant.", 202)
-
-    def _topic(asked: str, mode: str) -> tuple[str, FeedQuery]:
-        """Return the canonical path of a topic, and the feed that it is now."""
-        if not asked.startswith(f"{public_url}/"):
-            raise BadRequest(
-                f"hub.topic must be the URL of a feed of this service, {public_url}/feeds/…"
-            )
-        wanted, current = topic(asked.removeprefix(public_url))
-        if public_url + wanted.path != asked:
-            raise BadRequest(
-                f"hub.topic is not in its canonical spelling, which is {public_url}{wanted.path}"
-            )
-        # One who has subscribed before a category was renamed knows the feed by its old address.
-        if mode == "subscribe" and current != wanted:
-            raise NotFound(f"hub.topic is named {public_url}{current.path} now.")
-        return wanted.path, current
-
-    def _host(callback: str) -> str:
-        try:
-            check_url(callback)
-            if not callback.isascii() or "#" in callback:
-                raise ValueError("Only ASCII, and without a fragment.")
-        except ValueError as error:
-            raise BadRequest(
-                f"hub.callback must be an absolute http(s) URL: {error}"
-            ) from None
-        if _origin(callback) == _origin(public_url):
-            raise BadRequest("hub.callback is this service itself.")
-        return _origin(callback)[0]
+        return _text_response("Accepted; the callback will be verified.", 202)
 
     @blueprint.errorhandler(FeedsvcError)
-    def ours(error: FeedsvcError) -> Response:
-        answer = _plain(str(error), status_of(error))
+    def handle_app_error(error: FeedsvcError) -> Response:
+        response = _text_response(str(error), http_status(error))
         if isinstance(error, (RateLimited, Unavailable)):
-            answer.headers["Retry-After"] = str(error.retry_after)
-        return answer
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
     @blueprint.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
-        answer = _plain(error.description or error.name, error.code or 500)
-        answer.headers.extend((n, v) for n, v in error.get_headers() if n == "Allow")
-        return answer
+    def handle_http_exception(error: HTTPException) -> Response:
+        response = _text_response(error.description or error.name, error.code or 500)
+        for name, value in error.get_headers():
+            if name == "Allow":
+                response.headers[name] = value
+        return response
 
     return blueprint
 
 
-def _check_form() -> None:
-    """See that the body is a form, of a length that is known and small."""
+def registrable_domain(host: str) -> str:
+    """Return the domain that limits count by, such as `example.co.uk`.
+
+    Of an IP address it is the address, or the /64 of an IPv6 address.
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        return _public_suffixes().privatesuffix(host) or host
+    return network_of(host)
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    # At the first request: the list takes some megabytes, which most workers never
+    # need, and belongs to an extra.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
+
+
+def _check_body() -> None:
+    """Check that the request is a POST of a small form."""
     if request.method != "POST":
-        raise MethodNotAllowed(
-            ["POST"], "This is a WebSub hub; it is spoken to by POST."
-        )
+        raise MethodNotAllowed(["POST"], "This is a WebSub hub: send a POST.")
     if request.content_length is None:
         raise LengthRequired("A body needs a Content-Length.")
-    if (
-        request.mimetype != "application/x-www-form-urlencoded"
-        or "Content-Encoding" in request.headers
-    ):
-        raise UnsupportedMediaType(
-            "The body must be application/x-www-form-urlencoded."
-        )
-    request.max_content_length = _MOST_BYTES
+    if request.mimetype != _FORM or "Content-Encoding" in request.headers:
+        raise UnsupportedMediaType(f"The body must be {_FORM}.")
+    request.max_content_length = _MAX_BODY
 
 
 def _single_param(name: str) -> str:
-    """A parameter's value, or nothing; names that are not known here are ignored."""
+    """Return the value of a parameter, or an empty string.
+
+    Unknown parameters are ignored, as WebSub §5.1 demands.
+    """
     values = request.form.getlist(name)
     if len(values) > 1:
         raise BadRequest(f"{name} is given twice.")
     return values[0] if values else ""
 
 
-def _lease(text: str) -> int:
-    if text and not (text.isascii() and text.isdecimal()):
+def _parse_topic(
+    url: str, mode: str, feeds: FeedService, site: Site
+) -> tuple[str, FeedQuery]:
+    """Return the canonical path of a topic, and the feed that it is now.
+
+    :raises BadRequest: it is not the canonical URL of a feed that has a hub.
+    :raises NotFound: there is no such feed, or it was renamed.
+    :raises Gone: its category was retired.
+    """
+    base = site.public_url
+    if not url.startswith(f"{base}/"):
+        raise BadRequest(
+            f"hub.topic must be the URL of a feed of this service, {base}/feeds/…"
+        )
+    topic, current = feeds.topic(url.removeprefix(base))
+    if base + topic.path != url:
+        raise BadRequest(f"hub.topic is not canonical; use {base}{topic.path}")
+    # To unsubscribe, the old URL is right: a subscriber from before a rename knows no
+    # other.
+    if mode == "subscribe" and current != topic:
+        raise NotFound(f"hub.topic was renamed; use {base}{current.path}")
+    return topic.path, current
+
+
+def _check_callback(callback: str, site: Site) -> str:
+    """Return the host of a callback.
+
+    :raises BadRequest: it is not a URL that may be called.
+    """
+    try:
+        validate_url(callback)
+        if not callback.isascii() or "#" in callback:
+            raise ValueError("Only ASCII, and without a fragment.")
+    except ValueError as error:
+        raise BadRequest(
+            f"hub.callback must be an absolute http(s) URL: {error}"
+        ) from None
+    origin = _origin(callback)
+    if origin == _origin(site.public_url):
+        raise BadRequest("hub.callback must not be a URL of this service.")
+    return origin[0]
+
+
+def _parse_secret(text: str) -> str | None:
+    """Return the secret, if there is one.
+
+    :raises BadRequest: it is too long (WebSub §5.1), or has control characters.
+    """
+    if len(text.encode()) >= 200 or not text.isprintable():
+        raise BadRequest(
+            "hub.secret must be printable UTF-8 text of less than 200 bytes."
+        )
+    return text or None
+
+
+def _parse_lease(mode: str, text: str) -> int:
+    """Return a lease in seconds, adjusted to the limits."""
+    if mode != "subscribe":
+        return 0
+    if not text:
+        return MAX_LEASE
+    if not (text.isascii() and text.isdecimal()):
         raise BadRequest("hub.lease_seconds must be a whole number of seconds.")
-    return min(max(int(text[:12]), SHORTEST), LONGEST) if text else LONGEST
+    # Python refuses to convert thousands of digits.
+    seconds = int(text[:12])
+    return min(max(seconds, MIN_LEASE), MAX_LEASE)
 
 
 def _origin(url: str) -> tuple[str, int]:
+    """Return host and port."""
     parts = urlsplit(url)
-    return (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[
-        parts.scheme
-    ]
+    host = (parts.hostname or "").rstrip(".")
+    return host, parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
-def _plain(text: str, status: int) -> Response:
-    text = " ".join(text.split()) + "\n"
-    return Response(
-        text, status, mimetype="text/plain", headers={"Cache-Control": "no-store"}
-    )
+def _text_response(text: str, status: int) -> Response:
+    body = " ".join(text.split()) + "\n"
+    headers = {"Cache-Control": "no-store"}
+    return Response(body, status, mimetype="text/plain", headers=headers)

@@ -1,4 +1,7 @@
-"""What Prometheus is told of one `deliver`: what became of deliveries, and how long after the change."""
+"""Prometheus metrics of one delivery worker, on a port of their own.
+
+Any number of workers run side by side, also on machines without a server.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +11,45 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 
 from feedsvc.errors import FeedsvcError
 from feedsvc.models import utcnow
-from feedsvc.subscription import DeliveryResult
+from feedsvc.websub_types import DeliveryResult
 
-_SECONDS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 86400)
+_BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 86400)
 
 
 class DeliveryMetrics:
-    """Counts, and answers at an address of its own."""
+    """Count deliveries and serve the counts."""
 
     def __init__(self, address: str) -> None:
-        """:raises FeedsvcError: the address, such as 127.0.0.1:9101, cannot be listened on."""
+        """Start the server.
+
+        :param address: host and port, such as 127.0.0.1:9101.
+        :raises FeedsvcError: the address is not available.
+        """
         registry = CollectorRegistry()
-        self._tried = Counter(
-            "feedsvc_deliveries",
-            "Deliveries that were tried.",
-            ["outcome"],
-            registry=registry,
+        self._deliveries = Counter(
+            "feedsvc_deliveries", "Deliveries.", ["outcome"], registry=registry
         )
         for outcome in ("delivered", "failed", "gone"):
-            self._tried.labels(outcome)
-        about = "Time from a change of a feed until a subscriber has it."
-        self._took = Histogram(
-            "feedsvc_delivery_seconds", about, buckets=_SECONDS, registry=registry
+            self._deliveries.labels(outcome)  # present from the start, as 0
+        self._seconds = Histogram(
+            "feedsvc_delivery_seconds",
+            "Time from a change of a feed to its delivery.",
+            buckets=_BUCKETS,
+            registry=registry,
         )
         host, _, port = address.rpartition(":")
         try:
             start_http_server(int(port), host, registry)
         except (OSError, ValueError, OverflowError) as error:
-            raise FeedsvcError(f"{address} cannot be listened on: {error}.") from None
+            raise FeedsvcError(f"Cannot listen on {address}: {error}.") from None
 
-    def record(self, outcome: DeliveryResult, changed: datetime) -> None:
-        """Count what became of a delivery of a feed that was last changed then."""
-        if outcome.etag:
-            self._took.observe((utcnow() - changed).total_seconds())
-        self._tried.labels(
-            "delivered" if outcome.etag else "failed" if outcome.retry else "gone"
-        ).inc()
+    def record(self, result: DeliveryResult, changed_at: datetime) -> None:
+        """Count a delivery of a feed that last changed at a time."""
+        if result.etag:
+            self._seconds.observe((utcnow() - changed_at).total_seconds())
+            outcome = "delivered"
+        elif result.retry_after:
+            outcome = "failed"
+        else:
+            outcome = "gone"
+        self._deliveries.labels(outcome).inc()

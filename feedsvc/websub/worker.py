@@ -1,349 +1,348 @@
-"""Finds what is to be sent, asked and told, has it done side by side, and puts down what became of it."""
+"""The delivery worker, which `python -m feedsvc deliver` runs.
+
+It alone makes outgoing requests; a web worker never does, so nobody can block its
+threads.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-import traceback
-from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
-from feedsvc.errors import BadRequest, FeedsvcError, Gone, NotFound
-from feedsvc.subscription import (
+from feedsvc.http.conditional import CachedResponse
+from feedsvc.storage import Storage
+from feedsvc.storage.deliveries import SLOW_CALLBACK, RunningCalls, Speed
+from feedsvc.web.feeds import FeedService
+from feedsvc.websub.delivery import WebSubClient, backoff
+from feedsvc.websub.http_client import AddressBusy
+from feedsvc.websub.limits import AddressQuota, ConcurrencyLimiter
+from feedsvc.websub.renderer import FeedRenderer, call_logged
+from feedsvc.websub_types import (
     Delivery,
     DeliveryResult,
     HubPing,
     PendingVerification,
-    SubscribedFeed,
 )
-from feedsvc.websub.addresses import Addresses
-from feedsvc.websub.delivery import PUT_OFF, WebSubClient, backoff
-from feedsvc.websub.http_client import Crowded
-from feedsvc.websub.renderer import SLOW, Renderer
-from feedsvc.websub.slots import Call, Slots
 
 if TYPE_CHECKING:
-    from feedsvc.http.conditional import CachedResponse
-    from feedsvc.storage import Storage
+    from feedsvc.websub.metrics import DeliveryMetrics  # needs prometheus_client
 
-SLOTS, RESERVED, SLOW_SLOTS, MOST_SLOTS = 120, 40, 60, 400
-"""Deliveries at once: that have just begun, of these only to callbacks that were fast lately, to callbacks
-that were slow or failed lately, and in all."""
+POLL_INTERVAL = 0.1
+"""Seconds between two rounds."""
 
-ASKED, MOST_ASKED = 100, 300
-"""Callbacks that are asked at once: that have just begun, and in all."""
+PURGE_INTERVAL = 30.0
+"""Seconds between two purges of what has expired."""
 
-SLOW_CALLBACK = 1.0
-"""The seconds from which on a callback is slow, as the store has it."""
-
-A_KEY = 20
-"""Deliveries at once, and callbacks that are asked, of one site or address."""
-
-MAX_ATTEMPTS = 6
-"""How often a callback is asked at most, in some five minutes, while it does not answer or answers 5xx."""
+SHUTDOWN_GRACE = 3.0
+"""Seconds that running calls get to finish when the worker stops."""
 
 DEBOUNCE = timedelta(seconds=0.7)
-"""How long after a look at a feed it is looked at again: what changes in between is one change."""
+"""Time for which a checked feed is left alone; changes in between are one delivery."""
 
-TICK, TIDY_EVERY, LAST_MOMENT = 0.1, 30.0, 3.0
-"""Seconds."""
+MAX_CONCURRENT = 120
+"""Deliveries that have just started, without those to slow callbacks."""
 
-_A_MOMENT = 0.02
-_RENDERED_AT_ONCE = 8
+RESERVED_FOR_FAST = 40
+"""Of these, only for callbacks that were fast lately; new ones get the rest."""
+
+MAX_SLOW = 60
+"""Deliveries to callbacks that were slow or failed lately."""
+
+MAX_RUNNING = 400
+"""All deliveries; above it the longest is ended, and retried later."""
+
+MAX_VERIFICATIONS = 100
+MAX_RUNNING_VERIFICATIONS = 300
+"""Verifications that have just started, and all."""
+
+MAX_PER_HOST = 20
+"""Deliveries, and verifications, of one registrable domain or address at a time."""
+
+MAX_ATTEMPTS = 6
+"""Attempts to verify a callback that is down, in about five minutes.
+
+WebSub leaves it to the hub; this outlasts a restart of the subscriber.
+"""
+
+BUSY_DELAY = timedelta(seconds=2)
+"""Time after which a call is tried whose address had too many calls."""
+
+_MAX_QUEUED_FEEDS = 8
+
 Job = Coroutine[None, None, None]
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
-class Feeds(Protocol):
-    """Where the courier has the feeds from."""
-
-    def pushed(self, path: str) -> tuple[str, CachedResponse]:
-        """Return the canonical path that a topic has now, and its answer; raises where there is none."""
-
-    def known(self, path: str) -> CachedResponse | None:
-        """Return the answer of a path where it need not be rendered."""
-
-
 class DeliveryWorker:
-    """One process's share of the work. The database hands it out, and has it again where this one dies."""
+    """Verify requests, deliver changed feeds and ping external hubs.
+
+    The database hands out the work, so any number of workers can run. Storage is called
+    in threads; requests are asyncio tasks.
+    """
 
     def __init__(
         self,
-        store: Storage,
-        feeds: Feeds,
-        post: WebSubClient,
-        count: Callable[[DeliveryResult, datetime], None],
+        storage: Storage,
+        feeds: FeedService,
+        client: WebSubClient,
+        metrics: DeliveryMetrics | None = None,
     ) -> None:
-        """:param count: told what became of each delivery, and when what it holds last changed."""
-        self._store, self._feeds, self._post, self._count = store, feeds, post, count
+        self._storage = storage
+        self._feeds = feeds
+        self._client = client
+        self._metrics = metrics
+        self._renderer = FeedRenderer(storage, feeds)
+        self._deliveries = ConcurrencyLimiter(MAX_CONCURRENT, MAX_RUNNING, MAX_PER_HOST)
+        self._verifications = ConcurrencyLimiter(
+            MAX_VERIFICATIONS, MAX_RUNNING_VERIFICATIONS, MAX_PER_HOST
+        )
+        self._address_quota = AddressQuota()
+        self._waiting: dict[str, list[Delivery]] = {}  # for rendering, by path
+        self._results: deque[DeliveryResult] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deliveries = Slots(SLOTS, MOST_SLOTS, A_KEY)
-        self._asked = Slots(ASKED, MOST_ASKED, A_KEY)
-        self._addresses = Addresses()
-        self._renderer = Renderer()
-        # Answers are rendered, and callbacks' confirmations stored, in few threads: both need the processor.
-        self._closing = ThreadPoolExecutor(2)
-        self._pending: defaultdict[str, list[Delivery]] = defaultdict(list)
-        self._rendered: deque[tuple[str, CachedResponse | None]] = deque()
-        self._outcomes: deque[DeliveryResult] = deque()
-        self._seen = 0
+        self._checked_seq = 0
+        self._poll_thread = ThreadPoolExecutor(1)
+        # Few, since what they do may render a feed, which needs the processor.
+        self._result_threads = ThreadPoolExecutor(2)
 
-    async def run(self, stopping: Callable[[], bool]) -> None:
-        """Work until it is time to stop; what is under way then has a moment to come to its end."""
-        # Names are looked up in these threads; a slow server of names must hold up no other look-up.
-        threads = MOST_SLOTS + MOST_ASKED
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
-        async with self._post.outward:
-            await asyncio.gather(
-                self._run_periodically(self._detect_changes, TICK, stopping),
-                self._run_periodically(self._claim_work, TICK, stopping),
-                self._run_periodically(self._tidy, TIDY_EVERY, stopping),
-            )
-            self._renderer.close()
-            self._release()
-            if self._tasks:
-                _, late = await asyncio.wait(self._tasks, timeout=LAST_MOMENT)
-                for task in late:
-                    task.cancel()
-            self._closing.shutdown(wait=False, cancel_futures=True)
-            self._record_results()
+    async def run(self, should_stop: Callable[[], bool]) -> None:
+        """Work until it should stop."""
+        loop = asyncio.get_running_loop()
+        # asyncio looks up names in these threads. There is one for each call, so that
+        # a slow name server holds up no other call.
+        loop.set_default_executor(
+            ThreadPoolExecutor(MAX_RUNNING + MAX_RUNNING_VERIFICATIONS)
+        )
+        next_purge = loop.time()
+        while not should_stop():
+            started = loop.time()
+            if started >= next_purge:
+                next_purge = started + PURGE_INTERVAL
+                await self._in_thread(self._poll_thread, self._purge)
+            await self._in_thread(self._poll_thread, self._detect_changes)
+            await self._in_thread(self._poll_thread, self._record_results)
+            self._start_rendered()
+            for claim in (
+                self._claim_verifications,
+                self._claim_pings,
+                self._claim_deliveries,
+            ):
+                jobs = await self._in_thread(self._poll_thread, claim)
+                for job in jobs or ():
+                    self._start(job)
+            elapsed = loop.time() - started
+            await asyncio.sleep(max(0.0, POLL_INTERVAL - elapsed))
+        await self._shut_down()
 
-    async def _run_periodically(
-        self,
-        work: Callable[[], list[Job] | None],
-        pause: float,
-        stopping: Callable[[], bool],
-    ) -> None:
-        """Do a piece of work over and over, in a thread of its own; what it hands out is begun."""
-        loop, begun = asyncio.get_running_loop(), 0.0
-        with ThreadPoolExecutor(1) as thread:
-            while not stopping():
-                if loop.time() - begun >= pause:
-                    begun = loop.time()
-                    for job in await loop.run_in_executor(thread, _guarded, work) or ():
-                        self._spawn(job)
-                await asyncio.sleep(_A_MOMENT)
-
-    def _spawn(self, job: Job) -> None:
+    def _start(self, job: Job) -> None:
         task = asyncio.create_task(job)
+        # The loop holds only weak references to tasks.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # In threads: the database, and feeds.
+    def _start_rendered(self) -> None:
+        """Start the deliveries that waited for their feed to be rendered."""
+        for path, response in self._renderer.take_finished():
+            for delivery in self._waiting.pop(path, ()):
+                if response:
+                    self._start(self._deliver(delivery, response))
+
+    async def _shut_down(self) -> None:
+        """Give back what has not started, and let running calls finish."""
+        self._renderer.close()
+        await self._in_thread(self._poll_thread, self._release_waiting)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=SHUTDOWN_GRACE)
+            for task in late:
+                task.cancel()
+        await self._in_thread(self._poll_thread, self._record_results)
+        self._result_threads.shutdown(wait=False, cancel_futures=True)
+        self._poll_thread.shutdown(wait=False)
+
+    async def _in_thread(
+        self, executor: Executor, work: Callable[..., _Result], *arguments: object
+    ) -> _Result | None:
+        """Call a function in a thread; if it fails, log that and return None."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor, call_logged, work, *arguments)
+
+    # The steps of a round, in the poll thread.
+
+    def _purge(self) -> None:
+        """Delete what has expired, and learn how full each address is."""
+        self._storage.subscriptions.purge_expired()
+        self._address_quota.reset(self._storage.deliveries.count_by_address())
 
     def _detect_changes(self) -> None:
-        """See which feeds have changed, and have them rendered, so that what is due is known."""
-        self._store.apply_scheduled_changes()
-        fast, slow = self._renderer.room(_RENDERED_AT_ONCE)
-        if fast <= 0:
+        """Have feeds rendered that changed; that makes their deliveries due."""
+        self._storage.apply_scheduled_changes()
+        fast_limit, slow_limit = self._renderer.available(_MAX_QUEUED_FEEDS)
+        if fast_limit <= 0:
             return
-        changed, self._seen = self._store.deliveries.claim_feeds(
-            self._seen, DEBOUNCE, fast, SLOW, slow
+        feeds, self._checked_seq = self._storage.deliveries.claim_feeds(
+            self._checked_seq, DEBOUNCE, fast_limit, slow_limit
         )
-        for feed in changed:
-            self._renderer.start(
-                feed.path, feed.seconds, partial(_guarded, self._note, feed)
-            )
-
-    def _note(self, feed: SubscribedFeed) -> None:
-        """Render a feed that may have changed, and store what it is now."""
-        if current := self._render(feed.path, feed.seconds):
-            self._store.deliveries.update_feed(current)
-
-    def _render(self, path: str, seconds: float) -> SubscribedFeed | None:
-        """Render a feed for the deliveries that wait for it."""
-        answer = None
-        try:
-            current = self._get_feed(path, seconds)
-            if current is None or current[0].path != path:
-                return None
-            answer = current[1]
-            return current[0]
-        finally:
-            self._rendered.append((path, answer))
-
-    def _claim_work(self) -> list[Job]:
-        """Put down what has become of deliveries, and take up what is due."""
-        self._record_results()
-        jobs: list[Job] = []
-        while self._rendered:
-            path, answer = self._rendered.popleft()
-            for delivery in self._pending.pop(path, ()):
-                jobs += [self._deliver(delivery, answer)] if answer else []
-        requests = self._store.subscriptions.claim_requests(
-            self._asked.room(), dict(self._asked.busy), A_KEY
-        )
-        jobs += [self._verify(request) for request in requests]
-        jobs += [self._ping_hub(notice) for notice in self._store.hubs.claim()]
-        return jobs + self._claimed()
-
-    def _claimed(self) -> list[Job]:
-        """Take up deliveries: at once where the feed is known, else when it was rendered."""
-        due: defaultdict[str, list[Delivery]] = defaultdict(list)
-        busy, room = dict(self._deliveries.busy), self._deliveries.room()
-        rooms = {
-            "fast": room,
-            "new": room - RESERVED,
-            "slow": SLOW_SLOTS - self._deliveries.slow(),
-        }
-        waiting = {*self._renderer.waiting, *self._pending}
-        for speed, limit in rooms.items():
-            if limit > 0:
-                for delivery in self._store.deliveries.claim_deliveries(
-                    limit, busy, A_KEY, speed=speed, waiting=waiting
-                ):
-                    due[delivery.path].append(delivery)
-        jobs: list[Job] = []
-        for path, deliveries in due.items():
-            if answer := self._feeds.known(path):
-                jobs += [self._deliver(delivery, answer) for delivery in deliveries]
-            else:
-                self._pending[path] = deliveries
-                seconds = self._store.deliveries.seconds(path)
-                self._renderer.start(
-                    path, seconds, partial(_guarded, self._render, path, seconds)
-                )
-        return jobs
+        for feed in feeds:
+            self._renderer.submit(feed.path, feed.render_seconds)
 
     def _record_results(self) -> None:
-        outcomes = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
+        """Store the results of the deliveries that have finished."""
+        results = [self._results.popleft() for _ in range(len(self._results))]
+        if not results:
+            return
         try:
-            if outcomes:
-                self._store.deliveries.record_results(outcomes)
+            self._storage.deliveries.record_results(results)
         except BaseException:
-            self._outcomes += outcomes
+            self._results.extend(results)  # for the next round
             raise
 
-    def _release(self) -> None:
-        """Give back the deliveries that wait for a feed to be rendered."""
-        waiting = [
-            delivery for deliveries in self._pending.values() for delivery in deliveries
-        ]
-        if waiting:
-            self._store.deliveries.release(waiting)
-
-    def _tidy(self) -> None:
-        self._store.subscriptions.purge_expired()
-        self._addresses.learn(self._store.deliveries.crowded())
-
-    def _finish_verification(
-        self, request: PendingVerification, confirmed: bool | None, address: str | None
-    ) -> None:
-        """Do as a callback has said; where the database is away, it is asked again later."""
-        known = self._store.subscriptions
-        if confirmed is None and request.failures + 1 < MAX_ATTEMPTS:
-            known.reschedule(request, backoff(request.failures))
-        elif not confirmed or request.mode == "denied":
-            known.close(request)
-        elif current := self._get_feed(request.path, 0.0):
-            if request.mode == "subscribe":
-                known.subscribe(request, current[0], address)
-            else:
-                known.close(request, current[0].path)
-
-    def _get_feed(
-        self, path: str, seconds: float
-    ) -> tuple[SubscribedFeed, CachedResponse] | None:
-        """Return a feed as it is; of one that is no more, end the subscriptions.
-
-        Where a category was renamed or retired since, it is another feed, to which they are moved.
-
-        :param seconds: how long rendering took before, which is what it takes where nothing is rendered.
-        """
-        try:
-            begun, is_known = time.monotonic(), self._feeds.known(path) is not None
-            now, answer = self._feeds.pushed(path)
-            seconds = seconds if is_known else time.monotonic() - begun
-        except (NotFound, Gone, BadRequest) as error:
-            self._store.subscriptions.end(path, str(error))
-            return None
-        feed = SubscribedFeed(
-            now,
-            answer.etag,
-            answer.version.seq,
-            answer.version.feed_keys,
-            answer.expires_at,
-            answer.is_pinned,
-            seconds,
+    def _claim_verifications(self) -> Sequence[Job]:
+        requests = self._storage.subscriptions.claim_requests(
+            self._verifications.available(), self._verifications.running()
         )
-        if now != path:
-            self._store.subscriptions.move(path, feed)
-        return feed, answer
+        return [self._verify(request) for request in requests]
 
-    # In the event loop.
+    def _claim_pings(self) -> Sequence[Job]:
+        return [self._ping_hub(ping) for ping in self._storage.hubs.claim_pings()]
 
-    async def _deliver(self, delivery: Delivery, answer: CachedResponse) -> None:
-        slow = delivery.failures > 0 or (delivery.latency or 0) > SLOW_CALLBACK
-        outcome = DeliveryResult(delivery, retry=backoff(delivery.failures))
+    def _claim_deliveries(self) -> Sequence[Job]:
+        """Claim deliveries, and have their feeds rendered that are not cached."""
+        available = self._deliveries.available()
+        limits: dict[Speed, int] = {
+            "fast": available,
+            "new": available - RESERVED_FOR_FAST,
+            "slow": MAX_SLOW - self._deliveries.count_slow(),
+        }
+        running = self._deliveries.running()
+        counts = Counter(running.counts)
+        excluded = {*self._renderer.queued_paths(), *self._waiting}
+        jobs = []
+        for speed, limit in limits.items():
+            if limit <= 0:
+                continue
+            for delivery in self._storage.deliveries.claim_deliveries(
+                limit, RunningCalls(counts, running.max_per_key), speed, excluded
+            ):
+                counts.update(delivery.limit_keys)
+                if response := self._feeds.known(delivery.path):
+                    jobs.append(self._deliver(delivery, response))
+                else:
+                    self._wait_for_rendering(delivery)
+        return jobs
+
+    def _wait_for_rendering(self, delivery: Delivery) -> None:
+        path = delivery.path
+        if path not in self._waiting:
+            self._waiting[path] = []
+            self._renderer.submit(path, self._storage.deliveries.render_seconds(path))
+        self._waiting[path].append(delivery)
+
+    def _release_waiting(self) -> None:
+        deliveries = [
+            delivery for waiting in self._waiting.values() for delivery in waiting
+        ]
+        if deliveries:
+            self._storage.deliveries.release(deliveries)
+
+    # The jobs, in the event loop.
+
+    async def _deliver(self, delivery: Delivery, response: CachedResponse) -> None:
+        is_slow = delivery.failures > 0 or (delivery.latency or 0) > SLOW_CALLBACK
+        failure = DeliveryResult(delivery, retry_after=backoff(delivery.failures))
+        result = failure
         try:
-            async with self._deliveries.hold(delivery.keys, slow=slow) as call:
-                outcome = await self._post.deliver(
-                    delivery, answer, partial(self._admit, delivery, call)
+            async with self._deliveries.call(
+                delivery.limit_keys, is_slow=is_slow
+            ) as call:
+                result = await self._client.deliver(
+                    delivery,
+                    response,
+                    lambda address: (
+                        call.admit(address)
+                        and self._address_quota.admit(delivery, address)
+                    ),
                 )
-                if not outcome.put_off:
-                    outcome = replace(outcome, address=call.address or delivery.address)
-                elif call.address and not self._addresses.admit(delivery, call.address):
-                    outcome = replace(
-                        outcome, put_off=False, retry=backoff(delivery.failures)
-                    )
+                address = call.address or delivery.address
+                result = replace(result, address=address)
+        except AddressBusy as error:
+            if call.address and self._address_quota.admit(delivery, call.address):
+                result = DeliveryResult(
+                    delivery, retry_after=BUSY_DELAY, is_deferred=True
+                )
+            _log.info(
+                "Delivery of %s to %s: not sent, %s",
+                delivery.path,
+                delivery.host,
+                error,
+            )
         except TimeoutError:
             _log.info(
-                "%s to %s gave way to others after %.1f s",
+                "Delivery of %s to %s: ended after %.1f s to make room for others",
                 delivery.path,
                 delivery.host,
                 call.seconds,
             )
-        self._outcomes.append(outcome)
-        if not outcome.put_off:
-            self._count(outcome, answer.version.time)
-
-    def _admit(self, delivery: Delivery, call: Call, address: str) -> bool:
-        return call.admit(address) and self._addresses.admit(delivery, address)
+        self._results.append(result)
+        if self._metrics and not result.is_deferred:
+            self._metrics.record(result, response.version.time)
 
     async def _verify(self, request: PendingVerification) -> None:
-        confirmed, address = None, None
+        is_confirmed = None
+        address = None
         try:
-            async with self._asked.hold(request.keys) as call:
-                confirmed = await self._post.verify_intent(request, call.admit)
+            async with self._verifications.call(request.limit_keys) as call:
+                is_confirmed = await self._client.verify_intent(request, call.admit)
                 address = call.address
-        except Crowded:
-            await self._in_thread(self._store.subscriptions.put_off, request, PUT_OFF)
+        except AddressBusy:
+            defer = self._storage.subscriptions.defer
+            await self._in_thread(self._result_threads, defer, request, BUSY_DELAY)
             return
         except TimeoutError:
             _log.info(
-                "%s of %s by %s gave way to others",
-                request.mode,
+                "Verification of %s (%s) by %s: ended to make room for others",
                 request.path,
+                request.mode,
                 request.host,
             )
-        await self._in_thread(self._finish_verification, request, confirmed, address)
-
-    async def _ping_hub(self, notice: HubPing) -> None:
-        told = await self._post.ping_hub(notice)
-        pause = DEBOUNCE if told else backoff(notice.failures)
-        await self._in_thread(self._store.hubs.record_result, notice, told, pause)
-
-    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(
-            self._closing, _guarded, work, *arguments
+        await self._in_thread(
+            self._result_threads,
+            self._finish_verification,
+            request,
+            is_confirmed,
+            address,
         )
 
+    def _finish_verification(
+        self,
+        request: PendingVerification,
+        is_confirmed: bool | None,
+        address: str | None,
+    ) -> None:
+        """Store the result of a verification, in a thread.
 
-def _guarded(work: Callable[..., _Result], *arguments: object) -> _Result | None:
-    """Do a piece of work; what it fails by is logged, and it is done again in its time."""
-    try:
-        return work(*arguments)
-    except FeedsvcError as error:
-        _log.warning("Delivery: %s Retrying.", error)
-    except Exception as error:
-        # Without the message: a database's repeats the values, such as callbacks and secrets.
-        stack = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("Delivery failed, retrying: %s\n%s", type(error).__name__, stack)
-    return None
+        If that fails, the claim runs out and the callback is asked again.
+        """
+        subscriptions = self._storage.subscriptions
+        if is_confirmed is None and request.failures + 1 < MAX_ATTEMPTS:
+            subscriptions.reschedule(request, backoff(request.failures))
+        elif not is_confirmed or request.mode == "denied":
+            subscriptions.close_request(request)
+        elif current := self._renderer.get_feed(request.path, 0.0):
+            feed = current[0]
+            if request.mode == "subscribe":
+                subscriptions.subscribe(request, feed, address)
+            else:
+                subscriptions.close_request(request, feed.path)
+
+    async def _ping_hub(self, ping: HubPing) -> None:
+        success = await self._client.ping_hub(ping)
+        delay = DEBOUNCE if success else backoff(ping.failures)
+        record = self._storage.hubs.record_result
+        await self._in_thread(self._result_threads, record, ping, success, delay)

@@ -128,8 +128,8 @@ def test_the_counts_are_those_of_who_asked(measured: Measured) -> None:
         < 7 * 86400
     )
     assert (
-        found["feedsvc_push", 'what="waiting"']
-        == found["feedsvc_push_oldest_waiting_seconds", ""]
+        found["feedsvc_websub", 'state="pending"']
+        == found["feedsvc_websub_oldest_pending_seconds", ""]
         == 0
     )
     assert measured.request("GET", "/metrics").status_code == 404, (

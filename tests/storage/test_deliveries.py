@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from feedsvc.errors import Forbidden, RateLimited, Unavailable
-from feedsvc.storage import Storage, quotas
-from feedsvc.storage.deliveries import CLAIM_TIMEOUT
-from feedsvc.subscription import (
+from feedsvc.storage import Storage, subscription_limits
+from feedsvc.storage.deliveries import CLAIM_TIMEOUT, RunningCalls, Speed
+from feedsvc.websub_types import (
     Delivery,
     DeliveryResult,
     PendingVerification,
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.both_databases
 
 PATH = "/feeds/news.rss"
 PAUSE = timedelta(seconds=1)
+IDLE = RunningCalls({}, 20)
 FEED = SubscribedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
 
 
@@ -39,7 +40,7 @@ def subscribe(
             feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600
         )
     )
-    (request,) = storage.subscriptions.claim_requests(10)
+    (request,) = storage.subscriptions.claim_requests(10, IDLE)
     storage.subscriptions.subscribe(request, feed)
 
 
@@ -48,11 +49,11 @@ def changed(storage: Storage, etag: str, seq: int = 1) -> None:
 
 
 def claim(storage: Storage, limit: int = 50, **busy: int) -> list[Delivery]:
-    return storage.deliveries.claim_deliveries(limit, Counter(busy), 20)
+    return storage.deliveries.claim_deliveries(limit, RunningCalls(busy, 20))
 
 
 def waiting(storage: Storage) -> float:
-    return storage.subscriptions.counts()["waiting"]
+    return storage.subscriptions.stats()["pending"]
 
 
 def test_what_is_claimed_comes_again_unless_it_is_reported(
@@ -69,7 +70,7 @@ def test_what_is_claimed_comes_again_unless_it_is_reported(
     clock.now += CLAIM_TIMEOUT
     assert claim(storage) == [first[1]]
     storage.deliveries.record_results(
-        [DeliveryResult(first[1], retry=timedelta(seconds=60))]
+        [DeliveryResult(first[1], retry_after=timedelta(seconds=60))]
     )
     clock.forward(seconds=59)
     assert claim(storage) == []
@@ -208,7 +209,9 @@ def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
 def test_a_feed_that_changes_by_itself_is_looked_at_then(
     storage: Storage, clock: Clock
 ) -> None:
-    subscribe(storage, 1, feed=replace(FEED, due=clock.now + timedelta(seconds=60)))
+    subscribe(
+        storage, 1, feed=replace(FEED, next_change_at=clock.now + timedelta(seconds=60))
+    )
     clock.forward(seconds=59)
     assert feeds(storage, 0, PAUSE, 8)[0] == []
     clock.forward(seconds=1)
@@ -223,12 +226,14 @@ ASK = PendingVerification(
 def ask(storage: Storage, number: int, site: str = "a.example", **changes: Any) -> None:
     """Request a subscription of a host of its own."""
     host = f"{number}.{site}"
-    request = replace(ASK, callback=f"https://{host}/", host=host, site=site, **changes)
+    request = replace(
+        ASK, callback=f"https://{host}/", host=host, domain=site, **changes
+    )
     storage.subscriptions.request(request)
 
 
 def test_a_host_has_so_many_subscriptions_and_requests(storage: Storage) -> None:
-    for number in range(quotas.MOST_A_HOST - 1):
+    for number in range(subscription_limits.MAX_PER_HOST - 1):
         subscribe(storage, number)
     storage.subscriptions.request(ASK)
     storage.subscriptions.request(ASK)
@@ -240,7 +245,7 @@ def test_a_host_has_so_many_subscriptions_and_requests(storage: Storage) -> None
 def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quotas, "MOST_A_SITE", 3)
+    monkeypatch.setattr(subscription_limits, "MAX_PER_DOMAIN", 3)
     for number in range(3):
         ask(storage, number)
     with pytest.raises(Forbidden, match=r"a\.example has 3"):
@@ -254,7 +259,7 @@ def test_there_are_so_many_subscriptions_in_all(
 ) -> None:
     subscribe(storage, 1)
     subscribe(storage, 2)
-    monkeypatch.setattr(quotas, "MOST_IN_ALL", 2)
+    monkeypatch.setattr(subscription_limits, "MAX_SUBSCRIPTIONS", 2)
     with pytest.raises(Forbidden, match="There are 2"):
         ask(storage, 1)
     storage.subscriptions.request(
@@ -266,12 +271,12 @@ def test_a_site_has_so_many_pending_requests_of_both_modes(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(storage, 1)
-    monkeypatch.setattr(quotas, "PENDING_A_SITE", 2)
+    monkeypatch.setattr(subscription_limits, "MAX_PENDING_PER_DOMAIN", 2)
     for number in range(2):
         ask(storage, number)
-    with pytest.raises(Forbidden, match="wait to be verified"):
+    with pytest.raises(Forbidden, match="unverified requests"):
         ask(storage, 2)
-    with pytest.raises(Forbidden, match="wait to be verified"):
+    with pytest.raises(Forbidden, match="unverified requests"):
         storage.subscriptions.request(
             replace(ASK, callback="https://a.example/1", mode="unsubscribe")
         )
@@ -280,62 +285,64 @@ def test_a_site_has_so_many_pending_requests_of_both_modes(
 def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quotas, "PENDING_IN_ALL", 2)
+    monkeypatch.setattr(subscription_limits, "MAX_PENDING", 2)
     ask(storage, 0, "a.example")
     ask(storage, 0, "b.example")
     with pytest.raises(RateLimited):
         ask(storage, 0, "c.example")
-    for request in storage.subscriptions.claim_requests(10):
-        if request.site == "a.example":
+    for request in storage.subscriptions.claim_requests(10, IDLE):
+        if request.domain == "a.example":
             storage.subscriptions.reschedule(request, timedelta())
     ask(storage, 0, "c.example")
     with pytest.raises(RateLimited):
         ask(storage, 0, "d.example")
-    assert storage.subscriptions.counts()["requests"] == 2
+    assert storage.subscriptions.stats()["requests"] == 2
     assert "a.example" not in [
-        one.site for one in storage.subscriptions.claim_requests(10)
+        one.domain for one in storage.subscriptions.claim_requests(10, IDLE)
     ]
 
 
 def test_a_site_and_all_have_so_many_feeds_of_combinations(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quotas, "TOPICS_A_SITE", 2)
+    monkeypatch.setattr(subscription_limits, "MAX_FEEDS_PER_DOMAIN", 2)
     for path in ("/feeds/news/a,b.rss", "/feeds/news/a,c.rss"):
-        ask(storage, 1, path=path, plain=False)
+        ask(storage, 1, path=path, is_canonical=False)
     with pytest.raises(Forbidden, match="to 2 feeds"):
-        ask(storage, 1, path="/feeds/news/a,d.rss", plain=False)
-    ask(storage, 2, path="/feeds/news/a,b.rss", plain=False)
+        ask(storage, 1, path="/feeds/news/a,d.rss", is_canonical=False)
+    ask(storage, 2, path="/feeds/news/a,b.rss", is_canonical=False)
     ask(storage, 1, path="/feeds/news/d.rss")
-    storage.subscriptions.claim_requests(10)
-    subscribe(storage, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", plain=False))
-    monkeypatch.setattr(quotas, "TOPICS_IN_ALL", 1)
+    storage.subscriptions.claim_requests(10, IDLE)
+    subscribe(
+        storage, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", is_canonical=False)
+    )
+    monkeypatch.setattr(subscription_limits, "MAX_FEEDS", 1)
     with pytest.raises(Forbidden, match="Too many combinations"):
-        ask(storage, 1, "b.example", path="/feeds/news/a,f.rss", plain=False)
-    ask(storage, 1, "b.example", path="/feeds/news/a,e.rss", plain=False)
+        ask(storage, 1, "b.example", path="/feeds/news/a,f.rss", is_canonical=False)
+    ask(storage, 1, "b.example", path="/feeds/news/a,e.rss", is_canonical=False)
 
 
 def test_an_address_has_so_many_subscriptions(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quotas, "MOST_AN_ADDRESS", 2)
+    monkeypatch.setattr(subscription_limits, "MAX_PER_ADDRESS", 2)
     for number in range(3):
         ask(storage, number, f"{number}.example")
-    requests = storage.subscriptions.claim_requests(10)
+    requests = storage.subscriptions.claim_requests(10, IDLE)
     for request in requests:
         storage.subscriptions.subscribe(request, FEED, "8.8.8.8")
-    assert storage.subscriptions.counts()["subscriptions"] == 2
-    (denied,) = storage.subscriptions.claim_requests(10)
+    assert storage.subscriptions.stats()["subscriptions"] == 2
+    (denied,) = storage.subscriptions.claim_requests(10, IDLE)
     assert (denied.mode, denied.callback) == ("denied", requests[2].callback)
     assert "8.8.8.8 has 2" in denied.reason
 
 
 def test_an_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
     storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
-    assert storage.subscriptions.counts()["requests"] == 0
+    assert storage.subscriptions.stats()["requests"] == 0
     storage.subscriptions.request(ASK)
     storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
-    assert [one.mode for one in storage.subscriptions.claim_requests(10)] == [
+    assert [one.mode for one in storage.subscriptions.claim_requests(10, IDLE)] == [
         "subscribe"
     ]
 
@@ -346,15 +353,15 @@ def test_requests_that_nobody_verifies_are_dropped_after_an_hour(
     ask(storage, 1)
     clock.forward(minutes=59)
     ask(storage, 2)
-    assert storage.subscriptions.counts()["requests"] == 2
+    assert storage.subscriptions.stats()["requests"] == 2
     clock.forward(minutes=2)
     ask(storage, 3, "b.example")
-    assert storage.subscriptions.counts()["requests"] == 2, (
+    assert storage.subscriptions.stats()["requests"] == 2, (
         "by the next request, where nothing delivers"
     )
     clock.forward(hours=2)
     storage.subscriptions.purge_expired()
-    assert storage.subscriptions.counts()["requests"] == 0
+    assert storage.subscriptions.stats()["requests"] == 0
 
 
 def test_the_first_request_of_each_site_comes_before_the_second_of_any(
@@ -364,12 +371,15 @@ def test_the_first_request_of_each_site_comes_before_the_second_of_any(
         ask(storage, number)
     clock.forward(seconds=1)
     ask(storage, 1, "b.example")
-    assert [one.site for one in storage.subscriptions.claim_requests(3)] == [
+    assert [one.domain for one in storage.subscriptions.claim_requests(3, IDLE)] == [
         "a.example",
         "b.example",
         "a.example",
     ]
-    assert storage.subscriptions.claim_requests(3, {"a.example": 20}) == []
+    assert (
+        storage.subscriptions.claim_requests(3, RunningCalls({"a.example": 20}, 20))
+        == []
+    )
 
 
 def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
@@ -392,8 +402,8 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
     subscribe(storage, 3, "3.example")
     changed(storage, "v9", 9)
 
-    def hosts(speed: str) -> list[str]:
-        claimed = storage.deliveries.claim_deliveries(10, {}, 20, speed=speed)
+    def hosts(speed: Speed | None) -> list[str]:
+        claimed = storage.deliveries.claim_deliveries(10, IDLE, speed)
         storage.deliveries.release(claimed)
         return [one.host for one in claimed]
 
@@ -402,7 +412,7 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
         "0 was slow the second time, and fast only once since"
     )
     assert hosts("fast") == ["2.example"]
-    assert hosts("")[-1] == "3.example"
+    assert hosts(None)[-1] == "3.example"
 
 
 def test_no_address_takes_more_than_its_share_whatever_the_sites(
@@ -417,7 +427,7 @@ def test_no_address_takes_more_than_its_share_whatever_the_sites(
             for one in claim(storage)
         ]
     )
-    assert storage.deliveries.crowded() == {"8.8.8.8": 30}
+    assert storage.deliveries.count_by_address() == {"8.8.8.8": 30}
     changed(storage, "v2", 2)
     assert len(claim(storage)) == 20
     assert claim(storage, **{"8.8.8.8": 20}) == []
@@ -438,24 +448,23 @@ def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
         subscribe(
             storage,
             number,
-            feed=replace(FEED, path=path, seq=seen, plain=plain, seconds=seconds),
+            feed=replace(
+                FEED, path=path, seq=seen, is_canonical=plain, render_seconds=seconds
+            ),
         )
     clock.now += PAUSE
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(storage, seen, PAUSE, 2, slow=1.0)[0] == [PATH, "/b", "/slow"]
-    assert feeds(storage, seen, PAUSE, 8, slow=1.0, slow_limit=0)[0] == ["/c"]
+    assert feeds(storage, seen, PAUSE, 2)[0] == [PATH, "/b", "/slow"]
+    assert feeds(storage, seen, PAUSE, 8, slow_limit=0)[0] == ["/c"]
     clock.now += PAUSE
-    assert feeds(storage, seen, PAUSE, 8, slow=1.0)[0] == [
-        PATH,
-        "/b",
-        "/c",
-        "/slower",
-    ], "slow ones are claimed for longer"
-    storage.deliveries.update_feed(replace(FEED, path="/slow", seq=seen, seconds=0.3))
-    clock.now += PAUSE
-    assert "/slow" in feeds(storage, seen, PAUSE, 8, slow=1.0)[0], (
-        "until it was rendered"
+    assert feeds(storage, seen, PAUSE, 8)[0] == [PATH, "/b", "/c", "/slower"], (
+        "slow ones are claimed for longer"
     )
+    storage.deliveries.update_feed(
+        replace(FEED, path="/slow", seq=seen, render_seconds=0.3)
+    )
+    clock.now += PAUSE
+    assert "/slow" in feeds(storage, seen, PAUSE, 8)[0], "until it was rendered"
 
 
 def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
@@ -466,14 +475,17 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     subscribe(storage, 1, feed=old)
     subscribe(storage, 2, feed=old)
     subscribe(storage, 2, feed=new)
-    storage.subscriptions.move(old.path, new)
+    storage.subscriptions.move_feed(old.path, new)
     moved = claim(storage)
     assert [(one.path, one.callback, one.target_etag) for one in moved] == [
         (new.path, "https://a.example/1", "v5")
     ]
     assert [one.path for one in storage.subscriptions.list()] == [new.path, new.path]
-    storage.subscriptions.end(new.path, "Retired.")
-    told = {one.callback: one.topic for one in storage.subscriptions.claim_requests(10)}
+    storage.subscriptions.end_feed(new.path, "Retired.")
+    told = {
+        one.callback: one.topic
+        for one in storage.subscriptions.claim_requests(10, IDLE)
+    }
     assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, (
         "as they know it"
     )
@@ -486,16 +498,16 @@ def test_a_newer_request_takes_the_place_of_one_under_way(
         PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600
     )
     storage.subscriptions.request(ask)
-    (old,) = storage.subscriptions.claim_requests(10)
-    assert storage.subscriptions.claim_requests(10) == []
+    (old,) = storage.subscriptions.claim_requests(10, IDLE)
+    assert storage.subscriptions.claim_requests(10, IDLE) == []
     clock.forward(seconds=1)
     storage.subscriptions.request(replace(ask, secret="new"))
     storage.subscriptions.subscribe(old, FEED)
     assert list(storage.subscriptions.list()) == []
-    (new,) = storage.subscriptions.claim_requests(10)
+    (new,) = storage.subscriptions.claim_requests(10, IDLE)
     assert new.secret == "new"
     clock.now += CLAIM_TIMEOUT
-    assert storage.subscriptions.claim_requests(10)[0].secret == "new", (
+    assert storage.subscriptions.claim_requests(10, IDLE)[0].secret == "new", (
         "whoever had claimed it has died"
     )
 
@@ -507,18 +519,18 @@ def test_who_was_asked_in_vain_comes_later_and_behind_the_others(
         PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
     )
     storage.subscriptions.request(down)
-    (asked,) = storage.subscriptions.claim_requests(10)
+    (asked,) = storage.subscriptions.claim_requests(10, IDLE)
     storage.subscriptions.reschedule(asked, timedelta(seconds=60))
     clock.forward(seconds=59)
-    assert storage.subscriptions.claim_requests(10) == []
+    assert storage.subscriptions.claim_requests(10, IDLE) == []
     clock.forward(seconds=1)
     storage.subscriptions.request(replace(down, callback="https://b.example/"))
-    one, two = (storage.subscriptions.claim_requests(1)[0] for _ in range(2))
+    one, two = (storage.subscriptions.claim_requests(1, IDLE)[0] for _ in range(2))
     assert (one.callback, one.failures) == ("https://b.example/", 0)
-    assert two == replace(asked, failures=1, due=two.due)
+    assert two == replace(asked, failures=1, next_attempt_at=two.next_attempt_at)
     storage.subscriptions.request(replace(down, secret="new"))
     storage.subscriptions.reschedule(two, timedelta(days=1))
-    assert storage.subscriptions.claim_requests(10)[0].secret == "new", (
+    assert storage.subscriptions.claim_requests(10, IDLE)[0].secret == "new", (
         "that of before changes nothing"
     )
 
@@ -539,7 +551,7 @@ def test_the_longest_callback_and_topic(storage: Storage) -> None:
             1,
         )
     )
-    (request,) = storage.subscriptions.claim_requests(1)
+    (request,) = storage.subscriptions.claim_requests(1, IDLE)
     storage.subscriptions.subscribe(request, replace(FEED, path=path))
     assert len(list(storage.subscriptions.list())) == 1
 
@@ -562,21 +574,21 @@ def test_hubs_are_told_once_of_what_moved_since(
 ) -> None:
     editor.put("/articles/before", {"title": "Trước"})
     storage.hubs.configure(["https://hub.example/", "https://second.example/"])
-    assert storage.hubs.claim() == []
+    assert storage.hubs.claim_pings() == []
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
     editor.put("/articles/a", {"title": "Hai", "categories": ["van-hoa"]})
-    one, two = sorted(storage.hubs.claim(), key=lambda notice: notice.hub)
-    assert set(one.moved) == {("news", None), ("news", "van-hoa")}
-    assert storage.hubs.claim() == []
+    one, two = sorted(storage.hubs.claim_pings(), key=lambda notice: notice.hub)
+    assert set(one.changed_topics) == {("news", None), ("news", "van-hoa")}
+    assert storage.hubs.claim_pings() == []
     storage.hubs.record_result(one, True, PAUSE)
     storage.hubs.record_result(two, False, PAUSE)
-    assert storage.hubs.claim() == []
+    assert storage.hubs.claim_pings() == []
     clock.now += PAUSE
-    (again,) = storage.hubs.claim()
+    (again,) = storage.hubs.claim_pings()
     assert again == replace(two, failures=1, checked_at=clock.now)
     storage.hubs.configure(["https://hub.example/"])
     clock.forward(seconds=600)
-    assert storage.hubs.claim() == []
+    assert storage.hubs.claim_pings() == []
 
 
 def test_hubs_are_told_once_of_events_that_ended_since(
@@ -591,24 +603,24 @@ def test_hubs_are_told_once_of_events_that_ended_since(
     editor.put("/events/b", {**event, "start": "2026-11-25T12:02:00", "categories": []})
     storage.hubs.configure(["https://hub.example/"])
     clock.now = datetime(2026, 11, 25, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
-    assert storage.hubs.claim() == []
+    assert storage.hubs.claim_pings() == []
     clock.now += timedelta(microseconds=1)
-    (ended,) = storage.hubs.claim()
-    assert set(ended.moved) == {
+    (ended,) = storage.hubs.claim_pings()
+    assert set(ended.changed_topics) == {
         ("events", None),
         ("events", "van-hoa"),
         ("events", "hoi-sach"),
     }
     storage.hubs.record_result(ended, False, PAUSE)
     clock.now += PAUSE
-    (again,) = storage.hubs.claim()
-    assert again.moved == ended.moved
+    (again,) = storage.hubs.claim_pings()
+    assert again.changed_topics == ended.changed_topics
     storage.hubs.record_result(again, True, PAUSE)
     clock.forward(seconds=90)
-    assert storage.hubs.claim() == [], "a draft's end is nobody's business"
+    assert storage.hubs.claim_pings() == [], "a draft's end is nobody's business"
     clock.forward(seconds=60)
-    (last,) = storage.hubs.claim()
-    assert last.moved == (("events", None),)
+    (last,) = storage.hubs.claim_pings()
+    assert last.changed_topics == (("events", None),)
     storage.hubs.record_result(last, True, PAUSE)
     clock.forward(days=1)
-    assert storage.hubs.claim() == []
+    assert storage.hubs.claim_pings() == []

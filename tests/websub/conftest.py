@@ -24,13 +24,13 @@ from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.websub.delivery import WebSubClient
 from feedsvc.websub.http_client import SafeHttpClient
+from feedsvc.websub.metrics import DeliveryMetrics
 from feedsvc.websub.worker import DeliveryWorker
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service, free_port
 from tests.websub.subscriber import Subscriber, subscribing
 
 PUBLIC = "https://feeds.example"
-BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 class Ticking(Clock):
@@ -61,18 +61,18 @@ def subscriber() -> Iterator[Subscriber]:
 @contextmanager
 def delivering(
     app: Flask,
-    outward: SafeHttpClient | None = None,
-    count: Callable[..., None] = lambda *_: None,
+    http: SafeHttpClient | None = None,
+    metrics: DeliveryMetrics | None = None,
 ) -> Iterator[None]:
     """A courier at work, in a thread."""
     stop, services = threading.Event(), get_services(app)
     storage = services.storage
-    post = WebSubClient(
-        outward or SafeHttpClient("test", private=True, seconds=2), PUBLIC
+    client = WebSubClient(
+        http or SafeHttpClient("test", allow_private=True, timeout=2), PUBLIC
     )
     storage.hubs.configure(services.config.hubs)
-    courier = DeliveryWorker(storage, services.feeds, post, count)
-    thread = threading.Thread(target=lambda: asyncio.run(courier.run(stop.is_set)))
+    worker = DeliveryWorker(storage, services.feeds, client, metrics)
+    thread = threading.Thread(target=lambda: asyncio.run(worker.run(stop.is_set)))
     thread.start()
     try:
         yield

@@ -19,13 +19,13 @@ import sqlalchemy as sa
 
 from feedsvc.models import SCOPES, utcnow
 from feedsvc.storage import Storage
-from feedsvc.storage.subscriptions import _id
+from feedsvc.storage.subscriptions import _subscription_id as _id
 from feedsvc.storage.tables import change_sequence
 from feedsvc.storage.websub_tables import subscriptions, websub_feed_keys, websub_feeds
 from tests.conftest import ApiClient, RecordMeasurement
 from tests.fake_clock import HANOI
 from tests.server import Service
-from tests.websub.conftest import BOTH, deliver, told, until
+from tests.websub.conftest import deliver, told, until
 from tests.websub.subscriber import Subscriber, echo, hang, status, subscribing
 
 PATH = "/feeds/news.rss"
@@ -64,8 +64,8 @@ def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -
                 "etag": "old",
                 "seq": step,
                 "checked_at": now,
-                "plain": True,
-                "seconds": 0.0,
+                "is_canonical": True,
+                "render_seconds": 0.0,
             }
         )
         ties.append({"path": path, "kind": "news", "category_id": keys[slug]})
@@ -79,10 +79,10 @@ def fill(service: Service, subscriber: Subscriber, many: dict[str, list[str]]) -
                 "host": host,
                 "failures": 0,
             }
-            row |= {"topic": path, "site": host}
+            row |= {"topic": path, "domain": host}
             row |= {
-                "since": now,
-                "expires": now + timedelta(days=1),
+                "created_at": now,
+                "expires_at": now + timedelta(days=1),
                 "etag": "old",
                 "target_etag": "old",
             }
@@ -121,7 +121,7 @@ def reached(
     ]
 
 
-@BOTH
+@pytest.mark.both_databases
 @LENGTH
 def test_one_change_reaches_all_while_feeds_are_read(
     serving: Service, subscribers: int, record_measurement: RecordMeasurement
@@ -215,7 +215,7 @@ def _forget(service: Service) -> None:
     storage._database.close()
 
 
-@BOTH
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("kills", "beside"),
     [

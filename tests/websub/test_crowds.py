@@ -14,14 +14,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from feedsvc.models import SCOPES, utcnow
 from feedsvc.services import get_services
-from feedsvc.storage import Storage
-from feedsvc.websub import addresses as push_addresses
+from feedsvc.storage import Storage, subscription_limits
 from feedsvc.websub.http_client import SafeHttpClient
-from feedsvc.websub.worker import A_KEY, DEBOUNCE
+from feedsvc.websub.worker import DEBOUNCE, MAX_PER_HOST
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import HANOI, Clock
 from tests.server import Service
-from tests.websub.conftest import BOTH, asking, deliver, delivering, until
+from tests.websub.conftest import asking, deliver, delivering, until
 from tests.websub.hostile import Crowd, addresses, crowd
 from tests.websub.subscriber import Subscriber
 
@@ -76,7 +75,7 @@ def ask_all(service: Service, hostile: Crowd, kind: str, hosts: int) -> int:
 def subscribed(service: Service) -> float:
     """How many subscriptions there are."""
     storage = Storage(service.environ["FEEDSVC_DATABASE_URL"], utcnow, HANOI)
-    count = storage.subscriptions.counts()["subscriptions"]
+    count = storage.subscriptions.stats()["subscriptions"]
     storage._database.close()
     return count
 
@@ -86,7 +85,7 @@ def put(service: Service, title: str) -> float:
     return time.monotonic()
 
 
-@BOTH
+@pytest.mark.both_databases
 @SIZE
 def test_slow_callbacks_delay_no_ordinary_one(
     serving: Service,
@@ -109,7 +108,7 @@ def test_slow_callbacks_delay_no_ordinary_one(
                 DEBOUNCE.total_seconds()
             )  # writes that follow closer are one change
             assert hostile.answered == 0, "before the crowd has answered"
-    assert max(hostile.most_active.values()) <= A_KEY
+    assert max(hostile.most_active.values()) <= MAX_PER_HOST
     record_measurement(
         f"a write until the ordinary one has it beside {size} slow callbacks",
         f"{max(late):.2f} s",
@@ -119,7 +118,7 @@ def test_slow_callbacks_delay_no_ordinary_one(
         assert max(late) <= 1
 
 
-@BOTH
+@pytest.mark.both_databases
 @SIZE
 def test_callbacks_that_hang_delay_no_ordinary_verification(
     serving: Service,
@@ -138,7 +137,7 @@ def test_callbacks_that_hang_delay_no_ordinary_verification(
         f"{late:.2f} s",
         "1 s",
     )
-    assert max(hostile.most_active.values()) <= A_KEY
+    assert max(hostile.most_active.values()) <= MAX_PER_HOST
     if hosts > 5:
         assert late <= 1
 
@@ -176,27 +175,27 @@ def test_an_address_gets_no_more_than_its_share_when_names_are_led_to_it_after_v
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
 ) -> None:
-    monkeypatch.setattr(push_addresses, "MOST", 3)
+    monkeypatch.setattr(subscription_limits, "MAX_PER_ADDRESS", 3)
     app, names = make_app(rate_hub="1000/minute"), Names()
     ask = asking(app.test_client())
     paths = [f"/{number}" for number in range(10)]
     with delivering(
-        app, SafeHttpClient("test", private=True, resolver=names, seconds=2)
+        app, SafeHttpClient("test", allow_private=True, resolver=names, timeout=2)
     ):
         for number, path in enumerate(paths):
             ask(NEWS, subscriber.url(path, f"a{number}.site{number}.example"))
-        until(lambda: storage.subscriptions.counts()["subscriptions"] == 10)
+        until(lambda: storage.subscriptions.stats()["subscriptions"] == 10)
         editor.put("/articles/a", {"title": "Một"})
         for path in paths:
             subscriber.got(path)
         names.all = "127.0.2.1"
         editor.put("/articles/a", {"title": "Hai"})
-        until(lambda: storage.subscriptions.counts()["failing"] == 7)
+        until(lambda: storage.subscriptions.stats()["failing"] == 7)
         assert sum(subscriber.count(path) for path in paths) == 13
         names.all = None
         clock.forward(seconds=15)
         until(lambda: sum(subscriber.count(path) for path in paths) == 20)
-        until(lambda: storage.subscriptions.counts()["failing"] == 0)
+        until(lambda: storage.subscriptions.stats()["failing"] == 0)
 
 
 def test_a_feed_that_is_slow_to_render_holds_up_no_other(
@@ -220,8 +219,10 @@ def test_a_feed_that_is_slow_to_render_holds_up_no_other(
     with delivering(app):
         ask(NEWS, subscriber.url("/a"))
         ask(slow, subscriber.url("/slow"))
-        until(lambda: storage.subscriptions.counts()["subscriptions"] == 2)
-        assert storage.deliveries.seconds(slow) >= 0.5, "known from the first time on"
+        until(lambda: storage.subscriptions.stats()["subscriptions"] == 2)
+        assert storage.deliveries.render_seconds(slow) >= 0.5, (
+            "known from the first time on"
+        )
         work[0] = lambda: free.wait(30)  # type: ignore[assignment]
         for number in range(1, 4):
             editor.put(
@@ -240,7 +241,7 @@ def test_feeds_are_delivered_where_none_can_be_kept(
     ask = asking(app.test_client())
     with delivering(app):
         ask(NEWS, subscriber.url("/a"))
-        until(lambda: storage.subscriptions.counts()["subscriptions"] == 1)
+        until(lambda: storage.subscriptions.stats()["subscriptions"] == 1)
         editor.put("/articles/a", {"title": "Một"})
         assert "Một" in subscriber.got("/a")[0].body.decode()
-        until(lambda: storage.subscriptions.counts()["waiting"] == 0)
+        until(lambda: storage.subscriptions.stats()["pending"] == 0)

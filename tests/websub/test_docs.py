@@ -52,14 +52,14 @@ def test_the_receiver(
                 "/hub", data={**form, "hub.callback": f"http://127.0.0.1:{port}/4f7a1c"}
             )
             assert answer.status_code == 202, answer.text
-            until(lambda: storage.subscriptions.counts()["subscriptions"] == 1)
+            until(lambda: storage.subscriptions.stats()["subscriptions"] == 1)
             editor.put("/articles/a", {"title": "Đã nhận", "categories": ["van-hoa"]})
             assert receiver.stdout
             found = b""
             while b"</rss>" not in found:
                 found += receiver.stdout.readline()
             assert "Đã nhận" in found.decode()
-            until(lambda: storage.subscriptions.counts()["waiting"] == 0)
+            until(lambda: storage.subscriptions.stats()["pending"] == 0)
         finally:
             receiver.kill()
 

@@ -13,11 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
-from feedsvc.websub.worker import A_KEY, MAX_ATTEMPTS
+from feedsvc.websub.worker import MAX_ATTEMPTS, MAX_PER_HOST
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.server import free_port
-from tests.websub.conftest import BOTH, PUBLIC, Ask, asking, delivering, until
+from tests.websub.conftest import PUBLIC, Ask, asking, delivering, until
 from tests.websub.subscriber import (
     FOREVER,
     Received,
@@ -42,7 +42,7 @@ def put(
     editor.put(f"/articles/{id}", {"title": title, "categories": [category]})
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_3_1_3_callback_mode_and_topic_are_enough(
     ask: Ask, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
@@ -102,7 +102,9 @@ def test_5_1_a_repeated_request_overrides_once_it_is_verified(
     (before,) = storage.subscriptions.list()
     clock.forward(seconds=100)
     subscribe(NEWS, "/a", secret="second", lease_seconds="300")
-    until(lambda: next(iter(storage.subscriptions.list())).expires > before.expires)
+    until(
+        lambda: next(iter(storage.subscriptions.list())).expires_at > before.expires_at
+    )
     put(editor)
     (sent,) = subscriber.got("/a")
     assert signed(sent, "second")
@@ -139,7 +141,7 @@ def test_5_1_the_lease_of_an_unsubscription_is_ignored(
     assert "hub.lease_seconds" not in subscriber.got("/a", "GET", 2)[1].said
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_5_1_who_has_unsubscribed_is_sent_nothing(
     ask: Ask,
     subscribe: Subscribe,
@@ -183,7 +185,7 @@ def test_5_1_2_the_answer_comes_before_the_verification(
     until(lambda: confirmed(storage) == ["/a"])
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_5_2_a_subscription_that_is_denied_later_is_told(
     subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
@@ -198,14 +200,14 @@ def test_5_2_a_subscription_that_is_denied_later_is_told(
         assert "van-hoa" in denied["hub.reason"]
         assert "hub.challenge" not in denied
     until(lambda: confirmed(storage) == ["/c"])
-    storage.subscriptions.cancel_callback(subscriber.url("/c"))
+    storage.subscriptions.cancel_callbacks(subscriber.url("/c"))
     assert (
         subscriber.got("/c", "GET", 2)[1].said["hub.reason"]
         == "The operator has ended it."
     )
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_after_a_rename_the_renamed_feed_is_delivered(
     ask: Ask,
     subscribe: Subscribe,
@@ -247,14 +249,14 @@ def test_after_a_rename_the_renamed_feed_is_delivered(
         == f"{PUBLIC}/feeds/news/van-hoa.rss"
     )
     until(lambda: confirmed(storage) == ["/b"])
-    storage.subscriptions.cancel_callback(subscriber.url("/b"))
+    storage.subscriptions.cancel_callbacks(subscriber.url("/b"))
     assert (
         subscriber.got("/b", "GET", 2)[1].said["hub.topic"]
         == f"{PUBLIC}/feeds/news/giao-thong,van-hoa.atom"
     )
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_after_a_retirement_the_rest_of_a_combination_is_delivered(
     subscribe: Subscribe,
     subscriber: Subscriber,
@@ -291,7 +293,7 @@ def test_a_subscription_that_is_asked_for_while_its_category_is_renamed(
         editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"}).status_code
         == 200
     )
-    until(lambda: storage.subscriptions.counts()["requests"] == 1)
+    until(lambda: storage.subscriptions.stats()["requests"] == 1)
     subscriber.behave("/a", echo)
     clock.forward(seconds=15)
     asked = subscriber.got("/a", "GET", 2)[1].said
@@ -312,7 +314,7 @@ def test_an_unsubscription_of_nothing_is_answered_and_asks_nobody(
 ) -> None:
     for number in range(40):
         assert ask(NEWS, subscriber.url(f"/{number}"), "unsubscribe").status_code == 202
-    assert storage.subscriptions.counts()["requests"] == 0
+    assert storage.subscriptions.stats()["requests"] == 0
     subscribe(NEWS, "/a")
     assert not any(subscriber.count(f"/{number}", "GET") for number in range(40))
 
@@ -384,7 +386,7 @@ def test_5_3_1_all_but_2xx_with_the_challenge_alone_is_a_failure(
     ask(NEWS, subscriber.url("/201"))
     until(lambda: confirmed(storage) == ["/201"])
     assert subscriber.count("/right", "GET") == 0, "no redirect is followed"
-    until(lambda: storage.subscriptions.counts()["requests"] == 1)
+    until(lambda: storage.subscriptions.stats()["requests"] == 1)
     assert {subscriber.count(path, "GET") for path in paths} == {1}, (
         "and only /500 is asked again, later"
     )
@@ -394,7 +396,7 @@ def down(handler: _Handler, got: Received) -> None:
     handler.reply(503, b"")
 
 
-@BOTH
+@pytest.mark.both_databases
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe", "denied"])
 def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
     ask: Ask,
@@ -409,7 +411,7 @@ def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
     before = subscriber.count("/a", "GET")
     subscriber.behave("/a", down)
     if mode == "denied":
-        storage.subscriptions.cancel_callback(subscriber.url("/a"))
+        storage.subscriptions.cancel_callbacks(subscriber.url("/a"))
     else:
         ask(NEWS, subscriber.url("/a"), mode)
     subscriber.got("/a", "GET", before + 1)
@@ -418,7 +420,7 @@ def test_5_3_a_callback_that_is_down_for_a_moment_is_asked_again(
     assert subscriber.count("/a", "GET") == before + 1, "not at once"
     clock.forward(seconds=15)
     assert subscriber.got("/a", "GET", before + 2)[-1].said["hub.mode"] == mode
-    until(lambda: storage.subscriptions.counts()["requests"] == 0)
+    until(lambda: storage.subscriptions.stats()["requests"] == 0)
     assert confirmed(storage) == (["/a"] if mode == "subscribe" else [])
 
 
@@ -432,7 +434,7 @@ def test_5_3_callbacks_that_stay_down_are_asked_so_often(
     ):
         ask(NEWS, callback)
     begun = clock()
-    while storage.subscriptions.counts()["requests"]:
+    while storage.subscriptions.stats()["requests"]:
         time.sleep(0.2)
         clock.forward(seconds=10)
     assert subscriber.count("/a", "GET") == MAX_ATTEMPTS
@@ -448,13 +450,13 @@ def test_5_3_callbacks_that_hang_hold_up_no_other(
     make_app: MakeApp, subscriber: Subscriber, storage: Storage
 ) -> None:
     ask = asking(make_app(rate_hub="1000/minute").test_client())
-    crowd = [f"/{number}" for number in range(4 * A_KEY)]
+    crowd = [f"/{number}" for number in range(4 * MAX_PER_HOST)]
     for path in crowd:
         subscriber.behave(path, silent)
         ask(NEWS, subscriber.url(path, "127.0.0.2"))
     ask(NEWS, subscriber.url("/a"))
     until(lambda: confirmed(storage) == ["/a"])
-    assert sum(subscriber.count(path, "GET") for path in crowd) <= 2 * A_KEY, (
+    assert sum(subscriber.count(path, "GET") for path in crowd) <= 2 * MAX_PER_HOST, (
         "of one site only so many at once"
     )
 
@@ -515,7 +517,7 @@ TOPICS = (
 )
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_7_the_document_its_type_and_its_links(
     subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, client: FlaskClient
 ) -> None:
@@ -558,7 +560,7 @@ def test_7_only_feeds_that_changed_are_sent(
     assert [subscriber.count(path) for path in ("/a", "/b", "/c")] == [1, 0, 0]
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
     subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, clock: Clock
 ) -> None:
@@ -574,7 +576,7 @@ def test_7_an_entry_whose_moment_comes_is_sent_by_itself(
     assert "Hẹn giờ" in subscriber.got("/a")[0].body.decode()
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_7_410_ends_the_subscription(
     subscribe: Subscribe, subscriber: Subscriber, editor: ApiClient, storage: Storage
 ) -> None:
@@ -585,7 +587,7 @@ def test_7_410_ends_the_subscription(
     until(lambda: not confirmed(storage))
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
     subscribe: Subscribe,
     subscriber: Subscriber,
@@ -602,7 +604,7 @@ def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
     put(editor)
     for path in paths:
         subscriber.got(path)
-    until(lambda: storage.subscriptions.counts()["failing"] == len(paths))
+    until(lambda: storage.subscriptions.stats()["failing"] == len(paths))
     put(editor, "Hai")
     time.sleep(1)
     assert {subscriber.count(path) for path in paths} == {1}, (
@@ -615,7 +617,7 @@ def test_7_all_but_2xx_and_410_is_a_failure_and_tried_again(
         assert "Hai" in subscriber.got(path, count=2)[1].body.decode(), (
             "the newest, whenever it was first tried"
         )
-    until(lambda: storage.subscriptions.counts()["waiting"] == 0)
+    until(lambda: storage.subscriptions.stats()["pending"] == 0)
     assert subscriber.count("/elsewhere") == 0
     assert sorted(confirmed(storage)) == sorted(paths)
 
@@ -669,7 +671,7 @@ def test_the_rate_of_an_address(make_app: MakeApp, subscriber: Subscriber) -> No
     assert answers[3].mimetype == "text/plain"
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_other_hubs_are_told_of_the_canonical_urls(
     make_app: MakeApp, editor: ApiClient, subscriber: Subscriber
 ) -> None:
@@ -692,7 +694,7 @@ def test_other_hubs_are_told_of_the_canonical_urls(
     } == wanted
 
 
-@BOTH
+@pytest.mark.both_databases
 def test_other_hubs_are_told_that_an_event_has_ended(
     make_app: MakeApp, editor: ApiClient, subscriber: Subscriber, clock: Clock
 ) -> None:

@@ -7,8 +7,8 @@ import contextlib
 
 import pytest
 
-from feedsvc.websub.sites import site_of
-from feedsvc.websub.slots import YOUNG, Slots
+from feedsvc.websub.hub import registrable_domain
+from feedsvc.websub.limits import RECENT, ConcurrencyLimiter
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ from feedsvc.websub.slots import YOUNG, Slots
         ("::ffff:8.8.8.8", "8.8.8.8"),
     ],
 )
-def test_the_site_of_a_host(host: str, site: str) -> None:
-    assert site_of(host) == site
+def test_the_registrable_domain_a_host(host: str, site: str) -> None:
+    assert registrable_domain(host) == site
 
 
 def test_over_the_total_the_longest_call_gives_way() -> None:
     async def run() -> list[str]:
-        slots, ended, begun = Slots(10, 2, 20), [], asyncio.Event()
+        slots, ended, begun = ConcurrencyLimiter(10, 2, 20), [], asyncio.Event()
 
         async def call(name: str) -> None:
             try:
-                async with slots.hold([name]):
+                async with slots.call([name]):
                     if name == "c":
                         begun.set()
                     await asyncio.sleep(30)
@@ -46,12 +46,12 @@ def test_over_the_total_the_longest_call_gives_way() -> None:
         tasks = [asyncio.create_task(call(name)) for name in "abc"]
         await begun.wait()
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        assert sorted(slots.busy) == ["b", "c"]
+        assert sorted(slots.running().counts) == ["b", "c"]
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        assert not slots.busy
+        assert not slots.running().counts
         return ended
 
     assert asyncio.run(run()) == ["a"]
@@ -64,11 +64,11 @@ def test_a_call_that_takes_long_leaves_its_place(
     monkeypatch.setattr("time.monotonic", lambda: now[0])
 
     async def run() -> None:
-        slots = Slots(2, 10, 20)
-        async with slots.hold(["a"]), slots.hold(["b"], slow=True):
-            assert (slots.room(), slots.slow()) == (1, 1)
-            now[0] += YOUNG
-            assert (slots.room(), slots.slow()) == (2, 1)
+        slots = ConcurrencyLimiter(2, 10, 20)
+        async with slots.call(["a"]), slots.call(["b"], is_slow=True):
+            assert (slots.available(), slots.count_slow()) == (1, 1)
+            now[0] += RECENT
+            assert (slots.available(), slots.count_slow()) == (2, 1)
 
     with asyncio.Runner() as runner:
         runner.run(run())
@@ -76,17 +76,17 @@ def test_a_call_that_takes_long_leaves_its_place(
 
 def test_an_address_is_counted_once_it_is_known() -> None:
     async def run() -> None:
-        slots = Slots(10, 10, 2)
+        slots = ConcurrencyLimiter(10, 10, 2)
         async with (
-            slots.hold(["a"]) as a,
-            slots.hold(["b"]) as b,
-            slots.hold(["c"]) as c,
+            slots.call(["a"]) as a,
+            slots.call(["b"]) as b,
+            slots.call(["c"]) as c,
         ):
             assert a.admit("8.8.8.8")
             assert a.admit("8.8.8.8")
             assert b.admit("8.8.8.8")
             assert not c.admit("8.8.8.8")
-            assert slots.busy["8.8.8.8"] == 2
-        assert not slots.busy
+            assert slots.running().counts["8.8.8.8"] == 2
+        assert not slots.running().counts
 
     asyncio.run(run())

@@ -28,18 +28,18 @@ def test_each_delivery_is_counted_with_its_outcome_and_time(
     address = f"127.0.0.1:{free_port()}"
     tally = DeliveryMetrics(address)
     answers = {"/a": 200, "/b": 204, "/c": 500, "/d": 410, "/e": 404}
-    with delivering(app, count=tally.record):
+    with delivering(app, metrics=tally):
         for path, code in answers.items():
             subscribe("/feeds/news.rss", path)
             subscriber.behave(path, status(code))
         before = told(f"http://{address}/metrics")
         time.sleep(1)
         editor.put("/articles/a", {"title": "Một"})
-        until(lambda: storage.subscriptions.counts()["subscriptions"] == 4)
+        until(lambda: storage.subscriptions.stats()["subscriptions"] == 4)
         until(
             lambda: (
-                storage.subscriptions.counts()["failing"]
-                == storage.subscriptions.counts()["waiting"]
+                storage.subscriptions.stats()["failing"]
+                == storage.subscriptions.stats()["pending"]
                 == 2
             )
         )
@@ -65,5 +65,5 @@ def test_an_address_that_is_taken_is_one_sentence(
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {address} cannot be listened on")
+    assert done.stderr.startswith(f"Error: Cannot listen on {address}")
     assert done.stderr.count("\n") == 1

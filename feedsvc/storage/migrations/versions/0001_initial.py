@@ -135,7 +135,7 @@ def upgrade() -> None:
         sa.Column("url", KEY, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("checked_at", INSTANT),
-        sa.Column("due", INSTANT, nullable=False),
+        sa.Column("next_attempt_at", INSTANT, nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("url"),
     )
@@ -155,12 +155,17 @@ def upgrade() -> None:
         sa.Column("etag", sa.String(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("checked_at", INSTANT, nullable=False),
-        sa.Column("due", INSTANT),
-        sa.Column("plain", sa.Boolean(), nullable=False),
-        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("next_change_at", INSTANT),
+        sa.Column("is_canonical", sa.Boolean(), nullable=False),
+        sa.Column("render_seconds", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("path"),
     )
-    op.create_index("ix_websub_feeds_due", "websub_feeds", ["due"], unique=False)
+    op.create_index(
+        "ix_websub_feeds_next_change_at",
+        "websub_feeds",
+        ["next_change_at"],
+        unique=False,
+    )
     op.create_table(
         "websub_feed_keys",
         sa.Column("path", KEY, nullable=False),
@@ -198,30 +203,36 @@ def upgrade() -> None:
         sa.Column("topic", KEY, nullable=False),
         sa.Column("callback", KEY, nullable=False),
         sa.Column("host", KEY, nullable=False),
-        sa.Column("site", KEY, nullable=False),
+        sa.Column("domain", KEY, nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("secret", sa.String()),
         sa.Column("lease", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("asked", INSTANT, nullable=False),
-        sa.Column("due", INSTANT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("next_attempt_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
-        "ix_subscription_requests_asked",
+        "ix_subscription_requests_created_at",
         "subscription_requests",
-        ["asked"],
+        ["created_at"],
         unique=False,
     )
     op.create_index(
-        "ix_subscription_requests_due", "subscription_requests", ["due"], unique=False
+        "ix_subscription_requests_next_attempt_at",
+        "subscription_requests",
+        ["next_attempt_at"],
+        unique=False,
     )
     op.create_index(
         "ix_subscription_requests_host", "subscription_requests", ["host"], unique=False
     )
     op.create_index(
-        "ix_subscription_requests_site", "subscription_requests", ["site"], unique=False
+        "ix_subscription_requests_domain",
+        "subscription_requests",
+        ["domain"],
+        unique=False,
     )
     op.create_table(
         "subscriptions",
@@ -230,29 +241,36 @@ def upgrade() -> None:
         sa.Column("topic", KEY, nullable=False),
         sa.Column("callback", KEY, nullable=False),
         sa.Column("host", KEY, nullable=False),
-        sa.Column("site", KEY, nullable=False),
+        sa.Column("domain", KEY, nullable=False),
         sa.Column("address", KEY),
         sa.Column("latency", sa.Float()),
         sa.Column("secret", sa.String()),
-        sa.Column("since", INSTANT, nullable=False),
-        sa.Column("expires", INSTANT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("etag", sa.String(), nullable=False),
         sa.Column("target_etag", sa.String(), nullable=False),
         sa.Column("pending_since", INSTANT),
-        sa.Column("due", INSTANT),
+        sa.Column("next_attempt_at", INSTANT),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
         "ix_subscriptions_address", "subscriptions", ["address"], unique=False
     )
-    op.create_index("ix_subscriptions_due", "subscriptions", ["due"], unique=False)
     op.create_index(
-        "ix_subscriptions_expires", "subscriptions", ["expires"], unique=False
+        "ix_subscriptions_next_attempt_at",
+        "subscriptions",
+        ["next_attempt_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_subscriptions_expires_at", "subscriptions", ["expires_at"], unique=False
     )
     op.create_index("ix_subscriptions_host", "subscriptions", ["host"], unique=False)
     op.create_index("ix_subscriptions_path", "subscriptions", ["path"], unique=False)
-    op.create_index("ix_subscriptions_site", "subscriptions", ["site"], unique=False)
+    op.create_index(
+        "ix_subscriptions_domain", "subscriptions", ["domain"], unique=False
+    )
     op.create_table(
         "tokens",
         sa.Column("id", sa.Integer(), nullable=False),
