@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from feedsvc.cli.output import help_epilog
 from feedsvc.cli.redirects import redirects
-from feedsvc.importers.importer import Importer, detect_kind, read
 from feedsvc.query import KINDS
 from feedsvc.services import current_services
 
@@ -88,6 +87,9 @@ def import_(file: IO[bytes], kind: str | None) -> None:
             f"{count} rows are imported, {count / (time.monotonic() - begun):.0f} a second."
         )
         return
+    # The importers' libraries are an extra, which no other command needs.
+    from feedsvc.importers.importer import Importer, detect_kind, read
+
     data = first + file.read()
     schema = current_services().schemas[kind or detect_kind(data)]
     found, intake = list(read(data, schema.site.timezone)), Importer(store, schema)

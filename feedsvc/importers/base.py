@@ -1,4 +1,4 @@
-"""What foreign files are read into, whatever their format."""
+"""Types that every importer returns, whatever the file's format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ImportedEntry:
-    """An entry: its guid, the members that the API would be sent, the titles of its categories.
+    """An entry as read from a file, before validation.
 
-    Where it is not to be taken, `skip` says why.
+    `fields` are members of the API's entry documents. `categories` are titles; the
+    importer finds or creates their slugs. An entry with a `skip_reason` is reported
+    and not imported.
     """
 
     guid: str
@@ -22,11 +24,11 @@ class ImportedEntry:
 
 @dataclass(frozen=True)
 class ImportWarning:
-    """What could not be read of a file."""
+    """A problem with the file that did not stop the import."""
 
     text: str
 
 
-def guess_media_type(url: str, given: str | None) -> str:
-    """A file's media type: where none is given the one that its name tells."""
-    return given or guess_type(url)[0] or "application/octet-stream"
+def guess_media_type(url: str, declared: str | None) -> str:
+    """Return the declared media type of a file, or else guess it from the URL."""
+    return declared or guess_type(url)[0] or "application/octet-stream"

@@ -1,4 +1,4 @@
-"""Dates of feeds as newspapers, portals and their software spell them."""
+"""Dates as newspapers, portals and their software write them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ from email.utils import parsedate_to_datetime
 
 from dateutil import parser
 
-_WEEKDAY = re.compile(
-    r"\b(?:thứ\s*(?:[2-7]|hai|ba|tư|bốn|năm|sáu|bảy|bẩy)|chủ\s*nhật|cn|t[2-7])\b[\s,.]*",
-    re.IGNORECASE,
-)
 _MONTHS = (
     "một",
     "hai",
@@ -32,139 +28,173 @@ _MONTHS = (
 )
 _MONTH_NUMBERS = {name: number for number, name in enumerate(_MONTHS, 1)}
 _MONTH_NUMBERS |= {"giêng": 1, "bốn": 4, "bẩy": 7, "chạp": 12}
+_ENGLISH_MONTHS = (
+    "January February March April May June July August September October November"
+    " December"
+).split()
+# Longest names first, so that "mười hai" is not read as "mười".
 _MONTH_NAMES = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
 _MONTH = re.compile(
     rf"\btháng\s+({_MONTH_NAMES}|1[0-2]|0?[1-9])\b|\bth(1[0-2]|0?[1-9])\b",
     re.IGNORECASE,
 )
-_ENGLISH = "January February March April May June July August September October November December".split()
+_WEEKDAY = re.compile(
+    r"\b(?:thứ\s*(?:[2-7]|hai|ba|tư|bốn|năm|sáu|bảy|bẩy)|chủ\s*nhật|cn|t[2-7])\b[\s,.]*",
+    re.IGNORECASE,
+)
+# "năm" is a filler ("year") before a number, else the month or weekday "five".
 _FILLER = re.compile(
     r"\b(?:ngày|lúc|vào|hồi|đăng|xuất bản|cập nhật|năm(?=\s+\d))\b(?:\s*:)?",
     re.IGNORECASE,
 )
+# 17h45, 17g45', 17 giờ 45 phút, 17h. In "17h 05/06/2026" the day is no minute.
 _TIME = re.compile(
     r"\b(\d{1,2})[hg](\d{2})\b'?"
-    r"|\b(\d{1,2})\s*(?:giờ|h|g)(?!\w)(?:\s*(\d{1,2})\s*phút|\s*(\d{2})\b(?!\s*(?:[/.-]|th)))?",
+    r"|\b(\d{1,2})\s*(?:giờ|h|g)(?!\w)"
+    r"(?:\s*(\d{1,2})\s*phút|\s*(\d{2})\b(?!\s*(?:[/.-]|th)))?",
     re.IGNORECASE,
 )
-_HALF = re.compile(r"(?<=\d)\s*\b(sa|ch|sáng|chiều|tối)\b", re.IGNORECASE)
-_AFTERNOON = re.compile(r"\b((?:1[3-9]|2[0-3]):\d\d(?::\d\d)?)\s*[AP]M\b")
+_VIETNAMESE_AM_PM = re.compile(r"(?<=\d)\s*\b(sa|ch|sáng|chiều|tối)\b", re.IGNORECASE)
+_ENGLISH_AM_PM = re.compile(r"\d\s*[AP]M\b", re.IGNORECASE)
+_REDUNDANT_PM = re.compile(r"\b((?:1[3-9]|2[0-3]):\d\d(?::\d\d)?)\s*[AP]M\b")
 _COMMENT = re.compile(r"\([^()\d]*\)")
 _SEPARATOR = re.compile(r"\s[|•–—-]\s|[()]")
+# GMT+7, UTC +7, 11:07:00+07
 _OFFSET = re.compile(
     r"(?:\b(?:GMT|UTC)\s*|(?<=\s)|(?<=\d\d:\d\d))([+-])(\d{1,2})(?::?(\d{2}))?$"
 )
-_NUMBERS = re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(?:\d{4}|\d\d)(?!\d)")
+_NUMERIC_DATE = re.compile(
+    r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(?:\d{4}|\d\d)(?!\d)"
+)
 _YEAR_FIRST = re.compile(r"\b\d{4}[/.-]\d{1,2}[/.-]\d{1,2}\b")
-_ENGLISH_HALF = re.compile(r"\d\s*[AP]M\b", re.IGNORECASE)
-_LONGEST = 200
-_DEFAULTS = (datetime(1, 1, 1), datetime(2, 2, 2))  # noqa: DTZ001 — two, to see what a date leaves out
+_MAX_LENGTH = 200
+# dateutil fills what a text leaves out from a default. Only a text with year, month and
+# day gives the same date with both.
+_DEFAULTS = (datetime(1, 1, 1), datetime(2, 2, 2))  # noqa: DTZ001
 
 
 class DateReader:
     """Reads the dates of one file.
 
-    Numbers such as 10/2/2026 are ambiguous. If the file has others that are not, such as 10/24/2026, these
-    decide. Else the month comes first before a time with AM or PM, as .NET writes it, and the day in all
-    others.
+    Numbers such as 10/2/2026 are ambiguous. If other dates of the file are not, such as
+    10/24/2026, their order holds for all. Otherwise the month comes first before a time
+    with AM or PM, as .NET writes it, and the day comes first elsewhere. Dates with AM
+    or PM and those without are judged apart, since they come from different programs.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
+        """Learn the order of day and month from all dates of the file."""
         orders: dict[bool, set[bool]] = {False: set(), True: set()}
         for text in texts:
-            numbers = _NUMBERS.search(text)
-            if numbers and (int(numbers[1]) > 12) != (int(numbers[3]) > 12):
-                orders[_has_english_half(text)].add(int(numbers[1]) > 12)
+            date = _NUMERIC_DATE.search(text)
+            if date and (int(date[1]) > 12) != (int(date[3]) > 12):
+                orders[_has_am_pm(text)].add(int(date[1]) > 12)
         self._day_first = {
-            half: order.pop() for half, order in orders.items() if len(order) == 1
+            has_am_pm: order.pop()
+            for has_am_pm, order in orders.items()
+            if len(order) == 1
         }
         self._ambiguous: Counter[bool] = Counter()
         self._examples: dict[bool, str] = {}
 
     def read(self, text: str) -> datetime:
-        """Return the date that a text spells, without an offset where it has none.
+        """Return the date of a text, naive where the text has no offset.
 
-        :raises ValueError: it cannot be read, or leaves out the year, the month or the day.
+        :raises ValueError: the text is no date, or lacks its year, month or day.
         """
-        if len(text) > _LONGEST:
+        # dateutil takes quadratic time for long texts.
+        if len(text) > _MAX_LENGTH:
             raise ValueError("Too long for a date.")
         with suppress(ValueError):
             return datetime.fromisoformat(text)
-        plain = _in_english(text)
+        english = _to_english(text)
         with suppress(ValueError):
-            return datetime.fromisoformat(plain)
-        if not _ENGLISH_HALF.search(plain):
+            return datetime.fromisoformat(english)
+        # email.utils knows the zone names of RFC 822, but ignores AM and PM.
+        if not _ENGLISH_AM_PM.search(english):
             with suppress(ValueError):
-                return parsedate_to_datetime(plain)  # knows the zones of RFC 822
-        return _parse(
-            plain,
-            day_first=self._comes_day_first(text) and not _YEAR_FIRST.search(plain),
-        )
+                return parsedate_to_datetime(english)
+        day_first = self._is_day_first(text) and not _YEAR_FIRST.search(english)
+        return _parse_full_date(english, day_first=day_first)
 
-    def remarks(self) -> Iterator[str]:
-        """Say how many dates were ambiguous, and how they were read."""
+    def warnings(self) -> Iterator[str]:
+        """Yield how many ambiguous dates were read, and in which order."""
         for day_first, count in sorted(self._ambiguous.items()):
             order = "day" if day_first else "month"
             example = self._examples[day_first]
-            yield f"Ambiguous dates, read with the {order} first: {count}, such as “{example}”."
+            yield (
+                f"Ambiguous dates, read with the {order} first: {count}, "
+                f"such as “{example}”."
+            )
 
-    def _comes_day_first(self, text: str) -> bool:
-        has_half = _has_english_half(text)
-        day_first = self._day_first.get(has_half, not has_half)
-        numbers = _NUMBERS.search(text)
-        is_ambiguous = (
-            numbers
-            and numbers[1] != numbers[3]
-            and max(int(numbers[1]), int(numbers[3])) <= 12
-        )
-        if (
-            is_ambiguous
-            and has_half not in self._day_first
-            and not _is_vietnamese(text)
-        ):
+    def _is_day_first(self, text: str) -> bool:
+        has_am_pm = _has_am_pm(text)
+        if has_am_pm in self._day_first:
+            return self._day_first[has_am_pm]
+        day_first = not has_am_pm
+        if _is_ambiguous(text):
             self._ambiguous[day_first] += 1
             self._examples.setdefault(day_first, text)
         return day_first
 
 
-def _has_english_half(text: str) -> bool:
-    return _ENGLISH_HALF.search(text) is not None
+def _is_ambiguous(text: str) -> bool:
+    """Return whether day and month of a numeric date could be swapped."""
+    # In a text with Vietnamese words the day comes first.
+    if any(word.search(text) for word in (_WEEKDAY, _FILLER, _VIETNAMESE_AM_PM)):
+        return False
+    date = _NUMERIC_DATE.search(text)
+    if date is None or date[1] == date[3]:
+        return False
+    return int(date[1]) <= 12 and int(date[3]) <= 12
 
 
-def _is_vietnamese(text: str) -> bool:
-    """Return whether words in a date say that it is Vietnamese, in which the day comes first."""
-    return any(pattern.search(text) for pattern in (_WEEKDAY, _FILLER, _HALF))
+def _has_am_pm(text: str) -> bool:
+    return _ENGLISH_AM_PM.search(text) is not None
 
 
-def _in_english(text: str) -> str:
-    """Return a date with Vietnamese words in English or left out, and its offset as RFC 822 has it."""
+def _to_english(text: str) -> str:
+    """Translate or drop Vietnamese words, and write the offset as RFC 822 does."""
     text = unicodedata.normalize("NFC", text)
-    text = _WEEKDAY.sub("", _COMMENT.sub(" ", text))
-    text = _TIME.sub(_time, text)
-    text = _MONTH.sub(_month, text)
+    text = _COMMENT.sub(" ", text)
+    text = _WEEKDAY.sub("", text)
+    text = _TIME.sub(_to_clock_time, text)
+    text = _MONTH.sub(_to_english_month, text)
     text = _FILLER.sub(" ", text)
-    text = _HALF.sub(
-        lambda half: " AM" if half[1].lower() in ("sa", "sáng") else " PM", text
-    )
-    text = _AFTERNOON.sub(r"\1", text)  # 14:30 PM
+    text = _VIETNAMESE_AM_PM.sub(_to_english_am_pm, text)
+    # "14:30 PM", which dateutil refuses.
+    text = _REDUNDANT_PM.sub(r"\1", text)
     text = " ".join(_SEPARATOR.sub(" ", text).split())
-    return _OFFSET.sub(lambda part: f" {part[1]}{part[2]:0>2}{part[3] or '00'}", text)
+    return _OFFSET.sub(_to_rfc822_offset, text)
 
 
-def _month(found: re.Match[str]) -> str:
-    name = " ".join((found[1] or found[2]).lower().split())
-    return f" {_ENGLISH[(_MONTH_NUMBERS.get(name) or int(name)) - 1]} "
-
-
-def _time(found: re.Match[str]) -> str:
-    hours, minutes = found[1] or found[3], found[2] or found[4] or found[5] or "00"
+def _to_clock_time(match: re.Match[str]) -> str:
+    hours = match[1] or match[3]
+    minutes = match[2] or match[4] or match[5] or "00"
     return f"{hours}:{minutes:0>2}"
 
 
-def _parse(text: str, *, day_first: bool) -> datetime:
+def _to_english_month(match: re.Match[str]) -> str:
+    name = " ".join((match[1] or match[2]).lower().split())
+    number = _MONTH_NUMBERS.get(name) or int(name)
+    return f" {_ENGLISH_MONTHS[number - 1]} "
+
+
+def _to_english_am_pm(match: re.Match[str]) -> str:
+    return " AM" if match[1].lower() in ("sa", "sáng") else " PM"
+
+
+def _to_rfc822_offset(match: re.Match[str]) -> str:
+    return f" {match[1]}{match[2]:0>2}{match[3] or '00'}"
+
+
+def _parse_full_date(text: str, *, day_first: bool) -> datetime:
     first, second = (
         parser.parse(
-            text, dayfirst=day_first, default=default, tzinfos=lambda _, offset: offset
+            text,
+            dayfirst=day_first,
+            default=default,
+            tzinfos=lambda _, offset: offset,
         )
         for default in _DEFAULTS
     )

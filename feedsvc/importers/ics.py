@@ -1,222 +1,296 @@
-"""iCalendar (RFC 5545), by icalendar: its events, series with their exceptions."""
+"""iCalendar (RFC 5545): events, recurring events with exceptions, foreign time zones.
+
+Calendars of Outlook, Exchange and Google break the RFC in known ways. Their rules and
+zones are brought into the form that the API takes, with a warning where an event
+changes by that.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc import timezones
 from feedsvc.errors import BadRequest
 from feedsvc.importers.base import ImportedEntry, ImportWarning, guess_media_type
-from feedsvc.importers.series import delay_to_first_match, with_until
-from feedsvc.importers.zones import CalendarZones
-from feedsvc.timezones import zone_names
+from feedsvc.recurrence import rule_since
 
 _EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UNTIL = re.compile("UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
 _STATUSES = ("confirmed", "tentative", "cancelled")
-_OLDER = "another with its UID has a higher SEQUENCE, or follows"
-PARSE_ERRORS = (
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-)  # a property twice, or of another kind
+_SUPERSEDED = "another version of it has a higher SEQUENCE, or follows in the file"
+_MONTHS_COMPARED = 36
+_YEARS_COMPARED = 10
+# What icalendar raises for values of a wrong type, and its properties where one is
+# given twice (they are a list then).
+PARSE_ERRORS = (ValueError, LookupError, AttributeError, TypeError)
 
 Component = Any
-"""One of icalendar's, of whose properties the types know too little."""
+"""A component of icalendar, whose properties have no useful types."""
+
+Identity = tuple[str, str]
+"""UID and RECURRENCE-ID of a component, or "" for the whole series."""
 
 
 def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWarning]:
-    """The events of a calendar, and what is wrong with it.
+    """Yield the events of a calendar, and warnings.
 
-    An occurrence of a series that has been changed is an entry of its own, and left out of the series.
+    An overridden occurrence of a recurring event becomes an entry of its own, and an
+    exception of the series. Of several versions of one event the one with the highest
+    SEQUENCE is imported (RFC 5546 §2.1.5).
 
-    Of events with one UID the one with the highest SEQUENCE counts (RFC 5546 §2.1.5).
-
-    :param site_zone: of times that name no zone.
-    :raises Malformed: it is no calendar.
+    :param data: the file in UTF-8.
+    :param site_zone: the zone of times without one.
+    :raises BadRequest: the file has no event that can be read.
     """
     try:
         calendar: Component = Calendar.from_ical(data)
         events: list[Component] = calendar.walk("VEVENT")
     except PARSE_ERRORS as error:
-        yield ImportWarning(
-            f"The file is broken, and was read as far as that goes: {error}"
-        )
+        yield ImportWarning(f"The file is damaged. Events are read one by one: {error}")
         calendar, events = Calendar(), []
-        for block in _EVENT.findall(data):
-            alone = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
-            try:
-                events += Calendar.from_ical(alone).walk("VEVENT")
-            except PARSE_ERRORS as wrong:
-                yield ImportWarning(f"An event is left out: {wrong}")
+        for item in _read_separately(data):
+            if isinstance(item, ImportWarning):
+                yield item
+            else:
+                events.append(item)
         if not events:
-            raise BadRequest("The file holds no event that can be read.") from None
-    own_zone = str(calendar.get("X-WR-TIMEZONE", ""))
-    reader = _Reader(
-        CalendarZones(calendar.walk("VTIMEZONE")),
-        timezones.zone(own_zone) if own_zone in zone_names() else site_zone,
-        _changed(events),
-    )
-    newest = _newest(events)
+            raise BadRequest("The file has no event that can be read.") from None
+    reader = _EventReader(calendar, events, site_zone)
     for event in events:
+        yield from reader.to_entry(event)
+
+
+def _read_separately(data: bytes) -> Iterator[Component | ImportWarning]:
+    """Yield the events that can be read alone, and a warning for each other one."""
+    for block in _EVENT.findall(data):
+        document = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
         try:
-            if newest.get(_identity(event), event) is not event:
-                yield ImportedEntry(
-                    str(event.get("UID")),
-                    {"title": str(event.get("SUMMARY", ""))},
-                    skip_reason=_OLDER,
-                )
-                continue
-            item = reader.item(event)
-        except PARSE_ERRORS as wrong:
-            yield ImportWarning(
-                f"The event “{event.get('SUMMARY', '')}” is left out: {wrong}"
-            )
+            yield from Calendar.from_ical(document).walk("VEVENT")
+        except PARSE_ERRORS as error:
+            yield ImportWarning(f"skipped: a damaged event: {error}")
+
+
+class _EventReader:
+    """Converts the events of one calendar."""
+
+    def __init__(
+        self, calendar: Component, events: list[Component], site_zone: ZoneInfo
+    ) -> None:
+        calendar_zone = str(calendar.get("X-WR-TIMEZONE", ""))
+        if calendar_zone in timezones.zone_names():
+            self._zone = timezones.zone(calendar_zone)
         else:
-            yield from reader.remarks
-            yield item
+            self._zone = site_zone
+        self._zones = CalendarZones(calendar.walk("VTIMEZONE"))
+        self._current_versions = _current_versions(events)
+        self._overridden = _overridden_occurrences(events)
+
+    def to_entry(self, event: Component) -> Iterator[ImportedEntry | ImportWarning]:
+        """Yield the entry of an event, after its warnings."""
+        title = str(event.get("SUMMARY", ""))
+        warnings: list[str] = []
+        try:
+            if self._current_versions.get(_identity(event), event) is not event:
+                yield ImportedEntry(
+                    str(event.get("UID")), {"title": title}, skip_reason=_SUPERSEDED
+                )
+                return
+            entry = self._convert(event, title, warnings)
+        except PARSE_ERRORS as error:
+            yield ImportWarning(f"skipped: “{title}”: {error}")
+            return
+        yield from map(ImportWarning, warnings)
+        yield entry
+
+    def _convert(
+        self, event: Component, title: str, warnings: list[str]
+    ) -> ImportedEntry:
+        uid = str(event.get("UID", ""))
+        status = str(event.get("STATUS", "")).lower()
+        skip_reason = _skip_reason(event)
+        fields = {
+            "title": title,
+            "url": str(event["URL"]) if "URL" in event else None,
+            "date_published": _timestamp(event, "CREATED"),
+            "date_modified": _timestamp(event, "LAST-MODIFIED")
+            or _timestamp(event, "DTSTAMP"),
+            "event_status": status if status in _STATUSES else None,
+            "location": _location(event),
+            "organizer": _organizer(event),
+            **_body(event),
+            **_media(event),
+        }
+        if not skip_reason:
+            overridden = self._overridden.get(uid, [])
+            fields |= self._times(event, overridden, warnings)
+        titles = tuple(
+            str(category)
+            for categories in _values(event, "CATEGORIES")
+            for category in categories.cats
+            if category
+        )
+        return ImportedEntry(_guid(uid, event), fields, titles, skip_reason)
+
+    def _times(
+        self, event: Component, overridden: list[date], warnings: list[str]
+    ) -> dict[str, Any]:
+        """Return the fields that say when an event takes place."""
+        start: date = event["DTSTART"].dt
+        end = _end(event, start)
+        zone = self._start_zone(event, start, warnings)
+        recurrence = None
+        rules = _values(event, "RRULE")
+        if rules and "RECURRENCE-ID" not in event:
+            rule = rules[0].to_ical().decode()
+            rule = normalize_until(rule, start, self._until_zone(start, zone))
+            delay = delay_to_first_match(rule, start)
+            if delay:
+                start += delay
+                end = end and end + delay
+                warnings.append(
+                    f"“{event.get('SUMMARY', '')}” starts on {start:%Y-%m-%d}: "
+                    "its first date does not match its rule."
+                )
+            recurrence = {"rrule": rule, **_exceptions(event, overridden, zone)}
+        return {
+            "start": _isoformat(start, zone),
+            "end": end and _isoformat(end, zone),
+            "timezone": (zone or self._zone).key,
+            "recurrence": recurrence,
+        }
+
+    def _start_zone(
+        self, event: Component, start: date, warnings: list[str]
+    ) -> ZoneInfo | None:
+        """Return the zone that a start names; None for no zone, UTC or an unknown one.
+
+        An unknown zone adds a warning.
+        """
+        tzid = str(event["DTSTART"].params.get("TZID", ""))
+        if not tzid or not isinstance(start, datetime) or tzid == "UTC":
+            return None
+        zone = self._zones.find(tzid, start)
+        if zone is None:
+            warnings.append(
+                f"“{event.get('SUMMARY', '')}” is set to {self._zone.key}: "
+                f"unknown time zone “{tzid}”."
+            )
+        return zone
+
+    def _until_zone(self, start: date, zone: ZoneInfo | None) -> tzinfo:
+        if zone:
+            return zone
+        return UTC if isinstance(start, datetime) and _is_utc(start) else self._zone
 
 
-def _identity(event: Component) -> tuple[str, str]:
-    """Return what makes two components the same event: the UID, and the occurrence that is changed."""
-    changed = event["RECURRENCE-ID"].dt.isoformat() if "RECURRENCE-ID" in event else ""
-    return str(event.get("UID", "")), changed
-
-
-def _newest(events: Iterable[Component]) -> dict[tuple[str, str], Component]:
-    """Return the events with a UID, of several the last one with the highest SEQUENCE."""
-    newest: dict[tuple[str, str], Component] = {}
+def _current_versions(events: Iterable[Component]) -> dict[Identity, Component]:
+    """Return of all events with a UID the last one with the highest SEQUENCE."""
+    current: dict[Identity, Component] = {}
     for event in events:
+        # An event that cannot be read is reported when it is converted.
         with suppress(*PARSE_ERRORS):
-            key = _identity(event)
-            other = newest.get(key)
-            if key[0] and (other is None or _sequence(event) >= _sequence(other)):
-                newest[key] = event
-    return newest
+            identity = _identity(event)
+            other = current.get(identity, event)
+            if identity[0] and _sequence(event) >= _sequence(other):
+                current[identity] = event
+    return current
+
+
+def _identity(event: Component) -> Identity:
+    occurrence = ""
+    if "RECURRENCE-ID" in event:
+        occurrence = event["RECURRENCE-ID"].dt.isoformat()
+    return str(event.get("UID", "")), occurrence
 
 
 def _sequence(event: Component) -> int:
     return int(event.get("SEQUENCE", 0))
 
 
-def _changed(events: Iterable[Component]) -> dict[str, list[date]]:
-    """Return the occurrences of series that are changed, by UID."""
-    changed: dict[str, list[date]] = {}
+def _overridden_occurrences(events: Iterable[Component]) -> dict[str, list[date]]:
+    """Return the overridden occurrences of each recurring event, by UID."""
+    overridden: dict[str, list[date]] = {}
     for event in events:
         if "RECURRENCE-ID" in event:
             with suppress(*PARSE_ERRORS):
-                changed.setdefault(str(event.get("UID")), []).append(
-                    event["RECURRENCE-ID"].dt
-                )
-    return changed
+                occurrence = event["RECURRENCE-ID"].dt
+                overridden.setdefault(str(event.get("UID")), []).append(occurrence)
+    return overridden
 
 
-class _Reader:
-    """Makes items of a calendar's events; `remarks` are those on the last one."""
-
-    def __init__(
-        self, zones: CalendarZones, zone: ZoneInfo, changed: Mapping[str, list[date]]
-    ) -> None:
-        self._zones, self._zone, self._changed = zones, zone, changed
-        self.remarks: list[ImportWarning] = []
-
-    def item(self, event: Component) -> ImportedEntry:
-        """Return an event as an item."""
-        self.remarks = []
-        guid = str(event.get("UID", ""))
-        changed = self._changed.get(guid, [])
-        if _UUID.fullmatch(guid):  # as this service shows the guids that it mints
-            guid = f"urn:uuid:{guid}"
-        if "RECURRENCE-ID" in event:
-            guid = f"{guid}/{event['RECURRENCE-ID'].dt.isoformat()}"
-        skip = "" if "DTSTART" in event else "it has no start"
-        if str(event.get("CLASS", "PUBLIC")).upper() != "PUBLIC":
-            skip = "it is not public"
-        status = str(event.get("STATUS", "")).lower()
-        place = str(event.get("LOCATION", ""))
-        members = {
-            "title": str(event.get("SUMMARY", "")),
-            "url": str(event["URL"]) if "URL" in event else None,
-            "date_published": _instant(event, "CREATED"),
-            "date_modified": _instant(event, "LAST-MODIFIED")
-            or _instant(event, "DTSTAMP"),
-            "event_status": status if status in _STATUSES else None,
-            "location": {"name": place, **_coordinates(event)} if place else None,
-            "organizer": _organizer(event),
-            **({} if skip else self._times(event, changed)),
-            **_body(event),
-            **_files(event),
-        }
-        titles = tuple(
-            str(title)
-            for one in _values(event, "CATEGORIES")
-            for title in one.cats
-            if title
-        )
-        return ImportedEntry(guid, members, titles, skip)
-
-    def _times(self, event: Component, changed: list[date]) -> dict[str, Any]:
-        """Return the members that say when an event takes place."""
-        start = event["DTSTART"].dt
-        zone = self._zone_of(event, start)
-        end, recurrence = _end(event, start), None
-        rules = _values(event, "RRULE")
-        if rules and "RECURRENCE-ID" not in event:
-            utc = UTC if isinstance(start, datetime) and _is_utc(start) else None
-            rule = with_until(
-                rules[0].to_ical().decode(), start, zone or utc or self._zone
-            )
-            start, end = self._from_first_match(event, rule, start, end)
-            recurrence = {"rrule": rule, **_exceptions(event, changed, zone)}
-        return {
-            "start": _text(start, zone),
-            "end": end and _text(end, zone),
-            "timezone": (zone or self._zone).key,
-            "recurrence": recurrence,
-        }
-
-    def _zone_of(self, event: Component, start: date) -> ZoneInfo | None:
-        """Return the zone that a start names; None where it names none, or an unknown one, with a remark."""
-        tzid = str(event["DTSTART"].params.get("TZID", ""))
-        if not tzid or not isinstance(start, datetime) or tzid == "UTC":
-            return None
-        zone = self._zones.find(tzid, start)
-        if zone is None:
-            title = event.get("SUMMARY", "")
-            self.remarks.append(
-                ImportWarning(
-                    f"The event “{title}” is in {self._zone.key}: its zone “{tzid}” is not known."
-                )
-            )
-        return zone
-
-    def _from_first_match(
-        self, event: Component, rule: str, start: date, end: date | None
-    ) -> tuple[date, date | None]:
-        """Return the start and the end of the first occurrence that a rule has."""
-        delay = delay_to_first_match(rule, start)
-        if not delay:
-            return start, end
-        later = start + delay
-        title = event.get("SUMMARY", "")
-        self.remarks.append(
-            ImportWarning(
-                f"The series “{title}” starts on {later:%Y-%m-%d}: its start does not match its rule."
-            )
-        )
-        return later, end and end + delay
+def _guid(uid: str, event: Component) -> str:
+    # This service writes the UUIDs that it mints without "urn:uuid:" in calendars.
+    guid = f"urn:uuid:{uid}" if _UUID.fullmatch(uid) else uid
+    if "RECURRENCE-ID" in event:
+        guid = f"{guid}/{event['RECURRENCE-ID'].dt.isoformat()}"
+    return guid
 
 
-def _text(moment: date, zone: ZoneInfo | None) -> str:
-    """Return a date or time as text, by the clocks of the zone that it names."""
+def _skip_reason(event: Component) -> str:
+    if str(event.get("CLASS", "PUBLIC")).upper() != "PUBLIC":
+        return "it is not public"
+    return "" if "DTSTART" in event else "it has no start"
+
+
+def normalize_until(rule: str, start: date, zone: tzinfo) -> str:
+    """Write UNTIL of a rule as the start requires: as a date, or as a time in UTC.
+
+    RFC 5545 §3.3.10 requires it; Outlook and Google write the other type too.
+
+    :param zone: of a local UNTIL, and of one in UTC that ends an all-day event.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        day, clock, is_utc = match[1], match[2], bool(match[3])
+        is_all_day = not isinstance(start, datetime)
+        if is_all_day and clock is None:
+            return match[0]
+        # A date as UNTIL includes the occurrences of that day.
+        until = datetime.fromisoformat(f"{day}T{clock or '235959'}")
+        if is_all_day:
+            # Midnight in UTC stands for the date itself, any other time for the
+            # midnight of a zone.
+            if is_utc and until.time() != time():
+                until = until.replace(tzinfo=UTC).astimezone(zone)
+            return f"UNTIL={until:%Y%m%d}"
+        until = until.replace(tzinfo=UTC if is_utc else zone)
+        return f"UNTIL={until.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+    return _UNTIL.sub(replace, rule)
+
+
+def delay_to_first_match(rule: str, start: date) -> timedelta | None:
+    """Return the time from the start to the first occurrence that matches the rule.
+
+    The API refuses a start that its rule does not produce (RFC 5545 §3.8.5.3). Return
+    None where no occurrence matches, or the rule is invalid: the API says why.
+    """
+    # dateutil refuses UNTIL in UTC for a start without a zone.
+    unbounded = _UNTIL.sub("", rule).replace(";;", ";").strip(";")
+    clock = start.time() if isinstance(start, datetime) else time()
+    begin = datetime.combine(start, clock)
+    try:
+        first = next(iter(rule_since(unbounded, begin, begin)), None)
+    except (ValueError, LookupError):
+        return None
+    return first - begin if first else None
+
+
+def _isoformat(moment: date, zone: ZoneInfo | None) -> str:
+    """Return a date or time in ISO 8601.
+
+    :param zone: replaces a zone of the same clocks that icalendar made of a VTIMEZONE.
+    """
     if zone and isinstance(moment, datetime) and moment.tzinfo and not _is_utc(moment):
         moment = moment.replace(tzinfo=zone)
     return moment.isoformat()
@@ -227,25 +301,28 @@ def _is_utc(moment: datetime) -> bool:
 
 
 def _exceptions(
-    event: Component, changed: list[date], zone: ZoneInfo | None
+    event: Component, overridden: list[date], zone: ZoneInfo | None
 ) -> dict[str, list[str]]:
-    """Return the members of a recurrence that leave dates out or add some."""
-    left_out, added = (
-        [moment.dt for one in _values(event, name) for moment in one.dts]
-        for name in ("EXDATE", "RDATE")
-    )
-    days = {"exdates": [*left_out, *changed], "rdates": added}
+    """Return `exdates` and `rdates`, each where there are some."""
+    dates = {
+        "exdates": [*_dates(event, "EXDATE"), *overridden],
+        "rdates": _dates(event, "RDATE"),
+    }
     return {
-        name: [_text(day, zone) for day in found]
-        for name, found in days.items()
-        if found
+        name: [_isoformat(day, zone) for day in days]
+        for name, days in dates.items()
+        if days
     }
 
 
+def _dates(event: Component, name: str) -> list[date]:
+    return [item.dt for values in _values(event, name) for item in values.dts]
+
+
 def _values(event: Component, name: str) -> list[Any]:
-    """The values of a property that may stand there more than once."""
-    found = event.get(name, [])
-    return found if isinstance(found, list) else [found]
+    """Return all values of a property; icalendar has a list only for several."""
+    values = event.get(name, [])
+    return values if isinstance(values, list) else [values]
 
 
 def _end(event: Component, start: date) -> date | None:
@@ -255,53 +332,115 @@ def _end(event: Component, start: date) -> date | None:
     return start + event["DURATION"].dt if "DURATION" in event else None
 
 
-def _instant(event: Component, name: str) -> str | None:
-    """Return the time in a property; Google says 1900 of what it does not know."""
+def _timestamp(event: Component, name: str) -> str | None:
     moment = event[name].dt if name in event else None
-    return (
-        moment.isoformat()
-        if isinstance(moment, datetime) and moment.year >= 1970
-        else None
-    )
+    # Google writes the year 1900 for an unknown time.
+    if not isinstance(moment, datetime) or moment.year < 1970:
+        return None
+    return moment.isoformat()
 
 
-def _coordinates(event: Component) -> dict[str, float]:
+def _location(event: Component) -> dict[str, Any] | None:
+    name = str(event.get("LOCATION", ""))
+    if not name:
+        return None
     geo = event.get("GEO")
-    return {"latitude": geo.latitude, "longitude": geo.longitude} if geo else {}
+    if not geo:
+        return {"name": name}
+    return {"name": name, "latitude": geo.latitude, "longitude": geo.longitude}
 
 
 def _organizer(event: Component) -> dict[str, str] | None:
-    found = event.get("ORGANIZER")
-    if found is None or not found.params.get("CN"):
+    organizer = event.get("ORGANIZER")
+    if organizer is None or not organizer.params.get("CN"):
         return None
-    address = re.sub("(?i)^mailto:", "", str(found))
-    return {
-        "name": str(found.params["CN"]),
-        **({"email": address} if "@" in address else {}),
-    }
+    fields = {"name": str(organizer.params["CN"])}
+    address = re.sub("(?i)^mailto:", "", str(organizer))
+    if "@" in address:
+        fields["email"] = address
+    return fields
 
 
 def _body(event: Component) -> dict[str, str]:
-    """The description: HTML where it has tags, as Google's have."""
     text = str(event.get("DESCRIPTION", ""))
     if not text:
         return {}
-    return {
-        "content_html"
-        if re.search(r"<(?:[a-z]|/[a-z])", text)
-        else "content_text": text
-    }
+    # The RFC has plain text, but Google writes HTML.
+    has_tags = re.search(r"<(?:[a-z]|/[a-z])", text)
+    return {"content_html" if has_tags else "content_text": text}
 
 
-def _files(event: Component) -> dict[str, Any]:
-    files = [
-        {
-            "url": str(file),
-            "mime_type": guess_media_type(str(file), file.params.get("FMTTYPE")),
+def _media(event: Component) -> dict[str, Any]:
+    """Return image and attachments; the first attached picture is the image."""
+    image = None
+    attachments = []
+    for file in _values(event, "ATTACH"):
+        url = str(file)
+        if not url.startswith("http"):
+            continue
+        media_type = guess_media_type(url, file.params.get("FMTTYPE"))
+        if not media_type.startswith("image/"):
+            attachments.append({"url": url, "mime_type": media_type})
+        elif image is None:
+            image = url
+    return {"image": image, "attachments": attachments}
+
+
+class CalendarZones:
+    """The time zones of one calendar by TZID: of IANA, of Windows, or its own."""
+
+    def __init__(self, definitions: Iterable[Component]) -> None:
+        """Take the VTIMEZONE components of the file."""
+        self._definitions: Mapping[str, Component] = {
+            str(definition.get("TZID", "")): definition for definition in definitions
         }
-        for file in _values(event, "ATTACH")
-        if str(file).startswith("http")
+
+    def find(self, tzid: str, start: datetime) -> ZoneInfo | None:
+        """Return the IANA zone of a TZID; None if it is unknown or ambiguous.
+
+        :param start: a time for which the zone is needed.
+        """
+        for name in (tzid, WINDOWS_TO_OLSON.get(tzid, "")):
+            if name in timezones.zone_names():
+                return timezones.zone(name)
+        if tzid not in self._definitions:
+            return None
+        # Exchange invents names ("Customized Time Zone"): the offsets identify the zone.
+        own_zone: tzinfo = self._definitions[tzid].to_tz()
+        begin = datetime(start.year, 1, 1, 12, tzinfo=UTC)
+        samples = tuple(begin + timedelta(days=30 * n) for n in range(_MONTHS_COMPARED))
+        offsets = tuple(_offset(own_zone, sample) for sample in samples)
+        return _zone_with_offsets(offsets, samples)
+
+
+def _offset(zone: tzinfo, local_time: datetime) -> timedelta:
+    """Return the offset of a zone when its clocks show a time."""
+    return local_time.replace(tzinfo=zone).utcoffset() or timedelta()
+
+
+# Comparing all zones takes half a second, and calendars repeat their zone per event.
+@lru_cache(64)
+def _zone_with_offsets(
+    offsets: tuple[timedelta, ...], samples: tuple[datetime, ...]
+) -> ZoneInfo | None:
+    """Return the zone with some offsets, if all such zones agree for ten years.
+
+    Of these, prefer the first zone that Windows uses, else the first by name.
+
+    :param samples: the local times of the offsets.
+    """
+    zones = [timezones.zone(name) for name in sorted(timezones.zone_names())]
+    matching = [
+        zone
+        for zone in zones
+        if all(
+            _offset(zone, sample) == offset
+            for sample, offset in zip(samples, offsets, strict=True)
+        )
     ]
-    pictures = [file["url"] for file in files if file["mime_type"].startswith("image/")]
-    rest = [file for file in files if not file["mime_type"].startswith("image/")]
-    return {"image": pictures[0] if pictures else None, "attachments": rest}
+    later = [samples[0] + timedelta(days=15 * n) for n in range(_YEARS_COMPARED * 24)]
+    futures = {tuple(_offset(zone, moment) for moment in later) for zone in matching}
+    if len(futures) != 1:
+        return None
+    preferred = [*WINDOWS_TO_OLSON.values(), *sorted(timezones.zone_names())]
+    return min(matching, key=lambda zone: preferred.index(zone.key))

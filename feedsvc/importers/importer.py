@@ -1,4 +1,4 @@
-"""What was read of a foreign file, through the API's own schemas, into the store; safe to repeat."""
+"""Read a file of any known format, and store its entries as if they had been posted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,9 +36,14 @@ from feedsvc.importers.charset import decode_to_utf8
 from feedsvc.models import Entry
 from feedsvc.storage import IMPORT, Reader, Storage, Writer
 
+# Entries a transaction: API writes wait for no more than these.
 _BATCH_SIZE = 100
 _MAX_CATEGORIES = 50
 _MAX_SLUG_LENGTH = 64
+_MAX_GUID_LENGTH = 1000
+_MAX_GENERATED_TITLE_LENGTH = 80
+# An entry is skipped if one of these is invalid, since without it it would say
+# something else. Other invalid fields are left out.
 _REQUIRED_FIELDS = {
     "title",
     "start",
@@ -47,256 +52,286 @@ _REQUIRED_FIELDS = {
     "recurrence",
     "status",
 }
-"""Members without which an entry would say something else; one that is wrong elsewhere is left out."""
 
 
 def detect_kind(data: bytes) -> str:
-    """The kind that a file's entries are of where nobody says: a calendar's are events."""
+    """Return the kind of a file's entries: "events" of a calendar, else "news"."""
     return "events" if _is_calendar(decode_to_utf8(data)[0]) else "news"
 
 
 def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWarning]:
-    """What stands in a file, whatever its format and encoding.
+    """Yield the entries of a file of any format and encoding, and warnings.
 
-    :param zone: the site's, of times in a calendar that name none.
-    :raises Malformed: it is of none that is known.
+    :param zone: the site's zone, for times of a calendar without one.
+    :raises BadRequest: the format is unknown.
     """
-    data, wrong = decode_to_utf8(data)
-    remarks = [ImportWarning(wrong)] if wrong else []
+    data, warning = decode_to_utf8(data)
+    if warning:
+        yield ImportWarning(warning)
     if _is_calendar(data):
-        return chain(remarks, ics.read(data, zone))
-    return chain(remarks, (json_feed if data.startswith(b"{") else feed).read(data))
-
-
-class Importer:
-    """Takes items over into the store; `counts` and `remarks` say what has become of them."""
-
-    def __init__(self, store: Storage, schema: EntrySchema) -> None:
-        self._store, self._schema = store, schema
-        self.counts: Counter[str] = Counter()
-        self.warnings: list[str] = []
-
-    def run(self, found: Iterable[ImportedEntry | ImportWarning]) -> Iterator[int]:
-        """Store what was read; yields how many items have been seen since."""
-        items: dict[str, ImportedEntry] = {}
-        for one in found:
-            if isinstance(one, ImportWarning):
-                self.warnings.append(one.text)
-            elif one.skip_reason:
-                self._skip(_display_name(one), one.skip_reason)
-            else:
-                self._collect(one, items)
-        slugs = self._ensure_categories(items.values())
-        rest = iter(items.values())
-        while group := list(islice(rest, _BATCH_SIZE)):
-            with self._store.reader() as reader:
-                known = reader.get_by_guids(map(_guid, group))
-            entries = [(item, self._to_entry(item, slugs, known)) for item in group]
-            with self._store.writer(IMPORT) as writer:
-                edited = writer.edited_guids(known)
-                for item, entry in entries:
-                    if entry and entry.guid in edited:
-                        self._leave(entry)
-                    elif entry:
-                        self._store_entry(
-                            entry, known, writer, self._updated(item, entry)
-                        )
-            yield len(group)
-
-    def _collect(self, item: ImportedEntry, items: dict[str, ImportedEntry]) -> None:
-        """Add an item to those of a file by its guid. The last of several with one guid and link is taken.
-
-        One with another link is another entry: it gets a guid that is made from its link.
-        """
-        before, link = items.get(_guid(item)), item.fields.get("url")
-        if before and link and before.fields.get("url") not in (None, link):
-            self.warnings.append(
-                f"two entries with one guid: {_display_name(item)} is known by its link"
-            )
-            item = replace(item, guid=uuid.uuid5(uuid.NAMESPACE_URL, str(link)).urn)
-            before = items.get(item.guid)
-        if before:
-            self._skip(_display_name(before), "another with its guid follows")
-        items[_guid(item)] = item
-
-    def _leave(self, entry: Entry) -> None:
-        """Leave an entry as an editor has written it since the import before."""
-        self.counts["not overwritten"] += 1
-        self.warnings.append(f"not overwritten: “{entry.title}”: it was edited here")
-
-    def _skip(self, what: str, why: str) -> None:
-        self.counts["skipped"] += 1
-        self.warnings.append(f"skipped: {what}: {why}")
-
-    def _ensure_categories(self, items: Iterable[ImportedEntry]) -> dict[str, str]:
-        """The slug of each category that items name; those that there are not yet are made."""
-        slugs: dict[str, str] = {}
-        titles = dict.fromkeys(title for item in items for title in item.categories)
-        if titles:
-            with self._store.writer(IMPORT) as writer:
-                for title in titles:
-                    try:
-                        slugs[title] = _ensure_category(
-                            text.normalize_line(text.strip_invalid_chars(title)), writer
-                        )
-                    except FeedsvcError as error:
-                        why = (
-                            error.errors[0].detail
-                            if isinstance(error, ValidationFailed)
-                            else error
-                        )
-                        self.warnings.append(f"left out: category “{title}”: {why}")
-        return slugs
-
-    def _to_entry(
-        self, item: ImportedEntry, slugs: Mapping[str, str], known: Mapping[str, Entry]
-    ) -> Entry | None:
-        """The entry of an item, clean; without the members that are wrong where it can do without them."""
-        guid = _guid(item)
-        old = known.get(guid)
-        if old and old.status in ("deleted", "withdrawn"):
-            self._skip(_display_name(item), "it was taken away here")
-            return None
-        document = _to_api_payload(item, self._schema)
-        placed = dict.fromkeys(
-            slugs[title] for title in item.categories if title in slugs
-        )
-        document["categories"] = list(placed)[:_MAX_CATEGORIES]
-        document["id"] = old.id if old else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
-        while True:
-            try:
-                entry: Entry = load_validated(self._schema, document)
-                return replace(entry, guid=guid)
-            except ValidationFailed as error:
-                fault = error.errors[0]
-                if not _drop_invalid_field(document, fault):
-                    self._skip(
-                        _display_name(item), f"{fault.pointer[2:]}: {fault.detail}"
-                    )
-                    return None
-                self.warnings.append(
-                    f"left out: {fault.pointer[2:]} of {_display_name(item)}: {fault.detail}"
-                )
-
-    def _updated(self, item: ImportedEntry, entry: Entry) -> datetime | None:
-        """Return when the source last changed an item, or else published it, where it says so.
-
-        Without it a whole archive would be as of the import, and new in readers that sort by it.
-        """
-        written = item.fields.get("date_modified")
-        try:
-            moment: datetime | None = self._schema.fields["date_published"].deserialize(
-                written
-            )
-        except ValidationError:
-            return entry.published
-        return moment or entry.published
-
-    def _store_entry(
-        self,
-        entry: Entry,
-        known: Mapping[str, Entry],
-        writer: Writer,
-        updated: datetime | None,
-    ) -> None:
-        old = known.get(entry.guid)
-        try:
-            stored, new = writer.put_entry(entry, updated=updated)
-        except Unavailable:
-            raise
-        except FeedsvcError as error:
-            self._skip(f"“{entry.title}”", str(error))
-            return
-        unchanged = old is not None and stored.version == old.version
-        self.counts["new" if new else "unchanged" if unchanged else "changed"] += 1
+        yield from ics.read(data, zone)
+    elif data.startswith(b"{"):
+        yield from json_feed.read(data)
+    else:
+        yield from feed.read(data)
 
 
 def _is_calendar(data: bytes) -> bool:
     return data[:15].upper() == b"BEGIN:VCALENDAR"
 
 
-def _display_name(item: ImportedEntry) -> str:
-    """An item for people."""
+class Importer:
+    """Stores imported entries.
+
+    An import can be repeated: entries are known by their guids, unchanged ones are not
+    written, and those that were edited or deleted in this service stay as they are.
+    Entries that a file lacks are not deleted, since feeds have the newest entries only.
+
+    `counts` has the numbers of entries that are new, changed, unchanged, skipped and
+    not overwritten; `warnings` are for the person who runs the import.
+    """
+
+    def __init__(self, storage: Storage, schema: EntrySchema) -> None:
+        self._storage = storage
+        self._schema = schema
+        self.counts: Counter[str] = Counter()
+        self.warnings: list[str] = []
+
+    def run(self, items: Iterable[ImportedEntry | ImportWarning]) -> Iterator[int]:
+        """Store entries; yield after each batch how many it had."""
+        by_guid: dict[str, ImportedEntry] = {}
+        for item in items:
+            if isinstance(item, ImportWarning):
+                self.warnings.append(item.text)
+            elif item.skip_reason:
+                self._skip(item, item.skip_reason)
+            else:
+                self._add(item, by_guid)
+        slugs = self._ensure_categories(by_guid.values())
+        remaining = iter(by_guid.values())
+        while batch := list(islice(remaining, _BATCH_SIZE)):
+            self._store_batch(batch, slugs)
+            yield len(batch)
+
+    def _add(self, item: ImportedEntry, by_guid: dict[str, ImportedEntry]) -> None:
+        """Add an entry; of several with one guid and link the last one counts.
+
+        One with another link is another entry, since some sites give all entries of a
+        day one guid. Its new guid is made from its link, the same at each import.
+        """
+        previous = by_guid.get(_guid(item))
+        url = item.fields.get("url")
+        if previous and url and previous.fields.get("url") not in (None, url):
+            self.warnings.append(
+                f"{_label(item)} has the guid of another entry; its link is used"
+            )
+            item = replace(item, guid=uuid.uuid5(uuid.NAMESPACE_URL, str(url)).urn)
+            previous = by_guid.get(item.guid)
+        if previous:
+            self._skip(previous, "a later entry has the same guid")
+        by_guid[_guid(item)] = item
+
+    def _skip(self, item: ImportedEntry, reason: str) -> None:
+        self.counts["skipped"] += 1
+        self.warnings.append(f"skipped: {_label(item)}: {reason}")
+
+    def _ensure_categories(self, items: Iterable[ImportedEntry]) -> dict[str, str]:
+        """Return the slug of each category title, and create missing categories."""
+        slugs: dict[str, str] = {}
+        titles = dict.fromkeys(title for item in items for title in item.categories)
+        if not titles:
+            return slugs
+        with self._storage.writer(IMPORT) as writer:
+            for title in titles:
+                try:
+                    slugs[title] = _ensure_category(title, writer)
+                except FeedsvcError as error:
+                    self.warnings.append(
+                        f"left out: category “{title}”: {_error_detail(error)}"
+                    )
+        return slugs
+
+    def _store_batch(
+        self, items: Iterable[ImportedEntry], slugs: Mapping[str, str]
+    ) -> None:
+        with self._storage.reader() as reader:
+            stored_entries = reader.get_by_guids(map(_guid, items))
+        # Validation takes most of the time, so it comes before the write lock.
+        validated = [
+            (item, self._validate(item, slugs, stored_entries)) for item in items
+        ]
+        with self._storage.writer(IMPORT) as writer:
+            edited_guids = writer.edited_guids(stored_entries)
+            for item, entry in validated:
+                if entry is None:
+                    continue
+                if entry.guid in edited_guids:
+                    self.counts["not overwritten"] += 1
+                    self.warnings.append(
+                        f"not overwritten: “{entry.title}”: it was edited here"
+                    )
+                    continue
+                self._store(item, entry, stored_entries.get(entry.guid), writer)
+
+    def _validate(
+        self,
+        item: ImportedEntry,
+        slugs: Mapping[str, str],
+        stored_entries: Mapping[str, Entry],
+    ) -> Entry | None:
+        """Return the entry without its invalid optional fields; None if skipped."""
+        guid = _guid(item)
+        stored = stored_entries.get(guid)
+        # Whoever deleted or withdrew it meant it.
+        if stored and stored.status in ("deleted", "withdrawn"):
+            self._skip(item, f"it was {stored.status} here")
+            return None
+        payload = _to_api_payload(item, self._schema)
+        categories = dict.fromkeys(
+            slugs[title] for title in item.categories if title in slugs
+        )
+        payload["categories"] = list(categories)[:_MAX_CATEGORIES]
+        payload["id"] = (
+            stored.id if stored else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
+        )
+        while True:
+            try:
+                entry: Entry = load_validated(self._schema, payload)
+                return replace(entry, guid=guid)
+            except ValidationFailed as failure:
+                error = failure.errors[0]
+            pointer = error.pointer.removeprefix("#/")
+            if not _drop_invalid_field(payload, error):
+                self._skip(item, f"{pointer}: {error.detail}")
+                return None
+            self.warnings.append(
+                f"left out: {pointer} of {_label(item)}: {error.detail}"
+            )
+
+    def _store(
+        self, item: ImportedEntry, entry: Entry, stored: Entry | None, writer: Writer
+    ) -> None:
+        try:
+            new_version, is_new = writer.put_entry(
+                entry, updated=self._source_update_time(item, entry)
+            )
+        except Unavailable:
+            raise
+        except FeedsvcError as error:
+            self._skip(item, str(error))
+            return
+        if is_new:
+            self.counts["new"] += 1
+        elif stored and new_version.version == stored.version:
+            self.counts["unchanged"] += 1
+        else:
+            self.counts["changed"] += 1
+
+    def _source_update_time(self, item: ImportedEntry, entry: Entry) -> datetime | None:
+        """Return when the source changed the entry last, or else published it.
+
+        With the time of the import an old archive would be new to readers who sort
+        by it.
+        """
+        date_field = self._schema.fields["date_published"]
+        try:
+            updated: datetime | None = date_field.deserialize(
+                item.fields.get("date_modified")
+            )
+        except ValidationError:
+            updated = None
+        return updated or entry.published
+
+
+def _label(item: ImportedEntry) -> str:
     return f"“{item.fields.get('title') or item.guid}”"
 
 
 def _guid(item: ImportedEntry) -> str:
-    """The guid that an item came with; without one the same at each import."""
-    given = " ".join(text.strip_invalid_chars(item.guid).split())
-    if given and len(given) <= 1000:
-        return given
-    return uuid.uuid5(uuid.NAMESPACE_URL, given or f"{item.fields}").urn
+    """Return the guid of an entry; without one, the same UUID at each import."""
+    guid = " ".join(text.strip_invalid_chars(item.guid).split())
+    if guid and len(guid) <= _MAX_GUID_LENGTH:
+        return guid
+    return uuid.uuid5(uuid.NAMESPACE_URL, guid or f"{item.fields}").urn
 
 
 def _ensure_category(title: str, writer: Writer) -> str:
-    """The slug that a category of this title has now.
+    """Return the current slug of a category, and create it if there is none.
 
-    :raises Invalid: nothing of the title can stand in a slug, or it is too long.
-    :raises Gone: it was retired.
+    :raises ValidationFailed: the title is too long, or has no character for a slug.
+    :raises Gone: the category was deleted.
     """
+    title = text.normalize_line(text.strip_invalid_chars(title))
     slug = slugify(title, max_length=_MAX_SLUG_LENGTH)
     try:
         return _resolve_slug(slug, writer)
     except NotFound:
-        writer.put_category(
-            load_validated(CategorySchema(), {"slug": slug, "title": title})
-        )
+        category = load_validated(CategorySchema(), {"slug": slug, "title": title})
+        writer.put_category(category)
         return slug
 
 
 def _resolve_slug(slug: str, reader: Reader) -> str:
+    """Return the current slug of a category that may have been renamed."""
     try:
         return reader.get_category(slug).slug
     except CategoryRenamed as error:
         return _resolve_slug(error.current_slug, reader)
 
 
+def _error_detail(error: FeedsvcError) -> str:
+    if isinstance(error, ValidationFailed):
+        return error.errors[0].detail
+    return str(error)
+
+
 def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
-    """The members that this kind has and that hold something, each no longer than it may be."""
-    found = {
+    """Return the fields that the API has for this kind, without empty ones."""
+    payload = {
         name: text.strip_invalid_chars(value) if isinstance(value, str) else value
         for name, value in item.fields.items()
         if name in schema.load_fields and value not in (None, "", [])
     }
-    language = str(found.get("language", ""))
+    # Feeds in the site's language name it in many ways: "vi", "vi-VN", "vi_VN".
+    language = str(payload.get("language", ""))
     if language[:2].lower() == schema.site.language[:2].lower():
-        found["language"] = schema.site.language
-    body = sanitize.to_plain_text(found.get("content_html", "")) or found.get(
-        "content_text", ""
-    )
-    found["title"] = " ".join(str(found.get("title", "")).split()) or _title_from_body(
-        body
-    )
-    for name, most in (("title", TITLE_LENGTH), ("summary", LONGEST_SUMMARY)):
-        if name in found:
-            found[name] = text.truncate(str(found[name]), most)
-    return found
+        payload["language"] = schema.site.language
+    title = " ".join(str(payload.get("title", "")).split())
+    payload["title"] = title or _title_from_body(payload)
+    for name, length in (("title", TITLE_LENGTH), ("summary", LONGEST_SUMMARY)):
+        if name in payload:
+            payload[name] = text.truncate(str(payload[name]), length)
+    return payload
 
 
-def _title_from_body(body: str) -> str:
-    """Return the first words of an entry without a title, or nothing where its text cannot be published.
-
-    References in the body may stand for characters that no feed can carry, such as `&#xFFFD;`.
-    """
+def _title_from_body(payload: Mapping[str, Any]) -> str:
+    """Return the first words of an entry without a title, or "" if there are none."""
+    body = sanitize.to_plain_text(payload.get("content_html", ""))
+    body = body or payload.get("content_text", "")
     try:
         line = text.normalize_line(text.strip_invalid_chars(body))
+    # A reference such as `&#xFFFD;` may stand for a character that XML cannot have.
     except ValueError:
         return ""
-    return text.truncate(line, 80)
+    return text.truncate(line, _MAX_GENERATED_TITLE_LENGTH)
 
 
-def _drop_invalid_field(document: dict[str, Any], fault: FieldError) -> bool:
-    """Take what is wrong out of a document: of a list the item, else the member; False where it is needed."""
-    way = fault.pointer.removeprefix("#/").split("/")
-    place, at = document, way[0]
-    found: Any = document
-    for step in way:
-        if isinstance(found, list):
-            place, at = found, int(step)  # type: ignore[assignment]
-            found = found[int(step)] if int(step) < len(found) else None
+def _drop_invalid_field(payload: dict[str, Any], error: FieldError) -> bool:
+    """Remove the list item, or else the field, that an error points to.
+
+    Return whether the entry can do without it.
+    """
+    steps = error.pointer.removeprefix("#/").split("/")
+    container: Any = payload
+    key: str | int = steps[0]
+    value: Any = payload
+    for step in steps:
+        if isinstance(value, list):
+            container, key = value, int(step)
+            value = value[key] if key < len(value) else None
         else:
-            found = found.get(step) if isinstance(found, dict) else None
-    if place is document and (at in _REQUIRED_FIELDS or at not in document):
+            value = value.get(step) if isinstance(value, dict) else None
+    if container is payload and (key in _REQUIRED_FIELDS or key not in payload):
         return False
-    del place[at]
+    del container[key]
     return True

@@ -73,7 +73,7 @@ def test_a_series_whose_start_does_not_match_starts_at_the_first_match(
     )
     assert event["recurrence"]["rrule"] == "FREQ=WEEKLY;COUNT=3;BYDAY=MO"
     assert remarks == [
-        "The series “Họp” starts on 2026-11-30: its start does not match its rule."
+        "“Họp” starts on 2026-11-30: its first date does not match its rule."
     ]
 
 
@@ -173,6 +173,6 @@ def test_zones_by_other_names(
         hour = "22:45" if definition else "19:00"  # by its own offset where it has one
         assert event["start"] == f"2026-07-05T{hour}:00+07:00"
         assert remarks == [
-            f"The event “Họp” is in Asia/Ho_Chi_Minh: its zone “{tzid}” is not known."
+            f"“Họp” is set to Asia/Ho_Chi_Minh: unknown time zone “{tzid}”."
         ]
     assert [moment[:10] for moment in event["recurrence"]["exdates"]] == ["2026-07-12"]

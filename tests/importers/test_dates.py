@@ -138,7 +138,7 @@ def test_what_is_no_full_date_is_refused(text: str) -> None:
 def read_file(*texts: str) -> tuple[list[str], list[str]]:
     """The dates of a file, and what is said of them."""
     dates = DateReader(texts)
-    return [dates.read(text).isoformat()[:10] for text in texts], list(dates.remarks())
+    return [dates.read(text).isoformat()[:10] for text in texts], list(dates.warnings())
 
 
 def test_ambiguous_dates_are_reported_once_for_each_order() -> None:

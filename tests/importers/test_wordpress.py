@@ -85,7 +85,7 @@ def test_media_items_are_not_reported_as_skipped(app: Flask) -> None:
 def test_two_posts_of_one_guid_are_both_taken(app: Flask) -> None:
     result = take(app, MEDIA.read_bytes())
     assert (
-        "two entries with one guid: “Đêm hội đèn” is known by its link" in result.stderr
+        "“Đêm hội đèn” has the guid of another entry; its link is used" in result.stderr
     )
     found = {entry["title"]: entry["url"] for entry in stored(app, "news").values()}
     assert found == {
@@ -170,7 +170,7 @@ def test_shortcodes(text: str, expected: str) -> None:
 def test_brackets_that_are_no_shortcodes_stay(text: str) -> None:
     media = library()
     assert media.expand(text, "1") == text
-    assert [remark for remark in media.remarks() if "shortcode" in remark] == []
+    assert [remark for remark in media.warnings() if "shortcode" in remark] == []
 
 
 @pytest.mark.parametrize(
