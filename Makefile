@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT ?= 8000
 
-.PHONY: run serve test bench soak readers audit hashes screenshots
+.PHONY: run serve test bench mutants soak readers audit hashes screenshots
 
 run: $(VENV)/.service
 	@$(BIN)/python -m feedsvc welcome
@@ -21,6 +21,11 @@ test: $(VENV)/.tests
 
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
+
+# Fewer: make mutants MUTANTS=20. Each takes some seconds, one that survives some minutes.
+mutants: MUTANTS ?= 300
+mutants: $(VENV)/.tests
+	@exec $(BIN)/python -m tests.mutants --mutants $(MUTANTS)
 
 # Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000 PROOF_EXAMPLES=1000
 soak: export API_EXAMPLES ?= 200

@@ -1,0 +1,231 @@
+"""`make mutants`: change the code in one place, and see whether a test notices.
+
+Of all small changes to some packages, a sample is drawn with a fixed seed. For each, the
+tests of the package's own folder run until one fails, the likeliest first. A change that
+survives all of them shows a rule that no test holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import queue
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+TESTS = {
+    "storage": ("tests/storage",),
+    "feeds": ("tests/feeds", "tests/web"),
+    "query.py": ("tests/feeds",),
+    "http": ("tests/web",),
+    "api": ("tests/api",),
+}
+"""The tests that must notice a change in a package or module of feedsvc."""
+
+SEED, TIME_LIMIT, MIN_KILLED = 16, 600, 85
+"""TIME_LIMIT is in seconds for one mutant, MIN_KILLED is a percentage."""
+
+PAIRS = (
+    (ast.Lt, ast.LtE),
+    (ast.Gt, ast.GtE),
+    (ast.Eq, ast.NotEq),
+    (ast.Is, ast.IsNot),
+    (ast.In, ast.NotIn),
+    (ast.And, ast.Or),
+    (ast.Add, ast.Sub),
+    (ast.Mult, ast.FloorDiv),
+)
+SWAPS = dict(PAIRS) | {second: first for first, second in PAIRS}
+# Annotations are never evaluated here, so no test could notice a change of one.
+SKIPPED_FIELDS = ("annotation", "returns", "decorator_list", "bases")
+
+
+class Mutator(ast.NodeTransformer):
+    """Lists the possible changes of a module, and makes the one with a number."""
+
+    def __init__(self, number: int = -1) -> None:
+        self.number, self.descriptions = number, list[str]()
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Visit a node's fields, then offer the change of the node itself."""
+        skipped = {name: node.__dict__.pop(name, None) for name in SKIPPED_FIELDS}
+        self.generic_visit(node)
+        vars(node).update(skipped)
+        changed = change(node)
+        if changed is None:
+            return node
+        before, after = (" ".join(ast.unparse(n).split()) for n in (node, changed))
+        line = getattr(node, "lineno", 0)
+        self.descriptions.append(f"{line}: {before:.90} → {after:.90}")
+        return changed if len(self.descriptions) - 1 == self.number else node
+
+
+def change(node: ast.AST) -> ast.AST | None:
+    """Return a node with a mistake that programmers make; None for other nodes."""
+    changed: Any = copy(node)
+    match node:
+        case ast.Compare(ops=[op, *others]) if type(op) in SWAPS:
+            changed.ops = [SWAPS[type(op)](), *others]
+        case ast.BoolOp(op=op) | ast.BinOp(op=op) | ast.AugAssign(op=op):
+            if type(op) not in SWAPS:
+                return None
+            changed.op = SWAPS[type(op)]()
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            changed = operand
+        case ast.Constant(value=bool() as flag):
+            changed.value = not flag
+        case ast.Constant(value=int() as number):
+            # One more of a large number, such as a limit in bytes, is no mistake.
+            changed.value = number + 1 if number < 100 else number * 2
+        case ast.Tuple(elts=[_, *_] as items) | ast.Set(elts=[_, *_] as items):
+            # A list that code reads, such as one of columns, loses its last item.
+            if not all(isinstance(item, ast.Constant) for item in items):
+                return None
+            changed.elts = items[:-1]
+        case ast.If(test=ast.Name() | ast.Call() | ast.Attribute() as test):
+            if ast.unparse(test) == "TYPE_CHECKING":
+                return None
+            changed.test = ast.UnaryOp(ast.Not(), test)
+        case ast.Return(value=ast.expr()):
+            changed.value = ast.Constant(None)
+        case ast.Expr(value=ast.Call()) | ast.Raise():
+            changed = ast.Pass()
+        case ast.Break():
+            changed = ast.Continue()
+        case _:
+            return None
+    result: ast.AST = ast.copy_location(changed, node)
+    return result
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The change with a number of a file."""
+
+    package: str
+    path: Path
+    number: int
+    description: str
+
+    def code(self) -> str:
+        """Return the file with the change."""
+        tree = ast.parse((ROOT / self.path).read_text("utf-8"))
+        return ast.unparse(ast.fix_missing_locations(Mutator(self.number).visit(tree)))
+
+    def tests(self) -> list[str]:
+        """List the tests of the package, those that name the module first."""
+        words = self.path.stem.split("_")
+
+        def likelihood(path: Path) -> tuple[int, int]:
+            text = path.read_text("utf-8")
+            in_name = sum(word.rstrip("s") in path.name for word in words)
+            return in_name, sum(text.count(word) for word in words)
+
+        folders = (ROOT / folder for folder in TESTS[self.package])
+        files = [file for folder in folders for file in folder.rglob("test_*.py")]
+        files.sort(key=likelihood, reverse=True)
+        return [str(path.relative_to(ROOT)) for path in files]
+
+
+def list_mutants() -> Iterator[Mutant]:
+    """Yield every mutant, in the same order each time."""
+    for package in TESTS:
+        source = ROOT / "feedsvc" / package
+        paths = sorted(source.rglob("*.py")) if source.is_dir() else [source]
+        for path in (path for path in paths if "migrations" not in path.parts):
+            mutator = Mutator()
+            mutator.visit(ast.parse(path.read_text("utf-8")))
+            for number, description in enumerate(mutator.descriptions):
+                yield Mutant(package, path.relative_to(ROOT), number, description)
+
+
+def run(mutant: Mutant, copies: queue.Queue[Path]) -> tuple[bool, str]:
+    """Run the tests of a mutant in a free copy; return whether it was killed, and how."""
+    folder = copies.get()
+    file = folder / mutant.path
+    file.write_text(mutant.code(), "utf-8")
+    # Python knows changed code by the size and the second of its last change only.
+    os.utime(file, (mutant.number + 1,) * 2)
+    try:
+        result, is_killed = run_tests(mutant.tests(), folder)
+    finally:
+        shutil.copy2(ROOT / mutant.path, file)
+        copies.put(folder)
+    text = f"{mutant.path}:{mutant.description} [{result}]"
+    print("killed  " if is_killed else "SURVIVED", text, flush=True)
+    return is_killed, text
+
+
+def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
+    """Return the test that failed, or what else happened, and whether any failed."""
+    options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            output = process.communicate(timeout=TIME_LIMIT)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # its servers too
+            return "timed out", True
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    if process.returncode and not failed and "conftest" not in output:
+        raise RuntimeError(f"The tests cannot be run: {output[-2000:]}")
+    return (failed[1] if failed else "all tests passed"), process.returncode != 0
+
+
+def main() -> None:
+    """Draw mutants, run them, and print the share of killed ones and the survivors."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mutants", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    mutants = list(list_mutants())
+    random.Random(SEED).shuffle(mutants)
+    print(f"{options.mutants} of {len(mutants)} mutants, seed {SEED}")
+    del mutants[options.mutants :]
+    copies: queue.Queue[Path] = queue.Queue()
+    with tempfile.TemporaryDirectory() as name:
+        for job in range(options.jobs):
+            copies.put(Path(name, str(job)))
+            ignored = shutil.ignore_patterns(".git", ".venv", "node_modules", ".*cache")
+            shutil.copytree(ROOT, Path(name, str(job)), ignore=ignored)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            results = list(pool.map(run, mutants, repeat(copies)))
+    print("\n| package | killed | survived |\n|---|---|---|")
+    for package in TESTS:
+        killed = [
+            r[0] for m, r in zip(mutants, results, strict=True) if m.package == package
+        ]
+        print(f"| {package} | {killed.count(True)} | {killed.count(False)} |")
+    survivors = [text for is_killed, text in results if not is_killed]
+    share = 100 * (1 - len(survivors) / len(mutants))
+    print(
+        f"\nKilled: {share:.0f} % (at least {MIN_KILLED} %). Survivors:",
+        *survivors,
+        sep="\n",
+    )
+    sys.exit(share < MIN_KILLED)
+
+
+if __name__ == "__main__":
+    main()
