@@ -61,7 +61,7 @@ def api_docs_blueprint(
     @blueprint.get("/api/docs")
     def docs() -> Response:
         """The description for people."""
-        page = PAGES.page(
+        page = PAGES.render(
             "api_docs.html", site, api=document, found=found, curl=curl, pretty=_pretty
         )
         answer = static_response(

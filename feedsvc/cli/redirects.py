@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from feedsvc.formats.iri import iri_to_uri
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.models import Site
 
 _HEAD = """\

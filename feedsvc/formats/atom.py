@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+
 from feedsvc.formats import labels
+from feedsvc.formats.common import format_iso, iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
-from feedsvc.formats.iri import atom_id, iri_to_uri
-from feedsvc.formats.times import iso, local
 from feedsvc.formats.xml import (
     Element,
     add_extensions,
     add_item,
     add_links,
     build_feed,
-    entry_link,
+    entry_url,
     escape_if_markup,
     sub_element,
 )
@@ -22,7 +24,7 @@ MEDIA_TYPE = "application/atom+xml"
 
 
 def render(feed: Feed) -> bytes:
-    """A feed as Atom."""
+    """Render a feed as Atom."""
     site = feed.site
     generator = build_feed(feed, _extend_feed)
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
@@ -38,65 +40,75 @@ def render(feed: Feed) -> bytes:
             item.author(_person(author.name, author.url, author.email))
         if entry.rights:
             item.rights(entry.rights)
-    written: bytes = generator.atom_str()
-    return written
+    document: bytes = generator.atom_str()
+    return document
+
+
+def atom_id(guid: str) -> str:
+    """Return a guid as an absolute IRI (RFC 4287 §4.2.6): itself, or a UUID of it.
+
+    Imported guids may be any text.
+    """
+    if re.fullmatch(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+', guid):
+        return guid
+    return uuid.uuid5(uuid.NAMESPACE_URL, guid).urn
 
 
 def _person(name: str, url: str | None, email: str | None) -> dict[str, str]:
-    known = {"name": name, "uri": url and iri_to_uri(url), "email": email}
-    return {member: value for member, value in known.items() if value}
+    members = {"name": name, "uri": url and iri_to_uri(url), "email": email}
+    return {member: value for member, value in members.items() if value}
 
 
 def _extend_feed(element: Element, feed: Feed) -> None:
-    _mark_html_titles(element)
+    _mark_html(element)
     add_links(element, feed, MEDIA_TYPE, "link")
-    for tombstone in feed.tombstones:
-        left = iso(local(tombstone.deleted_at, feed.site))
-        sub_element(element, "at:deleted-entry", ref=atom_id(tombstone.guid), when=left)
+    for tombstone in feed.tombstones:  # RFC 6721
+        deleted = format_iso(site_time(tombstone.deleted_at, feed.site))
+        guid = atom_id(tombstone.guid)
+        sub_element(element, "at:deleted-entry", ref=guid, when=deleted)
 
 
 def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     if entry.language != feed.site.language:
         element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
-    _mark_html_titles(element)
+    _mark_html(element)
     element.find("id").text = atom_id(entry.guid)
-    for bare in element.findall("link"):  # feedgen has dropped their attributes
-        element.remove(bare)
-    sub_element(
-        element, "link", rel="alternate", type="text/html", href=entry_link(entry, feed)
-    )
+    # feedgen 1.0.0 writes the links of entries with `href` alone: its loop variable
+    # shadows the link. So they are removed, and added here.
+    for link in element.findall("link"):
+        element.remove(link)
+    _add_link(element, "alternate", entry_url(entry, feed), type="text/html")
     for file in entry.attachments:
-        added = sub_element(
+        _add_link(
             element,
-            "link",
-            rel="enclosure",
+            "enclosure",
+            iri_to_uri(file.url),
             type=file.type,
             length=file.length,
             title=file.title,
         )
-        added.set("href", iri_to_uri(file.url))
     if entry.source:
-        sub_element(element, "dc:source", entry.source.name)
-        if entry.source.url:
-            sub_element(
-                element,
-                "link",
-                rel="via",
-                title=entry.source.name,
-                href=iri_to_uri(entry.source.url),
-            )
+        # Not atom:source, which is for entries copied from another feed.
+        name, url = entry.source.name, entry.source.url
+        sub_element(element, "dc:source", name)
+        if url:
+            _add_link(element, "via", iri_to_uri(url), title=name)
     add_extensions(element, entry)
 
 
-def _mark_html_titles(element: Element) -> None:
-    """Mark text that reads like HTML as HTML that spells it, for readers that ignore the type.
+def _add_link(parent: Element, rel: str, href: str, **attributes: object) -> None:
+    sub_element(parent, "link", None, rel=rel, **attributes).set("href", href)
 
-    Titles stay `type="text"`, the default: more readers show those right.
+
+def _mark_html(element: Element) -> None:
+    """Escape text that looks like HTML, and mark it as HTML.
+
+    Some readers ignore that the type is "text" by default. Titles stay text: more
+    readers show those correctly.
     """
     for child in element:
-        if (
-            child.tag in ("subtitle", "summary", "rights")
-            and escape_if_markup(child.text) != child.text
-        ):
-            child.text = escape_if_markup(child.text)
-            child.set("type", "html")
+        if child.tag in ("subtitle", "summary", "rights"):
+            escaped = escape_if_markup(child.text)
+            if escaped != child.text:
+                child.text = escaped
+                child.set("type", "html")

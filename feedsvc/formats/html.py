@@ -1,164 +1,265 @@
-"""Pages for people: a feed as one, and whatever else is made from the templates."""
+"""HTML pages from Jinja templates: the directory, feeds, entries, errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 
-from feedsvc.formats import content, labels, phrases, share_links
-from feedsvc.formats.event_calendar import agenda
+from feedsvc.formats import content, labels
+from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
-from feedsvc.models import Category, Entry, Feed, FeedSummary, Site
+from feedsvc.models import Category, Entry, Event, Feed, FeedSummary, Place, Site
 from feedsvc.query import KINDS, UI_LANGUAGES
+from feedsvc.recurrence import display_occurrence
 
-MEDIA_TYPE = "text/html"
-_HEADING = re.compile(r"(</?h)([1-6])\b")
+_READERS = {
+    "Feedly": "https://feedly.com/i/subscription/feed/{}",
+    "Inoreader": "https://www.inoreader.com/?add_feed={}",
+    "NewsBlur": "https://www.newsblur.com/?url={}",
+    "The Old Reader": "https://theoldreader.com/feeds/subscribe?url={}",
+}
+_CALENDARS = {
+    "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
+    "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
+}
+_MAP = "https://www.openstreetmap.org"
+_HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
+
+LanguageUrl = Callable[[str | None], str]
+"""Returns the URL of a page in a language; None is the site's own language."""
+
+
+@dataclass(frozen=True)
+class CalendarRow:
+    """An event in the calendar of a page: the day on which it starts, and its hours."""
+
+    day: date
+    day_name: str
+    hours: str
+    entry: Entry
 
 
 class Pages:
-    """The templates of `feedsvc/formats/templates`, with the formats that they link to."""
+    """The pages of the service.
 
-    def __init__(self, formats: Mapping[str, Any]) -> None:
+    Every template knows:
+
+    - `site`, and `localized_site`: the site in the language of the page
+    - `language`: the language of the page; `t`: its phrases by key
+    - `feeds`: the feeds that the page announces, each as a list of its formats, HTML last
+    - `language_links`: pairs of a language and the URL of the page in it
+    """
+
+    def __init__(self, formats: Mapping[str, Format]) -> None:
         self._formats = formats
+        # A misspelled name in a template is an error instead of an empty text.
         self._environment = Environment(
             loader=PackageLoader("feedsvc.formats"),
             autoescape=True,
-            trim_blocks=False,
             auto_reload=False,
+            undefined=StrictUndefined,
         )
         self._environment.globals |= {
             "formats": formats,
             "kinds": KINDS,
-            "nested": shift_headings,
+            "labels": labels,
+            "content": content,
+            "shift_headings": shift_headings,
+            "reader_links": reader_links,
+            "calendar_links": calendar_links,
+            "webcal": webcal,
+            "map_link": map_link,
         }
-        self._environment.globals |= {"labels": labels, "phrases": phrases}
-        self._environment.globals |= {"content": content, "share_links": share_links}
+        # Nearly every member of an OpenAPI object is optional.
+        self._openapi_environment = self._environment.overlay(undefined=Undefined)
 
-    def page(
+    def render(
         self, template: str, site: Site, *, ui: str | None = None, **context: Any
     ) -> bytes:
-        """One page. Unless it has `rows` of its own, it makes the whole sections known to feed readers.
+        """Render a page.
 
-        In the templates `here` is the site in the page's language, and `others` has the page's URLs in the
-        other languages, where there are such.
-
-        :param ui: the language of the page's words, where it is not the site's.
+        :param ui: the language of the page, if it is not the site's.
+        :param context: further names for the template, or other values for `feeds` and
+            `language_links`.
         """
-        here = replace(site, language=phrases.resolve_locale(ui or site.language))
-        found = {
-            "here": here,
-            "language": here.language,
-            "rows": [self._feed_row(site, kind) for kind in KINDS],
+        language = labels.resolve_language(ui or site.language)
+        names = {
+            "site": site,
+            "localized_site": replace(site, language=language),
+            "language": language,
+            "language_links": (),
+            **context,
         }
-        return (
-            self._environment.get_template(template)
-            .render(site=site, **{**found, **context})
-            .encode()
-        )
+        if "feeds" not in names:
+            names["feeds"] = [self._variants(site, kind) for kind in KINDS]
+        environment = self._environment
+        if template == "api_docs.html":
+            environment = self._openapi_environment
+        return environment.get_template(template).render(names).encode()
 
-    def directory(
+    def render_directory(
         self,
         site: Site,
         categories: Sequence[Category],
-        shelves: Mapping[tuple[str, str | None], FeedSummary],
+        summaries: Mapping[tuple[str, str | None], FeedSummary],
         ui: str | None,
     ) -> bytes:
-        """Every section with its categories as they stand within each other, and a form to combine them."""
+        """Render the directory of feeds: categories as a tree, and the feed builder.
 
+        :param summaries: by kind and slug; a kind alone has the slug None.
+        """
         children: dict[str | None, list[Category]] = {}
         for category in categories:
             children.setdefault(category.parent, []).append(category)
 
         def node(kind: str, category: Category | None = None) -> dict[str, Any]:
-            """The feeds of a category, what it holds, and the nodes of the categories within it."""
             slug = category.slug if category else None
-            within = [node(kind, one) for one in children.get(slug, [])]
-            shelf = shelves.get((kind, slug), FeedSummary())
             return {
-                "row": self._feed_row(site, kind, category),
-                "shelf": shelf,
-                "within": within,
+                "variants": self._variants(site, kind, category),
+                "summary": summaries.get((kind, slug), FeedSummary()),
+                "children": [node(kind, child) for child in children.get(slug, [])],
             }
 
-        context = {
-            "sections": {kind: node(kind) for kind in KINDS},
-            "categories": categories,
-        }
-        others = _language_links(
-            site, ui, lambda other: f"?ui={other}" if other else "./"
-        )
-        return self.page("directory.html", site, ui=ui, others=others, **context)
-
-    def entry(self, entry: Entry, site: Site, ui: str | None) -> bytes:
-        """The page of one entry."""
-        rows = [
-            self._feed_row(site, entry.kind, category)
-            for category in (None, *entry.categories)
-        ]
-        others = _language_links(
-            site, ui, lambda other: f"?ui={other}" if other else quote(entry.id)
-        )
-        data = json_ld(entry, site)
-        return self.page(
-            "entry.html", site, ui=ui, entry=entry, rows=rows, data=data, others=others
+        return self.render(
+            "directory.html",
+            site,
+            ui=ui,
+            language_links=_language_links(
+                site, ui, lambda other: f"?ui={other}" if other else "./"
+            ),
+            sections={kind: node(kind) for kind in KINDS},
+            categories=categories,
         )
 
-    def feed(self, feed: Feed) -> bytes:
-        """A feed as a page: its entries with their bodies, the way to older ones, and its other formats."""
-        site, ui = feed.site, feed.query.ui
-        here = replace(site, language=phrases.resolve_locale(ui or site.language))
-        context = {
-            "feed": replace(feed, site=here),
-            "rows": [self._format_variants(feed)],
-            "others": _language_links(
+    def render_entry(self, entry: Entry, site: Site, ui: str | None) -> bytes:
+        """Render the page of an entry, which announces the feeds of its categories."""
+        return self.render(
+            "entry.html",
+            site,
+            ui=ui,
+            language_links=_language_links(
+                site, ui, lambda other: f"?ui={other}" if other else quote(entry.id)
+            ),
+            feeds=[
+                self._variants(site, entry.kind, category)
+                for category in (None, *entry.categories)
+            ],
+            entry=entry,
+            structured_data=json_ld(entry, site),
+        )
+
+    def render_feed(self, feed: Feed) -> bytes:
+        """Render a feed as a page: its entries, other formats and archives."""
+        site = feed.site
+        ui = feed.query.ui
+        language = labels.resolve_language(ui or site.language)
+        localized_site = replace(site, language=language)
+        return self.render(
+            "feed.html",
+            site,
+            ui=ui,
+            language_links=_language_links(
                 site, ui, lambda other: feed.with_query(ui=other).self_url
             ),
-            "latest": feed.with_query(
+            feeds=[self._formats_of(feed)],
+            feed=replace(feed, site=localized_site),
+            latest=feed.with_query(
                 format="json", ui=None, archive=None, limit=5, content="summary"
             ),
-            "months": agenda(feed.entries, here),
-        }
-        return self.page("feed.html", site, ui=ui, **context)
+            months=event_calendar(feed.entries, localized_site),
+        )
 
-    def _feed_row(
+    def _variants(
         self, site: Site, kind: str, category: Category | None = None
     ) -> list[Feed]:
-        """The feed of a section or a category in each format."""
-        return self._format_variants(Feed.empty(site, kind, "html", category))
+        """Return the feed of a kind or a category in each format."""
+        return self._formats_of(Feed.empty(site, kind, "html", category))
 
-    def _format_variants(self, feed: Feed) -> list[Feed]:
-        """A feed in each format."""
-        kind = feed.query.kind
+    def _formats_of(self, feed: Feed) -> list[Feed]:
         return [
             feed.with_query(format=name, ui=None)
             for name, form in self._formats.items()
-            if kind in form.kinds
+            if feed.query.kind in form.kinds
         ]
 
 
+def event_calendar(
+    entries: Iterable[Entry], site: Site
+) -> list[tuple[str, list[CalendarRow]]]:
+    """Return the events by month: pairs of its name and its rows, in order of time.
+
+    A recurring event is listed once, on its current or next occurrence.
+    """
+    events = [
+        (event, entry) for entry in entries if (event := display_occurrence(entry))
+    ]
+    events.sort(key=lambda pair: (pair[0].starts, pair[1].guid))
+    rows = [_calendar_row(event, entry, site) for event, entry in events]
+    return [
+        (labels.month_name(month, site.language), list(month_rows))
+        for month, month_rows in groupby(rows, lambda row: f"{row.day:%Y-%m}")
+    ]
+
+
+def _calendar_row(event: Event, entry: Entry, site: Site) -> CalendarRow:
+    day = event.start
+    if isinstance(day, datetime):
+        day = day.astimezone(site.timezone).date()
+    day_name = labels.format_day_of_month(day, site.language)
+    return CalendarRow(day, day_name, labels.format_event_hours(event, site), entry)
+
+
 def shift_headings(html: str, level: int) -> str:
-    """A body whose headings stand below one of the page's of a level, without a gap between theirs."""
-    used = sorted({tag[2] for tag in _HEADING.finditer(html)})
-    return _HEADING.sub(
-        lambda tag: f"{tag[1]}{min(6, level + 1 + used.index(tag[2]))}", html
-    )
+    """Return HTML with its headings below a level of the page, without gaps (WCAG)."""
+    levels = sorted({tag[2] for tag in _HEADING_TAG.finditer(html)})
+
+    def shifted(tag: re.Match[str]) -> str:
+        return f"{tag[1]}{min(6, level + 1 + levels.index(tag[2]))}"
+
+    return _HEADING_TAG.sub(shifted, html)
+
+
+def reader_links(feed: Feed) -> dict[str, str]:
+    """Return links that subscribe to a feed in a web reader, by the reader's name."""
+    url = quote(feed.self_url, safe="")
+    return {name: link.format(url) for name, link in _READERS.items()}
+
+
+def calendar_links(feed: Feed) -> dict[str, str]:
+    """Return links that subscribe to an iCalendar feed in a web calendar, by name."""
+    url = quote(webcal(feed), safe="")
+    return {name: link.format(url) for name, link in _CALENDARS.items()}
+
+
+def webcal(feed: Feed) -> str:
+    """Return the URL that opens a feed in the calendar program of the device."""
+    return "webcal:" + feed.self_url.partition(":")[2]
+
+
+def map_link(place: Place) -> str:
+    """Return a link to a place on OpenStreetMap, or a search without coordinates."""
+    if place.latitude is None or place.longitude is None:
+        return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
+    position = f"{place.latitude}/{place.longitude}"
+    marker = f"mlat={place.latitude}&mlon={place.longitude}"
+    return f"{_MAP}/?{marker}#map=17/{position}"
 
 
 def _language_links(
-    site: Site, ui: str | None, url: Callable[[str | None], str]
+    site: Site, ui: str | None, url: LanguageUrl
 ) -> list[tuple[str, str]]:
-    """The other languages of a page, each with its URL, which for the site's own has no parameter."""
-    own, used = (
-        phrases.resolve_locale(site.language),
-        phrases.resolve_locale(ui or site.language),
-    )
+    """Return the other languages of a page with their URLs."""
+    own = labels.resolve_language(site.language)
+    current = labels.resolve_language(ui or site.language)
     return [
-        (name, url(None if name == own else name))
-        for name in UI_LANGUAGES
-        if name != used
+        (language, url(None if language == own else language))
+        for language in UI_LANGUAGES
+        if language != current
     ]

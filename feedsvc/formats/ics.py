@@ -13,182 +13,207 @@ from icalendar import Calendar, Component, prop
 from icalendar import Event as VEvent
 
 from feedsvc.formats import labels
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.content import plain_text
-from feedsvc.formats.iri import iri_to_uri
-from feedsvc.formats.phrases import translate
 from feedsvc.formats.vtimezone import vtimezone
-from feedsvc.models import Entry, Event, Feed, Recurrence, Site, Tombstone
+from feedsvc.models import Entry, Event, Feed, Site, Tombstone
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
-MEDIA_TYPE = "text/calendar"
-
-_REFRESH = timedelta(hours=1)
+_REFRESH_INTERVAL = timedelta(hours=1)
 _COLOR = "teal"
 _STATUSES = {"postponed": "TENTATIVE"}
 _TIMEZONE_HORIZON = timedelta(days=3653)
-"""Of a series without an end, for how long its zone's changes are told."""
+"""For how long the changes of a zone are written for an unbounded series."""
 
 Properties = Mapping[str, Any]
-"""icalendar's values by name; those that are None are left out."""
+"""icalendar's values by property name; those that are None are left out."""
 
 
 def render(feed: Feed) -> bytes:
-    """A feed as a calendar; deleted events stand in it as cancelled ones."""
-    site, title, description = (
-        feed.site,
-        labels.feed_title(feed),
-        labels.feed_description(feed),
-    )
-    about = {
+    """Render a feed as a calendar; deleted events are in it as cancelled ones."""
+    entries = feed.entries
+    if feed.query.content == "summary":
+        entries = tuple(
+            replace(entry, content_html=None, content_text=None) for entry in entries
+        )
+    properties = _calendar_properties(feed)
+    return _calendar(properties, feed.site, entries, feed.tombstones)
+
+
+def render_event(entry: Entry, site: Site) -> bytes:
+    """Render one event as a calendar, to be added to a reader's own."""
+    return _calendar({}, site, [entry])
+
+
+def _calendar_properties(feed: Feed) -> Properties:
+    # Half of the programs read the properties of RFC 7986, the others the older X- ones.
+    site = feed.site
+    title = labels.feed_title(feed)
+    description = labels.feed_description(feed)
+    duration_params = {"VALUE": "DURATION"}
+    uri_params = {"VALUE": "URI"}
+    image = prop.vUri(iri_to_uri(site.icon), params=uri_params) if site.icon else None
+    return {
         "NAME": prop.vText(title),
         "X-WR-CALNAME": prop.vText(title),
         "DESCRIPTION": prop.vText(description),
         "X-WR-CALDESC": prop.vText(description),
         "X-WR-TIMEZONE": prop.vText(site.timezone.key),
         "URL": prop.vUri(iri_to_uri(feed.home_url)),
-        "SOURCE": prop.vUri(feed.self_url, params={"VALUE": "URI"}),
-        "REFRESH-INTERVAL": prop.vDuration(_REFRESH, params={"VALUE": "DURATION"}),
-        "X-PUBLISHED-TTL": prop.vDuration(_REFRESH),
-        "LAST-MODIFIED": _instant(feed.updated),
+        "SOURCE": prop.vUri(feed.self_url, params=uri_params),
+        "REFRESH-INTERVAL": prop.vDuration(_REFRESH_INTERVAL, params=duration_params),
+        "X-PUBLISHED-TTL": prop.vDuration(_REFRESH_INTERVAL),
+        "LAST-MODIFIED": _utc(feed.updated),
         "COLOR": prop.vText(_COLOR),
-        "IMAGE": prop.vUri(iri_to_uri(site.icon), params={"VALUE": "URI"})
-        if site.icon
-        else None,
+        "IMAGE": image,
     }
-    events = feed.entries
-    if feed.query.content == "summary":
-        events = tuple(
-            replace(entry, content_html=None, content_text=None) for entry in events
-        )
-    return _calendar(about, site, events, feed.tombstones)
-
-
-def render_entry(entry: Entry, site: Site) -> bytes:
-    """One event as a calendar, to be put into a reader's own."""
-    return _calendar({}, site, [entry])
 
 
 def _calendar(
-    about: Properties,
+    properties: Properties,
     site: Site,
     entries: Iterable[Entry],
-    deleted: Iterable[Tombstone] = (),
+    tombstones: Iterable[Tombstone] = (),
 ) -> bytes:
-    """A calendar with the zones that its events need."""
+    """Return a calendar with the time zones that its events need."""
     years: dict[str, set[int]] = defaultdict(set)
     events = []
     for entry in entries:
         events.append(_event(entry, site).to_ical())
         if entry.event and not entry.event.all_day:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
-    for tombstone in deleted:
+    for tombstone in tombstones:
         if tombstone.event is not None:
             events.append(_deleted_event(tombstone, tombstone.event, site.language))
             if not tombstone.event.all_day:
                 years[tombstone.event.timezone.key].add(tombstone.event.starts.year)
     years.pop("UTC", None)
     calendar = Calendar()
-    _set_properties(
-        calendar,
-        {
-            "VERSION": prop.vText("2.0"),
-            "PRODID": prop.vText("-//feedsvc//feedsvc"),
-            **about,
-        },
-    )
+    header = {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc")}
+    _set_properties(calendar, {**header, **properties})
     calendar.subcomponents = [
         vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)
     ]
+    # Deleted events are cached as bytes, so the events are inserted as bytes.
     head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
-    return b"".join((head, *events, end)).replace(
-        b"\x7f", b""
-    )  # XML lets it through, RFC 5545 §3.1 does not
+    document = b"".join((head, *events, end))
+    # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
+    return document.replace(b"\x7f", b"")
 
 
 def _event(entry: Entry, site: Site) -> VEvent:
-    details = entry.event
-    assert details is not None
-    organizer, place, image = details.organizer, details.location, entry.image
-    titles, description = (
-        [category.title for category in entry.categories],
-        plain_text(entry, site),
+    event = entry.event
+    assert event is not None
+    component = VEvent()
+    status = "cancelled" if entry.status == "withdrawn" else event.status
+    updated = _utc(entry.updated)
+    _set_properties(
+        component,
+        {
+            "UID": _uid(entry.guid),
+            "DTSTAMP": updated,
+            "LAST-MODIFIED": updated,
+            "CREATED": _utc(entry.date),
+            "SEQUENCE": prop.vInt(entry.sequence),
+            "STATUS": prop.vText(_STATUSES.get(status, status.upper())),
+            **_text_properties(entry, site),
+            **_time_properties(event),
+            **_link_properties(entry, site),
+            **_place_properties(event),
+        },
     )
-    language = {"LANGUAGE": entry.language} if entry.language != site.language else {}
-    recurrence, edited = details.recurrence or Recurrence(""), _instant(entry.updated)
-    status = "cancelled" if entry.status == "withdrawn" else details.status
-    image_type = {"FMTTYPE": image.type} if image and image.type else {}
-    files = [
-        prop.vUri(iri_to_uri(file.url), params={"FMTTYPE": file.type})
-        for file in entry.attachments
-    ]
-    properties: dict[str, Any] = {
-        "UID": _uid(entry.guid),
-        "DTSTAMP": edited,
-        "LAST-MODIFIED": edited,
-        "CREATED": _instant(entry.date),
-        "SEQUENCE": prop.vInt(entry.sequence),
-        "STATUS": prop.vText(_STATUSES.get(status, status.upper())),
-        "SUMMARY": prop.vText(
-            labels.entry_title(entry, site.language), params=language
-        ),
+    return component
+
+
+def _text_properties(entry: Entry, site: Site) -> Properties:
+    is_foreign = entry.language != site.language
+    language = {"LANGUAGE": entry.language} if is_foreign else {}
+    title = labels.entry_title(entry, site.language)
+    description = plain_text(entry, site)
+    categories = [category.title for category in entry.categories]
+    return {
+        "SUMMARY": prop.vText(title, params=language),
         "DESCRIPTION": prop.vText(description, params=language)
         if description
         else None,
-        "DTSTART": _moment(details.start),
-        # RFC 5545 §3.8.2.2: an end must be later than the start.
-        "DTEND": _moment(details.end)
-        if details.end and details.ends > details.starts
-        else None,
-        "RRULE": prop.vRecur.from_ical(recurrence.rrule) if recurrence.rrule else None,
-        "EXDATE": _moments(recurrence.exdates),
-        "RDATE": _moments(recurrence.rdates),
-        "CATEGORIES": prop.vCategory(titles) if titles else None,
-        "URL": prop.vUri(iri_to_uri(entry.url or site.permalink(entry.id))),
-        "IMAGE": image
-        and prop.vUri(iri_to_uri(image.url), params={"VALUE": "URI", **image_type}),
-        "ATTACH": files or None,
+        "CATEGORIES": prop.vCategory(categories) if categories else None,
     }
+
+
+def _time_properties(event: Event) -> Properties:
+    # RFC 5545 §3.8.2.2: an end must be later than the start.
+    has_end = event.end is not None and event.ends > event.starts
+    properties: dict[str, Any] = {
+        "DTSTART": _date_or_time(event.start),
+        "DTEND": _date_or_time(event.end) if event.end and has_end else None,
+    }
+    if event.recurrence:
+        properties |= {
+            "RRULE": prop.vRecur.from_ical(event.recurrence.rrule),
+            "EXDATE": _dates_or_times(event.recurrence.exdates),
+            "RDATE": _dates_or_times(event.recurrence.rdates),
+        }
+    return properties
+
+
+def _link_properties(entry: Entry, site: Site) -> Properties:
+    properties: dict[str, Any] = {
+        "URL": prop.vUri(iri_to_uri(entry.url or site.permalink(entry.id)))
+    }
+    if entry.image:
+        params = {"VALUE": "URI"}
+        if entry.image.type:
+            params["FMTTYPE"] = entry.image.type
+        properties["IMAGE"] = prop.vUri(iri_to_uri(entry.image.url), params=params)
+    if entry.attachments:
+        properties["ATTACH"] = [
+            prop.vUri(iri_to_uri(file.url), params={"FMTTYPE": file.type})
+            for file in entry.attachments
+        ]
+    return properties
+
+
+def _place_properties(event: Event) -> Properties:
+    properties: dict[str, Any] = {}
+    place = event.location
     if place:
-        properties["LOCATION"] = prop.vText(
-            ", ".join(part for part in (place.name, place.address) if part)
-        )
+        names = (name for name in (place.name, place.address) if name)
+        properties["LOCATION"] = prop.vText(", ".join(names))
         if place.latitude is not None and place.longitude is not None:
             properties["GEO"] = prop.vGeo((place.latitude, place.longitude))
+    organizer = event.organizer
     if organizer and organizer.email:
-        name = organizer.name.replace(
-            "\\", "/"
-        )  # there are no escapes in parameters, but readers see some
-        properties["ORGANIZER"] = prop.vCalAddress(
-            f"mailto:{organizer.email}", params={"CN": name}
-        )
-    event = VEvent()
-    _set_properties(event, properties)
-    return event
+        # RFC 5545 has no escapes in parameters, but some programs interpret them.
+        params = {"CN": organizer.name.replace("\\", "/")}
+        address = prop.vCalAddress(f"mailto:{organizer.email}", params=params)
+        properties["ORGANIZER"] = address
+    return properties
 
 
 @lru_cache(maxsize=10_000)
-def _deleted_event(tombstone: Tombstone, details: Event, language: str) -> bytes:
-    """Return a deleted event as a cancelled one, with nothing of its content (RFC 5546 §3.2.5).
+def _deleted_event(tombstone: Tombstone, event: Event, language: str) -> bytes:
+    """Return a deleted event as cancelled, without its content (RFC 5546 §3.2.5).
 
-    Cached, since a calendar may list 10,000 of them, which takes a second.
+    Cached: a calendar may have 10,000 of them, which take a second to render.
     """
-    event = VEvent()
+    component = VEvent()
     _set_properties(
-        event,
+        component,
         {
             "UID": _uid(tombstone.guid),
-            "DTSTAMP": _instant(tombstone.deleted_at),
+            "DTSTAMP": _utc(tombstone.deleted_at),
             "SEQUENCE": prop.vInt(tombstone.sequence),
             "STATUS": prop.vText("CANCELLED"),
-            "SUMMARY": prop.vText(translate(language, "deleted event")),
-            "DTSTART": _moment(details.start),
+            "SUMMARY": prop.vText(labels.translate(language, "event.deleted")),
+            "DTSTART": _date_or_time(event.start),
         },
     )
-    written: bytes = event.to_ical()
-    return written
+    lines: bytes = component.to_ical()
+    return lines
 
 
 def _uid(guid: str) -> prop.vText:
+    # RFC 7986 §5.3 recommends a bare UUID.
     return prop.vText(guid.removeprefix("urn:uuid:"))
 
 
@@ -198,34 +223,35 @@ def _set_properties(component: Component, properties: Properties) -> None:
     )
 
 
-def _instant(moment: datetime) -> prop.vDatetime:
+def _utc(moment: datetime) -> prop.vDatetime:
     return prop.vDatetime(moment.astimezone(UTC))
 
 
-def _moment(moment: date) -> prop.vDDDTypes:
-    """A date; or a time in its zone, but in UTC where the zone's clocks show it for the second time."""
-    if (
-        isinstance(moment, datetime)
-        and moment.replace(fold=0).utcoffset() != moment.utcoffset()
-    ):
+def _date_or_time(moment: date) -> prop.vDDDTypes:
+    """Return a date, or a time in its zone.
+
+    A local time cannot express the second pass of an hour that the end of daylight
+    saving time repeats, so that one is in UTC.
+    """
+    if not isinstance(moment, datetime):
+        return prop.vDDDTypes(moment)
+    is_second_pass = moment.replace(fold=0).utcoffset() != moment.utcoffset()
+    if is_second_pass:
         moment = moment.astimezone(UTC)
     return prop.vDDDTypes(moment)
 
 
-def _moments(moments: tuple[date, ...]) -> prop.vDDDLists | None:
+def _dates_or_times(moments: tuple[date, ...]) -> prop.vDDDLists | None:
     if not moments:
         return None
-    return prop.vDDDLists(
-        moments, params={} if isinstance(moments[0], datetime) else {"VALUE": "DATE"}
-    )
+    params = {} if isinstance(moments[0], datetime) else {"VALUE": "DATE"}
+    return prop.vDDDLists(moments, params=params)
 
 
-def _years(entry: Entry, details: Event) -> set[int]:
-    """The first and the last year of an event, which its zone must be told for."""
-    end = series_end(details)
+def _years(entry: Entry, event: Event) -> set[int]:
+    """Return the first and last year of an event, for which its zone is written."""
+    end = series_end(event)
     if end == MAX_DATETIME:
-        end = (
-            max(entry.updated, details.starts, entry.starts or details.starts)
-            + _TIMEZONE_HORIZON
-        )
-    return {details.starts.year, end.year}
+        latest = max(entry.updated, event.starts, entry.starts or event.starts)
+        end = latest + _TIMEZONE_HORIZON
+    return {event.starts.year, end.year}

@@ -8,53 +8,52 @@ from datetime import datetime
 from typing import Any
 
 from feedsvc.formats import labels
+from feedsvc.formats.common import format_iso, iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
-from feedsvc.formats.iri import iri_to_uri
-from feedsvc.formats.times import iso, local
 from feedsvc.models import Attachment, Entry, Event, Feed, Person
-
-MEDIA_TYPE = "application/feed+json"
 
 Json = dict[str, Any]
 
 
 def render(feed: Feed) -> bytes:
-    """A feed as JSON Feed. Entries that left it are listed in an extension, `_deleted`."""
-    site, query = feed.site, feed.query
+    """Render a feed as JSON Feed.
+
+    Members that the specification lacks are in the extensions `_feed`, `_deleted`,
+    `_entry` and `_event`.
+    """
+    site = feed.site
     about = f"{site.public_url}/api/docs"
-    document: Json = {
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": labels.feed_title(feed),
-        "home_page_url": iri_to_uri(feed.home_url),
-        "feed_url": feed.self_url,
-        "description": labels.feed_description(feed),
-        "next_url": feed.previous_archive and feed.url(feed.previous_archive),
-        "icon": iri_to_uri(site.icon),
-        "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
-        "language": site.language,
-        "hubs": [{"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs],
-    }
-    own = {
-        "about": about,
-        "date_modified": _time(feed.updated, feed),
-        "rights": site.rights,
-        "archive": query.archive,
-        "current_url": query.archive and feed.url(query.archive_base),
-        "previous_url": feed.next_archive and feed.url(feed.next_archive),
-    }
-    gone = [
-        {"id": one.guid, "date_deleted": _time(one.deleted_at, feed)}
-        for one in feed.tombstones
+    document = drop_empty(
+        {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": labels.feed_title(feed),
+            "home_page_url": iri_to_uri(feed.home_url),
+            "feed_url": feed.self_url,
+            "description": labels.feed_description(feed),
+            "next_url": feed.previous_archive and feed.url(feed.previous_archive),
+            "icon": iri_to_uri(site.icon),
+            "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
+            "language": site.language,
+            "hubs": [{"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs],
+        }
+    )
+    document["_feed"] = _feed_extension(feed, about)
+    if feed.tombstones:
+        deleted = [
+            {"id": item.guid, "date_deleted": _time(item.deleted_at, feed)}
+            for item in feed.tombstones
+        ]
+        document["_deleted"] = {"about": about, "items": deleted}
+    # Required, so it is there when it is empty.
+    document["items"] = [
+        drop_empty(_item(entry, feed, about)) for entry in feed.entries
     ]
-    deleted = {"_deleted": {"about": about, "items": gone}} if gone else {}
-    items = [drop_empty(_item(entry, feed, about)) for entry in feed.entries]
-    document = {**drop_empty(document), "_feed": own, **deleted, "items": items}
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
 
 
 def drop_empty(members: Json) -> Json:
-    """The members that say something, at any depth; a zero and a no do."""
-    found = {}
+    """Return the members, at any depth, that have a value; 0 and false are values."""
+    result = {}
     for name, value in members.items():
         if isinstance(value, dict):
             value = drop_empty(value)
@@ -63,22 +62,33 @@ def drop_empty(members: Json) -> Json:
                 drop_empty(item) if isinstance(item, dict) else item for item in value
             ]
         if value or value == 0:
-            found[name] = value
-    return found
+            result[name] = value
+    return result
+
+
+def _feed_extension(feed: Feed, about: str) -> Json:
+    archive = feed.query.archive
+    return {
+        "about": about,
+        "date_modified": _time(feed.updated, feed),
+        "rights": feed.site.rights,
+        "archive": archive,
+        "current_url": archive and feed.url(feed.query.archive_base),
+        "previous_url": feed.next_archive and feed.url(feed.next_archive),
+    }
 
 
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
     site = feed.site
-    title, summary = (
-        labels.entry_title(entry, site.language),
-        labels.feed_summary(entry, feed),
-    )
+    title = labels.entry_title(entry, site.language)
+    summary = labels.feed_summary(entry, feed)
     content = feed_body(entry, feed)
     return {
         "id": entry.guid,
         "url": iri_to_uri(entry.url or site.permalink(entry.id)),
         "title": title,
         "content_html": content,
+        # One of the two is required.
         "content_text": None if content else summary or title,
         "summary": summary,
         "image": entry.image and iri_to_uri(entry.image.url),
@@ -88,18 +98,22 @@ def _item(entry: Entry, feed: Feed, about: str) -> Json:
         "tags": [category.title for category in entry.categories],
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],
-        "_entry": {
-            "about": about,
-            "id": entry.id,
-            "categories": [category.slug for category in entry.categories],
-            "source": entry.source and asdict(entry.source),
-            "image": entry.image and asdict(entry.image),
-            "rights": entry.rights or site.rights,
-            "status": entry.status,
-            "notice": entry.notice,
-            "attachments": _exact_durations(entry),
-        },
+        "_entry": _entry_extension(entry, feed, about),
         "_event": entry.event and {"about": about, **_event(entry.event)},
+    }
+
+
+def _entry_extension(entry: Entry, feed: Feed, about: str) -> Json:
+    return {
+        "about": about,
+        "id": entry.id,
+        "categories": [category.slug for category in entry.categories],
+        "source": entry.source and asdict(entry.source),
+        "image": entry.image and asdict(entry.image),
+        "rights": entry.rights or feed.site.rights,
+        "status": entry.status,
+        "notice": entry.notice,
+        "attachments": _fractional_durations(entry),
     }
 
 
@@ -113,8 +127,11 @@ def _attachment(file: Attachment) -> Json:
     }
 
 
-def _exact_durations(entry: Entry) -> list[Json]:
-    """Return the durations with a fraction: readers that expect integers refuse a feed that has others."""
+def _fractional_durations(entry: Entry) -> list[Json]:
+    """Return the exact durations that `attachments` has rounded.
+
+    Readers that expect an integer reject a feed with a fraction.
+    """
     return [
         {"url": iri_to_uri(file.url), "duration_in_seconds": file.duration}
         for file in entry.attachments
@@ -124,8 +141,8 @@ def _exact_durations(entry: Entry) -> list[Json]:
 
 def _event(event: Event) -> Json:
     return {
-        "start": iso(event.start),
-        "end": event.end and iso(event.end),
+        "start": format_iso(event.start),
+        "end": event.end and format_iso(event.end),
         "all_day": event.all_day,
         "timezone": event.timezone.key,
         "location": event.location and asdict(event.location),
@@ -136,13 +153,11 @@ def _event(event: Event) -> Json:
 
 
 def _person(person: Person) -> Json:
-    """Someone as JSON Feed has them: a name and a URL, which may be an e-mail's."""
+    """Return an author object; the specification allows a mailto: URL."""
     url = person.url and iri_to_uri(person.url)
-    return {
-        "name": person.name,
-        "url": url or (person.email and f"mailto:{person.email}"),
-    }
+    mailto = person.email and f"mailto:{person.email}"
+    return {"name": person.name, "url": url or mailto}
 
 
 def _time(moment: datetime, feed: Feed) -> str:
-    return iso(local(moment, feed.site))
+    return format_iso(site_time(moment, feed.site))

@@ -1,8 +1,12 @@
-"""What feeds and pages say in the site's language: titles, dates, and the words between them."""
+"""Text in the site's language: titles, dates, and the phrases of vi.toml and en.toml."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import (
@@ -13,9 +17,11 @@ from babel.dates import (
     get_timezone_location,
 )
 from babel.lists import format_list
+from babel.numbers import format_decimal
+from babel.units import format_unit
 
-from feedsvc.formats.phrases import is_supported, translate
 from feedsvc.models import Entry, Event, Feed, Recurrence, Site
+from feedsvc.query import UI_LANGUAGES, primary_subtag
 from feedsvc.recurrence import (
     WEEKDAYS,
     display_occurrence,
@@ -23,107 +29,163 @@ from feedsvc.recurrence import (
     last_occurrence,
 )
 
+_SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
+
+
+@cache
+def _catalog(language: str) -> Mapping[str, str]:
+    """Return the phrases of a language by key, such as `feed.news`."""
+    text = files(__package__).joinpath(f"{language}.toml").read_text("utf-8")
+    return {
+        f"{table}.{name}": phrase
+        for table, phrases in tomllib.loads(text).items()
+        for name, phrase in phrases.items()
+    }
+
+
+def is_supported(language: str) -> bool:
+    """Tell if there are phrases in the language of a tag."""
+    return primary_subtag(language) in UI_LANGUAGES
+
+
+def resolve_language(language: str) -> str:
+    """Return the language of the phrases for a tag: English if there are none in it."""
+    return primary_subtag(language) if is_supported(language) else "en"
+
+
+def phrases(language: str) -> Mapping[str, str]:
+    """Return all phrases by key."""
+    return _catalog(resolve_language(language))
+
+
+def translate(language: str, key: str, *arguments: str) -> str:
+    """Return a phrase, its placeholders replaced by the arguments."""
+    phrase = phrases(language)[key]
+    return phrase.format(*arguments) if arguments else phrase
+
+
+def format_count(count: int, language: str, *, has_more: bool = False) -> str:
+    """Return a number, such as 1,000, or 1,000+ if there are more."""
+    digits: str = format_decimal(count, locale=resolve_language(language))
+    return f"{digits}+" if has_more else digits
+
+
+def format_size(length: int, language: str) -> str:
+    """Return a number of bytes, such as 1.2 MB."""
+    power = min((len(str(length)) - 1) // 3, len(_SIZE_UNITS) - 1)
+    size = round(length / 1000**power, 1)
+    locale = resolve_language(language)
+    return format_unit(size, _SIZE_UNITS[power], "short", locale=locale)
+
 
 def feed_title(feed: Feed) -> str:
-    """The title of a feed: its name, and whose it is."""
+    """Return the title of a feed: its name and the site's."""
     return f"{feed_name(feed)} – {feed.site.title}"
 
 
 def feed_name(feed: Feed) -> str:
-    """What a feed holds: of which kind, of which categories, of which month."""
-    language, query = feed.site.language, feed.query
+    """Return the name of a feed: its kind, its categories, its month."""
+    language = feed.site.language
+    category_filter = feed.query.category_filter
     titles = {category.slug: category.title for category in feed.categories}
-    named = _join(
-        [titles[slug] for slug in query.category_filter.include],
+    included = _join(
+        [titles[slug] for slug in category_filter.include],
         language,
-        every=query.category_filter.match_all,
+        match_all=category_filter.match_all,
     )
-    if query.category_filter.exclude:
-        without = _join(
-            [titles[slug] for slug in query.category_filter.exclude], language
-        )
-        named = f"{named} {translate(language, 'without', without)}".strip()
-    month = query.archive and month_name(query.archive, language)
-    return " – ".join(
-        part for part in (translate(language, query.kind), named, month) if part
-    )
+    if category_filter.exclude:
+        excluded = _join([titles[slug] for slug in category_filter.exclude], language)
+        excluded = translate(language, "feed.without", excluded)
+        included = f"{included} {excluded}".strip()
+    month = feed.query.archive and month_name(feed.query.archive, language)
+    parts = (translate(language, f"feed.{feed.query.kind}"), included, month)
+    return " – ".join(part for part in parts if part)
 
 
 def month_name(month: str, language: str) -> str:
-    """Return a month, `YYYY-MM`, in words; a part of one, `YYYY-MM.2`, has its number in brackets."""
+    """Return the name of a month.
+
+    :param month: `YYYY-MM`; a part of one, `YYYY-MM.2`, has its number in brackets.
+    """
     month, _, part = month.partition(".")
-    name = format_skeleton(
-        "yMMMM", date.fromisoformat(f"{month}-01"), locale=_locale(language)
-    )
+    first_day = date.fromisoformat(f"{month}-01")
+    name = format_skeleton("yMMMM", first_day, locale=_locale(language))
     return f"{name} ({part})" if part else name
 
 
 def feed_description(feed: Feed) -> str:
-    """One sentence on a feed."""
-    return (
-        (feed.category and feed.category.description)
-        or feed.site.description
-        or feed_title(feed)
-    )
+    """Return the description of a feed, which RSS requires: the best that there is."""
+    category_description = feed.category and feed.category.description
+    return category_description or feed.site.description or feed_title(feed)
+
+
+def entry_state(entry: Entry) -> str | None:
+    """Return a state that readers must see before the title, such as `cancelled`."""
+    if entry.status == "withdrawn":
+        return entry.status
+    if entry.event and entry.event.status != "confirmed":
+        return entry.event.status
+    return None
 
 
 def entry_title(entry: Entry, language: str) -> str:
-    """The title of an entry, with a word in front where it is withdrawn or not to take place as planned."""
-    if entry.status == "withdrawn":
-        return translate(language, "withdrawn", entry.title)
-    if entry.event is None or entry.event.status == "confirmed":
+    """Return the title of an entry, after its state."""
+    state = entry_state(entry)
+    if state is None:
         return entry.title
-    return translate(language, entry.event.status, entry.title)
+    return translate(language, f"state.{state}", entry.title)
 
 
 def notice(entry: Entry, language: str) -> str:
-    """What is to be said of an entry before anything else: a correction, or why it was withdrawn."""
+    """Return the notice of a correction or a withdrawal, or an empty text."""
     if not entry.notice:
         return ""
-    return translate(
-        language,
-        "withdrawn" if entry.status == "withdrawn" else "correction",
-        entry.notice,
-    )
+    is_withdrawn = entry.status == "withdrawn"
+    key = "state.withdrawn" if is_withdrawn else "entry.correction"
+    return translate(language, key, entry.notice)
 
 
 def event_line(entry: Entry, site: Site) -> str:
-    """When and where an event takes place; nothing for an article."""
-    words = [event_time_text(entry, site)]
+    """Return time and place of an event; an empty text for an article."""
+    parts = [event_time_text(entry, site)]
     if entry.event and entry.event.location:
-        words += [entry.event.location.name, entry.event.location.address or ""]
-    return " · ".join(word for word in words if word)
+        place = entry.event.location
+        parts += [place.name, place.address or ""]
+    return " · ".join(part for part in parts if part)
 
 
 def event_time_text(entry: Entry, site: Site) -> str:
-    """When an event takes place, of a series how often and when next; nothing for an article."""
+    """Return the time of an event; an empty text for an article.
+
+    For a recurring event: how often it takes place, and the current or next occurrence.
+    """
     occurrence = display_occurrence(entry)
     if entry.event is None or occurrence is None:
         return ""
-    words = format_event_dates(occurrence, site)
+    text = format_event_dates(occurrence, site)
     if entry.event.recurrence:
-        often = _describe_recurrence(entry.event, entry.event.recurrence, site.language)
-        words = translate(site.language, "next", often, words[0].lower() + words[1:])
-    return words[0].upper() + words[1:]
+        language = site.language
+        recurrence = _describe_recurrence(entry.event, entry.event.recurrence, language)
+        text = translate(language, "recurrence.next", recurrence, _lower_first(text))
+    return text[0].upper() + text[1:]
 
 
 def summary(entry: Entry, site: Site) -> str:
-    """The plain summary of an entry, an event's date and place first."""
-    said = (
-        notice(entry, site.language) if entry.status == "withdrawn" else entry.summary
-    )
-    return _sentences(event_line(entry, site), said)
+    """Return the plain summary of an entry, after time and place of an event."""
+    is_withdrawn = entry.status == "withdrawn"
+    text = notice(entry, site.language) if is_withdrawn else entry.summary
+    return _sentences(event_line(entry, site), text)
 
 
 def is_summary(entry: Entry, feed: Feed) -> bool:
-    """Return whether a feed has an entry without its body: as was asked for, or because it is too large."""
+    """Tell if a feed has an entry without its body: by request, or to limit its size."""
     return feed.query.content == "summary" or entry.abridged
 
 
 def feed_summary(entry: Entry, feed: Feed) -> str:
     """Return the plain summary of an entry in a feed.
 
-    A correction or the reason of a cancellation stands first in the body, or without one in the summary.
+    A correction is the first paragraph of the body, or else of the summary.
     """
     text = summary(entry, feed.site)
     if not is_summary(entry, feed) or entry.status == "withdrawn":
@@ -132,127 +194,152 @@ def feed_summary(entry: Entry, feed: Feed) -> str:
 
 
 def format_event_dates(event: Event, site: Site) -> str:
-    """The date of an event in words, in its own zone, which is named where it is not the site's."""
-    words = _range(event, site.language)
+    """Return the time of an event in its own zone, which is named if not the site's."""
+    text = _period(event, site.language)
     if event.all_day or event.timezone.key == site.timezone.key:
-        return words
-    return f"{words} ({get_timezone_location(event.timezone, _locale(site.language))})"
+        return text
+    location = get_timezone_location(event.timezone, _locale(site.language))
+    return f"{text} ({location})"
 
 
 def format_event_hours(event: Event, site: Site) -> str:
-    """The hours of an event on the day when it begins, by the site's clocks, and its last day if another."""
-    zone, language = event.timezone if event.all_day else site.timezone, site.language
-    begin, end = event.starts.astimezone(zone), event.ends.astimezone(zone)
-    start = (
-        translate(language, "whole day") if event.all_day else _time(begin, language)
-    )
-    final = max(begin, end - timedelta.resolution).date()
-    if final > begin.date():
-        return f"{start} {translate(language, 'till', _date(final, 'date', language))}"
-    if event.all_day or end == begin:
-        return start
-    return translate(language, "from to", start, _time(end, language))
+    """Return the hours of an event on its first day, and its last day if another.
+
+    Hours are in the site's time zone.
+    """
+    language = site.language
+    zone = event.timezone if event.all_day else site.timezone
+    start = event.starts.astimezone(zone)
+    end = event.ends.astimezone(zone)
+    whole_day = translate(language, "event.whole_day")
+    start_text = whole_day if event.all_day else _time(start, language)
+    # An event until midnight ends on the day before.
+    last_day = max(start, end - timedelta.resolution).date()
+    if last_day > start.date():
+        last = translate(language, "event.through", _date(last_day, "long", language))
+        return f"{start_text} {last}"
+    if event.all_day or end == start:
+        return start_text
+    return translate(language, "event.from_to", start_text, _time(end, language))
 
 
 def format_day_of_month(day: date, language: str) -> str:
-    """A day within its month, in words."""
+    """Return a day with its weekday, without the month."""
     return format_date(day, "EEEE d", locale=_locale(language))
 
 
 def format_date_and_time(moment: datetime, site: Site) -> str:
-    """An instant in words, by the site's clocks."""
+    """Return a date and time in the site's time zone."""
     local = moment.astimezone(site.timezone)
     return _at(_time(local, site.language), local, site.language)
 
 
 def format_full_date(moment: datetime, site: Site) -> str:
-    """The day of an instant in figures or words, by the site's clocks."""
-    return _date(moment.astimezone(site.timezone), "date", site.language)
+    """Return the date of a time in the site's time zone."""
+    return _date(moment.astimezone(site.timezone), "long", site.language)
 
 
-def _range(event: Event, language: str) -> str:
+def _period(event: Event, language: str) -> str:
     start, end = event.start, event.end
     if not isinstance(start, datetime):
-        last = end - timedelta(days=1) if end else start
-        if last == start:
-            return translate(language, "all day", _day(start, language))
-        return translate(language, "days", _day(start, language), _day(last, language))
+        first_day = _day(start, language)
+        last_day = _day(end - timedelta(days=1) if end else start, language)
+        if last_day == first_day:
+            return translate(language, "event.all_day", first_day)
+        return translate(language, "event.days", first_day, last_day)
+    start_time = _time(start, language)
     if not isinstance(end, datetime) or event.ends == event.starts:
-        return _at(_time(start, language), start, language)
+        return _at(start_time, start, language)
+    end_time = _time(end, language)
     if end.date() == start.date():
-        times = translate(
-            language, "from to", _time(start, language), _time(end, language)
-        )
-        return _at(times, start, language)
-    moments = (
-        _at(_time(moment, language), moment, language) for moment in (start, end)
+        hours = translate(language, "event.from_to", start_time, end_time)
+        return _at(hours, start, language)
+    return translate(
+        language,
+        "event.from_to",
+        _at(start_time, start, language),
+        _at(end_time, end, language),
     )
-    return translate(language, "from to", *moments)
 
 
 def _describe_recurrence(event: Event, recurrence: Recurrence, language: str) -> str:
-    """How often a series takes place, and until when; of a complicated one only that it does."""
-    rule = recurrence.rule_parts
-    every, interval = rule["FREQ"], rule.get("INTERVAL", "1")
-    simple = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"} | (
-        {"BYDAY"} if every == "WEEKLY" else set()
-    )
-    if recurrence.rdates or rule.keys() - simple:
-        words = translate(language, "many")
-    else:
-        words = translate(
-            language, every if interval == "1" else f"each {every}", interval
-        )
-        if every == "WEEKLY":
-            days = rule.get("BYDAY", WEEKDAYS[event.start.weekday()]).split(",")
-            names = get_day_names(locale=_locale(language))
-            named = [
-                _lowercase_vietnamese_weekday(names[day])
-                for day in sorted(map(WEEKDAYS.index, days))
-            ]
-            words = translate(
-                language, "on", words, format_list(named, locale=_locale(language))
-            )
+    """Return how often an event takes place, and until when.
+
+    Of a complicated rule only that it does so more than once.
+    """
+    text = _frequency(event, recurrence, language)
     if is_unbounded(event):
-        return words
-    return translate(
-        language, "until", words, _date(last_occurrence(event).start, "date", language)
-    )
+        return text
+    last_day = _date(last_occurrence(event).start, "long", language)
+    return translate(language, "recurrence.until", text, last_day)
+
+
+def _frequency(event: Event, recurrence: Recurrence, language: str) -> str:
+    rule = recurrence.rule_parts
+    frequency = rule["FREQ"].lower()
+    simple_parts = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
+    if frequency == "weekly":
+        simple_parts.add("BYDAY")
+    if recurrence.rdates or rule.keys() - simple_parts:
+        return translate(language, "recurrence.irregular")
+    interval = rule.get("INTERVAL", "1")
+    if interval == "1":
+        text = translate(language, f"recurrence.{frequency}")
+    else:
+        text = translate(language, f"recurrence.{frequency}_interval", interval)
+    if frequency != "weekly":
+        return text
+    locale = _locale(language)
+    names = get_day_names(locale=locale)
+    days = rule.get("BYDAY", WEEKDAYS[event.start.weekday()]).split(",")
+    days_of_week = [
+        _lower_vietnamese_weekday(names[index])
+        for index in sorted(map(WEEKDAYS.index, days))
+    ]
+    days_text = format_list(days_of_week, locale=locale)
+    return translate(language, "recurrence.on_days", text, days_text)
 
 
 def _sentences(*parts: str) -> str:
-    """Join the parts that are not empty, each as a sentence of its own."""
-    whole = [part for part in parts if part]
-    ended = [
-        part if part.endswith((".", "!", "?", "…")) else f"{part}."
-        for part in whole[:-1]
-    ]
-    return " ".join((*ended, *whole[-1:]))
+    """Join the parts that are not empty, each as a sentence."""
+    sentences = [part for part in parts if part]
+    for index, sentence in enumerate(sentences[:-1]):
+        if not sentence.endswith((".", "!", "?", "…")):
+            sentences[index] = f"{sentence}."
+    return " ".join(sentences)
 
 
-def _join(titles: list[str], language: str, *, every: bool = False) -> str:
-    return format_list(titles, "standard" if every else "or", _locale(language))
+def _join(titles: list[str], language: str, *, match_all: bool = False) -> str:
+    return format_list(titles, "standard" if match_all else "or", _locale(language))
 
 
 def _at(time: str, day: date, language: str) -> str:
-    return translate(language, "at", time, _day(day, language))
+    return translate(language, "event.at", time, _day(day, language))
 
 
 def _day(day: date, language: str) -> str:
-    return _lowercase_vietnamese_weekday(_date(day, "day", language))
+    return _lower_vietnamese_weekday(_date(day, "full", language))
 
 
-def _date(day: date, name: str, language: str) -> str:
-    pattern = (
-        translate(language, name)
-        if is_supported(language)
-        else {"day": "full", "date": "long"}[name]
-    )
-    return format_date(day, pattern, locale=_locale(language))
+def _date(day: date, style: str, language: str) -> str:
+    """Return a date, by our own pattern in the languages of the phrases.
+
+    :param style: `full`, with the weekday, or `long`: Babel's names.
+    """
+    # Babel's Vietnamese patterns spell dates out ("24 tháng 12, 2026"), which nobody
+    # does in a list of events.
+    if is_supported(language):
+        style = translate(language, f"date.{style}")
+    return format_date(day, style, locale=_locale(language))
 
 
-def _lowercase_vietnamese_weekday(words: str) -> str:
-    return words[0].lower() + words[1:] if words.startswith("Thứ") else words
+def _lower_vietnamese_weekday(text: str) -> str:
+    """Return "thứ Bảy", as within a sentence, for Babel's "Thứ Bảy"."""
+    return _lower_first(text) if text.startswith("Thứ") else text
+
+
+def _lower_first(text: str) -> str:
+    return text[0].lower() + text[1:]
 
 
 def _time(moment: datetime, language: str) -> str:
@@ -260,6 +347,7 @@ def _time(moment: datetime, language: str) -> str:
 
 
 def _locale(language: str) -> Locale:
+    """Return Babel's locale for a tag; English if there is none."""
     try:
         return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):

@@ -1,4 +1,4 @@
-"""OPML 2.0: every feed in one list, for readers that import one."""
+"""OPML 2.0: the list of all feeds, for readers that import one."""
 
 from __future__ import annotations
 
@@ -9,61 +9,57 @@ from email.utils import format_datetime
 from lxml import etree
 
 from feedsvc.formats import labels
-from feedsvc.formats.iri import iri_to_uri
-from feedsvc.formats.phrases import page_strings, translate
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import Category, Feed, Site
 from feedsvc.query import KINDS
 
 MEDIA_TYPE = "text/x-opml"
-_LONGEST_NAME = 200
+_MAX_NAME = 200  # some importers reject longer names
 
 
 def render(site: Site, categories: Sequence[Category], modified: datetime) -> bytes:
-    """Return the list of all feeds: a folder for each kind, and its feeds flat in it."""
+    """Return the list of all feeds, with one folder for each kind."""
     root: Element = etree.Element("opml", version="2.0")
-    head, body = sub_element(root, "head"), sub_element(root, "body")
+    head = sub_element(root, "head")
+    body = sub_element(root, "body")
     sub_element(head, "title", site.title)
-    sub_element(
-        head, "dateModified", format_datetime(modified.astimezone(site.timezone))
-    )
+    modified = modified.astimezone(site.timezone)
+    sub_element(head, "dateModified", format_datetime(modified))
     sub_element(head, "ownerName", site.title)
     if site.contact:
         sub_element(head, "ownerEmail", site.contact)
     sub_element(head, "docs", "https://opml.org/spec2.opml")
     for kind in KINDS:
         _add_folder(body, site, kind, categories)
-    written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
-    return written
+    document: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    return document
 
 
 def _add_folder(
     body: Element, site: Site, kind: str, categories: Sequence[Category]
 ) -> None:
-    """Append the folder of a kind: its section's feed and one feed for each category.
+    """Append the folder of a kind: its own feed, and one feed for each category.
 
-    Importers take an outline for a folder or for a feed, never for both, so feeds are not nested in feeds.
+    Importers take an outline for a folder or for a feed, never for both. So the feeds
+    of nested categories are not nested.
     """
-    name = page_strings(site.language)[kind]
-    folder = sub_element(body, "outline", title=name)
-    folder.set("text", name)
-    _add_feed(folder, Feed.empty(site, kind, "rss"), translate(site.language, kind))
+    name = labels.translate(site.language, f"kind.{kind}")
+    folder = _add_outline(body, name)
+    title = labels.translate(site.language, f"feed.{kind}")
+    _add_feed(folder, Feed.empty(site, kind, "rss"), title)
     for category in categories:
-        _add_feed(
-            folder,
-            Feed.empty(site, kind, "rss", category),
-            f"{name} – {category.title}",
-        )
+        feed = Feed.empty(site, kind, "rss", category)
+        _add_feed(folder, feed, f"{name} – {category.title}")
 
 
 def _add_feed(folder: Element, feed: Feed, name: str) -> None:
-    """Append a feed. Importers show `text`, so it names the kind too; some fail on over 200 characters."""
-    if len(name) > _LONGEST_NAME:
-        name = name[: _LONGEST_NAME - 1].rstrip() + "…"
-    outline = sub_element(
+    """Append a feed; importers show its name alone, so it should contain the kind."""
+    if len(name) > _MAX_NAME:
+        name = name[: _MAX_NAME - 1].rstrip() + "…"
+    _add_outline(
         folder,
-        "outline",
-        title=name,
+        name,
         type="rss",
         version="RSS2",
         xmlUrl=feed.self_url,
@@ -71,4 +67,10 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
         language=(feed.category and feed.category.language) or feed.site.language,
         description=labels.feed_description(feed),
     )
-    outline.set("text", name)  # `add` has a parameter of that name
+
+
+def _add_outline(parent: Element, name: str, **attributes: object) -> Element:
+    outline = sub_element(parent, "outline", None, title=name, **attributes)
+    # Set afterwards: `text` is the element's content for sub_element.
+    outline.set("text", name)
+    return outline

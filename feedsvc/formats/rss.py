@@ -7,8 +7,8 @@ import threading
 from html import escape
 
 from feedsvc.formats import labels
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.content import attachment_list, feed_body
-from feedsvc.formats.iri import iri_to_uri
 from feedsvc.formats.xml import (
     Element,
     add_extensions,
@@ -21,69 +21,72 @@ from feedsvc.formats.xml import (
 from feedsvc.models import Entry, Feed
 
 MEDIA_TYPE = "application/rss+xml"
+
 TTL_MINUTES = 15
-"""How often a reader may well look; it costs next to nothing to find nothing new."""
+"""The suggested interval of polls; a poll without changes costs next to nothing."""
 
 _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
-"""Extensions of media that validators let a podcast have."""
+"""The file types that Apple's podcast specification allows, and validators check."""
 
-_TEXT = re.compile(
-    rb"<(title|description|copyright|dc:rights|source|dc:source|category|media:description)\b[^<]*"
+_TEXT_ELEMENT = re.compile(
+    rb"<(title|description|copyright|dc:rights|source|dc:source|category"
+    rb"|media:description)\b[^<]*"
 )
+
 _feedgen_lock = threading.Lock()
-"""feedgen sets the locale of the whole process while it writes a date."""
+"""feedgen sets the locale of the process while it formats a date.
+
+Two threads at once could leave the process with the wrong one.
+"""
 
 
 def render(feed: Feed) -> bytes:
-    """A feed as RSS 2.0."""
-    site, title = feed.site, escape_if_markup(labels.feed_title(feed))
+    """Render a feed as RSS 2.0."""
+    site = feed.site
+    title = escape_if_markup(labels.feed_title(feed))
     generator = build_feed(feed, _extend_channel, has_durations=_has_durations(feed))
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
-    generator.link(
-        href=iri_to_uri(feed.home_url), rel="alternate"
-    )  # the last one is the channel's link
+    # feedgen takes the last link for the channel's.
+    generator.link(href=iri_to_uri(feed.home_url), rel="alternate")
     generator.title(title)
     generator.description(escape_if_markup(labels.feed_description(feed)))
     generator.ttl(TTL_MINUTES)
     if site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
-        generator.image(
-            url=iri_to_uri(site.icon), title=title, link=iri_to_uri(feed.home_url)
-        )
+        icon = iri_to_uri(site.icon)
+        generator.image(url=icon, title=title, link=iri_to_uri(feed.home_url))
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
     for entry in feed.entries:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
-        item.description(
-            escape(labels.feed_summary(entry, feed), quote=False), isSummary=True
-        )
+        summary = escape(labels.feed_summary(entry, feed), quote=False)
+        item.description(summary, isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]
             item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
         if entry.source and entry.source.url:
             item.source(iri_to_uri(entry.source.url), entry.source.name)
     with _feedgen_lock:
-        written: bytes = generator.rss_str()
-    # The same XML; readers that unescape text twice are left with the sign (RSS profile, Character Data).
-    return _TEXT.sub(_numeric_entities, written)
+        document: bytes = generator.rss_str()
+    # The same XML. Readers that unescape text twice still show the character itself
+    # (RSS profile, Character Data).
+    return _TEXT_ELEMENT.sub(_numeric_entities, document)
 
 
 def _content(entry: Entry, feed: Feed) -> str:
-    """Return the body, with links to the attachments after the first: an item has one enclosure.
+    """Return the body and links to all attachments but the first.
 
-    Without a body there are no such links.
+    An item has one enclosure. Further ones as `media:content` would be shown twice by
+    readers that know both. A summary has no links: they belong to the body.
     """
     if labels.is_summary(entry, feed):
         return ""
-    parts = (
-        feed_body(entry, feed),
-        attachment_list(entry.attachments[1:], feed.site.language),
-    )
-    return "\n".join(part for part in parts if part)
+    links = attachment_list(entry.attachments[1:], feed.site.language)
+    return "\n".join(part for part in (feed_body(entry, feed), links) if part)
 
 
 def _duration(entry: Entry) -> int | None:
-    """Return how many seconds an item's enclosure plays, if it is of a sort that podcasts may have."""
+    """Return the duration of the enclosure in seconds, if podcasts may have its type."""
     file = entry.attachments[0] if entry.attachments else None
     if file is None or file.duration is None or not file.url.endswith(_PODCAST_FILES):
         return None
@@ -91,14 +94,17 @@ def _duration(entry: Entry) -> int | None:
 
 
 def _has_durations(feed: Feed) -> bool:
-    """Return whether items say how long they play. Then the channel must name an owner's e-mail address."""
-    return bool(feed.site.contact) and any(
-        _duration(entry) is not None for entry in feed.entries
-    )
+    """Tell if items have `itunes:duration`.
+
+    A duration makes the channel a podcast, which must have its owner's e-mail address.
+    """
+    if not feed.site.contact:
+        return False
+    return any(_duration(entry) is not None for entry in feed.entries)
 
 
 def _add_podcast(channel: Element, feed: Feed) -> None:
-    """Say what a channel needs for its items to have durations (W3C feed validator, MissingItunesElement)."""
+    """Add what validators require of a podcast (W3C, MissingItunesElement)."""
     sub_element(channel, "itunes:category").set("text", "Government")
     sub_element(channel, "itunes:explicit", "false")
     owner = sub_element(channel, "itunes:owner")
@@ -117,8 +123,10 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     for author in entry.authors:
+        # RSS's own author element is an e-mail address.
         sub_element(item, "dc:creator", author.name)
     if entry.source and not entry.source.url:
+        # RSS's own source element requires a URL.
         sub_element(item, "dc:source", entry.source.name)
     if entry.language != feed.site.language:
         sub_element(item, "dc:language", entry.language)
@@ -130,5 +138,5 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
         sub_element(item, "itunes:duration", str(duration))
 
 
-def _numeric_entities(text: re.Match[bytes]) -> bytes:
-    return text[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")
+def _numeric_entities(element: re.Match[bytes]) -> bytes:
+    return element[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")

@@ -1,7 +1,11 @@
-"""VTIMEZONE components (RFC 5545 §3.6.5), as far as a calendar needs them.
+"""VTIMEZONE components (RFC 5545 §3.6.5) for the years that a calendar needs.
 
-An observance is a yearly RRULE where the zone has such a rule for good, else one RDATE a line: ical.js and
-vobject read only the first value of an RDATE.
+icalendar 7.3 can make them too, but with errors: it gives the onsets of daylight saving
+time in the new offset, where the RFC wants the old one, and it misses changes that are
+reversed within 64 days, such as Morocco's for Ramadan.
+
+An observance is a yearly RRULE if the zone follows one permanently. Else it has one
+RDATE property for each onset: ical.js and vobject read only the first value of an RDATE.
 """
 
 from __future__ import annotations
@@ -19,25 +23,24 @@ from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, prop
 
 from feedsvc.recurrence import WEEKDAYS
 
-_FOR_GOOD = 28
-"""Years for which a rule must hold to be one: after them the calendar repeats itself."""
+_CALENDAR_CYCLE = 28
+"""Years after which weekdays and dates repeat: a rule must hold for as long."""
 
 _RULES_SINCE = 2007
-"""The year in which rules begin at the latest, where they do not begin later themselves.
+"""The latest year in which rules start, unless the zone's own rule is newer.
 
-vobject compares a zone with UTC in the years from 2000 to 2020 alone, and takes Europe/London for UTC where
-its rules begin later.
+vobject compares a zone with UTC in the years 2000 to 2020 alone. It would take
+Europe/London for UTC if its rules started later.
 """
 
 _ONE_DAY = timedelta(days=1)
-
 
 _Component = TimezoneDaylight | TimezoneStandard
 
 
 @dataclass(frozen=True, slots=True)
 class _Observance:
-    """The offsets before and after a change of the clock, and the name of what follows."""
+    """The offsets before and after changes of the UTC offset, and the new name."""
 
     before: timedelta
     after: timedelta
@@ -47,21 +50,24 @@ class _Observance:
 
 @lru_cache(maxsize=256)
 def vtimezone(key: str, first: int, last: int) -> Timezone:
-    """Return a zone with the changes of its clocks in some years, the one before and the one after."""
+    """Return a zone with its changes from the year before `first` to that after `last`."""
     zone = ZoneInfo(key)
     onsets: dict[_Observance, list[datetime]] = defaultdict(list)
-    years = range(min(first - 1, _RULES_SINCE), last + 2 + _FOR_GOOD)
+    years = range(min(first - 1, _RULES_SINCE), last + 2 + _CALENDAR_CYCLE)
     for change in chain.from_iterable(_changes(zone, year) for year in years):
         observance = _observance(zone, change)
+        # Local time by the offset before the change (RFC 5545 §3.6.5).
         onsets[observance].append((change + observance.before).replace(tzinfo=None))
     components: list[_Component] = []
-    for observance, moments in onsets.items():
-        components += _components(observance, moments, first, last)
+    for observance, its_onsets in onsets.items():
+        components += _components(observance, its_onsets, first, last)
     if not any(component.DTSTART.year < first for component in components):
-        now = datetime(first - 1, 1, 1, tzinfo=UTC).astimezone(zone)
-        offset = now.utcoffset() or timedelta()
-        steady = _Observance(offset, offset, now.tzname() or key, bool(now.dst()))
-        components.append(_component(steady, now.replace(tzinfo=None)))
+        # Every time of an event needs an observance that is in effect.
+        initial = datetime(first - 1, 1, 1, tzinfo=UTC).astimezone(zone)
+        offset = initial.utcoffset() or timedelta()
+        name = initial.tzname() or key
+        observance = _Observance(offset, offset, name, bool(initial.dst()))
+        components.append(_component(observance, initial.replace(tzinfo=None)))
     timezone = Timezone()
     timezone["TZID"] = prop.vText(key)
     timezone.subcomponents = sorted(components, key=lambda component: component.DTSTART)
@@ -70,21 +76,25 @@ def vtimezone(key: str, first: int, last: int) -> Timezone:
 
 @lru_cache(maxsize=8192)
 def _changes(zone: ZoneInfo, year: int) -> tuple[datetime, ...]:
-    """Return the instants of a year at which the offset of a zone changes."""
+    """Return the times in a year at which the UTC offset of a zone changes.
+
+    zoneinfo has no public list of them, so every day is compared with the next.
+    """
     changes = []
-    day, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+    day = datetime(year, 1, 1, tzinfo=UTC)
+    end = datetime(year + 1, 1, 1, tzinfo=UTC)
     offset = day.astimezone(zone).utcoffset()
     while day < end:
-        following = day + _ONE_DAY
-        if (offset_then := following.astimezone(zone).utcoffset()) != offset:
-            changes.append(_change(zone, day, following))
-            offset = offset_then
-        day = following
+        next_day = day + _ONE_DAY
+        next_offset = next_day.astimezone(zone).utcoffset()
+        if next_offset != offset:
+            changes.append(_change(zone, day, next_day))
+        day, offset = next_day, next_offset
     return tuple(changes)
 
 
 def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the second of the one change between two instants."""
+    """Return the second of the one change between two times, by bisection."""
     offset = before.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):
         middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
@@ -96,7 +106,8 @@ def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
 
 
 def _observance(zone: ZoneInfo, change: datetime) -> _Observance:
-    before = (change - timedelta(seconds=1)).astimezone(zone).utcoffset() or timedelta()
+    last_second = change - timedelta(seconds=1)
+    before = last_second.astimezone(zone).utcoffset() or timedelta()
     local = change.astimezone(zone)
     return _Observance(
         before,
@@ -109,24 +120,21 @@ def _observance(zone: ZoneInfo, change: datetime) -> _Observance:
 def _components(
     observance: _Observance, onsets: Sequence[datetime], first: int, last: int
 ) -> list[_Component]:
-    """Return the components of an observance: those by a rule, and those by their dates."""
+    """Return the components of an observance: one by its rule, one by its dates."""
     begin, rule = _rule(onsets, last)
     components: list[_Component] = []
     if rule and onsets[begin].year <= last + 1:
         component = _component(observance, onsets[begin])
         component["RRULE"] = prop.vRecur.from_ical(rule)
         components.append(component)
-    dates = [
-        onset
-        for onset in (onsets[:begin] if rule else onsets)
-        if first - 1 <= onset.year <= last + 1
-    ]
+    if rule:
+        onsets = onsets[:begin]
+    dates = [onset for onset in onsets if first - 1 <= onset.year <= last + 1]
     if dates:
         component = _component(observance, dates[0])
-        if dates[1:]:
-            component["RDATE"] = [
-                prop.vDDDLists([onset]) for onset in dates
-            ]  # ical.js forgets DTSTART beside them
+        if len(dates) > 1:
+            # With DTSTART's own: ical.js ignores DTSTART if there is an RDATE.
+            component["RDATE"] = [prop.vDDDLists([onset]) for onset in dates]
         components.append(component)
     return components
 
@@ -143,47 +151,43 @@ def _component(observance: _Observance, onset: datetime) -> _Component:
 
 
 def _rule(onsets: Sequence[datetime], last: int) -> tuple[int, str]:
-    """Return the yearly rule that the onsets follow for good, and the index of the first that does.
+    """Return the permanent yearly rule of onsets, and the index of the first by it.
 
-    The rule is empty where there is none.
+    The rule is empty if there is none.
     """
+    no_rule = (0, "")
     final = onsets[-1]
-    if final.year < last + _FOR_GOOD:
-        return 0, ""
-    best = len(onsets), ""
-    for rule in _rules(final):
-        begin = len(onsets) - 1
-        while (
-            begin > 0
-            and rule in _rules(onsets[begin - 1])
-            and _a_year_apart(onsets, begin)
-        ):
-            begin -= 1
-        best = min(best, (begin, rule))
-    begin, rule = best
-    return (
-        (begin, rule) if final.year - onsets[begin].year >= _FOR_GOOD - 1 else (0, "")
-    )
+    if final.year < last + _CALENDAR_CYCLE:
+        return no_rule
+    begin, rule = min((_first_by_rule(onsets, rule), rule) for rule in _rules(final))
+    if final.year - onsets[begin].year < _CALENDAR_CYCLE - 1:
+        return no_rule
+    return begin, rule
 
 
-def _a_year_apart(onsets: Sequence[datetime], index: int) -> bool:
-    before, after = onsets[index - 1], onsets[index]
-    return after.year == before.year + 1 and after.time() == before.time()
+def _first_by_rule(onsets: Sequence[datetime], rule: str) -> int:
+    """Return the index from which on all onsets follow a rule."""
+    index = len(onsets) - 1
+    while index > 0:
+        previous, onset = onsets[index - 1], onsets[index]
+        is_yearly = onset.year == previous.year + 1 and onset.time() == previous.time()
+        if not is_yearly or rule not in _rules(previous):
+            break
+        index -= 1
+    return index
 
 
 def _rules(onset: datetime) -> list[str]:
-    """Return the yearly rules that give an onset, the usual ones first."""
+    """Return the yearly rules that have an onset."""
     day = WEEKDAYS[onset.weekday()]
     month = f"FREQ=YEARLY;BYMONTH={onset.month}"
+    days_in_month = monthrange(onset.year, onset.month)[1]
     rules = [f"{month};BYDAY={(onset.day + 6) // 7}{day}"]
-    if onset.day + 7 > monthrange(onset.year, onset.month)[1]:
-        rules.insert(0, f"{month};BYDAY=-1{day}")
+    if onset.day + 7 > days_in_month:
+        rules.append(f"{month};BYDAY=-1{day}")
     rules.append(f"{month};BYMONTHDAY={onset.day}")
-    # Such as the Friday before the last Sunday.
-    for begin in range(
-        max(1, onset.day - 6),
-        min(onset.day, monthrange(onset.year, onset.month)[1] - 6) + 1,
-    ):
+    # A weekday within seven days, such as the Friday before the last Sunday.
+    for begin in range(max(1, onset.day - 6), min(onset.day, days_in_month - 6) + 1):
         days = ",".join(str(begin + number) for number in range(7))
         rules.append(f"{month};BYMONTHDAY={days};BYDAY={day}")
     return rules

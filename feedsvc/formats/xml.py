@@ -1,8 +1,8 @@
-"""Feeds by feedgen: what both of its formats say, and the ways around its defects (1.0.0).
+"""RSS and Atom by feedgen: all that both formats have in common.
 
-It sorts entries newest first by itself, drops the attributes of Atom's entry links, and can say neither
-who wrote an RSS item nor what its picture shows. So each format adds elements of its own, by a function
-that extends feedgen's channel or feed, and one for its items or entries.
+feedgen 1.0.0 has no API for some elements: authors of RSS items, Media RSS, archives,
+tombstones. `_CustomExtension` uses its documented extension API to add any element to a
+feed or an entry.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from feedsvc.formats import labels
-from feedsvc.formats.iri import iri_to_uri, is_url
-from feedsvc.formats.times import iso, local
+from feedsvc.formats.common import format_iso, iri_to_uri, is_url, site_time
 from feedsvc.models import Entry, Event, Feed, Image
 from feedsvc.recurrence import display_occurrence
 
 Element = Any
-"""An lxml element; lxml's stubs know too few of them."""
+"""An lxml element; lxml's stubs lack too many of its methods."""
 
 NAMESPACES = {
     "at": "http://purl.org/atompub/tombstones/1.0",
@@ -41,15 +40,20 @@ NAMESPACES = {
 
 
 class _CustomExtension(BaseExtension):  # type: ignore[misc]
-    """What feedgen asks for more: the function `extend` adds it to a feed or an entry."""
+    """An extension of feedgen that calls `extend` with the element of a feed or entry.
+
+    feedgen makes extensions without arguments, so both attributes are set afterwards.
+    """
 
     extend: Callable[[Element], None]
     namespaces: dict[str, str]
 
     def extend_ns(self) -> dict[str, str]:
+        """Return the namespaces that the root element declares."""
         return self.namespaces
 
     def extend_atom(self, element: Element) -> None:
+        """Add elements to an Atom feed or entry."""
         self.extend(element)
 
     extend_rss = extend_atom
@@ -58,25 +62,25 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
 def build_feed(
     feed: Feed, extend: Callable[[Element, Feed], None], *, has_durations: bool = False
 ) -> FeedGenerator:
-    """A feed without its entries, as far as both formats agree; `extend` adds elements to it.
+    """Return a generator with the elements of a feed, without its entries.
 
-    :param has_durations: declare the namespace of iTunes, whose elements mean further warnings to validators.
+    :param extend: adds further elements to the RSS or Atom root element.
+    :param has_durations: declare the namespace of iTunes.
     """
+    unused = {"atom"}  # feedgen declares it itself
+    if not feed.tombstones:
+        unused.add("at")  # validators do not know it
+    if not has_durations:
+        unused.add("itunes")  # validators then check for further podcast elements
     generator = FeedGenerator()
-    generator.register_extension("own", _CustomExtension, _CustomExtension)
-    generator.own.extend = lambda element: extend(element, feed)
-    # feedgen declares the first where it is needed; validators do not know the second.
-    unused = {
-        "atom",
-        *(() if feed.tombstones else ("at",)),
-        *(() if has_durations else ("itunes",)),
-    }
-    generator.own.namespaces = {
-        name: uri for name, uri in NAMESPACES.items() if name not in unused
+    generator.register_extension("custom", _CustomExtension, _CustomExtension)
+    generator.custom.extend = lambda element: extend(element, feed)
+    generator.custom.namespaces = {
+        prefix: uri for prefix, uri in NAMESPACES.items() if prefix not in unused
     }
     generator.id(feed.self_url)
     generator.title(labels.feed_title(feed))
-    generator.updated(local(feed.updated, feed.site))
+    generator.updated(site_time(feed.updated, feed.site))
     generator.generator("feedsvc")
     generator.language(feed.site.language)
     if feed.site.rights:
@@ -91,17 +95,23 @@ def add_item(
     content: str,
     extend: Callable[[Element, Entry, Feed], None],
 ) -> FeedEntry:
-    """Append an entry and its body to its feed, as far as both formats agree; `extend` adds elements."""
+    """Append an entry to a feed, and return feedgen's object for it.
+
+    :param content: its body as HTML, or an empty text.
+    :param extend: adds further elements to the RSS item or Atom entry.
+    """
     site = feed.site
+    # By default feedgen prepends, which would reverse the order.
     item = generator.add_entry(order="append")
-    item.own.extend = lambda element: extend(element, entry, feed)
+    item.custom.extend = lambda element: extend(element, entry, feed)
     item.guid(entry.guid)
-    item.link(href=entry_link(entry, feed), rel="alternate")
-    item.updated(local(entry.updated, site))
-    item.published(local(entry.feed_date(feed.query), site))
-    # Before the content: feedgen's summary is the RSS description, which the content would become.
+    item.link(href=entry_url(entry, feed), rel="alternate")
+    item.updated(site_time(entry.updated, site))
+    item.published(site_time(entry.feed_date(feed.query), site))
+    # Before the content: feedgen's summary is the RSS description, which the content
+    # would become without one. An Atom entry should have a summary or a content.
     summary = labels.feed_summary(entry, feed)
-    if summary or not content:  # an entry of Atom should have one of them
+    if summary or not content:
         item.summary(summary or entry.title)
     if content:
         item.content(content, type="html")
@@ -112,46 +122,47 @@ def add_item(
 
 
 def escape_if_markup(text: str) -> str:
-    """Plain text for readers that take it for HTML: escaped where they would read something else."""
-    differs = unescape(text) != text or re.search(r"<[A-Za-z/!?]", text)
-    return escape(text, quote=False) if differs else text
+    """Escape plain text that a reader would take for HTML.
+
+    Other text stays as it is: readers that do not take it for HTML would show the
+    entities.
+    """
+    is_markup = unescape(text) != text or re.search(r"<[A-Za-z/!?]", text)
+    return escape(text, quote=False) if is_markup else text
 
 
-def entry_link(entry: Entry, feed: Feed) -> str:
-    """Where a reader of an entry lands."""
+def entry_url(entry: Entry, feed: Feed) -> str:
+    """Return the URL of an entry's page, the portal's or this service's."""
     return iri_to_uri(entry.url or feed.site.permalink(entry.id))
 
 
 def sub_element(
     parent: Element, name: str, text: str | None = None, **attributes: object
 ) -> Element:
-    """Append an element, in the namespace of its prefix; attributes that are None are left out."""
+    """Append an element, such as `dc:source`; attributes that are None are left out."""
     prefix, _, local_name = name.rpartition(":")
     tag = f"{{{NAMESPACES[prefix]}}}{local_name}" if prefix else name
-    given = {key: str(value) for key, value in attributes.items() if value is not None}
-    element = etree.SubElement(parent, tag, given)
+    values = {key: str(value) for key, value in attributes.items() if value is not None}
+    element = etree.SubElement(parent, tag, values)
     element.text = text
     return element
 
 
 def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
-    """The hubs of a feed (WebSub §4), its archives (RFC 5005 §4), and the licence of its entries, as links
-    that are named so."""
+    """Append links to hubs (WebSub §4), archives (RFC 5005 §4) and the license.
+
+    :param name: the name of the elements, `link` or `atom:link`.
+    """
     for hub in feed.hubs:
         sub_element(parent, name, rel="hub", href=iri_to_uri(hub))
+    archives = {
+        "prev-archive": feed.previous_archive,
+        "next-archive": feed.next_archive,
+    }
     if feed.query.archive:
         sub_element(parent, "fh:archive")
-        sub_element(
-            parent,
-            name,
-            rel="current",
-            type=media_type,
-            href=feed.url(feed.query.archive_base),
-        )
-    for rel, query in (
-        ("prev-archive", feed.previous_archive),
-        ("next-archive", feed.next_archive),
-    ):
+        archives = {"current": feed.query.archive_base, **archives}
+    for rel, query in archives.items():
         if query:
             sub_element(parent, name, rel=rel, type=media_type, href=feed.url(query))
     if is_url(feed.site.rights):
@@ -159,7 +170,7 @@ def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
 
 
 def add_extensions(parent: Element, entry: Entry) -> None:
-    """What other vocabularies have of an entry: its terms, its picture, and when and where it takes place."""
+    """Append the license, the image, and the time and place of an event."""
     if is_url(entry.rights):
         sub_element(parent, "dcterms:license", iri_to_uri(entry.rights or ""))
     if entry.image:
@@ -170,8 +181,9 @@ def add_extensions(parent: Element, entry: Entry) -> None:
 
 
 def _add_image(parent: Element, image: Image) -> None:
-    """A picture with its caption and credit (Media RSS 1.5.1)."""
-    url, length = iri_to_uri(image.url), image.length or None
+    """Append an image with its caption and credit (Media RSS 1.5.1)."""
+    url = iri_to_uri(image.url)
+    # A width, height or length of 0 is not known.
     size: dict[str, Any] = {
         "width": image.width or None,
         "height": image.height or None,
@@ -182,37 +194,29 @@ def _add_image(parent: Element, image: Image) -> None:
         url=url,
         medium="image",
         type=image.type,
-        fileSize=length,
+        fileSize=image.length or None,
         **size,
     )
     if image.caption:
-        html = escape_if_markup(image.caption)
-        sub_element(
-            media,
-            "media:description",
-            html,
-            type="plain" if html == image.caption else "html",
-        )
+        caption = escape_if_markup(image.caption)
+        text_type = "plain" if caption == image.caption else "html"
+        sub_element(media, "media:description", caption, type=text_type)
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
     sub_element(media, "media:thumbnail", url=url, **size)
 
 
 def _add_event(parent: Element, event: Event) -> None:
-    """When and where an event takes place (RSS 1.0 event module; GeoRSS Simple)."""
-    sub_element(parent, "ev:startdate", iso(event.start))
+    """Append time and place (RSS 1.0 event module, GeoRSS Simple)."""
+    sub_element(parent, "ev:startdate", format_iso(event.start))
     if event.end:
-        sub_element(parent, "ev:enddate", iso(event.end))
+        sub_element(parent, "ev:enddate", format_iso(event.end))
     place = event.location
     if place:
-        sub_element(
-            parent,
-            "ev:location",
-            ", ".join(part for part in (place.name, place.address) if part),
-        )
+        names = (name for name in (place.name, place.address) if name)
+        sub_element(parent, "ev:location", ", ".join(names))
         if place.latitude is not None:
-            sub_element(
-                parent, "georss:point", f"{place.latitude:.6f} {place.longitude:.6f}"
-            )
+            point = f"{place.latitude:.6f} {place.longitude:.6f}"
+            sub_element(parent, "georss:point", point)
     if event.organizer:
         sub_element(parent, "ev:organizer", event.organizer.name)

@@ -144,7 +144,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         """What an error type means."""
         for problem in PROBLEMS.values():
             if problem.slug == slug:
-                page = PAGES.page("problem.html", site, problem=problem)
+                page = PAGES.render("problem.html", site, problem=problem)
                 return conditional_response(static_response(page, "text/html", max_age))
         raise errors.NotFound(f"There is no error type “{slug}”.")
 
@@ -192,7 +192,7 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         )
         if liked == "text/html" and not request.path.startswith("/api/"):
             root = "/".join([".."] * (request.path.count("/") - 1)) or "."
-            page = PAGES.page(
+            page = PAGES.render(
                 "error.html",
                 site,
                 problem=problem,

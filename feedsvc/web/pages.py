@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from feedsvc import feeds
 from feedsvc.errors import BadRequest, NotFound
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.formats import FORMATS, PAGES, html, ics, opml
+from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
 from feedsvc.http.conditional import (
     CachedResponse,
     conditional_response,
@@ -124,7 +124,7 @@ def pages_blueprint(
                     snapshot.select_feed(FeedQuery(kind, "html"), now).version()
                     for kind in KINDS
                 ]
-                page = PAGES.directory(
+                page = PAGES.render_directory(
                     site, snapshot.list_categories(), snapshot.feed_summaries(now), ui
                 )
             stamp = replace(
@@ -132,7 +132,7 @@ def pages_blueprint(
             )
             return (
                 page,
-                html.MEDIA_TYPE,
+                FORMATS["html"].media_type,
                 stamp,
                 min((due for _, due in moments if due), default=None),
             )
@@ -199,7 +199,12 @@ def pages_blueprint(
 
         def make() -> RenderedPage:
             found, stamp = public(id)
-            return PAGES.entry(found, site, ui), html.MEDIA_TYPE, stamp, None
+            return (
+                PAGES.render_entry(found, site, ui),
+                FORMATS["html"].media_type,
+                stamp,
+                None,
+            )
 
         return respond_kept(make, ui, plain=False)
 
@@ -211,7 +216,12 @@ def pages_blueprint(
             found, stamp = public(id)
             if found.event is None:
                 raise NotFound(f"“{id}” is no event.")
-            return ics.render_entry(found, site), ics.MEDIA_TYPE, stamp, None
+            return (
+                render_event_calendar(found, site),
+                FORMATS["ics"].media_type,
+                stamp,
+                None,
+            )
 
         try:
             return respond_kept(make, plain=False)

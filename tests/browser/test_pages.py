@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
-import feedsvc
-from feedsvc.formats.phrases import page_strings
-from feedsvc.query import UI_LANGUAGES
 from feedsvc.storage import Storage
 from feedsvc.web.pages import brand_css
 from tests.conftest import ApiClient, MakeApp
@@ -20,7 +15,6 @@ from tests.fake_clock import Clock
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
-TEMPLATES = Path(feedsvc.__file__).parent / "formats" / "templates"
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
@@ -200,33 +194,6 @@ def test_the_other_language_at_its_own_url(
     assert "X-Robots-Tag" not in client.get(path).headers
     asked = client.get(path, headers={"Accept-Language": "en"})
     assert asked.data == client.get(path).data, "the bytes of a URL stay one"
-
-
-def test_no_phrase_is_missing() -> None:
-    text = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
-    said = set(re.findall(r"""say\[["']([^"']+)["'](?: ~ kind)?\]""", text))
-    said |= {
-        "news",
-        "events",
-        "all news",
-        "all events",
-        "upcoming",
-        "recent",
-        "past",
-        "all",
-        "in this language",
-    }
-    said |= {"one event ahead", "events ahead", "one entry", "entries"}
-    said |= {
-        f"{status}{means}"
-        for status in (400, 404, 410, 503)
-        for means in ("", " means")
-    }
-    for language in UI_LANGUAGES:
-        assert page_strings(language).keys() == said - {"all "}, (
-            "none is missing, and none too many"
-        )
-        assert all(page_strings(language).values())
 
 
 def test_every_text_is_shown_as_text(editor: ApiClient, client: FlaskClient) -> None:

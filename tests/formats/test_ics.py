@@ -203,7 +203,7 @@ def test_what_cannot_be_written_is_left_out(caplog: pytest.LogCaptureFixture) ->
     assert (
         len(read(render_feed(feed("events", "ics", CONCERT, broken, FAIR))).events) == 2
     )
-    assert "entry hong is left out" in caplog.text
+    assert "Entry hong left out" in caplog.text
     assert read(ics.render(feed("events", "ics"))).events == []
 
 

@@ -198,8 +198,8 @@ def test_an_end_that_equals_the_start_is_left_out(
         published=NOW,
         starts=event.starts,
     )
-    assert b"DTEND" not in ics.render_entry(entry, SITE)
+    assert b"DTEND" not in ics.render_event(entry, SITE)
     longer = replace(entry, event=replace(event, end=start + timedelta(minutes=1)))
-    assert b"DTEND;TZID=Asia/Ho_Chi_Minh:20261224T190100" in ics.render_entry(
+    assert b"DTEND;TZID=Asia/Ho_Chi_Minh:20261224T190100" in ics.render_event(
         longer, SITE
     )

@@ -1,0 +1,66 @@
+"""Definitions that formats share: the description of a format, dates, URLs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from feedsvc.models import Feed, Site
+from feedsvc.query import KINDS
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of feeds.
+
+    :param label: its name for people.
+    :param render: a pure function; equal feeds give equal bytes.
+    :param kinds: the kinds that have feeds in the format.
+    """
+
+    media_type: str
+    label: str
+    render: Callable[[Feed], bytes]
+    kinds: tuple[str, ...] = KINDS
+
+
+def site_time(moment: datetime, site: Site) -> datetime:
+    """Return a datetime in the site's time zone, in whole seconds.
+
+    Readers misread fractions of a second by minutes (ROME) or hours (podcastparser).
+    """
+    return moment.astimezone(site.timezone).replace(microsecond=0)
+
+
+def format_iso(moment: date) -> str:
+    """Return a date, or a datetime in whole seconds, in ISO 8601."""
+    if isinstance(moment, datetime):
+        return moment.isoformat(timespec="seconds")
+    return moment.isoformat()
+
+
+def iri_to_uri(iri: str) -> str:
+    """Return the URI of an IRI (RFC 3987 §3.1), as RSS requires.
+
+    The path and the query are percent-encoded, the host is IDNA-encoded.
+    """
+    if iri.isascii() and "[" not in iri:
+        return iri
+    parts = urlsplit(iri)
+    host, colon, port = parts.netloc, "", ""
+    if "[" not in host:  # not an IPv6 address
+        host, colon, port = host.partition(":")
+    try:
+        netloc = host.encode("idna").decode() + colon + port
+    except UnicodeError:
+        netloc = quote(parts.netloc, safe=":[]")
+    rest = (quote(part, safe="/?%:@!$&'()*+,;=~-._") for part in parts[2:])
+    return urlunsplit((parts.scheme, netloc, *rest))
+
+
+def is_url(text: str | None) -> bool:
+    """Tell if a text is a URL: `rights` may be one, or words."""
+    return re.fullmatch(r"https?://\S+", text or "") is not None
