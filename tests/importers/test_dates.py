@@ -104,7 +104,7 @@ def test_date_is_read(text: str) -> None:
     assert DateReader([text]).read(text).isoformat() == SPELLINGS[text]
 
 
-def test_decomposed_characters_are_read() -> None:
+def test_decomposed_vietnamese_date_is_read() -> None:
     text = unicodedata.normalize("NFD", "Thứ năm, ngày 28 tháng 5 năm 2026 17:00")
     assert DateReader([]).read(text).isoformat() == "2026-05-28T17:00:00"
 
@@ -130,7 +130,7 @@ def test_decomposed_characters_are_read() -> None:
         "1 " * 10_000,
     ],
 )
-def test_what_is_no_full_date_is_refused(text: str) -> None:
+def test_incomplete_date_is_refused(text: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
         DateReader([]).read(text)
 
@@ -148,9 +148,9 @@ def test_ambiguous_dates_are_reported_once_for_each_order() -> None:
         "03/11/2026 09:00",
         "5/5/2026 09:00",
     )
-    found, remarks = read_file(*texts)
+    found, warnings = read_file(*texts)
     assert found == ["2026-10-02", "2026-08-12", "2026-11-03", "2026-05-05"]
-    assert remarks == [
+    assert warnings == [
         "Ambiguous dates, read with the month first: 2, such as “10/2/2026 9:25:00 AM”.",
         "Ambiguous dates, read with the day first: 1, such as “03/11/2026 09:00”.",
     ]
@@ -168,13 +168,11 @@ def test_ambiguous_dates_are_reported_once_for_each_order() -> None:
         "25 tháng 11, 2026",
     ],
 )
-def test_dates_that_can_be_read_in_one_way_are_not_reported(text: str) -> None:
+def test_unambiguous_dates_are_not_reported(text: str) -> None:
     assert read_file(text)[1] == []
 
 
-def test_dates_that_can_be_read_in_one_way_decide_how_the_others_of_the_file_are_read() -> (
-    None
-):
+def test_unambiguous_dates_decide_the_order_of_the_file() -> None:
     assert read_file("10/2/2026 9:25 AM", "24/2/2026 9:25 AM") == (
         ["2026-02-10", "2026-02-24"],
         [],
@@ -185,9 +183,9 @@ def test_dates_that_can_be_read_in_one_way_decide_how_the_others_of_the_file_are
     )
 
 
-def test_dates_that_contradict_each_other_decide_nothing() -> None:
-    found, remarks = read_file(
+def test_contradicting_dates_decide_nothing() -> None:
+    found, warnings = read_file(
         "10/2/2026 9:25 AM", "24/2/2026 9:25 AM", "2/24/2026 9:25 AM"
     )
     assert found == ["2026-10-02", "2026-02-24", "2026-02-24"]
-    assert len(remarks) == 1
+    assert len(warnings) == 1

@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 
 from feedsvc.importers.wordpress import Library
-from tests.importers.test_coming import FOREIGN, stored, take
+from tests.importers.helpers import FIXTURES, import_file, stored_entries
 
 BRIDGE = "https://vensong.example/?p=700"
-MEDIA = FOREIGN / "media.wxr"
+MEDIA = FIXTURES / "media.wxr"
 UPLOADS = "https://vensong.example/wp-content/uploads/2026/10"
 
 
@@ -20,18 +20,18 @@ def library(data: bytes = MEDIA.read_bytes()) -> Library:
     return Library(data)
 
 
-def test_featured_picture_becomes_the_image(app: Flask) -> None:
-    take(app, MEDIA.read_bytes())
-    assert stored(app, "news")[BRIDGE]["image"] == {
+def test_featured_picture_is_the_image(app: Flask) -> None:
+    import_file(app, MEDIA.read_bytes())
+    assert stored_entries(app, "news")[BRIDGE]["image"] == {
         "url": f"{UPLOADS}/cầu%20mới.jpg",
         "alt": 'Cầu "dây văng" & thuyền',
         "caption": "Cầu mới nhìn từ bờ bắc. Ảnh: Hà",
     }
 
 
-def test_shortcodes_become_html(app: Flask) -> None:
-    take(app, MEDIA.read_bytes())
-    body = stored(app, "news")[BRIDGE]["content_html"]
+def test_shortcodes_of_an_export_become_html(app: Flask) -> None:
+    import_file(app, MEDIA.read_bytes())
+    body = stored_entries(app, "news")[BRIDGE]["content_html"]
     assert body.startswith("<p>Cầu mới thông xe [1] hôm nay.</p>")
     assert (
         '<figure><a href="https://vensong.example/cau-moi/cau/" rel="noopener noreferrer">'
@@ -60,46 +60,50 @@ def test_shortcodes_become_html(app: Flask) -> None:
 
 
 def test_unknown_shortcodes_stay_and_are_reported_once(app: Flask) -> None:
-    result = take(app, MEDIA.read_bytes())
+    result = import_file(app, MEDIA.read_bytes())
     assert (
         '[contact-form-7 id="12" title="Góp ý"]'
-        in stored(app, "news")[BRIDGE]["content_html"]
+        in stored_entries(app, "news")[BRIDGE]["content_html"]
     )
     assert result.stderr.count("shortcode") == 1
     assert "Unknown shortcodes stay as text: contact-form-7 (2)." in result.stderr
 
 
-def test_pictures_that_are_not_in_the_file_are_reported_once(app: Flask) -> None:
-    result = take(app, MEDIA.read_bytes())
+def test_missing_pictures_are_reported_once(app: Flask) -> None:
+    result = import_file(app, MEDIA.read_bytes())
     assert result.stderr.count("Pictures that are not in the file: 2.") == 1, (
         "of the gallery, and a featured one"
     )
 
 
 def test_media_items_are_not_reported_as_skipped(app: Flask) -> None:
-    result = take(app, MEDIA.read_bytes())
+    result = import_file(app, MEDIA.read_bytes())
     assert "2 new, 0 changed, 0 unchanged, 0 skipped" in result.stdout
     assert "attachment" not in result.stderr
 
 
-def test_two_posts_of_one_guid_are_both_taken(app: Flask) -> None:
-    result = take(app, MEDIA.read_bytes())
+def test_two_posts_with_one_guid_are_both_imported(app: Flask) -> None:
+    result = import_file(app, MEDIA.read_bytes())
     assert (
         "“Đêm hội đèn” has the guid of another entry; its link is used" in result.stderr
     )
-    found = {entry["title"]: entry["url"] for entry in stored(app, "news").values()}
-    assert found == {
+    urls = {
+        entry["title"]: entry["url"] for entry in stored_entries(app, "news").values()
+    }
+    assert urls == {
         "Thông xe cầu mới": "https://vensong.example/2026/10/cau-moi/",
         "Đêm hội đèn": "https://vensong.example/2026/10/dem-hoi/",
     }
-    assert "0 new, 0 changed, 2 unchanged" in take(app, MEDIA.read_bytes()).stdout
+    assert (
+        "0 new, 0 changed, 2 unchanged" in import_file(app, MEDIA.read_bytes()).stdout
+    )
 
 
-def test_a_paragraph_holds_no_figure(app: Flask) -> None:
-    take(app, MEDIA.read_bytes())
+def test_figures_are_not_inside_paragraphs(app: Flask) -> None:
+    import_file(app, MEDIA.read_bytes())
     (night,) = (
         entry
-        for entry in stored(app, "news").values()
+        for entry in stored_entries(app, "news").values()
         if entry["title"] == "Đêm hội đèn"
     )
     assert "<p></p>" not in night["content_html"]
@@ -167,10 +171,10 @@ def test_shortcodes(text: str, expected: str) -> None:
         "[/caption]",
     ],
 )
-def test_brackets_that_are_no_shortcodes_stay(text: str) -> None:
+def test_other_brackets_stay_as_text(text: str) -> None:
     media = library()
     assert media.expand(text, "1") == text
-    assert [remark for remark in media.warnings() if "shortcode" in remark] == []
+    assert [warning for warning in media.warnings() if "shortcode" in warning] == []
 
 
 @pytest.mark.parametrize(
@@ -188,13 +192,13 @@ def test_shortcodes_take_linear_time(text: str) -> None:
     assert time.process_time() - start < 5
 
 
-def test_a_broken_file_keeps_the_media_before_the_break() -> None:
+def test_damaged_export_keeps_the_media_before_the_damage() -> None:
     data = MEDIA.read_bytes()
     media = Library(data[: data.index("Đêm hội đèn".encode())])
     assert media.featured_image("700") is not None
 
 
-def test_entities_in_an_export_are_not_resolved(tmp_path: Path) -> None:
+def test_entities_of_an_export_are_not_resolved(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("mật")
     dtd = f'<!DOCTYPE rss [<!ENTITY x SYSTEM "file://{secret}">]><rss'.encode()
@@ -202,3 +206,20 @@ def test_entities_in_an_export_are_not_resolved(tmp_path: Path) -> None:
     data = data.replace('<![CDATA[Cầu "dây văng" & thuyền]]>'.encode(), b"a &x; b")
     image = Library(data).featured_image("700")
     assert image is None or "mật" not in image.get("alt", "")
+
+
+def test_wordpress_export(app: Flask) -> None:
+    result = import_file(app, (FIXTURES / "export.wxr").read_bytes())
+    assert "2 new" in result.stdout
+    assert "skipped: “Giới thiệu”: it is of the type page, not a post" in result.stderr
+    assert "skipped: “Đã bỏ”: its status is trash" in result.stderr
+    entries = stored_entries(app, "news")
+    boat = entries["https://vensong.example/?p=640"]
+    assert boat["content_html"].startswith(
+        "<p>Bến tàu mở cửa sáng nay.<br>Khách đi miễn phí tuần đầu.</p>"
+    )
+    assert "[caption" not in boat["content_html"]
+    assert (boat["summary"], boat["categories"]) == ("Bến tàu mở cửa.", ["doi-song"])
+    draft = entries["https://vensong.example/?p=641"]
+    assert draft["status"] == "draft"
+    assert "date_published" not in draft

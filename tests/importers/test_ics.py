@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from feedsvc.importers.importer import Importer, read
 from feedsvc.services import get_services
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI
+from tests.importers.helpers import (
+    FIXTURES,
+    import_file,
+    stored_entries,
+)
 
 EASTERN = """BEGIN:VTIMEZONE
 TZID:{}
@@ -39,32 +45,32 @@ END:STANDARD
 END:VTIMEZONE
 """
 
-Take = Callable[..., tuple[list[dict[str, Any]], list[str]]]
+ImportEvents = Callable[..., tuple[list[dict[str, Any]], list[str]]]
 
 
 @pytest.fixture
-def take(app: Flask, editor: ApiClient) -> Take:
-    """Import events, given as their lines; returns them as the API answers, and the remarks."""
+def import_events(app: Flask, editor: ApiClient) -> ImportEvents:
+    """Import events, given as their lines; returns them as the API answers, and the warnings."""
 
-    def take(*events: str, zone: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+    def run(*events: str, zone: str = "") -> tuple[list[dict[str, Any]], list[str]]:
         blocks = "".join(
             f"BEGIN:VEVENT\nDTSTAMP:20261101T000000Z\n{event.strip()}\nEND:VEVENT\n"
             for event in events
         )
         text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{zone}{blocks}END:VCALENDAR\n"
         services = get_services(app)
-        intake = Importer(services.storage, services.schemas["events"])
-        for _ in intake.run(read(text.replace("\n", "\r\n").encode(), HANOI)):
+        importer = Importer(services.storage, services.schemas["events"])
+        for _ in importer.run(read(text.replace("\n", "\r\n").encode(), HANOI)):
             pass
-        return editor.send("GET", "/events").get_json()["items"], intake.warnings
+        return editor.send("GET", "/events").get_json()["items"], importer.warnings
 
-    return take
+    return run
 
 
-def test_a_series_whose_start_does_not_match_starts_at_the_first_match(
-    take: Take,
+def test_series_starts_at_the_first_date_that_matches_its_rule(
+    import_events: ImportEvents,
 ) -> None:
-    (event,), remarks = take(
+    (event,), warnings = import_events(
         "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nDTEND:20261125T203000\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3"
     )
     assert (event["start"], event["end"]) == (
@@ -72,25 +78,27 @@ def test_a_series_whose_start_does_not_match_starts_at_the_first_match(
         "2026-11-30T20:30:00+07:00",
     )
     assert event["recurrence"]["rrule"] == "FREQ=WEEKLY;COUNT=3;BYDAY=MO"
-    assert remarks == [
+    assert warnings == [
         "“Họp” starts on 2026-11-30: its first date does not match its rule."
     ]
 
 
-def test_an_all_day_series_whose_start_does_not_match(take: Take) -> None:
-    (event,), remarks = take(
+def test_all_day_series_starts_at_the_first_date_that_matches(
+    import_events: ImportEvents,
+) -> None:
+    (event,), warnings = import_events(
         "UID:1\nSUMMARY:Hội\nDTSTART;VALUE=DATE:20261125\nDTEND;VALUE=DATE:20261127\nRRULE:FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24"
     )
     assert (event["start"], event["end"]) == ("2026-12-24", "2026-12-26")
-    assert len(remarks) == 1
+    assert len(warnings) == 1
 
 
-def test_a_series_that_its_start_matches_is_left_alone(take: Take) -> None:
-    (event,), remarks = take(
+def test_matching_start_of_a_series_is_kept(import_events: ImportEvents) -> None:
+    (event,), warnings = import_events(
         "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nRRULE:FREQ=WEEKLY"
     )
     assert event["start"] == "2026-11-25T19:00:00+07:00"
-    assert remarks == []
+    assert warnings == []
 
 
 @pytest.mark.parametrize(
@@ -111,35 +119,35 @@ def test_a_series_that_its_start_matches_is_left_alone(take: Take) -> None:
         ("DTSTART:20261125T190000Z", "20261231T190000", "20261231T190000Z"),
     ],
 )
-def test_until_is_brought_into_the_form_of_the_start(
-    start: str, until: str, expected: str, take: Take
+def test_until_gets_the_type_of_the_start(
+    start: str, until: str, expected: str, import_events: ImportEvents
 ) -> None:
-    (event,), remarks = take(
+    (event,), warnings = import_events(
         f"UID:1\nSUMMARY:Họp\n{start}\nRRULE:FREQ=DAILY;UNTIL={until}"
     )
     assert event["recurrence"]["rrule"] == f"FREQ=DAILY;UNTIL={expected}"
-    assert remarks == []
+    assert warnings == []
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_of_one_uid_the_highest_sequence_wins(
-    order: tuple[int, ...], take: Take
+def test_highest_sequence_of_a_uid_wins(
+    order: tuple[int, ...], import_events: ImportEvents
 ) -> None:
     versions = [
         f"UID:1\nSUMMARY:Bản {number}\nSEQUENCE:{number}\nDTSTART:20261125T190000"
         for number in range(3)
     ]
-    (event,), remarks = take(*(versions[number] for number in order))
+    (event,), warnings = import_events(*(versions[number] for number in order))
     assert event["title"] == "Bản 2"
-    assert len(remarks) == 2
-    assert all("higher SEQUENCE" in remark for remark in remarks)
+    assert len(warnings) == 2
+    assert all("higher SEQUENCE" in warning for warning in warnings)
 
 
-def test_without_a_sequence_the_last_of_one_uid_wins(take: Take) -> None:
+def test_last_event_of_a_uid_without_sequence_wins(import_events: ImportEvents) -> None:
     versions = [
         f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)
     ]
-    assert [event["title"] for event in take(*versions)[0]] == ["Bản 2"]
+    assert [event["title"] for event in import_events(*versions)[0]] == ["Bản 2"]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +161,10 @@ def test_without_a_sequence_the_last_of_one_uid_wins(take: Take) -> None:
         ("Nowhere", "", ""),
     ],
 )
-def test_zones_by_other_names(
-    tzid: str, definition: str, expected: str, take: Take
+def test_foreign_zone_names_are_resolved(
+    tzid: str, definition: str, expected: str, import_events: ImportEvents
 ) -> None:
-    (event,), remarks = take(
+    (event,), warnings = import_events(
         f'UID:1\nSUMMARY:Họp\nDTSTART;TZID="{tzid}":20260705T190000\nDTEND;TZID="{tzid}":20260705T200000\n'
         f'RRULE:FREQ=WEEKLY;COUNT=30\nEXDATE;TZID="{tzid}":20260712T190000',
         zone=definition.format(tzid),
@@ -167,12 +175,48 @@ def test_zones_by_other_names(
             expected,
             f"2026-07-05T19:00:00{offset}",
         )
-        assert remarks == []
+        assert warnings == []
     else:
         assert event["timezone"] == "Asia/Ho_Chi_Minh"
         hour = "22:45" if definition else "19:00"  # by its own offset where it has one
         assert event["start"] == f"2026-07-05T{hour}:00+07:00"
-        assert remarks == [
+        assert warnings == [
             f"“Họp” is set to Asia/Ho_Chi_Minh: unknown time zone “{tzid}”."
         ]
     assert [moment[:10] for moment in event["recurrence"]["exdates"]] == ["2026-07-12"]
+
+
+def test_google_calendar(app: Flask, client: FlaskClient) -> None:
+    result = import_file(app, (FIXTURES / "google.ics").read_bytes())
+    assert "skipped: “Khám răng”: it is not public" in result.stderr
+    events = stored_entries(app, "events")
+    music = events["5k1q0p2v8d3@google.com"]
+    assert music["start"] == "2026-12-05T19:00:00+07:00"
+    assert music["location"] == {"name": "Công viên Thống Nhất, Hà Nội, Việt Nam"}
+    assert 'href="https://quan.example/nhac"' in music["content_html"]
+    series = events["7abc@google.com"]["recurrence"]
+    assert series["exdates"] == ["2026-12-16T19:00:00", "2026-12-23T19:00:00"]
+    overridden = events["7abc@google.com/2026-12-23T19:00:00+07:00"]
+    assert (overridden["start"], overridden["all_day"]) == (
+        "2026-12-24T18:00:00+07:00",
+        False,
+    )
+    assert events["9def@google.com"]["all_day"] is True
+    calendar = client.get("/feeds/events.ics").text
+    assert "UID:5k1q0p2v8d3@google.com\r\n" in calendar
+
+
+def test_media_type_of_attachments_is_guessed(app: Flask) -> None:
+    lines = (
+        "BEGIN:VCALENDAR",
+        "BEGIN:VEVENT",
+        "UID:u",
+        "SUMMARY:a",
+        "DTSTART:20261205T120000Z",
+    )
+    more = ("ATTACH:https://a.example/b.pdf", "END:VEVENT", "END:VCALENDAR", "")
+    import_file(app, "\r\n".join(lines + more).encode())
+    assert (
+        stored_entries(app, "events")["u"]["attachments"][0]["mime_type"]
+        == "application/pdf"
+    )

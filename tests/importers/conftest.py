@@ -1,0 +1,15 @@
+"""No importer connects to the network."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection is made")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)

@@ -1,0 +1,60 @@
+"""Files to import, and what an import of them stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from click.testing import Result
+from flask import Flask
+
+from feedsvc.importers.base import ImportedEntry, ImportWarning
+from feedsvc.importers.importer import read
+from feedsvc.services import get_services
+from tests.fake_clock import HANOI
+
+FIXTURES = Path(__file__).parent / "fixtures"
+FILES = {
+    "wordpress.rss": (2, "https://vensong.example/?p=812"),
+    "drupal.rss": (1, "4711 at https://so-van-hoa.example"),
+    "bao.rss": (2, "https://bao.example/mua-lon-4820001.html"),
+    "bare.rss": (2, "http://phuongdong.example/tin.asp?id=8"),
+    "xhtml.atom": (2, "tag:thu-vien.example,2026:sach-moi"),
+    "feed.json": (2, "2026-11-18-cay-xanh"),
+    "google.ics": (4, "5k1q0p2v8d3@google.com"),
+    "export.wxr": (2, "https://vensong.example/?p=640"),
+    "media.wxr": (2, "https://vensong.example/?p=700"),
+    "dotnet.rss": (2, "https://bao-vensong.example/lich-cat-nuoc-1001.htm"),
+}
+"""For each file the number of imported entries, and the guid of one."""
+
+
+def import_file(app: Flask, data: bytes, *options: str) -> Result:
+    """Run the command, which must succeed."""
+    result = app.test_cli_runner().invoke(args=["import", "-", *options], input=data)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def read_entries(data: bytes) -> tuple[list[ImportedEntry], list[str]]:
+    """Return the entries of a file, and the texts of its warnings, without storing."""
+    items = list(read(data, HANOI))
+    entries = [item for item in items if isinstance(item, ImportedEntry)]
+    return entries, [item.text for item in items if isinstance(item, ImportWarning)]
+
+
+def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
+    """Return every entry as the API does, by guid."""
+    services = get_services(app)
+    with services.storage.reader() as reader:
+        entries, _ = reader.list_entries(kind, limit=200)
+    return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
+
+
+def rss_feed(items: str, before: str = "") -> bytes:
+    """Return a feed with items, and a DOCTYPE before them."""
+    channel = f"<title>t</title><link>https://a.example/tin/</link>{items}"
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>{before}'
+        f'<rss version="2.0"><channel>{channel}</channel></rss>'
+    ).encode()

@@ -1,0 +1,74 @@
+"""Damaged files are imported as far as they can be read."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import suppress
+
+import pytest
+from flask import Flask
+
+from feedsvc.errors import BadRequest
+from feedsvc.importers.importer import Importer, read
+from feedsvc.query import KINDS
+from feedsvc.services import get_services
+from feedsvc.storage import Storage
+from tests.fake_clock import HANOI
+from tests.importers.helpers import (
+    FILES,
+    FIXTURES,
+    import_file,
+    stored_entries,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "guid"),
+    [
+        ("wordpress.rss", b"Lich", "https://vensong.example/?p=812"),
+        ("feed.json", b'{"id": 42', "2026-11-18-cay-xanh"),
+        ("google.ics", b"BEGIN:VEVENT\r\nDTSTART;VALUE=DATE", "5k1q0p2v8d3@google.com"),
+    ],
+)
+def test_entries_before_the_damage_are_imported(
+    app: Flask, name: str, cut: bytes, guid: str
+) -> None:
+    data = (FIXTURES / name).read_bytes()
+    at = data.find(cut) if cut in data else data.find("Lịch cắt".encode())
+    result = import_file(app, data[: at + 20])
+    assert "The file is damaged. " in result.stderr
+    assert guid in stored_entries(app, "events" if name.endswith("ics") else "news")
+
+
+def damage(data: bytes, chance: random.Random) -> bytes:
+    """Lose, move, repeat and cut lines of a file, and change bytes."""
+    lines = data.split(b"\n")
+    for _ in range(chance.randint(1, 4)):
+        here, there = (chance.randrange(len(lines)) for _ in range(2))
+        line = bytearray(lines[here]) or bytearray(b" ")
+        line[chance.randrange(len(line))] = chance.randrange(256)
+        lines = chance.choice(
+            (
+                [*lines[:here], *lines[here + 1 :], b""],
+                [*lines[:here], lines[there], *lines[here:]],
+                [*lines[:here], bytes(line), *lines[here + 1 :]],
+                [*lines[:here], lines[here][: len(line) // 2], *lines[here + 1 :]],
+                lines[: here + 1],
+            )
+        )
+    return b"\n".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("IMPORTS", "2"))))
+def test_random_damage_raises_only_bad_request(
+    app: Flask, storage: Storage, seed: int
+) -> None:
+    chance = random.Random(seed)
+    files = [(FIXTURES / name).read_bytes() for name in FILES]
+    for _ in range(50):
+        data, kind = damage(chance.choice(files), chance), chance.choice(KINDS)
+        importer = Importer(storage, get_services(app).schemas[kind])
+        with suppress(BadRequest):
+            for _ in importer.run(read(data, HANOI)):
+                pass

@@ -1,0 +1,318 @@
+"""Imports of any format: repeated, edited, deleted, invalid and duplicate entries."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import feedparser
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from feedsvc.storage import Storage
+from feedsvc.storage.tables import entries
+from tests.conformance import findings
+from tests.conftest import ApiClient
+from tests.fake_clock import HANOI, Clock
+from tests.importers.helpers import (
+    FILES,
+    FIXTURES,
+    import_file,
+    rss_feed,
+    stored_entries,
+)
+
+
+def count_writes(storage: Storage) -> int:
+    with storage.reader() as reader:
+        return len(list(reader.audit_log(id=None, token=None, since=None)))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_repeated_import_writes_nothing(
+    app: Flask, storage: Storage, clock: Clock, name: str
+) -> None:
+    count, guid = FILES[name]
+    data = (FIXTURES / name).read_bytes()
+    kind = "events" if name.endswith("ics") else "news"
+    assert f"{count} new, 0 changed, 0 unchanged" in import_file(app, data).stdout
+    before, writes = stored_entries(app, kind), count_writes(storage)
+    clock.forward(hours=1)
+    assert f"0 new, 0 changed, {count} unchanged" in import_file(app, data).stdout
+    assert stored_entries(app, kind) == before
+    assert count_writes(storage) == writes, "an unchanged entry writes nothing"
+    assert guid in before
+    assert len(before) == count
+
+
+@pytest.mark.parametrize(
+    "reference", ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40]
+)
+def test_item_without_title_does_not_stop_the_import(
+    app: Flask, reference: str
+) -> None:
+    items = (
+        "<item><title>Tốt</title><guid>1</guid></item>"
+        f"<item><guid>2</guid><description>&lt;p&gt;{reference} chữ&lt;/p&gt;</description></item>"
+        "<item><title>Cũng tốt</title><guid>3</guid></item>"
+    )
+    import_file(
+        app,
+        f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode(),
+    )
+    assert {"1", "3"} <= stored_entries(app, "news").keys()
+
+
+def test_last_entry_of_a_duplicate_guid_wins(app: Flask, storage: Storage) -> None:
+    data = rss_feed(
+        "<item><guid>g</guid><title>Một</title></item><item><guid>g</guid><title>Hai</title></item>"
+    )
+    assert "1 new, 0 changed, 0 unchanged, 1 skipped" in import_file(app, data).stdout
+    result = import_file(app, data)
+    assert "0 new, 0 changed, 1 unchanged, 1 skipped" in result.stdout
+    assert "skipped: “Một”: a later entry has the same guid" in result.stderr
+    assert stored_entries(app, "news")["g"]["title"] == "Hai"
+
+
+def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
+    result = import_file(
+        app,
+        """{"version": "https://jsonfeed.org/version/1", "items": [
+        {"id": "a", "title": "Ảnh sai", "content_text": "x", "image": "javascript:alert(1)", "tags": ["🎉", "Tin"]},
+        {"id": "b", "title": "Tệp sai", "content_text": "x", "attachments": [{"url": "no"}, {"url": "https://a.example/b", "mime_type": "a/b"}]},
+        {"id": "c", "title": "Ngày sai", "content_text": "x", "date_published": "hôm qua"},
+        {"id": "d", "content_text": ""},
+        7]}""".encode(),
+    )
+    assert "3 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
+    for line in (
+        "left out: image/url of “Ảnh sai”: ",
+        "left out: category “🎉”: ",
+        "left out: attachments/0/url of “Tệp sai”: ",
+        "left out: date_published of “Ngày sai”: ",
+        "skipped: “d”: title: Empty.",
+        "An item is not an object.",
+    ):
+        assert line in result.stderr, line
+    entries = stored_entries(app, "news")
+    assert entries["a"]["categories"] == ["tin"]
+    assert [file["url"] for file in entries["b"]["attachments"]] == [
+        "https://a.example/b"
+    ]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"]
+)
+def test_unknown_format_is_refused(app: Flask, data: bytes) -> None:
+    result = app.test_cli_runner().invoke(args=["import", "-"], input=data)
+    assert result.exit_code == 1
+    assert "The file is" in str(result.exception)
+
+
+def test_changes_are_imported_but_deleted_entries_stay_deleted(
+    app: Flask, editor: ApiClient
+) -> None:
+    data = (FIXTURES / "wordpress.rss").read_bytes()
+    import_file(app, data)
+    entries = stored_entries(app, "news")
+    market, power = (
+        entries[f"https://vensong.example/?p={number}"]["id"] for number in (812, 807)
+    )
+    editor.send("DELETE", f"/articles/{power}")
+    editor.send("PATCH", "/categories/doi-song", {"slug": "doi-song-moi"})
+    result = import_file(app, data.replace(b"40 gian", b"50 gian"))
+    assert "0 new, 1 changed, 0 unchanged, 1 skipped" in result.stdout
+    assert "it was deleted here" in result.stderr
+    changed: dict[str, Any] = editor.send("GET", f"/articles/{market}").get_json()
+    assert changed["title"].endswith("50 gian hàng")
+    assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], (
+        "a renamed category is followed"
+    )
+    assert changed["version"] == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}]
+)
+def test_edited_entry_is_not_overwritten(
+    app: Flask, editor: ApiClient, change: dict[str, Any]
+) -> None:
+    data = (FIXTURES / "drupal.rss").read_bytes()
+    import_file(app, data)
+    (entry,) = stored_entries(app, "news").values()
+    edited = editor.send("PATCH", f"/articles/{entry['id']}", change).get_json()
+    assert edited["version"] == 2
+    result = import_file(app, data.replace(b"G\xe1\xbb\x91m", b"G\xe1\xba\xa1ch"))
+    assert (
+        "0 new, 0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
+    )
+    assert f"not overwritten: “{entry['title']}”" in result.stderr.replace(
+        "Gạch", "Gốm"
+    )
+    assert editor.send("GET", f"/articles/{entry['id']}").get_json() == edited
+
+
+def test_entry_changed_by_the_service_is_updated(
+    app: Flask, storage: Storage, editor: ApiClient, clock: Clock
+) -> None:
+    items = "<item><guid>g</guid><title>Một</title><category>Xã hội</category>{}</item>"
+    body = "<description>&lt;p&gt;x&lt;/p&gt;</description>"
+    tomorrow = "<pubDate>2026-11-26T10:00:00Z</pubDate>"
+    import_file(app, rss_feed(items.format(body + tomorrow)))
+    clock.forward(days=2)
+    storage.apply_scheduled_changes()
+    editor.send("PATCH", "/categories/xa-hoi", {"slug": "doi-song"})
+    with storage._database.write() as connection:
+        connection.execute(entries.update().values(content_html="<p onclick=x>x</p>"))
+    assert "1 changed" in app.test_cli_runner().invoke(args=["db", "sanitize"]).stdout
+    result = import_file(
+        app, rss_feed(items.format(body.replace("x&lt;/", "y&lt;/") + tomorrow))
+    )
+    assert (
+        "0 new, 1 changed, 0 unchanged, 0 skipped, 0 not overwritten" in result.stdout
+    )
+
+
+def test_posted_entry_with_the_same_guid_is_not_overwritten(
+    app: Flask, editor: ApiClient
+) -> None:
+    guid = editor.put("/articles/a", {"title": "Đăng tại đây"}).get_json()["guid"]
+    result = import_file(
+        app, rss_feed(f"<item><guid>{guid}</guid><title>Từ nơi khác</title></item>")
+    )
+    assert "0 changed, 0 unchanged, 0 skipped, 1 not overwritten" in result.stdout
+    assert stored_entries(app, "news")[guid]["title"] == "Đăng tại đây"
+
+
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><id>a</id><title>A</title><updated>2020-01-01T00:00:00Z</updated>
+<entry><id>tag:a,1</id><title>Một</title><published>2010-05-06T07:08:09Z</published><updated>{}</updated></entry></feed>"""
+
+
+RSS = """<rss version="2.0"><channel><title>A</title><item><guid isPermaLink="false">tag:a,1</guid><title>Một</title>
+<pubDate>Thu, 06 May 2010 07:08:09 +0000</pubDate></item></channel></rss>"""
+
+
+WXR = """<rss version="2.0" xmlns:wp="http://wordpress.org/export/1.2/"><channel><title>A</title><item>
+<guid isPermaLink="false">tag:a,1</guid><title>Một</title><pubDate>Thu, 06 May 2010 07:08:09 +0000</pubDate>
+<wp:post_modified_gmt>2011-02-03 04:05:06</wp:post_modified_gmt><wp:status>publish</wp:status>
+<wp:post_type>post</wp:post_type></item></channel></rss>"""
+
+
+CALENDAR = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:tag:a,1
+SUMMARY:Một
+DTSTART:20270101T120000Z
+CREATED:20100506T070809Z
+DTSTAMP:20150101T000000Z
+{}END:VEVENT
+END:VCALENDAR
+"""
+
+
+JSON_FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "A",
+    "items": [
+        {"id": "tag:a,1", "title": "Một", "date_published": "2010-05-06T07:08:09Z"}
+    ],
+}
+
+
+MODIFIED = {"date_modified": "2011-02-03T04:05:06Z"}
+
+
+@pytest.mark.parametrize(
+    ("file", "updated"),
+    [
+        (ATOM.format("2011-02-03T04:05:06Z"), "2011-02-03T04:05:06Z"),
+        (ATOM.format("2009-02-03T04:05:06Z"), "2010-05-06T07:08:09Z"),
+        (ATOM.format("gestern"), "2010-05-06T07:08:09Z"),
+        (RSS, "2010-05-06T07:08:09Z"),
+        (WXR, "2011-02-03T04:05:06Z"),
+        (json.dumps(JSON_FEED), "2010-05-06T07:08:09Z"),
+        (
+            json.dumps(JSON_FEED | {"items": [JSON_FEED["items"][0] | MODIFIED]}),  # type: ignore[operator]
+            "2011-02-03T04:05:06Z",
+        ),
+        (CALENDAR.format("LAST-MODIFIED:20110203T040506Z\n"), "2011-02-03T04:05:06Z"),
+        (CALENDAR.format(""), "2015-01-01T00:00:00Z"),
+    ],
+)
+def test_date_modified_is_that_of_the_source(
+    app: Flask,
+    client: FlaskClient,
+    clock: Clock,
+    storage: Storage,
+    file: str,
+    updated: str,
+) -> None:
+    clock.forward(hours=1)
+    import_file(app, file.encode())
+    kind = "events" if file.startswith("BEGIN") else "news"
+    (entry,) = stored_entries(app, kind).values()
+    assert entry["date_modified"] == updated
+    feed = feedparser.parse(client.get(f"/feeds/{kind}.atom").data)
+    assert feed.entries[0].updated.replace("+07:00", "") == to_local_time(updated)
+    assert feed.feed.updated.replace("+07:00", "") == to_local_time(
+        f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"
+    ), "it appeared now"
+    with storage.writer("editor") as writer:
+        writer.put_entry(replace(writer.get_entry(entry["id"]), title="Hai"))
+    (entry,) = stored_entries(app, kind).values()
+    assert entry["date_modified"] > "2026"
+
+
+def to_local_time(moment: str) -> str:
+    """Return a time of Hà Nội's clocks, without its offset."""
+    return (
+        datetime.fromisoformat(moment)
+        .astimezone(HANOI)
+        .replace(tzinfo=None)
+        .isoformat()
+    )
+
+
+def test_date_modified_is_never_in_the_future(app: Flask, clock: Clock) -> None:
+    import_file(app, ATOM.format("2037-02-03T04:05:06Z").encode())
+    (entry,) = stored_entries(app, "news").values()
+    assert datetime.fromisoformat(entry["date_modified"]) - clock.now < timedelta(
+        seconds=1
+    )
+
+
+def test_guid_that_is_no_uri_becomes_a_urn_in_atom(
+    app: Flask, client: FlaskClient, editor: ApiClient
+) -> None:
+    guid = FILES["drupal.rss"][1]
+    import_file(app, (FIXTURES / "drupal.rss").read_bytes())
+    (entry,) = stored_entries(app, "news").values()
+    in_rss, in_atom = (
+        client.get(f"/feeds/news.{form}").data for form in ("rss", "atom")
+    )
+    assert feedparser.parse(in_rss).entries[0].id == guid
+    assert f'"id": "{guid}"' in client.get("/feeds/news.json").text
+    assert (
+        feedparser.parse(in_atom).entries[0].id
+        == uuid.uuid5(uuid.NAMESPACE_URL, guid).urn
+    )
+    assert findings(in_atom, "application/atom+xml") == []
+    editor.send("DELETE", f"/articles/{entry['id']}")
+    assert (
+        f'ref="{uuid.uuid5(uuid.NAMESPACE_URL, guid).urn}"'
+        in client.get("/feeds/news.atom").text
+    )
+
+
+def test_duplicate_guid_with_one_link_is_one_entry(app: Flask) -> None:
+    item = (
+        "<item><guid>g</guid><link>https://a.example/1</link><title>{}</title></item>"
+    )
+    result = import_file(app, rss_feed(item.format("Một") + item.format("Hai")))
+    assert "1 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
+    assert [entry["title"] for entry in stored_entries(app, "news").values()] == ["Hai"]
