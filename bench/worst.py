@@ -33,10 +33,9 @@ from feedsvc import create_app
 from feedsvc.models import Entry, Event, Recurrence
 from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED, Storage
-from feedsvc.storage.archives import Archivist
+from feedsvc.storage.archives import ArchiveDivider, month_of
 from feedsvc.storage.dump import _reset_sequences
 from feedsvc.storage.mappers import event_row
-from feedsvc.storage.months import month_of
 from feedsvc.storage.sizes import entries_budget, stored_row
 from feedsvc.storage.tables import (
     categories,
@@ -312,9 +311,9 @@ def fill(store: Storage, count: int, now: datetime) -> None:
         _reset_sequences(connection)
     for one in months.values():
         with store._database.write() as connection:
-            archivist = Archivist(connection, ZONE, entries_budget(MAX_FEED))
-            archivist.note(one.kind, one.date, one.guid)
-            archivist.divide()
+            divider = ArchiveDivider(connection, ZONE, entries_budget(MAX_FEED))
+            divider.add(one.kind, one.date, one.guid)
+            divider.divide()
 
 
 def _insert(

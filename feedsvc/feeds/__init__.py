@@ -1,5 +1,5 @@
-"""Which entries make a feed."""
+"""Feeds as values, and the cache of their responses."""
 
-from feedsvc.feeds.builder import Snapshot, build_feed
+from feedsvc.feeds.builder import build_feed
 
-__all__ = ["Snapshot", "build_feed"]
+__all__ = ["build_feed"]

@@ -1,107 +1,83 @@
-"""Which entries make a feed: a decision on one snapshot of the store and the time of looking."""
+"""Build the feed of a query from one snapshot of the database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from typing import Protocol
 
-from feedsvc.models import Category, Entry, Feed, Site, Tombstone
+from feedsvc.models import Feed, Site, Tombstone
 from feedsvc.query import FeedQuery
-from feedsvc.stamps import FeedVersion
-
-
-class Selection(Protocol):
-    """What of a snapshot a query selects; `store.Selection` is one."""
-
-    @property
-    def categories(self) -> tuple[Category, ...]: ...
-    def entries(
-        self, max_bytes: int | None, admit: Callable[[int], object]
-    ) -> list[Entry]: ...
-    @property
-    def described(self) -> datetime: ...
-    @property
-    def is_language_in_use(self) -> bool: ...
-    def tombstones(self, shown: list[Entry]) -> list[Tombstone]: ...
-    def last_departure(self, shown: list[Entry]) -> datetime | None: ...
-    def version(self) -> tuple[FeedVersion, datetime | None]: ...
-    def older_archive(self, shown: list[Entry]) -> str | None: ...
-    def newer_archive(self) -> str | None: ...
-
-
-class Snapshot(Protocol):
-    """What feeds are made from; `store.Reader` is one."""
-
-    def select_feed(self, query: FeedQuery, now: datetime) -> Selection: ...
+from feedsvc.storage import Reader
+from feedsvc.storage.feed_entries import ListedEntries
+from feedsvc.storage.feeds import FeedSelection
 
 
 def build_feed(
-    snapshot: Snapshot,
+    reader: Reader,
     query: FeedQuery,
     site: Site,
     now: datetime,
     max_bytes: int | None = None,
     admit: Callable[[int], object] = lambda size: None,
 ) -> Feed:
-    """The feed that a query asks for, as it stands at `now`.
+    """Return the feed of a query, as it is at a time.
 
-    :param max_bytes: of the document, as estimated; None is no limit.
+    :param max_bytes: estimated bytes of the document; None for no limit.
     :param admit: called with the estimated bytes before entries are loaded; may raise.
-    :raises NotFound: a category does not exist.
-    :raises Gone: nothing is left of the feed without the categories that were retired.
-    :raises Renamed: one was renamed or retired; `new` is the selector by the slugs of today, without it.
+    :raises NotFound: a category or the archive part does not exist.
+    :raises Gone: nothing is left of the feed without its retired categories.
+    :raises FeedMoved: a category was renamed or retired.
     """
-    chosen = snapshot.select_feed(query, now)
-    entries = chosen.entries(max_bytes, admit)
-    older = (
-        chosen.older_archive(entries) if query.format != "ics" else None
-    )  # a calendar has no archives
-    stamp, due = chosen.version()
-    due = min(
-        (moment for moment in (due, _out_of_range(query, site)) if moment), default=None
-    )
-
-    def archive(name: str | None) -> FeedQuery | None:
-        return replace(query.archive_base, archive=name) if name else None
-
-    tombstones = chosen.tombstones(entries)
+    selection = reader.select_feed(query, now)
+    listed = selection.entries(max_bytes, admit)
+    tombstones = selection.tombstones(listed)
+    # Calendars have no archives: their clients keep events themselves.
+    older = None if query.format == "ics" else selection.older_archive(listed)
+    version, next_change = selection.version()
+    expiries = [next_change, _out_of_range_at(query, site)]
     return Feed(
         query=query,
         site=site,
-        categories=chosen.categories,
-        version=stamp,
-        is_language_in_use=chosen.is_language_in_use,
-        updated=_updated(chosen, query, entries, tombstones),
-        expires_at=due,
-        entries=tuple(entry.public_view() for entry in entries),
+        categories=selection.categories,
+        version=version,
+        is_language_in_use=selection.is_language_in_use,
+        updated=_updated_at(selection, query, listed, tombstones),
+        expires_at=min(filter(None, expiries), default=None),
+        entries=tuple(entry.public_view() for entry in listed.entries),
         tombstones=tuple(tombstones),
-        previous_archive=archive(older),
-        next_archive=archive(chosen.newer_archive()),
+        previous_archive=_archive(query, older),
+        next_archive=_archive(query, selection.newer_archive()),
     )
 
 
-def _out_of_range(query: FeedQuery, site: Site) -> datetime | None:
-    """Return when the dates of a query become too old to be asked for; a cached response ends then."""
+def _archive(query: FeedQuery, name: str | None) -> FeedQuery | None:
+    return replace(query.archive_base, archive=name) if name else None
+
+
+def _out_of_range_at(query: FeedQuery, site: Site) -> datetime | None:
+    """Return when the dates of a query become too old; cached responses expire then."""
     day = query.out_of_range_on
-    return datetime.combine(day, time(), site.timezone).astimezone(UTC) if day else None
+    if day is None:
+        return None
+    return datetime.combine(day, time(), site.timezone).astimezone(UTC)
 
 
-def _updated(
-    chosen: Selection,
+def _updated_at(
+    selection: FeedSelection,
     query: FeedQuery,
-    entries: list[Entry],
+    listed: ListedEntries,
     tombstones: list[Tombstone],
 ) -> datetime:
-    """Return the latest time in the change log of what a feed shows, in whole seconds.
+    """Return the last change of what a feed shows, in whole seconds.
 
-    Entries that left count in every format, though not every format lists them.
+    Entries that left count in every format, so that all formats state the same time,
+    although calendars list only deleted events.
     """
-    times = [
-        chosen.described,
-        *(entry.changed for entry in entries),
-        *(one.deleted_at for one in tombstones),
-    ]
-    departure = chosen.last_departure(entries) if query.format == "ics" else None
-    return max([*times, departure] if departure else times).replace(microsecond=0)
+    times = [selection.categories_changed_at]
+    times += [entry.changed for entry in listed.entries]
+    times += [tombstone.deleted_at for tombstone in tombstones]
+    if query.format == "ics":
+        departure = selection.last_departure(listed)
+        times += [departure] if departure else []
+    return max(times).replace(microsecond=0)

@@ -1,72 +1,78 @@
-"""Archive documents (RFC 5005 §4): the entries of a month, or of a part of one where they are too many.
+"""Archive documents (RFC 5005 §4): the entries of a month, or of a part of a month.
 
-A part is a range of a kind's entries, from old to new: by time of publication, and of one instant by guid,
-descending. The first part of a month begins with it and has no row; each other one has a number and begins
-where its row says. Parts are only ever divided, so the address of each stays valid.
+Months are those of the site's time zone. A month with more entries than one document
+may hold is divided into parts. A part is a range of a kind's entries, from old to new:
+by time of publication, and within one instant by guid, descending. The first part of a
+month begins with the month and has no row; every other part has a number, and a row that
+says where it begins. Parts are only ever divided further, so their URLs stay valid.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from feedsvc.errors import NotFound
-from feedsvc.storage.months import bounds, month_of
-from feedsvc.storage.tables import archive_parts, entries
+from feedsvc.storage.tables import KEY, UTCDateTime, archive_parts, entries
 
 MAX_ENTRIES = 500
-"""Visible entries of a section in one part."""
+"""Visible entries of a whole kind in one part."""
 
-Range = Callable[[Any, Any], list[sa.ColumnElement[bool]]]
-"""Conditions on two columns, `published` and `guid`, that one range of an index meets."""
+Conditions = list[sa.ColumnElement[bool]]
+"""Conditions of a WHERE clause, all of which must hold."""
 
-_MONTH = sa.tuple_(archive_parts.c.kind, archive_parts.c.month)
+_LAST_GUID = "\U0010ffff"
+"""Sorts after every guid."""
+
+_BEGIN = sa.bindparam("begin_published", type_=UTCDateTime)
+_BEGIN_GUID = sa.bindparam("begin_guid", type_=KEY)
+_END = sa.bindparam("end_published", type_=UTCDateTime)
+_END_GUID = sa.bindparam("end_guid", type_=KEY)
+_MONTH_KEY = sa.tuple_(archive_parts.c.kind, archive_parts.c.month)
+
+_PARTS = (
+    sa.select(archive_parts)
+    .where(_MONTH_KEY.in_(sa.bindparam("months", expanding=True)))
+    # From old to new: within one instant, the greater guid is the older entry.
+    .order_by(archive_parts.c.first_published, archive_parts.c.first_guid.desc())
+)
+
+
+def month_of(time: datetime, zone: ZoneInfo) -> str:
+    """Return the month of an instant in a time zone, as `YYYY-MM`."""
+    return time.astimezone(zone).strftime("%Y-%m")
+
+
+def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the instants at which a month and the following month begin."""
+    year, number = map(int, month.split("-"))
+    begin = datetime(year, number, 1, tzinfo=zone)
+    end = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=zone)
+    return begin.astimezone(UTC), end.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place among the entries of a kind: at one of them, or without a guid before all of its instant."""
+    """A position in the entries of a kind; without a guid, before all of its instant."""
 
     published: datetime
-    guid: str | None = None
+    guid: str = _LAST_GUID
 
-    def is_after(self, other: Position) -> bool:
-        """Whether it is a newer place than another."""
-        if self.published != other.published or self.guid is None:
-            return self.published > other.published
-        return other.guid is None or self.guid < other.guid
-
-
-def before(place: Position) -> list[Range]:
-    """Return the ranges of all that is older than a place, the newest range first."""
-    older: Range = lambda published, guid: [published < place.published]  # noqa: E731
-    if place.guid is None:
-        return [older]
-    return [
-        lambda published, guid: [published == place.published, guid > place.guid],
-        older,
-    ]
-
-
-def since(place: Position) -> list[Range]:
-    """Return the ranges of what is at a place and all that is newer, the oldest range first."""
-    if place.guid is None:
-        return [lambda published, guid: [published >= place.published]]
-    return [
-        lambda published, guid: [published == place.published, guid <= place.guid],
-        lambda published, guid: [published > place.published],
-    ]
+    def is_newer_than(self, other: Position) -> bool:
+        """Return whether the position is newer than another."""
+        return (self.published, other.guid) > (other.published, self.guid)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One archive document of a kind: from `begin` to before `end`."""
+    """One archive document of a kind: from `begin` until before `end`."""
 
     month: str
     number: int
@@ -75,210 +81,208 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The value of the parameter `archive`."""
+        """Return the value of the URL parameter `archive`."""
         return self.month if self.number == 1 else f"{self.month}.{self.number}"
 
-    def ranges(self) -> list[Range]:
-        """Return its ranges, each of which is read from an index without passing over other entries."""
-        first, last = self.begin, self.end
-        if first.published == last.published:
-            within = (
-                [*_at_or_after(first), *_before_of_instant(last)]
-                if last.guid is not None
-                else None
-            )
-            return [] if within is None else [_all(first.published, within)]
-        within_both: Range = lambda published, guid: [  # noqa: E731
-            published > first.published,
-            published < last.published,
-        ]
-        found = [within_both, _all(first.published, _at_or_after(first))]
-        if last.guid is not None:
-            found.append(_all(last.published, _before_of_instant(last)))
-        return found
+    @property
+    def is_single_instant(self) -> bool:
+        """Return whether all entries of the part have the same time of publication."""
+        return self.begin.published == self.end.published
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Return the bound parameters of `part_ranges`."""
+        return {
+            "begin_published": self.begin.published,
+            "begin_guid": self.begin.guid,
+            "end_published": self.end.published,
+            "end_guid": self.end.guid,
+        }
 
 
-_OnGuid = Callable[[Any], sa.ColumnElement[bool]]
+def part_ranges(
+    published: sa.ColumnElement[Any],
+    guid: sa.ColumnElement[Any],
+    *,
+    is_single_instant: bool,
+) -> list[Conditions]:
+    """Return the conditions of a part, as ranges of an index on both columns.
 
-
-def _at_or_after(place: Position) -> list[_OnGuid]:
-    return [lambda guid: guid <= place.guid] if place.guid is not None else []
-
-
-def _before_of_instant(place: Position) -> list[_OnGuid]:
-    return [lambda guid: guid > place.guid] if place.guid is not None else []
-
-
-def _all(instant: datetime, conditions: Sequence[_OnGuid]) -> Range:
-    return lambda published, guid: [
-        published == instant,
-        *(one(guid) for one in conditions),
+    One condition for all would be an OR, for which the databases read the whole month.
+    """
+    if is_single_instant:
+        return [[published == _BEGIN, guid <= _BEGIN_GUID, guid > _END_GUID]]
+    return [
+        [published > _BEGIN, published < _END],
+        [published == _BEGIN, guid <= _BEGIN_GUID],
+        [published == _END, guid > _END_GUID],
     ]
 
 
-def part_named(connection: sa.Connection, zone: ZoneInfo, kind: str, name: str) -> Part:
-    """Return the part that a value of the parameter `archive` names.
+def find_part(connection: sa.Connection, zone: ZoneInfo, kind: str, name: str) -> Part:
+    """Return the part with a name, which is a value of the URL parameter `archive`.
 
     :raises NotFound: the month has no such part.
     """
     month, _, number = name.partition(".")
-    for part in _parts(connection, zone, [(kind, month)])[kind, month]:
+    for part in _fetch_parts(connection, zone, [(kind, month)])[kind, month]:
         if part.number == int(number or 1):
             return part
     raise NotFound(f"The archive of {month} has no part {number}.")
 
 
 def part_at(
-    connection: sa.Connection, zone: ZoneInfo, kind: str, place: Position
+    connection: sa.Connection, zone: ZoneInfo, kind: str, position: Position
 ) -> Part:
-    """Return the part that holds a place."""
-    month = month_of(place.published, zone)
-    return _holding(_parts(connection, zone, [(kind, month)])[kind, month], place)
+    """Return the part that contains a position."""
+    month = month_of(position.published, zone)
+    parts = _fetch_parts(connection, zone, [(kind, month)])[kind, month]
+    return _containing(parts, position)
 
 
-def _holding(parts: Iterable[Part], place: Position) -> Part:
-    return [part for part in parts if not part.begin.is_after(place)][-1]
+def _containing(parts: Iterable[Part], position: Position) -> Part:
+    return [part for part in parts if not part.begin.is_newer_than(position)][-1]
 
 
-def _parts(
+def _fetch_parts(
     connection: sa.Connection, zone: ZoneInfo, months: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Part]]:
-    """Return the parts of months, each a kind and a month, from old to new."""
-    found: dict[tuple[str, str], list[tuple[int, Position]]] = {
-        month: [] for month in months
-    }
-    rows = sa.select(archive_parts).where(_MONTH.in_(sorted(found)))
-    # By place, in two steps: of one instant the greater guid is the older.
-    for row in connection.execute(
-        rows.order_by(
-            archive_parts.c.first_published, archive_parts.c.first_guid.desc()
-        )
-    ):
-        found[row.kind, row.month].append(
-            (row.number, Position(row.first_published, row.first_guid))
-        )
-    return {key: _bounded(key[1], begins, zone) for key, begins in found.items()}
+    """Return the parts of months, from old to new, by kind and month."""
+    begins: dict[tuple[str, str], list[tuple[int, Position]]]
+    begins = {month: [] for month in months}
+    for row in connection.execute(_PARTS, {"months": sorted(begins)}):
+        begin = Position(row.first_published, row.first_guid)
+        begins[row.kind, row.month].append((row.number, begin))
+    return {key: _month_parts(key[1], begins[key], zone) for key in begins}
 
 
-def _bounded(
+def _month_parts(
     month: str, begins: list[tuple[int, Position]], zone: ZoneInfo
 ) -> list[Part]:
-    """Return the parts of a month; none of which leaves it, even if the site has another zone by now."""
-    first, last = map(Position, bounds(month, zone))
-    inside = [(1, first)]
-    for number, place in begins:
-        inside.append(
-            (
-                number,
-                first
-                if first.is_after(place)
-                else last
-                if place.is_after(last)
-                else place,
-            )
-        )
-    ends = [*(place for _, place in inside[1:]), last]
+    """Return the parts of a month from the numbers and beginnings of all but the first."""
+    first, last = map(Position, month_bounds(month, zone))
+    bounded = [(1, first)]
+    for number, begin in begins:
+        # The site's time zone may have changed since the part was stored; no part
+        # reaches beyond the month as it is now.
+        if first.is_newer_than(begin):
+            begin = first
+        elif begin.is_newer_than(last):
+            begin = last
+        bounded.append((number, begin))
+    ends = [*(begin for _, begin in bounded[1:]), last]
     return [
         Part(month, number, begin, end)
-        for (number, begin), end in zip(inside, ends, strict=True)
+        for (number, begin), end in zip(bounded, ends, strict=True)
     ]
 
 
-class Archivist:
-    """Divides parts that hold too much, once at the end of a write transaction.
+@lru_cache(maxsize=4)
+def _part_select(
+    *columns: sa.ColumnElement[Any], is_single_instant: bool
+) -> sa.CompoundSelect[Any]:
+    """Return the statement for the visible entries of a kind in a part."""
+    ranges = part_ranges(
+        entries.c.published, entries.c.guid, is_single_instant=is_single_instant
+    )
+    is_visible = (entries.c.kind == sa.bindparam("kind"), entries.c.is_visible)
+    return sa.union_all(
+        *(sa.select(*columns).where(*is_visible, *conditions) for conditions in ranges)
+    )
 
-    :param max_bytes: estimated bytes of the entries of a part, at most where it has more than one entry.
+
+_TOTALS = (
+    sa.func.count().label("number"),
+    sa.func.coalesce(sa.func.sum(entries.c.size), 0).label("size"),
+)
+_ROWS = (entries.c.published, entries.c.guid, entries.c.size)
+
+
+class ArchiveDivider:
+    """Divide the parts that have become too large, at the end of a write transaction.
+
+    :param max_bytes: estimated bytes of the entries of a part; a part with one entry may
+        exceed it.
     """
 
     def __init__(
         self, connection: sa.Connection, zone: ZoneInfo, max_bytes: int
     ) -> None:
-        self._connection, self._zone, self._max_bytes = connection, zone, max_bytes
-        self._noted: dict[tuple[str, str], set[Position]] = defaultdict(set)
+        self._connection = connection
+        self._zone = zone
+        self._max_bytes = max_bytes
+        self._changed: dict[tuple[str, str], set[Position]] = defaultdict(set)
 
-    def note(self, kind: str, published: datetime, guid: str) -> None:
-        """Note an entry that is visible and new, or changed, so that its part may hold too much."""
-        self._noted[kind, month_of(published, self._zone)].add(
-            Position(published, guid)
-        )
+    def add(self, kind: str, published: datetime, guid: str) -> None:
+        """Add a visible entry that is new or has changed."""
+        month = month_of(published, self._zone)
+        self._changed[kind, month].add(Position(published, guid))
 
     def divide(self) -> None:
-        """Divide the parts of the entries that were noted, where they hold too much."""
-        noted, self._noted = self._noted, defaultdict(set)
-        if not noted:
+        """Divide the parts that contain added entries, where they are too large."""
+        if not self._changed:
             return
-        for (kind, month), parts in _parts(self._connection, self._zone, noted).items():
-            numbers = max(part.number for part in parts)
+        all_parts = _fetch_parts(self._connection, self._zone, self._changed)
+        for (kind, month), parts in all_parts.items():
+            affected = {_containing(parts, at) for at in self._changed[kind, month]}
+            number = max(part.number for part in parts)
             rows = []
-            touched = {_holding(parts, place) for place in noted[kind, month]}
-            for part in (part for part in parts if part in touched):
-                for published, guid in self._cuts(
-                    kind, part, is_last=part is parts[-1]
-                ):
-                    numbers += 1
-                    begin = {"first_published": published, "first_guid": guid}
-                    rows.append(
-                        {"kind": kind, "month": month, "number": numbers, **begin}
-                    )
+            for part in parts:
+                if part not in affected:
+                    continue
+                for begin in self._division(kind, part, is_last=part is parts[-1]):
+                    number += 1
+                    row = {"kind": kind, "month": month, "number": number}
+                    row |= {"first_published": begin[0], "first_guid": begin[1]}
+                    rows.append(row)
             if rows:
                 self._connection.execute(archive_parts.insert(), rows)
+        self._changed.clear()
 
-    def _cuts(
+    def _division(
         self, kind: str, part: Part, *, is_last: bool
-    ) -> Iterator[tuple[datetime, str]]:
-        """Yield where new parts begin within one that holds too much."""
-        totals = [
-            self._visible(
-                kind,
-                one,
-                sa.func.count().label("number"),
-                sa.func.sum(entries.c.size).label("size"),
-            )
-            for one in part.ranges()
-        ]
-        if not totals:
-            return
-        held = self._connection.execute(sa.union_all(*totals)).all()
-        number, size = (
-            sum(row.number for row in held),
-            sum(row.size or 0 for row in held),
-        )
-        if number < 2 or (number <= MAX_ENTRIES and size <= self._max_bytes):
-            return
-        columns = entries.c.published, entries.c.guid, entries.c.size
-        ranges = [self._visible(kind, one, *columns) for one in part.ranges()]
-        rows = [tuple(row) for row in self._connection.execute(sa.union_all(*ranges))]
+    ) -> list[tuple[datetime, str]]:
+        """Return where new parts begin within a part; nowhere if it is small enough."""
+        if self._is_small_enough(kind, part):
+            return []
+        rows = [tuple(row) for row in self._execute(_ROWS, kind, part)]
         rows.sort(key=lambda row: row[1], reverse=True)
         rows.sort(key=lambda row: row[0])
-        for at in sorted(self._divided(rows, is_last=is_last)):
-            yield rows[at][:2]
+        return [rows[at][:2] for at in sorted(self._cuts(rows, is_last=is_last))]
 
-    def _visible(self, kind: str, within: Range, *columns: Any) -> sa.Select[Any]:
-        where = (entries.c.kind == kind, entries.c.is_visible)
-        return sa.select(*columns).where(
-            *where, *within(entries.c.published, entries.c.guid)
-        )
+    def _is_small_enough(self, kind: str, part: Part) -> bool:
+        totals = self._execute(_TOTALS, kind, part)
+        number: int = sum(row.number for row in totals)
+        size: int = sum(row.size for row in totals)
+        return number < 2 or (number <= MAX_ENTRIES and size <= self._max_bytes)
 
-    def _divided(self, rows: Sequence[Any], *, is_last: bool) -> Iterator[int]:
-        """Yield the places at which rows are divided, so that all between two of them fits in a part.
+    def _execute(self, columns: tuple[Any, ...], kind: str, part: Part) -> Any:
+        statement = _part_select(*columns, is_single_instant=part.is_single_instant)
+        parameters = {"kind": kind, **part.parameters}
+        return self._connection.execute(statement, parameters).all()
 
-        The newest part of a month is filled, since what follows is newer; any other is halved.
+    def _cuts(self, rows: Sequence[Any], *, is_last: bool) -> Iterator[int]:
+        """Yield the indexes at which rows are divided, in any order.
+
+        The newest part of a month is filled, since newer entries will follow; any other
+        part is halved, since entries may be added anywhere in it.
         """
-        todo = [(0, len(rows), is_last)]
-        while todo:
-            begin, end, fill = todo.pop()
-            if self._fits(rows[begin:end]):
+        pending = [(0, len(rows), is_last)]
+        while pending:
+            begin, end, fill = pending.pop()
+            part = rows[begin:end]
+            if self._fits(part):
                 continue
-            at = begin + (self._filled if fill else _middle)(rows[begin:end])
+            at = begin + (self._number_that_fit(part) if fill else _middle(part))
             yield at
-            todo += [(begin, at, False), (at, end, fill)]
+            pending += [(begin, at, False), (at, end, fill)]
 
     def _fits(self, rows: Sequence[Any]) -> bool:
-        held = sum(row[2] for row in rows)
-        return len(rows) < 2 or (len(rows) <= MAX_ENTRIES and held <= self._max_bytes)
+        size = sum(row[2] for row in rows)
+        return len(rows) < 2 or (len(rows) <= MAX_ENTRIES and size <= self._max_bytes)
 
-    def _filled(self, rows: Sequence[Any]) -> int:
-        """Return how many rows fit in a part."""
+    def _number_that_fit(self, rows: Sequence[Any]) -> int:
+        """Return how many of the first rows fit into a part; at least one."""
         size = 0
         for number, row in enumerate(rows[:MAX_ENTRIES]):
             size += row[2]
@@ -288,8 +292,9 @@ class Archivist:
 
 
 def _middle(rows: Sequence[Any]) -> int:
-    """Return where half of the bytes lie on each side, as near as can be, and no side is empty."""
-    half, size = sum(row[2] for row in rows) / 2, 0
+    """Return the index that halves the bytes of rows best; neither half is empty."""
+    half = sum(row[2] for row in rows) / 2
+    size = 0
     for number, row in enumerate(rows):
         size += row[2]
         if size >= half:

@@ -1,245 +1,229 @@
-"""What one feed is made from: its entries, what left it, the archives beside it, when it last changed."""
+"""The contents of one feed: entries, tombstones, links to archives, version."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.models import Entry, Tombstone
+from feedsvc.models import Category, Entry, Tombstone
+from feedsvc.query import FeedQuery
 from feedsvc.stamps import FeedVersion
-from feedsvc.storage.archives import before, part_at, since
+from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
-from feedsvc.storage.feed_query import RECENT_PERIOD, Conditions
+from feedsvc.storage.feed_entries import FeedEntries, ListedEntries
+from feedsvc.storage.feed_filter import RECENT_PERIOD, resolve_filter
+from feedsvc.storage.feed_tombstones import FeedTombstones
 from feedsvc.storage.fitting import fit
-from feedsvc.storage.mappers import fetch_entries, tombstone_from
-from feedsvc.storage.ranges import Ranges, on_table
-from feedsvc.storage.readable import UNREADABLE, readable_rows, report
-from feedsvc.storage.tables import entries, entry_categories, tombstones
-
-MAX_TOMBSTONES, MAX_CANCELLED = 1_000, 10_000
-"""How many tombstones a feed has at most, and how many deleted events a calendar lists as cancelled."""
-
-
-_FITTED = [
-    entries.c[name] for name in ("pk", "published", "guid", "size", "content_size")
-]
+from feedsvc.storage.mappers import fetch_entries
+from feedsvc.storage.tables import (
+    UTCDateTime,
+    entries,
+    entry_categories,
+    tombstones,
+)
 
 
-class Selection(Ranges):
-    """One query on one snapshot, at one time."""
+class FeedSelection:
+    """The contents of one feed in one snapshot, at one time.
 
-    _is_cut = False
+    :raises NotFound: a category or the archive part does not exist.
+    :raises Gone: nothing is left of the feed without its retired categories.
+    :raises FeedMoved: a category was renamed or retired.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime
+    ) -> None:
+        self._connection = connection
+        self._zone = zone
+        self._query = query
+        self._now = now
+        self._filter = resolve_filter(connection, zone, query, now)
+        self._entries = FeedEntries(connection, self._filter)
+        self._tombstones = FeedTombstones(connection, self._filter)
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The categories that the feed names, excluded ones too."""
+        return self._filter.categories
+
+    @property
+    def categories_changed_at(self) -> datetime:
+        """The last change of the texts of these categories."""
+        return self._filter.categories_changed_at
+
+    @property
+    def is_language_in_use(self) -> bool:
+        """Whether an entry has, or once had, the language that the feed is in."""
+        return self._filter.language_tags != ()
 
     def entries(
         self,
         max_bytes: int | None = None,
         admit: Callable[[int], object] = lambda size: None,
-    ) -> list[Entry]:
-        """Return the entries of the feed, in its order; those whose bodies do not fit are without them.
+    ) -> ListedEntries:
+        """Return the entries of the feed, in its order.
 
-        :param max_bytes: of the document.
-        :param admit: called with its estimated bytes before they are loaded; may raise.
+        Entries whose bodies do not fit into the document have none. Entries that do not
+        fit at all are left out, but never from an archive.
+
+        :param max_bytes: estimated bytes of the document; None for no limit.
+        :param admit: called with the estimated bytes before they are loaded, so that it
+            can wait for memory, or refuse the request by an exception.
         """
-        if not self._index_ranges:
-            return []
+        if not self._filter.source_ids:
+            return ListedEntries([], is_complete=True)
+        is_archive = self._filter.part is not None
         fitting = fit(
-            self._connection.execute(
-                sa.select(*_FITTED)
-                .where(entries.c.pk.in_(self.keys()))
-                .order_by(*self._order(entries))
-            ),
+            self._entries.sizes(),
             max_bytes,
-            bodies=self.query.content != "summary",
-            cut=self._part is None,
+            bodies=self._query.content != "summary",
+            cut=not is_archive,
         )
         admit(fitting.size)
-        self._is_cut = fitting.is_cut
-        whole = self._load(fitting.whole)
-        rest = self._load(
+        loaded = self._load(fitting.whole)
+        abridged = self._load(
             fitting.whole.symmetric_difference(fitting.keys), bodies=False
         )
-        loaded = whole | {
-            pk: replace(entry, abridged=True) for pk, entry in rest.items()
-        }
-        return [loaded[pk] for pk in fitting.keys if pk in loaded]
+        for key, entry in abridged.items():
+            loaded[key] = replace(entry, abridged=True)
+        listed = [loaded[key] for key in fitting.keys if key in loaded]
+        is_full = len(listed) >= self._query.effective_limit
+        return ListedEntries(listed, is_complete=not (is_full or fitting.is_cut))
 
-    def _load(self, pks: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
-        if not pks:
+    def _load(self, keys: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
+        if not keys:
             return {}
-        wanted = entries.c.pk.in_(sorted(pks))
-        return {
-            row.pk: entry
-            for row, entry in fetch_entries(self._connection, wanted, bodies=bodies)
-        }
-
-    def tombstones(self, shown: list[Entry]) -> list[Tombstone]:
-        """Return the entries that left the feed since the oldest one that it shows, the last to leave first.
-
-        Of a calendar: the events that were deleted within 30 days, the last deleted first.
-        """
-        if self.query.format == "ics":
-            when = tombstones.c.deleted
-            of_archive = self._since_oldest(shown) if self._part else []
-            return self._left(
-                when, [when > self._now - RECENT_PERIOD, *of_archive], MAX_CANCELLED
-            )
-        return self._left(tombstones.c.time, self._since_oldest(shown), MAX_TOMBSTONES)
-
-    def last_departure(self, shown: list[Entry]) -> datetime | None:
-        """Return when the last entry left a feed of the query in any format but iCalendar."""
-        last = self._left(tombstones.c.time, self._since_oldest(shown), 1)
-        return last[0].deleted_at if last else None
-
-    def _since_oldest(self, shown: list[Entry]) -> list[sa.ColumnElement[bool]]:
-        """Return the conditions on tombstones of entries that left since the oldest one that is shown."""
-        if self._part:
-            ranges = [
-                one(tombstones.c.published, entries.c.guid)
-                for one in self._part.ranges()
-            ]
-            return [sa.or_(sa.false(), *(sa.and_(*one) for one in ranges))]
-        if len(shown) < self.query.effective_limit and not self._is_cut:
-            return []
-        return [tombstones.c.time >= min(entry.date for entry in shown)]
-
-    def _left(
-        self, when: sa.Column[datetime], where: list[sa.ColumnElement[bool]], limit: int
-    ) -> list[Tombstone]:
-        """Return the tombstones that meet conditions by the time of a column, the last first."""
-        left: dict[str, Tombstone] = {}
-        for driver in self._index_ranges:
-            rows = sa.select(tombstones, entries.c.guid, when.label("when")).join(
-                entries
-            )
-            filters = self._filters(tombstones.c.entry_pk, driver, tombstones)
-            rows = rows.where(
-                *self._filter_conditions(tombstones, driver), *filters, *where
-            )
-            rows = rows.order_by(when.desc(), entries.c.guid.desc()).limit(limit)
-            for row in readable_rows(self._connection, rows, tombstones.c.entry_pk):
-                try:
-                    left[row.guid] = tombstone_from(row)
-                except UNREADABLE as error:
-                    report(row.entry_pk, error)
-        return sorted(
-            left.values(), key=lambda one: (one.deleted_at, one.guid), reverse=True
-        )[:limit]
-
-    @property
-    def is_language_in_use(self) -> bool:
-        """Whether an entry has, or once had, the language that the query asks for."""
-        return self._tags != []
-
-    def older_archive(self, shown: list[Entry]) -> str | None:
-        """Return the archive document that holds the newest entry which is older than this document.
-
-        For a current feed it is the newest entry that the feed does not show, whatever its limit and period.
-        """
-        if self._part:
-            return self._archive_of(
-                [on_table(one) for one in before(self._part.begin)], newest=True
-            )
-        guids = [entry.guid for entry in shown]
-        return self._archive_of(
-            [lambda table: [table.c.guid.not_in(guids)]], newest=True
+        rows = fetch_entries(
+            self._connection, entries.c.pk.in_(sorted(keys)), bodies=bodies
         )
+        return {row.pk: entry for row, entry in rows}
+
+    def tombstones(self, listed: ListedEntries) -> list[Tombstone]:
+        """Return the tombstones that a document with some entries lists."""
+        return self._tombstones.fetch(listed)
+
+    def last_departure(self, listed: ListedEntries) -> datetime | None:
+        """Return when the last entry left the feed, whatever the format lists."""
+        last = self._tombstones.last(listed)
+        return last.deleted_at if last else None
+
+    def older_archive(self, listed: ListedEntries) -> str | None:
+        """Return the name of the archive with the newest entry that comes after these.
+
+        After a current feed that is the newest entry that the feed does not list,
+        whatever its limit and period.
+        """
+        if not self._filter.source_ids:
+            return None
+        if self._filter.part:
+            position = self._entries.nearest_older(self._filter.part.begin)
+        else:
+            guids = [entry.guid for entry in listed.entries]
+            position = self._entries.newest_unlisted(guids)
+        return self._archive_at(position)
 
     def newer_archive(self) -> str | None:
-        """Return the archive document that holds the oldest entry which is newer than this document."""
-        if not self._part:
+        """Return the name of the archive with the oldest entry newer than an archive."""
+        if not self._filter.part or not self._filter.source_ids:
             return None
-        return self._archive_of(
-            [on_table(one) for one in since(self._part.end)], newest=False
-        )
+        return self._archive_at(self._entries.nearest_newer(self._filter.part.end))
 
-    def _archive_of(self, ranges: list[Conditions], *, newest: bool) -> str | None:
-        place = self._nearest(ranges, newest=newest)
-        if place is None:
+    def _archive_at(self, position: Position | None) -> str | None:
+        if position is None:
             return None
-        return part_at(self._connection, self._zone, self.query.kind, place).name
-
-    @cached_property
-    def _feed_keys(self) -> FeedVersion:
-        """The topics that the feed depends on: what it excludes stands in its title."""
-        return feed_version(
-            self._connection, [(self.query.kind, key) for key in self._named_keys]
-        )
+        kind = self._query.kind
+        return part_at(self._connection, self._zone, kind, position).name
 
     def version(self) -> tuple[FeedVersion, datetime | None]:
-        """The feed's topics and when it last changed; and when at the earliest it will by itself.
+        """Return the version of the feed, and when at the earliest it changes by itself.
 
-        That an event has ended, or that a calendar has named a deleted one for long enough, is no step of
-        the ledger.
+        The time of the version is the last change of a feed key or, if that is later, of
+        the passing of time: an event has ended, or a calendar has listed a deletion for
+        long enough. Neither is in the change log.
         """
-        if not self._index_ranges:
-            return self._feed_keys, None
-        query = self.query
-        past: list[datetime | None] = [self._feed_keys.time]
-        filed = (
-            entry_categories.c.entry_pk == entries.c.pk,
-            entry_categories.c.category_id.in_(self._wanted),
-        )
-        ahead = [self._due(*([sa.exists().where(*filed)] if self._wanted else []))]
+        query = self._query
+        keys = [(query.kind, category_id) for category_id in self._filter.key_ids]
+        version = feed_version(self._connection, keys)
+        if not self._filter.source_ids:
+            return version, None
+        past: list[datetime | None] = []
+        ahead = [self._next_scheduled_change()]
         if query.kind == "events" and query.effective_period != "all":
-            stays = RECENT_PERIOD if query.effective_period == "recent" else timedelta()
-            since = self._now - stays
-            past.append(
-                _plus(
-                    self._edge(
-                        "ends", lambda table: [table.c.ends <= since], last=True
-                    ),
-                    stays,
-                )
-            )
-            ahead.append(
-                _plus(
-                    self._edge(
-                        "ends", lambda table: [table.c.ends > since], last=False
-                    ),
-                    stays,
-                )
-            )
+            is_recent = query.effective_period == "recent"
+            period = RECENT_PERIOD if is_recent else timedelta()
+            last, following = self._entries.ends_around(self._now - period)
+            past.append(_plus(last, period))
+            ahead.append(_plus(following, period))
         if query.format == "ics":
-            time, since = tombstones.c.deleted, self._now - RECENT_PERIOD
-            mine = (
-                tombstones.c.kind == query.kind,
-                tombstones.c.category_id.in_(self._wanted or [0]),
-            )
-            left = sa.select(sa.func.max(time)).where(*mine, time <= since)
-            leaves = sa.select(sa.func.min(time)).where(*mine, time > since)
-            past.append(_plus(self._connection.scalar(left), RECENT_PERIOD))
-            ahead.append(_plus(self._connection.scalar(leaves), RECENT_PERIOD))
-        stamps, dues = (
-            [moment for moment in moments if moment] for moments in (past, ahead)
+            last, following = self._deletions_around(self._now - RECENT_PERIOD)
+            past.append(_plus(last, RECENT_PERIOD))
+            ahead.append(_plus(following, RECENT_PERIOD))
+        time = max([version.time, *filter(None, past)])
+        return replace(version, time=time), min(filter(None, ahead), default=None)
+
+    def _next_scheduled_change(self) -> datetime | None:
+        """Return when the scheduler will next change an entry of the feed."""
+        statement = _next_change_select(has_categories=bool(self._filter.included_ids))
+        parameters = {"kind": self._query.kind, "ids": self._filter.included_ids}
+        return self._connection.execute(statement, parameters).scalar_one_or_none()
+
+    def _deletions_around(
+        self, time: datetime
+    ) -> tuple[datetime | None, datetime | None]:
+        """Return the last deletion of the feed until a time, and the first after it."""
+        parameters = {
+            "kind": self._query.kind,
+            "ids": self._filter.included_ids or (0,),
+            "time": time,
+        }
+        row = self._connection.execute(_DELETIONS_AROUND, parameters).one()
+        return row.last, row.next
+
+
+@lru_cache
+def _next_change_select(*, has_categories: bool) -> sa.Select[datetime]:
+    # Few entries have a scheduled change, so they are read in the order of its time:
+    # the expression keeps the databases from using an index on the kind instead.
+    conditions = [
+        entries.c.next_change_at.is_not(None),
+        entries.c.kind.concat("") == sa.bindparam("kind"),
+    ]
+    if has_categories:
+        is_member = (
+            entry_categories.c.entry_pk == entries.c.pk,
+            entry_categories.c.category_id.in_(sa.bindparam("ids", expanding=True)),
         )
-        return replace(self._feed_keys, time=max(stamps)), min(dues, default=None)
-
-    def _due(self, *where: sa.ColumnElement[bool]) -> datetime | None:
-        """The first moment of the entries that meet conditions, also one that has come unsettled.
-
-        Few have one, so they are read by it, in order; the expression keeps indexes on the kind out of it.
-        """
-        mine = (
-            entries.c.next_change_at.is_not(None),
-            entries.c.kind.concat("") == self.query.kind,
-        )
-        found = (
-            sa.select(entries.c.next_change_at)
-            .where(*mine, *where)
-            .order_by(entries.c.next_change_at)
-            .limit(1)
-        )
-        due: datetime | None = self._connection.scalar(found)
-        return due
-
-    @property
-    def _named_keys(self) -> list[int]:
-        return [*(self._wanted or [0]), *self._unwanted]
+        conditions.append(sa.exists().where(*is_member))
+    return (
+        sa.select(entries.c.next_change_at)
+        .where(*conditions)
+        .order_by(entries.c.next_change_at)
+        .limit(1)
+    )
 
 
-def _plus(moment: datetime | None, by: timedelta) -> datetime | None:
-    return moment and moment + by
+_TIME = sa.bindparam("time", type_=UTCDateTime)
+_DELETIONS = (
+    tombstones.c.kind == sa.bindparam("kind"),
+    tombstones.c.category_id.in_(sa.bindparam("ids", expanding=True)),
+)
+_DELETIONS_AROUND = sa.select(
+    sa.select(sa.func.max(tombstones.c.deleted))
+    .where(*_DELETIONS, tombstones.c.deleted <= _TIME)
+    .scalar_subquery()
+    .label("last"),
+    sa.select(sa.func.min(tombstones.c.deleted))
+    .where(*_DELETIONS, tombstones.c.deleted > _TIME)
+    .scalar_subquery()
+    .label("next"),
+)
+
+
+def _plus(time: datetime | None, period: timedelta) -> datetime | None:
+    return time + period if time else None

@@ -1,49 +1,68 @@
-"""The languages that entries of a kind have or once had, so that feeds in others are empty without a search.
+"""The languages of each kind: a feed in any other language is empty without a search.
 
-A language stays when its last entry goes: its feed is then empty too, and found so by an index.
+A language stays when its last entry is deleted; its feed is then empty, which an index
+tells as well.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from feedsvc.storage.tables import languages
+from feedsvc.storage.tables import KEY, languages
 
-_KEY = sa.tuple_(languages.c.kind, languages.c.tag)
-
-
-def tags_in_use(connection: sa.Connection, kind: str, wanted: str) -> list[str]:
-    """Return the tags of a kind that a language range matches (RFC 4647 §3.3.1): "en" is also "en-gb"."""
-    tag = languages.c.tag
-    narrower = sa.and_(
-        tag >= f"{wanted}-", tag < f"{wanted}."
-    )  # "." is the character after "-"
-    rows = sa.select(tag).where(
-        languages.c.kind == kind, sa.or_(tag == wanted, narrower)
+_TAG = languages.c.tag
+_RANGE = sa.bindparam("range", type_=KEY)
+_MATCHING_TAGS = (
+    sa.select(_TAG)
+    .where(
+        languages.c.kind == sa.bindparam("kind"),
+        sa.or_(
+            _TAG == _RANGE,
+            # All that begin with the range and "-"; "." is the character after "-".
+            sa.and_(sa.bindparam("first") <= _TAG, sa.bindparam("end") > _TAG),
+        ),
     )
-    return list(connection.scalars(rows.order_by(tag)))
+    .order_by(_TAG)
+)
+
+
+def matching_tags(
+    connection: sa.Connection, kind: str, language_range: str
+) -> tuple[str, ...]:
+    """Return the tags of a kind that a language range matches (RFC 4647 §3.3.1).
+
+    The range "en" matches "en" and "en-gb".
+
+    :param language_range: in lower case.
+    """
+    parameters = {
+        "kind": kind,
+        "range": language_range,
+        "first": f"{language_range}-",
+        "end": f"{language_range}.",
+    }
+    return tuple(connection.scalars(_MATCHING_TAGS, parameters))
 
 
 class Languages:
-    """Adds the languages of one write transaction, at its end."""
+    """Store the languages of the visible entries of one write transaction."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._noted: set[tuple[str, str]] = set()
+        self._added: set[tuple[str, str]] = set()
 
-    def note(self, kind: str, language: str) -> None:
-        """Note the language of an entry that readers see."""
-        self._noted.add((kind, language.lower()))
+    def add(self, kind: str, language: str) -> None:
+        """Add the language of a visible entry."""
+        self._added.add((kind, language.lower()))
 
     def store(self) -> None:
-        """Store the languages that were noted and are new."""
-        if not self._noted:
+        """Store the added languages that are not stored yet."""
+        if not self._added:
             return
-        stored = sa.select(languages.c.kind, languages.c.tag).where(
-            _KEY.in_(sorted(self._noted))
-        )
+        key = sa.tuple_(languages.c.kind, languages.c.tag)
+        stored = sa.select(languages.c.kind, _TAG).where(key.in_(sorted(self._added)))
         known = {(row.kind, row.tag) for row in self._connection.execute(stored)}
-        rows = [{"kind": kind, "tag": tag} for kind, tag in sorted(self._noted - known)]
+        rows = [{"kind": kind, "tag": tag} for kind, tag in sorted(self._added - known)]
         if rows:
             self._connection.execute(languages.insert(), rows)
-        self._noted.clear()
+        self._added.clear()

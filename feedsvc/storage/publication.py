@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.models import Entry
-from feedsvc.storage.archives import Archivist
+from feedsvc.storage.archives import ArchiveDivider
 from feedsvc.storage.languages import Languages
 from feedsvc.storage.sizes import entries_budget
 
@@ -19,15 +19,15 @@ class Publication:
         self, connection: sa.Connection, zone: ZoneInfo, max_feed: int
     ) -> None:
         """:param max_feed: bytes of a feed document."""
-        self._archivist = Archivist(connection, zone, entries_budget(max_feed))
+        self._archives = ArchiveDivider(connection, zone, entries_budget(max_feed))
         self._languages = Languages(connection)
 
     def note(self, entry: Entry) -> None:
         """Note an entry that is visible and new, or changed."""
-        self._archivist.note(entry.kind, entry.date, entry.guid)
-        self._languages.note(entry.kind, entry.language)
+        self._archives.add(entry.kind, entry.date, entry.guid)
+        self._languages.add(entry.kind, entry.language)
 
     def finish(self) -> None:
         """Store what follows, once at the end of the transaction."""
-        self._archivist.divide()
+        self._archives.divide()
         self._languages.store()

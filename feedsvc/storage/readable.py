@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +26,10 @@ def report(key: int, error: Exception | None = None) -> None:
 
 
 def readable_rows(
-    connection: sa.Connection, statement: sa.Select[Any], key: sa.ColumnElement[int]
+    connection: sa.Connection,
+    statement: sa.Select[Any],
+    key: sa.ColumnElement[int],
+    parameters: Mapping[str, Any] | None = None,
 ) -> Sequence[Any]:
     """Return the rows of a statement without those that the driver or SQLAlchemy cannot decode.
 
@@ -35,8 +38,9 @@ def readable_rows(
     :param key: the column that identifies a row.
     """
     try:
-        return _fetch(connection, statement)
+        return _fetch(connection, statement, parameters)
     except UNREADABLE:
+        statement = statement.params(parameters or {})
         keys = list(
             connection.scalars(
                 statement.with_only_columns(key, maintain_column_froms=True)
@@ -45,8 +49,12 @@ def readable_rows(
     return _fetch_in_halves(connection, statement, key, keys)
 
 
-def _fetch(connection: sa.Connection, statement: sa.Select[Any]) -> Sequence[Any]:
-    with connection.execute(statement) as result:
+def _fetch(
+    connection: sa.Connection,
+    statement: sa.Select[Any],
+    parameters: Mapping[str, Any] | None = None,
+) -> Sequence[Any]:
+    with connection.execute(statement, parameters) as result:
         return result.all()
 
 

@@ -18,7 +18,7 @@ from feedsvc.query import KINDS, FeedQuery
 from feedsvc.stamps import FeedKey, FeedVersion, Revision
 from feedsvc.storage.change_log import IMPORT, feed_version
 from feedsvc.storage.change_page import ChangePage
-from feedsvc.storage.feeds import Selection
+from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.mappers import category_from, fetch_entries, fold_diacritics
 from feedsvc.storage.scheduler import next_start
 from feedsvc.storage.statistics import feed_summaries
@@ -236,14 +236,14 @@ class Reader:
         )
         return [entry for _, entry in found], following
 
-    def select_feed(self, query: FeedQuery, now: datetime) -> Selection:
+    def select_feed(self, query: FeedQuery, now: datetime) -> FeedSelection:
         """What the feed of a query is made from at `now`.
 
         :raises NotFound: a category does not exist.
         :raises Gone: nothing is left of the feed without the categories that were retired.
         :raises Renamed: one was renamed or retired; `new` is the selector by the slugs of today, without it.
         """
-        return Selection(self._connection, self._zone, query, now)
+        return FeedSelection(self._connection, self._zone, query, now)
 
     def feed_version(self, among: Iterable[tuple[str, str | None]]) -> FeedVersion:
         """When the latest among some topics moved, each a kind and a category."""

@@ -19,9 +19,10 @@ from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
 from feedsvc.query import KINDS, FeedQuery
+from feedsvc.storage import Reader
 from feedsvc.web.cache_middleware import cache_key
 
-SessionFactory = Callable[[], AbstractContextManager[feeds.Snapshot]]
+SessionFactory = Callable[[], AbstractContextManager[Reader]]
 """Opens a snapshot of the store."""
 
 LARGE = 512 * 1024

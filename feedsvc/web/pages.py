@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from flask import Blueprint, Response, request
 
-from feedsvc import feeds
 from feedsvc.errors import BadRequest, NotFound
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
@@ -20,7 +18,7 @@ from feedsvc.http.conditional import (
     conditional_response,
     static_response,
 )
-from feedsvc.models import Category, Clock, Entry, FeedSummary, Site
+from feedsvc.models import Clock, Entry, Site
 from feedsvc.query import (
     KINDS,
     UI_LANGUAGES,
@@ -29,6 +27,7 @@ from feedsvc.query import (
     primary_subtag,
 )
 from feedsvc.stamps import FeedVersion
+from feedsvc.storage import Reader
 from feedsvc.web.cache_middleware import cache_key
 
 _FOLDER = Path(__file__).with_name("static")
@@ -48,18 +47,7 @@ Disallow: /feeds/*?
 """
 
 
-class Snapshot(feeds.Snapshot, Protocol):
-    """What pages are made from; `store.Reader` is one."""
-
-    def get_public_entry(self, id: str) -> Entry: ...
-    def list_categories(self) -> list[Category]: ...
-    def feed_summaries(
-        self, now: datetime
-    ) -> Mapping[tuple[str, str | None], FeedSummary]: ...
-    def feed_version(self, among: Iterable[tuple[str, str | None]]) -> FeedVersion: ...
-
-
-SessionFactory = Callable[[], AbstractContextManager[Snapshot]]
+SessionFactory = Callable[[], AbstractContextManager[Reader]]
 """Opens a snapshot of the store."""
 
 RenderedPage = tuple[bytes, str, FeedVersion, datetime | None]

@@ -20,7 +20,7 @@ from feedsvc.api.event_schema import EventSchema
 from feedsvc.api.schemas import BaseSchema
 from feedsvc.models import Entry, Event
 from feedsvc.services import get_services
-from feedsvc.storage import Storage, erasure, feeds
+from feedsvc.storage import Storage, erasure, feed_tombstones
 from feedsvc.storage.tables import (
     entries,
     entry_categories,
@@ -636,9 +636,12 @@ def test_limits_of_tombstones(
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
 ) -> None:
-    assert (feeds.MAX_TOMBSTONES, feeds.MAX_CANCELLED) == (1_000, 10_000)
-    monkeypatch.setattr(feeds, "MAX_TOMBSTONES", 3)
-    monkeypatch.setattr(feeds, "MAX_CANCELLED", 5)
+    assert (feed_tombstones.MAX_TOMBSTONES, feed_tombstones.MAX_CANCELLED) == (
+        1_000,
+        10_000,
+    )
+    monkeypatch.setattr(feed_tombstones, "MAX_TOMBSTONES", 3)
+    monkeypatch.setattr(feed_tombstones, "MAX_CANCELLED", 5)
     batch_of(
         editor,
         "put",

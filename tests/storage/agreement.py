@@ -7,8 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.storage.archives import MAX_ENTRIES, part_named
-from feedsvc.storage.months import month_of
+from feedsvc.storage.archives import (
+    MAX_ENTRIES,
+    find_part,
+    month_of,
+    part_ranges,
+)
 from feedsvc.storage.tables import (
     INHERITED,
     archive_parts,
@@ -61,16 +65,20 @@ def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None
         )
         held: list[str] = []
         for name in [month, *(f"{month}.{number}" for number in numbers)]:
-            part = part_named(connection, HANOI, kind, name)
+            part = find_part(connection, HANOI, kind, name)
+            ranges = part_ranges(
+                entries.c.published,
+                entries.c.guid,
+                is_single_instant=part.is_single_instant,
+            )
             guids = [
                 guid
-                for one in part.ranges()
-                for guid in select(
-                    connection,
-                    entries.c.guid,
-                    entries.c.kind == kind,
-                    entries.c.is_visible,
-                    *one(entries.c.published, entries.c.guid),
+                for conditions in ranges
+                for guid in connection.scalars(
+                    sa.select(entries.c.guid).where(
+                        entries.c.kind == kind, entries.c.is_visible, *conditions
+                    ),
+                    part.parameters,
                 )
             ]
             assert len(guids) <= MAX_ENTRIES

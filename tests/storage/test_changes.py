@@ -73,7 +73,7 @@ def visible(
     return {
         entry.id: document(entry.public_view())
         for query in queries
-        for entry in reader.select_feed(query, clock.now).entries()
+        for entry in reader.select_feed(query, clock.now).entries().entries
     }
 
 

@@ -15,6 +15,7 @@ from feedsvc.storage import Storage
 from feedsvc.web.cache_middleware import CacheMiddleware
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+from tests.storage.query_plans import sqlite_plan
 
 pytestmark = pytest.mark.both_databases
 
@@ -161,23 +162,8 @@ def test_rare_language_is_read_from_an_index(
     fields = {"categories": ["van-hoa"], "language": "fr", "title": "x"}
     editor.put("/articles/a", fields)
     editor.put("/events/e", {**fields, "start": "2026-01-01"})
-    with storage.reader() as reader:
-        chosen = reader.select_feed(
-            replace(
-                query, category_filter=CategoryFilter.create([slug] if slug else [])
-            ),
-            clock.now,
-        )
-    sql = str(
-        chosen.keys().compile(
-            storage._database.engine, compile_kwargs={"literal_binds": True}
-        )
-    )
-    with storage._database.read() as connection:
-        plan = [
-            row.detail
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
-        ]
+    selector = CategoryFilter.create([slug] if slug else [])
+    plan = sqlite_plan(storage, replace(query, category_filter=selector), clock.now)
     assert f"ix_{'entry_categories' if slug else 'entries'}_lang" in plan[0]
     assert "lang=?" in plan[0]
     assert len(plan) == 1, "no sort"
@@ -188,17 +174,6 @@ def test_upcoming_events_of_a_common_language_are_read_by_their_end(
     editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
     editor.put("/events/e", {"title": "x", "start": "2027-01-01"})
-    with storage.reader() as reader:
-        chosen = reader.select_feed(FeedQuery("events", "rss", lang="vi"), clock.now)
-    sql = str(
-        chosen.keys().compile(
-            storage._database.engine, compile_kwargs={"literal_binds": True}
-        )
-    )
-    with storage._database.read() as connection:
-        plan = [
-            row.detail
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
-        ]
+    plan = sqlite_plan(storage, FeedQuery("events", "rss", lang="vi"), clock.now)
     assert "ix_entries_ends" in plan[0]
     assert "ends>?" in plan[0]

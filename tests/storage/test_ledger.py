@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from feedsvc.models import Category, Entry
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Reader, Storage
-from feedsvc.storage.feeds import Selection
+from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.tables import changes
 from tests.fake_clock import Clock
 
@@ -30,7 +30,9 @@ def seeded_storage(storage: Storage, clock: Clock) -> Storage:
     return storage
 
 
-def selection(reader: Reader, clock: Clock, kind: str, slug: str | None) -> Selection:
+def selection(
+    reader: Reader, clock: Clock, kind: str, slug: str | None
+) -> FeedSelection:
     return reader.select_feed(
         FeedQuery(kind, "rss", CategoryFilter.create([slug] if slug else [])), clock.now
     )
@@ -177,7 +179,8 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(
 
     def seen(reader: Reader, slug: str | None) -> list[str]:
         return [
-            entry.id for entry in selection(reader, clock, "events", slug).entries()
+            entry.id
+            for entry in selection(reader, clock, "events", slug).entries().entries
         ]
 
     for slug in (None, "a"):

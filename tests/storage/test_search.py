@@ -53,7 +53,7 @@ def test_window_looks_at_the_events_that_start_last_before_its_end(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.ranges.MAX_IN_WINDOW", 3)
+    monkeypatch.setattr("feedsvc.storage.feed_entries.MAX_IN_WINDOW", 3)
     for day in range(1, 10):
         clock.forward(seconds=1)
         editor.put(f"/events/{day}", {"title": "x", "start": f"2027-01-0{day}"})

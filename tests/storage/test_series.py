@@ -80,7 +80,8 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
         with storage.reader() as reader:
             before = [stamp(reader, clock, "events", slug)[0] for slug in (None, "a")]
             visible = [
-                entry.id for entry in selection(reader, clock, "events", "a").entries()
+                entry.id
+                for entry in selection(reader, clock, "events", "a").entries().entries
             ]
             seq = list(reader.list_changes(limit=10))[-1].seq
         assert visible == (["e"] if now < day(19, 14) else [])

@@ -1,0 +1,445 @@
+"""Select the entries of a feed: the only module that decides which entries it has.
+
+Entries are read from the first rows of indexes, so that a feed costs the same however
+large the tables are. The sources of a feed are `entries`, for a whole kind, or
+`entry_categories`, which repeats the columns by which feeds are filtered and sorted, for
+each category. Conditions that no index serves are checked on a bounded number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from feedsvc.models import Entry
+from feedsvc.recurrence import overlaps
+from feedsvc.storage.archives import Conditions, Position, part_ranges
+from feedsvc.storage.feed_filter import FeedFilter, FilterShape
+from feedsvc.storage.mappers import load_series
+from feedsvc.storage.tables import (
+    KEY,
+    UTCDateTime,
+    entries,
+    entry_categories,
+    event_details,
+)
+
+MAX_IN_WINDOW = 10_000
+"""Events that are examined for a feed between two days: the last ones to start."""
+
+_Neighbor = Literal["unlisted", "older", "newer"]
+_Order = Callable[[Any], tuple[Any, ...]]
+
+_KIND = sa.bindparam("kind", type_=KEY)
+_NOW = sa.bindparam("now", type_=UTCDateTime)
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+_MAX_EXAMINED = sa.bindparam("max_examined", type_=sa.Integer)
+_WINDOW_BEGIN = sa.bindparam("window_begin", type_=UTCDateTime)
+_WINDOW_END = sa.bindparam("window_end", type_=UTCDateTime)
+_POSITION = sa.bindparam("position", type_=UTCDateTime)
+_POSITION_GUID = sa.bindparam("position_guid", type_=KEY)
+_SIZES = ("pk", "published", "guid", "size", "content_size")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntries:
+    """The entries of a document.
+
+    :param is_complete: whether they are all entries of the feed.
+    """
+
+    entries: list[Entry]
+    is_complete: bool
+
+
+class FeedEntries:
+    """Query the entries of one feed in one snapshot."""
+
+    def __init__(self, connection: sa.Connection, feed_filter: FeedFilter) -> None:
+        self._connection = connection
+        self._filter = feed_filter
+
+    def sizes(self) -> Sequence[sa.Row[Any]]:
+        """Return the keys, positions and sizes of the entries, in the feed's order."""
+        parameters = self._filter.parameters
+        if self._filter.shape.has_window:
+            parameters = parameters | self._window_parameters()
+        statement = _sizes_select(self._filter.shape)
+        return self._connection.execute(statement, parameters).all()
+
+    def newest_unlisted(self, guids: Sequence[str]) -> Position | None:
+        """Return the position of the newest entry that is not listed in a document.
+
+        Its period does not count. Where entries are examined without an index, the
+        position may be the last one that was examined: matching entries may follow.
+        """
+        return self._nearest("unlisted", {"listed_guids": guids})
+
+    def nearest_older(self, position: Position) -> Position | None:
+        """Return the position of the newest entry that is older, as above."""
+        return self._nearest("older", _position_parameters(position))
+
+    def nearest_newer(self, position: Position) -> Position | None:
+        """Return the position of the oldest entry at a position or newer, as above."""
+        return self._nearest("newer", _position_parameters(position))
+
+    def ends_around(self, time: datetime) -> tuple[datetime | None, datetime | None]:
+        """Return the last end of an event until a time, and the first end after it."""
+        statement = _ends_select(self._filter.shape.sources)
+        parameters = self._filter.parameters | {"time": time}
+        row = self._connection.execute(statement, parameters).one()
+        return row.last, row.next
+
+    def _nearest(
+        self, neighbor: _Neighbor, parameters: dict[str, Any]
+    ) -> Position | None:
+        statement = _nearest_select(self._filter.navigation_shape, neighbor)
+        row = self._connection.execute(
+            statement, self._filter.parameters | parameters
+        ).first()
+        return Position(row.published, row.guid) if row else None
+
+    def _window_parameters(self) -> dict[str, Any]:
+        """Return the bounds of the window, and the series inside and outside of it.
+
+        Series are expanded here, because SQL does not know recurrence rules. Those that
+        are over before the window, or begin after it, are in neither list.
+        """
+        begin, end = self._filter.window
+        conditions = [
+            entries.c.kind == self._filter.query.kind,
+            entries.c.is_visible,
+            entries.c.ends >= begin,
+            # Text: a date, or the local time in a zone, which a day more covers.
+            event_details.c.start < (end + timedelta(days=2)).date().isoformat(),
+        ]
+        if self._filter.included_ids:
+            members = sa.select(entry_categories.c.entry_pk).where(
+                entry_categories.c.category_id.in_(self._filter.included_ids)
+            )
+            conditions.append(entries.c.pk.in_(members))
+        inside: list[int] = []
+        outside: list[int] = []
+        for key, event in load_series(self._connection, *conditions):
+            (inside if overlaps(event, begin, end) else outside).append(key)
+        return {
+            "window_begin": begin,
+            "window_end": end,
+            "series_inside": inside,
+            "series": [*inside, *outside],
+            "max_in_window": MAX_IN_WINDOW,
+        }
+
+
+def _position_parameters(position: Position) -> dict[str, Any]:
+    return {"position": position.published, "position_guid": position.guid}
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A table whose indexes have the visible entries of a kind or of a category."""
+
+    table: Any
+    pk: sa.ColumnElement[int]
+    conditions: Conditions
+
+
+def _sources(number: int) -> list[_Source]:
+    if not number:
+        return [
+            _Source(
+                entries, entries.c.pk, [entries.c.kind == _KIND, entries.c.is_visible]
+            )
+        ]
+    table = entry_categories
+    is_visible = [table.c.kind == _KIND, table.c.is_visible]
+    return [
+        _Source(
+            table,
+            table.c.entry_pk,
+            [table.c.category_id == sa.bindparam(f"source_{index}"), *is_visible],
+        )
+        for index in range(number)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _sizes_select(shape: FilterShape) -> sa.Select[Any]:
+    columns = (entries.c[name] for name in _SIZES)
+    ids = entry_ids_select(shape)
+    order = _feed_order(shape)
+    return sa.select(*columns).where(entries.c.pk.in_(ids)).order_by(*order(entries))
+
+
+def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
+    """Return the statement for the keys of a feed's entries."""
+    order = _feed_order(shape)
+    limit = None if shape.has_part else _LIMIT  # an archive has all its entries
+    selects = [
+        rows.limit(limit)
+        for source in _sources(shape.sources)
+        for rows in _entry_selects(shape, source)
+    ]
+    if len(selects) == 1:
+        return selects[0].with_only_columns(selects[0].selected_columns.pk)
+    # SQLite takes ORDER BY and LIMIT in a UNION only within subqueries.
+    rows = sa.union(*(sa.select(select.subquery()) for select in selects)).subquery()
+    return sa.select(rows.c.pk).order_by(*order(rows)).limit(limit)
+
+
+def _entry_selects(shape: FilterShape, source: _Source) -> Iterator[sa.Select[Any]]:
+    """Yield the statements that together select a source's entries of the feed."""
+    columns = ("starts" if shape.is_ordered_by_start else "published", "guid")
+    if shape.has_window:
+        yield from _window_selects(shape, source, columns)
+        return
+    order = _feed_order(shape)
+    for conditions in _index_ranges(shape, source.table):
+        yield _select_rows(shape, source, conditions, order, columns)
+
+
+def _index_ranges(shape: FilterShape, table: Any) -> list[Conditions]:
+    """Return conditions that together select a source's entries of the feed."""
+    ranges = [_period(shape, table)]
+    if shape.has_part:
+        ranges = part_ranges(
+            table.c.published,
+            table.c.guid,
+            is_single_instant=shape.is_single_instant,
+        )
+    return _divide_by_language(shape, table, ranges)
+
+
+def _divide_by_language(
+    shape: FilterShape, table: Any, ranges: list[Conditions]
+) -> list[Conditions]:
+    """Return ranges, each divided by language, since each tag is a range of an index."""
+    if shape.has_language_filter:
+        has_language = _language_filter(table)
+        return [[*conditions, has_language] for conditions in ranges]
+    if not shape.languages:
+        return ranges
+    return [
+        [*conditions, table.c.lang == sa.bindparam(f"language_{index}")]
+        for conditions in ranges
+        for index in range(shape.languages)
+    ]
+
+
+def _language_filter(table: Any) -> sa.ColumnElement[bool]:
+    # The expression keeps the databases from using an index on the language.
+    tags = sa.bindparam("languages", type_=KEY, expanding=True)
+    condition: sa.ColumnElement[bool] = table.c.lang.concat("").in_(tags)
+    return condition
+
+
+def _period(shape: FilterShape, table: Any) -> Conditions:
+    ends = table.c.ends
+    if shape.period == "upcoming":
+        return [ends > _NOW]
+    if shape.period == "recent":
+        return [ends > sa.bindparam("recent_since", type_=UTCDateTime)]
+    if shape.period == "past":
+        # Not by the index on ends, since most events are over: the expression keeps
+        # the databases from using it.
+        return [sa.func.coalesce(ends, ends) <= _NOW]
+    return []
+
+
+def _select_rows(
+    shape: FilterShape,
+    source: _Source,
+    conditions: Conditions,
+    order: _Order,
+    columns: Sequence[str],
+) -> sa.Select[Any]:
+    """Return the statement for the rows of a source that meet conditions, in order.
+
+    With conditions that no index serves, only the first rows are examined: such a
+    condition may leave none of a million rows.
+    """
+    if not shape.has_entry_filters:
+        return _select_range(source, conditions, order, columns)
+    examined_columns = ("published", "guid", "starts")
+    rows = _select_range(source, conditions, order, examined_columns)
+    examined: Any = rows.limit(_MAX_EXAMINED).subquery()
+    return (
+        sa.select(examined.c.pk, *(examined.c[name] for name in columns))
+        .where(*entry_filters(shape, examined.c.pk, entry_categories))
+        .order_by(*order(examined))
+    )
+
+
+def _select_range(
+    source: _Source, conditions: Conditions, order: _Order, columns: Sequence[str]
+) -> sa.Select[Any]:
+    # No other columns than needed: the index alone is read if it has all of them.
+    return (
+        sa.select(source.pk.label("pk"), *(source.table.c[name] for name in columns))
+        .where(*source.conditions, *conditions)
+        .order_by(*order(source.table))
+    )
+
+
+def entry_filters(
+    shape: FilterShape, pk: sa.ColumnElement[int], memberships: sa.Table
+) -> Conditions:
+    """Return the conditions of a feed that no index serves.
+
+    :param memberships: the table with the categories of the rows that are filtered:
+        `entry_categories` or `tombstones`.
+    """
+    member = memberships.alias()
+    is_member = member.c.entry_pk == pk
+    conditions: Conditions = []
+    for index in range(shape.required):
+        required_id = sa.bindparam(f"required_{index}", type_=sa.Integer)
+        conditions.append(
+            sa.exists().where(is_member, member.c.category_id == required_id)
+        )
+    if shape.has_excluded:
+        excluded_ids = sa.bindparam("excluded_ids", type_=sa.Integer, expanding=True)
+        conditions.append(
+            ~sa.exists().where(is_member, member.c.category_id.in_(excluded_ids))
+        )
+    if shape.hides_cancelled:
+        is_cancelled = (
+            event_details.c.entry_pk == pk,
+            event_details.c.status == "cancelled",
+        )
+        conditions.append(~sa.exists().where(*is_cancelled))
+    return conditions
+
+
+def _window_selects(
+    shape: FilterShape, source: _Source, columns: Sequence[str]
+) -> Iterator[sa.Select[Any]]:
+    """Yield the statements for single events and for series in the window."""
+    table = source.table
+    conditions = [*source.conditions]
+    if shape.has_language_filter:
+        conditions.append(_language_filter(table))
+    names = ("published", "guid", "starts", "ends")
+    nearest: Any = (
+        sa.select(source.pk.label("pk"), *(table.c[name] for name in names))
+        .where(*conditions, table.c.starts < _WINDOW_END)
+        .order_by(table.c.starts.desc())
+        .limit(sa.bindparam("max_in_window", type_=sa.Integer))
+        .subquery()
+    )
+    # An event without a duration at the begin of the window is in it too.
+    is_instant = sa.and_(
+        nearest.c.ends == _WINDOW_BEGIN, nearest.c.starts == _WINDOW_BEGIN
+    )
+    is_single_inside = [
+        sa.or_(nearest.c.ends > _WINDOW_BEGIN, is_instant),
+        nearest.c.pk.not_in(sa.bindparam("series", expanding=True)),
+    ]
+    is_series_inside = [
+        *conditions,
+        source.pk.in_(sa.bindparam("series_inside", expanding=True)),
+    ]
+    for rows, pk, is_inside in (
+        (nearest, nearest.c.pk, is_single_inside),
+        (table, source.pk, is_series_inside),
+    ):
+        yield (
+            sa.select(pk.label("pk"), *(rows.c[name] for name in columns))
+            .where(
+                *is_inside,
+                *_period(shape, rows),
+                *entry_filters(shape, pk, entry_categories),
+            )
+            .order_by(*_feed_order(shape)(rows))
+        )
+
+
+@lru_cache(maxsize=256)
+def _nearest_select(shape: FilterShape, neighbor: _Neighbor) -> sa.Select[Any]:
+    """Return the statement for the nearest position beside a document."""
+    order = _oldest_first if neighbor == "newer" else _newest_first
+    columns = ("published", "guid")
+    last_examined = sa.bindparam("max_examined", type_=sa.Integer) - 1
+    selects = []
+    for source in _sources(shape.sources):
+        ranges = _neighbor_ranges(source.table, neighbor)
+        for conditions in _divide_by_language(shape, source.table, ranges):
+            rows = _select_rows(shape, source, conditions, order, columns)
+            selects.append(rows.limit(1))
+            if shape.has_entry_filters:
+                # If none of the examined rows matches, go on from the last of them.
+                rows = _select_range(source, conditions, order, columns)
+                selects.append(rows.offset(last_examined).limit(1))
+    nearest = sa.union_all(
+        *(sa.select(select.subquery()) for select in selects)
+    ).subquery()
+    position = sa.select(nearest.c.published, nearest.c.guid)
+    return position.order_by(*order(nearest)).limit(1)
+
+
+def _neighbor_ranges(table: Any, neighbor: _Neighbor) -> list[Conditions]:
+    published, guid = table.c.published, table.c.guid
+    if neighbor == "unlisted":
+        return [[guid.not_in(sa.bindparam("listed_guids", expanding=True))]]
+    if neighbor == "older":
+        return [
+            [published == _POSITION, guid > _POSITION_GUID],
+            [published < _POSITION],
+        ]
+    return [
+        [published == _POSITION, guid <= _POSITION_GUID],
+        [published > _POSITION],
+    ]
+
+
+@lru_cache(maxsize=16)
+def _ends_select(number_of_sources: int) -> sa.Select[Any]:
+    """Return the statement for the ends of events around the parameter `time`."""
+    time = sa.bindparam("time", type_=UTCDateTime)
+    sources = _sources(number_of_sources)
+
+    def first(is_wanted: Callable[[Any], Any], order: Callable[[Any], Any]) -> Any:
+        rows = (
+            sa.select(source.table.c.ends)
+            .where(*source.conditions, is_wanted(source.table.c.ends))
+            .order_by(order(source.table.c.ends))
+            .limit(1)
+            .subquery()
+            for source in sources
+        )
+        ends: Any = sa.union_all(*(sa.select(row) for row in rows)).subquery()
+        nearest = sa.select(ends.c.ends).order_by(order(ends.c.ends)).limit(1)
+        return nearest.scalar_subquery()
+
+    last = first(lambda ends: ends <= time, sa.desc)
+    following = first(lambda ends: ends > time, sa.asc)
+    return sa.select(last.label("last"), following.label("next"))
+
+
+def _feed_order(shape: FilterShape) -> _Order:
+    return _by_start(shape) if shape.is_ordered_by_start else _newest_first
+
+
+def _by_start(shape: FilterShape) -> _Order:
+    def order(table: Any) -> tuple[Any, ...]:
+        starts = table.c.starts
+        if shape.is_read_by_end:
+            # By the index on starts, all past events would be read first: the
+            # expression keeps the databases from using it.
+            starts = sa.func.coalesce(starts, starts)
+        return starts.desc() if shape.is_newest_start_first else starts, table.c.guid
+
+    return order
+
+
+def _newest_first(table: Any) -> tuple[Any, ...]:
+    return table.c.published.desc(), table.c.guid
+
+
+def _oldest_first(table: Any) -> tuple[Any, ...]:
+    return table.c.published, table.c.guid.desc()
