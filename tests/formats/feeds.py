@@ -110,6 +110,9 @@ FAIR = Entry(
     updated=datetime(2026, 11, 1, 0, tzinfo=UTC),
 )
 
+ENTRIES = {"news": (FULL, BARE), "events": (CONCERT, FAIR)}
+"""The entries of the golden files, by kind."""
+
 
 def feed(
     kind: str,
@@ -118,7 +121,7 @@ def feed(
     category: Category | None = None,
     site: Site = SITE,
 ) -> Feed:
-    """A feed of some entries."""
+    """Return a feed of these entries."""
     named = (category,) if category else ()
     query = FeedQuery(kind, format, CategoryFilter.create(each.slug for each in named))
     updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)

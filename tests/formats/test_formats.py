@@ -1,12 +1,10 @@
-"""Each format: a golden file, a round trip through a parser of another make, and its exact elements."""
+"""Each format: its golden file, what independent parsers read, and its exact elements."""
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import replace
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -18,11 +16,10 @@ from feedsvc.formats import FORMATS, render_feed
 from feedsvc.models import Attachment, Entry, Image, Site, Source
 from feedsvc.query import FeedQuery
 from tests.conformance import findings
-from tests.formats.feeds import BARE, CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
+from tests.formats.feeds import BARE, CONCERT, ENTRIES, FAIR, FULL, SITE, VAN_HOA, feed
+from tests.formats.golden import assert_golden
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 XML = ("rss", "atom")
-CASES = {"news": (FULL, BARE), "events": (CONCERT, FAIR)}
 
 
 def rendered(kind: str, format: str, *entries: Entry, **kwargs: Any) -> bytes:
@@ -30,17 +27,17 @@ def rendered(kind: str, format: str, *entries: Entry, **kwargs: Any) -> bytes:
 
 
 def elements(document: bytes, path: str) -> list[str]:
-    """The names of the children of the first element at a path, in order."""
+    """Return the names of the children of the first element at a path, in order."""
     root: Any = etree.fromstring(document)
     names = {v: k for k, v in root.nsmap.items() if k} | {
         "http://www.w3.org/2005/Atom": "atom"
     }
-    found = root.xpath(path, namespaces={"a": "http://www.w3.org/2005/Atom"})[0]
+    element = root.xpath(path, namespaces={"a": "http://www.w3.org/2005/Atom"})[0]
     return [
         f"{names[etree.QName(child).namespace]}:{etree.QName(child).localname}"
         if etree.QName(child).namespace
         else child.tag
-        for child in found
+        for child in element
     ]
 
 
@@ -48,29 +45,24 @@ def elements(document: bytes, path: str) -> list[str]:
     ("kind", "format"),
     [(kind, name) for name, form in FORMATS.items() for kind in form.kinds],
 )
-def test_the_golden_file(kind: str, format: str) -> None:
-    """Set GOLDEN=write to write them anew, and read the difference before it is committed."""
-    path = GOLDEN / f"{kind}.{format}"
-    document = rendered(kind, format, *CASES[kind])
-    if os.environ.get("GOLDEN") == "write":
-        path.write_bytes(document)
-    assert document == path.read_bytes()
+def test_document_equals_its_golden_file(kind: str, format: str) -> None:
+    assert_golden(f"{kind}.{format}", rendered(kind, format, *ENTRIES[kind]))
 
 
 @pytest.mark.parametrize("format", XML)
-def test_a_reader_of_another_make_reads_news(format: str) -> None:
-    found = feedparser.parse(rendered("news", format, FULL, BARE, category=VAN_HOA))
-    assert not found.bozo
-    assert found.feed.title == "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố"
-    assert found.feed.link == "https://portal.example/van-hoa"
-    assert found.feed.subtitle == "Tin văn hoá"
-    assert found.feed.language == "vi"
-    assert found.feed.rights == "© Cổng thông tin"
-    assert found.feed.updated_parsed[:6] == (2026, 11, 2, 1, 0, 0)
-    assert [link.href for link in found.feed.links if link.rel == "self"] == [
+def test_feedparser_reads_news(format: str) -> None:
+    parsed = feedparser.parse(rendered("news", format, FULL, BARE, category=VAN_HOA))
+    assert not parsed.bozo
+    assert parsed.feed.title == "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố"
+    assert parsed.feed.link == "https://portal.example/van-hoa"
+    assert parsed.feed.subtitle == "Tin văn hoá"
+    assert parsed.feed.language == "vi"
+    assert parsed.feed.rights == "© Cổng thông tin"
+    assert parsed.feed.updated_parsed[:6] == (2026, 11, 2, 1, 0, 0)
+    assert [link.href for link in parsed.feed.links if link.rel == "self"] == [
         f"https://feeds.example/feeds/news/van-hoa.{format}"
     ]
-    full, bare = found.entries
+    full, bare = parsed.entries
     assert full.id == FULL.guid
     assert (
         full.link
@@ -106,10 +98,10 @@ def test_a_reader_of_another_make_reads_news(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", XML)
-def test_a_reader_of_another_make_reads_events(format: str) -> None:
-    found = feedparser.parse(rendered("events", format, CONCERT, FAIR))
-    assert not found.bozo
-    concert, fair = found.entries
+def test_feedparser_reads_events(format: str) -> None:
+    parsed = feedparser.parse(rendered("events", format, CONCERT, FAIR))
+    assert not parsed.bozo
+    concert, fair = parsed.entries
     assert concert.title == "Hoãn: Hoà nhạc"
     when = "19:00 – 21:30, thứ Năm 24/12/2026 · Nhà hát Lớn · 1 Tràng Tiền"
     assert concert.summary == f"{when}. Nhạc Giáng sinh"
@@ -132,7 +124,7 @@ def test_a_reader_of_another_make_reads_events(format: str) -> None:
     assert fair.ev_startdate == "2026-12-05"
 
 
-def test_the_elements_of_rss() -> None:
+def test_rss_elements_and_their_order() -> None:
     document = rendered("news", "rss", FULL)
     assert elements(document, "/rss/channel") == [
         "title",
@@ -186,7 +178,7 @@ def test_the_elements_of_rss() -> None:
     ]
 
 
-def test_the_elements_of_atom() -> None:
+def test_atom_elements_and_their_order() -> None:
     document = rendered("news", "atom", FULL)
     assert elements(document, "/a:feed") == [
         f"atom:{name}"
@@ -216,13 +208,13 @@ def test_the_elements_of_atom() -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_bytes_depend_on_nothing_else(format: str) -> None:
+def test_concurrent_renderings_are_equal(format: str) -> None:
     documents: set[bytes] = set()
 
-    def one() -> None:
+    def render() -> None:
         documents.add(rendered("news", format, FULL, BARE))
 
-    threads = [threading.Thread(target=one) for _ in range(8)]
+    threads = [threading.Thread(target=render) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -231,21 +223,21 @@ def test_bytes_depend_on_nothing_else(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", XML)
-def test_an_entry_that_cannot_be_written_is_left_out(
+def test_unrenderable_entry_is_left_out_and_logged(
     format: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = replace(BARE, id="hong", title="a\x0bb")
-    found = feedparser.parse(rendered("news", format, FULL, broken, BARE))
-    assert [entry.id for entry in found.entries] == [FULL.guid, BARE.guid]
+    parsed = feedparser.parse(rendered("news", format, FULL, broken, BARE))
+    assert [entry.id for entry in parsed.entries] == [FULL.guid, BARE.guid]
     assert "Entry hong left out" in caplog.text
 
 
 @pytest.mark.parametrize("format", XML)
-def test_an_empty_feed_is_a_feed(format: str) -> None:
+def test_empty_feed_is_valid(format: str) -> None:
     bare_site = replace(SITE, icon="", rights="", contact="", description="")
-    found = feedparser.parse(rendered("news", format, site=bare_site))
-    assert not found.bozo
-    assert found.entries == []
+    parsed = feedparser.parse(rendered("news", format, site=bare_site))
+    assert not parsed.bozo
+    assert parsed.entries == []
 
 
 @pytest.mark.parametrize(
@@ -259,12 +251,12 @@ def test_an_empty_feed_is_a_feed(format: str) -> None:
         ("", "Báo Thủ đô", True),
     ],
 )
-def test_the_source_is_credited_once(content: str, name: str, credited: bool) -> None:
+def test_source_is_credited_once(content: str, name: str, credited: bool) -> None:
     entry = replace(BARE, content_html=content, source=Source(name))
     assert (b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)) is credited
 
 
-def test_the_picture_stands_in_the_body_once() -> None:
+def test_image_is_in_the_body_once() -> None:
     image = Image("https://media.example/a.jpg?x=1&y=2")
     inside = '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
     for content, count in (
@@ -273,8 +265,8 @@ def test_the_picture_stands_in_the_body_once() -> None:
         ('<img src="https://media.example/b.jpg">', 2),
     ):
         entry = replace(BARE, content_html=content, image=image)
-        found = feedparser.parse(rendered("news", "rss", entry)).entries[0]
-        body = found.content[0].value if "content" in found else found.summary
+        (item,) = feedparser.parse(rendered("news", "rss", entry)).entries
+        body = item.content[0].value if "content" in item else item.summary
         assert body.count("<img") == count
 
 
@@ -335,7 +327,7 @@ CALLED_OFF = replace(
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
-def test_summaries_begin_with_the_correction(format: str) -> None:
+def test_summary_begins_with_the_correction(format: str) -> None:
     text = unescape(summaries("news", format, CORRECTED).decode())
     correction, summary = (
         text.find("Đính chính: Giờ họp là 10 giờ"),
@@ -345,13 +337,13 @@ def test_summaries_begin_with_the_correction(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["rss", "atom"])
-def test_a_summary_with_a_correction_is_sentences(format: str) -> None:
+def test_correction_and_summary_are_sentences(format: str) -> None:
     (entry,) = feedparser.parse(summaries("news", format, CORRECTED)).entries
     assert entry.summary == "Đính chính: Giờ họp là 10 giờ. Họp lúc 9 giờ."
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
-def test_summaries_keep_the_state_of_an_event_and_its_reason(format: str) -> None:
+def test_summary_has_the_event_status_and_its_notice(format: str) -> None:
     document = summaries("events", format, CALLED_OFF).decode()
     state = '<span class="state">Huỷ</span>' if format == "html" else "Huỷ: Hoà nhạc"
     assert state in document
@@ -360,7 +352,7 @@ def test_summaries_keep_the_state_of_an_event_and_its_reason(format: str) -> Non
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
-def test_summaries_of_withdrawn_entries_say_why_once(format: str) -> None:
+def test_withdrawn_summary_has_the_notice_once(format: str) -> None:
     withdrawn = replace(CORRECTED, status="withdrawn").public_view()
     document = summaries("news", format, withdrawn).decode()
     assert document.count("Đã gỡ: Giờ họp là 10 giờ") == (
@@ -368,7 +360,7 @@ def test_summaries_of_withdrawn_entries_say_why_once(format: str) -> None:
     ), "content_text too"
 
 
-def test_full_feeds_have_the_correction_in_the_body_alone() -> None:
+def test_full_feed_has_the_correction_in_the_body_only() -> None:
     (entry,) = feedparser.parse(rendered("news", "rss", CORRECTED)).entries
     assert entry.summary == "Họp lúc 9 giờ."
     assert entry.content[0].value.startswith(
@@ -391,7 +383,7 @@ FILES = (
 )
 
 
-def test_rss_lists_the_attachments_after_the_first_at_the_end_of_the_body() -> None:
+def test_rss_body_ends_with_links_to_further_attachments() -> None:
     entry = replace(
         BARE,
         summary="Hai tệp",
@@ -410,14 +402,14 @@ def test_rss_lists_the_attachments_after_the_first_at_the_end_of_the_body() -> N
 @pytest.mark.parametrize(
     ("format", "files"), [("rss", FILES[:1]), ("atom", FILES), ("json", FILES)]
 )
-def test_no_list_of_attachments_where_all_are_enclosures(
+def test_no_attachment_links_if_all_are_enclosures(
     format: str, files: tuple[Attachment, ...]
 ) -> None:
     entry = replace(BARE, content_html="<p>Văn bản kèm theo.</p>", attachments=files)
     assert "Tệp đính kèm" not in rendered("news", format, entry).decode()
 
 
-def test_rss_summaries_have_no_list_of_attachments() -> None:
+def test_rss_summary_has_no_attachment_links() -> None:
     assert (
         "Tệp đính kèm"
         not in summaries("news", "rss", replace(BARE, attachments=FILES)).decode()
@@ -451,7 +443,7 @@ def durations(entry: Entry, format: str = "rss", site: Site = SITE) -> list[str]
     return [element.text for element in root.iter(f"{ITUNES}duration")]
 
 
-def test_rss_says_how_long_an_enclosure_plays() -> None:
+def test_rss_has_the_duration_of_an_enclosure() -> None:
     assert durations(FULL) == ["62"]
     document = rendered("news", "rss", FULL)
     assert findings(document, FORMATS["rss"].media_type) == []
@@ -473,11 +465,11 @@ def test_rss_says_how_long_an_enclosure_plays() -> None:
     ],
     ids=["no attachment", "no duration", "only the second", "no podcast's file"],
 )
-def test_rss_without_durations_does_not_declare_the_namespace(entry: Entry) -> None:
+def test_rss_without_durations_does_not_declare_itunes(entry: Entry) -> None:
     assert b"itunes" not in rendered("news", "rss", entry)
 
 
-def test_rss_has_no_durations_without_an_address_of_the_owner() -> None:
+def test_rss_without_contact_has_no_durations() -> None:
     assert b"itunes" not in rendered(
         "news", "rss", FULL, site=replace(SITE, contact="")
     )

@@ -1,4 +1,4 @@
-"""JSON Feed: every member of an item, and what left the feed."""
+"""JSON Feed: every member of a feed and an item, deletions, archives."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from tests.formats.feeds import BARE, CONCERT, FAIR, FULL, VAN_HOA, feed
 
 
 def parsed(kind: str, *entries: Entry, **changes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
+    document: dict[str, Any] = json.loads(
         render_feed(replace(feed(kind, "json", *entries), **changes))
     )
-    return found
+    return document
 
 
-def test_the_feed() -> None:
-    found = json.loads(render_feed(feed("news", "json", BARE, category=VAN_HOA)))
+def test_feed_members() -> None:
+    document = json.loads(render_feed(feed("news", "json", BARE, category=VAN_HOA)))
     assert {
-        name: value for name, value in found.items() if name not in ("items", "_feed")
+        name: value
+        for name, value in document.items()
+        if name not in ("items", "_feed")
     } == {
         "version": "https://jsonfeed.org/version/1.1",
         "title": "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố",
@@ -42,11 +44,11 @@ def test_the_feed() -> None:
             {"type": "WebSub", "url": "https://feeds.example/hub"},
         ],
     }
-    assert found["_feed"]["date_modified"] == "2026-11-02T08:00:00+07:00"
-    assert found["_feed"]["rights"] == "© Cổng thông tin"
+    assert document["_feed"]["date_modified"] == "2026-11-02T08:00:00+07:00"
+    assert document["_feed"]["rights"] == "© Cổng thông tin"
 
 
-def test_an_item_with_everything() -> None:
+def test_item_with_every_member() -> None:
     (item,) = parsed("news", FULL)["items"]
     assert item["content_html"].count("<img") == 1
     assert {
@@ -111,7 +113,7 @@ def test_an_item_with_everything() -> None:
         (0.25, "0", False),
     ],
 )
-def test_durations_are_integers_and_the_exact_value_is_an_extension(
+def test_durations_are_rounded_and_exact_in_the_extension(
     duration: float, shown: str, is_exact: bool
 ) -> None:
     file = Attachment("https://media.example/a.mp3", "audio/mpeg", duration=duration)
@@ -124,14 +126,14 @@ def test_durations_are_integers_and_the_exact_value_is_an_extension(
     assert json.loads(document)["items"][0]["_entry"].get("attachments", []) == exact
 
 
-def test_an_item_with_nothing() -> None:
+def test_minimal_item_has_the_title_as_content() -> None:
     (item,) = parsed("news", BARE)["items"]
     assert item["content_text"] == "Chỉ có tiêu đề", "one of the two must be there"
     assert "content_html" not in item
     assert item["_entry"]["rights"] == "© Cổng thông tin", "the site's"
 
 
-def test_events() -> None:
+def test_event_extension() -> None:
     concert, fair = parsed("events", CONCERT, FAIR)["items"]
     assert concert["title"] == "Hoãn: Hoà nhạc"
     assert concert["_event"] == {
@@ -160,7 +162,7 @@ def test_events() -> None:
     )
 
 
-def test_summaries_alone() -> None:
+def test_summary_feed_has_no_content_html() -> None:
     (item,) = parsed("news", FULL, query=FeedQuery("news", "json", content="summary"))[
         "items"
     ]
@@ -168,20 +170,26 @@ def test_summaries_alone() -> None:
     assert item["content_text"] == item["summary"] == "Một & hai < ba"
 
 
-def test_what_left_and_what_is_older() -> None:
+def test_deletions_and_archive_links() -> None:
     left = Tombstone("urn:x", datetime(2026, 11, 3, 2, tzinfo=UTC))
     older = FeedQuery("news", "json", archive="2026-10")
-    found = parsed("news", FULL, tombstones=(left,), previous_archive=older)
-    assert found["_deleted"]["items"] == [
+    document = parsed("news", FULL, tombstones=(left,), previous_archive=older)
+    assert document["_deleted"]["items"] == [
         {"id": "urn:x", "date_deleted": "2026-11-03T09:00:00+07:00"}
     ]
-    assert found["next_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
-    found = parsed("news", query=older, next_archive=replace(older, archive="2026-11"))
-    assert found["feed_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
-    assert "next_url" not in found
-    assert found["_feed"]["archive"] == "2026-10"
-    assert found["_feed"]["current_url"] == "https://feeds.example/feeds/news.json"
     assert (
-        found["_feed"]["previous_url"]
+        document["next_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
+    )
+    document = parsed(
+        "news", query=older, next_archive=replace(older, archive="2026-11")
+    )
+    assert (
+        document["feed_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
+    )
+    assert "next_url" not in document
+    assert document["_feed"]["archive"] == "2026-10"
+    assert document["_feed"]["current_url"] == "https://feeds.example/feeds/news.json"
+    assert (
+        document["_feed"]["previous_url"]
         == "https://feeds.example/feeds/news.json?archive=2026-11"
     )

@@ -1,4 +1,4 @@
-"""Readers of other makes find the same instants by a calendar's VTIMEZONEs as the zones themselves give."""
+"""VTIMEZONE: independent parsers read the times of events as the zones have them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from feedsvc.query import FeedQuery
 from feedsvc.stamps import FeedVersion
 from tests.formats.feeds import SITE
 
-NPM = Path(__file__).parents[1] / "readers" / "npm"
+NPM = Path(__file__).parents[1] / "interop" / "npm"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 ZONES = [
@@ -81,41 +81,44 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
 
 
 @pytest.fixture(
+    scope="module",
     params=[(key, *years) for key in ZONES for years in YEARS],
-    ids=lambda one: f"{one[0]}-{one[1]}-{one[2]}",
+    ids=lambda param: f"{param[0]}-{param[1]}-{param[2]}",
 )
-def drawn(request: pytest.FixtureRequest) -> tuple[bytes, dict[str, datetime], str]:
+def zone_calendar(
+    request: pytest.FixtureRequest,
+) -> tuple[bytes, dict[str, datetime], str]:
     key, first, last = request.param
     return *calendar(key, first, last), key
 
 
-def test_icalendar_finds_the_instants(
-    drawn: tuple[bytes, dict[str, datetime], str],
+def test_icalendar_reads_the_same_times(
+    zone_calendar: tuple[bytes, dict[str, datetime], str],
 ) -> None:
-    document, expected, _ = drawn
+    document, expected, _ = zone_calendar
     read: Any = Calendar.from_ical(document)
     (component,) = read.walk("VTIMEZONE")
     zone = component.to_tz()
-    found = {
+    times = {
         str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC)
         for event in read.events
     }
-    assert found == expected
+    assert times == expected
 
 
-def test_vobject_finds_the_instants(
-    drawn: tuple[bytes, dict[str, datetime], str],
+def test_vobject_reads_the_same_times(
+    zone_calendar: tuple[bytes, dict[str, datetime], str],
 ) -> None:
-    document, expected, key = drawn
+    document, expected, key = zone_calendar
     # vobject takes a zone that it knows, or has read before, by its name alone.
     name = f"X/{key.replace('/', '-')}-{len(expected)}-{min(expected.values()):%Y}"
     unknown = document.replace(key.encode(), name.encode())
     read = vobject.readOne(unknown.decode())
-    found = {
+    times = {
         event.uid.value: event.dtstart.value.astimezone(UTC)
         for event in read.vevent_list
     }
-    assert found == expected
+    assert times == expected
 
 
 @pytest.mark.readers
@@ -123,10 +126,10 @@ def test_vobject_finds_the_instants(
 @pytest.mark.skipif(
     not (NPM / "node_modules").exists(), reason="npm has not installed its packages"
 )
-def test_ical_js_finds_the_instants(
-    drawn: tuple[bytes, dict[str, datetime], str], tmp_path: Path
+def test_ical_js_reads_the_same_times(
+    zone_calendar: tuple[bytes, dict[str, datetime], str], tmp_path: Path
 ) -> None:
-    document, expected, _ = drawn
+    document, expected, _ = zone_calendar
     path = tmp_path / "events.ics"
     path.write_bytes(document)
     done = subprocess.run(
@@ -152,7 +155,7 @@ def test_ical_js_finds_the_instants(
         ("Asia/Ho_Chi_Minh", set()),
     ],
 )
-def test_yearly_rules_are_written_as_rules(key: str, rules: set[str]) -> None:
+def test_permanent_changes_are_yearly_rules(key: str, rules: set[str]) -> None:
     document, _ = calendar(key, 2026, 2027)
     read: Any = Calendar.from_ical(document)
     (component,) = read.walk("VTIMEZONE")
@@ -164,14 +167,14 @@ def test_yearly_rules_are_written_as_rules(key: str, rules: set[str]) -> None:
     assert b"RDATE" not in document
 
 
-def test_other_changes_are_one_date_a_line() -> None:
+def test_irregular_changes_are_one_rdate_each() -> None:
     document, _ = calendar("Africa/Casablanca", 2014, 2017)
     lines = [line for line in document.split(b"\r\n") if line.startswith(b"RDATE")]
     assert len(lines) > 4
     assert not any(b"," in line for line in lines)
 
 
-def test_a_zone_is_trimmed_to_the_years_of_its_events() -> None:
+def test_zone_has_the_years_of_its_events_only() -> None:
     document, _ = calendar("Africa/Casablanca", 2014, 2015)
     years = {
         int(line[-15:-11])
@@ -182,7 +185,7 @@ def test_a_zone_is_trimmed_to_the_years_of_its_events() -> None:
 
 
 @pytest.mark.parametrize("recurrence", [None, Recurrence("FREQ=DAILY")])
-def test_an_end_that_equals_the_start_is_left_out(
+def test_end_equal_to_the_start_is_left_out(
     recurrence: Recurrence | None,
 ) -> None:
     start = datetime(2026, 12, 24, 19, tzinfo=SITE.timezone)

@@ -1,4 +1,4 @@
-"""Dates and places in labels."""
+"""Labels: dates, recurrence, phrases."""
 
 from __future__ import annotations
 
@@ -33,26 +33,25 @@ def at(*when: int) -> datetime:
         (date(2026, 12, 24), date(2026, 12, 28), "Từ thứ Năm 24/12/2026 đến Chủ Nhật 27/12/2026", "From Thursday, 24 December 2026 to Sunday, 27 December 2026"),
     ],
 )  # fmt: skip
-def test_when(start: date, end: date | None, vi: str, en: str) -> None:
+def test_event_dates(start: date, end: date | None, vi: str, en: str) -> None:
     event = Event(start, end, HANOI)
     assert labels.format_event_dates(event, SITE) == vi
     assert labels.format_event_dates(event, replace(SITE, language="en-GB")) == en
 
 
-def test_another_zone_is_named() -> None:
+def test_zone_other_than_the_sites_is_named() -> None:
     event = Event(datetime(2026, 12, 24, 19, tzinfo=PARIS), None, PARIS)
     assert (
         labels.format_event_dates(event, SITE) == "19:00, thứ Năm 24/12/2026 (Giờ Pháp)"
     )
 
 
-@pytest.mark.parametrize("language", ["de", "xx-unknown", "th"])
-def test_other_languages_do_not_fail(language: str) -> None:
+@pytest.mark.parametrize(
+    "language", ["de", "xx-unknown", "th"]
+)
+def test_dates_in_a_language_without_phrases(language: str) -> None:
     event = Event(at(2026, 12, 24, 19), at(2026, 12, 25, 19), HANOI)
-    assert (
-        "2026" in labels.format_event_dates(event, replace(SITE, language=language))
-        or language == "th"
-    )
+    assert "2026" in labels.format_event_dates(event, replace(SITE, language=language))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_other_languages_do_not_fail(language: str) -> None:
         ("FREQ=DAILY;BYDAY=SA;COUNT=2", "Nhiều lần đến 12/12/2026", "Repeatedly until 12 December 2026"),
     ],
 )  # fmt: skip
-def test_series(rule: str, vi: str, en: str) -> None:
+def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     event = Event(
         at(2026, 12, 5, 19), None, HANOI, Place("Chợ"), recurrence=Recurrence(rule)
     )
@@ -87,7 +86,7 @@ def test_series(rule: str, vi: str, en: str) -> None:
     )
 
 
-def test_series_with_added_days_all_day_and_elsewhere() -> None:
+def test_all_day_series_with_added_dates_and_in_german() -> None:
     recurrence = Recurrence("FREQ=WEEKLY;COUNT=2", (), (date(2026, 12, 24),))
     event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))

@@ -1,0 +1,81 @@
+"""The registry is the one list of formats; other lists agree with it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from feedsvc.formats import FORMATS, PAGES
+from feedsvc.query import KINDS, WEBSUB_PING_FORMATS
+from feedsvc.server import metrics
+from tests.formats.feeds import SITE
+from tests.formats.golden import FOLDER
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_format_has_golden_files() -> None:
+    expected = {
+        f"{kind}.{name}" for name, form in FORMATS.items() for kind in form.kinds
+    }
+    assert expected <= {path.name for path in FOLDER.iterdir()}
+
+
+def test_docs_list_every_format_with_its_media_type() -> None:
+    text = (ROOT / "docs" / "feeds.md").read_text("utf-8")
+    table = text.split("## Formats")[1].split("\n\n")[1]
+    rows = re.findall(r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE)
+    assert {name: media_type for name, _, media_type in rows} == {
+        name: form.media_type for name, form in FORMATS.items()
+    }
+    assert {name for name, kind, _ in rows if not kind} == {
+        name for name, form in FORMATS.items() if form.kinds == KINDS
+    }
+
+
+def test_readme_names_every_format() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    urls = text.split("## URLs")[1].split("\n##")[0]
+    listed = re.findall(r"(?:/feeds/(?:news|events)|`)\.(\w+)`", urls)
+    assert set(listed) == set(FORMATS)
+
+
+def test_metrics_count_every_format() -> None:
+    assert set(metrics.FORMATS) == {*FORMATS, "opml"}
+
+
+def test_hubs_are_pinged_for_formats_of_all_kinds_but_pages() -> None:
+    of_all_kinds = {name for name, form in FORMATS.items() if form.kinds == KINDS}
+    assert set(WEBSUB_PING_FORMATS) == of_all_kinds - {"html"}
+
+
+def test_wsgi_imports_icalendar_with_the_first_calendar() -> None:
+    code = """\
+import sys, wsgi
+from feedsvc.formats import render_feed
+from tests.formats.feeds import CONCERT, FULL, feed
+for kind, name, entry in (("news", "rss", FULL), ("events", "html", CONCERT)):
+    render_feed(feed(kind, name, entry))
+print("icalendar" in sys.modules)
+render_feed(feed("events", "ics", CONCERT))
+print("icalendar" in sys.modules)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("problem", [object(), None])
+def test_unknown_name_in_template_is_an_error(problem: object) -> None:
+    with pytest.raises(UndefinedError):
+        PAGES.render("problem.html", SITE, problem=problem)
