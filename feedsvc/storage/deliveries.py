@@ -414,7 +414,7 @@ class Hubs:
             ]
 
     def record_result(self, ping: HubPing, success: bool, delay: timedelta) -> None:
-        """Store the result of a ping; the next one follows after the delay at earliest."""
+        """Store the result of a ping; the next one waits for the delay."""
         values: dict[str, object] = {"next_attempt_at": self._clock() + delay}
         if success:
             values |= {"seq": ping.seq, "checked_at": ping.checked_at, "failures": 0}
@@ -477,7 +477,7 @@ def _changed_topics(
 def _event_ended(
     checked_at: sa.Column[datetime] | datetime | None, now: datetime
 ) -> sa.ColumnElement[bool]:
-    """Match visible events that ended since a check; the change log does not have it."""
+    """Match visible events that ended since a check: the change log has no ends."""
     columns = entries.c
     return sa.and_(
         columns.kind == "events",

@@ -102,9 +102,8 @@ def _check_pending(
     others = sa.select(columns.id).where(columns.id != id)
     of_domain = others.where(columns.domain == request.domain)
     if count_rows(connection, of_domain) >= MAX_PENDING_PER_DOMAIN:
-        raise Forbidden(
-            f"{request.domain} has {MAX_PENDING_PER_DOMAIN} unverified requests already."
-        )
+        limit = MAX_PENDING_PER_DOMAIN
+        raise Forbidden(f"{request.domain} has {limit} unverified requests already.")
     if count_rows(connection, others) < MAX_PENDING:
         return
     # Drop the request that failed most often, so that callbacks that do not answer

@@ -240,7 +240,7 @@ class Subscriptions:
             connection.execute(_deny(waiting, reason, self._clock()))
 
     def cancel_callbacks(self, prefix: str) -> int:
-        """End the subscriptions whose callbacks begin with a prefix; return how many."""
+        """End the subscriptions of callbacks with a prefix; return how many."""
         condition = subscriptions.c.callback.startswith(prefix, autoescape=True)
         return self._cancel(condition, "The operator has ended it.")
 
@@ -294,9 +294,10 @@ class Subscriptions:
             return connection.execute(query).mappings().all()
 
     def stats(self) -> dict[str, float]:
-        """Count `subscriptions`, unverified `requests`, `pending` and `failing` deliveries.
+        """Return the numbers of subscriptions by state.
 
-        `oldest` is the age in seconds of the oldest pending delivery.
+        Of the keys, `requests` are unverified, `pending` and `failing` are deliveries,
+        and `oldest` is the age in seconds of the oldest pending delivery.
         """
         columns = subscriptions.c
         requests = sa.select(sa.func.count()).select_from(subscription_requests)

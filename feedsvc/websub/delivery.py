@@ -139,7 +139,7 @@ class WebSubClient:
         return is_confirmed
 
     async def ping_hub(self, ping: HubPing) -> bool:
-        """Tell an external hub which feeds changed; return False if it must be retried."""
+        """Tell an external hub which feeds changed; return whether it accepted."""
         host = urlsplit(ping.hub).hostname
         urls = [
             self._public_url + _feed_path(kind, format, slug)

@@ -64,7 +64,7 @@ class Call:
 
 
 class ConcurrencyLimiter:
-    """Count running calls by domain and address, and end the longest if too many run."""
+    """Count running calls by domain and address; end the longest of too many."""
 
     def __init__(self, max_recent: int, max_running: int, max_per_key: int) -> None:
         """Set the limits.
