@@ -19,7 +19,7 @@ import requests
 
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service, free_port
-from tests.websub.conftest import deliver, told
+from tests.websub.conftest import read_metrics, run_deliver
 
 SAMPLE = re.compile(r"^(\w+?)(?:\{(.*)\})? ([0-9.e+-]+)$", re.MULTILINE)
 
@@ -173,8 +173,8 @@ def test_every_query_of_the_dashboard_names_a_metric_that_there_is(
     time.sleep(1.2)
     asked = names(json.loads((ROOT / "deploy/grafana.json").read_text("utf-8")))
     found = measured.scrape()
-    with deliver(measured) as (_, metrics):
-        there = {name.partition("{")[0] for name in told(metrics)} | {
+    with run_deliver(measured) as (_, metrics):
+        there = {name.partition("{")[0] for name in read_metrics(metrics)} | {
             name for name, _ in found
         }
     assert len(asked) >= 8
@@ -185,7 +185,7 @@ def test_every_query_of_the_dashboard_names_a_metric_that_there_is(
         name.removesuffix("_count") for name in there
     }
     labels = {label for _, some in found for label in some.split(",")}
-    assert set(re.findall(r'\b(?:what|kind|route)="\w+"', operating)) <= labels
+    assert set(re.findall(r'\b(?:state|kind|route)="\w+"', operating)) <= labels
 
 
 @pytest.mark.sqlite

@@ -22,8 +22,8 @@ from werkzeug.serving import make_server
 
 from feedsvc.models import SCOPES
 from tests.server import Service
-from tests.websub.conftest import until
-from tests.websub.subscriber import Subscriber, subscribing
+from tests.websub.conftest import wait_until
+from tests.websub.subscriber import Subscriber, run_subscriber
 
 pytestmark = pytest.mark.both_databases
 
@@ -67,7 +67,7 @@ def subscribe(service: Service, callback: str) -> None:
 
 
 def test_one_is_told_within_a_second_and_both_end_together(running: Service) -> None:
-    with subscribing() as subscriber:
+    with run_subscriber() as subscriber:
         subscribe(running, subscriber.url("/a"))
         subscriber.got("/a", "GET", within=10)
         time.sleep(0.3)
@@ -92,10 +92,10 @@ def told_after(service: Service, subscriber: Subscriber, number: int) -> float:
 @pytest.mark.sqlite
 def test_it_ends_too_where_the_server_is_killed(running: Service) -> None:
     assert running.process
-    until(lambda: len(couriers(running)) == 1, within=20)
+    wait_until(lambda: len(couriers(running)) == 1, within=20)
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
-    until(lambda: couriers(running) == [], within=30)
+    wait_until(lambda: couriers(running) == [], within=30)
 
 
 @pytest.mark.sqlite
@@ -126,18 +126,18 @@ def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
         }
         with app.app_context():
             callback = theirs.subscribe(**found)
-            until(lambda: done == ["subscribe"])
+            wait_until(lambda: done == ["subscribe"])
             theirs.renew(callback)
-            until(lambda: done == ["subscribe"] * 2)
+            wait_until(lambda: done == ["subscribe"] * 2)
             time.sleep(0.3)
             running.request("PUT", "/api/v1/articles/a", {"title": "Một"})
-            until(lambda: told)
+            wait_until(lambda: told)
             time.sleep(1)  # until when the other worker knows as well
             assert told == [
                 (found["topic_url"], running.request("GET", "/feeds/news.rss").content)
             ]
             theirs.unsubscribe(callback)
-            until(lambda: done[-1] == "unsubscribe")
+            wait_until(lambda: done[-1] == "unsubscribe")
     finally:
         server.shutdown()
         server.server_close()

@@ -56,7 +56,7 @@ def waiting(storage: Storage) -> float:
     return storage.subscriptions.stats()["pending"]
 
 
-def test_what_is_claimed_comes_again_unless_it_is_reported(
+def test_unreported_delivery_is_claimed_again_after_timeout(
     storage: Storage, clock: Clock
 ) -> None:
     subscribe(storage, 1)
@@ -81,7 +81,7 @@ def test_what_is_claimed_comes_again_unless_it_is_reported(
     assert [one.callback for one in storage.subscriptions.list()] == [first[0].callback]
 
 
-def test_a_change_while_it_is_under_way_is_sent_too(
+def test_change_during_delivery_is_delivered_too(
     storage: Storage, clock: Clock
 ) -> None:
     subscribe(storage, 1)
@@ -99,7 +99,7 @@ def test_a_change_while_it_is_under_way_is_sent_too(
     assert (claim(storage), waiting(storage)) == ([], 0)
 
 
-def test_who_has_the_newest_is_left_alone(storage: Storage) -> None:
+def test_current_subscriber_gets_no_delivery(storage: Storage) -> None:
     subscribe(storage, 1)
     changed(storage, "v2", 2)
     (one,) = claim(storage)
@@ -109,7 +109,7 @@ def test_who_has_the_newest_is_left_alone(storage: Storage) -> None:
     assert (claim(storage), waiting(storage)) == ([], 0)
 
 
-def test_no_host_takes_more_than_its_share(storage: Storage) -> None:
+def test_claims_are_limited_per_host(storage: Storage) -> None:
     for number in range(30):
         subscribe(storage, number, "a.example")
     subscribe(storage, 1, "b.example")
@@ -121,7 +121,7 @@ def test_no_host_takes_more_than_its_share(storage: Storage) -> None:
 
 
 @pytest.mark.postgresql
-def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
+def test_concurrent_changes_and_results_do_not_deadlock(
     storage: Storage,
 ) -> None:
     for number in range(60):
@@ -156,7 +156,7 @@ def test_changes_and_reports_side_by_side_do_not_stand_in_each_others_way(
     assert failed == []
 
 
-def test_many_claim_side_by_side_and_share_nothing(storage: Storage) -> None:
+def test_concurrent_claims_share_no_delivery(storage: Storage) -> None:
     hosts = [f"{number}.example" for number in range(8)]
     for number in range(96):
         subscribe(storage, number, hosts[number % 8])
@@ -183,7 +183,7 @@ def feeds(
     return [feed.path for feed in claimed], step
 
 
-def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
+def test_changed_feed_is_claimed_by_one_worker(
     storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     seen = feeds(storage, 0, PAUSE, 8)[1]
@@ -206,7 +206,7 @@ def test_feeds_are_looked_at_when_their_topics_have_moved_and_by_one(
     assert feeds(storage, seen + 1, PAUSE, 8) == ([], seen + 2)
 
 
-def test_a_feed_that_changes_by_itself_is_looked_at_then(
+def test_feed_is_claimed_when_its_next_change_is_due(
     storage: Storage, clock: Clock
 ) -> None:
     subscribe(
@@ -232,7 +232,7 @@ def ask(storage: Storage, number: int, site: str = "a.example", **changes: Any) 
     storage.subscriptions.request(request)
 
 
-def test_a_host_has_so_many_subscriptions_and_requests(storage: Storage) -> None:
+def test_limit_per_host(storage: Storage) -> None:
     for number in range(subscription_limits.MAX_PER_HOST - 1):
         subscribe(storage, number)
     storage.subscriptions.request(ASK)
@@ -242,7 +242,7 @@ def test_a_host_has_so_many_subscriptions_and_requests(storage: Storage) -> None
     storage.subscriptions.request(replace(ASK, host="b.example"))
 
 
-def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
+def test_limit_per_domain(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_DOMAIN", 3)
@@ -254,7 +254,7 @@ def test_a_site_has_so_many_subscriptions_whatever_its_hosts(
     ask(storage, 3, "b.example")
 
 
-def test_there_are_so_many_subscriptions_in_all(
+def test_limit_of_all_subscriptions(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(storage, 1)
@@ -267,7 +267,7 @@ def test_there_are_so_many_subscriptions_in_all(
     )
 
 
-def test_a_site_has_so_many_pending_requests_of_both_modes(
+def test_limit_of_unverified_requests_per_domain(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(storage, 1)
@@ -282,7 +282,7 @@ def test_a_site_has_so_many_pending_requests_of_both_modes(
         )
 
 
-def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
+def test_failed_request_makes_room_for_new_one(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PENDING", 2)
@@ -302,7 +302,7 @@ def test_of_too_many_pending_requests_the_one_that_failed_gives_way(
     ]
 
 
-def test_a_site_and_all_have_so_many_feeds_of_combinations(
+def test_limits_of_feeds_of_combinations(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_FEEDS_PER_DOMAIN", 2)
@@ -322,7 +322,7 @@ def test_a_site_and_all_have_so_many_feeds_of_combinations(
     ask(storage, 1, "b.example", path="/feeds/news/a,e.rss", is_canonical=False)
 
 
-def test_an_address_has_so_many_subscriptions(
+def test_limit_per_address(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_ADDRESS", 2)
@@ -337,7 +337,7 @@ def test_an_address_has_so_many_subscriptions(
     assert "8.8.8.8 has 2" in denied.reason
 
 
-def test_an_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
+def test_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
     storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
     assert storage.subscriptions.stats()["requests"] == 0
     storage.subscriptions.request(ASK)
@@ -347,7 +347,7 @@ def test_an_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
     ]
 
 
-def test_requests_that_nobody_verifies_are_dropped_after_an_hour(
+def test_unverified_request_is_dropped_after_an_hour(
     storage: Storage, clock: Clock
 ) -> None:
     ask(storage, 1)
@@ -364,7 +364,7 @@ def test_requests_that_nobody_verifies_are_dropped_after_an_hour(
     assert storage.subscriptions.stats()["requests"] == 0
 
 
-def test_the_first_request_of_each_site_comes_before_the_second_of_any(
+def test_first_request_of_each_domain_comes_first(
     storage: Storage, clock: Clock
 ) -> None:
     for number in range(20):
@@ -382,7 +382,7 @@ def test_the_first_request_of_each_site_comes_before_the_second_of_any(
     )
 
 
-def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
+def test_deliveries_are_claimed_by_speed(
     storage: Storage, clock: Clock
 ) -> None:
     for number, seconds in enumerate((0.1, 9.5, 0.2)):
@@ -415,7 +415,7 @@ def test_fast_callbacks_come_before_new_ones_and_slow_ones_apart(
     assert hosts(None)[-1] == "3.example"
 
 
-def test_no_address_takes_more_than_its_share_whatever_the_sites(
+def test_claims_are_limited_per_address(
     storage: Storage,
 ) -> None:
     for number in range(30):
@@ -433,7 +433,7 @@ def test_no_address_takes_more_than_its_share_whatever_the_sites(
     assert claim(storage, **{"8.8.8.8": 20}) == []
 
 
-def test_plain_and_fast_feeds_are_claimed_first_and_slow_ones_one_at_a_time(
+def test_order_of_claimed_feeds(
     storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     seen = feeds(storage, 0, PAUSE, 8)[1]
@@ -491,7 +491,7 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     )
 
 
-def test_a_newer_request_takes_the_place_of_one_under_way(
+def test_newer_request_replaces_claimed_one(
     storage: Storage, clock: Clock
 ) -> None:
     ask = PendingVerification(
@@ -512,7 +512,7 @@ def test_a_newer_request_takes_the_place_of_one_under_way(
     )
 
 
-def test_who_was_asked_in_vain_comes_later_and_behind_the_others(
+def test_failed_request_comes_later_and_last(
     storage: Storage, clock: Clock
 ) -> None:
     down = PendingVerification(
@@ -535,7 +535,7 @@ def test_who_was_asked_in_vain_comes_later_and_behind_the_others(
     )
 
 
-def test_the_longest_callback_and_topic(storage: Storage) -> None:
+def test_longest_callback_and_topic(storage: Storage) -> None:
     path = (
         "/feeds/news/"
         + ",".join(f"{number}{'x' * 63}" for number in range(10))
@@ -556,7 +556,7 @@ def test_the_longest_callback_and_topic(storage: Storage) -> None:
     assert len(list(storage.subscriptions.list())) == 1
 
 
-def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
+def test_purge_deletes_expired_subscriptions_and_their_feeds(
     storage: Storage, clock: Clock, editor: ApiClient
 ) -> None:
     subscribe(storage, 1)
@@ -569,7 +569,7 @@ def test_what_has_expired_ends_and_its_feed_is_looked_after_no_more(
     assert feeds(storage, 0, PAUSE, 8)[0] == []
 
 
-def test_hubs_are_told_once_of_what_moved_since(
+def test_hub_is_pinged_once_about_changes(
     storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     editor.put("/articles/before", {"title": "Trước"})
@@ -591,7 +591,7 @@ def test_hubs_are_told_once_of_what_moved_since(
     assert storage.hubs.claim_pings() == []
 
 
-def test_hubs_are_told_once_of_events_that_ended_since(
+def test_hub_is_pinged_once_about_ended_events(
     storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
     editor.put("/categories/hoi-sach", {"title": "Hội sách", "parent": "van-hoa"})

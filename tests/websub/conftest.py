@@ -1,14 +1,16 @@
-"""A hub with a courier beside it, or a `deliver` of its own, and a subscriber."""
+"""Fixtures of WebSub: a hub with a delivery worker in a thread or a process."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,56 +24,70 @@ from werkzeug.test import TestResponse
 from feedsvc.models import utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
+from feedsvc.storage.deliveries import RunningCalls
+from feedsvc.websub import worker as websub_worker
 from feedsvc.websub.delivery import WebSubClient
 from feedsvc.websub.http_client import SafeHttpClient
 from feedsvc.websub.metrics import DeliveryMetrics
 from feedsvc.websub.worker import DeliveryWorker
+from feedsvc.websub_types import PendingVerification, SubscribedFeed
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service, free_port
-from tests.websub.subscriber import Subscriber, subscribing
+from tests.websub.subscriber import Received, Subscriber, run_subscriber
 
 PUBLIC = "https://feeds.example"
 
+SEVERAL_POLLS = 0.3
+"""Seconds in which a worker would have made a call that must not happen."""
 
-class Ticking(Clock):
-    """Goes on by itself, and can be put forward."""
+
+class RunningClock(Clock):
+    """A clock that runs, and can be put forward."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._ahead = timedelta()
+        self._offset = timedelta()
 
     def __call__(self) -> datetime:
-        return utcnow() + self._ahead
+        return utcnow() + self._offset
 
     def forward(self, **duration: float) -> None:
-        self._ahead += timedelta(**duration)
+        self._offset += timedelta(**duration)
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Ticking()
+    return RunningClock()
 
 
 @pytest.fixture
 def subscriber() -> Iterator[Subscriber]:
-    with subscribing() as found:
-        yield found
+    with run_subscriber() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers in this process poll often; tests of the intervals set them back."""
+    monkeypatch.setattr(websub_worker, "POLL_INTERVAL", 0.02)
+    monkeypatch.setattr(websub_worker, "DEBOUNCE", timedelta(seconds=0.1))
 
 
 @contextmanager
-def delivering(
+def run_worker(
     app: Flask,
     http: SafeHttpClient | None = None,
     metrics: DeliveryMetrics | None = None,
 ) -> Iterator[None]:
-    """A courier at work, in a thread."""
-    stop, services = threading.Event(), get_services(app)
-    storage = services.storage
-    client = WebSubClient(
-        http or SafeHttpClient("test", allow_private=True, timeout=2), PUBLIC
+    """Run a delivery worker in a thread."""
+    stop = threading.Event()
+    services = get_services(app)
+    services.storage.hubs.configure(services.config.hubs)
+    http = http or SafeHttpClient("test", allow_private=True, timeout=2)
+    worker = DeliveryWorker(
+        services.storage, services.feeds, WebSubClient(http, PUBLIC), metrics
     )
-    storage.hubs.configure(services.config.hubs)
-    worker = DeliveryWorker(storage, services.feeds, client, metrics)
     thread = threading.Thread(target=lambda: asyncio.run(worker.run(stop.is_set)))
     thread.start()
     try:
@@ -82,80 +98,125 @@ def delivering(
 
 
 @pytest.fixture
-def courier(app: Flask) -> Iterator[None]:
-    with delivering(app):
+def worker(app: Flask) -> Iterator[None]:
+    with run_worker(app):
         yield
 
 
-Ask = Callable[..., TestResponse]
-"""Sends a form to the hub: names with `_` for the `.` after `hub`; a topic by its path."""
+SendToHub = Callable[..., TestResponse]
+"""Send a form to the hub: a topic by its path, and further `hub.` parameters."""
 
 
-def asking(client: FlaskClient) -> Ask:
-    def ask(
-        topic: str, callback: str, mode: str = "subscribe", **more: Any
+def send_to_hub(client: FlaskClient) -> SendToHub:
+    def send(
+        topic: str, callback: str, mode: str = "subscribe", **parameters: Any
     ) -> TestResponse:
         form = {"hub.mode": mode, "hub.topic": PUBLIC + topic, "hub.callback": callback}
-        return client.post(
-            "/hub", data=form | {f"hub.{name}": value for name, value in more.items()}
-        )
+        form |= {f"hub.{name}": value for name, value in parameters.items()}
+        return client.post("/hub", data=form)
 
-    return ask
-
-
-@pytest.fixture
-def ask(client: FlaskClient) -> Ask:
-    return asking(client)
+    return send
 
 
 @pytest.fixture
-def subscribe(ask: Ask, storage: Storage, subscriber: Subscriber) -> Callable[..., str]:
-    """Subscribe a callback to a topic, and wait until that is so; returns the callback's path."""
+def ask(client: FlaskClient) -> SendToHub:
+    return send_to_hub(client)
 
-    def run(topic: str, path: str, host: str = "127.0.0.1", **more: Any) -> str:
-        answer = ask(topic, subscriber.url(path, host), **more)
-        assert answer.status_code == 202, answer.text
-        until(
-            lambda: any(
-                one.callback == subscriber.url(path, host)
-                for one in storage.subscriptions.list()
-            )
+
+Subscribe = Callable[..., str]
+
+
+@pytest.fixture
+def subscribe(ask: SendToHub, storage: Storage, subscriber: Subscriber) -> Subscribe:
+    """Subscribe a callback to a topic, and wait until it is verified."""
+
+    def run(topic: str, path: str, host: str = "127.0.0.1", **parameters: Any) -> str:
+        callback = subscriber.url(path, host)
+        response = ask(topic, callback, **parameters)
+        assert response.status_code == 202, response.text
+        wait_until(
+            lambda: callback in [row.callback for row in storage.subscriptions.list()]
         )
         return path
 
     return run
 
 
-def until(true: Callable[[], object], within: float = 5) -> None:
-    """Wait for something to be so."""
+def store_subscriptions(app: Flask, callbacks: Mapping[str, list[str]]) -> None:
+    """Store verified subscriptions: callbacks by feed, each on a host of its own."""
+    services = get_services(app)
+    subscriptions = services.storage.subscriptions
+    idle = RunningCalls({}, 1000)
+    for path, urls in callbacks.items():
+        _, response = services.feeds.pushed(path)
+        version = response.version
+        feed = SubscribedFeed(
+            path, response.etag, version.seq, version.feed_keys, response.expires_at
+        )
+        for start in range(0, len(urls), 100):
+            for url in urls[start : start + 100]:
+                host = url.split("/")[2].split(":")[0]
+                subscriptions.request(
+                    PendingVerification(path, url, host, "subscribe", lease=86400)
+                )
+            for request in subscriptions.claim_requests(100, idle):
+                subscriptions.subscribe(request, feed)
+
+
+def put(
+    editor: ApiClient, title: str = "Một", id: str = "a", category: str = "van-hoa"
+) -> None:
+    editor.put(f"/articles/{id}", {"title": title, "categories": [category]})
+
+
+def is_signed(delivery: Received, secret: str) -> bool:
+    method, _, signature = delivery.headers["X-Hub-Signature"].partition("=")
+    digest = hmac.new(secret.encode(), delivery.body, hashlib.sha256).hexdigest()
+    return method == "sha256" and signature == digest
+
+
+def wait_until(condition: Callable[[], object], within: float = 5) -> None:
+    """Wait until a condition is true."""
     end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end, "it did not come about"
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.02)
 
 
+@pytest.fixture
+def deliver_service(database_url: str) -> Service:
+    """Return the settings for `run_deliver` beside the app of this process."""
+    return Service(
+        database_url,
+        FEEDSVC_PUBLIC_URL=PUBLIC,
+        FEEDSVC_SITE_URL="https://portal.example",
+        FEEDSVC_ALLOW_PRIVATE_CALLBACKS="true",
+    )
+
+
 @contextmanager
-def deliver(
+def run_deliver(
     service: Service, ending: signal.Signals = signal.SIGTERM
 ) -> Iterator[tuple[int, str]]:
-    """A `deliver` of its own, at work, ended by a signal; its process id, and the URL of its metrics."""
-    metrics = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "feedsvc", "deliver", "--metrics", metrics]
+    """Run `deliver` in a process; yield its id and the URL of its metrics."""
+    address = f"127.0.0.1:{free_port()}"
+    metrics = f"http://{address}/metrics"
+    command = [sys.executable, "-m", "feedsvc", "deliver", "--metrics", address]
     process = subprocess.Popen(
         command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL
     )
     try:
-        until(lambda: told(f"http://{metrics}/metrics"), 20)
-        yield process.pid, f"http://{metrics}/metrics"
+        wait_until(lambda: read_metrics(metrics), 20)
+        yield process.pid, metrics
     finally:
         process.send_signal(ending)
         assert process.wait(10) == (0 if ending == signal.SIGTERM else -ending)
 
 
-def told(metrics: str) -> dict[str, float]:
-    """Prometheus's samples, each under its name with its labels; none where nobody answers yet."""
+def read_metrics(url: str) -> dict[str, float]:
+    """Return Prometheus's samples by name with labels; none if nobody responds."""
     try:
-        lines = requests.get(metrics, timeout=5).text.splitlines()
+        lines = requests.get(url, timeout=5).text.splitlines()
     except requests.ConnectionError:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""A subscriber on 127.0.0.1 whose callbacks answer as they are told to, and remember what they were sent."""
+"""A subscriber on 127.0.0.1 that records requests and responds as a test wants."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Received:
     at: float
 
     @property
-    def said(self) -> dict[str, str]:
-        """What stands in the query, or in a form."""
+    def parameters(self) -> dict[str, str]:
+        """The parameters in the query or the form."""
         query = (
             self.body.decode() if self.method == "POST" else urlsplit(self.target).query
         )
@@ -36,18 +36,21 @@ class Received:
 
 
 Behaviour = Callable[["_Handler", Received], None]
-"""Answers a request."""
+"""Respond to a request."""
 
 
 def echo(handler: _Handler, got: Received) -> None:
-    """As a subscriber should."""
+    """Confirm, and accept deliveries."""
     handler.reply(
-        200, got.said.get("hub.challenge", "").encode() if got.method == "GET" else b""
+        200,
+        got.parameters.get("hub.challenge", "").encode()
+        if got.method == "GET"
+        else b"",
     )
 
 
 def status(code: int, **headers: str) -> Behaviour:
-    """Confirm, and answer deliveries with a status."""
+    """Confirm, and respond to deliveries with a status."""
 
     def answer(handler: _Handler, got: Received) -> None:
         if got.method == "GET":
@@ -59,7 +62,7 @@ def status(code: int, **headers: str) -> Behaviour:
 
 
 def hang(handler: _Handler, got: Received) -> None:
-    """Confirm, and never answer a delivery."""
+    """Confirm, and never respond to a delivery."""
     if got.method == "GET":
         echo(handler, got)
     else:
@@ -74,9 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         got = Received(self.command, self.path, self.headers, body, time.monotonic())
         callback = urlsplit(self.path).path
-        with self.server.news:
+        with self.server.changed:
             self.server.received[callback].append(got)
-            self.server.news.notify_all()
+            self.server.changed.notify_all()
         self.server.behaviours.get(callback, echo)(self, got)
 
     def do_POST(self) -> None:
@@ -101,7 +104,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("0.0.0.0", 0), _Handler)
         self.received: dict[str, list[Received]] = defaultdict(list)
         self.behaviours: dict[str, Behaviour] = {}
-        self.news = threading.Condition()
+        self.changed = threading.Condition()
         self.ended = threading.Event()
 
     def handle_error(self, *args: Any) -> None:
@@ -109,43 +112,66 @@ class _Server(ThreadingHTTPServer):
 
 
 class Subscriber:
-    """Callbacks by path; the host is 127.0.0.1, or any other of that network."""
+    """Callbacks by path, on any host of 127.0.0.0/8."""
 
     def __init__(self, server: _Server) -> None:
         self._server, self.port = server, server.server_address[1]
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        """The URL of a callback."""
+        """Return the URL of a callback."""
         return f"http://{host}:{self.port}{path}"
 
     def behave(self, path: str, behaviour: Behaviour) -> None:
-        """From now on answer so."""
+        """Set how a callback responds from now on."""
         self._server.behaviours[path] = behaviour
 
     def got(
         self, path: str, method: str = "POST", count: int = 1, within: float = 5
     ) -> list[Received]:
-        """What came to a callback, once that is as much as is expected."""
+        """Wait for a number of requests to a callback, and return them."""
 
-        def found() -> list[Received]:
-            return [one for one in self._server.received[path] if one.method == method]
+        def requests() -> list[Received]:
+            return [
+                request
+                for request in self._server.received[path]
+                if request.method == method
+            ]
 
-        with self._server.news:
-            enough = self._server.news.wait_for(lambda: len(found()) >= count, within)
-            assert enough, (
-                f"{path} has got {len(found())} of {count}: {self._server.received[path]}"
+        with self._server.changed:
+            is_complete = self._server.changed.wait_for(
+                lambda: len(requests()) >= count, within
             )
-            return found()
+            assert is_complete, (
+                f"{path} got {len(requests())} of {count}: {self._server.received[path]}"
+            )
+            return requests()
+
+    def wait_for(self, path: str, content: str | bytes, within: float = 5) -> Received:
+        """Wait for a delivery that contains some text or bytes, and return it."""
+        wanted = content.encode() if isinstance(content, str) else content
+
+        def find() -> Received | None:
+            for request in self._server.received[path]:
+                if request.method == "POST" and wanted in request.body:
+                    return request
+            return None
+
+        with self._server.changed:
+            request = self._server.changed.wait_for(find, within)
+            assert request, f"{path} got no {content!r}: {self._server.received[path]}"
+            return request
 
     def count(self, path: str, method: str = "POST") -> int:
-        """How much came to a callback until now."""
-        with self._server.news:
-            return sum(one.method == method for one in self._server.received[path])
+        """Return the number of requests to a callback until now."""
+        with self._server.changed:
+            return sum(
+                request.method == method for request in self._server.received[path]
+            )
 
 
 @contextmanager
-def subscribing() -> Iterator[Subscriber]:
-    """A subscriber, for a time."""
+def run_subscriber() -> Iterator[Subscriber]:
+    """Run a subscriber."""
     server = _Server()
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.02}

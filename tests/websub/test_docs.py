@@ -17,16 +17,16 @@ from flask.testing import FlaskClient
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.server import ROOT, free_port
-from tests.websub.conftest import PUBLIC, until
+from tests.websub.conftest import PUBLIC, wait_until
 
 TEXT = (ROOT / "docs/push.md").read_text("utf-8")
 
 
-def test_the_receiver(
+def test_documented_receiver_works(
     client: FlaskClient,
     editor: ApiClient,
     storage: Storage,
-    courier: None,
+    worker: None,
     tmp_path: Path,
 ) -> None:
     (script,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -47,19 +47,19 @@ def test_the_receiver(
     with subprocess.Popen([sys.executable, file], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as receiver:  # fmt: skip
         try:
             assert form["hub.topic"] == f"{PUBLIC}/feeds/news/van-hoa.rss"
-            until(lambda: _listens(port))
+            wait_until(lambda: _listens(port))
             answer = client.post(
                 "/hub", data={**form, "hub.callback": f"http://127.0.0.1:{port}/4f7a1c"}
             )
             assert answer.status_code == 202, answer.text
-            until(lambda: storage.subscriptions.stats()["subscriptions"] == 1)
+            wait_until(lambda: storage.subscriptions.stats()["subscriptions"] == 1)
             editor.put("/articles/a", {"title": "Đã nhận", "categories": ["van-hoa"]})
             assert receiver.stdout
             found = b""
             while b"</rss>" not in found:
                 found += receiver.stdout.readline()
             assert "Đã nhận" in found.decode()
-            until(lambda: storage.subscriptions.stats()["pending"] == 0)
+            wait_until(lambda: storage.subscriptions.stats()["pending"] == 0)
         finally:
             receiver.kill()
 

@@ -30,7 +30,7 @@ def test_the_registrable_domain_a_host(host: str, site: str) -> None:
     assert registrable_domain(host) == site
 
 
-def test_over_the_total_the_longest_call_gives_way() -> None:
+def test_longest_call_is_ended_above_total_limit() -> None:
     async def run() -> list[str]:
         slots, ended, begun = ConcurrencyLimiter(10, 2, 20), [], asyncio.Event()
 
@@ -57,7 +57,7 @@ def test_over_the_total_the_longest_call_gives_way() -> None:
     assert asyncio.run(run()) == ["a"]
 
 
-def test_a_call_that_takes_long_leaves_its_place(
+def test_long_call_makes_room_for_new_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
@@ -74,7 +74,7 @@ def test_a_call_that_takes_long_leaves_its_place(
         runner.run(run())
 
 
-def test_an_address_is_counted_once_it_is_known() -> None:
+def test_address_counts_once_known() -> None:
     async def run() -> None:
         slots = ConcurrencyLimiter(10, 10, 2)
         async with (

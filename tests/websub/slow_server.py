@@ -1,4 +1,4 @@
-"""Callbacks on 127.0.0.x that are slow, or hang; one event loop serves hundreds of them."""
+"""Hundreds of callbacks on 127.0.0.0/8 that are slow or hang, in one event loop."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 SLOW = 9.5
-"""Seconds that a slow callback takes: less than the ten after which a call is given up."""
+"""Seconds that a slow callback takes, less than the timeout of a call."""
 
 
-class Crowd:
-    """A server whose callbacks answer by the first part of their path.
+class SlowServer:
+    """A server whose callbacks respond by the first part of their path.
 
-    `/slow/…` confirms at once and answers a delivery after `SLOW` seconds; `/hang/…` answers nothing.
+    `/slow/…` confirms at once, and responds to a delivery after `SLOW` seconds;
+    `/hang/…` never responds.
     """
 
     def __init__(self) -> None:
         self.port = 0
-        self.requests: Counter[str] = Counter()
-        """How many requests there were, by method and first part of the path."""
-        self.answered = 0
-        """How many deliveries were answered until now."""
+        self.responses = 0
+        """Number of responses to deliveries."""
         self.active: Counter[str] = Counter()
-        self.most_active: Counter[str] = Counter()
-        """How many connections an address had at once, at most."""
+        self.max_active: Counter[str] = Counter()
+        """Largest number of concurrent connections of each address."""
 
-    def url(self, path: str, host: str) -> str:
-        """The URL of a callback."""
-        return f"http://{host}:{self.port}{path}"
+    def urls(self, kind: str, hosts: int) -> list[str]:
+        """Return callbacks on a number of hosts, twenty on each."""
+        return [
+            f"http://127.0.0.{host + 2}:{self.port}/{kind}/{number}"
+            for host in range(hosts)
+            for number in range(20)
+        ]
 
     async def serve(self, ready: threading.Event, ended: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._answer, "0.0.0.0", 0, backlog=2048)
+        server = await asyncio.start_server(self._respond, "0.0.0.0", 0, backlog=2048)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await ended.wait()
         server.close()
 
-    async def _answer(
+    async def _respond(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         address = writer.get_extra_info("sockname")[0]
         self.active[address] += 1
-        self.most_active[address] = max(self.most_active[address], self.active[address])
+        self.max_active[address] = max(self.max_active[address], self.active[address])
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, target, _ = head.split("\r\n")[0].split()
             kind = urlsplit(target).path.split("/")[1]
-            self.requests[f"{method} {kind}"] += 1
             if kind == "hang":
                 await reader.read()  # until the other side gives up
                 return
@@ -61,7 +63,7 @@ class Crowd:
                 ]
             else:
                 await asyncio.sleep(SLOW)
-                self.answered += 1
+                self.responses += 1
             body = challenge.encode()
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -75,9 +77,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd() -> Iterator[Crowd]:
-    """A crowd, for a time."""
-    running, ready = Crowd(), threading.Event()
+def run_slow_server() -> Iterator[SlowServer]:
+    """Run the server in a thread."""
+    running, ready = SlowServer(), threading.Event()
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
 
@@ -98,8 +100,3 @@ def crowd() -> Iterator[Crowd]:
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join()
-
-
-def addresses(count: int) -> list[str]:
-    """Addresses of this machine, none of which is 127.0.0.1."""
-    return [f"127.0.{number // 250}.{number % 250 + 2}" for number in range(count)]

@@ -58,7 +58,7 @@ def in_the_document(body: bytes, format: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", NO_TOPICS)
-def test_a_feed_that_is_no_topic_names_no_hub(public: FlaskClient, path: str) -> None:
+def test_feed_that_is_no_topic_names_no_hub(public: FlaskClient, path: str) -> None:
     answer = public.get(path)
     assert answer.status_code == 200
     assert answer.headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
@@ -68,9 +68,7 @@ def test_a_feed_that_is_no_topic_names_no_hub(public: FlaskClient, path: str) ->
 
 
 @pytest.mark.parametrize("path", [*CANONICAL, *OTHER_URLS])
-def test_section_4_link_headers_and_the_document_name_the_hubs_and_one_self(
-    public: FlaskClient, path: str
-) -> None:
+def test_topic_names_its_hubs_and_one_self(public: FlaskClient, path: str) -> None:
     hubs = [*OTHERS, OWN] if path in CANONICAL else [OWN]
     answer = public.get(path)
     assert answer.headers.getlist("Link") == [
@@ -82,9 +80,7 @@ def test_section_4_link_headers_and_the_document_name_the_hubs_and_one_self(
         assert in_the_document(answer.data, format) == hubs
 
 
-def test_without_its_own_hub_none_is_named(
-    make_app: MakeApp, editor: ApiClient
-) -> None:
+def test_disabled_hub_is_not_named(make_app: MakeApp, editor: ApiClient) -> None:
     app = make_app(hub=False)
     for path in (*CANONICAL, *OTHER_URLS):
         assert app.test_client().get(path).headers.getlist("Link") == [
@@ -93,7 +89,7 @@ def test_without_its_own_hub_none_is_named(
     assert app.test_client().post("/hub").status_code == 404
 
 
-def test_the_setting_keeps_each_url_as_it_is() -> None:
+def test_hub_urls_are_not_normalized() -> None:
     config = Config.from_env(
         {"FEEDSVC_HUBS": " https://a.example/ ,https://b.example,https://a.example/"}
     )

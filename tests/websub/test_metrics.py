@@ -14,11 +14,11 @@ from feedsvc.storage import Storage
 from feedsvc.websub.metrics import DeliveryMetrics
 from tests.conftest import ApiClient
 from tests.server import ROOT, free_port
-from tests.websub.conftest import delivering, told, until
+from tests.websub.conftest import read_metrics, run_worker, wait_until
 from tests.websub.subscriber import Subscriber, status
 
 
-def test_each_delivery_is_counted_with_its_outcome_and_time(
+def test_deliveries_are_counted_by_outcome_and_time(
     app: Flask,
     editor: ApiClient,
     storage: Storage,
@@ -28,22 +28,22 @@ def test_each_delivery_is_counted_with_its_outcome_and_time(
     address = f"127.0.0.1:{free_port()}"
     tally = DeliveryMetrics(address)
     answers = {"/a": 200, "/b": 204, "/c": 500, "/d": 410, "/e": 404}
-    with delivering(app, metrics=tally):
+    with run_worker(app, metrics=tally):
         for path, code in answers.items():
             subscribe("/feeds/news.rss", path)
             subscriber.behave(path, status(code))
-        before = told(f"http://{address}/metrics")
+        before = read_metrics(f"http://{address}/metrics")
         time.sleep(1)
         editor.put("/articles/a", {"title": "Một"})
-        until(lambda: storage.subscriptions.stats()["subscriptions"] == 4)
-        until(
+        wait_until(lambda: storage.subscriptions.stats()["subscriptions"] == 4)
+        wait_until(
             lambda: (
                 storage.subscriptions.stats()["failing"]
                 == storage.subscriptions.stats()["pending"]
                 == 2
             )
         )
-    found = told(f"http://{address}/metrics")
+    found = read_metrics(f"http://{address}/metrics")
     for outcome, many in {"delivered": 2, "failed": 2, "gone": 1}.items():
         name = f'feedsvc_deliveries_total{{outcome="{outcome}"}}'
         assert (before[name], found[name]) == (0, many)
@@ -51,7 +51,7 @@ def test_each_delivery_is_counted_with_its_outcome_and_time(
     assert 0 < found["feedsvc_delivery_seconds_sum"] < 2 * 3
 
 
-def test_an_address_that_is_taken_is_one_sentence(
+def test_metrics_address_in_use_is_one_error_line(
     app: Flask, database_url: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

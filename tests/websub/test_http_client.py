@@ -50,12 +50,12 @@ NEIGHBOURS = "168.63.129.15 168.63.129.17 161.25.255.255 161.27.0.1 166.7.255.25
 
 
 @pytest.mark.parametrize("address", [*PUBLIC, *NEIGHBOURS])
-def test_public(address: str) -> None:
+def test_public_addresses(address: str) -> None:
     assert is_public_address(address)
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_private(address: str) -> None:
+def test_private_addresses(address: str) -> None:
     assert not is_public_address(address)
 
 
@@ -152,9 +152,7 @@ SPELLINGS = """127.0.0.1 127.1 127.0.1 0x7f.1 0x7f000001 0x7f.0.0.1 2130706433 0
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", SPELLINGS)
-def test_no_spelling_of_a_private_address_gets_a_connection(
-    host: str, method: str
-) -> None:
+def test_no_spelling_of_private_address_is_connected(host: str, method: str) -> None:
     with listening(ok) as (port, seen), listening(ok, "::1") as (port6, seen6):
         for at in (port, port6):
             with pytest.raises(RequestFailed):
@@ -164,7 +162,7 @@ def test_no_spelling_of_a_private_address_gets_a_connection(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_no_name_that_leads_to_one_does(address: str) -> None:
+def test_name_of_private_address_is_not_connected(address: str) -> None:
     with listening(ok, "::1" if address == "::1" else "127.0.0.1") as (port, seen):
         with pytest.raises(RequestFailed, match="not public"):
             run(call(f"http://partner.example:{port}/", resolver=Names([address])))
@@ -178,7 +176,7 @@ def test_no_name_that_leads_to_one_does(address: str) -> None:
     assert not seen
 
 
-def test_a_name_that_changes_is_checked_at_every_connection() -> None:
+def test_address_is_checked_at_every_connection() -> None:
     """What was looked at is what is connected to: there is no second look-up in between."""
     names = Names(["192.0.2.1"], ["127.0.0.1"])
     with listening(ok) as (port, seen):
@@ -189,7 +187,7 @@ def test_a_name_that_changes_is_checked_at_every_connection() -> None:
     assert names.asked == 3
 
 
-def test_it_connects_to_the_address_that_was_checked(
+def test_connection_goes_to_the_checked_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
@@ -216,7 +214,7 @@ def test_private_addresses_can_be_allowed() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_redirect_is_followed(status: int, method: str) -> None:
+def test_redirect_is_not_followed(status: int, method: str) -> None:
     with listening(ok) as (inside, seen):
         lead = f"HTTP/1.1 {status} There\r\nLocation: http://127.0.0.1:{inside}/\r\nContent-Length: 0\r\n\r\n"
         with listening(lambda client: client.sendall(lead.encode())) as (port, _):
@@ -273,7 +271,7 @@ def memory() -> int:
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_answer_is_none_and_costs_neither_time_nor_memory(what: str) -> None:
+def test_hostile_response_fails_within_time_and_memory(what: str) -> None:
     before, begun = memory(), time.monotonic()
     with listening(HOSTILE[what]) as (port, _), pytest.raises(RequestFailed):
         run(call(f"http://127.0.0.1:{port}/", allow_private=True, timeout=0.5))
@@ -284,7 +282,7 @@ def test_a_hostile_answer_is_none_and_costs_neither_time_nor_memory(what: str) -
 @pytest.mark.parametrize(
     "head", [OK + b"Content-Length: 100000000000\r\n\r\n", OK + b"\r\n"]
 )
-def test_of_an_endless_body_only_so_much_is_read(head: bytes) -> None:
+def test_endless_body_is_read_up_to_limit(head: bytes) -> None:
     before = memory()
     with listening(lambda client: flood(client, b"y" * 65536, head)) as (port, _):
         reply = run(call(f"http://127.0.0.1:{port}/", allow_private=True))
@@ -296,7 +294,7 @@ def test_of_an_endless_body_only_so_much_is_read(head: bytes) -> None:
     assert memory() - before < 32
 
 
-def test_a_body_is_not_unpacked() -> None:
+def test_body_is_not_decompressed() -> None:
     body = gzip.compress(b"0" * 20_000_000)
 
     def bomb(client: socket.socket) -> None:
@@ -311,7 +309,7 @@ def test_a_body_is_not_unpacked() -> None:
     assert reply.body[:2] == b"\x1f\x8b"
 
 
-def test_a_cookie_is_not_kept_and_a_proxy_not_asked(
+def test_no_cookies_and_no_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     requests: list[bytes] = []
@@ -335,14 +333,14 @@ def test_a_cookie_is_not_kept_and_a_proxy_not_asked(
     assert not asked
 
 
-def test_https_is_spoken_where_it_is_meant() -> None:
+def test_https_url_uses_tls() -> None:
     with listening(ok) as (port, seen), pytest.raises(RequestFailed):
         run(call(f"https://127.0.0.1:{port}/", allow_private=True))
     assert seen
 
 
 @pytest.mark.parametrize("url", ["ftp://8.8.8.8/", "file:///etc/passwd", "http:///x", "//8.8.8.8/", "x", "http://[::1", "http://a b/"])  # fmt: skip
-def test_what_is_no_url(url: str) -> None:
+def test_invalid_url_fails(url: str) -> None:
     with pytest.raises(RequestFailed):
         run(call(url))
 
@@ -378,7 +376,7 @@ def repeating(answer: Callable[[bytes], bytes]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_the_log_of_a_malformed_answer_has_neither_the_path_nor_the_challenge(
+def test_log_has_no_callback_path_or_challenge(
     what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -101,7 +101,7 @@ def hub(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     return make_app(rate_hub="1000/minute").test_client()
 
 
-def test_bad_requests(hub: FlaskClient, storage: Storage) -> None:
+def test_invalid_request_is_refused(hub: FlaskClient, storage: Storage) -> None:
     for changes, status, sentence in BAD:
         form = {
             name: value for name, value in (GOOD | changes).items() if value is not None
@@ -128,7 +128,7 @@ def refused(answer: Any, status: int, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
-def test_the_same_without_the_fault_is_taken(
+def test_valid_request_is_accepted(
     hub: FlaskClient, storage: Storage, mode: str
 ) -> None:
     for topic in (
@@ -155,7 +155,7 @@ def test_the_same_without_the_fault_is_taken(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_other_methods(hub: FlaskClient, method: str) -> None:
+def test_other_methods_return_405(hub: FlaskClient, method: str) -> None:
     answer = hub.open("/hub", method=method, query_string=GOOD)
     refused(answer, 405, "POST")
     assert answer.headers["Allow"] == "POST"
@@ -164,7 +164,7 @@ def test_other_methods(hub: FlaskClient, method: str) -> None:
 @pytest.mark.parametrize(
     "type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]
 )
-def test_what_is_no_form(hub: FlaskClient, type: str) -> None:
+def test_body_that_is_no_form_returns_415(hub: FlaskClient, type: str) -> None:
     refused(
         hub.post("/hub", data=urlencode(GOOD), content_type=type),
         415,
@@ -172,7 +172,7 @@ def test_what_is_no_form(hub: FlaskClient, type: str) -> None:
     )
 
 
-def test_a_coded_body_and_one_without_its_length(hub: FlaskClient) -> None:
+def test_encoded_or_chunked_body_is_refused(hub: FlaskClient) -> None:
     coded = hub.post(
         "/hub",
         data=urlencode(GOOD),
