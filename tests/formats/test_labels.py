@@ -46,9 +46,7 @@ def test_zone_other_than_the_sites_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "language", ["de", "xx-unknown", "th"]
-)
+@pytest.mark.parametrize("language", ["de", "xx-unknown", "th"])
 def test_dates_in_a_language_without_phrases(language: str) -> None:
     event = Event(at(2026, 12, 24, 19), at(2026, 12, 25, 19), HANOI)
     assert "2026" in labels.format_event_dates(event, replace(SITE, language=language))

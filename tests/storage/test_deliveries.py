@@ -242,9 +242,7 @@ def test_limit_per_host(storage: Storage) -> None:
     storage.subscriptions.request(replace(ASK, host="b.example"))
 
 
-def test_limit_per_domain(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limit_per_domain(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_DOMAIN", 3)
     for number in range(3):
         ask(storage, number)
@@ -322,9 +320,7 @@ def test_limits_of_feeds_of_combinations(
     ask(storage, 1, "b.example", path="/feeds/news/a,e.rss", is_canonical=False)
 
 
-def test_limit_per_address(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limit_per_address(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_ADDRESS", 2)
     for number in range(3):
         ask(storage, number, f"{number}.example")
@@ -382,9 +378,7 @@ def test_first_request_of_each_domain_comes_first(
     )
 
 
-def test_deliveries_are_claimed_by_speed(
-    storage: Storage, clock: Clock
-) -> None:
+def test_deliveries_are_claimed_by_speed(storage: Storage, clock: Clock) -> None:
     for number, seconds in enumerate((0.1, 9.5, 0.2)):
         subscribe(storage, number, f"{number}.example")
         changed(storage, f"v{number}", number + 1)
@@ -491,9 +485,7 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     )
 
 
-def test_newer_request_replaces_claimed_one(
-    storage: Storage, clock: Clock
-) -> None:
+def test_newer_request_replaces_claimed_one(storage: Storage, clock: Clock) -> None:
     ask = PendingVerification(
         PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600
     )
@@ -512,9 +504,7 @@ def test_newer_request_replaces_claimed_one(
     )
 
 
-def test_failed_request_comes_later_and_last(
-    storage: Storage, clock: Clock
-) -> None:
+def test_failed_request_comes_later_and_last(storage: Storage, clock: Clock) -> None:
     down = PendingVerification(
         PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
     )
