@@ -16,7 +16,7 @@ from config import Config
 from feedsvc import create_app
 from feedsvc.models import EPOCH, SCOPES, Category, Entry, utcnow
 from feedsvc.services import Services, get_services
-from feedsvc.storage.sizes import stored_row
+from feedsvc.storage.entry_rows import entry_columns
 from feedsvc.storage.tables import changes, entries, entry_categories
 from tests.server import Service
 
@@ -50,7 +50,7 @@ def time_ratio() -> tuple[float, float]:
             "Authorization": f"Bearer {services.storage.tokens.create('bench', SCOPES)}"
         }
         with services.storage.writer("bench") as writer:
-            writer.put_category(Category("a", "A"))
+            writer.categories.put(Category("a", "A"))
         body = b"\n".join(lines(LINES))
         begun = time.perf_counter()
         headers = {**token, "Content-Type": "application/x-ndjson"}
@@ -69,7 +69,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
         )
     ).storage
     with other.writer("bench") as writer:
-        writer.put_category(Category("a", "A"))
+        writer.categories.put(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))
     shown = {
         "is_visible": True,
@@ -77,7 +77,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
         "next_change_at": None,
         "changed_at": EPOCH,
     }
-    rows = [{"pk": n, "seq": n, **shown, **stored_row(entry)} for n, entry in made]
+    rows = [{**entry_columns(entry), **shown, "pk": n, "seq": n} for n, entry in made]
     shared = ("kind", "is_visible", "published", "guid", "lang", "ends")
     with other._database.write() as connection:
         connection.execute(entries.insert(), rows)

@@ -18,7 +18,7 @@ from config import Config
 from feedsvc import create_app
 from feedsvc.models import Category, Entry
 from feedsvc.services import get_services
-from feedsvc.storage.sizes import stored_row
+from feedsvc.storage.entry_rows import entry_columns
 from feedsvc.storage.tables import categories, entries, entry_categories, feed_versions
 from feedsvc.web.cache_middleware import CacheMiddleware
 
@@ -166,7 +166,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
                 "changed_at": START,
             }
             numbered = [
-                {"pk": n, "seq": n, **shared, **stored_row(one)} for n, one in made
+                {**entry_columns(one), **shared, "pk": n, "seq": n} for n, one in made
             ]
             with store._database.write() as connection:
                 connection.execute(entries.insert(), numbered)

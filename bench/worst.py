@@ -35,14 +35,13 @@ from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED, Storage
 from feedsvc.storage.archives import ArchiveDivider, month_of
 from feedsvc.storage.dump import _reset_sequences
-from feedsvc.storage.mappers import event_row
-from feedsvc.storage.sizes import entries_budget, stored_row
+from feedsvc.storage.entry_rows import entry_columns
+from feedsvc.storage.sizes import entries_budget
 from feedsvc.storage.tables import (
     categories,
     change_sequence,
     entries,
     entry_categories,
-    event_details,
     feed_versions,
     languages,
 )
@@ -326,7 +325,7 @@ def _insert(
         "changed_at": now,
     }
     rows = [
-        {"pk": number, "seq": number, **shared, **stored_row(one)}
+        {**entry_columns(one), **shared, "pk": number, "seq": number}
         for number, one in group
     ]
     connection.execute(entries.insert(), rows)
@@ -347,13 +346,6 @@ def _insert(
                 }
             )
     connection.execute(entry_categories.insert(), placed)
-    details = [
-        {"entry_pk": number, **event_row(one.event)}
-        for number, one in group
-        if one.event
-    ]
-    if details:
-        connection.execute(event_details.insert(), details)
 
 
 @contextmanager

@@ -189,9 +189,9 @@ def batch_blueprint(
         assert writer
         publish = can_publish(line.kind)
         if line.entry is None:
-            writer.delete_entry(line.kind, line.id or "", publish=publish)
+            writer.entries.delete(line.kind, line.id or "", publish=publish)
             return 204
-        return 201 if writer.put_entry(line.entry, publish=publish)[1] else 200
+        return 201 if writer.entries.put(line.entry, publish=publish)[1] else 200
 
     return api
 

@@ -39,7 +39,7 @@ Outcome = Callable[[Line, Writer | None], dict[str, Any]]
 
 def expect(lines: Iterable[Line], writer: Writer) -> None:
     """Read at once what is stored under the ids of lines that are to be written."""
-    writer.prefetch(line.id for line in lines if line.id and not line.error)
+    writer.entries.prefetch(line.id for line in lines if line.id and not line.error)
 
 
 class BatchRun:

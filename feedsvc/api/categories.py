@@ -45,7 +45,7 @@ def categories_blueprint(
         looked = clock()
         with store.reader() as reader:
             found, stamp = (
-                reader.list_categories(),
+                reader.categories.all(),
                 reader.feed_version([("categories", None)]),
             )
         return publish({"categories": schema.dump(found, many=True)}, stamp, looked)
@@ -60,7 +60,7 @@ def categories_blueprint(
                 FieldError("#/slug", "Another slug than in the path.")
             )
         with store.writer(current_token().name) as writer:
-            new = writer.put_category(category)
+            new = writer.categories.put(category)
         return schema.dump(category), 201 if new else 200
 
     @api.patch("/<slug>")
@@ -71,11 +71,11 @@ def categories_blueprint(
         changes = parse_json_body(request)
         with store.writer(current_token().name) as writer:
             category: Category = load_patched(
-                schema, schema.dump(writer.get_category(slug)), changes
+                schema, schema.dump(writer.reader.categories.get(slug)), changes
             )
             if category.slug != slug:
-                writer.rename_category(slug, category.slug)
-            writer.put_category(category)
+                writer.categories.rename(slug, category.slug)
+            writer.categories.put(category)
         return schema.dump(category), 200
 
     @api.delete("/<slug>")
@@ -84,7 +84,7 @@ def categories_blueprint(
         """Retire a category: it leaves its entries, and its feeds are gone."""
         reject_query_parameters()
         with store.writer(current_token().name) as writer:
-            writer.retire_category(slug)
+            writer.categories.retire(slug)
         return Response(status=204)
 
     return api

@@ -67,7 +67,7 @@ def changes_blueprint(
     def changes(arguments: dict[str, Any]) -> Response:
         """What became visible, changed or went away after a step, oldest first."""
         with store.reader() as reader:
-            tag = _tag(reader.step(), arguments, fingerprint)
+            tag = _tag(reader.last_change(), arguments, fingerprint)
             known = request.if_none_match
             if not known.star_tag and any(
                 known.contains_weak(one) for one in (tag, tag + _SHORT)

@@ -92,7 +92,7 @@ def entries_blueprint(
 
     def write(entry: Entry, check: Precondition) -> ResponseReturnValue:
         with store.writer(current_token().name) as writer:
-            stored, new = writer.put_entry(
+            stored, new = writer.entries.put(
                 entry, publish=can_publish(kind), check=check
             )
         return answer(stored, 201 if new else 200)
@@ -113,7 +113,9 @@ def entries_blueprint(
                 writer,
                 sha256(request.get_data()).hexdigest(),
                 lambda: answer(
-                    writer.put_entry(entry, create=True, publish=can_publish(kind))[0],
+                    writer.entries.put(entry, create=True, publish=can_publish(kind))[
+                        0
+                    ],
                     201,
                 ),
             )
@@ -143,7 +145,7 @@ def entries_blueprint(
         changes, check = parse_json_body(request), check_preconditions(require_if_match)
         while True:
             with store.reader() as reader:
-                old = reader.get_entry(id, kind)
+                old = reader.entries.get(id, kind)
             entry: Entry = load_patched(schema, schema.dump_editable(old), changes)
             if entry.id != id:
                 raise ValidationFailed(
@@ -160,7 +162,7 @@ def entries_blueprint(
         """One entry, drafts too."""
         reject_query_parameters()
         with store.reader() as reader:
-            return answer(reader.get_entry(id, kind))
+            return answer(reader.entries.get(id, kind))
 
     @api.get("")
     @api.endpoint(200, schema=f"{component}Page", scopes=readers, errors=[404, 410])
@@ -169,7 +171,7 @@ def entries_blueprint(
         """Entries by pages, last created first."""
         cursor = arguments.pop("cursor", None)
         with store.reader() as reader:
-            found, before = reader.list_entries(
+            found, before = reader.entries.page(
                 kind, before=cursor and int(cursor), **arguments
             )
         items = [schema.dump(entry) for entry in found]
@@ -185,7 +187,7 @@ def entries_blueprint(
         """Delete an entry: erase its content, and let feeds list the deletion."""
         reject_query_parameters()
         with store.writer(current_token().name) as writer:
-            writer.delete_entry(
+            writer.entries.delete(
                 kind,
                 id,
                 publish=can_publish(kind),

@@ -53,7 +53,7 @@ def preview_blueprint(
             )
         entry = load_validated(schemas[kind], document)
         with store.reader() as reader:
-            entry = reader.preview_entry(entry, clock())
+            entry = reader.entries.preview(entry, clock())
         formats, found = dict(renderings(entry)), warnings(document, entry)
         answer = {
             "entry": schemas[kind].dump(entry),

@@ -55,13 +55,13 @@ class StoredMarkup:
     def _update(self, id: str, writer: Writer) -> None:
         """Store an entry's sanitized form, unless another writer has done so since."""
         try:
-            entry = writer.get_entry(id)
+            entry = writer.reader.entries.get(id)
         except (Gone, NotFound):
             return
         sanitized, reason = self._sanitized(entry)
         if sanitized == entry:
             return
-        writer.put_entry(sanitized)
+        writer.entries.put(sanitized)
         self.changed += 1
         if reason:
             self.refused.append(

@@ -43,7 +43,7 @@ def export(file: str, links: bool) -> None:
             output.writelines(store.dump())
             return
         with store.reader() as reader:
-            output.write(redirects(reader.imported_links(), site))
+            output.write(redirects(reader.entries.imported_links(), site))
 
 
 @contextmanager

@@ -22,12 +22,12 @@ def load_sample_data(store: Storage, schemas: Mapping[str, EntrySchema]) -> bool
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 of the site's time.
     """
     with store.reader() as reader:
-        if reader.list_categories():
+        if reader.categories.all():
             return False
     samples = json.loads(files(__package__).joinpath("samples.json").read_text("utf-8"))
     with store.writer("samples") as writer:
         for category in CategorySchema().load(samples["categories"], many=True):
-            writer.put_category(category)
+            writer.categories.put(category)
     today = datetime.now(schemas["news"].site.timezone).date()
     entries = [
         schemas[kind].load(_resolve_dates(sample, today))
@@ -36,7 +36,7 @@ def load_sample_data(store: Storage, schemas: Mapping[str, EntrySchema]) -> bool
     ]
     with store.writer("samples") as writer:
         for entry in entries:
-            writer.put_entry(entry)
+            writer.entries.put(entry)
     return True
 
 

@@ -155,13 +155,13 @@ class Importer:
         self, items: Iterable[ImportedEntry], slugs: Mapping[str, str]
     ) -> None:
         with self._storage.reader() as reader:
-            stored_entries = reader.get_by_guids(map(_guid, items))
+            stored_entries = reader.entries.get_by_guids(map(_guid, items))
         # Validation takes most of the time, so it comes before the write lock.
         validated = [
             (item, self._validate(item, slugs, stored_entries)) for item in items
         ]
         with self._storage.writer(IMPORT) as writer:
-            edited_guids = writer.edited_guids(stored_entries)
+            edited_guids = writer.reader.entries.edited_guids(stored_entries)
             for item, entry in validated:
                 if entry is None:
                     continue
@@ -212,7 +212,7 @@ class Importer:
         self, item: ImportedEntry, entry: Entry, stored: Entry | None, writer: Writer
     ) -> None:
         try:
-            new_version, is_new = writer.put_entry(
+            new_version, is_new = writer.entries.put(
                 entry, updated=self._source_update_time(item, entry)
             )
         except Unavailable:
@@ -264,17 +264,17 @@ def _ensure_category(title: str, writer: Writer) -> str:
     title = text.normalize_line(text.strip_invalid_chars(title))
     slug = slugify(title, max_length=_MAX_SLUG_LENGTH)
     try:
-        return _resolve_slug(slug, writer)
+        return _resolve_slug(slug, writer.reader)
     except NotFound:
         category = load_validated(CategorySchema(), {"slug": slug, "title": title})
-        writer.put_category(category)
+        writer.categories.put(category)
         return slug
 
 
 def _resolve_slug(slug: str, reader: Reader) -> str:
     """Return the current slug of a category that may have been renamed."""
     try:
-        return reader.get_category(slug).slug
+        return reader.categories.get(slug).slug
     except CategoryRenamed as error:
         return _resolve_slug(error.current_slug, reader)
 

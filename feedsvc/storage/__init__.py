@@ -14,14 +14,13 @@ from feedsvc.storage.change_log import IMPORT, SANITIZE, SCHEDULER, TIMEZONES, C
 from feedsvc.storage.change_page import ChangePage
 from feedsvc.storage.database import CONNECTIONS, Database
 from feedsvc.storage.deliveries import Deliveries, Hubs
+from feedsvc.storage.entries import Precondition, VisibleChanges
 from feedsvc.storage.markup import Markup
 from feedsvc.storage.migrations.runner import is_current, upgrade
-from feedsvc.storage.publication import Publication
-from feedsvc.storage.reader import Reader
 from feedsvc.storage.scheduler import run_periodically
+from feedsvc.storage.sessions import Reader, Writer
 from feedsvc.storage.subscriptions import Subscriptions
 from feedsvc.storage.tokens import Tokens
-from feedsvc.storage.writer import Precondition, Writer
 
 MAX_FEED = 4 * 1024 * 1024
 """Bytes of a feed document, where no other limit is given."""
@@ -81,11 +80,12 @@ class Storage:
         :raises Unavailable: where the database is locked, full, read-only or away.
         """
         with self._database.write() as connection:
-            ledger = ChangeLog(connection, self._clock, token)
-            publication = Publication(connection, self._zone, self._max_feed)
-            yield Writer(connection, ledger, self._zone, publication)
-            publication.finish()
-            ledger.flush()
+            change_log = ChangeLog(connection, self._clock, token)
+            visible_changes = VisibleChanges(connection, self._zone, self._max_feed)
+            yield Writer(connection, change_log, self._zone, visible_changes)
+            visible_changes.flush()
+            # Last, so that the time of the changes is as late as it can be.
+            change_log.flush()
         self.on_commit()
 
     def changes_since(
@@ -106,12 +106,12 @@ class Storage:
         if not self._upgraded:  # the database was away at the start
             self.upgrade(or_newer=True)
         with self.reader() as reader:
-            due = reader.next_due()
-        if due is None or due > self._clock():
+            next_change_at = reader.entries.next_change_at()
+        if next_change_at is None or next_change_at > self._clock():
             self._refresh_timezones()
             return 0
         with self.writer(SCHEDULER) as writer:
-            return writer.apply_scheduled_changes()
+            return writer.entries.apply_scheduled_changes()
 
     def _refresh_timezones(self) -> None:
         """Recompute a batch of events where another release of tzdata was in use before."""

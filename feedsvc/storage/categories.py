@@ -1,20 +1,29 @@
-"""What can be changed of categories, in one transaction with its steps in the ledger."""
+"""Read and write categories.
+
+An entry is in the categories that it names, and inherits the wider ones. Both are rows of
+`entry_categories`, so that a feed of any category is a range of one index.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Conflict, FieldError, ValidationFailed
+from feedsvc.errors import (
+    CategoryRenamed,
+    Conflict,
+    FieldError,
+    Gone,
+    NotFound,
+    ValidationFailed,
+)
 from feedsvc.models import EPOCH, Category
 from feedsvc.query import KINDS
 from feedsvc.stamps import FeedKey
 from feedsvc.storage.change_log import CATEGORY_LIST, ChangeLog
-from feedsvc.storage.mappers import category_from
-from feedsvc.storage.reader import Reader
 from feedsvc.storage.tables import (
     INHERITED,
     categories,
@@ -25,252 +34,368 @@ from feedsvc.storage.tables import (
 )
 
 MAX_LEVELS = 8
+"""Levels of categories, the widest one too."""
 
-_LABELS = entry_categories.c.position > INHERITED
-"""That an entry names a category, and shows its title; it only inherits a wider one."""
+_T = TypeVar("_T")
 
-_OTHER = entry_categories.alias()
+_SLUG: sa.BindParameter[str] = sa.bindparam("slug")
+_BY_SLUG = sa.select(categories).where(categories.c.slug == _SLUG)
+_CURRENT_SLUG = (
+    sa.select(categories.c.slug)
+    .join_from(category_slug_history, categories)
+    .where(category_slug_history.c.slug == _SLUG)
+)
+_ALL = (
+    sa.select(categories)
+    .where(categories.c.retired.is_(None))
+    .order_by(categories.c.slug)
+)
+_BY_SLUGS = sa.select(categories).where(
+    categories.c.slug.in_(sa.bindparam("slugs", expanding=True)),
+    categories.c.retired.is_(None),
+)
+_ENTRIES = (
+    sa.select(
+        entries.c.pk,
+        entries.c.kind,
+        entries.c.id,
+        entries.c.version,
+        entries.c.is_visible,
+    )
+    .join_from(entry_categories, entries)
+    .where(entry_categories.c.category_id == sa.bindparam("category_id"))
+    .order_by(entries.c.pk)
+)
+_TOUCH_ENTRY = entries.update().where(entries.c.pk == sa.bindparam("key"))
+
+_other = entry_categories.alias()
 _RELATED_FEEDS = (
-    sa.select(_OTHER.c.kind, _OTHER.c.category_id)
+    sa.select(_other.c.kind, _other.c.category_id)
     .distinct()
     .join_from(
-        entry_categories, _OTHER, _OTHER.c.entry_pk == entry_categories.c.entry_pk
+        entry_categories, _other, _other.c.entry_pk == entry_categories.c.entry_pk
     )
     .where(entry_categories.c.is_visible)
 )
-"""Where the entries of a category stand, that one too; but for which it is."""
+"""The categories of the visible entries of a category, itself too."""
+
+_IS_NAMED = entry_categories.c.position > INHERITED
+"""Entries name the category, and show its title; they do not only inherit it."""
+
+_FEEDS_OF_ENTRY = (
+    sa.select(entries.c.kind, entry_categories.c.category_id)
+    .outerjoin_from(entries, entry_categories)
+    .where(entries.c.pk == sa.bindparam("key"), entries.c.is_visible)
+)
 
 
-class Filing(Reader):
-    """The categories' part of a write transaction; it sees its own changes."""
+def category_from(row: Any) -> Category:
+    """Return a category from a row of `categories`."""
+    return Category(
+        **{field.name: getattr(row, field.name) for field in fields(Category)}
+    )
 
-    def __init__(
-        self, connection: sa.Connection, ledger: ChangeLog, zone: ZoneInfo
-    ) -> None:
-        super().__init__(connection, zone)
-        self._ledger = ledger
-        # What a batch's entries ask for again and again; a step of a category makes it void.
-        self._filed: dict[str, tuple[Category, int]] = {}
-        self._widened: dict[frozenset[int], set[int]] = {}
 
-    def put_category(self, category: Category) -> bool:
-        """Store a category under its slug; returns whether it is new. A retired one comes back.
+def resolve_slugs(named: Iterable[Category], known: Mapping[str, _T]) -> list[_T]:
+    """Return the values of `known` for the slugs of categories, in their order.
 
-        :raises Conflict: the slug is an old one of another category.
-        :raises Invalid: its parent does not exist, is within it, or would make more than 8 levels.
+    :raises ValidationFailed: with a pointer to each category that is not known.
+    """
+    slugs = [category.slug for category in named]
+    errors = [
+        FieldError(f"#/categories/{index}", "There is no such category.")
+        for index, slug in enumerate(slugs)
+        if slug not in known
+    ]
+    if errors:
+        raise ValidationFailed(*errors)
+    return [known[slug] for slug in slugs]
+
+
+def feeds_with_entry(connection: sa.Connection, key: int) -> set[FeedKey]:
+    """Return the keys of the feeds that show an entry; none for a hidden one."""
+    rows = connection.execute(_FEEDS_OF_ENTRY, {"key": key})
+    return {
+        (row.kind, category_id)
+        for row in rows
+        for category_id in (0, row.category_id or 0)
+    }
+
+
+class CategoryReader:
+    """The categories of one snapshot."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, slug: str) -> Category:
+        """Return the category of a slug.
+
+        :raises NotFound: there is none.
+        :raises CategoryRenamed: it has another slug now.
+        :raises Gone: it was retired.
+        """
+        return category_from(self.row(slug))
+
+    def all(self) -> list[Category]:
+        """Return all categories in use, by slug."""
+        return [category_from(row) for row in self._connection.execute(_ALL)]
+
+    def row(self, slug: str) -> sa.Row[Any]:
+        """Return the row of a category; raises as `get`."""
+        row = self._connection.execute(_BY_SLUG, {"slug": slug}).one_or_none()
+        if row is None:
+            current_slug = self.current_slug(slug)
+            if current_slug:
+                raise CategoryRenamed(current_slug)
+            raise NotFound(f"There is no category “{slug}”.")
+        if row.retired:
+            raise Gone(f"The category “{slug}” was retired.")
+        return row
+
+    def key(self, slug: str) -> int:
+        """Return the key of a category, by its current slug or a former one.
+
+        :raises NotFound: there is none.
+        :raises Gone: it was retired.
+        """
+        try:
+            return int(self.row(slug).id)
+        except CategoryRenamed as error:
+            return int(self.row(error.current_slug).id)
+
+    def current_slug(self, former_slug: str) -> str | None:
+        """Return the current slug of the category that once had a slug."""
+        slug: str | None = self._connection.scalar(_CURRENT_SLUG, {"slug": former_slug})
+        return slug
+
+
+class CategoryWriter:
+    """Changes to categories, in one write transaction."""
+
+    def __init__(self, connection: sa.Connection, change_log: ChangeLog) -> None:
+        self._connection = connection
+        self._change_log = change_log
+        self._reader = CategoryReader(connection)
+        # The entries of a batch name the same categories again and again. Any change of
+        # a category clears both.
+        self._resolved: dict[str, tuple[Category, int]] = {}
+        self._ancestors: dict[frozenset[int], set[int]] = {}
+
+    def put(self, category: Category) -> bool:
+        """Store a category under its slug; return whether it is new.
+
+        A retired category comes back.
+
+        :raises Conflict: the slug is a former one of another category.
+        :raises ValidationFailed: its parent does not exist, is within the category, or
+            makes too many levels.
         """
         if category.parent is not None:
             self._check_parent(category)
-        found = categories.c.slug == category.slug
-        row = self._connection.execute(sa.select(categories).where(found)).one_or_none()
-        now = self._ledger.next_timestamp()
-        values = {**asdict(category), "retired": None, "changed_at": now}
+        row = self._connection.execute(_BY_SLUG, {"slug": category.slug}).one_or_none()
         if row is None:
-            values["titled_at"] = now
-            if self._renamed(category.slug):
-                raise Conflict(
-                    f"“{category.slug}” is the former slug of another category."
-                )
-            key = self._connection.execute(
-                categories.insert().returning(categories.c.id), values
-            ).scalar_one()
-            fresh = [
-                {"kind": kind, "category_id": key, "seq": 0, "time": EPOCH}
-                for kind in KINDS
-            ]
-            self._connection.execute(
-                feed_versions.insert(), fresh
-            )  # the ledger stamps them
-            self._step("put", category.slug, self._related_feeds(key))
+            self._insert(category)
             return True
         if row.retired is None and category_from(row) == category:
             return False
-        moved = row.retired is None and row.parent != category.parent
-        touched = _own_topics(row.id)
-        if row.title != category.title:
-            values["titled_at"] = now
-            touched |= self._related_feeds(row.id, _LABELS)
-        if moved:
-            touched |= self._related_feeds(row.id)
-        self._connection.execute(categories.update().where(found).values(values))
-        self._widened.clear()
-        if moved:
-            self._rebuild_inherited(self._touch_entries(row.id))
-            touched |= self._related_feeds(row.id)
-        self._step("put", category.slug, touched)
+        self._update(row, category)
         return row.retired is not None
 
-    def rename_category(self, slug: str, new: str) -> None:
-        """Give a category another slug; the old one leads to it from now on.
+    def _insert(self, category: Category) -> None:
+        if self._reader.current_slug(category.slug):
+            raise Conflict(f"“{category.slug}” is the former slug of another category.")
+        now = self._change_log.next_timestamp()
+        values = {**asdict(category), "changed_at": now, "titled_at": now}
+        key = self._connection.execute(
+            categories.insert().returning(categories.c.id), values
+        ).scalar_one()
+        # The change log sets the time of existing rows.
+        versions = [
+            {"kind": kind, "category_id": key, "seq": 0, "time": EPOCH}
+            for kind in KINDS
+        ]
+        self._connection.execute(feed_versions.insert(), versions)
+        self._record("put", category.slug, self._related_feeds(key))
+
+    def _update(self, row: sa.Row[Any], category: Category) -> None:
+        now = self._change_log.next_timestamp()
+        values = {**asdict(category), "retired": None, "changed_at": now}
+        is_moved = row.retired is None and row.parent != category.parent
+        affected = _own_feeds(row.id)
+        if row.title != category.title:
+            values["titled_at"] = now
+            affected |= self._related_feeds(row.id, _IS_NAMED)
+        if is_moved:
+            affected |= self._related_feeds(row.id)
+        self._connection.execute(
+            categories.update().where(categories.c.id == row.id).values(values)
+        )
+        self._ancestors.clear()
+        if is_moved:
+            self._rebuild_inherited(self._touch_entries(row.id))
+            affected |= self._related_feeds(row.id)
+        self._record("put", category.slug, affected)
+
+    def rename(self, slug: str, new_slug: str) -> None:
+        """Give a category another slug; the old one redirects to it from now on.
 
         :raises NotFound: there is no such category.
         :raises Gone: it is retired.
-        :raises Conflict: the new slug is another's, or was.
+        :raises Conflict: another category has or had the new slug.
         """
-        key = self._category_row(slug).id
-        taken = self._connection.scalar(
-            sa.select(categories.c.id).where(categories.c.slug == new)
-        )
-        former = self._renamed(new)
-        if taken is not None or former not in (None, slug):
-            raise Conflict(f"The slug “{new}” is taken.")
-        now = self._ledger.next_timestamp()
-        renamed = {"slug": new, "changed_at": now, "titled_at": now}
+        key = self._reader.row(slug).id
+        holder = self._connection.execute(_BY_SLUG, {"slug": new_slug}).first()
+        former_holder = self._reader.current_slug(new_slug)
+        if holder is not None or former_holder not in (None, slug):
+            raise Conflict(f"The slug “{new_slug}” is taken.")
+        now = self._change_log.next_timestamp()
+        history = category_slug_history
+        self._connection.execute(history.delete().where(history.c.slug == new_slug))
+        self._connection.execute(history.insert(), {"slug": slug, "category_id": key})
         self._connection.execute(
-            category_slug_history.delete().where(category_slug_history.c.slug == new)
-        )
-        self._connection.execute(
-            category_slug_history.insert(), {"slug": slug, "category_id": key}
-        )
-        self._connection.execute(
-            categories.update().where(categories.c.id == key).values(renamed)
+            categories.update()
+            .where(categories.c.id == key)
+            .values(slug=new_slug, changed_at=now, titled_at=now)
         )
         self._connection.execute(
-            categories.update().where(categories.c.parent == slug).values(parent=new)
+            categories.update()
+            .where(categories.c.parent == slug)
+            .values(parent=new_slug)
         )
-        self._step("put", new, self._related_feeds(key))
+        self._record("put", new_slug, self._related_feeds(key))
         self._touch_entries(key)
 
-    def retire_category(self, slug: str) -> None:
-        """Take a category away; it leaves its entries, and its feeds are gone.
+    def retire(self, slug: str) -> None:
+        """Retire a category: its entries leave it, and its feeds are gone.
 
         :raises NotFound: there is no such category.
         :raises Gone: it is retired already.
         """
-        retired = self._category_row(slug)
-        key = retired.id
-        touched = self._related_feeds(key)
-        below = self._touch_entries(key)
-        own = (
-            entry_categories.c.category_id == key,
-            entry_categories.c.position > INHERITED,
-        )
-        self._connection.execute(entry_categories.delete().where(*own))
-        children = categories.update().where(categories.c.parent == slug)
-        self._connection.execute(children.values(parent=retired.parent))
-        values = {"retired": self._ledger.next_timestamp(), "parent": None}
+        row = self._reader.row(slug)
+        affected = self._related_feeds(row.id)
+        touched = self._touch_entries(row.id)
         self._connection.execute(
-            categories.update().where(categories.c.id == key).values(values)
+            entry_categories.delete().where(
+                entry_categories.c.category_id == row.id, _IS_NAMED
+            )
         )
-        self._widened.clear()
-        self._rebuild_inherited(below)
-        self._step("delete", slug, touched)
+        self._connection.execute(
+            categories.update()
+            .where(categories.c.parent == slug)
+            .values(parent=row.parent)
+        )
+        self._connection.execute(
+            categories.update()
+            .where(categories.c.id == row.id)
+            .values(retired=self._change_log.next_timestamp(), parent=None)
+        )
+        self._ancestors.clear()
+        self._rebuild_inherited(touched)
+        self._record("delete", slug, affected)
 
-    def _step(self, action: str, slug: str, touched: Iterable[FeedKey]) -> None:
-        self._ledger.record(
-            action, CATEGORY_LIST[0], slug, 1, {CATEGORY_LIST, *touched}
-        )
-        self._filed.clear()
-        self._widened.clear()
+    def resolve(self, named: Iterable[Category]) -> dict[Category, int]:
+        """Return the stored categories with the slugs of `named`, and their keys.
+
+        :raises ValidationFailed: a category does not exist.
+        """
+        slugs = {category.slug for category in named}
+        unknown = slugs - self._resolved.keys()
+        if unknown:
+            parameters = {"slugs": sorted(unknown)}
+            for row in self._connection.execute(_BY_SLUGS, parameters):
+                self._resolved[row.slug] = category_from(row), row.id
+        return dict(resolve_slugs(named, self._resolved))
+
+    def ancestors(self, keys: Iterable[int]) -> set[int]:
+        """Return the categories that some categories are within, without themselves."""
+        own = frozenset(keys)
+        if not own:
+            return set()
+        if own not in self._ancestors:
+            columns = sa.select(categories.c.id, categories.c.parent)
+            path = columns.where(categories.c.id.in_(own)).cte("path", recursive=True)
+            step = columns.join(path, categories.c.slug == path.c.parent)
+            rows = self._connection.scalars(sa.select(path.union(step).c.id))
+            self._ancestors[own] = set(rows) - own
+        return self._ancestors[own]
+
+    def _record(self, action: str, slug: str, affected: Iterable[FeedKey]) -> None:
+        feed_keys = {CATEGORY_LIST, *affected}
+        self._change_log.record(action, CATEGORY_LIST[0], slug, 1, feed_keys)
+        self._resolved.clear()
+        self._ancestors.clear()
 
     def _check_parent(self, category: Category) -> None:
-        """Refuse a parent that cannot be one."""
-        parents = {known.slug: known.parent for known in self.list_categories()}
+        parents = {known.slug: known.parent for known in self._reader.all()}
         if category.parent not in parents:
             raise ValidationFailed(FieldError("#/parent", "There is no such category."))
         parents[category.slug] = category.parent
-        for slug in (
-            parents
-        ):  # the category's own way up, and those of all that may stand below it
-            way: list[str] = []
-            step: str | None = slug
-            while step is not None:
-                if step in way:
-                    raise ValidationFailed(
-                        FieldError("#/parent", "Stands within the category itself.")
-                    )
-                way.append(step)
-                step = parents.get(step)
-            if len(way) > MAX_LEVELS:
-                raise ValidationFailed(
-                    FieldError("#/parent", f"Makes more than {MAX_LEVELS} levels.")
-                )
+        # Of all categories, since the category may have others below it.
+        for slug in parents:
+            path: list[str] = []
+            current: str | None = slug
+            while current is not None:
+                if current in path:
+                    error = "Must not be within the category itself."
+                    raise ValidationFailed(FieldError("#/parent", error))
+                path.append(current)
+                current = parents.get(current)
+            if len(path) > MAX_LEVELS:
+                error = f"Must not make more than {MAX_LEVELS} levels."
+                raise ValidationFailed(FieldError("#/parent", error))
 
-    def _ancestors(self, keys: Iterable[int]) -> set[int]:
-        """The categories that some categories stand within, but for themselves."""
-        own = frozenset(keys)
-        if not own or own in self._widened:
-            return self._widened.get(own, set())
-        start = sa.select(categories.c.id, categories.c.parent).where(
-            categories.c.id.in_(own)
-        )
-        up = start.cte("up", recursive=True)
-        step = sa.select(categories.c.id, categories.c.parent).join(
-            up, categories.c.slug == up.c.parent
-        )
-        found = self._connection.scalars(sa.select(up.union(step).c.id))
-        self._widened[own] = set(found) - own
-        return self._widened[own]
-
-    def _rebuild_inherited(self, pks: Iterable[int]) -> None:
-        """Make the inherited entry_categories of some entries from their own ones."""
-        for pk in pks:
-            mine = entry_categories.c.entry_pk == pk
+    def _rebuild_inherited(self, entry_keys: Iterable[int]) -> None:
+        """Store anew which categories some entries inherit."""
+        for entry_key in entry_keys:
+            of_entry = entry_categories.c.entry_pk == entry_key
             self._connection.execute(
                 entry_categories.delete().where(
-                    mine, entry_categories.c.position == INHERITED
+                    of_entry, entry_categories.c.position == INHERITED
                 )
             )
-            own = (
-                self._connection.execute(sa.select(entry_categories).where(mine))
-                .mappings()
-                .all()
-            )
+            statement = sa.select(entry_categories).where(of_entry)
+            named = self._connection.execute(statement).mappings().all()
+            inherited = self.ancestors(row["category_id"] for row in named)
             rows = [
-                {**own[0], "category_id": key, "position": INHERITED}
-                for key in sorted(self._ancestors(row["category_id"] for row in own))
+                {**named[0], "category_id": key, "position": INHERITED}
+                for key in sorted(inherited)
             ]
             if rows:
                 self._connection.execute(entry_categories.insert(), rows)
 
     def _touch_entries(self, category_id: int) -> list[int]:
-        """A step, but no new version, for each entry of a category: its document or place changes with it."""
-        rows = self._connection.execute(
-            sa.select(
-                entries.c.pk,
-                entries.c.kind,
-                entries.c.id,
-                entries.c.version,
-                entries.c.is_visible,
-            )
-            .join_from(entry_categories, entries)
-            .where(entry_categories.c.category_id == category_id)
-            .order_by(entries.c.pk)
-        ).all()
+        """Record a change, but no new version, of all entries of a category.
+
+        Their documents or their places in feeds change with the category.
+        """
+        rows = self._connection.execute(_ENTRIES, {"category_id": category_id}).all()
         for row in rows:
-            seq = self._ledger.record("recategorize", row.kind, row.id, row.version, ())
-            if row.is_visible:  # else nothing that readers see has changed
-                step = {"seq": seq, "changed_at": self._ledger.next_timestamp()}
+            seq = self._change_log.record(
+                "recategorize", row.kind, row.id, row.version, ()
+            )
+            # Readers do not see a change of a hidden entry.
+            if row.is_visible:
+                now = self._change_log.next_timestamp()
                 self._connection.execute(
-                    entries.update().where(entries.c.pk == row.pk).values(step)
+                    _TOUCH_ENTRY, {"key": row.pk, "seq": seq, "changed_at": now}
                 )
         return [row.pk for row in rows]
 
     def _related_feeds(
         self, category_id: int, *where: sa.ColumnElement[bool]
     ) -> set[FeedKey]:
-        """Return the topics of a category, and of all feeds that show an entry of it.
+        """Return the feeds of a category, and all feeds that show an entry of it.
 
-        :param where: conditions on the entry_categories of the entries in the category.
+        :param where: conditions on the rows of `entry_categories` with the category.
         """
-        rows = self._connection.execute(
-            _RELATED_FEEDS.where(entry_categories.c.category_id == category_id, *where)
-        )
-        beside: set[FeedKey] = {
+        of_category = entry_categories.c.category_id == category_id
+        rows = self._connection.execute(_RELATED_FEEDS.where(of_category, *where))
+        related: set[FeedKey] = {
             (row.kind, key) for row in rows for key in (0, row.category_id)
         }
-        return _own_topics(category_id) | beside
-
-    def _topics_of(self, pk: int) -> set[FeedKey]:
-        """The topics whose feeds show an entry."""
-        shown = self._connection.execute(
-            sa.select(entries.c.kind, entry_categories.c.category_id)
-            .outerjoin_from(entries, entry_categories)
-            .where(entries.c.pk == pk, entries.c.is_visible)
-        ).all()
-        return {(row.kind, key) for row in shown for key in (0, row.category_id or 0)}
+        return _own_feeds(category_id) | related
 
 
-def _own_topics(category_id: int) -> set[FeedKey]:
-    """Return the topics of a category: of the feeds whose selectors name it."""
+def _own_feeds(category_id: int) -> set[FeedKey]:
     return {(kind, category_id) for kind in KINDS}

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedsvc.models import Change, Entry
-from feedsvc.storage.mappers import fetch_entries
+from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.tables import entries, entry_categories
 
 _GROUP = 100
@@ -77,10 +77,8 @@ class ChangePage:
         """Load the changes; only a group of them is in memory at a time."""
         for group in _groups(self._items):
             pks = [item.pk for item in group if item.size]
-            loaded = (
-                fetch_entries(self._connection, entries.c.pk.in_(pks)) if pks else []
-            )
-            visible = {row.pk: entry.public_view() for row, entry in loaded}
+            loaded = load_entries(self._connection, pks)
+            visible = {pk: stored.entry.public_view() for pk, stored in loaded.items()}
             for item in group:
                 entry = visible.get(item.pk) or Entry(
                     item.id, item.kind, "", "", guid=item.guid

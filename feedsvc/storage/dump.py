@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import BadRequest, Conflict
 from feedsvc.storage import tables
-from feedsvc.storage.readable import readable_rows
+from feedsvc.storage.damaged_rows import readable_rows
 from feedsvc.storage.tables import REVISION, UTCDateTime, metadata
 
 EXCLUDED_TABLES = frozenset(
@@ -39,8 +39,6 @@ def dump(connection: sa.Connection) -> Iterator[str]:
     count = 0
     yield _line(_HEAD, REVISION)
     damaged: set[int] = set()
-    for _ in _groups(connection, tables.event_details, damaged):
-        pass  # an entry goes with its details, which follow it
     for table in DUMPED_TABLES:
         for row in _readable(connection, table, damaged):
             count += 1
@@ -59,7 +57,7 @@ def _readable(
     connection: sa.Connection, table: sa.Table, damaged: set[int]
 ) -> Iterator[Any]:
     """Yield the rows of a table without those of entries that are damaged."""
-    if table in (tables.entries, tables.event_details):
+    if table is tables.entries:
         for rows in _groups(connection, table, damaged):
             yield from (row._mapping for row in rows if row[0] not in damaged)
         return

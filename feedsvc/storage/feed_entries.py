@@ -19,14 +19,14 @@ import sqlalchemy as sa
 from feedsvc.models import Entry
 from feedsvc.recurrence import overlaps
 from feedsvc.storage.archives import Conditions, Position, part_ranges
+from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
+from feedsvc.storage.entry_rows import load_series
 from feedsvc.storage.feed_filter import FeedFilter, FilterShape
-from feedsvc.storage.mappers import load_series
 from feedsvc.storage.tables import (
     KEY,
     UTCDateTime,
     entries,
     entry_categories,
-    event_details,
 )
 
 MAX_IN_WINDOW = 10_000
@@ -64,13 +64,13 @@ class FeedEntries:
         self._connection = connection
         self._filter = feed_filter
 
-    def sizes(self) -> Sequence[sa.Row[Any]]:
+    def sizes(self) -> Sequence[Any]:
         """Return the keys, positions and sizes of the entries, in the feed's order."""
         parameters = self._filter.parameters
         if self._filter.shape.has_window:
             parameters = parameters | self._window_parameters()
         statement = _sizes_select(self._filter.shape)
-        return self._connection.execute(statement, parameters).all()
+        return readable_rows(self._connection, statement, entries.c.pk, parameters)
 
     def newest_unlisted(self, guids: Sequence[str]) -> Position | None:
         """Return the position of the newest entry that is not listed in a document.
@@ -99,9 +99,13 @@ class FeedEntries:
         self, neighbor: _Neighbor, parameters: dict[str, Any]
     ) -> Position | None:
         statement = _nearest_select(self._filter.navigation_shape, neighbor)
-        row = self._connection.execute(
-            statement, self._filter.parameters | parameters
-        ).first()
+        try:
+            row = self._connection.execute(
+                statement, self._filter.parameters | parameters
+            ).first()
+        except UNREADABLE:
+            # A damaged date costs the link to the archive, not the feed.
+            return None
         return Position(row.published, row.guid) if row else None
 
     def _window_parameters(self) -> dict[str, Any]:
@@ -115,8 +119,8 @@ class FeedEntries:
             entries.c.kind == self._filter.query.kind,
             entries.c.is_visible,
             entries.c.ends >= begin,
-            # Text: a date, or the local time in a zone, which a day more covers.
-            event_details.c.start < (end + timedelta(days=2)).date().isoformat(),
+            # A day later, since an update of time zones may not have been applied yet.
+            entries.c.series_start < end + timedelta(days=1),
         ]
         if self._filter.included_ids:
             members = sa.select(entry_categories.c.entry_pk).where(
@@ -308,10 +312,8 @@ def entry_filters(
             ~sa.exists().where(is_member, member.c.category_id.in_(excluded_ids))
         )
     if shape.hides_cancelled:
-        is_cancelled = (
-            event_details.c.entry_pk == pk,
-            event_details.c.status == "cancelled",
-        )
+        event = entries.alias()
+        is_cancelled = (event.c.pk == pk, event.c.event_status == "cancelled")
         conditions.append(~sa.exists().where(*is_cancelled))
     return conditions
 

@@ -17,8 +17,8 @@ from feedsvc.recurrence import MAX_DATETIME
 from feedsvc.stamps import BEGINNING
 from feedsvc.storage import archives
 from feedsvc.storage.archives import Part, find_part
+from feedsvc.storage.categories import category_from
 from feedsvc.storage.languages import matching_tags
-from feedsvc.storage.mappers import category_from
 from feedsvc.storage.tables import categories, category_slug_history, entry_categories
 
 RECENT_PERIOD = timedelta(days=30)

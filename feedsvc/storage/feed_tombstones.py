@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from feedsvc.models import Tombstone
 from feedsvc.storage.archives import part_ranges
+from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
 from feedsvc.storage.feed_entries import ListedEntries, entry_filters
 from feedsvc.storage.feed_filter import FeedFilter, FilterShape
-from feedsvc.storage.mappers import tombstone_from
-from feedsvc.storage.readable import UNREADABLE, readable_rows, report
 from feedsvc.storage.tables import UTCDateTime, entries, tombstones
+from feedsvc.storage.tombstones import tombstone_from
 
 MAX_TOMBSTONES = 1_000
 """Tombstones in one feed."""

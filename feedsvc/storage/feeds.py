@@ -15,11 +15,11 @@ from feedsvc.query import FeedQuery
 from feedsvc.stamps import FeedVersion
 from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
+from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.feed_entries import FeedEntries, ListedEntries
 from feedsvc.storage.feed_filter import RECENT_PERIOD, resolve_filter
 from feedsvc.storage.feed_tombstones import FeedTombstones
-from feedsvc.storage.fitting import fit
-from feedsvc.storage.mappers import fetch_entries
+from feedsvc.storage.sizes import fit
 from feedsvc.storage.tables import (
     UTCDateTime,
     entries,
@@ -97,12 +97,8 @@ class FeedSelection:
         return ListedEntries(listed, is_complete=not (is_full or fitting.is_cut))
 
     def _load(self, keys: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
-        if not keys:
-            return {}
-        rows = fetch_entries(
-            self._connection, entries.c.pk.in_(sorted(keys)), bodies=bodies
-        )
-        return {row.pk: entry for row, entry in rows}
+        loaded = load_entries(self._connection, sorted(keys), bodies=bodies)
+        return {key: stored.entry for key, stored in loaded.items()}
 
     def tombstones(self, listed: ListedEntries) -> list[Tombstone]:
         """Return the tombstones that a document with some entries lists."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from feedsvc.models import Entry
 from feedsvc.storage.database import Database
-from feedsvc.storage.mappers import fetch_entries
+from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.tables import entries, sanitizer
 
 _MAX_ENTRIES = 100
@@ -64,18 +64,11 @@ class Markup:
                 if chosen and characters > _MAX_CHARACTERS:
                     break
                 chosen[row.pk] = f"{row.kind}/{row.id}"
-            rows = (
-                fetch_entries(
-                    connection, entries.c.pk.in_(chosen), order=(entries.c.pk,)
-                )
-                if chosen
-                else []
-            )
-        readable = {row.pk for row, _ in rows}
-        damaged = [name for key, name in chosen.items() if key not in readable]
+            loaded = load_entries(connection, chosen)
+        damaged = [name for key, name in chosen.items() if key not in loaded]
         return Batch(
             len(chosen),
-            [entry for _, entry in rows],
+            [stored.entry for stored in loaded.values()],
             damaged,
             max(chosen, default=cursor),
         )

@@ -1,65 +1,103 @@
-"""Estimate how large an entry is in a document, so that a feed is bounded before its bodies are loaded."""
+"""Estimate the bytes of entries in a feed, and choose which of them fit.
+
+Bodies are large: what does not fit is decided before they are loaded.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from feedsvc.models import Entry
-from feedsvc.storage.mappers import entry_row
 
-FRAME = 2048
-"""Bytes for the names of an entry's elements and for its dates, ids and links."""
+ENTRY_OVERHEAD = 2048
+"""Bytes for the names of an entry's elements, and for its dates, ids and links."""
 
-PER_CATEGORY = 400
+CATEGORY_SIZE = 400
+"""Bytes for one category of an entry."""
+
+_ESCAPE_COSTS = {"&": 4, "<": 3, ">": 3, '"': 1, "\\": 1, ",": 1, ";": 1, "\n": 1}
+"""Bytes that a character grows by in the format which escapes it the longest."""
 
 
 def entries_budget(max_feed: int) -> int:
-    """Return the bytes that entries may come to in a document; the rest is for its head and tombstones."""
+    """Return the bytes that the entries of a feed may have; the rest is for its head."""
     return max_feed - max_feed // 16
 
 
-_ESCAPED = {"&": 4, "<": 3, ">": 3, '"': 1, "\\": 1, ",": 1, ";": 1, "\n": 1}
-"""The bytes that the format which escapes a character most adds to it."""
-
-_PARTS = ("authors", "source", "image", "attachments")
-_TEXTS = ("title", "summary", "notice", "url", "rights")
-
-
 def text_size(text: str) -> int:
-    """Return the bytes of a text in the format that needs most: escaped in XML or JSON, or folded."""
-    size = len(text.encode()) + sum(
-        text.count(sign) * more for sign, more in _ESCAPED.items()
-    )
-    return size * 21 // 20
+    """Return the bytes of a text in the format that needs most, XML, JSON or iCalendar."""
+    costs = sum(text.count(char) * cost for char, cost in _ESCAPE_COSTS.items())
+    # iCalendar folds lines: 3 bytes for at most 75.
+    return (len(text.encode()) + costs) * 21 // 20
 
 
-def document_sizes(entry: Entry, row: dict[str, Any]) -> dict[str, int]:
-    """Return the columns `size` and `content_size`: bytes of an entry in a document, and of its body.
+def entry_sizes(entry: Entry, document: str) -> dict[str, int]:
+    """Return the columns `size` and `content_size`: bytes of an entry, and of its body.
 
     Both are upper estimates over all formats.
-
-    :param row: the entry's columns, of which the parts are JSON values already.
     """
-    body = entry.content_html or _as_html(entry.content_text or "")
-    texts = "".join(getattr(entry, name) or "" for name in _TEXTS)
-    parts = json.dumps([row[name] for name in _PARTS if row[name]], ensure_ascii=False)
-    content = text_size(body)
-    # Summaries, pictures and links each stand in a document twice.
-    rest = (
-        2 * (text_size(texts) + text_size(parts))
-        + FRAME
-        + PER_CATEGORY * len(entry.categories)
+    body = entry.content_html or escape(entry.content_text or "", quote=False).replace(
+        "\n", "<br>"
     )
-    return {"size": content + rest, "content_size": content}
+    content_size = text_size(body)
+    # Summaries, pictures and links are in a feed twice.
+    size = (
+        content_size
+        + 2 * text_size(document)
+        + ENTRY_OVERHEAD
+        + CATEGORY_SIZE * len(entry.categories)
+    )
+    return {"size": size, "content_size": content_size}
 
 
-def stored_row(entry: Entry) -> dict[str, Any]:
-    """Return the columns of `entries` with the estimated sizes, but for those that only the store knows."""
-    row = entry_row(entry)
-    return row | document_sizes(entry, row)
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """The entries of a feed that fit, by their keys, in the order of the feed.
+
+    `whole` are those with their bodies, `size` the estimated bytes; `is_cut` tells that
+    entries were left out.
+    """
+
+    keys: list[int]
+    whole: frozenset[int]
+    size: int
+    is_cut: bool
 
 
-def _as_html(text: str) -> str:
-    return escape(text, quote=False).replace("\n", "<br>")
+def fit(
+    rows: Iterable[Any], max_bytes: int | None, *, bodies: bool, cut: bool
+) -> Fitting:
+    """Choose which entries fit in a feed, and which of them with their bodies.
+
+    The newest entries get their bodies, as long as these fit. If not even the other
+    members of all entries fit, the last entries are left out, but never the first.
+
+    :param rows: of `entries`, in the order of the feed.
+    :param max_bytes: of the feed; None for no limit.
+    :param bodies: whether the feed has bodies at all.
+    :param cut: whether entries may be left out.
+    """
+    budget = None if max_bytes is None else entries_budget(max_bytes)
+    chosen: list[Any] = []
+    size = 0
+    is_cut = False
+    for row in rows:
+        size_without_body = row.size - row.content_size
+        if cut and chosen and budget is not None and size + size_without_body > budget:
+            is_cut = True
+            break
+        chosen.append(row)
+        size += size_without_body
+    whole: set[int] = set()
+    if bodies:
+        # By guid within one instant, in the order of feeds.
+        by_guid = sorted(chosen, key=lambda row: row.guid)
+        for row in sorted(by_guid, key=lambda row: row.published, reverse=True):
+            if budget is not None and size + row.content_size > budget:
+                break
+            whole.add(row.pk)
+            size += row.content_size
+    return Fitting([row.pk for row in chosen], frozenset(whole), size, is_cut)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from feedsvc.models import FeedSummary
 from feedsvc.query import KINDS
-from feedsvc.storage.mappers import fetch_entries
+from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.tables import categories, entries, entry_categories
 
 MAX_COUNT = 1_000
@@ -46,14 +46,10 @@ def feed_summaries(
                 for slug, count, pk in connection.execute(statement)
             }
     newest = {pk for _, pk in counted.values() if pk}
-    rows = (
-        fetch_entries(connection, entries.c.pk.in_(newest), bodies=False)
-        if newest
-        else []
-    )
-    loaded = {row.pk: entry.public_view() for row, entry in rows}
+    stored = load_entries(connection, newest, bodies=False)
+    loaded = {pk: found.entry.public_view() for pk, found in stored.items()}
     return {
-        key: FeedSummary(min(count, MAX_COUNT), loaded.get(pk), count > MAX_COUNT)
+        key: FeedSummary(min(count, MAX_COUNT), loaded.get(pk or 0), count > MAX_COUNT)
         for key, (count, pk) in counted.items()
     }
 

@@ -132,62 +132,52 @@ category_slug_history = Table(
 )
 
 entries = Table(
+    # `document` has what no query needs. The columns from `kind` to `title_search` are
+    # copies for queries, which `entry_rows.entry_columns` makes from the entry.
     "entries",
     metadata,
     Column("pk", sa.Integer, primary_key=True),
     Column("id", KEY, nullable=False, unique=True),
     Column("guid", KEY, nullable=False, unique=True),
     Column("kind", KEY, nullable=False),
-    Column(
-        "status", KEY, nullable=False
-    ),  # deleted: a tombstone, its content gone; else as posted
-    Column("is_visible", sa.Boolean, nullable=False),  # stands in feeds
-    Column("was_visible", sa.Boolean, nullable=False),  # has ever stood there
-    Column(
-        "next_change_at", UTCDateTime, index=True
-    ),  # when `is_visible`, or a series' `starts`, changes by itself
-    Column("seq", sa.BigInteger, nullable=False),  # its last step in the ledger
-    Column(
-        "size", sa.Integer, nullable=False
-    ),  # estimated bytes in a document, at most
-    Column("content_size", sa.Integer, nullable=False),  # those of its body among them
-    Column(
-        "imported", sa.Boolean, nullable=False, default=False
-    ),  # not written since an import by others
-    Column("version", sa.Integer, nullable=False),
+    # As posted, or deleted.
+    Column("status", KEY, nullable=False),
     Column("published", UTCDateTime),
-    Column(
-        "updated", UTCDateTime, nullable=False
-    ),  # what readers are told; of an imported one its source's
-    Column(
-        "changed_at", UTCDateTime, nullable=False
-    ),  # its last step in the change log
-    # `next_change_at`, `starts` and `ends` are computed anew with a new release of tzdata.
-    Column(
-        "starts", UTCDateTime
-    ),  # of an event: when its current or next occurrence starts, as settled
-    Column(
-        "ends", UTCDateTime
-    ),  # of an event: when all of it is over; far ahead where that is never
-    Column("sequence", sa.Integer, nullable=False),  # RFC 5545 §3.8.7.4
-    Column("expires", UTCDateTime),
-    Column("withdrawn", UTCDateTime),
-    Column("notice", sa.String),
-    Column("url", sa.String),
-    Column("title", sa.String, nullable=False),
-    Column(
-        "title_search", sa.String, nullable=False
-    ),  # the title as search compares it
-    Column("summary", sa.String, nullable=False),
+    # Of an event: the start of the current or next occurrence, as the scheduler stored
+    # it, and the end of the last one, far ahead if there is none.
+    Column("starts", UTCDateTime),
+    Column("ends", UTCDateTime),
+    # Of a recurring event: the start of the first occurrence.
+    Column("series_start", UTCDateTime),
+    Column("event_status", KEY),
+    # The language tag in lower case.
+    Column("lang", KEY, nullable=False),
+    # The title without case and diacritics.
+    Column("title_search", sa.String, nullable=False),
+    Column("is_visible", sa.Boolean, nullable=False),
+    Column("was_visible", sa.Boolean, nullable=False),
+    # When `is_visible` or `starts` changes without an edit.
+    Column("next_change_at", UTCDateTime, index=True),
+    # The sequence number of the last change in the change log, and its time.
+    Column("seq", sa.BigInteger, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
+    # The estimated bytes in a feed, and those of the body among them.
+    Column("size", sa.Integer, nullable=False),
+    Column("content_size", sa.Integer, nullable=False),
+    # Whether an import was the last to write it.
+    Column("imported", sa.Boolean, nullable=False, default=False),
+    Column("version", sa.Integer, nullable=False),
+    # For readers; of an imported entry the time of its source.
+    Column("updated", UTCDateTime, nullable=False),
+    # RFC 5545 §3.8.7.4.
+    Column("sequence", sa.Integer, nullable=False),
+    # Apart from the document, so that feeds can load entries without their bodies: the
+    # memory for a feed is bounded.
     Column("content_html", sa.String),
     Column("content_text", sa.String),
-    Column("language", sa.String, nullable=False),
-    Column("lang", KEY, nullable=False),  # the language tag in lower case
-    Column("rights", sa.String),
-    Column("authors", JSON),
-    Column("source", JSON),
-    Column("image", JSON),
-    Column("attachments", JSON),
+    # JSON as text, not of the type JSON: drivers would decode it, and PostgreSQL's JSONB
+    # would sort its members in another order.
+    Column("document", sa.String, nullable=False),
 )
 Index(
     "ix_entries_published",
@@ -215,21 +205,6 @@ Index(
 Index("ix_entries_changes", entries.c.was_visible, entries.c.seq)
 Index("ix_entries_kind_changes", entries.c.kind, entries.c.was_visible, entries.c.seq)
 Index("ix_entries_ends", entries.c.kind, entries.c.is_visible, entries.c.ends)
-
-event_details = Table(
-    "event_details",
-    metadata,
-    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    # A date, or the wall time in the zone; in the second pass of a repeated hour with the offset.
-    Column("start", sa.String, nullable=False),
-    Column("end", sa.String),
-    Column("timezone", sa.String, nullable=False),
-    Column("status", sa.String, nullable=False),
-    Column("location", JSON),
-    Column("organizer", JSON),
-    Column("recurrence", JSON),
-    Column("previous_start", sa.String),  # the start before a postponement
-)
 
 entry_categories = Table(
     # Which entry stands in which category. The columns that order and filter feeds are repeated here, so
@@ -295,9 +270,7 @@ tombstones = Table(
     Column("published", UTCDateTime),
     Column("time", UTCDateTime, nullable=False),  # when the entry left
     Column("deleted", UTCDateTime),  # when the entry was deleted
-    Column(
-        "start", sa.String
-    ),  # of an event, as readers last saw it; the format of `event_details`
+    Column("start", sa.String),  # of an event, as readers last saw it; as in documents
     Column("timezone", sa.String),
     Column("sequence", sa.Integer),  # of a deleted event
 )

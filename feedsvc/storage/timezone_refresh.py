@@ -1,100 +1,104 @@
-"""Recompute the instants of events after an update of the tzdata package, through the change log.
+"""Compute the instants of events anew after an update of the time zone database.
 
-Events are stored as wall time in a zone. Of the instants `starts`, `ends` and `next_change_at` the zone's
-rules decide. The ledger says with which release of tzdata they were computed, and how far a recomputation is.
+Documents have the local times of events. The columns `starts`, `ends`, `series_start` and
+`next_change_at` are instants, which depend on the rules of zones. The table
+`change_sequence` has the release of tzdata by which they were computed, and the last
+event that has been computed anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from feedsvc.models import Entry
-from feedsvc.recurrence import series_end
-from feedsvc.stamps import FeedKey
+from feedsvc.storage.categories import feeds_with_entry
 from feedsvc.storage.change_log import ChangeLog
-from feedsvc.storage.mappers import fetch_entries
+from feedsvc.storage.entry_rows import entry_columns, load_entries
 from feedsvc.storage.scheduler import next_start, visibility
 from feedsvc.storage.tables import change_sequence, entries, entry_categories
 from feedsvc.timezones import VERSION
 
-_BATCH = 500
+_BATCH_SIZE = 500
 
-TopicsOf = Callable[[int], set[FeedKey]]
-"""Returns the topics whose feeds show the entry with a key."""
+_PROGRESS = sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
+_NEXT_EVENTS = (
+    sa.select(entries.c.pk)
+    .where(entries.c.kind == "events", entries.c.pk > sa.bindparam("last"))
+    .order_by(entries.c.pk)
+    .limit(sa.bindparam("limit"))
+)
 
 
 def is_refresh_due(connection: sa.Connection, *, downgrade: bool) -> bool:
-    """Return whether instants have to be recomputed with this process's tzdata.
+    """Return whether instants must be computed anew, by this process's tzdata.
 
-    :param downgrade: whether also where they were computed with a newer release. Workers that run beside
-        those of a newer version leave them as they are.
+    :param downgrade: also if they were computed with a newer release. Workers beside
+        those of a newer version leave them.
     """
-    row = connection.execute(
-        sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
-    ).one()
+    row = connection.execute(_PROGRESS).one()
     if row.tzdata == VERSION:
         return row.tzdata_pk is not None
     return row.tzdata is None or row.tzdata < VERSION or downgrade
 
 
-def refresh(connection: sa.Connection, log: ChangeLog, topics_of: TopicsOf) -> None:
-    """Recompute the instants of the next events, a batch at most."""
-    row = connection.execute(
-        sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
-    ).one()
+def refresh(connection: sa.Connection, change_log: ChangeLog) -> None:
+    """Compute the instants of the next events anew, a batch at most."""
+    row = connection.execute(_PROGRESS).one()
     last = row.tzdata_pk or 0 if row.tzdata == VERSION else 0
-    following = sa.select(entries.c.pk).where(
-        entries.c.kind == "events", entries.c.pk > last
-    )
-    keys = list(connection.scalars(following.order_by(entries.c.pk).limit(_BATCH)))
-    wanted = (entries.c.pk.in_(keys), entries.c.status != "deleted")
-    for stored, entry in fetch_entries(connection, *wanted, order=(entries.c.pk,)):
-        values = _instants(entry, log)
-        if any(values[name] != stored._mapping[name] for name in values):
-            _store(connection, log, stored, values, topics_of)
+    keys = list(connection.scalars(_NEXT_EVENTS, {"last": last, "limit": _BATCH_SIZE}))
+    for stored, entry in load_entries(connection, keys).values():
+        if entry.status == "deleted":
+            continue
+        instants = _instants(entry, change_log)
+        if any(instants[name] != stored._mapping[name] for name in instants):
+            _store(connection, change_log, stored, entry, instants)
     progress = {
         "tzdata": VERSION,
-        "tzdata_pk": keys[-1] if len(keys) == _BATCH else None,
+        "tzdata_pk": keys[-1] if len(keys) == _BATCH_SIZE else None,
     }
     connection.execute(change_sequence.update().values(progress))
 
 
-def _instants(entry: Entry, log: ChangeLog) -> dict[str, Any]:
+def _instants(entry: Entry, change_log: ChangeLog) -> dict[str, Any]:
     """Return the columns that depend on the rules of the event's zone."""
-    now = log.clock()
-    ends = series_end(entry.event) if entry.event else None
+    now = change_log.clock()
+    columns = entry_columns(entry)
     return {
         "starts": next_start(entry, now),
-        "ends": ends,
+        "ends": columns["ends"],
+        "series_start": columns["series_start"],
         "next_change_at": visibility(entry, now)[1],
     }
 
 
 def _store(
     connection: sa.Connection,
-    log: ChangeLog,
+    change_log: ChangeLog,
     stored: sa.Row[Any],
-    values: dict[str, Any],
-    topics_of: TopicsOf,
+    entry: Entry,
+    instants: dict[str, Any],
 ) -> None:
-    """Store the instants of an event, and record a change where readers see it."""
+    """Store the instants of an event, and record a change if readers see it."""
+    columns = instants
     if stored.is_visible:
-        version = stored.version + 1
-        seq = log.record(
-            "recompute", stored.kind, stored.id, version, topics_of(stored.pk)
-        )
-        now = log.next_timestamp()
-        values = {
-            **values,
+        version = entry.version + 1
+        affected = feeds_with_entry(connection, stored.pk)
+        seq = change_log.record("recompute", entry.kind, entry.id, version, affected)
+        now = change_log.next_timestamp()
+        columns = {
+            **instants,
             "seq": seq,
             "version": version,
             "updated": now,
             "changed_at": now,
         }
-    connection.execute(entries.update().where(entries.c.pk == stored.pk).values(values))
-    instants = {name: values[name] for name in ("starts", "ends")}
-    placed = entry_categories.update().where(entry_categories.c.entry_pk == stored.pk)
-    connection.execute(placed.values(instants))
+    connection.execute(
+        entries.update().where(entries.c.pk == stored.pk).values(columns)
+    )
+    connection.execute(
+        entry_categories.update()
+        .where(entry_categories.c.entry_pk == stored.pk)
+        .values(starts=instants["starts"], ends=instants["ends"])
+    )

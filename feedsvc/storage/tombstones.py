@@ -1,62 +1,93 @@
-"""Tombstones (RFC 6721): which entries left the feeds of which topics, and which of them were deleted."""
+"""Tombstones (RFC 6721): which entries have left which feeds, and which were deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
+from feedsvc import timezones
+from feedsvc.models import Entry, Event, Tombstone
 from feedsvc.stamps import FeedKey
 from feedsvc.storage.change_log import ChangeLog
-from feedsvc.storage.tables import entries, event_details, tombstones
+from feedsvc.storage.damaged_rows import UNREADABLE, report
+from feedsvc.storage.documents import local_moment, local_text
+from feedsvc.storage.tables import tombstones
 
-_LAST_SEEN = sa.select(
-    entries.c.published, event_details.c.start, event_details.c.timezone
-).outerjoin_from(entries, event_details)
+_OF_ENTRY = tombstones.c.entry_pk == sa.bindparam("key")
+_FEED_KEYS = sa.select(tombstones.c.kind, tombstones.c.category_id).where(_OF_ENTRY)
+_REMOVE = tombstones.delete().where(_OF_ENTRY)
 
 
-class Tombstones:
-    """The tombstones of one write transaction."""
+def tombstone_from(row: sa.Row[Any]) -> Tombstone:
+    """Return a tombstone from a row with the entry's `guid` and, as `when`, its time."""
+    event = None
+    if row.start:
+        try:
+            zone = timezones.zone(row.timezone)
+            event = Event(local_moment(row.start, zone), None, zone)
+        except UNREADABLE as error:  # calendars leave it out
+            report(row.entry_pk, error)
+    return Tombstone(row.guid, row.when, event, row.sequence or 0)
 
-    def __init__(self, connection: sa.Connection, ledger: ChangeLog) -> None:
-        self._connection, self._ledger = connection, ledger
+
+class TombstoneWriter:
+    """Changes to tombstones, in one write transaction."""
+
+    def __init__(self, connection: sa.Connection, change_log: ChangeLog) -> None:
+        self._connection = connection
+        self._change_log = change_log
 
     def add(
-        self, pk: int, left: Iterable[FeedKey], *, deleted_as: int | None = None
+        self,
+        key: int,
+        entry: Entry,
+        feed_keys: Iterable[FeedKey],
+        *,
+        deleted_as: int | None = None,
     ) -> None:
-        """Add a tombstone to each topic whose feeds an entry leaves, with an event's last public start.
+        """Add a tombstone of an entry to the feeds that it leaves.
 
-        :param deleted_as: the SEQUENCE of the deletion, where the entry leaves by one.
+        :param entry: as readers last saw it; calendars cancel an event by its start.
+        :param deleted_as: the SEQUENCE of the deletion, if the entry is deleted.
         """
-        row = self._connection.execute(_LAST_SEEN.where(entries.c.pk == pk)).one()
-        time = self._ledger.next_timestamp()
-        shared = {"entry_pk": pk, "time": time, **row._mapping}
+        now = self._change_log.next_timestamp()
+        values: dict[str, Any] = {
+            "entry_pk": key,
+            "time": now,
+            "published": entry.published,
+            "start": entry.event and local_text(entry.event.start),
+            "timezone": entry.event and entry.event.timezone.key,
+        }
         if deleted_as is not None:
-            shared |= {"deleted": time, "sequence": deleted_as}
-        rows = [{"kind": kind, "category_id": key, **shared} for kind, key in left]
+            values |= {"deleted": now, "sequence": deleted_as}
+        rows = [
+            {**values, "kind": kind, "category_id": category_id}
+            for kind, category_id in feed_keys
+        ]
         if rows:
             self._connection.execute(tombstones.insert(), rows)
 
-    def mark_deleted(self, pk: int, sequence: int) -> set[FeedKey]:
-        """Let calendars list a hidden entry as a deleted event; return the topics whose calendars then do.
+    def mark_deleted(self, key: int, sequence: int) -> set[FeedKey]:
+        """Let calendars list a hidden entry as deleted; return the feeds that change.
 
-        A tombstone that was marked before stays: the entry has been a draft since, which no calendar shows.
+        A tombstone that was marked before stays: the entry has only been a draft since,
+        and no calendar has shown it.
         """
-        unmarked = (tombstones.c.entry_pk == pk, tombstones.c.deleted.is_(None))
-        touched = self._topics(*unmarked, tombstones.c.kind == "events")
-        values = {"deleted": self._ledger.next_timestamp(), "sequence": sequence}
+        unmarked = (tombstones.c.entry_pk == key, tombstones.c.deleted.is_(None))
+        events = _FEED_KEYS.where(*unmarked, tombstones.c.kind == "events")
+        feed_keys = self._feed_keys(events, key)
+        values = {"deleted": self._change_log.next_timestamp(), "sequence": sequence}
         self._connection.execute(tombstones.update().where(*unmarked).values(values))
-        return touched
+        return feed_keys
 
-    def remove(self, pk: int) -> set[FeedKey]:
-        """Delete the tombstones of an entry that is shown again; return the topics whose feeds had them."""
-        touched = self._topics(tombstones.c.entry_pk == pk)
-        self._connection.execute(tombstones.delete().where(tombstones.c.entry_pk == pk))
-        return touched
+    def remove(self, key: int) -> set[FeedKey]:
+        """Remove the tombstones of an entry that is visible again; return their feeds."""
+        feed_keys = self._feed_keys(_FEED_KEYS, key)
+        self._connection.execute(_REMOVE, {"key": key})
+        return feed_keys
 
-    def _topics(self, *where: sa.ColumnElement[bool]) -> set[FeedKey]:
-        columns = sa.select(tombstones.c.kind, tombstones.c.category_id)
-        return {
-            (row.kind, row.category_id)
-            for row in self._connection.execute(columns.where(*where))
-        }
+    def _feed_keys(self, statement: sa.Select[Any], key: int) -> set[FeedKey]:
+        rows = self._connection.execute(statement, {"key": key})
+        return {(row.kind, row.category_id) for row in rows}

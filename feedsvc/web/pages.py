@@ -113,7 +113,7 @@ def pages_blueprint(
                     for kind in KINDS
                 ]
                 page = PAGES.render_directory(
-                    site, snapshot.list_categories(), snapshot.feed_summaries(now), ui
+                    site, snapshot.categories.all(), snapshot.feed_summaries(now), ui
                 )
             stamp = replace(
                 stamp, time=max(stamp.time, *(one.time for one, _ in moments))
@@ -168,7 +168,7 @@ def pages_blueprint(
         def make() -> RenderedPage:
             with snapshots() as snapshot:
                 categories, stamp = (
-                    snapshot.list_categories(),
+                    snapshot.categories.all(),
                     snapshot.feed_version([("categories", None)]),
                 )
             return (
@@ -227,7 +227,7 @@ def pages_blueprint(
     def public(id: str) -> tuple[Entry, FeedVersion]:
         """An entry, and when it or one beside it last changed."""
         with snapshots() as snapshot:
-            found = snapshot.get_public_entry(id)
+            found = snapshot.entries.get_public(id)
             slugs: list[str | None] = [
                 category.slug for category in found.categories
             ] or [None]

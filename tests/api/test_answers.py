@@ -49,7 +49,7 @@ UNSAID = re.compile(
     "|Another (id|slug) than in the path|Must be after|Lies before the start|Must be a date if the start is one"
     "|Not a RRULE|cannot stand in a rule|exclude each other|BYDAY has numbers|BYSETPOS needs"
     "|must be its first occurrence|Ends neither|UNTIL must be|Is no occurrence|No occurrence is left"
-    "|second pass of an hour|Stands within the category itself|Idempotency-Key is for atomic batches"
+    "|second pass of an hour|Must not be within the category itself|Idempotency-Key is for atomic batches"
     # and what no pattern can say: hosts, lengths of months, time zones, spans of years at an offset, that
     # 1.0 is no whole number, and characters beyond the first plane.
     "|Not a valid URL|day is out of range for month|Not an IANA time zone|Not of the years 1970 to 2200"
@@ -166,7 +166,7 @@ def test_calls_that_follow_one_another(
             template.backup(database)
             clock.now, numbers = begin, count(1)
             ids = SimpleNamespace(uuid4=lambda: UUID(int=next(numbers)))
-            monkeypatch.setattr("feedsvc.storage.writer.uuid", ids)
+            monkeypatch.setattr("feedsvc.storage.entries.uuid", ids)
             keys = SimpleNamespace(
                 token_hex=lambda size: f"{next(numbers):0{2 * size}x}"
             )

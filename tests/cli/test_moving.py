@@ -23,7 +23,7 @@ def test_a_file_there_and_back(
     make_app: MakeApp, storage: Storage, tmp_path: Path
 ) -> None:
     with storage.writer("test") as writer:
-        writer.put_entry(Entry("a", "news", "Một", "vi"))
+        writer.entries.put(Entry("a", "news", "Một", "vi"))
     old, new = (
         make_app(**changes).test_cli_runner()
         for changes in ({}, {"database_url": f"sqlite:///{tmp_path}/b"})
@@ -83,7 +83,7 @@ def test_memory_does_not_grow_with_what_is_moved(
     record_measurement: RecordMeasurement,
 ) -> None:
     with storage.writer("test") as writer:
-        writer.put_entry(Entry("a", "news", "Một", "vi"))
+        writer.entries.put(Entry("a", "news", "Một", "vi"))
     file, url = tmp_path / "big.ndjson", f"sqlite:///{tmp_path}/big.db"
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(big(list(storage.dump()), entries, size))

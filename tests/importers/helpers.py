@@ -47,7 +47,7 @@ def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     """Return every entry as the API does, by guid."""
     services = get_services(app)
     with services.storage.reader() as reader:
-        entries, _ = reader.list_entries(kind, limit=200)
+        entries, _ = reader.entries.page(kind, limit=200)
     return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
 
 

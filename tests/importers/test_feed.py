@@ -43,7 +43,7 @@ def test_wordpress_feed(app: Flask) -> None:
         }
     ]
     with get_services(app).storage.reader() as reader:
-        assert reader.get_category("van-hoa-du-lich").title == "Văn hóa & Du lịch"
+        assert reader.categories.get("van-hoa-du-lich").title == "Văn hóa & Du lịch"
 
 
 def test_feeds_of_drupal_and_a_newspaper(app: Flask) -> None:

@@ -263,7 +263,7 @@ def test_date_modified_is_that_of_the_source(
         f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"
     ), "it appeared now"
     with storage.writer("editor") as writer:
-        writer.put_entry(replace(writer.get_entry(entry["id"]), title="Hai"))
+        writer.entries.put(replace(writer.reader.entries.get(entry["id"]), title="Hai"))
     (entry,) = stored_entries(app, kind).values()
     assert entry["date_modified"] > "2026"
 

@@ -153,7 +153,7 @@ class Backups(threading.Thread):
             storage = Storage(url, utcnow, HANOI)
             with storage.reader() as reader:
                 for id, number in promised.items():
-                    assert number == 0 or int(reader.get_entry(id).title) >= number
+                    assert number == 0 or int(reader.entries.get(id).title) >= number
             storage._database.close()
 
 

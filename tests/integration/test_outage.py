@@ -32,7 +32,7 @@ def test_a_stopped_server_is_503_and_needs_no_restart(
 ) -> None:
     def outage() -> None:
         with storage.writer("test") as writer:
-            writer.put_entry(Entry("lost", "news", "Mất", "vi"))
+            writer.entries.put(Entry("lost", "news", "Mất", "vi"))
             cluster.stop()
 
     editor.put("/articles/a", {"title": "Một"})

@@ -51,9 +51,9 @@ def put(storage: Storage, *entries: Entry) -> None:
     """Store entries in transactions of a hundred, as a batch does."""
     for first in range(0, len(entries), 100):
         with storage.writer("test") as writer:
-            writer.prefetch(entry.id for entry in entries[first : first + 100])
+            writer.entries.prefetch(entry.id for entry in entries[first : first + 100])
             for entry in entries[first : first + 100]:
-                writer.put_entry(entry)
+                writer.entries.put(entry)
 
 
 def feed(storage: Storage, clock: Clock, site: Site, query: FeedQuery) -> Feed:
@@ -171,11 +171,11 @@ def test_deletion_changes_its_document_alone(
         unchanged(storage, clock, site, but={"2026-11.2"}),
         storage.writer("test") as writer,
     ):
-        writer.delete_entry("news", "n700")
+        writer.entries.delete("news", "n700")
     with storage.writer("test") as writer:
         for number in range(500, 1000):
             if number != 700:
-                writer.delete_entry("news", f"n{number}")
+                writer.entries.delete("news", f"n{number}")
     documents = chain(storage, clock, site, QUERIES[0])
     assert list(documents) == ["2026-11.3", "2026-11"], (
         "an empty document is not linked"
@@ -203,7 +203,7 @@ def test_backdated_entry_changes_its_document_alone(
         *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
     )
     with storage.writer("test") as writer:
-        writer.delete_entry("news", "n7")
+        writer.entries.delete("news", "n7")
     clock.forward(days=1)
     with unchanged(storage, clock, site, but={"2026-11"}):
         put(storage, article(5000, START + timedelta(minutes=7)))
@@ -282,7 +282,7 @@ def test_addresses_of_documents_stay_valid_and_others_are_not_found(
     )
     with storage.writer("test") as writer:
         for number in range(0, 600, 2):
-            writer.delete_entry("news", f"n{number}")
+            writer.entries.delete("news", f"n{number}")
     for name in names:
         feed(storage, clock, site, FeedQuery("news", "atom", archive=name))
     with storage._database.read() as connection:

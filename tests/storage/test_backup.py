@@ -51,7 +51,7 @@ def file(tmp_path: Path) -> Path:
 def stored(storage: Storage, file: Path) -> Storage:
     file.parent.mkdir()
     with storage.writer("test") as writer:
-        writer.put_entry(Entry("a", "news", "Một", "vi"))
+        writer.entries.put(Entry("a", "news", "Một", "vi"))
     return storage
 
 
@@ -64,7 +64,7 @@ def test_there_and_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with stored.writer("test") as writer:  # which does not disturb it
-        writer.put_entry(Entry("b", "news", "Hai", "vi"))
+        writer.entries.put(Entry("b", "news", "Hai", "vi"))
         assert run("backup", file).exit_code == 0
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     url = f"sqlite:///{tmp_path}/new/feedsvc.db"

@@ -119,7 +119,7 @@ class Follower:
         slug = self.slug
         try:
             if slug:
-                reader.get_category(slug)
+                reader.categories.get(slug)
         except CategoryRenamed as renamed:  # the follower need not know
             slug = renamed.current_slug
         assert self.copy == visible(reader, clock, self.kind, slug), (self.kind, slug)
@@ -129,9 +129,9 @@ def write(writer: Writer, clock: Clock, action: Step) -> None:
     """Do one of the actions that `writes` makes."""
     match action:
         case "put", int(number), [*slugs], str(status), str(title), ahead, expires:
-            known = {category.slug for category in writer.list_categories()}
+            known = {category.slug for category in writer.reader.categories.all()}
             living = [slug for slug in slugs if slug in known]
-            writer.put_entry(
+            writer.entries.put(
                 Entry(
                     f"e{number}",
                     KINDS[number % 2],
@@ -152,13 +152,13 @@ def write(writer: Writer, clock: Clock, action: Step) -> None:
                 )
             )
         case "delete", int(number):
-            writer.delete_entry(KINDS[number % 2], f"e{number}")
+            writer.entries.delete(KINDS[number % 2], f"e{number}")
         case "file", str(slug), str(title), parent:
-            writer.put_category(Category(slug, title, parent=parent))
+            writer.categories.put(Category(slug, title, parent=parent))
         case "rename", str(slug), str(new):
-            writer.rename_category(slug, new)
+            writer.categories.rename(slug, new)
         case "retire", str(slug):
-            writer.retire_category(slug)
+            writer.categories.retire(slug)
         case _:
             raise AssertionError(action)
 
@@ -242,7 +242,6 @@ def reset(storage: Storage) -> None:
             tables.archive_parts,
             tables.languages,
             tables.entry_categories,
-            tables.event_details,
             tables.entries,
             tables.changes,
             tables.category_slug_history,
@@ -258,7 +257,7 @@ def reset(storage: Storage) -> None:
         )
     with storage.writer("test") as writer:
         for slug in SLUGS[:3]:
-            writer.put_category(Category(slug, ""))
+            writer.categories.put(Category(slug, ""))
 
 
 @settings(
@@ -293,7 +292,7 @@ def test_every_follower_ends_with_what_is_visible(
         stand = {
             one.id: document(one.public_view())
             for kind in KINDS
-            for one in reader.list_entries(kind, limit=ALL)[0]
+            for one in reader.entries.page(kind, limit=ALL)[0]
             if visibility(one, clock.now)[0]
         }
         assert visible(reader, clock, None, None) == stand

@@ -36,7 +36,7 @@ def seeded_storage(
             categories = (A, B) if both else (A,)
             if number >= 85 or number % 3 == 0:
                 categories = (*categories, C)
-            writer.put_entry(
+            writer.entries.put(
                 Entry(
                     f"n{number}",
                     "news",
@@ -48,7 +48,7 @@ def seeded_storage(
             )
         for number in range(40):
             published = clock.now - timedelta(days=1, minutes=200 + number)
-            writer.put_entry(
+            writer.entries.put(
                 Entry(
                     f"b{number}",
                     "news",

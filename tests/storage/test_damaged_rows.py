@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage
+from feedsvc.storage.tables import entries
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
@@ -28,64 +29,65 @@ FEEDS = [
     for query in ("", "?from=2026-12-01")
 ]
 
-SHAPES = {
-    "a zone that there is no longer": ("event_details", "timezone", "Europe/Atlantis"),
-    "the zone of the host": ("event_details", "timezone", "localtime"),
-    "a start that is no time": ("event_details", "start", "soon"),
-    "a recurrence without a rule": ("event_details", "recurrence", "{}"),
-    "a rule that is none": (
-        "event_details",
-        "recurrence",
-        '{"rrule": "FREQ=SOMETIMES"}',
-    ),
-    "a rule that is a number": ("event_details", "recurrence", '{"rrule": 5}'),
-    "a place that is a list": ("event_details", "location", "[1]"),
-    "authors that are a number": ("entries", "authors", "5"),
-    "an author with a number for a name": ("entries", "authors", '[{"name": 5}]'),
-    "a picture without a URL": ("entries", "image", '{"alt": "x"}'),
+DOCUMENTS: dict[str, tuple[str, Any]] = {
+    "a zone that there is no longer": ("event.timezone", "Europe/Atlantis"),
+    "the zone of the host": ("event.timezone", "localtime"),
+    "a start that is no time": ("event.start", "soon"),
+    "a recurrence without a rule": ("event.recurrence", {}),
+    "a rule that is none": ("event.recurrence", {"rrule": "FREQ=SOMETIMES"}),
+    "a rule that is a number": ("event.recurrence", {"rrule": 5}),
+    "a place that is a list": ("event.location", [1]),
+    "authors that are a number": ("authors", 5),
+    "an author with a number for a name": ("authors", [{"name": 5}]),
+    "a picture without a URL": ("image", {"alt": "x"}),
+    "a document without a title": ("title", None),
+    "a document that is no JSON": ("", None),
 }
-UNDECODABLE = {
-    "a recurrence that is no JSON": ("event_details", "recurrence", "{"),
-    "authors that are no JSON": ("entries", "authors", "[{"),
-    "a date that is none": ("entries", "starts", "2026-13-45 99:00"),
-}
+"""A member of the document, and its damaged value; None removes it."""
 
-Damage = Callable[[tuple[str, str, str]], None]
+Damage = Callable[[str, Any], None]
 
 
 @pytest.fixture
-def damage(storage: Storage, editor: ApiClient) -> Damage:
-    """Damage a column of the event `bad`, beside a good one."""
+def events(editor: ApiClient) -> None:
+    """Store the event that a test damages, `bad`, beside a good one."""
     for id in ("good", "bad"):
         editor.put(f"/events/{id}", {**EVENT, "title": f"Chợ {id}"})
 
-    def change(place: tuple[str, str, str]) -> None:
-        table, column, value = place
-        key = "(SELECT pk FROM entries WHERE id = 'bad')"
-        where = f"pk = {key}" if table == "entries" else f"entry_pk = {key}"
+
+@pytest.fixture
+def damage_document(storage: Storage, events: None) -> Damage:
+    """Set a member of the document of the event `bad`."""
+
+    def change(path: str, value: Any) -> None:
+        bad = entries.c.id == "bad"
         with storage._database.write() as connection:
-            cast = (
-                "CAST(:value AS JSON)"
-                if connection.dialect.name == "postgresql" and value[0] in "{[5"
-                else ":value"
-            )
-            connection.execute(
-                sa.text(f"UPDATE {table} SET {column} = {cast} WHERE {where}"),
-                {"value": value},
-            )
+            text = connection.scalar(sa.select(entries.c.document).where(bad))
+            document = json.loads(text or "")
+            *parents, name = path.split(".")
+            place = document
+            for parent in parents:
+                place = place[parent]
+            if value is None:
+                place.pop(name, None)
+            else:
+                place[name] = value
+            damaged = json.dumps(document) if path else "{"
+            connection.execute(entries.update().where(bad).values(document=damaged))
 
     return change
 
 
-@pytest.mark.parametrize("place", SHAPES.values(), ids=list(SHAPES))
-def test_a_row_of_a_wrong_shape_costs_its_entry_alone(
-    place: tuple[str, str, str],
-    damage: Damage,
+@pytest.mark.parametrize(("path", "value"), DOCUMENTS.values(), ids=list(DOCUMENTS))
+def test_damaged_document_costs_its_entry_alone(
+    path: str,
+    value: Any,
+    damage_document: Damage,
     editor: ApiClient,
     storage: Storage,
     clock: Clock,
 ) -> None:
-    damage(place)
+    damage_document(path, value)
     exported = [json.loads(line) for line in storage.dump()]
     assert [row["entries"]["id"] for row in exported if "entries" in row] == [
         "good",
@@ -94,24 +96,38 @@ def test_a_row_of_a_wrong_shape_costs_its_entry_alone(
     check(editor, storage, clock)
 
 
+def damage_column(storage: Storage, column: str) -> None:
+    """Store a date that is none in a column of the event `bad`; only SQLite does."""
+    statement = f"UPDATE entries SET {column} = '2026-13-45 99:00' WHERE id = 'bad'"
+    with storage._database.write() as connection:
+        connection.exec_driver_sql(statement)
+
+
 @pytest.mark.sqlite
-@pytest.mark.parametrize("place", UNDECODABLE.values(), ids=list(UNDECODABLE))
-def test_a_row_that_cannot_be_decoded_costs_its_entry_alone(
-    place: tuple[str, str, str],
-    damage: Damage,
-    editor: ApiClient,
-    storage: Storage,
-    clock: Clock,
+def test_damaged_date_costs_its_entry_alone(
+    events: None, editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
-    damage(place)
+    damage_column(storage, "starts")
     exported = [json.loads(line) for line in storage.dump()]
     assert [row["entries"]["id"] for row in exported if "entries" in row] == ["good"]
-    keys = {
-        row["event_details"]["entry_pk"] for row in exported if "event_details" in row
-    }
-    assert len(keys) == 1
     assert exported[-1] == {"end": len(exported) - 2}
     check(editor, storage, clock)
+
+
+@pytest.mark.sqlite
+def test_damaged_publication_date_costs_its_entry_alone(
+    events: None, editor: ApiClient, storage: Storage
+) -> None:
+    damage_column(storage, "published")
+    for path in FEEDS:
+        response = editor.client.get(path)
+        assert response.status_code == 200, path
+        assert "Chợ good" in response.text.replace("\r\n ", "")
+    assert editor.send("PUT", "/events/bad", EVENT).status_code == 200
+    assert "Chợ phiên" in editor.client.get("/feeds/events.rss").text
+    damage_column(storage, "published")
+    assert editor.send("DELETE", "/events/bad").status_code == 204
+    assert editor.client.get("/feeds/events.ics").status_code == 200
 
 
 def check(editor: ApiClient, storage: Storage, clock: Clock) -> None:
@@ -161,36 +177,34 @@ def check(editor: ApiClient, storage: Storage, clock: Clock) -> None:
     assert "Chợ phiên" in client.get("/feeds/events.rss").text
 
 
-def test_a_damaged_row_is_replaced_or_deleted(
-    damage: Damage, editor: ApiClient
+def test_damaged_entry_is_replaced_or_deleted(
+    damage_document: Damage, editor: ApiClient
 ) -> None:
     guid = editor.send("GET", "/events/bad").get_json()["guid"]
-    damage(SHAPES["a zone that there is no longer"])
+    damage_document("event.timezone", "Europe/Atlantis")
     editor.put("/events/bad", EVENT)
     assert editor.send("GET", "/events/bad").get_json()["guid"] == guid
-    damage(SHAPES["a zone that there is no longer"])
+    damage_document("event.timezone", "Europe/Atlantis")
     assert editor.send("DELETE", "/events/bad").status_code == 204
     assert editor.send("GET", "/events/bad").status_code in (404, 410)
     assert editor.client.get("/feeds/events.ics").status_code == 200
 
 
 @pytest.mark.sqlite
-def test_a_damaged_row_is_logged_once(
-    damage: Damage,
+def test_damaged_entry_is_logged_once(
+    damage_document: Damage,
     editor: ApiClient,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.readable._logged", set())
-    damage(SHAPES["a zone that there is no longer"])
+    monkeypatch.setattr("feedsvc.storage.damaged_rows._logged", set())
+    damage_document("event.timezone", "Europe/Atlantis")
     with caplog.at_level(logging.ERROR):
         for limit in range(1, 9):
             editor.client.get(f"/feeds/events.rss?limit={limit}")
     assert [
-        record.message
-        for record in caplog.records
-        if "cannot be read" in record.message
+        record.message for record in caplog.records if "unreadable" in record.message
     ] == [
-        "The entry with the key 2 cannot be read and is left out: "
+        "Entry with key 2 is unreadable and left out: "
         "ValueError('“Europe/Atlantis” is not an IANA time zone.')"
     ]

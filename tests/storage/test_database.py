@@ -142,7 +142,7 @@ def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
 
     def put(number: int) -> int:
         with opened(database_url) as storage, storage.writer("test") as writer:
-            return writer.put_entry(Entry("a", "news", str(number), "vi"))[0].version
+            return writer.entries.put(Entry("a", "news", str(number), "vi"))[0].version
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(put, range(40))) == list(range(1, 41))
@@ -156,12 +156,12 @@ def test_a_connection_that_the_server_ends_is_unavailable_once(
         with storage.writer("test") as writer, storage._database.read() as other:
             pid = writer._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 1000)")
-            writer.put_category(Category("a", "A"))
+            writer.categories.put(Category("a", "A"))
 
     with pytest.raises(Unavailable):
         cut()
     with storage.writer("test") as writer:
-        assert writer.put_category(Category("a", "A"))
+        assert writer.categories.put(Category("a", "A"))
 
 
 def test_a_pool_without_a_connection_left_is_unavailable(
@@ -226,7 +226,7 @@ def test_keys_are_sorted_by_code_point(storage: Storage) -> None:
     ]
     with storage.writer("test") as writer:
         for id in ids:
-            writer.put_entry(Entry(id, "news", id, "vi"))
+            writer.entries.put(Entry(id, "news", id, "vi"))
     for name in ids:
         storage.tokens.create(name, SCOPES)
     with storage._database.read() as connection:
@@ -254,9 +254,9 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(
     storage: Storage,
 ) -> None:
     with storage.reader() as reader:
-        assert reader.list_categories() == []
+        assert reader.categories.all() == []
         with storage.writer("test") as writer:
-            writer.put_entry(Entry("a", "news", "Một", "vi"))
+            writer.entries.put(Entry("a", "news", "Một", "vi"))
             with storage.reader() as other:
                 assert entry_ids(other) == []
         assert entry_ids(reader) == []
@@ -281,7 +281,7 @@ def test_a_locked_database_is_unavailable(
                 "nobody waits twice, in the process and outside"
             )
         with impatient.writer("other") as writer:
-            writer.put_category(Category("a", "A"))
+            writer.categories.put(Category("a", "A"))
 
 
 def test_reads_need_not_wait_for_writers_that_wait(
@@ -306,7 +306,7 @@ def test_reads_need_not_wait_for_writers_that_wait(
         while not any(writer.done() for writer in writers):
             started = time.monotonic()
             with small.reader() as reader:
-                assert reader.list_categories() == []
+                assert reader.categories.all() == []
             assert time.monotonic() - started < 0.5
             reads += 1
         assert max(writer.result() for writer in writers) < 1.8
@@ -344,7 +344,7 @@ def test_the_newest_are_read_from_an_index(
     storage: Storage, kind: str, slug: str | None
 ) -> None:
     with storage.writer("test") as writer:
-        writer.put_category(Category("a", "A"))
+        writer.categories.put(Category("a", "A"))
     query = FeedQuery(kind, "rss", CategoryFilter.create([slug] if slug else []))
     plan = sqlite_plan(storage, query, datetime(2026, 1, 1, tzinfo=UTC))
     table = "entry_categories" if slug else "entries"
@@ -368,7 +368,7 @@ def test_moments_are_read_in_their_order(
 ) -> None:
     asked: list[tuple[str, Any]] = []
     with storage.writer("test") as writer:
-        writer.put_category(Category("a", "A"))
+        writer.categories.put(Category("a", "A"))
     listen = sa.event.listens_for(storage._database.engine, "before_cursor_execute")
     listen(lambda *given: asked.append((given[2], given[3])))
     with storage.reader() as reader:
@@ -399,7 +399,7 @@ def test_postgresql_reads_the_newest_in_the_order_of_an_index(
     storage: Storage, slug: str | None
 ) -> None:
     with storage.writer("test") as writer:
-        writer.put_category(Category("a", "A"))
+        writer.categories.put(Category("a", "A"))
     query = FeedQuery("news", "rss", CategoryFilter.create([slug] if slug else []))
     sql = entry_ids_sql(storage, query, datetime(2026, 1, 1, tzinfo=UTC))
     with storage._database.read() as connection:

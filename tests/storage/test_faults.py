@@ -63,7 +63,7 @@ def test_a_file_that_goes_in_the_middle_is_no_success(
 ) -> None:
     def put() -> None:
         with storage.writer("test") as writer:
-            writer.put_entry(Entry("a", "news", "Một", "vi"))
+            writer.entries.put(Entry("a", "news", "Một", "vi"))
             file.unlink()
 
     with pytest.raises(Unavailable):
@@ -74,7 +74,7 @@ def test_who_starts_beside_a_log_without_its_database_makes_none(
     storage: Storage, file: Path
 ) -> None:
     with storage.reader() as reader:
-        reader.list_categories()
+        reader.categories.all()
     file.unlink()
     with pytest.raises(Unavailable):
         Storage(f"sqlite:///{file}", utcnow, HANOI).upgrade()

@@ -24,8 +24,8 @@ TOPICS = [(kind, slug) for kind in ("news", "events") for slug in (None, "a", "b
 def seeded_storage(storage: Storage, clock: Clock) -> Storage:
     with storage.writer("test") as writer:
         for category in (A, B, C):
-            writer.put_category(category)
-        writer.put_entry(Entry("one", "news", "Một", "vi", categories=(A,)))
+            writer.categories.put(category)
+        writer.entries.put(Entry("one", "news", "Một", "vi", categories=(A,)))
     clock.forward(hours=1)
     return storage
 
@@ -57,11 +57,11 @@ def moved(
         before = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
     with storage.writer("test") as writer:
         if category:
-            writer.put_category(category)
+            writer.categories.put(category)
         elif action == "delete":
-            writer.delete_entry("news", "one")
+            writer.entries.delete("news", "one")
         elif entry:
-            writer.put_entry(entry)
+            writer.entries.put(entry)
     with storage.reader() as reader:
         after = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
     return {
@@ -113,10 +113,10 @@ def test_time_never_goes_back(seeded_storage: Storage, clock: Clock) -> None:
         clock.forward(hours=-1)
         with seeded_storage.writer("test") as writer:
             times.append(
-                writer.put_entry(Entry("one", "news", f"{number}", "vi"))[0].updated
+                writer.entries.put(Entry("one", "news", f"{number}", "vi"))[0].updated
             )
             times.append(
-                writer.put_entry(Entry("two", "news", f"{number}", "vi"))[0].updated
+                writer.entries.put(Entry("two", "news", f"{number}", "vi"))[0].updated
             )
     assert times == sorted(set(times))
 
@@ -125,9 +125,9 @@ def test_every_write_is_in_the_ledger_once_with_its_token(
     seeded_storage: Storage,
 ) -> None:
     with seeded_storage.writer("lan") as writer:
-        writer.put_entry(Entry("two", "news", "Hai", "vi"))
-        writer.put_entry(Entry("two", "news", "Hai", "vi"))
-        writer.delete_entry("news", "two")
+        writer.entries.put(Entry("two", "news", "Hai", "vi"))
+        writer.entries.put(Entry("two", "news", "Hai", "vi"))
+        writer.entries.delete("news", "two")
     with seeded_storage._database.read() as connection:
         rows = connection.execute(sa.select(changes).order_by(changes.c.seq)).all()
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
@@ -140,14 +140,14 @@ def test_every_write_is_in_the_ledger_once_with_its_token(
 def test_what_fails_leaves_nothing(seeded_storage: Storage) -> None:
     def fail() -> None:
         with seeded_storage.writer("test") as writer:
-            writer.put_entry(Entry("three", "news", "Ba", "vi"))
+            writer.entries.put(Entry("three", "news", "Ba", "vi"))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     with seeded_storage.reader() as reader:
         assert (
-            reader.list_entries(
+            reader.entries.page(
                 "news", limit=9, before=None, status=None, category=None
             )[0][0].id
             == "one"
@@ -170,9 +170,9 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(
     zone = ZoneInfo("Asia/Ho_Chi_Minh")
     start = datetime(2026, 11, 25, 12, tzinfo=zone)
     with storage.writer("test") as writer:
-        writer.put_category(A)
+        writer.categories.put(A)
         details = Event(start, start + timedelta(hours=2), zone)
-        writer.put_entry(
+        writer.entries.put(
             Entry("e", "events", "Hội", "vi", event=details, categories=(A,))
         )
     ends = datetime(2026, 11, 25, 7, tzinfo=UTC)

@@ -18,7 +18,7 @@ from feedsvc.models import Site
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage import markup as store_markup
-from feedsvc.storage.tables import entries, event_details
+from feedsvc.storage.tables import entries
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.server import Service
@@ -307,7 +307,10 @@ def test_damaged_entries_are_listed_and_stay_due(
     put(editor, "a")
     smuggle(storage, "a", UNSAFE)
     with storage._database.write() as connection:
-        connection.execute(event_details.update().values(timezone="Nowhere/None"))
+        damaged = sa.func.replace(entries.c.document, '"timezone":"', '"timezone":"No')
+        connection.execute(
+            entries.update().where(entries.c.kind == "events").values(document=damaged)
+        )
     result = run_sanitize(app)
     assert "damaged: events/e: It cannot be read" in result.stderr
     assert "1 checked, 1 changed" in result.stdout

@@ -46,18 +46,18 @@ def day(number: int, hour: int = 12, minute: int = 0) -> datetime:
 @pytest.fixture
 def put(storage: Storage) -> Callable[[Entry], Entry]:
     with storage.writer("test") as writer:
-        writer.put_category(A)
+        writer.categories.put(A)
 
     def stored(entry: Entry) -> Entry:
         with storage.writer("test") as writer:
-            return writer.put_entry(entry)[0]
+            return writer.entries.put(entry)[0]
 
     return stored
 
 
 def starts(storage: Storage) -> datetime | None:
     with storage.reader() as reader:
-        return reader.get_entry("e").starts
+        return reader.entries.get("e").starts
 
 
 def test_a_series_goes_on_by_a_step_of_the_ledger(
@@ -94,7 +94,7 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
                 moved,
                 moved,
             ]
-            entry = reader.get_entry("e")
+            entry = reader.entries.get("e")
             assert (entry.updated, entry.sequence) == (first.updated, 0), (
                 "the entry itself has not changed"
             )
@@ -186,7 +186,7 @@ def test_drafts_and_their_publication(
     ]
     assert sequences == [0, 1, 2]
     with storage.writer("test") as writer:
-        writer.delete_entry("events", "e")
+        writer.entries.delete("events", "e")
     assert put(weekly()).sequence == 4
 
 

@@ -40,13 +40,13 @@ def fill(storage: Storage, clock: Clock, numbers: range) -> None:
                 categories=(CATEGORY,),
                 published=published,
             )
-            writer.put_entry(entry)
+            writer.entries.put(entry)
             for id, days in ((f"past{number}", -2), (f"ahead{number}", 2)):
                 start = (clock.now + timedelta(days=days, minutes=number)).astimezone(
                     HANOI
                 )
                 event = Event(start, None, HANOI)
-                writer.put_entry(
+                writer.entries.put(
                     Entry(
                         id,
                         "events",
@@ -175,6 +175,6 @@ def test_directory_shows_the_maximum_with_a_plus(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, expected: list[str]
 ) -> None:
     many = {(kind, None): FeedSummary(1000, None, True) for kind in ("news", "events")}
-    monkeypatch.setattr("feedsvc.storage.reader.feed_summaries", lambda *given: many)
+    monkeypatch.setattr("feedsvc.storage.sessions.feed_summaries", lambda *given: many)
     page = lxml.html.fromstring(client.get(path).text)
     assert page.xpath("//span[@class='count']/text()") == expected

@@ -244,7 +244,7 @@ def test_events_in_time(
     else:
         assert found == wanted
     with storage.reader() as reader:
-        stored = reader.get_entry("e").event
+        stored = reader.entries.get("e").event
     assert stored is not None
     ours = [
         as_text(

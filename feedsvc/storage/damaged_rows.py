@@ -1,4 +1,8 @@
-"""Reading around rows that are damaged: each costs itself, and is logged once per process."""
+"""Read around damaged rows.
+
+A damaged row costs its own entry and nothing else: it is left out, and logged once in a
+process. It can be replaced by a PUT, or deleted.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 _log = logging.getLogger(__name__)
 
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
-"""Errors of values that are no JSON, no date, no zone, or of another shape than they should have."""
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    msgspec.MsgspecError,
+)
+"""Errors of values that are no JSON, no date, no zone, or of another type."""
 
 _logged: set[int] = set()
 
@@ -20,9 +31,7 @@ def report(key: int, error: Exception | None = None) -> None:
     """Log that the entry with a key cannot be read, once per process."""
     if key not in _logged:
         _logged.add(key)
-        _log.error(
-            "The entry with the key %d cannot be read and is left out: %r", key, error
-        )
+        _log.error("Entry with key %d is unreadable and left out: %r", key, error)
 
 
 def readable_rows(
@@ -31,28 +40,23 @@ def readable_rows(
     key: sa.ColumnElement[int],
     parameters: Mapping[str, Any] | None = None,
 ) -> Sequence[Any]:
-    """Return the rows of a statement without those that the driver or SQLAlchemy cannot decode.
-
-    One such row fails a whole fetch, so the rows are then fetched in halves, and halves of these.
+    """Return the rows of a statement without those that SQLAlchemy cannot decode.
 
     :param key: the column that identifies a row.
     """
     try:
         return _fetch(connection, statement, parameters)
     except UNREADABLE:
-        statement = statement.params(parameters or {})
-        keys = list(
-            connection.scalars(
-                statement.with_only_columns(key, maintain_column_froms=True)
-            )
-        )
-    return _fetch_in_halves(connection, statement, key, keys)
+        keys_only = statement.with_only_columns(key, maintain_column_froms=True)
+        keys = list(connection.scalars(keys_only, parameters))
+    # One such row fails a whole fetch, so fetch halves, and halves of these.
+    return _fetch_in_halves(connection, statement, key, keys, parameters)
 
 
 def _fetch(
     connection: sa.Connection,
     statement: sa.Select[Any],
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None,
 ) -> Sequence[Any]:
     with connection.execute(statement, parameters) as result:
         return result.all()
@@ -63,6 +67,7 @@ def _fetch_in_halves(
     statement: sa.Select[Any],
     key: sa.ColumnElement[int],
     keys: list[int],
+    parameters: Mapping[str, Any] | None,
 ) -> list[Any]:
     middle = len(keys) // 2
     rows: list[Any] = []
@@ -70,10 +75,10 @@ def _fetch_in_halves(
         if not half:
             continue
         try:
-            rows += _fetch(connection, statement.where(key.in_(half)))
+            rows += _fetch(connection, statement.where(key.in_(half)), parameters)
         except UNREADABLE as error:
             if len(half) == 1:
                 report(half[0], error)
             else:
-                rows += _fetch_in_halves(connection, statement, key, half)
+                rows += _fetch_in_halves(connection, statement, key, half, parameters)
     return rows

@@ -1,0 +1,220 @@
+"""The column `document`: an entry as JSON text, without what has a column of its own.
+
+The members and their types come from the dataclasses in `feedsvc.models`. So a member
+that is added there is stored without a change here, and without a migration.
+
+An event is stored in the local time of its zone: when the rules of a zone change, the
+event stays at its hour.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Required, TypedDict, get_type_hints
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from feedsvc import timezones
+from feedsvc.models import Entry, Event, Recurrence
+from feedsvc.recurrence import check_rule
+
+STORAGE_MEMBERS = ("guid", "version", "sequence", "updated", "starts")
+"""Members that the storage sets; columns, since they change without an edit."""
+
+BODIES = ("content_html", "content_text")
+"""Members with the body; columns, so that feeds can load entries without their bodies.
+
+The bodies are nearly all of the text, and the memory for a feed is bounded.
+"""
+
+_NOT_IN_DOCUMENT = {*STORAGE_MEMBERS, *BODIES, "categories", "changed", "abridged"}
+
+DOCUMENT_MEMBERS = tuple(
+    field.name for field in fields(Entry) if field.name not in _NOT_IN_DOCUMENT
+)
+"""The members that the document has."""
+
+_UNTIL_FORMAT = "%Y%m%dT%H%M%S"
+
+
+class _RecurrenceDocument(TypedDict, total=False):
+    rrule: Required[str]
+    exdates: list[str]
+    rdates: list[str]
+
+
+_TIMES: dict[str, Any] = {
+    "start": str,
+    "end": str,
+    "timezone": str,
+    "previous_start": str,
+    "recurrence": _RecurrenceDocument,
+}
+"""The members of an event that depend on its zone, which is stored by its name."""
+
+# mypy knows typed dictionaries only from literals; these follow the dataclasses.
+_EventDocument = TypedDict(  # type: ignore[misc]
+    "_EventDocument", get_type_hints(Event) | _TIMES, total=False
+)
+_EventTimes = TypedDict("_EventTimes", _TIMES, total=False)  # type: ignore[misc]
+_EntryDocument = TypedDict(  # type: ignore[misc]
+    "_EntryDocument",
+    {name: get_type_hints(Entry)[name] for name in DOCUMENT_MEMBERS}
+    | {"event": _EventDocument},
+    total=False,
+)
+
+
+class _SeriesDocument(TypedDict):
+    event: _EventTimes
+
+
+_entry_decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
+_series_decoder = msgspec.json.Decoder[dict[str, Any]](_SeriesDocument)
+
+
+def encode_document(entry: Entry) -> str:
+    """Return the document of an entry; entries with the same members have the same."""
+    members = {name: _plain(getattr(entry, name)) for name in DOCUMENT_MEMBERS}
+    present = {name: value for name, value in members.items() if value is not None}
+    encoded: bytes = msgspec.json.encode(present, order="sorted")
+    return encoded.decode()
+
+
+def decode_document(document: str) -> dict[str, Any]:
+    """Return the members of an entry that its document has.
+
+    :raises UNREADABLE: it is no JSON, or a member is missing or of another type.
+    """
+    members: dict[str, Any] = _entry_decoder.decode(document)
+    event = members.get("event")
+    if event is not None:
+        members["event"] = Event(**(event | _decode_times(event)))
+    return members
+
+
+def decode_times(document: str) -> Event:
+    """Return an event with its times, zone and recurrence, and nothing else of it.
+
+    :raises UNREADABLE: as `decode_document`.
+    """
+    return Event(**_decode_times(_series_decoder.decode(document)["event"]))
+
+
+def event_members(event: Event) -> dict[str, Any]:
+    """Return the members of an event as its document has them, without absent ones."""
+    members = {
+        field.name: _plain(getattr(event, field.name))
+        for field in fields(Event)
+        if field.name not in _TIMES
+    }
+    members |= {
+        "start": local_text(event.start),
+        "end": event.end and local_text(event.end),
+        "timezone": event.timezone.key,
+        "previous_start": event.previous_start and local_text(event.previous_start),
+        "recurrence": _recurrence_members(event.recurrence, event.timezone),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def local_text(moment: date) -> str:
+    """Return a date or a local time as text.
+
+    Where clocks go back, the same local time comes twice; the text of the second one
+    has its UTC offset.
+    """
+    if not isinstance(moment, datetime):
+        return moment.isoformat()
+    is_second = moment.replace(fold=0).utcoffset() != moment.utcoffset()
+    return (moment if is_second else moment.replace(tzinfo=None)).isoformat()
+
+
+def local_moment(text: str, zone: ZoneInfo) -> date:
+    """Return the date or the time in a zone that `local_text` made into text."""
+    if "T" not in text:
+        return date.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    local = moment.replace(tzinfo=zone, fold=1 if moment.tzinfo else 0)
+    # By way of UTC, which turns a local time that clocks skip into an existing one.
+    return local.astimezone(UTC).astimezone(zone)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the model for JSON: None for an empty one, instants in UTC."""
+    if isinstance(value, Event):
+        return event_members(value)
+    if is_dataclass(value):
+        members = {
+            field.name: _plain(getattr(value, field.name)) for field in fields(value)
+        }
+        return {name: item for name, item in members.items() if item is not None}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value] or None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return value
+
+
+def _recurrence_members(
+    recurrence: Recurrence | None, zone: ZoneInfo
+) -> dict[str, Any] | None:
+    """Return a recurrence for JSON, UNTIL as the local time that it means in the zone."""
+    if recurrence is None:
+        return None
+
+    def to_local(match: re.Match[str]) -> str:
+        try:
+            until = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=UTC)
+            local = until.astimezone(zone)
+        except (ValueError, OverflowError):
+            return match[0]
+        is_second = local.replace(fold=0).utcoffset() != local.utcoffset()
+        # Only UTC tells the second of two equal local times.
+        return match[0] if is_second else f"UNTIL={local:{_UNTIL_FORMAT}}"
+
+    members = recurrence.to_dict()
+    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", to_local, members["rrule"])
+    return {**members, "rrule": rrule}
+
+
+def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the members in `_TIMES` of an event from its document."""
+    zone = timezones.zone(event["timezone"])
+    start = local_moment(event["start"], zone)
+    end, previous_start = (
+        local_moment(event[name], zone) if event.get(name) else None
+        for name in ("end", "previous_start")
+    )
+    recurrence = None
+    if event.get("recurrence") is not None:
+        recurrence = _decode_recurrence(event["recurrence"], zone)
+        # dateutil reports a bad rule only when occurrences are computed.
+        check_rule(recurrence.rrule, start)
+    return {
+        "start": start,
+        "end": end,
+        "timezone": zone,
+        "previous_start": previous_start,
+        "recurrence": recurrence,
+    }
+
+
+def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
+    def to_utc(match: re.Match[str]) -> str:
+        local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
+        return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
+
+    def moment(text: str) -> date:
+        if "T" in text:
+            return datetime.fromisoformat(text).replace(tzinfo=zone)
+        return date.fromisoformat(text)
+
+    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})(?!Z)", to_utc, members["rrule"])
+    exdates, rdates = (
+        tuple(map(moment, members.get(name, ()))) for name in ("exdates", "rdates")
+    )
+    return Recurrence(rrule, exdates, rdates)

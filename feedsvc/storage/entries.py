@@ -1,0 +1,594 @@
+"""Read and write entries."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
+from feedsvc.models import Entry, Event
+from feedsvc.stamps import FeedKey
+from feedsvc.storage.archives import ArchiveDivider
+from feedsvc.storage.categories import (
+    CategoryReader,
+    CategoryWriter,
+    feeds_with_entry,
+    resolve_slugs,
+)
+from feedsvc.storage.change_log import IMPORT, ChangeLog
+from feedsvc.storage.documents import encode_document, event_members
+from feedsvc.storage.entry_rows import (
+    StoredEntry,
+    entry_columns,
+    fold_diacritics,
+    load_by_guids,
+    load_by_ids,
+    load_damaged,
+    load_entries,
+)
+from feedsvc.storage.idempotency import IdempotencyStore
+from feedsvc.storage.languages import Languages
+from feedsvc.storage.scheduler import next_start, visibility
+from feedsvc.storage.sizes import entries_budget
+from feedsvc.storage.tables import INHERITED, changes, entries, entry_categories
+from feedsvc.storage.tombstones import TombstoneWriter
+
+MAX_SEARCHED = 30_000
+"""Entries that are searched for one page of the API."""
+
+_BATCH_SIZE = 200
+"""Entries with a scheduled change that one transaction changes."""
+
+_EXPORT_BATCH_SIZE = 500
+
+KEPT_MEMBERS = frozenset({"id", "kind", "published", "guid", "version", "sequence"})
+"""Members of an entry that a deletion keeps, and of its event `KEPT_EVENT_MEMBERS`."""
+
+KEPT_EVENT_MEMBERS = frozenset({"start", "timezone"})
+
+_COPIED_COLUMNS = ("kind", "published", "guid", "lang", "starts", "ends")
+"""Columns of `entries` that `entry_categories` has too, so that one index has them."""
+
+_NEXT_CHANGE = sa.select(sa.func.min(entries.c.next_change_at))
+_DUE = (
+    sa.select(entries.c.pk)
+    .where(entries.c.next_change_at <= sa.bindparam("now"))
+    .order_by(entries.c.next_change_at, entries.c.pk)
+    .limit(_BATCH_SIZE)
+)
+_STORED_IDS = sa.select(entries.c.id).where(
+    entries.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_EDITED_GUIDS = sa.select(entries.c.guid).where(
+    entries.c.guid.in_(sa.bindparam("guids", expanding=True)), ~entries.c.imported
+)
+_IMPORTED_KEYS = (
+    sa.select(entries.c.pk)
+    .where(
+        entries.c.id.in_(
+            sa.select(changes.c.id).where(
+                changes.c.token == IMPORT, changes.c.action == "put"
+            )
+        )
+    )
+    .order_by(entries.c.pk)
+)
+_KEY: sa.BindParameter[int] = sa.bindparam("key")
+_INSERT = entries.insert().returning(entries.c.pk)
+_UPDATE = entries.update().where(entries.c.pk == _KEY)
+_REPLACE = _UPDATE.values(
+    was_visible=sa.or_(
+        entries.c.was_visible, sa.bindparam("is_now_visible", type_=sa.Boolean)
+    )
+)
+_UPDATE_CATEGORIES = entry_categories.update().where(
+    entry_categories.c.entry_pk == _KEY
+)
+_REMOVE_CATEGORIES = entry_categories.delete().where(
+    entry_categories.c.entry_pk == _KEY
+)
+
+Precondition = Callable[[Entry | None], None]
+"""Checks the stored entry before it is changed, and raises if it must not be."""
+
+
+def no_precondition(stored: Entry | None) -> None:
+    """Accept any stored entry."""
+
+
+class EntryReader:
+    """The entries of one snapshot."""
+
+    def __init__(self, connection: sa.Connection, categories: CategoryReader) -> None:
+        self._connection = connection
+        self._categories = categories
+
+    def get(self, id: str, kind: str | None = None) -> Entry:
+        """Return the entry of an id.
+
+        :param kind: which it must have.
+        :raises NotFound: there is none.
+        :raises Gone: it was deleted.
+        """
+        stored = self._find(id)
+        if stored is None or (kind and stored.entry.kind != kind):
+            raise NotFound(f"There is no entry “{id}”.")
+        if stored.entry.status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
+        return stored.entry
+
+    def get_public(self, id: str) -> Entry:
+        """Return the visible entry of an id.
+
+        :raises NotFound: there is none, or it was never visible.
+        :raises Gone: it is no longer visible, or withdrawn; the message is its notice.
+        """
+        stored = self._find(id)
+        if stored is None or not stored.row.was_visible:
+            raise NotFound(f"There is no entry “{id}”.")
+        entry = stored.entry
+        if entry.status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
+        if entry.status == "withdrawn":
+            message = entry.notice or f"The entry “{id}” was withdrawn."
+            raise Gone(message, reason=entry.notice or "")
+        if not stored.row.is_visible:
+            raise Gone(f"The entry “{id}” is no longer public.")
+        return entry
+
+    def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
+        """Return the entries that have some guids, deleted ones too."""
+        stored = load_by_guids(self._connection, set(guids))
+        return {entry.guid: entry for _, entry in stored}
+
+    def edited_guids(self, guids: Iterable[str]) -> set[str]:
+        """Return the guids of those entries that no import was the last to write."""
+        parameters = {"guids": list(guids)}
+        return set(self._connection.scalars(_EDITED_GUIDS, parameters))
+
+    def page(
+        self,
+        kind: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        status: str | None = None,
+        category: str | None = None,
+        title: str | None = None,
+    ) -> tuple[list[Entry], int | None]:
+        """Return entries, the last created first, and the `before` of the next page.
+
+        Pages are stable while others write. The entries that are searched for a page are
+        bounded, so it may have fewer than `limit`, even none, while others follow.
+
+        :param title: a part of the title, without regard to case and diacritics.
+        :raises NotFound: there is no such category.
+        """
+        newest_first = entries.c.pk.desc()
+        searched = [entries.c.pk < before] if before is not None else []
+        last = self._connection.scalar(
+            sa.select(entries.c.pk)
+            .where(*searched)
+            .order_by(newest_first)
+            .offset(MAX_SEARCHED - 1)
+            .limit(1)
+        )
+        if last is not None:
+            searched.append(entries.c.pk >= last)
+        # An expression, or an index on the kind would be used, and all entries of the
+        # kind searched.
+        conditions = [entries.c.kind.concat("") == kind, entries.c.status != "deleted"]
+        if status is not None:
+            conditions.append(entries.c.status == status)
+        if title is not None:
+            part = fold_diacritics(title)
+            conditions.append(entries.c.title_search.contains(part, autoescape=True))
+        if category is not None:
+            in_category = sa.exists().where(
+                entry_categories.c.entry_pk == entries.c.pk,
+                entry_categories.c.category_id == self._categories.key(category),
+            )
+            conditions.append(in_category)
+        statement = sa.select(entries.c.pk).where(*searched, *conditions)
+        statement = statement.order_by(newest_first).limit(limit + 1)
+        keys = list(self._connection.scalars(statement))
+        following = keys[limit - 1] if len(keys) > limit else last
+        stored = load_entries(self._connection, keys[:limit])
+        return [entry for _, entry in stored.values()], following
+
+    def preview(self, entry: Entry, now: datetime) -> Entry:
+        """Return an entry as it would be stored now, without storing it.
+
+        :raises ValidationFailed: a category does not exist.
+        """
+        known = {category.slug: category for category in self._categories.all()}
+        published = entry.published or now
+        return replace(
+            entry,
+            categories=tuple(resolve_slugs(entry.categories, known)),
+            guid=uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn,
+            published=published,
+            updated=max(now, published),
+            starts=next_start(entry, now),
+        )
+
+    def imported_links(self) -> Iterator[tuple[str, str]]:
+        """Yield the URLs of imported entries, each with the id of its entry."""
+        keys = list(self._connection.scalars(_IMPORTED_KEYS))
+        for first in range(0, len(keys), _EXPORT_BATCH_SIZE):
+            batch = keys[first : first + _EXPORT_BATCH_SIZE]
+            stored = load_entries(self._connection, batch, bodies=False)
+            for _, entry in stored.values():
+                if entry.url is not None:
+                    yield entry.url, entry.id
+
+    def next_change_at(self) -> datetime | None:
+        """Return when the next scheduled change of an entry is due."""
+        next_change_at: datetime | None = self._connection.scalar(_NEXT_CHANGE)
+        return next_change_at
+
+    def _find(self, id: str) -> StoredEntry | None:
+        return next(iter(load_by_ids(self._connection, [id])), None)
+
+
+class VisibleChanges:
+    """The visible entries that one write transaction has changed.
+
+    At its end archive documents that have become too large are divided, and languages
+    that are new are stored.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, max_feed: int
+    ) -> None:
+        """:param max_feed: bytes of a feed at most."""
+        self._archives = ArchiveDivider(connection, zone, entries_budget(max_feed))
+        self._languages = Languages(connection)
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry that is visible, and new or changed."""
+        self._archives.add(entry.kind, entry.date, entry.guid)
+        self._languages.add(entry.kind, entry.language)
+
+    def flush(self) -> None:
+        """Store what follows from the entries."""
+        self._archives.divide()
+        self._languages.store()
+
+
+class EntryWriter:
+    """Changes to entries, in one write transaction."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        change_log: ChangeLog,
+        categories: CategoryWriter,
+        idempotency_keys: IdempotencyStore,
+        visible_changes: VisibleChanges,
+    ) -> None:
+        self._connection = connection
+        self._change_log = change_log
+        self._categories = categories
+        self._idempotency_keys = idempotency_keys
+        self._visible_changes = visible_changes
+        self._tombstones = TombstoneWriter(connection, change_log)
+        self._prefetched: dict[str, tuple[int | None, Entry | None]] = {}
+
+    def prefetch(self, ids: Iterable[str]) -> None:
+        """Load the stored entries of ids in one statement, before they are written."""
+        unique = set(ids)
+        found: dict[str, tuple[int | None, Entry | None]] = {
+            entry.id: (row.pk, entry)
+            for row, entry in load_by_ids(self._connection, unique)
+        }
+        parameters = {"ids": sorted(unique - found.keys())}
+        damaged = set(self._connection.scalars(_STORED_IDS, parameters))
+        self._prefetched = {id: found.get(id, (None, None)) for id in unique - damaged}
+
+    def put(
+        self,
+        entry: Entry,
+        *,
+        create: bool = False,
+        publish: bool = True,
+        updated: datetime | None = None,
+        check: Precondition = no_precondition,
+    ) -> tuple[Entry, bool]:
+        """Store an entry under its id; return it as stored, and whether it is new.
+
+        An entry that is stored so already is not changed. A deleted one is restored
+        under its guid. A new one keeps the guid that it has, or is given one. Only the
+        slugs of its categories count.
+
+        :param create: the id must never have been used.
+        :param publish: whether a change that readers see is allowed.
+        :param updated: when the source of an imported entry last changed it; now if None.
+        :param check: raises if the stored entry must not be replaced.
+        :raises Conflict: the id is taken by the other kind, or at all if `create`.
+        :raises Forbidden: the entry would be or was ever public, without `publish`.
+        :raises ValidationFailed: a category does not exist.
+        """
+        key, old = self._find(entry.id)
+        check(old)
+        if old and (create or old.kind != entry.kind):
+            holder = "" if create else " by an entry of the other kind"
+            raise Conflict(f"The id “{entry.id}” is taken{holder}.")
+        if not publish:
+            self._check_never_public(entry.kind, key, entry, old)
+        resolved = self._categories.resolve(entry.categories)
+        entry = replace(entry, categories=tuple(resolved))
+        if old:
+            entry = replace(
+                entry,
+                published=entry.published or old.published,
+                withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
+                event=_with_previous_start(entry.event, old.event),
+            )
+            if _content(entry) == _content(old):
+                return old, False
+        entry = self._next_version(entry, old, updated)
+        self._store(key, old, entry, list(resolved.values()))
+        return entry, old is None or old.status == "deleted"
+
+    def _next_version(
+        self, entry: Entry, old: Entry | None, source_updated: datetime | None
+    ) -> Entry:
+        """Return an entry with the members that the storage sets."""
+        now = self._change_log.clock()
+        changed = self._change_log.next_timestamp()
+        if source_updated is None:
+            updated = changed
+        else:
+            # Neither before the publication nor in the future.
+            earliest = entry.published or source_updated
+            updated = min(max(source_updated, earliest), changed)
+        if old is None:
+            guid = entry.guid or uuid.uuid4().urn
+            version, sequence = 1, 0
+        else:
+            guid = old.guid
+            version = old.version + 1
+            sequence = old.sequence + (_schedule(entry) != _schedule(old))
+        return replace(
+            entry,
+            guid=guid,
+            version=version,
+            sequence=sequence,
+            updated=updated,
+            changed=changed,
+            starts=next_start(entry, now),
+            published=entry.published or (None if entry.status == "draft" else now),
+            withdrawn=entry.withdrawn or (now if entry.status == "withdrawn" else None),
+        )
+
+    def delete(
+        self,
+        kind: str,
+        id: str,
+        *,
+        publish: bool = True,
+        check: Precondition = no_precondition,
+    ) -> None:
+        """Delete an entry; a tombstone stays, and of the entry `KEPT_MEMBERS`.
+
+        :raises Forbidden: it was ever public, without `publish`.
+        :raises NotFound: there is none of this kind.
+        :raises Gone: it was deleted before.
+        """
+        key, old = self._find(id)
+        if key is None or old is None or old.kind != kind:
+            raise NotFound(f"There is no entry “{id}”.")
+        if old.status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
+        check(old)
+        if not publish:
+            self._check_never_public(kind, key, old)
+        deleted = _erased(old)
+        visible_in = feeds_with_entry(self._connection, key)
+        if visible_in:
+            sequence = deleted.sequence
+            self._tombstones.add(key, old, visible_in, deleted_as=sequence)
+            affected = visible_in
+        else:
+            affected = self._tombstones.mark_deleted(key, deleted.sequence)
+        seq = self._change_log.record("delete", kind, id, deleted.version, affected)
+        now = self._change_log.next_timestamp()
+        columns = entry_columns(replace(deleted, updated=now, changed=now))
+        columns |= {
+            "is_visible": False,
+            "imported": False,
+            "next_change_at": None,
+            "size": 0,
+            "content_size": 0,
+        }
+        # Followers of the changes know already that a hidden entry is away.
+        if visible_in:
+            columns["seq"] = seq
+        self._connection.execute(_UPDATE, {"key": key, **columns})
+        copied = {name: columns[name] for name in (*_COPIED_COLUMNS, "is_visible")}
+        self._connection.execute(_UPDATE_CATEGORIES, {"key": key, **copied})
+        self._idempotency_keys.erase(id)
+
+    def apply_scheduled_changes(self) -> int:
+        """Publish, expire and advance what is due, a batch at most; return how many."""
+        now = self._change_log.clock()
+        keys = list(self._connection.scalars(_DUE, {"now": now}))
+        stored = load_entries(self._connection, keys)
+        damaged = set(keys) - stored.keys()
+        if damaged:  # they would be due for ever
+            self._connection.execute(
+                entries.update()
+                .where(entries.c.pk.in_(damaged))
+                .values(next_change_at=None)
+            )
+        for row, entry in stored.values():
+            self._apply_scheduled_change(row, entry, now)
+        return len(stored)
+
+    def _apply_scheduled_change(
+        self, row: sa.Row[Any], entry: Entry, now: datetime
+    ) -> None:
+        affected = feeds_with_entry(self._connection, row.pk)
+        is_visible, next_change_at = visibility(entry, now)
+        if not is_visible:
+            self._tombstones.add(row.pk, entry, affected)
+            action = "expire"
+        elif row.is_visible:
+            action = "advance"
+        else:
+            affected |= self._tombstones.remove(row.pk)
+            self._visible_changes.add(entry)
+            action = "publish"
+        copied = {"is_visible": is_visible, "starts": next_start(entry, now)}
+        self._connection.execute(_UPDATE_CATEGORIES, {"key": row.pk, **copied})
+        changed = self._change_log.next_timestamp()
+        columns = {
+            **copied,
+            "next_change_at": next_change_at,
+            "was_visible": row.was_visible or is_visible,
+            "changed_at": changed,
+        }
+        # First, since the feeds that show the entry depend on it.
+        self._connection.execute(_UPDATE, {"key": row.pk, **columns})
+        affected |= feeds_with_entry(self._connection, row.pk)
+        seq = self._change_log.record(
+            action, entry.kind, entry.id, entry.version, affected
+        )
+        # The next occurrence of a series does not update the entry.
+        if action != "advance":
+            columns = {"seq": seq, "updated": changed}
+            self._connection.execute(_UPDATE, {"key": row.pk, **columns})
+
+    def _find(self, id: str) -> tuple[int | None, Entry | None]:
+        """Return the key and the stored entry of an id, of a damaged one what is left."""
+        if id in self._prefetched:
+            # Once: the entry is another one after the write.
+            return self._prefetched.pop(id)
+        for row, entry in load_by_ids(self._connection, [id]):
+            return row.pk, entry
+        return load_damaged(self._connection, id) or (None, None)
+
+    def _store(
+        self, key: int | None, old: Entry | None, entry: Entry, category_ids: list[int]
+    ) -> None:
+        """Write the rows of an entry, and record the change."""
+        inherited: set[int] = set()
+        if any(category.parent for category in entry.categories):
+            inherited = self._categories.ancestors(category_ids)
+        feed_keys: set[FeedKey] = {
+            (entry.kind, category_id) for category_id in (0, *category_ids, *inherited)
+        }
+        is_visible, next_change_at = visibility(entry, self._change_log.clock())
+        affected = feeds_with_entry(self._connection, key) if key else set()
+        is_public_change = is_visible or bool(affected)
+        if next_change_at:
+            self._change_log.invalidate_caches(feed_keys)
+        if key and old:
+            if affected and not is_visible:
+                self._tombstones.add(key, old, affected)
+            elif is_visible and not affected:
+                affected = self._tombstones.remove(key)
+        if is_visible:
+            affected = affected | feed_keys
+            self._visible_changes.add(entry)
+        seq = self._change_log.record(
+            "put", entry.kind, entry.id, entry.version, affected
+        )
+        columns = {
+            **entry_columns(entry),
+            **self._change_log.origin(),
+            "is_visible": is_visible,
+            "next_change_at": next_change_at,
+        }
+        if key is None or is_public_change:
+            columns["seq"] = seq
+        if key is None:
+            inserted = {**columns, "was_visible": is_visible}
+            key = self._connection.execute(_INSERT, inserted).scalar_one()
+        else:
+            parameters = {"key": key, "is_now_visible": is_visible, **columns}
+            self._connection.execute(_REPLACE, parameters)
+            self._connection.execute(_REMOVE_CATEGORIES, {"key": key})
+        copied = {name: columns[name] for name in (*_COPIED_COLUMNS, "is_visible")}
+        positions = [
+            *enumerate(category_ids),
+            *((INHERITED, category_id) for category_id in sorted(inherited)),
+        ]
+        rows = [
+            {
+                "entry_pk": key,
+                "category_id": category_id,
+                "position": position,
+                **copied,
+            }
+            for position, category_id in positions
+        ]
+        if rows:
+            self._connection.execute(entry_categories.insert(), rows)
+
+    def _check_never_public(
+        self, kind: str, key: int | None, *states: Entry | None
+    ) -> None:
+        """Check that readers neither see an entry nor have ever seen it.
+
+        :param states: the entry as stored, and as it is to be stored.
+        :raises Forbidden: they do, would, or have.
+        """
+        is_hidden = all(
+            entry is None or entry.status in ("draft", "deleted") for entry in states
+        )
+        was_visible = key is not None and self._connection.scalar(
+            sa.select(entries.c.was_visible).where(entries.c.pk == key)
+        )
+        if not is_hidden or was_visible:
+            raise Forbidden(
+                "Publishing an entry, and changing or deleting one that has been public, "
+                f"needs the scope {kind}:publish."
+            )
+
+
+def _content(entry: Entry) -> tuple[object, ...]:
+    """Return what distinguishes two versions of an entry.
+
+    A document, since times of the two passes of a repeated hour compare as equal.
+    """
+    document = encode_document(entry)
+    return document, entry.content_html, entry.content_text, entry.categories
+
+
+def _schedule(entry: Entry) -> tuple[object, ...]:
+    """Return what raises an event's SEQUENCE if it changes (RFC 5546 §2.1.4)."""
+    event = entry.event and event_members(replace(entry.event, organizer=None))
+    return entry.status, event
+
+
+def _with_previous_start(event: Event | None, old: Event | None) -> Event | None:
+    """Return an event with its start before it was postponed."""
+    if event is None or old is None:
+        return event
+    is_moved = event.start != old.start and "postponed" in (event.status, old.status)
+    previous_start = old.start if is_moved else old.previous_start
+    if previous_start == event.start:
+        previous_start = None
+    return replace(event, previous_start=previous_start)
+
+
+def _erased(entry: Entry) -> Entry:
+    """Return the deleted version of an entry: without all that is not kept.
+
+    The kept members are listed, so a member that is added is erased.
+    """
+    event = None
+    if entry.event:
+        kept = {name: getattr(entry.event, name) for name in KEPT_EVENT_MEMBERS}
+        event = Event(**kept, end=None)
+    kept = {name: getattr(entry, name) for name in KEPT_MEMBERS}
+    kept |= {"version": entry.version + 1, "sequence": entry.sequence + 1}
+    return Entry(**kept, title="", language="", status="deleted", event=event)

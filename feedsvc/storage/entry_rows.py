@@ -1,0 +1,200 @@
+"""Rows of `entries`: the columns of an entry, and entries from rows."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from feedsvc.models import Category, Entry, Event
+from feedsvc.recurrence import series_end
+from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
+from feedsvc.storage.documents import (
+    BODIES,
+    STORAGE_MEMBERS,
+    decode_document,
+    decode_times,
+    encode_document,
+)
+from feedsvc.storage.sizes import entry_sizes
+from feedsvc.storage.tables import INHERITED, categories, entries, entry_categories
+
+_ENTRY_COLUMNS = (*STORAGE_MEMBERS, *BODIES)
+_STATE = ("is_visible", "was_visible", "next_change_at", "ends", "series_start")
+_NAMES = ("pk", "document", "changed_at", *_ENTRY_COLUMNS, *_STATE)
+_FIRST_OWN = _NAMES.index(_ENTRY_COLUMNS[0])
+
+# Statements are built once: to build one takes longer than to run it.
+_SELECT = sa.select(*(entries.c[name] for name in _NAMES))
+_SELECT_WITHOUT_BODIES = sa.select(
+    *(sa.null().label(name) if name in BODIES else entries.c[name] for name in _NAMES)
+)
+_KEYS = entries.c.pk.in_(sa.bindparam("keys", expanding=True))
+_BY_KEYS = _SELECT.where(_KEYS)
+_BY_KEYS_WITHOUT_BODIES = _SELECT_WITHOUT_BODIES.where(_KEYS)
+_BY_IDS = _SELECT.where(entries.c.id.in_(sa.bindparam("ids", expanding=True)))
+_BY_GUIDS = _SELECT.where(entries.c.guid.in_(sa.bindparam("guids", expanding=True)))
+
+_CATEGORIES = (
+    sa.select(
+        entry_categories.c.entry_pk,
+        categories.c.titled_at,
+        *(categories.c[field.name] for field in fields(Category)),
+    )
+    .join_from(entry_categories, categories)
+    .where(
+        entry_categories.c.entry_pk.in_(sa.bindparam("keys", expanding=True)),
+        entry_categories.c.position > INHERITED,
+    )
+    .order_by(entry_categories.c.entry_pk, entry_categories.c.position)
+)
+"""The categories that entries name, in their order, after an entry's key and the time
+when the category last changed its title."""
+
+_ID = entries.c.id == sa.bindparam("id")
+_ESSENTIAL = ("pk", "id", "kind", "status", "guid", "version", "sequence")
+_ESSENTIALS = sa.select(*(entries.c[name] for name in _ESSENTIAL)).where(_ID)
+# A statement of its own: the date may be what is damaged.
+_PUBLISHED = sa.select(entries.c.published).where(_ID)
+
+_SERIES = sa.select(entries.c.pk, entries.c.document).where(
+    entries.c.series_start.is_not(None)
+)
+
+
+class StoredEntry(NamedTuple):
+    """An entry with its row, whose columns tell more than the entry."""
+
+    row: sa.Row[Any]
+    entry: Entry
+
+
+def entry_columns(entry: Entry) -> dict[str, Any]:
+    """Return all columns of an entry that follow from it.
+
+    Beside the document and the bodies, these are copies of what queries filter and sort
+    by.
+    """
+    event = None if entry.status == "deleted" else entry.event
+    document = encode_document(entry)
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "status": entry.status,
+        "lang": entry.language.lower(),
+        "title_search": fold_diacritics(entry.title),
+        "published": entry.published,
+        "changed_at": entry.changed,
+        "ends": series_end(event) if event else None,
+        "series_start": event.starts if event and event.recurrence else None,
+        "event_status": event.status if event else None,
+        "document": document,
+        **{name: getattr(entry, name) for name in _ENTRY_COLUMNS},
+        **entry_sizes(entry, document),
+    }
+
+
+def fold_diacritics(text: str) -> str:
+    """Return a text for search, without case and diacritics.
+
+    For instance, “ha noi” for “Hà Nội”, and “da nang” for “Đà Nẵng”.
+    """
+    # Unicode does not decompose the letter đ.
+    plain = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    return "".join(char for char in plain if not unicodedata.combining(char))
+
+
+def load_entries(
+    connection: sa.Connection, keys: Iterable[int], *, bodies: bool = True
+) -> dict[int, StoredEntry]:
+    """Load entries by their keys, in the order of these.
+
+    Damaged ones are left out and logged.
+
+    :param bodies: whether to load `content_html` and `content_text`.
+    """
+    keys = list(keys)
+    if not keys:
+        return {}
+    statement = _BY_KEYS if bodies else _BY_KEYS_WITHOUT_BODIES
+    loaded = {
+        stored.row.pk: stored for stored in _load(connection, statement, keys=keys)
+    }
+    return {key: loaded[key] for key in keys if key in loaded}
+
+
+def load_by_ids(connection: sa.Connection, ids: Iterable[str]) -> list[StoredEntry]:
+    """Load entries by their ids, without damaged ones."""
+    return _load(connection, _BY_IDS, ids=list(ids))
+
+
+def load_by_guids(connection: sa.Connection, guids: Iterable[str]) -> list[StoredEntry]:
+    """Load entries by their guids, without damaged ones."""
+    return _load(connection, _BY_GUIDS, guids=list(guids))
+
+
+def _load(
+    connection: sa.Connection, statement: sa.Select[Any], **parameters: list[Any]
+) -> list[StoredEntry]:
+    rows = readable_rows(connection, statement, entries.c.pk, parameters)
+    changed = {row.pk: row.changed_at for row in rows}
+    named: dict[int, list[Category]] = defaultdict(list)
+    if rows:
+        found = connection.execute(_CATEGORIES, {"keys": list(changed)})
+        for key, titled_at, *category in found:
+            named[key].append(Category(*category))
+            # Formats show the titles of categories.
+            changed[key] = max(changed[key], titled_at)
+    loaded = []
+    for row in rows:
+        try:
+            entry = _entry_from(row, tuple(named[row.pk]), changed[row.pk])
+        except UNREADABLE as error:
+            report(row.pk, error)
+        else:
+            loaded.append(StoredEntry(row, entry))
+    return loaded
+
+
+def _entry_from(
+    row: sa.Row[Any], named: tuple[Category, ...], changed: datetime
+) -> Entry:
+    # By position: access by name would take longer than all else here.
+    own = zip(_ENTRY_COLUMNS, row[_FIRST_OWN:], strict=False)
+    return Entry(
+        **decode_document(row.document), **dict(own), categories=named, changed=changed
+    )
+
+
+def load_damaged(connection: sa.Connection, id: str) -> tuple[int, Entry] | None:
+    """Return the key and the essentials of an entry that `load_by_ids` leaves out.
+
+    It has no title, so any entry that replaces it differs from it.
+    """
+    row = connection.execute(_ESSENTIALS, {"id": id}).mappings().one_or_none()
+    if row is None:
+        return None
+    try:
+        published = connection.scalar(_PUBLISHED, {"id": id})
+    except UNREADABLE:
+        published = None
+    members = {name: value for name, value in row.items() if name != "pk"}
+    return row["pk"], Entry(**members, title="", language="", published=published)
+
+
+def load_series(
+    connection: sa.Connection, *where: sa.ColumnElement[bool]
+) -> Iterator[tuple[int, Event]]:
+    """Yield the keys of recurring events, and the events with their times alone."""
+    rows = _SERIES.where(*where)
+    # Their documents are not in memory together.
+    for key, document in connection.execute(rows.execution_options(yield_per=500)):
+        try:
+            yield key, decode_times(document)
+        except UNREADABLE as error:
+            report(key, error)

@@ -1,0 +1,186 @@
+"""Sessions: one snapshot of the database to read, or one transaction to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from feedsvc.access import AuditRecord
+from feedsvc.errors import Gone
+from feedsvc.models import FeedSummary
+from feedsvc.query import KINDS, FeedQuery
+from feedsvc.stamps import FeedKey, FeedVersion, Revision
+from feedsvc.storage.categories import CategoryReader, CategoryWriter
+from feedsvc.storage.change_log import ChangeLog, feed_version
+from feedsvc.storage.change_page import ChangePage
+from feedsvc.storage.entries import EntryReader, EntryWriter, VisibleChanges
+from feedsvc.storage.feeds import FeedSelection
+from feedsvc.storage.idempotency import IdempotencyStore
+from feedsvc.storage.statistics import feed_summaries
+from feedsvc.storage.tables import change_sequence, changes, entries, feed_versions
+from feedsvc.storage.timezone_refresh import is_refresh_due, refresh
+
+_LAST_CHANGE = sa.select(
+    change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
+)
+_AFTER = sa.bindparam("after", type_=sa.BigInteger)
+_CHANGED_FEEDS = sa.select(
+    change_sequence.c.seq.label("last_seq"),
+    change_sequence.c.time.label("last_time"),
+    change_sequence.c.clock,
+    sa.select(changes.c.time)
+    .where(changes.c.seq == _AFTER)
+    .scalar_subquery()
+    .label("time_of_after"),
+    feed_versions,
+).outerjoin_from(change_sequence, feed_versions, feed_versions.c.seq > _AFTER)
+
+
+class Reader:
+    """One snapshot of the database: all that it reads is of one moment."""
+
+    def __init__(self, connection: sa.Connection, zone: ZoneInfo) -> None:
+        self._connection = connection
+        self._zone = zone
+        self.categories = CategoryReader(connection)
+        self.entries = EntryReader(connection, self.categories)
+
+    def select_feed(self, query: FeedQuery, now: datetime) -> FeedSelection:
+        """Return the contents of a feed at a time.
+
+        :raises NotFound: a category does not exist.
+        :raises Gone: all categories of the feed were retired.
+        :raises FeedMoved: a category was renamed or retired.
+        """
+        return FeedSelection(self._connection, self._zone, query, now)
+
+    def feed_version(self, feeds: Iterable[tuple[str, str | None]]) -> FeedVersion:
+        """Return the latest version of some feeds, each a kind and a slug or None."""
+        feed_keys = [
+            (kind, self.categories.key(slug) if slug else 0) for kind, slug in feeds
+        ]
+        return feed_version(self._connection, feed_keys)
+
+    def feed_summaries(
+        self, now: datetime
+    ) -> dict[tuple[str, str | None], FeedSummary]:
+        """Return the summaries of all sections and categories, by kind and slug."""
+        return feed_summaries(self._connection, now)
+
+    def latest_published(self) -> dict[str, datetime]:
+        """Return when the newest visible entry of each kind was published."""
+        # SQLite's max() loses the type.
+        newest = sa.func.max(entries.c.published, type_=entries.c.published.type)
+        times = {
+            kind: self._connection.scalar(
+                sa.select(newest).where(entries.c.kind == kind, entries.c.is_visible)
+            )
+            for kind in KINDS
+        }
+        return {kind: time for kind, time in times.items() if time}
+
+    def last_change(self) -> Revision:
+        """Return the last change of the change log; no other has its time."""
+        row = self._connection.execute(_LAST_CHANGE).one()
+        return row.seq, row.time, row.clock
+
+    def list_changes(
+        self,
+        *,
+        limit: int,
+        after: int = 0,
+        kind: str | None = None,
+        category: str | None = None,
+    ) -> ChangePage:
+        """Return the public changes after a sequence number, oldest first.
+
+        Only the last change of an entry counts. An entry that is not, or no longer,
+        among those that are asked for is a deletion; a client that never had it has
+        nothing to do.
+
+        :raises NotFound: there is no such category.
+        :raises Gone: the category was retired, or `after` is in the future.
+        """
+        last_seq, _, _ = self.last_change()
+        if after > last_seq:
+            raise Gone(
+                "That step lies ahead: the database was restored. Begin again with after=0."
+            )
+        category_id = self.categories.key(category) if category else None
+        return ChangePage(
+            self._connection,
+            last_seq,
+            after=after,
+            limit=limit,
+            kind=kind,
+            category_id=category_id,
+        )
+
+    def changed_feeds(
+        self, after: Revision
+    ) -> tuple[Revision, dict[FeedKey, int] | None]:
+        """Return the last change, and the sequence numbers of feeds changed since one.
+
+        They are None if the change log does not have `after`: the database was restored.
+        """
+        seq, time, _ = after
+        rows = self._connection.execute(_CHANGED_FEEDS, {"after": seq}).all()
+        last = rows[0].last_seq, rows[0].last_time, rows[0].clock
+        if seq and rows[0].time_of_after != time:
+            return last, None
+        return last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}
+
+    def audit_log(
+        self, *, id: str | None, token: str | None, since: datetime | None
+    ) -> Iterator[AuditRecord]:
+        """Yield the writes, oldest first: of an id, by a token, since a time."""
+        statement = sa.select(changes).order_by(changes.c.seq)
+        if id is not None:
+            statement = statement.where(changes.c.id == id)
+        if token is not None:
+            statement = statement.where(changes.c.token == token)
+        if since is not None:
+            statement = statement.where(changes.c.time >= since)
+        for row in self._connection.execute(statement).mappings():
+            yield AuditRecord(**row)
+
+    def is_timezone_refresh_due(self, *, downgrade: bool) -> bool:
+        """Return whether `Writer.refresh_timezones` has something to do.
+
+        :param downgrade: as of `is_refresh_due`.
+        """
+        return is_refresh_due(self._connection, downgrade=downgrade)
+
+
+class Writer:
+    """One write transaction.
+
+    `reader` reads within it, and sees its changes.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        change_log: ChangeLog,
+        zone: ZoneInfo,
+        visible_changes: VisibleChanges,
+    ) -> None:
+        self._connection = connection
+        self._change_log = change_log
+        self.reader = Reader(connection, zone)
+        self.categories = CategoryWriter(connection, change_log)
+        self.idempotency_keys = IdempotencyStore(connection, change_log.clock)
+        self.entries = EntryWriter(
+            connection,
+            change_log,
+            self.categories,
+            self.idempotency_keys,
+            visible_changes,
+        )
+
+    def refresh_timezones(self) -> None:
+        """Compute the instants of some events anew, by this process's time zones."""
+        refresh(self._connection, self._change_log)
