@@ -122,4 +122,4 @@ def _timed(
 
 
 def _kept(app: Flask) -> ResponseCache:
-    return cast(CacheMiddleware, app.wsgi_app)._kept
+    return cast(CacheMiddleware, app.wsgi_app).cache

@@ -34,12 +34,8 @@ from feedsvc.errors import Unavailable
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import render_all_formats
 from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.http.problem_details import (
-    http_status,
-    openapi_responses,
-    problems_blueprint,
-)
-from feedsvc.http.request_id import request_ids_blueprint
+from feedsvc.http.headers import headers_blueprint
+from feedsvc.http.problem_details import http_status, openapi_responses
 from feedsvc.models import Clock, Site, utcnow
 from feedsvc.server.metrics import CACHE_MISS_KEY, Metrics, is_multiprocess
 from feedsvc.services import Services
@@ -49,7 +45,8 @@ from feedsvc.web.cache_middleware import CacheMiddleware
 from feedsvc.web.feeds import FeedService, feeds_blueprint
 from feedsvc.web.health import health_blueprint
 from feedsvc.web.pages import pages_blueprint
-from feedsvc.web.security_headers import forbid_sniffing
+from feedsvc.web.problems import problems_blueprint
+from feedsvc.web.static_files import static_blueprint
 from feedsvc.websub import is_hub_available
 from feedsvc.websub.hub import hub_blueprint
 
@@ -158,7 +155,6 @@ def create_app(
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.after_request(forbid_sniffing)
     app.before_request(lambda: request.environ.update({CACHE_MISS_KEY: True}))
 
     def publish(document: Any, stamp: FeedVersion, looked: datetime) -> Response:
@@ -166,12 +162,10 @@ def create_app(
         answer = CachedResponse(body, "application/json", stamp, looked, config.max_age)
         return conditional_response(answer, kept.checked(answer))
 
-    app.register_blueprint(request_ids_blueprint())
+    app.register_blueprint(headers_blueprint())
     app.before_request(_refuse_chunked)  # with a request id, so after that blueprint
-    app.register_blueprint(health_blueprint(store.is_ready))
-    feeds = FeedService(
-        store.reader, kept, site, clock, config.max_age, config.max_feed
-    )
+    app.register_blueprint(health_blueprint(store))
+    feeds = FeedService(store, kept, site, clock, config.max_age, config.max_feed)
     app.register_blueprint(feeds_blueprint(feeds))
     if has_hub:
         app.register_blueprint(
@@ -182,9 +176,8 @@ def create_app(
                 site,
             )
         )
-    app.register_blueprint(
-        pages_blueprint(store.reader, kept, site, clock, config.max_age)
-    )
+    app.register_blueprint(pages_blueprint(store, kept, site, clock, config.max_age))
+    app.register_blueprint(static_blueprint(site.color))
     api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
     register_components(
         api, schemas, CategorySchema(), openapi_responses(site.public_url)

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "cli": PACKAGES,
     "feeds": {"http", "storage"},
     "formats": set(),
-    "http": {"formats"},
+    "http": set(),
     "importers": {"api", "storage"},
     "server": PACKAGES,
     "storage": set(),

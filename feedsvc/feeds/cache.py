@@ -137,7 +137,7 @@ class ResponseCache:
         with self._turn(flight):
             check = self._check
             found = self._get_valid(key) or self._render_and_store(key, make, flight)
-        if found.cacheable and address != key and len(address) <= _MAX_KEY_LENGTH:
+        if found.is_cacheable and address != key and len(address) <= _MAX_KEY_LENGTH:
             with self._lock:
                 self._aliases[address] = key
                 if len(self._aliases) > self._entries:
@@ -206,7 +206,7 @@ class ResponseCache:
                 return old  # its moment has come, and nobody can say what follows
             raise
         with self._lock:
-            if last is self._last_changes and made.cacheable:
+            if last is self._last_changes and made.is_cacheable:
                 self._responses[key] = made
                 self._responses.move_to_end(key)
                 self._evict()

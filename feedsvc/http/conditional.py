@@ -1,4 +1,7 @@
-"""HTTP caching of public answers (RFC 9110 §8.8, §13; RFC 9111): validators, 304, lifetimes, encodings."""
+"""Caching of public responses: validators, 304, lifetimes, content codings.
+
+RFC 9110 §8.8 (validators), §12.5.3 (codings), §13 (conditions), RFC 9111 (lifetimes).
+"""
 
 from __future__ import annotations
 
@@ -19,45 +22,43 @@ from flask import Response, request
 from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
-from feedsvc.embeds import EMBEDS
+from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.stamps import Check, FeedVersion
 
+# Levels at which a feed is compressed in a few milliseconds. gzip must not write the
+# time (mtime=0): all workers make the same bytes.
 COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
     "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
 }
-"""The content codings, best first: what a client likes equally well is answered in the first of them."""
+"""The content codings; a client that accepts several equally gets the first of them."""
+
+MIN_COMPRESS_SIZE = 256
+"""Bytes from which a body is compressed: smaller ones fit in a packet anyway."""
 
 DAY_SECONDS = 86400
+
+# The time of a change is read at most half a second before its COMMIT, differences
+# between the clocks of instances included. So 1.5 s after a second began, all changes of
+# that second are in the change log. `Check.ahead` adds greater differences.
 _LAST_MODIFIED_GRACE = timedelta(seconds=1.5)
-_MIN_COMPRESS_SIZE = 256
-
-# Bodies hold pictures, sound and film from anywhere, and players from the hosts that ingest lets in. What
-# connects is Lighthouse alone, which reads robots.txt from within the page.
-HTML_SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src https: http:; "
-    f"media-src https: http:; frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-}
-
-Headers = list[tuple[str, str]]
 
 _COMMON_HEADERS = (("Vary", "Accept-Encoding"), ("Access-Control-Allow-Origin", "*"))
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
+_HEADER_SET_SIZE = 1024
+"""Estimated bytes of a `_HeaderSet`, or of the other attributes of a response."""
+
+Headers = list[tuple[str, str]]
+
 
 class _HeaderSet(NamedTuple):
-    """The headers of a 200 and of a 304 in one coding, for looks from `since` to before `until`.
+    """The headers of a 200 and of a 304 in one coding, while max-age is the same."""
 
-    They have a Last-Modified where it `is_stated`.
-    """
-
-    is_stated: bool
-    since: datetime
-    until: datetime
+    has_last_modified: bool
+    valid_from: datetime
+    valid_until: datetime
     ok_headers: Headers
     not_modified_headers: Headers
     body: bytes
@@ -65,11 +66,16 @@ class _HeaderSet(NamedTuple):
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """A public answer before it is fitted to a request.
+    """A public response, before it is adapted to a request.
 
-    `stamp` is what it rests on, `looked` when the ledger was looked at, `due` when it will change by itself,
-    `max_age` how many seconds caches may keep it unless it is due before; a `plain` one is of a section, a
-    category or a page. One that is not `cacheable` is made anew for each request, by this worker at least.
+    :param version: of the feeds that the body depends on.
+    :param checked_at: when the database was read for it.
+    :param max_age: seconds for which caches may store it.
+    :param expires_at: when the body changes without a write, such as at an event's end.
+    :param headers: in addition to those of caching and content.
+    :param is_pinned: the response cache evicts it last.
+    :param is_cacheable: the response cache may store it; it may not where a client can
+        ask for any number of such responses.
     """
 
     body: bytes
@@ -80,168 +86,177 @@ class CachedResponse:
     expires_at: datetime | None = None
     headers: tuple[tuple[str, str], ...] = ()
     is_pinned: bool = True
-    cacheable: bool = True
+    is_cacheable: bool = True
+    # What is derived from the fields above, once.
     _encoded: dict[str, bytes] = field(default_factory=dict)
     _header_sets: dict[str, _HeaderSet] = field(default_factory=dict)
-    _encoding: Lock = field(default_factory=Lock)
+    _encoding_lock: Lock = field(default_factory=Lock)
 
     @cached_property
     def etag(self) -> str:
-        """The opaque tag of the bytes: any worker and any replica makes the same."""
+        """The opaque tag, a hash of the body: equal in every worker and replica."""
         return hashlib.sha256(self.body).hexdigest()[:32]
 
     def encoded(self, coding: str) -> bytes:
-        """The body in a content coding, made once; `""` is the body itself."""
+        """Return the body in a content coding, which is made once; `""` is none."""
         if not coding:
             return self.body
-        with self._encoding:
+        with self._encoding_lock:
             if coding not in self._encoded:
                 self._encoded[coding] = COMPRESSORS[coding](self.body)
             return self._encoded[coding]
 
     @property
     def size(self) -> int:
-        """The bytes that it takes in memory, with what was made of it."""
-        return (
-            len(self.body)
-            + sum(map(len, list(self._encoded.values())))
-            + 1024 * (2 + len(self._header_sets))
-        )
+        """The estimated bytes in memory, derived values included."""
+        # Copies, since another thread may add to them.
+        encoded = sum(len(body) for body in list(self._encoded.values()))
+        attributes = _HEADER_SET_SIZE * (2 + len(self._header_sets))
+        return len(self.body) + encoded + attributes
 
     def to_response(
         self, environ: Mapping[str, Any], check: Check | None = None
     ) -> tuple[int, Headers, bytes]:
-        """Status, headers and body of a GET: 304 where the client has it, else in the coding it likes.
+        """Return the status, headers and body of the response to a GET.
 
-        :param check: a check of the change log that had not moved what this rests on.
+        The status is 304 if the client has the body already.
+
+        :param check: a check of the change log after which the body is still current.
         """
-        coding = (
-            negotiate_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
-            if len(self.body) >= _MIN_COMPRESS_SIZE
-            else ""
-        )
-        is_stated = self._may_state(check)
-        looked = max(check.time, self.checked_at) if check else self.checked_at
-        head = self._header_sets.get(coding)
+        coding = ""
+        if len(self.body) >= MIN_COMPRESS_SIZE:
+            coding = negotiate_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        has_last_modified = self._may_state_last_modified(check)
+        now = max(check.time, self.checked_at) if check else self.checked_at
+        header_set = self._header_sets.get(coding)
         if (
-            head is None
-            or head.is_stated is not is_stated
-            or not head.since <= looked < head.until
+            header_set is None
+            or header_set.has_last_modified is not has_last_modified
+            or not header_set.valid_from <= now < header_set.valid_until
         ):
-            head = self._header_sets[coding] = self._header_set(
-                coding, looked, is_stated=is_stated
-            )
-        if self._is_not_modified(environ, is_stated=is_stated):
-            return 304, head.not_modified_headers, b""
-        return 200, head.ok_headers, head.body
+            header_set = self._make_header_set(coding, now, has_last_modified)
+            self._header_sets[coding] = header_set
+        if self._is_not_modified(environ, has_last_modified):
+            return 304, header_set.not_modified_headers, b""
+        return 200, header_set.ok_headers, header_set.body
 
-    def _header_set(
-        self, coding: str, looked: datetime, *, is_stated: bool
+    def _make_header_set(
+        self, coding: str, now: datetime, has_last_modified: bool
     ) -> _HeaderSet:
-        lifetime, shortens = self._max_age(looked)
-        unchanged: Headers = [
-            ("ETag", f'"{self.etag}-{coding}"' if coding else f'"{self.etag}"'),
-            *([("Last-Modified", http_date(self._modified))] if is_stated else []),
-            (
-                "Cache-Control",
-                f"public, max-age={lifetime}, stale-if-error={DAY_SECONDS}",
-            ),
-            *_COMMON_HEADERS,
-        ]
+        max_age, valid_until = self._max_age(now)
+        etag = f"{self.etag}-{coding}" if coding else self.etag
+        headers: Headers = [("ETag", f'"{etag}"')]
+        if has_last_modified:
+            headers.append(("Last-Modified", http_date(self._last_modified)))
+        cache_control = f"public, max-age={max_age}, stale-if-error={DAY_SECONDS}"
+        headers.append(("Cache-Control", cache_control))
+        headers += _COMMON_HEADERS
         body = self.encoded(coding)
+        ok_headers = [*headers, *self._content_headers()]
+        ok_headers.append(("Content-Length", str(len(body))))
+        if coding:
+            ok_headers.append(("Content-Encoding", coding))
+        # A 304 has only the headers that caches update (RFC 9110 §15.4.5).
+        return _HeaderSet(
+            has_last_modified, now, valid_until, ok_headers, headers, body
+        )
+
+    def _content_headers(self) -> Headers:
+        headers = [("X-Content-Type-Options", "nosniff"), *self.headers]
+        if self.media_type == "text/html":
+            own_names = {name for name, _ in self.headers}
+            headers += [
+                (name, value)
+                for name, value in HTML_SECURITY_HEADERS.items()
+                if name not in own_names
+            ]
         charset = "" if self.media_type.startswith("image/") else "; charset=utf-8"
-        own = {name for name, _ in self.headers}
-        pages = HTML_SECURITY_HEADERS.items() if self.media_type == "text/html" else ()
-        whole = [
-            *unchanged,
-            ("X-Content-Type-Options", "nosniff"),
-            *self.headers,
-            *(one for one in pages if one[0] not in own),
-            ("Content-Type", f"{self.media_type}{charset}"),
-            ("Content-Length", str(len(body))),
-            *([("Content-Encoding", coding)] if coding else []),
-        ]
-        return _HeaderSet(is_stated, looked, shortens, whole, unchanged, body)
+        headers.append(("Content-Type", f"{self.media_type}{charset}"))
+        return headers
 
-    def _is_not_modified(self, environ: Mapping[str, Any], *, is_stated: bool) -> bool:
-        """Whether the client's copy is still right; If-None-Match wins over If-Modified-Since.
+    def _is_not_modified(
+        self, environ: Mapping[str, Any], has_last_modified: bool
+    ) -> bool:
+        """Return whether the client has the body (RFC 9110 §13.1.2, §13.1.3).
 
-        A date is right only if it is the one that a 200 would state. A later one is of a clock that is wrong,
-        and a client that sends it would never get anything new.
+        If-None-Match takes precedence over If-Modified-Since. A date must equal the
+        Last-Modified that a 200 would have: a client whose clock is ahead sends a later
+        one, and would never get a new body.
         """
         if "HTTP_IF_NONE_MATCH" in environ:
-            said = environ["HTTP_IF_NONE_MATCH"]
-            if said.strip('"') in self._etags:  # as nearly all say it
+            header = environ["HTTP_IF_NONE_MATCH"]
+            # One tag, which nearly all clients send, needs no parser.
+            if header.strip('"') in self._etags:
                 return True
-            tags = _tags(said)
+            tags = _parse_etags(header)
             return tags.star_tag or any(map(tags.contains_weak, self._etags))
-        return (
-            is_stated and _date(environ.get("HTTP_IF_MODIFIED_SINCE")) == self._modified
-        )
+        if not has_last_modified:
+            return False
+        date = _parse_date(environ.get("HTTP_IF_MODIFIED_SINCE"))
+        return date == self._last_modified
 
     @cached_property
     def _etags(self) -> frozenset[str]:
-        """The tag, and that of each coding."""
-        return frozenset(
-            [self.etag, *(f"{self.etag}-{coding}" for coding in COMPRESSORS)]
-        )
+        # A client may have fetched the same body in any coding.
+        encoded = (f"{self.etag}-{coding}" for coding in COMPRESSORS)
+        return frozenset([self.etag, *encoded])
 
-    def _max_age(self, looked: datetime) -> tuple[int, datetime]:
-        """The seconds of max-age, and until when it is that."""
-        left = (
-            math.ceil((self.expires_at - looked).total_seconds())
-            if self.expires_at
-            else self.max_age
-        )
-        lifetime = max(0, min(self.max_age, left))
-        return lifetime, self.expires_at - timedelta(
-            seconds=lifetime - 1
-        ) if self.expires_at and lifetime else _NEVER
+    def _max_age(self, now: datetime) -> tuple[int, datetime]:
+        """Return the seconds of max-age, and the time until which they are right."""
+        if self.expires_at is None:
+            return self.max_age, _NEVER
+        left = math.ceil((self.expires_at - now).total_seconds())
+        max_age = max(0, min(self.max_age, left))
+        if max_age == 0:
+            return 0, _NEVER
+        return max_age, self.expires_at - timedelta(seconds=max_age - 1)
 
     @cached_property
-    def _modified(self) -> datetime:
-        """When what it rests on last changed, in whole seconds."""
+    def _last_modified(self) -> datetime:
         return self.version.time.astimezone(UTC).replace(microsecond=0)
 
-    def _may_state(self, check: Check | None) -> bool:
-        """Return whether Last-Modified may be stated: no later change can be of the same second.
+    def _may_state_last_modified(self, check: Check | None) -> bool:
+        """Return whether no later change can be of the same second as the last one.
 
-        A change that the check did not see was committed after it. Its time was read last before COMMIT, at
-        most half a second earlier, differences between clocks included; of greater ones the check knows.
+        Otherwise the second change would have the date of the first, and a client that
+        asks by date would never see it.
         """
+        settled_at = self._last_modified + _LAST_MODIFIED_GRACE
         if check is None:
-            return self.checked_at >= self._modified + _LAST_MODIFIED_GRACE
-        return (
-            self.version.seq <= check.seq
-            and check.time - check.ahead >= self._modified + _LAST_MODIFIED_GRACE
-        )
+            return self.checked_at >= settled_at
+        is_seen = self.version.seq <= check.seq
+        return is_seen and check.time - check.ahead >= settled_at
 
 
 def static_response(
     body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]
 ) -> CachedResponse:
-    """An answer that comes with the package, and changes with the version alone."""
-    installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
+    """Return a response whose body only changes with the version of the service."""
+    installed_at = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     return CachedResponse(
         body,
         media_type,
-        FeedVersion(installed),
-        installed + _LAST_MODIFIED_GRACE,
+        FeedVersion(installed_at),
+        installed_at + _LAST_MODIFIED_GRACE,
         max_age,
         headers=headers,
     )
 
 
 def conditional_response(
-    answer: CachedResponse, check: Check | None = None
+    response: CachedResponse, check: Check | None = None
 ) -> Response:
-    """An answer, fitted to the request that Flask has; `check` is as for `Answer.fit`."""
-    status, headers, body = answer.to_response(request.environ, check)
-    return (_NotModified if status == 304 else Response)(body, status, headers)
+    """Return the Flask response to the current request.
+
+    :param check: as for `CachedResponse.to_response`.
+    """
+    status, headers, body = response.to_response(request.environ, check)
+    response_class = _NotModified if status == 304 else Response
+    return response_class(body, status, headers)
 
 
 class _NotModified(Response):
-    """Keeps Last-Modified, which Werkzeug takes out of a 304."""
+    """A 304 with its Last-Modified, which Werkzeug removes."""
 
     def get_wsgi_headers(self, environ: Any) -> Any:
         headers = super().get_wsgi_headers(environ)
@@ -250,21 +265,22 @@ class _NotModified(Response):
         return headers
 
 
-@lru_cache(1024)
-def negotiate_encoding(accepted: str) -> str:
-    """The content coding that an Accept-Encoding header likes best, `""` for none (RFC 9110 §12.5.3)."""
-    given = parse_accept_header(accepted, Accept)
-    best = max(COMPRESSORS, key=lambda coding: float(given.quality(coding)))
-    return (
-        best
-        if given.quality(best) > 0 and given.quality(best) >= given.quality("identity")
-        else ""
-    )
+# Few different headers are sent, and these functions run for every request.
 
 
 @lru_cache(1024)
-def _tags(header: str) -> ETags:
+def negotiate_encoding(accept_encoding: str) -> str:
+    """Return the content coding that a client prefers, `""` for none (RFC 9110 §12.5.3)."""
+    accepted = parse_accept_header(accept_encoding, Accept)
+    best = max(COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
+    quality = accepted.quality(best)
+    is_preferred = quality > 0 and quality >= accepted.quality("identity")
+    return best if is_preferred else ""
+
+
+@lru_cache(1024)
+def _parse_etags(header: str) -> ETags:
     return parse_etags(header)
 
 
-_date = lru_cache(1024)(parse_date)
+_parse_date = lru_cache(1024)(parse_date)

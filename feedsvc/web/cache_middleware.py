@@ -1,4 +1,4 @@
-"""The way around Flask: what is kept is answered at once, all else passed on."""
+"""WSGI middleware that answers from the response cache, before Flask."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.http.request_id import HEADER, request_id
+from feedsvc.http.headers import REQUEST_ID, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -19,32 +19,37 @@ _STATUS_LINES = {
 
 
 class CacheMiddleware:
-    """A WSGI app in front of another."""
+    """A WSGI application that answers what is cached, and passes on all else."""
 
-    def __init__(self, app: WSGIApplication, kept: ResponseCache) -> None:
-        self._app, self._kept = app, kept
+    def __init__(self, app: WSGIApplication, cache: ResponseCache) -> None:
+        self._app = app
+        self.cache = cache
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Answer GET and HEAD of a known address."""
+        """Answer GET and HEAD of a cached URL."""
         method = environ["REQUEST_METHOD"]
+        # A chunked body of a GET is refused by the application.
         if method in ("GET", "HEAD") and "HTTP_TRANSFER_ENCODING" not in environ:
-            found = self._kept.get(cache_key(environ))
-            if found:
-                answer, check = found
-                status, headers, body = answer.to_response(environ, check)
+            hit = self.cache.get(cache_key(environ))
+            if hit:
+                response, check = hit
+                status, headers, body = response.to_response(environ, check)
                 start_response(
-                    _STATUS_LINES[status], [*headers, (HEADER, request_id(environ))]
+                    _STATUS_LINES[status],
+                    [*headers, (REQUEST_ID, request_id(environ))],
                 )
                 return [body] if method == "GET" else []
         return self._app(environ, start_response)
 
 
 def cache_key(environ: WSGIEnvironment) -> str:
-    """What was asked for: path and query; a path that holds a question mark is told apart."""
-    path, query = (
-        environ.get("PATH_INFO", "").replace("?", "%3F"),
-        environ.get("QUERY_STRING", ""),
-    )
+    """Return the path and query string of a request.
+
+    The path is decoded already, so a question mark in it is encoded again: `/a%3Fb` is
+    not `/a?b`.
+    """
+    path = environ.get("PATH_INFO", "").replace("?", "%3F")
+    query = environ.get("QUERY_STRING", "")
     return f"{path}?{query}" if query else path

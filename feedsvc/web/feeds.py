@@ -1,192 +1,205 @@
-"""`/feeds/…`: every feed in every format."""
+"""Feeds: every URL below `/feeds`, in every format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
-from feedsvc import feeds, query
 from feedsvc.errors import BadRequest, FeedMoved, NotFound
+from feedsvc.feeds import build_feed
 from feedsvc.feeds.cache import CacheHit, ResponseCache
 from feedsvc.formats import FORMATS, render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
-from feedsvc.query import KINDS, FeedQuery
-from feedsvc.storage import Reader
+from feedsvc.query import KINDS, FeedQuery, parse_feed_query
+from feedsvc.storage import Storage
 from feedsvc.web.cache_middleware import cache_key
 
-SessionFactory = Callable[[], AbstractContextManager[Reader]]
-"""Opens a snapshot of the store."""
-
-LARGE = 512 * 1024
-"""Estimated bytes from which a document takes a slot."""
+LARGE_DOCUMENT = 512 * 1024
+"""Estimated bytes from which a document is rendered in one of few slots."""
 
 _PATH = re.compile(r"/feeds/([^/.]+)(?:/([^/]+))?\.([^/.]+)")
 
 
 class FeedService:
-    """Every feed, as the answer to its address."""
+    """Parse the URLs of feeds, and return their responses.
+
+    :param max_feed: maximum bytes of a document.
+    """
 
     def __init__(
         self,
-        snapshots: SessionFactory,
-        kept: ResponseCache,
+        storage: Storage,
+        cache: ResponseCache,
         site: Site,
         clock: Clock,
         max_age: int,
         max_feed: int,
     ) -> None:
-        """:param max_feed: bytes of a document at most."""
-        self._snapshots, self._kept, self.site = snapshots, kept, site
-        self._clock, self.max_age, self._max_feed = clock, max_age, max_feed
+        self.site = site
+        self.max_age = max_age
+        self._storage = storage
+        self._cache = cache
+        self._clock = clock
+        self._max_feed = max_feed
         self._slots = ResponseSlots()
 
     def parse_query(
         self,
         kind: str,
         format: str,
-        selector: str | None,
+        category_filter: str | None,
         given: Mapping[str, Sequence[str]],
     ) -> FeedQuery:
-        """The query that an address stands for, canonical.
+        """Return the canonical query of the parts of a URL.
 
+        :param given: the values of each parameter.
         :raises NotFound: there is no such kind or format.
-        :raises Malformed: a part cannot be read.
+        :raises BadRequest: another part is not valid.
         """
-        if (
-            kind not in KINDS
-            or format not in FORMATS
-            or kind not in FORMATS[format].kinds
-        ):
+        if format not in FORMATS or kind not in FORMATS[format].kinds:
             raise NotFound("There is no such feed.")
         today = self._clock().astimezone(self.site.timezone).date()
-        return query.parse_feed_query(
-            kind, format, selector, given, self.site.language, today
+        return parse_feed_query(
+            kind, format, category_filter, given, self.site.language, today
         )
 
     def parse_path(self, path: str) -> FeedQuery:
-        """The query of a path with its query string, in whatever spelling; raises as `query`."""
+        """Return the canonical query of a path with its query string.
+
+        :raises NotFound: as `parse_query`.
+        :raises BadRequest: as `parse_query`.
+        """
         try:
             parts = urlsplit(path)
-        except ValueError:  # brackets where a host would be, as in //[
+        except ValueError:
+            # Brackets where a host would be, as in “//[”.
             raise BadRequest("The URL is not valid.") from None
-        found = _PATH.fullmatch(unquote(parts.path))
-        if not found:
+        match = _PATH.fullmatch(unquote(parts.path))
+        if not match:
             raise NotFound("There is no such feed.")
-        return self.parse_query(
-            found[1], found[3], found[2], parse_qs(parts.query, keep_blank_values=True)
-        )
+        kind, category_filter, format = match.groups()
+        given = parse_qs(parts.query, keep_blank_values=True)
+        return self.parse_query(kind, format, category_filter, given)
 
-    def topic(self, path: str) -> tuple[FeedQuery, FeedQuery]:
-        """Return the feed of a path that can be pushed, and the one that it is now.
+    def resolve_topic(self, path: str) -> tuple[FeedQuery, FeedQuery]:
+        """Return the feed of a WebSub topic, and the feed that it is now.
 
-        They differ where a category was renamed or retired since. Raises as `at` and `answer`, but for
-        Renamed, and Malformed for a feed that cannot be pushed.
+        They differ if a category was renamed or retired since.
+
+        :raises BadRequest: the path is not valid, or the feed is not a topic.
+        :raises NotFound: there is no such feed.
+        :raises Gone: a category was retired, without which nothing is left.
         """
-        wanted = self.parse_path(path)
-        if not wanted.is_topic:
+        query = self.parse_path(path)
+        if not query.is_topic:
             raise BadRequest(
-                "A topic has no parameter but “content”: subscribe to the feed of a section, a category "
-                "or a combination of categories."
+                "A topic has no parameter but “content”. Subscribe to the feed of a "
+                "section, a category or a combination of categories."
             )
-        return wanted, self._current(wanted)
-
-    def pushed(self, path: str) -> tuple[str, CachedResponse]:
-        """Return the canonical path of the feed that a topic is now, and its answer; raises as `topic`."""
-        current = self.topic(path)[1]
-        return current.path, self.get_response(current)[0]
-
-    def known(self, path: str) -> CachedResponse | None:
-        """Return the answer of a canonical path where it need not be rendered."""
-        found = self._kept.get(path)
-        return found[0] if found else None
-
-    def _current(self, wanted: FeedQuery) -> FeedQuery:
-        """Return the feed that a query stands for after renames and retirements; raises as `check`."""
         try:
-            self.ensure_exists(wanted)
+            self.ensure_exists(query)
         except FeedMoved as error:
-            return moved_to(wanted, error)
-        return wanted
+            return query, replace(query, category_filter=error.category_filter)
+        return query, query
 
-    def get_response(self, wanted: FeedQuery, address: str = "") -> CacheHit:
-        """The answer of a feed, kept or made; an address leads to it from now on.
+    def get_topic(self, path: str) -> tuple[str, CachedResponse]:
+        """Return the canonical path and the response of the feed that a topic is now.
 
-        :raises NotFound: a category does not exist.
-        :raises Gone: nothing is left of the feed without the categories that were retired.
-        :raises Renamed: it has another selector now: a category was renamed, or retired.
+        :raises FeedsvcError: as `resolve_topic`.
         """
-        return self._kept.get_or_render(
-            address or wanted.path, wanted.path, partial(self._render, wanted)
+        _, current = self.resolve_topic(path)
+        response, _ = self.get_response(current)
+        return current.path, response
+
+    def get_cached(self, path: str) -> CachedResponse | None:
+        """Return the response of a canonical path if it need not be rendered."""
+        hit = self._cache.get(path)
+        return hit[0] if hit else None
+
+    def get_response(self, query: FeedQuery, key: str = "") -> CacheHit:
+        """Return the response of a feed, from the cache or rendered.
+
+        :param key: another spelling of the feed's URL; the cache learns it.
+        :raises NotFound: a category does not exist.
+        :raises Gone: a category was retired, without which nothing is left.
+        :raises FeedMoved: a category was renamed or retired.
+        """
+        path = query.path
+        return self._cache.get_or_render(
+            key or path, path, partial(self._render, query)
         )
 
-    def ensure_exists(self, wanted: FeedQuery) -> None:
-        """See that the categories of a feed are there; raises as `answer`."""
-        with self._snapshots() as snapshot:
-            snapshot.select_feed(wanted, self._clock())
+    def ensure_exists(self, query: FeedQuery) -> None:
+        """Check that the categories of a feed exist; raises as `get_response`."""
+        with self._storage.reader() as reader:
+            reader.select_feed(query, self._clock())
 
-    def _render(self, wanted: FeedQuery) -> CachedResponse:
-        looked = self._clock()
+    def _render(self, query: FeedQuery) -> CachedResponse:
+        now = self._clock()
+        # The slot is held until the document is rendered, but the snapshot and its
+        # connection only until the entries are loaded.
         with ExitStack() as slot:
 
-            def admit(size: int) -> None:
-                if size >= LARGE:
+            def wait_if_large(size: int) -> None:
+                if size >= LARGE_DOCUMENT:
                     slot.enter_context(self._slots.hold())
 
-            with self._snapshots() as snapshot:
-                found = feeds.build_feed(
-                    snapshot, wanted, self.site, looked, self._max_feed, admit
+            with self._storage.reader() as reader:
+                feed = build_feed(
+                    reader, query, self.site, now, self._max_feed, wait_if_large
                 )
-            body = render_feed(found)
+            body = render_feed(feed)
         return CachedResponse(
             body,
-            FORMATS[wanted.format].media_type,
-            found.version,
-            looked,
-            self.max_age,
-            found.expires_at,
-            feed_headers(found),
-            wanted.is_canonical_feed,
-            found.is_language_in_use,
+            FORMATS[query.format].media_type,
+            feed.version,
+            checked_at=now,
+            max_age=self.max_age,
+            expires_at=feed.expires_at,
+            headers=feed_headers(feed),
+            is_pinned=query.is_canonical_feed,
+            # Of languages that no entry has, any number can be asked for.
+            is_cacheable=feed.is_language_in_use,
         )
 
 
 def feeds_blueprint(feeds: FeedService) -> Blueprint:
-    """The feeds of both kinds, whole and by category."""
+    """Return the blueprint of feeds and of the redirects to them."""
     blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
     site = feeds.site
 
     @blueprint.get("/<kind>.<format>")
-    @blueprint.get("/<kind>/<selector>.<format>")
-    def feed(kind: str, format: str, selector: str | None = None) -> Response:
-        """One feed."""
-        wanted = feeds.parse_query(
-            kind, format, selector, request.args.to_dict(flat=False)
-        )
+    @blueprint.get("/<kind>/<category_filter>.<format>")
+    def feed(kind: str, format: str, category_filter: str | None = None) -> Response:
+        """Answer with a feed, or redirect to its canonical category filter."""
+        given = request.args.to_dict(flat=False)
+        query = feeds.parse_query(kind, format, category_filter, given)
         try:
-            if selector is not None and selector.replace(" ", "+") != str(
-                wanted.category_filter
-            ):
-                feeds.ensure_exists(
-                    wanted
-                )  # a category that there is not is no redirect
-                return moved(wanted)
-            return conditional_response(
-                *feeds.get_response(wanted, cache_key(request.environ))
-            )
+            if category_filter is not None:
+                # A decoded “+” of a URL may be a space.
+                spelled = category_filter.replace(" ", "+")
+                if spelled != str(query.category_filter):
+                    # Else a category that does not exist would be a redirect.
+                    feeds.ensure_exists(query)
+                    return redirect_to_canonical(query)
+            hit = feeds.get_response(query, cache_key(request.environ))
         except FeedMoved as error:
-            return moved(moved_to(wanted, error))
+            return redirect_to_canonical(
+                replace(query, category_filter=error.category_filter)
+            )
+        return conditional_response(*hit)
 
     @blueprint.get("/<kind>")
     def section(kind: str) -> Response:
-        """The page of a section."""
+        """Redirect to the page of a section."""
         if kind not in KINDS:
             raise NotFound("There is no such feed.")
         return redirect(f"{site.public_url}/feeds/{kind}.html")
@@ -194,20 +207,42 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     @blueprint.get("")
     @blueprint.get("/")
     def all_feeds() -> Response:
-        """The directory of all."""
+        """Redirect to the directory."""
         return redirect(f"{site.public_url}/")
 
-    def moved(to: FeedQuery) -> Response:
-        """A redirect to the canonical spelling of a selector, with the query as it was asked."""
-        return redirect(
-            site.public_url + FeedQuery(to.kind, to.format, to.category_filter).path
-        )
+    @blueprint.get("/build")
+    def build_feed_url() -> Response:
+        """Redirect from the form of the directory to the feed that was chosen.
+
+        Without a script, no form can make the URL of a category filter.
+        """
+        # A form sends the fields that are left empty too.
+        given = {
+            name: [value for value in values if value]
+            for name, values in request.args.lists()
+            if any(values)
+        }
+        query = _query_of_form(feeds, given)
+        # Relative, so that the policy's form-action allows it under any host and prefix.
+        headers = {
+            "Location": query.path.removeprefix("/feeds/"),
+            "Cache-Control": "no-store",
+        }
+        return Response(status=303, headers=headers)
+
+    def redirect_to_canonical(query: FeedQuery) -> Response:
+        """Redirect to the canonical category filter, with the parameters as sent."""
+        canonical = FeedQuery(query.kind, query.format, query.category_filter)
+        return redirect(site.public_url + canonical.path)
 
     def redirect(url: str) -> Response:
-        """A permanent redirect that keeps the query."""
-        asked = request.query_string.decode("latin-1")
+        """Redirect permanently, with the query string as sent.
+
+        The status is 301: many feed readers do not know 308.
+        """
+        query_string = request.query_string.decode("latin-1")
         headers = {
-            "Location": f"{url}?{asked}" if asked else url,
+            "Location": f"{url}?{query_string}" if query_string else url,
             "Cache-Control": f"public, max-age={feeds.max_age}",
         }
         return Response(status=301, headers=headers)
@@ -215,16 +250,33 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     return blueprint
 
 
-def moved_to(query: FeedQuery, error: FeedMoved) -> FeedQuery:
-    """Return what a query has become where its selector has changed."""
-    return replace(query, category_filter=error.category_filter)
+def _query_of_form(feeds: FeedService, given: Mapping[str, Sequence[str]]) -> FeedQuery:
+    """Return the feed that the form of the directory describes.
+
+    :raises BadRequest: there is no such feed.
+    """
+    kind, format, match = (
+        given.get(name, [""])[0] for name in ("kind", "format", "match")
+    )
+    if kind not in KINDS or format not in FORMATS:
+        raise BadRequest(
+            "The parameters “kind” and “format” must name a kind and a format of feeds."
+        )
+    if kind not in FORMATS[format].kinds:
+        raise BadRequest(f"There is no feed of {kind} as {FORMATS[format].label}.")
+    terms = [*given.get("with", []), *(f"-{slug}" for slug in given.get("without", []))]
+    category_filter = ("+" if match == "all" else ",").join(terms) or None
+    return feeds.parse_query(kind, format, category_filter, given)
 
 
 def feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
-    """What is said of a feed beside its validators: its own URL and its hubs (WebSub §4), and that crawlers
-    need not keep it."""
-    found = [("Link", f'<{feed.self_url}>; rel="self"')]
-    found += [("Link", f'<{hub}>; rel="hub"') for hub in feed.hubs]
+    """Return the headers that only feeds have.
+
+    They are the links to the feed and its hubs (WebSub §4), and the wish that crawlers
+    index only the pages of sections and categories.
+    """
+    headers = [("Link", f'<{feed.self_url}>; rel="self"')]
+    headers += [("Link", f'<{hub}>; rel="hub"') for hub in feed.hubs]
     if feed.query.format == "html" and not feed.query.is_canonical_feed:
-        found.append(("X-Robots-Tag", "noindex"))
-    return tuple(found)
+        headers.append(("X-Robots-Tag", "noindex"))
+    return tuple(headers)

@@ -1,33 +1,32 @@
-"""`/healthz` and `/readyz`: whether the process lives, and whether it can serve."""
+"""Probes: `/healthz` (the process is alive) and `/readyz` (the database is usable)."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from flask import Blueprint, Response
 
 from feedsvc.errors import Unavailable
+from feedsvc.storage import Storage
 
 
-def health_blueprint(is_ready: Callable[[], bool]) -> Blueprint:
-    """The probes; `is_ready` looks at the database and its schema."""
+def health_blueprint(storage: Storage) -> Blueprint:
+    """Return the blueprint of the probes."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        """The process answers."""
-        return _plain("ok")
+        """Answer that the process is alive."""
+        return _text_response("ok")
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        """The database answers, and its schema is this version's."""
-        if not is_ready():
-            raise Unavailable("The database's schema is not the one of this version.")
-        return _plain("ready")
-
-    def _plain(text: str) -> Response:
-        return Response(
-            text + "\n", mimetype="text/plain", headers={"Cache-Control": "no-store"}
-        )
+        """Answer that the database is reachable and its schema current."""
+        if not storage.is_ready():
+            raise Unavailable("The database schema is not the one of this version.")
+        return _text_response("ready")
 
     return blueprint
+
+
+def _text_response(text: str) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(f"{text}\n", mimetype="text/plain", headers=headers)

@@ -1,256 +1,176 @@
-"""The pages for people: the directory of feeds, and one page for each entry."""
+"""Pages: the directory of feeds, OPML, and a page for each entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from functools import partial
+from typing import NamedTuple
 
 from flask import Blueprint, Response, request
 
-from feedsvc.errors import BadRequest, NotFound
+from feedsvc.errors import NotFound
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
-from feedsvc.http.conditional import (
-    CachedResponse,
-    conditional_response,
-    static_response,
-)
+from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.models import Clock, Entry, Site
-from feedsvc.query import (
-    KINDS,
-    UI_LANGUAGES,
-    FeedQuery,
-    parse_feed_query,
-    primary_subtag,
-)
+from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, primary_subtag
 from feedsvc.stamps import FeedVersion
-from feedsvc.storage import Reader
+from feedsvc.storage import Storage
 from feedsvc.web.cache_middleware import cache_key
 
-_FOLDER = Path(__file__).with_name("static")
-_HOUR_SECONDS = 3600
-_FILES = {
-    "/static/style.css": "text/css",
-    "/static/api_docs.css": "text/css",
-    "/static/pages.js": "text/javascript",
-    "/favicon.ico": "image/vnd.microsoft.icon",
-}
-_ROBOTS_TXT = b"""\
-User-agent: *
-Disallow: /api/
-Disallow: /feeds/*,
-Disallow: /feeds/*+
-Disallow: /feeds/*?
-"""
+
+class RenderedPage(NamedTuple):
+    """A document, the version of what it depends on, and when it changes by itself."""
+
+    body: bytes
+    media_type: str
+    version: FeedVersion
+    expires_at: datetime | None = None
 
 
-SessionFactory = Callable[[], AbstractContextManager[Reader]]
-"""Opens a snapshot of the store."""
+class PageRenderer:
+    """Render pages from a snapshot of the database."""
 
-RenderedPage = tuple[bytes, str, FeedVersion, datetime | None]
-"""A document, its media type, what it rests on, and when it changes by itself."""
+    def __init__(self, storage: Storage, site: Site, clock: Clock) -> None:
+        self._storage = storage
+        self._site = site
+        self._clock = clock
+
+    def directory(self, ui: str | None) -> RenderedPage:
+        """Render the page of all sections and categories with their feeds.
+
+        :param ui: the language of the page, if it is not the site's.
+        """
+        now = self._clock()
+        with self._storage.reader() as reader:
+            version = reader.feed_version(
+                [("categories", None), *((kind, None) for kind in KINDS)]
+            )
+            # The page counts the events ahead, so it changes when an event ends, like
+            # the feeds of upcoming events.
+            sections = [
+                reader.select_feed(FeedQuery(kind, "html"), now).version()
+                for kind in KINDS
+            ]
+            body = PAGES.render_directory(
+                self._site, reader.categories.all(), reader.feed_summaries(now), ui
+            )
+        times = [section.time for section, _ in sections]
+        expiries = [expires_at for _, expires_at in sections if expires_at]
+        return RenderedPage(
+            body,
+            FORMATS["html"].media_type,
+            replace(version, time=max(version.time, *times)),
+            min(expiries, default=None),
+        )
+
+    def opml(self) -> RenderedPage:
+        """Render the list of all feeds for feed readers."""
+        with self._storage.reader() as reader:
+            categories = reader.categories.all()
+            version = reader.feed_version([("categories", None)])
+        body = opml.render(self._site, categories, version.time)
+        return RenderedPage(body, opml.MEDIA_TYPE, version)
+
+    def entry(self, id: str, ui: str | None) -> RenderedPage:
+        """Render the page of an entry.
+
+        :raises NotFound: there is no public entry.
+        :raises Gone: it was deleted or withdrawn, or has expired.
+        """
+        entry, version = self._load_public_entry(id)
+        body = PAGES.render_entry(entry, self._site, ui)
+        return RenderedPage(body, FORMATS["html"].media_type, version)
+
+    def calendar(self, id: str) -> RenderedPage:
+        """Render the calendar of one event; raises as `entry`."""
+        entry, version = self._load_public_entry(id)
+        if entry.event is None:
+            raise NotFound(f"“{id}” is not an event.")
+        body = render_event_calendar(entry, self._site)
+        return RenderedPage(body, FORMATS["ics"].media_type, version)
+
+    def _load_public_entry(self, id: str) -> tuple[Entry, FeedVersion]:
+        """Return an entry, and the version of the feeds that it is in."""
+        with self._storage.reader() as reader:
+            entry = reader.entries.get_public(id)
+            slugs: list[str | None] = [
+                category.slug for category in entry.categories
+            ] or [None]
+            feeds = [(entry.kind, slug) for slug in slugs]
+            if id.endswith(".ics"):
+                # An event with the id before “.ics” would take over the URL.
+                feeds.append(("events", None))
+            return entry, reader.feed_version(feeds)
 
 
 def pages_blueprint(
-    snapshots: SessionFactory,
-    kept: ResponseCache,
-    site: Site,
-    clock: Clock,
-    max_age: int,
+    storage: Storage, cache: ResponseCache, site: Site, clock: Clock, max_age: int
 ) -> Blueprint:
-    """The directory of all feeds, the entries' pages, and what browsers and crawlers ask for."""
+    """Return the blueprint of the pages."""
     blueprint = Blueprint("pages", __name__)
-
-    bodies = {path: (_FOLDER / Path(path).name).read_bytes() for path in _FILES}
-    bodies["/static/style.css"] += brand_css(site.color)
-    files = {
-        path: static_response(body, _FILES[path], _HOUR_SECONDS)
-        for path, body in bodies.items()
-    }
-    files["/robots.txt"] = static_response(_ROBOTS_TXT, "text/plain", _HOUR_SECONDS)
-
-    def respond_kept(
-        make: Callable[[], RenderedPage], ui: str | None = None, *, plain: bool = True
-    ) -> Response:
-        """A document that is kept, or made."""
-
-        def answer() -> CachedResponse:
-            looked = clock()
-            body, media_type, stamp, due = make()
-            headers = (("X-Robots-Tag", "noindex"),) if ui else ()
-            return CachedResponse(
-                body, media_type, stamp, looked, max_age, due, headers, plain
-            )
-
-        key = f"{request.path}?ui={ui}" if ui else request.path
-        return conditional_response(
-            *kept.get_or_render(cache_key(request.environ), key, answer)
-        )
-
-    def asked_language() -> str | None:
-        """The language that is asked for, where there are words in it and it is not the site's."""
-        ui = request.args.get("ui", "")
-        return (
-            ui if ui in UI_LANGUAGES and ui != primary_subtag(site.language) else None
-        )
+    renderer = PageRenderer(storage, site, clock)
 
     @blueprint.get("/")
     def directory() -> Response:
-        """Every section and category with its feeds, and a form to combine them."""
-        ui = asked_language()
-
-        def make() -> RenderedPage:
-            now = clock()
-            with snapshots() as snapshot:
-                stamp = snapshot.feed_version(
-                    [("categories", None), *((kind, None) for kind in KINDS)]
-                )
-                moments = [
-                    snapshot.select_feed(FeedQuery(kind, "html"), now).version()
-                    for kind in KINDS
-                ]
-                page = PAGES.render_directory(
-                    site, snapshot.categories.all(), snapshot.feed_summaries(now), ui
-                )
-            stamp = replace(
-                stamp, time=max(stamp.time, *(one.time for one, _ in moments))
-            )
-            return (
-                page,
-                FORMATS["html"].media_type,
-                stamp,
-                min((due for _, due in moments if due), default=None),
-            )
-
-        return respond_kept(make, ui)
-
-    @blueprint.get("/feeds/build")
-    def build() -> Response:
-        """From the form of the directory to the feed that was chosen, by its canonical URL.
-
-        :raises Malformed: there is no such feed.
-        """
-        lists = (
-            (name, [value for value in values if value])
-            for name, values in request.args.lists()
-        )
-        given = {name: values for name, values in lists if values}
-        kind, format, every = (
-            given.get(name, [""])[0] for name in ("kind", "format", "match")
-        )
-        if kind not in KINDS or format not in FORMATS:
-            raise BadRequest(
-                "The parameters “kind” and “format” must name a kind and a format of feeds."
-            )
-        if kind not in FORMATS[format].kinds:
-            raise BadRequest(f"There is no feed of {kind} as {FORMATS[format].label}.")
-        terms = [
-            *given.get("with", []),
-            *(f"-{slug}" for slug in given.get("without", [])),
-        ]
-        selector = ("+" if every == "all" else ",").join(terms) or None
-        today = clock().astimezone(site.timezone).date()
-        wanted = parse_feed_query(kind, format, selector, given, site.language, today)
-        # Relative, so that the policy's form-action holds whatever name and prefix the page is read under.
-        headers = {
-            "Location": wanted.path.removeprefix("/feeds/"),
-            "Cache-Control": "no-store",
-        }
-        return Response(status=303, headers=headers)
+        """Answer with the directory: all feeds, and a form to combine categories."""
+        ui = requested_language()
+        return cached_response(partial(renderer.directory, ui), ui)
 
     @blueprint.get("/feeds.opml")
-    def outlines() -> Response:
-        """Every feed, for readers that take a list."""
-
-        def make() -> RenderedPage:
-            with snapshots() as snapshot:
-                categories, stamp = (
-                    snapshot.categories.all(),
-                    snapshot.feed_version([("categories", None)]),
-                )
-            return (
-                opml.render(site, categories, stamp.time),
-                opml.MEDIA_TYPE,
-                stamp,
-                None,
-            )
-
-        return respond_kept(make)
+    def opml_file() -> Response:
+        """Answer with the list of all feeds for feed readers."""
+        return cached_response(renderer.opml)
 
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
-        """The page of one entry."""
-        ui = asked_language()
-
-        def make() -> RenderedPage:
-            found, stamp = public(id)
-            return (
-                PAGES.render_entry(found, site, ui),
-                FORMATS["html"].media_type,
-                stamp,
-                None,
-            )
-
-        return respond_kept(make, ui, plain=False)
+        """Answer with the page of an entry."""
+        ui = requested_language()
+        return cached_response(partial(renderer.entry, id, ui), ui, is_pinned=False)
 
     @blueprint.get("/entries/<id>.ics")
     def calendar(id: str) -> Response:
-        """One event, to be put into a calendar; or the page of an entry whose id ends so."""
-
-        def make() -> RenderedPage:
-            found, stamp = public(id)
-            if found.event is None:
-                raise NotFound(f"“{id}” is no event.")
-            return (
-                render_event_calendar(found, site),
-                FORMATS["ics"].media_type,
-                stamp,
-                None,
-            )
-
+        """Answer with the calendar of an event."""
         try:
-            return respond_kept(make, plain=False)
+            return cached_response(partial(renderer.calendar, id), is_pinned=False)
         except NotFound:
+            # The id of another entry may end in “.ics”.
             return entry(f"{id}.ics")
 
-    def file() -> Response:
-        """The pages' styles and script, the icon that browsers ask for unasked, and what crawlers may read:
-        all but the API, and the combinations, which are without end."""
-        return conditional_response(files[request.path])
+    def requested_language() -> str | None:
+        """Return the parameter `ui` if it makes another page than the site's language."""
+        ui = request.args.get("ui", "")
+        is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
+        return ui if is_other else None
 
-    for path in files:
-        blueprint.add_url_rule(path, view_func=file)
+    def cached_response(
+        render: Callable[[], RenderedPage],
+        ui: str | None = None,
+        *,
+        is_pinned: bool = True,
+    ) -> Response:
+        """Answer the current request from the cache, or render the page."""
 
-    def public(id: str) -> tuple[Entry, FeedVersion]:
-        """An entry, and when it or one beside it last changed."""
-        with snapshots() as snapshot:
-            found = snapshot.entries.get_public(id)
-            slugs: list[str | None] = [
-                category.slug for category in found.categories
-            ] or [None]
-            among = [(found.kind, slug) for slug in slugs]
-            among += (
-                [("events", None)] if id.endswith(".ics") else []
-            )  # an event may come to that address
-            return found, snapshot.feed_version(among)
+        def render_response() -> CachedResponse:
+            checked_at = clock()
+            page = render()
+            return CachedResponse(
+                page.body,
+                page.media_type,
+                page.version,
+                checked_at,
+                max_age,
+                page.expires_at,
+                headers=(("X-Robots-Tag", "noindex"),) if ui else (),
+                is_pinned=is_pinned,
+            )
+
+        canonical = f"{request.path}?ui={ui}" if ui else request.path
+        key = cache_key(request.environ)
+        return conditional_response(
+            *cache.get_or_render(key, canonical, render_response)
+        )
 
     return blueprint
-
-
-def brand_css(color: str) -> bytes:
-    """The rule that gives pages' heads a colour, and the writing on it black or white (WCAG 2.2 §1.4.3)."""
-    if not color:
-        return b""
-    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in parts
-    ]
-    luminance = sum(
-        share * part
-        for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
-    )
-    return f":root {{ --brand: {color}; --on-brand: {'#000' if luminance > 0.179 else '#fff'}; }}\n".encode()

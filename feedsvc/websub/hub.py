@@ -154,7 +154,7 @@ def _parse_topic(
         raise BadRequest(
             f"hub.topic must be the URL of a feed of this service, {base}/feeds/…"
         )
-    topic, current = feeds.topic(url.removeprefix(base))
+    topic, current = feeds.resolve_topic(url.removeprefix(base))
     if base + topic.path != url:
         raise BadRequest(f"hub.topic is not canonical; use {base}{topic.path}")
     # To unsubscribe, the old URL is right: a subscriber from before a rename knows no

@@ -77,9 +77,9 @@ class FeedRenderer:
         :param render_seconds: duration of the last rendering, if it is cached now.
         """
         started = time.monotonic()
-        is_cached = self._feeds.known(path) is not None
+        is_cached = self._feeds.get_cached(path) is not None
         try:
-            current_path, response = self._feeds.pushed(path)
+            current_path, response = self._feeds.get_topic(path)
         except (NotFound, Gone, BadRequest) as error:
             self._storage.subscriptions.end_feed(path, str(error))
             return None

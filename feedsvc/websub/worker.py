@@ -231,7 +231,7 @@ class DeliveryWorker:
                 limit, RunningCalls(counts, running.max_per_key), speed, excluded
             ):
                 counts.update(delivery.limit_keys)
-                if response := self._feeds.known(delivery.path):
+                if response := self._feeds.get_cached(delivery.path):
                     jobs.append(self._deliver(delivery, response))
                 else:
                     self._wait_for_rendering(delivery)

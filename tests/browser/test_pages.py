@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.storage import Storage
-from feedsvc.web.pages import brand_css
+from feedsvc.web.static_files import brand_css
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 

@@ -41,7 +41,7 @@ class Instance:
 
     def poll(self) -> None:
         """Check the change log, as a thread does every 0.4 s."""
-        self.app.wsgi_app._kept.sync()  # type: ignore[attr-defined]
+        self.app.wsgi_app.cache.sync()  # type: ignore[attr-defined]
 
 
 @dataclass

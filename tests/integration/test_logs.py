@@ -166,5 +166,5 @@ def test_what_breaks_is_logged_with_its_request(
         if id in found.get("message", "")
     ]
     assert "RuntimeError" in line["message"]
-    first, again, other = re.findall("unforeseen error ([0-9a-f]{8}) in request", text)
+    first, again, other = re.findall("Unexpected error ([0-9a-f]{8}) in request", text)
     assert first == again != other

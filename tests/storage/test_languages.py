@@ -113,7 +113,7 @@ def test_languages_without_entries_take_no_place_in_the_cache(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     client.get("/feeds/news.json")
-    kept = cast(CacheMiddleware, client.application.wsgi_app)._kept
+    kept = cast(CacheMiddleware, client.application.wsgi_app).cache
     before = kept.stats()[0], len(kept._aliases)
     for number in range(50):
         assert (

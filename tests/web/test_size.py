@@ -225,7 +225,7 @@ def test_busy_is_503_with_retry_after(
     make_app: MakeApp, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.web.feeds.ResponseSlots", partial(ResponseSlots, 0, 0))
-    monkeypatch.setattr("feedsvc.web.feeds.LARGE", 1)
+    monkeypatch.setattr("feedsvc.web.feeds.LARGE_DOCUMENT", 1)
     editor.put("/articles/a", {"title": "x"})
     response = make_app().test_client().get("/feeds/news.json")
     assert response.status_code == 503

@@ -148,7 +148,7 @@ def store_subscriptions(app: Flask, callbacks: Mapping[str, list[str]]) -> None:
     subscriptions = services.storage.subscriptions
     idle = RunningCalls({}, 1000)
     for path, urls in callbacks.items():
-        _, response = services.feeds.pushed(path)
+        _, response = services.feeds.get_topic(path)
         version = response.version
         feed = SubscribedFeed(
             path, response.etag, version.seq, version.feed_keys, response.expires_at

@@ -166,14 +166,14 @@ def test_slow_feed_delays_no_other_feed(
 ) -> None:
     app, slow = make_app(), "/feeds/news/giao-thong,van-hoa.rss"
     feeds, free = get_services(app).feeds, threading.Event()
-    render, work = feeds.pushed, [lambda: time.sleep(0.6)]
+    render, work = feeds.get_topic, [lambda: time.sleep(0.6)]
 
-    def pushed(path: str) -> tuple[str, object]:
+    def get_topic(path: str) -> tuple[str, object]:
         if path == slow:
             work[0]()
         return render(path)
 
-    monkeypatch.setattr(feeds, "pushed", pushed)
+    monkeypatch.setattr(feeds, "get_topic", get_topic)
     ask = send_to_hub(app.test_client())
     with run_worker(app):
         ask(NEWS, subscriber.url("/a"))

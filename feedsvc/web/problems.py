@@ -1,0 +1,149 @@
+"""The pages `/problems/<slug>`, and the handlers that answer all errors."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Iterable
+
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.http import HTTP_STATUS_CODES
+
+from feedsvc.access import redact_tokens
+from feedsvc.errors import (
+    FeedsvcError,
+    FieldError,
+    Gone,
+    NotFound,
+    ValidationFailed,
+)
+from feedsvc.formats import PAGES
+from feedsvc.http import problem_details
+from feedsvc.http.conditional import conditional_response, static_response
+from feedsvc.http.headers import HTML_SECURITY_HEADERS
+from feedsvc.http.problem_details import (
+    PROBLEMS,
+    Problem,
+    problem_document,
+    problem_response,
+)
+from feedsvc.models import Site
+
+
+def problems_blueprint(site: Site, max_age: int) -> Blueprint:
+    """Return the blueprint of problem pages and of the application's error handlers."""
+    blueprint = Blueprint("problems", __name__)
+
+    @blueprint.get("/problems/<slug>")
+    def problem_page(slug: str) -> Response:
+        """Answer what a type of problem means."""
+        for problem in PROBLEMS.values():
+            if problem.slug == slug:
+                page = PAGES.render("problem.html", site, problem=problem)
+                return conditional_response(static_response(page, "text/html", max_age))
+        raise NotFound(f"There is no problem type “{slug}”.")
+
+    @blueprint.app_errorhandler(FeedsvcError)
+    def handle_app_error(error: FeedsvcError) -> Response:
+        problem = PROBLEMS[type(error)]
+        if isinstance(error, ValidationFailed):
+            response = respond(problem, str(error), field_errors=error.errors)
+        elif isinstance(error, Gone):
+            response = respond(problem, str(error), reason=error.reason)
+        else:
+            response = respond(problem, str(error))
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+    @blueprint.app_errorhandler(HTTPException)
+    def handle_http_exception(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status < 400:
+            return Response(status=status, headers=error.get_headers())
+        problem = PROBLEMS.get(status) or _other_problem(status, error.name)
+        response = respond(problem, error.description or problem.title)
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                response.headers[name] = value
+        return response
+
+    @blueprint.app_errorhandler(Exception)
+    def handle_unexpected(error: Exception) -> Response:
+        current_app.logger.error(
+            "Unexpected error %s in request %s",
+            _fingerprint(error),
+            g.request_id,
+            exc_info=error,
+        )
+        return handle_http_exception(InternalServerError())
+
+    def respond(
+        problem: Problem,
+        detail: str,
+        *,
+        field_errors: Iterable[FieldError] = (),
+        reason: str = "",
+    ) -> Response:
+        # Feed readers and API clients get the document, browsers a page.
+        preferred = request.accept_mimetypes.best_match(
+            [problem_details.MEDIA_TYPE, "text/html"]
+        )
+        if preferred == "text/html" and not request.path.startswith("/api/"):
+            response = _error_page(site, problem, detail, reason)
+        else:
+            document = problem_document(site.public_url, problem, detail, field_errors)
+            response = problem_response(document)
+        response.headers["Cache-Control"] = _cache_control(problem.status)
+        # A proxy may compress the response.
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+        if problem.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
+        return response
+
+    return blueprint
+
+
+def _other_problem(status: int, title: str) -> Problem:
+    slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
+    return Problem(status, slug, title, "See RFC 9110 for the meaning of the status.")
+
+
+def _error_page(site: Site, problem: Problem, detail: str, reason: str) -> Response:
+    # Links are relative, since the page may be read under another host or prefix.
+    root = "/".join([".."] * (request.path.count("/") - 1)) or "."
+    page = PAGES.render(
+        "error.html",
+        site,
+        problem=problem,
+        detail=redact_tokens(detail),
+        notice=reason,
+        root=root,
+    )
+    return Response(page, problem.status, HTML_SECURITY_HEADERS, mimetype="text/html")
+
+
+def _cache_control(status: int) -> str:
+    """Return the lifetime of an error: a second for a missing feed or page, else none.
+
+    A cache that may not store the 410 of a deleted entry would keep the entry's page,
+    and serve it while the service is unreachable.
+    """
+    is_read = request.method in ("GET", "HEAD")
+    is_public = request.path.startswith(("/feeds/", "/entries/")) and is_read
+    return "public, max-age=1" if is_public and status in (404, 410) else "no-store"
+
+
+def _fingerprint(error: Exception) -> str:
+    """Return eight digits that are equal for errors of one cause, to group log lines.
+
+    The cause is the type and the functions on the stack; line numbers differ between
+    versions.
+    """
+    stack = [
+        (frame.filename, frame.name)
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    text = repr((type(error).__name__, stack))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
