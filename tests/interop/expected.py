@@ -1,4 +1,7 @@
-"""What a reader should see of each feed, told from the API's answers alone: nothing here knows how feeds are made."""
+"""What readers should see of each feed, from the API's responses alone.
+
+Nothing here knows how feeds are made.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ import nh3
 import requests
 
 Json = dict[str, Any]
-Get = Callable[[str], Json]
+GetJson = Callable[[str], Json]
 """Reads a path below /api/v1, with a token."""
 
 COLLECTIONS = {"news": "articles", "events": "events"}
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
-MOST = 50
-"""Entries of a feed at most."""
+MAX_ENTRIES = 50
+"""The entries of a feed without `limit`."""
 
-_SIGNS = {
+TITLE_PREFIXES = {
     "cancelled": "Huỷ: ",
     "postponed": "Hoãn: ",
     "tentative": "Dự kiến: ",
@@ -30,10 +33,10 @@ _SIGNS = {
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An entry as a reader sees it, its times in whole seconds as every format has them.
+class ReaderEntry:
+    """An entry as a reader sees it; its times are whole seconds as in every format.
 
-    Enclosures are of a URL, a media type, and a length (0 where unknown).
+    Enclosures are tuples of URL, media type and length (0 if unknown).
     """
 
     id: str
@@ -44,96 +47,110 @@ class Seen:
     authors: tuple[str, ...]
     enclosures: tuple[tuple[str, str, int], ...]
 
-    def rough(self) -> Seen:
-        """As RSS can tell it: whole seconds, one enclosure, no time of the last edit."""
-        published = self.published.replace(microsecond=0)
-        return replace(
-            self, published=published, updated=None, enclosures=self.enclosures[:1]
-        )
+    def as_rss(self) -> ReaderEntry:
+        """Return what RSS can express: one enclosure, no time of the last edit."""
+        return replace(self, updated=None, enclosures=self.enclosures[:1])
 
 
-class Oracle:
-    """All that the API answers, read once, and what follows for each feed at `now`."""
+class ExpectedFeeds:
+    """Everything that the API returns, read once, and the feeds that follow at `now`."""
 
-    def __init__(self, get: Get, now: datetime) -> None:
+    def __init__(self, get: GetJson, now: datetime) -> None:
         self.now = now
         self.categories: list[Json] = get("/categories")["categories"]
         self.parents = {
             category["slug"]: category.get("parent") for category in self.categories
         }
-        self.items = {kind: list(_all(get, name)) for kind, name in COLLECTIONS.items()}
+        self.items = {
+            kind: list(_list_items(get, name)) for kind, name in COLLECTIONS.items()
+        }
 
     def feeds(self) -> list[tuple[str, str | None]]:
-        """Every feed's kind and category, the whole sections first."""
+        """Return the kind and category of every feed, whole sections first."""
         return [(kind, slug) for kind in COLLECTIONS for slug in (None, *self.parents)]
 
-    def feed(self, kind: str, category: str | None, most: int = MOST) -> list[Seen]:
-        """The entries of a feed: newest first, ties by guid; of events those that are not over."""
-        listed = self.listed(kind, category)
-        return [
-            _seen(item) for item in listed if kind == "news" or _ends(item) > self.now
-        ][:most]
+    def covering_feeds(self) -> list[tuple[str, str | None]]:
+        """Return the whole sections, and as many categories as show every entry."""
+        chosen: list[tuple[str, str | None]] = []
+        shown: set[str] = set()
+        for kind, category in self.feeds():
+            ids = {entry.id for entry in self.feed(kind, category)}
+            if category is None or ids - shown:
+                chosen.append((kind, category))
+                shown |= ids
+        return chosen
 
-    def months(self, kind: str, category: str | None) -> dict[str, list[Seen]]:
-        """The entries of each month that has some, by the site's clocks; of events also those that are over."""
-        found: dict[str, list[Seen]] = {}
-        for item in self.listed(kind, category):
-            month = moment(item["date_published"]).astimezone(HANOI).strftime("%Y-%m")
-            found.setdefault(month, []).append(_seen(item))
-        return found
+    def feed(
+        self, kind: str, category: str | None, limit: int = MAX_ENTRIES
+    ) -> list[ReaderEntry]:
+        """Return the entries of a feed, newest first, without past events."""
+        current = (
+            item
+            for item in self.visible_items(kind, category)
+            if kind == "news" or _end_time(item) > self.now
+        )
+        return [_to_reader_entry(item) for item in current][:limit]
 
-    def listed(self, kind: str, category: str | None) -> list[Json]:
-        """What the API answers of all visible entries within a category, newest first, ties by guid."""
+    def months(self, kind: str, category: str | None) -> dict[str, list[ReaderEntry]]:
+        """Return the entries of each month in the site's zone, past events too."""
+        months: dict[str, list[ReaderEntry]] = {}
+        for item in self.visible_items(kind, category):
+            published = parse_time(item["date_published"]).astimezone(HANOI)
+            months.setdefault(f"{published:%Y-%m}", []).append(_to_reader_entry(item))
+        return months
+
+    def visible_items(self, kind: str, category: str | None) -> list[Json]:
+        """Return the visible items within a category, newest first, ties by guid."""
         items = [
             item
             for item in self.items[kind]
             if self._is_visible(item)
-            and (category is None or category in self._wider(item["categories"]))
+            and (category is None or category in self._all_categories(item))
         ]
         items.sort(key=lambda item: str(item["guid"]))
-        items.sort(key=lambda item: moment(item["date_published"]), reverse=True)
+        items.sort(key=lambda item: parse_time(item["date_published"]), reverse=True)
         return items
 
-    def _wider(self, slugs: list[str]) -> set[str]:
-        found: set[str] = set()
-        for slug in slugs:
-            step: str | None = slug
-            while step:
-                found.add(step)
-                step = self.parents[step]
-        return found
+    def _all_categories(self, item: Json) -> set[str]:
+        """Return the categories of an item with all that are above them."""
+        slugs: set[str] = set()
+        for category in item["categories"]:
+            slug: str | None = category
+            while slug:
+                slugs.add(slug)
+                slug = self.parents[slug]
+        return slugs
 
     def _is_visible(self, item: Json) -> bool:
-        if item["status"] == "draft" or moment(item["date_published"]) > self.now:
+        if item["status"] == "draft" or parse_time(item["date_published"]) > self.now:
             return False
-        return "expires" not in item or moment(item["expires"]) > self.now
+        return "expires" not in item or parse_time(item["expires"]) > self.now
 
 
 def as_html(title: str) -> str:
-    """A title as readers show it that take it for HTML."""
+    """Return a title as readers show it that take it for HTML."""
     return unescape(nh3.clean(title, tags=set(), clean_content_tags=set()))
 
 
 def feed_path(kind: str, category: str | None, format: str) -> str:
-    """The path of a feed."""
-    return (
-        f"/feeds/{kind}/{category}.{format}" if category else f"/feeds/{kind}.{format}"
-    )
+    """Return the path of a feed."""
+    section = f"{kind}/{category}" if category else kind
+    return f"/feeds/{section}.{format}"
 
 
-def moment(text: str) -> datetime:
-    """An instant as the API answers it."""
+def parse_time(text: str) -> datetime:
+    """Parse a time of the API."""
     return datetime.fromisoformat(text)
 
 
-def place(url: str) -> str:
-    """A URL as a client asks for it: its host in ASCII (IDNA 2008), the rest percent-encoded."""
+def normalize_url(url: str) -> str:
+    """Return a URL as clients request it: an ASCII host (IDNA 2008), percent-encoded."""
     prepared = requests.Request("GET", url).prepare().url
     assert prepared
     return prepared
 
 
-def _all(get: Get, name: str) -> Iterator[Json]:
+def _list_items(get: GetJson, name: str) -> Iterator[Json]:
     cursor = ""
     while True:
         page = get(f"/{name}?limit=200{cursor}")
@@ -143,30 +160,34 @@ def _all(get: Get, name: str) -> Iterator[Json]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def _ends(item: Json) -> datetime:
+def _end_time(item: Json) -> datetime:
     if not item["all_day"]:
-        return moment(item.get("end") or item["start"])
-    day = (
-        date.fromisoformat(item["end"])
-        if "end" in item
-        else date.fromisoformat(item["start"]) + timedelta(1)
-    )
+        return parse_time(item.get("end") or item["start"])
+    if "end" in item:
+        day = date.fromisoformat(item["end"])
+    else:
+        day = date.fromisoformat(item["start"]) + timedelta(days=1)
     return datetime.combine(day, time(), ZoneInfo(item["timezone"]))
 
 
-def _seen(item: Json) -> Seen:
-    withdrawn = item["status"] == "withdrawn"
-    sign = _SIGNS.get("withdrawn" if withdrawn else item.get("event_status", ""), "")
-    files = [] if withdrawn else item["attachments"]
-    return Seen(
+def _to_reader_entry(item: Json) -> ReaderEntry:
+    is_withdrawn = item["status"] == "withdrawn"
+    status = "withdrawn" if is_withdrawn else item.get("event_status", "")
+    authors = [] if is_withdrawn else item["authors"]
+    files = [] if is_withdrawn else item["attachments"]
+    return ReaderEntry(
         item["guid"],
-        sign + item["title"],
-        place(item["url"]),
-        moment(item["date_published"]).replace(microsecond=0),
-        moment(item["date_modified"]).replace(microsecond=0),
-        () if withdrawn else tuple(author["name"] for author in item["authors"]),
+        TITLE_PREFIXES.get(status, "") + item["title"],
+        normalize_url(item["url"]),
+        parse_time(item["date_published"]).replace(microsecond=0),
+        parse_time(item["date_modified"]).replace(microsecond=0),
+        tuple(author["name"] for author in authors),
         tuple(
-            (place(file["url"]), file["mime_type"], file.get("size_in_bytes", 0))
+            (
+                normalize_url(file["url"]),
+                file["mime_type"],
+                file.get("size_in_bytes", 0),
+            )
             for file in files
         ),
     )

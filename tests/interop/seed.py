@@ -1,6 +1,6 @@
-"""The service as readers meet it: with the corpus in it, and its clock set to when that was loaded.
+"""A running service with the sample data, at the time for which that was written.
 
-`gunicorn tests.interop.seed:app` runs ahead of the system's clock by `CLOCK_AHEAD` seconds.
+The clock of `gunicorn tests.interop.seed:app` is `CLOCK_AHEAD` seconds ahead.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from config import Config
 from feedsvc import create_app
 from feedsvc.models import SCOPES, utcnow
 from tests import data
-from tests.interop.expected import Oracle
+from tests.interop.expected import ExpectedFeeds
 from tests.server import Service
 
 
-class Portal:
-    """A running service with the corpus in it, and the lines that it logs."""
+class RunningPortal:
+    """A running service with the sample data, and its access log."""
 
     def __init__(self, service: Service, log: Path, ahead: float) -> None:
         self.service, self.log, self.ahead = service, log, timedelta(seconds=ahead)
 
     def send(self, method: str, path: str, document: Any = None) -> Any:
-        """What the API answers to a request that must succeed."""
-        answer = self.service.request(method, f"/api/v1{path}", document)
-        assert answer.status_code in (200, 201, 204), answer.text
-        return answer.json() if answer.content else None
+        """Send a request that must succeed, and return the JSON of the response."""
+        response = self.service.request(method, f"/api/v1{path}", document)
+        assert response.status_code in (200, 201, 204), response.text
+        return response.json() if response.content else None
 
-    def oracle(self) -> Oracle:
-        """What follows from the API's answers now."""
-        return Oracle(lambda path: self.send("GET", path), utcnow() + self.ahead)
+    def expected_feeds(self) -> ExpectedFeeds:
+        """Return what feeds should show now."""
+        return ExpectedFeeds(lambda path: self.send("GET", path), utcnow() + self.ahead)
 
-    def answers(self, path: str, agent: str) -> list[int]:
-        """The statuses with which GETs of a path were answered to a user agent, in order."""
+    def statuses(self, path: str, agent: str) -> list[int]:
+        """Return the statuses of a user agent's GETs of a path, in order."""
         lines = [
             line
             for line in self.log.read_text().splitlines()
@@ -51,14 +51,14 @@ class Portal:
 
 
 @contextmanager
-def running(database_url: str, log: Path) -> Iterator[Portal]:
-    """A portal that is running."""
+def running(database_url: str, log: Path) -> Iterator[RunningPortal]:
+    """Run a service with the sample data."""
     ahead = (data.NOW - utcnow()).total_seconds()
     service = Service(database_url, CLOCK_AHEAD=str(ahead))
     service.start(log, app="tests.interop.seed:app")
     try:
         service.make_token(*SCOPES)
-        portal = Portal(service, log, ahead)
+        portal = RunningPortal(service, log, ahead)
         for category in data.categories():
             portal.send("PUT", f"/categories/{category['slug']}", category)
         portal.send("POST", "/batch", data.batch())

@@ -1,4 +1,4 @@
-"""The list of all feeds, as a tolerant importer (listparser) and a strict one read it."""
+"""The OPML list of all feeds, for tolerant (listparser) and strict importers."""
 
 from __future__ import annotations
 
@@ -8,50 +8,60 @@ import listparser
 import pytest
 from lxml import etree
 
-from tests.conftest import ApiClient
-from tests.interop.expected import Oracle, feed_path
+from tests.interop.conftest import FetchFeed
+from tests.interop.expected import ExpectedFeeds, feed_path
 
 
-def test_the_list_has_every_feed_once(editor: ApiClient, oracle: Oracle) -> None:
-    document = editor.client.get("/feeds.opml").data
-    found = listparser.parse(document)
-    assert not found.bozo
-    assert found.meta.title
-    assert sorted(feed.url for feed in found.feeds) == sorted(
+def feed_urls(expected_feeds: ExpectedFeeds) -> list[str]:
+    return sorted(
         "https://feeds.example" + feed_path(kind, category, "rss")
-        for kind, category in oracle.feeds()
+        for kind, category in expected_feeds.feeds()
     )
-    titles = {category["slug"]: category["title"] for category in oracle.categories}
-    by_url = {feed.url: feed.title for feed in found.feeds}
-    for kind, category in oracle.feeds():
-        path = feed_path(kind, category, "rss")
-        assert editor.client.get(path).status_code == 200
-        assert titles.get(category or "", "") in by_url[f"https://feeds.example{path}"]
-    root: Any = etree.fromstring(document)
-    assert root.get("version") == "2.0"
-    outlines = root.findall(".//outline[@xmlUrl]")
-    assert len({outline.get("text") for outline in outlines}) == len(oracle.feeds()), (
-        "names tell them apart"
-    )
+
+
+def test_opml_has_every_feed_once(
+    fetch_feed: FetchFeed, expected_feeds: ExpectedFeeds
+) -> None:
+    document = fetch_feed("/feeds.opml")
+    parsed = listparser.parse(document)
+    assert not parsed.bozo
+    assert parsed.meta.title
+    assert sorted(feed.url for feed in parsed.feeds) == feed_urls(expected_feeds)
+    outlines: Any = etree.fromstring(document)
+    assert outlines.get("version") == "2.0"
+    outlines = outlines.findall(".//outline[@xmlUrl]")
+    names = {outline.get("text") for outline in outlines}
+    assert len(names) == len(expected_feeds.feeds())
     for outline in outlines:
         assert outline.get("type") == "rss"
         assert not (outline.text or "").strip()
 
 
-@pytest.mark.parametrize("feeds_win", [True, False])
-def test_an_importer_that_takes_an_outline_for_a_folder_or_a_feed_gets_every_feed(
-    editor: ApiClient, oracle: Oracle, feeds_win: bool
+def test_opml_names_existing_feeds_by_their_categories(
+    fetch_feed: FetchFeed, expected_feeds: ExpectedFeeds
 ) -> None:
-    root: Any = etree.fromstring(editor.client.get("/feeds.opml").data)
-    subscribed = strict_import(root.find("body"), feeds_win=feeds_win)
-    assert sorted(subscribed) == sorted(
-        "https://feeds.example" + feed_path(kind, category, "rss")
-        for kind, category in oracle.feeds()
-    )
+    parsed = listparser.parse(fetch_feed("/feeds.opml"))
+    names = {feed.url: feed.title for feed in parsed.feeds}
+    titles = {
+        category["slug"]: category["title"] for category in expected_feeds.categories
+    }
+    for kind, category in expected_feeds.feeds():
+        path = feed_path(kind, category, "rss")
+        assert fetch_feed(path)
+        assert titles.get(category or "", "") in names[f"https://feeds.example{path}"]
 
 
 @pytest.mark.parametrize("feeds_win", [True, False])
-def test_the_strict_importer_loses_feeds_that_hold_feeds(feeds_win: bool) -> None:
+def test_strict_importer_gets_every_feed(
+    fetch_feed: FetchFeed, expected_feeds: ExpectedFeeds, feeds_win: bool
+) -> None:
+    root: Any = etree.fromstring(fetch_feed("/feeds.opml"))
+    urls = strict_import(root.find("body"), feeds_win=feeds_win)
+    assert sorted(urls) == feed_urls(expected_feeds)
+
+
+@pytest.mark.parametrize("feeds_win", [True, False])
+def test_strict_importer_loses_nested_feeds(feeds_win: bool) -> None:
     body: Any = etree.fromstring(
         '<body><outline xmlUrl="a"><outline xmlUrl="b"/></outline></body>'
     )
@@ -59,7 +69,11 @@ def test_the_strict_importer_loses_feeds_that_hold_feeds(feeds_win: bool) -> Non
 
 
 def strict_import(parent: Any, *, feeds_win: bool) -> list[str]:
-    """Import as Miniflux, Tiny Tiny RSS (a feed has no children) and GNOME Feeds (a folder is no feed) do."""
+    """Import as readers do for which an outline is either a folder or a feed.
+
+    Miniflux and Tiny Tiny RSS ignore what is in a feed, GNOME Feeds ignores that a
+    folder is a feed.
+    """
     urls = []
     for outline in parent:
         url = outline.get("xmlUrl")

@@ -12,15 +12,16 @@ import pytest
 
 from tests.interop import seed
 from tests.interop.expected import as_html, feed_path
-from tests.interop.programs import Newsboat, Program, Rss2email, Sfeed
-from tests.interop.seed import Portal
+from tests.interop.reader_programs import Newsboat, Program, Rss2email, Sfeed
+from tests.interop.seed import RunningPortal
 
 PROGRAMS = [
     pytest.param(
         program,
         id=program.command,
         marks=pytest.mark.skipif(
-            not shutil.which(program.command), reason=f"{program.command} is not here"
+            not shutil.which(program.command),
+            reason=f"{program.command} is not installed",
         ),
     )
     for program in (Newsboat, Sfeed, Rss2email)
@@ -66,19 +67,19 @@ pytestmark = pytest.mark.readers
 
 
 @pytest.fixture
-def running(database_url: str, tmp_path: Path) -> Iterator[Portal]:
-    with seed.running(database_url, tmp_path / "access.log") as found:
-        yield found
+def portal(database_url: str, tmp_path: Path) -> Iterator[RunningPortal]:
+    with seed.running(database_url, tmp_path / "access.log") as portal:
+        yield portal
 
 
 @pytest.mark.parametrize("format", ["rss", "atom"])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_over_the_life_of_a_feed(
-    running: Portal, tmp_path: Path, program: type[Program], format: str
+def test_reader_shows_edits_as_documented(
+    portal: RunningPortal, tmp_path: Path, program: type[Program], format: str
 ) -> None:
     path = f"/feeds/news.{format}"
-    reader = program(tmp_path / "home", running.service.url + path)
-    expected = [entry.title for entry in running.oracle().feed("news", None)]
+    reader = program(tmp_path / "home", portal.service.url + path)
+    expected = [entry.title for entry in portal.expected_feeds().feed("news", None)]
     if reader.unescapes_titles:
         expected = [as_html(title) for title in expected]
 
@@ -92,31 +93,35 @@ def test_over_the_life_of_a_feed(
 
     for _ in range(1, reader.fetches):
         reader.fetch()
-    assert running.answers(path, reader.agent) == [200] * (reader.fetches - 1) + [304]
+    assert portal.statuses(path, reader.agent) == [200] * (reader.fetches - 1) + [304]
 
     for step, among, effect in zip(STEPS, TITLES, EFFECTS[program], strict=True):
-        running.send(*step)
+        portal.send(*step)
         time.sleep(1)  # until every worker has it
         reader.fetch()
-        assert running.answers(path, reader.agent)[-1] == 200
+        assert portal.statuses(path, reader.agent)[-1] == 200
         notice = (step[2] or {}).get("notice", "no notice")
-        found = [
+        shown = [
             (title, notice in text) for title, text in reader.shown() if title in among
         ]
-        assert sorted(found) == sorted(effect)
+        assert sorted(shown) == sorted(effect)
 
     reader.fetch()
-    assert running.answers(path, reader.agent)[-1] == 304
+    assert portal.statuses(path, reader.agent)[-1] == 304
 
 
-@pytest.mark.skipif(not shutil.which("newsboat"), reason="newsboat is not here")
-def test_newsboat_keeps_an_entry_of_two_feeds_once(
-    running: Portal, tmp_path: Path
+@pytest.mark.skipif(not shutil.which("newsboat"), reason="newsboat is not installed")
+def test_newsboat_shows_an_entry_of_two_feeds_once(
+    portal: RunningPortal, tmp_path: Path
 ) -> None:
-    oracle, feeds = running.oracle(), ("duong-sat-do-thi", "tuyen-3")
-    ids = [entry.id for category in feeds for entry in oracle.feed("news", category)]
+    expected_feeds, feeds = portal.expected_feeds(), ("duong-sat-do-thi", "tuyen-3")
+    ids = [
+        entry.id
+        for category in feeds
+        for entry in expected_feeds.feed("news", category)
+    ]
     urls = [
-        running.service.url + feed_path("news", category, "rss") for category in feeds
+        portal.service.url + feed_path("news", category, "rss") for category in feeds
     ]
     reader = Newsboat(tmp_path / "home", "\n".join(urls))
     reader.fetch()

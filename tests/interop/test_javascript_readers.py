@@ -1,4 +1,4 @@
-"""feedsmith, rss-parser and ical.js see in every feed of a running service what the API answers."""
+"""feedsmith, rss-parser and ical.js see in every feed what the API returns."""
 
 from __future__ import annotations
 
@@ -16,45 +16,46 @@ import requests
 
 from feedsvc.formats import FORMATS
 from tests.interop import seed
-from tests.interop.expected import Seen, as_html, feed_path, place
+from tests.interop.expected import ReaderEntry, as_html, feed_path, normalize_url
 
 NPM = Path(__file__).parent / "npm"
 
 pytestmark = [
     pytest.mark.readers,
-    pytest.mark.skipif(not shutil.which("node"), reason="node is not here"),
+    pytest.mark.skipif(not shutil.which("node"), reason="node is not installed"),
     pytest.mark.skipif(
-        not (NPM / "node_modules").exists(), reason="npm has not installed its packages"
+        not (NPM / "node_modules").exists(), reason="npm packages are not installed"
     ),
 ]
 
 
-def test_in_javascript(database_url: str, tmp_path: Path) -> None:
-    with seed.running(database_url, tmp_path / "access.log") as running:
-        oracle = running.oracle()
+def test_javascript_readers_show_every_entry(database_url: str, tmp_path: Path) -> None:
+    with seed.running(database_url, tmp_path / "access.log") as portal:
+        expected_feeds = portal.expected_feeds()
         fetched = {}
-        for kind, category in oracle.feeds():
+        for kind, category in expected_feeds.feeds():
             for format in FORMATS.keys() & {"rss", "atom", "json", "ics"}:
-                answer = requests.get(
-                    running.service.url + feed_path(kind, category, format), timeout=10
+                response = requests.get(
+                    portal.service.url + feed_path(kind, category, format), timeout=10
                 )
                 if kind not in FORMATS[format].kinds:
-                    assert answer.status_code == 404
+                    assert response.status_code == 404
                     continue
                 path = tmp_path / f"{kind}-{category}.{format}"
-                path.write_bytes(answer.content)
+                path.write_bytes(response.content)
                 fetched[str(path)] = kind, category, format
-    done = subprocess.run(
+    process = subprocess.run(
         ["node", NPM / "check.mjs", *fetched],
         capture_output=True,
         check=True,
         text=True,
     )
-    for path, readers in json.loads(done.stdout).items():
+    for path, readers in json.loads(process.stdout).items():
         kind, category, format = fetched[path]
         for reader, items in readers.items():
             expected = [
-                told(entry, reader, format) for entry in oracle.feed(kind, category)
+                as_reader_shows(entry, reader, format)
+                for entry in expected_feeds.feed(kind, category)
             ]
             if reader == "ical.js":
                 assert {item["id"]: item["title"] for item in items}.items() >= {
@@ -62,33 +63,36 @@ def test_in_javascript(database_url: str, tmp_path: Path) -> None:
                     for entry in expected
                 }
             else:
-                assert [seen(item, format) for item in items] == expected, (
+                assert [parsed_entry(item, format) for item in items] == expected, (
                     reader,
                     path,
                 )
 
 
-def seen(item: dict[str, Any], format: str) -> Seen:
-    """An entry as check.mjs prints it."""
+def parsed_entry(item: dict[str, Any], format: str) -> ReaderEntry:
+    """Convert an entry that check.mjs printed."""
     text = item["published"]
     published = (
         parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
     )
-    return Seen(
+    return ReaderEntry(
         item["id"],
         as_html(item["title"]) if format == "rss" else item["title"],
-        place(item["link"]),
+        normalize_url(item["link"]),
         published.astimezone(UTC),
         None,
         tuple(item["authors"]),
-        tuple((place(url), type, length) for url, type, length in item["enclosures"]),
+        tuple(
+            (normalize_url(url), type, length)
+            for url, type, length in item["enclosures"]
+        ),
     )
 
 
-def told(entry: Seen, reader: str, format: str) -> Seen:
-    """What a reader tells of an entry in a format."""
+def as_reader_shows(entry: ReaderEntry, reader: str, format: str) -> ReaderEntry:
+    """Return what a reader shows of an entry in a format."""
     if format == "rss":
-        entry = entry.rough()
+        entry = entry.as_rss()
     elif (
         reader == "rss-parser"
     ):  # of Atom it reads the first author, no enclosures, and milliseconds

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.readers,
     pytest.mark.skipif(
         not (shutil.which("khal") and shutil.which("vdirsyncer")),
-        reason="khal or vdirsyncer is not here",
+        reason="khal or vdirsyncer is not installed",
     ),
 ]
 
@@ -52,7 +52,7 @@ default_timezone = Asia/Ho_Chi_Minh
 [sqlite]
 path = {home}/khal.db
 """
-SHOWN = "{start-long} {title} {status}@{location}"
+OUTPUT_FORMAT = "{start-long} {title} {status}@{location}"
 
 
 class Khal:
@@ -68,7 +68,7 @@ class Khal:
     def run(self, *command: str) -> str:
         """What a command prints; every question is answered yes."""
         environ = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=self.home,
             env=environ,
@@ -77,8 +77,8 @@ class Khal:
             text=True,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def shown(self) -> list[str]:
         """What it shows of January 2031, once it has looked."""
@@ -89,7 +89,7 @@ class Khal:
             "khal.conf",
             "list",
             "--format",
-            SHOWN,
+            OUTPUT_FORMAT,
             "--day-format",
             "",
             "2031-01-01",
@@ -103,7 +103,7 @@ class Khal:
 
 
 @pytest.mark.sqlite
-def test_khal(service: Service, tmp_path: Path) -> None:
+def test_khal_shows_changes_of_events(service: Service, tmp_path: Path) -> None:
     service.make_token(*SCOPES)
 
     def put(id: str, **fields: Any) -> None:

@@ -36,7 +36,7 @@ class Program(ABC):
             "TERM": "xterm",
             "LC_ALL": "C.UTF-8",
         }
-        done = subprocess.run(
+        process = subprocess.run(
             arguments,
             env=environ,
             cwd=self.home,
@@ -44,7 +44,7 @@ class Program(ABC):
             capture_output=True,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr.decode()
+        assert process.returncode == 0, process.stderr.decode()
 
     @abstractmethod
     def subscribe(self) -> None:

@@ -1,0 +1,167 @@
+"""feedparser, and lemon24's reader, see in feeds what the API returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+from reader import Entry, make_reader
+
+from tests.conftest import ApiClient
+from tests.interop.conftest import FetchFeed
+from tests.interop.expected import (
+    ExpectedFeeds,
+    ReaderEntry,
+    as_html,
+    feed_path,
+    normalize_url,
+)
+
+PARSE_DATE: dict[str, Callable[[str], datetime]] = {
+    "rss": parsedate_to_datetime,
+    "atom": datetime.fromisoformat,
+}
+FEW_FEEDS = 8
+"""Feeds for lemon24's reader, which parses by feedparser as well."""
+
+
+def expected_entries(
+    expected_feeds: ExpectedFeeds, format: str, kind: str, category: str | None
+) -> list[ReaderEntry]:
+    entries = [
+        replace(entry, authors=without_email_names(entry.authors))
+        for entry in expected_feeds.feed(kind, category)
+    ]
+    return [entry.as_rss() for entry in entries] if format == "rss" else entries
+
+
+def without_email_names(authors: Iterable[str]) -> tuple[str, ...]:
+    """Drop the author whose name is an address, of which both readers make another."""
+    return tuple(
+        author for author in authors if author not in ("toa-soan@portal.example", "ple")
+    )
+
+
+def parsed_entry(entry: Any, format: str) -> ReaderEntry:
+    """Convert an entry of feedparser."""
+    parse_date = PARSE_DATE[format]
+    return ReaderEntry(
+        entry.id,
+        as_html(entry.title) if format == "rss" else entry.title,
+        normalize_url(entry.link),
+        parse_date(entry.published).astimezone(UTC),
+        parse_date(entry.updated).astimezone(UTC) if format == "atom" else None,
+        without_email_names(
+            author.name for author in entry.get("authors", []) if author
+        ),
+        tuple(
+            (normalize_url(file.href), file.type, int(file.get("length", 0)))
+            for file in entry.enclosures
+        ),
+    )
+
+
+@pytest.mark.parametrize("format", PARSE_DATE)
+def test_feedparser_reads_every_entry_as_the_api_returns_it(
+    fetch_feed: FetchFeed, expected_feeds: ExpectedFeeds, format: str
+) -> None:
+    ids = set()
+    for kind, category in expected_feeds.covering_feeds():
+        path = feed_path(kind, category, format)
+        parsed = feedparser.parse(fetch_feed(path))
+        assert not parsed.bozo, path
+        # RSS requires URIs; in Atom they do no harm.
+        assert all(entry.link.isascii() for entry in parsed.entries), path
+        entries = [parsed_entry(entry, format) for entry in parsed.entries]
+        assert entries == expected_entries(expected_feeds, format, kind, category)
+        ids |= {entry.id for entry in entries}
+        if format == "rss":
+            assert_titles_are_escaped_only_where_needed(
+                parsed.entries, expected_feeds.feed(kind, category)
+            )
+    assert ids == {
+        entry.id
+        for kind in expected_feeds.items
+        for entry in expected_feeds.feed(kind, None, limit=1000)
+    }
+
+
+def assert_titles_are_escaped_only_where_needed(
+    entries: Iterable[Any], expected: Iterable[ReaderEntry]
+) -> None:
+    """RSS escapes a title once more only where readers would take it for HTML."""
+    for entry, entry_of_api in zip(entries, expected, strict=True):
+        title = entry_of_api.title
+        assert (entry.title == title) is (as_html(title) == title), title
+
+
+@pytest.mark.parametrize("format", PARSE_DATE)
+def test_reader_stores_entries_as_the_api_returns_them(
+    fetch_feed: FetchFeed, expected_feeds: ExpectedFeeds, format: str, tmp_path: Path
+) -> None:
+    feeds = expected_feeds.covering_feeds()
+    feeds = feeds[:: len(feeds) // FEW_FEEDS]
+    with make_reader(":memory:", feed_root=str(tmp_path)) as reader:
+        for kind, category in feeds:
+            name = f"{kind}-{category}.{format}"
+            (tmp_path / name).write_bytes(fetch_feed(feed_path(kind, category, format)))
+            reader.add_feed(name)
+        reader.update_feeds()
+        for kind, category in feeds:
+            name = f"{kind}-{category}.{format}"
+            assert not reader.get_feed(name).last_exception
+            entries = {
+                entry.id: stored_entry(entry, format)
+                for entry in reader.get_entries(feed=name)
+            }
+            assert entries == {
+                entry.id: replace(entry, updated=None, authors=entry.authors[-1:])
+                for entry in expected_entries(expected_feeds, format, kind, category)
+            }
+
+
+def stored_entry(entry: Entry, format: str) -> ReaderEntry:
+    """Convert an entry of reader, which stores the last of several authors."""
+    assert entry.title
+    assert entry.link
+    assert entry.published
+    return ReaderEntry(
+        entry.id,
+        as_html(entry.title) if format == "rss" else entry.title,
+        normalize_url(entry.link),
+        entry.published,
+        None,
+        without_email_names(author.name or "" for author in entry.authors),
+        tuple(
+            (normalize_url(file.href), file.type or "", file.length or 0)
+            for file in entry.enclosures
+        ),
+    )
+
+
+@pytest.mark.parametrize("format", PARSE_DATE)
+def test_reader_updates_an_edited_entry(
+    editor: ApiClient, format: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"news.{format}"
+    titles = ("Chỉ có tiêu đề, không có gì khác", "Tiêu đề <mới> & khác", "Lần nữa")
+    counts = []
+    with make_reader(":memory:", feed_root=str(tmp_path)) as reader:
+        reader.add_feed(path.name)
+        for title in titles:
+            editor.send("PATCH", "/articles/n-bare", {"title": title})
+            path.write_bytes(editor.client.get(f"/feeds/news.{format}").data)
+            updated = reader.update_feed(path.name)
+            assert updated
+            counts.append((updated.new, updated.modified))
+            shown = [entry.title or "" for entry in reader.get_entries()]
+            if format == "rss":
+                shown = list(map(as_html, shown))
+            assert shown.count(title) == 1
+    assert counts == [(50, 0), (0, 1), (0, 1)]
