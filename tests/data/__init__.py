@@ -1,7 +1,8 @@
-"""A portal's categories and entries for tests: the documents that are posted, what is usual and what is nasty.
+"""Sample data for tests: categories and entries of a portal, as documents to post.
 
-Pure functions, the same at every call. Articles were published before the tests' clock unless they are
-scheduled; what lies ahead or is over is so at `NOW`.
+It has ordinary entries and difficult ones: odd titles, bodies and dates. The functions
+return the same at every call. Past, upcoming, scheduled and expired entries are so at
+`NOW`.
 """
 
 from __future__ import annotations
@@ -18,35 +19,35 @@ from tests.data import bulk
 Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-"""When the corpus is loaded: by it entries are scheduled, expired, past and ahead."""
+"""The time for which the sample data is written."""
 
 _LEAVES = "quyet-dinh gop-y xe-buyt tuyen-3 cap-nuoc pho-co am-nhac sach tiem-chung giao-duc moi-truong x1".split()
 
 
 def categories() -> list[Json]:
-    """The categories, wider ones first."""
-    found: list[Json] = _read("categories")
-    return found
+    """Return the categories, parents first."""
+    documents: list[Json] = _read("categories")
+    return documents
 
 
 def entries() -> list[Json]:
-    """The entries, each with its kind and id."""
+    """Return the entries, each with its kind and id."""
     news = [*_read("news"), *_titles(), *_bodies(), *_dates(), *bulk.articles()]
     events = [*_read("events"), *bulk.events()]
     return [
         {"kind": kind, **entry}
-        for kind, found in (("news", news), ("events", events))
-        for entry in found
+        for kind, documents in (("news", news), ("events", events))
+        for entry in documents
     ]
 
 
 def batch() -> list[Json]:
-    """The entries as lines of a batch."""
+    """Return the entries as lines of a batch."""
     return [{"action": "put", **entry} for entry in entries()]
 
 
 def stored_titles() -> dict[str, str]:
-    """How the nasty titles are stored, by id: in NFC, as one line, without controls of direction."""
+    """Return the difficult titles as stored: in NFC, one line, without bidi controls."""
     return {
         title["id"]: title.get("stored") or title["title"] for title in _all_titles()
     }
@@ -74,7 +75,7 @@ def _all_titles() -> list[dict[str, str]]:
 
 
 def _titles() -> Iterator[Json]:
-    """An article for each nasty title, an hour apart."""
+    """Yield an article for each difficult title, an hour apart."""
     for number, (title, leaf) in enumerate(
         zip(_all_titles(), cycle(_LEAVES), strict=False)
     ):
@@ -88,7 +89,7 @@ def _titles() -> Iterator[Json]:
 
 
 def _bodies() -> Iterator[Json]:
-    """An article for each nasty body, with a URL that its links are relative to."""
+    """Yield an article for each difficult body, with a URL for its relative links."""
     long = "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
     bodies = {
         **_read("bodies"),
@@ -109,7 +110,7 @@ def _bodies() -> Iterator[Json]:
 
 
 def _dates() -> Iterator[Json]:
-    """An article for each date at an edge."""
+    """Yield an article for each date at a boundary."""
     for number, (date, leaf) in enumerate(
         zip(_read("dates"), cycle(_LEAVES), strict=False)
     ):

@@ -1,4 +1,4 @@
-"""The usual: many plain articles and events over two years, some months of which have none."""
+"""Many ordinary articles and events over two years, with months without any."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MONTHS = (
     "2025-02 2025-03 2025-06 2025-08 2025-10 2025-11 2025-12 2026-01 2026-02 2026-03 2026-05 2026-06 "
     "2026-07 2026-08 2026-09 2026-10 2026-11"
 ).split()
-"""Months with articles, beside those with a date at an edge; of April, May and July 2025 there is nothing."""
+"""Months with articles; April, May and July 2025 have no entry at all."""
 
 _PLACES = (
     ("phố Hàng Bạc", "pho-co"),
@@ -27,7 +27,7 @@ _PLACES = (
     ("Uỷ ban nhân dân phường Cửa Nam", "tiep-dan"),
     ("nhà máy nước Yên Phụ", "cap-nuoc"),
 )
-_DEEDS = (
+_ACTIONS = (
     "Sửa chữa",
     "Khánh thành",
     "Mở cửa trở lại",
@@ -59,7 +59,7 @@ _AUTHORS = (
 
 
 def articles() -> Iterator[dict[str, Any]]:
-    """Eight articles a month, published by day."""
+    """Yield eight articles a month, published by day."""
     for number in range(8 * len(MONTHS)):
         year, month = map(int, MONTHS[number // 8].split("-"))
         published = datetime(
@@ -86,7 +86,7 @@ def articles() -> Iterator[dict[str, Any]]:
 
 
 def events() -> Iterator[dict[str, Any]]:
-    """Sixty events ten days apart, about as many over as ahead, announced three weeks before at the latest."""
+    """Yield sixty events ten days apart, half of them past, announced weeks before."""
     for number in range(60):
         start = datetime(2026, 2, 1, 8) + timedelta(days=10 * number, hours=number % 12)  # noqa: DTZ001
         newest = datetime(2026, 11, 20)  # noqa: DTZ001
@@ -103,13 +103,13 @@ def events() -> Iterator[dict[str, Any]]:
 
 def _entry(id: str, number: int) -> dict[str, Any]:
     place, category = _PLACES[number % len(_PLACES)]
-    chosen = [
+    sentences = [
         _SENTENCES[(number + step) % len(_SENTENCES)] for step in range(1 + number % 4)
     ]
     return {
         "id": id,
-        "title": f"{_DEEDS[number % len(_DEEDS)]} {place}",
-        "content_html": "\n".join(f"<p>{sentence}</p>" for sentence in chosen),
+        "title": f"{_ACTIONS[number % len(_ACTIONS)]} {place}",
+        "content_html": "\n".join(f"<p>{sentence}</p>" for sentence in sentences),
         "authors": [{"name": _AUTHORS[number % len(_AUTHORS)]}] if number % 4 else [],
         "categories": [category],
     }

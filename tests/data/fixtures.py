@@ -16,22 +16,22 @@ from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from tests import data
 from tests.conftest import ApiClient, MakeApp
-from tests.data.xss_payloads import attack
+from tests.data.xss_payloads import post_payloads
 from tests.fake_clock import Clock
 
 
 def load(editor: ApiClient) -> None:
-    """Post the corpus, which must be taken as a whole."""
+    """Post the sample data, all of which must be accepted."""
     for category in data.categories():
         editor.put(f"/categories/{category['slug']}", category)
     assert {result["status"] for result in post(editor, data.batch())} == {201}
 
 
 def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
-    """The results of a batch."""
+    """Post a batch and return its results."""
     headers = {"Content-Type": "application/json"}
-    answer = editor.send("POST", "/batch", data=json.dumps(lines), headers=headers)
-    results: list[dict[str, Any]] = answer.get_json()["results"]
+    response = editor.send("POST", "/batch", data=json.dumps(lines), headers=headers)
+    results: list[dict[str, Any]] = response.get_json()["results"]
     return results
 
 
@@ -39,9 +39,9 @@ def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
 def seeded_template(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A database with the corpus in it."""
+    """Make a database with the sample data."""
     path = Path(
-        shutil.copy(sqlite_template, tmp_path_factory.mktemp("corpus") / "feedsvc.db")
+        shutil.copy(sqlite_template, tmp_path_factory.mktemp("sample") / "feedsvc.db")
     )
     settings = {
         "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
@@ -59,7 +59,7 @@ def seeded_template(
 def seeded_app(
     seeded_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
 ) -> Flask:
-    """An app with the corpus in it, at `data.NOW`."""
+    """Return an app with the sample data, at `data.NOW`."""
     clock.now = data.NOW
     return make_app(
         database_url=f"sqlite:///{shutil.copy(seeded_template, tmp_path / 'seeded.db')}"
@@ -70,7 +70,7 @@ def seeded_app(
 def attacked_template(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A database with every payload in every field that takes it."""
+    """Make a database with every payload in every field that accepts it."""
     path = Path(
         shutil.copy(sqlite_template, tmp_path_factory.mktemp("attack") / "feedsvc.db")
     )
@@ -81,7 +81,7 @@ def attacked_template(
     settings |= {"FEEDSVC_RATE_WRITES": "1000000/minute"}
     app = create_app(Config.from_env(settings), Clock(data.NOW))
     services = get_services(app)
-    attack(
+    post_payloads(
         ApiClient(
             app.test_client(), services.storage.tokens.create("attacker", SCOPES)
         ),
@@ -95,7 +95,7 @@ def attacked_template(
 def attacked_app(
     attacked_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
 ) -> Flask:
-    """An app with every payload in it, at `data.NOW`."""
+    """Return an app with every payload, at `data.NOW`."""
     clock.now = data.NOW
     return make_app(
         database_url=f"sqlite:///{shutil.copy(attacked_template, tmp_path / 'attacked.db')}"

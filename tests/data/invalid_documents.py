@@ -1,4 +1,4 @@
-"""Documents that must be refused, each with the pointer to what is wrong with it."""
+"""Documents that the API must refuse, each with the pointer of the error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _FILE = {"url": "https://media.example/a.mp3", "mime_type": "audio/mpeg"}
 
 _ARTICLES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"title": "क़" * 251}, "/title"),  # 251 characters, 502 in NFC
-    ({"title": "\u202e\u2066 \u2069"}, "/title"),  # nothing is left of it
+    ({"title": "\u202e\u2066 \u2069"}, "/title"),  # nothing but controls
     ({"title": "a" + "\u0316" * 31}, "/title"),
     ({"title": "a\u0085\ufdd0\U0010ffff"}, "/title"),
     ({"title": "Hà\ud83d Nội"}, "/title"),
@@ -94,8 +94,8 @@ _EVENTS: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
-def refused() -> list[tuple[dict[str, Any], str]]:
-    """Documents, each with its kind and id, and the pointer that their refusal has."""
+def invalid_documents() -> list[tuple[dict[str, Any], str]]:
+    """Return documents with kind and id, and the pointer of the error of each."""
     cases = [("news", *case) for case in _ARTICLES] + [
         ("events", *case) for case in _EVENTS
     ]

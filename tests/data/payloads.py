@@ -1,4 +1,4 @@
-"""What attackers write into fields: some hundreds of payloads, each of which sets `pwned` where it runs."""
+"""Hundreds of XSS payloads, each of which sets `window.pwned` where it runs."""
 
 from __future__ import annotations
 

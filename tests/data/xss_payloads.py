@@ -1,4 +1,4 @@
-"""Puts every payload into every text field of articles, events and categories."""
+"""Post every XSS payload in every text field of articles, events and categories."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.data.payloads import payloads
 
 Json = dict[str, Any]
 
-JSON = {"Content-Type": "application/json"}
+JSON_HEADERS = {"Content-Type": "application/json"}
 PAYLOADS = payloads()
-GROUP = 90
-"""Entries that are filed under one category."""
+GROUP_SIZE = 90
+"""Entries of a kind that share a category."""
 
-SOUND = {
+VALID_VALUES = {
     "url": "https://x.example/a",
     "mime_type": "text/plain",
     "start": "2026-11-26T19:00:00",
@@ -30,105 +30,110 @@ SOUND = {
     "name": "Tên",
     "title": "Tên",
 }
-"""What stands where a payload is refused and something must stand; other members are left out then."""
+"""Values for required fields that refuse a payload; optional fields are left out."""
 
 
 def groups() -> range:
-    """The numbers of the categories `g-…`, each of which has entries of both kinds."""
-    return range(len(PAYLOADS) // GROUP + 1)
+    """Return the numbers of the categories `g-…`, which have entries of both kinds."""
+    return range(len(PAYLOADS) // GROUP_SIZE + 1)
 
 
-def attack(editor: ApiClient, schemas: Mapping[str, EntrySchema]) -> None:
-    """Put all of it: what is refused must be told by its pointer, and the rest is taken."""
+def post_payloads(editor: ApiClient, schemas: Mapping[str, EntrySchema]) -> None:
+    """Post everything; payloads that are refused must be reported by their pointers."""
     for number in groups():
         editor.put(f"/categories/g-{number}", {"title": f"Nhóm {number}"})
     for number, payload in enumerate(PAYLOADS):
-        category = {**filled_in(CategorySchema(), payload), "slug": f"p-{number}"}
-        path = f"/categories/p-{number}"
-        answer = editor.send("PUT", path, data=json.dumps(category), headers=JSON)
-        if answer.status_code == 422:
-            category = mended(category, answer.get_json())
-            answer = editor.send("PUT", path, data=json.dumps(category), headers=JSON)
-        assert answer.status_code == 201, (payload, answer.text)
-    waiting = lines(schemas)
-    while some := list(islice(waiting, 20)):
-        for _ in range(3):  # some checks are made when others are passed
-            refused = [
-                result for result in put(editor, some) if result["status"] != 201
+        document = {**fill_fields(CategorySchema(), payload), "slug": f"p-{number}"}
+        _put_category(editor, document)
+    remaining = lines(schemas)
+    while batch := list(islice(remaining, 20)):
+        # Some fields are checked only after others are valid.
+        for _ in range(3):
+            results = _post_batch(editor, batch)
+            batch = [
+                without_refused(batch[result["index"]], result)
+                for result in results
+                if result["status"] != 201
             ]
-            some = [mended(some[result["index"]], result) for result in refused]
-        assert not some
+        assert not batch
 
 
-def put(editor: ApiClient, some: list[Json]) -> list[Json]:
-    """The results of a batch, which must not take long."""
-    begun = time.thread_time()
-    answer = editor.send("POST", "/batch", data=json.dumps(some), headers=JSON)
-    assert time.thread_time() - begun < 1, [line["id"] for line in some]
-    assert answer.status_code in (200, 207), answer.text
-    found: list[Json] = answer.get_json()["results"]
-    return found
+def _put_category(editor: ApiClient, document: Json) -> None:
+    def put(document: Json) -> Any:
+        path = f"/categories/{document['slug']}"
+        body = json.dumps(document)
+        return editor.send("PUT", path, data=body, headers=JSON_HEADERS)
+
+    response = put(document)
+    if response.status_code == 422:
+        response = put(without_refused(document, response.get_json()))
+    assert response.status_code == 201, (document, response.text)
+
+
+def _post_batch(editor: ApiClient, batch: list[Json]) -> list[Json]:
+    if not batch:
+        return []
+    begin = time.thread_time()
+    body = json.dumps(batch)
+    response = editor.send("POST", "/batch", data=body, headers=JSON_HEADERS)
+    # No payload may make sanitizing slow.
+    assert time.thread_time() - begin < 1, [line["id"] for line in batch]
+    assert response.status_code in (200, 207), response.text
+    results: list[Json] = response.get_json()["results"]
+    return results
 
 
 def lines(schemas: Mapping[str, EntrySchema]) -> Iterator[Json]:
-    """An article and an event with each payload, which is HTML in them, and one more with it as text."""
+    """Yield lines of a batch: each payload as HTML in both kinds, and as text in one."""
     for number, payload in enumerate(PAYLOADS):
-        categories = [f"g-{number // GROUP}", f"p-{number}"]
+        categories = [f"g-{number // GROUP_SIZE}", f"p-{number}"]
         for kind in KINDS:
-            whole = filled_in(schemas[kind], payload)
-            del whole["content_text"]
-            yield {
-                "action": "put",
-                "kind": kind,
-                **whole,
-                "id": f"{kind}-{number}",
-                "categories": categories,
-            }
+            document = fill_fields(schemas[kind], payload)
+            del document["content_text"]
+            document |= {"id": f"{kind}-{number}", "categories": categories}
+            yield {"action": "put", "kind": kind, **document}
         kind = KINDS[number % 2]
-        some = {
-            "title": "Tên",
-            "content_text": payload,
-            **({"start": SOUND["start"]} if number % 2 else {}),
-        }
-        yield {
-            "action": "put",
-            "kind": kind,
-            **some,
+        document = {
             "id": f"text-{number}",
+            "title": VALID_VALUES["title"],
+            "content_text": payload,
             "categories": categories,
         }
+        if kind == "events":
+            document["start"] = VALID_VALUES["start"]
+        yield {"action": "put", "kind": kind, **document}
 
 
-def filled_in(schema: Any, payload: str) -> Json:
-    """A document with the payload as every text in it."""
+def fill_fields(schema: Any, payload: str) -> Json:
+    """Return a document with the payload in every text field."""
 
     def value(field: Any) -> Any:
         if isinstance(field, fields.Nested):
-            return filled_in(field.schema, payload)
+            return fill_fields(field.schema, payload)
         if isinstance(field, fields.List):
             return [value(field.inner)]
         return payload if isinstance(field, fields.String) else None
 
-    found = {
+    values = {
         field.data_key or name: value(field)
         for name, field in schema.load_fields.items()
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def mended(document: Json, refused: Json) -> Json:
-    """The same with something sound, or nothing, where the pointers of what was refused point to."""
-    assert refused["status"] == 422, refused
-    for error in refused["errors"]:
-        place: Any = document
+def without_refused(document: Json, refusal: Json) -> Json:
+    """Replace or remove, in place, the values that the errors of a refusal point to."""
+    assert refusal["status"] == 422, refusal
+    for error in refusal["errors"]:
+        container: Any = document
         *steps, last = (
             int(step) if step.isdigit() else step
             for step in error["pointer"].split("/")[1:]
         )
         for step in steps:
-            place = place[step]
-        if last in SOUND:
-            place[last] = SOUND[str(last)]
+            container = container[step]
+        if last in VALID_VALUES:
+            container[last] = VALID_VALUES[str(last)]
         else:
-            del place[last]
+            del container[last]
     return document
