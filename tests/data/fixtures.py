@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +39,55 @@ def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
     return results
 
 
+def build_once(
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]
+) -> Path:
+    """Build a database once for all processes of pytest-xdist."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path = folder / f"{name}.db"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            unfinished = factory.mktemp(name) / "feedsvc.db"
+            build(unfinished)
+            unfinished.rename(path)
+    return path
+
+
+@contextmanager
+def open_app(path: Path, **settings: str) -> Iterator[Flask]:
+    """Open an app on a database file, at `data.NOW`."""
+    environ = {
+        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
+        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
+        "FEEDSVC_SITE_URL": "https://portal.example",
+        **settings,
+    }
+    app = create_app(Config.from_env(environ), Clock(data.NOW))
+    yield app
+    get_services(app).storage._database.close()
+
+
+def make_client(app: Flask, name: str = "editor") -> ApiClient:
+    """Return a client with a new token that has all scopes."""
+    token = get_services(app).storage.tokens.create(name, SCOPES)
+    return ApiClient(app.test_client(), token)
+
+
 @pytest.fixture(scope="session")
 def seeded_template(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Make a database with the sample data."""
-    path = Path(
-        shutil.copy(sqlite_template, tmp_path_factory.mktemp("sample") / "feedsvc.db")
-    )
-    settings = {
-        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
-        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
-    }
-    settings |= {"FEEDSVC_SITE_URL": "https://portal.example"}
-    app = create_app(Config.from_env(settings), Clock(data.NOW))
-    storage = get_services(app).storage
-    load(ApiClient(app.test_client(), storage.tokens.create("loader", SCOPES)))
-    storage._database.close()
-    return path
+
+    def build(path: Path) -> None:
+        shutil.copy(sqlite_template, path)
+        with open_app(path) as app:
+            load(make_client(app, "loader"))
+
+    return build_once(tmp_path_factory, "sample", build)
 
 
 @pytest.fixture
@@ -61,9 +96,8 @@ def seeded_app(
 ) -> Flask:
     """Return an app with the sample data, at `data.NOW`."""
     clock.now = data.NOW
-    return make_app(
-        database_url=f"sqlite:///{shutil.copy(seeded_template, tmp_path / 'seeded.db')}"
-    )
+    path = shutil.copy(seeded_template, tmp_path / "seeded.db")
+    return make_app(database_url=f"sqlite:///{path}")
 
 
 @pytest.fixture(scope="session")
@@ -71,24 +105,13 @@ def attacked_template(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Make a database with every payload in every field that accepts it."""
-    path = Path(
-        shutil.copy(sqlite_template, tmp_path_factory.mktemp("attack") / "feedsvc.db")
-    )
-    settings = {
-        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
-        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
-    }
-    settings |= {"FEEDSVC_RATE_WRITES": "1000000/minute"}
-    app = create_app(Config.from_env(settings), Clock(data.NOW))
-    services = get_services(app)
-    post_payloads(
-        ApiClient(
-            app.test_client(), services.storage.tokens.create("attacker", SCOPES)
-        ),
-        services.schemas,
-    )
-    services.storage._database.close()
-    return path
+
+    def build(path: Path) -> None:
+        shutil.copy(sqlite_template, path)
+        with open_app(path, FEEDSVC_RATE_WRITES="1000000/minute") as app:
+            post_payloads(make_client(app, "loader"), get_services(app).schemas)
+
+    return build_once(tmp_path_factory, "attacked", build)
 
 
 @pytest.fixture
@@ -97,6 +120,5 @@ def attacked_app(
 ) -> Flask:
     """Return an app with every payload, at `data.NOW`."""
     clock.now = data.NOW
-    return make_app(
-        database_url=f"sqlite:///{shutil.copy(attacked_template, tmp_path / 'attacked.db')}"
-    )
+    path = shutil.copy(attacked_template, tmp_path / "attacked.db")
+    return make_app(database_url=f"sqlite:///{path}")

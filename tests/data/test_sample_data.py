@@ -8,11 +8,9 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from feedsvc.models import SCOPES
-from feedsvc.services import get_services
 from tests import data
 from tests.conftest import ApiClient
-from tests.data.fixtures import load, post
+from tests.data.fixtures import load, make_client, post
 from tests.data.invalid_documents import invalid_documents
 
 COLLECTIONS = {"news": "articles", "events": "events"}
@@ -46,8 +44,7 @@ def test_invalid_documents_are_refused_with_pointers(editor: ApiClient) -> None:
 
 
 def test_difficult_titles_are_stored_normalized(seeded_app: Flask) -> None:
-    token = get_services(seeded_app).storage.tokens.create("reader", SCOPES)
-    client = ApiClient(seeded_app.test_client(), token)
+    client = make_client(seeded_app)
     for id, title in data.stored_titles().items():
         assert client.send("GET", f"/articles/{id}").get_json()["title"] == title
 

@@ -10,28 +10,19 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from config import Config
-from feedsvc import create_app
-from feedsvc.models import SCOPES
-from feedsvc.services import get_services
 from tests import data
 from tests.conftest import ApiClient
-from tests.fake_clock import Clock
+from tests.data.fixtures import make_client, open_app
 from tests.interop.expected import ExpectedFeeds
 
 FetchFeed = Callable[[str], bytes]
 """Returns the body of a path."""
 
 
-def api_client(app: Flask) -> ApiClient:
-    token = get_services(app).storage.tokens.create("editor", SCOPES)
-    return ApiClient(app.test_client(), token)
-
-
 @pytest.fixture
 def editor(seeded_app: Flask) -> ApiClient:
     """Return a client that may change the sample data."""
-    return api_client(seeded_app)
+    return make_client(seeded_app)
 
 
 @pytest.fixture(scope="session")
@@ -39,15 +30,10 @@ def shared_client(
     seeded_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiClient]:
     """Return a client of sample data that no test changes."""
-    path = shutil.copy(seeded_template, tmp_path_factory.mktemp("interop") / "a.db")
-    settings = {
-        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
-        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
-        "FEEDSVC_SITE_URL": "https://portal.example",
-    }
-    app = create_app(Config.from_env(settings), Clock(data.NOW))
-    yield api_client(app)
-    get_services(app).storage._database.close()
+    path = tmp_path_factory.mktemp("interop") / "shared.db"
+    shutil.copy(seeded_template, path)
+    with open_app(path) as app:
+        yield make_client(app)
 
 
 @pytest.fixture(scope="session")
