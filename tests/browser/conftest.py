@@ -1,4 +1,4 @@
-"""Debian's Chromium before a real service with entries in it; every page is watched while it is used."""
+"""Chromium and a service with entries, both for the whole session; every page is monitored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.fake_clock import HANOI
 from tests.server import Service
 
 Open = Callable[..., Page]
-"""Opens a page of the service in a window of its own."""
+"""Opens a page of the service in its own browser context."""
 
 
 def today() -> datetime:
     return datetime.now(HANOI)
 
 
-def fill(service: Service) -> None:
-    """News of three months, events of today, tomorrow and off, an entry that is gone, each with all it can have."""
+def add_entries(service: Service) -> None:
+    """Store articles of three months, events, and a withdrawn article, all with every member."""
     picture = {
         "url": f"{service.url}/favicon.ico",
         "alt": "Cầu",
@@ -78,7 +78,7 @@ def fill(service: Service) -> None:
             put(
                 service, f"/articles/{slug}-{number}", {**article, "categories": [slug]}
             )
-    both = {
+    event = {
         **full,
         "categories": ["van-hoa", "giao-thong"],
         "location": place,
@@ -88,15 +88,15 @@ def fill(service: Service) -> None:
     put(
         service,
         "/events/hom-nay",
-        {**both, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
+        {**event, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
     )
     off = {"event_status": "cancelled", "start": tomorrow}
-    put(service, "/events/huy", {**both, "title": "Hoà nhạc", "language": "vi", **off})
+    put(service, "/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off})
     series = {"rrule": "FREQ=WEEKLY;COUNT=20"}
     put(
         service,
         "/events/phien-cho",
-        {**both, "title": "Phiên chợ", "start": tomorrow, "recurrence": series},
+        {**event, "title": "Phiên chợ", "start": tomorrow, "recurrence": series},
     )
     put(service, "/articles/mat", {"title": "Nhầm"})
     put(
@@ -107,15 +107,15 @@ def fill(service: Service) -> None:
 
 
 def put(service: Service, path: str, document: dict[str, Any]) -> None:
-    answer = service.request("PUT", f"/api/v1{path}", document)
-    assert answer.ok, answer.text
+    response = service.request("PUT", f"/api/v1{path}", document)
+    assert response.ok, response.text
 
 
 @pytest.fixture(scope="session")
-def portal(
+def portal_service(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service with entries in it."""
+    """Start a service with entries."""
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("pages") / "feedsvc.db")
     service = Service(
         f"sqlite:///{path}",
@@ -124,14 +124,14 @@ def portal(
     )
     service.make_token(*SCOPES)
     service.start()
-    fill(service)
+    add_entries(service)
     yield service
     service.stop()
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Start Chromium, headless."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed")
@@ -144,31 +144,31 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, portal: Service) -> Iterator[Open]:
-    """Opens pages; none may write to the console, or ask another host for anything."""
-    told: list[str] = []
-    asked: list[str] = []
+def open_page(chromium: Browser, portal_service: Service) -> Iterator[Open]:
+    """Open pages; none may write to the console or send requests to another host."""
+    messages: list[str] = []
+    requests: list[str] = []
     contexts = []
 
-    def open_one(path: str, **options: Any) -> Page:
+    def open_path(path: str, **options: Any) -> Page:
         contexts.append(chromium.new_context(**options))
         page = contexts[-1].new_page()
         page.set_default_timeout(10_000)
         page.on(
             "console",
-            lambda said: (
-                told.append(said.text)
-                if said.location["url"] != portal.url + path
+            lambda message: (
+                messages.append(message.text)
+                if message.location["url"] != portal_service.url + path
                 else None
             ),
         )
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(portal.url + path)
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(portal_service.url + path)
         return page
 
-    yield open_one
+    yield open_path
     for context in contexts:
         context.close()
-    assert told == []
-    assert [url for url in asked if not url.startswith(portal.url)] == []
+    assert messages == []
+    assert [url for url in requests if not url.startswith(portal_service.url)] == []

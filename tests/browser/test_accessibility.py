@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page, in both themes, narrow and wide; nothing is wider than the window."""
+"""Accessibility by axe-core, and the width of pages: narrow and wide, light and dark."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from flask import Flask
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open, today
 
@@ -25,35 +26,61 @@ PAGES = {
     "problem": "/problems/gone",
     "API": "/api/docs",
 }
-LOOKS: list[tuple[int, Literal["light", "dark"]]]
-LOOKS = [(320, "dark"), (1600, "light"), (320, "light"), (1600, "dark")]
-# Observers of sizes have run once a second frame begins.
+Look = tuple[int, Literal["light", "dark"]]
+LOOKS: list[Look] = [(320, "dark"), (1600, "light")]
+MORE_LOOKS: list[Look] = [(320, "light"), (1600, "dark")]
+# A ResizeObserver has been called when the second frame begins.
 NEXT_FRAME = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then((found) =>
   found.violations.flatMap((rule) => rule.nodes.map((node) => [rule.id, node.html])))"""
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_axe_finds_no_violation(open_page: Open, path: str) -> None:
+CASES = [
+    *(
+        # The page of the API is long: one look takes 15 s.
+        pytest.param(path, LOOKS[:1] if name == "API" else LOOKS, id=name)
+        for name, path in PAGES.items()
+    ),
+    *(
+        pytest.param(path, MORE_LOOKS, id=f"{name}, more", marks=pytest.mark.soak)
+        for name, path in PAGES.items()
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "looks"), CASES)
+def test_page_has_no_accessibility_violation(
+    open_page: Open, path: str, looks: list[Look]
+) -> None:
     page = open_page(path)
     page.evaluate(
         "for (const part of document.querySelectorAll('details')) part.open = true"
     )
     page.evaluate(AXE_SCRIPT)
-    found: set[tuple[object, ...]] = set()
-    for width, theme in LOOKS[
-        : 2 if path == "/api/docs" else 4
-    ]:  # the longest page takes half a minute
+    violations: set[tuple[object, ...]] = set()
+    for width, theme in looks:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         page.evaluate(NEXT_FRAME)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found |= {(width, theme, *broken) for broken in page.evaluate(VIOLATIONS)}
-    assert found == set()
+        violations |= {(width, theme, *node) for node in page.evaluate(VIOLATIONS)}
+    assert violations == set()
+
+
+def test_table_is_focusable_only_while_it_scrolls(open_page: Open) -> None:
+    page = open_page("/entries/van-hoa-0", viewport={"width": 1600, "height": 900})
+    table = page.locator(".body table")
+    expect(table).not_to_have_attribute("tabindex", "0")
+    page.set_viewport_size({"width": 320, "height": 900})
+    expect(table).to_have_attribute("tabindex", "0")
+    page.set_viewport_size({"width": 1600, "height": 900})
+    expect(table).not_to_have_attribute("tabindex", "0")
 
 
 @pytest.mark.parametrize("path", ["/", "/feeds/news.html", "/feeds/events.html"])
-def test_a_page_is_light(seeded_app: Flask, path: str) -> None:
+def test_page_with_style_and_script_is_below_60_kb(
+    seeded_app: Flask, path: str
+) -> None:
     client = seeded_app.test_client()
     parts = (path, "/static/style.css", "/static/pages.js")
     sizes = [

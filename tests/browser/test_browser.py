@@ -1,4 +1,4 @@
-"""What a person does with the pages, in Debian's Chromium, with and without scripts."""
+"""Use of the pages in Chromium, with and without scripts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"
 
 
 @scripts
-def test_find_a_category_and_subscribe(
-    open_page: Open, portal: Service, script: bool
+def test_directory_leads_to_a_category_feed(
+    open_page: Open, portal_service: Service, script: bool
 ) -> None:
     page = open_page("/", java_script_enabled=script)
     page.get_by_role("region", name="Tất cả tin tức").get_by_role(
         "link", name="Xe buýt", exact=True
     ).click()
-    assert page.url == f"{portal.url}/feeds/news/xe-buyt.html"
+    assert page.url == f"{portal_service.url}/feeds/news/xe-buyt.html"
     expect(page.get_by_role("heading", level=1)).to_have_text(
         "Tin tức mới nhất – Xe buýt"
     )
     expect(page.get_by_label("Địa chỉ của kênh")).to_have_value(
-        f"{portal.url}/feeds/news/xe-buyt.rss"
+        f"{portal_service.url}/feeds/news/xe-buyt.rss"
     )
     feedly = page.get_by_role("link", name="Feedly").get_attribute("href") or ""
     assert feedly.endswith("%2Ffeeds%2Fnews%2Fxe-buyt.rss")
@@ -37,8 +37,8 @@ def test_find_a_category_and_subscribe(
 
 
 @scripts
-def test_build_a_combination_and_copy_its_url(
-    open_page: Open, portal: Service, script: bool
+def test_builder_opens_and_copies_a_combination(
+    open_page: Open, portal_service: Service, script: bool
 ) -> None:
     allowed = ["clipboard-read", "clipboard-write"]
     page = open_page("/", java_script_enabled=script, permissions=allowed)
@@ -57,28 +57,35 @@ def test_build_a_combination_and_copy_its_url(
         "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=summary&order=start"
     )
     if script:
-        expect(form.get_by_label("Địa chỉ của kênh")).to_have_value(portal.url + wanted)
+        expect(form.get_by_label("Địa chỉ của kênh")).to_have_value(
+            portal_service.url + wanted
+        )
         form.get_by_role("button", name="Sao chép").click()
         expect(form.get_by_role("button", name="Đã sao chép")).to_be_visible()
-        assert page.evaluate("navigator.clipboard.readText()") == portal.url + wanted
+        assert (
+            page.evaluate("navigator.clipboard.readText()")
+            == portal_service.url + wanted
+        )
     form.get_by_role("button", name="Mở kênh này").click()
-    page.wait_for_url(portal.url + wanted)
+    page.wait_for_url(portal_service.url + wanted)
     expect(page.get_by_role("article")).to_have_count(3)
 
 
-def test_the_form_knows_what_goes_together(open_page: Open, portal: Service) -> None:
+def test_builder_hides_formats_of_the_other_kind(
+    open_page: Open, portal_service: Service
+) -> None:
     page = open_page("/")
     form, built = page.locator("#builder"), page.locator("#built")
     form.get_by_label("Sự kiện", exact=True).check()
     form.get_by_label("iCalendar").check()
-    expect(built).to_have_value(f"{portal.url}/feeds/events.ics")
+    expect(built).to_have_value(f"{portal_service.url}/feeds/events.ics")
     form.get_by_label("Tin tức", exact=True).check()
     expect(form.get_by_label("iCalendar")).to_be_hidden()
-    expect(built).to_have_value(f"{portal.url}/feeds/news.html")
+    expect(built).to_have_value(f"{portal_service.url}/feeds/news.html")
 
 
 @scripts
-def test_page_back_two_months(open_page: Open, script: bool) -> None:
+def test_archive_links_lead_two_months_back(open_page: Open, script: bool) -> None:
     page = open_page("/feeds/news/van-hoa.html?limit=1", java_script_enabled=script)
     seen = []
     for _ in range(2):
@@ -92,7 +99,7 @@ def test_page_back_two_months(open_page: Open, script: bool) -> None:
 
 
 @scripts
-def test_open_an_event_and_take_it_along(
+def test_calendar_leads_to_an_event_and_its_ics_file(
     open_page: Open, script: bool, tmp_path: Path
 ) -> None:
     page = open_page("/feeds/events.html", java_script_enabled=script)
@@ -116,7 +123,7 @@ def test_open_an_event_and_take_it_along(
     assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
 
 
-def test_a_portal_shows_the_five_latest_by_lines_that_it_copied(
+def test_embed_code_shows_the_five_newest_entries(
     open_page: Open, chromium: Browser, tmp_path: Path
 ) -> None:
     page = open_page("/feeds/news.html")
