@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from icalendar import Calendar
 
 from feedsvc.formats import ics
-from feedsvc.models import Category, Entry, Event, Feed, Person, Place
+from feedsvc.models import Category, Entry, Event, Feed, FeedVersion, Person, Place
 from feedsvc.query import FeedQuery
-from feedsvc.stamps import FeedVersion
 from tests.formats.feeds import HANOI, SITE
 
 EVENTS = 1000

@@ -36,10 +36,9 @@ from feedsvc.formats import render_all_formats
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.headers import headers_blueprint
 from feedsvc.http.problem_details import http_status, openapi_responses
-from feedsvc.models import Clock, Site, utcnow
+from feedsvc.models import Clock, FeedVersion, Site, utcnow
 from feedsvc.server.metrics import CACHE_MISS_KEY, Metrics, is_multiprocess
 from feedsvc.services import Services
-from feedsvc.stamps import FeedVersion
 from feedsvc.storage import Storage, run_periodically
 from feedsvc.web.cache_middleware import CacheMiddleware
 from feedsvc.web.feeds import FeedService, feeds_blueprint

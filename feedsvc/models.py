@@ -1,16 +1,14 @@
-"""The frozen values that cross from one stage to another."""
+"""The values that packages pass to each other: frozen dataclasses without behaviour."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc.query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
-from feedsvc.stamps import FeedVersion
-from feedsvc.withdrawal import as_withdrawn
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = (
@@ -23,19 +21,22 @@ SCOPES = (
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+NEVER_MODIFIED = datetime(2000, 1, 1, tzinfo=UTC)
+"""The Last-Modified of what never changed: clients take 1970 for a mistake."""
+
 Clock = Callable[[], datetime]
 
 
 def utcnow() -> datetime:
-    """The time now, aware, in UTC: the clock that create_app hands out."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The portal whose entries are published. URLs have no slash at their end.
+    """The portal whose entries are published; its URLs have no slash at the end.
 
-    `hub` is where this service itself takes subscriptions, if it does; `hubs` are others that it tells.
+    `hub` is the WebSub hub of this service, if it is one; `hubs` are external hubs.
     """
 
     public_url: str
@@ -53,13 +54,16 @@ class Site:
     logo: str = ""
 
     def permalink(self, entry_id: str) -> str:
-        """The URL of the page that this service has for an entry."""
+        """Return the URL of an entry's page in this service."""
         return f"{self.public_url}/entries/{entry_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category (RFC 4287 §4.2.2): `slug` is its term, `title` its label, `parent` a wider one's slug."""
+    """A category (RFC 4287 §4.2.2): `slug` is its term, `title` its label.
+
+    `parent` is the slug of a wider category.
+    """
 
     slug: str
     title: str
@@ -80,7 +84,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an entry first appeared, such as a newspaper."""
+    """The first publisher of an entry, such as a newspaper."""
 
     name: str
     url: str | None = None
@@ -88,7 +92,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An entry's picture; `length` in bytes, `width` and `height` in pixels."""
+    """The picture of an entry; `length` in bytes, `width` and `height` in pixels."""
 
     url: str
     alt: str | None = None
@@ -113,7 +117,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an event takes place; WGS 84 degrees."""
+    """The place of an event; `latitude` and `longitude` in degrees (WGS 84)."""
 
     name: str
     address: str | None = None
@@ -159,10 +163,11 @@ def _local_iso(moment: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """When and where an event takes place.
+    """The time and place of an event.
 
-    `start` and `end` are both dates (an all-day event; `end` exclusive) or both times in `timezone`, of a
-    series the first occurrence's. `previous_start`, the start before a postponement, is the store's to give.
+    `start` and `end` are both dates (an all-day event; `end` is exclusive) or both times
+    in `timezone`; of a recurring event those of the first occurrence. The storage sets
+    `previous_start`, the start before a postponement.
     """
 
     start: date
@@ -181,17 +186,20 @@ class Event:
 
     @property
     def starts(self) -> datetime:
-        """The instant it starts, in UTC."""
+        """The start as an instant in UTC."""
         return self._to_utc(self.start)
 
     @property
     def ends(self) -> datetime:
-        """The instant it is over, in UTC; without `end`, as RFC 5545 §3.6.1: the same day, or at once."""
+        """The end as an instant in UTC.
+
+        Without `end`, it is the end of the day or the start (RFC 5545 §3.6.1).
+        """
         if self.end is not None:
             return self._to_utc(self.end)
-        return self._to_utc(
-            self.start + timedelta(days=1) if self.all_day else self.start
-        )
+        if self.all_day:
+            return self._to_utc(self.start + timedelta(days=1))
+        return self._to_utc(self.start)
 
     def _to_utc(self, moment: date) -> datetime:
         if not isinstance(moment, datetime):
@@ -201,13 +209,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An article or an event, cleaned; everything behind the door trusts it.
+    """An article or an event, validated and sanitized.
 
-    `guid` (but for one that is imported), `updated`, `version` and `withdrawn` (when it was) are the store's
-    to give; so are an event's `sequence` (RFC 5545 §3.8.7.4) and `starts`, when the occurrence starts that is
-    current or next, as last settled. `published` is None until it is settled: at the first publication.
-    `changed`, also the store's, is the time of its last step in the change log or, if later, of the
-    last change of the title of a category that it names. An `abridged` one was loaded without its body.
+    The storage sets `guid` (unless an import has one), `version`, `updated`, `withdrawn`
+    (when it was withdrawn), and `published` at the first publication, if it is None. Of
+    an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
+    current or next occurrence, as the scheduler last computed it.
+
+    `changed` is the time of the last change in the change log or, if that is later, of
+    the last change of a category's title. An `abridged` entry was loaded without its
+    body.
     """
 
     id: str
@@ -239,26 +250,54 @@ class Entry:
     abridged: bool = False
 
     def public_view(self) -> Entry:
-        """Return the entry as readers see it: of a withdrawn one what `feedsvc.withdrawal` lists."""
-        return as_withdrawn(self) if self.status == "withdrawn" else self
+        """Return the entry as readers see it: a withdrawn one almost without content."""
+        if self.status != "withdrawn":
+            return self
+        event = self.event
+        if event is not None:
+            event = replace(event, **_defaults(event, WITHDRAWN_EVENT_MEMBERS))
+        return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
     def feed_date(self, query: FeedQuery) -> datetime:
-        """The date of the entry in a feed: of publication, or of an event's start where that is asked for."""
-        return (
-            self.starts or self.event.starts
-            if self.event and query.date_field == "start"
-            else self.date
-        )
+        """Return the date of the entry in a feed: of publication, or of an event's start."""
+        if self.event and query.date_field == "start":
+            return self.starts or self.event.starts
+        return self.date
 
     @property
     def date(self) -> datetime:
-        """The instant of publication, for formats; of a draft, which is in no feed, its last edit."""
+        """The time of publication; of a draft, which is in no feed, of its last edit."""
         return self.published or self.updated
+
+
+# Listed are the members that stay, so that a member which is added is hidden.
+WITHDRAWN_MEMBERS = frozenset(
+    "id kind title language status url categories event notice expires published guid "
+    "updated version withdrawn sequence starts changed".split()
+)
+"""Members of a withdrawn entry that readers still see."""
+
+WITHDRAWN_EVENT_MEMBERS = frozenset(
+    ("start", "end", "timezone", "status", "recurrence")
+)
+"""Members of a withdrawn event that readers still see, so that calendars cancel it."""
+
+
+def _defaults(value: Any, kept: frozenset[str]) -> dict[str, Any]:
+    """Return the defaults of all members of a value that are not kept."""
+    return {
+        member.name: member.default
+        for member in fields(value)
+        if member.name not in kept
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """What left a feed, and when (RFC 6721); in a calendar a deleted event, with only its start and zone."""
+    """An entry that left a feed (RFC 6721).
+
+    In a calendar it is a deleted event, with its start and zone alone.
+    """
 
     guid: str
     deleted_at: datetime
@@ -266,9 +305,41 @@ class Tombstone:
     sequence: int = 0
 
 
+FeedKey = tuple[str, int]
+"""A kind, and the key of a category or 0: what feeds depend on and changes affect."""
+
+Revision = tuple[int, datetime, datetime]
+"""A change of the change log: its sequence number, its time, and the writer's clock.
+
+The clock is earlier than the time if it was behind the change log.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedVersion:
+    """The last change of some feed keys."""
+
+    time: datetime
+    seq: int = 0
+    feed_keys: frozenset[FeedKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of the change log: its time, and the last sequence number that it saw.
+
+    The time is by the clock of this process, which may be `ahead` of a writer's clock by
+    so much.
+    """
+
+    time: datetime
+    seq: int = 0
+    ahead: timedelta = timedelta()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The newest step of an entry in the ledger: whether it is visible since, and how."""
+    """The last change of an entry in the change log: visible since then, or deleted."""
 
     seq: int
     is_visible: bool
@@ -276,10 +347,39 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedSummary:
-    """The number of entries in a section or a category, of events those that are not over, and the newest.
+class AuditRecord:
+    """One write: when it was, by which token, and what it did to which version."""
 
-    `has_more` says that there are more than `count`, because no more are counted.
+    seq: int
+    time: datetime
+    token: str
+    action: str
+    kind: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token, without its secret.
+
+    Until `previous_valid_until` the token that it replaced is valid too.
+    """
+
+    name: str
+    scopes: frozenset[str]
+    created: datetime
+    last_used: datetime | None = None
+    revoked: datetime | None = None
+    expires: datetime | None = None
+    previous_valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSummary:
+    """The number of entries in a section or a category, and the newest entry.
+
+    Events that are over do not count. `has_more` tells that there are more than `count`.
     """
 
     count: int = 0
@@ -289,12 +389,13 @@ class FeedSummary:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed with its entries, ready to be rendered.
+    """A feed with its entries, for a format.
 
-    `categories` are those that its selector names. `stamp` is what it rests on, and when that last changed:
-    by the ledger, or by the end of an event. `updated` is the latest time in the change log of what it shows.
-    `due` is when it will next change by itself. `older` and `newer` are the archive documents on both sides
-    of it (RFC 5005 §4).
+    `categories` are those that its filter names. `version` is the last change of the
+    feed keys that it depends on or, if that is later, the end of an event. `updated` is
+    the last change of what it shows. At `expires_at` it changes without an edit.
+    `previous_archive` and `next_archive` are the archive documents before and after it
+    (RFC 5005 §4).
     """
 
     query: FeedQuery
@@ -313,21 +414,19 @@ class Feed:
     def empty(
         cls, site: Site, kind: str, format: str, category: Category | None = None
     ) -> Feed:
-        """The feed of a section or a category without its entries, for its name and URL."""
-        named = (category,) if category else ()
-        return cls(
-            FeedQuery(kind, format, CategoryFilter.create(one.slug for one in named)),
-            site,
-            named,
-        )
+        """Return the feed of a section or a category without entries, for its URL."""
+        if category is None:
+            return cls(FeedQuery(kind, format), site)
+        category_filter = CategoryFilter.create([category.slug])
+        return cls(FeedQuery(kind, format, category_filter), site, (category,))
 
     @property
     def category(self) -> Category | None:
-        """The one category whose feed it is."""
-        named = self.query.category_filter
-        return (
-            self.categories[0] if len(named.all_slugs) == 1 and named.include else None
-        )
+        """The category of the feed, if it is one category's."""
+        category_filter = self.query.category_filter
+        if len(category_filter.all_slugs) == 1 and category_filter.include:
+            return self.categories[0]
+        return None
 
     @property
     def self_url(self) -> str:
@@ -336,25 +435,25 @@ class Feed:
 
     @property
     def home_url(self) -> str:
-        """The page for people that the feed belongs to."""
+        """The web page that the feed belongs to."""
         return (self.category and self.category.url) or self.site.url
 
     @property
     def hubs(self) -> tuple[str, ...]:
-        """Return the WebSub hubs of the feed: none unless it is a topic, external ones for plain ones."""
-        if not self.query.is_topic:
+        """The WebSub hubs of the feed; none if nobody can subscribe to it."""
+        query = self.query
+        if not query.is_topic:
             return ()
-        others = (
-            self.site.hubs
-            if self.query.is_canonical_feed and self.query.format in WEBSUB_PING_FORMATS
-            else ()
-        )
-        return (*others, self.site.hub) if self.site.hub else others
+        external: tuple[str, ...] = ()
+        if query.is_canonical_feed and query.format in WEBSUB_PING_FORMATS:
+            external = self.site.hubs
+        own = (self.site.hub,) if self.site.hub else ()
+        return external + own
 
     def with_query(self, **changes: Any) -> Feed:
-        """The same feed asked for in another way, without its entries."""
+        """Return the feed with another query, without its entries."""
         return Feed(replace(self.query, **changes), self.site, self.categories)
 
     def url(self, query: FeedQuery) -> str:
-        """The canonical URL of another feed of this service."""
+        """Return the canonical URL of a feed of this service."""
         return self.site.public_url + query.path

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from feedsvc.models import EPOCH
-from feedsvc.stamps import FeedKey
+from feedsvc.models import EPOCH, FeedKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from feedsvc.access import network_of
+from feedsvc.http.client_network import network_of
 
 
 @pytest.mark.parametrize(

@@ -39,16 +39,13 @@ MUST_NOT_IMPORT = {
 """The libraries that each package must not know."""
 
 SHARED = {
-    "access",
     "embeds",
     "errors",
     "models",
     "query",
     "recurrence",
-    "stamps",
     "websub_types",
     "timezones",
-    "withdrawal",
 }
 """The modules that every package may import."""
 

@@ -11,8 +11,9 @@ from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
-from feedsvc.access import Token, network_of
 from feedsvc.errors import Forbidden, RateLimited, Unauthorized
+from feedsvc.http.client_network import network_of
+from feedsvc.models import Token
 from feedsvc.storage.tokens import Tokens
 
 

@@ -19,8 +19,7 @@ from feedsvc.api.request_parsing import (
 )
 from feedsvc.api.schemas import CategorySchema
 from feedsvc.errors import FieldError, ValidationFailed
-from feedsvc.models import Category, Clock
-from feedsvc.stamps import FeedVersion
+from feedsvc.models import Category, Clock, FeedVersion
 from feedsvc.storage import Storage
 
 PublicResponder = Callable[[Any, FeedVersion, datetime], Response]

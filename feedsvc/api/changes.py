@@ -15,9 +15,8 @@ from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.http.slots import ResponseSlots
-from feedsvc.models import Change
+from feedsvc.models import Change, Revision
 from feedsvc.query import KINDS
-from feedsvc.stamps import Revision
 from feedsvc.storage import ChangePage, Storage
 
 PAGE_BYTES = 4 * 1024 * 1024

@@ -11,8 +11,7 @@ from weakref import WeakValueDictionary
 
 from feedsvc.errors import Busy, Unavailable
 from feedsvc.http.conditional import CachedResponse
-from feedsvc.models import EPOCH, Clock
-from feedsvc.stamps import Check, FeedKey, Revision
+from feedsvc.models import EPOCH, Check, Clock, FeedKey, Revision
 
 ChangesSince = Callable[[Revision], tuple[Revision, Mapping[FeedKey, int] | None]]
 """The ledger's last step, and of the topics that moved after a step the last one of each; None where the

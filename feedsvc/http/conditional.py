@@ -23,7 +23,7 @@ from werkzeug.datastructures import Accept, ETags
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
 from feedsvc.http.headers import HTML_SECURITY_HEADERS
-from feedsvc.stamps import Check, FeedVersion
+from feedsvc.models import Check, FeedVersion
 
 # Levels at which a feed is compressed in a few milliseconds. gzip must not write the
 # time (mtime=0): all workers make the same bytes.

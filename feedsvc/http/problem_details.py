@@ -10,8 +10,8 @@ from typing import Any
 from flask import Response
 
 from feedsvc import errors
-from feedsvc.access import redact_tokens
 from feedsvc.errors import FeedsvcError, FieldError
+from feedsvc.http.redaction import redact_tokens
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
 
-from feedsvc.access import redact_tokens
+from feedsvc.http.redaction import redact_tokens
 from feedsvc.server.metrics import record_request
 
 ACCESS_LOG_FORMAT = (

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from feedsvc.models import Clock
-from feedsvc.stamps import FeedKey, Revision
+from feedsvc.models import Clock, FeedKey, Revision
 from feedsvc.storage import dump
 from feedsvc.storage.change_log import IMPORT, SANITIZE, SCHEDULER, TIMEZONES, ChangeLog
 from feedsvc.storage.change_page import ChangePage

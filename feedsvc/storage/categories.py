@@ -20,9 +20,8 @@ from feedsvc.errors import (
     NotFound,
     ValidationFailed,
 )
-from feedsvc.models import EPOCH, Category
+from feedsvc.models import EPOCH, Category, FeedKey
 from feedsvc.query import KINDS
-from feedsvc.stamps import FeedKey
 from feedsvc.storage.change_log import CATEGORY_LIST, ChangeLog
 from feedsvc.storage.tables import (
     INHERITED,

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from feedsvc.models import Clock
-from feedsvc.stamps import BEGINNING, FeedKey, FeedVersion
+from feedsvc.models import NEVER_MODIFIED, Clock, FeedKey, FeedVersion
 from feedsvc.storage.tables import change_sequence, changes, feed_versions
 
 CATEGORY_LIST: FeedKey = ("categories", 0)
@@ -131,4 +130,4 @@ def feed_version(connection: sa.Connection, among: Iterable[FeedKey]) -> FeedVer
         sa.func.max(feed_versions.c.time), sa.func.max(feed_versions.c.seq)
     ).where(_TOPIC.in_(keys))
     time, seq = connection.execute(wanted).one()
-    return FeedVersion(max(time, BEGINNING), seq, frozenset(keys))
+    return FeedVersion(max(time, NEVER_MODIFIED), seq, frozenset(keys))

@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
-from feedsvc.models import Entry, Event
-from feedsvc.stamps import FeedKey
+from feedsvc.models import Entry, Event, FeedKey
 from feedsvc.storage.archives import ArchiveDivider
 from feedsvc.storage.categories import (
     CategoryReader,

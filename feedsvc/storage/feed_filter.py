@@ -11,10 +11,9 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import FeedMoved, Gone, NotFound
-from feedsvc.models import EPOCH, Category
+from feedsvc.models import EPOCH, NEVER_MODIFIED, Category
 from feedsvc.query import FeedQuery
 from feedsvc.recurrence import MAX_DATETIME
-from feedsvc.stamps import BEGINNING
 from feedsvc.storage import archives
 from feedsvc.storage.archives import Part, find_part
 from feedsvc.storage.categories import category_from
@@ -268,7 +267,9 @@ def resolve_filter(
         now=now,
         zone=zone,
         categories=tuple(category_from(row) for row in rows),
-        categories_changed_at=max((row.changed_at for row in rows), default=BEGINNING),
+        categories_changed_at=max(
+            (row.changed_at for row in rows), default=NEVER_MODIFIED
+        ),
         included_ids=included,
         excluded_ids=excluded,
         language_tags=tags,

@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.models import Category, Entry, Tombstone
+from feedsvc.models import Category, Entry, FeedVersion, Tombstone
 from feedsvc.query import FeedQuery
-from feedsvc.stamps import FeedVersion
 from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
 from feedsvc.storage.entry_rows import load_entries

@@ -8,11 +8,9 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.access import AuditRecord
 from feedsvc.errors import Gone
-from feedsvc.models import FeedSummary
+from feedsvc.models import AuditRecord, FeedKey, FeedSummary, FeedVersion, Revision
 from feedsvc.query import KINDS, FeedQuery
-from feedsvc.stamps import FeedKey, FeedVersion, Revision
 from feedsvc.storage.categories import CategoryReader, CategoryWriter
 from feedsvc.storage.change_log import ChangeLog, feed_version
 from feedsvc.storage.change_page import ChangePage

@@ -16,9 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from feedsvc.access import Token
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
-from feedsvc.models import EPOCH, Clock
+from feedsvc.models import EPOCH, Clock, Token
 from feedsvc.storage.change_log import IMPORT, MAINTENANCE
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import tokens

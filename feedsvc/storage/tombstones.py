@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedsvc import timezones
-from feedsvc.models import Entry, Event, Tombstone
-from feedsvc.stamps import FeedKey
+from feedsvc.models import Entry, Event, FeedKey, Tombstone
 from feedsvc.storage.change_log import ChangeLog
 from feedsvc.storage.damaged_rows import UNREADABLE, report
 from feedsvc.storage.documents import local_moment, local_text

@@ -14,9 +14,8 @@ from feedsvc.errors import NotFound
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
 from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.models import Clock, Entry, Site
+from feedsvc.models import Clock, Entry, FeedVersion, Site
 from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, primary_subtag
-from feedsvc.stamps import FeedVersion
 from feedsvc.storage import Storage
 from feedsvc.web.cache_middleware import cache_key
 

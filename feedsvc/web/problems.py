@@ -10,7 +10,6 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
-from feedsvc.access import redact_tokens
 from feedsvc.errors import (
     FeedsvcError,
     FieldError,
@@ -28,6 +27,7 @@ from feedsvc.http.problem_details import (
     problem_document,
     problem_response,
 )
+from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
 
 

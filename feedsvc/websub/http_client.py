@@ -27,7 +27,7 @@ from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict
 from yarl import URL
 
-from feedsvc.access import network_of
+from feedsvc.http.client_network import network_of
 
 TIMEOUT = 10.0
 """Seconds that a request may take, from the DNS look-up to the last byte."""

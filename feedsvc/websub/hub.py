@@ -15,10 +15,10 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from feedsvc.access import network_of
 from feedsvc.api.auth import RateLimiter
 from feedsvc.api.urls import validate_url
 from feedsvc.errors import BadRequest, FeedsvcError, NotFound, RateLimited, Unavailable
+from feedsvc.http.client_network import network_of
 from feedsvc.http.problem_details import http_status
 from feedsvc.models import Site
 from feedsvc.query import FeedQuery

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from config import Config
 from feedsvc.api.event_schema import EventSchema
 from feedsvc.api.schemas import BaseSchema
-from feedsvc.models import Entry, Event
+from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS, Entry, Event
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, feed_tombstones
 from feedsvc.storage.entries import KEPT_EVENT_MEMBERS, KEPT_MEMBERS
@@ -29,7 +29,6 @@ from feedsvc.storage.tables import (
     metadata,
     tombstones,
 )
-from feedsvc.withdrawal import WITHDRAWN_ENTRY, WITHDRAWN_EVENT
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 
@@ -407,9 +406,9 @@ def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
         "attachments",
         "abridged",
     }
-    assert {field.name for field in fields(Entry)} == WITHDRAWN_ENTRY | erased
+    assert {field.name for field in fields(Entry)} == WITHDRAWN_MEMBERS | erased
     erased = {"location", "organizer", "previous_start"}
-    assert {field.name for field in fields(Event)} == WITHDRAWN_EVENT | erased
+    assert {field.name for field in fields(Event)} == WITHDRAWN_EVENT_MEMBERS | erased
 
 
 def stored(storage: Storage) -> Iterator[tuple[str, str, Any]]:

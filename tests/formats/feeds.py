@@ -11,6 +11,7 @@ from feedsvc.models import (
     Entry,
     Event,
     Feed,
+    FeedVersion,
     Image,
     Person,
     Place,
@@ -18,7 +19,6 @@ from feedsvc.models import (
     Source,
 )
 from feedsvc.query import CategoryFilter, FeedQuery
-from feedsvc.stamps import FeedVersion
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SITE = Site(

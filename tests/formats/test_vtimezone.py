@@ -17,9 +17,8 @@ import vobject
 from icalendar import Calendar
 
 from feedsvc.formats import ics
-from feedsvc.models import Entry, Event, Feed, Recurrence
+from feedsvc.models import Entry, Event, Feed, FeedVersion, Recurrence
 from feedsvc.query import FeedQuery
-from feedsvc.stamps import FeedVersion
 from tests.formats.feeds import SITE
 
 NPM = Path(__file__).parents[1] / "interop" / "npm"

@@ -15,8 +15,7 @@ import pytest
 from feedsvc.errors import NotFound, Unavailable
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.http.conditional import COMPRESSORS, CachedResponse
-from feedsvc.models import EPOCH
-from feedsvc.stamps import Check, FeedKey, FeedVersion, Revision
+from feedsvc.models import EPOCH, Check, FeedKey, FeedVersion, Revision
 from feedsvc.web.cache_middleware import CacheMiddleware
 from tests.fake_clock import Clock
 

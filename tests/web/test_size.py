@@ -19,7 +19,7 @@ from feedsvc.errors import Busy
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.http.slots import ResponseSlots
-from feedsvc.stamps import FeedVersion
+from feedsvc.models import FeedVersion
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 

@@ -18,8 +18,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from feedsvc.http.conditional import CachedResponse
-from feedsvc.models import EPOCH
-from feedsvc.stamps import FeedVersion
+from feedsvc.models import EPOCH, FeedVersion
 from feedsvc.websub.delivery import WebSubClient
 from feedsvc.websub.http_client import (
     MAX_RESPONSE_BYTES,
