@@ -1,4 +1,4 @@
-"""The queue of push in the database: claims that nobody shares, that run out, and lose nothing."""
+"""Claims of subscriptions, feeds, deliveries and pings in the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.fake_clock import Clock
 pytestmark = pytest.mark.both_databases
 
 PATH = "/feeds/news.rss"
-PAUSE = timedelta(seconds=1)
+DEBOUNCE = timedelta(seconds=1)
 IDLE = RunningCalls({}, 20)
 FEED = SubscribedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
 
@@ -44,7 +44,7 @@ def subscribe(
     storage.subscriptions.subscribe(request, feed)
 
 
-def changed(storage: Storage, etag: str, seq: int = 1) -> None:
+def change_feed(storage: Storage, etag: str, seq: int = 1) -> None:
     storage.deliveries.update_feed(replace(FEED, etag=etag, seq=seq))
 
 
@@ -52,7 +52,7 @@ def claim(storage: Storage, limit: int = 50, **busy: int) -> list[Delivery]:
     return storage.deliveries.claim_deliveries(limit, RunningCalls(busy, 20))
 
 
-def waiting(storage: Storage) -> float:
+def count_pending(storage: Storage) -> float:
     return storage.subscriptions.stats()["pending"]
 
 
@@ -62,7 +62,7 @@ def test_unreported_delivery_is_claimed_again_after_timeout(
     subscribe(storage, 1)
     subscribe(storage, 2)
     assert claim(storage) == []
-    changed(storage, "v1")
+    change_feed(storage, "v1")
     first = claim(storage)
     assert len(first) == 2
     assert claim(storage) == []
@@ -78,43 +78,43 @@ def test_unreported_delivery_is_claimed_again_after_timeout(
     (again,) = claim(storage)
     assert again == replace(first[1], failures=1)
     storage.deliveries.record_results([DeliveryResult(again)])
-    assert [one.callback for one in storage.subscriptions.list()] == [first[0].callback]
+    assert [row.callback for row in storage.subscriptions.list()] == [first[0].callback]
 
 
 def test_change_during_delivery_is_delivered_too(
     storage: Storage, clock: Clock
 ) -> None:
     subscribe(storage, 1)
-    changed(storage, "v1")
-    (one,) = claim(storage)
-    changed(storage, "v2", 2)
+    change_feed(storage, "v1")
+    (first,) = claim(storage)
+    change_feed(storage, "v2", 2)
     assert claim(storage) == []
-    storage.deliveries.record_results([DeliveryResult(one, etag="v1")])
-    (two,) = claim(storage)
-    assert two.target_etag == "v2"
-    changed(storage, "v3", 3)
+    storage.deliveries.record_results([DeliveryResult(first, etag="v1")])
+    (second,) = claim(storage)
+    assert second.target_etag == "v2"
+    change_feed(storage, "v3", 3)
     storage.deliveries.record_results(
-        [DeliveryResult(two, etag="v3")]
-    )  # it was made after that change
-    assert (claim(storage), waiting(storage)) == ([], 0)
+        [DeliveryResult(second, etag="v3")]
+    )  # rendered after that change
+    assert (claim(storage), count_pending(storage)) == ([], 0)
 
 
 def test_current_subscriber_gets_no_delivery(storage: Storage) -> None:
     subscribe(storage, 1)
-    changed(storage, "v2", 2)
-    (one,) = claim(storage)
-    storage.deliveries.record_results([DeliveryResult(one, etag="v2")])
-    changed(storage, "v2", 3)  # its topics have moved, and its bytes have not
-    changed(storage, "v1", 1)  # from one who was slow
-    assert (claim(storage), waiting(storage)) == ([], 0)
+    change_feed(storage, "v2", 2)
+    (first,) = claim(storage)
+    storage.deliveries.record_results([DeliveryResult(first, etag="v2")])
+    change_feed(storage, "v2", 3)  # changed without a difference
+    change_feed(storage, "v1", 1)  # from a slower worker
+    assert (claim(storage), count_pending(storage)) == ([], 0)
 
 
 def test_claims_are_limited_per_host(storage: Storage) -> None:
     for number in range(30):
         subscribe(storage, number, "a.example")
     subscribe(storage, 1, "b.example")
-    changed(storage, "v1")
-    got = Counter(one.host for one in claim(storage))
+    change_feed(storage, "v1")
+    got = Counter(row.host for row in claim(storage))
     assert got == {"a.example": 20, "b.example": 1}
     assert claim(storage, **{"a.example": 20}) == []
     assert len(claim(storage, **{"a.example": 15})) == 5
@@ -124,14 +124,14 @@ def test_claims_are_limited_per_host(storage: Storage) -> None:
 def test_concurrent_changes_and_results_do_not_deadlock(
     storage: Storage,
 ) -> None:
-    for number in range(60):
+    for number in range(20):
         subscribe(storage, number, f"{number}.example")
-    changed(storage, "v1")
-    got = claim(storage, 60)
+    change_feed(storage, "v1")
+    got = claim(storage, 20)
     failed: list[Unavailable] = []
 
     def work(step: Callable[[int], None]) -> None:
-        for number in range(60):
+        for number in range(20):
             try:
                 step(number)
             except Unavailable as error:
@@ -139,14 +139,14 @@ def test_concurrent_changes_and_results_do_not_deadlock(
 
     def report(_: int) -> None:
         storage.deliveries.record_results(
-            [DeliveryResult(one, etag="v0") for one in random.sample(got, len(got))]
+            [DeliveryResult(row, etag="v0") for row in random.sample(got, len(got))]
         )
 
     steps = [
         report,
         report,
         report,
-        lambda number: changed(storage, f"v{number + 2}", number + 2),
+        lambda number: change_feed(storage, f"v{number + 2}", number + 2),
     ]
     workers = [threading.Thread(target=work, args=(step,)) for step in steps]
     for worker in workers:
@@ -158,27 +158,27 @@ def test_concurrent_changes_and_results_do_not_deadlock(
 
 def test_concurrent_claims_share_no_delivery(storage: Storage) -> None:
     hosts = [f"{number}.example" for number in range(8)]
-    for number in range(96):
+    for number in range(48):
         subscribe(storage, number, hosts[number % 8])
-    changed(storage, "v1")
+    change_feed(storage, "v1")
     claims: list[str] = []
 
     def work() -> None:
         while got := claim(storage, 7):
-            claims.extend(one.id for one in got)
+            claims.extend(row.id for row in got)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(claims) == len(set(claims)) == 96
+    assert len(claims) == len(set(claims)) == 48
 
 
 def feeds(
     storage: Storage, after: int, pause: timedelta, limit: int, **more: float
 ) -> tuple[list[str], int]:
-    """The paths of what is claimed."""
+    """Return the paths of the claimed feeds, and the sequence number."""
     claimed, step = storage.deliveries.claim_feeds(after, pause, limit, **more)  # type: ignore[arg-type]
     return [feed.path for feed in claimed], step
 
@@ -186,24 +186,20 @@ def feeds(
 def test_changed_feed_is_claimed_by_one_worker(
     storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
-    seen = feeds(storage, 0, PAUSE, 8)[1]
+    seen = feeds(storage, 0, DEBOUNCE, 8)[1]
     subscribe(storage, 1, feed=replace(FEED, seq=seen))
-    clock.now += PAUSE
-    assert feeds(storage, 0, PAUSE, 8) == ([], seen)
+    clock.now += DEBOUNCE
+    assert feeds(storage, 0, DEBOUNCE, 8) == ([], seen)
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(storage, seen, PAUSE, 8) == ([PATH], seen)
-    assert feeds(storage, seen, PAUSE, 8) == ([], seen), (
-        "it is another's; who waits, waits"
-    )
-    clock.now += PAUSE
-    assert feeds(storage, seen, PAUSE, 8) == ([PATH], seen), (
-        "who had claimed it has died"
-    )
-    changed(storage, "v1", seen + 1)
-    assert feeds(storage, seen, PAUSE, 8) == ([], seen + 1)
+    assert feeds(storage, seen, DEBOUNCE, 8) == ([PATH], seen)
+    assert feeds(storage, seen, DEBOUNCE, 8) == ([], seen), "claimed by another worker"
+    clock.now += DEBOUNCE
+    assert feeds(storage, seen, DEBOUNCE, 8) == ([PATH], seen), "the claim ran out"
+    change_feed(storage, "v1", seen + 1)
+    assert feeds(storage, seen, DEBOUNCE, 8) == ([], seen + 1)
     editor.put("/events/b", {"title": "Hội", "start": "2090-01-01"})
-    clock.now += PAUSE
-    assert feeds(storage, seen + 1, PAUSE, 8) == ([], seen + 2)
+    clock.now += DEBOUNCE
+    assert feeds(storage, seen + 1, DEBOUNCE, 8) == ([], seen + 2)
 
 
 def test_feed_is_claimed_when_its_next_change_is_due(
@@ -213,43 +209,47 @@ def test_feed_is_claimed_when_its_next_change_is_due(
         storage, 1, feed=replace(FEED, next_change_at=clock.now + timedelta(seconds=60))
     )
     clock.forward(seconds=59)
-    assert feeds(storage, 0, PAUSE, 8)[0] == []
+    assert feeds(storage, 0, DEBOUNCE, 8)[0] == []
     clock.forward(seconds=1)
-    assert feeds(storage, 0, PAUSE, 8)[0] == [PATH]
+    assert feeds(storage, 0, DEBOUNCE, 8)[0] == [PATH]
 
 
-ASK = PendingVerification(
+REQUEST = PendingVerification(
     PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
 )
 
 
-def ask(storage: Storage, number: int, site: str = "a.example", **changes: Any) -> None:
+def request_subscription(
+    storage: Storage, number: int, domain: str = "a.example", **changes: Any
+) -> None:
     """Request a subscription of a host of its own."""
-    host = f"{number}.{site}"
+    host = f"{number}.{domain}"
     request = replace(
-        ASK, callback=f"https://{host}/", host=host, domain=site, **changes
+        REQUEST, callback=f"https://{host}/", host=host, domain=domain, **changes
     )
     storage.subscriptions.request(request)
 
 
-def test_limit_per_host(storage: Storage) -> None:
-    for number in range(subscription_limits.MAX_PER_HOST - 1):
+def test_limit_per_host(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert subscription_limits.MAX_PER_HOST == 100
+    monkeypatch.setattr(subscription_limits, "MAX_PER_HOST", 4)
+    for number in range(3):
         subscribe(storage, number)
-    storage.subscriptions.request(ASK)
-    storage.subscriptions.request(ASK)
-    with pytest.raises(Forbidden, match=r"a\.example has 100"):
-        storage.subscriptions.request(replace(ASK, callback="https://a.example/y"))
-    storage.subscriptions.request(replace(ASK, host="b.example"))
+    storage.subscriptions.request(REQUEST)
+    storage.subscriptions.request(REQUEST)
+    with pytest.raises(Forbidden, match=r"a\.example has 4"):
+        storage.subscriptions.request(replace(REQUEST, callback="https://a.example/y"))
+    storage.subscriptions.request(replace(REQUEST, host="b.example"))
 
 
 def test_limit_per_domain(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_DOMAIN", 3)
     for number in range(3):
-        ask(storage, number)
+        request_subscription(storage, number)
     with pytest.raises(Forbidden, match=r"a\.example has 3"):
-        ask(storage, 3)
-    ask(storage, 2)
-    ask(storage, 3, "b.example")
+        request_subscription(storage, 3)
+    request_subscription(storage, 2)
+    request_subscription(storage, 3, "b.example")
 
 
 def test_limit_of_all_subscriptions(
@@ -259,9 +259,9 @@ def test_limit_of_all_subscriptions(
     subscribe(storage, 2)
     monkeypatch.setattr(subscription_limits, "MAX_SUBSCRIPTIONS", 2)
     with pytest.raises(Forbidden, match="There are 2"):
-        ask(storage, 1)
+        request_subscription(storage, 1)
     storage.subscriptions.request(
-        replace(ASK, callback="https://a.example/1", mode="unsubscribe")
+        replace(REQUEST, callback="https://a.example/1", mode="unsubscribe")
     )
 
 
@@ -271,12 +271,12 @@ def test_limit_of_unverified_requests_per_domain(
     subscribe(storage, 1)
     monkeypatch.setattr(subscription_limits, "MAX_PENDING_PER_DOMAIN", 2)
     for number in range(2):
-        ask(storage, number)
+        request_subscription(storage, number)
     with pytest.raises(Forbidden, match="unverified requests"):
-        ask(storage, 2)
+        request_subscription(storage, 2)
     with pytest.raises(Forbidden, match="unverified requests"):
         storage.subscriptions.request(
-            replace(ASK, callback="https://a.example/1", mode="unsubscribe")
+            replace(REQUEST, callback="https://a.example/1", mode="unsubscribe")
         )
 
 
@@ -284,19 +284,19 @@ def test_failed_request_makes_room_for_new_one(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PENDING", 2)
-    ask(storage, 0, "a.example")
-    ask(storage, 0, "b.example")
+    request_subscription(storage, 0, "a.example")
+    request_subscription(storage, 0, "b.example")
     with pytest.raises(RateLimited):
-        ask(storage, 0, "c.example")
+        request_subscription(storage, 0, "c.example")
     for request in storage.subscriptions.claim_requests(10, IDLE):
         if request.domain == "a.example":
             storage.subscriptions.reschedule(request, timedelta())
-    ask(storage, 0, "c.example")
+    request_subscription(storage, 0, "c.example")
     with pytest.raises(RateLimited):
-        ask(storage, 0, "d.example")
+        request_subscription(storage, 0, "d.example")
     assert storage.subscriptions.stats()["requests"] == 2
     assert "a.example" not in [
-        one.domain for one in storage.subscriptions.claim_requests(10, IDLE)
+        row.domain for row in storage.subscriptions.claim_requests(10, IDLE)
     ]
 
 
@@ -305,25 +305,29 @@ def test_limits_of_feeds_of_combinations(
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_FEEDS_PER_DOMAIN", 2)
     for path in ("/feeds/news/a,b.rss", "/feeds/news/a,c.rss"):
-        ask(storage, 1, path=path, is_canonical=False)
+        request_subscription(storage, 1, path=path, is_canonical=False)
     with pytest.raises(Forbidden, match="to 2 feeds"):
-        ask(storage, 1, path="/feeds/news/a,d.rss", is_canonical=False)
-    ask(storage, 2, path="/feeds/news/a,b.rss", is_canonical=False)
-    ask(storage, 1, path="/feeds/news/d.rss")
+        request_subscription(storage, 1, path="/feeds/news/a,d.rss", is_canonical=False)
+    request_subscription(storage, 2, path="/feeds/news/a,b.rss", is_canonical=False)
+    request_subscription(storage, 1, path="/feeds/news/d.rss")
     storage.subscriptions.claim_requests(10, IDLE)
     subscribe(
         storage, 1, feed=replace(FEED, path="/feeds/news/a,e.rss", is_canonical=False)
     )
     monkeypatch.setattr(subscription_limits, "MAX_FEEDS", 1)
     with pytest.raises(Forbidden, match="Too many combinations"):
-        ask(storage, 1, "b.example", path="/feeds/news/a,f.rss", is_canonical=False)
-    ask(storage, 1, "b.example", path="/feeds/news/a,e.rss", is_canonical=False)
+        request_subscription(
+            storage, 1, "b.example", path="/feeds/news/a,f.rss", is_canonical=False
+        )
+    request_subscription(
+        storage, 1, "b.example", path="/feeds/news/a,e.rss", is_canonical=False
+    )
 
 
 def test_limit_per_address(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_ADDRESS", 2)
     for number in range(3):
-        ask(storage, number, f"{number}.example")
+        request_subscription(storage, number, f"{number}.example")
     requests = storage.subscriptions.claim_requests(10, IDLE)
     for request in requests:
         storage.subscriptions.subscribe(request, FEED, "8.8.8.8")
@@ -334,11 +338,11 @@ def test_limit_per_address(storage: Storage, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
-    storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
+    storage.subscriptions.request(replace(REQUEST, mode="unsubscribe"))
     assert storage.subscriptions.stats()["requests"] == 0
-    storage.subscriptions.request(ASK)
-    storage.subscriptions.request(replace(ASK, mode="unsubscribe"))
-    assert [one.mode for one in storage.subscriptions.claim_requests(10, IDLE)] == [
+    storage.subscriptions.request(REQUEST)
+    storage.subscriptions.request(replace(REQUEST, mode="unsubscribe"))
+    assert [row.mode for row in storage.subscriptions.claim_requests(10, IDLE)] == [
         "subscribe"
     ]
 
@@ -346,15 +350,13 @@ def test_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
 def test_unverified_request_is_dropped_after_an_hour(
     storage: Storage, clock: Clock
 ) -> None:
-    ask(storage, 1)
+    request_subscription(storage, 1)
     clock.forward(minutes=59)
-    ask(storage, 2)
+    request_subscription(storage, 2)
     assert storage.subscriptions.stats()["requests"] == 2
     clock.forward(minutes=2)
-    ask(storage, 3, "b.example")
-    assert storage.subscriptions.stats()["requests"] == 2, (
-        "by the next request, where nothing delivers"
-    )
+    request_subscription(storage, 3, "b.example")
+    assert storage.subscriptions.stats()["requests"] == 2, "the next request drops it"
     clock.forward(hours=2)
     storage.subscriptions.purge_expired()
     assert storage.subscriptions.stats()["requests"] == 0
@@ -364,10 +366,10 @@ def test_first_request_of_each_domain_comes_first(
     storage: Storage, clock: Clock
 ) -> None:
     for number in range(20):
-        ask(storage, number)
+        request_subscription(storage, number)
     clock.forward(seconds=1)
-    ask(storage, 1, "b.example")
-    assert [one.domain for one in storage.subscriptions.claim_requests(3, IDLE)] == [
+    request_subscription(storage, 1, "b.example")
+    assert [row.domain for row in storage.subscriptions.claim_requests(3, IDLE)] == [
         "a.example",
         "b.example",
         "a.example",
@@ -381,29 +383,29 @@ def test_first_request_of_each_domain_comes_first(
 def test_deliveries_are_claimed_by_speed(storage: Storage, clock: Clock) -> None:
     for number, seconds in enumerate((0.1, 9.5, 0.2)):
         subscribe(storage, number, f"{number}.example")
-        changed(storage, f"v{number}", number + 1)
-        for one in claim(storage):
+        change_feed(storage, f"v{number}", number + 1)
+        for row in claim(storage):
             storage.deliveries.record_results(
                 [
                     DeliveryResult(
-                        one,
-                        etag=one.target_etag,
-                        address=f"8.8.8.{one.host[0]}",
+                        row,
+                        etag=row.target_etag,
+                        address=f"8.8.8.{row.host[0]}",
                         seconds=seconds,
                     )
                 ]
             )
     subscribe(storage, 3, "3.example")
-    changed(storage, "v9", 9)
+    change_feed(storage, "v9", 9)
 
     def hosts(speed: Speed | None) -> list[str]:
         claimed = storage.deliveries.claim_deliveries(10, IDLE, speed)
         storage.deliveries.release(claimed)
-        return [one.host for one in claimed]
+        return [row.host for row in claimed]
 
     assert hosts("new") == ["3.example"]
     assert hosts("slow") == ["0.example", "1.example"], (
-        "0 was slow the second time, and fast only once since"
+        "0 was slow once and fast only once since"
     )
     assert hosts("fast") == ["2.example"]
     assert hosts(None)[-1] == "3.example"
@@ -414,15 +416,15 @@ def test_claims_are_limited_per_address(
 ) -> None:
     for number in range(30):
         subscribe(storage, number, f"{number}.example")
-    changed(storage, "v1")
+    change_feed(storage, "v1")
     storage.deliveries.record_results(
         [
-            DeliveryResult(one, etag="v1", address="8.8.8.8", seconds=0.1)
-            for one in claim(storage)
+            DeliveryResult(row, etag="v1", address="8.8.8.8", seconds=0.1)
+            for row in claim(storage)
         ]
     )
     assert storage.deliveries.count_by_address() == {"8.8.8.8": 30}
-    changed(storage, "v2", 2)
+    change_feed(storage, "v2", 2)
     assert len(claim(storage)) == 20
     assert claim(storage, **{"8.8.8.8": 20}) == []
 
@@ -430,7 +432,7 @@ def test_claims_are_limited_per_address(
 def test_order_of_claimed_feeds(
     storage: Storage, editor: ApiClient, clock: Clock
 ) -> None:
-    seen = feeds(storage, 0, PAUSE, 8)[1]
+    seen = feeds(storage, 0, DEBOUNCE, 8)[1]
     feeds_by_cost = {
         "/slow": (True, 3.0),
         "/slower": (True, 9.0),
@@ -446,19 +448,19 @@ def test_order_of_claimed_feeds(
                 FEED, path=path, seq=seen, is_canonical=plain, render_seconds=seconds
             ),
         )
-    clock.now += PAUSE
+    clock.now += DEBOUNCE
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(storage, seen, PAUSE, 2)[0] == [PATH, "/b", "/slow"]
-    assert feeds(storage, seen, PAUSE, 8, slow_limit=0)[0] == ["/c"]
-    clock.now += PAUSE
-    assert feeds(storage, seen, PAUSE, 8)[0] == [PATH, "/b", "/c", "/slower"], (
+    assert feeds(storage, seen, DEBOUNCE, 2)[0] == [PATH, "/b", "/slow"]
+    assert feeds(storage, seen, DEBOUNCE, 8, slow_limit=0)[0] == ["/c"]
+    clock.now += DEBOUNCE
+    assert feeds(storage, seen, DEBOUNCE, 8)[0] == [PATH, "/b", "/c", "/slower"], (
         "slow ones are claimed for longer"
     )
     storage.deliveries.update_feed(
         replace(FEED, path="/slow", seq=seen, render_seconds=0.3)
     )
-    clock.now += PAUSE
-    assert "/slow" in feeds(storage, seen, PAUSE, 8)[0], "until it was rendered"
+    clock.now += DEBOUNCE
+    assert "/slow" in feeds(storage, seen, DEBOUNCE, 8)[0], "rendered meanwhile"
 
 
 def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
@@ -471,17 +473,17 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     subscribe(storage, 2, feed=new)
     storage.subscriptions.move_feed(old.path, new)
     moved = claim(storage)
-    assert [(one.path, one.callback, one.target_etag) for one in moved] == [
+    assert [(row.path, row.callback, row.target_etag) for row in moved] == [
         (new.path, "https://a.example/1", "v5")
     ]
-    assert [one.path for one in storage.subscriptions.list()] == [new.path, new.path]
+    assert [row.path for row in storage.subscriptions.list()] == [new.path, new.path]
     storage.subscriptions.end_feed(new.path, "Retired.")
     told = {
-        one.callback: one.topic
-        for one in storage.subscriptions.claim_requests(10, IDLE)
+        row.callback: row.topic
+        for row in storage.subscriptions.claim_requests(10, IDLE)
     }
     assert told == {"https://a.example/1": old.path, "https://a.example/2": new.path}, (
-        "as they know it"
+        "the topic that they subscribed to"
     )
 
 
@@ -500,7 +502,7 @@ def test_newer_request_replaces_claimed_one(storage: Storage, clock: Clock) -> N
     assert new.secret == "new"
     clock.now += CLAIM_TIMEOUT
     assert storage.subscriptions.claim_requests(10, IDLE)[0].secret == "new", (
-        "whoever had claimed it has died"
+        "the claim ran out"
     )
 
 
@@ -515,13 +517,13 @@ def test_failed_request_comes_later_and_last(storage: Storage, clock: Clock) -> 
     assert storage.subscriptions.claim_requests(10, IDLE) == []
     clock.forward(seconds=1)
     storage.subscriptions.request(replace(down, callback="https://b.example/"))
-    one, two = (storage.subscriptions.claim_requests(1, IDLE)[0] for _ in range(2))
-    assert (one.callback, one.failures) == ("https://b.example/", 0)
-    assert two == replace(asked, failures=1, next_attempt_at=two.next_attempt_at)
+    first, second = (storage.subscriptions.claim_requests(1, IDLE)[0] for _ in range(2))
+    assert (first.callback, first.failures) == ("https://b.example/", 0)
+    assert second == replace(asked, failures=1, next_attempt_at=second.next_attempt_at)
     storage.subscriptions.request(replace(down, secret="new"))
-    storage.subscriptions.reschedule(two, timedelta(days=1))
+    storage.subscriptions.reschedule(second, timedelta(days=1))
     assert storage.subscriptions.claim_requests(10, IDLE)[0].secret == "new", (
-        "that of before changes nothing"
+        "the old request changes nothing"
     )
 
 
@@ -550,13 +552,13 @@ def test_purge_deletes_expired_subscriptions_and_their_feeds(
     storage: Storage, clock: Clock, editor: ApiClient
 ) -> None:
     subscribe(storage, 1)
-    changed(storage, "v1")
+    change_feed(storage, "v1")
     clock.forward(seconds=3600)
     assert claim(storage) == []
     storage.subscriptions.purge_expired()
     assert list(storage.subscriptions.list()) == []
     editor.put("/articles/a", {"title": "Một"})
-    assert feeds(storage, 0, PAUSE, 8)[0] == []
+    assert feeds(storage, 0, DEBOUNCE, 8)[0] == []
 
 
 def test_hub_is_pinged_once_about_changes(
@@ -567,15 +569,15 @@ def test_hub_is_pinged_once_about_changes(
     assert storage.hubs.claim_pings() == []
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
     editor.put("/articles/a", {"title": "Hai", "categories": ["van-hoa"]})
-    one, two = sorted(storage.hubs.claim_pings(), key=lambda notice: notice.hub)
-    assert set(one.changed_topics) == {("news", None), ("news", "van-hoa")}
+    first, second = sorted(storage.hubs.claim_pings(), key=lambda notice: notice.hub)
+    assert set(first.changed_topics) == {("news", None), ("news", "van-hoa")}
     assert storage.hubs.claim_pings() == []
-    storage.hubs.record_result(one, True, PAUSE)
-    storage.hubs.record_result(two, False, PAUSE)
+    storage.hubs.record_result(first, True, DEBOUNCE)
+    storage.hubs.record_result(second, False, DEBOUNCE)
     assert storage.hubs.claim_pings() == []
-    clock.now += PAUSE
+    clock.now += DEBOUNCE
     (again,) = storage.hubs.claim_pings()
-    assert again == replace(two, failures=1, checked_at=clock.now)
+    assert again == replace(second, failures=1, checked_at=clock.now)
     storage.hubs.configure(["https://hub.example/"])
     clock.forward(seconds=600)
     assert storage.hubs.claim_pings() == []
@@ -601,16 +603,16 @@ def test_hub_is_pinged_once_about_ended_events(
         ("events", "van-hoa"),
         ("events", "hoi-sach"),
     }
-    storage.hubs.record_result(ended, False, PAUSE)
-    clock.now += PAUSE
+    storage.hubs.record_result(ended, False, DEBOUNCE)
+    clock.now += DEBOUNCE
     (again,) = storage.hubs.claim_pings()
     assert again.changed_topics == ended.changed_topics
-    storage.hubs.record_result(again, True, PAUSE)
+    storage.hubs.record_result(again, True, DEBOUNCE)
     clock.forward(seconds=90)
-    assert storage.hubs.claim_pings() == [], "a draft's end is nobody's business"
+    assert storage.hubs.claim_pings() == [], "a draft is not visible"
     clock.forward(seconds=60)
     (last,) = storage.hubs.claim_pings()
     assert last.changed_topics == (("events", None),)
-    storage.hubs.record_result(last, True, PAUSE)
+    storage.hubs.record_result(last, True, DEBOUNCE)
     clock.forward(days=1)
     assert storage.hubs.claim_pings() == []

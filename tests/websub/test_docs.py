@@ -1,4 +1,4 @@
-"""What docs/push.md shows works: the receiver of thirty lines, and the line that subscribes."""
+"""The receiver and the command in docs/push.md work."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def test_documented_receiver_works(
         try:
             assert form["hub.topic"] == f"{PUBLIC}/feeds/news/van-hoa.rss"
             wait_until(lambda: _listens(port))
-            answer = client.post(
+            response = client.post(
                 "/hub", data={**form, "hub.callback": f"http://127.0.0.1:{port}/4f7a1c"}
             )
-            assert answer.status_code == 202, answer.text
+            assert response.status_code == 202, response.text
             wait_until(lambda: storage.subscriptions.stats()["subscriptions"] == 1)
             editor.put("/articles/a", {"title": "Đã nhận", "categories": ["van-hoa"]})
             assert receiver.stdout
-            found = b""
-            while b"</rss>" not in found:
-                found += receiver.stdout.readline()
-            assert "Đã nhận" in found.decode()
+            output = b""
+            while b"</rss>" not in output:
+                output += receiver.stdout.readline()
+            assert "Đã nhận" in output.decode()
             wait_until(lambda: storage.subscriptions.stats()["pending"] == 0)
         finally:
             receiver.kill()

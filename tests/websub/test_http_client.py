@@ -1,4 +1,4 @@
-"""The one way out: no call goes to a private address, whoever leads there; none takes long, or much memory."""
+"""The HTTP client calls no private address, and limits time and memory."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ def test_private_addresses(address: str) -> None:
     assert not is_public_address(address)
 
 
-class Names(AbstractResolver):
-    """A name server that answers each question with the next of its answers."""
+class FakeResolver(AbstractResolver):
+    """A resolver that returns the next of its results for each look-up."""
 
     def __init__(self, *answers: list[str]) -> None:
-        self.answers, self.asked = list(answers), 0
+        self.answers, self.lookups = list(answers), 0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        self.asked += 1
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.lookups += 1
+        addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [
             ResolveResult(
                 hostname=host,
@@ -78,7 +78,7 @@ class Names(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in found
+            for address in addresses
         ]
 
     async def close(self) -> None:
@@ -88,16 +88,16 @@ class Names(AbstractResolver):
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     with ThreadPoolExecutor(
         1
-    ) as pool:  # what drives a browser in other tests leaves a loop in this thread
+    ) as pool:  # kind drives a browser in other tests leaves a loop in this thread
         return pool.submit(asyncio.run, work).result()
 
 
-async def call(
+async def fetch(
     url: str,
     method: str = "GET",
     *,
     allow_private: bool = False,
-    resolver: Names | None = None,
+    resolver: FakeResolver | None = None,
     timeout: float = 5,
 ) -> HttpResponse:
     client = SafeHttpClient(
@@ -107,15 +107,15 @@ async def call(
 
 
 @contextmanager
-def listening(
+def run_server(
     answer: Callable[[socket.socket], None], host: str = "127.0.0.1"
 ) -> Iterator[tuple[int, list[int]]]:
-    """A server that treats each connection so; its port, and how many there were."""
+    """Run a server; yield its port and a list with an item per connection."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as server:
-        seen: list[int] = []
+        connections: list[int] = []
 
-        def treat(client: socket.socket) -> None:
+        def handle(client: socket.socket) -> None:
             with client:
                 try:
                     client.recv(65536)
@@ -129,17 +129,17 @@ def listening(
                     client, _ = server.accept()
                 except OSError:
                     return
-                seen.append(1)
-                threading.Thread(target=treat, args=(client,), daemon=True).start()
+                connections.append(1)
+                threading.Thread(target=handle, args=(client,), daemon=True).start()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield server.getsockname()[1], seen
+        yield server.getsockname()[1], connections
         server.shutdown(socket.SHUT_RDWR)
         thread.join(1)
 
 
-def ok(client: socket.socket) -> None:
+def respond_ok(client: socket.socket) -> None:
     client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
@@ -152,38 +152,48 @@ SPELLINGS = """127.0.0.1 127.1 127.0.1 0x7f.1 0x7f000001 0x7f.0.0.1 2130706433 0
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", SPELLINGS)
 def test_no_spelling_of_private_address_is_connected(host: str, method: str) -> None:
-    with listening(ok) as (port, seen), listening(ok, "::1") as (port6, seen6):
-        for at in (port, port6):
+    with (
+        run_server(respond_ok) as (port, connections),
+        run_server(respond_ok, "::1") as (port6, connections6),
+    ):
+        for target_port in (port, port6):
             with pytest.raises(RequestFailed):
-                run(call(f"http://{host}:{at}/", method))
-    assert not seen
-    assert not seen6
+                run(fetch(f"http://{host}:{target_port}/", method))
+    assert not connections
+    assert not connections6
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 def test_name_of_private_address_is_not_connected(address: str) -> None:
-    with listening(ok, "::1" if address == "::1" else "127.0.0.1") as (port, seen):
+    with run_server(respond_ok, "::1" if address == "::1" else "127.0.0.1") as (
+        port,
+        connections,
+    ):
         with pytest.raises(RequestFailed, match="not public"):
-            run(call(f"http://partner.example:{port}/", resolver=Names([address])))
-        with pytest.raises(RequestFailed):
             run(
-                call(
-                    f"http://partner.example:{port}/",
-                    resolver=Names(["2001:db8::1", address, "10.0.0.1"]),
+                fetch(
+                    f"http://partner.example:{port}/", resolver=FakeResolver([address])
                 )
             )
-    assert not seen
+        with pytest.raises(RequestFailed):
+            run(
+                fetch(
+                    f"http://partner.example:{port}/",
+                    resolver=FakeResolver(["2001:db8::1", address, "10.0.0.1"]),
+                )
+            )
+    assert not connections
 
 
 def test_address_is_checked_at_every_connection() -> None:
-    """What was looked at is what is connected to: there is no second look-up in between."""
-    names = Names(["192.0.2.1"], ["127.0.0.1"])
-    with listening(ok) as (port, seen):
+    """What was looked at is kind is connected to: there is no second look-up in between."""
+    resolver = FakeResolver(["192.0.2.1"], ["127.0.0.1"])
+    with run_server(respond_ok) as (port, connections):
         for _ in range(3):
             with pytest.raises(RequestFailed, match="not public"):
-                run(call(f"http://partner.example:{port}/", resolver=names))
-    assert not seen
-    assert names.asked == 3
+                run(fetch(f"http://partner.example:{port}/", resolver=resolver))
+    assert not connections
+    assert resolver.lookups == 3
 
 
 def test_connection_goes_to_the_checked_address(
@@ -193,52 +203,52 @@ def test_connection_goes_to_the_checked_address(
         "feedsvc.websub.http_client.is_public_address",
         lambda address: address == "127.0.0.5",
     )
-    names = Names(["127.0.0.1", "127.0.0.5"], ["127.0.0.1"])
-    with listening(ok, "0.0.0.0") as (port, seen):
+    resolver = FakeResolver(["127.0.0.1", "127.0.0.5"], ["127.0.0.1"])
+    with run_server(respond_ok, "0.0.0.0") as (port, connections):
         assert run(
-            call(f"http://partner.example:{port}/", resolver=names)
+            fetch(f"http://partner.example:{port}/", resolver=resolver)
         ) == HttpResponse(200, b"ok")
-        assert names.asked == 1
+        assert resolver.lookups == 1
         with pytest.raises(RequestFailed):
-            run(call(f"http://partner.example:{port}/", resolver=names))
-    assert len(seen) == 1
+            run(fetch(f"http://partner.example:{port}/", resolver=resolver))
+    assert len(connections) == 1
 
 
 def test_private_addresses_can_be_allowed() -> None:
-    with listening(ok) as (port, _):
+    with run_server(respond_ok) as (port, _):
         assert run(
-            call(f"http://127.0.0.1:{port}/", allow_private=True)
+            fetch(f"http://127.0.0.1:{port}/", allow_private=True)
         ) == HttpResponse(200, b"ok")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_redirect_is_not_followed(status: int, method: str) -> None:
-    with listening(ok) as (inside, seen):
-        lead = f"HTTP/1.1 {status} There\r\nLocation: http://127.0.0.1:{inside}/\r\nContent-Length: 0\r\n\r\n"
-        with listening(lambda client: client.sendall(lead.encode())) as (port, _):
+    with run_server(respond_ok) as (target, connections):
+        head = f"HTTP/1.1 {status} There\r\nLocation: http://127.0.0.1:{target}/\r\nContent-Length: 0\r\n\r\n"
+        with run_server(lambda client: client.sendall(head.encode())) as (port, _):
             assert (
                 run(
-                    call(f"http://127.0.0.1:{port}/", method, allow_private=True)
+                    fetch(f"http://127.0.0.1:{port}/", method, allow_private=True)
                 ).status
                 == status
             )
-    assert not seen
+    assert not connections
 
 
-def drip(client: socket.socket, what: bytes = b"x", first: bytes = b"") -> None:
+def drip(client: socket.socket, kind: bytes = b"x", first: bytes = b"") -> None:
     client.sendall(first)
     while True:
-        client.sendall(what)
+        client.sendall(kind)
         time.sleep(0.05)
 
 
 def flood(
-    client: socket.socket, what: bytes, first: bytes = b"HTTP/1.1 200 OK\r\n"
+    client: socket.socket, kind: bytes, first: bytes = b"HTTP/1.1 200 OK\r\n"
 ) -> None:
     client.sendall(first)
     while True:
-        client.sendall(what)
+        client.sendall(kind)
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -265,15 +275,15 @@ HOSTILE: dict[str, Callable[[socket.socket], None]] = {
 
 
 def memory() -> int:
-    """The most that this process has held, in MiB."""
+    """Return the peak memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_response_fails_within_time_and_memory(what: str) -> None:
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_response_fails_within_time_and_memory(kind: str) -> None:
     before, begun = memory(), time.monotonic()
-    with listening(HOSTILE[what]) as (port, _), pytest.raises(RequestFailed):
-        run(call(f"http://127.0.0.1:{port}/", allow_private=True, timeout=0.5))
+    with run_server(HOSTILE[kind]) as (port, _), pytest.raises(RequestFailed):
+        run(fetch(f"http://127.0.0.1:{port}/", allow_private=True, timeout=0.5))
     assert time.monotonic() - begun < 1.5
     assert memory() - before < 32
 
@@ -283,13 +293,12 @@ def test_hostile_response_fails_within_time_and_memory(what: str) -> None:
 )
 def test_endless_body_is_read_up_to_limit(head: bytes) -> None:
     before = memory()
-    with listening(lambda client: flood(client, b"y" * 65536, head)) as (port, _):
-        reply = run(call(f"http://127.0.0.1:{port}/", allow_private=True))
+    with run_server(lambda client: flood(client, b"y" * 65536, head)) as (port, _):
+        reply = run(fetch(f"http://127.0.0.1:{port}/", allow_private=True))
         assert len(reply.body) == MAX_RESPONSE_BYTES + 1
-        posted = run(call(f"http://127.0.0.1:{port}/", "POST", allow_private=True))
-        assert posted == HttpResponse(200, b""), (
-            "of the answer to a delivery only the status counts"
-        )
+        post_reply = run(fetch(f"http://127.0.0.1:{port}/", "POST", allow_private=True))
+        # Only the status of the response to a delivery matters.
+        assert post_reply == HttpResponse(200, b"")
     assert memory() - before < 32
 
 
@@ -303,8 +312,8 @@ def test_body_is_not_decompressed() -> None:
             + body
         )
 
-    with listening(bomb) as (port, _):
-        reply = run(call(f"http://127.0.0.1:{port}/", allow_private=True))
+    with run_server(bomb) as (port, _):
+        reply = run(fetch(f"http://127.0.0.1:{port}/", allow_private=True))
     assert reply.body[:2] == b"\x1f\x8b"
 
 
@@ -317,7 +326,10 @@ def test_no_cookies_and_no_proxy(
         requests.append(request)
         return OK + b"Set-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"
 
-    with repeating(answer) as port, listening(ok) as (proxy, asked):
+    with (
+        run_raw_server(answer) as port,
+        run_server(respond_ok) as (proxy, proxy_connections),
+    ):
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy}")
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy}")
 
@@ -329,19 +341,19 @@ def test_no_cookies_and_no_proxy(
         run(twice())
     assert len(requests) == 2
     assert b"Cookie" not in requests[1]
-    assert not asked
+    assert not proxy_connections
 
 
 def test_https_url_uses_tls() -> None:
-    with listening(ok) as (port, seen), pytest.raises(RequestFailed):
-        run(call(f"https://127.0.0.1:{port}/", allow_private=True))
-    assert seen
+    with run_server(respond_ok) as (port, connections), pytest.raises(RequestFailed):
+        run(fetch(f"https://127.0.0.1:{port}/", allow_private=True))
+    assert connections
 
 
 @pytest.mark.parametrize("url", ["ftp://8.8.8.8/", "file:///etc/passwd", "http:///x", "//8.8.8.8/", "x", "http://[::1", "http://a b/"])  # fmt: skip
 def test_invalid_url_fails(url: str) -> None:
     with pytest.raises(RequestFailed):
-        run(call(url))
+        run(fetch(url))
 
 
 MALFORMED: dict[str, Callable[[bytes], bytes]] = {
@@ -354,8 +366,8 @@ MALFORMED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @contextmanager
-def repeating(answer: Callable[[bytes], bytes]) -> Iterator[int]:
-    """A server whose malformed answers repeat the request; its port."""
+def run_raw_server(answer: Callable[[bytes], bytes]) -> Iterator[int]:
+    """Run a server with a raw response to each request; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -374,12 +386,12 @@ def repeating(answer: Callable[[bytes], bytes]) -> Iterator[int]:
         thread.join(1)
 
 
-@pytest.mark.parametrize("what", MALFORMED)
+@pytest.mark.parametrize("kind", MALFORMED)
 def test_log_has_no_callback_path_or_challenge(
-    what: str, caplog: pytest.LogCaptureFixture
+    kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with repeating(MALFORMED[what]) as port:
+    with run_raw_server(MALFORMED[kind]) as port:
         url = f"http://127.0.0.1:{port}/secret-path?secret-query"
         request = PendingVerification("/feeds/news.rss", url, "127.0.0.1", "subscribe")
         delivery = Delivery(
@@ -389,14 +401,14 @@ def test_log_has_no_callback_path_or_challenge(
             b"secret-body", "text/plain", FeedVersion(EPOCH), EPOCH, 60
         )
 
-        async def speak() -> None:
+        async def send_all() -> None:
             http = SafeHttpClient("test", allow_private=True, timeout=2)
             client = WebSubClient(http, "https://feeds.example")
             await client.verify_intent(request)
             await client.deliver(delivery, answer)
             await client.ping_hub(HubPing(url, 1, EPOCH, 0, (("news", None),)))
 
-        run(speak())
+        run(send_all())
     lines = [
         record.getMessage()
         for record in caplog.records

@@ -1,4 +1,4 @@
-"""A publisher names its hubs (WebSub §4): in the Link headers, and in the documents."""
+"""Hub and self links in headers and documents (WebSub §4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CANONICAL = [
     for feed in ("news", "events", "news/van-hoa", "events/van-hoa")
     for format in ("rss", "atom", "json")
 ]
-OTHER_URLS = (
+OTHER_TOPICS = (
     "/feeds/news.html",
     "/feeds/events.ics",
     "/feeds/news/van-hoa.html",
@@ -29,7 +29,7 @@ OTHER_URLS = (
     "/feeds/news/-van-hoa.atom",
     "/feeds/news.json?content=summary",
 )
-NO_TOPICS = (
+NOT_TOPICS = (
     "/feeds/news.json?limit=3",
     "/feeds/news.rss?lang=vi",
     "/feeds/news/van-hoa.atom?limit=3&content=summary",
@@ -42,47 +42,47 @@ NO_TOPICS = (
 
 
 @pytest.fixture
-def public(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
+def hub_client(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     return make_app(hubs=OTHERS).test_client()
 
 
-def in_the_document(body: bytes, format: str) -> list[str]:
+def hubs_in_document(body: bytes, format: str) -> list[str]:
     if format == "json":
         return [
             hub["url"]
             for hub in json.loads(body).get("hubs", [])
             if hub["type"] == "WebSub"
         ]
-    found = etree.fromstring(body).findall(".//{http://www.w3.org/2005/Atom}link")
-    return [link.get("href") or "" for link in found if link.get("rel") == "hub"]
+    links = etree.fromstring(body).findall(".//{http://www.w3.org/2005/Atom}link")
+    return [link.get("href") or "" for link in links if link.get("rel") == "hub"]
 
 
-@pytest.mark.parametrize("path", NO_TOPICS)
-def test_feed_that_is_no_topic_names_no_hub(public: FlaskClient, path: str) -> None:
-    answer = public.get(path)
-    assert answer.status_code == 200
-    assert answer.headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
+@pytest.mark.parametrize("path", NOT_TOPICS)
+def test_feed_that_is_no_topic_names_no_hub(hub_client: FlaskClient, path: str) -> None:
+    response = hub_client.get(path)
+    assert response.status_code == 200
+    assert response.headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
     format = path.split("?")[0].rpartition(".")[2]
     if format in ("rss", "atom", "json"):
-        assert in_the_document(answer.data, format) == []
+        assert hubs_in_document(response.data, format) == []
 
 
-@pytest.mark.parametrize("path", [*CANONICAL, *OTHER_URLS])
-def test_topic_names_its_hubs_and_one_self(public: FlaskClient, path: str) -> None:
+@pytest.mark.parametrize("path", [*CANONICAL, *OTHER_TOPICS])
+def test_topic_names_its_hubs_and_one_self(hub_client: FlaskClient, path: str) -> None:
     hubs = [*OTHERS, OWN] if path in CANONICAL else [OWN]
-    answer = public.get(path)
-    assert answer.headers.getlist("Link") == [
+    response = hub_client.get(path)
+    assert response.headers.getlist("Link") == [
         f'<{PUBLIC}{path}>; rel="self"',
         *(f'<{hub}>; rel="hub"' for hub in hubs),
     ]
     format = path.split("?")[0].rpartition(".")[2]
     if format in ("rss", "atom", "json"):
-        assert in_the_document(answer.data, format) == hubs
+        assert hubs_in_document(response.data, format) == hubs
 
 
 def test_disabled_hub_is_not_named(make_app: MakeApp, editor: ApiClient) -> None:
     app = make_app(hub=False)
-    for path in (*CANONICAL, *OTHER_URLS):
+    for path in (*CANONICAL, *OTHER_TOPICS):
         assert app.test_client().get(path).headers.getlist("Link") == [
             f'<{PUBLIC}{path}>; rel="self"'
         ]

@@ -1,4 +1,4 @@
-"""What is wrong with a request to the hub is answered 4xx with a plain sentence (WebSub §5.1.2), and kept nowhere."""
+"""Requests to the hub: errors are 4xx with a sentence (WebSub §5.1.2)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.conftest import ApiClient, MakeApp
 from tests.websub.conftest import PUBLIC
 
 TOPIC, CALLBACK = f"{PUBLIC}/feeds/news.rss", "https://partner.example/cb"
-GOOD = {"hub.mode": "subscribe", "hub.topic": TOPIC, "hub.callback": CALLBACK}
+VALID = {"hub.mode": "subscribe", "hub.topic": TOPIC, "hub.callback": CALLBACK}
 
-BAD: list[tuple[dict[str, Any], int, str]] = [
+INVALID: list[tuple[dict[str, Any], int, str]] = [
     ({"hub.mode": None}, 400, "hub.mode must be"),
     ({"hub.mode": ""}, 400, "hub.mode must be"),
     ({"hub.mode": "publish"}, 400, "hub.mode must be"),
@@ -93,7 +93,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.fixture
-def hub(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
+def hub_client(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     for slug in ("cu", "het"):
         editor.put(f"/categories/{slug}", {"title": slug})
     assert editor.send("PATCH", "/categories/cu", {"slug": "moi"}).status_code == 200
@@ -101,13 +101,19 @@ def hub(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     return make_app(rate_hub="1000/minute").test_client()
 
 
-def test_invalid_request_is_refused(hub: FlaskClient, storage: Storage) -> None:
-    for changes, status, sentence in BAD:
+def test_invalid_request_is_assert_refused(
+    hub_client: FlaskClient, storage: Storage
+) -> None:
+    for changes, status, sentence in INVALID:
         form = {
-            name: value for name, value in (GOOD | changes).items() if value is not None
+            name: value
+            for name, value in (VALID | changes).items()
+            if value is not None
         }
-        refused(
-            hub.post("/hub", data=urlencode(form, doseq=True), content_type=FORM),
+        assert_refused(
+            hub_client.post(
+                "/hub", data=urlencode(form, doseq=True), content_type=FORM
+            ),
             status,
             sentence,
         )
@@ -117,19 +123,19 @@ def test_invalid_request_is_refused(hub: FlaskClient, storage: Storage) -> None:
 FORM = "application/x-www-form-urlencoded"
 
 
-def refused(answer: Any, status: int, sentence: str) -> None:
-    assert answer.status_code == status, (sentence, answer.text)
-    assert sentence in answer.text
-    assert len(answer.text) < 600
-    assert answer.text.count("\n") == 1
-    assert answer.mimetype == "text/plain"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert "ETag" not in answer.headers
+def assert_refused(response: Any, status: int, sentence: str) -> None:
+    assert response.status_code == status, (sentence, response.text)
+    assert sentence in response.text
+    assert len(response.text) < 600
+    assert response.text.count("\n") == 1
+    assert response.mimetype == "text/plain"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in response.headers
 
 
 @pytest.mark.parametrize("mode", ["subscribe", "unsubscribe"])
 def test_valid_request_is_accepted(
-    hub: FlaskClient, storage: Storage, mode: str
+    hub_client: FlaskClient, storage: Storage, mode: str
 ) -> None:
     for topic in (
         TOPIC,
@@ -147,43 +153,43 @@ def test_valid_request_is_accepted(
                 "hub.callback": callback,
                 "hub.secret": "x" * 199,
             }
-            assert hub.post("/hub", data=form).status_code == 202
-    # An unsubscription of nothing is answered alike, and not stored.
+            assert hub_client.post("/hub", data=form).status_code == 202
+    # An unsubscription of nothing is responseed alike, and not stored.
     assert storage.subscriptions.stats()["requests"] == (
         9 if mode == "subscribe" else 0
     )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_other_methods_return_405(hub: FlaskClient, method: str) -> None:
-    answer = hub.open("/hub", method=method, query_string=GOOD)
-    refused(answer, 405, "POST")
-    assert answer.headers["Allow"] == "POST"
+def test_other_methods_return_405(hub_client: FlaskClient, method: str) -> None:
+    response = hub_client.open("/hub", method=method, query_string=VALID)
+    assert_refused(response, 405, "POST")
+    assert response.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize(
     "type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]
 )
-def test_body_that_is_no_form_returns_415(hub: FlaskClient, type: str) -> None:
-    refused(
-        hub.post("/hub", data=urlencode(GOOD), content_type=type),
+def test_body_that_is_no_form_returns_415(hub_client: FlaskClient, type: str) -> None:
+    assert_refused(
+        hub_client.post("/hub", data=urlencode(VALID), content_type=type),
         415,
         "form-urlencoded",
     )
 
 
-def test_encoded_or_chunked_body_is_refused(hub: FlaskClient) -> None:
-    coded = hub.post(
+def test_encoded_or_chunked_body_is_assert_refused(hub_client: FlaskClient) -> None:
+    encoded = hub_client.post(
         "/hub",
-        data=urlencode(GOOD),
+        data=urlencode(VALID),
         content_type=FORM,
         headers={"Content-Encoding": "gzip"},
     )
-    refused(coded, 415, "form-urlencoded")
-    builder = EnvironBuilder(path="/hub", method="POST", data=GOOD)
+    assert_refused(encoded, 415, "form-urlencoded")
+    builder = EnvironBuilder(path="/hub", method="POST", data=VALID)
     environ = builder.get_environ()
     del environ["CONTENT_LENGTH"]
-    answer = TestResponse(
-        *run_wsgi_app(hub.application, environ), request=builder.get_request()
+    response = TestResponse(
+        *run_wsgi_app(hub_client.application, environ), request=builder.get_request()
     )
-    refused(answer, 411, "Content-Length")
+    assert_refused(response, 411, "Content-Length")

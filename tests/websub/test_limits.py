@@ -1,4 +1,4 @@
-"""What limits of concurrent calls count by, and which calls give way."""
+"""Limits of concurrent calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from feedsvc.websub.limits import RECENT, ConcurrencyLimiter
 
 
 @pytest.mark.parametrize(
-    ("host", "site"),
+    ("host", "domain"),
     [
         ("partner.example", "partner.example"),
         ("a.b.partner.example", "partner.example"),
@@ -26,17 +26,17 @@ from feedsvc.websub.limits import RECENT, ConcurrencyLimiter
         ("::ffff:8.8.8.8", "8.8.8.8"),
     ],
 )
-def test_the_registrable_domain_a_host(host: str, site: str) -> None:
-    assert registrable_domain(host) == site
+def test_the_registrable_domain_a_host(host: str, domain: str) -> None:
+    assert registrable_domain(host) == domain
 
 
 def test_longest_call_is_ended_above_total_limit() -> None:
     async def run() -> list[str]:
-        slots, ended, begun = ConcurrencyLimiter(10, 2, 20), [], asyncio.Event()
+        limiter, ended, begun = ConcurrencyLimiter(10, 2, 20), [], asyncio.Event()
 
         async def call(name: str) -> None:
             try:
-                async with slots.call([name]):
+                async with limiter.call([name]):
                     if name == "c":
                         begun.set()
                     await asyncio.sleep(30)
@@ -46,12 +46,12 @@ def test_longest_call_is_ended_above_total_limit() -> None:
         tasks = [asyncio.create_task(call(name)) for name in "abc"]
         await begun.wait()
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        assert sorted(slots.running().counts) == ["b", "c"]
+        assert sorted(limiter.running().counts) == ["b", "c"]
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        assert not slots.running().counts
+        assert not limiter.running().counts
         return ended
 
     assert asyncio.run(run()) == ["a"]
@@ -64,11 +64,11 @@ def test_long_call_makes_room_for_new_one(
     monkeypatch.setattr("time.monotonic", lambda: now[0])
 
     async def run() -> None:
-        slots = ConcurrencyLimiter(2, 10, 20)
-        async with slots.call(["a"]), slots.call(["b"], is_slow=True):
-            assert (slots.available(), slots.count_slow()) == (1, 1)
+        limiter = ConcurrencyLimiter(2, 10, 20)
+        async with limiter.call(["a"]), limiter.call(["b"], is_slow=True):
+            assert (limiter.available(), limiter.count_slow()) == (1, 1)
             now[0] += RECENT
-            assert (slots.available(), slots.count_slow()) == (2, 1)
+            assert (limiter.available(), limiter.count_slow()) == (2, 1)
 
     with asyncio.Runner() as runner:
         runner.run(run())
@@ -76,17 +76,17 @@ def test_long_call_makes_room_for_new_one(
 
 def test_address_counts_once_known() -> None:
     async def run() -> None:
-        slots = ConcurrencyLimiter(10, 10, 2)
+        limiter = ConcurrencyLimiter(10, 10, 2)
         async with (
-            slots.call(["a"]) as a,
-            slots.call(["b"]) as b,
-            slots.call(["c"]) as c,
+            limiter.call(["a"]) as a,
+            limiter.call(["b"]) as b,
+            limiter.call(["c"]) as c,
         ):
             assert a.admit("8.8.8.8")
             assert a.admit("8.8.8.8")
             assert b.admit("8.8.8.8")
             assert not c.admit("8.8.8.8")
-            assert slots.running().counts["8.8.8.8"] == 2
-        assert not slots.running().counts
+            assert limiter.running().counts["8.8.8.8"] == 2
+        assert not limiter.running().counts
 
     asyncio.run(run())

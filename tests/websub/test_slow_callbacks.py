@@ -1,4 +1,4 @@
-"""Slow and hanging callbacks, redirected names and slow feeds delay no other delivery."""
+"""Slow and hanging callbacks, redirected resolver and slow feeds delay no other delivery."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def test_many_hanging_callbacks_delay_no_other_verification(
         assert late <= 1
 
 
-class Names(AbstractResolver):
-    """A name server that leads each host to an address of its own, until all are led to one."""
+class FakeResolver(AbstractResolver):
+    """Resolve each host to an address of its own, or all to one."""
 
     def __init__(self) -> None:
-        self.all: str | None = None
+        self.common_address: str | None = None
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -112,7 +112,7 @@ class Names(AbstractResolver):
         return [
             ResolveResult(
                 hostname=host,
-                host=self.all or own,
+                host=self.common_address or own,
                 port=port,
                 family=socket.AF_INET,
                 proto=0,
@@ -133,11 +133,11 @@ def test_address_limit_holds_after_names_are_redirected(
     clock: Clock,
 ) -> None:
     monkeypatch.setattr(subscription_limits, "MAX_PER_ADDRESS", 3)
-    app, names = make_app(rate_hub="1000/minute"), Names()
+    app, resolver = make_app(rate_hub="1000/minute"), FakeResolver()
     ask = send_to_hub(app.test_client())
     paths = [f"/{number}" for number in range(10)]
     with run_worker(
-        app, SafeHttpClient("test", allow_private=True, resolver=names, timeout=2)
+        app, SafeHttpClient("test", allow_private=True, resolver=resolver, timeout=2)
     ):
         for number, path in enumerate(paths):
             ask(NEWS, subscriber.url(path, f"a{number}.site{number}.example"))
@@ -145,13 +145,13 @@ def test_address_limit_holds_after_names_are_redirected(
         editor.put("/articles/a", {"title": "Một"})
         for path in paths:
             subscriber.got(path)
-        names.all = "127.0.2.1"
+        resolver.common_address = "127.0.2.1"
         editor.put("/articles/a", {"title": "Hai"})
         wait_until(lambda: storage.subscriptions.stats()["failing"] == 7)
         # Or the claims of the others would run out when the clock is put forward.
         wait_until(lambda: storage.subscriptions.stats()["pending"] == 7)
         assert sum(subscriber.count(path) for path in paths) == 13
-        names.all = None
+        resolver.common_address = None
         clock.forward(seconds=15)
         wait_until(lambda: sum(subscriber.count(path) for path in paths) == 20)
         wait_until(lambda: storage.subscriptions.stats()["failing"] == 0)
