@@ -8,35 +8,27 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request
-from flask_smorest import Api
+from flask import Flask, request
 from werkzeug.exceptions import LengthRequired
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first: no zone may be loaded from the host)
-from feedsvc.api.auth import Authenticator, BulkRate, RateLimiter
-from feedsvc.api.batch import batch_blueprint
+from feedsvc.api.auth import Authenticator, BulkRateLimiter, RateLimiter
+from feedsvc.api.batch import BatchLimits, batch_blueprint
 from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
-from feedsvc.api.docs import api_docs_blueprint
+from feedsvc.api.derived_schemas import create_entry_schemas
 from feedsvc.api.entries import entries_blueprint
-from feedsvc.api.event_schema import EventSchema
-from feedsvc.api.openapi import openapi_document, register_components
+from feedsvc.api.openapi import create_api, docs_blueprint, openapi_document
 from feedsvc.api.preview import preview_blueprint
-from feedsvc.api.schemas import CategorySchema, EntrySchema
-from feedsvc.api.stored_markup import fingerprint
+from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.errors import Unavailable
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.formats import render_all_formats
-from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.headers import headers_blueprint
-from feedsvc.http.problem_details import http_status, openapi_responses
-from feedsvc.models import Clock, FeedVersion, Site, utcnow
+from feedsvc.models import Clock, Site, utcnow
 from feedsvc.server.metrics import CACHE_MISS_KEY, Metrics, is_multiprocess
 from feedsvc.services import Services
 from feedsvc.storage import Storage, run_periodically
@@ -130,11 +122,8 @@ def create_app(
                 ).publish
             )
 
-    articles, events = EntrySchema(site), EventSchema(site)
-    schemas = {"news": articles, "events": events}
-
-    lines_rate = BulkRate(config.rate_batch_lines, config.workers)
-    door = Authenticator(
+    schemas = create_entry_schemas(site)
+    authenticator = Authenticator(
         store.tokens,
         RateLimiter(config.rate_writes, config.workers),
         RateLimiter(config.rate_auth_failures, config.workers),
@@ -156,11 +145,6 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(lambda: request.environ.update({CACHE_MISS_KEY: True}))
 
-    def publish(document: Any, stamp: FeedVersion, looked: datetime) -> Response:
-        body = app.json.dumps(document).encode()
-        answer = CachedResponse(body, "application/json", stamp, looked, config.max_age)
-        return conditional_response(answer, kept.checked(answer))
-
     app.register_blueprint(headers_blueprint())
     app.before_request(_refuse_chunked)  # with a request id, so after that blueprint
     app.register_blueprint(health_blueprint(store))
@@ -177,35 +161,37 @@ def create_app(
         )
     app.register_blueprint(pages_blueprint(store, kept, site, clock, config.max_age))
     app.register_blueprint(static_blueprint(site.color))
-    api = Api(app, spec_kwargs={"servers": [{"url": site.public_url}]})
-    register_components(
-        api, schemas, CategorySchema(), openapi_responses(site.public_url)
-    )
-    api.register_blueprint(
-        entries_blueprint("articles", articles, store, door, config.require_if_match)
-    )
-    api.register_blueprint(
-        entries_blueprint("events", events, store, door, config.require_if_match)
-    )
-    api.register_blueprint(categories_blueprint(store, door, publish, clock))
-    api.register_blueprint(
-        changes_blueprint(store, door, schemas, f"{__version__} {site}")
-    )
-    api.register_blueprint(
-        batch_blueprint(store, door, schemas, http_status, config.max_batch, lines_rate)
-    )
-    api.register_blueprint(
-        preview_blueprint(
-            store, door, schemas, partial(render_all_formats, site=site), clock
+    api = create_api(app, site, schemas)
+    for collection, kind in (("articles", "news"), ("events", "events")):
+        api.register_blueprint(
+            entries_blueprint(
+                collection,
+                schemas[kind],
+                store,
+                authenticator,
+                require_if_match=config.require_if_match,
+            )
         )
+    api.register_blueprint(
+        categories_blueprint(store, authenticator, kept, clock, config.max_age)
     )
-    app.register_blueprint(
-        api_docs_blueprint(openapi_document(api), site, config.max_age)
+    fingerprint_of_documents = f"{__version__} {site}"
+    api.register_blueprint(
+        changes_blueprint(store, authenticator, schemas, fingerprint_of_documents)
     )
+    batch_limits = BatchLimits(
+        ndjson_bytes=config.max_batch,
+        array_bytes=config.max_body,
+        items=BulkRateLimiter(config.rate_batch_lines, config.workers),
+    )
+    api.register_blueprint(batch_blueprint(store, authenticator, schemas, batch_limits))
+    api.register_blueprint(preview_blueprint(store, authenticator, schemas, clock))
+    app.register_blueprint(docs_blueprint(openapi_document(api), site, config.max_age))
     # After Api, whose error body gives way to problem documents.
     app.register_blueprint(problems_blueprint(site, config.max_age))
     register_commands(app)
-    Services(config, store, schemas, feeds).register(app)
+    request_schemas = {kind: schemas[kind].request for kind in schemas}
+    Services(config, store, request_schemas, feeds).register(app)
     app.wsgi_app = CacheMiddleware(app.wsgi_app, kept)  # type: ignore[method-assign]
     return app
 

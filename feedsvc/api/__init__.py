@@ -1,0 +1,1 @@
+"""The ingestion API under `/api/v1`."""

@@ -1,4 +1,4 @@
-"""Who may come in: bearer tokens and their scopes (RFC 6750), and how often."""
+"""Authenticate requests by bearer tokens (RFC 6750), and limit their rate."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import time
 from collections.abc import Sequence
 
 from flask import g, request
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.strategies import (
+    MovingWindowRateLimiter,
+    SlidingWindowCounterRateLimiter,
+)
+from limits.strategies import (
+    RateLimiter as LimitStrategy,
+)
 
 from feedsvc.errors import Forbidden, RateLimited, Unauthorized
 from feedsvc.http.client_network import network_of
@@ -18,62 +24,79 @@ from feedsvc.storage.tokens import Tokens
 
 
 class RateLimiter:
-    """How often a key may do a thing, in the notation of the library `limits`, such as `600/minute`.
+    """Limit how often a key may do something.
 
-    :param workers: the processes that share it; each counts by itself and enforces its part.
+    :param notation: as in the library `limits`, such as `600/minute`.
+    :param workers: the processes that share the limit. Each counts by itself, without
+        a common store, and enforces its part.
     """
 
     def __init__(self, notation: str, workers: int) -> None:
-        whole = parse(notation)
-        self._item = type(whole)(math.ceil(whole.amount / workers), whole.multiples)
+        self._limit = _share(parse(notation), workers)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def hit(self, key: str) -> None:
-        """Count once more.
+        """Count one action of a key.
 
-        :raises TooMany: the key has no time left; with the seconds to wait.
+        :raises RateLimited: the key has reached its limit.
         """
-        if not self._limiter.hit(self._item, key):
-            reset = self._limiter.get_window_stats(self._item, key).reset_time
-            raise RateLimited(max(1, math.ceil(reset - time.time())))
+        if not self._limiter.hit(self._limit, key):
+            raise RateLimited(_seconds_left(self._limiter, self._limit, key))
 
 
-class BulkRate:
-    """How many things a key may do, many at a time; the window slides, approximately, in little memory.
+class BulkRateLimiter:
+    """Limit how many items a key may send, many at a time.
 
-    :param notation: as of `Rate`.
-    :param workers: as of `Rate`. Where more come at once than the part of one process, they use all of it.
+    Its window slides approximately, since an exact one stores a time for each item.
+    Arguments are as of `RateLimiter`.
     """
 
     def __init__(self, notation: str, workers: int) -> None:
-        self._whole = parse(notation)
-        part = math.ceil(self._whole.amount / workers)
-        self._item = type(self._whole)(part, self._whole.multiples)
+        self._total = parse(notation)
+        self._limit = _share(self._total, workers)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def charge(self, key: str, number: int) -> None:
-        """Count a number of things.
+    def charge(self, key: str, count: int) -> None:
+        """Count a number of items.
 
-        :raises TooMany: they are more than the key has left; with the seconds to wait.
+        :raises RateLimited: they are more than the key has left.
         """
-        if number > self._whole.amount:
-            raise RateLimited(self._whole.get_expiry())
-        cost = min(number, self._item.amount)
-        if cost and not self._limiter.hit(self._item, key, cost=cost):
-            reset = self._limiter.get_window_stats(self._item, key).reset_time
-            raise RateLimited(max(1, math.ceil(reset - time.time())))
+        if count > self._total.amount:
+            raise RateLimited(self._total.get_expiry())
+        # More than one worker's part is allowed at once, and uses all of that part.
+        cost = min(count, self._limit.amount)
+        if cost and not self._limiter.hit(self._limit, key, cost=cost):
+            raise RateLimited(_seconds_left(self._limiter, self._limit, key))
+
+
+def _share(total: RateLimitItem, workers: int) -> RateLimitItem:
+    """Return the part of a limit that one of some workers enforces."""
+    return type(total)(math.ceil(total.amount / workers), total.multiples)
+
+
+def _seconds_left(limiter: LimitStrategy, limit: RateLimitItem, key: str) -> int:
+    reset_time = limiter.get_window_stats(limit, key).reset_time
+    return max(1, math.ceil(reset_time - time.time()))
 
 
 class Authenticator:
-    """Lets requests in that carry a token with the right scope."""
+    """Authenticate requests, and check the scopes of their tokens."""
 
     def __init__(
         self, tokens: Tokens, writes: RateLimiter, failures: RateLimiter
     ) -> None:
-        self._tokens, self._writes, self._failures = tokens, writes, failures
+        self._tokens = tokens
+        self._writes = writes
+        self._failures = failures
 
     def authorize(self, scopes: Sequence[str]) -> None:
-        """Let the request in, whose token must have at least one of some scopes; raises what it lacks."""
+        """Require that the request's token has at least one of some scopes.
+
+        :raises Unauthorized: there is no valid token.
+        :raises Forbidden: the token has none of the scopes.
+        :raises RateLimited: the token has written, or the address has failed to
+            authenticate, too often.
+        """
         g.token = token = self._authenticate()
         if request.method not in ("GET", "HEAD"):
             self._writes.hit(token.name)
@@ -81,23 +104,23 @@ class Authenticator:
             raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
 
     def _authenticate(self) -> Token:
-        """The token of the request; wrong ones are counted by address, for who guesses."""
         scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            raise Unauthorized("A bearer token is needed: Authorization: Bearer fsv_…")
+            raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
         try:
             return self._tokens.authenticate(credentials.strip())
         except Unauthorized:
+            # Only wrong tokens count: a guesser sends one, a browser sends none.
             self._failures.hit(network_of(request.remote_addr or ""))
             raise
 
 
 def current_token() -> Token:
-    """The token of this request, which the door has found."""
+    """Return the authenticated token of this request."""
     token: Token = g.token
     return token
 
 
 def can_publish(kind: str) -> bool:
-    """Whether that token may publish entries of a kind."""
+    """Return whether the request's token may publish entries of a kind."""
     return f"{kind}:publish" in current_token().scopes

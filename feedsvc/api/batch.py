@@ -1,26 +1,40 @@
-"""`/api/v1/batch`: many entries in one request, stored in groups, or all or none."""
+"""The view of `/api/v1/batch`: put and delete many entries in one request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from io import BytesIO
+from itertools import islice
 from typing import Any
 
-from flask import request
-from flask.typing import ResponseReturnValue
-
-from feedsvc.api.auth import Authenticator, BulkRate, can_publish, current_token
-from feedsvc.api.batch_body import BatchSlots
-from feedsvc.api.batch_run import MAX_FAULTS, BatchRun, Line, expect
-from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.openapi import EXAMPLES
-from feedsvc.api.request_parsing import (
-    ViewResult,
-    idempotency_key,
-    load_validated,
-    with_idempotency_key,
+from flask import Response, current_app, request
+from marshmallow import Schema, fields
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
 )
-from feedsvc.api.schemas import EntrySchema
+
+from feedsvc.api.auth import (
+    Authenticator,
+    BulkRateLimiter,
+    can_publish,
+    current_token,
+)
+from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
+from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas
+from feedsvc.api.openapi import EXAMPLES, one_of
+from feedsvc.api.request_parsing import (
+    JsonResult,
+    check_content_headers,
+    load_validated,
+    parse_idempotency_key,
+    respond_once,
+)
+from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -29,175 +43,352 @@ from feedsvc.errors import (
     Unavailable,
     ValidationFailed,
 )
+from feedsvc.http.problem_details import http_status
+from feedsvc.http.slots import ResponseSlots
+from feedsvc.models import Entry
 from feedsvc.query import KINDS
 from feedsvc.storage import Storage, Writer
 
+MAX_ITEMS = 50_000
+MAX_ATOMIC_ITEMS = 1000
+"""Items of an atomic batch, which is one transaction."""
+
+BATCH_SIZE = 100
+"""Items a transaction: few, so that the write lock is held for less than 0.5 s."""
+
+MAX_FAILED_ITEMS = 1000
+MAX_ERRORS_PER_ITEM = 50
+
+_LARGE_BODY = 1024 * 1024
+_JSON, _NDJSON = "application/json", "application/x-ndjson"
+_ITEM = one_of("ArticleBatchItem", "EventBatchItem", "DeletionBatchItem")
+_PUT_EXAMPLE = {"action": "put", "kind": "news", **EXAMPLES["Article"]}
+_DELETE_EXAMPLE = {"action": "delete", "kind": "events", "id": "hoi-sach"}
+_BODY = {
+    _JSON: {
+        "schema": {"type": "array", "items": _ITEM},
+        "example": [_PUT_EXAMPLE, _DELETE_EXAMPLE],
+    },
+    _NDJSON: {"schema": _ITEM, "example": _PUT_EXAMPLE},
+}
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """The limits of batches.
+
+    `ndjson_bytes` and `array_bytes` are of a body. A line of NDJSON has at most
+    `array_bytes` too: a document is parsed whole, so it must be small.
+    """
+
+    ndjson_bytes: int
+    array_bytes: int
+    items: BulkRateLimiter
+
+
+class BatchArguments(Schema):
+    """The query parameters of a batch."""
+
+    atomic = fields.Boolean(
+        truthy={"true"},
+        falsy={"false"},
+        load_default=False,
+        metadata={"description": "Store all items or none."},
+    )
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """An item of a batch: an entry to put, an id to delete, or an error."""
+
+    index: int
+    kind: str = ""
+    id: str | None = None
+    entry: Entry | None = None
+    error: FeedsvcError | None = None
+
 
 def batch_blueprint(
-    store: Storage,
-    door: Authenticator,
-    schemas: Mapping[str, EntrySchema],
-    status_of: Callable[[FeedsvcError], int],
-    most: int,
-    rate: BulkRate,
+    storage: Storage,
+    authenticator: Authenticator,
+    schemas: Mapping[str, EntrySchemas],
+    limits: BatchLimits,
 ) -> ApiBlueprint:
-    """The batch.
+    """Return the view of batches.
 
-    :param status_of: the HTTP status that an error has.
-    :param most: bytes of a batch at most.
-    :param rate: how many lines a token may send.
+    :param schemas: of entries, by kind.
     """
-    api = ApiBlueprint("batch", door)
-    slots = BatchSlots()
+    api = ApiBlueprint("batch", authenticator)
+    slots = ResponseSlots(max_waiting=0)
 
-    scopes = [f"{kind}:write" for kind in KINDS]
-    lines = [
-        {"action": "put", "kind": "news", **EXAMPLES["Article"]},
-        {"action": "delete", "kind": "events", "id": "hoi-sach"},
-    ]
-    body = {
-        "application/json": ("Batch", lines),
-        "application/x-ndjson": ("Line", lines[0]),
-    }
-    atomic = {
-        "name": "atomic",
-        "in": "query",
-        "schema": {"type": "boolean", "default": False},
-    }
-
-    @api.post("", parameters=[atomic])
-    @api.endpoint(
-        200,
-        207,
-        schema="Results",
-        scopes=scopes,
-        errors=BODY_ERRORS,
-        headers=["Idempotency-Key"],
-        body=body,
+    @api.post("", parameters=["Idempotency-Key"])
+    @api.authorize(*(f"{kind}:write" for kind in KINDS))
+    @api.errors(*BODY_ERRORS)
+    @api.json_body(_BODY)
+    @api.arguments(BatchArguments, location="query", error_status_code=400)
+    @api.response(200, BatchResultsSchema, description="Success.")
+    @api.alt_response(
+        207, schema=BatchResultsSchema, description="Some items have errors."
     )
-    def batch() -> ResponseReturnValue:
-        """Put and delete many entries; `?atomic=true` all of them or none."""
-        atomic = _is_atomic()
-        if idempotency_key() is not None and not atomic:
-            raise BadRequest(
-                "Idempotency-Key is for atomic batches; others are safe to repeat."
-            )
-        with slots.body(most) as body:
+    def batch(arguments: dict[str, Any]) -> Response:
+        """Put and delete many entries."""
+        atomic = arguments["atomic"]
+        if parse_idempotency_key() is not None and not atomic:
+            raise BadRequest("Idempotency-Key: Only for atomic batches.")
+        with _large_body_slot(slots):
+            body = _read_body(limits)
             body.check_count(atomic=atomic)
-            rate.charge(current_token().name, body.count)
-            lines = (
-                read(index, document) for index, document in enumerate(body.documents())
+            limits.items.charge(current_token().name, body.count)
+            items = (
+                _parse_item(index, document, schemas)
+                for index, document in enumerate(body.documents())
             )
             if not atomic:
-                return BatchRun(store, outcome).response(lines, body.count)
-            whole = list(lines)
-            with store.writer(current_token().name) as writer:
-                return with_idempotency_key(
-                    writer, body.fingerprint, lambda: answer(store_all(whole, writer))
+                return _BatchRun(storage).response(items, body.count)
+            parsed = list(items)
+            with storage.writer(current_token().name) as writer:
+                return respond_once(
+                    writer,
+                    body.fingerprint,
+                    lambda writer: _store_atomically(parsed, writer),
                 )
-
-    def answer(results: list[dict[str, Any]]) -> ViewResult:
-        return {"results": results}, 200, {"Cache-Control": "no-store"}
-
-    def read(index: int, document: Any) -> Line:
-        """A line, cleaned, with the error that it has."""
-        if isinstance(document, BadRequest):
-            return Line(index, error=document)
-        if not isinstance(document, dict):
-            return Line(
-                index, error=ValidationFailed(FieldError("#", "A line is an object."))
-            )
-        fields = dict(document)
-        action, kind, id = (
-            fields.pop("action", None),
-            fields.pop("kind", None),
-            fields.get("id"),
-        )
-        wrong = (
-            []
-            if action in ("put", "delete")
-            else [FieldError("#/action", "Must be put or delete.")]
-        )
-        wrong += (
-            []
-            if kind in KINDS
-            else [FieldError("#/kind", f"Must be {' or '.join(KINDS)}.")]
-        )
-        wrong += [] if isinstance(id, str) else [FieldError("#/id", "Must be text.")]
-        if wrong:
-            return Line(
-                index,
-                id=id if isinstance(id, str) else None,
-                error=ValidationFailed(*wrong),
-            )
-        if f"{kind}:write" not in current_token().scopes:
-            return Line(
-                index,
-                kind,
-                id,
-                error=Forbidden(f"The token lacks the scope {kind}:write."),
-            )
-        try:
-            return Line(
-                index,
-                kind,
-                id,
-                None if action == "delete" else load_validated(schemas[kind], fields),
-            )
-        except ValidationFailed as error:
-            return Line(index, kind, id, error=error)
-
-    def store_all(lines: list[Line], writer: Writer) -> list[dict[str, Any]]:
-        """The results of an atomic batch.
-
-        :raises Invalid: with a pointer into the batch for all that is wrong.
-        """
-        expect(lines, writer)
-        results = [outcome(line, writer) for line in lines]
-        wrong = [
-            FieldError(f"#/{result['index']}{error['pointer'][1:]}", error["detail"])
-            for result in results
-            if result["status"] >= 300
-            for error in result["errors"]
-        ]
-        if wrong:
-            raise ValidationFailed(*wrong)
-        return results
-
-    def outcome(line: Line, writer: Writer | None) -> dict[str, Any]:
-        """Store a line, and say how that went; what the store refuses leaves nothing behind.
-
-        :param writer: None where the line has an error already.
-        """
-        told = {"index": line.index, "id": line.id}
-        try:
-            return {**told, "status": stored(line, writer)}
-        except Unavailable:
-            raise
-        except FeedsvcError as error:
-            found = (
-                error.errors
-                if isinstance(error, ValidationFailed)
-                else (FieldError("#", str(error)),)
-            )
-            listed = [asdict(fault) for fault in found[:MAX_FAULTS]]
-            return {**told, "status": status_of(error), "errors": listed}
-
-    def stored(line: Line, writer: Writer | None) -> int:
-        if line.error:
-            raise line.error
-        assert writer
-        publish = can_publish(line.kind)
-        if line.entry is None:
-            writer.entries.delete(line.kind, line.id or "", publish=publish)
-            return 204
-        return 201 if writer.entries.put(line.entry, publish=publish)[1] else 200
 
     return api
 
 
-def _is_atomic() -> bool:
-    given = request.args.to_dict(flat=False)
-    if given not in ({}, {"atomic": ["true"]}, {"atomic": ["false"]}):
-        raise BadRequest("The only parameter is atomic, true or false.")
-    return given == {"atomic": ["true"]}
+@contextmanager
+def _large_body_slot(slots: ResponseSlots) -> Iterator[None]:
+    """Limit how many large bodies are in memory.
+
+    :raises Busy: other requests have all slots.
+    """
+    if (request.content_length or 0) <= _LARGE_BODY:
+        yield
+        return
+    with slots.hold():
+        yield
+
+
+class BatchBody:
+    """The items of a batch before they are validated."""
+
+    def __init__(self, body: bytes, *, is_ndjson: bool, max_line_bytes: int) -> None:
+        """Count the items.
+
+        :raises BadRequest: the body is not a JSON array, or a line is too long.
+        """
+        self.fingerprint = sha256(body).hexdigest()
+        if is_ndjson:
+            self._ndjson = body
+            self._array = None
+            self.count = _count_lines(body, max_line_bytes)
+        else:
+            self._array = _parse_array(body)
+            self.count = len(self._array)
+
+    def documents(self) -> Iterator[Any]:
+        """Yield the documents; for a line that is not strict JSON, a BadRequest."""
+        if self._array is not None:
+            yield from self._array
+            return
+        for line in _lines(self._ndjson):
+            try:
+                yield loads_strict(line)
+            except BadRequest as error:
+                yield error
+
+    def check_count(self, *, atomic: bool) -> None:
+        """Check how many items there are.
+
+        :raises RequestEntityTooLarge: there are too many.
+        """
+        limit = MAX_ATOMIC_ITEMS if atomic else MAX_ITEMS
+        if self.count > limit:
+            name = "An atomic batch" if atomic else "A batch"
+            raise RequestEntityTooLarge(f"{name} has at most {limit:,} items.")
+
+
+def _lines(ndjson: bytes) -> Iterator[bytes]:
+    return (line for line in BytesIO(ndjson) if line.strip())
+
+
+def _count_lines(ndjson: bytes, max_line_bytes: int) -> int:
+    count = 0
+    for line in _lines(ndjson):
+        if len(line) > max_line_bytes:
+            raise BadRequest(f"A line is longer than {max_line_bytes:,} bytes.")
+        count += 1
+    return count
+
+
+def _parse_array(body: bytes) -> list[Any]:
+    # The array is one more level around the documents.
+    array = loads_strict(body, MAX_DEPTH + 1)
+    if not isinstance(array, list):
+        raise BadRequest("The body must be a JSON array.")
+    return array
+
+
+def _read_body(limits: BatchLimits) -> BatchBody:
+    """Read the body of the request.
+
+    It is read before anything is stored, so that its items can be counted, and a slow
+    client holds no transaction.
+
+    :raises RequestEntityTooLarge: the body is too large.
+    """
+    is_ndjson = request.mimetype == _NDJSON
+    max_bytes = limits.ndjson_bytes if is_ndjson else limits.array_bytes
+    request.max_content_length = max_bytes
+    check_content_headers(request)
+    if request.mimetype not in _BODY:
+        raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
+    body = request.stream.read()
+    if len(body) < (request.content_length or 0):
+        raise ClientDisconnected
+    return BatchBody(body, is_ndjson=is_ndjson, max_line_bytes=limits.array_bytes)
+
+
+def _parse_item(
+    index: int, document: Any, schemas: Mapping[str, EntrySchemas]
+) -> BatchItem:
+    """Validate an item, and check the scope that it needs."""
+    if isinstance(document, BadRequest):
+        return BatchItem(index, error=document)
+    if not isinstance(document, dict):
+        error = ValidationFailed(FieldError("#", "Must be an object."))
+        return BatchItem(index, error=error)
+    members = dict(document)
+    action = members.pop("action", None)
+    kind = members.pop("kind", None)
+    entry_id = members.get("id")
+    errors = []
+    if action not in ("put", "delete"):
+        errors.append(FieldError("#/action", "Must be put or delete."))
+    if kind not in KINDS:
+        errors.append(FieldError("#/kind", f"Must be {' or '.join(KINDS)}."))
+    if not isinstance(entry_id, str):
+        errors.append(FieldError("#/id", "Must be a string."))
+        entry_id = None
+    if errors:
+        return BatchItem(index, id=entry_id, error=ValidationFailed(*errors))
+    scope = f"{kind}:write"
+    if scope not in current_token().scopes:
+        forbidden = Forbidden(f"The token lacks the scope {scope}.")
+        return BatchItem(index, kind, entry_id, error=forbidden)
+    if action == "delete":
+        return BatchItem(index, kind, entry_id)
+    try:
+        entry = load_validated(schemas[kind].request, members)
+    except ValidationFailed as invalid:
+        return BatchItem(index, kind, entry_id, error=invalid)
+    return BatchItem(index, kind, entry_id, entry)
+
+
+def _prefetch(items: Iterable[BatchItem], writer: Writer) -> None:
+    """Read the stored entries of a group in one query instead of one an item."""
+    writer.entries.prefetch(item.id for item in items if item.id and not item.error)
+
+
+def _store(item: BatchItem, writer: Writer | None) -> int:
+    """Store an item, and return its status.
+
+    :param writer: None if the item has an error.
+    """
+    if item.error:
+        raise item.error
+    assert writer is not None
+    publish = can_publish(item.kind)
+    if item.entry is None:
+        writer.entries.delete(item.kind, item.id or "", publish=publish)
+        return 204
+    _, is_new = writer.entries.put(item.entry, publish=publish)
+    return 201 if is_new else 200
+
+
+def _process(item: BatchItem, writer: Writer | None) -> dict[str, Any]:
+    """Store an item, and return its result; one with an error changes nothing."""
+    result: dict[str, Any] = {"index": item.index, "id": item.id}
+    try:
+        return {**result, "status": _store(item, writer)}
+    except Unavailable:
+        raise
+    except ValidationFailed as error:
+        errors = error.errors[:MAX_ERRORS_PER_ITEM]
+        status = http_status(error)
+    except FeedsvcError as error:
+        errors = (FieldError("#", str(error)),)
+        status = http_status(error)
+    listed = [asdict(field_error) for field_error in errors]
+    return {**result, "status": status, "errors": listed}
+
+
+def _store_atomically(items: list[BatchItem], writer: Writer) -> JsonResult:
+    """Store all items.
+
+    :raises ValidationFailed: with pointers into the batch for all errors.
+    """
+    _prefetch(items, writer)
+    results = [_process(item, writer) for item in items]
+    errors = [
+        FieldError(f"#/{result['index']}{error['pointer'][1:]}", error["detail"])
+        for result in results
+        for error in result.get("errors", ())
+    ]
+    if errors:
+        raise ValidationFailed(*errors)
+    return {"results": results}, 200, {"Cache-Control": "no-store"}
+
+
+class _BatchRun:
+    """Store a batch group by group until too many items have errors."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        # JSON at once: 50,000 results as objects take ten times the memory.
+        self._results: list[bytes] = []
+        self._failed = 0
+
+    def response(self, items: Iterator[BatchItem], total: int) -> Response:
+        """Store the items, of which there are `total`, and return the results."""
+        while group := list(islice(items, BATCH_SIZE)):
+            self._store_group(group)
+            if self._failed >= MAX_FAILED_ITEMS:
+                break
+        results = b",".join(self._results)
+        body = [b'{"results":[', results, b"]", self._stopped(total), b"}\n"]
+        status = 207 if self._failed else 200
+        response = Response(body, status, mimetype=_JSON)
+        response.headers["Cache-Control"] = "no-store"
+        response.content_length = sum(map(len, body))
+        return response
+
+    def _store_group(self, group: list[BatchItem]) -> None:
+        if all(item.error for item in group):
+            self._add_results(group, None)
+            return
+        with self._storage.writer(current_token().name) as writer:
+            _prefetch(group, writer)
+            self._add_results(group, writer)
+
+    def _add_results(self, group: list[BatchItem], writer: Writer | None) -> None:
+        for item in group:
+            if self._failed >= MAX_FAILED_ITEMS:
+                return
+            result = _process(item, writer)
+            if result["status"] >= 300:
+                self._failed += 1
+            encoded = current_app.json.dumps(result, separators=(",", ":"))
+            self._results.append(encoded.encode())
+
+    def _stopped(self, total: int) -> bytes:
+        """Return the member that names the first ignored item, if there is one."""
+        count = len(self._results)
+        if count == total:
+            return b""
+        detail = (
+            f"Stopped after {MAX_FAILED_ITEMS:,} items with errors; the items from "
+            "this index on were ignored."
+        )
+        stopped = current_app.json.dumps({"index": count, "detail": detail})
+        return b',"stopped":' + stopped.encode()

@@ -1,17 +1,15 @@
-"""`/api/v1/categories`: what entries are filed under."""
+"""The views of `/api/v1/categories`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from flask import Response, request
-from flask.typing import ResponseReturnValue
+from flask import Response, current_app, request
 
 from feedsvc.api.auth import Authenticator, current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.openapi import EXAMPLES
+from feedsvc.api.derived_schemas import CategoriesSchema
+from feedsvc.api.openapi import CATEGORY_REQUEST, EXAMPLES, path_parameter
 from feedsvc.api.request_parsing import (
     load_patched,
     parse_json_body,
@@ -19,70 +17,93 @@ from feedsvc.api.request_parsing import (
 )
 from feedsvc.api.schemas import CategorySchema
 from feedsvc.errors import FieldError, ValidationFailed
-from feedsvc.models import Category, Clock, FeedVersion
+from feedsvc.feeds.cache import ResponseCache
+from feedsvc.http.conditional import CachedResponse, conditional_response
+from feedsvc.models import Category, Clock
 from feedsvc.storage import Storage
 
-PublicResponder = Callable[[Any, FeedVersion, datetime], Response]
-"""Answers a public request with a document: what it rests on, and when that was looked at."""
+_SCOPE = "categories:write"
+_PATH_PARAMETERS = [path_parameter("Category", "slug")]
 
 
 def categories_blueprint(
-    store: Storage, door: Authenticator, publish: PublicResponder, clock: Clock
+    storage: Storage,
+    authenticator: Authenticator,
+    cache: ResponseCache,
+    clock: Clock,
+    max_age: int,
 ) -> ApiBlueprint:
-    """The categories under `/api/v1/categories`; anyone may read them."""
-    api = ApiBlueprint("categories", door)
+    """Return the views of categories, whose list is public.
+
+    :param max_age: seconds that caches may keep the list.
+    """
+    api = ApiBlueprint("categories", authenticator)
     schema = CategorySchema()
-    scopes = ["categories:write"]
-    stored: dict[str, Any] = {"schema": "StoredCategory", "scopes": scopes}
-    changed = {"application/merge-patch+json": ("CategoryPatch", {"slug": "duong-sa"})}
 
     @api.get("", parameters=["If-None-Match"])
-    @api.endpoint(200, 304, schema="Categories", returns=["ETag", "Last-Modified"])
-    def all() -> Response:
-        """Every category, by slug."""
+    @api.errors()
+    @api.response(
+        200,
+        CategoriesSchema,
+        description="Success.",
+        headers={"ETag": "ETag", "Last-Modified": "Last-Modified"},
+    )
+    @api.alt_response(304, description="Not modified.", headers={"ETag": "ETag"})
+    def list_categories() -> Response:
+        """List all categories, by slug."""
         reject_query_parameters()
-        looked = clock()
-        with store.reader() as reader:
-            found, stamp = (
-                reader.categories.all(),
-                reader.feed_version([("categories", None)]),
-            )
-        return publish({"categories": schema.dump(found, many=True)}, stamp, looked)
+        checked_at = clock()
+        with storage.reader() as reader:
+            categories = reader.categories.all()
+            version = reader.feed_version([("categories", None)])
+        document = {"categories": schema.dump(categories, many=True)}
+        body = current_app.json.dumps(document).encode()
+        response = CachedResponse(
+            body, "application/json", version, checked_at, max_age
+        )
+        return conditional_response(response, cache.checked(response))
 
-    @api.put("/<slug>")
-    @api.endpoint(200, 201, **stored, errors=[*BODY_ERRORS, 409])
-    @api.arguments(schema, example=EXAMPLES["Category"])
-    def put(category: Category, slug: str) -> ResponseReturnValue:
+    @api.put("/<slug>", parameters=_PATH_PARAMETERS)
+    @api.authorize(_SCOPE)
+    @api.errors(*BODY_ERRORS, 409)
+    @api.arguments(CATEGORY_REQUEST, example=EXAMPLES["Category"])
+    @api.response(200, schema, description="Success.")
+    @api.alt_response(201, schema=schema, description="Created.")
+    def put(category: Category, slug: str) -> Any:
         """Create or replace a category."""
         if category.slug != slug:
             raise ValidationFailed(
-                FieldError("#/slug", "Another slug than in the path.")
+                FieldError("#/slug", "Must be the slug in the path.")
             )
-        with store.writer(current_token().name) as writer:
-            new = writer.categories.put(category)
-        return schema.dump(category), 201 if new else 200
+        with storage.writer(current_token().name) as writer:
+            is_new = writer.categories.put(category)
+        return category, 201 if is_new else 200
 
-    @api.patch("/<slug>")
-    @api.endpoint(200, **stored, errors=[*BODY_ERRORS, 404, 409, 410], body=changed)
-    def patch(slug: str) -> ResponseReturnValue:
-        """Change members of a category by a JSON merge patch; another `slug` renames it."""
+    @api.patch("/<slug>", parameters=_PATH_PARAMETERS)
+    @api.authorize(_SCOPE)
+    @api.errors(*BODY_ERRORS, 404, 409, 410)
+    @api.merge_patch("CategoryPatch", {"slug": "duong-sa"})
+    @api.response(200, schema, description="Success.")
+    def patch(slug: str) -> Any:
+        """Change a category by a JSON merge patch; another `slug` renames it."""
         reject_query_parameters()
-        changes = parse_json_body(request)
-        with store.writer(current_token().name) as writer:
-            category: Category = load_patched(
-                schema, schema.dump(writer.reader.categories.get(slug)), changes
-            )
+        document = parse_json_body(request)
+        with storage.writer(current_token().name) as writer:
+            stored = schema.dump(writer.reader.categories.get(slug))
+            category: Category = load_patched(schema, stored, document)
             if category.slug != slug:
                 writer.categories.rename(slug, category.slug)
             writer.categories.put(category)
-        return schema.dump(category), 200
+        return category
 
-    @api.delete("/<slug>")
-    @api.endpoint(204, scopes=scopes, errors=[404, 410])
+    @api.delete("/<slug>", parameters=_PATH_PARAMETERS)
+    @api.authorize(_SCOPE)
+    @api.errors(404, 410)
+    @api.response(204, description="Deleted.")
     def retire(slug: str) -> Response:
-        """Retire a category: it leaves its entries, and its feeds are gone."""
+        """Retire a category: entries lose it, and its feeds are 410."""
         reject_query_parameters()
-        with store.writer(current_token().name) as writer:
+        with storage.writer(current_token().name) as writer:
             writer.categories.retire(slug)
         return Response(status=204)
 

@@ -1,9 +1,9 @@
-"""`/api/v1/changes`: exact replication for a partner, from the ledger."""
+"""The view of `/api/v1/changes`, by which partners replicate public entries."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request
@@ -13,7 +13,7 @@ from marshmallow.validate import OneOf, Range
 from feedsvc.api import fields as own
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import ApiBlueprint
-from feedsvc.api.schemas import EntrySchema
+from feedsvc.api.derived_schemas import ChangesSchema, EntrySchemas
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Change, Revision
 from feedsvc.query import KINDS
@@ -21,113 +21,145 @@ from feedsvc.storage import ChangePage, Storage
 
 PAGE_BYTES = 4 * 1024 * 1024
 SHORT_PAGE_BYTES = 256 * 1024
-"""Bytes of a page where all slots for longer ones are taken."""
+"""Bytes of a page while other clients receive large ones."""
 
-_SHORT = "-short"
-_BLOCK = 64 * 1024
+_SHORT_SUFFIX = "-short"
+_BLOCK_BYTES = 64 * 1024
 
 
 class ChangesArguments(Schema):
-    """The parameters of a page of changes."""
+    """The query parameters of a page of changes."""
 
     after = own.QueryInteger(validate=Range(0, 2**63 - 1), load_default=0)
     kind = fields.String(validate=OneOf(KINDS))
-    category = own.Slug()
+    category = own.CategorySlug()
     limit = own.QueryInteger(validate=Range(1, 1000), load_default=100)
 
 
 def changes_blueprint(
-    store: Storage,
-    door: Authenticator,
-    schemas: Mapping[str, EntrySchema],
+    storage: Storage,
+    authenticator: Authenticator,
+    schemas: Mapping[str, EntrySchemas],
     fingerprint: str,
 ) -> ApiBlueprint:
-    """The changes; anyone may read them.
+    """Return the view of changes, which is public.
 
-    :param fingerprint: differs where the version or the settings make other documents of the same entries.
+    :param schemas: of entries, by kind.
+    :param fingerprint: of the version and settings that documents depend on.
     """
-    api = ApiBlueprint("changes", door)
+    api = ApiBlueprint("changes", authenticator)
     slots = ResponseSlots()
 
-    def document(change: Change) -> dict[str, Any]:
-        entry = change.entry
-        if change.is_visible:
-            return {
-                "seq": change.seq,
-                "action": "put",
-                **schemas[entry.kind].dump(entry),
-            }
-        names = {"kind": entry.kind, "id": entry.id, "guid": entry.guid}
-        return {"seq": change.seq, "action": "delete", **names}
-
     @api.get("", parameters=["If-None-Match"])
-    @api.endpoint(200, 304, schema="Changes", errors=[404, 410], returns=["ETag"])
+    @api.errors(404, 410)
     @api.arguments(ChangesArguments, location="query", error_status_code=400)
-    def changes(arguments: dict[str, Any]) -> Response:
-        """What became visible, changed or went away after a step, oldest first."""
-        with store.reader() as reader:
-            tag = _tag(reader.last_change(), arguments, fingerprint)
-            known = request.if_none_match
-            if not known.star_tag and any(
-                known.contains_weak(one) for one in (tag, tag + _SHORT)
-            ):
-                return _headed(Response(status=304), tag)
+    @api.response(200, ChangesSchema, description="Success.", headers={"ETag": "ETag"})
+    @api.alt_response(304, description="Not modified.", headers={"ETag": "ETag"})
+    def list_changes(arguments: dict[str, Any]) -> Response:
+        """List public changes after a sequence number, oldest first."""
+        with storage.reader() as reader:
+            etag = _etag(reader.last_change(), arguments, fingerprint)
+            if _is_current(etag):
+                return _with_headers(Response(status=304), etag)
             page = reader.list_changes(**arguments)
-            if known.star_tag:
-                return _headed(Response(status=304), tag)
-            release = slots.try_acquire() if page.size > SHORT_PAGE_BYTES else _nothing
-            try:
-                blocks = _encoded(
-                    page, document, SHORT_PAGE_BYTES if release is None else PAGE_BYTES
-                )
-            except BaseException:
-                (release or _nothing)()
-                raise
-        response = Response(blocks, mimetype="application/json")
-        response.content_length = sum(map(len, blocks))
-        response.call_on_close(release or _nothing)
-        return _headed(response, tag if release else tag + _SHORT)
+            if request.if_none_match.star_tag:
+                return _with_headers(Response(status=304), etag)
+            return _page_response(page, schemas, slots, etag)
 
     return api
 
 
-def _nothing() -> None:
-    """Release no slot."""
-
-
-def _tag(step: Revision, arguments: Mapping[str, Any], fingerprint: str) -> str:
+def _etag(revision: Revision, arguments: Mapping[str, Any], fingerprint: str) -> str:
     """Return the validator of a page, which is known before anything is loaded."""
-    seq, time, _ = step
+    seq, time, _ = revision
     parts = (seq, time.isoformat(), sorted(arguments.items()), fingerprint)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def _headed(response: Response, tag: str) -> Response:
-    response.set_etag(tag)
-    response.headers |= {
-        "Cache-Control": "no-cache",
-        "Access-Control-Allow-Origin": "*",
-    }
+def _is_current(etag: str) -> bool:
+    """Return whether the client has the page; `*` needs a page to exist."""
+    etags = request.if_none_match
+    if etags.star_tag:
+        return False
+    return etags.contains_weak(etag) or etags.contains_weak(etag + _SHORT_SUFFIX)
+
+
+def _with_headers(response: Response, etag: str) -> Response:
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
 
-def _encoded(
-    page: ChangePage, document: Callable[[Change], Any], limit: int
+def _page_response(
+    page: ChangePage,
+    schemas: Mapping[str, EntrySchemas],
+    slots: ResponseSlots,
+    etag: str,
+) -> Response:
+    """Return a page, a short one if others receive large pages.
+
+    A slot is held until the client has read the response, which is in memory so long.
+    """
+    release = None
+    if page.size <= SHORT_PAGE_BYTES:
+        max_bytes = PAGE_BYTES
+    else:
+        release = slots.try_acquire()
+        max_bytes = PAGE_BYTES if release else SHORT_PAGE_BYTES
+    try:
+        blocks = _encode(page, schemas, max_bytes)
+    except BaseException:
+        if release:
+            release()
+        raise
+    response = Response(blocks, mimetype="application/json")
+    response.content_length = sum(map(len, blocks))
+    if release:
+        response.call_on_close(release)
+    # A short page ends earlier, so it is another representation.
+    is_short = max_bytes == SHORT_PAGE_BYTES
+    return _with_headers(response, etag + _SHORT_SUFFIX if is_short else etag)
+
+
+def _encode(
+    page: ChangePage, schemas: Mapping[str, EntrySchemas], max_bytes: int
 ) -> list[bytes]:
-    """Return the JSON of a page in blocks, of at least one change and else at most `limit` bytes."""
-    size, last, separator = _BLOCK, page.last, b'{"changes":['
+    """Return the JSON of a page in blocks, with at least one change."""
     blocks: list[bytes] = []
-    pending = bytearray()
-    previous: int | None = None
+    block = bytearray(b'{"changes":[')
+    size = _BLOCK_BYTES  # room for what surrounds the changes
+    last_seq: int | None = None
+    next_seq = page.last
     for change in page:
-        item = current_app.json.dumps(document(change), separators=(",", ":")).encode()
-        if previous is not None and size + len(item) > limit:
-            last = previous
-            break
-        pending += separator + item
-        separator, previous, size = b",", change.seq, size + len(item) + 1
-        if len(pending) > _BLOCK:
-            blocks.append(bytes(pending))
-            pending.clear()
-    end = b'],"next":%d}\n' % last
-    return [*blocks, bytes(pending) + (separator if previous is None else b"") + end]
+        document = _change_document(change, schemas)
+        item = current_app.json.dumps(document, separators=(",", ":")).encode()
+        if last_seq is not None:
+            if size + len(item) > max_bytes:
+                next_seq = last_seq
+                break
+            block += b","
+        block += item
+        last_seq = change.seq
+        size += len(item) + 1
+        if len(block) > _BLOCK_BYTES:
+            blocks.append(bytes(block))
+            block.clear()
+    block += b'],"next":%d}\n' % next_seq
+    return [*blocks, bytes(block)]
+
+
+def _change_document(
+    change: Change, schemas: Mapping[str, EntrySchemas]
+) -> dict[str, Any]:
+    entry = change.entry
+    if change.is_visible:
+        document = schemas[entry.kind].response.dump(entry)
+        return {"seq": change.seq, "action": "put", **document}
+    return {
+        "seq": change.seq,
+        "action": "delete",
+        "kind": entry.kind,
+        "id": entry.id,
+        "guid": entry.guid,
+    }

@@ -1,4 +1,4 @@
-"""`/api/v1/articles` and `/api/v1/events`: one set of views for both kinds."""
+"""The views of `/api/v1/articles` and `/api/v1/events`."""
 
 from __future__ import annotations
 
@@ -7,192 +7,206 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Response, request
-from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.api import fields as own
 from feedsvc.api.auth import Authenticator, can_publish, current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.openapi import EXAMPLES
-from feedsvc.api.openapi_schemas import SCHEMA_NAMES
+from feedsvc.api.derived_schemas import EntrySchemas
+from feedsvc.api.openapi import EXAMPLES, path_parameter
 from feedsvc.api.request_parsing import (
-    ViewResult,
-    check_preconditions,
+    JsonResult,
     load_patched,
     parse_json_body,
+    parse_preconditions,
     reject_query_parameters,
-    with_idempotency_key,
+    respond_once,
 )
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import STATUSES, Entry
-from feedsvc.storage import Precondition, Storage
+from feedsvc.storage import Precondition, Storage, Writer
+
+_ENTRY_HEADERS = {"ETag": "ETag"}
+_CREATED_HEADERS = {"ETag": "ETag", "Location": "Location"}
+_PATH_PARAMETERS = [path_parameter("Article", "id")]
 
 
-class PageArguments(Schema):
-    """The parameters of a listing."""
+class ListArguments(Schema):
+    """The query parameters of a list of entries."""
 
     status = fields.String(validate=OneOf(STATUSES))
-    category = own.Slug()
+    category = own.CategorySlug()
     q = own.Text(200, attribute="title")
-    cursor = own.RegexString("[0-9]{1,18}", "a cursor that this service gave")
+    cursor = fields.String(
+        validate=own.FullMatch("^[0-9]{1,18}$", error="Must be a next_cursor.")
+    )
     limit = own.QueryInteger(validate=Range(1, 200), load_default=50)
 
 
 class _ConcurrentUpdate(Exception):
-    """Another write came between the reading of an entry and its patch."""
-
-
-def _check_version(check: Precondition, read: Entry, found: Entry | None) -> None:
-    """Ask a check of the stored entry, and that it is still the one that was read."""
-    check(found)
-    if found is None or found.version != read.version:
-        raise _ConcurrentUpdate
+    """Another write came between reading an entry and storing its patch."""
 
 
 def entries_blueprint(
-    name: str,
-    schema: EntrySchema,
-    store: Storage,
-    door: Authenticator,
+    collection: str,
+    schemas: EntrySchemas,
+    storage: Storage,
+    authenticator: Authenticator,
+    *,
     require_if_match: bool,
 ) -> ApiBlueprint:
-    """The collection of one kind under `/api/v1/<name>`.
+    """Return the views of one kind of entry.
 
-    :param schema: the kind's schema.
-    :param require_if_match: whether a change must say which version it is made for.
+    :param collection: the last part of the URL, `articles` or `events`.
+    :param require_if_match: whether a change needs If-Match or If-None-Match.
     """
-    kind = schema.kind_name
-    api = ApiBlueprint(name, door)
-    writers, readers = [f"{kind}:write"], [f"{kind}:write", f"{kind}:publish"]
-    component = SCHEMA_NAMES[kind]
-    takes = partial(api.arguments, schema, example=EXAMPLES[component])
-    answers: dict[str, Any] = {
-        "schema": f"Stored{component}",
-        "returns": ["ETag", "Location"],
-    }
-    conditional: dict[str, Any] = {
-        "scopes": writers,
-        "headers": ["If-Match", "If-None-Match"],
-    }
-    changed = {
-        "application/merge-patch+json": (
-            f"{component}Patch",
-            {"notice": "Đã sửa.", "image": None},
-        )
-    }
-    failed = [412, 428] if require_if_match else [412]
-
-    def answer(entry: Entry, status: int = 200) -> ViewResult:
-        headers = {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
-        if status == 201:
-            headers["Location"] = f"{schema.site.public_url}/api/v1/{name}/{entry.id}"
-        return schema.dump(entry), status, headers
-
-    def write(entry: Entry, check: Precondition) -> ResponseReturnValue:
-        with store.writer(current_token().name) as writer:
-            stored, new = writer.entries.put(
-                entry, publish=can_publish(kind), check=check
-            )
-        return answer(stored, 201 if new else 200)
+    api = ApiBlueprint(collection, authenticator)
+    kind, name, response = schemas.kind, schemas.name, schemas.response
+    collection_url = f"{schemas.request.site.public_url}/api/v1/{collection}"
+    write_scope = f"{kind}:write"
+    read_scopes = (write_scope, f"{kind}:publish")
+    conditional = api.doc(parameters=["If-Match", "If-None-Match"])
+    precondition_errors = (412, 428) if require_if_match else (412,)
 
     @api.post("")
-    @api.endpoint(
-        201,
-        **answers,
-        scopes=writers,
-        errors=[*BODY_ERRORS, 409, 410],
-        headers=["Idempotency-Key"],
-    )
-    @takes()
-    def create(entry: Entry) -> ResponseReturnValue:
-        """Create an entry; the service makes the id unless the body has one."""
-        with store.writer(current_token().name) as writer:
-            return with_idempotency_key(
-                writer,
-                sha256(request.get_data()).hexdigest(),
-                lambda: answer(
-                    writer.entries.put(entry, create=True, publish=can_publish(kind))[
-                        0
-                    ],
-                    201,
-                ),
+    @api.authorize(write_scope)
+    @api.errors(*BODY_ERRORS, 409, 410)
+    @api.doc(parameters=["Idempotency-Key"])
+    @api.arguments(schemas.request, example=EXAMPLES[name])
+    @api.response(201, response, description="Created.", headers=_CREATED_HEADERS)
+    def create(entry: Entry) -> Response:
+        """Create an entry; without an id the service makes one."""
+
+        def store(writer: Writer) -> JsonResult:
+            stored, _ = writer.entries.put(
+                entry, create=True, publish=can_publish(kind)
             )
+            headers = _entry_headers(stored)
+            headers["Location"] = f"{collection_url}/{stored.id}"
+            return response.dump(stored), 201, headers
 
-    @api.put("/<id>")
-    @api.endpoint(
-        200, 201, **answers, **conditional, errors=[*BODY_ERRORS, *failed, 409]
+        fingerprint = sha256(request.get_data()).hexdigest()
+        with storage.writer(current_token().name) as writer:
+            return respond_once(writer, fingerprint, store)
+
+    @api.put("/<id>", parameters=_PATH_PARAMETERS)
+    @api.authorize(write_scope)
+    @api.errors(*BODY_ERRORS, 409, *precondition_errors)
+    @conditional
+    @api.arguments(schemas.request, example=EXAMPLES[name])
+    @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
+    @api.alt_response(
+        201, schema=response, description="Created.", headers=_CREATED_HEADERS
     )
-    @takes()
-    def put(entry: Entry, id: str) -> ResponseReturnValue:
-        """Create or replace an entry under the editor's own id."""
+    def put(entry: Entry, id: str) -> Any:
+        """Create or replace an entry under your own id."""
         if entry.id != id:
-            raise ValidationFailed(FieldError("#/id", "Another id than in the path."))
-        return write(entry, check_preconditions(require_if_match))
+            raise ValidationFailed(FieldError("#/id", "Must be the id in the path."))
+        check = parse_preconditions(require_if_match)
+        with storage.writer(current_token().name) as writer:
+            stored, is_new = writer.entries.put(
+                entry, publish=can_publish(kind), check=check
+            )
+        if not is_new:
+            return stored, 200, _entry_headers(stored)
+        location = f"{collection_url}/{stored.id}"
+        return stored, 201, {**_entry_headers(stored), "Location": location}
 
-    @api.patch("/<id>")
-    @api.endpoint(
-        200,
-        **answers,
-        **conditional,
-        errors=[*BODY_ERRORS, *failed, 404, 409, 410],
-        body=changed,
-    )
-    def patch(id: str) -> ResponseReturnValue:
-        """Change members of an entry by a JSON merge patch (RFC 7396)."""
+    @api.patch("/<id>", parameters=_PATH_PARAMETERS)
+    @api.authorize(write_scope)
+    @api.errors(*BODY_ERRORS, 404, 409, 410, *precondition_errors)
+    @conditional
+    @api.merge_patch(f"{name}Patch", {"notice": "Đã sửa.", "image": None})
+    @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
+    def patch(id: str) -> Any:
+        """Change an entry by a JSON merge patch (RFC 7396)."""
         reject_query_parameters()
-        changes, check = parse_json_body(request), check_preconditions(require_if_match)
-        while True:
-            with store.reader() as reader:
-                old = reader.entries.get(id, kind)
-            entry: Entry = load_patched(schema, schema.dump_editable(old), changes)
-            if entry.id != id:
-                raise ValidationFailed(
-                    FieldError("#/id", "The id of an entry does not change.")
-                )
-            try:
-                return write(entry, partial(_check_version, check, old))
-            except _ConcurrentUpdate:
-                continue
+        document = parse_json_body(request)
+        check = parse_preconditions(require_if_match)
+        stored = _patch_entry(storage, schemas.request, id, document, check)
+        return stored, 200, _entry_headers(stored)
 
-    @api.get("/<id>")
-    @api.endpoint(200, **answers, scopes=readers, errors=[404, 410])
-    def get(id: str) -> ResponseReturnValue:
-        """One entry, drafts too."""
+    @api.get("/<id>", parameters=_PATH_PARAMETERS)
+    @api.authorize(*read_scopes)
+    @api.errors(404, 410)
+    @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
+    def get(id: str) -> Any:
+        """Get an entry, also a draft."""
         reject_query_parameters()
-        with store.reader() as reader:
-            return answer(reader.entries.get(id, kind))
+        with storage.reader() as reader:
+            entry = reader.entries.get(id, kind)
+        return entry, 200, _entry_headers(entry)
 
     @api.get("")
-    @api.endpoint(200, schema=f"{component}Page", scopes=readers, errors=[404, 410])
-    @api.arguments(PageArguments, location="query", error_status_code=400)
-    def page(arguments: dict[str, Any]) -> ResponseReturnValue:
-        """Entries by pages, last created first."""
+    @api.authorize(*read_scopes)
+    @api.errors(404, 410)
+    @api.arguments(ListArguments, location="query", error_status_code=400)
+    @api.response(200, schemas.page, description="Success.")
+    def list_entries(arguments: dict[str, Any]) -> Any:
+        """List entries, last created first."""
         cursor = arguments.pop("cursor", None)
-        with store.reader() as reader:
-            found, before = reader.entries.page(
+        with storage.reader() as reader:
+            entries, before = reader.entries.page(
                 kind, before=cursor and int(cursor), **arguments
             )
-        items = [schema.dump(entry) for entry in found]
-        document = {
-            "items": items,
-            "next_cursor": None if before is None else str(before),
-        }
-        return document, {"Cache-Control": "no-store"}
+        page = {"items": entries, "next_cursor": before and str(before)}
+        return page, {"Cache-Control": "no-store"}
 
-    @api.delete("/<id>")
-    @api.endpoint(204, **conditional, errors=[*failed, 404, 410])
+    @api.delete("/<id>", parameters=_PATH_PARAMETERS)
+    @api.authorize(write_scope)
+    @api.errors(404, 410, *precondition_errors)
+    @conditional
+    @api.response(204, description="Deleted.")
     def delete(id: str) -> Response:
-        """Delete an entry: erase its content, and let feeds list the deletion."""
+        """Delete an entry: its content is erased, and feeds list the deletion."""
         reject_query_parameters()
-        with store.writer(current_token().name) as writer:
-            writer.entries.delete(
-                kind,
-                id,
-                publish=can_publish(kind),
-                check=check_preconditions(require_if_match),
-            )
+        check = parse_preconditions(require_if_match)
+        with storage.writer(current_token().name) as writer:
+            writer.entries.delete(kind, id, publish=can_publish(kind), check=check)
         return Response(status=204)
 
     return api
+
+
+def _entry_headers(entry: Entry) -> dict[str, str]:
+    return {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
+
+
+def _patch_entry(
+    storage: Storage,
+    schema: EntrySchema,
+    entry_id: str,
+    patch: Any,
+    check: Precondition,
+) -> Entry:
+    """Apply a merge patch to an entry, and return the stored entry.
+
+    :raises ValidationFailed: the patch, or the patched entry, is invalid.
+    """
+    kind = schema.kind_name
+    # Sanitizing may take long, so it happens before the write transaction, which then
+    # checks that the entry still is the one that was patched.
+    while True:
+        with storage.reader() as reader:
+            entry = reader.entries.get(entry_id, kind)
+        patched: Entry = load_patched(schema, schema.dump_editable(entry), patch)
+        if patched.id != entry_id:
+            raise ValidationFailed(FieldError("#/id", "Must not change."))
+        check_version = partial(_check_version, check, entry.version)
+        try:
+            with storage.writer(current_token().name) as writer:
+                stored, _ = writer.entries.put(
+                    patched, publish=can_publish(kind), check=check_version
+                )
+            return stored
+        except _ConcurrentUpdate:
+            continue
+
+
+def _check_version(check: Precondition, version: int, entry: Entry | None) -> None:
+    """Check a precondition, and that the stored entry has a version."""
+    check(entry)
+    if entry is None or entry.version != version:
+        raise _ConcurrentUpdate

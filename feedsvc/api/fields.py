@@ -1,4 +1,4 @@
-"""The kinds of value that a posted document is made of."""
+"""Fields of the API's documents whose rules differ from marshmallow's."""
 
 from __future__ import annotations
 
@@ -9,167 +9,194 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
-from marshmallow.validate import Length, Range
+from marshmallow.validate import Length, Range, Validator
 
 from feedsvc import timezones
 from feedsvc.api import text, urls
+from feedsvc.query import LANGUAGE_TAG_PATTERN, SLUG_PATTERN, YEARS
 
-# RFC 3339 §5.6, with the offset left out where a zone says it.
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]"
-    r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
-)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_YEARS = range(1970, 2201)
-_A_DAY = (
-    "(?:19[789][0-9]|2[01][0-9][0-9]|2200)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-)
-_AN_INSTANT = (
+_Input = TypeVar("_Input")
+_Value = TypeVar("_Value")
+_Date = TypeVar("_Date", bound=date)
+
+_YEAR = "(?:19[7-9][0-9]|2[01][0-9][0-9]|2200)"  # one of YEARS
+_DATE = f"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+# RFC 3339 §5.6 with an optional offset and optional seconds.
+_TIME = (
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
+_ANY_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
 TEXT_PATTERN = f"^[^{text.INVALID_CHARS}]*$"
 _VISIBLE_CHAR = rf"[^\s\x85\u202a-\u202e\u2066-\u2069{text.INVALID_CHARS}]"
 _NONEMPTY_TEXT_PATTERN = (
     f"^[^{text.INVALID_CHARS}]*{_VISIBLE_CHAR}[^{text.INVALID_CHARS}]*$"
 )
-_Day = TypeVar("_Day", bound=date)
 
 
-class ValidatedString(fields.String):
-    """Text as a function returns it, or refused with the sentence of the ValueError that it raises."""
-
-    def __init__(self, function: Callable[[str], Any] = str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.function = function
-
-    def clean(self, value: str) -> Any:
-        """The cleaned value; raises ValueError where it cannot be taken."""
-        return self.function(value)
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, str):
-            raise self.make_error("invalid")
-        try:
-            return self.clean(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+def validate(
+    check: Callable[[_Input], _Value], value: _Input, field_name: str = ""
+) -> _Value:
+    """Return the result of a function, with its ValueError as a ValidationError."""
+    try:
+        return check(value)
+    except ValueError as error:
+        if field_name:
+            raise ValidationError(str(error), field_name) from None
+        raise ValidationError(str(error)) from None
 
 
-class Text(ValidatedString):
-    """Cleaned plain text of at most `length` characters, one line unless `lines`; empty is as absent."""
+def check_year(value: _Date) -> _Date:
+    """Return a date or time itself.
 
-    def __init__(self, length: int, *, lines: bool = False, **kwargs: Any) -> None:
-        form = (
-            {"minLength": 1, "pattern": _NONEMPTY_TEXT_PATTERN}
-            if kwargs.get("required")
-            else {"pattern": TEXT_PATTERN}
-        )
-        super().__init__(metadata={"maxLength": length, **form}, **kwargs)
-        self.length, self.lines = length, lines
-
-    def clean(self, value: str) -> str | None:
-        if len(value) > 2 * self.length + 1000:  # before any work is put into it
-            raise ValueError(f"Longer than {self.length} characters.")
-        cleaned = text.lines(value) if self.lines else text.normalize_line(value)
-        if len(cleaned) > self.length:
-            raise ValueError(f"Longer than {self.length} characters.")
-        if self.required and not cleaned:
-            raise ValueError("Empty.")
-        return cleaned or None
+    :raises ValueError: its year is out of range.
+    """
+    if value.year not in YEARS:
+        raise ValueError(f"The year must be from {YEARS[0]} to {YEARS[-1]}.")
+    return value
 
 
-class RegexString(ValidatedString):
-    """Text that matches a pattern as a whole; `what` says in words what it must be."""
+class FullMatch(Validator):
+    """Require that the whole string matches, which apispec documents as its pattern.
 
-    def __init__(self, pattern: str, what: str, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{pattern}$"}, **kwargs)
-        self.pattern, self.what = re.compile(pattern), what
+    marshmallow's Regexp would accept a newline at the end, which `$` allows.
+    """
 
-    def clean(self, value: str) -> str:
-        if not self.pattern.fullmatch(value):
-            raise ValueError(f"Not {self.what}.")
+    def __init__(self, pattern: str, *, error: str) -> None:
+        self.regex = re.compile(pattern)
+        self._error = error
+
+    def __call__(self, value: str) -> str:
+        if not self.regex.fullmatch(value):
+            raise ValidationError(self._error)
         return value
 
 
-class Slug(RegexString):
-    """The term of a category, or a category, which is answered by it."""
+class ParsedString(fields.String):
+    """A string that a function parses, with the function's ValueError as its error."""
+
+    def __init__(self, parse: Callable[[str], Any] = str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._parse = parse
+
+    def parse(self, value: str) -> Any:
+        """Return the value of a string.
+
+        :raises ValueError: it has none; the message is for the client.
+        """
+        return self._parse(value)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return validate(self.parse, super()._deserialize(value, *args, **kwargs))
+
+
+class Text(ParsedString):
+    """Normalized plain text of one line; an empty one counts as absent.
+
+    :param max_length: characters of the normalized text.
+    :param multiline: whether line ends are kept.
+    """
+
+    def __init__(
+        self, max_length: int, *, multiline: bool = False, **kwargs: Any
+    ) -> None:
+        metadata: dict[str, Any] = {"maxLength": max_length, "pattern": TEXT_PATTERN}
+        if kwargs.get("required"):
+            metadata |= {"minLength": 1, "pattern": _NONEMPTY_TEXT_PATTERN}
+        super().__init__(metadata=metadata, **kwargs)
+        self._max_length = max_length
+        self._multiline = multiline
+
+    def parse(self, value: str) -> str | None:
+        """Return the normalized text, or None if it is empty."""
+        too_long = ValueError(f"Longer than {self._max_length:,} characters.")
+        # White space may shrink a lot, but normalizing must not take long.
+        if len(value) > 2 * self._max_length + 1000:
+            raise too_long
+        normalize = text.normalize_lines if self._multiline else text.normalize_line
+        normalized = normalize(value)
+        if len(normalized) > self._max_length:
+            raise too_long
+        if self.required and not normalized:
+            raise ValueError("Must not be empty.")
+        return normalized or None
+
+
+class CategorySlug(fields.String):
+    """The slug of a category, serialized from a slug or a Category."""
 
     def __init__(self, **kwargs: Any) -> None:
-        what = "a slug: lower-case letters a–z, digits and inner hyphens, at most 64"
-        super().__init__(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", what, **kwargs)
+        super().__init__(validate=slug_pattern(), **kwargs)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return getattr(value, "slug", value)
+        return super()._serialize(getattr(value, "slug", value), *args, **kwargs)
 
 
-class UtcDateTime(ValidatedString):
-    """An instant (RFC 3339); without an offset it is a time in `zone`. Answered in UTC."""
+class UtcDateTime(ParsedString):
+    """A time (RFC 3339), serialized in UTC.
 
-    zone: tzinfo = UTC
+    Without an offset it is a time in `timezone`, which the schema sets.
+    """
+
+    timezone: tzinfo = UTC
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            metadata={"pattern": f"^{_A_DAY}[Tt ]{_AN_INSTANT}$"}, **kwargs
-        )
+        super().__init__(metadata={"pattern": f"^{_DATE}[Tt ]{_TIME}$"}, **kwargs)
 
-    def clean(self, value: str) -> datetime:
-        moment = _time(value)
-        return check_year(
-            (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(
-                UTC
-            )
-        )
+    def parse(self, value: str) -> datetime:
+        """Return the time in UTC."""
+        moment = _parse_time(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self.timezone)
+        return check_year(moment.astimezone(UTC))
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return value and value.isoformat().replace("+00:00", "Z")
 
 
-class DateOrTime(ValidatedString):
-    """A date, or a time with or without an offset (RFC 3339)."""
+class DateOrTime(ParsedString):
+    """A date, or a time (RFC 3339) with or without an offset."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            metadata={"pattern": f"^{_A_DAY}(?:[Tt ]{_AN_INSTANT})?$"}, **kwargs
-        )
+        pattern = f"^{_DATE}(?:[Tt ]{_TIME})?$"
+        super().__init__(metadata={"pattern": pattern}, **kwargs)
 
-    def clean(self, value: str) -> date:
-        return (
-            check_year(date.fromisoformat(value))
-            if _DATE.fullmatch(value)
-            else _time(value)
-        )
+    def parse(self, value: str) -> date:
+        """Return the date, or the time."""
+        if len(value) > len("2026-11-25"):
+            return _parse_time(value)
+        return _parse_date(value)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(value, datetime) and (
-            value.utcoffset() or timedelta()
-        ) % timedelta(minutes=1):
-            value = value.astimezone(
-                UTC
-            )  # RFC 3339 has no seconds in offsets, as zones had before 1972
+        if isinstance(value, datetime):
+            offset = value.utcoffset() or timedelta()
+            # Zones had offsets with seconds before 1972, RFC 3339 has none.
+            if offset % timedelta(minutes=1):
+                value = value.astimezone(UTC)
         return value and value.isoformat()
 
 
 class LocalDateOrTime(DateOrTime):
-    """The same, answered as the clocks of its zone show it, without the offset."""
+    """A date or time, serialized in the event's zone and without the offset."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return (
-            value.replace(tzinfo=None) if isinstance(value, datetime) else value
-        ).isoformat()
+        if isinstance(value, datetime):
+            value = value.replace(tzinfo=None)
+        return value and value.isoformat()
 
 
 class NestedOrUrl(fields.Nested):
-    """An object with a `url`, which may stand alone as text."""
+    """An object with a `url`, or that URL alone as a string."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._deserialize(
-            {"url": value} if isinstance(value, str) else value, *args, **kwargs
-        )
+        if isinstance(value, str):
+            value = {"url": value}
+        return super()._deserialize(value, *args, **kwargs)
 
 
-class Float(fields.Float):
-    """A number; text that spells one is refused."""
+class Number(fields.Float):
+    """A JSON number; marshmallow's Float also accepts a string."""
 
     def _validated(self, value: Any) -> Any:
         if not isinstance(value, (int, float)):
@@ -177,55 +204,8 @@ class Float(fields.Float):
         return super()._validated(value)
 
 
-def url(**kwargs: Any) -> ValidatedString:
-    """An absolute http(s) URL."""
-    return ValidatedString(
-        urls.validate_url,
-        metadata={"maxLength": urls.MAX_LENGTH, "pattern": urls.PATTERN},
-        **kwargs,
-    )
-
-
-def language() -> RegexString:
-    """A language tag (RFC 5646)."""
-    return RegexString(
-        r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}", "a BCP 47 language tag such as vi"
-    )
-
-
-def email() -> RegexString:
-    """An e-mail address that is safe in a mailto: URL and in every format."""
-    pattern = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
-    return RegexString(pattern, "an e-mail address")
-
-
-def media_type(**kwargs: Any) -> RegexString:
-    """A media type (RFC 6838 §4.2) without parameters."""
-    pattern = r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
-    return RegexString(pattern, "a media type such as image/jpeg", **kwargs)
-
-
-def timezone(**kwargs: Any) -> ValidatedString:
-    """An IANA time zone."""
-
-    def known(value: str) -> ZoneInfo:
-        try:
-            return timezones.zone(value)
-        except ValueError:
-            raise ValueError(
-                "Not an IANA time zone such as Asia/Ho_Chi_Minh."
-            ) from None
-
-    return ValidatedString(known, metadata={"examples": ["Asia/Ho_Chi_Minh"]}, **kwargs)
-
-
-def non_negative_int(high: int = 2**53, **kwargs: Any) -> fields.Integer:
-    """A whole number from 0 to `high`."""
-    return fields.Integer(strict=True, validate=Range(0, high), **kwargs)
-
-
 class QueryInteger(fields.Integer):
-    """A whole number in a query, in ASCII digits."""
+    """A whole number in a query: ASCII digits, without signs, spaces or underscores."""
 
     def _validated(self, value: Any) -> Any:
         if not re.fullmatch("[0-9]{1,19}", value):
@@ -234,32 +214,99 @@ class QueryInteger(fields.Integer):
 
 
 class BoundedList(fields.List[Any]):
-    """A list of at most `most` items, which are counted before any is looked at; it becomes a tuple."""
+    """A list of at most `max_items` items, deserialized as a tuple.
 
-    def __init__(self, item: fields.Field[Any], most: int, **kwargs: Any) -> None:
-        self.few = Length(max=most)
-        super().__init__(item, validate=self.few, **kwargs)
+    marshmallow's List checks its length after its items, so a list of a million wrong
+    ones would take seconds.
+    """
+
+    def __init__(self, item: fields.Field[Any], max_items: int, **kwargs: Any) -> None:
+        error = f"More than {max_items:,} items."
+        self._check_length = Length(max=max_items, error=error)
+        super().__init__(item, validate=self._check_length, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, list):
-            self.few(value)
+            self._check_length(value)
         return tuple(super()._deserialize(value, *args, **kwargs))
 
 
-def _time(value: str) -> datetime:
-    """A date-time of RFC 3339, naive where it has no offset."""
-    if not _TIME.fullmatch(value):
+# Narrower than RFC 5322: without quotes, comments and angle brackets an address is
+# safe in a mailto: URL and in every format.
+_EMAIL = (
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+    r"@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
+)
+
+
+def slug_pattern() -> FullMatch:
+    """Return the validator of a category's slug."""
+    error = "Must be lower-case letters a–z, digits and inner hyphens, at most 64."
+    return FullMatch(f"^{SLUG_PATTERN}$", error=error)
+
+
+def url(**kwargs: Any) -> ParsedString:
+    """Return a field for an absolute http(s) URL."""
+    metadata = {"maxLength": urls.MAX_LENGTH, "pattern": urls.PATTERN}
+    return ParsedString(urls.validate_url, metadata=metadata, **kwargs)
+
+
+def language() -> fields.String:
+    """Return a field for a language tag (RFC 5646)."""
+    error = "Must be a BCP 47 language tag such as vi."
+    return fields.String(validate=FullMatch(f"^{LANGUAGE_TAG_PATTERN}$", error=error))
+
+
+def email() -> fields.String:
+    """Return a field for an e-mail address."""
+    error = "Must be an e-mail address."
+    return fields.String(validate=FullMatch(f"^{_EMAIL}$", error=error))
+
+
+def media_type(**kwargs: Any) -> fields.String:
+    """Return a field for a media type (RFC 6838 §4.2) without parameters."""
+    pattern = r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$"
+    error = "Must be a media type such as image/jpeg."
+    return fields.String(validate=FullMatch(pattern, error=error), **kwargs)
+
+
+def timezone(**kwargs: Any) -> ParsedString:
+    """Return a field for an IANA time zone."""
+    metadata = {"examples": ["Asia/Ho_Chi_Minh"]}
+    return ParsedString(_parse_timezone, metadata=metadata, **kwargs)
+
+
+def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> fields.Integer:
+    """Return a field for a whole number from 0 to `maximum`."""
+    return fields.Integer(strict=True, validate=Range(0, maximum), **kwargs)
+
+
+def _parse_timezone(value: str) -> ZoneInfo:
+    try:
+        return timezones.zone(value)
+    except ValueError:
         raise ValueError(
-            "Not a date and time as in RFC 3339, such as 2026-12-24T19:00:00+07:00."
-        )
-    return check_year(datetime.fromisoformat(value.upper()))
+            "Must be an IANA time zone such as Asia/Ho_Chi_Minh."
+        ) from None
 
 
-def check_year(day: _Day) -> _Day:
-    """A date or time itself.
+def _parse_time(value: str) -> datetime:
+    """Return a time, naive if it has no offset."""
+    try:
+        # Python also reads other forms of ISO 8601, such as weeks.
+        if not re.fullmatch(f"{_ANY_DATE}[Tt ]{_TIME}", value):
+            raise ValueError
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise ValueError("Must be a time such as 2026-12-24T19:00:00+07:00.") from None
+    return check_year(moment)
 
-    :raises ValueError: it is not of 1970 to 2200.
-    """
-    if day.year not in _YEARS:
-        raise ValueError("Not of the years 1970 to 2200.")
-    return day
+
+def _parse_date(value: str) -> date:
+    try:
+        if not re.fullmatch(_ANY_DATE, value):
+            raise ValueError
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("Must be a date such as 2026-11-25.") from None
+    return check_year(day)

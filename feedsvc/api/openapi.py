@@ -1,16 +1,40 @@
-"""The description of the API (OpenAPI 3.1): what its schemas cannot say, and the document that results."""
+"""The OpenAPI 3.1 document, its components, and the documentation page.
+
+flask-smorest and apispec derive most of it from the schemas and the views' decorators.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
+from flask import Blueprint, Flask, Response
 from flask_smorest import Api
-from marshmallow import Schema
 
 from feedsvc.api import fields as own
-from feedsvc.api.openapi_schemas import SCHEMA_NAMES, Json, derived_schemas
+from feedsvc.api.derived_schemas import (
+    CategoriesSchema,
+    DeletionBatchItemSchema,
+    DeletionSchema,
+    EntrySchemas,
+    ProblemSchema,
+    merge_patch_schema,
+)
+from feedsvc.api.schemas import CategorySchema, PlaceSchema
+from feedsvc.errors import NotFound
+from feedsvc.formats import PAGES
+from feedsvc.http.conditional import (
+    CachedResponse,
+    conditional_response,
+    static_response,
+)
+from feedsvc.http.problem_details import openapi_responses
+from feedsvc.models import Site
+
+Json = dict[str, Any]
 
 EXAMPLES: dict[str, Json] = {
     "Article": {
@@ -35,122 +59,197 @@ EXAMPLES: dict[str, Json] = {
     "Category": {"title": "Giao thông", "description": "Đường, cầu và xe buýt"},
 }
 
+CATEGORY_REQUEST = CategorySchema(partial=("slug",))
+"""The schema of a category in a PUT, whose path has the slug."""
 
-_HEADERS: tuple[tuple[str, str, Json], ...] = (
-    (
-        "If-Match",
-        "The ETag of the version that is meant; another is 412.",
-        {"examples": ['"1"']},
-    ),
-    (
-        "If-None-Match",
-        "With `*` nothing that is there is changed; with an ETag, not that version.",
-        {},
-    ),
-    (
-        "Idempotency-Key",
-        "Any text of your making: sent again within 24 hours, the request is answered as the first was.",
-        {"pattern": '^(?:[ !#-~]{1,255}|"[ !#-~]{1,255}")$', "examples": ["7f0b1c2e"]},
-    ),
+_DESCRIPTION = (
+    "Write a portal's news and events in JSON; anyone reads them as feeds. Every error "
+    "is a problem document (RFC 9457). Methods that are not listed are 405."
 )
-_RESPONSE_HEADERS: tuple[tuple[str, str, Json], ...] = (
-    ("ETag", "The version, for If-Match and If-None-Match.", {"type": "string"}),
-    (
-        "Last-Modified",
-        "When it last changed, for If-Modified-Since.",
-        {"type": "string"},
-    ),
-    ("Location", "The URL of what was created.", {"type": "string", "format": "uri"}),
-    ("WWW-Authenticate", "The scheme that is meant (RFC 6750).", {"type": "string"}),
-    ("Retry-After", "Seconds to wait.", {"type": "integer", "minimum": 0}),
+_SECURITY_DESCRIPTION = (
+    "A token that the operator creates. It needs one of the scopes of the operation."
 )
-_API_DESCRIPTION = (
-    "A portal's news and events: written here in JSON, read by anyone as feeds. Every error is a problem "
-    "document (RFC 9457); a method that is not listed is 405."
+
+_HEADER_PARAMETERS: dict[str, Json] = {
+    "If-Match": {
+        "description": "The ETag of the version to change; 412 if it is another one.",
+        "schema": {"type": "string", "examples": ['"1"']},
+    },
+    "If-None-Match": {
+        "description": "`*`: only create. An ETag: only replace other versions.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Key": {
+        "description": "A repeated request gets the first response for 24 hours.",
+        "schema": {
+            "type": "string",
+            "pattern": '^(?:[ !#-~]{1,255}|"[ !#-~]{1,255}")$',
+            "examples": ["7f0b1c2e"],
+        },
+    },
+}
+_RESPONSE_HEADERS: dict[str, Json] = {
+    "ETag": {"description": "The version.", "schema": {"type": "string"}},
+    "Last-Modified": {
+        "description": "The time of the last change.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "The URL of the created entry.",
+        "schema": {"type": "string", "format": "uri"},
+    },
+    "WWW-Authenticate": {
+        "description": "The authentication scheme (RFC 6750).",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+
+# Swagger UI loads its own files only; images in its style sheet are data: URLs.
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-_AUTH_DESCRIPTION = "A token made by an operator. It needs any one of the scopes that an operation lists."
+_DOCS_SCRIPT = (
+    "SwaggerUIBundle({url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true})"
+)
+_SWAGGER_UI_FILES = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+}
 
 
-def register_components(
-    api: Api,
-    schemas: Mapping[str, Schema],
-    category: Schema,
-    errors: Mapping[int, Json],
-) -> None:
-    """Name what the operations refer to; to be done before they are registered.
+class FeedsApi(Api):  # type: ignore[misc]
+    """flask-smorest's Api with the project's error responses."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+    """None: each operation lists its errors."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+
+def create_api(app: Flask, site: Site, schemas: Mapping[str, EntrySchemas]) -> Api:
+    """Return the API with all components that its blueprints refer to.
 
     :param schemas: of entries, by kind.
-    :param errors: the response with each status of an error.
     """
-    api.DEFAULT_ERROR_RESPONSE_NAME = None  # every error has its own status
-    parts = api.spec.components
+    server = {"url": site.public_url}
+    api = FeedsApi(app, spec_kwargs={"servers": [server]})
     api.ma_plugin.converter.add_attribute_function(_url_or_object)
-    for name, schema in (
-        {SCHEMA_NAMES[kind]: schemas[kind] for kind in schemas} | {"Category": category}
-    ).items():
-        parts.schema(name, schema=schema)
-        _add_cross_field_rules(parts.schemas[name], EXAMPLES[name])
-    parts.schemas["Place"]["dependentRequired"] = {
-        "latitude": ["longitude"],
-        "longitude": ["latitude"],
-    }
-    for name, shape in derived_schemas(parts.schemas).items():
-        parts.schema(name, shape)
-    for name, meaning, form in _HEADERS:
-        header = {
-            "name": name,
-            "description": meaning,
-            "schema": {"type": "string", **form},
+    _add_schemas(api, schemas)
+    components = api.spec.components
+    for name, parameter in _HEADER_PARAMETERS.items():
+        components.parameter(name, "header", {"name": name, **parameter})
+    for name, header in _RESPONSE_HEADERS.items():
+        components.header(name, header)
+    for status, response in openapi_responses(site.public_url).items():
+        components.response(f"Error{status}", response)
+    scheme = {"type": "http", "scheme": "bearer", "description": _SECURITY_DESCRIPTION}
+    components.security_scheme("bearer", scheme)
+    return api
+
+
+def _add_schemas(api: Api, schemas: Mapping[str, EntrySchemas]) -> None:
+    """Add the schemas of requests and responses, with rules between their members."""
+    components = api.spec.components
+    coordinates = {"latitude": ["longitude"], "longitude": ["latitude"]}
+    components.schema("Place", {"dependentRequired": coordinates}, schema=PlaceSchema)
+    for entry_schemas in schemas.values():
+        name = entry_schemas.name
+        rules = {
+            name: {"examples": [EXAMPLES[name]], "not": _BOTH_CONTENTS},
+            f"{name}BatchItem": {"not": _BOTH_CONTENTS},
+            f"{name}Preview": {"not": _BOTH_CONTENTS},
         }
-        parts.parameter(name, "header", header)
-    for name, meaning, form in _RESPONSE_HEADERS:
-        parts.header(name, {"description": meaning, "schema": form})
-    parts.security_scheme(
-        "bearer", {"type": "http", "scheme": "bearer", "description": _AUTH_DESCRIPTION}
-    )
-    for status, response in errors.items():
-        parts.response(f"Error{status}", response)
+        for component, schema in entry_schemas.components().items():
+            components.schema(component, rules.get(component), schema=schema)
+    example = {"examples": [EXAMPLES["Category"]]}
+    components.schema("Category", example, schema=CATEGORY_REQUEST)
+    components.schema("StoredCategory", schema=CategorySchema)
+    patch = merge_patch_schema(CATEGORY_REQUEST, "CategoryPatch")
+    components.schema("CategoryPatch", schema=patch)
+    components.schema("Categories", schema=CategoriesSchema)
+    # They are named only in `oneOf`, which apispec does not follow.
+    components.schema("DeletionBatchItem", schema=DeletionBatchItemSchema)
+    components.schema("Deletion", schema=DeletionSchema)
 
 
-def openapi_document(api: Api) -> Json:
-    """The whole document, once every operation is registered."""
-    document: Json = api.spec.to_dict()
-    document["info"]["description"] = _API_DESCRIPTION
-    for unused in (
-        "Error",
-        "PaginationMetadata",
-    ):  # flask-smorest's, which nothing here answers with
-        del document["components"]["schemas"][unused]
-    for route, path in document["paths"].items():
-        for method in path.keys() - {"parameters"}:
-            path[method]["responses"] = dict(sorted(path[method]["responses"].items()))
-            path[method]["operationId"] = "-".join(
-                (method, *re.findall(r"\w+", route)[2:])
-            )
-        for parameter in path.get("parameters", ()):
-            if parameter.get("in") == "path":
-                owner = "Category" if parameter["name"] == "slug" else "Article"
-                parameter["schema"] = {
-                    "$ref": f"#/components/schemas/{owner}/properties/{parameter['name']}"
-                }
-    return document
+_BOTH_CONTENTS: Json = {"required": ["content_html", "content_text"]}
+
+
+def one_of(*components: str) -> Json:
+    """Return a schema of one of several components."""
+    return {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in components]}
+
+
+def path_parameter(component: str, name: str) -> Json:
+    """Return a parameter of a path with the schema of a component's member."""
+    schema = {"$ref": f"#/components/schemas/{component}/properties/{name}"}
+    return {"in": "path", "name": name, "required": True, "schema": schema}
 
 
 def _url_or_object(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> Json:
-    """What may stand for an object with a `url`."""
-    if isinstance(field, own.NestedOrUrl):
-        return {
-            "anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]
-        }
-    return {}
+    """Describe a field that may be a URL instead of an object, for apispec."""
+    if not isinstance(field, own.NestedOrUrl):
+        return {}
+    return {"anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]}
 
 
-def _add_cross_field_rules(schema: Json, example: Json) -> None:
-    """Add to a schema what concerns more than one of its fields."""
-    properties = schema["properties"]
-    schema["examples"] = [example]
-    if "categories" in properties:
-        properties["categories"]["uniqueItems"] = True
-        schema["not"] = {"required": ["content_html", "content_text"]}
-    else:
-        schema["required"].remove("slug")  # The path has it.
+def openapi_document(api: Api) -> Json:
+    """Return the OpenAPI document, after every blueprint is registered."""
+    document: Json = api.spec.to_dict()
+    document["info"]["description"] = _DESCRIPTION
+    del document["components"]["schemas"]["PaginationMetadata"]  # flask-smorest's
+    for route, path in document["paths"].items():
+        words = re.findall(r"\w+", route.removeprefix("/api/v1"))
+        for method in path.keys() - {"parameters"}:
+            path[method]["operationId"] = "-".join((method, *words))
+    return document
+
+
+def docs_blueprint(document: Json, site: Site, max_age: int) -> Blueprint:
+    """Return the views of the OpenAPI document and of Swagger UI.
+
+    flask-smorest's own views have neither validators nor compression, which every
+    public URL has, and an inline script, which the content security policy forbids.
+    """
+    blueprint = Blueprint("api_docs", __name__)
+    pretty = json.dumps(document, ensure_ascii=False, indent=2)
+    openapi = static_response(pretty.encode(), "application/json", max_age)
+    page = static_response(
+        PAGES.render("api_docs.html", site),
+        "text/html",
+        max_age,
+        ("Content-Security-Policy", _DOCS_POLICY),
+    )
+    script = static_response(_DOCS_SCRIPT.encode(), "text/javascript", max_age)
+    page_files = {"script.js": script}
+
+    @blueprint.get("/api/openapi.json")
+    def openapi_json() -> Response:
+        """Return the OpenAPI document."""
+        return conditional_response(openapi)
+
+    @blueprint.get("/api/docs")
+    def docs() -> Response:
+        """Return the documentation page."""
+        return conditional_response(page)
+
+    @blueprint.get("/api/docs/<name>")
+    def docs_file(name: str) -> Response:
+        """Return a file of the documentation page."""
+        if name in _SWAGGER_UI_FILES and name not in page_files:
+            page_files[name] = _swagger_ui_file(name, max_age)
+        if name not in page_files:
+            raise NotFound("There is no such file.")
+        return conditional_response(page_files[name])
+
+    return blueprint
+
+
+def _swagger_ui_file(name: str, max_age: int) -> CachedResponse:
+    body = files("flask_swagger_ui").joinpath("dist", name).read_bytes()
+    return static_response(body, _SWAGGER_UI_FILES[name], max_age)

@@ -1,49 +1,54 @@
-"""`/api/v1/preview`: how an entry would stand in each format, stored nowhere."""
+"""The view of `/api/v1/preview`: an entry in each format, without storing it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import request
-from flask.typing import ResponseReturnValue
 
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.openapi import EXAMPLES
+from feedsvc.api.derived_schemas import EntrySchemas, PreviewSchema
+from feedsvc.api.openapi import EXAMPLES, one_of
 from feedsvc.api.request_parsing import (
     load_validated,
     parse_json_body,
     reject_query_parameters,
 )
-from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import FieldError, ValidationFailed
+from feedsvc.formats import render_all_formats
 from feedsvc.models import SCOPES, Clock, Entry
 from feedsvc.query import KINDS
 from feedsvc.storage import Storage
 
-FormatPreviews = Callable[[Entry], Mapping[str, str]]
-"""A feed of one entry in each format, by the format's name."""
+_BODY = {
+    "application/json": {
+        "schema": one_of("ArticlePreview", "EventPreview"),
+        "example": {"kind": "news", **EXAMPLES["Article"]},
+    }
+}
 
 
 def preview_blueprint(
-    store: Storage,
-    door: Authenticator,
-    schemas: Mapping[str, EntrySchema],
-    renderings: FormatPreviews,
+    storage: Storage,
+    authenticator: Authenticator,
+    schemas: Mapping[str, EntrySchemas],
     clock: Clock,
 ) -> ApiBlueprint:
-    """The preview; any write scope will do."""
-    api = ApiBlueprint("preview", door)
+    """Return the view of previews.
 
-    scopes = [scope for scope in SCOPES if scope.endswith(":write")]
-    example = {"kind": "news", **EXAMPLES["Article"]}
-    body = {"application/json": ("AnyEntry", example)}
+    :param schemas: of entries, by kind.
+    """
+    api = ApiBlueprint("preview", authenticator)
 
     @api.post("")
-    @api.endpoint(200, schema="Preview", scopes=scopes, errors=BODY_ERRORS, body=body)
-    def preview() -> ResponseReturnValue:
-        """What the entry would be, in every format, with what an editor may want to mend."""
+    @api.authorize(*(scope for scope in SCOPES if scope.endswith(":write")))
+    @api.errors(*BODY_ERRORS)
+    @api.json_body(_BODY)
+    @api.response(200, PreviewSchema, description="Success.")
+    def preview() -> Any:
+        """Show an entry in each format, with warnings, without storing it."""
         reject_query_parameters()
         document = parse_json_body(request)
         kind = document.get("kind") if isinstance(document, dict) else None
@@ -51,40 +56,38 @@ def preview_blueprint(
             raise ValidationFailed(
                 FieldError("#/kind", f"Must be {' or '.join(KINDS)}.")
             )
-        entry = load_validated(schemas[kind], document)
-        with store.reader() as reader:
+        entry: Entry = load_validated(schemas[kind].request, document)
+        with storage.reader() as reader:
             entry = reader.entries.preview(entry, clock())
-        formats, found = dict(renderings(entry)), warnings(document, entry)
-        answer = {
-            "entry": schemas[kind].dump(entry),
-            "formats": formats,
-            "warnings": found,
+        result = {
+            "entry": schemas[kind].response.dump(entry),
+            "formats": dict(render_all_formats(entry, schemas[kind].request.site)),
+            "warnings": warnings(document, entry),
         }
-        return answer, 200, {"Cache-Control": "no-store"}
+        return result, 200, {"Cache-Control": "no-store"}
 
     return api
 
 
-def warnings(document: Mapping[str, Any], entry: Entry) -> list[dict[str, str]]:
-    """What is allowed, but may not be meant: a pointer and a sentence each."""
+def warnings(document: Mapping[str, Any], entry: Entry) -> list[FieldError]:
+    """Return what is allowed but probably not intended."""
     found = []
     if "content_html" in document and document["content_html"] != entry.content_html:
         found.append(
-            (
-                "#/content_html",
-                "Sanitising has changed it; compare it with what is answered.",
-            )
+            FieldError("#/content_html", "Changed by sanitizing; see the response.")
         )
     if not document.get("summary"):
-        found.append(("#/summary", "Missing; it is made from the content."))
-    if not (entry.content_html or entry.content_text):
-        found.append(("#/content_html", "Missing; readers see the summary at most."))
+        found.append(
+            FieldError("#/summary", "Missing; it is derived from the content.")
+        )
+    if not entry.content_html and not entry.content_text:
+        found.append(
+            FieldError("#/content_html", "Missing; readers see only the summary.")
+        )
     if entry.image and not (entry.image.width and entry.image.height):
         found.append(
-            ("#/image", "Without width and height; pages shift while it loads.")
+            FieldError("#/image", "Missing width or height; pages shift on loading.")
         )
     if entry.image and not entry.image.alt:
-        found.append(
-            ("#/image/alt", "Missing; who cannot see the picture learns nothing of it.")
-        )
-    return [{"pointer": pointer, "detail": detail} for pointer, detail in found]
+        found.append(FieldError("#/image/alt", "Missing alternative text."))
+    return found

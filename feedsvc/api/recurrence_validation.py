@@ -1,4 +1,4 @@
-"""Recurrences (RFC 5545 §3.8.5), checked: what is taken can be expanded in little time, by any calendar."""
+"""Validate recurrences (RFC 5545 §3.8.5): any calendar must expand them quickly."""
 
 from __future__ import annotations
 
@@ -19,96 +19,110 @@ from feedsvc.recurrence import (
 )
 
 MAX_OCCURRENCES = 1000
-"""Occurrences of a series that has an end, and dates that are left out or added."""
+"""Occurrences of a series that ends; also the limit of exdates and of rdates."""
 
 MAX_RULE_LENGTH = 500
 """Characters of a rule."""
 
-_YEARS = 10
-_DAYS = f"(?:{'|'.join(WEEKDAYS)})"
+_MAX_YEARS = 10
+_DAY = f"(?:{'|'.join(WEEKDAYS)})"
+
+ErrorMessages = dict[str, dict[int, list[str]] | list[str]]
+"""Messages by member; of a list by index."""
 
 
-def _list(item: str) -> str:
+def _list_of(item: str) -> str:
     return f"{item}(?:,{item})*"
 
 
-# The parts of a rule, and what may stand in each (RFC 5545 §3.3.10). A series takes place once a day at
-# most, at the time of its start.
+# The parts of a rule and their values (RFC 5545 §3.3.10). FREQ is a day at least, and
+# BYHOUR and smaller parts are missing: a series has one occurrence a day at most.
 _PARTS = {
     "FREQ": "DAILY|WEEKLY|MONTHLY|YEARLY",
     "INTERVAL": "[1-9][0-9]{0,3}",
     "COUNT": "[1-9][0-9]{0,3}",
     "UNTIL": "[0-9]{8}(?:T[0-9]{6}Z)?",
-    "BYDAY": _list(f"(?:[+-]?(?:[1-9]|[1-4][0-9]|5[0-3]))?{_DAYS}"),
-    "BYMONTHDAY": _list("[+-]?(?:[1-9]|[12][0-9]|3[01])"),
-    "BYYEARDAY": _list("[+-]?[1-9][0-9]{0,2}"),
-    "BYWEEKNO": _list("[+-]?(?:[1-9]|[1-4][0-9]|5[0-3])"),
-    "BYMONTH": _list("(?:[1-9]|1[0-2])"),
-    "BYSETPOS": _list("[+-]?[1-9][0-9]{0,2}"),
-    "WKST": _DAYS,
+    "BYDAY": _list_of(f"(?:[+-]?(?:[1-9]|[1-4][0-9]|5[0-3]))?{_DAY}"),
+    "BYMONTHDAY": _list_of("[+-]?(?:[1-9]|[12][0-9]|3[01])"),
+    "BYYEARDAY": _list_of("[+-]?[1-9][0-9]{0,2}"),
+    "BYWEEKNO": _list_of("[+-]?(?:[1-9]|[1-4][0-9]|5[0-3])"),
+    "BYMONTH": _list_of("(?:[1-9]|1[0-2])"),
+    "BYSETPOS": _list_of("[+-]?[1-9][0-9]{0,2}"),
+    "WKST": _DAY,
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
 PATTERN = f"(?:{_PART})(?:;(?:{_PART}))*"
-# With which FREQ alone a part may stand, by the table there.
+
 _ALLOWED_FREQ = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
     "BYYEARDAY": ("YEARLY",),
     "BYWEEKNO": ("YEARLY",),
 }
+"""The values of FREQ that a part may be combined with (the table of §3.3.10)."""
 
 
 def validate_rrule(text: str) -> str:
-    """The value of a RRULE.
+    """Return the value of an RRULE itself.
 
-    :raises ValueError: it is none that can be taken.
+    :raises ValueError: it is not supported.
     """
-    parts = (
-        Recurrence(text).rule_parts
-        if len(text) <= MAX_RULE_LENGTH and re.fullmatch(PATTERN, text)
-        else {}
-    )
-    if "FREQ" not in parts or len(parts) <= text.count(";"):
-        raise ValueError(
-            "Not a RRULE that is taken, such as FREQ=WEEKLY;BYDAY=SA;COUNT=10."
-        )
+    if len(text) > MAX_RULE_LENGTH or not re.fullmatch(PATTERN, text):
+        raise _unsupported()
+    parts = Recurrence(text).rule_parts
+    has_duplicate = len(parts) <= text.count(";")
+    if "FREQ" not in parts or has_duplicate:
+        raise _unsupported()
+    frequency = parts["FREQ"]
     for name in parts:
-        if parts["FREQ"] not in _ALLOWED_FREQ.get(name, parts["FREQ"]):
-            raise ValueError(f"{name} cannot stand in a rule that is {parts['FREQ']}.")
+        if name in _ALLOWED_FREQ and frequency not in _ALLOWED_FREQ[name]:
+            raise ValueError(f"{name} is not allowed with FREQ={frequency}.")
     if "COUNT" in parts and "UNTIL" in parts:
-        raise ValueError("COUNT and UNTIL exclude each other.")
-    numbered = re.search(r"\d", parts.get("BYDAY", ""))
-    if numbered and (parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts):
-        raise ValueError(
-            "BYDAY has numbers only with MONTHLY and YEARLY, and not beside BYWEEKNO."
-        )
-    if "BYSETPOS" in parts and not any(
-        name.startswith("BY") for name in parts.keys() - {"BYSETPOS"}
-    ):
-        raise ValueError("BYSETPOS needs another part to choose from, such as BYDAY.")
+        raise ValueError("Only one of COUNT and UNTIL.")
+    _check_numbered_days(parts)
+    _check_positions(parts)
     return text
 
 
-def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:
-    """A recurrence with its times as the clocks of a zone show them, skipped ones too."""
+def _unsupported() -> ValueError:
+    return ValueError(
+        "Must be a supported RRULE such as FREQ=WEEKLY;BYDAY=SA;COUNT=10."
+    )
 
-    def shown(moment: date) -> date:
+
+def _check_numbered_days(parts: dict[str, str]) -> None:
+    if not re.search(r"\d", parts.get("BYDAY", "")):
+        return
+    if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
+        raise ValueError(
+            "BYDAY may have numbers only with FREQ=MONTHLY or YEARLY, without BYWEEKNO."
+        )
+
+
+def _check_positions(parts: dict[str, str]) -> None:
+    others = parts.keys() - {"BYSETPOS"}
+    if "BYSETPOS" in parts and not any(name.startswith("BY") for name in others):
+        raise ValueError("BYSETPOS needs another part such as BYDAY.")
+
+
+def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:
+    """Return a recurrence with its times in a zone."""
+
+    def localized(moment: date) -> date:
         if not isinstance(moment, datetime):
             return moment
-        return moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=zone)
+        return moment.astimezone(zone)
 
-    exdates, rdates = (
-        tuple(map(shown, moments))
-        for moments in (recurrence.exdates, recurrence.rdates)
+    return Recurrence(
+        recurrence.rrule,
+        tuple(map(localized, recurrence.exdates)),
+        tuple(map(localized, recurrence.rdates)),
     )
-    return Recurrence(recurrence.rrule, exdates, rdates)
-
-
-ErrorMessages = dict[str, dict[int, list[str]] | list[str]]
-"""Messages by member, and of a list by index."""
 
 
 def validate(event: Event) -> ErrorMessages:
-    """What is wrong with the recurrence of an event."""
+    """Return the errors of an event's recurrence."""
     assert event.recurrence is not None
     return (
         _check_value_types(event, event.recurrence)
@@ -118,67 +132,71 @@ def validate(event: Event) -> ErrorMessages:
 
 
 def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
-    """Dates where the start is a time, and the reverse; and times that no calendar can tell from others."""
-    wrong: ErrorMessages = {}
-    for name, moments in (
-        ("exdates", recurrence.exdates),
-        ("rdates", recurrence.rdates),
-    ):
-        found = {}
-        for index, moment in enumerate(moments):
-            if isinstance(moment, datetime) == event.all_day:
-                found[index] = ["Must be a date if the start is one, else a time."]
-            elif isinstance(moment, datetime) and moment.fold:
-                found[index] = [
-                    "Lies in the second pass of an hour that the clocks repeat."
-                ]
-            elif name == "rdates" and moment < event.start:
-                found[index] = ["Lies before the start."]
-        if found:
-            wrong[name] = found
+    """Check that all values are dates if the start is one, else times."""
+    errors: ErrorMessages = {}
+    for name in ("exdates", "rdates"):
+        messages = {}
+        for index, moment in enumerate(getattr(recurrence, name)):
+            message = _check_moment(event, moment, is_added=name == "rdates")
+            if message:
+                messages[index] = [message]
+        if messages:
+            errors[name] = messages
     until = re.search("UNTIL=([^;]*)", recurrence.rrule)
     if until and ("T" in until[1]) == event.all_day:
-        wanted = (
-            "a date such as 20261231"
-            if event.all_day
-            else "a time in UTC such as 20261231T165959Z"
-        )
-        wrong["rrule"] = [f"UNTIL must be {wanted}, as the start is."]
-    return wrong
+        date_or_time = "a date such as 20261231"
+        if not event.all_day:
+            date_or_time = "a UTC time such as 20261231T165959Z"
+        errors["rrule"] = [f"UNTIL must be {date_or_time}, as the start is."]
+    return errors
+
+
+def _check_moment(event: Event, moment: date, *, is_added: bool) -> str | None:
+    """Return the error of a date that is left out or added."""
+    if isinstance(moment, datetime) == event.all_day:
+        return "Must be a date if the start is one, else a time."
+    # iCalendar writes local times, so it cannot say which of both hours is meant.
+    if isinstance(moment, datetime) and moment.fold:
+        return "Must not be in the second of two repeated hours when clocks go back."
+    if is_added and moment < event.start:
+        return "Must not be before the start."
+    return None
 
 
 def _check_rule(event: Event) -> ErrorMessages:
-    """A rule that its start does not follow, or that goes on for too long."""
+    """Check that the start matches the rule, and that the series is not too long."""
     try:
         if not start_matches_rule(event):
-            return {
-                "rrule": [
-                    "The start must be its first occurrence, and no second pass of an hour."
-                ]
-            }
-        if is_unbounded(event):
-            return {}
-        last_of_all = event.start + relativedelta(years=_YEARS)
-        for number, occurrence in enumerate(occurrences(event), start=1):
-            if number > MAX_OCCURRENCES or occurrence.start > last_of_all:
-                return {
-                    "rrule": [
-                        f"Ends neither within {_YEARS} years and {MAX_OCCURRENCES} occurrences, nor never."
-                    ]
-                }
-            check_year(occurrence.start)
+            message = (
+                "The start must be the first occurrence, and not in the second of two "
+                "repeated hours when clocks go back."
+            )
+            return {"rrule": [message]}
+        if not is_unbounded(event) and _is_too_long(event):
+            message = (
+                f"Must either be unbounded or end within {_MAX_YEARS} years and "
+                f"{MAX_OCCURRENCES:,} occurrences."
+            )
+            return {"rrule": [message]}
     except ValueError as error:
-        return {"rrule": [f"Not a RRULE: {error}"]}
+        return {"rrule": [f"Not a valid RRULE: {error}"]}
     return {}
 
 
+def _is_too_long(event: Event) -> bool:
+    limit = event.start + relativedelta(years=_MAX_YEARS)
+    for number, occurrence in enumerate(occurrences(event), start=1):
+        if number > MAX_OCCURRENCES or occurrence.start > limit:
+            return True
+        check_year(occurrence.start)
+    return False
+
+
 def _check_exdates(event: Event) -> ErrorMessages:
-    """Exceptions that except nothing, or everything."""
-    missed = {index: ["Is no occurrence."] for index in unmatched_exdates(event)}
-    if missed:
-        return {"exdates": missed}
-    return (
-        {}
-        if next(occurrences(event), None)
-        else {"exdates": ["No occurrence is left."]}
-    )
+    """Check that each exdate is an occurrence, and that one is left."""
+    unmatched = unmatched_exdates(event)
+    if unmatched:
+        return {"exdates": {index: ["Not an occurrence."] for index in unmatched}}
+    if next(occurrences(event), None) is None:
+        return {"exdates": ["No occurrence is left."]}
+    return {}

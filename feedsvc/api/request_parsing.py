@@ -1,4 +1,4 @@
-"""What comes with a request: its document, its parameters, and the headers that say what is meant."""
+"""Parse requests: JSON bodies, query parameters, preconditions, idempotency keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Request, request
+from flask import Request, Response, jsonify, request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
@@ -21,146 +21,25 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.models import Entry
-from feedsvc.storage import Writer
+from feedsvc.storage import Precondition, Writer
 
 MAX_ERRORS = 500
-"""Faults of one document that are told at most."""
+"""Errors of one document that a response lists."""
 
-_KEY = re.compile(r'("?)([ !#-~]{1,255})\1')
-
-ViewResult = tuple[Any, int, dict[str, str]]
-"""A view's answer: a JSON document, a status, headers."""
-
-
-def reject_query_parameters() -> None:
-    """Refuse a query where none is meant.
-
-    :raises Malformed: there is one.
-    """
-    if request.args:
-        raise BadRequest(f"{next(iter(request.args))}: Unknown parameter.")
-
-
-def check_preconditions(required: bool) -> Callable[[Entry | None], None]:
-    """What If-Match and If-None-Match demand of the stored entry (RFC 9110 §13.1), to be asked in the write.
-
-    :raises PreconditionRequired: one is `required`, and there is none.
-    """
-    match = request.if_match if "If-Match" in request.headers else None
-    none_match = request.if_none_match if "If-None-Match" in request.headers else None
-    if required and match is None and none_match is None:
-        raise PreconditionRequired(
-            "If-Match with the entry's ETag is needed, or If-None-Match: * to create."
-        )
-
-    def check(old: Entry | None) -> None:
-        stored = None if old is None or old.status == "deleted" else str(old.version)
-        if match is not None and (stored is None or not match.contains(stored)):
-            raise PreconditionFailed(
-                "The entry is not in the version that If-Match names."
-            )
-        if (
-            none_match is not None
-            and stored is not None
-            and none_match.contains(stored)
-        ):
-            raise PreconditionFailed(
-                "The entry is there, in a version that If-None-Match excludes."
-            )
-
-    return check
-
-
-def idempotency_key() -> str | None:
-    """The request's Idempotency-Key, bare or quoted.
-
-    :raises Malformed: it is empty, longer than 255 characters, or not of printable ASCII without quotes.
-    """
-    given = request.headers.get("Idempotency-Key")
-    if given is None:
-        return None
-    found = _KEY.fullmatch(given.strip())
-    if found is None:
-        raise BadRequest(
-            "Idempotency-Key: 1 to 255 printable ASCII characters but quotes are needed."
-        )
-    return found[2]
-
-
-def with_idempotency_key(
-    writer: Writer, fingerprint: str, respond: Callable[[], ViewResult]
-) -> ViewResult:
-    """The response to a request, the same for one that is sent again with its Idempotency-Key.
-
-    :param fingerprint: the hash of its body.
-
-    Writers wait for each other, so of two at once the second finds what the first was answered.
-
-    :raises KeyReused: the key came with another body before.
-    """
-    key = idempotency_key()
-    if key is None:
-        return respond()
-    kept = current_token().name, request.path, key, fingerprint
-    answer: ViewResult | None = writer.idempotency_keys.get(*kept)
-    if answer is None:
-        answer = respond()
-        writer.idempotency_keys.put(*kept, answer, answer[0].get("id"))
-    return answer
-
-
-def check_content_headers(req: Request) -> None:
-    """Refuse a body that is not read as it is: without its length, or encoded."""
-    if req.content_length is None:
-        raise LengthRequired("A body needs a Content-Length.")
-    if req.headers.get("Content-Encoding", "identity") != "identity":
-        raise UnsupportedMediaType("A body with a Content-Encoding is not read.")
-
-
-def parse_json_body(req: Request) -> Any:
-    """The strict JSON in a request's body.
-
-    :raises Malformed: it is none.
-    """
-    check_content_headers(req)
-    if not req.is_json:
-        raise UnsupportedMediaType(
-            "The body must be JSON: Content-Type: application/json."
-        )
-    return strict_json.loads_strict(req.get_data())
-
-
-def load_validated(schema: Schema, document: Any) -> Any:
-    """What a schema makes of a document.
-
-    :raises Invalid: with a pointer to each fault.
-    """
-    try:
-        return schema.load(document)
-    except ValidationError as error:
-        raise ValidationFailed(*field_errors(error.messages)[:MAX_ERRORS]) from None
-
-
-def load_patched(schema: Schema, stored: dict[str, Any], changes: Any) -> Any:
-    """What a schema makes of a stored document with a merge patch applied (RFC 7396).
-
-    :raises Invalid: as `loaded`; a null for a member that there is not is refused too.
-    """
-    if not isinstance(changes, dict):
-        raise ValidationFailed(FieldError("#", "A merge patch is an object."))
-    unknown = dict.fromkeys(changes.keys() - schema.fields.keys())
-    return load_validated(
-        schema, strict_json.apply_merge_patch(stored, changes) | unknown
-    )
+_IDEMPOTENCY_KEY = re.compile(r'("?)([ !#-~]{1,255})\1')
 
 
 class StrictParser(FlaskParser):
-    """Reads JSON bodies strictly; an id in the path is the document's where that has none."""
+    """Parse arguments for flask-smorest as the API promises.
+
+    webargs' own parser accepts duplicate keys, NaN, unknown and repeated query
+    parameters, and reports errors without JSON pointers.
+    """
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": "raise"}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The request's document."""
+        """Return the document, by default with the id or slug of the path."""
         reject_query_parameters()
         document = parse_json_body(req)
         if isinstance(document, dict):
@@ -168,38 +47,180 @@ class StrictParser(FlaskParser):
         return document
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """The request's parameters, each given once."""
-        twice = [name for name, values in req.args.lists() if len(values) > 1]
-        if twice:
-            raise BadRequest(f"{twice[0]}: Given more than once.")
+        """Return the parameters.
+
+        :raises BadRequest: one is given twice.
+        """
+        for name, values in req.args.lists():
+            if len(values) > 1:
+                raise BadRequest(f"{name}: Given more than once.")
         return super().load_querystring(req, schema)
 
     def handle_error(
         self, error: ValidationError, *args: Any, **kwargs: Any
     ) -> NoReturn:
-        """Refuse the body with a pointer to each fault; or the query, whose faults are no document's."""
+        """Raise the project's errors in place of webargs' own response.
+
+        :raises BadRequest: a query parameter is wrong.
+        :raises ValidationFailed: members of the body are wrong.
+        """
         location, messages = next(iter(error.messages_dict.items()))
-        found = field_errors(messages)
+        errors = field_errors(messages)
         if location == "query":
-            raise BadRequest(
-                "; ".join(f"{fault.pointer[2:]}: {fault.detail}" for fault in found)
-            )
-        raise ValidationFailed(*found[:MAX_ERRORS])
+            details = [f"{error.pointer[2:]}: {error.detail}" for error in errors]
+            raise BadRequest("; ".join(details))
+        raise ValidationFailed(*errors[:MAX_ERRORS])
+
+
+def reject_query_parameters() -> None:
+    """Require that the request has no query parameters.
+
+    :raises BadRequest: it has one.
+    """
+    if request.args:
+        raise BadRequest(f"{next(iter(request.args))}: Unknown parameter.")
+
+
+def check_content_headers(req: Request) -> None:
+    """Require a body with a length and without an encoding.
+
+    :raises LengthRequired: the length is missing.
+    :raises UnsupportedMediaType: the body is encoded.
+    """
+    if req.content_length is None:
+        raise LengthRequired("Missing Content-Length.")
+    if req.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Content-Encoding is not supported.")
+
+
+def parse_json_body(req: Request) -> Any:
+    """Return the strict JSON in a request's body.
+
+    :raises BadRequest: the body is not strict JSON.
+    """
+    check_content_headers(req)
+    if not req.is_json:
+        raise UnsupportedMediaType("Must be JSON: Content-Type: application/json.")
+    return strict_json.loads_strict(req.get_data())
+
+
+def load_validated(schema: Schema, document: Any) -> Any:
+    """Return the value that a schema loads from a document.
+
+    :raises ValidationFailed: with a pointer to each error.
+    """
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise ValidationFailed(*field_errors(error.messages)[:MAX_ERRORS]) from None
+
+
+def load_patched(schema: Schema, stored: dict[str, Any], patch: Any) -> Any:
+    """Return the value that a schema loads from a patched document (RFC 7396).
+
+    :raises ValidationFailed: as `load_validated`, or the patch removes an unknown
+        member.
+    """
+    if not isinstance(patch, dict):
+        raise ValidationFailed(FieldError("#", "Must be an object."))
+    patched = strict_json.apply_merge_patch(stored, patch)
+    # A null would vanish in the patched document, and a misspelt name with it.
+    unknown = dict.fromkeys(patch.keys() - schema.fields.keys())
+    return load_validated(schema, patched | unknown)
 
 
 def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
-    """Marshmallow's nested messages as faults with JSON pointers (RFC 6901 §6)."""
-    if isinstance(messages, dict):
-        return [
-            fault
-            for name, inner in messages.items()
-            for fault in field_errors(
-                inner, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}"
-            )
-        ]
-    return [FieldError(pointer, str(message)) for message in messages]
+    """Return marshmallow's nested messages as errors with JSON pointers (RFC 6901)."""
+    if not isinstance(messages, dict):
+        return [FieldError(pointer, str(message)) for message in messages]
+    errors = []
+    for name, nested in messages.items():
+        is_whole = name == "_schema"
+        errors += field_errors(
+            nested, pointer if is_whole else f"{pointer}/{_escape(name)}"
+        )
+    return errors
 
 
-def _escaped(name: object) -> str:
-    text = str(name).encode("utf-8", "backslashreplace").decode()
-    return text.replace("~", "~0").replace("/", "~1")
+def _escape(name: object) -> str:
+    """Return a member's name as a part of a JSON pointer."""
+    printable = str(name).encode("utf-8", "backslashreplace").decode()
+    return printable.replace("~", "~0").replace("/", "~1")
+
+
+def parse_preconditions(required: bool) -> Precondition:
+    """Return the check that If-Match and If-None-Match demand (RFC 9110 §13.1).
+
+    The storage calls it within the write transaction.
+
+    :raises PreconditionRequired: one of them is required and both are missing.
+    """
+    match = request.if_match if "If-Match" in request.headers else None
+    none_match = request.if_none_match if "If-None-Match" in request.headers else None
+    if required and match is None and none_match is None:
+        raise PreconditionRequired(
+            "Send If-Match with the entry's ETag, or If-None-Match: * to create."
+        )
+
+    def check(entry: Entry | None) -> None:
+        if entry is None or entry.status == "deleted":
+            if match is not None:
+                raise PreconditionFailed("The entry of If-Match does not exist.")
+            return
+        etag = str(entry.version)
+        if match is not None and not match.contains(etag):
+            raise PreconditionFailed("If-Match does not match the entry's version.")
+        if none_match is not None and none_match.contains(etag):
+            raise PreconditionFailed("If-None-Match matches the entry's version.")
+
+    return check
+
+
+def parse_idempotency_key() -> str | None:
+    """Return the request's Idempotency-Key, bare or quoted.
+
+    :raises BadRequest: it is malformed.
+    """
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    match = _IDEMPOTENCY_KEY.fullmatch(header.strip())
+    if match is None:
+        raise BadRequest(
+            "Idempotency-Key: Must be 1 to 255 printable ASCII characters, no quotes."
+        )
+    return match[2]
+
+
+JsonResult = tuple[dict[str, Any], int, dict[str, str]]
+"""A response before it is encoded: its document, status and headers."""
+
+
+def respond_once(
+    writer: Writer, fingerprint: str, respond: Callable[[Writer], JsonResult]
+) -> Response:
+    """Return the response of a request, the stored one if its Idempotency-Key is known.
+
+    Writers wait for each other, so of two requests at once the second finds the
+    response of the first.
+
+    :param fingerprint: the hash of the body.
+    :raises IdempotencyKeyConflict: the key was used with another body.
+    """
+    key = parse_idempotency_key()
+    if key is None:
+        return _json_response(respond(writer))
+    key_of_request = (current_token().name, request.path, key, fingerprint)
+    result: JsonResult | None = writer.idempotency_keys.get(*key_of_request)
+    if result is None:
+        result = respond(writer)
+        writer.idempotency_keys.put(*key_of_request, result, result[0].get("id"))
+    return _json_response(result)
+
+
+def _json_response(result: JsonResult) -> Response:
+    document, status, headers = result
+    response = jsonify(document)
+    response.status_code = status
+    response.headers.update(headers)
+    return response

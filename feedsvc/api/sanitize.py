@@ -1,32 +1,43 @@
-"""HTML at the door: sanitised to an allow-list, its URLs absolute, and the text in it."""
+"""Sanitize HTML to an allow-list, make its URLs absolute, and extract its text."""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import inspect
 import re
+import sys
 import unicodedata
 from collections import Counter
 from html import unescape
+from importlib.metadata import version
 from urllib.parse import urljoin
 
 import nh3
 
+from feedsvc import embeds
 from feedsvc.api import text, urls
 from feedsvc.embeds import SANDBOX, is_embed
 
 MAX_LENGTH = 1024 * 1024
+"""Bytes of HTML."""
+
+# Limits that keep nh3's time and memory bounded: it takes 37 s for 500 KB of nested
+# <div>, and its output may be much longer than its input.
 MAX_TAGS = 10_000
 MAX_DEPTH = 256
 MAX_ATTRIBUTES = 1000
 MAX_OUTPUT = 2 * MAX_LENGTH
 MAX_COMPLEXITY = 20 * MAX_LENGTH
 _NODE_COST = 100
-"""How many characters take a parser as long as an element without any."""
+"""An element takes the parser as long as this number of characters."""
 
 TAGS = set(
-    "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del details dfn div dl dt em "
-    "figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol p picture pre q rp rt "
-    "ruby s samp section small source span strong sub summary sup table tbody td tfoot th thead time tr "
-    "track u ul var video".split()
+    "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del "
+    "details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img "
+    "ins kbd li mark ol p picture pre q rp rt ruby s samp section small source span "
+    "strong sub summary sup table tbody td tfoot th thead time tr track u ul var "
+    "video".split()
 )
 ATTRIBUTES = {
     "*": {"dir", "lang", "title"},
@@ -52,17 +63,19 @@ _DROPPED_WITH_CONTENT = set(
     "script style title template noscript object svg math textarea".split()
 )
 _URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
-_NUMBERS = {"colspan", "height", "rowspan", "span", "start", "width"}
-_VOID = set(
+_NUMERIC_ATTRIBUTES = {"colspan", "height", "rowspan", "span", "start", "width"}
+_VOID_TAGS = set(
     "area base br col embed hr img input link meta param source track wbr".split()
 )
-_INLINE = set(
-    "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub sup u var".split()
+_INLINE_TAGS = set(
+    "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub "
+    "sup u var".split()
 )
-_BLOCK = re.compile(rf"<(?!/?(?:{'|'.join(sorted(_INLINE))})\b)")
-_FORMATTING = set("a b big code em font i nobr s small strike strong tt u".split())
-_PRE = re.compile(r"(<pre(?: [^>]*)?>)\n")
-# As a tokenizer reads them (HTML §13.2.5.8 and those after it).
+_FORMATTING_TAGS = set("a b big code em font i nobr s small strike strong tt u".split())
+_BLOCK_TAG = re.compile(rf"<(?!/?(?:{'|'.join(sorted(_INLINE_TAGS))})\b)")
+_PRE_WITH_NEWLINE = re.compile(r"(<pre(?: [^>]*)?>)\n")
+# Tags and attributes as the HTML tokenizer reads them (HTML §13.2.5.8 and after).
+# The quantifiers are possessive, so that hostile input cannot cause backtracking.
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)", re.ASCII)
 _ATTRIBUTE = re.compile(
     r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+""",
@@ -70,142 +83,171 @@ _ATTRIBUTE = re.compile(
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
 _ANY_TAG = re.compile("<[^<>]*>")
-_TEXT = re.compile("(?<![^>])[^<>]+")
-"""The text between two tags of sanitised HTML, which has neither sign within tags or text."""
+_TEXT_SEGMENT = re.compile("(?<![^>])[^<>]+")
+"""The text between two tags of sanitized HTML, which escapes < and > elsewhere."""
 _MAX_PASSES = 4
 _IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
 
 
-def sanitize(html: str, base: str) -> str:
-    """HTML that is safe to publish, with URLs made absolute against `base`.
+def sanitize(html: str, base_url: str) -> str:
+    """Return HTML that is safe to publish, with absolute URLs.
 
-    :raises ValueError: too long, too many or too deeply nested tags, or a character that cannot be carried.
+    Sanitizing the result again does not change it.
+
+    :raises ValueError: the HTML is too long, has too many or too deeply nested tags,
+        or a character that cannot be published.
     """
     if len(html.encode("utf-8", "surrogatepass")) > MAX_LENGTH:
         raise ValueError("Longer than 1 MiB.")
     text.check(html)
     html = text.unify_line_ends(html)
     if html.count("<") > MAX_TAGS:
-        raise ValueError(f"More than {MAX_TAGS} tags.")
+        raise ValueError(f"More than {MAX_TAGS:,} tags.")
     _check_complexity(html)
-    cleaned = _check_limits(_clean(html, base))
+    sanitized = _sanitize_once(html, base_url)
+    # The parser moves content that is misplaced in a table in front of it, where it
+    # may nest otherwise, so one pass is not always enough.
     for _ in range(_MAX_PASSES):
-        # A table's stray content moves in front of it, and may nest anew; what is stored must be final.
-        again = _check_limits(_clean(cleaned, base))
-        if again == cleaned:
-            return cleaned
-        cleaned = again
-    raise ValueError("The HTML is too broken to be sanitised.")
+        again = _sanitize_once(sanitized, base_url)
+        if again == sanitized:
+            return sanitized
+        sanitized = again
+    raise ValueError("The HTML is too broken to be sanitized.")
 
 
-def _clean(html: str, base: str) -> str:
-    # Parsing has also decoded references such as &#x0b;, &#13; and &#x301;.
-    cleaned = text.strip_invalid_chars(
-        text.unify_line_ends(_build_cleaner(base).clean(html))
-    )
-    # Ammonia leaves an iframe's text as it is; an iframe needs none, and without a source no place either.
-    cleaned = _IFRAME.sub(
-        lambda found: f"<iframe{found[1]}></iframe>" if ' src="' in found[1] else "",
-        cleaned,
-    )
-    # A parser drops the first line end in <pre>; one that is written is one that is read.
-    cleaned = _PRE.sub(r"\1\n\n", cleaned).strip()
-    text.check_marks(unescape(_ANY_TAG.sub("", cleaned)))
-    return _TEXT.sub(_normalized_text, cleaned)
+def _sanitize_once(html: str, base_url: str) -> str:
+    cleaned = _build_cleaner(base_url).clean(html)
+    # The parser has decoded references such as &#x0b;, &#13; and &#x301;.
+    cleaned = text.strip_invalid_chars(text.unify_line_ends(cleaned))
+    # Ammonia does not escape the text in an iframe.
+    cleaned = _IFRAME.sub(_empty_iframe, cleaned)
+    # A parser drops the first newline in <pre>, so one that is meant is written twice.
+    cleaned = _PRE_WITH_NEWLINE.sub(r"\1\n\n", cleaned).strip()
+    text.check_combining_marks(unescape(_ANY_TAG.sub("", cleaned)))
+    normalized = _TEXT_SEGMENT.sub(_normalize_segment, cleaned)
+    _check_output(normalized)
+    return normalized
 
 
-def _normalized_text(segment: re.Match[str]) -> str:
-    """Return the text between two tags in NFC, combining marks at its start as references.
+def _empty_iframe(iframe: re.Match[str]) -> str:
+    """Return an iframe without content, or nothing if it has no source."""
+    attributes = iframe[1]
+    return f"<iframe{attributes}></iframe>" if ' src="' in attributes else ""
 
-    Markup as a whole must never be normalised: NFC composes the `>` of a tag and a following U+0338 into
-    one character, and the text behind becomes attributes. As references, marks cannot reach the tag.
-    """
+
+def _normalize_segment(segment: re.Match[str]) -> str:
+    """Return the text between two tags in NFC, marks at its start as references."""
+    # Markup as a whole must never be normalized: NFC composes the `>` of a tag and a
+    # following U+0338 into one character, and the text after it becomes attributes.
     normalized = unicodedata.normalize("NFC", segment[0])
     count = text.leading_marks(normalized)
-    return (
-        "".join(f"&#{ord(mark)};" for mark in normalized[:count]) + normalized[count:]
-    )
+    references = "".join(f"&#{ord(mark)};" for mark in normalized[:count])
+    return references + normalized[count:]
 
 
 def to_plain_text(html: str) -> str:
-    """The text of sanitised HTML as one line, without captions."""
-    apart = _BLOCK.sub(" <", html)  # where a block begins or ends, so does a word
-    folded = " ".join(
-        unescape(
-            nh3.clean(apart, tags=set(), clean_content_tags={"figcaption"})
-        ).split()
-    )
+    """Return the text of sanitized HTML as one line, without captions."""
+    # A word ends where a block begins or ends.
+    spaced = _BLOCK_TAG.sub(" <", html)
+    without_tags = nh3.clean(spaced, tags=set(), clean_content_tags={"figcaption"})
+    folded = " ".join(unescape(without_tags).split())
     try:
         return text.normalize_line(folded)
-    except ValueError:  # of HTML that was not sanitised
+    except ValueError:  # an importer's HTML, which is not sanitized
         return folded
 
 
-def without_tags(html: str) -> str | None:
-    """Return the text of HTML that may be unsafe, or None where it has none.
-
-    Nothing is parsed, since HTML that is refused may take a parser for ever.
-    """
-    apart = _BLOCK.sub("\n\n<", text.strip_invalid_chars(html))
-    plain_text = text.strip_invalid_chars(unescape(_ANY_TAG.sub("", apart)))
+def strip_tags(html: str) -> str | None:
+    """Return the text of HTML that the sanitizer refuses, or None if it has none."""
+    # Without a parser, which may take too long for such HTML.
+    paragraphs = _BLOCK_TAG.sub("\n\n<", text.strip_invalid_chars(html))
+    unescaped = unescape(_ANY_TAG.sub("", paragraphs))
+    plain_text = re.sub(r"\n\s*\n", "\n\n", text.strip_invalid_chars(unescaped))
     try:
-        return (
-            text.lines(re.sub(r"\n\s*\n", "\n\n", plain_text))[:MAX_LENGTH].rstrip()
-            or None
-        )
+        lines = text.normalize_lines(plain_text)
     except ValueError:  # too many combining marks
         return None
+    return lines[:MAX_LENGTH].rstrip() or None
 
 
-def _check_limits(cleaned: str) -> str:
-    """What was sanitised, unless it is too deep or too long; every tag in it is closed."""
-    depth = deepest = 0
-    for closing, tag in _TAG.findall(cleaned):
-        if tag not in _VOID:
+def fingerprint() -> str:
+    """Return a hash of the sanitizer's rules: its code and its libraries' versions.
+
+    Comments, docstrings and layout do not count.
+    """
+    rules = [version("nh3"), unicodedata.unidata_version]
+    for module in (embeds, sys.modules[__name__], text, urls):
+        tree = ast.parse(inspect.getsource(module))
+        for node in ast.walk(tree):
+            _drop_docstrings(node)
+        rules.append(ast.dump(tree))
+    return hashlib.sha256("\n".join(rules).encode()).hexdigest()[:16]
+
+
+def _drop_docstrings(node: ast.AST) -> None:
+    body = getattr(node, "body", None)
+    if isinstance(body, list):
+        body[:] = [statement for statement in body if not _is_docstring(statement)]
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _check_output(html: str) -> None:
+    """Refuse sanitized HTML that is nested too deep or too long."""
+    depth = max_depth = 0
+    for closing, tag in _TAG.findall(html):  # every tag but a void one is closed
+        if tag not in _VOID_TAGS:
             depth += -1 if closing else 1
-            deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
+            max_depth = max(max_depth, depth)
+    if max_depth > MAX_DEPTH:
         raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
-    if len(cleaned.encode()) > MAX_OUTPUT:
-        raise ValueError("Longer than 2 MiB once it is sanitised.")
-    return cleaned
+    if len(html.encode()) > MAX_OUTPUT:
+        raise ValueError("Longer than 2 MiB after sanitizing.")
 
 
 def _check_complexity(html: str) -> None:
-    """Refuse what a parser would work on for long: many attributes, and formatting that it repeats.
+    """Refuse HTML that takes a parser too long: many attributes, repeated formatting.
 
-    A formatting tag is opened anew in each block until it is closed, an `a` once and of others three that are
-    the same. Which tags are none, as in comments, only a parser knows: so all count, and none closes another.
+    A parser opens formatting tags again in each block until they are closed: the last
+    `a`, and of the others at most three of the same name and attributes. Only a parser
+    knows which tags are real, not in a comment, so all count, and none closes another.
     """
-    met: Counter[str] = Counter()
-    link = others = work = 0
+    seen: Counter[str] = Counter()
+    link_size = formatting_size = work = 0
     for tag in _TAG.finditer(html):
-        found = _ATTRIBUTES.match(html, tag.end())
-        attributes = found[0] if found else ""
+        match = _ATTRIBUTES.match(html, tag.end())
+        attributes = match[0] if match else ""
         if len(_ATTRIBUTE.findall(attributes)) > MAX_ATTRIBUTES:
-            raise ValueError(f"A tag has more than {MAX_ATTRIBUTES} attributes.")
-        name, size = tag[2].lower(), len(attributes) + _NODE_COST
+            raise ValueError(f"A tag has more than {MAX_ATTRIBUTES:,} attributes.")
+        name = tag[2].lower()
+        size = len(attributes) + _NODE_COST
         if name == "a":
-            link = max(link, size)
-        elif name in _FORMATTING and met[name + attributes] < 3:
-            met[name + attributes] += 1
-            others += size
-        work += len(attributes) + (0 if tag[1] else link + others)
+            link_size = max(link_size, size)
+        elif name in _FORMATTING_TAGS and seen[name + attributes] < 3:
+            seen[name + attributes] += 1
+            formatting_size += size
+        work += len(attributes)
+        if not tag[1]:
+            work += link_size + formatting_size
         if work > MAX_COMPLEXITY:
-            raise ValueError(
-                "Formatting tags with attributes would be repeated too often."
-            )
+            raise ValueError("Too many formatting tags with attributes.")
 
 
-def _build_cleaner(base: str) -> nh3.Cleaner:
-    def keep(tag: str, attribute: str, value: str) -> str | None:
+def _build_cleaner(base_url: str) -> nh3.Cleaner:
+    def filter_attribute(tag: str, attribute: str, value: str) -> str | None:
         try:
             value = text.normalize(text.strip_invalid_chars(value))
         except ValueError:  # too many combining marks
             return None
         if attribute in _URL_ATTRIBUTES:
-            return _absolute_url(tag, value, base)
-        if attribute in _NUMBERS:
+            return _absolute_url(tag, value, base_url)
+        if attribute in _NUMERIC_ATTRIBUTES:
             return value if re.fullmatch(r"[0-9]{1,5}%?", value) else None
         return value
 
@@ -214,20 +256,22 @@ def _build_cleaner(base: str) -> nh3.Cleaner:
         attributes=ATTRIBUTES,
         clean_content_tags=_DROPPED_WITH_CONTENT,
         set_tag_attribute_values={"iframe": {"sandbox": SANDBOX}},
-        attribute_filter=keep,
+        attribute_filter=filter_attribute,
         url_schemes={"http", "https", "mailto", "tel"},
         link_rel="noopener noreferrer",
     )
 
 
-def _absolute_url(tag: str, value: str, base: str) -> str | None:
+def _absolute_url(tag: str, value: str, base_url: str) -> str | None:
+    """Return the absolute URL, or None if it must not be published."""
     value = value.strip()
     if tag == "a" and re.fullmatch(r"(?i)(mailto|tel):[^\s<>\"\x27]+", value):
         return value
     if tag == "iframe" and value.startswith("//"):
-        value = f"https:{value}"  # the page's own scheme, which may be http on an old portal
+        # It means the page's own scheme, which may be http on an old portal.
+        value = f"https:{value}"
     try:
-        url = urls.validate_url(urljoin(base, value.replace(" ", "%20")))
+        url = urls.validate_url(urljoin(base_url, value.replace(" ", "%20")))
     except ValueError:
         return None
     if tag == "iframe" and not is_embed(url):

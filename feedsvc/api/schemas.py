@@ -1,68 +1,83 @@
-"""The documents of the API: what may be posted, and how it is answered."""
+"""Schemas of the API's documents: parse and validate requests, serialize responses."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self
 
 import marshmallow as ma
+from marshmallow import ValidationError, fields
+from marshmallow.validate import Equal, OneOf, Range
 
 from feedsvc import models
 from feedsvc.api import fields as own
-from feedsvc.api import sanitize, text
+from feedsvc.api import recurrence_validation, sanitize, text
 
-_Value = TypeVar("_Value")
+MAX_TITLE_LENGTH = 500
+MAX_SUMMARY_LENGTH = 2000
+DERIVED_SUMMARY_LENGTH = 300
+"""Characters of a summary that is derived from the content."""
 
-TITLE_LENGTH, LONGEST_SUMMARY = 500, 2000
-SUMMARY_LENGTH = 300
-_ID = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 
-
-class BaseSchema(ma.Schema):
-    """A JSON object that stands for one value of the model; absent members are not answered."""
-
-    model_class: ClassVar[Callable[..., Any]]
+class ClosedSchema(ma.Schema):
+    """A JSON object without other members than its fields."""
 
     class Meta:
         unknown = ma.RAISE
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the schema itself, which nothing changes.
+
+        flask-smorest copies a view's documentation in each decorator, which would take
+        most of the time of a start.
+        """
+        return self
+
+
+class ModelSchema(ClosedSchema):
+    """A JSON object that stands for a model; members without a value are left out."""
+
+    model_class: ClassVar[Callable[..., Any]]
+
     @ma.pre_load
     def drop_read_only(self, data: Any, **kwargs: Any) -> Any:
-        """What is only answered may be sent back."""
+        """Ignore read-only members, so that clients may send back what they read."""
         if not isinstance(data, Mapping):
             return data
         return {
             name: value
             for name, value in data.items()
-            if name not in self.dump_fields or name in self.load_fields
+            if name in self.load_fields or name not in self.dump_fields
         }
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
-        """The model's value."""
+        """Return the model."""
         return self.model_class(**data)
 
     @ma.post_dump
     def drop_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Members that have a value."""
+        """Return the members that have a value."""
         return {name: value for name, value in data.items() if value is not None}
 
 
-class CategorySchema(BaseSchema):
+class CategorySchema(ModelSchema):
     """A category."""
 
     model_class = models.Category
-    slug = own.Slug(required=True)
+    slug = own.CategorySlug(required=True)
     title = own.Text(200, required=True)
-    description = own.Text(2000, lines=True)
+    description = own.Text(2000, multiline=True)
     language = own.language()
     url = own.url()
-    parent = own.Slug()
+    parent = own.CategorySlug()
 
 
-class PersonSchema(BaseSchema):
+class PersonSchema(ModelSchema):
     """An author or an organizer."""
 
     model_class = models.Person
@@ -71,15 +86,15 @@ class PersonSchema(BaseSchema):
     email = own.email()
 
 
-class SourceSchema(BaseSchema):
-    """Where an entry first appeared."""
+class SourceSchema(ModelSchema):
+    """The original publisher of an entry."""
 
     model_class = models.Source
     name = own.Text(200, required=True)
     url = own.url()
 
 
-class ImageSchema(BaseSchema):
+class ImageSchema(ModelSchema):
     """A picture."""
 
     model_class = models.Image
@@ -93,89 +108,94 @@ class ImageSchema(BaseSchema):
     height = own.non_negative_int(100_000)
 
 
-class AttachmentSchema(BaseSchema):
-    """An attached file; member names are JSON Feed's."""
+class AttachmentSchema(ModelSchema):
+    """An attached file, with the member names of JSON Feed."""
 
     model_class = models.Attachment
     url = own.url(required=True)
     type = own.media_type(required=True, data_key="mime_type")
     length = own.non_negative_int(data_key="size_in_bytes")
     title = own.Text(500)
-    duration = own.Float(
-        data_key="duration_in_seconds", validate=ma.validate.Range(0, 10_000_000)
-    )
+    duration = own.Number(data_key="duration_in_seconds", validate=Range(0, 10_000_000))
 
 
-class EntrySchema(BaseSchema):
-    """An article, and what every entry has."""
+class EntrySchema(ModelSchema):
+    """An article, and the members that articles and events share."""
 
     kind_name = "news"
-    kind = ma.fields.String(dump_only=True)
-    id = own.RegexString(
-        _ID, "an id: 1 to 128 letters, digits and . _ ~ -, the first a letter or digit"
+    kind = fields.String(dump_only=True, validate=Equal("news"))
+    id = fields.String(
+        validate=own.FullMatch(
+            "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$",
+            error="Must be 1 to 128 letters, digits and . _ ~ -, "
+            "the first a letter or digit.",
+        )
     )
-    guid = ma.fields.String(dump_only=True)
+    guid = fields.String(dump_only=True)
     url = own.url()
-    title = own.Text(TITLE_LENGTH, required=True)
-    summary = own.Text(LONGEST_SUMMARY, lines=True)
-    content_html = ma.fields.String(
+    title = own.Text(MAX_TITLE_LENGTH, required=True)
+    summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
+    content_html = fields.String(
         metadata={"maxLength": sanitize.MAX_LENGTH, "pattern": own.TEXT_PATTERN}
     )
-    content_text = own.Text(sanitize.MAX_LENGTH, lines=True)
+    content_text = own.Text(sanitize.MAX_LENGTH, multiline=True)
     language = own.language()
-    authors = own.BoundedList(ma.fields.Nested(PersonSchema), 50)
-    source = ma.fields.Nested(SourceSchema)
+    authors = own.BoundedList(fields.Nested(PersonSchema), 50)
+    source = fields.Nested(SourceSchema)
     rights = own.Text(1000)
-    categories = own.BoundedList(own.Slug(), 50)
+    categories = own.BoundedList(own.CategorySlug(), 50, metadata={"uniqueItems": True})
     image = own.NestedOrUrl(ImageSchema)
-    attachments = own.BoundedList(ma.fields.Nested(AttachmentSchema), 50)
+    attachments = own.BoundedList(fields.Nested(AttachmentSchema), 50)
     date_published = own.UtcDateTime(attribute="published")
     date_modified = own.UtcDateTime(attribute="updated", dump_only=True)
-    status = ma.fields.String(validate=ma.validate.OneOf(models.STATUSES))
-    notice = own.Text(2000, lines=True)
+    status = fields.String(validate=OneOf(models.STATUSES))
+    notice = own.Text(2000, multiline=True)
     expires = own.UtcDateTime()
-    version = ma.fields.Integer(dump_only=True)
+    version = fields.Integer(dump_only=True)
 
     def __init__(self, site: models.Site, **kwargs: Any) -> None:
         self.site = site
         super().__init__(**kwargs)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
-        """Times without an offset are the site's."""
+        """Read times without an offset in the site's zone."""
         if isinstance(field_obj, own.UtcDateTime):
-            field_obj.zone = self.site.timezone
+            field_obj.timezone = self.site.timezone
 
     @ma.validates_schema(skip_on_field_errors=False)
     def validate_entry(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """What no field can tell by itself."""
+        """Check the rules that concern more than one member."""
         errors: dict[str, Any] = {}
         if "content_html" in data and "content_text" in data:
-            errors["content_text"] = [
-                "An entry has content_html or content_text, not both."
-            ]
-        if "expires" in data and data["expires"] <= data.get("published", models.EPOCH):
+            errors["content_text"] = ["Only one of content_html and content_text."]
+        published = data.get("published", models.EPOCH)
+        if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]
-        slugs = [slug for slug in data.get("categories", ()) if isinstance(slug, str)]
-        if twice := {
-            n: ["Stands in the list before."]
-            for n, slug in enumerate(slugs)
-            if slug in slugs[:n]
-        }:
-            errors["categories"] = twice
+        slugs = data.get("categories", ())
+        duplicates = {
+            index: ["Duplicate category."]
+            for index, slug in enumerate(slugs)
+            if isinstance(slug, str) and slug in slugs[:index]
+        }
+        if duplicates:
+            errors["categories"] = duplicates
         if errors:
-            raise ma.ValidationError(errors)
+            raise ValidationError(errors)
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> models.Entry:
-        """The entry, cleaned, with what follows from the rest filled in."""
+        """Return the entry, its HTML sanitized, with defaults for absent members."""
         data.setdefault("id", secrets.token_hex(8))
         permalink = self.site.permalink(data["id"])
+        # Sent back as it was read: it stays the default, also if the host changes.
         if data.get("url") == permalink:
             del data["url"]
         if data.get("content_html") is not None:
-            sanitise = partial(sanitize.sanitize, base=data.get("url") or permalink)
-            data["content_html"] = validate_field(
-                sanitise, data["content_html"], "content_html"
+            base_url = data.get("url") or permalink
+            data["content_html"] = own.validate(
+                partial(sanitize.sanitize, base_url=base_url),
+                data["content_html"],
+                "content_html",
             )
         if not data.get("summary"):
             data["summary"] = derived_summary(
@@ -185,40 +205,128 @@ class EntrySchema(BaseSchema):
         data["categories"] = tuple(
             models.Category(slug, "") for slug in data.get("categories", ())
         )
-        return models.Entry(
-            kind=self.kind_name, event=self.build_event(data.pop("event", None)), **data
-        )
+        event = self.build_event(data.pop("event", None))
+        return models.Entry(kind=self.kind_name, event=event, **data)
+
+    def build_event(self, members: dict[str, Any] | None) -> models.Event | None:
+        """Return the event of an entry of a kind that has one."""
+        return None
 
     def dump_editable(self, entry: models.Entry) -> dict[str, Any]:
-        """The document of a stored entry without what was derived from the rest: what a patch changes."""
+        """Return the document that a merge patch changes.
+
+        A derived summary is left out, so that it follows the patched content.
+        """
         document: dict[str, Any] = self.dump(entry)
         if entry.summary == derived_summary(entry.content_html, entry.content_text):
             del document["summary"]
         return document
 
-    def build_event(self, details: dict[str, Any] | None) -> models.Event | None:
-        """The event's details, of a kind that has them."""
-        return None
-
     @ma.post_dump
     def add_default_url(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Where readers land: the entry's own page where it has no other URL."""
+        """Add the URL of the entry's page if it has no other URL."""
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
 
 
-def derived_summary(content_html: str | None, content_text: str | None) -> str:
-    """What stands for a summary where none was given."""
-    body = sanitize.to_plain_text(content_html or "") or text.normalize_line(
-        content_text or ""
+class PlaceSchema(ModelSchema):
+    """A place; WGS 84 degrees."""
+
+    model_class = models.Place
+    name = own.Text(500, required=True)
+    address = own.Text(1000)
+    url = own.url()
+    latitude = own.Number(validate=Range(-90, 90))
+    longitude = own.Number(validate=Range(-180, 180))
+
+    @ma.validates_schema
+    def validate_coordinates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Refuse one coordinate without the other."""
+        if ("latitude" in data) != ("longitude" in data):
+            missing = "longitude" if "latitude" in data else "latitude"
+            raise ValidationError({missing: ["Latitude and longitude go together."]})
+
+
+class RecurrenceSchema(ModelSchema):
+    """The rule of a series: an RRULE (RFC 5545 §3.3.10), exceptions and additions."""
+
+    model_class = models.Recurrence
+    rrule = own.ParsedString(
+        recurrence_validation.validate_rrule,
+        required=True,
+        metadata={
+            "maxLength": recurrence_validation.MAX_RULE_LENGTH,
+            "pattern": f"^{recurrence_validation.PATTERN}$",
+        },
     )
-    return text.truncate(body, SUMMARY_LENGTH)
+    exdates = own.BoundedList(
+        own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES
+    )
+    rdates = own.BoundedList(
+        own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES
+    )
 
 
-def validate_field(
-    check: Callable[[_Value], _Value], value: _Value, name: str
-) -> _Value:
-    """What a check makes of a field's value; its ValueError becomes the field's."""
-    try:
-        return check(value)
-    except ValueError as error:
-        raise ma.ValidationError(str(error), name) from None
+class EventSchema(EntrySchema):
+    """An event."""
+
+    kind_name = "events"
+    kind = fields.String(dump_only=True, validate=Equal("events"))
+    start = own.DateOrTime(required=True, attribute="event.start")
+    end = own.DateOrTime(attribute="event.end")
+    timezone = own.timezone(attribute="event.timezone")
+    all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
+    location = fields.Nested(PlaceSchema, attribute="event.location")
+    organizer = fields.Nested(PersonSchema, attribute="event.organizer")
+    event_status = fields.String(
+        attribute="event.status",
+        validate=OneOf(("confirmed", "tentative", "postponed", "cancelled")),
+    )
+    recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
+
+    def build_event(self, members: dict[str, Any] | None) -> models.Event | None:
+        """Return the event, its times in its own zone.
+
+        :raises ValidationError: the end does not fit the start, or the recurrence is
+            wrong.
+        """
+        assert members is not None
+        zone = members.setdefault("timezone", self.site.timezone)
+        for name in ("start", "end"):
+            moment = members.get(name)
+            if not isinstance(moment, datetime):
+                continue
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=zone)
+            # Through UTC, so that a time which the clocks skip becomes one that exists.
+            utc = own.validate(own.check_year, moment.astimezone(UTC), name)
+            members[name] = own.validate(own.check_year, utc.astimezone(zone), name)
+        event = models.Event(**{"end": None, **members})
+        _check_end(event)
+        if event.recurrence is not None:
+            localized = recurrence_validation.localize(event.recurrence, zone)
+            event = replace(event, recurrence=localized)
+            errors = recurrence_validation.validate(event)
+            if errors:
+                raise ValidationError({"recurrence": errors})
+        return event
+
+
+def _check_end(event: models.Event) -> None:
+    if event.end is None:
+        return
+    if isinstance(event.end, datetime) == event.all_day:
+        error = "Must be a date if the start is one, else a time."
+        raise ValidationError(error, "end")
+    if event.ends < event.starts:
+        raise ValidationError("Must not be before the start.", "end")
+    if event.all_day and event.ends == event.starts:
+        raise ValidationError(
+            "Must be after the start: the end of all-day events is exclusive.", "end"
+        )
+
+
+def derived_summary(content_html: str | None, content_text: str | None) -> str:
+    """Return the start of the content, the summary of an entry without one."""
+    body = sanitize.to_plain_text(content_html or "")
+    body = body or text.normalize_line(content_text or "")
+    return text.truncate(body, DERIVED_SUMMARY_LENGTH)

@@ -1,4 +1,4 @@
-"""Strict JSON (RFC 8259): what two parsers could read in two ways is refused."""
+"""Parse JSON strictly (RFC 8259): no parser may read the document in another way."""
 
 from __future__ import annotations
 
@@ -12,47 +12,40 @@ from feedsvc.errors import BadRequest
 MAX_DEPTH = 32
 
 
-def loads_strict(body: bytes) -> Any:
-    """The JSON value in `body`.
+def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
+    """Return the JSON value in a body.
 
-    :raises Malformed: no UTF-8 or no JSON, a key twice, NaN or Infinity, a number that is too large, or
-        more than 32 levels of nesting.
+    :raises BadRequest: it is not UTF-8 or not JSON, has a duplicate key, NaN,
+        Infinity or a number that is too large, or is nested too deep.
     """
     try:
-        value = STRICT_DECODER.decode(body.decode("utf-8"))
+        value = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise BadRequest(
-            f"The body is not UTF-8: byte {error.start} is wrong."
-        ) from None
+        raise BadRequest(f"The body is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise BadRequest(f"The body is not JSON: {error.msg} at {where}.") from None
+        position = f"line {error.lineno}, column {error.colno}"
+        raise BadRequest(f"The body is not JSON: {error.msg} at {position}.") from None
     except RecursionError:
-        raise _too_deep() from None
-    return check_depth(value)
+        raise _too_deep(max_depth) from None
+    _check_depth(value, max_depth)
+    return value
 
 
-def check_depth(value: Any) -> Any:
-    """A parsed value itself.
-
-    :raises Malformed: it nests more than 32 levels deep.
-    """
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_DEPTH):
-        members = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [
-            child
-            for children in members
-            for child in children
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return value
-    raise _too_deep()
+def _check_depth(value: Any, max_depth: int) -> None:
+    # Level by level instead of by recursion, whose limit is the process's.
+    level = [value]
+    for _ in range(max_depth + 1):
+        containers = [item for item in level if isinstance(item, (dict, list))]
+        if not containers:
+            return
+        level = []
+        for item in containers:
+            level.extend(item.values() if isinstance(item, dict) else item)
+    raise _too_deep(max_depth)
 
 
 def apply_merge_patch(document: Any, patch: Any) -> Any:
-    """A document with a JSON merge patch applied (RFC 7396 §2)."""
+    """Return a document with a JSON merge patch applied (RFC 7396 §2)."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(document) if isinstance(document, dict) else {}
@@ -65,11 +58,11 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise BadRequest(f"The key {json.dumps(twice)} stands twice in one object.")
-    return found
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        duplicate, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise BadRequest(f"Duplicate key {json.dumps(duplicate)}.")
+    return members
 
 
 def _constant(name: str) -> Any:
@@ -84,19 +77,20 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
+    # The length is checked first: int() of a long text takes quadratic time.
     if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
         raise BadRequest(f"The number {text[:40]} is too large.")
     return int(text)
 
 
-def _too_deep() -> BadRequest:
-    return BadRequest(f"The body nests more than {MAX_DEPTH} levels deep.")
+def _too_deep(max_depth: int) -> BadRequest:
+    return BadRequest(f"The body is nested more than {max_depth} levels deep.")
 
 
-STRICT_DECODER = json.JSONDecoder(
+_DECODER = json.JSONDecoder(
     object_pairs_hook=_object,
     parse_constant=_constant,
     parse_float=_float,
     parse_int=_int,
 )
-"""Python's own decoder, made strict; it reads text."""
+"""Python's decoder, made strict; it reads text."""

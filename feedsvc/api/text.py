@@ -1,4 +1,4 @@
-"""Plain text, cleaned: normalised, and free of what XML cannot carry."""
+"""Normalize plain text, and refuse characters that XML cannot contain."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import unicodedata
 INVALID_CHARS = (
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufffd-\uffff"
 )
-"""Characters that no document may have (XML 1.0 §2.2), for a pattern's character class: also controls and
-noncharacters that it discourages, and U+FFFD, which stands where a character was lost."""
+"""A regular expression's class of characters that no document may contain.
 
-# And what such a pattern cannot name: surrogates, and the noncharacters that end each other plane.
-_FORBIDDEN = re.compile(
-    f"[{INVALID_CHARS}\ud800-\udfff"
-    + "".join(
-        chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)
-    )
-    + "]"
+XML 1.0 §2.2 forbids or discourages them; U+FFFD stands where a character was lost.
+"""
+
+# The class cannot name surrogates and the noncharacters that end each other plane,
+# since JSON Schema's patterns have no escapes for them.
+_NONCHARACTERS = "".join(
+    chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)
 )
+_INVALID = re.compile(f"[{INVALID_CHARS}\ud800-\udfff{_NONCHARACTERS}]")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 MAX_COMBINING_MARKS = 30
-_MARKED = re.compile(f"[^\x00-\u02ff]{{{MAX_COMBINING_MARKS + 1},}}")
+_POSSIBLE_MARKS = re.compile(f"[^\x00-\u02ff]{{{MAX_COMBINING_MARKS + 1},}}")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def normalize(text: str) -> str:
-    """Text in NFC with LF for line ends.
+    """Return text in NFC with LF for line ends.
 
     :raises ValueError: as `check`.
     """
@@ -35,36 +35,37 @@ def normalize(text: str) -> str:
 
 
 def check(text: str) -> None:
-    """Refuse text that cannot be published or normalised.
+    """Refuse text that cannot be published or normalized.
 
-    :raises ValueError: a character that XML 1.0 cannot carry, such as NUL or a lone surrogate, or more than
-        30 combining marks in a row (UAX #15 §13), which takes normalisation for ever.
+    :raises ValueError: it has a character that XML 1.0 cannot contain, such as NUL
+        or a lone surrogate, or more than 30 combining marks in a row.
     """
-    bad = _FORBIDDEN.search(text)
-    if bad:
-        raise ValueError(f"The character U+{ord(bad[0]):04X} is not allowed.")
-    check_marks(text)
+    invalid = _INVALID.search(text)
+    if invalid:
+        raise ValueError(f"The character U+{ord(invalid[0]):04X} is not allowed.")
+    check_combining_marks(text)
 
 
-def check_marks(text: str) -> None:
-    """Refuse text with more than 30 combining marks in a row.
+def check_combining_marks(text: str) -> None:
+    """Refuse text with more than 30 combining marks in a row (UAX #15 §13).
 
     :raises ValueError: it has such a run.
     """
-    for marked in _MARKED.finditer(text):
-        if _longest_run_of_marks(marked[0]) > MAX_COMBINING_MARKS:
+    # Normalization sorts a run of marks, in time that grows with its square.
+    for possible in _POSSIBLE_MARKS.finditer(text):
+        if _longest_run_of_marks(possible[0]) > MAX_COMBINING_MARKS:
             raise ValueError(
                 f"More than {MAX_COMBINING_MARKS} combining marks in a row."
             )
 
 
 def unify_line_ends(text: str) -> str:
-    """Return text with LF for every line end, those of Unicode alone (NEL, U+2028, U+2029) included."""
+    """Return text with LF for every line end, also for NEL, U+2028 and U+2029."""
     return _LINE_END.sub("\n", text)
 
 
 def leading_marks(text: str) -> int:
-    """Count the combining marks at the start of text, which would join what text is put behind."""
+    """Count the combining marks at the start of text."""
     count = 0
     while count < len(text) and unicodedata.combining(text[count]):
         count += 1
@@ -80,48 +81,51 @@ def _longest_run_of_marks(text: str) -> int:
 
 
 def strip_invalid_chars(text: str) -> str:
-    """Text without what XML 1.0 cannot carry, for text that a parser may have decoded such from."""
-    return _FORBIDDEN.sub("", text.replace("\x85", "\n"))
+    """Return text without the characters that XML 1.0 cannot contain.
+
+    Use it for text that a parser has decoded from references such as `&#x0b;`.
+    """
+    return _INVALID.sub("", text.replace("\x85", "\n"))
 
 
-def lines(text: str) -> str:
-    """Return cleaned text of any number of lines, without controls of the writing direction.
+def normalize_lines(text: str) -> str:
+    """Return normalized text of any number of lines.
 
-    No line starts with a combining mark: without a base it would join the tag that the line is put behind, as
-    NFC composes `>` and U+0338.
+    Controls of the writing direction are removed, and combining marks at the start
+    of a line.
 
     :raises ValueError: as `check`.
     """
-    cleaned = _without_leading_marks(normalize(_BIDI_CONTROLS.sub("", text)).strip())
-    return "\n".join(
-        line[leading_marks(line) :] for line in cleaned.split("\n")
-    ).rstrip()
+    normalized = normalize(_BIDI_CONTROLS.sub("", text)).strip()
+    lines = _strip_leading_marks(normalized).split("\n")
+    # A mark without a base joins the markup that a format puts in front of the line:
+    # NFC composes `>` and U+0338 into one character.
+    return "\n".join(line[leading_marks(line) :] for line in lines).rstrip()
 
 
-def _without_leading_marks(text: str) -> str:
-    """Return text that has no space at its start without the marks there, and the space among them."""
+def _strip_leading_marks(text: str) -> str:
+    """Return text without the marks at its start, and the space among them."""
     if not leading_marks(text):
         return text
     starts = (
-        n
-        for n, char in enumerate(text)
+        index
+        for index, char in enumerate(text)
         if not (char.isspace() or unicodedata.combining(char))
     )
     return text[next(starts, len(text)) :]
 
 
 def normalize_line(text: str) -> str:
-    """Cleaned text as one line: white space folded, no control of writing direction, no mark at its start.
+    """Return normalized text as one line, as `normalize_lines` otherwise.
 
     :raises ValueError: as `check`.
     """
-    return _without_leading_marks(
-        " ".join(normalize(_BIDI_CONTROLS.sub("", text)).split())
-    )
+    words = normalize(_BIDI_CONTROLS.sub("", text)).split()
+    return _strip_leading_marks(" ".join(words))
 
 
 def truncate(text: str, length: int) -> str:
-    """At most `length` characters of a line, cut between words, with an ellipsis where something is cut."""
+    """Return at most `length` characters, cut between words, with an ellipsis."""
     if len(text) <= length:
         return text
     return text[: length - 1].rsplit(" ", 1)[0].rstrip(" ,;:.–-") + "…"

@@ -1,4 +1,4 @@
-"""URLs that are safe to hand on: http(s) only, and nothing in them that breaks out of where they stand."""
+"""Check that URLs are absolute, http(s) and safe to publish in any format."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from feedsvc.api import text
 
 MAX_LENGTH = 2048
 
-# White space, controls, bidi controls and what delimits URLs in text and markup (RFC 3986 appendix C).
-_UNFIT = (
-    r'\x00-\x20\x7f-\xa0<>"\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff'
-    r"\ufdd0-\ufdef\ufffd-\uffff"
+# White space, controls, controls of the writing direction, and the characters that
+# delimit URLs in text and markup (RFC 3986 appendix C). marshmallow's Url lets all
+# of them through.
+_INVALID_CHARS = (
+    r'\x00-\x20\x7f-\xa0<>"\\^`{|}\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f'
+    r"\u3000\ufeff\ufdd0-\ufdef\ufffd-\uffff"
 )
-_FORBIDDEN = re.compile(f"[{_UNFIT}]|%(?![0-9A-Fa-f]{{2}})")
-_HOST = rf"(?:[^{_UNFIT}/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\])"
-PATTERN = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{0,5}})?(?:[/?#](?:[^{_UNFIT}%]|%[0-9A-Fa-f]{{2}})*)?$"
-_WHOLE = re.compile(PATTERN)
+_INVALID = re.compile(f"[{_INVALID_CHARS}]|%(?![0-9A-Fa-f]{{2}})")
+_HOST = rf"(?:[^{_INVALID_CHARS}/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\])"
+_PATH = rf"(?:[/?#](?:[^{_INVALID_CHARS}%]|%[0-9A-Fa-f]{{2}})*)?"
+PATTERN = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{0,5}})?{_PATH}$"
+_URL = re.compile(PATTERN)
 
 
 def validate_url(url: str) -> str:
-    """The URL itself, unchanged.
+    """Return the URL, unchanged: its bytes must not be normalized.
 
-    :raises ValueError: it is no absolute http(s) URL that is fit to publish.
+    :raises ValueError: it is not an absolute http(s) URL, or not safe to publish.
     """
     if len(url) > MAX_LENGTH:
         raise ValueError(f"Longer than {MAX_LENGTH} characters.")
-    text.normalize(
-        url
-    )  # for what it refuses; the bytes of a URL are nobody's to normalise
-    if bad := _FORBIDDEN.search(url):
-        raise ValueError(_how_to_mend(bad[0]))
+    text.check(url)
+    if invalid := _INVALID.search(url):
+        raise ValueError(_describe_invalid_char(invalid[0]))
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -40,17 +41,15 @@ def validate_url(url: str) -> str:
     if parts.scheme not in ("http", "https"):
         raise ValueError("Not an absolute http:// or https:// URL.")
     if "@" in parts.netloc:
-        raise ValueError("A URL with a user name or password is not published.")
-    if port == 0 or not _WHOLE.fullmatch(url):
+        raise ValueError("Must not contain a user name or password.")
+    if port == 0 or not _URL.fullmatch(url):
         raise ValueError("Not a valid URL.")
     return url
 
 
-def _how_to_mend(bad: str) -> str:
-    """Return what is wrong with a part of a URL that cannot stand in one, and how to write it."""
-    if bad == "%":
-        return (
-            "Contains a % that begins no percent-encoding such as %20; write it as %25."
-        )
-    name = "a space" if bad == " " else f"the character U+{ord(bad):04X}"
-    return f"Contains {name}, which a URL cannot have; write it as {quote(bad)}."
+def _describe_invalid_char(char: str) -> str:
+    """Return an error message that says how to write the character."""
+    if char == "%":
+        return "Contains a % without a percent-encoding such as %20; write it as %25."
+    name = "a space" if char == " " else f"the character U+{ord(char):04X}"
+    return f"Contains {name}; write it as {quote(char)}."

@@ -17,8 +17,8 @@ from slugify import slugify
 from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.schemas import (
-    LONGEST_SUMMARY,
-    TITLE_LENGTH,
+    MAX_SUMMARY_LENGTH,
+    MAX_TITLE_LENGTH,
     CategorySchema,
     EntrySchema,
 )
@@ -298,7 +298,7 @@ def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
         payload["language"] = schema.site.language
     title = " ".join(str(payload.get("title", "")).split())
     payload["title"] = title or _title_from_body(payload)
-    for name, length in (("title", TITLE_LENGTH), ("summary", LONGEST_SUMMARY)):
+    for name, length in (("title", MAX_TITLE_LENGTH), ("summary", MAX_SUMMARY_LENGTH)):
         if name in payload:
             payload[name] = text.truncate(str(payload[name]), length)
     return payload

@@ -17,7 +17,6 @@ _MAX_AGE = 3600
 _STYLE_SHEET = "/static/style.css"
 _MEDIA_TYPES = {
     _STYLE_SHEET: "text/css",
-    "/static/api_docs.css": "text/css",
     "/static/pages.js": "text/javascript",
     # Browsers request it without a link to it.
     "/favicon.ico": "image/vnd.microsoft.icon",

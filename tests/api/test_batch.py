@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.api.batch_body import BatchSlots
-from feedsvc.api.json_stream import iter_json_array, iter_ndjson
-from feedsvc.errors import BadRequest, Busy
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient, MakeApp
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 pytestmark = pytest.mark.both_databases
 
@@ -83,7 +83,7 @@ def test_each_line_has_its_result(editor: ApiClient, format: str) -> None:
         "index": 2,
         "id": "b",
         "status": 422,
-        "errors": [{"pointer": "#/title", "detail": "Empty."}],
+        "errors": [{"pointer": "#/title", "detail": "Must not be empty."}],
     }
     assert [error["pointer"] for error in results[7]["errors"]] == [
         "#/action",
@@ -199,35 +199,30 @@ def test_many_groups_keep_their_order_and_their_moments(editor: ApiClient) -> No
     assert len({item["date_modified"] for item in items}) == 200
 
 
-class Dripping(io.RawIOBase):
-    """A stream that gives a few bytes at a time."""
+def test_ndjson_lines_may_end_with_crlf(editor: ApiClient) -> None:
+    body = "\r\n".join(json.dumps(put(id, title="“đ” ]}")) for id in "abc").encode()
+    response = editor.send(
+        "POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
+    )
+    results = response.get_json()["results"]
+    assert [result["status"] for result in results] == [201, 201, 201]
 
-    def __init__(self, body: bytes, size: int) -> None:
-        self.body, self.size = io.BytesIO(body), size
 
-    def read(self, size: int = -1, /) -> bytes:
-        return self.body.read(self.size)
+def test_array_over_max_body_is_413_but_ndjson_is_accepted(
+    make_app: MakeApp, editor: ApiClient
+) -> None:
+    client = ApiClient(make_app(max_body=2000).test_client(), editor.token)
+    items = [put(f"{number}", title="x" * 100) for number in range(30)]
+    response = send(client, items)
+    assert response.status_code == 413
+    assert send(client, items, format="ndjson").status_code == 200
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_documents_come_out_of_a_stream_as_they_went_in(size: int) -> None:
-    documents = [
-        {"a": 'Hà Nội “x” \\ " ]}', "b": [1, {"c": None}]},
-        {},
-        12,
-        "đ",
-        [],
-        -1.5e3,
-    ]
-    body = json.dumps(documents, ensure_ascii=False, indent=1).encode()
-    assert list(iter_json_array(Dripping(body, size))) == documents
-    assert list(iter_json_array(Dripping(b" [ ] ", size))) == []
-    lines = "\r\n".join(
-        json.dumps(document, ensure_ascii=False) for document in documents
-    ).encode()
-    assert list(iter_ndjson(Dripping(lines, size))) == documents
-    with pytest.raises(BadRequest):
-        list(iter_json_array(Dripping(body[:-1], size)))
+def test_ndjson_line_over_max_body_is_400(make_app: MakeApp, editor: ApiClient) -> None:
+    client = ApiClient(make_app(max_body=2000).test_client(), editor.token)
+    response = send(client, [put("a"), put("b", title="x" * 3000)], format="ndjson")
+    assert response.status_code == 400
+    assert client.send("GET", "/articles/a").status_code == 404
 
 
 def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: ApiClient) -> None:
@@ -298,24 +293,40 @@ def test_errors_of_a_line_are_bounded(editor: ApiClient) -> None:
     assert len(send(editor, [line]).get_json()["results"][0]["errors"]) == 50
 
 
-def test_third_large_batch_at_once_is_503(
-    client: FlaskClient, editor: ApiClient
-) -> None:
-    slots = BatchSlots()
-    body = b"1\n" * (600 * 1024)
-    with ExitStack() as held:
-        for _ in range(2):
-            held.enter_context(_request(client, body))
-            held.enter_context(slots.body(1 << 30))
-        with _request(client, body), pytest.raises(Busy), slots.body(1 << 30):
-            pass
-        with _request(client, b"1\n"), slots.body(1 << 30) as small:
-            assert small.count == 1
-    with _request(client, body), slots.body(1 << 30):
-        pass
+class NestedBody(io.BytesIO):
+    """A body whose first read sends another request, which is then concurrent."""
+
+    def __init__(self, body: bytes, send_other: Callable[[], None]) -> None:
+        super().__init__(body)
+        self._send_other = send_other
+        self._is_sent = False
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        if not self._is_sent:
+            self._is_sent = True
+            self._send_other()
+        return super().readinto(buffer)
 
 
-def _request(client: FlaskClient, body: bytes) -> Any:
-    return client.application.test_request_context(
-        "/api/v1/batch", method="POST", data=body, content_type="application/x-ndjson"
-    )
+def test_third_large_batch_at_once_is_503(editor: ApiClient) -> None:
+    large, small = b" \n" * (600 * 1024), b" \n"
+    statuses = []
+
+    def post(body: bytes, send_other: Callable[[], None] = lambda: None) -> None:
+        response = editor.send(
+            "POST",
+            "/batch",
+            input_stream=NestedBody(body, send_other),
+            content_length=len(body),
+            content_type="application/x-ndjson",
+        )
+        statuses.append(response.status_code)
+
+    def post_third_and_small() -> None:
+        post(large)
+        post(small)
+
+    post(large, lambda: post(large, post_third_and_small))
+    assert statuses == [503, 200, 200, 200]
+    post(large)
+    assert statuses[-1] == 200

@@ -17,8 +17,7 @@ from icalendar import Calendar
 from werkzeug.test import TestResponse
 
 from config import Config
-from feedsvc.api.event_schema import EventSchema
-from feedsvc.api.schemas import BaseSchema
+from feedsvc.api.schemas import EventSchema, ModelSchema
 from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS, Entry, Event
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, feed_tombstones
@@ -334,7 +333,7 @@ def test_every_member_of_an_entry_is_decided() -> None:
         "organizer": WHOLE["organizer"],
     }
     for name, value in nested.items():
-        schema: BaseSchema = _nested(name)
+        schema: ModelSchema = _nested(name)
         assert schema.fields.keys() == value.keys(), name
 
 

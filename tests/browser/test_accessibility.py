@@ -24,7 +24,6 @@ PAGES = {
     "missing": "/entries/khong",
     "nonsense": "/feeds/build?kind=x",
     "problem": "/problems/gone",
-    "API": "/api/docs",
 }
 Look = tuple[int, Literal["light", "dark"]]
 LOOKS: list[Look] = [(320, "dark"), (1600, "light")]
@@ -36,11 +35,7 @@ VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then((found) =>
 
 
 CASES = [
-    *(
-        # The page of the API is long: one look takes 15 s.
-        pytest.param(path, LOOKS[:1] if name == "API" else LOOKS, id=name)
-        for name, path in PAGES.items()
-    ),
+    *(pytest.param(path, LOOKS, id=name) for name, path in PAGES.items()),
     *(
         pytest.param(path, MORE_LOOKS, id=f"{name}, more", marks=pytest.mark.soak)
         for name, path in PAGES.items()

@@ -12,8 +12,9 @@ from click.testing import Result
 from flask import Flask
 
 from feedsvc import embeds
-from feedsvc.api import sanitize, stored_markup, text, urls
-from feedsvc.api.stored_markup import StoredMarkup, fingerprint
+from feedsvc.api import sanitize, text, urls
+from feedsvc.api.sanitize import fingerprint
+from feedsvc.cli.sanitizing import Resanitizer
 from feedsvc.models import Site
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
@@ -199,7 +200,7 @@ def test_a_write_during_sanitize_is_not_lost(
     put(editor, "b")
     smuggle(storage, "a", UNSAFE)
     smuggle(storage, "b", UNSAFE)
-    markup = StoredMarkup(storage, site)
+    markup = Resanitizer(storage, site)
     original = storage.writer
 
     def write(token: str) -> Any:
@@ -209,7 +210,7 @@ def test_a_write_during_sanitize_is_not_lost(
         return original(token)
 
     storage.writer = write  # type: ignore[method-assign]
-    assert sum(markup.sanitize()) == 2
+    assert sum(markup.run()) == 2
     assert editor.send("GET", "/articles/a").get_json()["content_html"] == "<p>Mới</p>"
     assert editor.send("GET", "/articles/b").status_code == 410
     assert markup.changed == 0
@@ -238,7 +239,7 @@ def test_an_interrupted_run_stays_due(
 ) -> None:
     put(editor, "a")
     storage.markup.note("other")
-    next(StoredMarkup(storage, site).sanitize())
+    next(Resanitizer(storage, site).run())
     assert storage.markup.is_outdated(fingerprint())
 
 
@@ -272,7 +273,7 @@ def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     assert fingerprint() != today
     sources[sanitize] = sources[sanitize].removesuffix('TAGS.add("font")\n')
     assert fingerprint() == today
-    monkeypatch.setattr(stored_markup, "version", lambda _: "99")
+    monkeypatch.setattr(sanitize, "version", lambda _: "99")
     assert fingerprint() != today
 
 

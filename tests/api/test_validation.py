@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.api.event_schema import EventSchema
-from feedsvc.api.schemas import CategorySchema
+from feedsvc.api.schemas import CategorySchema, EventSchema
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
@@ -403,18 +402,18 @@ def test_every_field_of_a_category_too(
 @pytest.mark.parametrize(
     ("character", "detail"),
     [
-        (" ", "Contains a space, which a URL cannot have; write it as %20."),
+        (" ", "Contains a space; write it as %20."),
         (
             "|",
-            "Contains the character U+007C, which a URL cannot have; write it as %7C.",
+            "Contains the character U+007C; write it as %7C.",
         ),
         (
             "\u00a0",
-            "Contains the character U+00A0, which a URL cannot have; write it as %C2%A0.",
+            "Contains the character U+00A0; write it as %C2%A0.",
         ),
         (
             "%",
-            "Contains a % that begins no percent-encoding such as %20; write it as %25.",
+            "Contains a % without a percent-encoding such as %20; write it as %25.",
         ),
     ],
 )

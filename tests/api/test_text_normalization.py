@@ -54,13 +54,13 @@ def test_sanitising_comes_to_rest(dirty: str) -> None:
 
 def test_text_is_normalised() -> None:
     assert text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
-    assert text.lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
+    assert text.normalize_lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
     assert text.normalize("a\r\nb\rc") == "a\nb\nc"
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
 def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
-    assert text.lines(f"a{separator}b") == "a\nb"
+    assert text.normalize_lines(f"a{separator}b") == "a\nb"
     assert text.normalize_line(f"a{separator}b") == "a b"
 
 
