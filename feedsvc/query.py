@@ -1,7 +1,7 @@
 """The URL of a feed: which entries it has, in which format.
 
-`parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each feed
-has one URL and one place in every cache. A new parameter is a field of `FeedQuery`.
+`parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
+feed has one URL and one place in every cache. A new parameter is one more field.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def primary_subtag(language: str) -> str:
 class CategoryFilter:
     """Entries in any category of `include`, or in all of them, and none of `exclude`.
 
-    The categories are slugs. An empty filter selects everything. Use `create` or `parse`,
-    which make equal filters equal objects.
+    The categories are slugs. An empty filter selects everything. Use `create` or
+    `parse`, which make equal filters equal objects.
     """
 
     include: tuple[str, ...] = ()
@@ -332,7 +332,7 @@ class FeedQuery:
 
     @property
     def out_of_range_on(self) -> date | None:
-        """The first day on which `from` or `to` is too old; None if neither is given."""
+        """The first day on which `from` or `to` is too old; None without either."""
         earliest = self.since or self.until
         return first_day_too_old(earliest) if earliest else None
 
@@ -356,7 +356,7 @@ class FeedQuery:
 
     @property
     def is_canonical_feed(self) -> bool:
-        """Whether it is a section or one category, with each parameter at its default."""
+        """Whether it is a section or one category, with all parameters at default."""
         return (
             len(self.category_filter.all_slugs) <= 1
             and not self.category_filter.exclude

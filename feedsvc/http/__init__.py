@@ -1,0 +1,1 @@
+"""HTTP mechanics that the API and the public views share."""

@@ -32,7 +32,7 @@ COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
 }
-"""The content codings; a client that accepts several equally gets the first of them."""
+"""The content codings; a client that likes several equally gets the first of them."""
 
 MIN_COMPRESS_SIZE = 256
 """Bytes from which a body is compressed: smaller ones fit in a packet anyway."""
@@ -40,8 +40,8 @@ MIN_COMPRESS_SIZE = 256
 DAY_SECONDS = 86400
 
 # The time of a change is read at most half a second before its COMMIT, differences
-# between the clocks of instances included. So 1.5 s after a second began, all changes of
-# that second are in the change log. `Check.ahead` adds greater differences.
+# between the clocks of instances included. So 1.5 s after a second began, all changes
+# of that second are in the change log. `Check.ahead` adds greater differences.
 _LAST_MODIFIED_GRACE = timedelta(seconds=1.5)
 
 _COMMON_HEADERS = (("Vary", "Accept-Encoding"), ("Access-Control-Allow-Origin", "*"))
@@ -270,7 +270,7 @@ class _NotModified(Response):
 
 @lru_cache(1024)
 def negotiate_encoding(accept_encoding: str) -> str:
-    """Return the content coding that a client prefers, `""` for none (RFC 9110 §12.5.3)."""
+    """Return the content coding that a client prefers, `""` for none."""
     accepted = parse_accept_header(accept_encoding, Accept)
     best = max(COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
     quality = accepted.quality(best)

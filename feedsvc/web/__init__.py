@@ -1,0 +1,1 @@
+"""Public views: feeds, pages, errors and health."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -183,13 +183,10 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         given = request.args.to_dict(flat=False)
         query = feeds.parse_query(kind, format, category_filter, given)
         try:
-            if category_filter is not None:
-                # A decoded “+” of a URL may be a space.
-                spelled = category_filter.replace(" ", "+")
-                if spelled != str(query.category_filter):
-                    # Else a category that does not exist would be a redirect.
-                    feeds.ensure_exists(query)
-                    return redirect_to_canonical(query)
+            if not _is_canonical(category_filter, query):
+                # Else a category that does not exist would be a redirect.
+                feeds.ensure_exists(query)
+                return redirect_to_canonical(query)
             hit = feeds.get_response(query, cache_key(request.environ))
         except FeedMoved as error:
             return redirect_to_canonical(
@@ -216,14 +213,8 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
 
         Without a script, no form can make the URL of a category filter.
         """
-        # A form sends the fields that are left empty too.
-        given = {
-            name: [value for value in values if value]
-            for name, values in request.args.lists()
-            if any(values)
-        }
-        query = _query_of_form(feeds, given)
-        # Relative, so that the policy's form-action allows it under any host and prefix.
+        query = _query_of_form(feeds, request.args.lists())
+        # Relative, so that the policy's form-action allows it under any host or prefix.
         headers = {
             "Location": query.path.removeprefix("/feeds/"),
             "Cache-Control": "no-store",
@@ -250,11 +241,26 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     return blueprint
 
 
-def _query_of_form(feeds: FeedService, given: Mapping[str, Sequence[str]]) -> FeedQuery:
+def _is_canonical(category_filter: str | None, query: FeedQuery) -> bool:
+    if category_filter is None:
+        return True
+    # A decoded “+” of a URL may be a space.
+    return category_filter.replace(" ", "+") == str(query.category_filter)
+
+
+def _query_of_form(
+    feeds: FeedService, fields: Iterable[tuple[str, list[str]]]
+) -> FeedQuery:
     """Return the feed that the form of the directory describes.
 
     :raises BadRequest: there is no such feed.
     """
+    # A form sends the fields that are left empty too.
+    given = {
+        name: [value for value in values if value]
+        for name, values in fields
+        if any(values)
+    }
     kind, format, match = (
         given.get(name, [""])[0] for name in ("kind", "format", "match")
     )

@@ -139,7 +139,7 @@ def pages_blueprint(
             return entry(f"{id}.ics")
 
     def requested_language() -> str | None:
-        """Return the parameter `ui` if it makes another page than the site's language."""
+        """Return the parameter `ui` if it differs from the site's language."""
         ui = request.args.get("ui", "")
         is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
         return ui if is_other else None

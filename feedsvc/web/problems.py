@@ -18,10 +18,10 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.formats import PAGES
-from feedsvc.http import problem_details
 from feedsvc.http.conditional import conditional_response, static_response
 from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.http.problem_details import (
+    MEDIA_TYPE,
     PROBLEMS,
     Problem,
     problem_document,
@@ -31,9 +31,78 @@ from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
 
 
+class ErrorHandlers:
+    """Answer errors with problem documents, or with pages for browsers."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def handle_app_error(self, error: FeedsvcError) -> Response:
+        """Answer an error of the service."""
+        problem = PROBLEMS[type(error)]
+        if isinstance(error, ValidationFailed):
+            response = self._respond(problem, str(error), field_errors=error.errors)
+        elif isinstance(error, Gone):
+            response = self._respond(problem, str(error), reason=error.reason)
+        else:
+            response = self._respond(problem, str(error))
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Answer an error of Werkzeug, such as 405."""
+        status = error.code or 500
+        if status < 400:
+            return Response(status=status, headers=error.get_headers())
+        problem = PROBLEMS.get(status) or _other_problem(status, error.name)
+        response = self._respond(problem, error.description or problem.title)
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                response.headers[name] = value
+        return response
+
+    def handle_unexpected(self, error: Exception) -> Response:
+        """Log a defect, and answer 500."""
+        current_app.logger.error(
+            "Unexpected error %s in request %s",
+            _fingerprint(error),
+            g.request_id,
+            exc_info=error,
+        )
+        return self.handle_http_exception(InternalServerError())
+
+    def _respond(
+        self,
+        problem: Problem,
+        detail: str,
+        *,
+        field_errors: Iterable[FieldError] = (),
+        reason: str = "",
+    ) -> Response:
+        # Feed readers and API clients get the document, browsers a page.
+        preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
+        if preferred == "text/html" and not request.path.startswith("/api/"):
+            response = _error_page(self._site, problem, detail, reason)
+        else:
+            public_url = self._site.public_url
+            document = problem_document(public_url, problem, detail, field_errors)
+            response = problem_response(document)
+        response.headers["Cache-Control"] = _cache_control(problem.status)
+        # A proxy may compress the response.
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+        if problem.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
+        return response
+
+
 def problems_blueprint(site: Site, max_age: int) -> Blueprint:
     """Return the blueprint of problem pages and of the application's error handlers."""
     blueprint = Blueprint("problems", __name__)
+    handlers = ErrorHandlers(site)
+    blueprint.app_errorhandler(FeedsvcError)(handlers.handle_app_error)
+    blueprint.app_errorhandler(HTTPException)(handlers.handle_http_exception)
+    blueprint.app_errorhandler(Exception)(handlers.handle_unexpected)
 
     @blueprint.get("/problems/<slug>")
     def problem_page(slug: str) -> Response:
@@ -43,64 +112,6 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
                 page = PAGES.render("problem.html", site, problem=problem)
                 return conditional_response(static_response(page, "text/html", max_age))
         raise NotFound(f"There is no problem type “{slug}”.")
-
-    @blueprint.app_errorhandler(FeedsvcError)
-    def handle_app_error(error: FeedsvcError) -> Response:
-        problem = PROBLEMS[type(error)]
-        if isinstance(error, ValidationFailed):
-            response = respond(problem, str(error), field_errors=error.errors)
-        elif isinstance(error, Gone):
-            response = respond(problem, str(error), reason=error.reason)
-        else:
-            response = respond(problem, str(error))
-        if error.retry_after is not None:
-            response.headers["Retry-After"] = str(error.retry_after)
-        return response
-
-    @blueprint.app_errorhandler(HTTPException)
-    def handle_http_exception(error: HTTPException) -> Response:
-        status = error.code or 500
-        if status < 400:
-            return Response(status=status, headers=error.get_headers())
-        problem = PROBLEMS.get(status) or _other_problem(status, error.name)
-        response = respond(problem, error.description or problem.title)
-        for name, value in error.get_headers():
-            if name in ("Allow", "Retry-After"):
-                response.headers[name] = value
-        return response
-
-    @blueprint.app_errorhandler(Exception)
-    def handle_unexpected(error: Exception) -> Response:
-        current_app.logger.error(
-            "Unexpected error %s in request %s",
-            _fingerprint(error),
-            g.request_id,
-            exc_info=error,
-        )
-        return handle_http_exception(InternalServerError())
-
-    def respond(
-        problem: Problem,
-        detail: str,
-        *,
-        field_errors: Iterable[FieldError] = (),
-        reason: str = "",
-    ) -> Response:
-        # Feed readers and API clients get the document, browsers a page.
-        preferred = request.accept_mimetypes.best_match(
-            [problem_details.MEDIA_TYPE, "text/html"]
-        )
-        if preferred == "text/html" and not request.path.startswith("/api/"):
-            response = _error_page(site, problem, detail, reason)
-        else:
-            document = problem_document(site.public_url, problem, detail, field_errors)
-            response = problem_response(document)
-        response.headers["Cache-Control"] = _cache_control(problem.status)
-        # A proxy may compress the response.
-        response.headers["Vary"] = "Accept, Accept-Encoding"
-        if problem.status == 401:
-            response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
-        return response
 
     return blueprint
 

@@ -1,7 +1,7 @@
 """Files that come with the service: style sheets, script, icon, robots.txt.
 
-Flask's static folder is not used: these files have the validators and the compression of
-all other public responses, and the style sheet has the site's color.
+Flask's static folder is not used: these files have the validators and the compression
+of all other public responses, and the style sheet has the site's color.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MEDIA_TYPES = {
     # Browsers request it without a link to it.
     "/favicon.ico": "image/vnd.microsoft.icon",
 }
-# Crawlers may read sections and categories. Combinations and parameters are without end.
+# Crawlers may read sections and categories; combinations and parameters have no end.
 _ROBOTS_TXT = b"""\
 User-agent: *
 Disallow: /api/
@@ -67,7 +67,7 @@ def brand_css(color: str) -> bytes:
 
 
 def _relative_luminance(color: str) -> float:
-    """Return the relative luminance of a color such as `#0a5c36`, as WCAG defines it."""
+    """Return the relative luminance (WCAG 2.2) of a color such as `#0a5c36`."""
     luminance = 0.0
     for start, weight in ((1, 0.2126), (3, 0.7152), (5, 0.0722)):
         value = int(color[start : start + 2], 16) / 255
