@@ -68,7 +68,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def kept(folder: Path) -> set[str]:
+def cache_keys(folder: Path) -> set[str]:
     """The keys of what nginx keeps."""
     files = [path for path in (folder / "feedsvc").rglob("*") if path.is_file()]
     return {

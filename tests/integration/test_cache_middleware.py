@@ -1,19 +1,14 @@
-"""Two workers that keep answers: a write is seen at once by the one that took it, within a second by the other."""
+"""The response caches of two workers: when a write is seen, and what needs no database."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from flask.testing import FlaskClient
 
 from feedsvc.models import SCOPES
-from feedsvc.storage import Storage
-from tests.conftest import ApiClient, RecordMeasurement
 from tests.integration.worker_process import Line, lines
 from tests.postgres import Cluster, throw_away
 from tests.server import Service
@@ -41,17 +36,25 @@ def seeded_service(service: Service) -> Service:
     return service
 
 
+def wait_for_last_modified(worker: Line) -> None:
+    """Wait until the last change is old enough to be stated as Last-Modified."""
+    end = time.monotonic() + 5
+    while "last-modified" not in worker.ask("GET", FEED).headers:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.fixture
 def workers(seeded_service: Service) -> Iterator[list[Line]]:
     with lines(seeded_service) as made:
         yield made
 
 
-def test_a_write_is_seen_at_once_here_and_within_a_second_there(
+def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
     workers: list[Line],
 ) -> None:
     here, there = workers
-    for turn in range(8):
+    for turn in range(3):
         for line in (here, there):
             assert line.ask("GET", FEED).status == 200
         title = f"Lần {turn}"
@@ -70,44 +73,45 @@ def test_a_write_is_seen_at_once_here_and_within_a_second_there(
         assert time.monotonic() - written < 6
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
             assert title in there.ask("GET", path).body.decode(), (
-                "a look is of all topics"
+                "a check is of all feeds"
             )
         here, there = there, here
 
 
 @pytest.mark.sqlite
-def test_hot_and_cold_answers_differ_in_nothing(workers: list[Line]) -> None:
-    """HEAD and every validator and coding are answered by the hot way as they are by Flask."""
-    time.sleep(2.2)  # Last-Modified has settled
+def test_middleware_and_flask_answer_alike(workers: list[Line]) -> None:
+    """For GET and HEAD, with every coding and validator."""
     line = workers[0]
+    wait_for_last_modified(line)
     for path in (
         "/feeds/news.rss",
         "/feeds/news/a,b.atom?limit=5",
         "/entries/one",
         "/",
-        "/feeds.opml",
     ):
-        for coding in ("identity", "gzip", "br", "zstd"):
+        for coding in ("identity", "gzip"):
             for method in ("HEAD", "GET"):
                 asked = {"Accept_Encoding": coding, "X_Request_ID": "same"}
-                cold = line.ask(
+                miss = line.ask(
                     method,
                     f"{path}{'&' if '?' in path else '?'}x={coding}{method}",
                     **asked,
                 )
-                hot = line.ask(method, path, **asked)
-                assert (cold.status, cold.body) == (hot.status, hot.body)
-                assert {**cold.headers, "date": ""} == {**hot.headers, "date": ""}
-                assert hot.status == 200
-                assert method == "GET" or not hot.body
+                hit = line.ask(method, path, **asked)
+                assert (miss.status, miss.body) == (hit.status, hit.body)
+                assert {**miss.headers, "date": ""} == {**hit.headers, "date": ""}
+                assert hit.status == 200
+                assert method == "GET" or not hit.body
                 known = line.ask(
-                    method, path, **asked, If_None_Match=hot.headers["etag"]
+                    method, path, **asked, If_None_Match=hit.headers["etag"]
                 )
                 assert (known.status, known.body) == (304, b"")
 
 
 @pytest.mark.sqlite
-def test_a_database_that_is_taken_away(workers: list[Line], tmp_path: Path) -> None:
+def test_cached_feed_is_answered_when_the_database_file_is_gone(
+    workers: list[Line], tmp_path: Path
+) -> None:
     before = [line.ask("GET", FEED).body for line in workers]
     (tmp_path / "feedsvc.db").rename(tmp_path / "away.db")
     for line, body in zip(workers, before, strict=True):
@@ -116,10 +120,10 @@ def test_a_database_that_is_taken_away(workers: list[Line], tmp_path: Path) -> N
 
 
 @pytest.mark.postgresql
-def test_hot_answers_need_no_database(cluster: Cluster, workers: list[Line]) -> None:
+def test_cached_feeds_need_no_database(cluster: Cluster, workers: list[Line]) -> None:
     known = [line.ask("GET", FEED) for line in workers]
     cluster.stop()
-    time.sleep(1.2)  # looks fail meanwhile
+    time.sleep(1)  # at least two checks of the change log fail meanwhile
     for line, first in zip(workers, known, strict=True):
         begun = time.monotonic()
         assert line.ask("GET", FEED).body == first.body
@@ -127,47 +131,12 @@ def test_hot_answers_need_no_database(cluster: Cluster, workers: list[Line]) -> 
         assert time.monotonic() - begun < 0.5
         assert line.ask("GET", "/readyz").status == 503
         assert line.ask("GET", "/feeds/news/b.json").status == 503, (
-            "what is cold cannot be made"
+            "what is not cached cannot be rendered"
         )
     cluster.start()
     assert workers[0].ask("PUT", "/api/v1/articles/two", {"title": "Hai"}).status == 201
     assert "Hai" in workers[0].ask("GET", FEED).body.decode()
-    time.sleep(1)
-    assert "Hai" in workers[1].ask("GET", FEED).body.decode()
+    written = time.monotonic()
+    while "Hai" not in workers[1].ask("GET", FEED).body.decode():
+        assert time.monotonic() < written + 1
     assert workers[1].ask("GET", "/readyz").status == 200
-
-
-@pytest.mark.sqlite
-@pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.soak)])
-def test_random_query_strings_are_one_render(
-    client: FlaskClient,
-    editor: ApiClient,
-    storage: Storage,
-    count: int,
-    record_measurement: RecordMeasurement,
-) -> None:
-    editor.put("/articles/a", {"title": "Một"})
-    statements: list[str] = []
-    sa.event.listen(
-        storage._database.engine,
-        "before_cursor_execute",
-        lambda *given: statements.append(given[2]),
-    )
-    chance = random.Random(1)
-    for number in range(count):
-        name = "".join(chance.choices("abxyz=&%1;+", k=12))
-        assert client.get(f"/feeds/news.rss?{name}").status_code == 200
-        if number % 20:
-            continue
-        assert client.get(
-            f"/feeds/news/{name[:5].replace('%', '')}x.rss"
-        ).status_code in (301, 400, 404)
-    rendered = [
-        statement for statement in statements if "entries.content_html" in statement
-    ]
-    record_measurement(
-        f"renders of one feed for {count:,} random query strings",
-        f"{len(rendered)}",
-        "1",
-    )
-    assert len(rendered) == 1
