@@ -1,4 +1,8 @@
-"""The hosts whose frames may stand in an entry, and what these may do there."""
+"""Embeds: the hosts whose iframes entries may have, and their sandbox.
+
+A module of its own: the sanitizer, the Content-Security-Policy and the fingerprint of
+the stored HTML depend on it.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,23 @@ EMBEDS = {
     "www.openstreetmap.org": ("/export/embed.html",),
     "w.soundcloud.com": ("/player/",),
 }
-"""The paths that each host documents for embedding; one that ends with a slash stands for all below it."""
+"""The paths that each host documents for embeds; with a final slash, all below it."""
 
-SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-presentation allow-same-origin allow-scripts"
-"""Let frames play and open their site in a new tab, but not navigate the page around them."""
+SANDBOX = (
+    "allow-popups allow-popups-to-escape-sandbox allow-presentation allow-same-origin "
+    "allow-scripts"
+)
+"""Embeds may play and open their site in a new tab, but not navigate the page."""
 
 
 def is_embed(url: str) -> bool:
-    """Return whether a valid absolute URL is one that its host documents for embedding."""
+    """Tell if a valid absolute URL is one that its host documents for embeds."""
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.port not in (None, 443):
         return False
     segments = unquote(parts.path).replace("\\", "/").split("/")
-    if {".", ".."} & set(segments):  # which browsers resolve, encoded ones too
+    if {".", ".."} & set(segments):
+        # Browsers resolve them, encoded ones too, and load another path.
         return False
     paths = EMBEDS.get(parts.hostname or "", ())
     return any(

@@ -1,7 +1,8 @@
-"""Time zones: those of the pinned tzdata package, whatever the host has.
+"""Time zones from the pinned tzdata package instead of the host's files.
 
-Importing this module takes the host's zone files out of Python's search path for the whole process, for the
-libraries too, so that every machine has the same zones with the same rules. The package imports it first.
+Importing this module removes the host's files from the search path of zoneinfo for the
+whole process, libraries included. So every machine has the same zones and rules, and
+replicas give the same bytes. The package imports it before anything that loads a zone.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ ZoneInfo.clear_cache()
 VERSION: str = tzdata.IANA_VERSION
 """The release of the IANA database, such as 2026f."""
 
-_NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
-"""Names in the database that stand for no place: an unset zone, the host's own, and a file of rules."""
+_SPECIAL_NAMES = frozenset({"Factory", "localtime", "posixrules"})
+"""Files of the database that are not zones: an unset one, the host's own, rules."""
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Return the names of all zones."""
-    names = zoneinfo.available_timezones() - _NO_ZONES
-    return frozenset(
-        name for name in names if not name.startswith(("posix/", "right/"))
-    )
+    """Return the names of all IANA time zones."""
+    names = zoneinfo.available_timezones() - _SPECIAL_NAMES
+    # The same zones once more, "right/" ones with leap seconds.
+    copies = ("posix/", "right/")
+    return frozenset(name for name in names if not name.startswith(copies))
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return the zone of this name.
+    """Return a zone by its IANA name.
 
-    :raises ValueError: there is none.
+    :raises ValueError: there is no such zone.
     """
     if name not in zone_names():
         raise ValueError(f"“{name}” is not an IANA time zone.")

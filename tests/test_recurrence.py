@@ -36,18 +36,18 @@ NUMBERED = st.tuples(
 ).map("".join)
 
 
-def several(item: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
+def list_of(item: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
     return st.lists(item.map(str), min_size=1, max_size=most, unique=True).map(",".join)
 
 
 PARTS = {
     "INTERVAL": st.integers(1, 14).map(str),
-    "BYDAY": several(NUMBERED, 7),
-    "BYMONTHDAY": several(st.integers(1, 31) | st.integers(-31, -1)),
-    "BYYEARDAY": several(st.integers(1, 366) | st.integers(-366, -1)),
-    "BYWEEKNO": several(st.integers(1, 53) | st.integers(-53, -1)),
-    "BYMONTH": several(st.integers(1, 12)),
-    "BYSETPOS": several(st.integers(1, 6) | st.integers(-6, -1)),
+    "BYDAY": list_of(NUMBERED, 7),
+    "BYMONTHDAY": list_of(st.integers(1, 31) | st.integers(-31, -1)),
+    "BYYEARDAY": list_of(st.integers(1, 366) | st.integers(-366, -1)),
+    "BYWEEKNO": list_of(st.integers(1, 53) | st.integers(-53, -1)),
+    "BYMONTH": list_of(st.integers(1, 12)),
+    "BYSETPOS": list_of(st.integers(1, 6) | st.integers(-6, -1)),
     "WKST": st.sampled_from(WEEKDAYS),
 }
 
@@ -92,9 +92,9 @@ def series(draw: st.DrawFn) -> tuple[str, datetime]:
     return text + end, begin
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(series(), st.integers(-400, 12_000), st.integers(0, 4000))
-def test_a_rule_near_a_time_has_the_same_occurrences(
+def test_rule_since_a_time_has_the_same_occurrences(
     drawn: tuple[str, datetime], offset: int, length: int
 ) -> None:
     text, start = drawn
@@ -123,7 +123,7 @@ def test_a_rule_near_a_time_has_the_same_occurrences(
         ("FREQ=DAILY;COUNT=999", 1),
     ],
 )
-def test_a_rule_near_a_time_begins_near_it(text: str, days: int) -> None:
+def test_rule_since_a_time_starts_near_it(text: str, days: int) -> None:
     start, since = (
         datetime(1970, 1, 5, 19, tzinfo=HANOI),
         datetime(2026, 11, 25, tzinfo=HANOI),
@@ -156,7 +156,7 @@ DENSE = st.sampled_from(
     st.integers(0, 400),
     st.data(),
 )
-def test_occurrences_near_a_time_equal_the_naive_expansion(
+def test_occurrences_equal_the_walk_from_the_start(
     text: str,
     zone: ZoneInfo,
     day: int,
@@ -186,15 +186,12 @@ def test_occurrences_near_a_time_equal_the_naive_expansion(
     )
     since = start.astimezone(UTC) + timedelta(days=offset)
     end = since + timedelta(days=length)
-    found = [
-        one.starts
-        for one in takewhile(lambda one: one.starts < end, occurrences(event, since))
-    ]
-    assert found == naive(event, since, end)
+    before_end = takewhile(lambda event: event.starts < end, occurrences(event, since))
+    assert [event.starts for event in before_end] == walk(event, since, end)
 
 
-def naive(event: Event, since: datetime, end: datetime) -> list[datetime]:
-    """Expand a series from its start."""
+def walk(event: Event, since: datetime, end: datetime) -> list[datetime]:
+    """Return the starts of the occurrences, found from the first one on."""
     assert event.recurrence
     whole: Any = rruleset()
     whole.rrule(rrulestr(event.recurrence.rrule, dtstart=event.start))
@@ -220,12 +217,12 @@ def naive(event: Event, since: datetime, end: datetime) -> list[datetime]:
         ("FREQ=YEARLY;INTERVAL=5000;UNTIL=99991231", date(2020, 3, 7)),
     ],
 )
-def test_the_last_occurrence_needs_no_walk(text: str, expected: date) -> None:
+def test_last_occurrence(text: str, expected: date) -> None:
     event = Event(date(2020, 3, 7), None, HANOI, recurrence=Recurrence(text))
     assert last_occurrence(event).start == expected
 
 
-def test_a_series_that_never_comes_again_stays_at_its_last_occurrence() -> None:
+def test_current_occurrence_after_the_last_is_the_last() -> None:
     event = Event(
         date(2020, 3, 7), None, HANOI, recurrence=Recurrence("FREQ=YEARLY;INTERVAL=200")
     )
@@ -234,7 +231,7 @@ def test_a_series_that_never_comes_again_stays_at_its_last_occurrence() -> None:
     )
 
 
-def test_until_in_the_last_year_of_dateutil_is_no_error() -> None:
+def test_until_in_the_year_9999() -> None:
     start = datetime(2020, 3, 7, 19, tzinfo=HANOI)
     text = "FREQ=YEARLY;INTERVAL=5000;UNTIL=99991231T235959Z"
     assert (
@@ -243,7 +240,7 @@ def test_until_in_the_last_year_of_dateutil_is_no_error() -> None:
     )
 
 
-def test_starts_that_are_equal_in_two_zones_have_their_own_last_occurrence() -> None:
+def test_equal_starts_in_two_zones_have_different_last_occurrences() -> None:
     text = "FREQ=DAILY;COUNT=300"
     events = [
         Event(
@@ -255,14 +252,14 @@ def test_starts_that_are_equal_in_two_zones_have_their_own_last_occurrence() -> 
         for hour, zone in ((19, HANOI), (13, PARIS))
     ]
     assert events[0].start == events[1].start
-    found = [
+    hours = [
         last_occurrence(event).starts.astimezone(event.timezone).hour
         for event in events
     ]
-    assert found == [19, 13]
+    assert hours == [19, 13]
 
 
-def test_exdates_of_far_years_are_checked_without_a_walk() -> None:
+def test_unmatched_exdates_are_found() -> None:
     exdates = tuple(
         date(2020, 1, 1) + timedelta(days=66 * number) for number in range(1000)
     )
@@ -282,7 +279,7 @@ def test_exdates_of_far_years_are_checked_without_a_walk() -> None:
     ) == [1, 3]
 
 
-def test_a_start_that_no_year_matches_is_refused() -> None:
+def test_rule_that_never_matches_is_invalid() -> None:
     event = Event(
         date(2026, 2, 2),
         None,

@@ -1,4 +1,4 @@
-"""The zones are those of the pinned tzdata package, whatever the host has."""
+"""Time zones are those of the pinned tzdata package, not of the host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from config import Config, SettingError
 from feedsvc.timezones import VERSION, zone, zone_names
 from tests.conftest import ApiClient
 
-NO_ZONES = [
+SPECIAL_NAMES = [
     "localtime",
     "Factory",
     "posixrules",
@@ -27,16 +27,14 @@ NO_ZONES = [
 ]
 
 
-@pytest.mark.parametrize("name", NO_ZONES)
-def test_names_that_stand_for_no_place_are_refused(
-    name: str, editor: ApiClient
-) -> None:
+@pytest.mark.parametrize("name", SPECIAL_NAMES)
+def test_special_names_are_not_zones(name: str, editor: ApiClient) -> None:
     assert name not in zone_names()
     with pytest.raises(ValueError, match="not an IANA time zone"):
         zone(name)
     event = {"title": "Hội", "start": "2026-12-24T19:00:00", "timezone": name}
-    answer = editor.send("PUT", "/events/x", event)
-    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (
+    response = editor.send("PUT", "/events/x", event)
+    assert (response.status_code, response.get_json()["errors"][0]["pointer"]) == (
         422,
         "#/timezone",
     )
@@ -45,7 +43,7 @@ def test_names_that_stand_for_no_place_are_refused(
             Config.from_env({"FEEDSVC_SITE_TIMEZONE": name})
 
 
-def test_every_zone_of_the_package_is_taken() -> None:
+def test_every_zone_of_tzdata_is_accepted() -> None:
     assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon", "Europe/Paris"} <= zone_names()
     assert all(zone(name).key == name for name in zone_names())
     assert (
@@ -54,8 +52,8 @@ def test_every_zone_of_the_package_is_taken() -> None:
     )
 
 
-def test_the_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
-    """A host whose Europe/Paris is Tokyo's, and which has a zone that there is nowhere else."""
+def test_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
+    """The host's Europe/Paris has the rules of Tokyo, and it has one more zone."""
     assert not zoneinfo.TZPATH
     assert VERSION
     (tmp_path / "Europe").mkdir()
@@ -68,11 +66,11 @@ def test_the_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
         "print(datetime(2026, 7, 1, tzinfo=zone('Europe/Paris')).utcoffset(), 'Europe/Atlantis' in zone_names())"
     )
     environ = {**os.environ, "PYTHONTZPATH": str(tmp_path)}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env=environ,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout == "2:00:00 False\n"
+    assert process.stdout == "2:00:00 False\n"
