@@ -184,7 +184,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
                     ],
                 )
         yield app
-        store._database.close()
+        store.close()
 
 
 def entry(number: int) -> tuple[int, Entry]:

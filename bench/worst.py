@@ -34,7 +34,7 @@ from feedsvc.models import Entry, Event, Recurrence
 from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED, Storage
 from feedsvc.storage.archives import ArchiveDivider, month_of
-from feedsvc.storage.dump import _reset_sequences
+from feedsvc.storage.dump import reset_sequences
 from feedsvc.storage.entry_rows import entry_columns
 from feedsvc.storage.sizes import entries_budget
 from feedsvc.storage.tables import (
@@ -307,7 +307,7 @@ def fill(store: Storage, count: int, now: datetime) -> None:
             _insert(connection, group, now)
         months |= {(one.kind, month_of(one.date, ZONE)): one for _, one in group}
     with store._database.write() as connection:
-        _reset_sequences(connection)
+        reset_sequences(connection)
     for one in months.values():
         with store._database.write() as connection:
             divider = ArchiveDivider(connection, ZONE, entries_budget(MAX_FEED))
@@ -372,7 +372,7 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
                 "VACUUM ANALYZE"
             )  # as autovacuum has done by then
     yield app
-    store._database.close()
+    store.close()
 
 
 def costs(app: Flask, request: Request, server: int | None) -> Cost:

@@ -52,7 +52,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
     storage = Storage(f"sqlite:///{path}", utcnow, HANOI)
     storage.upgrade()
-    storage._database.close()
+    storage.close()
     return path
 
 
@@ -107,7 +107,7 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
         if thread.name == LAST_USED_THREAD:
             thread.join()
     for app in made:
-        get_services(app).storage._database.close()
+        get_services(app).storage.close()
 
 
 @pytest.fixture

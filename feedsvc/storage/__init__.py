@@ -1,4 +1,7 @@
-"""The only SQL: entries, categories, tokens and the ledger, on SQLite or PostgreSQL."""
+"""The database: entries, categories, feeds, change log, tokens and subscriptions.
+
+This package has all SQL of the service, for SQLite and PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from feedsvc.storage.subscriptions import Subscriptions
 from feedsvc.storage.tokens import Tokens
 
 MAX_FEED = 4 * 1024 * 1024
-"""Bytes of a feed document, where no other limit is given."""
+"""Bytes of a feed, by default."""
 
 __all__ = [
     "IMPORT",
@@ -37,10 +40,11 @@ __all__ = [
 
 
 class Storage:
-    """A database of entries. Give each process its own.
+    """A database; each process needs its own instance.
 
-    :param zone: the site's: months are by its clocks.
-    :param max_feed: bytes of a feed document, by which the archives of large months are divided.
+    :param zone: of the site, which archives by month follow.
+    :param connections: to PostgreSQL at most.
+    :param max_feed: bytes of a feed at most, by which large archives are divided.
     """
 
     def __init__(
@@ -52,11 +56,13 @@ class Storage:
         max_feed: int = MAX_FEED,
     ) -> None:
         self._database = Database(url, connections)
-        self._clock, self._zone, self._max_feed = clock, zone, max_feed
-        self._upgraded = False
+        self._clock = clock
+        self._zone = zone
+        self._max_feed = max_feed
+        self._is_upgraded = False
         self._may_downgrade_timezones = False
         self.on_commit: Callable[[], None] = lambda: None
-        """What is called, by whoever wrote, when a write is stored."""
+        """Called after each commit, in the thread of the writer."""
         self.tokens = Tokens(self._database, clock)
         self.subscriptions = Subscriptions(self._database, clock)
         self.deliveries = Deliveries(self._database, clock)
@@ -65,18 +71,19 @@ class Storage:
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
-        """Read one snapshot.
+        """Open a snapshot to read.
 
-        :raises Unavailable: where the database does not answer.
+        :raises Unavailable: the database does not respond.
         """
         with self._database.read() as connection:
             yield Reader(connection, self._zone)
 
     @contextmanager
     def writer(self, token: str) -> Iterator[Writer]:
-        """Write in one transaction, in the name of a token; it is stored when the block has ended.
+        """Open a transaction, and commit it at the end of the block.
 
-        :raises Unavailable: where the database is locked, full, read-only or away.
+        :param token: its name in the change log.
+        :raises Unavailable: the database is locked, full, read-only or does not respond.
         """
         with self._database.write() as connection:
             change_log = ChangeLog(connection, self._clock, token)
@@ -90,19 +97,20 @@ class Storage:
     def changes_since(
         self, after: Revision
     ) -> tuple[Revision, Mapping[FeedKey, int] | None]:
-        """As `Reader.moved`.
+        """Return the last change and the feeds changed since one, as `changed_feeds`.
 
-        :raises Unavailable: as `read`.
+        :raises Unavailable: as `reader`.
         """
         with self.reader() as reader:
             return reader.changed_feeds(after)
 
     def apply_scheduled_changes(self) -> int:
-        """Let appear and leave what is due by now; returns how many entries did.
+        """Apply the changes that are due, a batch at most; return the number of entries.
 
-        :raises Unavailable: as `read` and `write`.
+        :raises Unavailable: as `reader` and `writer`.
         """
-        if not self._upgraded:  # the database was away at the start
+        # The database may not have responded at the start.
+        if not self._is_upgraded:
             self.upgrade(or_newer=True)
         with self.reader() as reader:
             next_change_at = reader.entries.next_change_at()
@@ -113,49 +121,52 @@ class Storage:
             return writer.entries.apply_scheduled_changes()
 
     def _refresh_timezones(self) -> None:
-        """Recompute a batch of events where another release of tzdata was in use before."""
+        """Compute instants of events anew if another release of tzdata was in use."""
         with self.reader() as reader:
-            due = reader.is_timezone_refresh_due(
+            is_due = reader.is_timezone_refresh_due(
                 downgrade=self._may_downgrade_timezones
             )
         self._may_downgrade_timezones = False
-        if due:
+        if is_due:
             with self.writer(TIMEZONES) as writer:
                 writer.refresh_timezones()
 
     def upgrade(self, *, or_newer: bool = False) -> bool:
-        """Bring the database to the newest schema; returns whether there was anything to do.
+        """Upgrade the schema; return whether that changed anything.
 
-        :raises Outdated: it is newer than this version, unless `or_newer`.
+        :param or_newer: whether a schema of a newer version is accepted.
+        :raises SchemaTooNew: the schema is of a newer version, unless `or_newer`.
+        :raises Unavailable: as `writer`.
         """
-        done = upgrade(self._database, or_newer=or_newer)
-        self._upgraded = True
-        # A worker that replaces another may run beside a newer version, whose tzdata is to stay in use.
+        is_changed = upgrade(self._database, or_newer=or_newer)
+        self._is_upgraded = True
+        # A worker that replaces another one may run beside a newer version, whose tzdata
+        # must stay in use.
         self._may_downgrade_timezones = not or_newer
-        return done
+        return is_changed
 
     def latest_published(self) -> Mapping[str, datetime]:
-        """As `Reader.newest`.
+        """Return when the newest visible entry of each kind was published.
 
-        :raises Unavailable: as `read`.
+        :raises Unavailable: as `reader`.
         """
         with self.reader() as reader:
             return reader.latest_published()
 
     def dump(self) -> Iterator[str]:
-        """The lines of an export, of one moment.
+        """Yield the lines of a dump, all of one moment.
 
-        :raises Unavailable: as `read`.
+        :raises Unavailable: as `reader`.
         """
         with self._database.read() as connection:
             yield from dump.dump(connection)
 
     def load_dump(self, lines: Iterable[bytes]) -> int:
-        """Fill an empty database from an export, all or nothing; returns how many rows there were.
+        """Fill an empty database from a dump, all or nothing; return the number of rows.
 
         :raises Conflict: the database is not empty.
-        :raises Malformed: the lines are not a whole export, or one of another schema.
-        :raises Unavailable: as `write`.
+        :raises BadRequest: the lines are not a whole dump, or of another schema.
+        :raises Unavailable: as `writer`.
         """
         with self._database.write() as connection:
             count = dump.load_dump(connection, lines)
@@ -163,10 +174,14 @@ class Storage:
         return count
 
     def is_ready(self) -> bool:
-        """Whether the database answers, is the one of the start, and has the newest schema.
+        """Return whether the database responds, and has the newest schema.
 
-        :raises Unavailable: as `read` and `write`.
+        :raises Unavailable: as `reader`; or the file of SQLite was replaced.
         """
         self._database.check_file()
         with self._database.read() as connection:
             return is_current(connection)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()

@@ -1,4 +1,4 @@
-"""Backup and restore of SQLite's file: a copy of one moment, looked through before it gets its name."""
+"""Backup and restore of an SQLite file, by a consistent copy that is checked first."""
 
 from __future__ import annotations
 
@@ -14,43 +14,44 @@ from feedsvc.storage.database import create_private
 from feedsvc.storage.tables import REVISION
 
 _NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
-"""The time as UTCDateTime stores it."""
+"""The current time as UTCDateTime stores it."""
 
-
-_VERSIONS = 1_000_000
-"""More than an entry has had since any backup; the column has room for two thousand restores."""
+_VERSION_STEP = 1_000_000
+"""More versions than an entry has had since any backup; 2,000 restores fit."""
 
 
 def backup(url: str, file: Path) -> None:
-    """Copy the database of a URL, which may be in use, into a new file.
+    """Copy a database, which may be in use, into a new file.
 
-    :raises FeedsvcError: it is on PostgreSQL, cannot be read or is damaged; or the file is there already.
+    :raises FeedsvcError: it is on PostgreSQL, unreadable or damaged, or the file exists.
     """
-    _copy(_path(url), file)
+    _copy(_sqlite_path(url), file)
 
 
 def restore(url: str, file: Path) -> None:
-    """Make the database of a URL from a backup; all that it holds counts as modified now.
+    """Create the database of a URL from a backup; all of it counts as modified now.
 
-    :raises FeedsvcError: as `backup`; or a database is there already, or the backup is newer than we are.
+    :raises FeedsvcError: as `backup`; or a database exists already, or the backup is of
+        a newer version.
     """
-    target = _path(url)
-    for rest in (
-        target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal")
-    ):
-        if rest.exists():
+    target = _sqlite_path(url)
+    for suffix in ("-wal", "-shm", "-journal"):
+        # SQLite would apply the log of another database to this one.
+        leftover = target.with_name(target.name + suffix)
+        if leftover.exists():
             raise Conflict(
-                f"{rest} belongs to another database; move it away with that."
+                f"{leftover} belongs to another database; move it away with that."
             )
     target.parent.mkdir(parents=True, exist_ok=True)
     _copy(file, target, restoring=True)
 
 
-def _path(url: str) -> Path:
+def _sqlite_path(url: str) -> Path:
     target = sa.make_url(url)
     if target.get_backend_name() != "sqlite":
         raise FeedsvcError(
-            "PostgreSQL has its own pg_dump and pg_restore; docs/operating.md has the lines."
+            "PostgreSQL has its own pg_dump and pg_restore; "
+            "docs/operating.md has the lines."
         )
     return Path(target.database or "")
 
@@ -61,24 +62,19 @@ def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         create_private(unfinished)
-        with closing(_opened(source, "rw")) as connection:
+        with closing(_connect(source, "rw")) as connection:
             connection.execute("VACUUM INTO ?", (str(unfinished),))
-        with closing(_opened(unfinished, "ro")) as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            (revision,) = connection.execute(
-                "SELECT max(version_num) FROM alembic_version"
-            ).fetchone()
-        if found != "ok":
-            raise Unavailable(f"{source} is damaged: {found}.")
+        revision = _check(unfinished, source)
         if restoring:
             if revision > REVISION:
                 raise SchemaTooNew(
-                    f"{source} has schema {revision}, but this version knows {REVISION} at most."
+                    f"{source} has schema {revision}, "
+                    f"but this version knows {REVISION} at most."
                 )
-            _stamp(unfinished)
-            _raise_versions(unfinished)
+            _mark_modified(unfinished)
         _sync(unfinished)
-        os.link(unfinished, target)  # unlike a rename it replaces nothing
+        # A link, since a rename would replace a file that was created meanwhile.
+        os.link(unfinished, target)
         _sync(target.parent)
     except (sqlite.Error, OSError) as error:
         raise Unavailable(f"{source} cannot be copied to {target}: {error}.") from error
@@ -86,22 +82,36 @@ def _copy(source: Path, target: Path, *, restoring: bool = False) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _stamp(path: Path) -> None:
-    """Let no Last-Modified go back: it would call copies right of what was written after the backup."""
-    with closing(_opened(path, "rw")) as connection:
-        connection.execute(f"UPDATE feed_versions SET time = max(time, {_NOW})")  # noqa: S608 — our words
+def _check(copy: Path, source: Path) -> str:
+    """Return the schema revision of a copy.
+
+    :raises Unavailable: it is damaged.
+    """
+    with closing(_connect(copy, "ro")) as connection:
+        (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        (revision,) = connection.execute(
+            "SELECT max(version_num) FROM alembic_version"
+        ).fetchone()
+    if result != "ok":
+        raise Unavailable(f"{source} is damaged: {result}.")
+    return str(revision)
 
 
-def _raise_versions(path: Path) -> None:
-    """Let no version come again, or an `If-Match` of a version that was lost would match another one."""
-    with closing(_opened(path, "rw")) as connection:
-        if connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE name = 'entries'"
-        ).fetchone():
-            connection.execute("UPDATE entries SET version = version + ?", (_VERSIONS,))
+def _mark_modified(path: Path) -> None:
+    """Let no Last-Modified and no version of an entry come again.
+
+    Caches would take what they stored after the backup for current, and an `If-Match` of
+    a version that was lost would match another one.
+    """
+    with closing(_connect(path, "rw")) as connection:
+        # `_NOW` is our own, not input.
+        connection.execute(
+            f"UPDATE feed_versions SET time = max(time, {_NOW})"  # noqa: S608
+        )
+        connection.execute("UPDATE entries SET version = version + ?", (_VERSION_STEP,))
 
 
-def _opened(path: Path, mode: str) -> sqlite.Connection:
+def _connect(path: Path, mode: str) -> sqlite.Connection:
     return sqlite.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -111,8 +121,8 @@ def _opened(path: Path, mode: str) -> sqlite.Connection:
 
 
 def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)

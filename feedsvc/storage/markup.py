@@ -1,4 +1,4 @@
-"""The HTML of all stored entries, in batches, and the rules that it was sanitised by."""
+"""The HTML of all entries, in batches, and the rules that it was sanitized by."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ _MAX_ENTRIES = 100
 _MAX_CHARACTERS = 4 * 1024 * 1024
 
 _HAS_MARKUP = entries.c.content_html.is_not(None)
-_ANY_MARKUP = sa.select(sa.exists().where(_HAS_MARKUP))
+_COUNT = sa.select(sa.func.count()).where(_HAS_MARKUP)
+_HAS_ANY = sa.select(sa.exists().where(_HAS_MARKUP))
 
 
 class Batch(NamedTuple):
-    """Some entries that have HTML, and the cursor of the next batch."""
+    """Entries with HTML, and the cursor of the next batch.
+
+    `size` counts the damaged ones too; `damaged` has their kinds and ids. They are not
+    published either.
+    """
 
     size: int
     entries: list[Entry]
     damaged: list[str]
-    """Kind and id of those that cannot be read, and so are not published either."""
-
     cursor: int
 
 
@@ -36,65 +39,74 @@ class Markup:
         self._database = database
 
     def count(self) -> int:
-        """Count the entries that have HTML.
+        """Return the number of entries with HTML.
 
-        :raises Unavailable: where the database does not answer.
+        :raises Unavailable: the database does not respond.
         """
         with self._database.read() as connection:
-            return connection.scalar(sa.select(sa.func.count()).where(_HAS_MARKUP)) or 0
+            return connection.scalar(_COUNT) or 0
 
     def batch(self, cursor: int) -> Batch:
-        """Return the next entries that have HTML, at most 100 and, but for the first, 4 Mi characters.
+        """Return the next entries with HTML.
+
+        They are at most 100 and, unless it is one entry, 4 Mi characters.
 
         :param cursor: 0, or that of the batch before.
-        :raises Unavailable: where the database does not answer.
+        :raises Unavailable: the database does not respond.
         """
-        columns = entries.c.pk, entries.c.kind, entries.c.id
-        candidates = (
-            sa.select(*columns, sa.func.length(entries.c.content_html).label("size"))
+        statement = (
+            sa.select(
+                entries.c.pk,
+                entries.c.kind,
+                entries.c.id,
+                sa.func.length(entries.c.content_html).label("characters"),
+            )
             .where(_HAS_MARKUP, entries.c.pk > cursor)
             .order_by(entries.c.pk)
             .limit(_MAX_ENTRIES)
         )
+        chosen: dict[int, str] = {}
+        characters = 0
         with self._database.read() as connection:
-            chosen: dict[int, str] = {}
-            characters = 0
-            for row in connection.execute(candidates):
-                characters += row.size
+            for row in connection.execute(statement):
+                characters += row.characters
                 if chosen and characters > _MAX_CHARACTERS:
                     break
                 chosen[row.pk] = f"{row.kind}/{row.id}"
             loaded = load_entries(connection, chosen)
-        damaged = [name for key, name in chosen.items() if key not in loaded]
         return Batch(
-            len(chosen),
-            [stored.entry for stored in loaded.values()],
-            damaged,
-            max(chosen, default=cursor),
+            size=len(chosen),
+            entries=[stored.entry for stored in loaded.values()],
+            damaged=[name for key, name in chosen.items() if key not in loaded],
+            cursor=max(chosen, default=cursor),
         )
 
     def is_outdated(self, fingerprint: str) -> bool:
-        """Return whether there is HTML that was sanitised by other rules than those of a fingerprint.
+        """Return whether there is HTML that was sanitized by other rules.
 
-        Where there is none at all, the rules are noted as those of what comes.
+        If there is no HTML at all, the rules are stored for what comes.
 
-        :raises Unavailable: where the database does not answer.
+        :param fingerprint: of the current rules.
+        :raises Unavailable: the database does not respond.
         """
         with self._database.read() as connection:
             if connection.scalar(sa.select(sanitizer.c.fingerprint)) == fingerprint:
                 return False
-            if connection.scalar(_ANY_MARKUP):
+            if connection.scalar(_HAS_ANY):
                 return True
+        # Another process may have stored HTML since.
+        statement = (
+            sanitizer.update()
+            .where(~_HAS_ANY.scalar_subquery())
+            .values(fingerprint=fingerprint)
+        )
         with self._database.write() as connection:
-            empty = sanitizer.update().where(~_ANY_MARKUP.scalar_subquery())
-            return (
-                connection.execute(empty.values(fingerprint=fingerprint)).rowcount == 0
-            )
+            return connection.execute(statement).rowcount == 0
 
     def note(self, fingerprint: str) -> None:
-        """Note that all HTML is sanitised by the rules of a fingerprint.
+        """Store that all HTML was sanitized by the rules of a fingerprint.
 
-        :raises Unavailable: where the database cannot be written.
+        :raises Unavailable: the database cannot be written.
         """
         with self._database.write() as connection:
             connection.execute(sanitizer.update().values(fingerprint=fingerprint))

@@ -1,4 +1,4 @@
-"""The tables. `migrations/` makes them; a test holds the two against each other."""
+"""The tables. `migrations/` creates them; a test compares the two."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
 
 REVISION = "0001"
-"""The newest migration: what a database must be at."""
+"""The newest migration, which the database must be at."""
 
 metadata = sa.MetaData()
 
 INHERITED = -1
-"""The position of a placement in a category that is wider than one of the entry's own."""
+"""The position in a category that an entry does not name, but inherits."""
 
 
 class UTCDateTime(sa.TypeDecorator[datetime]):
-    """An instant. SQLite drops offsets silently, so naive values are refused and all else becomes UTC."""
+    """A time in UTC.
+
+    SQLite drops offsets silently, so a time without one is refused.
+    """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -26,6 +29,7 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
     def process_bind_param(
         self, value: datetime | None, dialect: sa.Dialect
     ) -> datetime | None:
+        """Return a time in UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -33,14 +37,13 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """Return a time in UTC, of SQLite without an offset in the database."""
         if value is None:
             return None
         moment: datetime = value
-        return (
-            moment.replace(tzinfo=UTC)
-            if moment.tzinfo is None
-            else moment.astimezone(UTC)
-        )
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
 
 
 JSON = sa.JSON(none_as_null=True)
@@ -53,15 +56,13 @@ change_sequence = Table(
     Column("id", sa.Integer, primary_key=True),
     Column("seq", sa.BigInteger, nullable=False),
     Column("time", UTCDateTime, nullable=False),
-    # The reading of the last writer's clock. It is before `time` where that clock was behind the log; then it
-    # is the lowest of the readings since the first such write.
+    # The last writer's clock. If it was behind `time`, the lowest clock since the first
+    # write with such a clock.
     Column("clock", UTCDateTime, nullable=False),
-    Column(
-        "tzdata", sa.String
-    ),  # the release by which instants of events were computed
-    Column(
-        "tzdata_pk", sa.Integer
-    ),  # the last event that was recomputed; none when all were
+    # The release of tzdata by which the instants of events were computed, and the last
+    # event that was computed anew; NULL when all were.
+    Column("tzdata", sa.String),
+    Column("tzdata_pk", sa.Integer),
 )
 
 changes = Table(
@@ -87,7 +88,7 @@ feed_versions = Table(
 
 
 languages = Table(
-    # The language tags, in lower case, that visible entries of a kind have or once had.
+    # The language tags that visible entries have or once had, in lower case.
     "languages",
     metadata,
     Column("kind", KEY, primary_key=True),
@@ -95,11 +96,12 @@ languages = Table(
 )
 
 archive_parts = Table(
-    # Where the parts of a month begin, but for the first one, which begins with the month.
+    # The first entry of each part of a month, without the first part.
     "archive_parts",
     metadata,
     Column("kind", KEY, primary_key=True),
-    Column("month", KEY, primary_key=True),  # YYYY-MM
+    # Such as 2026-11.
+    Column("month", KEY, primary_key=True),
     Column("number", sa.Integer, primary_key=True, autoincrement=False),
     Column("first_published", UTCDateTime, nullable=False),
     Column("first_guid", KEY, nullable=False),
@@ -114,14 +116,12 @@ categories = Table(
     Column("description", sa.String),
     Column("language", sa.String),
     Column("url", sa.String),
-    Column("parent", KEY),  # the slug of a wider category
+    # The slug of a wider category.
+    Column("parent", KEY),
     Column("retired", UTCDateTime),
-    Column(
-        "changed_at", UTCDateTime, nullable=False
-    ),  # its last step in the change log
-    Column(
-        "titled_at", UTCDateTime, nullable=False
-    ),  # the last step that changed its title or slug
+    # The last change in the change log, and the last one of the title or the slug.
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("titled_at", UTCDateTime, nullable=False),
 )
 
 category_slug_history = Table(
@@ -207,8 +207,8 @@ Index("ix_entries_kind_changes", entries.c.kind, entries.c.was_visible, entries.
 Index("ix_entries_ends", entries.c.kind, entries.c.is_visible, entries.c.ends)
 
 entry_categories = Table(
-    # Which entry stands in which category. The columns that order and filter feeds are repeated here, so
-    # that the newest of any category are one range of one index.
+    # The categories of entries. It has the columns that feeds are sorted and filtered by
+    # too, so that the newest entries of a category are one range of one index.
     "entry_categories",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
@@ -218,9 +218,8 @@ entry_categories = Table(
         primary_key=True,
         autoincrement=False,
     ),
-    Column(
-        "position", sa.Integer, nullable=False
-    ),  # among the entry's own; INHERITED from a narrower one
+    # Among the categories that the entry names; INHERITED for others.
+    Column("position", sa.Integer, nullable=False),
     Column("kind", KEY, nullable=False),
     Column("is_visible", sa.Boolean, nullable=False),
     Column("published", UTCDateTime),
@@ -258,21 +257,23 @@ Index(
 Index("ix_entry_categories_ends", _of.category_id, _of.kind, _of.is_visible, _of.ends)
 
 tombstones = Table(
-    # Which entry has left the feeds of which topic, and has not come back to any. A row has all that feeds
-    # say of the entry but its guid, so that edits of a hidden entry change no feed.
+    # The feed keys that hidden entries have left. A row has all that feeds tell of the
+    # entry, apart from its guid, so that an edit of a hidden entry changes no feed.
     "tombstones",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    Column(
-        "category_id", sa.Integer, primary_key=True, autoincrement=False
-    ),  # 0 is the whole kind
+    # 0 for the whole kind.
+    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
     Column("kind", KEY, nullable=False),
     Column("published", UTCDateTime),
-    Column("time", UTCDateTime, nullable=False),  # when the entry left
-    Column("deleted", UTCDateTime),  # when the entry was deleted
-    Column("start", sa.String),  # of an event, as readers last saw it; as in documents
+    # When the entry left, and when it was deleted, if it was.
+    Column("time", UTCDateTime, nullable=False),
+    Column("deleted", UTCDateTime),
+    # Of an event, as readers last saw it, in the form of documents.
+    Column("start", sa.String),
     Column("timezone", sa.String),
-    Column("sequence", sa.Integer),  # of a deleted event
+    # Of a deleted event.
+    Column("sequence", sa.Integer),
 )
 Index(
     "ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time
@@ -285,7 +286,7 @@ Index(
 )
 
 sanitizer = Table(
-    # One row: by which rules all stored HTML was sanitised. A new database has none, which fits any rules.
+    # One row: the rules by which all stored HTML was sanitized; empty if there is none.
     "sanitizer",
     metadata,
     Column("id", sa.Integer, primary_key=True),
@@ -293,17 +294,17 @@ sanitizer = Table(
 )
 
 idempotency_keys = Table(
-    # What a request with an Idempotency-Key was answered, for those who send it again.
+    # Responses to requests with an Idempotency-Key, for requests that are repeated.
     "idempotency_keys",
     metadata,
     Column("token", KEY, primary_key=True),
     Column("path", KEY, primary_key=True),
     Column("key", KEY, primary_key=True),
     Column("fingerprint", sa.String, nullable=False),
-    Column(
-        "answer", JSON, nullable=False
-    ),  # an empty array after the entry in it was deleted
-    Column("entry_id", KEY, index=True),  # the id of the entry in the answer
+    # An empty array after the entry in it was deleted.
+    Column("answer", JSON, nullable=False),
+    # The id of the entry in the response.
+    Column("entry_id", KEY, index=True),
     Column("time", UTCDateTime, nullable=False, index=True),
 )
 
@@ -318,8 +319,7 @@ tokens = Table(
     Column("last_used", UTCDateTime),
     Column("revoked", UTCDateTime),
     Column("expires", UTCDateTime),
-    Column(
-        "previous_hash", KEY, index=True
-    ),  # of the token before this one, which works
-    Column("previous_valid_until", UTCDateTime),  # until then
+    # The token that this one replaced, which is valid for a while.
+    Column("previous_hash", KEY, index=True),
+    Column("previous_valid_until", UTCDateTime),
 )

@@ -97,7 +97,7 @@ def test_it_is_the_same_whoever_asks_and_whenever(
     clock.forward(seconds=1000)
     again = create_app(config, clock)
     assert again.test_client().get("/api/openapi.json").data == text
-    get_services(again).storage._database.close()
+    get_services(again).storage.close()
 
 
 def test_examples_hold_to_their_schemas(document: Json) -> None:
@@ -197,4 +197,4 @@ def test_if_match_may_be_demanded(config: Config, clock: Clock) -> None:
         for m in ("PUT", "PATCH", "DELETE")
         for n in ("articles", "events")
     }
-    get_services(app).storage._database.close()
+    get_services(app).storage.close()

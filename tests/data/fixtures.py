@@ -67,7 +67,7 @@ def open_app(path: Path, **settings: str) -> Iterator[Flask]:
     }
     app = create_app(Config.from_env(environ), Clock(data.NOW))
     yield app
-    get_services(app).storage._database.close()
+    get_services(app).storage.close()
 
 
 def make_client(app: Flask, name: str = "editor") -> ApiClient:

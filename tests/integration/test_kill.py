@@ -154,7 +154,7 @@ class Backups(threading.Thread):
             with storage.reader() as reader:
                 for id, number in promised.items():
                     assert number == 0 or int(reader.entries.get(id).title) >= number
-            storage._database.close()
+            storage.close()
 
 
 def torture(

@@ -151,7 +151,7 @@ def answers(editor: ApiClient) -> Answers:
 
 def close(*editors: ApiClient) -> None:
     for editor in editors:
-        get_services(editor.client.application).storage._database.close()
+        get_services(editor.client.application).storage.close()
 
 
 @pytest.mark.sqlite  # for its settings; it opens both
@@ -239,7 +239,7 @@ def test_what_is_no_whole_export_leaves_the_database_empty(
         with pytest.raises(BadRequest):
             storage.load_dump(broken)
     assert storage.load_dump(chain(lines)) == len(lines) - 2
-    source._database.close()
+    source.close()
 
 
 def test_what_an_export_holds() -> None:

@@ -76,7 +76,7 @@ def test_there_and_back(
         assert {
             line.id for line in reader.audit_log(id=None, token=None, since=None)
         } == {"a"}
-    restored._database.close()
+    restored.close()
     assert "is there already" in told(run("restore", file))
 
 
@@ -133,7 +133,7 @@ def test_what_is_refused(
     assert "is there already" in told(run("backup", file))
     assert file.read_bytes() == before
     assert "cannot be copied" in told(run("backup", file.with_name("nowhere") / "a"))
-    stored._database.close()
+    stored.close()
     path.unlink(missing_ok=True)
     Path(f"{path}-wal").touch()
     assert "belongs to another database" in told(run("restore", file))

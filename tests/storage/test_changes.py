@@ -53,7 +53,7 @@ def storage(config: Config, clock: Clock) -> Iterator[Storage]:
     made = Storage(config.database_url, clock, config.site_timezone)
     made.upgrade()
     yield made
-    made._database.close()
+    made.close()
 
 
 def document(entry: Entry) -> Document:

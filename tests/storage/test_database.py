@@ -38,7 +38,7 @@ def opened(url: str) -> Iterator[Storage]:
     """A store as another process has it."""
     storage = Storage(url, utcnow, HANOI)
     yield storage
-    storage._database.close()
+    storage.close()
 
 
 def test_migrations_make_the_tables_that_the_code_knows(storage: Storage) -> None:
@@ -311,7 +311,7 @@ def test_reads_need_not_wait_for_writers_that_wait(
             reads += 1
         assert max(writer.result() for writer in writers) < 1.8
     assert reads > 0
-    small._database.close()
+    small.close()
 
 
 @pytest.mark.postgresql
@@ -325,7 +325,7 @@ def test_a_process_has_so_many_connections(
             stack.enter_context(small.reader())
         with pytest.raises(Unavailable), small.reader():
             raise AssertionError("a fourth")
-    small._database.close()
+    small.close()
 
 
 def test_a_database_without_tables_is_unavailable(storage: Storage) -> None:

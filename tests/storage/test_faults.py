@@ -48,7 +48,7 @@ def test_a_file_that_is_away(
     for _ in range(3):
         assert refused(editor.send("PUT", "/articles/b", ARTICLE))
         assert refused(client.get("/readyz"))
-    storage._database.close()  # so that the next one needs a new connection
+    storage.close()  # so that the next one needs a new connection
     assert refused(editor.send("PUT", "/articles/b", ARTICLE))
     assert client.get("/healthz").status_code == 200
     assert file.exists() == before, "no empty database is made in its place"
@@ -88,7 +88,7 @@ def test_a_damaged_page_is_a_clear_refusal(
         editor.put(
             f"/articles/{number}", {"title": "Một", "content_text": "Nội dung " * 100}
         )
-    storage._database.close()  # the last connection empties the log into the file
+    storage.close()  # the last connection empties the log into the file
     with closing(sqlite.connect(file)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]
         (page,) = connection.execute(

@@ -121,7 +121,7 @@ def test_upgrade_keeps_what_is_stored(
     for thread in threading.enumerate():
         if thread.name == LAST_USED_THREAD:
             thread.join()
-    get_services(editor.client.application).storage._database.close()
+    get_services(editor.client.application).storage.close()
     subprocess.run(
         [sys.executable, "-m", "feedsvc", "db", "upgrade"],
         cwd=make_next_version(tmp_path / "next"),

@@ -253,7 +253,7 @@ def test_an_export_carries_its_rules(
     assert not target.markup.is_outdated(fingerprint())
     target.load_dump(line.encode() for line in storage.dump())
     assert target.markup.is_outdated(fingerprint())
-    target._database.close()
+    target.close()
 
 
 def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `migrate.upgrade` hands over, in its transaction."""
+"""Run migrations: for `runner.upgrade` on its connection, else on one of our own."""
 
 import sqlalchemy as sa
 from alembic import context
@@ -9,15 +9,17 @@ from feedsvc.storage.tables import metadata
 
 
 def run(connection: sa.Connection) -> None:
+    """Run the migrations on a connection, within its transaction."""
     context.configure(
         connection=connection, target_metadata=metadata, transactional_ddl=False
     )
     context.run_migrations()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    run(given)
-else:  # alembic's own command line
-    with Database(Config.from_env().database_url).write() as own:
-        run(own)
+shared_connection = context.config.attributes.get("connection")
+if shared_connection is not None:
+    run(shared_connection)
+else:
+    # Alembic's own command line.
+    with Database(Config.from_env().database_url).write() as new_connection:
+        run(new_connection)

@@ -1,4 +1,4 @@
-"""Migrations at the start: once, however many processes start together."""
+"""Upgrade the schema, once, however many processes start at the same time."""
 
 from __future__ import annotations
 
@@ -8,59 +8,66 @@ from feedsvc.errors import SchemaTooNew
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
 
-_LOCK = (
-    0x6665656473  # the key of PostgreSQL's advisory lock; any number that is only ours
-)
+_LOCK_KEY = 0x6665656473
+"""The key of PostgreSQL's advisory lock: any number that nothing else uses."""
 
 
 def is_current(connection: sa.Connection) -> bool:
-    """Whether the schema is this version's, or a newer one, on which what runs may run on."""
+    """Return whether the schema is of this version, or of a newer one.
+
+    Newer schemas only add, so this version works on them.
+    """
     return revision(connection) >= REVISION
 
 
 def revision(connection: sa.Connection) -> str:
-    """The schema's revision, which is greater in newer versions; nothing where there are no tables yet."""
+    """Return the revision of the schema, or an empty string if there are no tables."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
-    return str(
-        connection.execute(
-            sa.text("SELECT max(version_num) FROM alembic_version")
-        ).scalar()
-        or ""
-    )
+    newest = sa.text("SELECT max(version_num) FROM alembic_version")
+    return str(connection.scalar(newest) or "")
 
 
 def upgrade(database: Database, *, or_newer: bool = False) -> bool:
-    """Bring the schema to the newest revision; returns whether there was anything to do.
+    """Upgrade the schema to the newest revision; return whether that changed anything.
 
-    Those who start at the same time wait for the first one: on SQLite for its write transaction.
+    Processes that start at the same time wait for the first one; with SQLite for its
+    write transaction.
 
-    :raises Outdated: the schema is newer than this version, unless `or_newer`.
+    :param or_newer: whether a schema of a newer version is accepted.
+    :raises SchemaTooNew: the schema is of a newer version, unless `or_newer`.
     """
     with database.read() as connection:
-        found = revision(connection)
-    if found > REVISION and not or_newer:
+        current = revision(connection)
+    if current > REVISION and not or_newer:
         raise SchemaTooNew(
-            f"The database has schema {found}, but this version knows {REVISION} at most."
+            f"The database has schema {current}, "
+            f"but this version knows {REVISION} at most."
         )
-    if found >= REVISION:
+    if current >= REVISION:
         return False
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
-            # A migration takes as long as it takes, and those who wait for it too.
+            # A migration may take long, and so may the wait for one.
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(
                 sa.text("SET LOCAL idle_in_transaction_session_timeout = 0")
             )
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
+        # Another process may have been first.
         if is_current(connection):
             return False
-        # Slow to import, and needed only here.
-        from alembic import command
-        from alembic.config import Config
-
-        config = Config()
-        config.set_main_option("script_location", "feedsvc:storage/migrations")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _run_migrations(connection)
     return True
+
+
+def _run_migrations(connection: sa.Connection) -> None:
+    # Slow to import, and needed only here.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "feedsvc:storage/migrations")
+    # env.py runs the migrations on this connection, in its transaction.
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
