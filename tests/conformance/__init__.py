@@ -1,4 +1,4 @@
-"""Our own check of feed documents against the rules of their formats; it knows nothing of the service.
+"""A validator of feed documents, independent of the service.
 
 The rules are those of RFC 4287, RSS 2.0 with the RSS Advisory Board's profile, JSON Feed 1.1, Media RSS 1.5.1,
 RFC 5005 and RFC 6721, and what the W3C's feed validator reports as errors and warnings.
@@ -27,11 +27,11 @@ def findings(
     url: str | None = None,
     now: datetime | None = None,
 ) -> list[Finding]:
-    """What is wrong with a feed document, in no order that matters; nothing where it is sound.
+    """Return the violations in a feed document.
 
     :param media_type: its Content-Type, with parameters or without.
-    :param url: where it was fetched from, to which its own address is compared.
-    :param now: the time after which a date lies ahead; absent, dates ahead are right.
+    :param url: the URL that it was fetched from, to compare with its self link.
+    :param now: the time after which dates are in the future; None allows them.
     """
     check = CHECKS.get(media_type.partition(";")[0].strip().lower())
     if check is None:
@@ -39,10 +39,10 @@ def findings(
             Finding(
                 "W3C feed validator UnexpectedContentType",
                 "/",
-                "is of no feed's media type",
+                "is not served with a feed's media type",
                 media_type,
             )
         ]
     report = Report(document, url, now)
     check(report, media_type)
-    return report.found
+    return report.findings

@@ -1,4 +1,4 @@
-"""Archived feeds (RFC 5005), in both formats."""
+"""Checks of archived feeds (RFC 5005), in both formats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.conformance.links import ARCHIVE_RELATIONS, links
 
 
 def check_archives(report: Report, feed: Element) -> None:
-    """A current feed, an archive document or a complete feed, by its fh: elements and links."""
+    """Check the fh: elements and links of a current feed, an archive or a complete feed."""
     relations = {relation: links(feed, relation) for relation in ARCHIVE_RELATIONS}
     archive, complete = (
         bool(children(feed, "fh:archive")),
@@ -19,7 +19,7 @@ def check_archives(report: Report, feed: Element) -> None:
         if len(found) > 1:
             report.add(feed, "RFC 5005 §4", "has two links of one relation", relation)
     if complete and (archive or any(relations.values())):
-        report.add(feed, "RFC 5005 §2", "is complete, and yet one of several documents")
+        report.add(feed, "RFC 5005 §2", "is complete but has archives")
     if archive and not relations["current"]:
         report.add(
             feed, "RFC 5005 §4", "is an archive that does not link to the current feed"
@@ -33,12 +33,12 @@ def check_archives(report: Report, feed: Element) -> None:
             "is an archive that links to no other",
         )
     if not archive and relations["next-archive"]:
-        report.add(feed, "RFC 5005 §4", "is no archive, and yet has one after it")
+        report.add(feed, "RFC 5005 §4", "is not an archive but has a next one")
     if report.url and archive != ("archive" in parse_qs(urlsplit(report.url).query)):
         report.add(
             feed,
             "RFC 5005 §4",
-            "is not what its address says, current or an archive",
+            "does not match its URL, current or archive",
             report.url,
         )
     _check_targets(report, feed, relations, archive)
@@ -60,9 +60,9 @@ def _check_targets(
             report.add(
                 link,
                 "RFC 5005 §4",
-                "leads from a document to itself",
+                "links from a document to itself",
                 link.get("href", ""),
             )
     before, after = relations["prev-archive"], relations["next-archive"]
     if before and after and before[0].get("href") == after[0].get("href"):
-        report.add(feed, "RFC 5005 §4", "has the same archive before and after it")
+        report.add(feed, "RFC 5005 §4", "has the same previous and next archive")

@@ -74,7 +74,7 @@ GRAMMAR: Grammar = {
 
 
 def check(report: Report, media_type: str) -> None:
-    """A feed document of Atom."""
+    """Check an Atom feed document."""
     feed = parse(report, media_type, ROOT)
     if feed is None:
         return
@@ -99,7 +99,7 @@ def _check_feed(report: Report, feed: Element) -> None:
             and not children(entry, "author")
             and not entry.findall("{*}source/{*}author")
         ):
-            report.add(entry, "RFC 4287 §4.1.2", "has no author, nor has its feed")
+            report.add(entry, "RFC 4287 §4.1.2", "has no author, and its feed has none")
         if entry.findtext("{*}id") == feed.findtext("{*}id"):
             report.add(
                 entry,
@@ -108,7 +108,7 @@ def _check_feed(report: Report, feed: Element) -> None:
                 entry.findtext("{*}id") or "",
             )
     if not feed.get(XML_NAMESPACE + "lang"):
-        report.add(feed, VALIDATOR + " MissingDCLanguage", "says no language")
+        report.add(feed, VALIDATOR + " MissingDCLanguage", "has no language")
     first = feed.find("{*}entry")
     if first is not None:
         for late in first.itersiblings("{http://www.w3.org/2005/Atom}*"):
@@ -116,11 +116,11 @@ def _check_feed(report: Report, feed: Element) -> None:
                 report.add(
                     late,
                     VALIDATOR + " MisplacedMetadata",
-                    "stands after the first entry",
+                    "is after the first entry",
                 )
     for id_, count in Counter(entry.findtext("{*}id") for entry in entries).items():
         if id_ and count > 1:
-            report.add(feed, "RFC 4287 §4.1.1", "has two entries of one id", id_)
+            report.add(feed, "RFC 4287 §4.1.1", "has a duplicate entry id", id_)
     check_feed_links(report, feed)
 
 
@@ -146,7 +146,7 @@ def _check_entry(report: Report, entry: Element) -> None:
         report.add(
             entry,
             "RFC 4287 §4.1.2",
-            "has content elsewhere or in Base64, and no summary",
+            "has remote or Base64 content without a summary",
         )
     check_entry_links(report, entry)
 
@@ -173,16 +173,19 @@ def _check_value(report: Report, element: Element) -> None:
             check_plain(report, element)
             if re.search(r"<\S+@\S+>", value):
                 report.add(
-                    element, "RFC 4287 §3.2.1", "is a name that holds an address", value
+                    element,
+                    "RFC 4287 §3.2.1",
+                    "is a name with an e-mail address",
+                    value,
                 )
         case "email" if value and not is_email(value):
-            report.add(element, "RFC 4287 §3.2.3", "is no e-mail address", value)
+            report.add(element, "RFC 4287 §3.2.3", "is not an e-mail address", value)
         case "category":
             if element.get("scheme") and not is_uri(element.get("scheme", "")):
                 report.add(
                     element,
                     "RFC 4287 §4.2.2.2",
-                    "has a scheme that is no absolute URI",
+                    "has a scheme that is not an absolute URI",
                     value,
                 )
             check_plain(report, element, element.get("label", ""))
@@ -192,7 +195,7 @@ def _check_value(report: Report, element: Element) -> None:
                 report.add(
                     element,
                     "RFC 4287 §4.2.4",
-                    "has a uri that is none",
+                    "has an invalid uri",
                     element.get("uri", ""),
                 )
         case "updated" | "published":
@@ -203,12 +206,12 @@ def _check_value(report: Report, element: Element) -> None:
                     element, "RFC 4287 §2", "has white space around its value", value
                 )
             elif value and not is_uri(value):
-                report.add(element, "RFC 4287 §2", "is no absolute URI", value)
+                report.add(element, "RFC 4287 §2", "is not an absolute URI", value)
             elif key == "id" and not is_canonical(value):
                 report.add(
                     element,
                     "RFC 4287 §4.2.6.1",
-                    "is an id that is not in its canonical form",
+                    "is an id that is not in canonical form",
                     value,
                 )
 
@@ -217,11 +220,11 @@ def _check_date(report: Report, element: Element, value: str) -> None:
     moment = rfc_3339(value)
     if moment is None:
         if value.strip():
-            report.add(element, "RFC 4287 §3.3", "is no date of RFC 3339", value)
+            report.add(element, "RFC 4287 §3.3", "is not an RFC 3339 date", value)
     elif moment < EARLIEST:
-        report.add(element, VALIDATOR + " ImplausibleDate", "lies before 1990", value)
+        report.add(element, VALIDATOR + " ImplausibleDate", "is before 1990", value)
     elif report.now and moment > report.now:
-        report.add(element, VALIDATOR + " ImplausibleDate", "lies ahead", value)
+        report.add(element, VALIDATOR + " ImplausibleDate", "is in the future", value)
 
 
 def _check_text(report: Report, element: Element) -> None:
@@ -229,7 +232,7 @@ def _check_text(report: Report, element: Element) -> None:
     if "src" in element.attrib:
         _check_source(report, element)
     elif not text(element).strip() and not inside:
-        report.add(element, VALIDATOR + " NotBlank", "is text that is empty")
+        report.add(element, VALIDATOR + " NotBlank", "is empty text")
     elif kind == "xhtml":
         if [str(child.tag) for child in inside] != [XHTML_DIV] or text(element).strip():
             report.add(element, "RFC 4287 §3.1.1.3", "is XHTML that is not in one div")
@@ -238,10 +241,10 @@ def _check_text(report: Report, element: Element) -> None:
     elif "/" in kind and name(element) == "content":
         _check_media(report, element, kind)
     elif kind not in ("text", "html"):
-        report.add(element, "RFC 4287 §3.1.1", "has a type that it may not have", kind)
+        report.add(element, "RFC 4287 §3.1.1", "has a type that is not allowed", kind)
     elif inside:
         report.add(
-            element, "RFC 4287 §3.1.1", "holds elements where there is only text"
+            element, "RFC 4287 §3.1.1", "contains elements where only text is allowed"
         )
     elif kind == "html":
         check_body(report, element, text(element))
@@ -251,14 +254,12 @@ def _check_text(report: Report, element: Element) -> None:
 
 def _check_media(report: Report, content: Element, kind: str) -> None:
     if not is_media_type(kind) or kind.startswith(("multipart/", "message/")):
-        report.add(
-            content, "RFC 4287 §4.1.3.1", "is of a type that is no single file's", kind
-        )
+        report.add(content, "RFC 4287 §4.1.3.1", "has a type of several files", kind)
     elif kind in ("text/html", "application/xhtml+xml"):
         report.add(
             content,
             VALIDATOR + " HtmlFragment",
-            "is of a type that is for whole documents",
+            "has a type of whole documents",
             kind,
         )
     elif _is_binary(content) and not is_base64(text(content)):
@@ -270,15 +271,15 @@ def _check_source(report: Report, content: Element) -> None:
         report.add(
             content,
             "RFC 4287 §4.1.3.2",
-            "has a src that is no absolute URI",
+            "has a src that is not an absolute URI",
             content.get("src", ""),
         )
     if not is_media_type(content.get("type", "")):
         report.add(
             content,
             "RFC 4287 §4.1.3.2",
-            "has a src, and no media type",
+            "has a src without a media type",
             content.get("type", ""),
         )
     if text(content).strip() or children(content):
-        report.add(content, "RFC 4287 §4.1.3.2", "has a src, and is not empty")
+        report.add(content, "RFC 4287 §4.1.3.2", "has a src and content")

@@ -1,4 +1,4 @@
-"""Which elements and attributes may stand where, how often, and whether there is text in them: from tables."""
+"""Grammars: the elements, attributes and text that an element may have."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ Once = Literal["!", "+", "?", "*"]
 
 @dataclass(frozen=True)
 class Rule:
-    """What one element may hold. Each name of a child or attribute ends in `!` for exactly one, `+` for one or
-    more, `?` for at most one, `*` for any number."""
+    """The content of an element.
+
+    Each name of a child or attribute ends with its number: `!` one, `+` one or more, `?` at most
+    one, `*` any.
+    """
 
     section: str
     children: str = ""
@@ -28,12 +31,12 @@ Grammar = Mapping[str, Rule]
 
 
 def occurrences(names: str) -> dict[str, str]:
-    """The signs of names: {"title": "!"}."""
+    """Return the signs by name: {"title": "!"}."""
     return {word[:-1]: word[-1] for word in names.split()}
 
 
 def check_elements(report: Report, element: Element, grammar: Grammar) -> None:
-    """An element and all below it against a grammar."""
+    """Check an element and its descendants against a grammar."""
     rule = grammar[name(element)]
     _check_attributes(report, element, rule)
     _check_children(report, element, rule)
@@ -50,7 +53,7 @@ def _check_attributes(report: Report, element: Element, rule: Rule) -> None:
             key not in allowed
             and etree.QName(key).namespace != "http://www.w3.org/XML/1998/namespace"
         ):
-            report.add(element, rule.section, "has an attribute that is not known", key)
+            report.add(element, rule.section, "has an unknown attribute", key)
     for key, sign in allowed.items():
         if sign == "!" and key not in element.attrib:
             report.add(element, rule.section, "lacks an attribute", key)
@@ -63,15 +66,13 @@ def _check_children(report: Report, element: Element, rule: Rule) -> None:
     for child in children(element):
         namespace = etree.QName(child).namespace
         if name(child) not in allowed and (namespace in PREFIXES or namespace is None):
-            report.add(child, rule.section, "is not known here")
+            report.add(child, rule.section, "is not allowed here")
     for child_name, sign in allowed.items():
         count = len(children(element, child_name))
         if not count and sign in "!+":
             report.add(element, rule.section, "lacks an element", child_name)
         elif count > 1 and sign in "!?":
-            report.add(
-                element, rule.section, "has an element more than once", child_name
-            )
+            report.add(element, rule.section, "has a duplicate element", child_name)
 
 
 def _check_text(report: Report, element: Element, rule: Rule) -> None:
@@ -80,7 +81,7 @@ def _check_text(report: Report, element: Element, rule: Rule) -> None:
         report.add(
             element,
             rule.section,
-            "holds text where none may stand",
+            "contains text where none is allowed",
             text(element).strip(),
         )
     elif not has_text and not rule.children and rule.text == "some":

@@ -1,4 +1,4 @@
-"""The small vocabularies that feeds of both formats carry: Dublin Core, syndication, events, places."""
+"""Checks of small vocabularies: Dublin Core, syndication, events, places."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import re
 
 from tests.conformance.findings import Element, Report, name, text
 from tests.conformance.html import check_plain
-from tests.conformance.values import is_language, is_w3cdtf, is_whole
+from tests.conformance.values import is_integer, is_language, is_w3cdtf
 
 _POINT = re.compile(r"[+-]?\d+(?:\.\d*)? [+-]?\d+(?:\.\d*)?")
 _PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
 
 def check_extensions(report: Report, root: Element) -> None:
-    """Every element of these vocabularies, wherever it stands."""
+    """Check every element of these vocabularies."""
     for element in root.iter("*"):
         value = text(element)
         match name(element):
             case "dc:date" | "sy:updateBase" if not is_w3cdtf(value):
-                report.add(element, "W3C note-datetime", "is no date of W3CDTF", value)
+                report.add(element, "W3C note-datetime", "is not a W3CDTF date", value)
             case "ev:startdate" | "ev:enddate" if not is_w3cdtf(value):
-                report.add(element, "RSS Event 1.0", "is no date of W3CDTF", value)
+                report.add(element, "RSS Event 1.0", "is not a W3CDTF date", value)
             case "dc:language" if not is_language(value):
                 report.add(
-                    element, "DCMI Elements 1.1 §language", "is no language", value
+                    element, "DCMI Elements 1.1 §language", "is not a language", value
                 )
             case "dc:rights":
                 check_plain(report, element)
             case "sy:updatePeriod" if value not in _PERIODS:
-                report.add(element, "RSS Syndication 1.0", "is no period", value)
-            case "sy:updateFrequency" if not is_whole(value, 1):
+                report.add(element, "RSS Syndication 1.0", "is not a period", value)
+            case "sy:updateFrequency" if not is_integer(value, 1):
                 report.add(
-                    element, "RSS Syndication 1.0", "is no positive whole number", value
+                    element, "RSS Syndication 1.0", "is not a positive integer", value
                 )
             case "georss:point":
                 _check_point(report, element, value)
@@ -43,7 +43,7 @@ def _check_point(report: Report, element: Element, value: str) -> None:
         report.add(
             element,
             "GeoRSS Simple",
-            "is no latitude and longitude with a space between them",
+            "is not a latitude and a longitude",
             value,
         )
         return
@@ -53,7 +53,7 @@ def _check_point(report: Report, element: Element, value: str) -> None:
 
 
 def _check_span(report: Report, element: Element) -> None:
-    """An event's end, where it is written in the same form and zone as its start, so that they compare."""
+    """Check that an event ends after its start, if both have the same form and zone."""
     start, end = element.findtext("{*}startdate"), element.findtext("{*}enddate")
     if (
         start

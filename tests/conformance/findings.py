@@ -1,4 +1,4 @@
-"""What is wrong with a feed document, as values."""
+"""Findings, and paths to elements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from lxml import etree
 
 Element = Any
-"""An lxml element; lxml's stubs know too few of them."""
+"""An lxml element; lxml's stubs lack too many of its methods."""
 
 PREFIXES = {
     "http://www.w3.org/2005/Atom": "atom",
@@ -31,42 +31,50 @@ PREFIXES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach of a rule: the text that has the rule, where in the document (an XPath or a JSON pointer),
-    what is wrong there, and the value that is wrong, where there is one."""
+    """A violation of a rule.
+
+    :param section: the specification and section of the rule.
+    :param location: an XPath or a JSON pointer.
+    :param value: the wrong value, if there is one.
+    """
 
     section: str
-    where: str
-    what: str
+    location: str
+    message: str
     value: str = ""
 
     def __str__(self) -> str:
-        return f"{self.section}: {self.where} {self.what}" + (
-            f": {self.value!r}" if self.value else ""
-        )
+        value = f": {self.value!r}" if self.value else ""
+        return f"{self.section}: {self.location} {self.message}{value}"
 
 
 @dataclass
 class Report:
-    """The findings of one document, in the order found, and what its checks must know."""
+    """The findings in one document, and the facts that checks need.
+
+    :param url: the URL that the document was fetched from, if known.
+    :param now: the time after which dates are in the future, if they must not be.
+    """
 
     document: bytes = b""
     url: str | None = None
     now: datetime | None = None
-    found: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def add(
-        self, where: Element | str, section: str, what: str, value: str = ""
+        self, where: Element | str, section: str, message: str, value: str = ""
     ) -> None:
-        place = where if isinstance(where, str) else path(where)
-        self.found.append(Finding(section, place, what, value))
+        """Add a finding at an element, or at a JSON pointer."""
+        location = where if isinstance(where, str) else path(where)
+        self.findings.append(Finding(section, location, message, value))
 
     def has_hexadecimal(self, element: Element) -> bool:
-        """Whether the line in which an element begins has a hexadecimal character reference."""
+        """Tell if the line in which an element begins has a hexadecimal character reference."""
         return b"&#x" in self.document.split(b"\n")[(element.sourceline or 1) - 1]
 
 
 def name(element: Element) -> str:
-    """An element's name with its usual prefix; in a document of Atom, Atom's own names have none."""
+    """Return the name of an element with the usual prefix; none in the root's namespace."""
     tag = etree.QName(element)
     home = etree.QName(element.getroottree().getroot()).namespace
     if tag.namespace in (None, home):
@@ -75,20 +83,22 @@ def name(element: Element) -> str:
 
 
 def children(element: Element, *names: str) -> list[Element]:
-    """The child elements, or those of some names; comments and the like are none."""
-    found = [child for child in element if isinstance(child.tag, str)]
-    return [child for child in found if name(child) in names] if names else found
+    """Return the child elements, or those with these names, without comments."""
+    elements = [child for child in element if isinstance(child.tag, str)]
+    if not names:
+        return elements
+    return [child for child in elements if name(child) in names]
 
 
 def text(element: Element) -> str:
-    """The text that stands directly in an element."""
+    """Return the text directly in an element."""
     return "".join(
         str(part or "") for part in (element.text, *(child.tail for child in element))
     )
 
 
 def path(element: Element) -> str:
-    """An XPath in the usual prefixes, numbered where there are several of a name."""
+    """Return the XPath of an element, with an index if siblings have its name."""
     parent = element.getparent()
     if parent is None:
         return name(element)

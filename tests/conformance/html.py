@@ -1,4 +1,4 @@
-"""HTML in feeds: bodies that a reader can show safely, and plain text that has none."""
+"""Checks of HTML and of plain text in feeds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REFERENCE = re.compile(r"&(#?\w+)")
 
 
 def check_body(report: Report, where: Element | str, value: str) -> None:
-    """HTML that stands for an entry's body or summary: sound, safe, and with absolute addresses."""
+    """Check the HTML of a body or a summary: valid, safe, with absolute URLs."""
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
     fragment = parser.parseFragment(value)
     for _, error, _ in parser.errors:
@@ -45,7 +45,7 @@ def check_body(report: Report, where: Element | str, value: str) -> None:
 
 
 def check_xhtml(report: Report, div: Element) -> None:
-    """The same of XHTML."""
+    """Check the XHTML of a body or a summary."""
     for element in div.iter("*"):
         namespace, _, tag = element.tag.rpartition("}")
         _check_tag(
@@ -54,11 +54,11 @@ def check_xhtml(report: Report, div: Element) -> None:
             tag if namespace == XHTML else f"other {element.tag}",
             element.attrib,
         )
-        if holds_html(text(element)):
+        if looks_like_html(text(element)):
             report.add(
                 element,
                 VALIDATOR + " NotInline",
-                "is XHTML that spells out HTML",
+                "is XHTML with escaped HTML",
                 text(element),
             )
 
@@ -70,26 +70,26 @@ def _check_tag(
         report.add(
             where,
             VALIDATOR + " SecurityRisk",
-            "holds a tag that readers take for a risk",
+            "contains a tag that readers consider unsafe",
             tag,
         )
     elif tag in _OBSOLETE:
-        report.add(where, "HTML §16.2", "holds a tag that is obsolete", tag)
+        report.add(where, "HTML §16.2", "contains an obsolete tag", tag)
     elif tag not in _SAFE:
-        report.add(where, VALIDATOR + " NotHtml", "holds a tag that HTML has not", tag)
+        report.add(where, VALIDATOR + " NotHtml", "contains an unknown HTML tag", tag)
     for key, value in attributes.items():
         if key.startswith("on"):
             report.add(
                 where,
                 VALIDATOR + " SecurityRiskAttr",
-                "holds an attribute that runs a script",
+                "contains an attribute that runs a script",
                 key,
             )
         elif key == "style":
             report.add(
                 where,
                 VALIDATOR + " DangerousStyleAttr",
-                "holds a style attribute",
+                "contains a style attribute",
                 value,
             )
         elif key in _ADDRESSES:
@@ -109,25 +109,25 @@ def _check_address(report: Report, where: Element | str, key: str, value: str) -
         report.add(
             where,
             VALIDATOR + " ContainsRelRef",
-            "holds a relative address",
+            "contains a relative URL",
             f"{key}={value}",
         )
     elif not (is_web_address(ascii_only(value)) or is_uri(value)):
         report.add(
             where,
             VALIDATOR + " InvalidUriChar",
-            "holds an address that is none",
+            "contains an invalid URL",
             f"{key}={value}",
         )
 
 
 def ascii_only(address: str) -> str:
-    """An address with x for what only an IRI may hold: HTML's addresses may be IRIs."""
+    """Return a URL with x for characters of IRIs, which HTML allows."""
     return re.sub(r"[^\x00-\x7f]", "x", address)
 
 
-def holds_html(value: str) -> bool:
-    """Whether plain text would read differently as HTML: an end tag, or a character reference."""
+def looks_like_html(value: str) -> bool:
+    """Tell if plain text would read differently as HTML: an end tag, or a character reference."""
     if any(
         tag.lower() in _SAFE | _OBSOLETE | _RISKY for tag in _END_TAG.findall(value)
     ):
@@ -148,18 +148,18 @@ def check_plain(report: Report, element: Element, value: str | None = None) -> N
     root = element.getroottree().getroot()
     if name(root) == "rss":
         if (
-            holds_html(plain) or _START_TAG.search(plain)
+            looks_like_html(plain) or _START_TAG.search(plain)
         ) and not report.has_hexadecimal(element):
             report.add(
                 element,
                 "RSS Profile §data-types-characterdata",
-                "is plain text that holds HTML",
+                "is plain text with HTML",
                 plain,
             )
-    elif holds_html(plain):
+    elif looks_like_html(plain):
         report.add(
             element,
             VALIDATOR + " ContainsUndeclaredHTML",
-            "is plain text that spells out HTML",
+            "is plain text that looks like HTML",
             plain,
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.conformance.findings import Report
-from tests.conformance.html import check_body, holds_html
+from tests.conformance.html import check_body, looks_like_html
 from tests.conformance.values import (
     EARLIEST,
     is_language,
@@ -74,10 +74,10 @@ _REQUIRED = {
 
 
 def check(report: Report, media_type: str) -> None:
-    """A feed document of JSON Feed."""
+    """Check a JSON Feed document."""
     charset = re.search(r";\s*charset=\"?([^\s;\"]+)", media_type)
     if charset and charset[1].lower() != "utf-8":
-        report.add("", "RFC 8259 §8.1", "is served as of another encoding", charset[1])
+        report.add("", "RFC 8259 §8.1", "is served with another charset", charset[1])
     try:
         feed = json.loads(
             report.document.decode("utf-8"),
@@ -85,10 +85,10 @@ def check(report: Report, media_type: str) -> None:
             parse_constant=lambda constant: _constant(report, constant),
         )
     except ValueError as error:
-        report.add("", "RFC 8259 §2", "is no JSON in UTF-8", str(error))
+        report.add("", "RFC 8259 §2", "is not JSON in UTF-8", str(error))
         return
     if not isinstance(feed, dict):
-        report.add("", f"{SPEC} §top-level", "is no object")
+        report.add("", f"{SPEC} §top-level", "is not an object")
         return
     _check_strings(report, feed, "")
     _check_object(report, "feed", feed, "")
@@ -99,25 +99,25 @@ def check(report: Report, media_type: str) -> None:
     ids = [item.get("id") for _, item in _objects(Report(), feed, "items", "")]
     for id_, count in Counter(id_ for id_ in ids if isinstance(id_, str)).items():
         if count > 1:
-            report.add("/items", f"{SPEC} §items", "has two items of one id", id_)
+            report.add("/items", f"{SPEC} §items", "has a duplicate item id", id_)
 
 
 def _object(report: Report, pairs: list[tuple[str, Any]]) -> Object:
     for key, count in Counter(key for key, _ in pairs).items():
         if count > 1:
-            report.add("", "RFC 8259 §4", "has a member twice", key)
+            report.add("", "RFC 8259 §4", "has a duplicate member", key)
     return dict(pairs)
 
 
 def _constant(report: Report, constant: str) -> float:
-    report.add("", "RFC 8259 §6", "holds a number that is none", constant)
+    report.add("", "RFC 8259 §6", "has a number that JSON does not allow", constant)
     return 0.0
 
 
 def _objects(
     report: Report, parent: Object, key: str, place: str
 ) -> list[tuple[str, Object]]:
-    """The objects of a list, with their pointers."""
+    """Yield the objects of a list with their pointers."""
     members = parent.get(key)
     found = []
     for number, member in enumerate(members if isinstance(members, list) else []):
@@ -137,9 +137,9 @@ def _check_object(report: Report, kind: str, value: Object, place: str) -> None:
         if key.startswith("_"):
             _check_extension(report, here, key, member)
         elif key not in members:
-            report.add(here, f"{SPEC} §extensions", "is not known here")
+            report.add(here, f"{SPEC} §extensions", "is not allowed here")
         elif not _KINDS[members[key]](member):
-            report.add(here, SPEC, f"is no {members[key]}", repr(member))
+            report.add(here, SPEC, f"should be {members[key]}", repr(member))
     for key in _REQUIRED[kind]:
         if key not in value:
             report.add(place, SPEC, "lacks a member", key)
@@ -148,14 +148,14 @@ def _check_object(report: Report, kind: str, value: Object, place: str) -> None:
 def _check_extension(report: Report, here: str, key: str, value: Any) -> None:
     section = f"{SPEC} §extensions"
     if not re.fullmatch(r"_[A-Za-z][^.]*", key):
-        report.add(here, section, "is an extension's name that is none")
+        report.add(here, section, "has an invalid extension name")
     if not isinstance(value, dict):
-        report.add(here, section, "is an extension that is no object", repr(value))
+        report.add(here, section, "is an extension that is not an object", repr(value))
     elif not is_web_address(str(value.get("about"))):
         report.add(
             here,
             section,
-            "is an extension that has no about",
+            "is an extension without about",
             str(value.get("about", "")),
         )
 
@@ -169,16 +169,16 @@ def _check_feed(report: Report, feed: Object) -> None:
         report.add(
             "/feed_url",
             f"{SPEC} §top-level",
-            "is not where the feed is",
+            "does not match the URL of the feed",
             str(feed.get("feed_url", "")),
         )
     if feed.get("next_url") and feed["next_url"] in (feed.get("feed_url"), report.url):
-        report.add("/next_url", f"{SPEC} §top-level", "leads from a document to itself")
+        report.add("/next_url", f"{SPEC} §top-level", "links from a document to itself")
     if "home_page_url" not in feed or "feed_url" not in feed:
         report.add(
             "",
             f"{SPEC} §top-level",
-            "does not say where it is and where its home page is",
+            "lacks feed_url or home_page_url",
         )
     _check_plain(report, feed, ("title", "description"), "")
     _check_authors(report, feed, "")
@@ -196,15 +196,18 @@ def _check_item(report: Report, item: Object, place: str) -> None:
     for key in ("date_published", "date_modified"):
         moment = rfc_3339(str(item.get(key)))
         if moment and moment < EARLIEST:
-            report.add(f"{place}/{key}", SPEC, "lies before 1990", item[key])
+            report.add(f"{place}/{key}", SPEC, "is before 1990", item[key])
         elif moment and report.now and moment > report.now:
-            report.add(f"{place}/{key}", SPEC, "lies ahead", item[key])
+            report.add(f"{place}/{key}", SPEC, "is in the future", item[key])
     tags = item.get("tags")
     if isinstance(tags, list) and not all(
         isinstance(tag, str) and tag.strip() for tag in tags
     ):
         report.add(
-            f"{place}/tags", f"{SPEC} §items", "holds a tag that is no text", repr(tags)
+            f"{place}/tags",
+            f"{SPEC} §items",
+            "contains a tag that is not text",
+            repr(tags),
         )
     for attachment_place, attachment in _objects(report, item, "attachments", place):
         _check_object(report, "attachment", attachment, attachment_place)
@@ -214,26 +217,24 @@ def _check_authors(report: Report, parent: Object, place: str) -> None:
     for author_place, author in _objects(report, parent, "authors", place):
         _check_object(report, "author", author, author_place)
         if not {"name", "url", "avatar"} & set(author):
-            report.add(
-                author_place, f"{SPEC} §authors", "is an author of whom nothing is said"
-            )
+            report.add(author_place, f"{SPEC} §authors", "is an author without members")
 
 
 def _check_plain(
     report: Report, parent: Object, keys: tuple[str, ...], place: str
 ) -> None:
     for key in keys:
-        if isinstance(parent.get(key), str) and holds_html(parent[key]):
+        if isinstance(parent.get(key), str) and looks_like_html(parent[key]):
             report.add(
                 f"{place}/{key}",
                 f"{SPEC} §items",
-                "is plain text that spells out HTML",
+                "is plain text that looks like HTML",
                 parent[key],
             )
 
 
 def _check_strings(report: Report, value: Any, place: str) -> None:
-    """Every string, names of members too, in NFC and of characters that can be shown."""
+    """Check that every string is in NFC, without control characters."""
     if isinstance(value, dict):
         for key, member in value.items():
             _check_strings(report, member, f"{place}/{key}")
@@ -247,13 +248,13 @@ def _check_strings(report: Report, value: Any, place: str) -> None:
             report.add(
                 place,
                 "RFC 8259 §8.2",
-                "holds characters that are to be avoided",
+                "contains characters to be avoided",
                 ascii(value),
             )
         elif not unicodedata.is_normalized("NFC", value):
             report.add(
                 place,
                 "RFC 5198 §3",
-                "holds text that is not in Normalization Form C",
+                "contains text that is not in NFC",
                 value,
             )

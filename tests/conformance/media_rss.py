@@ -1,4 +1,4 @@
-"""Media RSS 1.5.1, in both formats."""
+"""Checks of Media RSS 1.5.1, in both formats."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from tests.conformance.findings import Element, Report, children, name, text
 from tests.conformance.html import check_body, check_plain
 from tests.conformance.values import (
+    is_integer,
     is_language,
     is_media_type,
     is_uri,
     is_web_address,
-    is_whole,
 )
 
 _MEDIA = "Media RSS 1.5.1"
@@ -29,11 +29,11 @@ _ROLES = set(
     "publishing company",
     "distribution company",
 }
-"""Those of the EBU's roles that a portal may want."""
+"""The EBU's roles that a portal may need."""
 
 
 def check_media(report: Report, root: Element) -> None:
-    """Every element of Media RSS, wherever it stands."""
+    """Check every element of Media RSS."""
     for element in root.iter("{http://search.yahoo.com/mrss/}*"):
         _check_attributes(report, element)
         match name(element):
@@ -52,36 +52,38 @@ def check_media(report: Report, root: Element) -> None:
                     report.add(
                         element,
                         f"{_MEDIA} §media-rating",
-                        "is no simple rating",
+                        "is not a simple rating",
                         text(element),
                     )
 
 
 def _check_attributes(report: Report, element: Element) -> None:
     for key, value in element.attrib.items():
-        if key in _WHOLE and value and not is_whole(str(value), _WHOLE[str(key)]):
+        if key in _WHOLE and value and not is_integer(str(value), _WHOLE[str(key)]):
             report.add(
-                element, _MEDIA, "has a size that is no whole number", f"{key}={value}"
+                element, _MEDIA, "has a size that is not an integer", f"{key}={value}"
             )
         elif key in _DECIMAL and not re.fullmatch(r"\d+(?:\.\d+)?", str(value)):
             report.add(
-                element, _MEDIA, "has a measure that is no number", f"{key}={value}"
+                element, _MEDIA, "has a value that is not a number", f"{key}={value}"
             )
         elif key == "url" and value and not is_web_address(str(value)):
-            report.add(element, _MEDIA, "has a url that cannot be fetched", str(value))
+            report.add(
+                element, _MEDIA, "has a url that is not http or https", str(value)
+            )
         elif (
             key == "scheme"
             and not str(value).startswith("urn:")
             and not is_uri(str(value))
         ):
             report.add(
-                element, _MEDIA, "has a scheme that is no absolute URI", str(value)
+                element, _MEDIA, "has a scheme that is not an absolute URI", str(value)
             )
         elif key == "time" and not _NPT.fullmatch(str(value)):
             report.add(
                 element,
                 f"{_MEDIA} §media-thumbnails",
-                "has a time that is no play time",
+                "has an invalid play time",
                 str(value),
             )
 
@@ -92,49 +94,45 @@ def _check_content(report: Report, content: Element) -> None:
     if not content.get("url") and not children(content, "media:player"):
         report.add(content, section, "has neither url nor player")
     if medium and medium not in _MEDIUMS:
-        report.add(content, section, "is of a medium that is none", medium)
+        report.add(content, section, "has an unknown medium", medium)
     if media_type and not is_media_type(media_type):
-        report.add(content, section, "has a type that is no media type", media_type)
+        report.add(content, section, "has an invalid media type", media_type)
     elif (
         medium in _MEDIUMS[:3] and media_type and media_type.partition("/")[0] != medium
     ):
         report.add(
-            content, section, "is of a type that is not of its medium", media_type
+            content, section, "has a type that does not match its medium", media_type
         )
     if content.get("expression", "full") not in ("sample", "full", "nonstop"):
         report.add(
             content,
             section,
-            "has an expression that is none",
+            "has an invalid expression",
             content.get("expression", ""),
         )
     if content.get("isDefault", "true") not in ("true", "false"):
         report.add(
             content,
             section,
-            "has an isDefault that is neither true nor false",
+            "has an isDefault other than true and false",
             content.get("isDefault", ""),
         )
     if content.get("lang") and not is_language(content.get("lang", "")):
-        report.add(
-            content, section, "has a lang that is no language", content.get("lang", "")
-        )
+        report.add(content, section, "has an invalid lang", content.get("lang", ""))
 
 
 def _check_group(report: Report, group: Element) -> None:
     contents = children(group, "media:content")
     if len(contents) == 1:
-        report.add(group, f"{_MEDIA} §media-group", "groups one thing alone")
+        report.add(group, f"{_MEDIA} §media-group", "has a group of one")
     if sum(content.get("isDefault") == "true" for content in contents) > 1:
-        report.add(group, f"{_MEDIA} §media-content", "has two defaults")
+        report.add(group, f"{_MEDIA} §media-content", "has two default contents")
 
 
 def _check_text(report: Report, element: Element) -> None:
     kind = element.get("type", "plain")
     if kind not in ("plain", "html"):
-        report.add(
-            element, f"{_MEDIA} §media-title", "is text of a type that is none", kind
-        )
+        report.add(element, f"{_MEDIA} §media-title", "has an unknown text type", kind)
     elif kind == "html":
         check_body(report, element, text(element))
     else:
@@ -146,4 +144,4 @@ def _check_credit(report: Report, credit: Element) -> None:
     if role and role != role.lower():
         report.add(credit, section, "has a role that is not in lower case", role)
     elif role and credit.get("scheme", "urn:ebu") == "urn:ebu" and role not in _ROLES:
-        report.add(credit, section, "has a role that the EBU does not know", role)
+        report.add(credit, section, "has a role that is not one of the EBU's", role)

@@ -24,11 +24,11 @@ from tests.conformance.tombstones import check_tombstones
 from tests.conformance.values import (
     EARLIEST,
     is_email,
+    is_integer,
     is_language,
     is_media_type,
     is_uri,
     is_web_address,
-    is_whole,
     rfc_822,
 )
 from tests.conformance.xml_document import parse
@@ -88,7 +88,7 @@ GRAMMAR: Grammar = {
         ).split()
     },
 }
-SAID_TWICE = (
+DUPLICATE_VALUES = (
     *(
         ("author", "dc:creator"),
         ("managingEditor", "dc:creator"),
@@ -107,14 +107,14 @@ _LETTERBOX = re.compile(r"\S+@\S+ \(.+\)")
 
 
 def check(report: Report, media_type: str) -> None:
-    """A feed document of RSS 2.0."""
+    """Check an RSS 2.0 document."""
     rss = parse(report, media_type, "rss")
     if rss is None:
         return
     check_elements(report, rss, GRAMMAR)
     if rss.get("version") not in ("2.0", None):
         report.add(
-            rss, "RSS 2.0 §whatIsRss", "is not of version 2.0", rss.get("version", "")
+            rss, "RSS 2.0 §whatIsRss", "is not version 2.0", rss.get("version", "")
         )
     for element in rss.iter("*"):
         _check_value(report, element)
@@ -130,13 +130,13 @@ def check(report: Report, media_type: str) -> None:
 
 def _check_channel(report: Report, channel: Element) -> None:
     if not children(channel, "language", "dc:language"):
-        report.add(channel, VALIDATOR + " MissingDCLanguage", "says no language")
+        report.add(channel, VALIDATOR + " MissingDCLanguage", "has no language")
     first = channel.find("item")
     if first is not None:
         for late in first.itersiblings("*"):
             if name(late) not in ("item", "at:deleted-entry"):
                 report.add(
-                    late, VALIDATOR + " MisplacedItem", "stands after the first item"
+                    late, VALIDATOR + " MisplacedItem", "is after the first item"
                 )
     for guid, count in Counter(
         item.findtext("guid") for item in children(channel, "item")
@@ -145,7 +145,7 @@ def _check_channel(report: Report, channel: Element) -> None:
             report.add(
                 channel,
                 "RSS 2.0 §ltguidgtSubelementOfLtitemgt",
-                "has two items of one guid",
+                "has a duplicate guid",
                 guid,
             )
     for image in children(channel, "image"):
@@ -154,7 +154,7 @@ def _check_channel(report: Report, channel: Element) -> None:
                 report.add(
                     image,
                     f"{_PROFILE} §element-channel-image",
-                    "differs from its channel in",
+                    "differs from its channel",
                     key,
                 )
         if not re.search(
@@ -163,16 +163,16 @@ def _check_channel(report: Report, channel: Element) -> None:
             report.add(
                 image,
                 VALIDATOR + " ImageUrlFormat",
-                "is no GIF, JPEG or PNG",
+                "is not a GIF, JPEG or PNG",
                 image.findtext("url") or "",
             )
     check_feed_links(report, channel)
     _check_podcast(report, channel)
-    _check_said_twice(report, channel)
+    _check_duplicate_values(report, channel)
 
 
 def _check_podcast(report: Report, channel: Element) -> None:
-    """Check what validators want of a channel in which any item has an element of iTunes."""
+    """Check a channel with iTunes elements: validators then require more of them."""
     episodes = [
         item for item in children(channel, "item") if children(item, "itunes:duration")
     ]
@@ -183,16 +183,14 @@ def _check_podcast(report: Report, channel: Element) -> None:
             report.add(
                 channel,
                 VALIDATOR + " MissingItunesElement",
-                "lacks what a podcast needs",
+                "lacks a required podcast element",
                 missing,
             )
     for item in episodes:
         if not re.fullmatch(
             r"\d+(:[0-5]\d(:[0-5]\d)?)?", item.findtext("{*}duration") or ""
         ):
-            report.add(
-                item, VALIDATOR + " InvalidDuration", "has a duration that is none"
-            )
+            report.add(item, VALIDATOR + " InvalidDuration", "has an invalid duration")
         for enclosure in children(item, "enclosure"):
             if not re.search(
                 r"\.(?:m4a|mp3|mov|mp4|m4v|pdf|epub)$", enclosure.get("url", "")
@@ -200,7 +198,7 @@ def _check_podcast(report: Report, channel: Element) -> None:
                 report.add(
                     enclosure,
                     VALIDATOR + " UnsupportedItunesFormat",
-                    "is no file that a podcast may have",
+                    "is a file type that podcasts may not have",
                 )
 
 
@@ -218,16 +216,16 @@ def _check_item(report: Report, item: Element) -> None:
             "has its content before its description",
         )
     check_entry_links(report, item)
-    _check_said_twice(report, item)
+    _check_duplicate_values(report, item)
 
 
-def _check_said_twice(report: Report, parent: Element) -> None:
-    for own, borrowed in SAID_TWICE:
+def _check_duplicate_values(report: Report, parent: Element) -> None:
+    for own, borrowed in DUPLICATE_VALUES:
         if children(parent, own) and children(parent, borrowed):
             report.add(
                 parent,
                 VALIDATOR + " DuplicateSemantics",
-                "says one thing in two elements",
+                "has the same value in two elements",
                 borrowed,
             )
 
@@ -258,38 +256,41 @@ def _check_value(report: Report, element: Element) -> None:
                 report.add(
                     element,
                     f"{_PROFILE} §data-types-email",
-                    "is no address with a name in brackets",
+                    "is not an e-mail address with a name in brackets",
                     value,
                 )
         case "language" if stripped and not is_language(value):
             report.add(
-                element, "RSS 2.0 §optionalChannelElements", "is no language", value
+                element, "RSS 2.0 §optionalChannelElements", "is not a language", value
             )
-        case "ttl" if stripped and not is_whole(value, 1):
+        case "ttl" if stripped and not is_integer(value, 1):
             report.add(
                 element,
                 f"{_PROFILE} §element-channel-ttl",
-                "is no positive number of minutes",
+                "is not a positive number of minutes",
                 value,
             )
-        case "hour" if stripped and not is_whole(value, 0, 23):
+        case "hour" if stripped and not is_integer(value, 0, 23):
             report.add(
-                element, f"{_PROFILE} §element-channel-skiphours", "is no hour", value
+                element,
+                f"{_PROFILE} §element-channel-skiphours",
+                "is not an hour",
+                value,
             )
         case "day" if stripped and value not in _DAYS:
             report.add(
                 element,
                 f"{_PROFILE} §element-channel-skipdays",
-                "is no day of the week",
+                "is not a weekday",
                 value,
             )
-        case "width" | "height" if stripped and not is_whole(
+        case "width" | "height" if stripped and not is_integer(
             value, 1, 144 if name(element) == "width" else 400
         ):
             report.add(
                 element,
                 f"{_PROFILE} §element-channel-image",
-                "is no size of a small picture",
+                "is not the size of a small image",
                 value,
             )
         case "skipHours" | "skipDays":
@@ -299,7 +300,7 @@ def _check_value(report: Report, element: Element) -> None:
                 report.add(
                     element,
                     f"{_PROFILE} §element-channel-skiphours",
-                    "says the same twice",
+                    "has a duplicate value",
                 )
         case "enclosure":
             _check_enclosure(report, element)
@@ -309,7 +310,9 @@ def _check_value(report: Report, element: Element) -> None:
 
 def _check_address(report: Report, element: Element, value: str | None) -> None:
     if value and not is_uri(value):
-        report.add(element, f"{_PROFILE} §data-types-url", "is no absolute URI", value)
+        report.add(
+            element, f"{_PROFILE} §data-types-url", "is not an absolute URI", value
+        )
 
 
 def _check_date(report: Report, element: Element, value: str) -> None:
@@ -319,24 +322,24 @@ def _check_date(report: Report, element: Element, value: str) -> None:
             report.add(
                 element,
                 f"{_PROFILE} §data-types-datetime",
-                "is no full date of RFC 822",
+                "is not a full RFC 822 date",
                 value,
             )
     elif moment < EARLIEST:
-        report.add(element, VALIDATOR + " ImplausibleDate", "lies before 1990", value)
+        report.add(element, VALIDATOR + " ImplausibleDate", "is before 1990", value)
     elif report.now and moment > report.now:
-        report.add(element, VALIDATOR + " ImplausibleDate", "lies ahead", value)
+        report.add(element, VALIDATOR + " ImplausibleDate", "is in the future", value)
 
 
 def _check_enclosure(report: Report, enclosure: Element) -> None:
     section = "RSS 2.0 §ltenclosuregtSubelementOfLtitemgt"
     url, length, media_type = (enclosure.get(key) for key in ("url", "length", "type"))
     if url and not is_web_address(url):
-        report.add(enclosure, section, "has a url that cannot be fetched", url)
-    if length and not is_whole(length):
-        report.add(enclosure, section, "has a length that is no whole number", length)
+        report.add(enclosure, section, "has a url that is not http or https", url)
+    if length and not is_integer(length):
+        report.add(enclosure, section, "has a length that is not an integer", length)
     if media_type and not is_media_type(media_type):
-        report.add(enclosure, section, "has a type that is no media type", media_type)
+        report.add(enclosure, section, "has an invalid media type", media_type)
 
 
 def _check_guid(report: Report, guid: Element, value: str) -> None:
@@ -348,16 +351,16 @@ def _check_guid(report: Report, guid: Element, value: str) -> None:
         report.add(
             guid,
             section,
-            "has an isPermaLink that is neither true nor false",
+            "has an isPermaLink other than true and false",
             permanent,
         )
     elif permanent == "true" and value.strip() and not is_web_address(value):
-        report.add(guid, section, "is a permalink that leads nowhere", value)
+        report.add(guid, section, "is a permalink that is not a URL", value)
     elif value.isdigit() and len(value) < 9:
         report.add(
             guid,
             VALIDATOR + " NotSufficientlyUnique",
-            "is a guid that others may have too",
+            "is a guid that is not globally unique",
             value,
         )
     elif value != value.strip():

@@ -1,4 +1,4 @@
-"""The check checked: sound documents have no finding, each breakage has its own, and every rule is broken once."""
+"""Tests of the validator: valid documents, and one document for each rule that violates it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import broken_atom, broken_json_feed, broken_rss, findings
+from tests.conformance import findings, invalid_atom, invalid_json_feed, invalid_rss
 from tests.conformance.findings import Element, Finding, Report
 
 HERE = Path(__file__).parent
@@ -28,10 +28,10 @@ URLS = {
 CASES = [
     (file, *case)
     for file, cases in {
-        "feed.atom": broken_atom.FEED,
-        "archive.atom": broken_atom.ARCHIVE,
-        "feed.rss": broken_rss.FEED,
-        "feed.json": broken_json_feed.FEED,
+        "feed.atom": invalid_atom.FEED,
+        "archive.atom": invalid_atom.ARCHIVE,
+        "feed.rss": invalid_rss.FEED,
+        "feed.json": invalid_json_feed.FEED,
     }.items()
     for case in cases
 ]
@@ -43,76 +43,78 @@ def check(file: str, document: bytes, parameters: str = "") -> list[Finding]:
     )
 
 
-def broken(file: str, old: str, new: str) -> bytes:
-    """A sound document with one thing replaced, once."""
-    document = (HERE / "sound" / file).read_text("utf-8")
+def violating(file: str, old: str, new: str) -> bytes:
+    """Return a valid document with one replacement."""
+    document = (HERE / "valid" / file).read_text("utf-8")
     assert old in document
     return document.replace(old, new, 1).encode("utf-8")
 
 
 @pytest.mark.parametrize("file", URLS)
-def test_a_sound_document_has_no_finding(file: str) -> None:
-    assert check(file, (HERE / "sound" / file).read_bytes(), "; charset=utf-8") == []
+def test_valid_document_has_no_findings(file: str) -> None:
+    assert check(file, (HERE / "valid" / file).read_bytes(), "; charset=utf-8") == []
 
 
-@pytest.mark.parametrize(("file", "old", "new", "what"), CASES)
-def test_a_breakage_is_found_and_nothing_else(
-    file: str, old: str, new: str, what: str
+@pytest.mark.parametrize(("file", "old", "new", "message"), CASES)
+def test_violation_has_exactly_one_finding(
+    file: str, old: str, new: str, message: str
 ) -> None:
-    assert [finding.what for finding in check(file, broken(file, old, new))] == [what]
+    assert [finding.message for finding in check(file, violating(file, old, new))] == [
+        message
+    ]
 
 
 @pytest.mark.parametrize("file", URLS)
-def test_another_encoding(file: str) -> None:
-    document = (HERE / "sound" / file).read_bytes()
+def test_other_charset_is_a_finding(file: str) -> None:
+    document = (HERE / "valid" / file).read_bytes()
     (finding,) = check(file, document, "; charset=iso-8859-1")
-    assert finding.what == "is served as of another encoding"
+    assert finding.message == "is served with another charset"
 
 
-def test_a_document_in_another_encoding() -> None:
+def test_document_in_another_encoding() -> None:
     document = (
-        broken("archive.atom", "UTF-8", "UTF-16").decode("utf-8").encode("utf-16")
+        violating("archive.atom", "UTF-8", "UTF-16").decode("utf-8").encode("utf-16")
     )
     assert [finding.section for finding in check("archive.atom", document)] == [
         "XML 1.0 §2.8",  # its declaration is not in ASCII
     ]
     document = (
-        broken("archive.atom", "UTF-8", "windows-1258")
+        violating("archive.atom", "UTF-8", "windows-1258")
         .decode("utf-8")
         .encode("windows-1258", "replace")
     )
     (finding,) = check("archive.atom", document)
-    assert (finding.what, finding.value) == ("is not in UTF-8", "windows-1258")
+    assert (finding.message, finding.value) == ("is not in UTF-8", "windows-1258")
 
 
-def test_where_a_finding_is() -> None:
-    document = broken("feed.atom", "<updated>2026-11-19T08:00:00Z</updated>", "")
+def test_location_of_a_finding() -> None:
+    document = violating("feed.atom", "<updated>2026-11-19T08:00:00Z</updated>", "")
     (finding,) = check("feed.atom", document)
     assert finding == Finding(
         "RFC 4287 §4.1.2", "feed/entry[2]", "lacks an element", "updated"
     )
     assert str(finding) == "RFC 4287 §4.1.2: feed/entry[2] lacks an element: 'updated'"
     (finding,) = check(
-        "feed.rss", broken("feed.rss", "<dc:language>en", "<dc:language>x")
+        "feed.rss", violating("feed.rss", "<dc:language>en", "<dc:language>x")
     )
-    assert finding.where == "rss/channel/item[1]/dc:language"
+    assert finding.location == "rss/channel/item[1]/dc:language"
     (finding,) = check(
-        "feed.json", broken("feed.json", '"size_in_bytes": 5', '"size": 5')
+        "feed.json", violating("feed.json", '"size_in_bytes": 5', '"size": 5')
     )
-    assert finding.where == "/items/0/attachments/0/size"
+    assert finding.location == "/items/0/attachments/0/size"
 
 
-def test_what_is_no_object_or_no_feed() -> None:
-    assert [finding.what for finding in findings(b"[]", "application/feed+json")] == [
-        "is no object"
+def test_document_that_is_not_a_feed() -> None:
+    assert [
+        finding.message for finding in findings(b"[]", "application/feed+json")
+    ] == ["is not an object"]
+    assert [finding.message for finding in findings(b"{}", "text/html")] == [
+        "is not served with a feed's media type"
     ]
-    assert [finding.what for finding in findings(b"{}", "text/html")] == [
-        "is of no feed's media type"
-    ]
 
 
-def test_without_an_address_or_a_time_nothing_is_said_of_them() -> None:
-    document = broken(
+def test_url_and_time_are_optional() -> None:
+    document = violating(
         "feed.rss",
         'href="https://tin.example/feed.rss"',
         'href="https://x.example/feed.rss"',
@@ -122,7 +124,7 @@ def test_without_an_address_or_a_time_nothing_is_said_of_them() -> None:
 
 
 def reporting_lines() -> set[tuple[str, int]]:
-    """Where the check reports something, as file and line."""
+    """Return the file and line of each rule."""
     return {
         (path.name, node.lineno)
         for path in HERE.glob("*.py")
@@ -134,26 +136,26 @@ def reporting_lines() -> set[tuple[str, int]]:
     }
 
 
-def test_every_rule_has_a_breakage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_rule_has_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     reached = set()
     add = Report.add
 
-    def noted(
-        self: Report, where: Element | str, section: str, what: str, value: str = ""
+    def record(
+        self: Report, where: Element | str, section: str, message: str, value: str = ""
     ) -> None:
         caller = sys._getframe(1)
         reached.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
-        add(self, where, section, what, value)
+        add(self, where, section, message, value)
 
-    monkeypatch.setattr(Report, "add", noted)
+    monkeypatch.setattr(Report, "add", record)
     for file, old, new, _ in CASES:
-        check(file, broken(file, old, new))
+        check(file, violating(file, old, new))
     for test in (
-        test_what_is_no_object_or_no_feed,
-        test_a_document_in_another_encoding,
+        test_document_that_is_not_a_feed,
+        test_document_in_another_encoding,
     ):
         test()
     for file in URLS:
-        test_another_encoding(file)
+        test_other_charset_is_a_finding(file)
     assert reporting_lines() - reached == set()
     assert len(reached) > 100

@@ -1,4 +1,4 @@
-"""Values at the edges: what must pass, so that the check finds nothing in sound feeds, and what must not."""
+"""Tests of the checks of single values: valid and invalid ones at the limits."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conformance.html import holds_html
+from tests.conformance.html import looks_like_html
 from tests.conformance.values import (
     is_canonical,
     is_email,
+    is_integer,
     is_language,
     is_media_type,
     is_uri,
     is_w3cdtf,
-    is_whole,
     rfc_822,
     rfc_3339,
 )
@@ -41,7 +41,7 @@ CASES: list[tuple[Callable[[str], object], list[str], list[str]]] = [
         ["", "text", "text/", "text/html;", "text/html; charset", "a/b/c"],
     ),
     (is_email, ["a@b.example", "a.b+c@x-y.example"], ["", "a", "a@b", "a b@c.example", "a@b.example>", "đ@b.example"]),
-    (is_whole, ["0", "12"], ["", "-1", "1.0", "1e3", " 1", "²", "١"]),
+    (is_integer, ["0", "12"], ["", "-1", "1.0", "1e3", " 1", "²", "١"]),
     (
         is_w3cdtf,
         ["2026", "2026-11", "2026-11-01", "2026-11-01T08:00Z", "2026-11-01T08:00:00.5+07:00"],
@@ -59,7 +59,7 @@ CASES: list[tuple[Callable[[str], object], list[str], list[str]]] = [
          "Sun, 01 Nov 2026 08:00:00 Z", "Sun, 01 Nov 2026 24:00:00 +0700"],
     ),
     (
-        holds_html,
+        looks_like_html,
         ["<b>x</b>", "&amp;", "&#39;", "&#x27;", "x &copy y", "</P>"],
         ["", "A & B", "AT&T", "R&D;", "1 < 2 > 0", "<- x ->", "<Trống Đồng>", "</trống>"],
     ),

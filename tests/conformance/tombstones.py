@@ -1,4 +1,4 @@
-"""Deleted entries (RFC 6721), in both formats."""
+"""Checks of deleted entries (RFC 6721), in both formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECTION = "RFC 6721 §3"
 
 
 def check_tombstones(report: Report, feed: Element) -> None:
-    """The tombstones of a feed or channel. An entry beside its own tombstone must have been updated since."""
+    """Check tombstones; an entry with a tombstone must have been updated since."""
     tombstones = children(feed, "at:deleted-entry")
     updated = {
         (entry.findtext("{*}id") or entry.findtext("guid") or ""): (
@@ -24,20 +24,20 @@ def check_tombstones(report: Report, feed: Element) -> None:
         ref, when = tombstone.get("ref", ""), tombstone.get("when", "")
         moment = rfc_3339(when)
         if ref and not is_uri(ref) and children(feed, "entry"):
-            report.add(tombstone, SECTION, "has a ref that is no absolute URI", ref)
+            report.add(tombstone, SECTION, "has a ref that is not an absolute URI", ref)
         if when and moment is None:
             report.add(
-                tombstone, SECTION, "has a when that is no date of RFC 3339", when
+                tombstone, SECTION, "has a when that is not an RFC 3339 date", when
             )
         lives = updated.get(ref)
         if moment and lives and lives <= moment:
             report.add(
-                tombstone, SECTION, "is of an entry that stands in the same feed", ref
+                tombstone, SECTION, "is a deletion of an entry in the same feed", ref
             )
         if moment and report.now and moment > report.now:
-            report.add(tombstone, SECTION, "is of a deletion that lies ahead", when)
+            report.add(tombstone, SECTION, "is a deletion in the future", when)
     for ref, count in Counter(
         tombstone.get("ref", "") for tombstone in tombstones
     ).items():
         if count > 1:
-            report.add(feed, SECTION, "has two tombstones of one entry", ref)
+            report.add(feed, SECTION, "has a duplicate tombstone", ref)

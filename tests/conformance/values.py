@@ -1,4 +1,4 @@
-"""What single values must look like: URIs, dates, languages, media types, addresses."""
+"""Checks of single values: URIs, dates, languages, media types, e-mail addresses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _EMAIL = re.compile(
 
 
 def is_uri(value: str) -> bool:
-    """Whether it is an absolute URI (RFC 3986) of a scheme that feeds use, all of it in ASCII."""
+    """Tell if a value is an absolute URI (RFC 3986) of a scheme that feeds use, all of it in ASCII."""
     scheme = value.partition(":")[0].lower()
     if scheme == "urn":
         return bool(
@@ -59,7 +59,7 @@ def is_uri(value: str) -> bool:
 
 
 def is_web_address(value: str) -> bool:
-    """Whether it is an absolute http or https URI with a host."""
+    """Tell if a value is an absolute http or https URI with a host."""
     try:
         parts = urlsplit(value)
         parts.port  # noqa: B018 - raises ValueError
@@ -73,7 +73,7 @@ def is_web_address(value: str) -> bool:
 
 
 def is_canonical(uri: str) -> bool:
-    """Whether an http URI is written as RFC 3986 §6.2 would have it; others always are."""
+    """Tell if an http URI is written as RFC 3986 §6.2 would have it; others always are."""
     if not is_web_address(uri):
         return True
     parts = urlsplit(uri)
@@ -89,7 +89,7 @@ def is_canonical(uri: str) -> bool:
 
 
 def is_base64(value: str) -> bool:
-    """Whether it is Base64 (RFC 4648 §4), white space aside."""
+    """Tell if a value is Base64 (RFC 4648 §4), white space aside."""
     try:
         b64decode("".join(value.split()), validate=True)
     except ValueError:
@@ -98,23 +98,23 @@ def is_base64(value: str) -> bool:
 
 
 def is_email(value: str) -> bool:
-    """Whether it is an addr-spec (RFC 5322 §3.4.1) with a host of several labels."""
+    """Tell if a value is an addr-spec (RFC 5322 §3.4.1) with a host of several labels."""
     return bool(_EMAIL.fullmatch(value))
 
 
 def is_language(value: str) -> bool:
-    """Whether it is well-formed (RFC 5646 §2.1) and begins with a language that exists."""
+    """Tell if a value is well-formed (RFC 5646 §2.1) and begins with a language that exists."""
     found = _LANGUAGE_TAG.fullmatch(value)
     return found is not None and found[1].lower() in _LANGUAGES
 
 
 def is_media_type(value: str) -> bool:
-    """Whether it is a media type (RFC 6838 §4.2) with its parameters, if any."""
+    """Tell if a value is a media type (RFC 6838 §4.2) with its parameters, if any."""
     return bool(_MEDIA_TYPE.fullmatch(value))
 
 
-def is_whole(value: str, at_least: int = 0, at_most: int | None = None) -> bool:
-    """Whether it is a whole number in digits alone, in a range."""
+def is_integer(value: str, at_least: int = 0, at_most: int | None = None) -> bool:
+    """Tell if a value is a whole number in digits alone, in a range."""
     digits = value.isascii() and value.isdigit()
     return (
         digits and int(value) >= at_least and (at_most is None or int(value) <= at_most)
@@ -122,7 +122,7 @@ def is_whole(value: str, at_least: int = 0, at_most: int | None = None) -> bool:
 
 
 def is_w3cdtf(value: str) -> bool:
-    """Whether it is a date, or a date and a time with its zone (W3C note-datetime)."""
+    """Tell if a value is a date, or a date and a time with its zone (W3C note-datetime)."""
     if not _W3CDTF.fullmatch(value):
         return False
     try:

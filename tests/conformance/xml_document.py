@@ -1,4 +1,4 @@
-"""What every XML feed must be, whatever its format: well-formed, UTF-8, in namespaces, of sound characters."""
+"""Checks of every XML feed: well-formed, in UTF-8, with known namespaces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TWICE_ENCODED = re.compile("[\xc2-\xc3][\x80-\xbf]")
 
 
 def parse(report: Report, media_type: str, root_tag: str) -> Element | None:
-    """The document's root, or None where nothing more can be said of it."""
+    """Return the root element, or None if it cannot be checked further."""
     document = report.document
     declared = _DECLARATION.match(document)
     if not declared:
@@ -49,7 +49,7 @@ def parse(report: Report, media_type: str, root_tag: str) -> Element | None:
         report.add(
             "/",
             VALIDATOR + " UnexpectedContentType",
-            "is not of its media type",
+            "does not match its media type",
             str(root.tag),
         )
         return None
@@ -68,7 +68,7 @@ def _check_charset(report: Report, media_type: str) -> None:
         report.add(
             "/",
             VALIDATOR + " EncodingMismatch",
-            "is served as of another encoding",
+            "is served with another charset",
             str(charset),
         )
 
@@ -83,7 +83,7 @@ def _check_namespaces(report: Report, element: Element) -> None:
             report.add(
                 element,
                 VALIDATOR + " UnknownNamespace",
-                "declares a namespace that is not known",
+                "declares an unknown namespace",
                 uri,
             )
         elif prefix and prefix != PREFIXES[uri]:
@@ -100,7 +100,7 @@ def _check_namespaces(report: Report, element: Element) -> None:
             report.add(
                 element,
                 VALIDATOR + " AvoidNamespacePrefix",
-                "has a prefix that readers of Atom do not look for",
+                "has a prefix that Atom readers do not expect",
             )
 
 
@@ -111,14 +111,14 @@ def _check_characters(report: Report, element: Element) -> None:
             report.add(
                 element,
                 f"{XML} §2.2",
-                "holds characters that are to be avoided",
+                "contains characters to be avoided",
                 ascii(string),
             )
         elif _TWICE_ENCODED.search(string) and _was_encoded_twice(string):
             report.add(
                 element,
                 VALIDATOR + " BadCharacters",
-                "holds text that was encoded twice",
+                "contains text that was encoded twice",
                 string,
             )
         if string.isascii():
@@ -127,13 +127,13 @@ def _check_characters(report: Report, element: Element) -> None:
             report.add(
                 element,
                 "RFC 5198 §3",
-                "holds text that is not in Normalization Form C",
+                "contains text that is not in NFC",
                 string,
             )
 
 
 def _was_encoded_twice(string: str) -> bool:
-    """Whether its bytes as Latin-1 are UTF-8 once more."""
+    """Tell if its bytes as Latin-1 are UTF-8 once more."""
     return any(
         _decodes(part.encode("latin-1"))
         for part in re.findall("[\x80-\xff]+", string)
@@ -152,11 +152,12 @@ def _decodes(octets: bytes) -> bool:
 def _check_xml_attributes(report: Report, element: Element) -> None:
     language = element.get(XML_NAMESPACE + "lang")
     if language is not None and not is_language(language):
-        report.add(
-            element, f"{XML} §2.12", "has an xml:lang that is no language", language
-        )
+        report.add(element, f"{XML} §2.12", "has an invalid xml:lang", language)
     base = element.get(XML_NAMESPACE + "base")
     if base is not None and not is_uri(base):
         report.add(
-            element, "XML Base §3.1", "has an xml:base that is no absolute URI", base
+            element,
+            "XML Base §3.1",
+            "has an xml:base that is not an absolute URI",
+            base,
         )
