@@ -79,7 +79,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
     }
     rows = [{**entry_columns(entry), **shown, "pk": n, "seq": n} for n, entry in made]
     shared = ("kind", "is_visible", "published", "guid", "lang", "ends")
-    with other._database.write() as connection:
+    with other.database.write() as connection:
         connection.execute(entries.insert(), rows)
         connection.execute(
             entry_categories.insert(),

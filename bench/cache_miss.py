@@ -129,7 +129,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
         places = [
             Category(f"c{number}", f"Mục {number}") for number in range(filed(count))
         ]
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             connection.execute(
                 categories.insert(),
                 [
@@ -168,7 +168,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
             numbered = [
                 {**entry_columns(one), **shared, "pk": n, "seq": n} for n, one in made
             ]
-            with store._database.write() as connection:
+            with store.database.write() as connection:
                 connection.execute(entries.insert(), numbered)
                 names = ("kind", "is_visible", "published", "guid", "lang", "ends")
                 connection.execute(

@@ -276,7 +276,7 @@ def all_entries(count: int, now: datetime) -> Iterator[Entry]:
 
 def fill(store: Storage, count: int, now: datetime) -> None:
     """Write entries without the change log."""
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         stamped = {"changed_at": now, "titled_at": now}
         connection.execute(
             categories.insert(),
@@ -303,13 +303,13 @@ def fill(store: Storage, count: int, now: datetime) -> None:
     made = enumerate(all_entries(count, now), start=1)
     months: dict[tuple[str, str], Entry] = {}
     while group := list(islice(made, _GROUP)):
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             _insert(connection, group, now)
         months |= {(one.kind, month_of(one.date, ZONE)): one for _, one in group}
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         reset_sequences(connection)
     for one in months.values():
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             divider = ArchiveDivider(connection, ZONE, entries_budget(MAX_FEED))
             divider.add(one.kind, one.date, one.guid)
             divider.divide()
@@ -365,7 +365,7 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
     store = get_services(app).storage
     fill(store, count, now)
     if url.startswith("postgresql"):
-        with store._database.engine.connect().execution_options(
+        with store.database.engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         ) as connection:
             connection.exec_driver_sql(

@@ -165,8 +165,8 @@ def _local_iso(moment: date) -> str:
 class Event:
     """The time and place of an event.
 
-    `start` and `end` are both dates (an all-day event; `end` is exclusive) or both times
-    in `timezone`; of a recurring event those of the first occurrence. The storage sets
+    `start` and `end` are dates (an all-day event; `end` is exclusive) or times in
+    `timezone`; of a recurring event those of the first occurrence. The storage sets
     `previous_start`, the start before a postponement.
     """
 
@@ -211,8 +211,8 @@ class Event:
 class Entry:
     """An article or an event, validated and sanitized.
 
-    The storage sets `guid` (unless an import has one), `version`, `updated`, `withdrawn`
-    (when it was withdrawn), and `published` at the first publication, if it is None. Of
+    The storage sets `guid` (unless an import has one), `version`, `updated`,
+    `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
     current or next occurrence, as the scheduler last computed it.
 
@@ -250,7 +250,7 @@ class Entry:
     abridged: bool = False
 
     def public_view(self) -> Entry:
-        """Return the entry as readers see it: a withdrawn one almost without content."""
+        """Return the entry as readers see it: a withdrawn one without its content."""
         if self.status != "withdrawn":
             return self
         event = self.event
@@ -259,14 +259,14 @@ class Entry:
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
     def feed_date(self, query: FeedQuery) -> datetime:
-        """Return the date of the entry in a feed: of publication, or of an event's start."""
+        """Return the date in a feed: of the publication, or of an event's start."""
         if self.event and query.date_field == "start":
             return self.starts or self.event.starts
         return self.date
 
     @property
     def date(self) -> datetime:
-        """The time of publication; of a draft, which is in no feed, of its last edit."""
+        """The time of publication; of a draft, which no feed has, of its last edit."""
         return self.published or self.updated
 
 
@@ -328,8 +328,8 @@ class FeedVersion:
 class Check:
     """A check of the change log: its time, and the last sequence number that it saw.
 
-    The time is by the clock of this process, which may be `ahead` of a writer's clock by
-    so much.
+    The time is by the clock of this process, which may be `ahead` of a writer's clock
+    by so much.
     """
 
     time: datetime
@@ -379,7 +379,7 @@ class Token:
 class FeedSummary:
     """The number of entries in a section or a category, and the newest entry.
 
-    Events that are over do not count. `has_more` tells that there are more than `count`.
+    Events that are over do not count. `has_more` tells that more than `count` exist.
     """
 
     count: int = 0

@@ -55,7 +55,8 @@ class Storage:
         connections: int = CONNECTIONS,
         max_feed: int = MAX_FEED,
     ) -> None:
-        self._database = Database(url, connections)
+        self.database = Database(url, connections)
+        """For other transactions than of sessions, such as of maintenance and tests."""
         self._clock = clock
         self._zone = zone
         self._max_feed = max_feed
@@ -63,11 +64,11 @@ class Storage:
         self._may_downgrade_timezones = False
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit, in the thread of the writer."""
-        self.tokens = Tokens(self._database, clock)
-        self.subscriptions = Subscriptions(self._database, clock)
-        self.deliveries = Deliveries(self._database, clock)
-        self.hubs = Hubs(self._database, clock)
-        self.markup = Markup(self._database)
+        self.tokens = Tokens(self.database, clock)
+        self.subscriptions = Subscriptions(self.database, clock)
+        self.deliveries = Deliveries(self.database, clock)
+        self.hubs = Hubs(self.database, clock)
+        self.markup = Markup(self.database)
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -75,7 +76,7 @@ class Storage:
 
         :raises Unavailable: the database does not respond.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             yield Reader(connection, self._zone)
 
     @contextmanager
@@ -83,9 +84,9 @@ class Storage:
         """Open a transaction, and commit it at the end of the block.
 
         :param token: its name in the change log.
-        :raises Unavailable: the database is locked, full, read-only or does not respond.
+        :raises Unavailable: the database is locked, full, read-only or away.
         """
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             change_log = ChangeLog(connection, self._clock, token)
             visible_changes = VisibleChanges(connection, self._zone, self._max_feed)
             yield Writer(connection, change_log, self._zone, visible_changes)
@@ -105,7 +106,7 @@ class Storage:
             return reader.changed_feeds(after)
 
     def apply_scheduled_changes(self) -> int:
-        """Apply the changes that are due, a batch at most; return the number of entries.
+        """Apply the changes that are due, a batch at most; return how many.
 
         :raises Unavailable: as `reader` and `writer`.
         """
@@ -138,10 +139,10 @@ class Storage:
         :raises SchemaTooNew: the schema is of a newer version, unless `or_newer`.
         :raises Unavailable: as `writer`.
         """
-        is_changed = upgrade(self._database, or_newer=or_newer)
+        is_changed = upgrade(self.database, or_newer=or_newer)
         self._is_upgraded = True
-        # A worker that replaces another one may run beside a newer version, whose tzdata
-        # must stay in use.
+        # A worker that replaces another one may run beside a newer version, whose
+        # tzdata must stay in use.
         self._may_downgrade_timezones = not or_newer
         return is_changed
 
@@ -158,17 +159,17 @@ class Storage:
 
         :raises Unavailable: as `reader`.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             yield from dump.dump(connection)
 
     def load_dump(self, lines: Iterable[bytes]) -> int:
-        """Fill an empty database from a dump, all or nothing; return the number of rows.
+        """Fill an empty database from a dump, or change nothing; return the rows.
 
         :raises Conflict: the database is not empty.
         :raises BadRequest: the lines are not a whole dump, or of another schema.
         :raises Unavailable: as `writer`.
         """
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             count = dump.load_dump(connection, lines)
         self.on_commit()
         return count
@@ -178,10 +179,10 @@ class Storage:
 
         :raises Unavailable: as `reader`; or the file of SQLite was replaced.
         """
-        self._database.check_file()
-        with self._database.read() as connection:
+        self.database.check_file()
+        with self.database.read() as connection:
             return is_current(connection)
 
     def close(self) -> None:
         """Close the connections."""
-        self._database.close()
+        self.database.close()

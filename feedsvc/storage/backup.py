@@ -23,7 +23,8 @@ _VERSION_STEP = 1_000_000
 def backup(url: str, file: Path) -> None:
     """Copy a database, which may be in use, into a new file.
 
-    :raises FeedsvcError: it is on PostgreSQL, unreadable or damaged, or the file exists.
+    :raises FeedsvcError: it is on PostgreSQL, unreadable or damaged, or the file
+        exists.
     """
     _copy(_sqlite_path(url), file)
 
@@ -100,8 +101,8 @@ def _check(copy: Path, source: Path) -> str:
 def _mark_modified(path: Path) -> None:
     """Let no Last-Modified and no version of an entry come again.
 
-    Caches would take what they stored after the backup for current, and an `If-Match` of
-    a version that was lost would match another one.
+    Caches would take what they stored after the backup for current, and an `If-Match`
+    of a version that was lost would match another one.
     """
     with closing(_connect(path, "rw")) as connection:
         # `_NOW` is our own, not input.

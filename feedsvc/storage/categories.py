@@ -1,7 +1,7 @@
 """Read and write categories.
 
-An entry is in the categories that it names, and inherits the wider ones. Both are rows of
-`entry_categories`, so that a feed of any category is a range of one index.
+An entry is in the categories that it names, and inherits the wider ones. Both are rows
+of `entry_categories`, so that a feed of any category is a range of one index.
 """
 
 from __future__ import annotations

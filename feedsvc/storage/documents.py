@@ -162,7 +162,7 @@ def _plain(value: Any) -> Any:
 def _recurrence_members(
     recurrence: Recurrence | None, zone: ZoneInfo
 ) -> dict[str, Any] | None:
-    """Return a recurrence for JSON, UNTIL as the local time that it means in the zone."""
+    """Return a recurrence for JSON, with UNTIL in the local time of the zone."""
     if recurrence is None:
         return None
 

@@ -1,7 +1,8 @@
-"""Dump a database as NDJSON, without secrets, and load it into an empty one of any kind.
+"""Dump a database as NDJSON, without secrets, and load it into an empty one.
 
-Each line is an object with one member. The first has the revision of the schema, the last
-the number of lines between; each of those has a row, under the name of its table.
+The two may be of different kinds. Each line is an object with one member: the first has
+the revision of the schema, the last the number of lines between, and each of those has a
+row, under the name of its table.
 """
 
 from __future__ import annotations

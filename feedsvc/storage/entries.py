@@ -163,8 +163,8 @@ class EntryReader:
     ) -> tuple[list[Entry], int | None]:
         """Return entries, the last created first, and the `before` of the next page.
 
-        Pages are stable while others write. The entries that are searched for a page are
-        bounded, so it may have fewer than `limit`, even none, while others follow.
+        Pages are stable while others write. A page is searched in a bounded number of
+        entries, so it may have fewer than `limit`, even none, while others follow.
 
         :param title: a part of the title, without regard to case and diacritics.
         :raises NotFound: there is no such category.
@@ -308,7 +308,7 @@ class EntryWriter:
 
         :param create: the id must never have been used.
         :param publish: whether a change that readers see is allowed.
-        :param updated: when the source of an imported entry last changed it; now if None.
+        :param updated: when the source of an imported entry changed it; now if None.
         :param check: raises if the stored entry must not be replaced.
         :raises Conflict: the id is taken by the other kind, or at all if `create`.
         :raises Forbidden: the entry would be or was ever public, without `publish`.
@@ -466,7 +466,7 @@ class EntryWriter:
             self._connection.execute(_UPDATE, {"key": row.pk, **columns})
 
     def _find(self, id: str) -> tuple[int | None, Entry | None]:
-        """Return the key and the stored entry of an id, of a damaged one what is left."""
+        """Return the key and the entry of an id; of a damaged one what is left."""
         if id in self._prefetched:
             # Once: the entry is another one after the write.
             return self._prefetched.pop(id)
@@ -548,8 +548,8 @@ class EntryWriter:
         )
         if not is_hidden or was_visible:
             raise Forbidden(
-                "Publishing an entry, and changing or deleting one that has been public, "
-                f"needs the scope {kind}:publish."
+                "Publishing an entry, and changing or deleting one that has been "
+                f"public, needs the scope {kind}:publish."
             )
 
 

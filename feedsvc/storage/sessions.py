@@ -105,7 +105,8 @@ class Reader:
         last_seq, _, _ = self.last_change()
         if after > last_seq:
             raise Gone(
-                "That step lies ahead: the database was restored. Begin again with after=0."
+                "The sequence number is in the future: the database was restored. "
+                "Begin again with after=0."
             )
         category_id = self.categories.key(category) if category else None
         return ChangePage(
@@ -122,7 +123,7 @@ class Reader:
     ) -> tuple[Revision, dict[FeedKey, int] | None]:
         """Return the last change, and the sequence numbers of feeds changed since one.
 
-        They are None if the change log does not have `after`: the database was restored.
+        They are None if the change log lacks `after`: the database was restored.
         """
         seq, time, _ = after
         rows = self._connection.execute(_CHANGED_FEEDS, {"after": seq}).all()

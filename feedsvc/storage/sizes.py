@@ -23,12 +23,12 @@ _ESCAPE_COSTS = {"&": 4, "<": 3, ">": 3, '"': 1, "\\": 1, ",": 1, ";": 1, "\n": 
 
 
 def entries_budget(max_feed: int) -> int:
-    """Return the bytes that the entries of a feed may have; the rest is for its head."""
+    """Return the bytes for the entries of a feed; the rest is for its head."""
     return max_feed - max_feed // 16
 
 
 def text_size(text: str) -> int:
-    """Return the bytes of a text in the format that needs most, XML, JSON or iCalendar."""
+    """Return the bytes of a text in the format that needs most."""
     costs = sum(text.count(char) * cost for char, cost in _ESCAPE_COSTS.items())
     # iCalendar folds lines: 3 bytes for at most 75.
     return (len(text.encode()) + costs) * 21 // 20

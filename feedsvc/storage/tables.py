@@ -175,8 +175,8 @@ entries = Table(
     # memory for a feed is bounded.
     Column("content_html", sa.String),
     Column("content_text", sa.String),
-    # JSON as text, not of the type JSON: drivers would decode it, and PostgreSQL's JSONB
-    # would sort its members in another order.
+    # JSON as text, not of the type JSON, which drivers would decode, nor JSONB, which
+    # would sort the members in another order.
     Column("document", sa.String, nullable=False),
 )
 Index(
@@ -207,8 +207,8 @@ Index("ix_entries_kind_changes", entries.c.kind, entries.c.was_visible, entries.
 Index("ix_entries_ends", entries.c.kind, entries.c.is_visible, entries.c.ends)
 
 entry_categories = Table(
-    # The categories of entries. It has the columns that feeds are sorted and filtered by
-    # too, so that the newest entries of a category are one range of one index.
+    # The categories of entries, with the columns that feeds are sorted and filtered by,
+    # so that the newest entries of a category are one range of one index.
     "entry_categories",
     metadata,
     Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),

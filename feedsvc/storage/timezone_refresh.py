@@ -1,7 +1,7 @@
 """Compute the instants of events anew after an update of the time zone database.
 
-Documents have the local times of events. The columns `starts`, `ends`, `series_start` and
-`next_change_at` are instants, which depend on the rules of zones. The table
+Documents have the local times of events. The columns `starts`, `ends`, `series_start`
+and `next_change_at` are instants, which depend on the rules of zones. The table
 `change_sequence` has the release of tzdata by which they were computed, and the last
 event that has been computed anew.
 """

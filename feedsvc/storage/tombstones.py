@@ -1,4 +1,4 @@
-"""Tombstones (RFC 6721): which entries have left which feeds, and which were deleted."""
+"""Tombstones (RFC 6721) of entries that have left feeds, or were deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMOVE = tombstones.delete().where(_OF_ENTRY)
 
 
 def tombstone_from(row: sa.Row[Any]) -> Tombstone:
-    """Return a tombstone from a row with the entry's `guid` and, as `when`, its time."""
+    """Return a tombstone from its row, with the `guid`, and its time as `when`."""
     event = None
     if row.start:
         try:
@@ -82,7 +82,7 @@ class TombstoneWriter:
         return feed_keys
 
     def remove(self, key: int) -> set[FeedKey]:
-        """Remove the tombstones of an entry that is visible again; return their feeds."""
+        """Remove the tombstones of an entry; return their feeds."""
         feed_keys = self._feed_keys(_FEED_KEYS, key)
         self._connection.execute(_REMOVE, {"key": key})
         return feed_keys

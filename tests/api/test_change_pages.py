@@ -52,7 +52,7 @@ def statements(storage: Storage) -> Iterator[list[str]]:
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         executed.append(statement)
 
-    engine = storage._database.engine
+    engine = storage.database.engine
     sa.event.listen(engine, "before_cursor_execute", note)
     yield executed
     sa.event.remove(engine, "before_cursor_execute", note)

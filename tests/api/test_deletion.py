@@ -412,7 +412,7 @@ def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
 
 def stored(storage: Storage) -> Iterator[tuple[str, str, Any]]:
     """Yield every value in the database, with its table and column."""
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         for table in metadata.sorted_tables:
             # The languages that entries have or once had: a tag does not say which entry had it.
             if table.name in ("tokens", "languages"):
@@ -466,7 +466,7 @@ def test_deleted_event_leaves_no_trace(
     for path in PUBLIC:
         assert not TRACES.search(client.get(path).text), path
     assert not TRACES.search(editor.send("GET", "/events").text)
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         row = connection.execute(sa.select(entries).where(entries.c.id == "e")).one()
     assert (row.guid, row.kind, row.status) == (guid, "events", "deleted")
     assert row.published.isoformat() == "2026-11-20T01:00:00+00:00"
@@ -514,7 +514,7 @@ def test_deleted_text_is_overwritten_in_the_file(
 
 def checkpoint(storage: Storage) -> None:
     """Copy the write-ahead log of SQLite into the file."""
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         engine = connection.engine
     with engine.connect() as connection:
         assert connection.connection.driver_connection
@@ -704,7 +704,7 @@ def test_tombstone_that_cannot_be_read_costs_only_itself(
 ) -> None:
     batch_of(editor, "put", "events", 2, title="x", start="2026-12-05")
     batch_of(editor, "delete", "events", 2)
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         first = sa.select(sa.func.min(tombstones.c.entry_pk)).scalar_subquery()
         damaged = tombstones.update().where(tombstones.c.entry_pk == first)
         connection.execute(damaged.values(timezone="localtime"))

@@ -167,7 +167,7 @@ def test_entry_changed_by_the_service_is_updated(
     clock.forward(days=2)
     storage.apply_scheduled_changes()
     editor.send("PATCH", "/categories/xa-hoi", {"slug": "doi-song"})
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.execute(entries.update().values(content_html="<p onclick=x>x</p>"))
     assert "1 changed" in app.test_cli_runner().invoke(args=["db", "sanitize"]).stdout
     result = import_file(

@@ -315,7 +315,7 @@ def test_feeds_are_what_the_model_says(
                     world.fetch(kind, "json", selector, {}, "since")
                     world.fetch(kind, "json", selector, asked, "since")
         finally:
-            with storage._database.write() as connection:
+            with storage.database.write() as connection:
                 connection.exec_driver_sql("DELETE FROM tokens")
 
     series()

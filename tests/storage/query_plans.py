@@ -13,12 +13,12 @@ from tests.fake_clock import HANOI
 
 def entry_ids_sql(storage: Storage, query: FeedQuery, now: datetime) -> str:
     """Return the SQL for the keys of a feed's entries."""
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         feed_filter = resolve_filter(connection, HANOI, query, now)
     statement = entry_ids_select(feed_filter.shape).params(feed_filter.parameters)
     return str(
         statement.compile(
-            storage._database.engine, compile_kwargs={"literal_binds": True}
+            storage.database.engine, compile_kwargs={"literal_binds": True}
         )
     )
 
@@ -26,6 +26,6 @@ def entry_ids_sql(storage: Storage, query: FeedQuery, now: datetime) -> str:
 def sqlite_plan(storage: Storage, query: FeedQuery, now: datetime) -> list[str]:
     """Return the steps by which SQLite reads the keys of a feed's entries."""
     sql = entry_ids_sql(storage, query, now)
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
     return [row.detail for row in rows]

@@ -79,7 +79,7 @@ def ids(document: Feed) -> list[str]:
 
 
 def check(storage: Storage) -> None:
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         agreement.check(connection)
 
 
@@ -285,7 +285,7 @@ def test_addresses_of_documents_stay_valid_and_others_are_not_found(
             writer.entries.delete("news", f"n{number}")
     for name in names:
         feed(storage, clock, site, FeedQuery("news", "atom", archive=name))
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         parts = connection.scalar(sa.select(sa.func.count()).select_from(archive_parts))
     with pytest.raises(NotFound):
         feed(

@@ -56,7 +56,7 @@ def stored(storage: Storage, file: Path) -> Storage:
 
 
 @pytest.mark.sqlite
-def test_there_and_back(
+def test_restored_backup_has_the_same_entries(
     stored: Storage,
     run: Run,
     file: Path,
@@ -81,7 +81,7 @@ def test_there_and_back(
 
 
 @pytest.mark.sqlite
-def test_no_copy_of_what_was_lost_is_called_right(
+def test_restore_changes_last_modified(
     make_app: MakeApp,
     clock: Clock,
     run: Run,
@@ -124,7 +124,7 @@ def test_no_copy_of_what_was_lost_is_called_right(
 
 
 @pytest.mark.sqlite
-def test_what_is_refused(
+def test_refused_backups_and_restores(
     stored: Storage, run: Run, file: Path, database_url: str
 ) -> None:
     path = Path(database_url.removeprefix("sqlite:///"))
@@ -158,13 +158,13 @@ def test_what_is_refused(
 
 
 @pytest.mark.postgresql
-def test_postgresql_has_its_own(storage: Storage, run: Run, file: Path) -> None:
+def test_backup_refuses_postgresql(storage: Storage, run: Run, file: Path) -> None:
     assert "pg_dump" in told(run("backup", file))
     assert "pg_dump" in told(run("restore", file))
 
 
 @pytest.mark.sqlite
-def test_version_that_was_lost_does_not_match_after_a_restore(
+def test_lost_version_does_not_match_after_a_restore(
     make_app: MakeApp, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def put(editor: ApiClient, title: str, etag: str = "") -> TestResponse:
@@ -189,7 +189,7 @@ def test_version_that_was_lost_does_not_match_after_a_restore(
 
 
 @pytest.mark.sqlite
-def test_files_with_data_are_closed_to_others(tmp_path: Path) -> None:
+def test_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     """Whatever the umask: they hold drafts, hashes of tokens and secrets of subscriptions."""
     made = tmp_path / "var" / "feedsvc.db"
     service = Service(f"sqlite:///{made}")

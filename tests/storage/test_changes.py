@@ -236,7 +236,7 @@ steps = weighted(
 
 def reset(storage: Storage) -> None:
     """As a database is that was just made, with three categories."""
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         for table in (
             tables.tombstones,
             tables.archive_parts,
@@ -275,7 +275,7 @@ def reset(storage: Storage) -> None:
     limit=5,
 )
 @given(taken=st.lists(steps, min_size=20, max_size=50), limit=st.integers(1, 5))
-def test_every_follower_ends_with_what_is_visible(
+def test_changes_lead_to_the_visible_entries(
     storage: Storage, clock: Clock, taken: list[Step], limit: int
 ) -> None:
     clock.now = START
@@ -284,7 +284,7 @@ def test_every_follower_ends_with_what_is_visible(
     for step in taken:
         take(storage, clock, followers, step)
         if step[0] in ("write", "settle"):
-            with storage._database.read() as connection:
+            with storage.database.read() as connection:
                 agreement.check(connection)
     while storage.apply_scheduled_changes():
         pass
@@ -300,7 +300,7 @@ def test_every_follower_ends_with_what_is_visible(
             follower.check(reader, clock, limit)
 
 
-def test_at_once(storage: Storage, clock: Clock) -> None:
+def test_changes_during_concurrent_writes(storage: Storage, clock: Clock) -> None:
     """Four writers and two followers, each with a thread, and the followers never miss a step."""
     reset(storage)
     writing = threading.Event()

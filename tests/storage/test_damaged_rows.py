@@ -61,7 +61,7 @@ def damage_document(storage: Storage, events: None) -> Damage:
 
     def change(path: str, value: Any) -> None:
         bad = entries.c.id == "bad"
-        with storage._database.write() as connection:
+        with storage.database.write() as connection:
             text = connection.scalar(sa.select(entries.c.document).where(bad))
             document = json.loads(text or "")
             *parents, name = path.split(".")
@@ -99,7 +99,7 @@ def test_damaged_document_costs_its_entry_alone(
 def damage_column(storage: Storage, column: str) -> None:
     """Store a date that is none in a column of the event `bad`; only SQLite does."""
     statement = f"UPDATE entries SET {column} = '2026-13-45 99:00' WHERE id = 'bad'"
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.exec_driver_sql(statement)
 
 

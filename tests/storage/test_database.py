@@ -42,7 +42,7 @@ def opened(url: str) -> Iterator[Storage]:
 
 
 def test_migrations_make_the_tables_that_the_code_knows(storage: Storage) -> None:
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
     assert ScriptDirectory("feedsvc/storage/migrations").get_current_head() == REVISION
@@ -52,7 +52,7 @@ def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
     Path(database_url.removeprefix("sqlite:///")).unlink(missing_ok=True)
     with (
         opened(database_url) as storage,
-        storage._database.engine.begin() as connection,
+        storage.database.engine.begin() as connection,
     ):
         if (
             connection.dialect.name == "postgresql"
@@ -88,7 +88,7 @@ def test_without_the_fix_there_is_a_warning_and_no_wal(
     monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: False)
     with (
         opened(f"sqlite:///{tmp_path}/a.db") as storage,
-        storage._database.read() as connection,
+        storage.database.read() as connection,
     ):
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
     assert "WAL" in caplog.text
@@ -105,7 +105,7 @@ def test_pragmas(storage: Storage) -> None:
         "secure_delete": 1,
         "journal_size_limit": 64 * 1024 * 1024,
     }
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         assert {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in wanted
@@ -117,23 +117,23 @@ def test_a_session_of_postgresql(storage: Storage, database_url: str) -> None:
     def shown(name: str) -> object:
         return connection.exec_driver_sql(f"SHOW {name}").scalar()
 
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         assert shown("statement_timeout") == "5s"
         assert shown("idle_in_transaction_session_timeout") == "10s"
         assert shown("transaction_read_only") == "on"
         assert shown("transaction_isolation") == "repeatable read"
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         assert shown("transaction_read_only") == "off"
         assert shown("transaction_isolation") == "read committed"
     own = f"{database_url}?options=-c statement_timeout%3D7s&connect_timeout=1"
-    with opened(own) as other, other._database.read() as connection:
+    with opened(own) as other, other.database.read() as connection:
         assert shown("statement_timeout") == "7s", "the URL has the last word"
         assert shown("idle_in_transaction_session_timeout") == "10s"
 
 
 @pytest.mark.postgresql
 def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
-    with opened(database_url) as storage, storage._database.write() as connection:
+    with opened(database_url) as storage, storage.database.write() as connection:
         connection.exec_driver_sql(
             "ALTER ROLE CURRENT_USER IN DATABASE "
             + str(connection.engine.url.database)
@@ -153,7 +153,7 @@ def test_a_connection_that_the_server_ends_is_unavailable_once(
     storage: Storage,
 ) -> None:
     def cut() -> None:
-        with storage.writer("test") as writer, storage._database.read() as other:
+        with storage.writer("test") as writer, storage.database.read() as other:
             pid = writer._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 1000)")
             writer.categories.put(Category("a", "A"))
@@ -167,11 +167,9 @@ def test_a_connection_that_the_server_ends_is_unavailable_once(
 def test_a_pool_without_a_connection_left_is_unavailable(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
-    storage._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    storage.database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
     with ExitStack() as stack:
-        for _ in range(
-            40 if storage._database.engine.name == "sqlite" else CONNECTIONS
-        ):
+        for _ in range(40 if storage.database.engine.name == "sqlite" else CONNECTIONS):
             stack.enter_context(storage.reader())
         for answer in (
             editor.send("PUT", "/articles/a", {"title": "A"}),
@@ -229,7 +227,7 @@ def test_keys_are_sorted_by_code_point(storage: Storage) -> None:
             writer.entries.put(Entry(id, "news", id, "vi"))
     for name in ids:
         storage.tokens.create(name, SCOPES)
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         assert list(
             connection.scalars(sa.select(entries.c.id).order_by(entries.c.id))
         ) == sorted(ids)
@@ -319,7 +317,7 @@ def test_a_process_has_so_many_connections(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Storage(database_url, utcnow, HANOI, connections=3)
-    small._database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
+    small.database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(small.reader())
@@ -329,7 +327,7 @@ def test_a_process_has_so_many_connections(
 
 
 def test_a_database_without_tables_is_unavailable(storage: Storage) -> None:
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.exec_driver_sql(
             "ALTER TABLE feed_versions RENAME TO feed_versions_away"
         )
@@ -369,7 +367,7 @@ def test_moments_are_read_in_their_order(
     asked: list[tuple[str, Any]] = []
     with storage.writer("test") as writer:
         writer.categories.put(Category("a", "A"))
-    listen = sa.event.listens_for(storage._database.engine, "before_cursor_execute")
+    listen = sa.event.listens_for(storage.database.engine, "before_cursor_execute")
     listen(lambda *given: asked.append((given[2], given[3])))
     with storage.reader() as reader:
         chosen = reader.select_feed(
@@ -380,7 +378,7 @@ def test_moments_are_read_in_their_order(
         )
         assert chosen.version()[1] is None
     (due,) = [each for each in asked if "entries.next_change_at IS NOT NULL" in each[0]]
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         plan = [
             row.detail
             for row in connection.exec_driver_sql(
@@ -402,7 +400,7 @@ def test_postgresql_reads_the_newest_in_the_order_of_an_index(
         writer.categories.put(Category("a", "A"))
     query = FeedQuery("news", "rss", CategoryFilter.create([slug] if slug else []))
     sql = entry_ids_sql(storage, query, datetime(2026, 1, 1, tzinfo=UTC))
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         for way in (
             "seqscan",
             "bitmapscan",

@@ -44,7 +44,7 @@ def statements(storage: Storage) -> Iterator[list[str]]:
         ):
             executed.append(statement)
 
-    engine = storage._database.engine
+    engine = storage.database.engine
     sa.event.listen(engine, "before_cursor_execute", note)
     yield executed
     sa.event.remove(engine, "before_cursor_execute", note)

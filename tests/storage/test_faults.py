@@ -110,7 +110,7 @@ def test_a_read_only_database_is_read(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     editor.put("/articles/a", ARTICLE)
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
     assert refused(editor.send("PUT", "/articles/b", ARTICLE))
     assert client.get("/feeds/news.rss").status_code == 200
@@ -126,7 +126,7 @@ def test_a_read_only_database_is_read(
 def test_a_newer_schema_is_refused_at_the_start(
     storage: Storage, file: Path, command: list[str], status: int
 ) -> None:
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     environ = {
         **os.environ,

@@ -35,7 +35,7 @@ def ids(client: FlaskClient, path: str) -> list[str]:
 def statements(storage: Storage) -> list[str]:
     """The SQL statements that are executed from now on."""
     executed: list[str] = []
-    listen = sa.event.listens_for(storage._database.engine, "before_cursor_execute")
+    listen = sa.event.listens_for(storage.database.engine, "before_cursor_execute")
     listen(lambda *given: executed.append(given[2]))
     return executed
 

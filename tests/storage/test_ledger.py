@@ -128,7 +128,7 @@ def test_every_write_is_in_the_ledger_once_with_its_token(
         writer.entries.put(Entry("two", "news", "Hai", "vi"))
         writer.entries.put(Entry("two", "news", "Hai", "vi"))
         writer.entries.delete("news", "two")
-    with seeded_storage._database.read() as connection:
+    with seeded_storage.database.read() as connection:
         rows = connection.execute(sa.select(changes).order_by(changes.c.seq)).all()
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
     assert [(row.action, row.id, row.version, row.token) for row in rows][-2:] == [
@@ -152,7 +152,7 @@ def test_what_fails_leaves_nothing(seeded_storage: Storage) -> None:
             )[0][0].id
             == "one"
         )
-    with seeded_storage._database.read() as connection:
+    with seeded_storage.database.read() as connection:
         assert (
             connection.scalar(sa.select(sa.func.count()).where(changes.c.id == "three"))
             == 0

@@ -34,7 +34,7 @@ DUE = "Sanitizer rules changed: run `python -m feedsvc db sanitize`"
 
 def smuggle(storage: Storage, id: str, markup: str) -> None:
     """Store HTML under an entry's id as a sanitizer with other rules has left it."""
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.execute(
             entries.update().where(entries.c.id == id).values(content_html=markup)
         )
@@ -127,7 +127,7 @@ def test_refused_html_becomes_plain_text_and_is_reported(
         "<div>" * 9999,
     ],
 )
-def test_no_refused_html_stops_sanitize(
+def test_refused_html_does_not_stop_sanitize(
     app: Flask, storage: Storage, editor: ApiClient, markup: str
 ) -> None:
     put(editor, "a")
@@ -165,7 +165,7 @@ def test_sanitize_changes_drafts_and_withdrawn_entries_and_keeps_their_state(
         )
 
 
-def test_a_derived_summary_follows_the_sanitized_body(
+def test_derived_summary_follows_the_sanitized_body(
     app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a")
@@ -193,7 +193,7 @@ def test_batches_are_bounded_in_entries_and_characters(
     assert sizes == [["0", "1", "2"], ["3"], ["4", "5", "6"], ["7"]]
 
 
-def test_a_write_during_sanitize_is_not_lost(
+def test_write_during_sanitize_is_not_lost(
     app: Flask, storage: Storage, site: Site, editor: ApiClient
 ) -> None:
     put(editor, "a")
@@ -216,7 +216,7 @@ def test_a_write_during_sanitize_is_not_lost(
     assert markup.changed == 0
 
 
-def test_a_fresh_database_is_never_due(
+def test_new_database_is_never_due(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = get_services(make_app()).storage
@@ -234,7 +234,7 @@ def test_other_rules_are_due_until_sanitize_has_run(
     assert not storage.markup.is_outdated(fingerprint())
 
 
-def test_an_interrupted_run_stays_due(
+def test_interrupted_run_stays_due(
     storage: Storage, site: Site, editor: ApiClient
 ) -> None:
     put(editor, "a")
@@ -243,7 +243,7 @@ def test_an_interrupted_run_stays_due(
     assert storage.markup.is_outdated(fingerprint())
 
 
-def test_an_export_carries_its_rules(
+def test_export_has_its_rules(
     storage: Storage, editor: ApiClient, tmp_path: Path, site: Site
 ) -> None:
     put(editor, "a")
@@ -277,9 +277,7 @@ def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     assert fingerprint() != today
 
 
-def test_the_start_logs_once_that_sanitize_is_due(
-    service: Service, tmp_path: Path
-) -> None:
+def test_start_logs_once_that_sanitize_is_due(service: Service, tmp_path: Path) -> None:
     service.make_token("news:write", "news:publish")
     service.request(
         "PUT", "/api/v1/articles/a", {"title": "x", "content_html": "<p>x</p>"}
@@ -307,7 +305,7 @@ def test_damaged_entries_are_listed_and_stay_due(
     editor.put("/events/e", event)
     put(editor, "a")
     smuggle(storage, "a", UNSAFE)
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         damaged = sa.func.replace(entries.c.document, '"timezone":"', '"timezone":"No')
         connection.execute(
             entries.update().where(entries.c.kind == "events").values(document=damaged)

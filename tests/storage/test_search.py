@@ -47,7 +47,7 @@ def test_pages_of_a_bounded_search_lead_to_every_entry(
     assert ids == expected
 
 
-def test_window_looks_at_the_events_that_start_last_before_its_end(
+def test_window_examines_the_events_that_start_last(
     editor: ApiClient,
     client: FlaskClient,
     clock: Clock,

@@ -60,7 +60,7 @@ def starts(storage: Storage) -> datetime | None:
         return reader.entries.get("e").starts
 
 
-def test_a_series_goes_on_by_a_step_of_the_ledger(
+def test_next_occurrence_is_a_change(
     storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     first = put(
@@ -103,7 +103,7 @@ def test_a_series_goes_on_by_a_step_of_the_ledger(
             )
 
 
-def test_a_series_without_end_is_never_over(
+def test_unbounded_series_is_never_over(
     storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     put(weekly())
@@ -117,7 +117,7 @@ def test_a_series_without_end_is_never_over(
     assert storage.apply_scheduled_changes() == 0
 
 
-def test_a_series_that_will_not_take_place_again_in_our_time_rests(
+def test_series_without_an_occurrence_ahead_has_no_scheduled_change(
     storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     put(weekly("FREQ=YEARLY;INTERVAL=200"))
@@ -129,7 +129,7 @@ def test_a_series_that_will_not_take_place_again_in_our_time_rests(
     assert starts(storage) == day(5)
 
 
-def test_one_that_is_stored_late_begins_with_its_next_occurrence(
+def test_series_stored_late_starts_with_its_next_occurrence(
     clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     clock.now = day(20)
@@ -137,7 +137,7 @@ def test_one_that_is_stored_late_begins_with_its_next_occurrence(
     assert put(weekly("FREQ=WEEKLY;COUNT=2")).starts == day(12)
 
 
-def test_a_scheduled_series_begins_to_move_when_it_appears(
+def test_scheduled_series_advances_once_published(
     storage: Storage, clock: Clock, put: Callable[[Entry], Entry]
 ) -> None:
     put(replace(weekly(), published=day(15)))
@@ -151,7 +151,7 @@ def test_a_scheduled_series_begins_to_move_when_it_appears(
     assert starts(storage) == day(26)
 
 
-def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) -> None:
+def test_postponement_keeps_the_previous_start(put: Callable[[Entry], Entry]) -> None:
     def event(start: int, status: str) -> Entry:
         return Entry(
             "e",
@@ -177,7 +177,7 @@ def test_the_start_before_a_postponement_is_kept(put: Callable[[Entry], Entry]) 
     assert put(event(9, "confirmed")).sequence == 6, "nothing has changed"
 
 
-def test_drafts_and_their_publication(
+def test_draft_series_advances_once_published(
     put: Callable[[Entry], Entry], storage: Storage
 ) -> None:
     sequences = [
@@ -202,7 +202,7 @@ def test_drafts_and_their_publication(
         ((day(13), day(31)), False),
     ],
 )
-def test_windows(window: tuple[datetime, datetime], inside: bool) -> None:
+def test_series_in_a_window(window: tuple[datetime, datetime], inside: bool) -> None:
     event = weekly("FREQ=WEEKLY;COUNT=2").event
     assert event
     assert overlaps(event, *window) is inside
@@ -211,7 +211,7 @@ def test_windows(window: tuple[datetime, datetime], inside: bool) -> None:
     assert not overlaps(moment, day(4), day(5))
 
 
-def test_what_is_no_series_is_its_own_occurrence() -> None:
+def test_single_event_is_its_own_occurrence() -> None:
     event = Event(date(2026, 12, 5), date(2026, 12, 8), HANOI)
     assert list(occurrences(event)) == [event] == [current_or_next(event, day(30))]
     assert series_end(event) == event.ends

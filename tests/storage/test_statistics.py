@@ -70,7 +70,7 @@ def summaries(
 def rows_read(storage: Storage, clock: Clock) -> int:
     """Return the work of reading the summaries: steps of SQLite's virtual machine, or rows that are scanned."""
     statements: list[tuple[str, Any]] = []
-    engine = storage._database.engine
+    engine = storage.database.engine
 
     def note(
         connection: Any, cursor: Any, statement: str, parameters: Any, *given: Any
@@ -82,7 +82,7 @@ def rows_read(storage: Storage, clock: Clock) -> int:
     summaries(storage, clock)
     sa.event.remove(engine, "before_cursor_execute", note)
     assert statements
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         count = _steps if engine.dialect.name == "sqlite" else _scanned
         return sum(count(connection, *statement) for statement in statements)
 

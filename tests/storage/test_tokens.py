@@ -26,7 +26,7 @@ def works(storage: Storage, token: str) -> bool:
         return False
 
 
-def test_a_token_expires(storage: Storage, clock: Clock) -> None:
+def test_token_expires(storage: Storage, clock: Clock) -> None:
     token = storage.tokens.create("a", ["news:write"], clock() + DAY)
     clock.forward(seconds=86399)
     assert works(storage, token)
@@ -35,14 +35,14 @@ def test_a_token_expires(storage: Storage, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("name", ["import", "sanitize", "scheduler", "timezones"])
-def test_no_token_has_a_name_of_the_service(storage: Storage, name: str) -> None:
+def test_names_of_the_service_are_reserved(storage: Storage, name: str) -> None:
     with pytest.raises(Conflict, match="the service itself"):
         storage.tokens.create(name, ["news:write"])
 
 
-def test_a_misspelt_token_is_refused_without_a_look(storage: Storage) -> None:
+def test_misspelt_token_is_refused_without_a_query(storage: Storage) -> None:
     token = storage.tokens.create("a", ["news:write"])
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.exec_driver_sql("DROP TABLE tokens")
     with pytest.raises(Unauthorized):
         storage.tokens.authenticate(token[:-1] + ("a" if token[-1] != "a" else "b"))
@@ -50,7 +50,9 @@ def test_a_misspelt_token_is_refused_without_a_look(storage: Storage) -> None:
         storage.tokens.authenticate(token)
 
 
-def test_a_rotated_token_works_on_for_a_time(storage: Storage, clock: Clock) -> None:
+def test_replaced_token_is_valid_for_the_grace_time(
+    storage: Storage, clock: Clock
+) -> None:
     first = storage.tokens.create("a", ["news:write"])
     other = storage.tokens.create("b", ["news:write"])
     second = storage.tokens.rotate("a", DAY)
@@ -69,7 +71,7 @@ def test_a_rotated_token_works_on_for_a_time(storage: Storage, clock: Clock) -> 
     ]
 
 
-def test_of_those_before_only_the_last_works_on(storage: Storage) -> None:
+def test_second_rotation_ends_the_first_token(storage: Storage) -> None:
     tokens = [storage.tokens.create("a", [])] + [
         storage.tokens.rotate("a", DAY) for _ in range(2)
     ]
@@ -85,7 +87,7 @@ def test_of_those_before_only_the_last_works_on(storage: Storage) -> None:
         storage.tokens.rotate("nobody", DAY)
 
 
-def test_grace_lengthens_no_life(storage: Storage, clock: Clock) -> None:
+def test_grace_time_does_not_exceed_the_expiry(storage: Storage, clock: Clock) -> None:
     first = storage.tokens.create("a", [], clock() + DAY)
     second = storage.tokens.rotate("a", 9 * DAY)
     clock.forward(days=1)
@@ -98,7 +100,7 @@ def test_grace_lengthens_no_life(storage: Storage, clock: Clock) -> None:
 
 
 @pytest.mark.sqlite
-def test_the_commands(
+def test_token_commands(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FEEDSVC_DATABASE_URL", database_url)
@@ -130,7 +132,7 @@ def test_the_commands(
 
 
 @pytest.mark.parametrize("how", ["revoke", "rotate"])
-def test_no_worker_believes_a_token_that_has_ended(service: Service, how: str) -> None:
+def test_every_worker_refuses_an_ended_token(service: Service, how: str) -> None:
     service.stop()
     service.environ["FEEDSVC_RATE_AUTH_FAILURES"] = "1000/minute"
     service.start()

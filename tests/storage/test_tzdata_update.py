@@ -79,14 +79,14 @@ def run(
 
 
 def instants(storage: Storage) -> dict[str, tuple[datetime, datetime]]:
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         rows = connection.execute(
             sa.select(entries.c.id, entries.c.starts, entries.c.ends)
         ).all()
     return {row.id: (row.starts, row.ends) for row in rows}
 
 
-def test_events_stay_at_their_hour(
+def test_events_keep_their_local_time(
     editor: ApiClient,
     storage: Storage,
     clock: Clock,
@@ -146,7 +146,7 @@ def test_events_stay_at_their_hour(
 
     again = run(without_summer_time, editor, config.database_url, after)
     assert not again["moved"], "it is done once"
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         assert connection.execute(
             sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
         ).one() == (
@@ -165,7 +165,7 @@ def test_events_stay_at_their_hour(
     )
 
 
-def test_batches_are_bounded_and_go_on_where_they_ended(
+def test_refresh_continues_after_each_batch(
     editor: ApiClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.timezone_refresh._BATCH_SIZE", 2)
@@ -174,13 +174,13 @@ def test_batches_are_bounded_and_go_on_where_they_ended(
             f"/events/e{number}", {"title": "Hội", "start": "2030-07-01T19:00:00"}
         )
     right = instants(storage)
-    with storage._database.write() as connection:
+    with storage.database.write() as connection:
         connection.execute(entries.update().values(starts=None))
         connection.execute(change_sequence.update().values(tzdata="2000a"))
     progress = []
     while True:
         storage.apply_scheduled_changes()
-        with storage._database.read() as connection:
+        with storage.database.read() as connection:
             release, last = connection.execute(
                 sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
             ).one()
@@ -201,11 +201,11 @@ def test_batches_are_bounded_and_go_on_where_they_ended(
         ("2026-12-05", "Europe/Paris", "2026-12-05"),
     ],
 )
-def test_an_offset_is_stored_for_the_second_pass_of_an_hour_alone(
+def test_only_the_second_of_two_equal_local_times_has_an_offset(
     start: str, zone: str, stored: str, editor: ApiClient, storage: Storage
 ) -> None:
     editor.put("/events/e", {"title": "Hội", "start": start, "timezone": zone})
-    with storage._database.read() as connection:
+    with storage.database.read() as connection:
         document = connection.scalar(sa.select(entries.c.document))
     assert json.loads(document or "")["event"]["start"] == stored
     answered = editor.send("GET", "/events/e").get_json()["start"]

@@ -540,7 +540,7 @@ def test_a_window_reads_no_body_of_a_series_that_it_does_not_show(
         editor.put(f"/events/e{number}", fields)
     statements: list[tuple[str, Any]] = []
     note = lambda *args: statements.append(args[2:4])  # noqa: E731
-    sa.event.listen(storage._database.engine, "before_cursor_execute", note)
+    sa.event.listen(storage.database.engine, "before_cursor_execute", note)
     assert (
         client.get(
             "/feeds/events.rss?from=2027-06-01&to=2027-06-08&limit=1"

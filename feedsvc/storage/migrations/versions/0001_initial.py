@@ -15,6 +15,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    """Create all tables."""
     op.create_table(
         "languages",
         sa.Column("kind", KEY, nullable=False),

@@ -1,0 +1,140 @@
+"""The document of an entry: all that has no column of its own, as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from feedsvc.models import (
+    Attachment,
+    Entry,
+    Event,
+    Image,
+    Person,
+    Place,
+    Recurrence,
+    Source,
+)
+from feedsvc.storage.damaged_rows import UNREADABLE
+from feedsvc.storage.documents import (
+    BODIES,
+    DOCUMENT_MEMBERS,
+    STORAGE_MEMBERS,
+    decode_document,
+    decode_times,
+    encode_document,
+)
+from feedsvc.storage.entry_rows import entry_columns
+from feedsvc.storage.tables import entries
+from feedsvc.timezones import zone
+
+NOW = datetime(2026, 11, 25, 3, 0, 0, 1, tzinfo=UTC)
+PARIS = zone("Europe/Paris")
+EVENT = Event(
+    start=datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=PARIS),
+    end=datetime(2026, 10, 25, 4, 0, tzinfo=PARIS),
+    timezone=PARIS,
+    location=Place("Nhà hát", "1 Tràng Tiền", "https://a.example/", 21.02, 105.85),
+    organizer=Person("Sở Văn hóa", "https://b.example/", "a@b.example"),
+    status="postponed",
+    recurrence=Recurrence(
+        "FREQ=WEEKLY;UNTIL=20270101T013000Z",
+        (datetime(2026, 11, 1, 2, 30, tzinfo=PARIS),),
+        (datetime(2026, 11, 3, 2, 30, tzinfo=PARIS),),
+    ),
+    previous_start=datetime(2026, 10, 24, 2, 30, tzinfo=PARIS),
+)
+ENTRY = Entry(
+    id="e",
+    kind="events",
+    title="Đêm nhạc",
+    language="vi",
+    status="withdrawn",
+    url="https://c.example/",
+    summary="Tóm tắt",
+    authors=(Person("A"), Person("B", email="b@c.example")),
+    source=Source("Báo"),
+    rights="©",
+    image=Image("https://c.example/a.png", "alt", "caption", "credit", "image/png", 1),
+    attachments=(Attachment("https://c.example/a.mp3", "audio/mpeg", 2, "t", 1.5),),
+    event=EVENT,
+    notice="Hoãn",
+    expires=NOW + timedelta(days=1),
+    published=NOW,
+    withdrawn=NOW,
+)
+"""An entry with a value for each member of its document."""
+
+
+def test_every_member_is_in_the_document_or_elsewhere() -> None:
+    """A member that is added to `Entry` is stored without a change to the storage."""
+    elsewhere = {*STORAGE_MEMBERS, *BODIES, "categories", "changed", "abridged"}
+    assert {field.name for field in fields(Entry)} == {*DOCUMENT_MEMBERS, *elsewhere}
+    for name in DOCUMENT_MEMBERS:
+        default = Entry.__dataclass_fields__[name].default
+        assert getattr(ENTRY, name) != default, f"{name} has no value in ENTRY"
+
+
+def test_decoding_returns_what_was_encoded() -> None:
+    assert Entry(**decode_document(encode_document(ENTRY))) == ENTRY
+    event = decode_document(encode_document(ENTRY))["event"]
+    assert event.start.fold == 1, "the second of two equal local times"
+    bare = Entry("a", "news", "Tin", "vi")
+    assert Entry(**decode_document(encode_document(bare))) == bare
+
+
+def test_document_has_sorted_members_and_no_empty_ones() -> None:
+    document = encode_document(ENTRY)
+    assert document == json.dumps(
+        json.loads(document), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+    assert "null" not in document
+    assert json.loads(encode_document(Entry("a", "news", "Tin", "vi"))) == {
+        "id": "a",
+        "kind": "news",
+        "language": "vi",
+        "status": "published",
+        "summary": "",
+        "title": "Tin",
+    }
+
+
+def test_document_does_not_depend_on_the_offset_of_a_time() -> None:
+    local = replace(ENTRY, published=NOW.astimezone(PARIS))
+    assert encode_document(local) == encode_document(ENTRY)
+
+
+def test_all_day_event_has_dates() -> None:
+    event = Event(date(2026, 12, 5), date(2026, 12, 7), PARIS)
+    document = encode_document(replace(ENTRY, event=event))
+    assert json.loads(document)["event"]["start"] == "2026-12-05"
+    assert decode_document(document)["event"] == event
+
+
+def test_times_are_decoded_without_the_rest() -> None:
+    times = decode_times(encode_document(ENTRY))
+    assert times == replace(EVENT, location=None, organizer=None, status="confirmed")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("title", 5), ("expires", "soon"), ("authors", [{}]), ("event", {"start": "x"})],
+)
+def test_damaged_document_is_unreadable(name: str, value: Any) -> None:
+    members = json.loads(encode_document(ENTRY)) | {name: value}
+    with pytest.raises(UNREADABLE):
+        Entry(**decode_document(json.dumps(members)))
+
+
+def test_unknown_member_of_a_newer_version_is_ignored() -> None:
+    """An older worker reads what a newer one has stored, during a rolling upgrade."""
+    members = json.loads(encode_document(ENTRY)) | {"added_later": "x"}
+    assert Entry(**decode_document(json.dumps(members))) == ENTRY
+
+
+def test_columns_of_an_entry_are_columns_of_the_table() -> None:
+    assert entry_columns(ENTRY).keys() <= {column.name for column in entries.columns}
