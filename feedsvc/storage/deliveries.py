@@ -47,6 +47,7 @@ SLOW_CALLBACK = 1.0
 SLOW_FEED = 0.5
 """Render time in seconds from which a feed counts as slow."""
 
+# A claim that is too large would run out before its last delivery has started.
 _MAX_CLAIM = 64
 
 Speed = Literal["fast", "new", "slow"]
@@ -232,6 +233,7 @@ class Deliveries:
         candidates = (
             sa.select(columns.id, columns.domain, columns.address)
             .where(*conditions)
+            # Four times the limit, since some will be over the limit of their keys.
             .order_by(
                 columns.latency.is_(None),
                 rank,

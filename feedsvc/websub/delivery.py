@@ -60,12 +60,15 @@ class WebSubClient:
         :param response: the feed, as readers get it.
         :raises AddressBusy: no address of the callback was admitted.
         """
+        # The whole feed, the bytes that readers get. A subscriber that was away needs only
+        # the newest version, not one for each change.
         links = [value for name, value in response.headers if name == "Link"]
         headers = [
             ("Content-Type", f"{response.media_type}; charset=utf-8"),
             ("Link", ", ".join(links)),
         ]
         if delivery.secret:
+            # §7.1 leaves the method to the hub; SHA-1 is obsolete.
             key = delivery.secret.encode()
             digest = hmac.new(key, response.body, hashlib.sha256).hexdigest()
             headers.append(("X-Hub-Signature", f"sha256={digest}"))
@@ -120,6 +123,8 @@ class WebSubClient:
         try:
             reply = await self._http.request("GET", url, admit=admit)
             outcome = f"status {reply.status}, and the body is not the challenge"
+            # A 5xx may come from a proxy while the subscriber restarts; any other
+            # response is the subscriber's answer.
             if reply.status < 500:
                 is_challenge = reply.body == challenge.encode()
                 is_confirmed = 200 <= reply.status < 300 and is_challenge

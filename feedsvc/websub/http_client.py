@@ -78,6 +78,8 @@ def is_public_address(text: str) -> bool:
     """Check that an address is on the Internet, and no tunnel to one that is not."""
     address: IPv4Address | IPv6Address = ip_address(text)
     if isinstance(address, IPv6Address):
+        # An address that stands for an IPv4 address is judged as that one. Tunnels are
+        # refused whatever they lead to.
         if address.ipv4_mapped or address in _NAT64:
             address = IPv4Address(int(address) & 0xFFFFFFFF)
         elif address not in _UNICAST or any(address in tunnel for tunnel in _TUNNELS):

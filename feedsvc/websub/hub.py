@@ -105,6 +105,8 @@ def registrable_domain(host: str) -> str:
     try:
         ip_address(host)
     except ValueError:
+        # A provider's suffix, such as github.io, is in the list, so that its customers
+        # count by themselves; a suffix alone counts as itself.
         return _public_suffixes().privatesuffix(host) or host
     return network_of(host)
 

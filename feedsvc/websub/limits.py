@@ -117,6 +117,7 @@ class ConcurrencyLimiter:
             call = Call(self, keys, timeout, is_slow=is_slow)
             self._calls.append(call)
             self._counts.update(call.keys)
+            # The longest is likely to hang, and its delivery is retried.
             running = [other for other in self._calls if not other.is_cancelled]
             if len(running) > self._max_running:
                 running[0].cancel()
@@ -140,6 +141,7 @@ class AddressQuota:
 
     def reset(self, counts: Mapping[str, int]) -> None:
         """Start again from the number of stored subscriptions of each address."""
+        # Each worker counts for itself in between, so several together may exceed it.
         self._counts = counts
         self._added = defaultdict(set)
 

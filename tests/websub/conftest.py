@@ -71,6 +71,7 @@ def subscriber() -> Iterator[Subscriber]:
 def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let workers in this process poll often; tests of the intervals set them back."""
     monkeypatch.setattr(websub_worker, "POLL_INTERVAL", 0.02)
+    monkeypatch.setattr(websub_worker, "SHUTDOWN_GRACE", 0.2)
     monkeypatch.setattr(websub_worker, "DEBOUNCE", timedelta(seconds=0.1))
 
 

@@ -14,12 +14,15 @@ from flask import Flask
 
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, subscription_limits
+from feedsvc.storage.deliveries import RunningCalls
 from feedsvc.websub.http_client import SafeHttpClient
 from feedsvc.websub.worker import DEBOUNCE, MAX_PER_HOST
+from feedsvc.websub_types import DeliveryResult, SubscribedFeed
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 from tests.server import Service
 from tests.websub.conftest import (
+    SEVERAL_POLLS,
     run_deliver,
     run_worker,
     send_to_hub,
@@ -97,6 +100,30 @@ def test_many_hanging_callbacks_delay_no_other_verification(
     assert max(slow_server.max_active.values()) <= MAX_PER_HOST
     if hosts > 5:
         assert late <= 1
+
+
+def test_limit_per_host_counts_fast_and_slow_callbacks_together(
+    app: Flask, editor: ApiClient, storage: Storage, slow_server: SlowServer
+) -> None:
+    host = "127.0.0.2"
+    urls = [f"http://{host}:{slow_server.port}/hang/{number}" for number in range(30)]
+    store_subscriptions(app, {NEWS: urls})
+    feed = SubscribedFeed(NEWS, "older", 10, frozenset(), None)
+    storage.deliveries.update_feed(feed)
+    deliveries = storage.deliveries.claim_deliveries(30, RunningCalls({}, 30))
+    storage.deliveries.record_results(
+        [
+            DeliveryResult(delivery, "older", address=host, seconds=number % 2 * 5)
+            for number, delivery in enumerate(deliveries)
+        ]
+    )
+    assert len(deliveries) == 30
+    with run_worker(app):
+        for number in range(10):
+            editor.put(f"/articles/{number}", {"title": "Tin"})
+        wait_until(lambda: slow_server.max_active[host] >= MAX_PER_HOST)
+        time.sleep(SEVERAL_POLLS)
+        assert slow_server.max_active[host] == MAX_PER_HOST
 
 
 class FakeResolver(AbstractResolver):
