@@ -99,9 +99,9 @@ class FeedRenderer:
         return feed, response
 
     def close(self) -> None:
-        """Start no further rendering."""
+        """Drop the queue, and wait for the feeds that are being rendered."""
         for thread in (self._fast_thread, self._slow_thread):
-            thread.shutdown(wait=False, cancel_futures=True)
+            thread.shutdown(cancel_futures=True)
 
     def _run(self, path: str, render_seconds: float) -> None:
         response = call_logged(self._refresh, path, render_seconds)

@@ -156,15 +156,15 @@ class DeliveryWorker:
 
     async def _shut_down(self) -> None:
         """Give back what has not started, and let running calls finish."""
-        self._renderer.close()
         await self._in_thread(self._poll_thread, self._release_waiting)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=SHUTDOWN_GRACE)
             for task in late:
                 task.cancel()
         await self._in_thread(self._poll_thread, self._record_results)
-        self._result_threads.shutdown(wait=False, cancel_futures=True)
-        self._poll_thread.shutdown(wait=False)
+        self._renderer.close()
+        self._result_threads.shutdown(cancel_futures=True)
+        self._poll_thread.shutdown()
 
     async def _in_thread(
         self, executor: Executor, work: Callable[..., _Result], *arguments: object

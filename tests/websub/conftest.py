@@ -176,7 +176,7 @@ def is_signed(delivery: Received, secret: str) -> bool:
     return method == "sha256" and signature == digest
 
 
-def wait_until(condition: Callable[[], object], within: float = 5) -> None:
+def wait_until(condition: Callable[[], object], within: float = 10) -> None:
     """Wait until a condition is true."""
     end = time.monotonic() + within
     while not condition():

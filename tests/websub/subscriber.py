@@ -126,7 +126,7 @@ class Subscriber:
         self._server.behaviours[path] = behaviour
 
     def got(
-        self, path: str, method: str = "POST", count: int = 1, within: float = 5
+        self, path: str, method: str = "POST", count: int = 1, within: float = 10
     ) -> list[Received]:
         """Wait for a number of requests to a callback, and return them."""
 
@@ -146,7 +146,7 @@ class Subscriber:
             )
             return requests()
 
-    def wait_for(self, path: str, content: str | bytes, within: float = 5) -> Received:
+    def wait_for(self, path: str, content: str | bytes, within: float = 10) -> Received:
         """Wait for a delivery that contains some text or bytes, and return it."""
         wanted = content.encode() if isinstance(content, str) else content
 
