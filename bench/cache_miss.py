@@ -122,7 +122,7 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
         )
         cast(
             CacheMiddleware, app.wsgi_app
-        ).cache._sync_on_read = (
+        ).cache.sync_on_read = (
             False  # as where a thread looks, which would be measured too
         )
         store = get_services(app).storage

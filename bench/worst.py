@@ -359,9 +359,7 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
     app = create_app(Config.from_env(environ))
     cast(
         CacheMiddleware, app.wsgi_app
-    ).cache._sync_on_read = (
-        False  # as where a thread polls, which would be measured too
-    )
+    ).cache.sync_on_read = False  # as where a thread polls, which would be measured too
     store = get_services(app).storage
     fill(store, count, now)
     if url.startswith("postgresql"):

@@ -91,11 +91,11 @@ def create_app(
         config.max_feed,
     )
     kept = ResponseCache(
-        store.changes_since,
+        store,
         clock,
         config.cache_entries,
         config.cache_bytes,
-        always_look=not background,
+        sync_on_read=not background,
     )
     store.on_commit = kept.sync
     try:

@@ -61,7 +61,7 @@ def categories_blueprint(
         response = CachedResponse(
             body, "application/json", version, checked_at, max_age
         )
-        return conditional_response(response, cache.checked(response))
+        return conditional_response(response, cache.current_check(response))
 
     @api.put("/<slug>", parameters=_PATH_PARAMETERS)
     @api.authorize(_SCOPE)

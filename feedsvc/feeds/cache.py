@@ -1,10 +1,10 @@
-"""Finished answers, kept in the worker until a topic that they rest on moves or their moment comes."""
+"""Cache finished responses in a worker, and drop those whose feeds have changed."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
@@ -12,220 +12,266 @@ from weakref import WeakValueDictionary
 from feedsvc.errors import Busy, Unavailable
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.models import EPOCH, Check, Clock, FeedKey, Revision
-
-ChangesSince = Callable[[Revision], tuple[Revision, Mapping[FeedKey, int] | None]]
-"""The ledger's last step, and of the topics that moved after a step the last one of each; None where the
-ledger does not know that step: the database was restored."""
+from feedsvc.storage import Storage
 
 CacheHit = tuple[CachedResponse, Check]
-"""An answer, and a check of the ledger that had not moved it."""
+"""A response, and a check of the change log by which it is valid."""
 
-_SHORT_WAIT, _LONG_WAIT = 0.5, 5.0
-"""Seconds that any thread waits for a document in the making, and then at most `_MOST_WAITING` threads."""
+_SHORT_WAIT = 3.0
+"""Seconds that any thread waits for another that renders the same response.
 
-_MOST_WAITING = 8
+The first page of a worker takes longest, since its templates are compiled; with many
+requests at once, all of them must outwait that.
+"""
+
+_LONG_WAIT = 5.0
+"""Further seconds, for `_MAX_WAITING` threads."""
+
+_MAX_WAITING = 8
+"""Threads that wait longer; the others are needed for other requests."""
 
 _MAX_KEY_LENGTH = 256
-"""Characters of an address that is remembered: an answer's share of memory allows for one."""
+"""Characters of a URL that is stored as an alias.
+
+The size of a cached response allows for one, but not for a long one.
+"""
 
 
 class ResponseCache:
-    """Answers by key. Bounded in number and in bytes: what was used longest ago goes, the plain ones last.
+    """Cache responses by canonical URL, in memory, least recently used first out.
 
-    An answer is right while none of its topics has moved. `look` asks the ledger; between two looks nothing
-    is asked. What is no longer right stays until there is a better one, for when the database is away.
+    A response is valid while no feed that it depends on has changed. `sync` asks the
+    database which have; between two calls, `get` asks nothing. Invalid responses stay
+    until they are replaced or evicted, for use while the database is unavailable.
+
+    :param max_entries: responses at most.
+    :param max_bytes: bytes of all responses with their encodings.
+    :param sync_on_read: whether to sync before every response, where no thread does it
+        periodically.
     """
 
     def __init__(
         self,
-        moved: ChangesSince,
+        storage: Storage,
         clock: Clock,
-        entries: int,
-        size: int,
+        max_entries: int,
+        max_bytes: int,
         *,
-        always_look: bool,
+        sync_on_read: bool,
     ) -> None:
-        """:param always_look: whether to look before every answer, where nothing else looks in between."""
-        self._changes_since, self._clock, self._sync_on_read = moved, clock, always_look
-        self._entries, self._size = entries, size
-        self._lock, self._sync_lock = threading.Lock(), threading.Lock()
+        self._storage = storage
+        self._clock = clock
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self.sync_on_read = sync_on_read
+        self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
         self._in_flight: WeakValueDictionary[str, _InFlight] = WeakValueDictionary()
         self._responses: OrderedDict[str, CachedResponse] = OrderedDict()
         self._aliases: dict[str, str] = {}
         self._revision: Revision = 0, EPOCH, EPOCH
         self._last_changes: dict[FeedKey, int] = {}
         self._check = Check(EPOCH)
-        self._waiting = threading.Semaphore(_MOST_WAITING)
+        self._waiting = threading.Semaphore(_MAX_WAITING)
 
     def sync(self) -> None:
-        """Learn what the ledger has moved since the last look; a database that is away moves nothing."""
-        with (
-            self._sync_lock
-        ):  # one at a time: a snapshot must not be learnt after a later one
+        """Read from the change log which feeds have changed since the last call.
+
+        While the database is unavailable, nothing changes.
+        """
+        # One thread at a time, so that an older snapshot is never applied after a newer.
+        with self._sync_lock:
             now = self._clock()
             try:
-                step, moved = self._changes_since(self._revision)
+                revision, changes = self._storage.changes_since(self._revision)
             except Unavailable:
                 return
             with self._lock:
-                if moved is None:
+                if changes is None:
+                    # The database was restored from a backup. A new dictionary, so that
+                    # a response that is being rendered now is not stored.
                     self._responses.clear()
-                    self._last_changes = {}  # another one: what is being made now will not be kept
-                    self._revision, self._check = (0, EPOCH, EPOCH), Check(EPOCH)
-                self._last_changes.update(moved or {})
-                self._check = Check(now, step[0], self._ahead(step, now))
-                self._revision = step
+                    self._last_changes = {}
+                    self._revision = 0, EPOCH, EPOCH
+                    self._check = Check(EPOCH)
+                self._last_changes.update(changes or {})
+                self._check = Check(now, revision[0], self._clock_lead(revision, now))
+                self._revision = revision
                 self._evict()
 
-    def _ahead(self, step: Revision, now: datetime) -> timedelta:
-        """Return by how much this clock may be ahead of the clock of the log's writer.
+    def _clock_lead(self, revision: Revision, now: datetime) -> timedelta:
+        """Return how far this clock may be ahead of the clock of the log's writer.
 
-        A second may be stated as Last-Modified when it is over for all who write. Clocks that differ by less
-        than half a second are allowed for (`Answer`); this finds those that differ by more.
-        A writer that is behind the log goes on in the log's last second until its clock has passed it. That
-        clock showed at least `reading` when this process first saw that reading. Else, a step that the
-        previous check did not see was written after that check, so a time before it is of a slower clock.
+        Last-Modified may state a second when it is over for all who write. It allows for
+        clocks that differ by less than half a second (`CachedResponse`); this finds
+        those that differ by more.
         """
-        _, time, reading = step
-        _, last_time, last_reading = self._revision
-        if reading.replace(microsecond=0) < time.replace(microsecond=0):
-            return (
-                self._check.ahead
-                if reading == last_reading
-                else max(now - reading, timedelta())
-            )
+        _, time, writer_clock = revision
+        _, last_time, last_writer_clock = self._revision
+        if writer_clock.replace(microsecond=0) < time.replace(microsecond=0):
+            # A writer that is behind the log stays in the log's last second until its
+            # clock has passed that second. It showed at least `writer_clock` when this
+            # process first saw that value.
+            if writer_clock == last_writer_clock:
+                return self._check.ahead
+            return max(now - writer_clock, timedelta())
         if time == last_time:
             return self._check.ahead
-        before = min(
-            self._check.time, now
-        )  # not the former check's time, where this clock was set back since
-        return (
-            max(before - time, timedelta()) if self._check.time > EPOCH else timedelta()
-        )
+        if self._check.time == EPOCH:
+            return timedelta()
+        # The change was written after the previous check, which did not see it: if its
+        # time is before that check, its writer's clock is slower. The previous check
+        # counts as `now` at most, in case this clock was set back since.
+        return max(min(self._check.time, now) - time, timedelta())
 
     def stats(self) -> tuple[int, int, datetime]:
-        """How many answers are kept, their bytes, and when the ledger was last looked at."""
-        answers = list(self._responses.values())
-        return len(answers), sum(answer.size for answer in answers), self._check.time
+        """Return the number of responses, their bytes, and the time of the last sync."""
+        responses = list(self._responses.values())
+        size = sum(response.size for response in responses)
+        return len(responses), size, self._check.time
 
-    def get(self, address: str) -> CacheHit | None:
-        """The answer to an address that was answered before, if it is still right."""
-        if self._sync_on_read:
+    def get(self, url: str) -> CacheHit | None:
+        """Return the response of a URL that was requested before, if it is valid.
+
+        :param url: path and query string, as requested.
+        """
+        if self.sync_on_read:
             self.sync()
-        check = (
-            self._check
-        )  # first: the look that comes in between may have moved the answer
-        found = self._get_valid(self._aliases.get(address, address))
-        return (found, check) if found else None
+        # Read before the response: a sync in between may invalidate the response, and
+        # its check would then vouch for a response that it has not seen.
+        check = self._check
+        response = self._get_valid(self._aliases.get(url, url))
+        return (response, check) if response else None
 
     def get_or_render(
-        self, address: str, key: str, make: Callable[[], CachedResponse]
+        self, url: str, key: str, render: Callable[[], CachedResponse]
     ) -> CacheHit:
-        """The answer of a key, made where there is none; the address leads to it from now on.
+        """Return the response of a canonical URL, and render it if need be.
 
-        However many ask at once, it is made once; and they wait once for a database that is away. Most
-        documents are made in a few milliseconds; for one that takes longer only some threads wait, so that
-        others are free for other requests.
+        Simultaneous requests render it once, and wait once for a database that is
+        unavailable.
 
-        :raises Busy: it was not made in time, or enough threads wait already.
+        :param url: path and query string, as requested; an alias from now on.
+        :param key: the canonical path and query string.
+        :raises Busy: it was not rendered in time, or too many threads wait for it.
         """
-        if self._sync_on_read:
+        if self.sync_on_read:
             self.sync()
         with self._lock:
-            flight = self._in_flight.setdefault(key, _InFlight())
-        with self._turn(flight):
+            in_flight = self._in_flight.setdefault(key, _InFlight())
+        with self._acquire(in_flight):
             check = self._check
-            found = self._get_valid(key) or self._render_and_store(key, make, flight)
-        if found.is_cacheable and address != key and len(address) <= _MAX_KEY_LENGTH:
-            with self._lock:
-                self._aliases[address] = key
-                if len(self._aliases) > self._entries:
-                    del self._aliases[next(iter(self._aliases))]
-        return found, self.checked(found, check)
+            response = self._get_valid(key)
+            if response is None:
+                response = self._render_and_store(key, render, in_flight)
+        if response.is_cacheable and url != key and len(url) <= _MAX_KEY_LENGTH:
+            self._store_alias(url, key)
+        return response, self.current_check(response, check)
+
+    def current_check(
+        self, response: CachedResponse, check: Check | None = None
+    ) -> Check:
+        """Return a check that has seen the changes that a response was made from.
+
+        :param check: a check by which the response is valid (default: the last one).
+        """
+        check = check or self._check
+        if response.version.seq > check.seq:
+            self.sync()
+            newer = self._check
+            if self._is_current(response):
+                return newer
+        return check
 
     @contextmanager
-    def _turn(self, flight: _InFlight) -> Iterator[None]:
-        """Hold the lock of an answer in the making."""
-        if not flight.lock.acquire(timeout=_SHORT_WAIT):
+    def _acquire(self, in_flight: _InFlight) -> Iterator[None]:
+        """Hold the lock of a response that is being rendered."""
+        if not in_flight.lock.acquire(timeout=_SHORT_WAIT):
             if not self._waiting.acquire(blocking=False):
                 raise Busy
             try:
-                if not flight.lock.acquire(timeout=_LONG_WAIT):
+                if not in_flight.lock.acquire(timeout=_LONG_WAIT):
                     raise Busy
             finally:
                 self._waiting.release()
         try:
             yield
         finally:
-            flight.lock.release()
-
-    def checked(self, answer: CachedResponse, check: Check | None = None) -> Check:
-        """Return a check that has seen the steps that an answer was made from, where there can be one.
-
-        :param check: one that has not moved the answer.
-        """
-        check = check or self._check
-        if answer.version.seq > check.seq:
-            self.sync()
-            newer = self._check
-            if self._is_current(answer):
-                return newer
-        return check
+            in_flight.lock.release()
 
     def _get_valid(self, key: str) -> CachedResponse | None:
-        found = self._responses.get(key)
-        if found is None or not self._is_current(found):
+        response = self._responses.get(key)
+        if response is None or not self._is_current(response):
             return None
-        if found.expires_at and found.checked_at < found.expires_at <= self._clock():
+        # A response that was rendered after its expiry, because the scheduler has not
+        # applied the change yet, is valid until it has.
+        expires_at = response.expires_at
+        if expires_at and response.checked_at < expires_at <= self._clock():
             return None
         with self._lock:
             if key in self._responses:
                 self._responses.move_to_end(key)
-        return found
+        return response
 
-    def _is_current(self, answer: CachedResponse) -> bool:
-        last, stamp = self._last_changes, answer.version
-        return all(last.get(topic, 0) <= stamp.seq for topic in stamp.feed_keys)
+    def _is_current(self, response: CachedResponse) -> bool:
+        last_changes = self._last_changes
+        version = response.version
+        return all(last_changes.get(key, 0) <= version.seq for key in version.feed_keys)
 
     def _render_and_store(
-        self, key: str, make: Callable[[], CachedResponse], flight: _InFlight
+        self, key: str, render: Callable[[], CachedResponse], in_flight: _InFlight
     ) -> CachedResponse:
-        last = self._last_changes
+        last_changes = self._last_changes
         try:
-            if flight.failed:
-                raise flight.failed
-            made = make()
+            if in_flight.error:
+                raise in_flight.error
+            response = render()
         except Unavailable as error:
-            if not flight.failed:
-                flight.failed = error
+            if not in_flight.error:
+                # For those that wait already; later requests try again.
+                in_flight.error = error
                 with self._lock:
-                    self._in_flight.pop(key, None)  # who comes now tries again
-            old = self._responses.get(key)
-            if old and self._is_current(old):
-                return old  # its moment has come, and nobody can say what follows
+                    self._in_flight.pop(key, None)
+            expired = self._responses.get(key)
+            if expired and self._is_current(expired):
+                return expired
             raise
         with self._lock:
-            if last is self._last_changes and made.is_cacheable:
-                self._responses[key] = made
+            if last_changes is self._last_changes and response.is_cacheable:
+                self._responses[key] = response
                 self._responses.move_to_end(key)
                 self._evict()
-        return made
+        return response
+
+    def _store_alias(self, url: str, key: str) -> None:
+        with self._lock:
+            self._aliases[url] = key
+            if len(self._aliases) > self._max_entries:
+                del self._aliases[next(iter(self._aliases))]
 
     def _evict(self) -> None:
-        answers = list(self._responses.items())
-        held = sum(answer.size for _, answer in answers)
-        for plain in (False, True):
-            for key, answer in answers:
-                if held <= self._size and len(self._responses) <= self._entries:
+        """Remove the least recently used responses, pinned ones last.
+
+        Anyone can request any number of combinations; they must not displace the feeds
+        that all readers share.
+        """
+        responses = list(self._responses.items())
+        size = sum(response.size for _, response in responses)
+        for is_pinned in (False, True):
+            for key, response in responses:
+                if (
+                    size <= self._max_bytes
+                    and len(self._responses) <= self._max_entries
+                ):
                     return
-                if answer.is_pinned is plain:
-                    held -= answer.size
+                if response.is_pinned is is_pinned:
+                    size -= response.size
                     del self._responses[key]
 
 
 class _InFlight:
-    """An answer in the making: those who wait for the same hold the lock in turn."""
+    """A response that is being rendered; those that wait for it take turns."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.failed: Unavailable | None = None
+        self.error: Unavailable | None = None

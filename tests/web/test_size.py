@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import tracemalloc
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -16,12 +14,10 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from feedsvc.errors import Busy
-from feedsvc.feeds.cache import ResponseCache
-from feedsvc.http.conditional import CachedResponse
 from feedsvc.http.slots import ResponseSlots
-from feedsvc.models import FeedVersion
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
+from tests.waiting import wait_until
 
 MAX_FEED = 4 * 1024 * 1024
 CONTENTS: dict[str, dict[str, str]] = {
@@ -137,13 +133,6 @@ def test_bodies_that_are_not_sent_are_not_loaded(
         assert peak < most * 1024 * 1024
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 def test_third_thread_waits_for_a_slot_and_more_are_turned_away() -> None:
     slots = ResponseSlots(slots=2, max_waiting=1, timeout=10)
     leave = threading.Event()
@@ -184,41 +173,6 @@ def test_nobody_waits_for_ever_for_a_slot() -> None:
         pass
     with slots.hold():
         pass
-
-
-def test_equal_requests_for_a_slow_document_leave_threads_free(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("feedsvc.feeds.cache._SHORT_WAIT", 0.05)
-    monkeypatch.setattr("feedsvc.feeds.cache._LONG_WAIT", 20)
-    kept = ResponseCache(lambda step: (step, {}), clock, 10, 1 << 20, always_look=False)
-    finish = threading.Event()
-    made: list[int] = []
-
-    def slow() -> CachedResponse:
-        made.append(1)
-        finish.wait(20)
-        return CachedResponse(
-            b"slow", "text/plain", FeedVersion(clock.now), clock.now, 60
-        )
-
-    with ThreadPoolExecutor(32) as pool:
-        jobs = [pool.submit(kept.get_or_render, "a", "a", slow) for _ in range(32)]
-        wait_until(lambda: sum(job.done() for job in jobs) == 23)
-        assert kept.get_or_render(
-            "b",
-            "b",
-            lambda: CachedResponse(
-                b"b", "text/plain", FeedVersion(clock.now), clock.now, 60
-            ),
-        )
-        finish.set()
-        outcomes = [job.exception(20) for job in jobs]
-    assert sum(outcome is None for outcome in outcomes) == 9, (
-        "the one that makes it, and eight that wait"
-    )
-    assert all(outcome is None or isinstance(outcome, Busy) for outcome in outcomes)
-    assert made == [1]
 
 
 def test_busy_is_503_with_retry_after(

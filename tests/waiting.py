@@ -1,0 +1,14 @@
+"""Wait for a condition instead of a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 10) -> None:
+    """Poll a condition until it holds; fail after a timeout in seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.005)
