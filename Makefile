@@ -7,7 +7,7 @@ export PORT ?= 8000
 .PHONY: run serve test bench mutants soak readers audit hashes screenshots
 
 run: $(VENV)/.service
-	@$(BIN)/python -m feedsvc welcome
+	@$(BIN)/python -m feedsvc init-demo
 	@exec $(BIN)/gunicorn -c python:feedsvc.server.dev_conf wsgi:app
 
 serve: $(VENV)/.service

@@ -1,169 +1,166 @@
-"""Every setting of feedsvc, each declared once: name, default, parser, help.
+"""Every setting of feedsvc, each declared once: name, type, default and help.
 
-A setting is an environment variable. Its name is the field's in capitals behind ``FEEDSVC_`` (``PORT``
-and ``HOST`` stand alone). An empty variable is an absent one; a default may name an earlier setting in
-braces; ``<NAME>_FILE`` reads the value from a file.
+A setting is an environment variable: the field's name in capitals after `FEEDSVC_`,
+except for `HOST`, `PORT` and `WEB_CONCURRENCY`. An empty variable counts as absent.
+`<NAME>_FILE` names a file to read the value from. A default can contain earlier
+settings in braces.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 import limits
+import marshmallow
+from marshmallow import ValidationError, validate
+from marshmallow.fields import Boolean, Email, Field, Integer, String
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+MIB = 1 << 20
+
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
-"""Parts of the names of parameters whose values are not shown."""
+"""Parts of the names of URL parameters whose values are masked."""
+
+_SEVERAL_HOSTS = re.compile(
+    r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?"
+)
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used; the message is one sentence that begins with its name."""
+    """Settings that cannot be used; the message names each in a sentence, a line each."""
 
 
-def text(value: str) -> str:
-    """Any text without control characters."""
-    if not value.isprintable():
-        raise ValueError("must be one line of printable text")
-    return value
+class _Text(String):
+    """A line of text."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if not value.isprintable():
+            raise ValidationError("Must be one line of printable text.")
+        return str(value)
 
 
-def base_url(value: str) -> str:
-    """An absolute http(s) URL without query or fragment; a slash at its end is dropped."""
-    parts = urlsplit(value)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.query
-        or parts.fragment
-    ):
-        raise ValueError(
-            "must be an absolute http:// or https:// URL without query or fragment"
-        )
-    return value.rstrip("/")
+class _BaseUrl(String):
+    """An absolute http(s) URL, without its last slash."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        _check_base_url(value)
+        return str(value.rstrip("/"))
 
 
-def optional_url(value: str) -> str:
-    """As `base_url`, or nothing."""
-    return base_url(value) if value else ""
+class _UrlList(Field[tuple[str, ...]]):
+    """Absolute http(s) URLs separated by commas."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        urls = [url.strip() for url in value.split(",")]
+        for url in urls:
+            _check_base_url(url)
+        return tuple(dict.fromkeys(urls))
 
 
-def urls(value: str) -> tuple[str, ...]:
-    """Absolute URLs, with commas between them; each is kept as it is."""
-    found = tuple(dict.fromkeys(one.strip() for one in value.split(",") if one.strip()))
-    for one in found:
-        base_url(one)
-    return found
+class _DatabaseUrl(String):
+    """An SQLAlchemy URL of SQLite, or of PostgreSQL with psycopg."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        # libpq has several hosts in one place; SQLAlchemy wants a parameter for each.
+        match = _SEVERAL_HOSTS.fullmatch(value)
+        if match:
+            start, hosts, database, query = match.groups()
+            parameters = [f"host={host}" for host in hosts.split(",")]
+            parameters.append(query or "")
+            value = f"{start}{database}?{'&'.join(parameters)}"
+        try:
+            driver = make_url(value).drivername
+        except ArgumentError:
+            driver = ""
+        if driver not in ("sqlite", "postgresql+psycopg"):
+            raise ValidationError(
+                "Must begin with sqlite:/// or postgresql+psycopg://."
+            )
+        return str(value)
 
 
-def database_url(value: str) -> str:
-    """An SQLAlchemy URL of SQLite or of PostgreSQL with psycopg; several hosts stand there with commas."""
-    several = re.fullmatch(
-        r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?",
-        value,
-    )
-    if several:  # as SQLAlchemy has them
-        begin, hosts, name, query = several.groups()
-        value = f"{begin}{name}?{'&'.join([f'host={host}' for host in hosts.split(',')] + [query or ''])}"
-    try:
-        driver = make_url(value).drivername
-    except ArgumentError:
-        driver = ""
-    if driver not in ("sqlite", "postgresql+psycopg"):
-        raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
-    return value
+class _Rate(String):
+    """A rate in the notation of the library limits."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        try:
+            limits.parse(value)
+        except ValueError:
+            raise ValidationError("Must be a rate such as 600/minute.") from None
+        return str(value)
 
 
-def listening(value: str) -> str:
-    """An address and a port to listen on, or nothing."""
-    if value and not re.fullmatch(r"\S+:[0-9]{1,5}", value):
-        raise ValueError("must be an address and a port such as 127.0.0.1:9100")
-    return value
-
-
-def integer(low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers between `low` and `high`, both included."""
-
-    def parse(value: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(value)
-
-    return parse
-
-
-def rate(value: str) -> str:
-    """A rate in the notation of the library `limits`."""
-    try:
-        limits.parse(value)
-    except ValueError:
-        raise ValueError("must be a rate such as 600/minute") from None
-    return value
-
-
-def boolean(value: str) -> bool:
-    """Yes or no."""
-    if value.lower() not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return value.lower() == "true"
-
-
-def language(value: str) -> str:
-    """A BCP 47 language tag."""
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", value):
-        raise ValueError("must be a BCP 47 language tag such as vi or en-GB")
-    return value
-
-
-def timezone(value: str) -> ZoneInfo:
+class _TimeZone(Field[ZoneInfo]):
     """An IANA time zone."""
-    from feedsvc.timezones import zone  # the package imports this module
 
-    try:
-        return zone(value)
-    except ValueError:
-        raise ValueError("must be an IANA time zone such as Asia/Ho_Chi_Minh") from None
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> ZoneInfo:
+        # Not above: `feedsvc` takes the host's zones away for the whole process.
+        from feedsvc.timezones import zone
 
-
-def choice(*words: str) -> Callable[[str], str]:
-    """A parser of one word out of some."""
-
-    def parse(value: str) -> str:
-        if value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return value
-
-    return parse
+        try:
+            return zone(value)
+        except ValueError:
+            raise ValidationError(
+                "Must be an IANA time zone such as Asia/Ho_Chi_Minh."
+            ) from None
 
 
-def color(value: str) -> str:
-    """A colour as stylesheets write it in six digits, or nothing."""
-    if value and not re.fullmatch("#[0-9a-fA-F]{6}", value):
-        raise ValueError("must be a colour such as #9d1c20")
-    return value
+def _check_base_url(value: str) -> None:
+    parts = urlsplit(value)
+    is_http = parts.scheme in ("http", "https") and parts.hostname
+    if not is_http or parts.query or parts.fragment:
+        raise ValidationError(
+            "Must be an absolute http:// or https:// URL without query or fragment."
+        )
 
 
-def email(value: str) -> str:
-    """An e-mail address, or nothing."""
-    if value and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
-        raise ValueError("must be an e-mail address")
-    return value
+def _integer(low: int, high: int) -> Integer:
+    message = f"Must be a whole number from {low} to {high}."
+    return Integer(
+        validate=validate.Range(low, high, error=message),
+        error_messages={"invalid": message},
+    )
+
+
+def _boolean() -> Boolean:
+    return Boolean(error_messages={"invalid": "Must be true or false."})
+
+
+def _choice(*values: str) -> String:
+    return String(validate=validate.OneOf(values))
+
+
+def _pattern(pattern: str, message: str) -> String:
+    """Return a text that may be absent, and else matches a pattern."""
+    return String(validate=validate.Regexp(pattern, error=message), load_default="")
 
 
 def setting(
-    default: str, parse: Callable[[str], Any], help: str, *, name: str = ""
+    default: str, type: Field[Any], help: str, *, variable: str | None = None
 ) -> Any:
-    """Declare one setting of `Config`."""
-    return field(
-        metadata={"default": default, "parse": parse, "help": help, "name": name}
-    )
+    """Declare a setting of `Config`.
+
+    :param default: as in the environment; empty for the type's `load_default`.
+    """
+    metadata = {"default": default, "type": type, "help": help, "variable": variable}
+    return field(metadata=metadata)
+
+
+class SettingRow(NamedTuple):
+    """A setting for people: secrets are masked."""
+
+    variable: str
+    value: str
+    source: str
+    help: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,174 +168,205 @@ class Config:
     """The settings of one process, parsed."""
 
     host: str = setting(
-        "127.0.0.1", text, "address that gunicorn listens on", name="HOST"
+        "127.0.0.1", _Text(), "address that gunicorn listens on", variable="HOST"
     )
     port: int = setting(
-        "8000", integer(1, 65535), "port that gunicorn listens on", name="PORT"
+        "8000", _integer(1, 65535), "port that gunicorn listens on", variable="PORT"
+    )
+    workers: int = setting(
+        "2", _integer(1, 64), "worker processes", variable="WEB_CONCURRENCY"
     )
     database_url: str = setting(
-        "sqlite:///var/feedsvc.db",
-        database_url,
-        "where entries are kept, an SQLAlchemy URL",
+        "sqlite:///var/feedsvc.db", _DatabaseUrl(), "database, an SQLAlchemy URL"
     )
     database_connections: int = setting(
-        "24", integer(2, 1000), "connections to PostgreSQL that a process has at most"
+        "24", _integer(2, 1000), "maximum connections of a process to PostgreSQL"
     )
     public_url: str = setting(
         "http://localhost:{port}",
-        base_url,
-        "this service's own address; starts its URLs",
+        _BaseUrl(),
+        "address of this service, with which all its URLs begin",
     )
     site_url: str = setting(
-        "{public_url}", base_url, "the portal's home page, which feeds link to"
+        "{public_url}", _BaseUrl(), "home page of the portal, which feeds link to"
     )
     site_title: str = setting(
-        "Cổng thông tin điện tử thành phố Hà Nội", text, "the portal's name"
+        "Cổng thông tin điện tử thành phố Hà Nội", _Text(), "name of the portal"
     )
     site_description: str = setting(
         "Tin tức và sự kiện của thành phố Hà Nội",
-        text,
-        "one sentence on the portal, for feeds and pages",
+        _Text(),
+        "description of the portal, one sentence",
     )
     site_language: str = setting(
-        "vi", language, "language of the portal's entries and of feed titles"
+        "vi",
+        _pattern(
+            r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z",
+            "Must be a BCP 47 language tag such as vi or en-GB.",
+        ),
+        "language of feed titles, and default language of entries",
     )
     site_timezone: ZoneInfo = setting(
-        "Asia/Ho_Chi_Minh", timezone, "zone of dates without an offset"
+        "Asia/Ho_Chi_Minh", _TimeZone(), "time zone of dates without an offset"
     )
-    site_icon: str = setting("", optional_url, "URL of a square picture for feeds")
-    site_rights: str = setting("", text, "rights in the entries, as text or a URL")
-    site_contact: str = setting("", email, "e-mail address of the feeds' editor")
-    site_color: str = setting("", color, "colour of the pages' head, such as #9d1c20")
-    site_logo: str = setting("", optional_url, "URL of a picture for the pages' head")
+    site_icon: str = setting(
+        "", _BaseUrl(load_default=""), "URL of a square picture for feeds"
+    )
+    site_rights: str = setting(
+        "", _Text(load_default=""), "default rights of entries, text or URL"
+    )
+    site_contact: str = setting(
+        "", Email(load_default=""), "e-mail address of the editors"
+    )
+    site_color: str = setting(
+        "",
+        _pattern(r"#[0-9a-fA-F]{6}\Z", "Must be a colour such as #9d1c20."),
+        "colour of the pages' header, such as #9d1c20",
+    )
+    site_logo: str = setting(
+        "", _BaseUrl(load_default=""), "URL of a picture for the pages' header"
+    )
     max_age: int = setting(
-        "60", integer(0, 86400), "seconds that caches may keep a public answer"
+        "60", _integer(0, 86400), "max-age of public responses in seconds"
     )
     max_body: int = setting(
-        str(4 * 1024 * 1024),
-        integer(1024, 1 << 30),
-        "bytes of a request's body at most; more is 413",
+        str(4 * MIB), _integer(1024, 1 << 30), "maximum bytes of a request body"
     )
     max_batch: int = setting(
-        str(64 * 1024 * 1024), integer(1024, 1 << 32), "bytes of a batch at most"
-    )
-    cache_entries: int = setting(
-        "2000", integer(1, 10**6), "finished answers that a worker keeps at most"
-    )
-    cache_bytes: int = setting(
-        str(64 * 1024 * 1024),
-        integer(0, 1 << 40),
-        "bytes that they may come to, with their encodings",
+        str(64 * MIB), _integer(1024, 1 << 32), "maximum bytes of a batch"
     )
     max_feed: int = setting(
-        str(4 * 1024 * 1024),
-        integer(65536, 1 << 30),
-        "bytes of a feed at most; the oldest entries of a larger one are summaries",
+        str(4 * MIB),
+        _integer(65536, 1 << 30),
+        "maximum bytes of a feed, whose oldest entries become summaries",
     )
-    workers: int = setting(
-        "2", integer(1, 64), "processes that serve", name="WEB_CONCURRENCY"
+    cache_entries: int = setting(
+        "2000", _integer(1, 10**6), "maximum responses in a worker's cache"
+    )
+    cache_bytes: int = setting(
+        str(64 * MIB), _integer(0, 1 << 40), "maximum bytes of a worker's cache"
     )
     rate_writes: str = setting(
-        "600/minute", rate, "writes a token; each worker enforces its share"
+        "600/minute", _Rate(), "writes per token; each worker enforces its share"
     )
     rate_batch_lines: str = setting(
-        "100000/minute", rate, "lines of batches a token, likewise"
+        "100000/minute", _Rate(), "lines of batches per token, likewise"
     )
     rate_auth_failures: str = setting(
-        "5/minute", rate, "failed authentications an address, likewise"
+        "5/minute", _Rate(), "failed authentications per address, likewise"
     )
-    hub: bool = setting(
-        "true", boolean, "whether /hub takes WebSub subscriptions of the feeds"
+    rate_hub: str = setting(
+        "120/minute", _Rate(), "requests to /hub per address, likewise"
     )
+    hub: bool = setting("true", _boolean(), "accept WebSub subscriptions at /hub")
     hubs: tuple[str, ...] = setting(
-        "", urls, "other WebSub hubs to tell, URLs with commas between them"
+        "", _UrlList(load_default=()), "external WebSub hubs to ping, comma-separated"
     )
-    rate_hub: str = setting("120/minute", rate, "requests to /hub an address, likewise")
     allow_private_callbacks: bool = setting(
-        "false",
-        boolean,
-        "whether to push to private addresses; for tests on one machine",
+        "false", _boolean(), "push to private addresses, for tests on one machine"
     )
     trusted_proxies: int = setting(
-        "0", integer(0, 9), "proxies in front whose X-Forwarded-For is believed"
+        "0", _integer(0, 9), "number of proxies whose X-Forwarded-For is trusted"
     )
     require_if_match: bool = setting(
-        "false", boolean, "whether a change must name the version it is made for"
+        "false", _boolean(), "refuse changes without If-Match"
     )
-    log_format: str = setting(
-        "text", choice("text", "json"), "lines of the log: for people or machines"
-    )
+    log_format: str = setting("text", _choice("text", "json"), "format of log lines")
     log_addresses: str = setting(
         "full",
-        choice("full", "short", "none"),
-        "clients' addresses in the log; short is the network alone",
+        _choice("full", "short", "none"),
+        "client addresses in the log; short is the network alone",
     )
     metrics: str = setting(
-        "", listening, "address:port at which Prometheus is told how things stand"
+        "",
+        _pattern(
+            r"\S+:[0-9]{1,5}\Z", "Must be an address and a port such as 127.0.0.1:9100."
+        ),
+        "address and port of metrics for Prometheus",
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Origin of each field's value."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
         """Parse the settings in `environ`.
 
-        :raises SettingError: for the first value that cannot be used.
+        :raises SettingError: some cannot be used; the message names all of them.
         """
+        texts: dict[str, str] = {}
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
-        for name, item in _settings():
-            variable = item.metadata["name"] or f"FEEDSVC_{name.upper()}"
-            raw, sources[name] = _raw(
-                variable, item.metadata["default"], values, environ
-            )
+        errors: list[str] = []
+        for name, metadata in _declarations():
+            variable = metadata["variable"]
+            texts[name] = ""
             try:
-                values[name] = item.metadata["parse"](raw)
-            except ValueError as error:
-                raise SettingError(f"{variable} {error}.") from None
+                text, source = _read(variable, environ)
+                texts[name] = text or metadata["default"].format(**texts)
+                sources[name] = source
+                values[name] = metadata["type"].deserialize(
+                    texts[name] or marshmallow.missing
+                )
+            except ValidationError as error:
+                # A default fails only if it contains a setting that has failed.
+                if sources.get(name) != "default":
+                    errors += [f"{variable}: {message}" for message in error.messages]
+        if errors:
+            raise SettingError("\n".join(errors))
         return cls(**values, sources=sources)
 
-    def table(self) -> list[tuple[str, str, str, str]]:
-        """Return every setting as (variable, value, source, help), with secrets masked."""
+    def rows(self) -> list[SettingRow]:
+        """Return every setting for people."""
         rows = []
-        for name, item in _settings():
-            meta = item.metadata
+        for name, metadata in _declarations():
             value = getattr(self, name)
-            value = ",".join(value) if isinstance(value, tuple) else str(value)
-            variable = meta["name"] or f"FEEDSVC_{name.upper()}"
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            if isinstance(value, bool):
+                text = text.lower()
             rows.append(
-                (variable, _without_secrets(value), self.sources[name], meta["help"])
+                SettingRow(
+                    metadata["variable"],
+                    _mask_secrets(text),
+                    self.sources[name],
+                    metadata["help"],
+                )
             )
         return rows
 
 
-def _without_secrets(value: str) -> str:
-    """Mask the secrets of a URL: the password before the host, and parameters such as libpq's `password`."""
-    value = re.sub(r"(://[^:/@]*:)[^?]*@", r"\1***@", value)
-    return re.sub(r"([?&])([^=&]*)=([^&]*)", _masked_parameter, value)
+def _declarations() -> list[tuple[str, dict[str, Any]]]:
+    """Return each setting's field name, and its declaration."""
+    declarations = []
+    for item in fields(Config):
+        if item.metadata:
+            variable = item.metadata["variable"] or f"FEEDSVC_{item.name.upper()}"
+            declarations.append((item.name, {**item.metadata, "variable": variable}))
+    return declarations
 
 
-def _masked_parameter(found: re.Match[str]) -> str:
-    separator, name, _ = found.groups()
-    is_secret = any(word in unquote_plus(name).lower() for word in _SECRET_WORDS)
-    return f"{separator}{name}=***" if is_secret else found[0]
+def _read(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the text of a variable, or of its file, and the source of the text.
 
-
-def _settings() -> list[tuple[str, Any]]:
-    return [(item.name, item) for item in fields(Config) if item.metadata]
-
-
-def _raw(
-    variable: str, default: str, values: Mapping[str, Any], environ: Mapping[str, str]
-) -> tuple[str, str]:
-    """The text of `variable` and where it came from."""
+    :raises ValidationError: the file cannot be read.
+    """
     if environ.get(variable):
         return environ[variable], "environment"
     path = environ.get(f"{variable}_FILE")
-    if path:
-        try:
-            return Path(path).read_text("utf-8").strip(), f"file {path}"
-        except (OSError, UnicodeDecodeError):
-            raise SettingError(
-                f"{variable}_FILE names a file that cannot be read: {path}."
-            ) from None
-    return default.format(**values), "default"
+    if not path:
+        return "", "default"
+    try:
+        return Path(path).read_text("utf-8").strip(), f"file {path}"
+    except (OSError, UnicodeDecodeError):
+        raise ValidationError(f"The file {path} cannot be read.") from None
+
+
+def _mask_secrets(value: str) -> str:
+    """Mask the password before a URL's host, and parameters such as libpq's password."""
+    value = re.sub(r"(://[^:/@]*:)[^?]*@", r"\1***@", value)
+    return re.sub(r"([?&])([^=&]*)=([^&]*)", _mask_parameter, value)
+
+
+def _mask_parameter(match: re.Match[str]) -> str:
+    separator, name, _ = match.groups()
+    is_secret = any(word in unquote_plus(name).lower() for word in _SECRET_WORDS)
+    return f"{separator}{name}=***" if is_secret else match[0]

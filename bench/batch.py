@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import EPOCH, SCOPES, Category, Entry, utcnow
 from feedsvc.services import Services, get_services
 from feedsvc.storage.entry_rows import entry_columns
@@ -46,6 +46,7 @@ def time_ratio() -> tuple[float, float]:
         url = f"sqlite:///{folder}/ours.db"
         app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
         services = get_services(app)
+        services.storage.upgrade()
         token = {
             "Authorization": f"Bearer {services.storage.tokens.create('bench', SCOPES)}"
         }
@@ -68,6 +69,7 @@ def _reference(services: Services, body: bytes, folder: str) -> None:
             Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"})
         )
     ).storage
+    other.upgrade()
     with other.writer("bench") as writer:
         writer.categories.put(Category("a", "A"))
     made = list(enumerate(_loaded(services, body), start=2))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from feedgen.feed import FeedGenerator
 from flask import Flask
@@ -15,12 +14,11 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.table import Row, compare
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import Category, Entry
 from feedsvc.services import get_services
 from feedsvc.storage.entry_rows import entry_columns
 from feedsvc.storage.tables import categories, entries, entry_categories, feed_versions
-from feedsvc.web.cache_middleware import CacheMiddleware
 
 CATEGORY, TEN = (
     "/feeds/news/c7.rss",
@@ -120,12 +118,12 @@ def filled(count: int, *, keeping: bool = False) -> Iterator[Flask]:
                 {"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/bench.db", **size}
             )
         )
-        cast(
-            CacheMiddleware, app.wsgi_app
-        ).cache.sync_on_read = (
+        services = get_services(app)
+        services.cache.sync_on_read = (
             False  # as where a thread looks, which would be measured too
         )
-        store = get_services(app).storage
+        store = services.storage
+        store.upgrade()
         places = [
             Category(f"c{number}", f"Mục {number}") for number in range(filed(count))
         ]

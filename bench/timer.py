@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 
 
 def _clock() -> datetime:

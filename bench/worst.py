@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.table import machine
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import Entry, Event, Recurrence
 from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED, Storage
@@ -45,7 +45,6 @@ from feedsvc.storage.tables import (
     feed_versions,
     languages,
 )
-from feedsvc.web.cache_middleware import CacheMiddleware
 from tests.postgres import throw_away
 
 MIB = 1024 * 1024
@@ -357,10 +356,12 @@ def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
         "FEEDSVC_RATE_BATCH_LINES": "9999999/minute",
     }
     app = create_app(Config.from_env(environ))
-    cast(
-        CacheMiddleware, app.wsgi_app
-    ).cache.sync_on_read = False  # as where a thread polls, which would be measured too
-    store = get_services(app).storage
+    services = get_services(app)
+    services.cache.sync_on_read = (
+        False  # as where a thread polls, which would be measured too
+    )
+    store = services.storage
+    store.upgrade()
     fill(store, count, now)
     if url.startswith("postgresql"):
         with store.database.engine.connect().execution_options(

@@ -1,16 +1,25 @@
-"""`python -m feedsvc …`: the command line, the same as `flask --app wsgi …`."""
+"""The command line: `feedsvc …`, `python -m feedsvc …`, the same as `flask --app wsgi …`."""
 
 import sys
 
-from flask.cli import ScriptInfo
-
-from config import Config, SettingError
-from feedsvc import create_app
-from feedsvc.cli.commands import commands
-
 
 def main() -> None:
-    """Run a command; a bad setting is one sentence on standard error, and exit status 2."""
+    """Run a command.
+
+    An invalid setting is one sentence on standard error, and exit status 2.
+    """
+    try:
+        from flask.cli import ScriptInfo
+
+        from config import Config, SettingError
+        from feedsvc.app import create_app
+        from feedsvc.cli.commands import commands
+    except ModuleNotFoundError as error:
+        # Most often the system's Python was called instead of the environment's.
+        sys.exit(
+            f"Error: {error.name} is not installed for {sys.executable}. "
+            "Use the Python of the virtual environment, .venv/bin/python."
+        )
     try:
         commands(
             obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())),

@@ -1,31 +1,110 @@
-"""The components of an application, for commands, gunicorn's hooks and tests."""
+"""The components of an application: made here, connected to Flask by create_app."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask, current_app
 
 from config import Config
+from feedsvc.api.auth import Authenticator, RateLimiter
+from feedsvc.api.derived_schemas import EntrySchemas, create_entry_schemas
+from feedsvc.api.sanitize import fingerprint
 from feedsvc.api.schemas import EntrySchema
-from feedsvc.storage import Storage
+from feedsvc.errors import Unavailable
+from feedsvc.feeds.cache import ResponseCache
+from feedsvc.models import Clock, Site
+from feedsvc.storage import Storage, run_periodically
 from feedsvc.web.feeds import FeedService
+from feedsvc.websub import is_hub_available
 
 _EXTENSION = "feedsvc"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Services:
-    """The components that create_app has connected."""
+    """The components of one application. None of them touches the database yet."""
 
     config: Config
+    clock: Clock
+    site: Site
     storage: Storage
-    schemas: dict[str, EntrySchema]
+    cache: ResponseCache
     feeds: FeedService
+    entry_schemas: Mapping[str, EntrySchemas]
+    authenticator: Authenticator
 
-    def register(self, app: Flask) -> None:
-        """Make `get_services` find them."""
-        app.extensions[_EXTENSION] = self
+    @classmethod
+    def create(cls, config: Config, clock: Clock) -> Services:
+        """Build the components from the settings."""
+        site = _create_site(config)
+        storage = Storage(
+            config.database_url,
+            clock,
+            site.timezone,
+            config.database_connections,
+            config.max_feed,
+        )
+        cache = ResponseCache(
+            storage,
+            clock,
+            config.cache_entries,
+            config.cache_bytes,
+            sync_on_read=True,
+        )
+        storage.on_commit = cache.sync
+        return cls(
+            config,
+            clock,
+            site,
+            storage,
+            cache,
+            FeedService(storage, cache, site, clock, config.max_age, config.max_feed),
+            create_entry_schemas(site),
+            Authenticator(
+                storage.tokens,
+                RateLimiter(config.rate_writes, config.workers),
+                RateLimiter(config.rate_auth_failures, config.workers),
+            ),
+        )
+
+    @property
+    def schemas(self) -> dict[str, EntrySchema]:
+        """Return the schema of requests by kind."""
+        return {kind: each.request for kind, each in self.entry_schemas.items()}
+
+    def start(self, *, is_replacement: bool = False, is_first: bool = True) -> None:
+        """Migrate the database, and start the threads of a server's worker.
+
+        gunicorn's hook calls this after the fork; another server must do so too.
+
+        :param is_replacement: accept a newer schema. A worker that replaces another
+            may find one during a rolling upgrade, and must not end its service.
+        :param is_first: log what concerns all workers.
+        :raises SchemaTooNew: the database is newer than this version.
+        """
+        if is_first and self.config.hub and not self.site.hub:
+            _log.warning("No WebSub hub: install feedsvc[websub]")
+        try:
+            self.storage.upgrade(or_newer=is_replacement)
+            if is_first and self.storage.markup.is_outdated(fingerprint()):
+                _log.warning(
+                    "Sanitizer rules changed: run `python -m feedsvc db sanitize`"
+                )
+        except Unavailable as error:
+            # The service must survive a start without its database. The scheduler
+            # tries again.
+            _log.warning("Started without a database: %s", error)
+        self.cache.sync_on_read = False
+        run_periodically(self.storage.apply_scheduled_changes, self.cache.sync)
+
+
+def register_services(app: Flask, services: Services) -> None:
+    """Let `get_services` return the components."""
+    app.extensions[_EXTENSION] = services
 
 
 def get_services(app: Flask) -> Services:
@@ -34,6 +113,41 @@ def get_services(app: Flask) -> Services:
     return services
 
 
+def find_services(app: object) -> Services | None:
+    """Return the components of a WSGI application, None for another one."""
+    return app.extensions.get(_EXTENSION) if isinstance(app, Flask) else None
+
+
 def current_services() -> Services:
     """Return the components of the current application."""
     return get_services(current_app)
+
+
+def current_storage() -> Storage:
+    """Return the storage of the current application, for a command.
+
+    :raises Unavailable: the database does not answer, or needs an upgrade.
+    :raises SchemaTooNew: the database is newer than this version.
+    """
+    storage = current_services().storage
+    storage.check_schema()
+    return storage
+
+
+def _create_site(config: Config) -> Site:
+    has_hub = config.hub and is_hub_available()
+    return Site(
+        public_url=config.public_url,
+        url=config.site_url,
+        title=config.site_title,
+        description=config.site_description,
+        language=config.site_language,
+        timezone=config.site_timezone,
+        icon=config.site_icon,
+        rights=config.site_rights,
+        contact=config.site_contact,
+        hub=f"{config.public_url}/hub" if has_hub else "",
+        hubs=config.hubs,
+        color=config.site_color,
+        logo=config.site_logo,
+    )

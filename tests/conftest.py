@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import SCOPES, Site, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
@@ -98,8 +98,12 @@ MakeApp = Callable[..., Flask]
 def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
     made = []
 
-    def make(*, own_clock: Clock | None = None, **changes: Any) -> Flask:
+    def make(
+        *, own_clock: Clock | None = None, migrate: bool = True, **changes: Any
+    ) -> Flask:
         made.append(create_app(replace(config, **changes), own_clock or clock))
+        if migrate:
+            get_services(made[-1]).storage.upgrade()
         return made[-1]
 
     yield make

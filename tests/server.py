@@ -10,8 +10,12 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import requests
+
+from feedsvc.models import utcnow
+from feedsvc.storage import Storage
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,9 +66,18 @@ class Service:
         ).stdout
 
     def make_token(self, *scopes: str) -> str:
-        """A token for this service's requests."""
-        options = [option for scope in scopes for option in ("--scope", scope)]
-        self.token = self.command("token", "create", "test", *options).strip()
+        """Migrate the database and create a token, used by `request` from now on."""
+        if self.within:
+            options = [option for scope in scopes for option in ("--scope", scope)]
+            self.command("db", "upgrade")
+            self.token = self.command("token", "create", "test", *options).strip()
+            return self.token
+        # In this process, which is faster by the start of two others.
+        url = self.environ["FEEDSVC_DATABASE_URL"]
+        storage = Storage(url, utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
+        storage.upgrade(or_newer=True)
+        self.token = storage.tokens.create("test", scopes)
+        storage.close()
         return self.token
 
     def start(

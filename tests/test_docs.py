@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("row", Config.from_env({}).table(), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", Config.from_env({}).rows(), ids=lambda row: row[0])
 def test_every_setting_is_documented(row: tuple[str, str, str, str]) -> None:
     assert f"| `{row[0]}` |" in OPERATING
 
@@ -104,7 +104,7 @@ def test_the_dockerfile_starts_what_make_serve_starts() -> None:
 
 def test_the_lines_of_readme_and_guides(database_url: str) -> None:
     service = Service(database_url)
-    welcome = service.command("welcome")
+    welcome = service.command("init-demo")
     token = re.search(r"TOKEN=(fsv_\w+)", welcome)
     assert token
     service.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 from flask import g, request
 from limits import RateLimitItem, parse
@@ -33,7 +34,11 @@ class RateLimiter:
 
     def __init__(self, notation: str, workers: int) -> None:
         self._limit = _share(parse(notation), workers)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @cached_property
+    def _limiter(self) -> MovingWindowRateLimiter:
+        # Not before the first request: MemoryStorage starts a thread.
+        return MovingWindowRateLimiter(MemoryStorage())
 
     def hit(self, key: str) -> None:
         """Count one action of a key.
@@ -54,7 +59,10 @@ class BulkRateLimiter:
     def __init__(self, notation: str, workers: int) -> None:
         self._total = parse(notation)
         self._limit = _share(self._total, workers)
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    @cached_property
+    def _limiter(self) -> SlidingWindowCounterRateLimiter:
+        return SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def charge(self, key: str, count: int) -> None:
         """Count a number of items.

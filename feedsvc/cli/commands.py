@@ -1,4 +1,4 @@
-"""The commands: the database, the log, settings, and what `make run` says; the others stand beside."""
+"""All commands, and those for the database, the audit log, settings and samples."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from config import Config
+from feedsvc import __version__
 from feedsvc.cli import samples
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import help_epilog, json_option, print_rows
@@ -17,13 +18,15 @@ from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
 from feedsvc.cli.websub import deliver, subscriptions
 from feedsvc.errors import FeedsvcError
+from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES
-from feedsvc.services import current_services
-from feedsvc.storage import backup as backups
+from feedsvc.query import KINDS
+from feedsvc.services import current_services, current_storage
+from feedsvc.storage import backup as storage_backup
 
 
 class _ErrorHandlingGroup(AppGroup):
-    """Says what went wrong in one sentence."""
+    """A group that prints the service's errors as one sentence."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -35,11 +38,12 @@ class _ErrorHandlingGroup(AppGroup):
 @click.group(
     cls=_ErrorHandlingGroup,
     epilog=help_epilog(
-        "welcome", "token create an --scope news:write", "import --help"
+        "init-demo", "token create an --scope news:write", "import --help"
     ),
 )
+@click.version_option(__version__, prog_name="feedsvc")
 def commands() -> None:
-    """Publishes a portal's news and events as feeds."""
+    """Publish articles and events as feeds."""
 
 
 for _command in (token, export, import_, deliver, subscriptions):
@@ -47,14 +51,14 @@ for _command in (token, export, import_, deliver, subscriptions):
 
 
 def register_commands(app: Flask) -> None:
-    """Make the commands those of `flask --app wsgi`, too."""
+    """Add the commands to `flask --app wsgi`."""
     for command in commands.commands.values():
         app.cli.add_command(command)
 
 
 @commands.group()
 def db() -> None:
-    """Look after the database."""
+    """Migrate, check and sanitize the database."""
 
 
 db.add_command(sanitize)
@@ -62,64 +66,64 @@ db.add_command(sanitize)
 
 @db.command(epilog=help_epilog("db upgrade"))
 def upgrade() -> None:
-    """Bring the database to the newest schema."""
+    """Create the database, or migrate it to the newest schema."""
     current_services().storage.upgrade()
     click.echo("The database has the newest schema.")
 
 
 @db.command(epilog=help_epilog("db check"))
 def check() -> None:
-    """Exit with 0 where the database is ready to serve."""
-    if not current_services().storage.is_ready():
-        raise click.ClickException(
-            "The database's schema is not the one of this version."
-        )
+    """Exit with 0 if the database is ready to serve."""
+    current_storage()
     click.echo("The database is ready.")
 
 
-# These two work without the application, which would make or change the database at its start.
+# Without an application context: `restore` must not find an open database.
 
 
 @commands.command(with_appcontext=False, epilog=help_epilog("backup copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the database, which may be in use, into a new file."""
-    backups.backup(Config.from_env().database_url, file)
+    """Copy the SQLite database, which can be in use, into a new file."""
+    storage_backup.backup(Config.from_env().database_url, file)
 
 
 @commands.command(with_appcontext=False, epilog=help_epilog("restore copy.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Make the database from a backup, where there is none."""
-    backups.restore(Config.from_env().database_url, file)
+    """Create the SQLite database from a backup. It must not exist yet."""
+    storage_backup.restore(Config.from_env().database_url, file)
 
 
 @commands.command(
     epilog=help_epilog("log --since 2026-11-01", "log --token lan --json")
 )
-@click.option("--id", help="Of this entry or category alone.")
-@click.option("--token", help="In the name of this token alone.")
-@click.option("--since", type=click.DateTime(), help="From this time on, in UTC.")
+@click.option("--id", help="Only this entry or category.")
+@click.option("--token", help="Only writes with this token.")
+@click.option("--since", type=click.DateTime(), help="Only from this time on, in UTC.")
 @json_option
 def log(
     id: str | None, token: str | None, since: datetime | None, as_json: bool
 ) -> None:
-    """Print every write, oldest first: step, time in UTC, token, action, what, version."""
+    """Print every write, oldest first.
+
+    The columns are sequence number, time in UTC, token, action, entry or category,
+    and version.
+    """
     names = ("seq", "time", "token", "action", "what", "version")
-    with current_services().storage.reader() as reader:
-        found = reader.audit_log(
-            id=id, token=token, since=since and since.replace(tzinfo=UTC)
-        )
+    start = since.replace(tzinfo=UTC) if since else None
+    with current_storage().reader() as reader:
+        records = reader.audit_log(id=id, token=token, since=start)
         rows = (
             (
-                one.seq,
-                one.time,
-                one.token,
-                one.action,
-                f"{one.kind}/{one.id}",
-                one.version,
+                record.seq,
+                record.time,
+                record.token,
+                record.action,
+                f"{record.kind}/{record.id}",
+                record.version,
             )
-            for one in found
+            for record in records
         )
         print_rows(names, rows, as_json=as_json)
 
@@ -127,34 +131,31 @@ def log(
 @commands.command(epilog=help_epilog("settings", "settings --json"))
 @json_option
 def settings(as_json: bool) -> None:
-    """Print every setting: its value, where that came from, and what it is for."""
-    rows = current_services().config.table()
+    """Print every setting: its value, the source of the value, and its meaning."""
+    rows = current_services().config.rows()
     if as_json:
         print_rows(("name", "value", "source", "help"), rows, as_json=True)
         return
-    for variable, value, source, help in rows:
-        click.echo(f"{click.style(variable, bold=True)}={value}\n    {help} [{source}]")
+    for row in rows:
+        variable = click.style(row.variable, bold=True)
+        click.echo(f"{variable}={row.value}\n    {row.help} [{row.source}]")
 
 
-@commands.command(epilog=help_epilog("welcome"))
-def welcome() -> None:
-    """Load sample entries into an empty database, with a token; print where everything is."""
-    found = current_services()
-    if samples.load_sample_data(found.storage, found.schemas):
-        new = found.storage.tokens.create("editor", SCOPES)
-        click.echo(f"\nAn editor's token, shown this once:\n\n    export TOKEN={new}\n")
-    base = found.config.public_url
-    for what, path in (
-        ("directory", "/"),
-        ("news", "/feeds/news.rss"),
-        ("", "/feeds/news.atom"),
-        ("", "/feeds/news.json"),
-        ("", "/feeds/news.html"),
-        ("events", "/feeds/events.rss"),
-        ("", "/feeds/events.atom"),
-        ("", "/feeds/events.html"),
-        ("a calendar", "/feeds/events.ics"),
-        ("a category", "/feeds/news/giao-thong.rss"),
-        ("post to", "/api/v1/articles"),
-    ):
-        click.echo(f"{what:>12}  {base}{path}")
+@commands.command("init-demo", epilog=help_epilog("init-demo"))
+def init_demo() -> None:
+    """Load sample entries into an empty database, create a token, print the URLs."""
+    services = current_services()
+    services.storage.upgrade()
+    if samples.load_sample_data(services.storage, services.schemas):
+        new_token = services.storage.tokens.create("editor", SCOPES)
+        click.echo(
+            f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n"
+        )
+    base_url = services.config.public_url
+    click.echo(f" directory  {base_url}/")
+    for kind in KINDS:
+        for name, format in FORMATS.items():
+            if kind in format.kinds:
+                click.echo(f"{kind:>10}  {base_url}/feeds/{kind}.{name}")
+    click.echo(f"  category  {base_url}/feeds/news/giao-thong.rss")
+    click.echo(f"   post to  {base_url}/api/v1/articles")

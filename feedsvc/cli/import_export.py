@@ -1,27 +1,34 @@
-"""The commands for coming over and going away: import and export."""
+"""The commands `import` and `export`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import chain
 from typing import IO
+from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
-from tqdm import tqdm
 
-from feedsvc.cli.output import help_epilog
-from feedsvc.cli.redirects import redirects
+from feedsvc.cli.output import help_epilog, progress_bar
+from feedsvc.errors import FeedsvcError
+from feedsvc.formats.common import iri_to_uri
+from feedsvc.models import Site
 from feedsvc.query import KINDS
-from feedsvc.services import current_services
+from feedsvc.services import current_services, current_storage
 
 _DUMP_PREFIX = b'{"feedsvc":'
 _COUNTERS = ("new", "changed", "unchanged", "skipped", "not overwritten")
+
+_MAP_COMMENT = """\
+# In nginx's http block: include this file; in the old site's server block:
+#   if ($feedsvc_moved) { return 301 $feedsvc_moved; }
+"""
 
 
 @click.command(
@@ -30,39 +37,69 @@ _COUNTERS = ("new", "changed", "unchanged", "skipped", "not overwritten")
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--redirects",
-    "links",
+    "is_redirects",
     is_flag=True,
-    help="A map for nginx from imported links to pages here.",
+    help="Write an nginx map from imported entries' links to their pages here.",
 )
 @with_appcontext
-def export(file: str, links: bool) -> None:
-    """Write all but tokens into a new file, or to standard output (-), as NDJSON."""
-    store, site = current_services().storage, current_services().schemas["news"].site
-    with _created(file) as output:
-        if not links:
-            output.writelines(store.dump())
+def export(file: str, is_redirects: bool) -> None:
+    """Write everything but tokens and subscriptions into a new file, as NDJSON.
+
+    FILE can be - for standard output.
+    """
+    storage = current_storage()
+    with _create_file(file) as output:
+        if not is_redirects:
+            output.writelines(storage.dump())
             return
-        with store.reader() as reader:
-            output.write(redirects(reader.entries.imported_links(), site))
+        with storage.reader() as reader:
+            links = reader.entries.imported_links()
+            output.write(nginx_redirects(links, current_services().site))
 
 
 @contextmanager
-def _created(file: str) -> Iterator[IO[str]]:
-    """Open a new file that its owner alone can read, since it holds drafts; `-` is standard output.
+def _create_file(file: str) -> Iterator[IO[str]]:
+    """Create a file that only its owner can read; `-` is standard output.
 
-    :raises click.FileError: the file is there already, or cannot be made.
+    :raises click.FileError: the file exists, or cannot be created.
     """
     if file == "-":
         output = TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
         yield output
-        output.detach()  # flushed, and not closed
+        output.detach()  # flush, but do not close
         return
     try:
+        # An export contains drafts.
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise click.FileError(file, error.strerror) from None
-    with open(descriptor, "w", encoding="utf-8") as created:
-        yield created
+    with open(descriptor, "w", encoding="utf-8") as output:
+        yield output
+
+
+def nginx_redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
+    """Return a map of ngx_http_map_module from old links to pages here.
+
+    :param links: URLs, and ids of their entries. If nginx cannot tell two URLs apart,
+        the last one counts.
+    """
+    targets: dict[str, str] = {}
+    for url, id in links:
+        parts = urlsplit(iri_to_uri(url))
+        path = parts.path or "/"
+        request_uri = f"{path}?{parts.query}" if parts.query else path
+        targets[f"{parts.hostname}{request_uri}".lower()] = site.permalink(id)
+    # A bucket must have room for the longest key, and for what nginx adds to it.
+    longest = max(map(len, targets), default=0) + 40
+    bucket_size = 1 << max(6, longest.bit_length())
+    lines = [
+        f"map_hash_max_size {max(2048, 2 * len(targets))};\n",
+        f"map_hash_bucket_size {bucket_size};\n",
+        "map $host$request_uri $feedsvc_moved {\n",
+        *(f'    "{old}" "{new}";\n' for old, new in targets.items()),
+        "}\n",
+    ]
+    return _MAP_COMMENT + "".join(lines)
 
 
 @click.command(
@@ -73,29 +110,45 @@ def _created(file: str) -> Iterator[IO[str]]:
 @click.option(
     "--kind",
     type=click.Choice(KINDS),
-    help="Of all in it; else events of calendars, else news.",
+    help="Kind of all entries (default: events for calendars, news for others).",
 )
 @with_appcontext
 def import_(file: IO[bytes], kind: str | None) -> None:
-    """Take over an export of this service into an empty database; or a feed, calendar, WordPress's export."""
-    first, store, begun = file.readline(), current_services().storage, time.monotonic()
-    if first.startswith(_DUMP_PREFIX):
-        count = store.load_dump(
-            tqdm(chain([first], file), unit=" rows", unit_scale=True, disable=None)
-        )
-        click.echo(
-            f"{count} rows are imported, {count / (time.monotonic() - begun):.0f} a second."
-        )
-        return
-    # The importers' libraries are an extra, which no other command needs.
-    from feedsvc.importers.importer import Importer, detect_kind, read
+    """Import a feed, a calendar, a WordPress export, or an export of feedsvc.
 
-    data = first + file.read()
+    An export of feedsvc needs an empty database. FILE can be - for standard input.
+    """
+    first_line = file.readline()
+    if first_line.startswith(_DUMP_PREFIX):
+        _import_dump(chain([first_line], file))
+    else:
+        _import_feed(first_line + file.read(), kind)
+
+
+def _import_dump(lines: Iterable[bytes]) -> None:
+    started_at = time.monotonic()
+    with progress_bar(lines) as counted_lines:
+        count = current_storage().load_dump(counted_lines)
+    rate = count / (time.monotonic() - started_at)
+    click.echo(f"{count} rows imported, {rate:.0f} a second.")
+
+
+def _import_feed(data: bytes, kind: str | None) -> None:
+    # Optional dependencies, and slow to import.
+    try:
+        from feedsvc.importers.importer import Importer, detect_kind, read
+    except ModuleNotFoundError as error:
+        raise FeedsvcError(
+            f"`import` needs {error.name}: run `pip install feedsvc[importers]`."
+        ) from None
+
+    storage = current_storage()
     schema = current_services().schemas[kind or detect_kind(data)]
-    found, intake = list(read(data, schema.site.timezone)), Importer(store, schema)
-    with tqdm(total=len(found), unit=" entries", disable=None) as bar:
-        for seen in intake.run(found):
-            bar.update(seen)
-    for remark in intake.warnings:
-        click.echo(remark, err=True)
-    click.echo(", ".join(f"{intake.counts[word]} {word}" for word in _COUNTERS))
+    entries = list(read(data, schema.site.timezone))
+    importer = Importer(storage, schema)
+    with progress_bar(length=len(entries)) as bar:
+        for count in importer.run(entries):
+            bar.update(count)
+    for warning in importer.warnings:
+        click.echo(warning, err=True)
+    click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))

@@ -1,4 +1,4 @@
-"""How commands show what they find, and what their help shows of them."""
+"""Output and help of all commands."""
 
 from __future__ import annotations
 
@@ -6,52 +6,66 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import click
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="As JSON, an object a line."
+    "--json", "as_json", is_flag=True, help="Print a JSON object a line."
 )
 
 
-def help_epilog(*lines: str) -> str:
-    """The end of a command's help; a test runs every line."""
-    return "\b\nExamples:\n" + "\n".join(
-        f"  python -m feedsvc {line}" for line in lines
-    )
+def help_epilog(*examples: str) -> str:
+    """Return the end of a command's help. A test runs every example."""
+    lines = "\n".join(f"  python -m feedsvc {example}" for example in examples)
+    return f"\b\nExamples:\n{lines}"
 
 
 def print_rows(
     names: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool
 ) -> None:
-    """Rows as JSON lines; else as a table on a terminal, and with tabs between the cells elsewhere."""
+    """Print rows as JSON lines, or as a table.
+
+    Outside a terminal, cells are separated by tabs, without a heading.
+    """
     if as_json:
         for row in rows:
-            click.echo(
-                json.dumps(
-                    dict(zip(names, row, strict=True)),
-                    ensure_ascii=False,
-                    default=_format_cell,
-                )
-            )
+            document = dict(zip(names, row, strict=True))
+            click.echo(json.dumps(document, ensure_ascii=False, default=_format_cell))
         return
     lines = ([_format_cell(cell) for cell in row] for row in rows)
     if not sys.stdout.isatty():
         for line in lines:
             click.echo("\t".join(line))
         return
-    table = [[name.replace("_", " ") for name in names], *lines]
+    heading = [name.replace("_", " ") for name in names]
+    table = [heading, *lines]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for number, line in enumerate(table):
-        text = "  ".join(
-            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        click.echo(click.style(text, bold=True) if not number else text)
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        click.secho("  ".join(cells).rstrip(), bold=number == 0 or None)
+
+
+def progress_bar(
+    iterable: Iterable[Any] | None = None, length: int | None = None
+) -> Any:
+    """Return a progress bar on standard error, hidden outside a terminal.
+
+    Iterating over it yields the items of `iterable`. Without one it has a length, and
+    `update` advances it.
+    """
+    return click.progressbar(
+        iterable,
+        length,
+        show_pos=True,
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+    )
 
 
 def _format_cell(cell: object) -> str:
     if isinstance(cell, datetime):
         return cell.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        " ".join(cell) if isinstance(cell, list) else "–" if cell is None else str(cell)
-    )
+    if isinstance(cell, list):
+        return " ".join(cell)
+    return "–" if cell is None else str(cell)

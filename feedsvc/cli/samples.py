@@ -1,4 +1,4 @@
-"""Sample entries for a first look: through the same door as everything else."""
+"""Sample entries for a first look, stored through the API's schemas."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from typing import Any
 from feedsvc.api.schemas import CategorySchema, EntrySchema
 from feedsvc.storage import Storage
 
-_RELATIVE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
-_DATES = ("date_published", "start", "end")
+_RELATIVE_DATE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
+_DATE_FIELDS = ("date_published", "start", "end")
 
 
-def load_sample_data(store: Storage, schemas: Mapping[str, EntrySchema]) -> bool:
-    """Load the samples into a store that has no category yet; returns whether it had none.
+def load_sample_data(storage: Storage, schemas: Mapping[str, EntrySchema]) -> bool:
+    """Load the samples, if there is no category yet; return whether they were loaded.
 
-    Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 of the site's time.
+    Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 in
+    the site's time zone.
     """
-    with store.reader() as reader:
+    with storage.reader() as reader:
         if reader.categories.all():
             return False
     samples = json.loads(files(__package__).joinpath("samples.json").read_text("utf-8"))
-    with store.writer("samples") as writer:
-        for category in CategorySchema().load(samples["categories"], many=True):
-            writer.categories.put(category)
     today = datetime.now(schemas["news"].site.timezone).date()
     entries = [
         schemas[kind].load(_resolve_dates(sample, today))
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]
-    with store.writer("samples") as writer:
+    with storage.writer("samples") as writer:
+        for category in CategorySchema().load(samples["categories"], many=True):
+            writer.categories.put(category)
+    with storage.writer("samples") as writer:
         for entry in entries:
             writer.entries.put(entry)
     return True
 
 
 def _resolve_dates(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
-    def absolute(found: re.Match[str]) -> str:
-        return f"{today + timedelta(days=int(found[1]))}{found[2]}"
+    def to_absolute(match: re.Match[str]) -> str:
+        day = today + timedelta(days=int(match[1]))
+        return f"{day}{match[2]}"
 
     return {
-        name: _RELATIVE.sub(absolute, text) if name in _DATES else text
-        for name, text in sample.items()
+        name: _RELATIVE_DATE.sub(to_absolute, value) if name in _DATE_FIELDS else value
+        for name, value in sample.items()
     }

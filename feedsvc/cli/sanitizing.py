@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import click
 from flask.cli import with_appcontext
-from tqdm import tqdm
 
 from feedsvc.api.sanitize import fingerprint, strip_tags
 from feedsvc.api.sanitize import sanitize as sanitize_html
 from feedsvc.api.schemas import derived_summary
-from feedsvc.cli.output import help_epilog
+from feedsvc.cli.output import help_epilog, progress_bar
 from feedsvc.errors import Gone, NotFound
 from feedsvc.models import Entry, Site
-from feedsvc.services import current_services
+from feedsvc.services import current_services, current_storage
 from feedsvc.storage import SANITIZE, Storage, Writer
 
 
@@ -24,19 +23,20 @@ from feedsvc.storage import SANITIZE, Storage, Writer
 def sanitize() -> None:
     """Apply the current sanitizer rules to the HTML of all entries.
 
-    An entry that changes gets a new version, so that feeds, caches and followers of the changes learn of it.
-    HTML that the rules refuse becomes plain text; each such entry is listed. Safe to repeat.
+    A changed entry gets a new version, so that feeds, caches and followers of the
+    changes receive it. HTML that the rules refuse becomes plain text; such entries are
+    listed. It is safe to repeat.
     """
-    storage, site = current_services().storage, current_services().schemas["news"].site
-    resanitizer = Resanitizer(storage, site)
-    with tqdm(total=storage.markup.count(), unit=" entries", disable=None) as bar:
-        for checked in resanitizer.run():
-            bar.update(checked)
+    storage = current_storage()
+    resanitizer = Resanitizer(storage, current_services().site)
+    with progress_bar(length=storage.markup.count()) as bar:
+        for count in resanitizer.run():
+            bar.update(count)
     for line in resanitizer.refused:
         click.echo(f"refused: {line}", err=True)
     for name in resanitizer.damaged:
         click.echo(
-            f"damaged: {name}: It cannot be read, so it is not published. Put it anew.",
+            f"damaged: {name}: It is unreadable and not published. PUT it again.",
             err=True,
         )
     click.echo(

@@ -11,40 +11,47 @@ from flask.cli import AppGroup
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
 from feedsvc.models import SCOPES, utcnow
-from feedsvc.services import current_services
+from feedsvc.services import current_storage
 
 
 @click.group(cls=AppGroup)
 def token() -> None:
-    """Make, list, rotate and revoke the tokens with which editors post."""
+    """Create, list, rotate and revoke the editors' tokens."""
 
 
-def _parse_duration(value: str) -> timedelta:
-    """A span of time: `30d` or `12h`."""
-    found = re.fullmatch(r"([0-9]{1,4})([dh])", value)
-    if not found:
+def parse_duration(value: str) -> timedelta:
+    """Parse days or hours, such as `30d` or `12h`.
+
+    :raises click.BadParameter: the value is neither.
+    """
+    match = re.fullmatch(r"([0-9]{1,4})([dh])", value)
+    if not match:
         raise click.BadParameter(
             "must be a number of days or hours such as 30d or 12h."
         )
-    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
+    number = int(match[1])
+    return timedelta(days=number) if match[2] == "d" else timedelta(hours=number)
 
 
-def _parse_future_date(value: str) -> datetime:
-    """A moment to come: the start of a day in UTC, or how long it is until then."""
+def parse_future_date(value: str) -> datetime:
+    """Parse a date, whose day begins in UTC, or a duration from now.
+
+    :raises click.BadParameter: the value is neither, or is not in the future.
+    """
     try:
-        moment = datetime.combine(date.fromisoformat(value), time(), UTC)
+        result = datetime.combine(date.fromisoformat(value), time(), UTC)
     except ValueError:
-        moment = utcnow() + _parse_duration(value)
-    if moment <= utcnow():
-        raise click.BadParameter("must lie ahead.")
-    return moment
+        result = utcnow() + parse_duration(value)
+    if result <= utcnow():
+        raise click.BadParameter("must be in the future.")
+    return result
 
 
 _expires = click.option(
     "--expires",
-    type=_parse_future_date,
+    type=parse_future_date,
     metavar="DATE|30d",
-    help="When it ends; else it does not.",
+    help="Expiry, a date or a duration (default: never).",
 )
 
 
@@ -61,35 +68,35 @@ _expires = click.option(
     multiple=True,
     required=True,
     type=click.Choice(SCOPES),
-    help="Repeat it.",
+    help="Permission; can be repeated.",
 )
 @_expires
 def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
-    """Make a token and print it, alone; it is never shown again."""
-    click.echo(current_services().storage.tokens.create(name, scopes, expires))
+    """Create a token and print it. It is never shown again."""
+    click.echo(current_storage().tokens.create(name, scopes, expires))
 
 
 @token.command(epilog=help_epilog("token rotate lan --grace 12h"))
 @click.argument("name")
 @click.option(
     "--grace",
-    type=_parse_duration,
+    type=parse_duration,
     default="1d",
     show_default=True,
-    help="How long the old one works on.",
+    help="Time for which the old token still works.",
 )
 @_expires
 def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
-    """Make a new token in place of one and print it, alone; the old one works on for a time."""
-    click.echo(current_services().storage.tokens.rotate(name, grace, expires))
+    """Replace a token and print the new one. The old one still works for a time."""
+    click.echo(current_storage().tokens.rotate(name, grace, expires))
 
 
 @token.command("list", epilog=help_epilog("token list", "token list --json"))
 @json_option
 def list_tokens(as_json: bool) -> None:
-    """List every token: its name, scopes and times in UTC, never the token.
+    """List tokens: name, scopes and times in UTC, without secrets.
 
-    The one that it was rotated from works until `previous_valid_until`.
+    The token before a rotation works until `previous_valid_until`.
     """
     names = (
         "name",
@@ -100,15 +107,15 @@ def list_tokens(as_json: bool) -> None:
         "previous_valid_until",
         "revoked",
     )
-    found = (
-        {**asdict(one), "scopes": sorted(one.scopes)}
-        for one in current_services().storage.tokens.list()
-    )
-    print_rows(names, ([row[name] for name in names] for row in found), as_json=as_json)
+    rows = []
+    for each in current_storage().tokens.list():
+        values = {**asdict(each), "scopes": sorted(each.scopes)}
+        rows.append([values[name] for name in names])
+    print_rows(names, rows, as_json=as_json)
 
 
 @token.command(epilog=help_epilog("token revoke lan"))
 @click.argument("name")
 def revoke(name: str) -> None:
-    """End a token at once, for good."""
-    current_services().storage.tokens.revoke(name)
+    """End a token at once and for good."""
+    current_storage().tokens.revoke(name)

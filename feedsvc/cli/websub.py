@@ -12,7 +12,8 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.services import current_services
+from feedsvc.errors import FeedsvcError
+from feedsvc.services import current_services, current_storage
 
 
 @click.command(epilog=help_epilog("deliver"))
@@ -33,44 +34,58 @@ def deliver(parent: int | None, metrics: str | None) -> None:
 
     Any number of these can run at the same time.
     """
-    # Slow to import, and needed only here.
-    from feedsvc.server.logging import JsonFormatter, TextFormatter
-    from feedsvc.websub.delivery import WebSubClient
-    from feedsvc.websub.http_client import SafeHttpClient
-    from feedsvc.websub.worker import DeliveryWorker
+    # Optional dependencies, and slow to import.
+    try:
+        from feedsvc.websub.delivery import WebSubClient
+        from feedsvc.websub.http_client import SafeHttpClient
+        from feedsvc.websub.worker import DeliveryWorker
 
-    if metrics:
-        from feedsvc.websub.metrics import DeliveryMetrics
+        if metrics:
+            from feedsvc.websub.metrics import DeliveryMetrics
+    except ModuleNotFoundError as error:
+        raise FeedsvcError(
+            f"`deliver` needs {error.name}: run `pip install feedsvc[websub]`."
+        ) from None
 
-    config, store = current_services().config, current_services().storage
+    services = current_services()
+    config = services.config
+    storage = services.storage
+    storage.upgrade()
+    _set_up_logging()
     stop = threading.Event()
-    handler = logging.StreamHandler()
-    as_json = config.log_format == "json"
-    handler.setFormatter(
-        JsonFormatter()
-        if as_json
-        else TextFormatter("%(asctime)s [%(process)d] deliver: %(message)s")
-    )
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    store.hubs.configure(config.hubs)
-    http = SafeHttpClient(
+    storage.hubs.configure(config.hubs)
+    http_client = SafeHttpClient(
         f"feedsvc (+{config.public_url}/)",
         allow_private=config.allow_private_callbacks,
     )
     worker = DeliveryWorker(
-        store,
-        current_services().feeds,
-        WebSubClient(http, config.public_url),
+        storage,
+        services.feeds,
+        WebSubClient(http_client, config.public_url),
         DeliveryMetrics(metrics) if metrics else None,
     )
     asyncio.run(worker.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
 
 
+def _set_up_logging() -> None:
+    # gunicorn's formatters, without gunicorn in the other commands.
+    from feedsvc.server.logging import create_formatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        create_formatter(
+            current_services().config,
+            "%(asctime)s [%(process)d] deliver: %(message)s",
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
 @click.group(cls=AppGroup)
 def subscriptions() -> None:
-    """List and end subscriptions to feeds."""
+    """List, count and end subscriptions to feeds."""
 
 
 @subscriptions.command(
@@ -91,8 +106,7 @@ def list_subscriptions(as_json: bool) -> None:
         "failures",
     )
     rows = (
-        [row[name] for name in names]
-        for row in current_services().storage.subscriptions.list()
+        [row[name] for name in names] for row in current_storage().subscriptions.list()
     )
     print_rows(names, rows, as_json=as_json)
 
@@ -103,9 +117,8 @@ def list_subscriptions(as_json: bool) -> None:
 @click.argument("callback")
 def unsubscribe(callback: str) -> None:
     """End the subscriptions whose callbacks begin with CALLBACK, and notify each."""
-    click.echo(
-        f"{current_services().storage.subscriptions.cancel_callbacks(callback)} ended."
-    )
+    count = current_storage().subscriptions.cancel_callbacks(callback)
+    click.echo(f"{count} subscriptions ended.")
 
 
 @subscriptions.command(epilog=help_epilog("subscriptions stats"))
@@ -117,6 +130,6 @@ def stats(as_json: bool) -> None:
     """
     print_rows(
         ("state", "count"),
-        current_services().storage.subscriptions.stats().items(),
+        current_storage().subscriptions.stats().items(),
         as_json=as_json,
     )

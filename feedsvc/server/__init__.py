@@ -1,0 +1,1 @@
+"""gunicorn: its settings, worker, logging and metrics."""

@@ -1,4 +1,4 @@
-"""gunicorn's settings for `make run`: those of `make serve`, and one `deliver` beside, from start to end."""
+"""gunicorn's settings for `make run`: the usual ones, and a delivery worker beside."""
 
 import os
 import subprocess
@@ -15,17 +15,17 @@ _child_processes: list["subprocess.Popen[bytes]"] = []
 
 
 def when_ready(server: Any) -> None:
-    """Start it; it ends by itself where this process is killed."""
+    """Start the delivery worker, which ends by itself if this process is killed."""
     command = [sys.executable, "-m", "feedsvc", "deliver", "--parent", str(os.getpid())]
-    _child_processes.append(subprocess.Popen(command))  # noqa: S603 — its words are ours
+    _child_processes.append(subprocess.Popen(command))  # noqa: S603 — fixed words
 
 
 def on_exit(server: Any) -> None:
-    """Stop it, and wait until it has stopped."""
+    """Stop the delivery worker, and wait until it has stopped."""
     for process in _child_processes:
         process.terminate()
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
-            process.kill()  # which loses nothing
+            process.kill()  # nothing is lost: deliveries are rows
     gunicorn_conf.on_exit(server)

@@ -1,15 +1,19 @@
-"""gunicorn's settings: `gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app`, or any other WSGI app.
+"""gunicorn's settings: `gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app`.
 
-Threads and not an event loop: one writer that waits for SQLite's lock must not stall the readers.
-`WEB_CONCURRENCY` and `GUNICORN_CMD_ARGS` are gunicorn's own ways to change them.
+They suit other WSGI applications too. `GUNICORN_CMD_ARGS` overrides them.
 """
 
 import ctypes
 import os
+import sys
 from contextlib import suppress
+from typing import Any
 
+from config import Config, SettingError
+from feedsvc.errors import FeedsvcError
 from feedsvc.server.logging import ACCESS_LOG_FORMAT
 from feedsvc.server.metrics import (
+    Metrics,
     child_exit,
     on_exit,
     on_starting,
@@ -17,6 +21,8 @@ from feedsvc.server.metrics import (
     pre_fork,
     worker_exit,
 )
+from feedsvc.services import find_services
+from feedsvc.storage import run_periodically
 
 __all__ = [
     "child_exit",
@@ -27,13 +33,29 @@ __all__ = [
     "worker_exit",
 ]
 
-with suppress(AttributeError):  # of another C library than GNU's
-    # M_ARENA_MAX: a heap for each thread would cost a worker 40 MiB more, that it never gives back.
+_APP_LOAD_ERROR = 4  # gunicorn's own: it ends the service instead of trying again
+
+
+def _load_settings() -> Config:
+    try:
+        return Config.from_env()
+    except SettingError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(_APP_LOAD_ERROR)
+
+
+with suppress(AttributeError):  # another C library than GNU's
+    # M_ARENA_MAX: with a heap for each thread, a worker would take 40 MiB more and
+    # never give them back.
     ctypes.CDLL(None).mallopt(-8, 2)
 
-bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+_settings = _load_settings()  # gunicorn has a setting named config
+
+bind = f"{_settings.host}:{_settings.port}"
 worker_class = "feedsvc.server.worker.Worker"
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+workers = _settings.workers
+# Threads and no event loop: a writer that waits for SQLite's lock must not delay
+# readers.
 threads = 32
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 timeout = 30
@@ -42,10 +64,27 @@ keepalive = 5
 max_requests = 100_000
 max_requests_jitter = 10_000
 control_socket_disable = True
-sendfile = False  # it would go around the deadline for writing
+sendfile = False  # it would bypass the worker's deadline for sending
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
 accesslog = "-"
 logger_class = "feedsvc.server.logging.Logger"
 access_log_format = ACCESS_LOG_FORMAT
+
+
+def post_worker_init(worker: Any) -> None:
+    """Migrate the database, and start the background threads of a worker."""
+    services = find_services(worker.wsgi)
+    if services is None:
+        return
+    try:
+        services.start(
+            is_replacement=worker.age > worker.cfg.workers, is_first=worker.age == 1
+        )
+        if services.config.metrics:
+            metrics = Metrics(services.config.metrics, services.storage, services.cache)
+            run_periodically(metrics.export)
+    except FeedsvcError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(_APP_LOAD_ERROR)

@@ -1,7 +1,7 @@
-"""What Prometheus is told, at an address of its own (FEEDSVC_METRICS).
+"""Prometheus metrics of all workers of a machine, at FEEDSVC_METRICS.
 
-Each worker counts in plain integers, and publishes them every half second into files that all workers share;
-whichever of them is asked answers for all. The files are a slot's: a worker's successor counts on in them.
+Each worker counts requests in plain integers, and exports them every 0.4 s into
+prometheus_client's files, which all workers share. Any worker can thus answer for all.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import shutil
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -20,187 +20,206 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pysqlite3 import dbapi2 as sqlite
 
+from config import Config
 from feedsvc.errors import FeedsvcError
+from feedsvc.feeds.cache import ResponseCache
+from feedsvc.formats import FORMATS
+from feedsvc.storage import Storage
 
-CACHE_MISS_KEY = "feedsvc.cold"
-"""Set in the environment of a request that was not answered from what is kept."""
+CACHE_MISS_KEY = "feedsvc.cache_miss"
+"""Set in the WSGI environment of a request that the response cache has not answered."""
 
-FORMATS = ("rss", "atom", "json", "html", "ics", "opml")
 _ROUTES = ("feeds", "entries", "api", "hub", "healthz", "readyz")
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-_SLOW_METRICS_INTERVAL = 30  # publications
+_SLOW_METRICS_INTERVAL = 30
+"""Exports from one query of the database to the next, about 12 s."""
 
-Key = tuple[str, str, str]
-"""Route, format and outcome of requests."""
+RequestLabels = tuple[str, str, str]
+"""Route, format and outcome."""
 
 _slot = 0
 _metrics: Metrics | None = None
 
 
 class Metrics:
-    """The metrics of one worker, and the server that tells those of all."""
+    """The metrics of one worker, and the HTTP server that exposes those of all."""
 
-    def __init__(
-        self,
-        address: str,
-        held: Callable[[], tuple[int, int, datetime]],
-        newest: Callable[[], Mapping[str, datetime]],
-        websub_stats: Callable[[], Mapping[str, float]],
-    ) -> None:
-        """:param held: of what is kept, the number and the bytes, and when the ledger was last looked at.
+    def __init__(self, address: str, storage: Storage, cache: ResponseCache) -> None:
+        """Listen, and begin to count.
 
-        :param newest: when the newest entry of each kind was published.
-        :param websub_stats: number of subscriptions by state; as `Subscriptions.stats`.
-        :raises FeedsvcError: the address cannot be listened on.
+        :param address: host and port.
+        :raises FeedsvcError: prometheus_client is missing, or the address is in use.
         """
-        # Not before: how values are kept is settled with the first import, by the slot of this worker.
-        import prometheus_client as client
-        from prometheus_client import multiprocess, values
-
-        values.ValueClass = values.MultiProcessValue(lambda: _slot)  # type: ignore[no-untyped-call]
-        self._held, self._newest = held, newest
-        self._websub_stats = websub_stats
-        self._counts: dict[Key, int] = defaultdict(int)
-        self._told: dict[Key, int] = defaultdict(int)
-        self._lock, self._round = threading.Lock(), 0
-        own: dict[str, Any] = {
-            "registry": client.CollectorRegistry(),
-            "namespace": "feedsvc",
-        }
-        everyone = client.CollectorRegistry()
-        multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
-        host, _, port = address.rpartition(":")
+        # An optional dependency. At its first import it also fixes where values are
+        # stored, which needs this worker's slot.
         try:
-            server = make_server(
-                host,
-                int(port),
-                client.make_wsgi_app(everyone),
-                _Server,
-                _QuietRequestHandler,
-            )
-        except OSError as error:
+            import prometheus_client
+            from prometheus_client import multiprocess, values
+        except ModuleNotFoundError:
             raise FeedsvcError(
-                f"FEEDSVC_METRICS cannot be listened on: {error}."
+                "FEEDSVC_METRICS needs prometheus_client: "
+                "run `pip install feedsvc[metrics]`."
             ) from None
-        self._requests = client.Counter(
-            "requests", "Answered requests.", ("route", "format", "outcome"), **own
+
+        # By slot instead of process id: a replacement worker continues its counters,
+        # and the number of files stays that of the workers.
+        values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+            lambda: _slot
         )
-        self._writes = client.Counter(
-            "writes", "Requests to the API that write.", ["outcome"], **own
-        )
-        self._refused = client.Counter(
-            "auth_failures", "Requests that were answered 401.", **own
-        )
-        self._making = client.Histogram(
-            "making_seconds",
-            "Time for answers that were not kept.",
-            ["route", "format"],
-            **own,
-        )
-        gauge, each = client.Gauge, {**own, "multiprocess_mode": "livesum"}
-        self._answers = gauge("kept_answers", "Answers that are kept.", **each)
-        self._bytes = gauge("kept_bytes", "Bytes of them.", **each)
-        about = "When the worker that is furthest behind last looked at the ledger."
-        self._looked = gauge(
-            "ledger_looked_timestamp_seconds", about, multiprocess_mode="livemin", **own
-        )
-        about, latest = (
-            "When the newest entry was published.",
-            {**own, "multiprocess_mode": "mostrecent"},
-        )
-        self._published = gauge(
-            "newest_entry_timestamp_seconds", about, ["kind"], **latest
-        )
-        about = "Subscriptions, unverified requests, pending and failing deliveries."
-        self._websub = gauge("websub", about, ["state"], **latest)
-        self._oldest_pending = gauge(
-            "websub_oldest_pending_seconds",
-            "Age of the oldest pending delivery.",
-            **latest,
-        )
-        engine = gauge("sqlite_info", "1, by SQLite's version.", ["version"], **latest)
-        engine.labels(sqlite.sqlite_version).set(1)
+        self._storage = storage
+        self._cache = cache
+        self._counts: dict[RequestLabels, int] = defaultdict(int)
+        self._exported: dict[RequestLabels, int] = defaultdict(int)
+        self._lock = threading.Lock()
+        self._ticks = 0
+        all_workers = prometheus_client.CollectorRegistry()
+        multiprocess.MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        server = _listen(address, prometheus_client.make_wsgi_app(all_workers))
+        self._create_metrics(prometheus_client)
         threading.Thread(
             target=server.serve_forever, name="metrics", daemon=True
         ).start()
         global _metrics
         _metrics = self
 
+    def _create_metrics(self, prometheus_client: Any) -> None:
+        common = {
+            "registry": prometheus_client.CollectorRegistry(),
+            "namespace": "feedsvc",
+        }
+        counter = prometheus_client.Counter
+        gauge = prometheus_client.Gauge
+        self._requests = counter(
+            "requests", "Requests.", ["route", "format", "outcome"], **common
+        )
+        self._writes = counter(
+            "writes", "Write requests to the API.", ["outcome"], **common
+        )
+        self._auth_failures = counter(
+            "auth_failures", "Responses with status 401.", **common
+        )
+        self._render_seconds = prometheus_client.Histogram(
+            "render_seconds",
+            "Time of GET requests that the cache did not answer.",
+            ["route", "format"],
+            **common,
+        )
+        self._cache_entries = gauge(
+            "cache_entries",
+            "Responses in the caches.",
+            multiprocess_mode="livesum",
+            **common,
+        )
+        self._cache_bytes = gauge(
+            "cache_bytes",
+            "Bytes of the responses in the caches.",
+            multiprocess_mode="livesum",
+            **common,
+        )
+        self._cache_synced = gauge(
+            "cache_synced_timestamp_seconds",
+            "Time at which the slowest worker last read the change log.",
+            multiprocess_mode="livemin",
+            **common,
+        )
+        latest = {**common, "multiprocess_mode": "mostrecent"}
+        self._newest_entry = gauge(
+            "newest_entry_timestamp_seconds",
+            "Publication time of the newest entry.",
+            ["kind"],
+            **latest,
+        )
+        self._websub = gauge(
+            "websub",
+            "Subscriptions, unverified requests, pending and failing deliveries.",
+            ["state"],
+            **latest,
+        )
+        self._oldest_pending = gauge(
+            "websub_oldest_pending_seconds",
+            "Age of the oldest pending delivery.",
+            **latest,
+        )
+        sqlite_info = gauge(
+            "sqlite_info", "1, by version of SQLite.", ["version"], **latest
+        )
+        sqlite_info.labels(sqlite.sqlite_version).set(1)
+
     def record_request(
-        self, environ: Mapping[str, Any], status: int, took: timedelta
+        self, environ: Mapping[str, Any], status: int, duration: timedelta
     ) -> None:
-        """Count a request that has been answered."""
-        route, form = _labels(environ.get("PATH_INFO", ""))
-        cold = CACHE_MISS_KEY in environ
-        outcome = (
-            ("cold" if cold else "hot")
-            if status < 300
-            else "304"
-            if status == 304
-            else f"{status // 100}xx"
-        )
-        self._counts[route, form, outcome] += (
-            1  # without a call in between, no other thread comes in between
-        )
-        if not cold:
+        """Count a finished request."""
+        route, format = _labels(environ.get("PATH_INFO", ""))
+        method = environ["REQUEST_METHOD"]
+        is_miss = CACHE_MISS_KEY in environ
+        # No lock: without a call in between, no other thread runs in between.
+        self._counts[route, format, _outcome(status, is_miss)] += 1
+        if not is_miss:
             return
-        if status < 300 and environ["REQUEST_METHOD"] == "GET":
-            self._making.labels(route, form).observe(took.total_seconds())
-        if route == "api" and environ["REQUEST_METHOD"] not in (
-            "GET",
-            "HEAD",
-            "OPTIONS",
-        ):
+        if status < 300 and method == "GET":
+            self._render_seconds.labels(route, format).observe(duration.total_seconds())
+        if route == "api" and method not in ("GET", "HEAD", "OPTIONS"):
             self._writes.labels(f"{status // 100}xx").inc()
         if status == 401:
-            self._refused.inc()
+            self._auth_failures.inc()
 
-    def publish(self) -> None:
-        """Tell what has been counted since the last time, and how things stand.
+    def export(self) -> None:
+        """Write the counts since the last export, and the current gauges.
 
-        :raises Unavailable: the newest entries could not be asked for.
+        :raises Unavailable: the database does not answer.
         """
+        # The worker's exit exports too, beside the thread.
         with self._lock:
-            for key, number in list(self._counts.items()):
-                self._requests.labels(*key).inc(number - self._told[key])
-                self._told[key] = number
-        number, size, looked = self._held()
-        self._answers.set(number)
-        self._bytes.set(size)
-        self._looked.set(looked.timestamp())
-        self._round += 1
-        if self._round % _SLOW_METRICS_INTERVAL == 1:
-            for kind, published in self._newest().items():
-                self._published.labels(kind).set(published.timestamp())
-            stats = dict(self._websub_stats())
-            self._oldest_pending.set(stats.pop("oldest"))
-            for state, count in stats.items():
-                self._websub.labels(state).set(count)
+            for labels, count in list(self._counts.items()):
+                self._requests.labels(*labels).inc(count - self._exported[labels])
+                self._exported[labels] = count
+        entries, size, synced_at = self._cache.stats()
+        self._cache_entries.set(entries)
+        self._cache_bytes.set(size)
+        self._cache_synced.set(synced_at.timestamp())
+        self._ticks += 1
+        if self._ticks % _SLOW_METRICS_INTERVAL == 1:
+            self._export_database_metrics()
+
+    def _export_database_metrics(self) -> None:
+        for kind, published in self._storage.latest_published().items():
+            self._newest_entry.labels(kind).set(published.timestamp())
+        stats = dict(self._storage.subscriptions.stats())
+        self._oldest_pending.set(stats.pop("oldest"))
+        for state, count in stats.items():
+            self._websub.labels(state).set(count)
 
 
-def record_request(environ: Mapping[str, Any], status: int, took: timedelta) -> None:
-    """Count a request, where somebody wants to know."""
+def record_request(
+    environ: Mapping[str, Any], status: int, duration: timedelta
+) -> None:
+    """Count a finished request, if metrics are on."""
     if _metrics:
-        _metrics.record_request(environ, status, took)
+        _metrics.record_request(environ, status, duration)
 
 
-def is_multiprocess() -> bool:
-    """Whether this is a worker of gunicorn, and no command."""
-    return _DIRECTORY in os.environ
+def _outcome(status: int, is_miss: bool) -> str:
+    if status == 304:
+        return "304"
+    if status >= 300:
+        return f"{status // 100}xx"
+    return "miss" if is_miss else "hit"
 
 
 @lru_cache(4096)
 def _labels(path: str) -> tuple[str, str]:
-    """Route and format: few, whatever is asked for."""
-    first, end = path.strip("/").partition("/")[0], path.rpartition(".")[2]
+    """Return route and format. Both have few values, whatever path is requested."""
+    extension = path.rpartition(".")[2]
     if path in ("/", "/feeds.opml"):
-        return "directory", "opml" if end == "opml" else "html"
+        return "directory", "opml" if extension == "opml" else "html"
+    first = path.strip("/").partition("/")[0]
     route = first if first in _ROUTES else "other"
-    return route, end if end in FORMATS and route in ("feeds", "entries") else ""
+    has_format = extension in FORMATS and route in ("feeds", "entries")
+    return route, extension if has_format else ""
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    """Each worker listens on the same port; the kernel gives a connection to one of them."""
+class _MetricsServer(ThreadingMixIn, WSGIServer):
+    """A server whose port all workers share; the kernel picks one per connection."""
 
     allow_reuse_port = True
     daemon_threads = True
@@ -211,43 +230,51 @@ class _QuietRequestHandler(WSGIRequestHandler):
         """Log nothing."""
 
 
+def _listen(address: str, app: Any) -> WSGIServer:
+    host, _, port = address.rpartition(":")
+    try:
+        return make_server(host, int(port), app, _MetricsServer, _QuietRequestHandler)
+    except OSError as error:
+        raise FeedsvcError(f"FEEDSVC_METRICS cannot be listened on: {error}.") from None
+
+
 # gunicorn's hooks: of the arbiter, and of its workers.
 
 
 def on_starting(server: Any) -> None:
-    """Make the directory of the files; another arbiter, of a newer version, has its own."""
-    if os.environ.get("FEEDSVC_METRICS"):
-        shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
-        os.environ[_DIRECTORY] = tempfile.mkdtemp(prefix="feedsvc-metrics-", dir=shared)
+    """Create the directory of the files, one for each arbiter."""
+    if Config.from_env().metrics:
+        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        os.environ[_DIRECTORY] = tempfile.mkdtemp(prefix="feedsvc-metrics-", dir=memory)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Give a worker the first slot that is free."""
-    taken = {other.slot for other in server.WORKERS.values()}
-    worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+    """Give a worker the first free slot."""
+    used = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in range(len(used) + 1) if slot not in used)
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Remember the slot."""
+    """Remember this worker's slot."""
     global _slot
     _slot = worker.slot
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Tell the last of what was counted."""
+    """Export the last counts."""
     if _metrics:
-        _metrics.publish()
+        _metrics.export()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget how things stood in a worker that has ended."""
-    if is_multiprocess():
+    """Remove the gauges of a worker that has ended."""
+    if _DIRECTORY in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
 
 
 def on_exit(server: Any) -> None:
-    """Take the files away."""
-    if is_multiprocess():
+    """Remove the directory of the files."""
+    if _DIRECTORY in os.environ:
         shutil.rmtree(os.environ[_DIRECTORY], ignore_errors=True)

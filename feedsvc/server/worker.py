@@ -1,13 +1,25 @@
-"""gunicorn's threaded worker with deadlines: a slow client costs a connection, never a thread.
+"""gunicorn's threaded worker, which buffers requests, with deadlines.
 
-A request is collected in the event loop until it looks whole or is 64 KiB long; only then a thread takes it,
-where gunicorn's own parser reads it and is the judge of it. What is not there in time is cut off. The event
-loop also sends 100 Continue; nothing reads a chunked body, and the connection ends after its answer.
+A slow client costs a connection, never a thread: the event loop receives a request
+until it looks complete or is 64 KiB long. Only then a thread takes it, where
+gunicorn's own parser reads and judges it. The event loop also sends 100 Continue.
+Nothing reads a chunked body, and the connection ends after its response.
+
+Besides the documented `handle`, `handle_request` and `check_config`, this overrides
+methods of gunicorn's ThreadWorker that are not documented, as there is no other way
+between accepting a connection and giving it to a thread:
+
+- `enqueue_req`: a connection is readable; upstream gives it to a thread at once
+- `finish_request`: a thread is done; upstream closes or waits for the next request
+- `murder_pending`: the event loop's turn, to close what is overdue
+- `_keepalive_after`: upstream reads the rest of a body, which may be ill-formed
+- `parser.unreader.take_buffered`: bytes of a pipelined request, to be buffered again
+
+`tests/integration/test_slow_clients.py` fails if an upgrade of gunicorn changes them.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -22,16 +34,26 @@ from typing import Any
 from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from feedsvc import LATER_WORKER, SKIP_SCHEMA_CHECK
+HEAD_TIMEOUT = 5.0
+"""Seconds for a client to send the head of a request."""
 
-HEAD_SECONDS, SECONDS = 5.0, 8.0
-"""What a client has to send a head; and a request's first MiB; and what it has to take an answer."""
+BODY_TIMEOUT = 8.0
+"""Seconds for a client to send the first MiB of a body, or to read a response."""
 
-FREE, BODY_RATE, ANSWER_RATE = 1 << 20, 256 * 1024, 64 * 1024
-"""That MiB, and the bytes, of the rest and of an answer, that give a client one second more."""
+FREE_BYTES = 1 << 20
+"""Bytes of a body within `BODY_TIMEOUT`; the rest has time by its length."""
+
+BODY_RATE = 256 * 1024
+"""Bytes of the rest of a body that give a client one second more."""
+
+RESPONSE_RATE = 64 * 1024
+"""Bytes of a response that give a client one second more."""
 
 LINGER_SECONDS = 2.0
-"""How long a client is listened to after the last answer: closed at once it might lose it (RFC 9112 §9.6)."""
+"""Time to read on after the last response.
+
+If closed at once, the client might lose the response (RFC 9112 §9.6).
+"""
 
 _BUFFER_BYTES = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -41,15 +63,21 @@ _EXPECT = re.compile(rb"\nexpect:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _HTTP_1_1 = re.compile(rb"[^\r\n]* HTTP/1\.1\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-# RFC 9110 §7.2, RFC 3986 §3.2.2. An empty host is none: http URLs cannot have one (RFC 9110 §4.2.1).
+# RFC 9110 §7.2, RFC 3986 §3.2.2. An http URL cannot have an empty host (RFC 9110 §4.2.1).
 _HOST = re.compile(
-    r"(\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]|([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(:[0-9]*)?",
-    re.ASCII,
+    r"""( \[[0-9A-Fa-f:.]+\]
+        | \[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]
+        | ([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+
+        ) (:[0-9]*)?""",
+    re.ASCII | re.VERBOSE,
 )
 
 
 class BufferedSocket(socket):
-    """A client's socket. What was collected is read first, and waiting has an end; bytes are a request's."""
+    """A client's socket with a buffer, and deadlines for sending and receiving.
+
+    Counters and deadlines are of the current request.
+    """
 
     def __init__(self, accepted: socket) -> None:
         super().__init__(fileno=accepted.detach())
@@ -57,17 +85,17 @@ class BufferedSocket(socket):
         self.reset()
 
     def reset(self) -> None:
-        """Another request may come."""
+        """Prepare for the next request."""
         self.started_at = 0.0
-        self.elapsed = {
-            ECONNRESET: 0.0,
-            EPIPE: 0.0,
-        }  # for the client to send, and to read
-        self.received = self.sent = 0
-        self.eof = self.continued = False
+        # Seconds that the client has taken to send, and to read.
+        self.elapsed = {ECONNRESET: 0.0, EPIPE: 0.0}
+        self.received = 0
+        self.sent = 0
+        self.eof = False
+        self.continued = False
 
     def fill_buffer(self) -> None:
-        """Take what has come."""
+        """Receive what has arrived, without waiting."""
         try:
             chunk = super().recv(_BUFFER_BYTES, MSG_DONTWAIT)
             self.buffer += chunk
@@ -78,33 +106,37 @@ class BufferedSocket(socket):
             self.eof = True
 
     def deadline(self) -> float:
-        """Return the deadline for the rest of a request; 0 if a thread can take it, or no more will come."""
+        """Return the monotonic time by which the rest of the request must arrive.
+
+        0 if a thread can take the request, or no more will arrive.
+        """
         if self.eof or len(self.buffer) >= _BUFFER_BYTES:
             return 0
         head = _HEAD_END.search(self.buffer)
         if not head:
-            return self.started_at + HEAD_SECONDS
+            return self.started_at + HEAD_TIMEOUT
         length = self._body_length(head.end())
         if len(self.buffer) >= min(_BUFFER_BYTES, head.end() + length):
             return 0
         self._send_continue(head.end())
-        return self.started_at + SECONDS
+        return self.started_at + BODY_TIMEOUT
 
     def _body_length(self, head_end: int) -> int:
-        """Return the bytes of the body; 0 where the head alone decides the answer.
+        """Return the bytes of the body; 0 where the head alone decides the response.
 
-        A chunked body gets 411 and an unknown expectation 417, so neither body is read.
+        A chunked body gets 411 and an unknown expectation 417, so neither body is
+        read.
         """
         length = _LENGTH.search(self.buffer, 0, head_end)
         if not length or _TRANSFER_ENCODING.search(self.buffer, 0, head_end):
             return 0
-        expected = _EXPECT.findall(self.buffer, 0, head_end)
-        if any(value.strip().lower() != b"100-continue" for value in expected):
+        expectations = _EXPECT.findall(self.buffer, 0, head_end)
+        if any(value.strip().lower() != b"100-continue" for value in expectations):
             return 0
         return int(length[1])
 
     def _send_continue(self, head_end: int) -> None:
-        """Ask for the body, once, if the client waits for that (RFC 9110 §10.1.1)."""
+        """Ask once for the body, if the client waits for that (RFC 9110 §10.1.1)."""
         if (
             self.continued
             or not _EXPECT.search(self.buffer, 0, head_end)
@@ -112,80 +144,81 @@ class BufferedSocket(socket):
         ):
             return
         self.continued = True
-        with suppress(
-            OSError
-        ):  # a client that does not read is cut off at the body's deadline
+        # A client that does not read is cut off at the body's deadline.
+        with suppress(OSError):
             if super().send(_CONTINUE, MSG_DONTWAIT) < len(_CONTINUE):
                 self.shutdown(SHUT_RDWR)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """What was collected, or comes in time.
+        """Return buffered bytes, or wait for more until the deadline.
 
         :raises ConnectionResetError: the client sends too slowly.
         """
         data = bytes(self.buffer[:size])
         del self.buffer[:size]
         if not data:
-            allowed = SECONDS + max(0, self.received - FREE) / BODY_RATE
-            data = self._call_within(allowed, partial(super().recv, size), ECONNRESET)
+            limit = BODY_TIMEOUT + max(0, self.received - FREE_BYTES) / BODY_RATE
+            data = self._call_within(limit, partial(super().recv, size), ECONNRESET)
         self.received += len(data)
         return data
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of it in time.
+        """Send everything before the deadline.
 
         :raises BrokenPipeError: the client reads too slowly.
         """
         rest = memoryview(data)
         self.sent += len(rest)
+        # Mostly the kernel takes it all, and no deadline is needed.
         with suppress(BlockingIOError):
             rest = rest[super().send(rest, MSG_DONTWAIT) :]
         if rest:
-            self._call_within(
-                SECONDS + self.sent / ANSWER_RATE, partial(super().sendall, rest), EPIPE
-            )
+            limit = BODY_TIMEOUT + self.sent / RESPONSE_RATE
+            self._call_within(limit, partial(super().sendall, rest), EPIPE)
 
-    def _call_within(self, allowed: float, call: Callable[[], Any], code: int) -> Any:
-        begun, given = (
-            time.monotonic(),
-            self.gettimeout(),
-        )  # gunicorn has a limit when it drops a body
-        left = max(0.001, allowed - self.elapsed[code])
-        self.settimeout(min(left, given) if given else left)
+    def _call_within(self, limit: float, call: Callable[[], Any], code: int) -> Any:
+        """Call what may wait for the client.
+
+        :param limit: seconds, of which `elapsed` are used up.
+        :param code: errno of the error where the client is too slow.
+        """
+        started_at = time.monotonic()
+        outer_timeout = self.gettimeout()  # gunicorn sets one to drop a body
+        remaining = max(0.001, limit - self.elapsed[code])
+        self.settimeout(min(remaining, outer_timeout or remaining))
         try:
             return call()
         except TimeoutError:
             raise OSError(code, "the client is too slow") from None
         finally:
-            self.settimeout(given)
-            self.elapsed[code] += time.monotonic() - begun
+            self.settimeout(outer_timeout)
+            self.elapsed[code] += time.monotonic() - started_at
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """`gthread` whose threads are given what they can work on."""
+    """`gthread` whose threads get complete requests."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting: set[TConn] = set()
 
     def init_process(self) -> None:
-        """Begin to serve."""
-        if self.age > self.cfg.workers:
-            os.environ[SKIP_SCHEMA_CHECK] = "yes"
-        if self.age > 1:
-            os.environ[LATER_WORKER] = "yes"
-        # gunicorn calls a function for each setting, twenty times a request; they change no more.
-        settings = self.cfg.settings.items()
+        """Serve until stopped."""
+        # gunicorn calls a function to read a setting, twenty times a request. They
+        # do not change any more.
         self.cfg.__dict__ |= {
-            name: one.get()
-            for name, one in settings
+            name: setting.get()
+            for name, setting in self.cfg.settings.items()
             if not hasattr(type(self.cfg), name)
         }
         super().init_process()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Refuse what this worker has no deadlines for."""
+        """Refuse TLS.
+
+        :raises RuntimeError: certificates are configured.
+        """
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise RuntimeError(
@@ -193,21 +226,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             )
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Collect from a connection that has something to read; give a whole request to a thread."""
+        """Buffer a connection's bytes; give a complete request to a thread."""
         if not isinstance(conn.sock, BufferedSocket):
-            conn.sock, conn.data_ready = BufferedSocket(conn.sock), True
+            conn.sock = BufferedSocket(conn.sock)
+            conn.data_ready = True
         client = conn.sock
         if conn.parser:
+            # The parser may have read into the next request.
             client.buffer[:0] = conn.parser.unreader.take_buffered()
         client.started_at = client.started_at or time.monotonic()
         client.fill_buffer()
-        if until := client.deadline():
-            self._wait(conn, until, self.enqueue_req)
+        deadline = client.deadline()
+        if deadline:
+            self._wait(conn, deadline, self.enqueue_req)
         else:
             super().enqueue_req(conn)
 
     def handle(self, conn: TConn) -> Any:
-        """Answer a request, in a thread; how long it waited for one is on the client's account."""
+        """Handle a request in a thread."""
+        # Waiting for a thread counts too, or a busy server would extend deadlines.
         conn.sock.elapsed[ECONNRESET] = time.monotonic() - conn.sock.started_at
         try:
             return super().handle(conn)
@@ -215,33 +252,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.sock.reset()
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
-        """Answer a request that has a valid Host, and end the connection after a chunked body.
+        """Respond to a request with a valid Host; end chunked ones' connections.
 
-        The application refuses chunked bodies unread (411), and reading one only to keep the connection would
-        let a client hold the thread.
+        :raises InvalidHeader: Host is missing or not valid.
         """
-        headers = dict(
-            req.headers
-        )  # with names in capitals; gunicorn has refused a second Host
+        # Names are in capitals. gunicorn has refused a second Host.
+        headers = dict(req.headers)
         host = headers.get("HOST")
-        if (host is None and req.version >= (1, 1)) or (
-            host is not None and not _HOST.fullmatch(host)
-        ):
+        is_missing = host is None and req.version >= (1, 1)
+        if is_missing or (host is not None and not _HOST.fullmatch(host)):
             raise InvalidHeader("HOST", req=req)
+        # The application refuses a chunked body unread (411). To read it only to keep
+        # the connection would let a client occupy the thread.
         if "TRANSFER-ENCODING" in headers:
             req.force_close()
         req._expected_100_continue = False  # the event loop has sent it where it is due
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        with suppress(
-            Exception
-        ):  # it was answered; an ill-formed rest of its body gets no answer of its own
+        # The response is sent; an ill-formed rest of the body gets none of its own.
+        with suppress(Exception):
             return bool(super()._keepalive_after(conn, keepalive))
         return False
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
-        """Keep the connection for another request, or end it without waiting for the client."""
+        """Keep the connection for the next request, or end it without waiting."""
         if fs.cancelled() or fs.exception() or not fs.result():
             with suppress(OSError):
                 conn.sock.shutdown(SHUT_WR)
@@ -253,20 +288,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:
-        """Close what has waited long enough."""
+        """Close overdue connections."""
         now = time.monotonic()
-        for conn in [conn for conn in self._waiting if conn.timeout <= now]:
+        overdue = [conn for conn in self._waiting if conn.timeout <= now]
+        for conn in overdue:
             self._resume(conn, self._close)
 
-    def _wait(self, conn: TConn, until: float, then: Callable[[TConn], None]) -> None:
-        conn.timeout = until
+    def _wait(
+        self, conn: TConn, deadline: float, callback: Callable[[TConn], None]
+    ) -> None:
+        conn.timeout = deadline
         self._waiting.add(conn)
-        self.poller.register(conn.sock, EVENT_READ, lambda _: self._resume(conn, then))
+        self.poller.register(
+            conn.sock, EVENT_READ, lambda _: self._resume(conn, callback)
+        )
 
-    def _resume(self, conn: TConn, then: Callable[[TConn], None]) -> None:
+    def _resume(self, conn: TConn, callback: Callable[[TConn], None]) -> None:
         self._waiting.remove(conn)
         self.poller.unregister(conn.sock)
-        then(conn)
+        callback(conn)
 
     def _linger(self, conn: TConn) -> None:
         conn.sock.fill_buffer()

@@ -18,7 +18,7 @@ from feedsvc.storage.database import CONNECTIONS, Database
 from feedsvc.storage.deliveries import Deliveries, Hubs
 from feedsvc.storage.entries import Precondition, VisibleChanges
 from feedsvc.storage.markup import Markup
-from feedsvc.storage.migrations.runner import is_current, upgrade
+from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically
 from feedsvc.storage.sessions import Reader, Writer
 from feedsvc.storage.subscriptions import Subscriptions
@@ -145,6 +145,14 @@ class Storage:
         # tzdata must stay in use.
         self._may_downgrade_timezones = not or_newer
         return is_changed
+
+    def check_schema(self) -> None:
+        """Check that the database has this version's schema, without migrating it.
+
+        :raises Unavailable: it does not answer, or has an older schema.
+        :raises SchemaTooNew: it is newer than this version.
+        """
+        check_schema(self.database)
 
     def latest_published(self) -> Mapping[str, datetime]:
         """Return when the newest visible entry of each kind was published.

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg.errors import InsufficientPrivilege, UndefinedTable
-from psycopg.types.string import StrDumperUnknown
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
@@ -143,6 +141,14 @@ class Database:
         if self._file:
             self._file.check()
 
+    def create_file(self) -> None:
+        """Create SQLite's file, unless there is one; PostgreSQL has none.
+
+        :raises Unavailable: the file cannot be created.
+        """
+        if self._file:
+            self._file.create()
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         self.engine.dispose()
@@ -153,9 +159,7 @@ def create_private(path: Path) -> None:
 
     SQLite gives its other files, such as the write-ahead log, the same mode.
     """
-    with suppress(
-        OSError
-    ):  # such as FileExistsError; SQLite reports what prevents a database
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
@@ -163,18 +167,35 @@ class _DatabaseFileGuard:
     """A file of SQLite's, which is to stay the one that it is at the first connection."""
 
     def __init__(self, path: Path, engine: sa.Engine) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._log = path, path.with_name(f"{path.name}-wal")
         self._first: tuple[int, int] | None = None
 
         @sa.event.listens_for(engine, "do_connect")
         def before(*_: object) -> None:
-            self.check()  # or SQLite would make an empty one
-            create_private(path)
+            self.check()
+            # SQLite would create an empty database, which only an upgrade should do.
+            if not path.exists():
+                raise Unavailable(
+                    f"There is no database {path}. Run `python -m feedsvc db upgrade`."
+                )
 
         @sa.event.listens_for(engine, "connect")
         def after(*_: object) -> None:
             self._first = self._first or self._now()
+
+    def create(self) -> None:
+        """Create the file, unless there is one.
+
+        :raises Unavailable: the file cannot be created.
+        """
+        self.check()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            create_private(self._path)
+        except OSError as error:
+            raise Unavailable(
+                f"The database {self._path} cannot be created: {error.strerror}."
+            ) from error
 
     def check(self) -> None:
         now = self._now()
@@ -218,9 +239,8 @@ def translate_db_errors() -> Iterator[None]:
     ) as error:
         raise Unavailable("The database cannot be used at the moment.") from error
     except exc.ProgrammingError as error:
-        if isinstance(
-            error.orig, (UndefinedTable, InsufficientPrivilege)
-        ):  # restored, or being so
+        # While a database is being restored, its tables are missing or not ours yet.
+        if type(error.orig).__name__ in ("UndefinedTable", "InsufficientPrivilege"):
             raise Unavailable("The database is not set up.") from error
         raise
     except (exc.DatabaseError, sqlite.DatabaseError) as error:
@@ -273,17 +293,19 @@ def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:
     return arguments
 
 
-class _NulSafeDumper(StrDumperUnknown):
-    """PostgreSQL has no NUL in text: what is looked for with one is sent so that it finds nothing."""
-
-    def dump(self, obj: str) -> Any:
-        return super().dump(obj.replace("\0", "\ufffd"))
-
-
 def _set_up_postgresql(engine: sa.Engine) -> None:
+    # An optional dependency, so not imported for SQLite.
+    from psycopg.types.string import StrDumperUnknown
+
+    class NulSafeDumper(StrDumperUnknown):
+        """Send a NUL as U+FFFD: PostgreSQL's text has none, so the query matches nothing."""
+
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
-        connection.adapters.register_dumper(str, _NulSafeDumper)
+        connection.adapters.register_dumper(str, NulSafeDumper)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage

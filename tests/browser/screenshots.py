@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
         service = Service(
             f"sqlite:///{place}/feedsvc.db", FEEDSVC_PUBLIC_URL="https://feeds.example"
         )
-        service.command("welcome")
+        service.command("init-demo")
         service.start()
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]

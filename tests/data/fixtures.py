@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from tests import data

@@ -74,7 +74,7 @@ def test_the_parts_of_kubernetes_find_each_other() -> None:
     }
     settings = found["ConfigMap"]["data"]
     assert settings["FEEDSVC_METRICS"].endswith(f":{ports['metrics']}")
-    assert ports["http"] == int(Config.from_env({}).table()[1][1])
+    assert ports["http"] == int(Config.from_env({}).rows()[1].value)
     assert Config.from_env(settings).workers == 2
     for container in containers():
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
@@ -146,7 +146,13 @@ def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) ->
     finally:
         cluster.run("DROP ROLE feedsvc")
     # It has connected, to a database without tables.
-    assert (done.returncode, done.stderr) == (1, "Error: The database is not set up.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        (
+            "Error: The database is not set up for this version. "
+            "Run `python -m feedsvc db upgrade`.\n"
+        ),
+    )
 
 
 USABLE = 100 - 3
@@ -193,7 +199,7 @@ def test_connections_of_the_units_and_of_compose_fit_postgresql() -> None:
 
 
 def test_only_settings_that_there_are() -> None:
-    known = {row[0] for row in Config.from_env({}).table()}
+    known = {row[0] for row in Config.from_env({}).rows()}
     for name in ("kubernetes.yaml", "compose.yaml", *UNITS):
         named = set(
             re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8"))

@@ -12,7 +12,6 @@ from jinja2 import UndefinedError
 
 from feedsvc.formats import FORMATS, PAGES
 from feedsvc.query import KINDS, WEBSUB_PING_FORMATS
-from feedsvc.server import metrics
 from tests.formats.feeds import SITE
 from tests.formats.golden import FOLDER
 
@@ -43,10 +42,6 @@ def test_readme_names_every_format() -> None:
     urls = text.split("## URLs")[1].split("\n##")[0]
     listed = re.findall(r"(?:/feeds/(?:news|events)|`)\.(\w+)`", urls)
     assert set(listed) == set(FORMATS)
-
-
-def test_metrics_count_every_format() -> None:
-    assert set(metrics.FORMATS) == {*FORMATS, "opml"}
 
 
 def test_hubs_are_pinged_for_formats_of_all_kinds_but_pages() -> None:

@@ -57,7 +57,7 @@ class Measured(Service):
 @pytest.fixture
 def measured(database_url: str) -> Iterator[Measured]:
     service = Measured(database_url, WEB_CONCURRENCY="3")
-    service.command("welcome")
+    service.command("init-demo")
     service.start()
     yield service
     service.stop()
@@ -99,12 +99,11 @@ def test_the_counts_are_those_of_who_asked(measured: Measured) -> None:
     assert asked == {200: 600, 304: 300}
     assert measured.total(name, *feed) == 901
     assert measured.total(name, *feed, 'outcome="304"') == 300
-    hot, cold = (
-        measured.total(name, *feed, f'outcome="{word}"') for word in ("hot", "cold")
-    )
-    assert hot + cold == 601
-    assert 1 <= cold <= 12, "each worker made it once, or again after a write"
-    assert measured.total("feedsvc_making_seconds_count", *feed) == cold
+    hits = measured.total(name, *feed, 'outcome="hit"')
+    misses = measured.total(name, *feed, 'outcome="miss"')
+    assert hits + misses == 601
+    assert 1 <= misses <= 12, "each worker renders it once, or again after a write"
+    assert measured.total("feedsvc_render_seconds_count", *feed) == misses
     assert measured.total("feedsvc_writes_total", 'outcome="2xx"') == 1
     assert measured.total("feedsvc_writes_total", 'outcome="4xx"') == 2
     assert measured.total("feedsvc_auth_failures_total") == 1
@@ -112,7 +111,7 @@ def test_the_counts_are_those_of_who_asked(measured: Measured) -> None:
     deadline = time.monotonic() + 30
     while (
         abs(
-            measured.scrape()["feedsvc_ledger_looked_timestamp_seconds", ""]
+            measured.scrape()["feedsvc_cache_synced_timestamp_seconds", ""]
             - time.time()
         )
         >= 3
@@ -120,8 +119,8 @@ def test_the_counts_are_those_of_who_asked(measured: Measured) -> None:
         assert time.monotonic() < deadline, "a worker does not check the change log"
         time.sleep(0.1)
     found = measured.scrape()
-    assert 1 <= found["feedsvc_kept_answers", ""] <= 9
-    assert found["feedsvc_kept_bytes", ""] > 1000
+    assert 1 <= found["feedsvc_cache_entries", ""] <= 9
+    assert found["feedsvc_cache_bytes", ""] > 1000
     assert (
         0
         < time.time() - found["feedsvc_newest_entry_timestamp_seconds", 'kind="news"']

@@ -205,7 +205,7 @@ def test_gunicorns_settings_start_any_app(tmp_path: Path) -> None:
 
 def test_the_samples(database_url: str) -> None:
     service = Service(database_url)
-    first, second = service.command("welcome"), service.command("welcome")
+    first, second = service.command("init-demo"), service.command("init-demo")
     assert first.count("fsv_") == 1
     assert "fsv_" not in second
     assert f"{service.url}/feeds/news.rss" in second

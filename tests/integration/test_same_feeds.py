@@ -10,7 +10,7 @@ from itertools import chain
 import pytest
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.cli import samples
 from feedsvc.errors import BadRequest, Conflict
 from feedsvc.formats import FORMATS

@@ -198,8 +198,8 @@ def test_a_fast_enough_body_has_more_time(
     pair: tuple[BufferedSocket, socket.socket],
 ) -> None:
     client, _ = pair
-    client.received = worker.FREE + 2 * worker.BODY_RATE
-    client.elapsed[ECONNRESET] = worker.SECONDS + 1.8
+    client.received = worker.FREE_BYTES + 2 * worker.BODY_RATE
+    client.elapsed[ECONNRESET] = worker.BODY_TIMEOUT + 1.8
     begun = time.monotonic()
     with pytest.raises(ConnectionResetError):
         client.recv(1)
@@ -209,8 +209,8 @@ def test_a_fast_enough_body_has_more_time(
 def test_an_answer_that_is_not_read_is_cut_off(
     pair: tuple[BufferedSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "SECONDS", 0.2)
-    monkeypatch.setattr(worker, "ANSWER_RATE", 100 << 20)
+    monkeypatch.setattr(worker, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(worker, "RESPONSE_RATE", 100 << 20)
     begun = time.monotonic()
     with pytest.raises(BrokenPipeError):
         pair[0].sendall(bytes(10 << 20))

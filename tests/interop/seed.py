@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.models import SCOPES, utcnow
 from tests import data
 from tests.interop.expected import ExpectedFeeds
@@ -72,4 +72,4 @@ def _now() -> datetime:
 
 
 if "CLOCK_AHEAD" in os.environ:
-    app = create_app(Config.from_env(), _now, background=True)
+    app = create_app(Config.from_env(), _now)

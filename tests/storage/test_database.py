@@ -49,14 +49,13 @@ def test_migrations_make_the_tables_that_the_code_knows(storage: Storage) -> Non
 
 
 def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
-    Path(database_url.removeprefix("sqlite:///")).unlink(missing_ok=True)
-    with (
-        opened(database_url) as storage,
-        storage.database.engine.begin() as connection,
-    ):
-        if (
-            connection.dialect.name == "postgresql"
-        ):  # whose databases are made with their tables
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).unlink()
+    else:
+        with (
+            opened(database_url) as storage,
+            storage.database.write() as connection,
+        ):
             connection.exec_driver_sql("DROP SCHEMA public CASCADE")
             connection.exec_driver_sql("CREATE SCHEMA public")
     done: list[bool] = []
@@ -86,11 +85,11 @@ def test_without_the_fix_there_is_a_warning_and_no_wal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: False)
-    with (
-        opened(f"sqlite:///{tmp_path}/a.db") as storage,
-        storage.database.read() as connection,
-    ):
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+    with opened(f"sqlite:///{tmp_path}/a.db") as storage:
+        storage.upgrade()
+        with storage.database.read() as connection:
+            journal_mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    assert journal_mode == "delete"
     assert "WAL" in caplog.text
 
 

@@ -27,7 +27,7 @@ SCRIPT = """
 import json, os, sys
 from datetime import datetime, UTC
 from config import Config
-from feedsvc import create_app
+from feedsvc.app import create_app
 from feedsvc.services import get_services
 app = create_app(Config.from_env(), lambda: datetime(2026, 11, 26, tzinfo=UTC))
 store, client = get_services(app).storage, app.test_client()

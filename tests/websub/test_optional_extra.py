@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp
 from tests.server import ROOT, Service
 
@@ -31,7 +32,10 @@ def test_app_without_public_suffix_list_has_no_hub(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setitem(sys.modules, "publicsuffixlist", None)  # as if not installed
-    client = make_app().test_client()
+    monkeypatch.setattr("feedsvc.services.run_periodically", lambda *_: None)
+    app = make_app()
+    get_services(app).start()
+    client = app.test_client()
     assert "install feedsvc[websub]" in caplog.text
     assert client.post("/hub").status_code == 404
     assert 'rel="hub"' not in client.get("/feeds/news.rss").headers["Link"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from feedsvc.errors import SchemaTooNew
+from feedsvc.errors import SchemaTooNew, Unavailable
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
 
@@ -28,6 +28,30 @@ def revision(connection: sa.Connection) -> str:
     return str(connection.scalar(newest) or "")
 
 
+def check_schema(database: Database) -> None:
+    """Check that the database has this version's schema.
+
+    :raises Unavailable: it does not answer, or has an older schema.
+    :raises SchemaTooNew: it is newer than this version.
+    """
+    with database.read() as connection:
+        current = revision(connection)
+    _refuse_newer(current)
+    if current < REVISION:
+        raise Unavailable(
+            "The database is not set up for this version. "
+            "Run `python -m feedsvc db upgrade`."
+        )
+
+
+def _refuse_newer(current: str) -> None:
+    if current > REVISION:
+        raise SchemaTooNew(
+            f"The database has schema {current}, "
+            f"but this version knows {REVISION} at most."
+        )
+
+
 def upgrade(database: Database, *, or_newer: bool = False) -> bool:
     """Upgrade the schema to the newest revision; return whether that changed anything.
 
@@ -37,13 +61,11 @@ def upgrade(database: Database, *, or_newer: bool = False) -> bool:
     :param or_newer: whether a schema of a newer version is accepted.
     :raises SchemaTooNew: the schema is of a newer version, unless `or_newer`.
     """
+    database.create_file()
     with database.read() as connection:
         current = revision(connection)
-    if current > REVISION and not or_newer:
-        raise SchemaTooNew(
-            f"The database has schema {current}, "
-            f"but this version knows {REVISION} at most."
-        )
+    if not or_newer:
+        _refuse_newer(current)
     if current >= REVISION:
         return False
     with database.write() as connection:

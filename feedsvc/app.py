@@ -1,0 +1,149 @@
+"""The composition root: builds the components and connects them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, request
+from werkzeug.exceptions import LengthRequired
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from feedsvc import __version__, timezones  # noqa: F401 (first, before a zone is read from the host)
+from feedsvc.api.auth import BulkRateLimiter, RateLimiter
+from feedsvc.api.batch import BatchLimits, batch_blueprint
+from feedsvc.api.categories import categories_blueprint
+from feedsvc.api.changes import changes_blueprint
+from feedsvc.api.entries import entries_blueprint
+from feedsvc.api.openapi import create_api, docs_blueprint, openapi_document
+from feedsvc.api.preview import preview_blueprint
+from feedsvc.cli.commands import register_commands
+from feedsvc.http.headers import headers_blueprint
+from feedsvc.models import Clock, utcnow
+from feedsvc.server.metrics import CACHE_MISS_KEY
+from feedsvc.services import Services, register_services
+from feedsvc.web.cache_middleware import CacheMiddleware
+from feedsvc.web.feeds import feeds_blueprint
+from feedsvc.web.health import health_blueprint
+from feedsvc.web.pages import pages_blueprint
+from feedsvc.web.problems import problems_blueprint
+from feedsvc.web.static_files import static_blueprint
+from feedsvc.websub.hub import hub_blueprint
+
+if TYPE_CHECKING:
+    from config import Config
+
+
+def create_app(config: Config, clock: Clock = utcnow) -> Flask:
+    """Return the WSGI application.
+
+    It opens no database and starts no thread: `get_services(app).start()` does, in
+    each process that serves.
+    """
+    services = Services.create(config, clock)
+    app = Flask(__name__, static_folder=None)
+    _configure(app, config)
+    app.register_blueprint(headers_blueprint())
+    app.before_request(_refuse_chunked)  # after the blueprint that gives request ids
+    _register_public_views(app, services)
+    _register_api(app, services)
+    # After flask-smorest, to replace its error bodies by problem documents.
+    app.register_blueprint(problems_blueprint(services.site, config.max_age))
+    register_services(app, services)
+    register_commands(app)
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=0
+        )
+    app.wsgi_app = CacheMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, services.cache
+    )
+    return app
+
+
+def _configure(app: Flask, config: Config) -> None:
+    # Werkzeug's redirects for double slashes would lead where the Host header says.
+    app.url_map.merge_slashes = False
+    app.config.update(
+        MAX_CONTENT_LENGTH=config.max_body,
+        API_TITLE="feedsvc",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(lambda: request.environ.update({CACHE_MISS_KEY: True}))
+
+
+def _register_public_views(app: Flask, services: Services) -> None:
+    config = services.config
+    site = services.site
+    storage = services.storage
+    app.register_blueprint(health_blueprint(storage))
+    app.register_blueprint(feeds_blueprint(services.feeds))
+    app.register_blueprint(
+        pages_blueprint(storage, services.cache, site, services.clock, config.max_age)
+    )
+    app.register_blueprint(static_blueprint(site.color))
+    if site.hub:
+        app.register_blueprint(
+            hub_blueprint(
+                storage.subscriptions,
+                services.feeds,
+                RateLimiter(config.rate_hub, config.workers),
+                site,
+            )
+        )
+
+
+def _register_api(app: Flask, services: Services) -> None:
+    config = services.config
+    site = services.site
+    storage = services.storage
+    schemas = services.entry_schemas
+    authenticator = services.authenticator
+    api = create_api(app, site, schemas)
+    for collection, kind in (("articles", "news"), ("events", "events")):
+        api.register_blueprint(
+            entries_blueprint(
+                collection,
+                schemas[kind],
+                storage,
+                authenticator,
+                require_if_match=config.require_if_match,
+            )
+        )
+    api.register_blueprint(
+        categories_blueprint(
+            storage, authenticator, services.cache, services.clock, config.max_age
+        )
+    )
+    api.register_blueprint(
+        changes_blueprint(storage, authenticator, schemas, f"{__version__} {site}")
+    )
+    batch_limits = BatchLimits(
+        ndjson_bytes=config.max_batch,
+        array_bytes=config.max_body,
+        items=BulkRateLimiter(config.rate_batch_lines, config.workers),
+    )
+    api.register_blueprint(
+        batch_blueprint(storage, authenticator, schemas, batch_limits)
+    )
+    api.register_blueprint(
+        preview_blueprint(storage, authenticator, schemas, services.clock)
+    )
+    app.register_blueprint(docs_blueprint(openapi_document(api), site, config.max_age))
+
+
+def _refuse_chunked() -> None:
+    """Refuse a chunked body of a method without a body here.
+
+    Views that read a body check its length themselves.
+
+    :raises LengthRequired: the request has one.
+    """
+    if "Transfer-Encoding" in request.headers and request.method not in (
+        "POST",
+        "PUT",
+        "PATCH",
+    ):
+        raise LengthRequired("A chunked body is not read.")

@@ -1,0 +1,83 @@
+"""Importing the application, and commands, have no side effects."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT
+
+OPTIONAL = ("aiohttp", "feedparser", "prometheus_client", "psycopg", "slugify", "tqdm")
+"""Libraries that a web worker without metrics and PostgreSQL does not need."""
+
+
+def run(
+    tmp_path: Path, *arguments: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in an empty directory, with a database that does not exist."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "FEEDSVC_DATABASE_URL": f"sqlite:///{tmp_path}/var/feedsvc.db",
+            **environ,
+        },
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_wsgi_imports_no_optional_library(tmp_path: Path) -> None:
+    script = f"import sys, wsgi; print(sorted({{*{OPTIONAL}}} & {{*sys.modules}}))"
+    done = run(tmp_path, "-c", script)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
+    script = "import threading, wsgi; print(threading.active_count())"
+    done = run(tmp_path, "-c", script)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("--version", 0),
+        ("settings", 0),
+        ("db check", 1),
+        ("token list", 1),
+        ("log", 1),
+        ("export -", 1),
+        ("backup copy.db", 1),
+    ],
+)
+def test_command_creates_no_database(tmp_path: Path, command: str, status: int) -> None:
+    done = run(tmp_path, "-m", "feedsvc", *command.split())
+    assert done.returncode == status
+    if status:
+        assert done.stderr.startswith("Error: ")
+        assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_upgrade_creates_the_database(tmp_path: Path) -> None:
+    assert run(tmp_path, "-m", "feedsvc", "db", "upgrade").returncode == 0
+    file = tmp_path / "var" / "feedsvc.db"
+    assert file.stat().st_mode & 0o777 == 0o600
+    done = run(tmp_path, "-m", "feedsvc", "db", "check")
+    assert (done.returncode, done.stdout) == (0, "The database is ready.\n")
+
+
+def test_missing_dependencies_are_one_sentence(tmp_path: Path) -> None:
+    """As where the system's Python runs it instead of the environment's."""
+    done = run(tmp_path, "-S", "-m", "feedsvc", "settings")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: flask is not installed for ")
+    assert len(done.stderr.splitlines()) == 1
