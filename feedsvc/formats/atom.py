@@ -30,6 +30,7 @@ def render(feed: Feed) -> bytes:
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate", type="text/html")
     generator.subtitle(labels.feed_description(feed))
+    # RFC 4287 §4.1.1: entries without an author need one of the feed.
     generator.author(_person(site.title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
@@ -72,6 +73,7 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     if entry.language != feed.site.language:
         element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
     _mark_html(element)
+    # feedgen knows one id for both formats, and RSS has the guid as it was imported.
     element.find("id").text = atom_id(entry.guid)
     # feedgen 1.0.0 writes the links of entries with `href` alone: its loop variable
     # shadows the link. So they are removed, and added here.

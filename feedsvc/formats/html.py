@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedsvc.formats import content, labels
 from feedsvc.formats.common import Format
@@ -59,16 +59,18 @@ class Pages:
 
     def __init__(self, formats: Mapping[str, Format]) -> None:
         self._formats = formats
-        # A misspelled name in a template is an error instead of an empty text.
         self._environment = Environment(
             loader=PackageLoader("feedsvc.formats"),
             autoescape=True,
+            # Templates are package data: they do not change while the service runs.
             auto_reload=False,
+            # A misspelled name in a template is an error instead of an empty text.
             undefined=StrictUndefined,
         )
         self._environment.globals |= {
             "formats": formats,
             "kinds": KINDS,
+            # Modules, so that templates name functions as Python code does.
             "labels": labels,
             "content": content,
             "shift_headings": shift_headings,
@@ -77,8 +79,6 @@ class Pages:
             "webcal": webcal,
             "map_link": map_link,
         }
-        # Nearly every member of an OpenAPI object is optional.
-        self._openapi_environment = self._environment.overlay(undefined=Undefined)
 
     def render(
         self, template: str, site: Site, *, ui: str | None = None, **context: Any
@@ -99,10 +99,7 @@ class Pages:
         }
         if "feeds" not in names:
             names["feeds"] = [self._variants(site, kind) for kind in KINDS]
-        environment = self._environment
-        if template == "api_docs.html":
-            environment = self._openapi_environment
-        return environment.get_template(template).render(names).encode()
+        return self._environment.get_template(template).render(names).encode()
 
     def render_directory(
         self,
@@ -131,6 +128,7 @@ class Pages:
             "directory.html",
             site,
             ui=ui,
+            # Relative, so that pages work under any host name and prefix.
             language_links=_language_links(
                 site, ui, lambda other: f"?ui={other}" if other else "./"
             ),
@@ -170,6 +168,7 @@ class Pages:
             ),
             feeds=[self._formats_of(feed)],
             feed=replace(feed, site=localized_site),
+            # The feed of the embed code: newest titles, whatever the page shows.
             latest=feed.with_query(
                 format="json", ui=None, archive=None, limit=5, content="summary"
             ),
@@ -200,6 +199,7 @@ def event_calendar(
     events = [
         (event, entry) for entry in entries if (event := display_occurrence(entry))
     ]
+    # By guid too, so that events at one time have the same order in every worker.
     events.sort(key=lambda pair: (pair[0].starts, pair[1].guid))
     rows = [_calendar_row(event, entry, site) for event, entry in events]
     return [
@@ -245,6 +245,7 @@ def webcal(feed: Feed) -> str:
 
 def map_link(place: Place) -> str:
     """Return a link to a place on OpenStreetMap, or a search without coordinates."""
+    # OpenStreetMap needs no key, and does not track readers.
     if place.latitude is None or place.longitude is None:
         return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
     position = f"{place.latitude}/{place.longitude}"

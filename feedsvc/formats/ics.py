@@ -33,6 +33,7 @@ def render(feed: Feed) -> bytes:
     """Render a feed as a calendar; deleted events are in it as cancelled ones."""
     entries = feed.entries
     if feed.query.content == "summary":
+        # Without a body, the description is the summary.
         entries = tuple(
             replace(entry, content_html=None, content_text=None) for entry in entries
         )
@@ -87,6 +88,7 @@ def _calendar(
             events.append(_deleted_event(tombstone, tombstone.event, site.language))
             if not tombstone.event.all_day:
                 years[tombstone.event.timezone.key].add(tombstone.event.starts.year)
+    # Times in UTC end with Z and have no TZID.
     years.pop("UTC", None)
     calendar = Calendar()
     header = {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc")}
@@ -114,6 +116,7 @@ def _event(entry: Entry, site: Site) -> VEvent:
             "DTSTAMP": updated,
             "LAST-MODIFIED": updated,
             "CREATED": _utc(entry.date),
+            # RFC 5546: raised by changes of time or recurrence.
             "SEQUENCE": prop.vInt(entry.sequence),
             "STATUS": prop.vText(_STATUSES.get(status, status.upper())),
             **_text_properties(entry, site),

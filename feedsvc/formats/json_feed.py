@@ -30,6 +30,7 @@ def render(feed: Feed) -> bytes:
             "home_page_url": iri_to_uri(feed.home_url),
             "feed_url": feed.self_url,
             "description": labels.feed_description(feed),
+            # The next page of a paginated feed: older entries.
             "next_url": feed.previous_archive and feed.url(feed.previous_archive),
             "icon": iri_to_uri(site.icon),
             "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
@@ -48,6 +49,7 @@ def render(feed: Feed) -> bytes:
     document["items"] = [
         drop_empty(_item(entry, feed, about)) for entry in feed.entries
     ]
+    # NaN is not JSON, though Python writes it.
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -95,6 +97,7 @@ def _item(entry: Entry, feed: Feed, about: str) -> Json:
         "date_published": _time(entry.feed_date(feed.query), feed),
         "date_modified": _time(entry.updated, feed),
         "authors": [_person(author) for author in entry.authors],
+        # For people; the slugs are in the extension.
         "tags": [category.title for category in entry.categories],
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],

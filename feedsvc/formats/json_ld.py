@@ -50,6 +50,7 @@ def _article(entry: Entry, site: Site) -> Json:
         "headline": entry.title,
         "datePublished": format_iso(entry.date.astimezone(site.timezone)),
         "dateModified": format_iso(entry.updated.astimezone(site.timezone)),
+        # Google requires an author.
         "author": [_agent("Person", author) for author in entry.authors] or publisher,
         "publisher": {**publisher, "logo": site.icon and iri_to_uri(site.icon)},
         "articleSection": [category.title for category in entry.categories],
@@ -63,6 +64,7 @@ def _event(entry: Entry, site: Site) -> Json:
     assert event is not None
     assert occurrence is not None
     status = _STATUSES.get(event.status, "EventScheduled")
+    # schema.org: a new date makes a postponed event a rescheduled one.
     if event.previous_start and event.status != "cancelled":
         status = "EventRescheduled"
     place = event.location
@@ -94,6 +96,7 @@ def _schedule(event: Event, recurrence: Recurrence) -> Json:
         ],
         "byMonth": [int(month) for month in _values(rule, "BYMONTH")],
         "byMonthDay": [int(day) for day in _values(rule, "BYMONTHDAY")],
+        # The times have members of their own.
         "startDate": event.start.isoformat()[:10],
         "endDate": until and f"{until[:4]}-{until[4:6]}-{until[6:8]}",
         "exceptDate": [format_iso(exdate) for exdate in recurrence.exdates],

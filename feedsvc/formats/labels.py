@@ -208,12 +208,13 @@ def format_event_hours(event: Event, site: Site) -> str:
     Hours are in the site's time zone.
     """
     language = site.language
+    # A date is the same in every zone.
     zone = event.timezone if event.all_day else site.timezone
     start = event.starts.astimezone(zone)
     end = event.ends.astimezone(zone)
     whole_day = translate(language, "event.whole_day")
     start_text = whole_day if event.all_day else _time(start, language)
-    # An event until midnight ends on the day before.
+    # The end is exclusive: an event until midnight ends on the day before.
     last_day = max(start, end - timedelta.resolution).date()
     if last_day > start.date():
         last = translate(language, "event.through", _date(last_day, "long", language))
@@ -280,6 +281,7 @@ def _frequency(event: Event, recurrence: Recurrence, language: str) -> str:
     simple_parts = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
     if frequency == "weekly":
         simple_parts.add("BYDAY")
+    # Further parts of rules would need a grammar for each language.
     if recurrence.rdates or rule.keys() - simple_parts:
         return translate(language, "recurrence.irregular")
     interval = rule.get("INTERVAL", "1")
@@ -302,6 +304,7 @@ def _frequency(event: Event, recurrence: Recurrence, language: str) -> str:
 
 def _sentences(*parts: str) -> str:
     """Join the parts that are not empty, each as a sentence."""
+    # Editors may have ended a part with punctuation.
     sentences = [part for part in parts if part]
     for index, sentence in enumerate(sentences[:-1]):
         if not sentence.endswith((".", "!", "?", "…")):
@@ -348,6 +351,7 @@ def _time(moment: datetime, language: str) -> str:
 
 def _locale(language: str) -> Locale:
     """Return Babel's locale for a tag; English if there is none."""
+    # FEEDSVC_SITE_LANGUAGE may be any BCP 47 tag.
     try:
         return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):

@@ -61,7 +61,7 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
         folder,
         name,
         type="rss",
-        version="RSS2",
+        version="RSS2",  # of RSS 2.0, by the specification of OPML
         xmlUrl=feed.self_url,
         htmlUrl=iri_to_uri(feed.home_url),
         language=(feed.category and feed.category.language) or feed.site.language,

@@ -51,6 +51,7 @@ def render(feed: Feed) -> bytes:
     generator.title(title)
     generator.description(escape_if_markup(labels.feed_description(feed)))
     generator.ttl(TTL_MINUTES)
+    # RSS 2.0 allows no other types of images.
     if site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
         icon = iri_to_uri(site.icon)
         generator.image(url=icon, title=title, link=iri_to_uri(feed.home_url))
@@ -59,10 +60,12 @@ def render(feed: Feed) -> bytes:
     for entry in feed.entries:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
+        # Readers take the description for HTML.
         summary = escape(labels.feed_summary(entry, feed), quote=False)
         item.description(summary, isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]
+            # The length is required; the profile recommends 0 if it is unknown.
             item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
         if entry.source and entry.source.url:
             item.source(iri_to_uri(entry.source.url), entry.source.name)

@@ -53,6 +53,7 @@ def vtimezone(key: str, first: int, last: int) -> Timezone:
     """Return a zone with its changes from the year before `first` to that after `last`."""
     zone = ZoneInfo(key)
     onsets: dict[_Observance, list[datetime]] = defaultdict(list)
+    # 28 more years show whether a rule is permanent.
     years = range(min(first - 1, _RULES_SINCE), last + 2 + _CALENDAR_CYCLE)
     for change in chain.from_iterable(_changes(zone, year) for year in years):
         observance = _observance(zone, change)

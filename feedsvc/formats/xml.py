@@ -115,6 +115,7 @@ def add_item(
         item.summary(summary or entry.title)
     if content:
         item.content(content, type="html")
+    # Slugs are unique only within this service.
     scheme = f"{site.public_url}/feeds/{entry.kind}"
     for category in entry.categories:
         item.category(term=category.slug, scheme=scheme, label=category.title)
@@ -203,6 +204,7 @@ def _add_image(parent: Element, image: Image) -> None:
         sub_element(media, "media:description", caption, type=text_type)
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
+    # Some readers show thumbnails only.
     sub_element(media, "media:thumbnail", url=url, **size)
 
 
@@ -216,6 +218,7 @@ def _add_event(parent: Element, event: Event) -> None:
         names = (name for name in (place.name, place.address) if name)
         sub_element(parent, "ev:location", ", ".join(names))
         if place.latitude is not None:
+            # Six decimals are 10 cm; str() could give an exponent.
             point = f"{place.latitude:.6f} {place.longitude:.6f}"
             sub_element(parent, "georss:point", point)
     if event.organizer:
