@@ -1,4 +1,4 @@
-"""Validators, 304, lifetimes and encodings of public answers."""
+"""Validators, 304, lifetimes and encodings of public responses."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ PATHS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def seeded(editor: ApiClient, clock: Clock) -> None:
+def add_entries(editor: ApiClient, clock: Clock) -> None:
     editor.put("/categories/y-te", {"title": "Y tế", "description": "x" * 500})
     editor.put(
         "/articles/a",
@@ -44,13 +43,26 @@ def seeded(editor: ApiClient, clock: Clock) -> None:
     clock.forward(seconds=10)
 
 
+@pytest.fixture
+def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
+    add_entries(editor, clock)
+    return editor
+
+
+@pytest.fixture(scope="module")
+def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
+    """Return a client of an application that no test changes."""
+    add_entries(shared_editor, shared_clock)
+    return shared_editor.client
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "br", "zstd"])
 def test_every_public_url_can_be_revalidated(
-    client: FlaskClient, path: str, encoding: str
+    shared_client: FlaskClient, path: str, encoding: str
 ) -> None:
     accept = {"Accept-Encoding": encoding}
-    first = client.get(path, headers=accept)
+    first = shared_client.get(path, headers=accept)
     assert first.status_code == 200
     assert first.last_modified
     assert first.headers["ETag"].strip('"').partition("-")[2] == encoding.replace(
@@ -61,7 +73,7 @@ def test_every_public_url_can_be_revalidated(
     assert kept["Vary"] == "Accept-Encoding"
     assert first.headers["Access-Control-Allow-Origin"] == "*"
     assert first.headers["X-Content-Type-Options"] == "nosniff"
-    head = client.head(path, headers=accept)
+    head = shared_client.head(path, headers=accept)
     assert head.data == b""
     assert {name: head.headers[name] for name in (*names, "Content-Length")} == {
         **kept,
@@ -80,7 +92,7 @@ def test_every_public_url_can_be_revalidated(
             "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT",
         },
     ):
-        again = client.get(path, headers={**accept, **conditional})
+        again = shared_client.get(path, headers={**accept, **conditional})
         assert again.status_code == 304, conditional
         assert again.data == b""
         assert {name: again.headers[name] for name in names} == kept
@@ -94,7 +106,9 @@ def test_every_public_url_can_be_revalidated(
         {"If-Modified-Since": "Thu, 31 Dec 2099 00:00:00 GMT"},
         {"If-Modified-Since": "nonsense"},
     ):
-        assert client.get(path, headers={**accept, **stale}).status_code == 200, stale
+        assert (
+            shared_client.get(path, headers={**accept, **stale}).status_code == 200
+        ), stale
 
 
 ACCEPTED = [
@@ -115,8 +129,8 @@ ACCEPTED = [
 ]
 
 
-def test_codings(client: FlaskClient) -> None:
-    plain = client.get(FEED)
+def test_encoding_is_negotiated(shared_client: FlaskClient) -> None:
+    plain = shared_client.get(FEED)
     unpack = {
         "gzip": gzip.decompress,
         "br": brotli.decompress,
@@ -124,34 +138,36 @@ def test_codings(client: FlaskClient) -> None:
         None: bytes,
     }
     for accepted, coding in ACCEPTED:
-        answer = client.get(FEED, headers={"Accept-Encoding": accepted})
-        assert answer.headers.get("Content-Encoding") == coding, accepted
-        assert unpack[coding](answer.data) == plain.data
-        assert answer.headers["ETag"].strip('"').partition("-")[2] == (coding or "")
+        response = shared_client.get(FEED, headers={"Accept-Encoding": accepted})
+        assert response.headers.get("Content-Encoding") == coding, accepted
+        assert unpack[coding](response.data) == plain.data
+        assert response.headers["ETag"].strip('"').partition("-")[2] == (coding or "")
 
 
-def test_media_types_and_self(client: FlaskClient) -> None:
+def test_feeds_have_their_media_type_and_link_to_themselves(
+    shared_client: FlaskClient,
+) -> None:
     for format, media_type in (
         ("rss", "application/rss+xml"),
         ("atom", "application/atom+xml"),
     ):
         for path in (f"/feeds/news.{format}", f"/feeds/events/van-hoa.{format}"):
-            answer = client.get(path + "?utm_source=x")
-            assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
+            response = shared_client.get(path + "?utm_source=x")
+            assert response.headers["Content-Type"] == f"{media_type}; charset=utf-8"
             assert (
-                answer.headers["Link"] == f'<https://feeds.example{path}>; rel="self"'
+                response.headers["Link"] == f'<https://feeds.example{path}>; rel="self"'
             )
 
 
-def test_a_second_change_in_the_same_second_is_not_hidden(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+def test_second_change_in_the_same_second_is_not_hidden(
+    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, 200_000, tzinfo=UTC)
-    editor.put("/articles/b", {"title": "Hai"})
+    seeded_editor.put("/articles/b", {"title": "Hai"})
     early = client.get(FEED)
     assert "Last-Modified" not in early.headers
     clock.forward(seconds=0.5)
-    editor.put("/articles/b", {"title": "Ba"})
+    seeded_editor.put("/articles/b", {"title": "Ba"})
     since = {"If-Modified-Since": "Thu, 26 Nov 2026 12:00:00 GMT"}
     assert "Ba" in client.get(FEED, headers=since).text
     clock.forward(seconds=0.799)
@@ -169,8 +185,8 @@ def test_a_second_change_in_the_same_second_is_not_hidden(
     )
 
 
-def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+def test_deletion_and_move_change_both_validators_of_the_affected_feeds(
+    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     paths = [
         f"/feeds/{kind}{slug}.rss"
@@ -180,7 +196,7 @@ def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
 
     def moved(method: str, document: object = None) -> set[str]:
         before = {path: client.get(path).headers for path in paths}
-        assert editor.send(method, "/articles/a", document).status_code < 300
+        assert seeded_editor.send(method, "/articles/a", document).status_code < 300
         clock.forward(seconds=10)
         found = set()
         for path in paths:
@@ -201,11 +217,11 @@ def test_deletions_and_moves_reach_both_validators_of_the_feeds_they_touch(
     assert moved("DELETE") == {paths[0], paths[2]}
 
 
-def test_an_event_leaves_at_its_end_and_caches_know(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+def test_lifetime_ends_with_an_event(
+    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
-    editor.put(
+    seeded_editor.put(
         "/events/e",
         {"title": "Hội", "start": "2026-11-26T18:00:00", "end": "2026-11-26T19:00:30"},
     )
@@ -227,8 +243,8 @@ def test_an_event_leaves_at_its_end_and_caches_know(
 
 
 @pytest.mark.bar
-def test_nothing_comes_from_the_request(
-    client: FlaskClient, record_measurement: RecordMeasurement
+def test_forged_host_changes_no_response(
+    shared_client: FlaskClient, record_measurement: RecordMeasurement
 ) -> None:
     forged = {
         "Host": "evil.example",
@@ -236,10 +252,14 @@ def test_nothing_comes_from_the_request(
         "X-Forwarded-Proto": "gopher",
     }
     for path in PATHS:
-        assert client.get(path, headers=forged).data == client.get(path).data
-        assert "evil" not in str(client.get(path, headers=forged).headers)
+        assert (
+            shared_client.get(path, headers=forged).data == shared_client.get(path).data
+        )
+        assert "evil" not in str(shared_client.get(path, headers=forged).headers)
     record_measurement(
-        "answers that a forged Host or X-Forwarded-* changed", f"0 of {len(PATHS)}", "0"
+        "responses that a forged Host or X-Forwarded-* changed",
+        f"0 of {len(PATHS)}",
+        "0",
     )
 
 
@@ -254,44 +274,50 @@ def test_nothing_comes_from_the_request(
         "/problems/nix",
     ],
 )
-def test_what_is_not_there_is_a_problem(client: FlaskClient, path: str) -> None:
-    answer = client.get(path)
-    assert answer.status_code == 404
-    assert answer.mimetype == "application/problem+json"
-    kind = answer.get_json()["type"]
-    assert client.get(kind.removeprefix("https://feeds.example")).status_code == 200
+def test_missing_page_is_a_problem_document(
+    shared_client: FlaskClient, path: str
+) -> None:
+    response = shared_client.get(path)
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+    kind = response.get_json()["type"]
+    assert (
+        shared_client.get(kind.removeprefix("https://feeds.example")).status_code == 200
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_only_get_and_head(client: FlaskClient, path: str, method: str) -> None:
-    client.get(path)  # also where it is kept
-    answer = client.open(path, method=method)
-    assert answer.status_code == 405
-    assert answer.mimetype == "application/problem+json"
-    assert {"GET", "HEAD"} <= set(answer.headers["Allow"].split(", "))
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_other_methods_are_not_allowed(
+    shared_client: FlaskClient, path: str, method: str
+) -> None:
+    shared_client.get(path)  # also where it is kept
+    response = shared_client.open(path, method=method)
+    assert response.status_code == 405
+    assert response.mimetype == "application/problem+json"
+    assert {"GET", "HEAD"} <= set(response.headers["Allow"].split(", "))
 
 
-def test_pages_let_no_script_run_but_the_services_own(client: FlaskClient) -> None:
+def test_policy_of_pages_allows_only_our_scripts(shared_client: FlaskClient) -> None:
     for path in ("/", "/entries/a", "/problems/invalid"):
-        answer = client.get(path)
+        response = shared_client.get(path)
         assert (
             "default-src 'none'; script-src 'self';"
-            in answer.headers["Content-Security-Policy"]
+            in response.headers["Content-Security-Policy"]
         )
-        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
         scripts = re.findall(
-            "<script[^>]*>.", answer.text
+            "<script[^>]*>.", response.text
         )  # a block of data runs nowhere
         assert {script[-2:] for script in scripts} <= {"><", ">{"}, (
             "none has a text but data"
         )
         assert len(scripts) == {"/": 1, "/entries/a": 2}.get(path, 0)
-        assert "Set-Cookie" not in answer.headers
+        assert "Set-Cookie" not in response.headers
 
 
-def test_the_directory_names_every_feed(client: FlaskClient) -> None:
-    page = client.get("/").text
+def test_directory_links_to_every_feed(shared_client: FlaskClient) -> None:
+    page = shared_client.get("/").text
     for kind in ("news", "events"):
         for slug in ("", "/giao-thong", "/van-hoa"):
             for format, media_type in (
@@ -311,20 +337,20 @@ def test_the_directory_names_every_feed(client: FlaskClient) -> None:
     assert "news.ics" not in page
 
 
-def test_probes(client: FlaskClient) -> None:
+def test_probes_are_not_cached(shared_client: FlaskClient) -> None:
     for path in ("/healthz", "/readyz"):
-        answer = client.get(path)
-        assert answer.status_code == 200
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert "ETag" not in answer.headers
+        response = shared_client.get(path)
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "ETag" not in response.headers
 
 
 def test_missing_and_deleted_pages_may_be_cached_for_a_second(
-    editor: ApiClient, client: FlaskClient
+    seeded_editor: ApiClient, client: FlaskClient
 ) -> None:
-    """So that they replace the page in a cache, which would else answer that while the service is away."""
-    editor.put("/articles/a", {"title": "Một"})
-    assert editor.send("DELETE", "/articles/a").status_code == 204
+    """So that they replace the page in a cache, which would else response that while the service is away."""
+    seeded_editor.put("/articles/a", {"title": "Một"})
+    assert seeded_editor.send("DELETE", "/articles/a").status_code == 204
     for path, status in (
         ("/entries/a", 410),
         ("/entries/b", 404),
@@ -332,10 +358,10 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
     ):
         for method in ("GET", "HEAD"):
             for accept in ("text/html", "*/*"):
-                answer = client.open(path, method=method, headers={"Accept": accept})
-                assert answer.status_code == status
-                assert answer.headers["Cache-Control"] == "public, max-age=1"
-                assert answer.vary.to_header() == "Accept, Accept-Encoding"
+                response = client.open(path, method=method, headers={"Accept": accept})
+                assert response.status_code == status
+                assert response.headers["Cache-Control"] == "public, max-age=1"
+                assert response.vary.to_header() == "Accept, Accept-Encoding"
 
 
 @pytest.mark.parametrize(
@@ -351,7 +377,10 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
     ],
 )
 def test_other_errors_are_not_cached(
-    client: FlaskClient, method: str, path: str, status: int
+    shared_client: FlaskClient, method: str, path: str, status: int
 ) -> None:
-    answer = client.open(path, method=method)
-    assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store")
+    response = shared_client.open(path, method=method)
+    assert (response.status_code, response.headers["Cache-Control"]) == (
+        status,
+        "no-store",
+    )
