@@ -1,0 +1,132 @@
+"""The installed distribution, without the checkout and without the extras."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from feedsvc import __version__
+from tests.server import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+WITHOUT_EXTRAS = """
+import sys
+for name in {names}:
+    sys.modules[name] = None  # importing it raises ModuleNotFoundError
+"""
+
+MODULES = {
+    "aiohttp": "websub",
+    "publicsuffixlist": "websub",
+    "feedparser": "importers",
+    "slugify": "importers",
+    "prometheus_client": "metrics",
+    "psycopg": "postgres",
+}
+"""Modules of the extras."""
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory into which `pip install .` has put the distribution."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("config.py", "wsgi.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "feedsvc", source / "feedsvc")
+    target = tmp_path_factory.mktemp("target")
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, "--target", target, source],
+        check=True,
+    )
+    return target
+
+
+def run(
+    installation: Path, tmp_path: Path, *command: str, status: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command outside the checkout."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FEEDSVC_")
+    }
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env={**environ, "PYTHONPATH": str(installation)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def test_console_script_has_the_version(installation: Path, tmp_path: Path) -> None:
+    script = str(installation / "bin" / "feedsvc")
+    done = run(installation, tmp_path, script, "--version")
+    assert done.stdout == f"feedsvc, version {__version__}\n"
+
+
+def test_installation_has_its_data(installation: Path, tmp_path: Path) -> None:
+    run(installation, tmp_path, "-m", "feedsvc", "init-demo")
+    script = """
+import wsgi
+client = wsgi.app.test_client()
+for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs", "/favicon.ico"):
+    assert client.get(path).status_code == 200, path
+"""
+    run(installation, tmp_path, "-c", script)
+
+
+def test_core_works_without_the_extras(installation: Path, tmp_path: Path) -> None:
+    script = WITHOUT_EXTRAS.format(names=list(MODULES)) + (
+        "import wsgi, feedsvc.__main__ as main\n"
+        "sys.argv[1:] = ['init-demo']\n"
+        "main.main()\n"
+    )
+    done = run(installation, tmp_path, "-c", script)
+    assert "TOKEN=" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [(["deliver"], "websub"), (["import", "feed.xml"], "importers")],
+)
+def test_command_names_its_extra(
+    installation: Path, tmp_path: Path, arguments: list[str], extra: str
+) -> None:
+    (tmp_path / "feed.xml").write_text("<rss/>")
+    names = [name for name in MODULES if MODULES[name] == extra]
+    script = WITHOUT_EXTRAS.format(names=names) + (
+        "import feedsvc.__main__ as main\n"
+        "sys.argv[1:] = ['db', 'upgrade']\n"
+        "try:\n    main.main()\nexcept SystemExit:\n    pass\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "main.main()\n"
+    )
+    done = run(installation, tmp_path, "-c", script, status=1)
+    assert f"`pip install feedsvc[{extra}]`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_requirements_pin_the_core_and_the_extras() -> None:
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    pins = {}
+    for line in lines:
+        if not line.startswith("#"):
+            name, version = line.split("==")
+            pins[canonicalize_name(name)] = version
+    extras = PROJECT["optional-dependencies"].values()
+    for text in sum(extras, PROJECT["dependencies"]):
+        requirement = Requirement(text)
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
