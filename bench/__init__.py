@@ -1,1 +1,1 @@
-"""Measurements: `make bench`. Every figure is a ratio to a reference measured in turn in the same run."""
+"""Measurements: `make bench`. Each is a ratio to a reference in the same run."""

@@ -1,12 +1,13 @@
-"""`make bench`: starts all of it, measures each against its reference in turn, prints and keeps a table.
+"""`make bench`: measure each part against its reference, print and store a table.
 
-`python -m bench hot cold` measures these parts alone; the figures of others stay as they are in bench.json.
+`python -m bench cache-hit cold-ratio` measures these parts alone; the figures of others
+stay as they are in bench.json. `--quick` tries whether the parts run, and stores nothing.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import argparse
+from collections.abc import Collection, Iterator
 
 from bench import (
     batch,
@@ -18,69 +19,94 @@ from bench import (
     profiles,
     put,
     readers,
-    results,
     scaling,
     worst,
 )
 from bench.environment import running
-from bench.table import HEAD, Row, machine, row
+from bench.table import HEAD, QUICK, Effort, Row, machine
 from tests.integration.nginx import NGINX
 
-SIZES = (1_000, cache_miss.SMALL, 100_000, 1_000_000)
-PARTS = ("hot", "front", "put", "cold", "bulk", "memory", "readers", "profile", "worst")
+PARTS = (
+    "cache-hit",
+    "nginx",
+    "put-ratio",
+    "cold-ratio",
+    "scaling",
+    "batch",
+    "calendar",
+    "memory",
+    "readers",
+    "profile",
+    "worst",
+)
 
 
-def _over_the_wire(parts: set[str]) -> Iterator[Row]:
-    with running() as setting:
-        if "hot" in parts:
-            yield from cache_hit.rows(setting)
-        if "front" in parts and NGINX:
-            yield from nginx.rows(setting)
-        if "put" in parts:
-            yield from put.rows(setting)
+def measure_services(parts: Collection[str], effort: Effort) -> Iterator[Row]:
+    """Measure parts that need the service and its references under gunicorn."""
+    with running() as environment:
+        if "cache-hit" in parts:
+            yield from cache_hit.rows(environment, effort)
+        if "nginx" in parts and NGINX:
+            yield from nginx.rows(environment, effort)
+        if "put-ratio" in parts:
+            yield from put.rows(environment, effort)
 
 
-def _in_bulk() -> Iterator[Row]:
-    what = f"a batch of {batch.LINES:,} entries, against parsing, the schema and one executemany a table"
-    yield row("writes", what, [batch.time_ratio() for _ in range(3)], "≤ 1.5", unit="s")
-    what = f"a calendar of {calendar.EVENTS:,} events, against icalendar's own writing of the same components"
-    yield row("cold", what, [calendar.time_ratio() for _ in range(5)], unit="s")
-    idle, peak = batch.memory()
-    what = "peak memory of a worker after a batch of 64 MiB, against idle"
-    yield row("memory", what, [(float(peak), float(idle))], unit="MiB")
-
-
-def _measured(parts: set[str], lines: list[scaling.Line]) -> Iterator[Row]:
-    if parts & {"hot", "front", "put"}:
-        yield from _over_the_wire(parts)
-    if "cold" in parts:
-        with cache_miss.tables(SIZES) as tables:
-            yield from cache_miss.rows(tables)
-            lines += scaling.lines(tables)
-    if "bulk" in parts:
-        yield from _in_bulk()
+def measure(
+    parts: Collection[str], effort: Effort, lines: list[scaling.Line]
+) -> Iterator[Row]:
+    """Measure parts; add to the lines of growth."""
+    if {"cache-hit", "nginx", "put-ratio"} & set(parts):
+        yield from measure_services(parts, effort)
+    if "cold-ratio" in parts:
+        yield from cache_miss.cold_ratio(effort)
+    if "scaling" in parts:
+        with cache_miss.seeded_apps(effort.sizes) as apps:
+            yield from cache_miss.rows(apps, effort)
+            lines += scaling.lines(apps, effort)
+    if "batch" in parts:
+        yield from batch.rows(effort)
+    if "calendar" in parts:
+        yield from calendar.rows(effort)
     if "memory" in parts:
-        yield from memory.rows()
+        yield from memory.rows(effort)
     if "readers" in parts:
-        yield from readers.rows()
+        yield from readers.rows(effort)
 
 
-if __name__ == "__main__":
-    named = set(sys.argv[1:]) or set(PARTS)
-    if named - set(PARTS):
-        sys.exit(f"The parts are {', '.join(PARTS)}.")
+def main() -> None:
+    """Measure the parts that the command line names, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    parts = options.parts or PARTS
+    if set(parts) - set(PARTS):
+        parser.error(f"The parts are {', '.join(PARTS)}.")
+    effort = QUICK if options.quick else Effort()
     rows: list[Row] = []
     lines: list[scaling.Line] = []
     profile = costs = ""
     print(f"{machine()}\n\n{HEAD}")
     try:
-        for one in _measured(named, lines):
-            print(one, flush=True)
-            rows.append(one)
-        if "profile" in named:
-            profile = profiles.tables()
-        if "worst" in named:
-            costs = "\n".join(worst.run(100_000, ["sqlite", "postgresql"]))
+        for row in measure(parts, effort, lines):
+            print(row, flush=True)
+            rows.append(row)
+        if "profile" in parts:
+            profile = profiles.tables(effort)
+            print(profile)
+        if "worst" in parts:
+            databases = ["sqlite", "postgresql"]
+            costs = "\n".join(worst.run(effort.worst_entries, databases))
             print(costs)
-    finally:  # what was measured before something fails stays measured
-        results.keep(rows, lines, profile, costs)
+    finally:
+        # Rows that were measured before a failure are stored too.
+        if not options.quick:
+            # Plots need matplotlib, which a trial should not.
+            from bench import results
+
+            results.save(rows, lines, profile, costs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""A peer written by hand: Flask, sqlite3 and feedgen, a feed made for each request."""
+"""A service written by hand with Flask, sqlite3 and feedgen, without a cache."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
 app = Flask(__name__)
-FILE = os.environ.get("PEER_DB", "")
+DATABASE = os.environ.get("BASELINE_DATABASE", "")
 
 
-def fill(file: str, bodies: Iterable[str]) -> None:
-    """Make the peer's database of articles with such bodies."""
-    with sqlite3.connect(file) as connection:
+def fill(path: str, bodies: Iterable[str]) -> None:
+    """Make the database, with articles that have these bodies."""
+    with sqlite3.connect(path) as connection:
         connection.execute(
             "CREATE TABLE articles (id INTEGER PRIMARY KEY, title, body, published)"
         )
@@ -33,14 +33,14 @@ def fill(file: str, bodies: Iterable[str]) -> None:
 
 @app.get("/readyz")
 def ready() -> str:
-    """It serves."""
+    """Answer that the service is ready."""
     return "ready"
 
 
 @app.get("/feeds/news.rss")
 def news() -> ResponseReturnValue:
-    """The newest 50 articles."""
-    connection = sqlite3.connect(FILE)
+    """Return the newest 50 articles."""
+    connection = sqlite3.connect(DATABASE)
     rows = connection.execute(
         "SELECT * FROM articles ORDER BY published DESC LIMIT 50"
     ).fetchall()
@@ -56,6 +56,6 @@ def news() -> ResponseReturnValue:
         item.link(href=f"http://localhost/{id}")
         item.content(body, type="html")
         item.published(published)
-    answer = Response(generator.rss_str(), mimetype="application/rss+xml")
-    answer.add_etag()
-    return answer.make_conditional(request)
+    response = Response(generator.rss_str(), mimetype="application/rss+xml")
+    response.add_etag()
+    return response.make_conditional(request)

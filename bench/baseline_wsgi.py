@@ -1,4 +1,4 @@
-"""The references: WSGI functions that return what they have, as many bytes as the feed has."""
+"""References: a WSGI function that returns constant bytes, and an empty PUT view."""
 
 import json
 import os
@@ -12,16 +12,16 @@ _HEADERS = [
     ("Content-Type", "application/rss+xml"),
     ("Content-Length", str(len(_BODY))),
 ]
-_MORE = list(json.loads(os.environ.get("BARE_HEADERS", "{}")).items())
+_EXTRA_HEADERS = list(json.loads(os.environ.get("BARE_HEADERS", "{}")).items())
 _STATUS = os.environ.get("BARE_STATUS", "200 OK")
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Any request is answered with the same bytes."""
+    """Return the same bytes for any request."""
     if environ["PATH_INFO"] == "/readyz":
         start_response("200 OK", _HEADERS)
     else:
-        start_response(_STATUS, [*_HEADERS, *_MORE])
+        start_response(_STATUS, [*_HEADERS, *_EXTRA_HEADERS])
     return [_BODY]
 
 
@@ -31,11 +31,11 @@ empty_put = Flask(__name__)
 
 @empty_put.put("/api/v1/articles/<id>")
 def put(id: str) -> dict[str, str]:
-    """Nothing is stored."""
+    """Store nothing."""
     return {"id": id}
 
 
 @empty_put.get("/readyz")
 def ready() -> str:
-    """It serves."""
+    """Answer that the service is ready."""
     return "ready"

@@ -1,4 +1,4 @@
-"""A batch of 10,000 entries, against the least that must be done for it; and the memory of a large one."""
+"""A batch, against the least work that it needs; and the memory of a large one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,32 @@ from pathlib import Path
 
 import requests
 
+from bench.dataset import open_app, write_database
+from bench.table import Effort, Row, make_row
 from config import Config
-from feedsvc.app import create_app
-from feedsvc.models import EPOCH, SCOPES, Category, Entry, utcnow
+from feedsvc import create_app
+from feedsvc.models import SCOPES, Category, Entry, utcnow
 from feedsvc.services import Services, get_services
-from feedsvc.storage.entry_rows import entry_columns
-from feedsvc.storage.tables import changes, entries, entry_categories
 from tests.server import Service
 
-LINES = 10_000
-LARGE = 64 * 1024 * 1024
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """Compare a batch with the least work, and the memory after a large one with idle."""
+    count = effort.batch_lines
+    what = (
+        f"a batch of {count:,} entries, against parsing, the schema and one executemany"
+        " a table"
+    )
+    pairs = [time_ratio(count) for _ in range(min(3, effort.rounds))]
+    yield make_row("writes", what, pairs, "≤ 1.5", unit="s")
+    idle, peak = memory(effort.batch_bytes)
+    size = effort.batch_bytes >> 20
+    what = f"peak memory of a worker after a batch of {size} MiB, against idle"
+    yield make_row("memory", what, [(float(peak), float(idle))], unit="MiB")
 
 
 def lines(count: int, size: int = 2000) -> list[bytes]:
-    """Lines of a batch with bodies of about `size` bytes."""
+    """Return lines of a batch with bodies of about `size` bytes."""
     body = "<p>" + "Nội dung tin tức. " * (size // 23) + "</p>"
     document = {
         "action": "put",
@@ -40,121 +52,73 @@ def lines(count: int, size: int = 2000) -> list[bytes]:
     ]
 
 
-def time_ratio() -> tuple[float, float]:
-    """Seconds of the batch, and of parsing, the schema and one executemany a table, in one process."""
+def time_ratio(count: int) -> tuple[float, float]:
+    """Return the seconds of a batch and of the least work, in one process."""
+    body = b"\n".join(lines(count))
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/ours.db"
-        app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
-        services = get_services(app)
-        services.storage.upgrade()
-        token = {
-            "Authorization": f"Bearer {services.storage.tokens.create('bench', SCOPES)}"
-        }
-        with services.storage.writer("bench") as writer:
-            writer.categories.put(Category("a", "A"))
-        body = b"\n".join(lines(LINES))
-        begun = time.perf_counter()
-        headers = {**token, "Content-Type": "application/x-ndjson"}
-        answer = app.test_client().post("/api/v1/batch", data=body, headers=headers)
-        ours = time.perf_counter() - begun
-        assert answer.status_code == 200
-        begun = time.perf_counter()
-        _reference(services, body, folder)
-        return ours, time.perf_counter() - begun
+        with open_app(f"sqlite:///{folder}/ours.db") as app:
+            services = get_services(app)
+            token = services.storage.tokens.create("bench", SCOPES)
+            with services.storage.writer("bench") as writer:
+                writer.categories.put(Category("a", "A"))
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/x-ndjson",
+            }
+            begin = time.perf_counter()
+            response = app.test_client().post(
+                "/api/v1/batch", data=body, headers=headers
+            )
+            ours = time.perf_counter() - begin
+            assert response.status_code == 200
+        url = f"sqlite:///{folder}/reference.db"
+        create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
+        begin = time.perf_counter()
+        entries = ((entry, [1]) for entry in _load_entries(services, body))
+        write_database(url, ["a"], entries, utcnow())
+        return ours, time.perf_counter() - begin
 
 
-def _reference(services: Services, body: bytes, folder: str) -> None:
-    other = get_services(
-        create_app(
-            Config.from_env({"FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/least.db"})
-        )
-    ).storage
-    other.upgrade()
-    with other.writer("bench") as writer:
-        writer.categories.put(Category("a", "A"))
-    made = list(enumerate(_loaded(services, body), start=2))
-    shown = {
-        "is_visible": True,
-        "was_visible": True,
-        "next_change_at": None,
-        "changed_at": EPOCH,
-    }
-    rows = [{**entry_columns(entry), **shown, "pk": n, "seq": n} for n, entry in made]
-    shared = ("kind", "is_visible", "published", "guid", "lang", "ends")
-    with other.database.write() as connection:
-        connection.execute(entries.insert(), rows)
-        connection.execute(
-            entry_categories.insert(),
-            [
-                {
-                    "entry_pk": row["pk"],
-                    "category_id": 1,
-                    "position": 0,
-                    **{name: row[name] for name in shared},
-                }
-                for row in rows
-            ],
-        )
-        connection.execute(
-            changes.insert(),
-            [
-                {
-                    "seq": row["pk"],
-                    "time": row["updated"],
-                    "action": "put",
-                    "version": 1,
-                    "token": "bench",
-                }
-                | {name: row[name] for name in ("kind", "id")}
-                for row in rows
-            ],
-        )
-
-
-def _loaded(services: Services, body: bytes) -> Iterator[Entry]:
+def _load_entries(services: Services, body: bytes) -> Iterator[Entry]:
     for line in body.split(b"\n"):
         document = json.loads(line)
         del document["action"], document["kind"]
         entry: Entry = services.schemas["news"].load(document)
         now = utcnow()
-        yield replace(
-            entry, guid=uuid.uuid4().urn, updated=now, published=now, version=1
-        )
+        guid = uuid.uuid4().urn
+        yield replace(entry, guid=guid, updated=now, published=now, version=1)
 
 
-def memory() -> tuple[int, int]:
-    """MiB of the largest worker at its peak: idle, and after a batch of 64 MiB."""
+def memory(batch_bytes: int) -> tuple[int, int]:
+    """Return the MiB of the largest worker at its peak: idle, and after a batch."""
     with tempfile.TemporaryDirectory() as folder:
         service = Service(f"sqlite:///{folder}/bench.db", WEB_CONCURRENCY="1")
         service.make_token(*SCOPES)
         service.start()
         try:
             assert service.request("PUT", "/api/v1/categories/a", {"title": "A"}).ok
-            idle = _peak(service)
-            size = len(lines(1)[0]) + 8
-            body = b"\n".join(lines(LARGE // size))
+            idle = _peak_memory(service)
+            line_bytes = len(lines(1)[0]) + 8
+            body = b"\n".join(lines(batch_bytes // line_bytes))
             headers = {
                 "Authorization": f"Bearer {service.token}",
                 "Content-Type": "application/x-ndjson",
             }
-            answer = requests.post(
+            response = requests.post(
                 f"{service.url}/api/v1/batch", data=body, headers=headers, timeout=600
             )
-            assert answer.status_code == 200
-            return idle, _peak(service)
+            assert response.status_code == 200
+            return idle, _peak_memory(service)
         finally:
             service.stop()
 
 
-def _peak(service: Service) -> int:
-    status = "\n".join(
-        Path(f"/proc/{pid}/status").read_text() for pid in service.workers()
-    )
-    return (
-        max(
-            int(line.split()[1])
-            for line in status.splitlines()
-            if line.startswith("VmHWM")
-        )
-        // 1024
-    )
+def _peak_memory(service: Service) -> int:
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in service.workers()]
+    peaks = [
+        int(line.split()[1])
+        for status in statuses
+        for line in status.splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return max(peaks) // 1024

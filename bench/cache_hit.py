@@ -1,4 +1,4 @@
-"""Answers that are kept: against a bare function, peers, and while others write."""
+"""Cached responses: against a bare function, other services, and while others write."""
 
 from __future__ import annotations
 
@@ -8,88 +8,102 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from bench.environment import BODY, CONDITIONS, PATH, Setting
-from bench.load import lateness, most, requests_a_second
-from bench.table import Row, compare
+from bench.dataset import BODY
+from bench.environment import PATH, RESPONSES, Environment
+from bench.load import latency_p99, max_rate, requests_per_cpu_second
+from bench.table import Effort, Row, compare
 from tests.server import Service
 
-WRITES = 20
+WRITES_PER_SECOND = 20
+GZIP = {"Accept-Encoding": "gzip"}
 
 
-def rows(setting: Setting) -> Iterator[Row]:
-    """Throughput and lateness of the feed."""
-    ours = setting.service
-
-    def rate(service: Service, way: str) -> float:
-        return requests_a_second(
-            service.workers(), service.port, PATH, setting.headers(way, service)
+def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
+    """Measure throughput and latency of the feed."""
+    for kind in RESPONSES:
+        yield from _throughput(environment, kind, effort)
+    yield from _latency(environment, effort)
+    for category, feeds, bar in (
+        ("b", "other feeds", "≥ 0.90"),
+        ("a", "the same feed", "≥ 0.60"),
+    ):
+        what = (
+            f"hot, gzip, while {WRITES_PER_SECOND} writes a second go to {feeds},"
+            " against none"
         )
-
-    django = setting.django
-    for way in CONDITIONS:
-        references = [
-            ("a bare function under the same gunicorn", setting.bare[way], "≥ 0.90"),
-            (
-                "a bare function that sends the same headers",
-                setting.bare[f"{way}, same headers"],
-                "",
-            ),
-        ]
-        if way == "gzip":
-            references.append(("Flask and feedgen by hand", setting.peer, "≥ 25"))
-        if way != "identity" and django:
-            references.append(
-                ("Django's syndication with its memory cache", django, "≥ 2.5")
-            )
-        yield from compare(
-            "hot",
-            lambda way=way: rate(ours, way),  # type: ignore[misc]
-            {
-                f"hot, {way}, against {what}": (partial(rate, reference, way), bar)
-                for what, reference, bar in references
-            },
-        )
-    asked = {"Accept-Encoding": "gzip"}
-    bare = setting.bare["gzip"].port
-    half = min(most(port, PATH, asked) for port in (ours.port, bare)) / 2
-    what = "99 of 100 hot requests, gzip, take at most, at half the greatest rate, against the bare function"
-    yield from compare(
-        "hot",
-        lambda: lateness(ours.port, PATH, asked, half),
-        {what: (lambda: lateness(bare, PATH, asked, half), "≤ 5")},
-        unit="ms",
-    )
-    for where, bar in (("b", "≥ 0.90"), ("a", "≥ 0.60")):
-        to = "other feeds" if where == "b" else "the same feed"
         yield from compare(
             "writes",
-            lambda where=where: _while_writing(setting, where),  # type: ignore[misc]
-            {
-                f"hot, gzip, while {WRITES} writes a second go to {to}, against none": (
-                    lambda: _of_category(setting),
-                    bar,
-                )
-            },
+            partial(_rate_while_writing, environment.service, category),
+            {what: (partial(_category_rate, environment.service), bar)},
+            rounds=effort.rounds,
         )
 
 
-def _while_writing(setting: Setting, category: str) -> float:
-    with _writes(setting.service, category):
-        return _of_category(setting)
+def _throughput(environment: Environment, kind: str, effort: Effort) -> list[Row]:
+    def rate(service: Service) -> float:
+        headers = environment.request_headers(kind, service)
+        return requests_per_cpu_second(service.workers(), service.port, PATH, headers)
+
+    references = [
+        ("a bare function under the same gunicorn", environment.bare[kind], "≥ 0.90"),
+        (
+            "a bare function that sends the same headers",
+            environment.bare[f"{kind}, same headers"],
+            "",
+        ),
+    ]
+    if kind == "gzip":
+        references.append(("Flask and feedgen by hand", environment.flask, "≥ 25"))
+    if kind != "identity" and environment.django:
+        name = "Django's syndication with its memory cache"
+        references.append((name, environment.django, "≥ 2.5"))
+    return compare(
+        "hot",
+        partial(rate, environment.service),
+        {
+            f"hot, {kind}, against {name}": (partial(rate, reference), bar)
+            for name, reference, bar in references
+        },
+        rounds=effort.rounds,
+    )
 
 
-def _of_category(setting: Setting) -> float:
-    ours, headers = setting.service, {"Accept-Encoding": "gzip"}
-    return requests_a_second(ours.workers(), ours.port, "/feeds/news/a.rss", headers)
+def _latency(environment: Environment, effort: Effort) -> list[Row]:
+    ours, bare = environment.service.port, environment.bare["gzip"].port
+    rate = min(max_rate(port, PATH, GZIP) for port in (ours, bare)) / 2
+    what = (
+        "99 of 100 hot requests, gzip, take at most, at half the greatest rate,"
+        " against the bare function"
+    )
+    return compare(
+        "hot",
+        partial(latency_p99, ours, PATH, GZIP, rate),
+        {what: (partial(latency_p99, bare, PATH, GZIP, rate), "≤ 5")},
+        unit="ms",
+        rounds=effort.rounds,
+    )
+
+
+def _rate_while_writing(service: Service, category: str) -> float:
+    with _writes(service, category):
+        return _category_rate(service)
+
+
+def _category_rate(service: Service) -> float:
+    path = "/feeds/news/a.rss"
+    return requests_per_cpu_second(service.workers(), service.port, path, GZIP)
 
 
 @contextmanager
 def _writes(service: Service, category: str) -> Iterator[None]:
-    ends = threading.Event()
+    """Write an entry of a category at a constant rate."""
+    stopped = threading.Event()
 
     def write() -> None:
-        number, begun = 0, time.monotonic()
-        while not ends.wait(max(0, begun + number / WRITES - time.monotonic())):
+        number, begin = 0, time.monotonic()
+        while not stopped.wait(
+            max(0, begin + number / WRITES_PER_SECOND - time.monotonic())
+        ):
             document = {
                 "title": f"Lần {number}",
                 "content_html": BODY,
@@ -100,6 +114,8 @@ def _writes(service: Service, category: str) -> Iterator[None]:
 
     thread = threading.Thread(target=write)
     thread.start()
-    yield
-    ends.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,4 +1,4 @@
-"""What is measured: the service with a feed of 50 entries, and its references under the same gunicorn."""
+"""The service with a feed of 50 entries, and its references under the same gunicorn."""
 
 from __future__ import annotations
 
@@ -13,96 +13,106 @@ from dataclasses import dataclass
 import requests
 
 from bench import baseline_flask
+from bench.dataset import BODY
 from feedsvc.models import SCOPES
 from tests.server import Service
 
 PATH = "/feeds/news.rss"
-BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
-CONDITIONS = ("identity", "gzip", "304")
-_LASTING = {"GUNICORN_CMD_ARGS": "--max-requests=0"}
-"""Workers whose processor time is measured are not to be replaced meanwhile."""
-_SERVERS = {"Server", "Date", "Connection", "Content-Type", "Content-Length"}
+RESPONSES = ("identity", "gzip", "304")
+# A worker that is replaced would take its CPU time with it.
+_KEEP_WORKERS = {"GUNICORN_CMD_ARGS": "--max-requests=0"}
+_SERVER_HEADERS = {"Server", "Date", "Connection", "Content-Type", "Content-Length"}
 
 
 @dataclass(frozen=True)
-class Setting:
-    """The service, its references by name, and what a client sends to be answered in one of three ways."""
+class Environment:
+    """The service, and its references: `bare` ones by kind of response."""
 
     service: Service
     bare: dict[str, Service]
-    peer: Service
+    flask: Service
     django: Service | None
 
-    def headers(self, way: str, service: Service) -> dict[str, str]:
-        """The headers by which a service answers the feed so."""
-        if way != "304":
-            return {"Accept-Encoding": way}
-        known = requests.get(
+    def request_headers(self, kind: str, service: Service) -> dict[str, str]:
+        """Return the headers for which a service sends a kind of response."""
+        if kind != "304":
+            return {"Accept-Encoding": kind}
+        response = requests.get(
             service.url + PATH, headers={"Accept-Encoding": "gzip"}, timeout=10
         )
-        return {
-            "Accept-Encoding": "gzip",
-            "If-None-Match": known.headers.get("ETag", '"-"'),
-        }
+        etag = response.headers.get("ETag", '"-"')
+        return {"Accept-Encoding": "gzip", "If-None-Match": etag}
 
 
 @contextmanager
-def running() -> Iterator[Setting]:
-    """All of it, on 127.0.0.1."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
+def running() -> Iterator[Environment]:
+    """Start everything on 127.0.0.1."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
 
-        def start(made: Service, app: str = "wsgi:app") -> Service:
-            ends.callback(made.stop)
-            made.start(app=app)
-            return made
+        def start(service: Service, app: str) -> Service:
+            stack.callback(service.stop)
+            service.start(app=app)
+            return service
 
-        service = Service(f"sqlite:///{folder}/bench.db", **_LASTING)
+        service = Service(f"sqlite:///{folder}/bench.db", **_KEEP_WORKERS)
         service.make_token(*SCOPES)
-        start(service)
-        for slug in ("a", "b"):
-            assert service.request(
-                "PUT", f"/api/v1/categories/{slug}", {"title": slug}
-            ).ok
-        for number in range(50):
-            document = {
-                "title": f"Bài {number}",
-                "content_html": BODY,
-                "categories": ["a"],
-            }
-            assert service.request("PUT", f"/api/v1/articles/{number}", document).ok
-        time.sleep(2)
-        baseline_flask.fill(f"{folder}/baseline_flask.db", [BODY] * 50)
+        start(service, "wsgi:app")
+        _put_entries(service)
         bare = {}
-        for way in CONDITIONS:
-            known = {"If-None-Match": "*"} if way == "304" else {}
-            asked = {"Accept-Encoding": way, **known}
-            answer = requests.get(
-                service.url + PATH, headers=asked, timeout=10, stream=True
-            )
-            length = answer.headers.get("Content-Length", "0")
-            status = "304 NOT MODIFIED" if way == "304" else "200 OK"
-            sent = {
-                name: value
-                for name, value in answer.headers.items()
-                if name not in _SERVERS
-            }
-            environ = {"BARE_LENGTH": length, "BARE_STATUS": status, **_LASTING}
-            same = Service("sqlite://", BARE_HEADERS=json.dumps(sent), **environ)
-            bare[f"{way}, same headers"] = start(same, "bench.baseline_wsgi:app")
-            bare[way] = start(
+        for kind in RESPONSES:
+            environ, headers = _response_of(service, kind)
+            same_headers = {**environ, "BARE_HEADERS": json.dumps(headers)}
+            bare[kind] = start(
                 Service("sqlite://", **environ), "bench.baseline_wsgi:app"
             )
-        by_hand = start(
-            Service("sqlite://", PEER_DB=f"{folder}/baseline_flask.db", **_LASTING),
+            bare[f"{kind}, same headers"] = start(
+                Service("sqlite://", **same_headers), "bench.baseline_wsgi:app"
+            )
+        path = f"{folder}/baseline_flask.db"
+        baseline_flask.fill(path, [BODY] * 50)
+        flask = start(
+            Service("sqlite://", BASELINE_DATABASE=path, **_KEEP_WORKERS),
             "bench.baseline_flask:app",
         )
-        has_django = importlib.util.find_spec("django")
-        django = (
-            start(
-                Service("sqlite://", PEER_BODY=BODY, **_LASTING),
-                "bench.django_peer:app",
+        django = None
+        if importlib.util.find_spec("django"):
+            django = start(
+                Service("sqlite://", BASELINE_BODY=BODY, **_KEEP_WORKERS),
+                "bench.baseline_django:app",
             )
-            if has_django
-            else None
-        )
-        yield Setting(service, bare, by_hand, django)
+        yield Environment(service, bare, flask, django)
+
+
+def _put_entries(service: Service) -> None:
+    for slug in ("a", "b"):
+        path = f"/api/v1/categories/{slug}"
+        assert service.request("PUT", path, {"title": slug}).ok
+    for number in range(50):
+        document = {
+            "title": f"Bài {number}",
+            "content_html": BODY,
+            "categories": ["a"],
+        }
+        assert service.request("PUT", f"/api/v1/articles/{number}", document).ok
+    # Until every worker has read the changes, and Last-Modified can be sent.
+    time.sleep(2)
+
+
+def _response_of(service: Service, kind: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings of a bare function for as large a response, and its headers."""
+    request_headers = {"Accept-Encoding": kind}
+    status = "200 OK"
+    if kind == "304":
+        request_headers["If-None-Match"] = "*"
+        status = "304 NOT MODIFIED"
+    response = requests.get(
+        service.url + PATH, headers=request_headers, timeout=10, stream=True
+    )
+    length = response.headers.get("Content-Length", "0")
+    environ = {"BARE_LENGTH": length, "BARE_STATUS": status, **_KEEP_WORKERS}
+    headers = {
+        name: value
+        for name, value in response.headers.items()
+        if name not in _SERVER_HEADERS
+    }
+    return environ, headers

@@ -1,4 +1,4 @@
-"""Loads of GETs over kept connections, on 127.0.0.1: as fast as may be, by wrk, and at a constant rate."""
+"""GET requests over persistent connections: as fast as possible, or at a constant rate."""
 
 from __future__ import annotations
 
@@ -18,67 +18,70 @@ CONNECTIONS = 16
 SECONDS = 1
 
 
-def requests_a_second(
+def requests_per_cpu_second(
     pids: Iterable[int], port: int, path: str, headers: Mapping[str, str] | None = None
 ) -> float:
-    """Answered requests a second that processes were at work, of clients that ask again at once.
+    """Return the requests that processes answer per second of their CPU time.
 
-    Work is the processor's time and no other, so that what else the machine does weighs little.
+    CPU time hardly depends on the other load of the machine.
 
     :raises SystemExit: wrk is not installed.
     """
     pids = list(pids)
-    before = _worked(pids)
+    before = _cpu_seconds(pids)
     count = _run(port, path, headers or {})
-    return count / (_worked(pids) - before)
+    return count / (_cpu_seconds(pids) - before)
 
 
-def most(port: int, path: str, headers: Mapping[str, str]) -> float:
-    """Answered requests a second by the clock, the median of three; raises as `requests_a_second`."""
+def max_rate(port: int, path: str, headers: Mapping[str, str]) -> float:
+    """Return the requests answered per second by the clock, the median of three runs.
+
+    :raises SystemExit: wrk is not installed.
+    """
     return statistics.median(_run(port, path, headers) / SECONDS for _ in range(3))
 
 
-def lateness(port: int, path: str, headers: Mapping[str, str], rate: float) -> float:
-    """Milliseconds after which 99 of 100 answers were there, of requests at a constant rate.
+def latency_p99(port: int, path: str, headers: Mapping[str, str], rate: float) -> float:
+    """Return the 99th percentile of the latency in ms, at a constant rate of requests.
 
-    The time of an answer counts from the moment at which its request was due, also where it had to wait for
-    a connection that was free: a server that stops is late with all that were due meanwhile.
+    Latency counts from the time when a request was due, even if no connection was free
+    then. So a server that stops is late with every request that was due meanwhile.
     """
     lines = [
         f"GET {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
         *(f"{n}: {v}" for n, v in headers.items()),
     ]
-    asks = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     free = deque(
         socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)
     )
-    busy: dict[socket.socket, _Waiting] = {}
-    took: list[float] = []
+    busy: dict[socket.socket, _PendingRequest] = {}
+    latencies: list[float] = []
     sent, count = 0, int(rate * SECONDS)
-    begun = time.perf_counter()
-    while len(took) < count:
-        while free and sent < count and begun + sent / rate <= time.perf_counter():
-            one = free.popleft()
-            one.sendall(asks)
-            busy[one] = _Waiting(begun + sent / rate)
+    begin = time.perf_counter()
+    while len(latencies) < count:
+        while free and sent < count and begin + sent / rate <= time.perf_counter():
+            connection = free.popleft()
+            connection.sendall(request)
+            busy[connection] = _PendingRequest(begin + sent / rate)
             sent += 1
         wait = (
-            max(0.0, begun + sent / rate - time.perf_counter())
+            max(0.0, begin + sent / rate - time.perf_counter())
             if free and sent < count
             else None
         )
-        for one in select.select(busy, [], [], wait)[0]:
-            if busy[one].has_all(one.recv(1 << 20)):
-                took.append(time.perf_counter() - busy.pop(one).due)
-                free.append(one)
-    for one in free:
-        one.close()
-    return statistics.quantiles(took, n=100)[-1] * 1000
+        for connection in select.select(busy, [], [], wait)[0]:
+            if busy[connection].is_complete(connection.recv(1 << 20)):
+                latencies.append(time.perf_counter() - busy.pop(connection).due)
+                free.append(connection)
+    for connection in free:
+        connection.close()
+    return statistics.quantiles(latencies, n=100)[-1] * 1000
 
 
 def nginx_workers(pid: int) -> list[int]:
-    """The worker processes of an nginx, without those that tend its cache, one of which ends by itself."""
+    """Return the worker processes of an nginx, without its cache manager and loader."""
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     return [
         child
@@ -87,14 +90,17 @@ def nginx_workers(pid: int) -> list[int]:
     ]
 
 
-class _Waiting:
-    """A request that was due, and the bytes that its answer still lacks."""
+class _PendingRequest:
+    """A request, and the number of bytes that its response still lacks."""
 
     def __init__(self, due: float) -> None:
         self.due, self._left = due, -1
 
-    def has_all(self, received: bytes) -> bool:
-        """Whether these were the last bytes; the first ones hold the whole head."""
+    def is_complete(self, received: bytes) -> bool:
+        """Return whether these bytes complete the response.
+
+        The first ones must have all headers.
+        """
         if self._left < 0:
             head, _, body = received.partition(b"\r\n\r\n")
             length = re.search(rb"\r\nContent-Length: (\d+)", head)
@@ -104,8 +110,8 @@ class _Waiting:
         return not self._left
 
 
-def _worked(pids: Iterable[int]) -> float:
-    """Seconds of the processor, those of threads that have ended too."""
+def _cpu_seconds(pids: Iterable[int]) -> float:
+    """Return the CPU time of processes, of ended threads too."""
     stats = [
         Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids
     ]
@@ -118,15 +124,15 @@ def _run(port: int, path: str, headers: Mapping[str, str]) -> int:
     program = shutil.which("wrk")
     if not program:
         raise SystemExit("make bench needs wrk: apt-get install wrk")
-    said = [
-        option
+    options = [
+        argument
         for name, value in headers.items()
-        for option in ("-H", f"{name}: {value}")
+        for argument in ("-H", f"{name}: {value}")
     ]
-    how = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s"]
+    limits = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s"]
     url = f"http://127.0.0.1:{port}{path}"
     report = subprocess.run(
-        [program, *how, *said, url], check=True, capture_output=True, text=True
+        [program, *limits, *options, url], check=True, capture_output=True, text=True
     ).stdout
     assert "Non-2xx" not in report, report
     count = re.search(r"([0-9]+) requests in", report)

@@ -1,57 +1,68 @@
-"""Through the shipped nginx, against the same nginx with the answer as a file."""
+"""The shipped nginx, against the same nginx with the response as a file."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import requests
 
-from bench.environment import PATH, Setting
-from bench.load import nginx_workers, requests_a_second
-from bench.table import Row, compare
+from bench.environment import PATH, Environment
+from bench.load import nginx_workers, requests_per_cpu_second
+from bench.table import Effort, Row, compare
 from tests.integration.nginx import nginx
+from tests.server import Service
+
+ENCODINGS = ("identity", "gzip")
 
 
-def rows(setting: Setting) -> Iterator[Row]:
-    """The feed as it is, compressed, and as a 304."""
+def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
+    """Compare the feed as it is, compressed, and as a 304."""
+    service = environment.service
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        static = " ".join(
-            f"location = /{way} {{ alias {folder}/{way}; default_type application/rss+xml; }}"
-            for way in ("identity", "gzip")
+        locations = " ".join(
+            f"location = /{encoding} {{ alias {folder}/{encoding}; "
+            "default_type application/rss+xml; }"
+            for encoding in ENCODINGS
         )
-        for way in ("identity", "gzip"):
-            headers = {"Accept-Encoding": way}
-            with requests.get(
-                setting.service.url + PATH, headers=headers, timeout=10, stream=True
-            ) as answer:
-                (folder / way).write_bytes(answer.raw.read(decode_content=False))
-        with nginx(folder, setting.service.port, static) as (url, pid):
-            port, service = int(url.rpartition(":")[2]), setting.service
-            for way in ("identity", "gzip", "304"):
-                coding = "gzip" if way == "304" else way
-                ours, file = ({"Accept-Encoding": coding} for _ in range(2))
-                if way == "304":
-                    for said, path in ((ours, PATH), (file, "/gzip")):
-                        found = requests.get(
-                            url + path, headers={"Accept-Encoding": "gzip"}, timeout=10
-                        )
-                        said["If-None-Match"] = found.headers["ETag"]
-                what = f"through the shipped nginx, {way}, against a file of the same nginx"
-                yield from compare(
-                    "front",
-                    lambda ours=ours: requests_a_second(  # type: ignore[misc]
-                        [*nginx_workers(pid), *service.workers()], port, PATH, ours
-                    ),
-                    {
-                        what: (
-                            lambda file=file, coding=coding: requests_a_second(  # type: ignore[misc]
-                                nginx_workers(pid), port, f"/{coding}", file
-                            ),
-                            "≥ 0.80",
-                        )
-                    },
+        for encoding in ENCODINGS:
+            _save_response(service, encoding, folder / encoding)
+        with nginx(folder, service.port, locations) as (url, pid):
+            for kind in (*ENCODINGS, "304"):
+                file_path = "/gzip" if kind == "304" else f"/{kind}"
+                what = (
+                    f"through the shipped nginx, {kind}, against a file of the same"
+                    " nginx"
                 )
+                ours = partial(_rate, url, pid, PATH, kind, service)
+                reference = partial(_rate, url, pid, file_path, kind)
+                yield from compare(
+                    "front", ours, {what: (reference, "≥ 0.80")}, rounds=effort.rounds
+                )
+
+
+def _save_response(service: Service, encoding: str, path: Path) -> None:
+    with requests.get(
+        service.url + PATH,
+        headers={"Accept-Encoding": encoding},
+        timeout=10,
+        stream=True,
+    ) as response:
+        path.write_bytes(response.raw.read(decode_content=False))
+
+
+def _rate(
+    url: str, pid: int, path: str, kind: str, service: Service | None = None
+) -> float:
+    """Return the requests per CPU second of nginx, and of the service behind it."""
+    headers = {"Accept-Encoding": "gzip" if kind == "304" else kind}
+    if kind == "304":
+        response = requests.get(url + path, headers=headers, timeout=10)
+        headers["If-None-Match"] = response.headers["ETag"]
+    pids = [*nginx_workers(pid), *(service.workers() if service else [])]
+    port = int(url.rpartition(":")[2])
+    return requests_per_cpu_second(pids, port, path, headers)

@@ -1,4 +1,4 @@
-"""Plots of what was measured, as SVG: each ratio beside its bar, and how cost grows."""
+"""SVG plots: each ratio relative to its bar, and how cost grows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.table import GROUPS, Row
 
 INK, GREY, PALE = "#1d2733", "#66717b", "#e3e7eb"
 GOOD, BAD, OTHER = "#1f7a5c", "#c2452d", "#2f6db5"
-END = 0.17, 5.9
-"""Of the ratios' axis; what lies beyond is cut."""
+AXIS_LIMITS = 0.17, 5.9
+"""Limits of the axis of ratios, at which the others are cut."""
 
 mpl.rcParams.update(
     {
@@ -37,13 +37,12 @@ mpl.rcParams.update(
 
 
 def ratios(rows: Iterable[Row], file: Path) -> None:
-    """Each ratio that has a bar, in parts of it: to the right of it is better, whichever way it points."""
+    """Plot each ratio that has a bar, relative to it; further right is better."""
     figure = Figure()
     axes = figure.subplots()
-    beside, height = (
-        axes.get_yaxis_transform(),
-        0.0,
-    )  # across in parts of the chart, down in rows
+    # Across in parts of the chart, down in rows.
+    beside = axes.get_yaxis_transform()
+    height = 0.0
     for group, members in groupby(
         (row for row in rows if row.bar), key=lambda row: row.group
     ):
@@ -64,7 +63,7 @@ def ratios(rows: Iterable[Row], file: Path) -> None:
     axes.axvline(1, color=INK, linewidth=1)
     axes.set(
         xscale="log",
-        xlim=END,
+        xlim=AXIS_LIMITS,
         ylim=(height - 0.7, -0.6),
         yticks=[],
         xlabel="times as good as the bar",
@@ -81,9 +80,11 @@ def _ratio(axes: Axes, row: Row, height: float) -> None:
         ratio / float(bar) if sign == "≥" else float(bar) / ratio
         for ratio in row.ratios
     )
-    least, median, greatest = (min(max(part, END[0]), END[1]) for part in parts)
+    least, median, greatest = (
+        min(max(part, AXIS_LIMITS[0]), AXIS_LIMITS[1]) for part in parts
+    )
     color = GOOD if row.holds else BAD
-    axes.hlines(height, *END, color=PALE, linewidth=0.6, zorder=0)
+    axes.hlines(height, *AXIS_LIMITS, color=PALE, linewidth=0.6, zorder=0)
     axes.hlines(height, least, greatest, color=color, linewidth=5, alpha=0.3)
     axes.plot(median, height, "o", color=color, markersize=6, clip_on=False)
     beside = axes.get_yaxis_transform()
@@ -112,15 +113,15 @@ def _ratio(axes: Axes, row: Row, height: float) -> None:
 
 
 def growth(lines: Iterable[Line], file: Path) -> None:
-    """A panel for each thing that grows, from zero, its lines named at their ends."""
+    """Plot a panel for each quantity, from zero, with labels at the ends of lines."""
     panels = [
-        (panel, list(found))
-        for panel, found in groupby(lines, key=lambda line: line.panel)
+        (panel, list(members))
+        for panel, members in groupby(lines, key=lambda line: line.panel)
     ]
     figure = Figure(figsize=(10, 6.2))
     grid = figure.subplots(2, 2)
-    for axes, (panel, found) in zip(grid.flat, panels, strict=True):
-        for line, color in zip(found, (GOOD, OTHER), strict=False):
+    for axes, (panel, members) in zip(grid.flat, panels, strict=True):
+        for line, color in zip(members, (GOOD, OTHER), strict=False):
             sizes, costs = zip(*line.points.items(), strict=True)
             axes.plot(
                 sizes,
@@ -132,15 +133,15 @@ def growth(lines: Iterable[Line], file: Path) -> None:
                 clip_on=False,
             )
             axes.annotate(
-                f"{line.what}, {costs[-1]:.3g} {line.unit}",
+                f"{line.name}, {costs[-1]:.3g} {line.unit}",
                 (sizes[-1], max(costs)),
                 (0, 8),
                 textcoords="offset points",
                 ha="right",
                 color=color,
             )
-        top = max(cost for line in found for cost in line.points.values())
-        axes.set(xscale="log", ylim=(0, top * 1.35), ylabel=found[0].unit)
+        top = max(cost for line in members for cost in line.points.values())
+        axes.set(xscale="log", ylim=(0, top * 1.35), ylabel=members[0].unit)
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(panel, loc="left", fontsize=11, color=INK, weight="bold")

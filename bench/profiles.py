@@ -1,4 +1,4 @@
-"""Where the processor's time goes, by library: of a cold feed and of a PUT, in one process, by cProfile."""
+"""CPU time by library, of a cold feed and of a PUT, by cProfile in one process."""
 
 from __future__ import annotations
 
@@ -9,67 +9,66 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.cache_miss import SMALL, filled, get
+from bench.cache_miss import SECTION, SMALL, get, seeded_app
 from bench.scaling import putting
+from bench.table import Effort
 
-TIMES, LEAST = 100, 0.02
-
-
-def tables() -> str:
-    """Markdown: parts of the time, in milliseconds of what it takes without the profiler."""
-    with filled(SMALL) as app:
-        actions = {
-            "a cold feed of 50 entries": lambda: get(app, "/feeds/news.rss"),
-            "a PUT of one article": putting(app),
-        }
-        return "\n\n".join(_table(what, action) for what, action in actions.items())
+MIN_SHARE = 0.02
 
 
-def _table(what: str, action: Callable[[], object]) -> str:
+def tables(effort: Effort) -> str:
+    """Return tables in Markdown, in milliseconds without the profiler."""
+    repetitions = effort.feed_rounds
+    with seeded_app(SMALL) as app:
+        feed = _table(
+            "a cold feed of 50 entries", lambda: get(app, SECTION), repetitions
+        )
+        put = _table("a PUT of one article", putting(app), repetitions)
+    return f"{feed}\n\n{put}"
+
+
+def _table(name: str, action: Callable[[], object], repetitions: int) -> str:
     action()
-    begun = time.thread_time()
-    for _ in range(TIMES):
+    begin = time.thread_time()
+    for _ in range(repetitions):
         action()
-    whole = (time.thread_time() - begun) / TIMES * 1000
+    milliseconds = (time.thread_time() - begin) / repetitions * 1000
     profile = cProfile.Profile(time.thread_time)
     profile.enable()
-    for _ in range(TIMES):
+    for _ in range(repetitions):
         action()
     profile.disable()
-    own: Counter[str] = Counter()
-    for (file, _, name), (_, _, took, _, callers) in pstats.Stats(
-        profile
-    ).stats.items():  # type: ignore[attr-defined]
-        if file != "~":
-            own[_library(file)] += took
-        elif "sqlite" in name:
-            own["SQLite"] += took
-        else:  # of what is built in, each caller is told its part
-            for (caller, _, _), (_, _, part, _) in callers.items():
-                own[_library(caller)] += part
-    total = sum(own.values())
+    shares = _shares(profile)
     rows = [
-        f"| {library} | {took / total * whole:.2f} |"
-        for library, took in own.most_common()
+        f"| {library} | {share * milliseconds:.2f} |"
+        for library, share in shares.items()
+        if share >= MIN_SHARE
     ]
-    shown = [
-        row
-        for row, (_, took) in zip(rows, own.most_common(), strict=True)
-        if took / total >= LEAST
-    ]
-    return "\n".join([f"| {what}: {whole:.1f} ms | ms |", "|---|---|", *shown])
+    return "\n".join([f"| {name}: {milliseconds:.1f} ms | ms |", "|---|---|", *rows])
+
+
+def _shares(profile: cProfile.Profile) -> dict[str, float]:
+    """Return the share of each library in the time, the largest first."""
+    seconds: Counter[str] = Counter()
+    functions = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    for (file, _, name), (_, _, own_time, _, callers) in functions.items():
+        if file != "~":
+            seconds[_library(file)] += own_time
+        elif "sqlite" in name:
+            seconds["SQLite"] += own_time
+        else:
+            # The time of a built-in function counts for its callers.
+            for (caller, _, _), (_, _, part, _) in callers.items():
+                seconds[_library(caller)] += part
+    total = sum(seconds.values())
+    return {library: own / total for library, own in seconds.most_common()}
 
 
 def _library(file: str) -> str:
     parts = Path(file).parts
     if "site-packages" in parts:
         return parts[parts.index("site-packages") + 1].removesuffix(".py")
-    for package in ("feedsvc", "bench"):
-        if package in parts:
-            inner = parts[parts.index(package) + 1]
-            return (
-                f"feedsvc, {inner.removesuffix('.py')}"
-                if package == "feedsvc"
-                else "bench"
-            )
-    return "Python's own library"
+    if "feedsvc" in parts:
+        package = parts[parts.index("feedsvc") + 1].removesuffix(".py")
+        return f"feedsvc, {package}"
+    return "bench" if "bench" in parts else "Python's own library"

@@ -1,4 +1,4 @@
-"""A PUT of one article, against an empty PUT view and the same statements in one durable transaction."""
+"""A PUT, against an empty PUT view and the same statements in one transaction."""
 
 from __future__ import annotations
 
@@ -10,74 +10,70 @@ from collections.abc import Callable, Iterator
 import requests
 from pysqlite3 import dbapi2 as sqlite
 
-from bench.environment import BODY, Setting
-from bench.table import Row, compare
+from bench.dataset import BODY
+from bench.environment import Environment
+from bench.table import Effort, Row, compare
 from feedsvc.storage.database import PRAGMAS
 from tests.server import Service
 
-TIMES = 40
+REPETITIONS = 40
 
 
-def rows(setting: Setting) -> Iterator[Row]:
-    """The median of each round."""
+def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
+    """Compare the median of each round."""
     empty = Service("sqlite://")
     empty.start(app="bench.baseline_wsgi:empty_put")
+    what = (
+        "a PUT of one article, p50, against an empty PUT of Flask and its statements"
+        " bare"
+    )
     try:
         yield from compare(
             "writes",
-            lambda: _median(_put(setting.service)),
-            {
-                "a PUT of one article, p50, against an empty PUT of Flask and its statements bare": (
-                    lambda: _median(_put(empty)) + _median(_bare),
-                    "≤ 3",
-                )
-            },
+            lambda: _median(_put_requests(environment.service)),
+            {what: (lambda: _median(_put_requests(empty)) + _median(_bare), "≤ 3.3")},
             unit="ms",
+            rounds=effort.rounds,
         )
     finally:
         empty.stop()
 
 
-def _put(service: Service) -> Callable[[], Iterator[float]]:
+def _put_requests(service: Service) -> Callable[[], Iterator[float]]:
     def run() -> Iterator[float]:
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {service.token}"
-            for number in range(TIMES):
+            for number in range(REPETITIONS):
                 document = {
                     "title": f"Bài {number}",
                     "content_html": BODY,
                     "categories": ["b"],
                 }
-                begun = time.perf_counter()
-                assert session.put(
-                    f"{service.url}/api/v1/articles/put", json=document, timeout=10
-                ).ok
-                yield time.perf_counter() - begun
+                url = f"{service.url}/api/v1/articles/put"
+                begin = time.perf_counter()
+                assert session.put(url, json=document, timeout=10).ok
+                yield time.perf_counter() - begin
 
     return run
 
 
 def _bare() -> Iterator[float]:
-    """What a PUT of an article writes: the ledger, a change, topics, the entry and a placement."""
+    """Write to as many tables as a PUT of an article, in a durable transaction."""
+    read_tables = ("change_sequence", "feed_versions", "entries")
+    tables = (*read_tables, "changes", "entry_categories")
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite.connect(f"{folder}/bare.db", isolation_level=None)
         for pragma in PRAGMAS:
             connection.execute("PRAGMA " + pragma.format(busy=5000, journal="WAL"))
-        for table in (
-            "change_sequence",
-            "changes",
-            "feed_versions",
-            "entries",
-            "entry_categories",
-        ):
+        for table in tables:
             connection.execute(
                 f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, seq INTEGER, text TEXT)"
             )
             connection.execute(f"INSERT INTO {table} VALUES (1, 0, '')")
-        for number in range(TIMES):
-            begun = time.perf_counter()
+        for number in range(REPETITIONS):
+            begin = time.perf_counter()
             connection.execute("BEGIN IMMEDIATE")
-            for table in ("change_sequence", "feed_versions", "entries"):
+            for table in read_tables:
                 connection.execute(f"SELECT * FROM {table} WHERE id = 1").fetchall()
                 connection.execute(
                     f"UPDATE {table} SET seq = ?, text = ? WHERE id = 1", (number, BODY)
@@ -88,7 +84,7 @@ def _bare() -> Iterator[float]:
                     f"INSERT INTO {table} (seq, text) VALUES (?, ?)", (number, "put")
                 )
             connection.execute("COMMIT")
-            yield time.perf_counter() - begun
+            yield time.perf_counter() - begin
         connection.close()
 
 

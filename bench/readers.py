@@ -1,7 +1,8 @@
-"""What 10,000 readers are sent in a day, against the least that they could be sent.
+"""The traffic of 10,000 readers in a day, against the least possible.
 
-On paper: the real service makes a day's versions of a feed, each at its time; what each kind of reader is
-answered is measured of each version over a socket, and added up over the polls of all readers.
+The service produces the versions of a feed on one day, each at its time. For each
+version, the response to each kind of reader is measured over a socket; the sizes are
+added up over the polls of all readers.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ import brotli
 import zstandard
 
 from bench.environment import PATH
-from bench.table import Row, row
+from bench.table import Effort, Row, make_row
 from feedsvc.models import SCOPES
 from tests.data import bulk
 from tests.fake_clock import HANOI
 from tests.server import Service
 
-READERS, POLL = 10_000, timedelta(minutes=30)
+READERS, POLL_INTERVAL = 10_000, timedelta(minutes=30)
 WORDS = " ".join(article["content_html"] for article in bulk.articles()).split()
 DAY = datetime(2026, 3, 3, tzinfo=HANOI)
-NEW, CORRECTED = 60, 12
+CORRECTED = 12
 HOURS = (1, 0, 0, 0, 0, 2, 5, 8, 9, 9, 8, 6, 3, 4, 7, 8, 9, 7, 5, 4, 4, 3, 2, 1)
-"""How much is published in each hour of Hà Nội's day, in proportion."""
+"""Relative numbers of entries in each hour of Hà Nội's day."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Readers that ask alike: how many of 100, with which validators, and which codings they accept."""
+    """Readers with the same requests; `share` is their percentage."""
 
     share: int
     validators: tuple[str, ...]
@@ -58,80 +59,90 @@ KINDS = (
     Kind(8, (), "gzip"),
     Kind(4, (), "identity"),
 )
-"""Assumed, for a public feed: most readers ask by a library that does what HTTP offers, some by a date alone,
-and those that are scripts ask for the whole each time."""
+"""Assumed for a public feed: most readers use a library with both validators, some send
+a date alone, and scripts fetch the whole feed each time."""
 
-HARDEST: dict[str, Callable[[bytes], bytes]] = {
+MAX_COMPRESSION: dict[str, Callable[[bytes], bytes]] = {
     "br": partial(brotli.compress, quality=11),
     "zstd": zstandard.ZstdCompressor(level=19).compress,
     "gzip": partial(gzip.compress, compresslevel=9),
 }
-_ASKS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
+_REQUEST_HEADERS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 
 
 @dataclass(frozen=True)
 class Costs:
     """Bytes for one kind of reader at one version of the feed.
 
-    `changed` are sent to who has the version before, `same` to who has this one, and `knows` is what it asks
-    with from now on; `whole` and `unchanged` are the least of a 200 and of a 304, `hardest` is the least 200
-    of bodies that are compressed as far as each coding goes.
+    `changed` are sent to readers of the previous version, `same` to those of this one,
+    which send `validators`. `least_200` and `least_304` are the smallest possible
+    responses, `most_compressed` is the smallest 200 with the highest compression.
     """
 
     changed: int
     same: int
-    knows: dict[str, str]
-    whole: int
-    unchanged: int
-    hardest: int
+    validators: dict[str, str]
+    least_200: int
+    least_304: int
+    most_compressed: int
 
 
 @dataclass(frozen=True)
 class Version:
-    """The feed from a moment on: the number of what it tells beside its own date, and the bytes."""
+    """The feed from a time on.
 
-    moment: datetime
-    news: int
-    told: bytes
+    `content` is the feed without its own date, `content_number` counts its changes.
+    """
+
+    start: datetime
+    content_number: int
+    content: bytes
     costs: dict[Kind, Costs]
 
 
-def rows() -> Iterator[Row]:
-    """The bytes of a day, in one run: nothing here depends on how fast a machine is."""
-    versions = list(_versions())
+def rows(effort: Effort) -> Iterator[Row]:
+    """Compare the bytes of a day, in one run, since they do not depend on the machine."""
+    versions = list(_versions(effort.new_entries))
     what = f"bytes to {READERS:,} readers that poll twice an hour for a day, against "
-    sent, least, hardest = (total / 1e9 for total in _day(versions))
-    yield row(
+    sent, least, most_compressed = (total / 1e9 for total in _day(versions))
+    yield make_row(
         "readers", what + "the least possible", [(sent, least)], "≤ 1.1", unit="GB"
     )
-    yield row(
+    yield make_row(
         "readers",
         what + "the same with bodies compressed as hard as may be",
-        [(sent, hardest)],
+        [(sent, most_compressed)],
         unit="GB",
     )
 
 
 def _day(versions: Sequence[Version]) -> tuple[int, int, int]:
-    dice = random.Random(1)
-    moments = [version.moment for version in versions]
-    sent = least = hardest = 0
+    """Return the bytes sent, the least possible, and the same with most compression."""
+    generator = random.Random(1)
+    times = [version.start for version in versions]
+    sent = least = most_compressed = 0
     for kind in KINDS:
         for _ in range(READERS * kind.share // 100):
-            poll, had = DAY + POLL * dice.random(), versions[0]
+            poll = DAY + POLL_INTERVAL * generator.random()
+            previous = versions[0]
             while poll < DAY + timedelta(days=1):
-                has = versions[bisect_right(moments, poll) - 1]
-                cost = has.costs[kind]
-                sent += cost.same if has is had else cost.changed
-                knows = kind.validators and has.news == had.news
-                least += cost.unchanged if knows else cost.whole
-                hardest += cost.unchanged if knows else cost.hardest
-                poll, had = poll + POLL, has
-    return sent, least, hardest
+                current = versions[bisect_right(times, poll) - 1]
+                cost = current.costs[kind]
+                sent += cost.same if current is previous else cost.changed
+                is_unchanged = current.content_number == previous.content_number
+                if kind.validators and is_unchanged:
+                    least += cost.least_304
+                    most_compressed += cost.least_304
+                else:
+                    least += cost.least_200
+                    most_compressed += cost.most_compressed
+                poll += POLL_INTERVAL
+                previous = current
+    return sent, least, most_compressed
 
 
-def _versions() -> Iterator[Version]:
-    dice = random.Random(2)
+def _versions(new_entries: int) -> Iterator[Version]:
+    generator = random.Random(2)
     with tempfile.TemporaryDirectory() as folder:
         clock = Path(folder, "clock")
         clock.touch()
@@ -147,38 +158,37 @@ def _versions() -> Iterator[Version]:
             published = [
                 DAY - timedelta(minutes=20 * number) for number in range(60, 0, -1)
             ]
-            for id, moment in enumerate(published):
-                _put(service, clock, moment, id, moment, dice)
+            for id, when in enumerate(published):
+                _put(service, clock, when, id, when, generator)
             version = _version(service.port, DAY - timedelta(days=1), None)
             yield version
-            for moment, is_new in _changes(dice):
+            for when, is_new in _changes(generator, new_entries):
                 if is_new:
-                    published.append(moment)
-                back = (
-                    1 if is_new else dice.choice((1, 2, 5, 20, 55))
-                )  # the last of which is in the feed no more
+                    published.append(when)
+                # The entry 55 back has left the feed already.
+                back = 1 if is_new else generator.choice((1, 2, 5, 20, 55))
                 _put(
                     service,
                     clock,
-                    moment,
+                    when,
                     len(published) - back,
                     published[-back],
-                    dice,
+                    generator,
                 )
-                version = _version(service.port, moment, version)
+                version = _version(service.port, when, version)
                 yield version
         finally:
             service.stop()
 
 
-def _changes(dice: random.Random) -> list[tuple[datetime, bool]]:
-    """When an entry is put that day, and whether it is a new one."""
-    hours = dice.choices(range(24), HOURS, k=NEW + CORRECTED)
+def _changes(generator: random.Random, new_entries: int) -> list[tuple[datetime, bool]]:
+    """Return the times of the day's PUTs, and whether each is of a new entry."""
+    hours = generator.choices(range(24), HOURS, k=new_entries + CORRECTED)
     moments = sorted(
-        DAY + timedelta(hours=hour, seconds=dice.randrange(3600)) for hour in hours
+        DAY + timedelta(hours=hour, seconds=generator.randrange(3600)) for hour in hours
     )
-    corrected = set(dice.sample(moments, CORRECTED))
-    return [(moment, moment not in corrected) for moment in moments]
+    corrected = set(generator.sample(moments, CORRECTED))
+    return [(when, when not in corrected) for when in moments]
 
 
 def _put(
@@ -187,57 +197,65 @@ def _put(
     now: datetime,
     id: int,
     published: datetime,
-    dice: random.Random,
+    generator: random.Random,
 ) -> None:
-    """Put an article of words that are drawn from a corpus, and wait until its date is stated."""
-    title, text = (" ".join(dice.choices(WORDS, k=count)) for count in (9, 400))
+    """Put an article of random words, and wait until the feed has a Last-Modified."""
+    title, text = (" ".join(generator.choices(WORDS, k=count)) for count in (9, 400))
     document = {
         "title": title,
         "content_html": f"<p>{text}</p>",
         "date_published": published.isoformat(),
     }
     os.utime(clock, (now.timestamp(),) * 2)
-    answer = service.request("PUT", f"/api/v1/articles/{id}", document)
-    assert answer.ok, answer.text
+    response = service.request("PUT", f"/api/v1/articles/{id}", document)
+    assert response.ok, response.text
     os.utime(clock, ((now + timedelta(seconds=5)).timestamp(),) * 2)
     end = time.monotonic() + 10
-    while "Last-Modified" not in _ask(service.port, {})[1]:
+    while "Last-Modified" not in _request(service.port, {})[1]:
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
-def _version(port: int, moment: datetime, before: Version | None) -> Version:
-    body = _ask(port, {"Accept-Encoding": "identity"})[2]
-    told = re.sub(rb"<lastBuildDate>.*?</lastBuildDate>", b"", body)
-    hardest = {
+def _version(port: int, when: datetime, before: Version | None) -> Version:
+    body = _request(port, {"Accept-Encoding": "identity"})[2]
+    content = re.sub(rb"<lastBuildDate>.*?</lastBuildDate>", b"", body)
+    compressed = {
         "identity": len(body),
-        **{coding: len(pack(body)) for coding, pack in HARDEST.items()},
+        **{coding: len(pack(body)) for coding, pack in MAX_COMPRESSION.items()},
     }
     sent = {
-        coding: len(_ask(port, {"Accept-Encoding": coding})[2]) for coding in hardest
+        coding: len(_request(port, {"Accept-Encoding": coding})[2])
+        for coding in compressed
     }
     costs = {}
     for kind in KINDS:
-        asks = {"Accept-Encoding": kind.accepted}
-        changed, head, _ = _ask(port, asks)
-        knows = {_ASKS[name]: head[name] for name in kind.validators}
-        same = _ask(port, asks | knows)[0]
+        headers = {"Accept-Encoding": kind.accepted}
+        changed, head, _ = _request(port, headers)
+        validators = {_REQUEST_HEADERS[name]: head[name] for name in kind.validators}
+        same = _request(port, headers | validators)[0]
         if before:
-            changed = _ask(port, asks | before.costs[kind].knows)[0]
+            changed = _request(port, headers | before.costs[kind].validators)[0]
         accepted = [
             coding for coding in sent if coding in kind.accepted or coding == "identity"
         ]
-        whole, least = (
-            min(map(sizes.__getitem__, accepted)) + _least(200, head)
-            for sizes in (sent, hardest)
+        least_200, most_compressed = (
+            min(sizes[coding] for coding in accepted) + _least_head(200, head)
+            for sizes in (sent, compressed)
         )
-        costs[kind] = Costs(changed, same, knows, whole, _least(304, head), least)
-    news = before.news + (told != before.told) if before else 0
-    return Version(moment, news, told, costs)
+        costs[kind] = Costs(
+            changed,
+            same,
+            validators,
+            least_200,
+            _least_head(304, head),
+            most_compressed,
+        )
+    number = before.content_number + (content != before.content) if before else 0
+    return Version(when, number, content, costs)
 
 
-def _least(status: int, head: dict[str, str]) -> int:
-    """The bytes of the head that RFC 9110 §15.4.5 and a body ask for, and no other."""
+def _least_head(status: int, head: dict[str, str]) -> int:
+    """Return the size of a head with only what RFC 9110 §15.4.5 and a body need."""
     names = ["Date", "ETag", "Cache-Control", "Vary"]
     if status == 200:
         names += ["Last-Modified", "Content-Type", "Content-Length", "Content-Encoding"]
@@ -247,16 +265,16 @@ def _least(status: int, head: dict[str, str]) -> int:
     )
 
 
-def _ask(port: int, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-    """The bytes of an answer, its head and its body as it was sent."""
-    asks = {"Host": "portal.example", "Connection": "close", **headers}
+def _request(port: int, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """Return the size of a response, its headers and its body as sent."""
+    request = {"Host": "portal.example", "Connection": "close", **headers}
     lines = [
         f"GET {PATH} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in asks.items()),
+        *(f"{name}: {value}" for name, value in request.items()),
     ]
-    with socket.create_connection(("127.0.0.1", port)) as one:
-        one.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        answer = b"".join(iter(lambda: one.recv(1 << 20), b""))
-    head, _, body = answer.partition(b"\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        response = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    head, _, body = response.partition(b"\r\n\r\n")
     fields = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
-    return len(answer), {name: value for name, _, value in fields}, body
+    return len(response), {name: value for name, _, value in fields}, body

@@ -1,4 +1,4 @@
-"""How cost grows: with the entries and categories of a table, and with the feeds that are kept."""
+"""How cost grows with the entries and categories of a database, and with the cache."""
 
 from __future__ import annotations
 
@@ -8,65 +8,62 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask
 from werkzeug.test import create_environ
 
-from bench.cache_miss import CATEGORY, TEN, filed, filled, get
-from bench.environment import BODY
-from bench.table import in_turn
-from feedsvc.feeds.cache import ResponseCache
+from bench.cache_miss import CATEGORY, COMBINATION, get, seeded_app
+from bench.dataset import BODY, count_categories, response_cache
+from bench.table import Effort, alternate
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from feedsvc.web.cache_middleware import CacheMiddleware
-
-TIMES = 40
-KEPT = (1, 10, 100, 2_000)
 
 
 @dataclass(frozen=True)
 class Line:
-    """What it costs, in a unit, at each size; `panel` says of what the sizes are."""
+    """The cost at each size, in a unit; `panel` says what the sizes are."""
 
     panel: str
-    what: str
+    name: str
     unit: str
     points: dict[int, float]
 
 
-def lines(tables: dict[int, Flask]) -> Iterator[Line]:
-    """:param tables: apps by the number of entries."""
-    for what, path in (("a category", CATEGORY), ("ten categories", TEN)):
-        found = _each({size: partial(get, app, path) for size, app in tables.items()})
-        yield Line("A cold feed, over entries in the table", what, "ms", found)
+def lines(apps: dict[int, Flask], effort: Effort) -> Iterator[Line]:
+    """Measure each cost at each size.
+
+    :param apps: by the number of entries in their database.
+    """
+
+    def medians(runs: Mapping[int, Callable[[], float]]) -> dict[int, float]:
+        columns = zip(*alternate(*runs.values(), rounds=effort.rounds * 3), strict=True)
+        return dict(zip(runs, map(statistics.median, columns), strict=True))
+
+    for name, path in (("a category", CATEGORY), ("ten categories", COMBINATION)):
+        points = medians({size: partial(get, app, path) for size, app in apps.items()})
+        yield Line("A cold feed, over entries in the database", name, "ms", points)
     puts = {
-        size: partial(_timed, putting(app), time.perf_counter)
-        for size, app in tables.items()
+        size: partial(_milliseconds, putting(app), time.perf_counter)
+        for size, app in apps.items()
     }
-    yield Line("A PUT, over entries in the table", "by the clock", "ms", _each(puts))
-    looks = {
-        filed(size): partial(_timed, _kept(app).sync) for size, app in tables.items()
+    points = medians(puts)
+    yield Line("A PUT, over entries in the database", "by the clock", "ms", points)
+    syncs = {
+        count_categories(size): partial(_milliseconds, response_cache(app).sync)
+        for size, app in apps.items()
     }
-    yield Line(
-        "A look at the ledger, over categories", "nothing has moved", "ms", _each(looks)
-    )
-    with filled(1_000, keeping=True) as app:
+    points = medians(syncs)
+    yield Line("A read of the change log, over categories", "no change", "ms", points)
+    with seeded_app(1_000, cached=True) as app:
+        points = dict(_cache_hits(app, effort))
         yield Line(
-            "A hot answer, over feeds that are kept",
-            "without gunicorn",
-            "µs",
-            dict(_hot(app)),
+            "A cached response, over cached feeds", "without gunicorn", "µs", points
         )
 
 
-def _each(runs: Mapping[int, Callable[[], float]]) -> dict[int, float]:
-    figures = zip(*in_turn(*runs.values(), rounds=TIMES), strict=True)
-    return dict(zip(runs, map(statistics.median, figures), strict=True))
-
-
 def putting(app: Flask) -> Callable[[], None]:
-    """What puts one article again and again, each time a new version of it."""
+    """Return a function that puts one article, a new version each time."""
     token = get_services(app).storage.tokens.create("bench", SCOPES)
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
     numbers = itertools.count()
@@ -77,49 +74,46 @@ def putting(app: Flask) -> Callable[[], None]:
             "content_html": BODY,
             "categories": ["c7"],
         }
-        assert client.put(
-            "/api/v1/articles/put", json=document, headers=headers
-        ).status_code in (200, 201)
+        response = client.put("/api/v1/articles/put", json=document, headers=headers)
+        assert response.status_code in (200, 201)
 
     return put
 
 
-def _hot(app: Flask) -> Iterator[tuple[int, float]]:
-    """Of an answer where so many are kept, each asked for in turn."""
+def _cache_hits(app: Flask, effort: Effort) -> Iterator[tuple[int, float]]:
+    """Yield the microseconds of a response with so many feeds in the cache."""
     pairs = itertools.combinations(sorted(f"c{number}" for number in range(20)), 2)
-    paths = (f"/feeds/news/{one},{other}.rss" for one, other in pairs)
-    asked = [
+    paths = (f"/feeds/news/{first},{second}.rss" for first, second in pairs)
+    environs = [
         create_environ(path, query_string=f"limit={limit}&content=summary")
         for path, limit in itertools.product(paths, range(1, 12))
     ]
-    for count in KEPT:
-        environs = asked[:count] * max(1, KEPT[-1] // count)
-        took = [
-            _timed(lambda environs=environs: _ask(app, environs))  # type: ignore[misc]
-            for _ in range(TIMES)
+    largest = effort.cached_feeds[-1]
+    for count in effort.cached_feeds:
+        # As many requests for each count, so that their medians compare.
+        requests = environs[:count] * max(1, largest // count)
+        times = [
+            _milliseconds(partial(_request_all, app, requests))
+            for _ in range(effort.rounds * 3)
         ]
-        yield count, statistics.median(took) / len(environs) * 1000
-        assert _kept(app).stats()[0] == count
+        yield count, statistics.median(times) / len(requests) * 1000
+        assert response_cache(app).stats()[0] == count
 
 
-def _ask(app: Flask, asked: Iterable[dict[str, Any]]) -> None:
-    for environ in asked:
-        for _ in app.wsgi_app(environ, _start):
+def _request_all(app: Flask, environs: Iterable[dict[str, Any]]) -> None:
+    for environ in environs:
+        for _ in app.wsgi_app(environ, _start_response):
             pass
 
 
-def _start(status: str, *_: object) -> Callable[[bytes], object]:
+def _start_response(status: str, *_: object) -> Callable[[bytes], object]:
     assert status == "200 OK"
     return bytes
 
 
-def _timed(
+def _milliseconds(
     action: Callable[[], object], clock: Callable[[], float] = time.thread_time
 ) -> float:
-    begun = clock()
+    begin = clock()
     action()
-    return (clock() - begun) * 1000
-
-
-def _kept(app: Flask) -> ResponseCache:
-    return cast(CacheMiddleware, app.wsgi_app).cache
+    return (clock() - begin) * 1000

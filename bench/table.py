@@ -1,4 +1,4 @@
-"""Measurements against their references, in turn, and their rows in the table."""
+"""Measurements against references, and their rows in the table."""
 
 from __future__ import annotations
 
@@ -10,21 +10,53 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-HEAD = "| what | ours | reference | ratio (least – median – greatest) | bar |\n|---|---|---|---|---|"
+HEAD = (
+    "| what | ours | reference | ratio (least – median – greatest) | bar |\n"
+    "|---|---|---|---|---|"
+)
 GROUPS = {
-    "hot": "What is hot",
+    "hot": "Cached feeds",
     "front": "Behind nginx",
-    "cold": "What is cold",
+    "cold": "Uncached feeds",
     "writes": "Writes",
     "memory": "Memory and start",
     "readers": "Readers",
 }
-"""The rows' groups, in their order."""
+"""The groups of rows, in their order."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    rounds: int = 15
+    feed_rounds: int = 75
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    cached_feeds: tuple[int, ...] = (1, 10, 100, 2_000)
+    batch_lines: int = 10_000
+    batch_bytes: int = 64 * 1024 * 1024
+    requested_feeds: int = 10_000
+    worst_entries: int = 100_000
+    new_entries: int = 60
+
+
+QUICK = Effort(
+    rounds=1,
+    feed_rounds=3,
+    sizes=(1_000, 2_000),
+    cached_feeds=(1, 20),
+    batch_lines=200,
+    batch_bytes=1024 * 1024,
+    requested_feeds=100,
+    worst_entries=4_000,
+    new_entries=3,
+)
+"""Whether everything runs; the figures say nothing."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Medians, and the ratio of the two: the least, the median and the greatest of all rounds."""
+    """Medians, and the least, median and greatest ratio of all rounds."""
 
     group: str
     what: str
@@ -36,34 +68,36 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether the median is within the bar, such as `≥ 0.90`."""
-        sign, _, value = self.bar.partition(" ")
-        return (
-            {"≥": operator.ge, "≤": operator.le}[sign](
-                round(self.ratios[1], 2), float(value)
-            )
-            if sign
-            else True
-        )
+        """Return whether the median is within the bar, such as `≥ 0.90`."""
+        sign, _, limit = self.bar.partition(" ")
+        if not sign:
+            return True
+        compare = {"≥": operator.ge, "≤": operator.le}[sign]
+        return bool(compare(round(self.ratios[1], 2), float(limit)))
 
     def __str__(self) -> str:
         least, median, greatest = self.ratios
-        verdict = self.bar and f"{self.bar}: {'holds' if self.holds else 'missed'}"
+        verdict = f"{self.bar}: {'holds' if self.holds else 'missed'}"
         return (
             f"| {self.what} | {self.ours:,.{_digits(self.ours)}f} {self.unit} "
             f"| {self.reference:,.{_digits(self.reference)}f} {self.unit} "
-            f"| {least:.2f} – **{median:.2f}** – {greatest:.2f} | {verdict or '–'} |"
+            f"| {least:.2f} – **{median:.2f}** – {greatest:.2f} "
+            f"| {verdict if self.bar else '–'} |"
         )
 
 
-def in_turn(*runs: Callable[[], float], rounds: int) -> list[tuple[float, ...]]:
-    """Rounds of all, forwards and backwards, so that what else the machine does meets all."""
-    found = []
+def alternate(*runs: Callable[[], float], rounds: int) -> list[tuple[float, ...]]:
+    """Return the results of all runs in each round.
+
+    Every other round goes backwards, so that other load of the machine affects all
+    runs alike.
+    """
+    results = []
     for number in range(rounds):
         order = range(len(runs)) if number % 2 else reversed(range(len(runs)))
-        figures = {at: runs[at]() for at in order}
-        found.append(tuple(figures[at] for at in range(len(runs))))
-    return found
+        by_run = {index: runs[index]() for index in order}
+        results.append(tuple(by_run[index] for index in range(len(runs))))
+    return results
 
 
 def compare(
@@ -72,40 +106,44 @@ def compare(
     references: Mapping[str, tuple[Callable[[], float], str]],
     *,
     unit: str = "/s",
-    rounds: int = 15,
+    rounds: int,
 ) -> list[Row]:
-    """A row for each reference, which is told by what it says of both, with its bar."""
-    found = in_turn(ours, *(run for run, _ in references.values()), rounds=rounds)
+    """Measure ours and some references in turn.
+
+    :param references: by what the row says of both: a measurement, and the bar.
+    """
+    measurements = [measure for measure, _ in references.values()]
+    results = alternate(ours, *measurements, rounds=rounds)
     return [
-        row(group, what, [(each[0], each[at]) for each in found], bar, unit=unit)
-        for at, (what, (_, bar)) in enumerate(references.items(), start=1)
+        make_row(
+            group, what, [(each[0], each[index]) for each in results], bar, unit=unit
+        )
+        for index, (what, (_, bar)) in enumerate(references.items(), start=1)
     ]
 
 
-def row(
+def make_row(
     group: str, what: str, pairs: list[tuple[float, float]], bar: str = "", *, unit: str
 ) -> Row:
-    """The row of pairs that were measured."""
+    """Return the row of measured pairs of ours and the reference."""
     ratios = sorted(ours / reference for ours, reference in pairs)
     ours, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Row(
-        group,
-        what,
-        ours,
-        reference,
-        (ratios[0], statistics.median(ratios), ratios[-1]),
-        unit,
-        bar,
-    )
+    least, median, greatest = ratios[0], statistics.median(ratios), ratios[-1]
+    return Row(group, what, ours, reference, (least, median, greatest), unit, bar)
 
 
 def machine() -> str:
-    """What measures."""
-    facts = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(": ")[2] for line in facts if "model name" in line]
+    """Return the machine and the version of Python."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(": ")[2] for line in lines if "model name" in line]
     model = models[0] if models else platform.machine()
-    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {model}, {platform.system()}"
+    return (
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {model}, "
+        f"{platform.system()}"
+    )
 
 
 def _digits(value: float) -> int:
-    return 0 if value >= 100 else 1 if value >= 10 else 2
+    if value >= 100:
+        return 0
+    return 1 if value >= 10 else 2

@@ -1,4 +1,4 @@
-"""The service with a clock that the bench sets: it is the time at which the file `CLOCK` was changed last."""
+"""The service with a clock that a benchmark sets: the modification time of a file."""
 
 import os
 from datetime import UTC, datetime

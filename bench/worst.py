@@ -1,8 +1,9 @@
-"""The worst request of each kind, on SQLite and PostgreSQL: processor time, memory and bytes, against bars.
+"""The most expensive request of each kind, on SQLite and PostgreSQL, against limits.
 
-`python -m bench.worst --entries 1000000` measures with that many entries, by default 100,000. No anonymous
-request, and none with a write-only token, may cost more than 100 ms of the processor and 8 MiB of memory, and
-for each MiB that is sent or received what a plain large document of its kind costs per MiB.
+`python -m bench.worst --entries 1000000` measures with that many entries, by default
+100,000. No anonymous request, and none with a token that can only write drafts, may cost
+more than 100 ms of CPU time and 8 MiB of memory, plus, for each MiB that is sent or
+received, what a plain large document of its kind costs per MiB.
 """
 
 from __future__ import annotations
@@ -14,62 +15,51 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
+from bench.dataset import CategorizedEntry, article, open_app, write_database
 from bench.table import machine
-from config import Config
-from feedsvc.app import create_app
-from feedsvc.models import Entry, Event, Recurrence
+from feedsvc.models import EPOCH, Entry, Event, Recurrence
 from feedsvc.services import get_services
-from feedsvc.storage import MAX_FEED, Storage
+from feedsvc.storage import MAX_FEED
 from feedsvc.storage.archives import ArchiveDivider, month_of
-from feedsvc.storage.dump import reset_sequences
-from feedsvc.storage.entry_rows import entry_columns
+from feedsvc.storage.database import Database
 from feedsvc.storage.sizes import entries_budget
-from feedsvc.storage.tables import (
-    categories,
-    change_sequence,
-    entries,
-    entry_categories,
-    feed_versions,
-    languages,
-)
 from tests.postgres import throw_away
 
 MIB = 1024 * 1024
-BARS = 100.0, 8.0
-"""Milliseconds of the processor, and MiB of memory, beside what is sent or received."""
+MAX_MS, MAX_MIB = 100.0, 8.0
+"""CPU time and memory of a request, beside what is sent or received."""
 
-SERIES, UPCOMING, RARE = 500, 1_000, 30
+SERIES, UPCOMING, ENGLISH = 500, 1_000, 30
+"""Numbers of unbounded series, of other upcoming events, and of articles in English."""
+
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
-BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
-PLACES = {"all": 1, "even": 2, "odd": 3, "events": 4}
-TOPICS = {f"topic-{number:02}": number for number in range(5, 41)}
-"""Categories that divide all entries among them; with the others they are 40."""
+TOPICS = [f"topic-{number:02}" for number in range(36)]
+SLUGS = ["all", "even", "odd", "events", *TOPICS]
+"""Each entry is in `all`, in `even` or `odd`, and in one topic."""
 
-_GROUP = 10_000
-_TICKS = os.sysconf("SC_CLK_TCK")
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Request:
     """A request and its name in the table.
 
-    `kind` says by which price per MiB it is judged; the first request of a kind sets the price.
+    The first request of a kind sets the price of a MiB for that kind.
     """
 
-    what: str
+    name: str
     path: str
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -78,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a request cost; `mib` are those sent or received."""
+    """The cost of a request; `mib` are sent or received."""
 
     status: int
     ms: float
@@ -86,33 +76,19 @@ class Cost:
     mib: float
 
 
-def requests(token: str, count: int, now: datetime) -> list[Request]:
-    """The worst requests of each kind."""
-    month = month_of(now - timedelta(minutes=count // 4), ZONE)
-    day, near, far = (
-        now.date(),
-        now.date() + timedelta(days=7),
-        now.date() + timedelta(days=5 * 365),
-    )
-    early = now.date() - timedelta(days=9 * 365)
-    wrong = b"1\n" * (MIB // 2)
-    topics = list(TOPICS)
-    auth = (
-        ("Authorization", f"Bearer {token}"),
-        ("Content-Type", "application/x-ndjson"),
-    )
-    drafts = (
-        json.dumps(
-            {
-                "action": "put",
-                "kind": "news",
-                "id": f"draft-{n}",
-                "title": "x",
-                "status": "draft",
-            }
-        )
-        for n in range(1000)
-    )
+def requests(token: str, entry_count: int, now: datetime) -> list[Request]:
+    """Return the most expensive requests of each kind."""
+    month = month_of(now - timedelta(minutes=entry_count // 4), ZONE)
+    today = now.date()
+    next_week = today + timedelta(days=7)
+    # Windows may end five years ahead at most.
+    in_five_years = today + timedelta(days=5 * 365 - 20)
+    nine_years_ago = today - timedelta(days=9 * 365)
+    invalid = b"1\n" * (MIB // 2)
+    token_header = ("Authorization", f"Bearer {token}")
+    batch_headers = (token_header, ("Content-Type", "application/x-ndjson"))
+    draft = {"action": "put", "kind": "news", "title": "x", "status": "draft"}
+    drafts = (json.dumps({**draft, "id": f"draft-{n}"}) for n in range(1000))
     return [
         Request("a full archive document, RSS", f"/feeds/news.rss?archive={month}"),
         *(
@@ -142,20 +118,20 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
         ),
         Request(
             "nine of the topics without all",
-            f"/feeds/news/{','.join(topics[:9])},-all.rss",
+            f"/feeds/news/{','.join(TOPICS[:9])},-all.rss",
         ),
         Request(
             "everything but both halves and eight topics",
-            f"/feeds/news/-even,-odd,-{',-'.join(topics[:8])}.rss",
+            f"/feeds/news/-even,-odd,-{',-'.join(TOPICS[:8])}.rss",
         ),
         Request("a language that nothing has", "/feeds/news.rss?lang=qa-1"),
         Request(
             "a language that nothing has, of nine topics",
-            f"/feeds/news/{','.join(topics[:9])}.rss?lang=ja-123",
+            f"/feeds/news/{','.join(TOPICS[:9])}.rss?lang=ja-123",
         ),
         Request(
             "a language that nearly all have, of ten topics",
-            f"/feeds/news/{','.join(topics[:10])}.rss?lang=vi",
+            f"/feeds/news/{','.join(TOPICS[:10])}.rss?lang=vi",
         ),
         Request("a language that few have", "/feeds/news.rss?lang=en"),
         Request(
@@ -179,18 +155,19 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
             "events but cancelled ones",
             "/feeds/events.rss?when=past&cancelled=hide&limit=200",
         ),
-        Request("a window of a week", f"/feeds/events.rss?from={day}&to={near}"),
+        Request("a window of a week", f"/feeds/events.rss?from={today}&to={next_week}"),
         Request(
             "a window in five years",
-            f"/feeds/events.rss?from={far - timedelta(days=20)}&to={far - timedelta(days=13)}",
+            f"/feeds/events.rss?from={in_five_years}"
+            f"&to={in_five_years + timedelta(days=7)}",
         ),
         Request(
             "a window nine years ago",
-            f"/feeds/events.rss?from={early}&to={early + timedelta(days=7)}",
+            f"/feeds/events.rss?from={nine_years_ago}&to={nine_years_ago + timedelta(days=7)}",
         ),
         Request(
             "a window of fourteen years",
-            f"/feeds/events.rss?from={early}&to={far - timedelta(days=9)}&limit=200",
+            f"/feeds/events.rss?from={nine_years_ago}&to={in_five_years - timedelta(days=9)}&limit=200",
         ),
         Request("changes from the start", "/api/v1/changes?limit=1000"),
         Request("changes of events", "/api/v1/changes?limit=1000&kind=events"),
@@ -204,41 +181,29 @@ def requests(token: str, count: int, now: datetime) -> list[Request]:
             "a batch of 1,000 drafts",
             "/api/v1/batch",
             "\n".join(drafts).encode(),
-            auth,
+            batch_headers,
             "batch",
         ),
         Request(
-            "a batch of wrong lines, too many", "/api/v1/batch", wrong, auth, "batch"
+            "a batch of invalid lines, too many",
+            "/api/v1/batch",
+            invalid,
+            batch_headers,
+            "batch",
         ),
         Request(
-            "a batch of 50,000 wrong lines",
+            "a batch of 50,000 invalid lines",
             "/api/v1/batch",
             b"1\n" * 50_000,
-            auth,
+            batch_headers,
             "batch",
         ),
         Request(
             "titles that contain a word, none has it",
             "/api/v1/articles?q=khongcogi",
-            headers=auth[:1],
+            headers=(token_header,),
         ),
     ]
-
-
-def article(number: int, published: datetime) -> Entry:
-    """The article of a number."""
-    return Entry(
-        f"n{number}",
-        "news",
-        f"Bài {number}",
-        "vi",
-        summary=f"Tóm tắt của bài {number}.",
-        content_html=BODY,
-        published=published,
-        updated=published,
-        guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
-        version=1,
-    )
 
 
 def event(
@@ -247,149 +212,92 @@ def event(
     start: datetime,
     recurrence: Recurrence | None = None,
 ) -> Entry:
-    """The event of a number."""
+    """Return the event with a number."""
     details = Event(start.astimezone(ZONE), None, ZONE, recurrence=recurrence)
-    return replace(
-        article(number, published), kind="events", event=details, starts=start
-    )
+    entry = article(number, published)
+    return replace(entry, kind="events", event=details, starts=start)
 
 
-def all_entries(count: int, now: datetime) -> Iterator[Entry]:
-    """Half of them news over the last years, the other half events, most of them over."""
-    half = count // 2
-    for number in range(half):
-        made = article(number, now - timedelta(minutes=half - number))
-        yield replace(made, language="en-GB") if number * RARE % half < RARE else made
-    for number in range(half, count - SERIES):
-        ahead = number >= count - SERIES - UPCOMING
-        start = (
-            now + timedelta(hours=number % 2000 + 1)
-            if ahead
-            else now - timedelta(minutes=count - number)
-        )
-        yield event(number, now - timedelta(minutes=count - number + 10), start)
+def articles(count: int, now: datetime) -> Iterator[Entry]:
+    """Yield articles a minute apart, some of them in English."""
+    for number in range(count):
+        entry = article(number, now - timedelta(minutes=count - number))
+        is_english = number * ENGLISH % count < ENGLISH
+        yield replace(entry, language="en-GB") if is_english else entry
+
+
+def events(first: int, end: int, now: datetime) -> Iterator[Entry]:
+    """Yield past events, then upcoming ones, then unbounded series."""
+    for number in range(first, end - SERIES):
+        age = timedelta(minutes=end - number)
+        start = now - age
+        if number >= end - SERIES - UPCOMING:
+            start = now + timedelta(hours=number % 2000 + 1)
+        yield event(number, now - age - timedelta(minutes=10), start)
     daily = Recurrence("FREQ=DAILY")
-    for number in range(count - SERIES, count):
+    for number in range(end - SERIES, end):
         yield event(number, now - timedelta(days=20), now - timedelta(days=900), daily)
 
 
-def fill(store: Storage, count: int, now: datetime) -> None:
-    """Write entries without the change log."""
-    with store.database.write() as connection:
-        stamped = {"changed_at": now, "titled_at": now}
-        connection.execute(
-            categories.insert(),
-            [
-                {"id": n, "slug": s, "title": s, **stamped}
-                for s, n in (PLACES | TOPICS).items()
-            ],
-        )
-        rows = [
-            {"kind": k, "category_id": n, "seq": 1, "time": now}
-            for k in ("news", "events")
-            for n in (PLACES | TOPICS).values()
-        ]
-        connection.execute(feed_versions.insert(), rows)
-        tags = [
-            {"kind": kind, "tag": tag}
-            for kind in ("news", "events")
-            for tag in ("vi", "en-gb")
-        ]
-        connection.execute(languages.insert(), tags)
-        connection.execute(
-            change_sequence.update().values(seq=count, time=now, clock=now)
-        )
-    made = enumerate(all_entries(count, now), start=1)
+def categorized_entries(count: int, now: datetime) -> Iterator[CategorizedEntry]:
+    """Yield half articles and half events, each with its categories."""
+    half_count = count // 2
+    entries = chain(articles(half_count, now), events(half_count, count, now))
+    for key, entry in enumerate(entries, start=1):
+        half = "even" if key % 2 == 0 else "odd"
+        slugs = ("all", half, TOPICS[key // 2 % len(TOPICS)])
+        yield entry, [1 + SLUGS.index(slug) for slug in slugs]
+
+
+def divide_archives(url: str, count: int, now: datetime) -> None:
+    """Divide the archive of each month, which else a write does."""
     months: dict[tuple[str, str], Entry] = {}
-    while group := list(islice(made, _GROUP)):
-        with store.database.write() as connection:
-            _insert(connection, group, now)
-        months |= {(one.kind, month_of(one.date, ZONE)): one for _, one in group}
-    with store.database.write() as connection:
-        reset_sequences(connection)
-    for one in months.values():
-        with store.database.write() as connection:
-            divider = ArchiveDivider(connection, ZONE, entries_budget(MAX_FEED))
-            divider.add(one.kind, one.date, one.guid)
-            divider.divide()
-
-
-def _insert(
-    connection: sa.Connection, group: list[tuple[int, Entry]], now: datetime
-) -> None:
-    shared = {
-        "is_visible": True,
-        "was_visible": True,
-        "next_change_at": None,
-        "changed_at": now,
-    }
-    rows = [
-        {**entry_columns(one), **shared, "pk": number, "seq": number}
-        for number, one in group
-    ]
-    connection.execute(entries.insert(), rows)
-    names = ("kind", "is_visible", "published", "guid", "lang", "starts", "ends")
-    topics = list(TOPICS.values())
-    placed = []
-    for row in rows:
-        half = PLACES["even" if row["pk"] % 2 == 0 else "odd"]
-        topic = topics[row["pk"] // 2 % len(topics)]
-        for position, key in enumerate((PLACES["all"], half, topic)):
-            copied = {name: row[name] for name in names}
-            placed.append(
-                {
-                    "entry_pk": row["pk"],
-                    "category_id": key,
-                    "position": position,
-                    **copied,
-                }
-            )
-    connection.execute(entry_categories.insert(), placed)
+    for entry, _ in categorized_entries(count, now):
+        months[entry.kind, month_of(entry.date, ZONE)] = entry
+    database = Database(url)
+    try:
+        for entry in months.values():
+            with database.write() as connection:
+                divider = ArchiveDivider(connection, ZONE, entries_budget(MAX_FEED))
+                divider.add(entry.kind, entry.date, entry.guid)
+                divider.divide()
+        if url.startswith("postgresql"):
+            # As autovacuum does in time; it needs to be outside of a transaction.
+            with database.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.exec_driver_sql("VACUUM ANALYZE")
+    finally:
+        database.close()
 
 
 @contextmanager
-def filled(url: str, count: int, now: datetime) -> Iterator[Flask]:
-    """An app that caches nothing, over so many entries."""
-    environ = {
-        "FEEDSVC_DATABASE_URL": url,
+def seeded_app(url: str, count: int, now: datetime) -> Iterator[Flask]:
+    """Open an app without a cache, with so many entries."""
+    settings = {
         "FEEDSVC_CACHE_BYTES": "0",
         "FEEDSVC_RATE_BATCH_LINES": "9999999/minute",
     }
-    app = create_app(Config.from_env(environ))
-    services = get_services(app)
-    services.cache.sync_on_read = (
-        False  # as where a thread polls, which would be measured too
-    )
-    store = services.storage
-    store.upgrade()
-    fill(store, count, now)
-    if url.startswith("postgresql"):
-        with store.database.engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        ) as connection:
-            connection.exec_driver_sql(
-                "VACUUM ANALYZE"
-            )  # as autovacuum has done by then
-    yield app
-    store.close()
+    with open_app(url, **settings) as app:
+        write_database(url, SLUGS, categorized_entries(count, now), now)
+        divide_archives(url, count, now)
+        yield app
 
 
-def costs(app: Flask, request: Request, server: int | None) -> Cost:
-    """Measure a request: processor time of the second of two, memory of a third.
+def measure(app: Flask, request: Request, server: int | None) -> Cost:
+    """Measure the CPU time of a second request, and the memory of a third.
 
-    :param server: the process id of the database server, whose processes count too.
+    :param server: the process id of the database server, which counts too.
     """
-    last = get_services(app).storage.changes_since(
-        (0, datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
-    )[0][0]
+    start = (0, EPOCH, EPOCH)
+    last_sequence = get_services(app).storage.changes_since(start)[0][0]
     environ: dict[str, Any] = {
-        "path": request.path.replace("LAST", str(last)),
+        "path": request.path.replace("LAST", str(last_sequence)),
         "headers": dict(request.headers),
     }
     if request.body is not None:
         environ |= {"method": "POST", "data": request.body}
 
-    def ask() -> tuple[int, int]:
+    def send() -> tuple[int, int]:
         chunks, status, _ = run_wsgi_app(app, create_environ(**environ))
         size = sum(map(len, chunks))
         close = getattr(chunks, "close", None)
@@ -397,30 +305,32 @@ def costs(app: Flask, request: Request, server: int | None) -> Cost:
             close()
         return int(status[:3]), size
 
-    ask()
-    before, begun = _server_ms(server), time.thread_time()
-    status, sent = ask()
-    ms = (time.thread_time() - begun) * 1000 + _server_ms(server) - before
-    return Cost(status, ms, _peak(ask), (sent + len(request.body or b"")) / MIB)
+    send()
+    server_ms, begin = _server_ms(server), time.thread_time()
+    status, size = send()
+    ms = (time.thread_time() - begin) * 1000 + _server_ms(server) - server_ms
+    return Cost(status, ms, _peak_growth(send), (size + len(request.body or b"")) / MIB)
 
 
-def _peak(ask: Any) -> float:
-    """Return the MiB by which a request makes this process larger at most."""
+def _peak_growth(send: Callable[[], object]) -> float:
+    """Return the MiB by which a request makes this process larger at its peak."""
     gc.collect()
+    # Memory that malloc has not returned would hide what the request needs.
     ctypes.CDLL("libc.so.6").malloc_trim(0)
+    # Resets the peak (proc(5)).
     Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
-    ask()
-    return max(0.0, (_status("VmHWM") - before) / 1024)
+    before = _status_value("VmRSS")
+    send()
+    return max(0.0, (_status_value("VmHWM") - before) / 1024)
 
 
-def _status(name: str) -> int:
+def _status_value(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def _server_ms(server: int | None) -> float:
-    """Return the processor time of a server's processes so far, in ticks of the system."""
+    """Return the CPU time so far of a server's processes."""
     if server is None:
         return 0.0
     ticks = 0
@@ -431,28 +341,30 @@ def _server_ms(server: int | None) -> float:
             continue
         if int(fields[1]) == server:
             ticks += int(fields[11]) + int(fields[12])
-    return ticks * 1000 / _TICKS
+    return ticks * 1000 / _TICKS_PER_SECOND
 
 
 def table(app: Flask, count: int, now: datetime, server: int | None) -> Iterator[str]:
     """Yield the lines of the table."""
     token = get_services(app).storage.tokens.create("bench", ["news:write"])
     prices: dict[str, tuple[float, float]] = {}
-    yield "| request | status | ms | bar | MiB of memory | bar | MiB sent or received | |"
+    yield (
+        "| request | status | ms | bar | MiB of memory | bar | MiB sent or received | |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
-    for one in requests(token, count, now):
-        cost = costs(app, one, server)
+    for request in requests(token, count, now):
+        cost = measure(app, request, server)
         assert cost.status < 500
-        if one.kind not in prices:
-            prices[one.kind] = cost.ms / cost.mib, cost.memory / cost.mib
-        ms, memory = (
-            most + price * cost.mib
-            for most, price in zip(BARS, prices[one.kind], strict=True)
-        )
-        verdict = "holds" if cost.ms <= ms and cost.memory <= memory else "missed"
+        if request.kind not in prices:
+            prices[request.kind] = cost.ms / cost.mib, cost.memory / cost.mib
+        ms_per_mib, memory_per_mib = prices[request.kind]
+        max_ms = MAX_MS + ms_per_mib * cost.mib
+        max_memory = MAX_MIB + memory_per_mib * cost.mib
+        holds = cost.ms <= max_ms and cost.memory <= max_memory
         yield (
-            f"| {one.what} | {cost.status} | {cost.ms:.1f} | {ms:.0f} "
-            f"| {cost.memory:.1f} | {memory:.1f} | {cost.mib:.2f} | {verdict} |"
+            f"| {request.name} | {cost.status} | {cost.ms:.1f} | {max_ms:.0f} "
+            f"| {cost.memory:.1f} | {max_memory:.1f} | {cost.mib:.2f} "
+            f"| {'holds' if holds else 'missed'} |"
         )
     for kind, (ms, memory) in prices.items():
         yield f"\nPrice of a MiB, {kind}: {ms:.0f} ms, {memory:.1f} MiB."
@@ -463,21 +375,19 @@ def run(count: int, databases: list[str]) -> Iterator[str]:
     now = datetime.now(UTC)
     yield f"{machine()}, {count:,} entries, {SERIES} open series."
     if "sqlite" in databases:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            filled(f"sqlite:///{folder}/worst.db", count, now) as app,
-        ):
-            yield "\nSQLite\n"
-            yield from table(app, count, now, None)
+        yield "\nSQLite\n"
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _tables(f"sqlite:///{folder}/worst.db", count, now, None)
     if "postgresql" in databases:
-        with (
-            throw_away() as cluster,
-            cluster.database() as url,
-            filled(url, count, now) as app,
-        ):
-            yield "\nPostgreSQL\n"
+        yield "\nPostgreSQL\n"
+        with throw_away() as cluster, cluster.database() as url:
             assert cluster._process
-            yield from table(app, count, now, cluster._process.pid)
+            yield from _tables(url, count, now, cluster._process.pid)
+
+
+def _tables(url: str, count: int, now: datetime, server: int | None) -> Iterator[str]:
+    with seeded_app(url, count, now) as app:
+        yield from table(app, count, now, server)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from django.utils.feedgenerator import Rss201rev2Feed
 settings.configure(
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    SECRET_KEY="of no use",
+    SECRET_KEY="unused",
     USE_TZ=True,
     CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
     CACHE_MIDDLEWARE_SECONDS=600,
@@ -31,8 +31,8 @@ settings.configure(
 )
 django.setup()
 
-_BODY = os.environ.get("PEER_BODY", "")
-_MADE = datetime.now(UTC)
+_BODY = os.environ.get("BASELINE_BODY", "")
+_PUBLISHED = datetime.now(UTC)
 
 
 class News(Feed):  # type: ignore[misc]
@@ -42,28 +42,28 @@ class News(Feed):  # type: ignore[misc]
     feed_type = Rss201rev2Feed
 
     def items(self) -> range:
-        """The articles' numbers."""
+        """Return the numbers of the articles."""
         return range(50)
 
     def item_title(self, item: int) -> str:
-        """The title of one."""
+        """Return the title of an article."""
         return f"Bài {item}"
 
     def item_description(self, item: int) -> str:
-        """Its body."""
+        """Return the body of an article."""
         return _BODY
 
     def item_link(self, item: int) -> str:
-        """Its URL."""
+        """Return the URL of an article."""
         return f"/entries/{item}"
 
     def item_pubdate(self, item: int) -> datetime:
-        """When it was published."""
-        return _MADE
+        """Return the publication date of an article."""
+        return _PUBLISHED
 
 
 def ready(request: Any) -> HttpResponse:
-    """It serves."""
+    """Answer that the service is ready."""
     return HttpResponse("ready")
 
 
