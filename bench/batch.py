@@ -14,8 +14,6 @@ import requests
 
 from bench.dataset import open_app, write_database
 from bench.table import Effort, Row, make_row
-from config import Config
-from feedsvc import create_app
 from feedsvc.models import SCOPES, Category, Entry, utcnow
 from feedsvc.services import Services, get_services
 from tests.server import Service
@@ -72,11 +70,11 @@ def time_ratio(count: int) -> tuple[float, float]:
             ours = time.perf_counter() - begin
             assert response.status_code == 200
         url = f"sqlite:///{folder}/reference.db"
-        create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
-        begin = time.perf_counter()
-        entries = ((entry, [1]) for entry in _load_entries(services, body))
-        write_database(url, ["a"], entries, utcnow())
-        return ours, time.perf_counter() - begin
+        with open_app(url):
+            begin = time.perf_counter()
+            entries = ((entry, [1]) for entry in _load_entries(services, body))
+            write_database(url, ["a"], entries, utcnow())
+            return ours, time.perf_counter() - begin
 
 
 def _load_entries(services: Services, body: bytes) -> Iterator[Entry]:

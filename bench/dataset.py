@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import cast
 
 import sqlalchemy as sa
 from flask import Flask
 
 from config import Config
-from feedsvc import create_app
-from feedsvc.feeds.cache import ResponseCache
+from feedsvc.app import create_app
 from feedsvc.models import Entry
 from feedsvc.query import KINDS
 from feedsvc.services import get_services
@@ -27,7 +25,6 @@ from feedsvc.storage.tables import (
     feed_versions,
     languages,
 )
-from feedsvc.web.cache_middleware import CacheMiddleware
 
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -146,16 +143,14 @@ def _set_next_keys(connection: sa.Connection) -> None:
 
 @contextmanager
 def open_app(url: str, **settings: str) -> Iterator[Flask]:
-    """Open an app whose cache does not read the change log for each request.
+    """Open an app on a database, which is made if necessary.
 
-    In production a thread does that, so that it is no part of a request.
+    Its cache does not read the change log for each request: in production a thread
+    does that, which is no part of a request.
     """
     app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url, **settings}))
-    response_cache(app)._sync_on_read = False
+    services = get_services(app)
+    services.storage.upgrade()
+    services.cache.sync_on_read = False
     yield app
-    get_services(app).storage._database.close()
-
-
-def response_cache(app: Flask) -> ResponseCache:
-    """Return the response cache of an app."""
-    return cast(CacheMiddleware, app.wsgi_app).cache
+    services.storage.close()

@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.test import create_environ
 
 from bench.cache_miss import CATEGORY, COMBINATION, get, seeded_app
-from bench.dataset import BODY, count_categories, response_cache
+from bench.dataset import BODY, count_categories
 from bench.table import Effort, alternate
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
@@ -50,7 +50,7 @@ def lines(apps: dict[int, Flask], effort: Effort) -> Iterator[Line]:
     points = medians(puts)
     yield Line("A PUT, over entries in the database", "by the clock", "ms", points)
     syncs = {
-        count_categories(size): partial(_milliseconds, response_cache(app).sync)
+        count_categories(size): partial(_milliseconds, get_services(app).cache.sync)
         for size, app in apps.items()
     }
     points = medians(syncs)
@@ -97,7 +97,7 @@ def _cache_hits(app: Flask, effort: Effort) -> Iterator[tuple[int, float]]:
             for _ in range(effort.rounds * 3)
         ]
         yield count, statistics.median(times) / len(requests) * 1000
-        assert response_cache(app).stats()[0] == count
+        assert get_services(app).cache.stats()[0] == count
 
 
 def _request_all(app: Flask, environs: Iterable[dict[str, Any]]) -> None:
