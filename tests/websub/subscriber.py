@@ -35,11 +35,11 @@ class Received:
         return {name: values[-1] for name, values in parse_qs(query).items()}
 
 
-Behaviour = Callable[["_Handler", Received], None]
+Behaviour = Callable[["Handler", Received], None]
 """Respond to a request."""
 
 
-def echo(handler: _Handler, got: Received) -> None:
+def echo(handler: Handler, got: Received) -> None:
     """Confirm, and accept deliveries."""
     handler.reply(
         200,
@@ -52,7 +52,7 @@ def echo(handler: _Handler, got: Received) -> None:
 def status(code: int, **headers: str) -> Behaviour:
     """Confirm, and respond to deliveries with a status."""
 
-    def answer(handler: _Handler, got: Received) -> None:
+    def answer(handler: Handler, got: Received) -> None:
         if got.method == "GET":
             echo(handler, got)
         else:
@@ -61,7 +61,7 @@ def status(code: int, **headers: str) -> Behaviour:
     return answer
 
 
-def hang(handler: _Handler, got: Received) -> None:
+def hang(handler: Handler, got: Received) -> None:
     """Confirm, and never respond to a delivery."""
     if got.method == "GET":
         echo(handler, got)
@@ -69,7 +69,7 @@ def hang(handler: _Handler, got: Received) -> None:
         handler.server.ended.wait(FOREVER)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = FOREVER
 
@@ -101,7 +101,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 512
 
     def __init__(self) -> None:
-        super().__init__(("0.0.0.0", 0), _Handler)
+        super().__init__(("0.0.0.0", 0), Handler)
         self.received: dict[str, list[Received]] = defaultdict(list)
         self.behaviours: dict[str, Behaviour] = {}
         self.changed = threading.Condition()

@@ -206,7 +206,11 @@ def test_burst_of_writes_becomes_few_deliveries(
 
 @pytest.fixture
 def serving(database_url: str) -> Iterator[Service]:
-    service = Service(database_url, FEEDSVC_ALLOW_PRIVATE_CALLBACKS="true")
+    service = Service(
+        database_url,
+        FEEDSVC_SITE_URL="https://portal.example",
+        FEEDSVC_ALLOW_PRIVATE_CALLBACKS="true",
+    )
     service.start()
     service.make_token(*SCOPES)
     service.request("PUT", "/api/v1/categories/van-hoa", {"title": "Văn hoá"})
@@ -261,10 +265,10 @@ def test_change_reaches_all_subscribers_while_feeds_are_read(
 ) -> None:
     paths = callback_paths(1000)
     late: list[float] = []
+    write(serving, "Trước")
+    store_subscriptions(served_app, {PATH: callback_urls(subscriber, paths)})
     with run_deliver(serving):
-        write(serving, "Trước")
         idle = throughput(serving, lambda: time.sleep(1.5))
-        store_subscriptions(served_app, {PATH: callback_urls(subscriber, paths)})
 
         def change() -> None:
             since = write(serving, "Sau")
@@ -303,8 +307,8 @@ def test_change_with_ten_thousand_subscriptions(
     )
     callbacks = {path: [next(urls) for _ in own] for path, own in paths.items()}
     late = []
+    store_subscriptions(served_app, callbacks)
     with run_deliver(serving) as (pid, _):
-        store_subscriptions(served_app, callbacks)
         time.sleep(2)
         for number, slug in enumerate(slugs[:20]):
             since = write(serving, f"Tin {number}", slug)

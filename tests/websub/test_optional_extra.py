@@ -39,3 +39,21 @@ def test_app_without_public_suffix_list_has_no_hub(
     assert "install feedsvc[websub]" in caplog.text
     assert client.post("/hub").status_code == 404
     assert 'rel="hub"' not in client.get("/feeds/news.rss").headers["Link"]
+
+
+def test_deliver_without_aiohttp_names_the_extra(sqlite_url: str) -> None:
+    code = (
+        "import sys; sys.modules['aiohttp'] = None; sys.argv = ['feedsvc', 'deliver'];"
+        "from feedsvc.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=Service(sqlite_url).environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install feedsvc[websub]" in done.stderr
+    assert done.stderr.count("\n") == 1

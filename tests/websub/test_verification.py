@@ -27,7 +27,7 @@ from tests.websub.conftest import (
     send_to_hub,
     wait_until,
 )
-from tests.websub.subscriber import FOREVER, Received, Subscriber, _Handler, echo
+from tests.websub.subscriber import FOREVER, Handler, Received, Subscriber, echo
 
 pytestmark = pytest.mark.usefixtures("worker")
 NEWS = "/feeds/news.rss"
@@ -261,7 +261,7 @@ WRONG_RESPONSES = {
 """Status and body of responses to a verification, with the challenge for %s."""
 
 
-def respond_wrongly(handler: _Handler, got: Received) -> None:
+def respond_wrongly(handler: Handler, got: Received) -> None:
     """Respond to a verification as the path says."""
     code, template = WRONG_RESPONSES[urlsplit(got.target).path.strip("/")]
     challenge = got.parameters["hub.challenge"].encode()
@@ -291,7 +291,7 @@ def test_only_2xx_with_exact_challenge_confirms(
     assert {subscriber.count(path, "GET") for path in paths} == {1}
 
 
-def down(handler: _Handler, got: Received) -> None:
+def down(handler: Handler, got: Received) -> None:
     handler.reply(503, b"")
 
 
@@ -345,7 +345,7 @@ def test_attempts_to_verify_take_some_minutes() -> None:
     assert timedelta(minutes=30) <= backoff(1000) <= timedelta(minutes=90)
 
 
-def never_respond(handler: _Handler, got: Received) -> None:
+def never_respond(handler: Handler, got: Received) -> None:
     handler.server.ended.wait(FOREVER)
 
 
