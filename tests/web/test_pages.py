@@ -1,4 +1,4 @@
-"""What the pages say: counts, languages, the form's redirects, what is gone, and every text as text."""
+"""Pages: counts, languages, the redirects of the builder, errors, escaped text."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from tests.fake_clock import Clock
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
-NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
+MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
-def page(client: FlaskClient, path: str, status: int = 200) -> Any:
-    answer = client.get(path, headers=BROWSER)
-    assert answer.status_code == status, path
-    assert answer.mimetype == "text/html"
-    return html.fromstring(answer.text)
+def get_page(client: FlaskClient, path: str, status: int = 200) -> Any:
+    response = client.get(path, headers=BROWSER)
+    assert response.status_code == status, path
+    assert response.mimetype == "text/html"
+    return html.fromstring(response.text)
 
 
 def counts(client: FlaskClient) -> dict[str, str]:
-    """What the directory says of each section and category: how many, and the title of the newest."""
-    found = {}
-    for shelf in page(client, "/").xpath(
+    """Return the count and the newest title of each section and category."""
+    counts_by_path = {}
+    for section in get_page(client, "/").xpath(
         "//section[@class='kind'] | //div[@class='name']"
     ):
-        link = shelf.xpath(".//h2/a | ./h3/a")[0]
-        if newest := shelf.xpath("(./span[@class='count'] | ./p[@class='newest']/a)"):
-            found[link.get("href").removeprefix("https://feeds.example/feeds/")] = (
-                " ".join(item.text_content() for item in newest)
-            )
-    return found
+        link = section.xpath(".//h2/a | ./h3/a")[0]
+        if newest := section.xpath("(./span[@class='count'] | ./p[@class='newest']/a)"):
+            counts_by_path[
+                link.get("href").removeprefix("https://feeds.example/feeds/")
+            ] = " ".join(item.text_content() for item in newest)
+    return counts_by_path
 
 
-def test_the_directory_counts_and_shows_the_newest(
+def test_directory_shows_counts_and_the_newest_entry(
     editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
     assert counts(client) == {}
@@ -57,7 +57,7 @@ def test_the_directory_counts_and_shows_the_newest(
         "news/xe-buyt.html": "1 tin Một",
         "events.html": "1 sự kiện sắp tới Hội",
     }
-    inner = page(client, "/").xpath(
+    inner = get_page(client, "/").xpath(
         "//li[div//a[contains(@href, '/news/giao-thong.html')]]/ul/li//h3/a/text()"
     )
     assert inner == ["Xe buýt"], "it stands within the wider one"
@@ -72,7 +72,7 @@ def test_the_directory_counts_and_shows_the_newest(
     assert "events.html" not in counts(client), "it is over"
 
 
-def test_the_directory_changes_with_the_end_of_an_event(
+def test_directory_changes_when_an_event_ends(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.forward(seconds=30)
@@ -89,7 +89,7 @@ def test_the_directory_changes_with_the_end_of_an_event(
 
 
 @pytest.mark.parametrize(
-    ("asked", "to"),
+    ("parameters", "path"),
     [
         ("kind=news&format=rss", "news.rss"),
         ("kind=events&format=ics&with=van-hoa&match=all", "events/van-hoa.ics"),
@@ -102,18 +102,18 @@ def test_the_directory_changes_with_the_end_of_an_event(
         ("kind=news&format=rss&with=GIAO-THONG", "news/giao-thong.rss"),
     ],
 )  # fmt: skip
-def test_the_form_leads_to_the_canonical_url(
-    editor: ApiClient, client: FlaskClient, asked: str, to: str
+def test_builder_redirects_to_the_canonical_url(
+    editor: ApiClient, client: FlaskClient, parameters: str, path: str
 ) -> None:
-    answer = client.get(f"/feeds/build?{asked}")
-    assert (answer.status_code, answer.headers["Location"]) == (303, to)
-    feed = client.get(f"/feeds/{to}")
+    response = client.get(f"/feeds/build?{parameters}")
+    assert (response.status_code, response.headers["Location"]) == (303, path)
+    feed = client.get(f"/feeds/{path}")
     assert feed.status_code == 200
-    assert f"<https://feeds.example/feeds/{to}>" in feed.headers["Link"]
+    assert f"<https://feeds.example/feeds/{path}>" in feed.headers["Link"]
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "parameters",
     [
         "",
         "kind=news",
@@ -132,38 +132,40 @@ def test_the_form_leads_to_the_canonical_url(
         "kind=%00&format=%ff",
     ],
 )
-def test_a_form_with_nonsense_is_told_so(client: FlaskClient, asked: str) -> None:
-    found = page(client, f"/feeds/build?{asked}", 400)
-    assert found.xpath("//main//a[@href='../']"), "a way on"
-    assert client.get(f"/feeds/build?{asked}").mimetype == "application/problem+json"
-
-
-def test_what_is_gone_has_a_page_with_a_way_on(
-    editor: ApiClient, client: FlaskClient
+def test_builder_with_invalid_parameters_returns_400(
+    client: FlaskClient, parameters: str
 ) -> None:
+    document = get_page(client, f"/feeds/build?{parameters}", 400)
+    assert document.xpath("//main//a[@href='../']"), "a way on"
+    assert (
+        client.get(f"/feeds/build?{parameters}").mimetype == "application/problem+json"
+    )
+
+
+def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b", {"title": "Tin", "status": "draft"})
     editor.send(
-        "PATCH", "/articles/a", {"status": "withdrawn", "notice": f"Sai. {NASTY}"}
+        "PATCH", "/articles/a", {"status": "withdrawn", "notice": f"Sai. {MARKUP}"}
     )
-    gone = page(client, "/entries/a", 410)
-    assert f"Sai. {NASTY}" in gone.text_content()
+    gone = get_page(client, "/entries/a", 410)
+    assert f"Sai. {MARKUP}" in gone.text_content()
     assert gone.xpath("//main//a/@href") == [
         "../",
         "../feeds/news.html",
         "../feeds/events.html",
     ]
-    assert page(client, "/entries/b", 404).xpath("//h1/text()") == [
+    assert get_page(client, "/entries/b", 404).xpath("//h1/text()") == [
         "Không tìm thấy trang"
     ]
     assert (
-        page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0]
+        get_page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0]
         == "../../static/style.css"
     )
-    assert page(client, "/feeds/news.html?archive=2026-99", 400) is not None
-    answer = client.get("/entries/a", headers=BROWSER)
-    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
-    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert get_page(client, "/feeds/news.html?archive=2026-99", 400) is not None
+    response = client.get("/entries/a", headers=BROWSER)
+    assert response.headers["Vary"] == "Accept, Accept-Encoding"
+    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
     for headers in ({}, FEEDREADER, {"Accept": "*/*"}):
         assert (
             client.get("/entries/a", headers=headers).mimetype
@@ -176,14 +178,14 @@ def test_what_is_gone_has_a_page_with_a_way_on(
 @pytest.mark.parametrize(
     "path", ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"]
 )
-def test_the_other_language_at_its_own_url(
+def test_page_in_the_other_language_has_its_own_url(
     editor: ApiClient, client: FlaskClient, path: str
 ) -> None:
     editor.put(
         "/events/e",
         {"title": "Hội", "start": "2030-12-24T19:00:00", "categories": ["van-hoa"]},
     )
-    vi, en = page(client, path), page(client, f"{path}?ui=en")
+    vi, en = get_page(client, path), get_page(client, f"{path}?ui=en")
     assert (vi.get("lang"), en.get("lang")) == ("vi", "en")
     assert vi.xpath("//nav/a[@hreflang='en']/text()") == ["English"]
     assert en.xpath("//nav/a[@hreflang='vi']/text()") == ["Tiếng Việt"]
@@ -196,14 +198,14 @@ def test_the_other_language_at_its_own_url(
     assert asked.data == client.get(path).data, "the bytes of a URL stay one"
 
 
-def test_every_text_is_shown_as_text(editor: ApiClient, client: FlaskClient) -> None:
-    editor.put("/categories/x", {"title": NASTY, "description": NASTY})
-    person = {"name": NASTY}
-    both = {"title": NASTY, "summary": NASTY, "content_text": NASTY, "notice": NASTY, "categories": ["x"],
-            "source": person, "rights": NASTY,
-            "image": {"url": "https://media.example/a.jpg", "alt": NASTY, "caption": NASTY, "credit": NASTY},
-            "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": NASTY}]}  # fmt: skip
-    place = {"name": NASTY, "address": NASTY}
+def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
+    editor.put("/categories/x", {"title": MARKUP, "description": MARKUP})
+    person = {"name": MARKUP}
+    both = {"title": MARKUP, "summary": MARKUP, "content_text": MARKUP, "notice": MARKUP, "categories": ["x"],
+            "source": person, "rights": MARKUP,
+            "image": {"url": "https://media.example/a.jpg", "alt": MARKUP, "caption": MARKUP, "credit": MARKUP},
+            "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": MARKUP}]}  # fmt: skip
+    place = {"name": MARKUP, "address": MARKUP}
     editor.put("/articles/a", {**both, "authors": [person]})
     event = {
         "start": "2030-12-24T19:00:00",
@@ -222,15 +224,15 @@ def test_every_text_is_shown_as_text(editor: ApiClient, client: FlaskClient) -> 
         "/feeds/news.html?content=summary",
     )
     for path in paths:
-        found = page(client, path)
-        assert NASTY in found.text_content(), path
-        assert "49" not in found.xpath("string(//h1)")
-        assert not found.xpath(
+        document = get_page(client, path)
+        assert MARKUP in document.text_content(), path
+        assert "49" not in document.xpath("string(//h1)")
+        assert not document.xpath(
             "//@onerror | //img[@src='x'] | //script[not(@src) and not(@type)]"
         ), path
 
 
-def test_an_event_says_when_and_where(editor: ApiClient, client: FlaskClient) -> None:
+def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -> None:
     place = {
         "name": "Nhà hát Lớn",
         "address": "1 Tràng Tiền",
@@ -245,32 +247,32 @@ def test_an_event_says_when_and_where(editor: ApiClient, client: FlaskClient) ->
     }
     editor.put("/events/e", event)
     editor.put("/events/f", {**event, "location": {"name": "Chợ Đồng Xuân"}})
-    found = page(client, "/entries/e")
-    assert found.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
-    (place_on_map,) = found.xpath("//dd/a/@href")
+    document = get_page(client, "/entries/e")
+    assert document.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
+    (place_on_map,) = document.xpath("//dd/a/@href")
     assert (
         place_on_map
         == "https://www.openstreetmap.org/?mlat=21.024&mlon=105.857#map=17/21.024/105.857"
     )
-    assert found.xpath("//a[@class='button']/@href") == [
+    assert document.xpath("//a[@class='button']/@href") == [
         "https://feeds.example/entries/e.ics"
     ]
-    assert found.xpath("//h1//s/text()") == ["Hoà nhạc"]
+    assert document.xpath("//h1//s/text()") == ["Hoà nhạc"]
     properties = dict(
         zip(
-            found.xpath("//meta/@property"),
-            found.xpath("//meta[@property]/@content"),
+            document.xpath("//meta/@property"),
+            document.xpath("//meta[@property]/@content"),
             strict=True,
         )
     )
     assert properties["og:title"] == "Huỷ: Hoà nhạc"
     assert properties["og:url"] == "https://feeds.example/entries/e"
-    (searched,) = page(client, "/entries/f").xpath("//dd/a/@href")
+    (searched,) = get_page(client, "/entries/f").xpath("//dd/a/@href")
     assert (
         searched
         == "https://www.openstreetmap.org/search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n"
     )
-    rows = page(client, "/feeds/events.html").xpath("//table/tbody/tr")
+    rows = get_page(client, "/feeds/events.html").xpath("//table/tbody/tr")
     assert {" ".join(" ".join(row.itertext()).split()) for row in rows} == {
         "Thứ Ba 24 19:00 Huỷ Hoà nhạc · Nhà hát Lớn",
         "Thứ Ba 24 19:00 Huỷ Hoà nhạc · Chợ Đồng Xuân",
@@ -286,14 +288,12 @@ def test_an_event_says_when_and_where(editor: ApiClient, client: FlaskClient) ->
         ("#6b6b6b", "#fff"),
     ],
 )
-def test_a_portal_has_its_own_colour_and_logo(
-    make_app: MakeApp, color: str, writing: str
-) -> None:
+def test_site_color_and_logo(make_app: MakeApp, color: str, writing: str) -> None:
     client = make_app(
         site_color=color, site_logo="https://portal.example/logo.svg"
     ).test_client()
     assert client.get("/static/style.css").data.endswith(brand_css(color))
     assert f"--on-brand: {writing};" in brand_css(color).decode()
-    assert page(client, "/").xpath("//header//img/@src") == [
+    assert get_page(client, "/").xpath("//header//img/@src") == [
         "https://portal.example/logo.svg"
     ]
