@@ -1,4 +1,4 @@
-"""Requests as bytes that a client's library would never send: each has one answer, and hides no second request."""
+"""Malformed requests as bytes: each has one response, and no second request in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.server import Service
 
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-"""What would be answered, too, where its bytes were taken for a request of their own."""
+"""A second request, which is answered if a body is taken for a request."""
 
 BODY = b"\r\n0\r\n\r\n" + SMUGGLED
 
@@ -135,15 +135,15 @@ CASES: dict[str, tuple[bytes, int]] = {
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(f"sqlite:///{tmp_path_factory.mktemp('raw')}/feedsvc.db")
     service.start()
     yield service
     service.stop()
 
 
-def answers(service: Service, data: bytes) -> list[int]:
-    """The statuses of all that is answered."""
+def send(service: Service, data: bytes) -> list[int]:
+    """Send bytes, and return the status of each response."""
     with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
         received = b""
         try:
@@ -159,18 +159,17 @@ def answers(service: Service, data: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_answer(running: Service, name: str) -> None:
+def test_malformed_request_has_one_response(service: Service, name: str) -> None:
     data, expected = CASES[name]
-    found = answers(running, data)
-    assert found == [expected]
+    assert send(service, data) == [expected]
 
 
-def test_two_requests_are_two_answers(running: Service) -> None:
-    assert answers(running, SMUGGLED + SMUGGLED) == [200, 200]
+def test_two_requests_have_two_responses(service: Service) -> None:
+    assert send(service, SMUGGLED + SMUGGLED) == [200, 200]
 
 
 def read_statuses(connection: socket.socket) -> list[int]:
-    """Read until the service ends the connection, and return the statuses of its answers."""
+    """Read until the service ends the connection, and return the statuses of its responses."""
     received = b""
     while chunk := connection.recv(65536):
         received += chunk
@@ -183,8 +182,8 @@ HUB = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-ur
 EXPECT = b"Expect: 100-Continue \r\n"
 
 
-def test_expect_gets_one_100_and_then_the_answer(running: Service) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+def test_expect_gets_100_and_then_the_response(service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
         connection.sendall(
             HUB + EXPECT + b"Content-Length: 10\r\nConnection: close\r\n\r\n"
         )
@@ -202,19 +201,19 @@ def test_expect_gets_one_100_and_then_the_answer(running: Service) -> None:
     ],
     ids=["HTTP/1.0", "a body that is there"],
 )
-def test_expect_gets_no_100_where_nobody_waits_for_it(
-    running: Service, expect: bytes
+def test_expect_gets_no_100_if_the_client_does_not_wait(
+    service: Service, expect: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
         connection.sendall(expect)
         assert read_statuses(connection) == [400]
 
 
 @pytest.mark.parametrize("expect", [b"", EXPECT], ids=["", "expect"])
-def test_chunked_body_is_411_from_the_head_and_ends_the_connection(
-    running: Service, expect: bytes
+def test_chunked_body_is_411_and_ends_the_connection(
+    service: Service, expect: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
         connection.settimeout(
             4
         )  # less than the deadline of a body, and than what a drain of it takes
@@ -222,8 +221,8 @@ def test_chunked_body_is_411_from_the_head_and_ends_the_connection(
         assert read_statuses(connection) == [411]
 
 
-def test_expect_on_a_kept_connection_gets_100_each_time(running: Service) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), 12) as connection:
+def test_expect_gets_100_for_each_request_of_a_connection(service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
         for _ in range(2):
             connection.sendall(HUB + EXPECT + b"Content-Length: 10\r\n\r\n")
             assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
