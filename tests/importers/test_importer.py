@@ -94,7 +94,7 @@ def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
         "left out: category “🎉”: ",
         "left out: attachments/0/url of “Tệp sai”: ",
         "left out: date_published of “Ngày sai”: ",
-        "skipped: “d”: title: Empty.",
+        "skipped: “d”: title: Must not be empty.",
         "An item is not an object.",
     ):
         assert line in result.stderr, line
