@@ -22,6 +22,7 @@ from feedsvc.errors import (
 )
 from feedsvc.models import Entry
 from feedsvc.storage import Precondition, Writer
+from feedsvc.storage.idempotency import IdempotentRequest
 
 MAX_ERRORS = 500
 """Errors of one document that a response lists."""
@@ -210,11 +211,12 @@ def respond_once(
     key = parse_idempotency_key()
     if key is None:
         return _json_response(respond(writer))
-    key_of_request = (current_token().name, request.path, key, fingerprint)
-    result: JsonResult | None = writer.idempotency_keys.get(*key_of_request)
+    token = current_token().name
+    idempotent = IdempotentRequest(token, request.path, key, fingerprint)
+    result: JsonResult | None = writer.idempotency_keys.get(idempotent)
     if result is None:
         result = respond(writer)
-        writer.idempotency_keys.put(*key_of_request, result, result[0].get("id"))
+        writer.idempotency_keys.put(idempotent, result, result[0].get("id"))
     return _json_response(result)
 
 

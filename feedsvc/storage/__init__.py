@@ -12,8 +12,14 @@ from zoneinfo import ZoneInfo
 
 from feedsvc.models import Clock, FeedKey, Revision
 from feedsvc.storage import dump
-from feedsvc.storage.change_log import IMPORT, SANITIZE, SCHEDULER, TIMEZONES, ChangeLog
-from feedsvc.storage.change_page import ChangePage
+from feedsvc.storage.change_log import (
+    IMPORT,
+    SANITIZE,
+    SCHEDULER,
+    TIMEZONES,
+    ChangeLog,
+    ChangePage,
+)
 from feedsvc.storage.database import CONNECTIONS, Database
 from feedsvc.storage.deliveries import Deliveries, Hubs
 from feedsvc.storage.entries import Precondition, VisibleChanges

@@ -1,133 +1,248 @@
-"""The ledger: one sequence of all changes, and the last stamp of every topic.
+"""The change log: one sequence of all changes, and the last change of every feed key.
 
-A topic is a kind, or a kind and a category. Last-Modified, caches, replication and push all read it.
+A feed key is a kind, or a kind and a category. Last-Modified, caches, `/api/v1/changes`
+and WebSub all read this log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.models import NEVER_MODIFIED, Clock, FeedKey, FeedVersion
-from feedsvc.storage.tables import change_sequence, changes, feed_versions
+from feedsvc.models import (
+    NEVER_MODIFIED,
+    Change,
+    Clock,
+    Entry,
+    FeedKey,
+    FeedVersion,
+)
+from feedsvc.storage.entry_rows import load_entries
+from feedsvc.storage.tables import (
+    change_sequence,
+    changes,
+    entries,
+    entry_categories,
+    feed_versions,
+)
 
 CATEGORY_LIST: FeedKey = ("categories", 0)
-"""Moves with every change of a category."""
-
-_TICK = timedelta(microseconds=1)
+"""Affected by every change of a category."""
 
 IMPORT = "import"
-"""The name in the change log for steps of an import."""
+"""The token name of imports."""
 
 SANITIZE = "sanitize"
-"""The name in the change log for steps that sanitize stored HTML again."""
+"""The token name of `db sanitize`."""
 
 SCHEDULER = "scheduler"
-"""The name in the change log for scheduled changes."""
+"""The token name of scheduled changes."""
 
 TIMEZONES = "timezones"
-"""The name in the change log for steps that follow changed rules of time zones."""
+"""The token name of changes that follow from new rules of time zones."""
 
 MAINTENANCE = frozenset({SANITIZE, SCHEDULER, TIMEZONES})
-"""The names of steps that are nobody's edits."""
+"""The token names of changes that are no edits."""
 
-_LAST = sa.select(
+_GROUP_SIZE = 100
+_GROUP_BYTES = 512 * 1024
+_RESOLUTION = timedelta(microseconds=1)
+
+# FOR UPDATE: whoever has seen change N has seen all changes before it.
+_LAST_CHANGE = sa.select(
     change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
 ).with_for_update()
-_TOPIC = sa.tuple_(feed_versions.c.kind, feed_versions.c.category_id)
+_HAS_FEED_KEY = sa.tuple_(feed_versions.c.kind, feed_versions.c.category_id).in_(
+    sa.bindparam("feed_keys", expanding=True)
+)
+_FEED_VERSION = sa.select(
+    sa.func.max(feed_versions.c.time), sa.func.max(feed_versions.c.seq)
+).where(_HAS_FEED_KEY)
 
 
 class ChangeLog:
-    """The steps of one write transaction.
+    """The changes of one write transaction.
 
-    Opening it takes the sequence's row lock, so whoever has seen step N has seen all steps before it.
+    It locks the sequence's row until the end of the transaction, so that writers take
+    turns and every reader sees a change only after all earlier ones.
     """
 
     def __init__(self, connection: sa.Connection, clock: Clock, token: str) -> None:
-        self._connection, self.clock, self._token = connection, clock, token
-        row = connection.execute(_LAST).one()
+        self._connection = connection
+        self.clock = clock
+        self._token = token
+        row = connection.execute(_LAST_CHANGE).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
-        self._reading: datetime = row.clock
+        self._lowest_clock: datetime = row.clock
         self._changes: list[dict[str, object]] = []
-        self._topics: set[FeedKey] = set()
-        self._hinted: set[FeedKey] = set()
+        self._affected: set[FeedKey] = set()
+        self._invalidated: set[FeedKey] = set()
 
     def next_timestamp(self) -> datetime:
-        """Return the time now, later than any that the change log has given before.
+        """Return the current time; always later than any time in the change log.
 
-        The clock may be behind the log: it was set back, or another instance's clock is ahead of this one.
-        Last-Modified has whole seconds, and a cache may have stated the second of the log's last time, so
-        the first write behind the log begins the next second. The writes after it stay in that second, else
-        the log would run ahead of every clock. Nobody states that second while a writer is behind it: the
-        log keeps the lowest reading of the clocks since, and caches count by it (`ResponseCache._ahead`). A
-        clock that is even behind the lowest reading was set back once more, and begins another second.
+        Last-Modified has a resolution of one second, and a change must not hide in a
+        second that a response has already stated.
         """
         now = self.clock()
         if now > self._time:
-            self._time = self._reading = now
-        elif now >= self._reading:
-            self._time += _TICK
+            self._time = now
+            self._lowest_clock = now
+        elif now >= self._lowest_clock:
+            # The clock is behind the log: it was set back, or another instance's clock
+            # is ahead of this one. Stay in the log's last second, else the log would run
+            # further and further ahead of all clocks. No response states that second
+            # while a writer is behind it (`ResponseCache._clock_lead`).
+            self._time += _RESOLUTION
         else:
+            # The first write behind the log, or the clock was set back again: responses
+            # may have stated the log's last second, so begin the next one.
             self._time = self._time.replace(microsecond=0) + timedelta(seconds=1)
-            self._reading = now
+            self._lowest_clock = now
         return self._time
 
     def record(
-        self, action: str, kind: str, id: str, version: int, touched: Iterable[FeedKey]
+        self, action: str, kind: str, id: str, version: int, affected: Iterable[FeedKey]
     ) -> int:
-        """Note one change and the topics whose feeds it moves; returns its step."""
+        """Append a change, and return its sequence number.
+
+        :param affected: the feed keys whose feeds change.
+        """
         self._seq += 1
-        change = {
-            "seq": self._seq,
-            "action": action,
-            "kind": kind,
-            "id": id,
-            "version": version,
-        }
-        self._changes.append({**change, "token": self._token})
-        self._topics.update(touched)
+        change = {"seq": self._seq, "action": action, "kind": kind, "id": id}
+        self._changes.append({**change, "version": version, "token": self._token})
+        self._affected.update(affected)
         return self._seq
 
     def origin(self) -> dict[str, bool]:
-        """Return the columns of an entry that say who wrote it; maintenance leaves them as they are."""
+        """Return the column that says whether an import wrote an entry.
+
+        Maintenance does not change it.
+        """
         return {} if self._token in MAINTENANCE else {"imported": self._token == IMPORT}
 
-    def invalidate_caches(self, touched: Iterable[FeedKey]) -> None:
-        """Let topics move for those who keep answers, but not change: what they hold will, at a moment."""
-        self._hinted.update(touched)
+    def invalidate_caches(self, feed_keys: Iterable[FeedKey]) -> None:
+        """Invalidate cached responses without changing Last-Modified.
+
+        Needed where an entry has a scheduled change now: responses are the same, but
+        must expire then.
+        """
+        self._invalidated.update(feed_keys)
 
     def flush(self) -> None:
-        """Write the steps; the last act before COMMIT, so that their time is as late as can be."""
+        """Write the changes to the database.
+
+        To be called last before COMMIT: a response that is sent between the time of a
+        change and its COMMIT may state a Last-Modified that hides the change.
+        """
         if not self._changes:
             return
-        stamp = {"seq": self._seq, "time": self.next_timestamp()}
+        last_change = {"seq": self._seq, "time": self.next_timestamp()}
         self._connection.execute(
             changes.insert(),
             [{**change, "time": self._time} for change in self._changes],
         )
-        if self._topics:
-            moved = feed_versions.update().where(_TOPIC.in_(sorted(self._topics)))
-            self._connection.execute(moved.values(stamp))
-        if self._hinted:
-            seq = {"seq": self._seq}
-            self._connection.execute(
-                feed_versions.update()
-                .where(_TOPIC.in_(sorted(self._hinted)))
-                .values(seq)
-            )
+        self._update_feed_versions(self._affected, last_change)
+        self._update_feed_versions(self._invalidated, {"seq": self._seq})
         self._connection.execute(
-            change_sequence.update().values(**stamp, clock=self._reading)
+            change_sequence.update().values(**last_change, clock=self._lowest_clock)
         )
 
+    def _update_feed_versions(
+        self, feed_keys: set[FeedKey], values: dict[str, object]
+    ) -> None:
+        if feed_keys:
+            self._connection.execute(
+                feed_versions.update().where(_HAS_FEED_KEY).values(values),
+                {"feed_keys": sorted(feed_keys)},
+            )
 
-def feed_version(connection: sa.Connection, among: Iterable[FeedKey]) -> FeedVersion:
-    """When the last of some topics moved."""
-    keys = sorted(set(among))
-    wanted = sa.select(
-        sa.func.max(feed_versions.c.time), sa.func.max(feed_versions.c.seq)
-    ).where(_TOPIC.in_(keys))
-    time, seq = connection.execute(wanted).one()
-    return FeedVersion(max(time, NEVER_MODIFIED), seq, frozenset(keys))
+
+def feed_version(
+    connection: sa.Connection, feed_keys: Iterable[FeedKey]
+) -> FeedVersion:
+    """Return the last change of some feed keys."""
+    sorted_keys = sorted(set(feed_keys))
+    parameters = {"feed_keys": sorted_keys}
+    time, seq = connection.execute(_FEED_VERSION, parameters).one()
+    return FeedVersion(max(time, NEVER_MODIFIED), seq, frozenset(sorted_keys))
+
+
+class ChangePage:
+    """The public changes after a sequence number, oldest first.
+
+    Entries are loaded during the iteration, in groups, so that a page of any size needs
+    little memory.
+
+    :ivar last: the sequence number to continue from.
+    :ivar size: estimated bytes of all entries, at most.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        last: int,
+        *,
+        after: int,
+        limit: int,
+        kind: str | None,
+        category_id: int | None,
+    ) -> None:
+        self._connection = connection
+        columns = ("pk", "id", "guid", "kind", "seq", "is_visible", "size")
+        statement = (
+            sa.select(*(entries.c[name] for name in columns))
+            .where(entries.c.was_visible, entries.c.seq > after)
+            .order_by(entries.c.seq)
+            .limit(limit)
+        )
+        if kind:
+            statement = statement.where(entries.c.kind == kind)
+        self._rows = connection.execute(statement).all()
+        self._present = {row.pk for row in self._rows if row.is_visible}
+        if category_id:
+            self._present &= self._members(category_id)
+        self.last: int = self._rows[-1].seq if len(self._rows) == limit else last
+        self.size = sum(self._size(row) for row in self._rows)
+
+    def __iter__(self) -> Iterator[Change]:
+        """Yield the changes; only one group of entries is in memory at a time."""
+        for group in self._groups():
+            keys = [row.pk for row in group if row.pk in self._present]
+            loaded = load_entries(self._connection, keys)
+            for row in group:
+                stored = loaded.get(row.pk)
+                if stored:
+                    yield Change(row.seq, True, stored.entry.public_view())
+                else:
+                    deleted = Entry(row.id, row.kind, "", "", guid=row.guid)
+                    yield Change(row.seq, False, deleted)
+
+    def _members(self, category_id: int) -> set[int]:
+        members = sa.select(entry_categories.c.entry_pk).where(
+            entry_categories.c.category_id == category_id,
+            entry_categories.c.entry_pk.in_(self._present),
+        )
+        return set(self._connection.scalars(members))
+
+    def _size(self, row: sa.Row[Any]) -> int:
+        size: int = row.size if row.pk in self._present else 0
+        return size
+
+    def _groups(self) -> Iterator[Sequence[sa.Row[Any]]]:
+        group: list[sa.Row[Any]] = []
+        group_bytes = 0
+        for row in self._rows:
+            size = self._size(row)
+            is_full = len(group) == _GROUP_SIZE or group_bytes + size > _GROUP_BYTES
+            if group and is_full:
+                yield group
+                group, group_bytes = [], 0
+            group.append(row)
+            group_bytes += size
+        if group:
+            yield group

@@ -1,9 +1,9 @@
-"""Retries: what a request with a key was answered, kept in the same transaction as its effect."""
+"""Responses to requests with an Idempotency-Key, stored with their effect."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,68 +12,77 @@ from feedsvc.models import Clock
 from feedsvc.storage.tables import idempotency_keys
 
 RETENTION = timedelta(hours=24)
+"""How long a response is stored."""
+
+
+class IdempotentRequest(NamedTuple):
+    """A request with an Idempotency-Key.
+
+    :param token: the name of the token that sent it.
+    :param fingerprint: a hash of the body.
+    """
+
+    token: str
+    path: str
+    key: str
+    fingerprint: str
 
 
 class IdempotencyStore:
-    """The answers by token, path and key, as one write transaction sees them."""
+    """The responses, as one write transaction sees them.
+
+    They are stored in the transaction of the write itself, so that a retry after a
+    crash finds both or neither.
+    """
 
     def __init__(self, connection: sa.Connection, clock: Clock) -> None:
-        self._connection, self._now = connection, clock()
+        self._connection = connection
+        self._now = clock()
 
-    def get(self, token: str, path: str, key: str, fingerprint: str) -> Any:
-        """What the first request with this key was answered, or None where this is the first.
+    def get(self, request: IdempotentRequest) -> Any:
+        """Return the response to the first request with the key; None if there is none.
 
-        :raises KeyReused: the first one had another body.
-        :raises Gone: the entry in the answer was deleted since.
+        :raises IdempotencyKeyConflict: the first request had another body.
+        :raises Gone: the entry in the response was deleted since.
         """
-        kept = sa.select(idempotency_keys).filter_by(token=token, path=path, key=key)
-        row = self._connection.execute(
-            kept.where(idempotency_keys.c.time > self._now - RETENTION)
-        ).one_or_none()
+        statement = sa.select(idempotency_keys).where(
+            idempotency_keys.c.token == request.token,
+            idempotency_keys.c.path == request.path,
+            idempotency_keys.c.key == request.key,
+            idempotency_keys.c.time > self._now - RETENTION,
+        )
+        row = self._connection.execute(statement).one_or_none()
         if row is None:
             return None
-        if row.fingerprint != fingerprint:
+        if row.fingerprint != request.fingerprint:
             raise IdempotencyKeyConflict(
                 "The Idempotency-Key was used for another body."
             )
         if not row.answer:
             raise Gone(
-                f"The entry “{row.entry_id}”, which the first request created, was deleted."
+                f"The entry “{row.entry_id}”, which the first request created, "
+                "was deleted."
             )
         return tuple(row.answer)
 
-    def erase(self, entry_id: str) -> None:
-        """Erase the answers that hold an entry, since it was deleted."""
-        holds_entry = idempotency_keys.c.entry_id == entry_id
-        self._connection.execute(
-            idempotency_keys.update().where(holds_entry).values(answer=[])
-        )
-
     def put(
-        self,
-        token: str,
-        path: str,
-        key: str,
-        fingerprint: str,
-        answer: Any,
-        entry_id: str | None = None,
+        self, request: IdempotentRequest, response: Any, entry_id: str | None = None
     ) -> None:
-        """Store an answer, and delete those that are older than 24 hours.
+        """Store a response, and delete those that are older than 24 hours.
 
-        :param entry_id: the id of the entry in the answer.
+        :param response: a sequence of JSON values.
+        :param entry_id: the id of the entry in the response.
         """
+        is_expired = idempotency_keys.c.time <= self._now - RETENTION
+        self._connection.execute(idempotency_keys.delete().where(is_expired))
+        row = {"answer": response, "entry_id": entry_id, "time": self._now}
         self._connection.execute(
-            idempotency_keys.delete().where(
-                idempotency_keys.c.time <= self._now - RETENTION
-            )
+            idempotency_keys.insert(), {**request._asdict(), **row}
         )
-        row = {
-            "token": token,
-            "path": path,
-            "key": key,
-            "fingerprint": fingerprint,
-            "entry_id": entry_id,
-        }
+
+    def erase(self, entry_id: str) -> None:
+        """Erase the responses that contain an entry, because it was deleted."""
+        contains_entry = idempotency_keys.c.entry_id == entry_id
         self._connection.execute(
-            idempotency_keys.insert(), {**row, "answer": answer, "time": self._now}
+            idempotency_keys.update().where(contains_entry).values(answer=[])
         )

@@ -1,4 +1,4 @@
-"""Moments: what appears or leaves by itself is settled through the ledger, once, when its time has come."""
+"""The scheduler: when entries appear, expire or go on to their next occurrence."""
 
 from __future__ import annotations
 
@@ -12,53 +12,65 @@ from feedsvc.models import Entry
 from feedsvc.recurrence import current_or_next, series_end
 
 WITHDRAWAL_PERIOD = timedelta(days=30)
-"""How long the notice of a withdrawn entry stays in the feeds."""
+"""How long a withdrawn entry stays in the feeds, with its notice."""
 
-_PAUSE = 0.4
+POLL_INTERVAL = 0.4
+"""Seconds between two looks for scheduled changes, and for changes of other workers.
+
+Together with the render of a feed it is below the second within which readers see every
+change.
+"""
+
 _log = logging.getLogger(__name__)
 
 
 def next_start(entry: Entry, now: datetime) -> datetime | None:
-    """When that occurrence of an event starts that is current or next at `now`."""
+    """Return the start of the event's occurrence that is current or next at a time."""
     return current_or_next(entry.event, now).starts if entry.event else None
 
 
 def visibility(entry: Entry, now: datetime) -> tuple[bool, datetime | None]:
-    """Whether an entry stands in the feeds at `now`, and when that, or its occurrence, changes by itself."""
+    """Return whether an entry is in the feeds at a time, and its next scheduled change.
+
+    A recurring event changes when its current occurrence ends, except for the last.
+    """
     if entry.status in ("draft", "deleted"):
         return False, None
     if entry.published is not None and entry.published > now:
         return False, entry.published
-    ends = [
-        moment
-        for moment in (
-            entry.expires,
-            entry.withdrawn and entry.withdrawn + WITHDRAWAL_PERIOD,
-        )
-        if moment
-    ]
-    if ends and min(ends) <= now:
+    scheduled: list[datetime] = []
+    if entry.expires:
+        scheduled.append(entry.expires)
+    if entry.withdrawn:
+        scheduled.append(entry.withdrawn + WITHDRAWAL_PERIOD)
+    if scheduled and min(scheduled) <= now:
         return False, None
     if entry.event and entry.event.recurrence:
-        turn = current_or_next(entry.event, now).ends
-        ends += [turn] if now < turn < series_end(entry.event) else []
-    return True, min(ends, default=None)
+        occurrence_end = current_or_next(entry.event, now).ends
+        if now < occurrence_end < series_end(entry.event):
+            scheduled.append(occurrence_end)
+    return True, min(scheduled, default=None)
 
 
 def run_periodically(*actions: Callable[[], object]) -> None:
-    """Do each every 0.4 s for as long as the process lives, in a thread of its own: none waits."""
+    """Run actions every 0.4 s until the process ends, each in a thread of its own.
 
-    def run(action: Callable[[], object]) -> None:
-        pause = threading.Event()
-        while not pause.wait(_PAUSE):
-            try:
-                action()
-            except FeedsvcError as error:
-                _log.warning("moments wait: %s", error)
-            except Exception:
-                _log.exception("moments could not be settled")
-
+    A thread for each, so that none waits while another waits for the database.
+    """
     for action in actions:
-        threading.Thread(
-            target=run, args=(action,), name="scheduler", daemon=True
-        ).start()
+        thread = threading.Thread(
+            target=_repeat, args=(action,), name="scheduler", daemon=True
+        )
+        thread.start()
+
+
+def _repeat(action: Callable[[], object]) -> None:
+    pause = threading.Event()
+    while not pause.wait(POLL_INTERVAL):
+        try:
+            action()
+        except FeedsvcError as error:
+            _log.warning("Scheduler: database unavailable, retrying: %s", error)
+        except Exception:
+            # The thread must outlive every error: without it, nothing is published.
+            _log.exception("Scheduler failed, retrying")

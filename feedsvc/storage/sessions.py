@@ -12,8 +12,7 @@ from feedsvc.errors import Gone
 from feedsvc.models import AuditRecord, FeedKey, FeedSummary, FeedVersion, Revision
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.storage.categories import CategoryReader, CategoryWriter
-from feedsvc.storage.change_log import ChangeLog, feed_version
-from feedsvc.storage.change_page import ChangePage
+from feedsvc.storage.change_log import ChangeLog, ChangePage, feed_version
 from feedsvc.storage.entries import EntryReader, EntryWriter, VisibleChanges
 from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.idempotency import IdempotencyStore

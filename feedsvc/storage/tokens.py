@@ -1,4 +1,8 @@
-"""Bearer tokens: made, looked up, rotated, revoked. Only their SHA-256 is stored."""
+"""Bearer tokens of the API; only their SHA-256 hashes are stored.
+
+A token is `fsv_`, 30 random characters, and a checksum of six, so that scanners can
+recognize a leaked one and a mistyped one costs no query.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,20 @@ from feedsvc.storage.change_log import IMPORT, MAINTENANCE
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import tokens
 
+LAST_USED_THREAD = "token last used"
+"""The name of the threads that store when a token was used."""
+
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "fsv_"
-LAST_USED_THREAD = "note of use"
-"""The name of the threads that note when a token is used."""
-
-_USE_RESOLUTION = timedelta(minutes=1)
-_TOKENS = sa.select(*(tokens.c[field.name] for field in fields(Token)))
-_KNOWN = _TOKENS.where(
+_SECRET_LENGTH = 30
+_CHECKSUM_LENGTH = 6
+_LAST_USED_RESOLUTION = timedelta(minutes=1)
+_ALL = sa.select(*(tokens.c[field.name] for field in fields(Token)))
+_BY_HASH = _ALL.where(
     sa.or_(
-        tokens.c.hash == sa.bindparam("given"),
+        tokens.c.hash == sa.bindparam("hash"),
         sa.and_(
-            tokens.c.previous_hash == sa.bindparam("given"),
+            tokens.c.previous_hash == sa.bindparam("hash"),
             tokens.c.previous_valid_until > sa.bindparam("now"),
         ),
     )
@@ -44,24 +50,25 @@ class Tokens:
     """The tokens of a database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-        self._noted: dict[str, datetime] = {}
+        self._database = database
+        self._clock = clock
+        self._last_used: dict[str, datetime] = {}
 
     def create(
         self, name: str, scopes: Iterable[str], expires: datetime | None = None
     ) -> str:
-        """Make a token and return it: the only time that it is to be seen.
+        """Create a token and return it; it cannot be read again.
 
-        :raises Conflict: the name is taken, or one that the change log has for the service itself.
+        :raises Conflict: the name is taken, or reserved for the change log.
         """
         if name == IMPORT or name in MAINTENANCE:
-            raise Conflict(f"“{name}” stands for the service itself in the change log.")
-        token, now = _generate(), self._clock()
+            raise Conflict(f"The name “{name}” is reserved for the change log.")
+        token = _generate()
         row = {
             "hash": _hash(token),
             "name": name,
             "scopes": sorted(scopes),
-            "created": now,
+            "created": self._clock(),
             "expires": expires,
         }
         try:
@@ -72,65 +79,60 @@ class Tokens:
         return token
 
     def authenticate(self, token: str) -> Token:
-        """The stored token that this text is; a misspelt one is refused without a look at the database.
+        """Return the stored token that a text is.
 
-        :raises Unauthorized: it is none, or revoked, or its time is over.
+        :raises Unauthorized: it is mistyped, unknown, revoked or expired.
         """
-        secret, checksum = token[len(_PREFIX) : -6], token[-6:]
-        if (
-            not token.startswith(_PREFIX)
-            or len(secret) != 30
-            or not _constant_time_equals(checksum, _checksum(secret))
-        ):
+        if not _has_valid_checksum(token):
             raise Unauthorized("The token is misspelt.")
         now = self._clock()
         with self._database.read() as connection:
-            row = connection.execute(
-                _KNOWN, {"given": _hash(token), "now": now}
-            ).one_or_none()
+            parameters = {"hash": _hash(token), "now": now}
+            row = connection.execute(_BY_HASH, parameters).one_or_none()
         if row is None or row.revoked or (row.expires and row.expires <= now):
             raise Unauthorized("The token is unknown, revoked or expired.")
-        self._note_use(row.name)
+        self._update_last_used(row.name, now)
         return _token_from(row)
 
-    def _note_use(self, name: str) -> None:
-        """Note when a token is used, to the minute, beside the request: it must not wait for a writer."""
-        now = self._clock()
-        if now - self._noted.get(name, EPOCH) < _USE_RESOLUTION:
-            return
-        self._noted[name] = now
+    def _update_last_used(self, name: str, now: datetime) -> None:
+        """Store the minute in which a token was used.
 
-        def note() -> None:
+        In a thread, since a request that only reads must not wait for writers.
+        """
+        if now - self._last_used.get(name, EPOCH) < _LAST_USED_RESOLUTION:
+            return
+        self._last_used[name] = now
+
+        def update() -> None:
             with suppress(Unavailable), self._database.write() as connection:
                 connection.execute(
                     tokens.update().where(tokens.c.name == name).values(last_used=now)
                 )
 
-        threading.Thread(target=note, name=LAST_USED_THREAD, daemon=True).start()
+        threading.Thread(target=update, name=LAST_USED_THREAD, daemon=True).start()
 
     def list(self) -> list[Token]:
-        """Every token, revoked ones too, by name."""
+        """Return all tokens by name, revoked ones too."""
         with self._database.read() as connection:
-            return [
-                _token_from(row)
-                for row in connection.execute(_TOKENS.order_by(tokens.c.name))
-            ]
+            rows = connection.execute(_ALL.order_by(tokens.c.name)).all()
+        return [_token_from(row) for row in rows]
 
     def rotate(
         self, name: str, grace: timedelta, expires: datetime | None = None
     ) -> str:
-        """Make another token for a name; the present one works for the grace time, the one before it no more.
+        """Replace a token, and return the new one.
 
-        :param expires: where None, it expires when the present one would.
-        :raises NotFound: none is named so.
-        :raises Conflict: it is revoked or has expired.
+        :param grace: how long the replaced token stays valid; the one before it ends.
+        :param expires: expiry of the new token (default: that of the replaced one).
+        :raises NotFound: there is no token of this name.
+        :raises Conflict: the token is revoked or has expired.
         """
-        token, now = _generate(), self._clock()
-        named = tokens.c.name == name
+        token = _generate()
+        now = self._clock()
+        has_name = tokens.c.name == name
+        statement = sa.select(tokens).where(has_name).with_for_update()
         with self._database.write() as connection:
-            row = connection.execute(
-                sa.select(tokens).where(named).with_for_update()
-            ).one_or_none()
+            row = connection.execute(statement).one_or_none()
             if row is None:
                 raise NotFound(f"There is no token named “{name}”.")
             if row.revoked or (row.expires and row.expires <= now and not expires):
@@ -142,26 +144,38 @@ class Tokens:
                 "previous_hash": row.hash,
                 "previous_valid_until": min(now + grace, row.expires or now + grace),
             }
-            connection.execute(tokens.update().where(named).values(values))
+            connection.execute(tokens.update().where(has_name).values(values))
         return token
 
     def revoke(self, name: str) -> None:
-        """End a token, and the one that it has replaced, at once, for good.
+        """End a token, and the token that it has replaced, at once and for good.
 
-        :raises NotFound: none is named so.
+        :raises NotFound: there is no token of this name.
         """
-        first = sa.func.coalesce(
-            tokens.c.revoked, sa.literal(self._clock(), tokens.c.revoked.type)
+        now = sa.literal(self._clock(), tokens.c.revoked.type)
+        # The first time stays if the token was revoked before.
+        statement = (
+            tokens.update()
+            .where(tokens.c.name == name)
+            .values(revoked=sa.func.coalesce(tokens.c.revoked, now))
         )
-        ended = tokens.update().where(tokens.c.name == name).values(revoked=first)
         with self._database.write() as connection:
-            if not connection.execute(ended).rowcount:
+            if not connection.execute(statement).rowcount:
                 raise NotFound(f"There is no token named “{name}”.")
 
 
 def _generate() -> str:
-    secret = "".join(secrets.choice(_ALPHABET) for _ in range(30))
+    characters = (secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+    secret = "".join(characters)
     return _PREFIX + secret + _checksum(secret)
+
+
+def _has_valid_checksum(token: str) -> bool:
+    secret = token[len(_PREFIX) : -_CHECKSUM_LENGTH]
+    if not token.startswith(_PREFIX) or len(secret) != _SECRET_LENGTH:
+        return False
+    checksum = token[-_CHECKSUM_LENGTH:].encode("utf-8", "surrogatepass")
+    return secrets.compare_digest(checksum, _checksum(secret).encode())
 
 
 def _hash(token: str) -> str:
@@ -169,18 +183,13 @@ def _hash(token: str) -> str:
 
 
 def _checksum(secret: str) -> str:
-    """Six base62 digits of the CRC-32."""
-    number, digits = zlib.crc32(secret.encode("utf-8", "surrogatepass")), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
+    """Return the CRC-32 in base 62."""
+    number = zlib.crc32(secret.encode("utf-8", "surrogatepass"))
+    digits = ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
         digits = _ALPHABET[digit] + digits
     return digits
-
-
-def _constant_time_equals(given: str, wanted: str) -> bool:
-    return secrets.compare_digest(
-        given.encode("utf-8", "surrogatepass"), wanted.encode()
-    )
 
 
 def _token_from(row: sa.Row[Any]) -> Token:

@@ -36,7 +36,7 @@ def test_token_expires(storage: Storage, clock: Clock) -> None:
 
 @pytest.mark.parametrize("name", ["import", "sanitize", "scheduler", "timezones"])
 def test_names_of_the_service_are_reserved(storage: Storage, name: str) -> None:
-    with pytest.raises(Conflict, match="the service itself"):
+    with pytest.raises(Conflict, match="is reserved"):
         storage.tokens.create(name, ["news:write"])
 
 
