@@ -122,12 +122,47 @@ def test_times_are_decoded_without_the_rest() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("title", 5), ("expires", "soon"), ("authors", [{}]), ("event", {"start": "x"})],
+    [
+        ("title", 5),
+        ("title", None),
+        ("expires", "soon"),
+        ("authors", 5),
+        ("authors", [{}]),
+        ("authors", [{"name": 5}]),
+        ("image", {"alt": "x"}),
+        ("event", {"start": "2026-12-05"}),
+    ],
 )
 def test_damaged_document_is_unreadable(name: str, value: Any) -> None:
     members = json.loads(encode_document(ENTRY)) | {name: value}
+    if value is None:
+        del members[name]
     with pytest.raises(UNREADABLE):
         Entry(**decode_document(json.dumps(members)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("timezone", "Europe/Atlantis"),
+        ("timezone", "localtime"),
+        ("start", "soon"),
+        ("recurrence", {}),
+        ("recurrence", {"rrule": "FREQ=SOMETIMES"}),
+        ("recurrence", {"rrule": 5}),
+        ("location", [1]),
+    ],
+)
+def test_damaged_event_is_unreadable(name: str, value: Any) -> None:
+    members = json.loads(encode_document(ENTRY))
+    members["event"][name] = value
+    with pytest.raises(UNREADABLE):
+        decode_document(json.dumps(members))
+
+
+def test_text_that_is_no_json_is_unreadable() -> None:
+    with pytest.raises(UNREADABLE):
+        decode_document("{")
 
 
 def test_unknown_member_of_a_newer_version_is_ignored() -> None:
