@@ -202,6 +202,7 @@ class CategoryWriter:
         return row.retired is not None
 
     def _insert(self, category: Category) -> None:
+        # Links to the former slug must lead on to the category that had it.
         if self._reader.current_slug(category.slug):
             raise Conflict(f"“{category.slug}” is the former slug of another category.")
         now = self._change_log.next_timestamp()
@@ -220,6 +221,7 @@ class CategoryWriter:
     def _update(self, row: sa.Row[Any], category: Category) -> None:
         now = self._change_log.next_timestamp()
         values = {**asdict(category), "retired": None, "changed_at": now}
+        # A retired category has no entries that could inherit another parent.
         is_moved = row.retired is None and row.parent != category.parent
         affected = _own_feeds(row.id)
         if row.title != category.title:
@@ -233,6 +235,7 @@ class CategoryWriter:
         self._ancestors.clear()
         if is_moved:
             self._rebuild_inherited(self._touch_entries(row.id))
+            # Again, since entries are in other feeds now.
             affected |= self._related_feeds(row.id)
         self._record("put", category.slug, affected)
 
@@ -245,6 +248,7 @@ class CategoryWriter:
         """
         key = self._reader.row(slug).id
         holder = self._connection.execute(_BY_SLUG, {"slug": new_slug}).first()
+        # A category can be given back its own former slug.
         former_holder = self._reader.current_slug(new_slug)
         if holder is not None or former_holder not in (None, slug):
             raise Conflict(f"The slug “{new_slug}” is taken.")
@@ -272,6 +276,7 @@ class CategoryWriter:
         :raises Gone: it is retired already.
         """
         row = self._reader.row(slug)
+        # While its entries are still in it.
         affected = self._related_feeds(row.id)
         touched = self._touch_entries(row.id)
         self._connection.execute(
@@ -309,6 +314,7 @@ class CategoryWriter:
     def ancestors(self, keys: Iterable[int]) -> set[int]:
         """Return the categories that some categories are within, without themselves."""
         own = frozenset(keys)
+        # An empty IN would still run the recursion.
         if not own:
             return set()
         if own not in self._ancestors:

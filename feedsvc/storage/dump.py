@@ -27,6 +27,8 @@ EXCLUDED_TABLES = frozenset(
 """Tables with secrets, responses that are kept for a day, and subscriptions, which
 subscribers renew."""
 
+# Rows and not documents of the API: those lack what keeps the bytes of feeds the same,
+# such as the change log, feed versions and tombstones.
 DUMPED_TABLES = [
     table for table in metadata.sorted_tables if table.name not in EXCLUDED_TABLES
 ]

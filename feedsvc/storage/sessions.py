@@ -24,6 +24,7 @@ _LAST_CHANGE = sa.select(
     change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
 )
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
+# One statement, since every worker runs it each 0.4 s.
 _CHANGED_FEEDS = sa.select(
     change_sequence.c.seq.label("last_seq"),
     change_sequence.c.time.label("last_time"),
@@ -102,6 +103,7 @@ class Reader:
         :raises Gone: the category was retired, or `after` is in the future.
         """
         last_seq, _, _ = self.last_change()
+        # The client saw changes that a restored backup does not have.
         if after > last_seq:
             raise Gone(
                 "The sequence number is in the future: the database was restored. "
@@ -127,6 +129,7 @@ class Reader:
         seq, time, _ = after
         rows = self._connection.execute(_CHANGED_FEEDS, {"after": seq}).all()
         last = rows[0].last_seq, rows[0].last_time, rows[0].clock
+        # A change with this number but another time was written after a restore.
         if seq and rows[0].time_of_after != time:
             return last, None
         return last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}

@@ -59,6 +59,7 @@ class TombstoneWriter:
             "start": entry.event and local_text(entry.event.start),
             "timezone": entry.event and entry.event.timezone.key,
         }
+        # Calendars list deleted events as cancelled, since they would keep them.
         if deleted_as is not None:
             values |= {"deleted": now, "sequence": deleted_as}
         rows = [
