@@ -57,7 +57,9 @@ _TIME = re.compile(
 _VIETNAMESE_AM_PM = re.compile(r"(?<=\d)\s*\b(sa|ch|sáng|chiều|tối)\b", re.IGNORECASE)
 _ENGLISH_AM_PM = re.compile(r"\d\s*[AP]M\b", re.IGNORECASE)
 _REDUNDANT_PM = re.compile(r"\b((?:1[3-9]|2[0-3]):\d\d(?::\d\d)?)\s*[AP]M\b")
+# (ICT), (Indochina Time)
 _COMMENT = re.compile(r"\([^()\d]*\)")
+# 25/11/2026 | 09:30
 _SEPARATOR = re.compile(r"\s[|•–—-]\s|[()]")
 # GMT+7, UTC +7, 11:07:00+07
 _OFFSET = re.compile(

@@ -62,6 +62,7 @@ def _parse(data: bytes) -> FeedParserDict:
     data = _XML_DECLARATION.sub(b"", data)
     headers = {"content-type": "application/xml; charset=utf-8"}
     try:
+        # The API sanitizes, and allows some frames; feedparser would remove them all.
         parsed = feedparser.parse(
             BytesIO(data), response_headers=headers, sanitize_html=False
         )

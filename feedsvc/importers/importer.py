@@ -38,6 +38,7 @@ from feedsvc.storage import IMPORT, Reader, Storage, Writer
 
 # Entries a transaction: API writes wait for no more than these.
 _BATCH_SIZE = 100
+# The API takes no more categories of an entry. An import drops the rest.
 _MAX_CATEGORIES = 50
 _MAX_SLUG_LENGTH = 64
 _MAX_GUID_LENGTH = 1000

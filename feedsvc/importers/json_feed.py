@@ -73,7 +73,7 @@ def _to_entry(item: Any, feed: dict[str, Any]) -> ImportedEntry | ImportWarning:
     event = item.get("_event")
     if isinstance(event, dict):
         fields |= event
-    # The API takes one of the two.
+    # The API takes one of the two, and HTML says more.
     if fields.get("content_html"):
         fields.pop("content_text", None)
     tags = item.get("tags")

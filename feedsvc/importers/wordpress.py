@@ -67,6 +67,7 @@ class Library:
         self._featured: dict[str, str] = {}
         self._missing = 0
         self._unknown: Counter[str] = Counter()
+        # The first element declares the namespace of exports.
         if b"/wordpress.org/export/" in data[:10_000]:
             self._load(data)
 

@@ -20,12 +20,12 @@ from tests.server import free_port
 
 @pytest.fixture
 def redirect_map(app: Flask) -> str:
-    """The map of redirects after some imports."""
+    """Return the nginx map after some imports."""
     for name in ("wordpress.rss", "bare.rss", "feed.json"):
         import_file(app, (FIXTURES / name).read_bytes())
-    done = app.test_cli_runner().invoke(args=["export", "--redirects", "-"])
-    assert done.exit_code == 0
-    return done.output
+    result = app.test_cli_runner().invoke(args=["export", "--redirects", "-"])
+    assert result.exit_code == 0
+    return result.output
 
 
 def test_redirect_map_has_every_imported_link(app: Flask, redirect_map: str) -> None:
@@ -57,38 +57,31 @@ def test_nginx_redirects_old_links(redirect_map: str, tmp_path: Path) -> None:
         "if ($feedsvc_moved) { return 301 $feedsvc_moved; } return 404; } }"
     )
 
-    def asked(url: str) -> str:
-        """Status and Location of a link of the old site."""
+    def request(url: str) -> str:
+        """Return status and Location of a link of the old site."""
         host, path = url.removeprefix("http://").split("/", 1)
-        command = [
-            "curl",
-            "-s",
-            "--retry",
-            "20",
-            "--retry-connrefused",
-            "--retry-delay",
-            "0",
-            "-o",
-            "/dev/null",
-        ]
-        command += [
-            "-w",
-            "%{http_code} %{redirect_url}",
-            "-H",
-            f"Host: {host}",
-            f"http://127.0.0.1:{port}/{path}",
-        ]
-        return subprocess.run(command, capture_output=True, text=True).stdout
+        # The tests of importers refuse connections of this process.
+        command = "curl -s -o /dev/null --retry 20 --retry-connrefused --retry-delay 0"
+        return subprocess.run(
+            [
+                *command.split(),
+                *("-w", "%{http_code} %{redirect_url}"),
+                *("-H", f"Host: {host}"),
+                f"http://127.0.0.1:{port}/{path}",
+            ],
+            capture_output=True,
+            text=True,
+        ).stdout
 
     nginx = subprocess.Popen(
         ["nginx", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"]
     )
     try:
-        response = asked("http://phuongdong.example/tin.asp?id=7")
+        response = request("http://phuongdong.example/tin.asp?id=7")
         assert re.fullmatch(
             r"301 https://feeds\.example/entries/[0-9a-f]{32}", response
         )
-        assert asked("http://phuongdong.example/tin.asp?id=9").startswith("404 ")
+        assert request("http://phuongdong.example/tin.asp?id=9").startswith("404 ")
     finally:
         nginx.terminate()
         nginx.wait()
