@@ -24,6 +24,8 @@ from marshmallow.fields import Boolean, Email, Field, Integer, String
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from feedsvc.query import LANGUAGE_TAG_PATTERN
+
 MIB = 1 << 20
 
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
@@ -201,7 +203,7 @@ class Config:
     site_language: str = setting(
         "vi",
         _pattern(
-            r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z",
+            rf"{LANGUAGE_TAG_PATTERN}\Z",
             "Must be a BCP 47 language tag such as vi or en-GB.",
         ),
         "language of feed titles, and default language of entries",

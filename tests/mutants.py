@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 TESTS = {
     "storage": ("tests/storage",),
     "feeds": ("tests/feeds", "tests/web"),
-    "query.py": ("tests/feeds",),
+    "query.py": ("tests/test_query.py",),
     "http": ("tests/web",),
     "api": ("tests/api",),
 }
@@ -135,8 +135,9 @@ class Mutant:
             in_name = sum(word.rstrip("s") in path.name for word in words)
             return in_name, sum(text.count(word) for word in words)
 
-        folders = (ROOT / folder for folder in TESTS[self.package])
-        files = [file for folder in folders for file in folder.rglob("test_*.py")]
+        files: list[Path] = []
+        for path in (ROOT / name for name in TESTS[self.package]):
+            files += [path] if path.is_file() else path.rglob("test_*.py")
         files.sort(key=likelihood, reverse=True)
         return [str(path.relative_to(ROOT)) for path in files]
 

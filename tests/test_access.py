@@ -1,4 +1,4 @@
-"""What rates count a client by."""
+"""Client addresses, as rate limits count them."""
 
 from __future__ import annotations
 
@@ -20,5 +20,7 @@ from feedsvc.http.client_network import network_of
         ("unix:", "unix:"),
     ],
 )
-def test_ipv6_clients_are_counted_by_their_64(address: str, network: str) -> None:
+def test_ipv6_clients_are_counted_by_their_64_prefix(
+    address: str, network: str
+) -> None:
     assert network_of(address) == network

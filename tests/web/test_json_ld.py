@@ -1,4 +1,4 @@
-"""schema.org data in entry pages, read from the page by a JSON-LD processor that we did not write."""
+"""schema.org data of entry pages, read by another JSON-LD processor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONCERT = {
 
 
 def read(client: FlaskClient, id: str) -> Any:
-    """What the page of an entry says, as a processor that reads HTML has it; plain values and lists of them."""
+    """Return the JSON-LD of an entry's page, expanded, as plain values and lists."""
     page = client.get(f"/entries/{id}")
     assert page.status_code == 200
 
@@ -72,7 +72,7 @@ def bare(value: Any) -> Any:
     return value.removeprefix(SCHEMA) if isinstance(value, str) else value
 
 
-def test_an_event_has_all_that_search_engines_ask_for(
+def test_event_has_all_that_search_engines_require(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/events/e", CONCERT)
@@ -107,7 +107,7 @@ def test_an_event_has_all_that_search_engines_ask_for(
     }
 
 
-def test_changes_of_plan(editor: ApiClient, client: FlaskClient) -> None:
+def test_event_status_follows_changes(editor: ApiClient, client: FlaskClient) -> None:
     def seen(**fields: Any) -> tuple[Any, ...]:
         editor.put("/events/e", {**CONCERT, **fields})
         found = read(client, "e")
@@ -130,7 +130,7 @@ def test_changes_of_plan(editor: ApiClient, client: FlaskClient) -> None:
     assert seen(**later, event_status="cancelled")[0] == "EventCancelled"
 
 
-def test_all_day_and_little_known(editor: ApiClient, client: FlaskClient) -> None:
+def test_all_day_event_with_few_fields(editor: ApiClient, client: FlaskClient) -> None:
     editor.put(
         "/events/e", {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"}
     )
@@ -152,7 +152,7 @@ def test_all_day_and_little_known(editor: ApiClient, client: FlaskClient) -> Non
     )
 
 
-def test_a_series_is_its_next_occurrence_with_a_schedule(
+def test_recurring_event_is_its_next_occurrence_with_a_schedule(
     editor: ApiClient, client: FlaskClient, clock: Clock, storage: Any
 ) -> None:
     rule = {
@@ -200,7 +200,7 @@ def test_a_series_is_its_next_occurrence_with_a_schedule(
     )
 
 
-def test_an_article(editor: ApiClient, client: FlaskClient) -> None:
+def test_article(editor: ApiClient, client: FlaskClient) -> None:
     editor.put(
         "/articles/a",
         {

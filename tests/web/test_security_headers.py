@@ -1,4 +1,4 @@
-"""Every answer says that its media type is to be believed."""
+"""Every response has nosniff."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def has_nosniff(response: TestResponse) -> bool:
     return response.headers.getlist("X-Content-Type-Options") == ["nosniff"]
 
 
-def test_every_route_and_method_answers_nosniff(app: Flask, editor: ApiClient) -> None:
+def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x"})
     statuses = set()
     for rule in app.url_map.iter_rules():
@@ -52,7 +52,7 @@ def test_every_route_and_method_answers_nosniff(app: Flask, editor: ApiClient) -
         ("BREW", "/feeds/news.rss", 405),
     ],
 )
-def test_errors_redirects_and_probes_answer_nosniff(
+def test_errors_redirects_and_probes_have_nosniff(
     client: FlaskClient, method: str, path: str, status: int
 ) -> None:
     response = client.open(path, method=method)
@@ -60,7 +60,7 @@ def test_errors_redirects_and_probes_answer_nosniff(
     assert has_nosniff(response)
 
 
-def test_cached_answers_have_nosniff_once_and_304_has_none(client: FlaskClient) -> None:
+def test_cached_response_has_nosniff_once_and_304_has_none(client: FlaskClient) -> None:
     first, again = (client.get("/feeds/news.rss") for _ in range(2))
     assert has_nosniff(first)
     assert has_nosniff(again)
@@ -74,7 +74,7 @@ def test_cached_answers_have_nosniff_once_and_304_has_none(client: FlaskClient) 
 @pytest.mark.parametrize(
     ("error", "status"), [(RuntimeError(), 500), (Unavailable("away"), 503)]
 )
-def test_unforeseen_errors_and_an_unavailable_database_answer_nosniff(
+def test_500_and_503_have_nosniff(
     app: Flask,
     editor: ApiClient,
     monkeypatch: pytest.MonkeyPatch,

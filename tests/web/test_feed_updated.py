@@ -1,4 +1,4 @@
-"""The date of a feed: the latest time in the change log of what it shows; other changes leave its bytes alone."""
+"""The update time of feeds: the latest change that they show; others leave their bytes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
-
-pytestmark = pytest.mark.both_databases
 
 HOUR = timedelta(hours=1)
 FORMATS = ("rss", "atom", "json")
@@ -70,7 +68,7 @@ def changed(
     return run
 
 
-def test_an_edit_that_a_feed_does_not_show_leaves_its_bytes(
+def test_edit_that_a_feed_does_not_show_leaves_its_bytes(
     changed: Callable[..., tuple[set[str], set[str]]],
 ) -> None:
     whole = [f"/feeds/news.{format}" for format in FORMATS]
@@ -86,7 +84,7 @@ def test_an_edit_that_a_feed_does_not_show_leaves_its_bytes(
     assert dates == {*whole, *partial}, "the version moves all the same"
 
 
-def test_a_description_moves_only_the_feeds_that_name_the_category(
+def test_description_changes_only_feeds_that_name_the_category(
     changed: Callable[..., tuple[set[str], set[str]]],
 ) -> None:
     named = [
@@ -108,7 +106,7 @@ def test_a_description_moves_only_the_feeds_that_name_the_category(
     assert bytes_changed == dates == set(named)
 
 
-def test_a_title_moves_the_feeds_that_show_it_as_a_label(
+def test_category_title_changes_feeds_that_show_it(
     changed: Callable[..., tuple[set[str], set[str]]],
 ) -> None:
     labelled = [
@@ -137,7 +135,8 @@ def dates_of(client: FlaskClient, path: str = "/feeds/news") -> set[datetime]:
     return {*found, datetime.fromisoformat(text).astimezone(UTC)}
 
 
-def test_a_feed_is_of_the_latest_change_that_it_shows(
+@pytest.mark.both_databases
+def test_feed_is_updated_by_the_latest_change_that_it_shows(
     seeded_editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     scheduled = {"title": "Sau", "date_published": (clock.now + HOUR).isoformat()}
@@ -169,7 +168,8 @@ def test_dates_of_empty_feeds_do_not_come_from_the_clock(
         assert dates_of(client, "/feeds/events") == {datetime(2000, 1, 1, tzinfo=UTC)}
 
 
-def test_a_calendar_is_of_the_latest_change_that_any_format_shows(
+@pytest.mark.both_databases
+def test_calendar_is_updated_by_changes_that_other_formats_show(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     def modified() -> datetime:
