@@ -187,7 +187,7 @@ def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
         output = b""
         # Every test that ends writes a dot; a slow folder is no endless loop.
         while select.select([process.stdout], [], [], TEST_LIMIT)[0]:
-            chunk = process.stdout.read1()
+            chunk = os.read(process.stdout.fileno(), 65536)
             if not chunk:
                 break
             output += chunk
