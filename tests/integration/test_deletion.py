@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 
-import pytest
 import requests
 
 from feedsvc.models import SCOPES
 from tests.server import Service
-
-pytestmark = pytest.mark.both_databases
 
 EVENT = {"title": "Hội sách", "start": "2031-12-05T19:00:00"}
 DRAFT = {**EVENT, "title": "SECRET", "start": "2032-02-03T08:00:00", "status": "draft"}

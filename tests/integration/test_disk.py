@@ -64,7 +64,7 @@ def tight(
 
 
 @pytest.mark.bar
-def test_a_full_disk(
+def test_full_disk_refuses_writes_and_loses_none(
     tight: tuple[Service, Disk | Limit],
     tmp_path: Path,
     record_measurement: RecordMeasurement,
@@ -142,7 +142,7 @@ def foreign_lock(database_url: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(30, marks=pytest.mark.soak)])
-def test_a_foreign_lock(
+def test_foreign_lock_refuses_writes_and_delays_no_read(
     service: Service,
     database_url: str,
     seconds: float,

@@ -38,7 +38,7 @@ class Readers(threading.Thread):
     [(0.7, 0.3), pytest.param(10, 5, marks=pytest.mark.soak)],
     ids=["short", "long"],
 )
-def test_a_failover_loses_nothing(
+def test_failover_loses_no_write(
     before: float, between: float, record_measurement: RecordMeasurement
 ) -> None:
     with throw_away() as primary, standby_of(primary) as standby:

@@ -49,7 +49,9 @@ def answers(service: Service) -> list[tuple[str, bytes]]:
     return [(answer.headers["ETag"], answer.content) for answer in found]
 
 
-def test_two_instances_are_one(cluster: Cluster, instances: list[Service]) -> None:
+def test_two_instances_give_the_same_feeds(
+    cluster: Cluster, instances: list[Service]
+) -> None:
     one, two = instances
     assert answers(one) == answers(two)
     for number in range(5):

@@ -1,4 +1,4 @@
-"""The proof that what is kept is never wrong: two workers, the real clock, and whatever is done.
+"""The history that what is kept is never wrong: two workers, the real clock, and whatever is done.
 
 Every answer is one that was true within the last second, at once where the worker itself took the write; and
 a 304 is for a copy of which that can be said.
@@ -25,11 +25,9 @@ from hypothesis import strategies as st
 from feedsvc.models import SCOPES
 from feedsvc.query import CategoryFilter, FeedQuery
 from tests.conftest import RecordMeasurement
-from tests.integration.test_model import Known, World, kinds, numbers, slugs
+from tests.integration.test_model import Model, ModelEntry, kinds, numbers, slugs
 from tests.integration.worker_process import Answer, Line, lines
 from tests.server import Service
-
-pytestmark = pytest.mark.both_databases
 
 STALE = timedelta(seconds=1)
 FEW: dict[str, list[dict[str, Any]]] = {
@@ -52,20 +50,20 @@ class Now:
 
 
 @dataclass
-class Era:
+class Epoch:
     """What the model knew from when a write was sent until the next one was answered."""
 
-    entries: dict[tuple[str, str], Known]
+    entries: dict[tuple[str, str], ModelEntry]
     begun: datetime
     ended: datetime = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass
-class Proof:
+class History:
     """The model, its history, and what each worker has been asked to do."""
 
     workers: list[Line]
-    eras: list[Era] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
     written: dict[int, int] = field(default_factory=dict)
     copies: dict[str, Answer] = field(default_factory=dict)
     at: int = 0
@@ -73,8 +71,8 @@ class Proof:
     fetched: int = 0
 
     def __post_init__(self) -> None:
-        self.world = World(Now(), self, unit=MOMENTS)
-        self.eras = [Era({}, self.world.clock.now - STALE)]
+        self.model = Model(Now(), self, unit=MOMENTS)
+        self.epochs = [Epoch({}, self.model.clock.now - STALE)]
 
     def send(self, method: str, path: str, document: Any = None) -> Any:
         """For the model: a write, through the worker whose turn it is."""
@@ -91,12 +89,12 @@ class Proof:
 
     def write(self, worker: int, name: str, *arguments: Any) -> None:
         """What the model does as well."""
-        self.at, begun, sent = worker, self.world.clock.now, self.sent
-        getattr(self.world, name)(*arguments)
-        self.eras[-1].ended = self.world.clock.now
-        self.eras.append(Era(dict(self.world.entries), begun))
+        self.at, begun, sent = worker, self.model.clock.now, self.sent
+        getattr(self.model, name)(*arguments)
+        self.epochs[-1].ended = self.model.clock.now
+        self.epochs.append(Epoch(dict(self.model.entries), begun))
         if self.sent > sent:  # the model deletes nothing that is not there
-            self.written[worker] = len(self.eras) - 1
+            self.written[worker] = len(self.epochs) - 1
 
     def wait(self, seconds: float) -> None:
         sleep(seconds)
@@ -119,7 +117,7 @@ class Proof:
         path = replace(
             query,
             category_filter=query.category_filter.with_current_slugs(
-                {"a": self.world.slug_of_a}
+                {"a": self.model.slug_of_a}
             ),
         ).path
         headers, old = {"Accept_Encoding": coding}, self.copies.get(path)
@@ -127,9 +125,9 @@ class Proof:
             headers["If_None_Match"] = old.headers["etag"]
         if old and condition in ("since", "both") and "last-modified" in old.headers:
             headers["If_Modified_Since"] = old.headers["last-modified"]
-        begun = self.world.clock.now
+        begun = self.model.clock.now
         answer = self.workers[worker].ask("GET", path, **headers)
-        window = begun - STALE, self.world.clock.now
+        window = begun - STALE, self.model.clock.now
         assert answer.status in (200, 304), answer
         if answer.status == 304:
             assert old
@@ -145,14 +143,14 @@ class Proof:
         self, query: FeedQuery, worker: int, since: datetime, until: datetime
     ) -> Iterator[list[tuple[str, str]]]:
         """What the feed may have said in a time: by what was stored, and by the moments that had come."""
-        for number, era in enumerate(self.eras):
+        for number, epoch in enumerate(self.epochs):
             if (
                 number < self.written.get(worker, 0)
-                or era.ended < since
-                or era.begun > until
+                or epoch.ended < since
+                or epoch.begun > until
             ):
                 continue
-            rows = era.entries.values()
+            rows = epoch.entries.values()
             turns = [
                 {
                     since,
@@ -164,14 +162,14 @@ class Proof:
                     [m for one in rows for m in _settled(one)],
                 )
             ]
-            world = World(None, None, entries=era.entries)
+            model = Model(None, None, entries=epoch.entries)
             for now, settled in itertools.product(*turns):
                 yield [
-                    (one.guid, one.title) for one in world.expected(query, now, settled)
+                    (one.guid, one.title) for one in model.expected(query, now, settled)
                 ]
 
 
-def _settled(one: Known) -> tuple[datetime | None, ...]:
+def _settled(one: ModelEntry) -> tuple[datetime | None, ...]:
     return one.published, one.expires
 
 
@@ -214,9 +212,9 @@ def prove(service: Service, examples: int) -> int:
     """
     service.make_token(*SCOPES)
     with lines(service) as found:
-        proof = Proof(found)
+        history = History(found)
         for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
-            proof.put(f"/categories/{slug}", {"title": slug.upper(), **document})
+            history.put(f"/categories/{slug}", {"title": slug.upper(), **document})
         sleep(1)
 
         @settings(
@@ -226,23 +224,24 @@ def prove(service: Service, examples: int) -> int:
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(taken=st.lists(steps, min_size=20, max_size=60))
+        @given(taken=st.lists(steps, min_size=20, max_size=40))
         def series(taken: list[tuple[Any, ...]]) -> None:
             for name, *arguments in taken:
-                getattr(proof, name)(*arguments)
-            proof.eras = proof.eras[-60:]
-            proof.written = {}
+                getattr(history, name)(*arguments)
+            history.epochs = history.epochs[-60:]
+            history.written = {}
 
         series()
-    return proof.fetched
+    return history.fetched
 
 
-def test_every_answer_was_true_within_the_last_second(service: Service) -> None:
-    prove(service, 7)
+def test_cached_responses_are_at_most_a_second_old(service: Service) -> None:
+    prove(service, 3)
 
 
+@pytest.mark.both_databases
 @pytest.mark.soak
-def test_every_answer_was_true_for_long(
+def test_cached_responses_are_at_most_a_second_old_for_long(
     service: Service, record_measurement: RecordMeasurement
 ) -> None:
     examples = int(os.environ.get("PROOF_EXAMPLES", "30"))

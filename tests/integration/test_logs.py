@@ -92,7 +92,7 @@ def asked(service: Service, log: Path, **environ: str) -> str:
     return text
 
 
-def test_text(service: Service, tmp_path: Path) -> None:
+def test_text_log_has_request_and_no_token(service: Service, tmp_path: Path) -> None:
     text = asked(service, tmp_path / "log")
     assert re.search(
         r'^127\.0\.0\.1 \[[^]]+\] "GET /api/v1/articles" 200 \d+ \d+ms "[^"]+" proxy-1$',
@@ -102,7 +102,7 @@ def test_text(service: Service, tmp_path: Path) -> None:
     assert '"GET /a%0Ab" 404' in text
 
 
-def test_json(service: Service, tmp_path: Path) -> None:
+def test_json_log_has_fields_and_no_token(service: Service, tmp_path: Path) -> None:
     text = asked(
         service,
         tmp_path / "log",
@@ -134,7 +134,7 @@ def test_addresses_are_anonymized(precision: str, address: str, expected: str) -
     assert anonymize_ip(address, precision) == expected
 
 
-def test_what_breaks_is_logged_with_its_request(
+def test_unexpected_error_is_logged_with_its_request_id(
     service: Service, tmp_path: Path
 ) -> None:
     """An app that fails, so that the traceback, too, goes the way of all lines."""

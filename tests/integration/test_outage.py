@@ -27,7 +27,7 @@ def cluster() -> Iterator[Cluster]:
         yield running
 
 
-def test_a_stopped_server_is_503_and_needs_no_restart(
+def test_stopped_postgresql_is_503_and_needs_no_restart(
     cluster: Cluster, storage: Storage, client: FlaskClient, editor: ApiClient
 ) -> None:
     def outage() -> None:
@@ -63,7 +63,7 @@ def test_a_stopped_server_is_503_and_needs_no_restart(
 
 
 @pytest.mark.bar
-def test_a_crash_under_load_loses_nothing(
+def test_crash_of_postgresql_loses_no_write(
     cluster: Cluster, service: Service, record_measurement: RecordMeasurement
 ) -> None:
     service.make_token(*SCOPES)

@@ -83,7 +83,7 @@ def started(database_url: str) -> Iterator[Service]:
 
 
 @LENGTHS
-def test_recycling_drops_no_request(
+def test_recycling_workers_fails_no_request(
     started: Service, seconds: int, record_measurement: RecordMeasurement
 ) -> None:
     started.environ["GUNICORN_CMD_ARGS"] = "--max-requests=40 --max-requests-jitter=20"
@@ -96,7 +96,7 @@ def test_recycling_drops_no_request(
 
 
 @LENGTHS
-def test_a_reload_drops_no_request(
+def test_reload_fails_no_request(
     started: Service, seconds: int, record_measurement: RecordMeasurement
 ) -> None:
     started.start()
@@ -113,7 +113,7 @@ def test_a_reload_drops_no_request(
     load.check(record_measurement, "while workers are reloaded")
 
 
-def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
+def test_persistent_connection_survives_a_reload(started: Service) -> None:
     """A client that keeps its connection is told before it ends."""
     started.start()
     assert started.process
@@ -126,7 +126,7 @@ def test_a_kept_connection_outlives_a_reload(started: Service) -> None:
 
 
 @pytest.mark.bar
-def test_what_is_in_flight_at_the_end_is_answered(
+def test_requests_in_flight_at_sigterm_are_answered(
     started: Service, record_measurement: RecordMeasurement
 ) -> None:
     started.start()
@@ -171,7 +171,7 @@ def test_what_is_in_flight_at_the_end_is_answered(
     assert statuses.count(200) >= 6
 
 
-def test_who_has_lost_its_master_ends(started: Service) -> None:
+def test_worker_without_master_ends(started: Service) -> None:
     started.start()
     orphans = started.workers()
     assert started.process
@@ -193,7 +193,7 @@ def open_files(pid: int) -> set[str]:
     return names
 
 
-def test_what_its_processes_hold_open(started: Service) -> None:
+def test_master_opens_no_database_and_workers_do(started: Service) -> None:
     """Workers a database and a heartbeat in memory each; the master neither, and no socket of a path."""
     started.start()
     assert started.process
@@ -216,7 +216,7 @@ def test_what_its_processes_hold_open(started: Service) -> None:
     )
 
 
-def test_a_worker_that_hangs_is_replaced(started: Service) -> None:
+def test_hanging_worker_is_replaced(started: Service) -> None:
     started.environ["GUNICORN_CMD_ARGS"] = "--timeout=2"
     started.start()
     hanging = started.workers()[0]

@@ -19,8 +19,6 @@ import requests
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service
 
-pytestmark = pytest.mark.both_databases
-
 PARAGRAPHS = [
     "Thời gian qua, hạ tầng số của thành phố được xây dựng đồng bộ, hiện đại.",
     "Mạng Wifi miễn phí đã có ở các điểm công cộng – từ quảng trường đến bến xe.",
@@ -61,7 +59,7 @@ def read(service: Service, path: str) -> Any:
     return found
 
 
-def test_an_article_reaches_its_readers(portal: Service) -> None:
+def test_article_is_in_its_feeds(portal: Service) -> None:
     assert (
         portal.request("PUT", "/api/v1/articles/ha-tang-so", ARTICLE).status_code == 201
     )
@@ -93,7 +91,7 @@ def test_an_article_reaches_its_readers(portal: Service) -> None:
     assert all(paragraph in page.text for paragraph in PARAGRAPHS)
 
 
-def test_an_event_shows_in_its_own_feeds_alone(portal: Service) -> None:
+def test_event_is_only_in_feeds_of_events(portal: Service) -> None:
     start = (datetime.now(UTC) + timedelta(days=3)).replace(microsecond=0)
     event = {
         "title": "Hoà nhạc",
@@ -119,7 +117,7 @@ def test_an_event_shows_in_its_own_feeds_alone(portal: Service) -> None:
         assert read(portal, path).entries == []
 
 
-def test_every_worker_and_every_restart_makes_the_same_bytes(portal: Service) -> None:
+def test_workers_and_restarts_give_the_same_bytes(portal: Service) -> None:
     for number in range(5):
         portal.request(
             "PUT",
@@ -163,7 +161,7 @@ def test_every_worker_and_every_restart_makes_the_same_bytes(portal: Service) ->
         assert {portal.request("GET", path).content for _ in range(4)} == before[path]
 
 
-def test_a_write_is_seen_by_every_worker_within_a_second(portal: Service) -> None:
+def test_write_is_visible_in_all_workers_within_a_second(portal: Service) -> None:
     """Of both workers, whichever answers; a second and some more, for the machine may be busy."""
     for number in range(5):
         title = f"Bản {number}"
@@ -181,7 +179,7 @@ def test_a_write_is_seen_by_every_worker_within_a_second(portal: Service) -> Non
     assert {portal.request("GET", "/entries/x").status_code for _ in range(6)} == {410}
 
 
-def test_gunicorns_settings_start_any_app(tmp_path: Path) -> None:
+def test_gunicorn_settings_start_any_app(tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text(
         "def app(environ, start_response):\n    return []\n"
     )
@@ -203,7 +201,7 @@ def test_gunicorns_settings_start_any_app(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_samples(database_url: str) -> None:
+def test_sample_data_is_loaded_once(database_url: str) -> None:
     service = Service(database_url)
     first, second = service.command("init-demo"), service.command("init-demo")
     assert first.count("fsv_") == 1

@@ -25,8 +25,6 @@ from tests.server import Service
 from tests.websub.conftest import wait_until
 from tests.websub.subscriber import Subscriber, run_subscriber
 
-pytestmark = pytest.mark.both_databases
-
 ALLOWED = {
     "FEEDSVC_ALLOW_PRIVATE_CALLBACKS": "true",
     "FEEDSVC_RATE_HUB": "100000/minute",
@@ -66,7 +64,7 @@ def subscribe(service: Service, callback: str) -> None:
     assert requests.post(f"{service.url}/hub", data=form, timeout=5).status_code == 202
 
 
-def test_one_is_told_within_a_second_and_both_end_together(running: Service) -> None:
+def test_make_run_delivers_within_a_second_and_stops_both(running: Service) -> None:
     with run_subscriber() as subscriber:
         subscribe(running, subscriber.url("/a"))
         subscriber.got("/a", "GET", within=10)
@@ -89,8 +87,7 @@ def told_after(service: Service, subscriber: Subscriber, number: int) -> float:
     return sent.at - answered
 
 
-@pytest.mark.sqlite
-def test_it_ends_too_where_the_server_is_killed(running: Service) -> None:
+def test_deliver_ends_when_the_server_is_killed(running: Service) -> None:
     assert running.process
     wait_until(lambda: len(couriers(running)) == 1, within=20)
     os.kill(running.process.pid, signal.SIGKILL)
@@ -98,13 +95,13 @@ def test_it_ends_too_where_the_server_is_killed(running: Service) -> None:
     wait_until(lambda: couriers(running) == [], within=30)
 
 
-@pytest.mark.sqlite
-def test_beside_make_serve_there_is_none(service: Service) -> None:
+def test_make_serve_starts_no_deliver(service: Service) -> None:
     assert couriers(service) == []
 
 
-@pytest.mark.sqlite
-def test_a_subscriber_of_another_make(running: Service, tmp_path: Path) -> None:
+def test_subscriber_of_another_library_gets_changes(
+    running: Service, tmp_path: Path
+) -> None:
     """Flask-WebSub finds the hub by itself, subscribes, is told, renews and unsubscribes."""
     app, told, done = Flask(__name__), [], []
     storages = (

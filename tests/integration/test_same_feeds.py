@@ -155,7 +155,7 @@ def close(*editors: ApiClient) -> None:
 
 
 @pytest.mark.sqlite  # for its settings; it opens both
-def test_both_databases_make_the_same_bytes(
+def test_both_databases_give_the_same_bytes(
     config: Config,
     sqlite_url: str,
     postgresql_url: str,
@@ -183,7 +183,7 @@ def test_both_databases_make_the_same_bytes(
 @pytest.mark.parametrize(
     "direction", [1, -1], ids=["sqlite-postgresql", "postgresql-sqlite"]
 )
-def test_an_export_makes_the_same_bytes_in_the_other_database(
+def test_import_into_the_other_database_gives_the_same_bytes(
     config: Config, sqlite_url: str, postgresql_url: str, direction: int
 ) -> None:
     clock = Clock()
@@ -220,7 +220,7 @@ def test_an_export_makes_the_same_bytes_in_the_other_database(
     close(first, second)
 
 
-def test_what_is_no_whole_export_leaves_the_database_empty(
+def test_incomplete_export_imports_nothing(
     storage: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     source = Storage(
@@ -242,7 +242,7 @@ def test_what_is_no_whole_export_leaves_the_database_empty(
     source.close()
 
 
-def test_what_an_export_holds() -> None:
+def test_export_has_all_tables_but_tokens_and_subscriptions() -> None:
     assert [table.name for table in DUMPED_TABLES] == (
         "archive_parts categories changes entries change_sequence languages sanitizer feed_versions entry_categories category_slug_history "
         "tombstones".split()
