@@ -1,4 +1,7 @@
-"""The engine, and transactions that lose nothing: one writer at a time, readers never behind it."""
+"""Connect to SQLite or PostgreSQL, with read and write transactions.
+
+One process writes at a time; readers never wait for writers.
+"""
 
 from __future__ import annotations
 
@@ -20,33 +23,36 @@ from feedsvc.errors import Unavailable
 _log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0
-"""How long a writer waits for another before it gives up."""
+"""Seconds that a writer waits for other writers."""
 
 CONNECTIONS = 24
-"""Connections to PostgreSQL a process has at most, where no setting says otherwise."""
+"""Default of the connections to PostgreSQL that one process may have."""
 
-_NOT_QUEUED = 0.05
-"""Seconds within which a writer has got its place without a wait."""
+_UNCONTENDED_WAIT = 0.05
+"""Seconds that a writer may wait before its timeout in the database is reduced."""
 
 PRAGMAS = (
     "busy_timeout = {busy}",
     "journal_mode = {journal}",
-    "synchronous = FULL",  # what was answered 2xx survives a power cut
+    # A write that got a 2xx survives a power cut.
+    "synchronous = FULL",
     "foreign_keys = ON",
     f"journal_size_limit = {64 * 1024 * 1024}",
     "trusted_schema = OFF",
-    "secure_delete = ON",  # what a deletion erases is overwritten in the file, too
+    # Deleted content is overwritten in the file, too.
+    "secure_delete = ON",
 )
 
 PG_CONNECT_ARGS = {
     "connect_timeout": 3,
-    # A server that vanishes without a word is noticed, whether it was being sent to or waited for.
+    # Notice a server that vanishes silently: the first option while data is being sent
+    # to it, the keepalives while its response is awaited.
     "tcp_user_timeout": 5000,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
 }
-"""How PostgreSQL's client connects, where the URL does not say otherwise."""
+"""Defaults for parameters of PostgreSQL's client; the URL may override them."""
 
 PG_SESSION_OPTIONS = (
     "-c statement_timeout={busy} -c idle_in_transaction_session_timeout={idle}"
@@ -54,7 +60,10 @@ PG_SESSION_OPTIONS = (
 
 
 def safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
-    """Whether this SQLite has the fix for the WAL-reset bug, by which an answered commit may be lost."""
+    """Return whether a version of SQLite has the fix for the WAL-reset bug.
+
+    Without it, SQLite may lose commits in WAL mode (https://sqlite.org/wal.html).
+    """
     return (
         version >= (3, 51, 3)
         or (3, 50, 7) <= version < (3, 51)
@@ -63,86 +72,81 @@ def safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
 
 
 class Database:
-    """An engine and the two kinds of transaction, `read` and `write`."""
+    """A connection pool with two kinds of transaction, `read` and `write`.
+
+    :param connections: connections to PostgreSQL at most. SQLite has no limit.
+    """
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
-        """:param connections: to PostgreSQL at most; SQLite's are files, and have no limit that matters."""
         target = sa.make_url(url)
-        options: dict[str, Any] = {
-            "pool_timeout": BUSY_SECONDS,
-            "pool_size": 8,
-            "max_overflow": 32,
-        }
         self._file: _DatabaseFileGuard | None = None
+        self.engine: sa.Engine
         if target.get_backend_name() == "sqlite":
-            self.engine = sa.create_engine(target, module=sqlite, **options)
-            if target.database and target.database != ":memory:":
-                self._file = _DatabaseFileGuard(Path(target.database), self.engine)
-            _set_up_sqlite(self.engine)
-            reading: dict[str, Any] = {"readonly": True}
-            # SQLite's busy handler is not fair; the writers of one process queue here instead.
-            self._writers = _WriterLock(1)
+            self.engine = self._create_sqlite_engine(target)
+            read_options: dict[str, Any] = {"readonly": True}
+            # SQLite's busy handler is not fair; the writers of one process queue here.
+            self._writer_lock = _WriterLock(1)
         else:
-            # PostgreSQL's row locks are fair, so writers queue in the database; those that wait there must
-            # leave connections for reads.
-            self._writers = _WriterLock(connections // 2)
-            options |= {
-                "pool_size": min(8, connections),
-                "max_overflow": max(0, connections - 8),
-            }
-            self.engine = sa.create_engine(
-                target,
-                pool_pre_ping=True,
-                # Whatever the server's default is. Writers take the ledger's row first and see from then on
-                # all that was written before, so none of them can fail to serialise; nor can they deadlock,
-                # as of the rows written without the ledger's tokens are written one a transaction, and
-                # subscriptions taken in one order.
-                isolation_level="READ COMMITTED",
-                connect_args=_postgresql_arguments(target),
-                **options,
-            )
-            _set_up_postgresql(self.engine)
-            reading = {
+            self.engine = _create_postgresql_engine(target, connections)
+            read_options = {
                 "postgresql_readonly": True,
                 "isolation_level": "REPEATABLE READ",
             }
-        self._readonly = self.engine.execution_options(**reading)
+            # PostgreSQL's row locks are fair, so writers queue in the database; those
+            # that wait there must leave connections to readers.
+            self._writer_lock = _WriterLock(connections // 2)
+        self._read_engine = self.engine.execution_options(**read_options)
+
+    def _create_sqlite_engine(self, url: sa.URL) -> sa.Engine:
+        engine = sa.create_engine(
+            url,
+            module=sqlite,
+            pool_timeout=BUSY_SECONDS,
+            pool_size=8,
+            max_overflow=32,
+        )
+        if url.database and url.database != ":memory:":
+            self._file = _DatabaseFileGuard(Path(url.database), engine)
+        _configure_sqlite(engine)
+        return engine
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A snapshot: all that is read through it is of one moment.
+        """Read one snapshot of the database.
 
-        :raises Unavailable: where the database does not answer.
+        :raises Unavailable: the database does not respond.
         """
-        with translate_db_errors(), self._readonly.begin() as connection:
+        with translate_db_errors(), self._read_engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that commits at the end of the block, and rolls back on an error.
+        """Write in one transaction; an error rolls it back.
 
-        :raises Unavailable: where the database is locked, full, read-only or away.
+        :raises Unavailable: the database is locked, full, read-only or away.
         """
         self.check_file()
         with (
-            self._writers as patience,
+            self._writer_lock as busy_timeout,
             translate_db_errors(),
             self.engine.connect() as connection,
-            connection.execution_options(patience=patience).begin(),
+            connection.execution_options(busy_timeout=busy_timeout).begin(),
         ):
             yield connection
         self.check_file()
 
     def check_file(self) -> None:
-        """See that SQLite's file is still the one that was opened; one that was removed can be written to.
+        """Check that SQLite's file is still the one that was opened.
 
-        :raises Unavailable: it is gone, or another.
+        A file that was removed can still be written to, until it is closed.
+
+        :raises Unavailable: the file was removed or replaced.
         """
         if self._file:
             self._file.check()
 
     def create_file(self) -> None:
-        """Create SQLite's file, unless there is one; PostgreSQL has none.
+        """Create SQLite's file, unless it exists.
 
         :raises Unavailable: the file cannot be created.
         """
@@ -155,23 +159,25 @@ class Database:
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file that its owner alone can read, unless there is one; SQLite makes it a database.
+    """Create an empty file that only its owner can read, unless it exists.
 
-    SQLite gives its other files, such as the write-ahead log, the same mode.
+    SQLite makes it a database, and gives its other files, such as the write-ahead log,
+    the same mode.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 class _DatabaseFileGuard:
-    """A file of SQLite's, which is to stay the one that it is at the first connection."""
+    """Notice when SQLite's file is removed or replaced after the first connection."""
 
     def __init__(self, path: Path, engine: sa.Engine) -> None:
-        self._path, self._log = path, path.with_name(f"{path.name}-wal")
-        self._first: tuple[int, int] | None = None
+        self._path = path
+        self._write_ahead_log = path.with_name(f"{path.name}-wal")
+        self._opened: tuple[int, int] | None = None
 
         @sa.event.listens_for(engine, "do_connect")
-        def before(*_: object) -> None:
+        def before_connect(*_: object) -> None:
             self.check()
             # SQLite would create an empty database, which only an upgrade should do.
             if not path.exists():
@@ -180,11 +186,11 @@ class _DatabaseFileGuard:
                 )
 
         @sa.event.listens_for(engine, "connect")
-        def after(*_: object) -> None:
-            self._first = self._first or self._now()
+        def after_connect(*_: object) -> None:
+            self._opened = self._opened or self._identity()
 
     def create(self) -> None:
-        """Create the file, unless there is one.
+        """Create the file, unless it exists.
 
         :raises Unavailable: the file cannot be created.
         """
@@ -198,36 +204,44 @@ class _DatabaseFileGuard:
             ) from error
 
     def check(self) -> None:
-        now = self._now()
-        if now != self._first if self._first else not now and self._log.exists():
+        """Check the file; raise `Unavailable` as `Database.check_file`."""
+        identity = self._identity()
+        if self._opened:
+            is_gone = identity != self._opened
+        else:
+            # SQLite would create an empty database beside the log of a lost one.
+            is_gone = not identity and self._write_ahead_log.exists()
+        if is_gone:
             raise Unavailable("The database's file has been removed or replaced.")
 
-    def _now(self) -> tuple[int, int] | None:
+    def _identity(self) -> tuple[int, int] | None:
+        """Return the device and inode of the file; None if it does not exist."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
 
 class _WriterLock:
-    """Let some in at once; others wait BUSY_SECONDS at most. Entering returns the seconds left of those."""
+    """Admit a number of writers at once; entering returns the seconds left to wait."""
 
-    def __init__(self, places: int) -> None:
-        self._lock = threading.BoundedSemaphore(places)
+    def __init__(self, writers: int) -> None:
+        self._semaphore = threading.BoundedSemaphore(writers)
 
     def __enter__(self) -> float:
         end = time.monotonic() + BUSY_SECONDS
-        if not self._lock.acquire(timeout=BUSY_SECONDS):
+        if not self._semaphore.acquire(timeout=BUSY_SECONDS):
             raise Unavailable("The database is busy with other writes.")
         return max(0.0, end - time.monotonic())
 
     def __exit__(self, *error: object) -> None:
-        self._lock.release()
+        self._semaphore.release()
 
 
 @contextmanager
 def translate_db_errors() -> Iterator[None]:
+    """Raise `Unavailable` for errors that a retry may cure, or an operator."""
     try:
         yield
     except (
@@ -235,7 +249,7 @@ def translate_db_errors() -> Iterator[None]:
         exc.InternalError,
         exc.TimeoutError,
         exc.InterfaceError,
-        sqlite.OperationalError,  # of a BEGIN
+        sqlite.OperationalError,  # by BEGIN, which the driver executes itself
     ) as error:
         raise Unavailable("The database cannot be used at the moment.") from error
     except exc.ProgrammingError as error:
@@ -244,7 +258,7 @@ def translate_db_errors() -> Iterator[None]:
             raise Unavailable("The database is not set up.") from error
         raise
     except (exc.DatabaseError, sqlite.DatabaseError) as error:
-        # SQLite's for a file that is damaged, or none of its own
+        # SQLite raises the base class itself for a file that is damaged or no database.
         if type(error) in (exc.DatabaseError, sqlite.DatabaseError):
             raise Unavailable(
                 "The database is damaged; its operator has a backup to restore."
@@ -252,7 +266,7 @@ def translate_db_errors() -> Iterator[None]:
         raise
 
 
-def _set_up_sqlite(engine: sa.Engine) -> None:
+def _configure_sqlite(engine: sa.Engine) -> None:
     journal = "WAL" if safe_for_wal() else "DELETE"
     if journal == "DELETE":
         _log.warning(
@@ -262,43 +276,48 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours to say
+        # The driver must not begin transactions itself: BEGIN depends on their kind.
+        connection.isolation_level = None
         for pragma in PRAGMAS:
-            connection.execute(
-                "PRAGMA "
-                + pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal)
-            )
+            value = pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal)
+            connection.execute(f"PRAGMA {value}")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         options = connection.get_execution_options()
-        # Who has queued does not wait as long again for other processes.
-        patience = int(options.get("patience", BUSY_SECONDS) * 1000)
-        # By the driver itself: SQLAlchemy would take longer about these two than a short transaction does.
-        run = connection.connection.execute
-        run(f"PRAGMA busy_timeout = {patience}")
-        run("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
+        # A writer that waited for others of this process waits less for other processes.
+        busy_timeout = int(options.get("busy_timeout", BUSY_SECONDS) * 1000)
+        # By the driver: through SQLAlchemy, these two take longer than a short
+        # transaction.
+        execute = connection.connection.execute
+        execute(f"PRAGMA busy_timeout = {busy_timeout}")
+        execute("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
 
 
-def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:
-    busy = int(BUSY_SECONDS * 1000)
-    given = url.query
-    arguments: dict[str, Any] = {
-        name: value for name, value in PG_CONNECT_ARGS.items() if name not in given
-    }
-    # Of options that are named twice, the last one counts: the URL's.
-    arguments["options"] = (
-        f"{PG_SESSION_OPTIONS.format(busy=busy, idle=2 * busy)} {given.get('options', '')}"
+def _create_postgresql_engine(url: sa.URL, connections: int) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=BUSY_SECONDS,
+        pool_size=min(8, connections),
+        max_overflow=max(0, connections - 8),
+        # Whatever the server's default is. Writers first lock the row of the change
+        # sequence, and then see all that was written before, so no transaction fails to
+        # serialize. They cannot deadlock either: of the rows that are written without
+        # that lock, tokens are written one a transaction, and subscriptions are locked
+        # in one order.
+        isolation_level="READ COMMITTED",
+        connect_args=_postgresql_arguments(url),
     )
-    return arguments
 
-
-def _set_up_postgresql(engine: sa.Engine) -> None:
     # An optional dependency, so not imported for SQLite.
     from psycopg.types.string import StrDumperUnknown
 
     class NulSafeDumper(StrDumperUnknown):
-        """Send a NUL as U+FFFD: PostgreSQL's text has none, so the query matches nothing."""
+        """Send U+FFFD instead of NUL, which PostgreSQL refuses.
+
+        A search for text with NUL then finds nothing, as in SQLite.
+        """
 
         def dump(self, obj: str) -> Any:
             return super().dump(obj.replace("\0", "\ufffd"))
@@ -309,9 +328,22 @@ def _set_up_postgresql(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        # A writer that has queued in this process does not wait as long again in the database.
-        patience = connection.get_execution_options().get("patience", BUSY_SECONDS)
-        if patience < BUSY_SECONDS - _NOT_QUEUED:
-            connection.exec_driver_sql(
-                f"SET LOCAL statement_timeout = {max(1, int(patience * 1000))}"
-            )
+        # A writer that waited in this process waits less in the database.
+        options = connection.get_execution_options()
+        busy_timeout = options.get("busy_timeout", BUSY_SECONDS)
+        if busy_timeout < BUSY_SECONDS - _UNCONTENDED_WAIT:
+            milliseconds = max(1, int(busy_timeout * 1000))
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+
+    return engine
+
+
+def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:
+    busy = int(BUSY_SECONDS * 1000)
+    arguments: dict[str, Any] = {
+        name: value for name, value in PG_CONNECT_ARGS.items() if name not in url.query
+    }
+    session_options = PG_SESSION_OPTIONS.format(busy=busy, idle=2 * busy)
+    # Of options that are given twice, the last one counts: that of the URL.
+    arguments["options"] = f"{session_options} {url.query.get('options', '')}"
+    return arguments
