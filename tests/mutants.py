@@ -181,7 +181,6 @@ def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
         env={**os.environ, "PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,
     ) as process:
         assert process.stdout
         output = b""
@@ -192,13 +191,17 @@ def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
                 break
             output += chunk
         else:
-            os.killpg(process.pid, signal.SIGKILL)  # its servers too
+            # As Ctrl+C, so that pytest stops its servers.
+            process.send_signal(signal.SIGINT)
+            process.communicate()
             return "timed out", True
     text = output.decode(errors="replace")
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.MULTILINE)
     if process.returncode and not failed and "conftest" not in text:
         raise RuntimeError(f"The tests cannot be run: {text[-2000:]}")
-    return (failed[1] if failed else "all tests passed"), process.returncode != 0
+    if process.returncode == 0:
+        return "all tests passed", False
+    return failed[1] if failed else "no test can start", True
 
 
 def main() -> None:
