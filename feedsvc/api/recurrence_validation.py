@@ -51,7 +51,9 @@ _PARTS = {
     "WKST": _DAY,
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
-PATTERN = f"(?:{_PART})(?:;(?:{_PART}))*"
+_RULE = re.compile(f"(?:{_PART})(?:;(?:{_PART}))*")
+PATTERN = "^[A-Z]+=[A-Z0-9,+-]+(?:;[A-Z]+=[A-Z0-9,+-]+)*$"
+"""The form of a rule for the OpenAPI document, where `_RULE` would be unreadable."""
 
 _ALLOWED_FREQ = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
@@ -66,7 +68,7 @@ def validate_rrule(text: str) -> str:
 
     :raises ValueError: it is not supported.
     """
-    if len(text) > MAX_RULE_LENGTH or not re.fullmatch(PATTERN, text):
+    if len(text) > MAX_RULE_LENGTH or not _RULE.fullmatch(text):
         raise _unsupported()
     parts = Recurrence(text).rule_parts
     has_duplicate = len(parts) <= text.count(";")

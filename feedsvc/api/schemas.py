@@ -255,7 +255,7 @@ class RecurrenceSchema(ModelSchema):
         required=True,
         metadata={
             "maxLength": recurrence_validation.MAX_RULE_LENGTH,
-            "pattern": f"^{recurrence_validation.PATTERN}$",
+            "pattern": recurrence_validation.PATTERN,
         },
     )
     exdates = own.BoundedList(
