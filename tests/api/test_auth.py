@@ -7,7 +7,7 @@ from feedsvc.storage import Storage
 from tests.conftest import ApiClient, MakeApp
 
 
-def test_a_token_writes_so_often(make_app: MakeApp, storage: Storage) -> None:
+def test_writes_over_token_rate_are_429(make_app: MakeApp, storage: Storage) -> None:
     client = make_app(rate_writes="4/minute").test_client()  # two workers share it
     editor, other = (
         ApiClient(client, storage.tokens.create(name, SCOPES))
@@ -25,7 +25,9 @@ def test_a_token_writes_so_often(make_app: MakeApp, storage: Storage) -> None:
     assert other.send("PUT", "/articles/2", {"title": "x"}).status_code == 201
 
 
-def test_an_address_guesses_so_often(make_app: MakeApp, storage: Storage) -> None:
+def test_failed_authentications_over_address_rate_are_429(
+    make_app: MakeApp, storage: Storage
+) -> None:
     client = make_app(rate_auth_failures="4/minute").test_client()
     good = ApiClient(client, storage.tokens.create("lan", SCOPES))
     bad = ApiClient(client, "fsv_" + "0" * 36)
@@ -37,7 +39,7 @@ def test_an_address_guesses_so_often(make_app: MakeApp, storage: Storage) -> Non
     assert good.send("GET", "/articles").status_code == 200, "nobody else is locked out"
 
 
-def test_the_address_is_the_clients_where_proxies_are_trusted(
+def test_client_address_comes_from_trusted_proxy(
     make_app: MakeApp, storage: Storage
 ) -> None:
     wrong = {"Authorization": "Bearer fsv_x"}
@@ -54,9 +56,7 @@ def test_the_address_is_the_clients_where_proxies_are_trusted(
         assert second.status_code == expected
 
 
-def test_addresses_of_one_ipv6_network_share_a_rate(
-    make_app: MakeApp, storage: Storage
-) -> None:
+def test_ipv6_network_shares_a_rate(make_app: MakeApp, storage: Storage) -> None:
     client = make_app(rate_auth_failures="2/minute", workers=1).test_client()
     statuses = [
         client.get(
@@ -74,7 +74,7 @@ def test_addresses_of_one_ipv6_network_share_a_rate(
     assert statuses == [401, 401, 429, 401]
 
 
-def test_hub_counts_an_ipv6_network_once(make_app: MakeApp) -> None:
+def test_hub_rate_is_shared_by_ipv6_network(make_app: MakeApp) -> None:
     client = make_app(rate_hub="2/minute", workers=1).test_client()
     statuses = [
         client.post(

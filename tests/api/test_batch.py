@@ -47,7 +47,7 @@ def send(
 
 
 @pytest.mark.parametrize("format", ["array", "ndjson"])
-def test_each_line_has_its_result(editor: ApiClient, format: str) -> None:
+def test_each_item_has_its_result(editor: ApiClient, format: str) -> None:
     editor.put("/articles/old", {"title": "x"})
     lines = [
         put("a"),
@@ -95,7 +95,7 @@ def test_each_line_has_its_result(editor: ApiClient, format: str) -> None:
     assert send(editor, [put("z")], format=format).status_code == 200
 
 
-def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(
+def test_bad_ndjson_line_is_a_result_and_bad_array_is_400(
     editor: ApiClient,
 ) -> None:
     body = json.dumps(put("a")) + '\n{"a": 1, "a": 2}\n\n' + json.dumps(put("b"))
@@ -127,7 +127,7 @@ def test_a_bad_line_of_ndjson_is_a_result_and_a_bad_array_is_400(
         assert answer.status_code == 400, bad
 
 
-def test_all_or_none(editor: ApiClient) -> None:
+def test_atomic_batch_stores_all_or_none(editor: ApiClient) -> None:
     bad = send(
         editor,
         [
@@ -160,7 +160,7 @@ def test_all_or_none(editor: ApiClient) -> None:
     assert editor.send("GET", "/articles/7").status_code == 404
 
 
-def test_a_line_needs_its_scope(
+def test_item_without_scope_is_403(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     drafter = ApiClient(client, storage.tokens.create("drafter", ["news:write"]))
@@ -176,7 +176,9 @@ def test_a_line_needs_its_scope(
     assert send(keeper, []).status_code == 403, "no line could be stored"
 
 
-def test_the_request(editor: ApiClient, client: FlaskClient) -> None:
+def test_invalid_batch_request_is_refused(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     assert client.post("/api/v1/batch", data=b"[]").status_code == 401
     assert (
         editor.send(
@@ -190,7 +192,7 @@ def test_the_request(editor: ApiClient, client: FlaskClient) -> None:
     assert send(editor, []).get_json() == {"results": []}
 
 
-def test_many_groups_keep_their_order_and_their_moments(editor: ApiClient) -> None:
+def test_large_batch_keeps_order_and_distinct_times(editor: ApiClient) -> None:
     answer = send(editor, [put(f"{number}") for number in range(350)], format="ndjson")
     assert [result["id"] for result in answer.get_json()["results"]] == [
         str(number) for number in range(350)
@@ -225,7 +227,7 @@ def test_ndjson_line_over_max_body_is_400(make_app: MakeApp, editor: ApiClient) 
     assert client.send("GET", "/articles/a").status_code == 404
 
 
-def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: ApiClient) -> None:
+def test_batch_of_too_many_items_is_413_and_stores_nothing(editor: ApiClient) -> None:
     for format in ("array", "ndjson"):
         answer = send(editor, [put("first"), *[1] * 50_000], format=format)
         assert answer.status_code == 413
@@ -233,7 +235,7 @@ def test_batch_of_too_many_lines_is_413_and_stores_nothing(editor: ApiClient) ->
     assert editor.send("GET", "/articles/first").status_code == 404
 
 
-def test_too_many_lines_by_token_are_429_before_anything_is_stored(
+def test_batch_over_item_rate_is_429_and_stores_nothing(
     make_app: MakeApp, editor: ApiClient
 ) -> None:
     app = make_app(rate_batch_lines="20/minute", workers=1)
@@ -248,7 +250,7 @@ def test_too_many_lines_by_token_are_429_before_anything_is_stored(
     assert send(ApiClient(app.test_client(), other), [put("b")]).status_code == 200
 
 
-def test_batch_larger_than_the_whole_rate_is_429(
+def test_batch_larger_than_whole_item_rate_is_429(
     make_app: MakeApp, editor: ApiClient
 ) -> None:
     client = ApiClient(
@@ -260,7 +262,7 @@ def test_batch_larger_than_the_whole_rate_is_429(
     )
 
 
-def test_batch_stops_after_a_thousand_lines_with_errors(editor: ApiClient) -> None:
+def test_batch_stops_after_1000_items_with_errors(editor: ApiClient) -> None:
     lines = [put("before"), *[1] * 1500, put("after")]
     answer = send(editor, lines, format="ndjson")
     assert answer.status_code == 207
@@ -274,7 +276,7 @@ def test_batch_stops_after_a_thousand_lines_with_errors(editor: ApiClient) -> No
     assert "stopped" not in whole, "it was looked at to the end"
 
 
-def test_lines_with_errors_alone_need_no_transaction(
+def test_group_of_invalid_items_needs_no_transaction(
     editor: ApiClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(token: str) -> Any:
@@ -284,7 +286,7 @@ def test_lines_with_errors_alone_need_no_transaction(
     assert send(editor, [1] * 300).status_code == 207
 
 
-def test_errors_of_a_line_are_bounded(editor: ApiClient) -> None:
+def test_errors_of_an_item_are_limited(editor: ApiClient) -> None:
     line = put(
         "a",
         authors=[{"nix": n} for n in range(50)],

@@ -33,7 +33,9 @@ def shown(client: FlaskClient, slug: str) -> set[str]:
     }
 
 
-def test_feeds_hold_what_stands_below(editor: ApiClient, client: FlaskClient) -> None:
+def test_feed_of_category_has_entries_of_subcategories(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     assert shown(client, "van-hoa") == {"van-hoa", "am-nhac", "opera"}
     assert shown(client, "am-nhac") == {"am-nhac", "opera"}
     assert shown(client, "opera") == {"opera"}
@@ -43,7 +45,7 @@ def test_feeds_hold_what_stands_below(editor: ApiClient, client: FlaskClient) ->
     assert [change["action"] for change in changes] == ["put"] * 3
 
 
-def test_a_write_moves_the_wider_feeds_too(
+def test_write_changes_feeds_of_parent_categories(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.forward(seconds=10)
@@ -66,7 +68,7 @@ def test_a_write_moves_the_wider_feeds_too(
         ]
 
 
-def test_a_category_moves_with_all_below_it(
+def test_moved_category_keeps_its_subcategories(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     step = client.get("/api/v1/changes").get_json()["next"]
@@ -92,7 +94,7 @@ def test_a_category_moves_with_all_below_it(
     assert shown(client, "am-nhac") == {"am-nhac", "opera"}
 
 
-def test_a_rename_and_a_retirement_keep_the_tree(
+def test_rename_and_retirement_keep_the_hierarchy(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.send("PATCH", "/categories/am-nhac", {"slug": "nhac"})
@@ -116,7 +118,7 @@ def test_a_rename_and_a_retirement_keep_the_tree(
     assert shown(client, "opera") == {"opera"}
 
 
-def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(
+def test_entry_may_be_in_a_category_and_its_parent(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     both = editor.put(
@@ -129,7 +131,7 @@ def test_an_entry_may_stand_in_a_category_and_in_a_wider_one(
     assert "cả hai" not in shown(client, "am-nhac")
 
 
-def test_what_cannot_be_a_parent(editor: ApiClient) -> None:
+def test_invalid_parent_is_422(editor: ApiClient) -> None:
     for slug, parent in (
         ("van-hoa", "opera"),
         ("van-hoa", "van-hoa"),
@@ -167,7 +169,7 @@ def test_what_cannot_be_a_parent(editor: ApiClient) -> None:
     ],
     ids=["moved", "retired"],
 )
-def test_archives_know_which_month_a_category_has_taken_away(
+def test_moved_category_changes_only_archives_of_its_months(
     editor: ApiClient, client: FlaskClient, clock: Clock, step: tuple[Any, ...]
 ) -> None:
     def put(id: str, month: int, category: str) -> None:

@@ -89,7 +89,7 @@ def unpublish_then_schedule(editor: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("hide", [delete, unpublish, unpublish_then_schedule])
-def test_write_scope_changes_nothing_that_was_public(
+def test_write_scope_cannot_change_public_entries(
     editor: ApiClient, drafter: ApiClient, client: FlaskClient, hide: Any
 ) -> None:
     editor.put("/events/e", EVENT)
@@ -137,9 +137,7 @@ def test_write_scope_changes_drafts_that_were_never_public(
     )
 
 
-def test_taken_id_is_a_conflict_whatever_the_scope(
-    editor: ApiClient, drafter: ApiClient
-) -> None:
+def test_taken_id_is_409_with_any_scope(editor: ApiClient, drafter: ApiClient) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     other_kind = {**EVENT, "status": "draft", "categories": []}
     assert drafter.send("PUT", "/events/a", other_kind).status_code == 409
@@ -250,7 +248,7 @@ def test_restored_draft_stays_cancelled_in_calendars(
     assert len(cancelled(client)) == 1
 
 
-def test_feeds_that_lose_a_tombstone_move(
+def test_feed_that_loses_a_tombstone_changes(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
@@ -323,7 +321,7 @@ EITHER = {"content_text"}
 body that is not in `WHOLE`, which has the other one."""
 
 
-def test_every_member_of_an_entry_is_decided() -> None:
+def test_every_member_of_an_entry_is_kept_or_erased() -> None:
     """A member that is added here is sent in `WHOLE`, with a mark that a deletion must erase, or is kept."""
     members = EventSchema._declared_fields.keys()
     assert members == (WHOLE.keys() | KEPT | ONLY_ANSWERED | EITHER)
@@ -372,7 +370,7 @@ OF_NO_ENTRY = set(
 )
 
 
-def test_every_column_is_decided() -> None:
+def test_every_column_is_kept_or_erased() -> None:
     """A column that is added must be listed here: as kept by a deletion, or as erased by it."""
     for table, names in ERASED_COLUMNS.items():
         decided = KEPT_COLUMNS[table] | set(names.split()) | SET_COLUMNS[table]
@@ -393,7 +391,7 @@ def test_kept_members_of_a_deleted_entry_are_listed() -> None:
     assert {"start", "timezone"} == KEPT_EVENT_MEMBERS
 
 
-def test_every_member_of_a_withdrawn_entry_is_decided() -> None:
+def test_every_member_of_a_withdrawn_entry_is_kept_or_hidden() -> None:
     erased = {
         "summary",
         "content_html",
@@ -648,7 +646,7 @@ def test_every_deleted_event_is_in_the_calendar_for_30_days(
     assert cancelled(client) == []
 
 
-def test_limits_of_tombstones(
+def test_tombstones_are_limited(
     editor: ApiClient,
     client: FlaskClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -699,7 +697,7 @@ def test_all_deletions_are_listed_where_fewer_entries_than_the_limit_are_shown(
     )
 
 
-def test_tombstone_that_cannot_be_read_costs_only_itself(
+def test_damaged_tombstone_is_left_out(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     batch_of(editor, "put", "events", 2, title="x", start="2026-12-05")
@@ -740,7 +738,7 @@ def test_deletions_of_an_archive_are_those_of_its_month(
 # What followers of the changes see.
 
 
-def test_edits_of_a_hidden_entry_are_no_changes(
+def test_edits_of_a_hidden_entry_are_not_listed_as_changes(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})

@@ -66,7 +66,7 @@ FULL_EVENT = {
 }
 
 
-def test_everything_that_is_put_comes_back(editor: ApiClient) -> None:
+def test_get_returns_everything_that_was_put(editor: ApiClient) -> None:
     for path, document in (("/articles/a", FULL), ("/events/e", FULL_EVENT)):
         created = editor.put(path, document)
         assert created.status_code == 201
@@ -77,7 +77,7 @@ def test_everything_that_is_put_comes_back(editor: ApiClient) -> None:
         assert editor.send("GET", path).get_json() == answered
 
 
-def test_what_was_read_can_be_put_and_changes_nothing(
+def test_put_of_response_changes_nothing(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     for path, document in (
@@ -93,7 +93,7 @@ def test_what_was_read_can_be_put_and_changes_nothing(
         assert client.get("/feeds/news.rss").headers["ETag"] == feed
 
 
-def test_a_post_makes_an_id(editor: ApiClient) -> None:
+def test_post_creates_an_id(editor: ApiClient) -> None:
     made = editor.send("POST", "/articles", {"title": "Một"})
     assert made.status_code == 201
     id = made.get_json()["id"]
@@ -111,14 +111,14 @@ def test_a_post_makes_an_id(editor: ApiClient) -> None:
     )
 
 
-def test_an_id_belongs_to_one_kind(editor: ApiClient) -> None:
+def test_id_of_other_kind_is_409(editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x"})
     assert editor.send("PUT", "/events/a", FULL_EVENT).status_code == 409
     assert editor.send("GET", "/events/a").status_code == 404
     assert editor.send("DELETE", "/events/a").status_code == 404
 
 
-def test_published_stays_and_updated_moves(editor: ApiClient, clock: Clock) -> None:
+def test_replacement_keeps_date_published(editor: ApiClient, clock: Clock) -> None:
     first = editor.put("/articles/a", {"title": "x"}).get_json()
     clock.forward(hours=1)
     second = editor.put("/articles/a", {"title": "y"}).get_json()
@@ -128,7 +128,9 @@ def test_published_stays_and_updated_moves(editor: ApiClient, clock: Clock) -> N
     assert second["version"] == 2
 
 
-def test_a_draft_is_published_when_it_is(editor: ApiClient, clock: Clock) -> None:
+def test_draft_gets_date_published_at_publication(
+    editor: ApiClient, clock: Clock
+) -> None:
     draft = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
     assert "date_published" not in draft
     clock.forward(days=1)
@@ -138,7 +140,7 @@ def test_a_draft_is_published_when_it_is(editor: ApiClient, clock: Clock) -> Non
     )
 
 
-def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: ApiClient) -> None:
+def test_put_restores_deleted_entry_under_its_guid(editor: ApiClient) -> None:
     first = editor.put("/articles/a", FULL).get_json()
     assert editor.send("DELETE", "/articles/a").status_code == 204
     assert editor.send("DELETE", "/articles/a").status_code == 410
@@ -149,7 +151,7 @@ def test_deleted_is_gone_and_can_come_back_under_its_guid(editor: ApiClient) -> 
     assert back.get_json()["guid"] == first["guid"]
 
 
-def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(
+def test_time_without_offset_is_in_site_or_event_timezone(
     editor: ApiClient,
 ) -> None:
     article = editor.put(
@@ -166,7 +168,7 @@ def test_a_time_without_offset_is_the_sites_and_an_events_is_its_zones(
     assert day["all_day"] is True
 
 
-def test_absent_fields_are_filled_in(editor: ApiClient) -> None:
+def test_absent_fields_get_defaults(editor: ApiClient) -> None:
     entry = editor.put(
         "/articles/a", {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
     ).get_json()
@@ -179,7 +181,7 @@ def test_absent_fields_are_filled_in(editor: ApiClient) -> None:
     ).get_json()["image"] == {"url": "https://x.example/a.jpg"}
 
 
-def test_a_listing_goes_by_pages_and_shows_drafts(editor: ApiClient) -> None:
+def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
     for number in range(5):
         status = "draft" if number % 2 else "published"
         editor.put(
@@ -200,7 +202,9 @@ def test_a_listing_goes_by_pages_and_shows_drafts(editor: ApiClient) -> None:
     assert editor.send("GET", "/articles?category=nix").status_code == 404
 
 
-def test_categories(editor: ApiClient, client: FlaskClient, clock: Clock) -> None:
+def test_category_is_created_replaced_and_listed(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
     full = {
         "title": "Y tế",
         "description": "Sức khoẻ",
@@ -228,7 +232,7 @@ def test_categories(editor: ApiClient, client: FlaskClient, clock: Clock) -> Non
     assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
 
 
-def test_an_entrys_page(editor: ApiClient, client: FlaskClient) -> None:
+def test_entry_has_a_page(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", FULL)
     page = client.get("/entries/a")
     assert page.status_code == 200

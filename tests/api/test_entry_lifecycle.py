@@ -30,7 +30,7 @@ def last(client: FlaskClient) -> int:
     return step
 
 
-def test_a_scheduled_entry_appears_when_its_moment_has_come(
+def test_scheduled_entry_appears_at_its_publication_time(
     editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     editor.put("/articles/old", {"title": "Cũ"})
@@ -74,7 +74,7 @@ def test_a_scheduled_entry_appears_when_its_moment_has_come(
     assert changed(client, step) == [("put", "new")]
 
 
-def test_an_entry_leaves_when_it_expires(
+def test_expired_entry_leaves_feeds(
     editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     editor.put("/articles/a", {"title": "Một", "expires": "2026-11-25T04:00:00Z"})
@@ -92,7 +92,7 @@ def test_an_entry_leaves_when_it_expires(
     assert "Một" in client.get(FEED).text
 
 
-def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
+def test_withdrawn_entry_shows_its_notice_for_30_days(
     editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
     full = {
@@ -129,9 +129,7 @@ def test_a_withdrawn_entry_stays_as_its_notice_for_thirty_days(
     assert "Sai sự thật" in client.get(FEED).text
 
 
-def test_a_correction_stands_first_in_the_body(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_correction_starts_the_body(editor: ApiClient, client: FlaskClient) -> None:
     editor.put(
         "/articles/a",
         {"title": "Tin", "content_html": "<p>Thân</p>", "notice": "Giờ là 20:00 <chứ>"},
@@ -146,7 +144,7 @@ def test_a_correction_stands_first_in_the_body(
     assert page.index("Đính chính") < page.index("<p>Thân</p>")
 
 
-def test_changes_are_followed_page_by_page(
+def test_changes_are_listed_page_by_page(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     for number in range(5):
@@ -185,7 +183,7 @@ def test_changes_are_followed_page_by_page(
     assert client.get("/api/v1/changes?category=nix").status_code == 404
 
 
-def test_a_renamed_category_is_found_under_both_slugs(
+def test_renamed_category_redirects_from_old_slug(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
@@ -234,7 +232,7 @@ def test_a_renamed_category_is_found_under_both_slugs(
     assert client.get("/feeds/news/van-hoa.rss").status_code == 200
 
 
-def test_a_retired_category_is_gone_and_leaves_its_entries(
+def test_retired_category_is_410_and_entries_lose_it(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa", "giao-thong"]})

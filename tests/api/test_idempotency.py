@@ -18,7 +18,7 @@ pytestmark = pytest.mark.both_databases
 KEY = {"Idempotency-Key": "khoa-1"}
 
 
-def test_a_retry_is_answered_what_the_first_was(editor: ApiClient) -> None:
+def test_repeated_key_returns_first_response(editor: ApiClient) -> None:
     first = editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
     assert first.status_code == 201
     editor.send(
@@ -35,7 +35,7 @@ def test_a_retry_is_answered_what_the_first_was(editor: ApiClient) -> None:
     assert len(editor.send("GET", "/articles").get_json()["items"]) == 1
 
 
-def test_a_key_stands_for_one_body_one_path_one_token(
+def test_key_is_bound_to_body_path_and_token(
     editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
     editor.send("POST", "/articles", {"title": "Một"}, headers=KEY)
@@ -60,7 +60,7 @@ def test_a_key_stands_for_one_body_one_path_one_token(
     )
 
 
-def test_only_successes_are_kept(editor: ApiClient) -> None:
+def test_errors_are_not_stored_under_a_key(editor: ApiClient) -> None:
     assert (
         editor.send("POST", "/articles", {"title": ""}, headers=KEY).status_code == 422
     )
@@ -80,14 +80,14 @@ def test_only_successes_are_kept(editor: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("key", ["", '""', '"x', 'x"y', "x" * 256, "khoá"])
-def test_a_bad_key(editor: ApiClient, key: str) -> None:
+def test_malformed_key_is_400(editor: ApiClient, key: str) -> None:
     bad = {"Idempotency-Key": key.encode().decode("latin-1")}
     assert (
         editor.send("POST", "/articles", {"title": "x"}, headers=bad).status_code == 400
     )
 
 
-def test_retries_at_once_make_one(editor: ApiClient, app: Flask) -> None:
+def test_concurrent_retries_create_one_entry(editor: ApiClient, app: Flask) -> None:
     def post(_: int) -> tuple[int, str]:
         answer = ApiClient(app.test_client(), editor.token).send(
             "POST", "/articles", {"title": "Một"}, headers=KEY
@@ -114,7 +114,7 @@ def test_retries_at_once_make_one(editor: ApiClient, app: Flask) -> None:
         ("x'y", ""),
     ],
 )
-def test_titles_are_searched_case_and_marks_aside(
+def test_title_search_ignores_case_and_diacritics(
     editor: ApiClient, asked: str, found: str
 ) -> None:
     for id, title in (

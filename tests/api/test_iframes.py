@@ -27,7 +27,7 @@ BASE = "http://portal.example/tin/bai.html"
         "https://www.youtube.com:443/embed/x",
     ],
 )
-def test_documented_embeds_stay_in_a_sandbox(url: str) -> None:
+def test_documented_iframe_is_kept_with_sandbox(url: str) -> None:
     clean = sanitize.sanitize(f'<iframe src="{url}"></iframe>', BASE)
     assert clean == f'<iframe src="{url}" sandbox="{SANDBOX}"></iframe>'
     assert sanitize.sanitize(clean, BASE) == clean
@@ -61,23 +61,23 @@ def test_documented_embeds_stay_in_a_sandbox(url: str) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_other_frames_are_dropped(url: str) -> None:
+def test_other_iframe_is_dropped(url: str) -> None:
     assert sanitize.sanitize(f'a<iframe src="{url}">b</iframe>c', BASE) == "ac"
 
 
-def test_a_frame_without_a_scheme_is_https() -> None:
+def test_iframe_url_without_scheme_becomes_https() -> None:
     clean = sanitize.sanitize("<iframe src=//www.youtube.com/embed/x></iframe>", BASE)
     assert 'src="https://www.youtube.com/embed/x"' in clean
 
 
-def test_a_posted_sandbox_is_replaced() -> None:
+def test_posted_sandbox_is_replaced() -> None:
     posted = '<iframe sandbox="allow-top-navigation allow-forms" src="https://player.vimeo.com/video/1"></iframe>'
     assert sanitize.sanitize(posted, BASE).count("sandbox=") == 1
     assert f'sandbox="{SANDBOX}"' in sanitize.sanitize(posted, BASE)
     assert "allow-top-navigation" not in SANDBOX
 
 
-def test_pages_load_frames_of_the_listed_hosts_alone(
+def test_policy_allows_only_documented_iframe_hosts(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/articles/a", {"title": "x"})

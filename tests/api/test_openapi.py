@@ -48,7 +48,7 @@ def problems_of(document: Json, schema: Json, value: object) -> list[str]:
     ]
 
 
-def test_it_is_valid(document: Json) -> None:
+def test_document_is_valid_openapi(document: Json) -> None:
     assert document["openapi"].startswith("3.1.")
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     assert document["servers"] == [{"url": "https://feeds.example"}]
@@ -56,7 +56,7 @@ def test_it_is_valid(document: Json) -> None:
         Draft202012Validator.check_schema(schema)
 
 
-def test_it_has_every_route_and_no_other(app: Flask, document: Json) -> None:
+def test_document_has_exactly_the_routes(app: Flask, document: Json) -> None:
     routes = {
         (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -68,7 +68,7 @@ def test_it_has_every_route_and_no_other(app: Flask, document: Json) -> None:
     assert len(names) == len(set(names))
 
 
-def test_nothing_is_described_that_nothing_refers_to(document: Json) -> None:
+def test_every_component_is_referenced(document: Json) -> None:
     text = str(document)
     for kind, found in document["components"].items():
         for name in found:
@@ -76,7 +76,7 @@ def test_nothing_is_described_that_nothing_refers_to(document: Json) -> None:
                 assert f"#/components/{kind}/{name}" in text, name
 
 
-def test_every_other_method_is_405(client: FlaskClient, document: Json) -> None:
+def test_unlisted_methods_are_405(client: FlaskClient, document: Json) -> None:
     for path, item in document["paths"].items():
         listed = {method.upper() for method in item.keys() - {"parameters"}}
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - listed:
@@ -87,7 +87,7 @@ def test_every_other_method_is_405(client: FlaskClient, document: Json) -> None:
             )
 
 
-def test_it_is_the_same_whoever_asks_and_whenever(
+def test_document_does_not_depend_on_request_or_time(
     config: Config, client: FlaskClient, clock: Clock
 ) -> None:
     text = client.get("/api/openapi.json").data
@@ -100,7 +100,7 @@ def test_it_is_the_same_whoever_asks_and_whenever(
     get_services(again).storage.close()
 
 
-def test_examples_hold_to_their_schemas(document: Json) -> None:
+def test_examples_are_valid_by_their_schemas(document: Json) -> None:
     seen = 0
 
     def walk(item: Any) -> None:
@@ -138,7 +138,7 @@ def test_examples_hold_to_their_schemas(document: Json) -> None:
     assert seen > 30
 
 
-def test_examples_of_requests_are_accepted(editor: ApiClient, document: Json) -> None:
+def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> None:
     """In the order of the document they make, change and delete the same entries."""
     for path, item in document["paths"].items():
         for method in ("post", "put", "patch"):
@@ -160,7 +160,7 @@ def test_examples_of_requests_are_accepted(editor: ApiClient, document: Json) ->
                 assert problems_of(document, schema, answer.get_json()) == []
 
 
-def test_the_scopes_are_those_that_the_service_asks_for(
+def test_documented_scopes_are_the_required_ones(
     client: FlaskClient, storage: Storage, document: Json
 ) -> None:
     """A token with one scope passes the door exactly where the description says so."""
@@ -185,7 +185,9 @@ def test_the_scopes_are_those_that_the_service_asks_for(
             )
 
 
-def test_if_match_may_be_demanded(config: Config, clock: Clock) -> None:
+def test_428_is_documented_if_if_match_is_required(
+    config: Config, clock: Clock
+) -> None:
     app = create_app(replace(config, require_if_match=True), clock)
     document = app.test_client().get("/api/openapi.json").get_json()
     assert {

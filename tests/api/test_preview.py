@@ -12,7 +12,7 @@ from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 
 
-def test_a_preview_shows_every_format_and_stores_nothing(editor: ApiClient) -> None:
+def test_preview_renders_every_format_and_stores_nothing(editor: ApiClient) -> None:
     document = {
         "kind": "events",
         "title": "Hội",
@@ -39,7 +39,7 @@ def test_a_preview_shows_every_format_and_stores_nothing(editor: ApiClient) -> N
     assert editor.send("GET", "/events").get_json()["items"] == []
 
 
-def test_a_bad_preview(
+def test_invalid_preview_is_422(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     for document, pointer in (
@@ -58,7 +58,7 @@ def test_a_bad_preview(
     )
 
 
-def test_every_write_is_logged(editor: ApiClient, app: Flask) -> None:
+def test_every_write_is_in_the_audit_log(editor: ApiClient, app: Flask) -> None:
     editor.put("/articles/a", {"title": "x"})
     editor.put("/articles/a", {"title": "x"})
     editor.put("/articles/a", {"title": "y"})

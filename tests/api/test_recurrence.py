@@ -85,7 +85,7 @@ def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
         "FREQ=DAILY;BYDAY=" + ",".join(["SA"] * 200),
     ],
 )
-def test_a_rule_that_is_none_or_explodes(editor: ApiClient, rule: str) -> None:
+def test_unsupported_rrule_is_422(editor: ApiClient, rule: str) -> None:
     assert refused(editor, {**SATURDAY, "recurrence": {"rrule": rule}}) == [RULE]
 
 
@@ -185,7 +185,7 @@ def test_a_rule_that_is_none_or_explodes(editor: ApiClient, rule: str) -> None:
         ({**ALL_DAY, "start": "2199-12-31"}, {"rrule": "FREQ=DAILY;COUNT=400"}, [RULE]),
     ],
 )
-def test_what_does_not_fit(
+def test_recurrence_that_does_not_fit_the_event_is_422(
     editor: ApiClient, document: dict[str, Any], recurrence: object, pointers: list[str]
 ) -> None:
     assert refused(editor, {**document, "recurrence": recurrence}) == pointers
@@ -193,7 +193,7 @@ def test_what_does_not_fit(
 
 @pytest.mark.parametrize("name", ["exdates", "rdates"])
 @pytest.mark.parametrize("count", [1001, 10_000, 100_000])
-def test_too_many_dates(editor: ApiClient, name: str, count: int) -> None:
+def test_too_many_dates_are_422(editor: ApiClient, name: str, count: int) -> None:
     many = [
         f"2026-12-06T{number % 24:02}:{number % 60:02}:00" for number in range(count)
     ]
@@ -215,7 +215,7 @@ def test_too_many_dates(editor: ApiClient, name: str, count: int) -> None:
         "FREQ=MONTHLY;BYDAY=SA;BYSETPOS=1",
     ],
 )
-def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(
+def test_valid_recurrence_is_accepted_quickly_and_returned(
     editor: ApiClient, rule: str
 ) -> None:
     begun = time.perf_counter()
@@ -239,7 +239,7 @@ def test_what_is_taken_is_taken_quickly_and_answered_as_it_is(
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
-def test_a_thousand_of_each(editor: ApiClient) -> None:
+def test_thousand_exdates_and_rdates_are_accepted(editor: ApiClient) -> None:
     """The most that is taken, with exceptions as far away as can be."""
     far = [
         f"{year}-{month:02}-05T19:00:00"

@@ -39,12 +39,12 @@ BASE = "https://portal.example/tin/bai.html"
         (f'<img src="data:image/png;base64,{"a/" * 2000}">', "<img>"),
     ],
 )  # fmt: skip
-def test_html_is_sanitised(dirty: str, clean: str) -> None:
+def test_html_is_sanitized(dirty: str, clean: str) -> None:
     assert sanitize.sanitize(dirty, BASE) == clean
 
 
 @given(st.text(alphabet=st.sampled_from("<>/=\"' abipdv&#;x0:!-\n"), max_size=80))
-def test_sanitising_comes_to_rest(dirty: str) -> None:
+def test_sanitizing_twice_changes_nothing(dirty: str) -> None:
     try:
         once = sanitize.sanitize(dirty, BASE)
     except ValueError:
@@ -52,7 +52,7 @@ def test_sanitising_comes_to_rest(dirty: str) -> None:
     assert sanitize.sanitize(once, BASE) == once
 
 
-def test_text_is_normalised() -> None:
+def test_text_is_normalized() -> None:
     assert text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
     assert text.normalize_lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
     assert text.normalize("a\r\nb\rc") == "a\nb\nc"
@@ -64,11 +64,11 @@ def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
     assert text.normalize_line(f"a{separator}b") == "a b"
 
 
-def test_plain_text_keeps_words_apart_and_captions_out() -> None:
+def test_plain_text_separates_words_and_drops_captions() -> None:
     body = "<p>Một</p><p>hai<b>ba</b></p><figure><img><figcaption>ảnh</figcaption></figure><ul><li>a<li>b</ul>&lt;c"
     assert sanitize.to_plain_text(body) == "Một haiba a b <c"
 
 
-def test_a_summary_is_cut_between_words() -> None:
+def test_summary_is_cut_between_words() -> None:
     assert text.truncate("một hai, ba", 50) == "một hai, ba"
     assert text.truncate("một hai, ba bốn", 10) == "một hai…"

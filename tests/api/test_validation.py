@@ -117,7 +117,7 @@ def pointers(response: Any) -> list[str]:
         ({"a/b~c": 1}, "#/a~1b~0c"),
     ],
 )
-def test_a_bad_field_of_an_article(
+def test_invalid_article_field_is_422_with_pointer(
     editor: ApiClient, fields: dict[str, Any], pointer: str
 ) -> None:
     response = editor.send("PUT", "/articles/x", {**GOOD, **fields})
@@ -157,7 +157,7 @@ def test_a_bad_field_of_an_article(
         ({"event_status": "moved"}, "#/event_status"),
     ],
 )
-def test_a_bad_field_of_an_event(
+def test_invalid_event_field_is_422_with_pointer(
     editor: ApiClient, fields: dict[str, Any], pointer: str
 ) -> None:
     response = editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
@@ -166,15 +166,15 @@ def test_a_bad_field_of_an_event(
     assert editor.send("GET", "/events/x").status_code == 404
 
 
-def test_an_event_needs_a_start(editor: ApiClient) -> None:
+def test_event_without_start_is_422(editor: ApiClient) -> None:
     assert pointers(editor.send("PUT", "/events/x", GOOD)) == ["#/start"]
 
 
-def test_a_title_is_required(editor: ApiClient) -> None:
+def test_entry_without_title_is_422(editor: ApiClient) -> None:
     assert pointers(editor.send("PUT", "/articles/x", {})) == ["#/title"]
 
 
-def test_everything_that_is_wrong_is_said_at_once(editor: ApiClient) -> None:
+def test_all_errors_are_reported_at_once(editor: ApiClient) -> None:
     bad = {
         "title": "",
         "url": "javascript:x",
@@ -192,7 +192,7 @@ def test_everything_that_is_wrong_is_said_at_once(editor: ApiClient) -> None:
     ]
 
 
-def test_categories_that_there_are_not_are_named_when_all_else_is_right(
+def test_unknown_categories_are_422_with_pointers(
     editor: ApiClient,
 ) -> None:
     editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
@@ -225,7 +225,7 @@ def test_categories_that_there_are_not_are_named_when_all_else_is_right(
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_strict_json(editor: ApiClient, body: bytes) -> None:
+def test_body_that_is_not_strict_json_is_400(editor: ApiClient, body: bytes) -> None:
     response = editor.send(
         "PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"}
     )
@@ -235,7 +235,9 @@ def test_what_is_no_strict_json(editor: ApiClient, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("document", [[], "x", 1, None, True])
-def test_a_document_is_an_object(editor: ApiClient, document: Any) -> None:
+def test_document_that_is_not_an_object_is_422(
+    editor: ApiClient, document: Any
+) -> None:
     response = editor.send(
         "PUT",
         "/articles/x",
@@ -246,7 +248,7 @@ def test_a_document_is_an_object(editor: ApiClient, document: Any) -> None:
     assert pointers(response) == ["#"]
 
 
-def test_a_lone_surrogate_is_refused_with_its_pointer(editor: ApiClient) -> None:
+def test_lone_surrogate_is_422_with_pointer(editor: ApiClient) -> None:
     json_headers = {"Content-Type": "application/json"}
     response = editor.send(
         "PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers
@@ -259,7 +261,7 @@ def test_a_lone_surrogate_is_refused_with_its_pointer(editor: ApiClient) -> None
     assert len(pointers(response)) == 1
 
 
-def test_a_category(editor: ApiClient) -> None:
+def test_invalid_category_is_422(editor: ApiClient) -> None:
     for fields, pointer in (
         ({}, "#/title"),
         ({"title": "x", "url": "x"}, "#/url"),
@@ -272,7 +274,7 @@ def test_a_category(editor: ApiClient) -> None:
         ]
 
 
-def test_the_body_of_a_request(
+def test_body_with_wrong_headers_is_refused(
     editor: ApiClient, client: FlaskClient, app: Any
 ) -> None:
     json_headers = {"Content-Type": "application/json"}
@@ -297,7 +299,7 @@ def test_the_body_of_a_request(
     "path",
     ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"],
 )
-def test_a_bad_parameter(editor: ApiClient, path: str) -> None:
+def test_invalid_query_parameter_is_400(editor: ApiClient, path: str) -> None:
     response = editor.send("GET", path)
     assert response.status_code == 400
     assert path.split("?")[1].split("=")[0] in response.get_json()["detail"]
@@ -305,7 +307,9 @@ def test_a_bad_parameter(editor: ApiClient, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["/articles/van-hoa", "/categories/van-hoa"])
-def test_a_write_has_no_parameters(editor: ApiClient, method: str, path: str) -> None:
+def test_write_with_query_parameter_is_400(
+    editor: ApiClient, method: str, path: str
+) -> None:
     document = None if method == "DELETE" else {"title": "Khác"}
     refused = editor.send(method, f"{path}?nix=1", document)
     assert refused.status_code == 400
@@ -323,7 +327,7 @@ def test_a_write_has_no_parameters(editor: ApiClient, method: str, path: str) ->
         "Bearer \u00ff",
     ],
 )
-def test_without_a_valid_token(
+def test_missing_or_invalid_token_is_401(
     client: FlaskClient, editor: ApiClient, authorization: str
 ) -> None:
     response = client.put(
@@ -334,7 +338,7 @@ def test_without_a_valid_token(
     assert pointers(response) == []
 
 
-def test_a_token_is_of_use_for_its_scopes_alone(
+def test_token_without_scope_is_403(
     client: FlaskClient, editor: ApiClient, storage: Storage
 ) -> None:
     drafter = ApiClient(client, storage.tokens.create("drafter", ["news:write"]))
@@ -356,7 +360,7 @@ def test_a_token_is_of_use_for_its_scopes_alone(
     assert drafter.send("DELETE", "/articles/x").status_code == 403
 
 
-def test_a_revoked_token_is_none(
+def test_revoked_token_is_401(
     client: FlaskClient, editor: ApiClient, storage: Storage
 ) -> None:
     other = ApiClient(client, storage.tokens.create("other", SCOPES))
@@ -374,7 +378,7 @@ WRITABLE = sorted(
 @pytest.mark.parametrize(
     "value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr
 )
-def test_every_field_refuses_what_is_of_another_kind(
+def test_every_entry_field_refuses_other_types(
     editor: ApiClient, name: str, value: Any
 ) -> None:
     response = editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
@@ -391,7 +395,7 @@ def test_every_field_refuses_what_is_of_another_kind(
     "name", sorted(CategorySchema._declared_fields.keys() - {"slug"})
 )
 @pytest.mark.parametrize("value", [None, {}, [], True, 1, "\x00"], ids=repr)
-def test_every_field_of_a_category_too(
+def test_every_category_field_refuses_other_types(
     editor: ApiClient, name: str, value: Any
 ) -> None:
     response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
@@ -417,7 +421,7 @@ def test_every_field_of_a_category_too(
         ),
     ],
 )
-def test_a_refused_url_says_how_to_mend_it(
+def test_error_of_a_url_says_how_to_write_it(
     editor: ApiClient, character: str, detail: str
 ) -> None:
     url = f"https://a.example/anh{character}xanh.jpg"

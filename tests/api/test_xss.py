@@ -125,7 +125,7 @@ def client(attacked_app: Flask) -> FlaskClient:
     return attacked_app.test_client()
 
 
-def test_faults_are_seen_where_there_are_some() -> None:
+def test_unsafe_payloads_are_detected() -> None:
     assert (
         sum(
             any(faults(tree(payload).iter()))
@@ -138,7 +138,7 @@ def test_faults_are_seen_where_there_are_some() -> None:
 
 @pytest.mark.bar
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_is_whole_and_runs_nothing(
+def test_xss_payloads_leave_every_format_valid_and_inert(
     attacked_app: Flask, format: str, record_measurement: RecordMeasurement
 ) -> None:
     client, schemas = attacked_app.test_client(), get_services(attacked_app).schemas
@@ -166,7 +166,7 @@ def test_every_format_is_whole_and_runs_nothing(
             assert list(faults(tree(body).iter())) == [], body
 
 
-def test_categories_in_every_format(client: FlaskClient) -> None:
+def test_xss_payloads_in_categories_are_inert(client: FlaskClient) -> None:
     for number in range(
         0, len(PAYLOADS), 2
     ):  # their titles stand in the feeds above too
@@ -179,7 +179,7 @@ def test_categories_in_every_format(client: FlaskClient) -> None:
     assert list(faults(page.iter(), OWN)) == []
 
 
-def test_pages_of_entries(client: FlaskClient) -> None:
+def test_xss_payloads_in_entry_pages_are_inert(client: FlaskClient) -> None:
     for number in range(len(PAYLOADS)):
         page: Any = lxml.html.document_fromstring(
             feed(client, f"/entries/{KINDS[number % 2]}-{number}")
@@ -190,7 +190,7 @@ def test_pages_of_entries(client: FlaskClient) -> None:
         json.loads(data.text)
 
 
-def test_neither_sanitiser_finds_more() -> None:
+def test_another_sanitizer_changes_nothing() -> None:
     """The stored form stays as it is, by the same and by one of another make with the same allow-list."""
     attributes = {tag: sorted(names) for tag, names in sanitize.ATTRIBUTES.items()}
     attributes["a"].append("rel")

@@ -99,7 +99,7 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def test_posted_markup_gains_no_attribute_in_any_format(
+def test_posted_html_gains_no_attribute_in_any_format(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     ids = []
@@ -109,7 +109,7 @@ def test_posted_markup_gains_no_attribute_in_any_format(
     check_public(client, ids)
 
 
-def test_imported_markup_gains_no_attribute_in_any_format(
+def test_imported_html_gains_no_attribute_in_any_format(
     app: Flask, client: FlaskClient
 ) -> None:
     result = app.test_cli_runner().invoke(args=["import", "-"], input=rss(COMPOSING))
@@ -121,7 +121,7 @@ def test_imported_markup_gains_no_attribute_in_any_format(
 @pytest.mark.parametrize(
     "mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"]
 )
-def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
+def test_leading_combining_mark_of_plain_text_is_removed(
     editor: ApiClient, client: FlaskClient, mark: str
 ) -> None:
     text = f"{mark} onclick=alert(1) x"
@@ -173,7 +173,7 @@ def test_plain_text_that_starts_with_a_combining_mark_joins_no_tag(
         assert unicodedata.is_normalized("NFC", answer.text), path
 
 
-def test_a_summary_derived_from_markup_starts_with_no_combining_mark(
+def test_derived_summary_starts_with_no_combining_mark(
     editor: ApiClient,
 ) -> None:
     entry = editor.put(

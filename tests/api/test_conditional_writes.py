@@ -14,7 +14,7 @@ from tests.conftest import ApiClient, MakeApp
 pytestmark = pytest.mark.both_databases
 
 
-def test_a_stale_version_is_refused(editor: ApiClient) -> None:
+def test_if_match_with_stale_version_is_412(editor: ApiClient) -> None:
     first = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
     second = editor.send(
         "PUT", "/articles/a", {"title": "Hai"}, headers={"If-Match": first}
@@ -41,7 +41,7 @@ def test_a_stale_version_is_refused(editor: ApiClient) -> None:
     )
 
 
-def test_only_create(editor: ApiClient) -> None:
+def test_if_none_match_star_only_creates(editor: ApiClient) -> None:
     only = {"If-None-Match": "*"}
     assert (
         editor.send("PUT", "/articles/a", {"title": "Một"}, headers=only).status_code
@@ -58,7 +58,9 @@ def test_only_create(editor: ApiClient) -> None:
     )
 
 
-def test_a_setting_demands_a_version(editor: ApiClient, make_app: MakeApp) -> None:
+def test_missing_if_match_is_428_if_required(
+    editor: ApiClient, make_app: MakeApp
+) -> None:
     strict = ApiClient(make_app(require_if_match=True).test_client(), editor.token)
     for method, document in (
         ("PUT", {"title": "x"}),
@@ -79,7 +81,7 @@ def test_a_setting_demands_a_version(editor: ApiClient, make_app: MakeApp) -> No
     assert patched.status_code == 200
 
 
-def test_a_patch_changes_what_it_names(editor: ApiClient) -> None:
+def test_patch_changes_only_its_members(editor: ApiClient) -> None:
     full = {
         "title": "Một",
         "content_text": "Nội dung",
@@ -103,7 +105,7 @@ def test_a_patch_changes_what_it_names(editor: ApiClient) -> None:
     }
 
 
-def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(
+def test_patch_of_content_updates_only_a_derived_summary(
     editor: ApiClient,
 ) -> None:
     editor.put("/articles/a", {"title": "x", "content_text": "Cũ"})
@@ -139,7 +141,7 @@ def test_a_derived_summary_follows_a_patch_and_a_given_one_stays(
         ([], 422, ["#"]),
     ],
 )
-def test_a_patch_is_validated_as_a_whole(
+def test_patched_entry_is_validated(
     editor: ApiClient, patch: Any, status: int, pointers: list[str]
 ) -> None:
     editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
@@ -149,14 +151,14 @@ def test_a_patch_is_validated_as_a_whole(
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
 
-def test_a_patch_of_what_is_not_there(editor: ApiClient) -> None:
+def test_patch_of_missing_entry_is_404_or_410(editor: ApiClient) -> None:
     assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 404
     editor.put("/articles/a", {"title": "x"})
     editor.send("DELETE", "/articles/a")
     assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 410
 
 
-def test_patches_at_once_all_count(editor: ApiClient, app: Flask) -> None:
+def test_concurrent_patches_all_apply(editor: ApiClient, app: Flask) -> None:
     editor.put("/articles/a", {"title": "x"})
     fields = ["summary", "content_text", "rights", "language", "url", "source"]
     values = ["s", "c", "r", "en", "https://x.example/", {"name": "n"}]
@@ -184,5 +186,7 @@ def test_patches_at_once_all_count(editor: ApiClient, app: Flask) -> None:
         ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
     ],
 )
-def test_merging(document: Any, patch: Any, result: Any) -> None:
+def test_merge_patch_examples_of_rfc_7396(
+    document: Any, patch: Any, result: Any
+) -> None:
     assert apply_merge_patch(document, patch) == result
