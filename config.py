@@ -37,7 +37,7 @@ _SEVERAL_HOSTS = re.compile(
 
 
 class SettingError(ValueError):
-    """Settings that cannot be used; the message names each in a sentence, a line each."""
+    """Settings that cannot be used; the message has a line for each."""
 
 
 class _Text(String):
@@ -116,6 +116,7 @@ class _TimeZone(Field[ZoneInfo]):
 
 
 def _check_base_url(value: str) -> None:
+    # Not marshmallow's URL: it refuses hosts with an underscore, as Compose has them.
     parts = urlsplit(value)
     is_http = parts.scheme in ("http", "https") and parts.hostname
     if not is_http or parts.query or parts.fragment:
@@ -363,7 +364,7 @@ def _read(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _mask_secrets(value: str) -> str:
-    """Mask the password before a URL's host, and parameters such as libpq's password."""
+    """Mask the password before a host, and parameters such as libpq's password."""
     value = re.sub(r"(://[^:/@]*:)[^?]*@", r"\1***@", value)
     return re.sub(r"([?&])([^=&]*)=([^&]*)", _mask_parameter, value)
 

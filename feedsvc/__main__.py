@@ -1,4 +1,4 @@
-"""The command line: `feedsvc …`, `python -m feedsvc …`, the same as `flask --app wsgi …`."""
+"""The command line: `feedsvc …` and `python -m feedsvc …`, as `flask --app wsgi …`."""
 
 import sys
 

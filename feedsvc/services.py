@@ -98,6 +98,7 @@ class Services:
             # The service must survive a start without its database. The scheduler
             # tries again.
             _log.warning("Started without a database: %s", error)
+        # The thread keeps the cache current within half a second.
         self.cache.sync_on_read = False
         run_periodically(self.storage.apply_scheduled_changes, self.cache.sync)
 

@@ -100,7 +100,11 @@ def test_core_works_without_the_extras(installation: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
-    [(["deliver"], "websub"), (["import", "feed.xml"], "importers")],
+    [
+        (["deliver"], "websub"),
+        (["import", "feed.xml"], "importers"),
+        (["token", "list"], "postgres"),
+    ],
 )
 def test_command_names_its_extra(
     installation: Path, tmp_path: Path, arguments: list[str], extra: str
@@ -112,6 +116,9 @@ def test_command_names_its_extra(
         "sys.argv[1:] = ['db', 'upgrade']\n"
         "try:\n    main.main()\nexcept SystemExit:\n    pass\n"
         f"sys.argv[1:] = {arguments}\n"
+        "import os\n"
+        f"if {extra == 'postgres'}:\n"
+        "    os.environ['FEEDSVC_DATABASE_URL'] = 'postgresql+psycopg:///feeds'\n"
         "main.main()\n"
     )
     done = run(installation, tmp_path, "-c", script, status=1)

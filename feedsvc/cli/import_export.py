@@ -66,7 +66,7 @@ def _create_file(file: str) -> Iterator[IO[str]]:
     if file == "-":
         output = TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
         yield output
-        output.detach()  # flush, but do not close
+        output.detach()  # flush, but leave standard output open
         return
     try:
         # An export contains drafts.
@@ -118,6 +118,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
 
     An export of feedsvc needs an empty database. FILE can be - for standard input.
     """
+    # Read as a stream: an export may be larger than memory, other files must not be.
     first_line = file.readline()
     if first_line.startswith(_DUMP_PREFIX):
         _import_dump(chain([first_line], file))

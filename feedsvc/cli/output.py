@@ -34,6 +34,7 @@ def print_rows(
             click.echo(json.dumps(document, ensure_ascii=False, default=_format_cell))
         return
     lines = ([_format_cell(cell) for cell in row] for row in rows)
+    # For cut and awk, which a heading and padding would disturb.
     if not sys.stdout.isatty():
         for line in lines:
             click.echo("\t".join(line))
@@ -54,6 +55,7 @@ def progress_bar(
     Iterating over it yields the items of `iterable`. Without one it has a length, and
     `update` advances it.
     """
+    # Standard output is for the result, which may be redirected.
     return click.progressbar(
         iterable,
         length,

@@ -32,6 +32,7 @@ def load_sample_data(storage: Storage, schemas: Mapping[str, EntrySchema]) -> bo
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]
+    # Entries refer to stored categories, so these are committed first.
     with storage.writer("samples") as writer:
         for category in CategorySchema().load(samples["categories"], many=True):
             writer.categories.put(category)

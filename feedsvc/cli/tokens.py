@@ -73,6 +73,7 @@ _expires = click.option(
 @_expires
 def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Create a token and print it. It is never shown again."""
+    # Nothing but the token, so that a script can read it.
     click.echo(current_storage().tokens.create(name, scopes, expires))
 
 

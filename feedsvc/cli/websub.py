@@ -53,6 +53,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     storage.upgrade()
     _set_up_logging()
     stop = threading.Event()
+    # The worker finishes the running deliveries before it stops.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     storage.hubs.configure(config.hubs)

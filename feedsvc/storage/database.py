@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
-from feedsvc.errors import Unavailable
+from feedsvc.errors import FeedsvcError, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -295,6 +296,10 @@ def _configure_sqlite(engine: sa.Engine) -> None:
 
 
 def _create_postgresql_engine(url: sa.URL, connections: int) -> sa.Engine:
+    if not find_spec("psycopg"):
+        raise FeedsvcError(
+            "PostgreSQL needs psycopg: run `pip install feedsvc[postgres]`."
+        )
     engine = sa.create_engine(
         url,
         pool_pre_ping=True,
