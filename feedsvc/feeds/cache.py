@@ -79,7 +79,7 @@ class ResponseCache:
 
         While the database is unavailable, nothing changes.
         """
-        # One thread at a time, so that an older snapshot is never applied after a newer.
+        # One thread at a time, so that no older snapshot is applied after a newer.
         with self._sync_lock:
             now = self._clock()
             try:
@@ -102,8 +102,8 @@ class ResponseCache:
     def _clock_lead(self, revision: Revision, now: datetime) -> timedelta:
         """Return how far this clock may be ahead of the clock of the log's writer.
 
-        Last-Modified may state a second when it is over for all who write. It allows for
-        clocks that differ by less than half a second (`CachedResponse`); this finds
+        Last-Modified may state a second when it is over for all who write. It allows
+        for clocks that differ by less than half a second (`CachedResponse`); this finds
         those that differ by more.
         """
         _, time, writer_clock = revision
@@ -125,7 +125,7 @@ class ResponseCache:
         return max(min(self._check.time, now) - time, timedelta())
 
     def stats(self) -> tuple[int, int, datetime]:
-        """Return the number of responses, their bytes, and the time of the last sync."""
+        """Return the number of responses, their bytes, and the last sync's time."""
         responses = list(self._responses.values())
         size = sum(response.size for response in responses)
         return len(responses), size, self._check.time

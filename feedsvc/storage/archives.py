@@ -3,8 +3,8 @@
 Months are those of the site's time zone. A month with more entries than one document
 may hold is divided into parts. A part is a range of a kind's entries, from old to new:
 by time of publication, and within one instant by guid, descending. The first part of a
-month begins with the month and has no row; every other part has a number, and a row that
-says where it begins. Parts are only ever divided further, so their URLs stay valid.
+month begins with the month and has no row; every other part has a number, and a row
+that says where it begins. Parts are only ever divided further, so their URLs stay valid.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position in the entries of a kind; without a guid, before all of its instant."""
+    """A position in the entries of a kind; without a guid, before its whole instant."""
 
     published: datetime
     guid: str = _LAST_GUID
@@ -159,7 +159,7 @@ def _fetch_parts(
 def _month_parts(
     month: str, begins: list[tuple[int, Position]], zone: ZoneInfo
 ) -> list[Part]:
-    """Return the parts of a month from the numbers and beginnings of all but the first."""
+    """Return the parts of a month, given number and begin of all but the first."""
     first, last = map(Position, month_bounds(month, zone))
     bounded = [(1, first)]
     for number, begin in begins:
@@ -201,8 +201,8 @@ _ROWS = (entries.c.published, entries.c.guid, entries.c.size)
 class ArchiveDivider:
     """Divide the parts that have become too large, at the end of a write transaction.
 
-    :param max_bytes: estimated bytes of the entries of a part; a part with one entry may
-        exceed it.
+    :param max_bytes: estimated bytes of the entries of a part; a part with one entry
+        may exceed it.
     """
 
     def __init__(

@@ -94,9 +94,9 @@ class ChangeLog:
             self._lowest_clock = now
         elif now >= self._lowest_clock:
             # The clock is behind the log: it was set back, or another instance's clock
-            # is ahead of this one. Stay in the log's last second, else the log would run
-            # further and further ahead of all clocks. No response states that second
-            # while a writer is behind it (`ResponseCache._clock_lead`).
+            # is ahead of this one. Stay in the log's last second, else the log would
+            # run further and further ahead of all clocks. No response states that
+            # second while a writer is behind it (`ResponseCache._clock_lead`).
             self._time += _RESOLUTION
         else:
             # The first write behind the log, or the clock was set back again: responses

@@ -286,7 +286,7 @@ def _configure_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         options = connection.get_execution_options()
-        # A writer that waited for others of this process waits less for other processes.
+        # A writer that waited for this process's others waits less for other processes.
         busy_timeout = int(options.get("busy_timeout", BUSY_SECONDS) * 1000)
         # By the driver: through SQLAlchemy, these two take longer than a short
         # transaction.

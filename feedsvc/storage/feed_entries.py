@@ -2,8 +2,8 @@
 
 Entries are read from the first rows of indexes, so that a feed costs the same however
 large the tables are. The sources of a feed are `entries`, for a whole kind, or
-`entry_categories`, which repeats the columns by which feeds are filtered and sorted, for
-each category. Conditions that no index serves are checked on a bounded number of rows.
+`entry_categories`, which repeats the columns by which feeds are filtered and sorted,
+for each category. Conditions that no index serves are checked on a bounded number of rows.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def _index_ranges(shape: FilterShape, table: Any) -> list[Conditions]:
 def _divide_by_language(
     shape: FilterShape, table: Any, ranges: list[Conditions]
 ) -> list[Conditions]:
-    """Return ranges, each divided by language, since each tag is a range of an index."""
+    """Return ranges, divided by language, since each tag is a range of an index."""
     if shape.has_language_filter:
         has_language = _language_filter(table)
         return [[*conditions, has_language] for conditions in ranges]

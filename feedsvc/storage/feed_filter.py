@@ -204,7 +204,7 @@ class FeedFilter:
 
     @property
     def _is_read_by_end(self) -> bool:
-        """Whether the index on ends is used: past events pile up, the others are few."""
+        """Whether the index on ends is used: past events pile up, others are few."""
         if self.query.kind != "events":
             return False
         return self._has_window or self.query.effective_period not in ("past", "all")

@@ -124,7 +124,7 @@ class FeedSelection:
         return self._archive_at(position)
 
     def newer_archive(self) -> str | None:
-        """Return the name of the archive with the oldest entry newer than an archive."""
+        """Return the name of the archive with the oldest entry after this archive."""
         if not self._filter.part or not self._filter.source_ids:
             return None
         return self._archive_at(self._entries.nearest_newer(self._filter.part.end))
@@ -136,10 +136,10 @@ class FeedSelection:
         return part_at(self._connection, self._zone, kind, position).name
 
     def version(self) -> tuple[FeedVersion, datetime | None]:
-        """Return the version of the feed, and when at the earliest it changes by itself.
+        """Return the version of the feed, and when it will change by itself.
 
-        The time of the version is the last change of a feed key or, if that is later, of
-        the passing of time: an event has ended, or a calendar has listed a deletion for
+        The time of the version is the last change of a feed key or, if that is later,
+        by the passing of time: an event has ended, or a calendar has listed a deletion for
         long enough. Neither is in the change log.
         """
         query = self._query

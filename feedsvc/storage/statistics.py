@@ -90,8 +90,8 @@ def _summary_columns(
         ]
     not_over = rows.where(table.c.ends > now).order_by(table.c.ends)
     number = _count(not_over)
-    # Few events are all sorted. Of many, one of those that were published last is nearly
-    # always not over, so only these are looked at.
+    # Few events are all sorted. Of many, one of those that were published last is
+    # nearly always not over, so only these are looked at.
     newest = sa.case(
         (number > MAX_COUNT, _newest(newest_first.limit(MAX_COUNT), now)),
         else_=_newest(not_over.limit(MAX_COUNT)),

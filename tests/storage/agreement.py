@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feedsvc.storage import archives
 from feedsvc.storage.archives import (
-    MAX_ENTRIES,
     find_part,
     month_of,
     part_ranges,
@@ -81,7 +81,7 @@ def _check_archives(connection: sa.Connection, shown: list[sa.Row[Any]]) -> None
                     part.parameters,
                 )
             ]
-            assert len(guids) <= MAX_ENTRIES
+            assert len(guids) <= archives.MAX_ENTRIES
             held += guids
         assert sorted(held) == sorted(
             row.guid

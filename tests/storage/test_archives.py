@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,9 +14,9 @@ from feedsvc import feeds
 from feedsvc.errors import NotFound
 from feedsvc.models import Category, Entry, Feed, Site
 from feedsvc.query import CategoryFilter, FeedQuery
-from feedsvc.storage import Storage
-from feedsvc.storage.archives import MAX_ENTRIES
+from feedsvc.storage import Storage, archives
 from feedsvc.storage.tables import archive_parts
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.storage import agreement
 
@@ -89,7 +88,7 @@ QUERIES = [
     FeedQuery("news", "atom", CategoryFilter.create([], [ODD.slug]), limit=1),
     FeedQuery("news", "atom", lang="en", limit=1),
 ]
-MEANT: list[Callable[[int], bool]] = [
+EXPECTED: list[Callable[[int], bool]] = [
     lambda number: True,
     lambda number: number % 2 == 1,
     lambda number: number % 2 == 0,
@@ -98,7 +97,12 @@ MEANT: list[Callable[[int], bool]] = [
 
 
 @pytest.fixture
-def storage(editor: Any, storage: Storage) -> Storage:
+def storage(
+    editor: ApiClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> Storage:
+    """Return a storage whose archive documents hold fifty entries, not 500."""
+    assert archives.MAX_ENTRIES == 500
+    monkeypatch.setattr(archives, "MAX_ENTRIES", 50)
     return storage
 
 
@@ -116,23 +120,37 @@ def unchanged(
         assert (now != held) == (name in but), name
 
 
-def test_nine_thousand_entries_of_one_second(
-    storage: Storage, clock: Clock, site: Site
+def check_entries_of_one_second(
+    storage: Storage, clock: Clock, site: Site, count: int
 ) -> None:
-    numbers = list(range(9000))
+    numbers = list(range(count))
     random.Random(1).shuffle(numbers)
     put(storage, *(article(number) for number in numbers))
     clock.forward(days=1)
-    for query, meant in zip(QUERIES, MEANT, strict=True):
+    for query, is_expected in zip(QUERIES, EXPECTED, strict=True):
         documents = chain(storage, clock, site, query)
-        assert max(len(one.entries) for one in documents.values()) <= MAX_ENTRIES
-        assert min(len(one.entries) for one in documents.values()) >= 1
-        held = [id for one in documents.values() for id in ids(one)]
-        first = ids(feed(storage, clock, site, query))
-        assert len(held) == len(set(held)), "disjoint"
-        assert {*held, *first} == {
-            f"n{number}" for number in range(9000) if meant(number)
+        sizes = [len(document.entries) for document in documents.values()]
+        assert 1 <= min(sizes) <= max(sizes) <= archives.MAX_ENTRIES
+        archived = [id for document in documents.values() for id in ids(document)]
+        current = ids(feed(storage, clock, site, query))
+        assert len(archived) == len(set(archived)), "disjoint"
+        assert {*archived, *current} == {
+            f"n{number}" for number in numbers if is_expected(number)
         }
+
+
+def test_many_entries_of_one_second_are_divided(
+    storage: Storage, clock: Clock, site: Site
+) -> None:
+    check_entries_of_one_second(storage, clock, site, 420)
+
+
+@pytest.mark.soak
+def test_nine_thousand_entries_of_one_second_are_divided(
+    storage: Storage, clock: Clock, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MAX_ENTRIES", 500)
+    check_entries_of_one_second(storage, clock, site, 9000)
 
 
 def test_month_in_order_fills_one_document_after_the_other(
@@ -140,14 +158,14 @@ def test_month_in_order_fills_one_document_after_the_other(
 ) -> None:
     put(
         storage,
-        *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
+        *(article(number, START + timedelta(minutes=number)) for number in range(123)),
     )
     clock.forward(days=1)
     documents = chain(storage, clock, site, QUERIES[0])
     assert [(name, len(one.entries)) for name, one in documents.items()] == [
-        ("2026-11.3", 203),
-        ("2026-11.2", 500),
-        ("2026-11", 500),
+        ("2026-11.3", 23),
+        ("2026-11.2", 50),
+        ("2026-11", 50),
     ]
     assert [
         one.next_archive and one.next_archive.archive for one in documents.values()
@@ -164,17 +182,17 @@ def test_deletion_changes_its_document_alone(
 ) -> None:
     put(
         storage,
-        *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
+        *(article(number, START + timedelta(minutes=number)) for number in range(123)),
     )
     clock.forward(days=1)
     with (
         unchanged(storage, clock, site, but={"2026-11.2"}),
         storage.writer("test") as writer,
     ):
-        writer.entries.delete("news", "n700")
+        writer.entries.delete("news", "n70")
     with storage.writer("test") as writer:
-        for number in range(500, 1000):
-            if number != 700:
+        for number in range(50, 100):
+            if number != 70:
                 writer.entries.delete("news", f"n{number}")
     documents = chain(storage, clock, site, QUERIES[0])
     assert list(documents) == ["2026-11.3", "2026-11"], (
@@ -186,7 +204,7 @@ def test_deletion_changes_its_document_alone(
         ).entries
         == ()
     )
-    put(storage, article(700, START + timedelta(minutes=700)))
+    put(storage, article(70, START + timedelta(minutes=70)))
     assert list(chain(storage, clock, site, QUERIES[0])) == [
         "2026-11.3",
         "2026-11.2",
@@ -200,7 +218,7 @@ def test_backdated_entry_changes_its_document_alone(
 ) -> None:
     put(
         storage,
-        *(article(number, START + timedelta(minutes=number)) for number in range(1203)),
+        *(article(number, START + timedelta(minutes=number)) for number in range(123)),
     )
     with storage.writer("test") as writer:
         writer.entries.delete("news", "n7")
@@ -208,11 +226,11 @@ def test_backdated_entry_changes_its_document_alone(
     with unchanged(storage, clock, site, but={"2026-11"}):
         put(storage, article(5000, START + timedelta(minutes=7)))
     with unchanged(storage, clock, site, but={"2026-11.2"}):
-        put(storage, article(5001, START + timedelta(minutes=750, seconds=30)))
+        put(storage, article(5001, START + timedelta(minutes=75, seconds=30)))
     documents = chain(storage, clock, site, QUERIES[0])
     assert list(documents) == ["2026-11.3", "2026-11.4", "2026-11.2", "2026-11"]
     assert (
-        len(documents["2026-11.4"].entries) + len(documents["2026-11.2"].entries) == 501
+        len(documents["2026-11.4"].entries) + len(documents["2026-11.2"].entries) == 51
     )
     check(storage)
 
@@ -220,14 +238,14 @@ def test_backdated_entry_changes_its_document_alone(
 def test_import_from_new_to_old(storage: Storage, clock: Clock, site: Site) -> None:
     put(
         storage,
-        *(article(number, START - timedelta(minutes=number)) for number in range(2000)),
+        *(article(number, START - timedelta(minutes=number)) for number in range(200)),
     )
     clock.forward(days=1)
-    for query, meant in zip(QUERIES, MEANT, strict=True):
+    for query, is_expected in zip(QUERIES, EXPECTED, strict=True):
         documents = chain(storage, clock, site, query)
         held = {id for one in documents.values() for id in ids(one)}
         assert held | {*ids(feed(storage, clock, site, query))} == {
-            f"n{number}" for number in range(2000) if meant(number)
+            f"n{number}" for number in range(200) if is_expected(number)
         }
     check(storage)
 
@@ -236,12 +254,12 @@ def test_scheduled_entries_that_appear_together_are_divided(
     storage: Storage, clock: Clock, site: Site
 ) -> None:
     moment = clock.now + timedelta(hours=1)
-    put(storage, *(article(number, moment) for number in range(700)))
+    put(storage, *(article(number, moment) for number in range(250)))
     clock.forward(hours=2)
     while storage.apply_scheduled_changes():
         pass
     documents = chain(storage, clock, site, QUERIES[0])
-    assert sum(len(one.entries) for one in documents.values()) == 700
+    assert sum(len(one.entries) for one in documents.values()) == 250
     check(storage)
 
 
@@ -269,7 +287,7 @@ def test_addresses_of_documents_stay_valid_and_others_are_not_found(
 ) -> None:
     put(
         storage,
-        *(article(number, START + timedelta(minutes=number)) for number in range(600)),
+        *(article(number, START + timedelta(minutes=number)) for number in range(60)),
     )
     names = list(chain(storage, clock, site, QUERIES[0]))
     chance = random.Random(2)
@@ -277,11 +295,11 @@ def test_addresses_of_documents_stay_valid_and_others_are_not_found(
         storage,
         *(
             article(n, START + timedelta(seconds=chance.randrange(36_000)))
-            for n in range(600, 3000)
+            for n in range(60, 300)
         ),
     )
     with storage.writer("test") as writer:
-        for number in range(0, 600, 2):
+        for number in range(0, 60, 2):
             writer.entries.delete("news", f"n{number}")
     for name in names:
         feed(storage, clock, site, FeedQuery("news", "atom", archive=name))

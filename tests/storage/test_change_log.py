@@ -1,23 +1,23 @@
-"""The ledger: which topics a write moves, and that its time never goes back."""
+"""The change log: the feeds that a write affects, and times that never go back."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
-from feedsvc.models import Category, Entry
-from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.models import Category, Entry, Event
 from feedsvc.storage import Reader, Storage
-from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.tables import changes
 from tests.fake_clock import Clock
+from tests.storage.selections import selection, version_of
 
 pytestmark = pytest.mark.both_databases
 
 A, B, C = Category("a", "A"), Category("b", "B"), Category("c", "C")
-TOPICS = [(kind, slug) for kind in ("news", "events") for slug in (None, "a", "b", "c")]
+FEEDS = [(kind, slug) for kind in ("news", "events") for slug in (None, "a", "b", "c")]
 
 
 @pytest.fixture
@@ -30,31 +30,16 @@ def seeded_storage(storage: Storage, clock: Clock) -> Storage:
     return storage
 
 
-def selection(
-    reader: Reader, clock: Clock, kind: str, slug: str | None
-) -> FeedSelection:
-    return reader.select_feed(
-        FeedQuery(kind, "rss", CategoryFilter.create([slug] if slug else [])), clock.now
-    )
-
-
-def stamp(
-    reader: Reader, clock: Clock, kind: str, slug: str | None
-) -> tuple[datetime, datetime | None]:
-    found, due = selection(reader, clock, kind, slug).version()
-    return found.time, due
-
-
-def moved(
+def changed_feeds(
     storage: Storage,
     clock: Clock,
     action: str,
     entry: Entry | None = None,
     category: Category | None = None,
 ) -> set[str]:
-    """The topics that a write moves."""
+    """Return the feeds that a write changes."""
     with storage.reader() as reader:
-        before = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
+        before = {feed: version_of(reader, clock, *feed)[0] for feed in FEEDS}
     with storage.writer("test") as writer:
         if category:
             writer.categories.put(category)
@@ -63,48 +48,60 @@ def moved(
         elif entry:
             writer.entries.put(entry)
     with storage.reader() as reader:
-        after = {topic: stamp(reader, clock, *topic)[0] for topic in TOPICS}
+        after = {feed: version_of(reader, clock, *feed)[0] for feed in FEEDS}
     return {
         f"{kind}/{slug or ''}"
-        for kind, slug in TOPICS
+        for kind, slug in FEEDS
         if after[kind, slug] != before[kind, slug]
     }
 
 
-def test_a_write_moves_the_feeds_that_it_touches_and_no_other(
+def test_write_changes_only_affected_feeds(
     seeded_storage: Storage, clock: Clock
 ) -> None:
     def one(title: str, *categories: Category, status: str = "published") -> Entry:
         return Entry("one", "news", title, "vi", categories=categories, status=status)
 
-    assert moved(seeded_storage, clock, "put", one("Một", A)) == set(), (
+    assert changed_feeds(seeded_storage, clock, "put", one("Một", A)) == set(), (
         "nothing has changed"
     )
-    assert moved(seeded_storage, clock, "put", one("Hai", A)) == {"news/", "news/a"}
-    assert moved(seeded_storage, clock, "put", one("Hai", B)) == {
+    assert changed_feeds(seeded_storage, clock, "put", one("Hai", A)) == {
+        "news/",
+        "news/a",
+    }
+    assert changed_feeds(seeded_storage, clock, "put", one("Hai", B)) == {
         "news/",
         "news/a",
         "news/b",
     }, "a move"
-    assert moved(seeded_storage, clock, "put", one("Hai", B, status="draft")) == {
+    assert changed_feeds(
+        seeded_storage, clock, "put", one("Hai", B, status="draft")
+    ) == {
         "news/",
         "news/b",
     }
-    assert moved(seeded_storage, clock, "put", one("Ba", B, status="draft")) == set(), (
-        "readers see no draft"
-    )
-    assert moved(seeded_storage, clock, "put", one("Ba", B, C)) == {
+    assert (
+        changed_feeds(seeded_storage, clock, "put", one("Ba", B, status="draft"))
+        == set()
+    ), "readers see no draft"
+    assert changed_feeds(seeded_storage, clock, "put", one("Ba", B, C)) == {
         "news/",
         "news/b",
         "news/c",
     }
-    assert moved(seeded_storage, clock, "put", category=Category("c", "Mới")) == {
+    assert changed_feeds(
+        seeded_storage, clock, "put", category=Category("c", "Mới")
+    ) == {
         "news/",
         "news/b",
         "news/c",
         "events/c",
     }
-    assert moved(seeded_storage, clock, "delete") == {"news/", "news/b", "news/c"}
+    assert changed_feeds(seeded_storage, clock, "delete") == {
+        "news/",
+        "news/b",
+        "news/c",
+    }
 
 
 def test_time_never_goes_back(seeded_storage: Storage, clock: Clock) -> None:
@@ -121,7 +118,7 @@ def test_time_never_goes_back(seeded_storage: Storage, clock: Clock) -> None:
     assert times == sorted(set(times))
 
 
-def test_every_write_is_in_the_ledger_once_with_its_token(
+def test_write_is_logged_once_with_its_token(
     seeded_storage: Storage,
 ) -> None:
     with seeded_storage.writer("lan") as writer:
@@ -137,7 +134,7 @@ def test_every_write_is_in_the_ledger_once_with_its_token(
     ]
 
 
-def test_what_fails_leaves_nothing(seeded_storage: Storage) -> None:
+def test_failed_write_leaves_nothing(seeded_storage: Storage) -> None:
     def fail() -> None:
         with seeded_storage.writer("test") as writer:
             writer.entries.put(Entry("three", "news", "Ba", "vi"))
@@ -159,14 +156,7 @@ def test_what_fails_leaves_nothing(seeded_storage: Storage) -> None:
         )
 
 
-def test_the_end_of_an_event_is_a_change_of_its_feeds(
-    storage: Storage, clock: Clock
-) -> None:
-    from datetime import UTC, datetime
-    from zoneinfo import ZoneInfo
-
-    from feedsvc.models import Event
-
+def test_end_of_an_event_changes_its_feeds(storage: Storage, clock: Clock) -> None:
     zone = ZoneInfo("Asia/Ho_Chi_Minh")
     start = datetime(2026, 11, 25, 12, tzinfo=zone)
     with storage.writer("test") as writer:
@@ -186,9 +176,9 @@ def test_the_end_of_an_event_is_a_change_of_its_feeds(
     for slug in (None, "a"):
         clock.now = ends - timedelta(seconds=1)
         with storage.reader() as reader:
-            assert stamp(reader, clock, "events", slug)[1] == ends
+            assert version_of(reader, clock, "events", slug)[1] == ends
             assert seen(reader, slug) == ["e"]
         clock.now = ends
         with storage.reader() as reader:
-            assert stamp(reader, clock, "events", slug) == (ends, None)
+            assert version_of(reader, clock, "events", slug) == (ends, None)
             assert seen(reader, slug) == []
