@@ -106,6 +106,7 @@ class Authenticator:
             authenticate, too often.
         """
         g.token = token = self._authenticate()
+        # Writes that are refused below count too: they cost as much until then.
         if request.method not in ("GET", "HEAD"):
             self._writes.hit(token.name)
         if not token.scopes.intersection(scopes):

@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Any
 
 from flask import Response, current_app, request
-from marshmallow import Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
+from marshmallow.validate import OneOf
 from werkzeug.exceptions import (
     ClientDisconnected,
     RequestEntityTooLarge,
@@ -97,6 +98,17 @@ class BatchArguments(Schema):
     )
 
 
+class ItemHeadSchema(Schema):
+    """The members of an item that say what to do with the others."""
+
+    action = fields.String(required=True, validate=OneOf(("put", "delete")))
+    kind = fields.String(required=True, validate=OneOf(KINDS))
+    id = fields.String(required=True)
+
+
+_ITEM_HEAD = ItemHeadSchema(unknown=EXCLUDE)
+
+
 @dataclass(frozen=True)
 class BatchItem:
     """An item of a batch: an entry to put, an id to delete, or an error."""
@@ -133,11 +145,14 @@ def batch_blueprint(
     def batch(arguments: dict[str, Any]) -> Response:
         """Put and delete many entries."""
         atomic = arguments["atomic"]
+        # Other batches can be repeated as they are, and their results are too large
+        # to be stored.
         if parse_idempotency_key() is not None and not atomic:
             raise BadRequest("Idempotency-Key: Only for atomic batches.")
         with _large_body_slot(slots):
             body = _read_body(limits)
             body.check_count(atomic=atomic)
+            # Before anything is stored, so that the client can repeat the whole batch.
             limits.items.charge(current_token().name, body.count)
             items = (
                 _parse_item(index, document, schemas)
@@ -145,6 +160,7 @@ def batch_blueprint(
             )
             if not atomic:
                 return _BatchRun(storage).response(items, body.count)
+            # Sanitizing takes long, so it comes before the transaction.
             parsed = list(items)
             with storage.writer(current_token().name) as writer:
                 return respond_once(
@@ -162,6 +178,7 @@ def _large_body_slot(slots: ResponseSlots) -> Iterator[None]:
 
     :raises Busy: other requests have all slots.
     """
+    # Small batches are not refused because others send large ones.
     if (request.content_length or 0) <= _LARGE_BODY:
         yield
         return
@@ -177,6 +194,7 @@ class BatchBody:
 
         :raises BadRequest: the body is not a JSON array, or a line is too long.
         """
+        # A repeated request with an Idempotency-Key must have the same bytes.
         self.fingerprint = sha256(body).hexdigest()
         if is_ndjson:
             self._ndjson = body
@@ -244,6 +262,7 @@ def _read_body(limits: BatchLimits) -> BatchBody:
     if request.mimetype not in _BODY:
         raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
     body = request.stream.read()
+    # Werkzeug returns what has come when a client disconnects.
     if len(body) < (request.content_length or 0):
         raise ClientDisconnected
     return BatchBody(body, is_ndjson=is_ndjson, max_line_bytes=limits.array_bytes)
@@ -259,24 +278,19 @@ def _parse_item(
         error = ValidationFailed(FieldError("#", "Must be an object."))
         return BatchItem(index, error=error)
     members = dict(document)
-    action = members.pop("action", None)
-    kind = members.pop("kind", None)
-    entry_id = members.get("id")
-    errors = []
-    if action not in ("put", "delete"):
-        errors.append(FieldError("#/action", "Must be put or delete."))
-    if kind not in KINDS:
-        errors.append(FieldError("#/kind", f"Must be {' or '.join(KINDS)}."))
-    if not isinstance(entry_id, str):
-        errors.append(FieldError("#/id", "Must be a string."))
-        entry_id = None
-    if errors:
-        return BatchItem(index, id=entry_id, error=ValidationFailed(*errors))
+    try:
+        head = load_validated(_ITEM_HEAD, members)
+    except ValidationFailed as invalid:
+        known_id = members.get("id")
+        known_id = known_id if isinstance(known_id, str) else None
+        return BatchItem(index, id=known_id, error=invalid)
+    kind, entry_id = head["kind"], head["id"]
+    del members["action"], members["kind"]
     scope = f"{kind}:write"
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
         return BatchItem(index, kind, entry_id, error=forbidden)
-    if action == "delete":
+    if head["action"] == "delete":
         return BatchItem(index, kind, entry_id)
     try:
         entry = load_validated(schemas[kind].request, members)
@@ -312,6 +326,7 @@ def _process(item: BatchItem, writer: Writer | None) -> dict[str, Any]:
     try:
         return {**result, "status": _store(item, writer)}
     except Unavailable:
+        # The other items would fail too, so the whole batch is 503.
         raise
     except ValidationFailed as error:
         errors = error.errors[:MAX_ERRORS_PER_ITEM]
@@ -364,6 +379,7 @@ class _BatchRun:
         return response
 
     def _store_group(self, group: list[BatchItem]) -> None:
+        # Without a valid item no write lock is needed.
         if all(item.error for item in group):
             self._add_results(group, None)
             return

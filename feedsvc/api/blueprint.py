@@ -38,6 +38,7 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
                 self._authenticator.authorize(scopes)
                 return view(*args, **kwargs)
 
+            # OpenAPI: one of these alternatives is enough.
             security = [{"bearer": [scope]} for scope in scopes]
             documented: View = self.doc(security=security)(authorized)
             return self._add_errors(documented, (401, 403, 429))

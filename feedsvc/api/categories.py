@@ -52,6 +52,8 @@ def categories_blueprint(
     def list_categories() -> Response:
         """List all categories, by slug."""
         reject_query_parameters()
+        # Before the snapshot is taken: a later time would vouch for changes that the
+        # snapshot may not have.
         checked_at = clock()
         with storage.reader() as reader:
             categories = reader.categories.all()
@@ -89,8 +91,11 @@ def categories_blueprint(
         reject_query_parameters()
         document = parse_json_body(request)
         with storage.writer(current_token().name) as writer:
+            # Validating a category is quick enough for the write transaction, so there
+            # can be no concurrent update as with entries.
             stored = schema.dump(writer.reader.categories.get(slug))
             category: Category = load_patched(schema, stored, document)
+            # First the rename, after which the other changes apply to the new slug.
             if category.slug != slug:
                 writer.categories.rename(slug, category.slug)
             writer.categories.put(category)

@@ -58,9 +58,11 @@ def changes_blueprint(
     def list_changes(arguments: dict[str, Any]) -> Response:
         """List public changes after a sequence number, oldest first."""
         with storage.reader() as reader:
+            # Made from the last change, so that a poll that finds nothing is cheap.
             etag = _etag(reader.last_change(), arguments, fingerprint)
             if _is_current(etag):
                 return _with_headers(Response(status=304), etag)
+            # Raises if there is no such page, which `If-None-Match: *` asks for too.
             page = reader.list_changes(**arguments)
             if request.if_none_match.star_tag:
                 return _with_headers(Response(status=304), etag)
@@ -109,7 +111,7 @@ def _page_response(
         max_bytes = PAGE_BYTES if release else SHORT_PAGE_BYTES
     try:
         blocks = _encode(page, schemas, max_bytes)
-    except BaseException:
+    except BaseException:  # also the exit of a worker's thread
         if release:
             release()
         raise
@@ -126,6 +128,7 @@ def _encode(
     page: ChangePage, schemas: Mapping[str, EntrySchemas], max_bytes: int
 ) -> list[bytes]:
     """Return the JSON of a page in blocks, with at least one change."""
+    # In blocks, since joining a page of 4 MiB would take its memory twice.
     blocks: list[bytes] = []
     block = bytearray(b'{"changes":[')
     size = _BLOCK_BYTES  # room for what surrounds the changes
@@ -134,6 +137,8 @@ def _encode(
     for change in page:
         document = _change_document(change, schemas)
         item = current_app.json.dumps(document, separators=(",", ":")).encode()
+        # The first change is sent however large it is, or the client would never
+        # get past it.
         if last_seq is not None:
             if size + len(item) > max_bytes:
                 next_seq = last_seq

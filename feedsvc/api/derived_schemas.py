@@ -51,6 +51,7 @@ class EntrySchemas:
     @classmethod
     def create(cls, name: str, request: EntrySchema) -> EntrySchemas:
         """Return the schemas of a kind, by the schema of its requests."""
+        # Stored HTML may be longer than posted HTML, and an image is always an object.
         members: Members = {
             "content_html": fields.String(),
             "image": fields.Nested(ImageSchema),
@@ -124,6 +125,7 @@ def _patch_field(field: fields.Field[Any]) -> fields.Field[Any]:
     if isinstance(field, fields.Nested):
         # A patch of an object need not have the object's required members.
         return fields.Dict(allow_none=True)
+    # The field belongs to the schema of requests, which must not change.
     patch_field = copy(field)
     patch_field.allow_none = not field.required and field.name not in ("id", "slug")
     patch_field.required = False

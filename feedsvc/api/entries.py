@@ -87,6 +87,7 @@ def entries_blueprint(
             headers["Location"] = f"{collection_url}/{stored.id}"
             return response.dump(stored), 201, headers
 
+        # Of the bytes: a retry sends the same ones.
         fingerprint = sha256(request.get_data()).hexdigest()
         with storage.writer(current_token().name) as writer:
             return respond_once(writer, fingerprint, store)
@@ -104,6 +105,8 @@ def entries_blueprint(
         """Create or replace an entry under your own id."""
         if entry.id != id:
             raise ValidationFailed(FieldError("#/id", "Must be the id in the path."))
+        # Storage calls the check within the transaction; before it, another write could
+        # come in between.
         check = parse_preconditions(require_if_match)
         with storage.writer(current_token().name) as writer:
             stored, is_new = writer.entries.put(
@@ -171,6 +174,7 @@ def entries_blueprint(
 
 
 def _entry_headers(entry: Entry) -> dict[str, str]:
+    # Responses have drafts, which no cache may keep.
     return {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
 
 

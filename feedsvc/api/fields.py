@@ -28,6 +28,8 @@ _TIME = (
 )
 _ANY_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
+# JSON Schema's patterns for normalized text. They are for clients: `Text` itself says
+# which character is wrong.
 TEXT_PATTERN = f"^[^{text.INVALID_CHARS}]*$"
 _VISIBLE_CHAR = rf"[^\s\x85\u202a-\u202e\u2066-\u2069{text.INVALID_CHARS}]"
 _NONEMPTY_TEXT_PATTERN = (

@@ -136,6 +136,7 @@ def create_api(app: Flask, site: Site, schemas: Mapping[str, EntrySchemas]) -> A
 
     :param schemas: of entries, by kind.
     """
+    # Not the Host header's: the document must be the same for every client.
     server = {"url": site.public_url}
     api = FeedsApi(app, spec_kwargs={"servers": [server]})
     api.ma_plugin.converter.add_attribute_function(_url_or_object)
@@ -156,6 +157,7 @@ def _add_schemas(api: Api, schemas: Mapping[str, EntrySchemas]) -> None:
     """Add the schemas of requests and responses, with rules between their members."""
     components = api.spec.components
     coordinates = {"latitude": ["longitude"], "longitude": ["latitude"]}
+    # Before the entries, whose schemas would register it without the rule.
     components.schema("Place", {"dependentRequired": coordinates}, schema=PlaceSchema)
     for entry_schemas in schemas.values():
         name = entry_schemas.name
@@ -205,6 +207,7 @@ def openapi_document(api: Api) -> Json:
     del document["components"]["schemas"]["PaginationMetadata"]  # flask-smorest's
     for route, path in document["paths"].items():
         words = re.findall(r"\w+", route.removeprefix("/api/v1"))
+        # Generators of clients name their functions by the operation's id.
         for method in path.keys() - {"parameters"}:
             path[method]["operationId"] = "-".join((method, *words))
     return document
@@ -241,6 +244,7 @@ def docs_blueprint(document: Json, site: Site, max_age: int) -> Blueprint:
     @blueprint.get("/api/docs/<name>")
     def docs_file(name: str) -> Response:
         """Return a file of the documentation page."""
+        # Read when they are asked for: 2 MB that most workers never need.
         if name in _SWAGGER_UI_FILES and name not in page_files:
             page_files[name] = _swagger_ui_file(name, max_age)
         if name not in page_files:

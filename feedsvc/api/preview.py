@@ -57,6 +57,7 @@ def preview_blueprint(
                 FieldError("#/kind", f"Must be {' or '.join(KINDS)}.")
             )
         entry: Entry = load_validated(schemas[kind].request, document)
+        # For the titles of categories, and what a stored version would keep.
         with storage.reader() as reader:
             entry = reader.entries.preview(entry, clock())
         result = {

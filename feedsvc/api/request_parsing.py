@@ -78,6 +78,7 @@ def reject_query_parameters() -> None:
 
     :raises BadRequest: it has one.
     """
+    # A misspelt or misplaced parameter must not be ignored silently.
     if request.args:
         raise BadRequest(f"{next(iter(request.args))}: Unknown parameter.")
 
@@ -88,6 +89,7 @@ def check_content_headers(req: Request) -> None:
     :raises LengthRequired: the length is missing.
     :raises UnsupportedMediaType: the body is encoded.
     """
+    # Werkzeug cuts a chunked body at MAX_CONTENT_LENGTH without an error.
     if req.content_length is None:
         raise LengthRequired("Missing Content-Length.")
     if req.headers.get("Content-Encoding", "identity") != "identity":
@@ -100,6 +102,7 @@ def parse_json_body(req: Request) -> Any:
     :raises BadRequest: the body is not strict JSON.
     """
     check_content_headers(req)
+    # That includes application/merge-patch+json.
     if not req.is_json:
         raise UnsupportedMediaType("Must be JSON: Content-Type: application/json.")
     return strict_json.loads_strict(req.get_data())
@@ -145,6 +148,7 @@ def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
 
 def _escape(name: object) -> str:
     """Return a member's name as a part of a JSON pointer."""
+    # A name may have lone surrogates, which the response could not be encoded with.
     printable = str(name).encode("utf-8", "backslashreplace").decode()
     return printable.replace("~", "~0").replace("/", "~1")
 
@@ -214,6 +218,7 @@ def respond_once(
     token = current_token().name
     idempotent = IdempotentRequest(token, request.path, key, fingerprint)
     result: JsonResult | None = writer.idempotency_keys.get(idempotent)
+    # In the transaction of the write itself, so that both are stored or neither is.
     if result is None:
         result = respond(writer)
         writer.idempotency_keys.put(idempotent, result, result[0].get("id"))

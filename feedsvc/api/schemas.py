@@ -135,6 +135,7 @@ class EntrySchema(ModelSchema):
     url = own.url()
     title = own.Text(MAX_TITLE_LENGTH, required=True)
     summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
+    # Not Text, whose checks the sanitizer does too.
     content_html = fields.String(
         metadata={"maxLength": sanitize.MAX_LENGTH, "pattern": own.TEXT_PATTERN}
     )
@@ -162,6 +163,7 @@ class EntrySchema(ModelSchema):
         if isinstance(field_obj, own.UtcDateTime):
             field_obj.timezone = self.site.timezone
 
+    # Also if fields have errors, since all errors are reported at once.
     @ma.validates_schema(skip_on_field_errors=False)
     def validate_entry(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Check the rules that concern more than one member."""
@@ -202,6 +204,7 @@ class EntrySchema(ModelSchema):
                 data.get("content_html"), data.get("content_text")
             )
         data.setdefault("language", self.site.language)
+        # Storage looks up the categories, and fills in their titles.
         data["categories"] = tuple(
             models.Category(slug, "") for slug in data.get("categories", ())
         )
@@ -291,6 +294,7 @@ class EventSchema(EntrySchema):
         """
         assert members is not None
         zone = members.setdefault("timezone", self.site.timezone)
+        # The zone may be another member's value, so the fields cannot do this.
         for name in ("start", "end"):
             moment = members.get(name)
             if not isinstance(moment, datetime):

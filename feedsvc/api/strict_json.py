@@ -59,6 +59,7 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
+    # Counted only then: most objects have no duplicates.
     if len(members) < len(pairs):
         duplicate, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise BadRequest(f"Duplicate key {json.dumps(duplicate)}.")
