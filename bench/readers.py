@@ -158,24 +158,24 @@ def _versions(new_entries: int) -> Iterator[Version]:
             published = [
                 DAY - timedelta(minutes=20 * number) for number in range(60, 0, -1)
             ]
-            for id, when in enumerate(published):
-                _put(service, clock, when, id, when, generator)
+            for id, change_time in enumerate(published):
+                _put(service, clock, change_time, id, change_time, generator)
             version = _version(service.port, DAY - timedelta(days=1), None)
             yield version
-            for when, is_new in _changes(generator, new_entries):
+            for change_time, is_new in _changes(generator, new_entries):
                 if is_new:
-                    published.append(when)
+                    published.append(change_time)
                 # The entry 55 back has left the feed already.
                 back = 1 if is_new else generator.choice((1, 2, 5, 20, 55))
                 _put(
                     service,
                     clock,
-                    when,
+                    change_time,
                     len(published) - back,
                     published[-back],
                     generator,
                 )
-                version = _version(service.port, when, version)
+                version = _version(service.port, change_time, version)
                 yield version
         finally:
             service.stop()
@@ -188,7 +188,7 @@ def _changes(generator: random.Random, new_entries: int) -> list[tuple[datetime,
         DAY + timedelta(hours=hour, seconds=generator.randrange(3600)) for hour in hours
     )
     corrected = set(generator.sample(moments, CORRECTED))
-    return [(when, when not in corrected) for when in moments]
+    return [(change_time, change_time not in corrected) for change_time in moments]
 
 
 def _put(
@@ -216,7 +216,7 @@ def _put(
         time.sleep(0.05)
 
 
-def _version(port: int, when: datetime, before: Version | None) -> Version:
+def _version(port: int, change_time: datetime, before: Version | None) -> Version:
     body = _request(port, {"Accept-Encoding": "identity"})[2]
     content = re.sub(rb"<lastBuildDate>.*?</lastBuildDate>", b"", body)
     compressed = {
@@ -251,7 +251,7 @@ def _version(port: int, when: datetime, before: Version | None) -> Version:
             most_compressed,
         )
     number = before.content_number + (content != before.content) if before else 0
-    return Version(when, number, content, costs)
+    return Version(change_time, number, content, costs)
 
 
 def _least_head(status: int, head: dict[str, str]) -> int:
