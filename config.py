@@ -236,7 +236,7 @@ class Config:
         str(4 * MIB), _integer(1024, 1 << 30), "maximum bytes of a request body"
     )
     max_batch: int = setting(
-        str(64 * MIB), _integer(1024, 1 << 32), "maximum bytes of a batch"
+        str(64 * MIB), _integer(1024, 1 << 32), "maximum bytes of a batch of NDJSON"
     )
     max_feed: int = setting(
         str(4 * MIB),

@@ -221,5 +221,5 @@ def _openapi_response(public_url: str, status: int, problems: list[Problem]) -> 
 
 def _example(public_url: str, problem: Problem) -> Json:
     is_invalid = problem is PROBLEMS[errors.ValidationFailed]
-    field_errors = [FieldError("#/title", "Empty.")] if is_invalid else []
+    field_errors = [FieldError("#/title", "Must not be empty.")] if is_invalid else []
     return problem_document(public_url, problem, problem.description, field_errors)
