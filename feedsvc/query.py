@@ -113,6 +113,7 @@ class CategoryFilter:
         `a,b` without `a` is `b`, and `-a` without `a` is everything; but no entry is in
         both categories of `a+b` when one no longer exists.
         """
+        # “all of” a retired category, and “any of” only such ones, are nothing.
         include = [slug for slug in self.include if slug not in retired]
         if len(include) < len(self.include) and (self.match_all or not include):
             return None
@@ -297,6 +298,7 @@ class FeedQuery:
             path += f"/{self.category_filter}"
         path += f".{self.format}"
         parameters = list(self.parameters())
+        # urlencode keeps “a b” and “a+b” apart: as a+b and a%2Bb.
         return f"{path}?{urlencode(parameters)}" if parameters else path
 
     def parameters(self) -> Iterator[tuple[str, str]]:
@@ -321,8 +323,10 @@ class FeedQuery:
         """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
         if self.when:
             return self.when
+        # A window or an archive has all its events, also those that are over.
         if self.since or self.until or self.archive:
             return "all"
+        # Calendar programs drop an event that is no longer listed.
         return "recent" if self.format == "ics" else "upcoming"
 
     @property
@@ -392,6 +396,7 @@ def parse_feed_query(
     query = FeedQuery(kind, format)
     if category_filter is not None:
         query = replace(query, category_filter=CategoryFilter.parse(category_filter))
+    # In the order of PARAMETERS, since a default depends on earlier parameters.
     for name, parameter in PARAMETERS.items():
         if name in given and parameter.is_applicable(kind, format):
             query = _with_parameter(query, parameter, given[name])

@@ -57,6 +57,7 @@ class ResponseSlots:
         return release
 
     def _wait(self) -> None:
+        # The queue is short: whoever would wait for longer gets 503 at once.
         if not self._queue.acquire(blocking=False):
             raise Busy
         try:

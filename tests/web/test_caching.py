@@ -198,7 +198,7 @@ def test_deletion_and_move_change_both_validators_of_the_affected_feeds(
         before = {path: client.get(path).headers for path in paths}
         assert seeded_editor.send(method, "/articles/a", document).status_code < 300
         clock.forward(seconds=10)
-        found = set()
+        changed_paths = set()
         for path in paths:
             since = {"If-Modified-Since": before[path]["Last-Modified"]}
             etag, modified = (
@@ -209,8 +209,8 @@ def test_deletion_and_move_change_both_validators_of_the_affected_feeds(
                 etag == modified == (client.get(path, headers=since).status_code == 200)
             )
             if etag:
-                found.add(path)
-        return found
+                changed_paths.add(path)
+        return changed_paths
 
     assert moved("PUT", {"title": "Một", "categories": ["van-hoa"]}) == set(paths[:3])
     assert moved("PUT", {"title": "Một", "categories": ["van-hoa"]}) == set()

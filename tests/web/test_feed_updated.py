@@ -125,14 +125,14 @@ def test_category_title_changes_feeds_that_show_it(
 
 def dates_of(client: FlaskClient, path: str = "/feeds/news") -> set[datetime]:
     """Return the dates that the formats of a feed state."""
-    found = set()
+    dates = set()
     for format in ("rss", "atom"):
         parsed = feedparser.parse(
             client.get(f"{path}.{format}").data
         ).feed.updated_parsed
-        found.add(datetime.fromtimestamp(timegm(parsed), UTC))
+        dates.add(datetime.fromtimestamp(timegm(parsed), UTC))
     text = client.get(f"{path}.json").get_json(force=True)["_feed"]["date_modified"]
-    return {*found, datetime.fromisoformat(text).astimezone(UTC)}
+    return {*dates, datetime.fromisoformat(text).astimezone(UTC)}
 
 
 @pytest.mark.both_databases
@@ -158,13 +158,13 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
 def test_dates_of_empty_feeds_do_not_come_from_the_clock(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    made = clock.now
+    created_at = clock.now
     editor.put("/categories/y-te", {"title": "Y tế"})
     clock.forward(hours=1)
     editor.put("/articles/a", {"title": "A"})
     for _ in range(2):
         clock.forward(hours=1)
-        assert dates_of(client, "/feeds/news/y-te") == {made}
+        assert dates_of(client, "/feeds/news/y-te") == {created_at}
         assert dates_of(client, "/feeds/events") == {datetime(2000, 1, 1, tzinfo=UTC)}
 
 

@@ -83,7 +83,7 @@ def test_category_filter_selects_entries(
 
 @pytest.mark.parametrize("format", ["rss", "html"])
 @pytest.mark.parametrize(
-    ("asked", "canonical"),
+    ("requested", "canonical"),
     [
         ("b,a", "a,b"),
         ("A", "a"),
@@ -96,10 +96,10 @@ def test_category_filter_selects_entries(
     ],
 )
 def test_other_spelling_redirects_to_the_canonical_one(
-    shared_client: FlaskClient, format: str, asked: str, canonical: str
+    shared_client: FlaskClient, format: str, requested: str, canonical: str
 ) -> None:
     response = shared_client.get(
-        f"/feeds/news/{asked}.{format}?limit=5&utm_source=x%2By"
+        f"/feeds/news/{requested}.{format}?limit=5&utm_source=x%2By"
     )
     assert response.status_code == 301
     assert (
@@ -113,24 +113,26 @@ def test_other_spelling_redirects_to_the_canonical_one(
 
 
 @pytest.mark.parametrize(
-    "asked", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"]
+    "requested", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"]
 )
-def test_escaped_signs_need_no_redirect(shared_client: FlaskClient, asked: str) -> None:
-    assert shared_client.get(f"/feeds/news/{asked}.rss").status_code == 200
+def test_escaped_signs_need_no_redirect(
+    shared_client: FlaskClient, requested: str
+) -> None:
+    assert shared_client.get(f"/feeds/news/{requested}.rss").status_code == 200
 
 
 def test_renamed_category_redirects_every_combination(
     categorized: ApiClient, client: FlaskClient
 ) -> None:
     categorized.send("PATCH", "/categories/a", {"slug": "z"})
-    for asked, now in (
+    for requested, now in (
         ("a", "z"),
         ("a,b", "b,z"),
         ("a+b", "b+z"),
         ("b,-a", "b,-z"),
         ("a,z", "z"),
     ):
-        response = client.get(f"/feeds/news/{asked}.atom?limit=3")
+        response = client.get(f"/feeds/news/{requested}.atom?limit=3")
         assert (response.status_code, response.headers["Location"]) == (
             301,
             f"{PUBLIC}/feeds/news/{now}.atom?limit=3",
@@ -164,7 +166,7 @@ def test_retired_categories_leave_combinations(
         assert client.get(f"/feeds/{kind}/{retired}.{format}").status_code == 410, (
             retired
         )
-    for asked, now in (
+    for requested, now in (
         ("b,z", "/z"),
         ("z,b", "/z"),
         ("a,b", "/z"),
@@ -176,12 +178,12 @@ def test_retired_categories_leave_combinations(
         ("-b,-c", ""),
         ("-a,-b", "/-z"),
     ):
-        response = client.get(f"/feeds/{kind}/{asked}.{format}?limit=3&x=y")
+        response = client.get(f"/feeds/{kind}/{requested}.{format}?limit=3&x=y")
         location = f"{PUBLIC}/feeds/{kind}{now}.{format}?limit=3&x=y"
         assert (response.status_code, response.headers["Location"]) == (
             301,
             location,
-        ), asked
+        ), requested
         assert client.get(location.removeprefix(PUBLIC)).status_code == 200
     assert client.get(f"/feeds/{kind}/b,khong-co.{format}").status_code == 404
 
@@ -344,7 +346,7 @@ def test_equal_queries_are_one_feed(shared_client: FlaskClient) -> None:
 def follow_archives(client: FlaskClient, path: str) -> tuple[list[str], list[str]]:
     """The documents of a crawl by `prev-archive`, and the ids of all their entries."""
     documents: list[str] = []
-    found: list[str] = []
+    entry_ids: list[str] = []
     step: str | None = path
     while step:
         assert step not in documents
@@ -355,9 +357,9 @@ def follow_archives(client: FlaskClient, path: str) -> tuple[list[str], list[str
             root.find("{http://purl.org/syndication/history/1.0}archive") is not None
         )
         assert archive == (len(documents) > 1) == ("current" in links)
-        found += [entry.findtext("{*}id") for entry in root.findall("{*}entry")]
+        entry_ids += [entry.findtext("{*}id") for entry in root.findall("{*}entry")]
         step = links.get("prev-archive", "").removeprefix(PUBLIC) or None
-    return documents, found
+    return documents, entry_ids
 
 
 def test_archives_reach_every_entry(
@@ -381,7 +383,7 @@ def test_archives_reach_every_entry(
             {"title": "x", "date_published": date, "categories": slugs},
         )
     clock.forward(seconds=10)
-    documents, found = follow_archives(client, "/feeds/news.atom?limit=3")
+    documents, entry_ids = follow_archives(client, "/feeds/news.atom?limit=3")
     assert [path.partition("archive=")[2] for path in documents] == [
         "",
         "2026-08",
@@ -389,15 +391,15 @@ def test_archives_reach_every_entry(
         "2024-02",
         "1970-01",
     ]
-    assert len(found) == len(set(found)) == len(dates)
-    documents, found = follow_archives(client, "/feeds/news.atom?limit=2")
+    assert len(entry_ids) == len(set(entry_ids)) == len(dates)
+    documents, entry_ids = follow_archives(client, "/feeds/news.atom?limit=2")
     assert documents[1] == "/feeds/news.atom?archive=2026-10"
-    documents, found = follow_archives(client, "/feeds/news/van-hoa.atom?limit=1")
-    assert len(found) == len(set(found)) == 4
-    documents, found = follow_archives(
+    documents, entry_ids = follow_archives(client, "/feeds/news/van-hoa.atom?limit=1")
+    assert len(entry_ids) == len(set(entry_ids)) == 4
+    documents, entry_ids = follow_archives(
         client, "/feeds/news/giao-thong,van-hoa.atom?limit=1&content=summary"
     )
-    assert len(set(found)) == 4
+    assert len(set(entry_ids)) == 4
     assert all(
         "content=summary" in path and "limit" not in path for path in documents[1:]
     )
@@ -433,17 +435,17 @@ def test_archive_changes_only_with_its_entries_and_neighbours(
         before = {path: client.get(path) for path in paths}
         action()
         clock.forward(hours=1)
-        found = set()
+        changed_paths = set()
         for path, old in before.items():
             now = client.get(path)
             assert (now.headers["ETag"] != old.headers["ETag"]) == (
                 now.data != old.data
             ), path
             if now.data != old.data:
-                found.add(
+                changed_paths.add(
                     path.removeprefix("/feeds/news").replace(".rss?archive=2026", "")
                 )
-        return found
+        return changed_paths
 
     assert "max-age=60" in client.get(paths[0]).headers["Cache-Control"], (
         "a take-down is not a day late"
@@ -639,13 +641,13 @@ def test_unchanged_resource_has_a_last_modified_of_2000(
 
 
 def test_short_urls_redirect(shared_client: FlaskClient) -> None:
-    for asked, to in (
+    for requested, to in (
         ("/feeds/news", "/feeds/news.html"),
         ("/feeds/events", "/feeds/events.html"),
         ("/feeds/", "/"),
         ("/feeds", "/"),
     ):
-        response = shared_client.get(asked)
+        response = shared_client.get(requested)
         assert (response.status_code, response.headers["Location"]) == (
             301,
             f"{PUBLIC}{to}",

@@ -55,10 +55,10 @@ def read(client: FlaskClient, id: str) -> Any:
             "document": parsed,
         }
 
-    (found,) = jsonld.expand(
+    (data,) = jsonld.expand(
         f"https://feeds.example/entries/{id}", {"documentLoader": load}
     )
-    return bare(found)
+    return bare(data)
 
 
 def bare(value: Any) -> Any:
@@ -110,9 +110,9 @@ def test_event_has_all_that_search_engines_require(
 def test_event_status_follows_changes(editor: ApiClient, client: FlaskClient) -> None:
     def seen(**fields: Any) -> tuple[Any, ...]:
         editor.put("/events/e", {**CONCERT, **fields})
-        found = read(client, "e")
-        status = found["eventStatus"].removeprefix(SCHEMA)
-        return status, found["startDate"][:10], found.get("previousStartDate")
+        data = read(client, "e")
+        status = data["eventStatus"].removeprefix(SCHEMA)
+        return status, data["startDate"][:10], data.get("previousStartDate")
 
     later = {"start": "2026-12-30T19:00:00", "end": "2026-12-30T21:30:00"}
     assert seen() == ("EventScheduled", "2026-12-24", None)
@@ -171,12 +171,12 @@ def test_recurring_event_is_its_next_occurrence_with_a_schedule(
     assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
     clock.forward(days=14)
     storage.apply_scheduled_changes()
-    found = read(client, "e")
-    assert (found["startDate"], found["endDate"]) == (
+    data = read(client, "e")
+    assert (data["startDate"], data["endDate"]) == (
         "2026-12-19T19:00:00+07:00",
         "2026-12-19T21:00:00+07:00",
     )
-    assert found["eventSchedule"] == {
+    assert data["eventSchedule"] == {
         "@type": "Schedule",
         "repeatFrequency": "P2W",
         "repeatCount": 6,

@@ -13,7 +13,7 @@ from feedsvc.errors import Unavailable
 from feedsvc.services import get_services
 from tests.conftest import ApiClient
 
-SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "selector": "giao-thong", "filename": "pages.js"}  # fmt: skip
+SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "filename": "pages.js"}  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -1,11 +1,9 @@
-"""Feeds are bounded in bytes, and few large ones are made at once."""
+"""Feeds are bounded in bytes, and few large ones are rendered at once."""
 
 from __future__ import annotations
 
 import json
-import threading
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,11 +11,9 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
-from feedsvc.errors import Busy
 from feedsvc.http.slots import ResponseSlots
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
-from tests.waiting import wait_until
 
 MAX_FEED = 512 * 1024
 CONTENTS: dict[str, dict[str, str]] = {
@@ -142,48 +138,6 @@ def test_bodies_that_are_not_sent_are_not_loaded(
         tracemalloc.stop()
         assert response.status_code == 200
         assert peak < max_mib * 1024 * 1024
-
-
-def test_third_thread_waits_for_a_slot_and_more_are_turned_away() -> None:
-    slots = ResponseSlots(slots=2, max_waiting=1, timeout=10)
-    leave = threading.Event()
-    inside: list[int] = []
-
-    def hold(number: int) -> None:
-        with slots.hold():
-            inside.append(number)
-            leave.wait(10)
-
-    with ThreadPoolExecutor(4) as pool:
-        holding = [pool.submit(hold, number) for number in range(2)]
-        wait_until(lambda: len(inside) == 2)
-        others = [pool.submit(hold, number) for number in (2, 3)]
-        wait_until(lambda: any(job.done() for job in others))
-        assert len(inside) == 2
-        leave.set()
-        outcomes = [job.exception(10) for job in (*holding, *others)]
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == [
-        "Busy",
-        *["NoneType"] * 3,
-    ]
-
-
-def test_slot_that_is_released_twice_is_free_once() -> None:
-    slots = ResponseSlots(slots=1)
-    release = slots.try_acquire()
-    assert release
-    release()
-    release()
-    assert slots.try_acquire()
-    assert slots.try_acquire() is None
-
-
-def test_nobody_waits_for_ever_for_a_slot() -> None:
-    slots = ResponseSlots(slots=1, max_waiting=1, timeout=0.05)
-    with slots.hold(), pytest.raises(Busy), slots.hold():
-        pass
-    with slots.hold():
-        pass
 
 
 def test_busy_is_503_with_retry_after(
