@@ -153,7 +153,7 @@ def test_nine_thousand_entries_of_one_second_are_divided(
     check_entries_of_one_second(storage, clock, site, 9000)
 
 
-def test_month_in_order_fills_one_document_after_the_other(
+def test_entries_in_order_fill_one_document_after_another(
     storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
@@ -177,7 +177,7 @@ def test_month_in_order_fills_one_document_after_the_other(
     check(storage)
 
 
-def test_deletion_changes_its_document_alone(
+def test_deletion_changes_only_its_document(
     storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(
@@ -213,7 +213,7 @@ def test_deletion_changes_its_document_alone(
     check(storage)
 
 
-def test_backdated_entry_changes_its_document_alone(
+def test_backdated_entry_changes_only_its_document(
     storage: Storage, clock: Clock, site: Site
 ) -> None:
     put(

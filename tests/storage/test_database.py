@@ -41,14 +41,14 @@ def opened(url: str) -> Iterator[Storage]:
     storage.close()
 
 
-def test_migrations_make_the_tables_that_the_code_knows(storage: Storage) -> None:
+def test_migrations_create_the_tables_of_the_code(storage: Storage) -> None:
     with storage.database.read() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
     assert ScriptDirectory("feedsvc/storage/migrations").get_current_head() == REVISION
 
 
-def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
+def test_simultaneous_starts_migrate_once(database_url: str) -> None:
     if database_url.startswith("sqlite"):
         Path(database_url.removeprefix("sqlite:///")).unlink()
     else:
@@ -76,12 +76,14 @@ def test_many_who_start_at_once_migrate_once(database_url: str) -> None:
     ("version", "safe"),
     [((3, 44, 5), False), ((3, 44, 6), True), ((3, 46, 1), False), ((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True), ((3, 53, 4), True)],
 )  # fmt: skip
-def test_wal_only_where_it_loses_nothing(version: tuple[int, ...], safe: bool) -> None:
+def test_wal_is_used_only_in_safe_versions(
+    version: tuple[int, ...], safe: bool
+) -> None:
     assert safe_for_wal(version) is safe
 
 
 @pytest.mark.sqlite
-def test_without_the_fix_there_is_a_warning_and_no_wal(
+def test_unsafe_version_warns_and_uses_no_wal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: False)
@@ -94,7 +96,7 @@ def test_without_the_fix_there_is_a_warning_and_no_wal(
 
 
 @pytest.mark.sqlite
-def test_pragmas(storage: Storage) -> None:
+def test_sqlite_pragmas(storage: Storage) -> None:
     wanted = {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -112,7 +114,7 @@ def test_pragmas(storage: Storage) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_session_of_postgresql(storage: Storage, database_url: str) -> None:
+def test_postgresql_session_options(storage: Storage, database_url: str) -> None:
     def shown(name: str) -> object:
         return connection.exec_driver_sql(f"SHOW {name}").scalar()
 
@@ -131,7 +133,7 @@ def test_a_session_of_postgresql(storage: Storage, database_url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
+def test_writers_do_not_fail_to_serialize(database_url: str) -> None:
     with opened(database_url) as storage, storage.database.write() as connection:
         connection.exec_driver_sql(
             "ALTER ROLE CURRENT_USER IN DATABASE "
@@ -148,7 +150,7 @@ def test_writers_cannot_fail_to_serialise(database_url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_connection_that_the_server_ends_is_unavailable_once(
+def test_connection_that_the_server_ends_is_unavailable_once(
     storage: Storage,
 ) -> None:
     def cut() -> None:
@@ -163,7 +165,7 @@ def test_a_connection_that_the_server_ends_is_unavailable_once(
         assert writer.categories.put(Category("a", "A"))
 
 
-def test_a_pool_without_a_connection_left_is_unavailable(
+def test_exhausted_connection_pool_returns_503(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     storage.database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
@@ -190,7 +192,7 @@ def test_a_pool_without_a_connection_left_is_unavailable(
         "/api/v1/articles?category=a%00",
     ],
 )
-def test_nothing_is_found_under_nul(editor: ApiClient, path: str) -> None:
+def test_url_with_nul_matches_nothing(editor: ApiClient, path: str) -> None:
     for method in ("GET", "PUT", "DELETE"):
         status = editor.client.open(
             path, method=method, headers=editor.headers, json={"title": "A"}
@@ -198,7 +200,7 @@ def test_nothing_is_found_under_nul(editor: ApiClient, path: str) -> None:
         assert 400 <= status < 500, method
 
 
-def test_nul_among_categories_is_a_fault(editor: ApiClient) -> None:
+def test_category_with_nul_is_invalid(editor: ApiClient) -> None:
     answer = editor.send("PUT", "/articles/a", {"title": "A", "categories": ["a\0"]})
     assert answer.status_code == 422
 
@@ -237,7 +239,7 @@ def test_keys_are_sorted_by_code_point(storage: Storage) -> None:
     assert guids == sorted(guids)
 
 
-def test_a_naive_time_is_refused() -> None:
+def test_naive_datetime_is_rejected() -> None:
     with pytest.raises(ValueError, match="naive"):
         UTCDateTime().process_bind_param(datetime(2026, 1, 1), sqlite_dialect())  # noqa: DTZ001
 
@@ -247,7 +249,7 @@ def entry_ids(reader: Reader) -> list[str]:
     return [entry.id for entry in selection.entries().entries]
 
 
-def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(
+def test_reader_does_not_wait_and_sees_one_snapshot(
     storage: Storage,
 ) -> None:
     with storage.reader() as reader:
@@ -261,7 +263,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(
         assert entry_ids(reader) == ["a"]
 
 
-def test_a_locked_database_is_unavailable(
+def test_locked_database_is_unavailable(
     storage: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 0.5)
@@ -281,7 +283,7 @@ def test_a_locked_database_is_unavailable(
             writer.categories.put(Category("a", "A"))
 
 
-def test_reads_need_not_wait_for_writers_that_wait(
+def test_reads_do_not_wait_for_queued_writers(
     storage: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With four connections, of which writers take two; the others wait for a place, and no longer in all."""
@@ -312,7 +314,7 @@ def test_reads_need_not_wait_for_writers_that_wait(
 
 
 @pytest.mark.postgresql
-def test_a_process_has_so_many_connections(
+def test_connections_of_a_process_are_limited(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Storage(database_url, utcnow, HANOI, connections=3)
@@ -325,7 +327,7 @@ def test_a_process_has_so_many_connections(
     small.close()
 
 
-def test_a_database_without_tables_is_unavailable(storage: Storage) -> None:
+def test_database_without_tables_is_unavailable(storage: Storage) -> None:
     with storage.database.write() as connection:
         connection.exec_driver_sql(
             "ALTER TABLE feed_versions RENAME TO feed_versions_away"
@@ -337,7 +339,7 @@ def test_a_database_without_tables_is_unavailable(storage: Storage) -> None:
 @pytest.mark.sqlite
 @pytest.mark.parametrize("kind", ["news", "events"])
 @pytest.mark.parametrize("slug", [None, "a"])
-def test_the_newest_are_read_from_an_index(
+def test_newest_entries_are_read_from_an_index(
     storage: Storage, kind: str, slug: str | None
 ) -> None:
     with storage.writer("test") as writer:
@@ -360,7 +362,7 @@ def test_the_newest_are_read_from_an_index(
     "query", [FeedQuery("news", "rss"), FeedQuery("news", "rss", archive="2026-11")]
 )
 @pytest.mark.parametrize("slug", [None, "a"])
-def test_moments_are_read_in_their_order(
+def test_scheduled_changes_are_read_in_their_order(
     storage: Storage, query: FeedQuery, slug: str | None
 ) -> None:
     asked: list[tuple[str, Any]] = []
@@ -392,7 +394,7 @@ def test_moments_are_read_in_their_order(
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("slug", [None, "a"])
-def test_postgresql_reads_the_newest_in_the_order_of_an_index(
+def test_postgresql_reads_newest_entries_in_index_order(
     storage: Storage, slug: str | None
 ) -> None:
     with storage.writer("test") as writer:

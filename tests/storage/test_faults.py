@@ -1,4 +1,4 @@
-"""SQLite's file is removed, replaced, damaged, closed to writers, or newer: what is refused, and what goes on."""
+"""Faults of SQLite's file: removed, replaced, damaged, read-only, newer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refused(answer: TestResponse) -> bool:
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_away(
+def test_missing_database_file_returns_503(
     editor: ApiClient, client: FlaskClient, storage: Storage, file: Path, replaced: bool
 ) -> None:
     editor.put("/articles/a", ARTICLE)
@@ -51,16 +51,14 @@ def test_a_file_that_is_away(
     storage.close()  # so that the next one needs a new connection
     assert refused(editor.send("PUT", "/articles/b", ARTICLE))
     assert client.get("/healthz").status_code == 200
-    assert file.exists() == before, "no empty database is made in its place"
+    assert file.exists() == before, "no empty database is created in its place"
     away.rename(file)
     assert client.get("/readyz").status_code == 200
     assert client.get("/entries/b").status_code == 404
     assert editor.put("/articles/b", ARTICLE).status_code == 201
 
 
-def test_a_file_that_goes_in_the_middle_is_no_success(
-    storage: Storage, file: Path
-) -> None:
+def test_file_removed_during_a_write_is_an_error(storage: Storage, file: Path) -> None:
     def put() -> None:
         with storage.writer("test") as writer:
             writer.entries.put(Entry("a", "news", "Một", "vi"))
@@ -70,7 +68,7 @@ def test_a_file_that_goes_in_the_middle_is_no_success(
         put()
 
 
-def test_who_starts_beside_a_log_without_its_database_makes_none(
+def test_start_beside_an_orphaned_log_creates_no_database(
     storage: Storage, file: Path
 ) -> None:
     with storage.reader() as reader:
@@ -81,13 +79,15 @@ def test_who_starts_beside_a_log_without_its_database_makes_none(
     assert not file.exists()
 
 
-def test_a_damaged_page_is_a_clear_refusal(
+def test_damaged_page_returns_503_with_the_cause(
     editor: ApiClient, client: FlaskClient, storage: Storage, file: Path
 ) -> None:
-    for number in range(200):
-        editor.put(
-            f"/articles/{number}", {"title": "Một", "content_text": "Nội dung " * 100}
-        )
+    with storage.writer("test") as writer:
+        for number in range(200):
+            text = "Nội dung " * 100
+            writer.entries.put(
+                Entry(f"{number}", "news", "Một", "vi", content_text=text)
+            )
     storage.close()  # the last connection empties the log into the file
     with closing(sqlite.connect(file)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]
@@ -106,7 +106,7 @@ def test_a_damaged_page_is_a_clear_refusal(
         assert "damaged" in answer.get_json()["detail"]
 
 
-def test_a_read_only_database_is_read(
+def test_read_only_database_serves_reads(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
     editor.put("/articles/a", ARTICLE)
@@ -123,7 +123,7 @@ def test_a_read_only_database_is_read(
         (["feedsvc", "db", "upgrade"], 1),
     ],
 )
-def test_a_newer_schema_is_refused_at_the_start(
+def test_newer_schema_prevents_the_start(
     storage: Storage, file: Path, command: list[str], status: int
 ) -> None:
     with storage.database.write() as connection:

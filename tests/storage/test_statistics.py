@@ -122,7 +122,7 @@ def _plan_rows(node: dict[str, Any]) -> int:
     return int(own * node["Actual Loops"]) + sum(map(_plan_rows, node.get("Plans", [])))
 
 
-def test_counting_reads_as_many_rows_of_a_large_table(
+def test_counting_reads_no_more_rows_of_a_larger_table(
     editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
     fill(storage, clock, range(20))
