@@ -15,12 +15,14 @@ from config import Config
 from feedsvc.cli.commands import commands
 from feedsvc.http.problem_details import PROBLEMS
 from feedsvc.models import SCOPES
+from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
 from tests.server import ROOT, Service
 
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
+FEEDS = (ROOT / "docs/feeds.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
@@ -49,6 +51,12 @@ def test_every_command_is_documented(name: str) -> None:
 def test_every_field_is_documented(app: Flask) -> None:
     for name in get_services(app).schemas["events"].fields:
         assert f"`{name}`" in API, name
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_feed_parameter_is_documented_and_forwarded(name: str) -> None:
+    assert re.search(rf"^\|[^|]*`{name}`", FEEDS, re.MULTILINE)
+    assert f"$arg_{name} $" in (ROOT / "deploy/nginx.conf").read_text("utf-8")
 
 
 def test_every_error_and_scope_is_documented() -> None:
