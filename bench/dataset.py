@@ -96,7 +96,7 @@ def _write_categories(
     ]
     connection.execute(categories.insert(), rows)
     versions = [
-        {"kind": kind, "category_id": row["id"], "seq": 1, "time": now}
+        {"kind": kind, "category_id": row["id"], "seq": 0, "time": now}
         for kind in KINDS
         for row in rows
     ]
