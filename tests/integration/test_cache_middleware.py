@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from feedsvc.models import SCOPES
-from tests.integration.worker_process import Line, lines
+from tests.integration.worker_process import WorkerConnection, connect_workers
 from tests.postgres import Cluster, throw_away
 from tests.server import Service
 
@@ -36,50 +36,50 @@ def seeded_service(service: Service) -> Service:
     return service
 
 
-def wait_for_last_modified(worker: Line) -> None:
+def wait_for_last_modified(worker: WorkerConnection) -> None:
     """Wait until the last change is old enough to be stated as Last-Modified."""
     end = time.monotonic() + 5
-    while "last-modified" not in worker.ask("GET", FEED).headers:
+    while "last-modified" not in worker.request("GET", FEED).headers:
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
 @pytest.fixture
-def workers(seeded_service: Service) -> Iterator[list[Line]]:
-    with lines(seeded_service) as made:
+def workers(seeded_service: Service) -> Iterator[list[WorkerConnection]]:
+    with connect_workers(seeded_service) as made:
         yield made
 
 
 def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
-    workers: list[Line],
+    workers: list[WorkerConnection],
 ) -> None:
     here, there = workers
     for turn in range(3):
         for line in (here, there):
-            assert line.ask("GET", FEED).status == 200
+            assert line.request("GET", FEED).status == 200
         title = f"Lần {turn}"
         written = time.monotonic()
         assert (
-            here.ask(
+            here.request(
                 "PUT", "/api/v1/articles/one", {"title": title, "categories": ["a"]}
             ).status
             == 200
         )
         stored = time.monotonic()
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
-            assert title in here.ask("GET", path).body.decode(), path
-        while title not in there.ask("GET", FEED).body.decode():
+            assert title in here.request("GET", path).body.decode(), path
+        while title not in there.request("GET", FEED).body.decode():
             assert time.monotonic() < stored + 1
         assert time.monotonic() - written < 6
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
-            assert title in there.ask("GET", path).body.decode(), (
+            assert title in there.request("GET", path).body.decode(), (
                 "a check is of all feeds"
             )
         here, there = there, here
 
 
 @pytest.mark.sqlite
-def test_middleware_and_flask_answer_alike(workers: list[Line]) -> None:
+def test_middleware_and_flask_answer_alike(workers: list[WorkerConnection]) -> None:
     """For GET and HEAD, with every coding and validator."""
     line = workers[0]
     wait_for_last_modified(line)
@@ -92,17 +92,17 @@ def test_middleware_and_flask_answer_alike(workers: list[Line]) -> None:
         for coding in ("identity", "gzip"):
             for method in ("HEAD", "GET"):
                 asked = {"Accept_Encoding": coding, "X_Request_ID": "same"}
-                miss = line.ask(
+                miss = line.request(
                     method,
                     f"{path}{'&' if '?' in path else '?'}x={coding}{method}",
                     **asked,
                 )
-                hit = line.ask(method, path, **asked)
+                hit = line.request(method, path, **asked)
                 assert (miss.status, miss.body) == (hit.status, hit.body)
                 assert {**miss.headers, "date": ""} == {**hit.headers, "date": ""}
                 assert hit.status == 200
                 assert method == "GET" or not hit.body
-                known = line.ask(
+                known = line.request(
                     method, path, **asked, If_None_Match=hit.headers["etag"]
                 )
                 assert (known.status, known.body) == (304, b"")
@@ -110,33 +110,40 @@ def test_middleware_and_flask_answer_alike(workers: list[Line]) -> None:
 
 @pytest.mark.sqlite
 def test_cached_feed_is_answered_when_the_database_file_is_gone(
-    workers: list[Line], tmp_path: Path
+    workers: list[WorkerConnection], tmp_path: Path
 ) -> None:
-    before = [line.ask("GET", FEED).body for line in workers]
+    before = [line.request("GET", FEED).body for line in workers]
     (tmp_path / "feedsvc.db").rename(tmp_path / "away.db")
     for line, body in zip(workers, before, strict=True):
-        assert line.ask("GET", "/readyz").status == 503
-        assert line.ask("GET", FEED).body == body
+        assert line.request("GET", "/readyz").status == 503
+        assert line.request("GET", FEED).body == body
 
 
 @pytest.mark.postgresql
-def test_cached_feeds_need_no_database(cluster: Cluster, workers: list[Line]) -> None:
-    known = [line.ask("GET", FEED) for line in workers]
+def test_cached_feeds_need_no_database(
+    cluster: Cluster, workers: list[WorkerConnection]
+) -> None:
+    known = [line.request("GET", FEED) for line in workers]
     cluster.stop()
     time.sleep(1)  # at least two checks of the change log fail meanwhile
     for line, first in zip(workers, known, strict=True):
         begun = time.monotonic()
-        assert line.ask("GET", FEED).body == first.body
-        assert line.ask("GET", FEED, If_None_Match=first.headers["etag"]).status == 304
+        assert line.request("GET", FEED).body == first.body
+        assert (
+            line.request("GET", FEED, If_None_Match=first.headers["etag"]).status == 304
+        )
         assert time.monotonic() - begun < 0.5
-        assert line.ask("GET", "/readyz").status == 503
-        assert line.ask("GET", "/feeds/news/b.json").status == 503, (
+        assert line.request("GET", "/readyz").status == 503
+        assert line.request("GET", "/feeds/news/b.json").status == 503, (
             "what is not cached cannot be rendered"
         )
     cluster.start()
-    assert workers[0].ask("PUT", "/api/v1/articles/two", {"title": "Hai"}).status == 201
-    assert "Hai" in workers[0].ask("GET", FEED).body.decode()
+    assert (
+        workers[0].request("PUT", "/api/v1/articles/two", {"title": "Hai"}).status
+        == 201
+    )
+    assert "Hai" in workers[0].request("GET", FEED).body.decode()
     written = time.monotonic()
-    while "Hai" not in workers[1].ask("GET", FEED).body.decode():
+    while "Hai" not in workers[1].request("GET", FEED).body.decode():
         assert time.monotonic() < written + 1
-    assert workers[1].ask("GET", "/readyz").status == 200
+    assert workers[1].request("GET", "/readyz").status == 200

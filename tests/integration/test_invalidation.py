@@ -26,11 +26,15 @@ from feedsvc.models import SCOPES
 from feedsvc.query import CategoryFilter, FeedQuery
 from tests.conftest import RecordMeasurement
 from tests.integration.test_model import Model, ModelEntry, kinds, numbers, slugs
-from tests.integration.worker_process import Answer, Line, lines
+from tests.integration.worker_process import (
+    WorkerConnection,
+    WorkerResponse,
+    connect_workers,
+)
 from tests.server import Service
 
 STALE = timedelta(seconds=1)
-FEW: dict[str, list[dict[str, Any]]] = {
+PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "news": [{}, {}, {"limit": 1}],
     "events": [{}, {}, {"when": "past"}],
 }
@@ -62,10 +66,10 @@ class Epoch:
 class History:
     """The model, its history, and what each worker has been asked to do."""
 
-    workers: list[Line]
+    workers: list[WorkerConnection]
     epochs: list[Epoch] = field(default_factory=list)
     written: dict[int, int] = field(default_factory=dict)
-    copies: dict[str, Answer] = field(default_factory=dict)
+    copies: dict[str, WorkerResponse] = field(default_factory=dict)
     at: int = 0
     sent: int = 0
     fetched: int = 0
@@ -77,7 +81,7 @@ class History:
     def send(self, method: str, path: str, document: Any = None) -> Any:
         """For the model: a write, through the worker whose turn it is."""
         self.sent += 1
-        answer = self.workers[self.at].ask(method, f"/api/v1{path}", document or {})
+        answer = self.workers[self.at].request(method, f"/api/v1{path}", document or {})
         return SimpleNamespace(
             status_code=answer.status, get_json=lambda: json.loads(answer.body)
         )
@@ -126,7 +130,7 @@ class History:
         if old and condition in ("since", "both") and "last-modified" in old.headers:
             headers["If_Modified_Since"] = old.headers["last-modified"]
         begun = self.model.clock.now
-        answer = self.workers[worker].ask("GET", path, **headers)
+        answer = self.workers[worker].request("GET", path, **headers)
         window = begun - STALE, self.model.clock.now
         assert answer.status in (200, 304), answer
         if answer.status == 304:
@@ -134,12 +138,12 @@ class History:
             answer = old
         body = UNPACK[answer.headers.get("content-encoding", "")](answer.body)
         found = [(item["id"], item["title"]) for item in json.loads(body)["items"]]
-        truths = list(self.truths(query, worker, *window))
-        assert found in truths, (answer.headers, condition, window, truths[-1])
+        possible = list(self.possible_feeds(query, worker, *window))
+        assert found in possible, (answer.headers, condition, window, possible[-1])
         self.copies[path] = answer
         self.fetched += 1
 
-    def truths(
+    def possible_feeds(
         self, query: FeedQuery, worker: int, since: datetime, until: datetime
     ) -> Iterator[list[tuple[str, str]]]:
         """What the feed may have said in a time: by what was stored, and by the moments that had come."""
@@ -159,7 +163,7 @@ class History:
                 }
                 for moments in (
                     [one.ends for one in rows],
-                    [m for one in rows for m in _settled(one)],
+                    [m for one in rows for m in _scheduled_changes(one)],
                 )
             ]
             model = Model(None, None, entries=epoch.entries)
@@ -169,7 +173,7 @@ class History:
                 ]
 
 
-def _settled(one: ModelEntry) -> tuple[datetime | None, ...]:
+def _scheduled_changes(one: ModelEntry) -> tuple[datetime | None, ...]:
     return one.published, one.expires
 
 
@@ -199,19 +203,19 @@ steps = st.one_of(
             st.sampled_from(["none", "etag", "since", "both"]),
             st.sampled_from(["identity", "gzip", "br"]),
         )
-        for kind, asked in FEW.items()
+        for kind, asked in PARAMETERS.items()
         for _ in range(4)
     ],
 )
 
 
-def prove(service: Service, examples: int) -> int:
+def check_random_steps(service: Service, examples: int) -> int:
     """Do so many series of steps on one service, on which the model goes on from one to the next.
 
     Returns how many answers were held against it.
     """
     service.make_token(*SCOPES)
-    with lines(service) as found:
+    with connect_workers(service) as found:
         history = History(found)
         for slug, document in {"a": {}, "b": {}, "c": {"parent": "b"}}.items():
             history.put(f"/categories/{slug}", {"title": slug.upper(), **document})
@@ -224,9 +228,9 @@ def prove(service: Service, examples: int) -> int:
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(taken=st.lists(steps, min_size=20, max_size=40))
-        def series(taken: list[tuple[Any, ...]]) -> None:
-            for name, *arguments in taken:
+        @given(sequence=st.lists(steps, min_size=20, max_size=40))
+        def series(sequence: list[tuple[Any, ...]]) -> None:
+            for name, *arguments in sequence:
                 getattr(history, name)(*arguments)
             history.epochs = history.epochs[-60:]
             history.written = {}
@@ -236,7 +240,7 @@ def prove(service: Service, examples: int) -> int:
 
 
 def test_cached_responses_are_at_most_a_second_old(service: Service) -> None:
-    prove(service, 3)
+    check_random_steps(service, 3)
 
 
 @pytest.mark.both_databases
@@ -245,7 +249,7 @@ def test_cached_responses_are_at_most_a_second_old_for_long(
     service: Service, record_measurement: RecordMeasurement
 ) -> None:
     examples = int(os.environ.get("PROOF_EXAMPLES", "30"))
-    fetched = prove(service, examples)
+    fetched = check_random_steps(service, examples)
     record_measurement(
         "answers of workers that were not true within the last second",
         f"0 of {fetched}",

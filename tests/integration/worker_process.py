@@ -1,4 +1,4 @@
-"""Connections to workers of which it is known which one: a kept connection stays with the one that took it."""
+"""HTTP connections to known workers of a service."""
 
 from __future__ import annotations
 
@@ -6,51 +6,54 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.server import Service
 
 
-class Answer(NamedTuple):
-    """What was answered; headers by their names in small letters."""
+class WorkerResponse(NamedTuple):
+    """A response, with header names in lower case."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-class Line:
-    """A connection to one worker."""
+class WorkerConnection:
+    """A connection to one worker; a persistent connection stays with its worker."""
 
     def __init__(self, service: Service, pid: int) -> None:
-        self._service, self._pid = service, pid
+        self._service = service
+        self._pid = pid
         self._connection: http.client.HTTPConnection | None = None
 
-    def ask(
+    def request(
         self, method: str, path: str, document: Any = None, **headers: str
-    ) -> Answer:
-        """A request that this worker answers; names of headers have underscores."""
+    ) -> WorkerResponse:
+        """Send a request to the worker, with the token if there is a document.
+
+        :param headers: header names with underscores instead of hyphens.
+        """
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = None
         if document is not None:
-            sent |= {
-                "Authorization": f"Bearer {self._service.token}",
-                "Content-Type": "application/json",
-            }
-        body = json.dumps(document).encode() if document is not None else None
+            sent["Authorization"] = f"Bearer {self._service.token}"
+            sent["Content-Type"] = "application/json"
+            body = json.dumps(document).encode()
         for _ in range(2):
-            connection = self._connection = self._connection or self._find()
+            connection = self._connection = self._connection or self._connect()
             try:
                 connection.request(method, path, body, sent)
-                found = connection.getresponse()
-                content = found.read()
-            except (http.client.RemoteDisconnected, ConnectionError):  # kept too long
-                self.close()
+                response = connection.getresponse()
+                content = response.read()
+            except (http.client.RemoteDisconnected, ConnectionError):
+                self.close()  # the worker has ended the idle connection
                 continue
-            names = {name.lower(): value for name, value in found.getheaders()}
-            return Answer(found.status, names, content)
-        raise AssertionError("the worker answers no more")
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return WorkerResponse(response.status, names, content)
+        raise AssertionError("the worker does not respond any more")
 
     def close(self) -> None:
         """End the connection; the next request makes another."""
@@ -58,41 +61,39 @@ class Line:
             self._connection.close()
         self._connection = None
 
-    def _find(self) -> http.client.HTTPConnection:
-        end = time.monotonic() + 10
+    def _connect(self) -> http.client.HTTPConnection:
+        """Connect until the kernel gives a connection to the worker."""
+        end = time.monotonic() + 30
         while time.monotonic() < end:
             connection = http.client.HTTPConnection(
                 "127.0.0.1", self._service.port, timeout=30
             )
             connection.request("GET", "/healthz")
             connection.getresponse().read()
-            if self._is_mine(connection.sock.getsockname()[1]):
+            if self._has_other_end(connection.sock.getsockname()[1]):
                 return connection
             connection.close()
-        raise AssertionError("the worker takes no connection")
+        raise AssertionError("the worker accepts no connection")
 
-    def _is_mine(self, port: int) -> bool:
-        """Whether the worker holds the other end of a connection from a port."""
-        rows = [
-            line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        ]
+    def _has_other_end(self, port: int) -> bool:
+        """Return whether the worker has the other end of a connection from a port."""
+        table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        rows = [line.split() for line in table]
         ends = (f":{self._service.port:04X}", f":{port:04X}")
         inodes = {row[9] for row in rows if (row[1][-5:], row[2][-5:]) == ends}
-        held = set()
+        open_files = set()
         for file in Path(f"/proc/{self._pid}/fd").iterdir():
-            try:
-                held.add(str(file.readlink()))
-            except OSError:
-                continue
-        return any(f"socket:[{inode}]" in held for inode in inodes)
+            with suppress(OSError):
+                open_files.add(str(file.readlink()))
+        return any(f"socket:[{inode}]" in open_files for inode in inodes)
 
 
 @contextmanager
-def lines(service: Service) -> Iterator[list[Line]]:
-    """One to each worker."""
-    made = [Line(service, pid) for pid in service.workers()]
+def connect_workers(service: Service) -> Iterator[list[WorkerConnection]]:
+    """Yield a connection to each worker."""
+    connections = [WorkerConnection(service, pid) for pid in service.workers()]
     try:
-        yield made
+        yield connections
     finally:
-        for line in made:
-            line.close()
+        for connection in connections:
+            connection.close()
