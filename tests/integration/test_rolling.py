@@ -17,7 +17,7 @@ from feedsvc.models import SCOPES
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
 from tests.conftest import RecordMeasurement
-from tests.integration.test_instances import answers
+from tests.integration.test_instances import responses
 from tests.next_version import NEXT_REVISION, make_next_version
 from tests.server import Service
 from tests.storage.test_migrations import emptied, schema_revision
@@ -187,7 +187,7 @@ def test_rolling_upgrade_fails_no_request(
         "0",
     )
     time.sleep(1)
-    assert answers(new[0]) == answers(new[1])
+    assert responses(new[0]) == responses(new[1])
     for client in clients[::2]:
         assert new[0].request("GET", client.path).json()["title"] == str(client.done), (
             "a write is lost"
