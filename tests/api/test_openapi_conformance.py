@@ -27,7 +27,7 @@ from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "4"))
 """Requests an operation, and sequences of calls; `make soak` makes more."""
 
 SETTINGS: dict[str, Any] = {
