@@ -311,7 +311,7 @@ def test_damaged_entries_are_listed_and_stay_due(
             entries.update().where(entries.c.kind == "events").values(document=damaged)
         )
     result = run_sanitize(app)
-    assert "damaged: events/e: It cannot be read" in result.stderr
+    assert "damaged: events/e: It is unreadable" in result.stderr
     assert "1 checked, 1 changed" in result.stdout
     assert storage.markup.is_outdated("other")
     editor.put("/events/e", event)
