@@ -70,6 +70,7 @@ class FullMatch(Validator):
         self._error = error
 
     def __call__(self, value: str) -> str:
+        """Return the value if the whole of it matches."""
         if not self.regex.fullmatch(value):
             raise ValidationError(self._error)
         return value

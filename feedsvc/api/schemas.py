@@ -27,6 +27,8 @@ class ClosedSchema(ma.Schema):
     """A JSON object without other members than its fields."""
 
     class Meta:
+        """Refuse unknown members."""
+
         unknown = ma.RAISE
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

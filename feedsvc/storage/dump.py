@@ -1,8 +1,8 @@
 """Dump a database as NDJSON, without secrets, and load it into an empty one.
 
-The two may be of different kinds. Each line is an object with one member: the first has
-the revision of the schema, the last the number of lines between, and each of those has a
-row, under the name of its table.
+The two may be of different kinds. Each line is an object with one member: the first
+has the revision of the schema, the last the number of lines between, and each of those
+has a row, under the name of its table.
 """
 
 from __future__ import annotations

@@ -396,7 +396,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.bulk_insert(sanitizer, [{"id": 1, "fingerprint": ""}])
-    # A fixed time, so that feeds which never held an entry are the same in every database.
+    # A fixed time: feeds that never had an entry are the same in every database.
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     op.bulk_insert(
         change_sequence, [{"id": 1, "seq": 0, "time": epoch, "clock": epoch}]
