@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.api.fields import DateOrTime
 from feedsvc.api.schemas import CategorySchema, EventSchema
 from feedsvc.models import SCOPES
+from feedsvc.query import YEARS
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 
@@ -440,3 +443,9 @@ def test_error_of_a_url_says_how_to_write_it(
     assert {error["detail"] for error in errors} == {detail}
     mended = url.replace(character, detail.split()[-1].rstrip("."))
     editor.put("/articles/a", {"title": "x", "url": mended})
+
+
+def test_openapi_pattern_of_dates_has_exactly_the_allowed_years() -> None:
+    pattern = DateOrTime().metadata["pattern"]
+    years = [n for n in range(1900, 2300) if re.search(pattern, f"{n}-01-01")]
+    assert years == list(YEARS)
