@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import requests
 
+from config import Config
 from feedsvc.models import utcnow
 from feedsvc.storage import Storage
 
@@ -73,8 +73,8 @@ class Service:
             self.token = self.command("token", "create", "test", *options).strip()
             return self.token
         # In this process, which is faster by the start of two others.
-        url = self.environ["FEEDSVC_DATABASE_URL"]
-        storage = Storage(url, utcnow, ZoneInfo("Asia/Ho_Chi_Minh"))
+        config = Config.from_env(self.environ)
+        storage = Storage(config.database_url, utcnow, config.site_timezone)
         storage.upgrade(or_newer=True)
         self.token = storage.tokens.create("test", scopes)
         storage.close()
