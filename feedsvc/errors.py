@@ -55,6 +55,9 @@ class NotFound(FeedsvcError):
 class Gone(FeedsvcError):
     """The resource existed, and was removed.
 
+    `storage/entries.py` raises it for deleted and withdrawn entries, `feed_lookup.py`
+    for retired categories.
+
     :param reason: the editors' notice for readers, as plain text.
     """
 
@@ -107,13 +110,20 @@ class RateLimited(FeedsvcError):
 
 
 class Unavailable(FeedsvcError):
-    """The database cannot be used at the moment."""
+    """The database cannot be used at the moment.
 
+    `storage/database.py` raises it, for instance while another process holds the lock.
+    """
+
+    # As long as a writer waits for the lock: then the next attempt is not in vain.
     retry_after: int = 5
 
 
 class Busy(Unavailable):
-    """The worker renders as many large documents as it can; the database is fine."""
+    """The worker renders as many large documents as it can.
+
+    A kind of `Unavailable`, since clients and caches treat both in the same way.
+    """
 
     retry_after: int = 2
 

@@ -328,8 +328,8 @@ class FeedVersion:
 class Check:
     """A check of the change log: its time, and the last sequence number that it saw.
 
-    The time is by the clock of this process, which may be `ahead` of a writer's clock
-    by so much.
+    The time is by the clock of this process. `ahead` is by how much this clock may be
+    ahead of the clock of a process that writes.
     """
 
     time: datetime

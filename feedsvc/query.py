@@ -35,6 +35,8 @@ WEBSUB_PING_FORMATS = ("rss", "atom", "json")
 
 MAX_TERMS = 10
 DEFAULT_LIMIT = 50
+"""Entries of a feed without `limit`, except for calendars."""
+
 MAX_LIMIT = 200
 CALENDAR_LIMIT = 1000
 """Default and maximum of calendars: their clients drop events that are not listed."""

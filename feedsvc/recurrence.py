@@ -4,9 +4,9 @@ Rules run in the local time of the event's time zone. An occurrence at a local t
 a change to daylight saving time skips takes place as long after the change as it was to
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
-dateutil walks a rule from its start, which takes seconds for a daily rule of 1970. So no
-function here walks an unbounded series from its start: `rule_since` makes a copy of the
-rule that starts near the requested time.
+dateutil walks a rule from its start, which takes seconds for a daily rule of 1970. So
+no function here walks an unbounded series from its start: `rule_since` makes a copy of
+the rule that starts near the requested time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAX_COUNT = 1000
 """The highest COUNT of a rule that the API accepts."""
 
 _LAST_YEAR = datetime(9999, 1, 1, tzinfo=UTC)
-"""A bound for UNTIL: a time in the last year of dateutil may overflow in another zone."""
+"""A bound for UNTIL: a time in dateutil's last year may overflow in another zone."""
 
 _ONE_DAY = timedelta(days=1)
 _ONE_YEAR = timedelta(days=366)
@@ -132,9 +132,9 @@ def start_matches_rule(event: Event) -> bool:
     start = _as_datetime(event.start)
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
     assert isinstance(rule, rrule)
-    # A rule such as 30 February has no occurrence, and dateutil would look for one until
-    # the year 9999. The calendar repeats itself every 400 years: so try the start in the
-    # last 400 years first, with an interval that leaves them after one step.
+    # A rule such as 30 February has no occurrence, and dateutil would look for one
+    # until the year 9999. The calendar repeats itself every 400 years: so try the start
+    # in the last 400 years first, with an interval that leaves them after one step.
     late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
     late_rule = rule.replace(
         dtstart=late, until=None, count=None, interval=_BEYOND_CALENDAR

@@ -71,14 +71,14 @@ class BulkRateLimiter:
         """
         if count > self._total.amount:
             raise RateLimited(self._total.get_expiry())
-        # More than one worker's part is allowed at once, and uses all of that part.
+        # A batch may be larger than this worker's part of the limit. It uses it up.
         cost = min(count, self._limit.amount)
         if cost and not self._limiter.hit(self._limit, key, cost=cost):
             raise RateLimited(_seconds_left(self._limiter, self._limit, key))
 
 
 def _share(total: RateLimitItem, workers: int) -> RateLimitItem:
-    """Return the part of a limit that one of some workers enforces."""
+    """Return the part of a limit that one worker of several enforces."""
     return type(total)(math.ceil(total.amount / workers), total.multiples)
 
 
@@ -106,7 +106,7 @@ class Authenticator:
             authenticate, too often.
         """
         g.token = token = self._authenticate()
-        # Writes that are refused below count too: they cost as much until then.
+        # Before the scopes are checked: refused writes cost work too.
         if request.method not in ("GET", "HEAD"):
             self._writes.hit(token.name)
         if not token.scopes.intersection(scopes):

@@ -214,9 +214,10 @@ def _check_output(html: str) -> None:
 def _check_complexity(html: str) -> None:
     """Refuse HTML that takes a parser too long: many attributes, repeated formatting.
 
-    A parser opens formatting tags again in each block until they are closed: the last
-    `a`, and of the others at most three of the same name and attributes. Only a parser
-    knows which tags are real, not in a comment, so all count, and none closes another.
+    A parser repeats unclosed formatting tags in each following block: the last `a`, and
+    up to three of each other tag with the same attributes (HTML §13.2.4.3). So the work
+    is estimated as if no formatting tag were ever closed, and as if those in comments
+    were tags: only a parser could tell, and its work is what is limited.
     """
     seen: Counter[str] = Counter()
     link_size = formatting_size = work = 0

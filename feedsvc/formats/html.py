@@ -53,7 +53,7 @@ class Pages:
 
     - `site`, and `localized_site`: the site in the language of the page
     - `language`: the language of the page; `t`: its phrases by key
-    - `feeds`: the feeds that the page announces, each as a list of its formats, HTML last
+    - `feeds`: the feeds that the page announces, each a list of its formats, HTML last
     - `language_links`: pairs of a language and the URL of the page in it
     """
 

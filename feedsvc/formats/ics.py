@@ -47,7 +47,8 @@ def render_event(entry: Entry, site: Site) -> bytes:
 
 
 def _calendar_properties(feed: Feed) -> Properties:
-    # Half of the programs read the properties of RFC 7986, the others the older X- ones.
+    # Half of the programs read the properties of RFC 7986, the others the older X-
+    # ones.
     site = feed.site
     title = labels.feed_title(feed)
     description = labels.feed_description(feed)

@@ -1,4 +1,4 @@
-"""Text in the site's language: titles, dates, and the phrases of vi.toml and en.toml."""
+"""Text in the site's language: titles, dates, the phrases of vi.toml and en.toml."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def summary(entry: Entry, site: Site) -> str:
 
 
 def is_summary(entry: Entry, feed: Feed) -> bool:
-    """Tell if a feed has an entry without its body: by request, or to limit its size."""
+    """Tell if an entry of a feed lacks its body, by request or because of the size."""
     return feed.query.content == "summary" or entry.abridged
 
 

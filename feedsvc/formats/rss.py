@@ -89,7 +89,7 @@ def _content(entry: Entry, feed: Feed) -> str:
 
 
 def _duration(entry: Entry) -> int | None:
-    """Return the duration of the enclosure in seconds, if podcasts may have its type."""
+    """Return the enclosure's duration in seconds, if podcasts may have its type."""
     file = entry.attachments[0] if entry.attachments else None
     if file is None or file.duration is None or not file.url.endswith(_PODCAST_FILES):
         return None

@@ -5,7 +5,8 @@ time in the new offset, where the RFC wants the old one, and it misses changes t
 reversed within 64 days, such as Morocco's for Ramadan.
 
 An observance is a yearly RRULE if the zone follows one permanently. Else it has one
-RDATE property for each onset: ical.js and vobject read only the first value of an RDATE.
+RDATE property for each onset: ical.js and vobject read only the first value of an
+RDATE.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class _Observance:
 
 @lru_cache(maxsize=256)
 def vtimezone(key: str, first: int, last: int) -> Timezone:
-    """Return a zone with its changes from the year before `first` to that after `last`."""
+    """Return a zone with its changes, a year before `first` to one after `last`."""
     zone = ZoneInfo(key)
     onsets: dict[_Observance, list[datetime]] = defaultdict(list)
     # 28 more years show whether a rule is permanent.

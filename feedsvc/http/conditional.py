@@ -1,14 +1,13 @@
-"""Caching of public responses: validators, 304, lifetimes, content codings.
+"""Caching of public responses: validators, 304, lifetimes.
 
-RFC 9110 §8.8 (validators), §12.5.3 (codings), §13 (conditions), RFC 9111 (lifetimes).
+RFC 9110 §8.8 (validators), §13 (conditions), RFC 9111 (lifetimes).
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -16,32 +15,23 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-import brotli
-import zstandard
 from flask import Response, request
-from werkzeug.datastructures import Accept, ETags
-from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
+from werkzeug.datastructures import ETags
+from werkzeug.http import http_date, parse_date, parse_etags
 
+from feedsvc.http.compression import (
+    COMPRESSORS,
+    MIN_COMPRESS_SIZE,
+    negotiate_encoding,
+)
 from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.models import Check, FeedVersion
 
-# Levels at which a feed is compressed in a few milliseconds. gzip must not write the
-# time (mtime=0): all workers make the same bytes.
-COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
-    "br": lambda body: brotli.compress(body, quality=5),
-    "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
-    "gzip": lambda body: gzip.compress(body, 6, mtime=0),
-}
-"""The content codings; a client that likes several equally gets the first of them."""
-
-MIN_COMPRESS_SIZE = 256
-"""Bytes from which a body is compressed: smaller ones fit in a packet anyway."""
-
 DAY_SECONDS = 86400
 
-# The time of a change is read at most half a second before its COMMIT, differences
-# between the clocks of instances included. So 1.5 s after a second began, all changes
-# of that second are in the change log. `Check.ahead` adds greater differences.
+# The time of a change is read shortly before its COMMIT: at most half a second, if one
+# counts that the clocks of instances may differ. So 1.5 s after a second began, all
+# changes of that second are in the change log. `Check.ahead` adds greater differences.
 _LAST_MODIFIED_GRACE = timedelta(seconds=1.5)
 
 _COMMON_HEADERS = (("Vary", "Accept-Encoding"), ("Access-Control-Allow-Origin", "*"))
@@ -144,8 +134,8 @@ class CachedResponse:
         self, coding: str, now: datetime, has_last_modified: bool
     ) -> _HeaderSet:
         max_age, valid_until = self._max_age(now)
-        etag = f"{self.etag}-{coding}" if coding else self.etag
-        headers: Headers = [("ETag", f'"{etag}"')]
+        encoded_tag = f"{self.etag}-{coding}" if coding else self.etag
+        headers: Headers = [("ETag", f'"{encoded_tag}"')]
         if has_last_modified:
             headers.append(("Last-Modified", http_date(self._last_modified)))
         cache_control = f"public, max-age={max_age}, stale-if-error={DAY_SECONDS}"
@@ -202,7 +192,7 @@ class CachedResponse:
         return frozenset([self.etag, *encoded])
 
     def _max_age(self, now: datetime) -> tuple[int, datetime]:
-        """Return the seconds of max-age, and the time until which they are right."""
+        """Return the seconds of max-age, and the time from which they are fewer."""
         if self.expires_at is None:
             return self.max_age, _NEVER
         left = math.ceil((self.expires_at - now).total_seconds())
@@ -266,16 +256,6 @@ class _NotModified(Response):
 
 
 # Few different headers are sent, and these functions run for every request.
-
-
-@lru_cache(1024)
-def negotiate_encoding(accept_encoding: str) -> str:
-    """Return the content coding that a client prefers, `""` for none."""
-    accepted = parse_accept_header(accept_encoding, Accept)
-    best = max(COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
-    quality = accepted.quality(best)
-    is_preferred = quality > 0 and quality >= accepted.quality("identity")
-    return best if is_preferred else ""
 
 
 @lru_cache(1024)

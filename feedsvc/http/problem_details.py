@@ -58,6 +58,7 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
         "Ask the operator for a token with that scope.",
     ),
     errors.NotFound: _NOT_FOUND,
+    # Feeds and pages redirect instead; this is for calls that cannot.
     errors.CategoryRenamed: _NOT_FOUND,
     errors.FeedMoved: _NOT_FOUND,
     errors.Conflict: Problem(

@@ -406,7 +406,8 @@ class CalendarZones:
                 return timezones.zone(name)
         if tzid not in self._definitions:
             return None
-        # Exchange invents names ("Customized Time Zone"): the offsets identify the zone.
+        # Exchange invents names ("Customized Time Zone"): the offsets identify the
+        # zone.
         own_zone: tzinfo = self._definitions[tzid].to_tz()
         begin = datetime(start.year, 1, 1, 12, tzinfo=UTC)
         samples = tuple(begin + timedelta(days=30 * n) for n in range(_MONTHS_COMPARED))

@@ -63,7 +63,8 @@ _EXPECT = re.compile(rb"\nexpect:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _HTTP_1_1 = re.compile(rb"[^\r\n]* HTTP/1\.1\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-# RFC 9110 §7.2, RFC 3986 §3.2.2. The host of an http URL is not empty (RFC 9110 §4.2.1).
+# RFC 9110 §7.2, RFC 3986 §3.2.2. The host of an http URL is not empty (RFC 9110
+# §4.2.1).
 _HOST = re.compile(
     r"""( \[[0-9A-Fa-f:.]+\]
         | \[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]

@@ -4,7 +4,8 @@ Months are those of the site's time zone. A month with more entries than one doc
 may hold is divided into parts. A part is a range of a kind's entries, from old to new:
 by time of publication, and within one instant by guid, descending. The first part of a
 month begins with the month and has no row; every other part has a number, and a row
-that says where it begins. Parts are only ever divided further, so their URLs stay valid.
+that says where it begins. Parts are only ever divided further, so their URLs stay
+valid.
 """
 
 from __future__ import annotations

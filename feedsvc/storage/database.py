@@ -30,7 +30,10 @@ CONNECTIONS = 24
 """Default of the connections to PostgreSQL that one process may have."""
 
 _UNCONTENDED_WAIT = 0.05
-"""Seconds that a writer may wait before its timeout in the database is reduced."""
+"""Seconds of waiting for this process's writers that leave the timeout as it is.
+
+    A change of the timeout costs a statement.
+    """
 
 PRAGMAS = (
     "busy_timeout = {busy}",
@@ -242,7 +245,10 @@ class _WriterLock:
 
 @contextmanager
 def translate_db_errors() -> Iterator[None]:
-    """Raise `Unavailable` for errors that a retry may cure, or an operator."""
+    """Raise `Unavailable` for errors that a retry or an operator can mend.
+
+    A database that is locked, full, read-only or away, for instance.
+    """
     try:
         yield
     except (

@@ -126,7 +126,7 @@ class EntryReader:
         """Return the visible entry of an id.
 
         :raises NotFound: there is none, or it was never visible.
-        :raises Gone: it is no longer visible, or withdrawn; the message is its notice.
+        :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
         """
         stored = self._find(id)
         if stored is None or not stored.row.was_visible:

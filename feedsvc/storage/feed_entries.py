@@ -3,7 +3,8 @@
 Entries are read from the first rows of indexes, so that a feed costs the same however
 large the tables are. The sources of a feed are `entries`, for a whole kind, or
 `entry_categories`, which repeats the columns by which feeds are filtered and sorted,
-for each category. Conditions that no index serves are checked on a bounded number of rows.
+for each category. Conditions that no index serves are checked on a bounded number of
+rows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from feedsvc.recurrence import overlaps
 from feedsvc.storage.archives import Conditions, Position, part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
 from feedsvc.storage.entry_rows import load_series
-from feedsvc.storage.feed_filter import FeedFilter, FilterShape
+from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.tables import (
     KEY,
     UTCDateTime,
@@ -75,8 +76,9 @@ class FeedEntries:
     def newest_unlisted(self, guids: Sequence[str]) -> Position | None:
         """Return the position of the newest entry that is not listed in a document.
 
-        Its period does not count. Where entries are examined without an index, the
-        position may be the last one that was examined: matching entries may follow.
+        The feed's period is ignored: archives have all entries. Where entries are
+        examined without an index, the position may be the last one that was examined:
+        matching entries may follow.
         """
         return self._nearest("unlisted", {"listed_guids": guids})
 
@@ -209,7 +211,7 @@ def _entry_selects(shape: FilterShape, source: _Source) -> Iterator[sa.Select[An
 
 def _index_ranges(shape: FilterShape, table: Any) -> list[Conditions]:
     """Return conditions that together select a source's entries of the feed."""
-    ranges = [_period(shape, table)]
+    ranges = [_period_conditions(shape, table)]
     if shape.has_part:
         ranges = part_ranges(
             table.c.published,
@@ -242,7 +244,12 @@ def _language_filter(table: Any) -> sa.ColumnElement[bool]:
     return condition
 
 
-def _period(shape: FilterShape, table: Any) -> Conditions:
+def _period_conditions(shape: FilterShape, table: Any) -> Conditions:
+    """Return the conditions on the ends of events: upcoming ones are not over.
+
+    The end of an event is no change in the change log. A feed is rendered without the
+    event since `FeedSelection.version` states this time as the feed's next change.
+    """
     ends = table.c.ends
     if shape.period == "upcoming":
         return [ends > _NOW]
@@ -354,7 +361,7 @@ def _window_selects(
             sa.select(pk.label("pk"), *(rows.c[name] for name in columns))
             .where(
                 *is_inside,
-                *_period(shape, rows),
+                *_period_conditions(shape, rows),
                 *entry_filters(shape, pk, entry_categories),
             )
             .order_by(*_feed_order(shape)(rows))

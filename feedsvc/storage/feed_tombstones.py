@@ -12,7 +12,7 @@ from feedsvc.models import Tombstone
 from feedsvc.storage.archives import part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
 from feedsvc.storage.feed_entries import ListedEntries, entry_filters
-from feedsvc.storage.feed_filter import FeedFilter, FilterShape
+from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.tables import UTCDateTime, entries, tombstones
 from feedsvc.storage.tombstones import tombstone_from
 

@@ -16,7 +16,7 @@ from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
 from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.feed_entries import FeedEntries, ListedEntries
-from feedsvc.storage.feed_filter import RECENT_PERIOD, resolve_filter
+from feedsvc.storage.feed_lookup import RECENT_PERIOD, resolve_filter
 from feedsvc.storage.feed_tombstones import FeedTombstones
 from feedsvc.storage.sizes import fit
 from feedsvc.storage.tables import (
@@ -138,9 +138,9 @@ class FeedSelection:
     def version(self) -> tuple[FeedVersion, datetime | None]:
         """Return the version of the feed, and when it will change by itself.
 
-        The time of the version is the last change of a feed key or, if that is later,
-        by the passing of time: an event has ended, or a calendar has listed a deletion for
-        long enough. Neither is in the change log.
+        A feed changes by itself when an event ends, or when a calendar has listed a
+        deletion for long enough. Neither is in the change log, so the time of the
+        version is the latest of these and of the changes of its feed keys.
         """
         query = self._query
         keys = [(query.kind, category_id) for category_id in self._filter.key_ids]

@@ -1,4 +1,8 @@
-"""The scheduler: when entries appear, expire or go on to their next occurrence."""
+"""The scheduler: when entries appear, expire or go on to their next occurrence.
+
+The end of an event is none of these: it leaves the feeds of upcoming events by their
+period, in feed_entries.py.
+"""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ class Subscriptions:
         return self._cancel(condition, "The operator has ended it.")
 
     def _cancel(self, condition: sa.ColumnElement[bool], reason: str) -> int:
-        """Replace subscriptions by denials, which tell their callbacks (WebSub §5.2)."""
+        """Replace subscriptions by denials, sent to their callbacks (WebSub §5.2)."""
         copied = ("id", "path", "topic", "callback", "host", "domain")
         now = sa.literal(self._clock(), _requests.next_attempt_at.type)
         denials = sa.select(

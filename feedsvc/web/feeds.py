@@ -184,7 +184,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         query = feeds.parse_query(kind, format, category_filter, given)
         try:
             if not _is_canonical(category_filter, query):
-                # Else a category that does not exist would be a redirect.
+                # Before the redirect, so that a category that does not exist is 404.
                 feeds.ensure_exists(query)
                 return redirect_to_canonical(query)
             hit = feeds.get_response(query, cache_key(request.environ))

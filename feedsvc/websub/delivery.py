@@ -60,8 +60,8 @@ class WebSubClient:
         :param response: the feed, as readers get it.
         :raises AddressBusy: no address of the callback was admitted.
         """
-        # The whole feed, the bytes that readers get. A subscriber that was away needs only
-        # the newest version, not one for each change.
+        # The whole feed, the bytes that readers get. A subscriber that was away needs
+        # only the newest version, not one for each change.
         links = [value for name, value in response.headers if name == "Link"]
         headers = [
             ("Content-Type", f"{response.media_type}; charset=utf-8"),
@@ -94,7 +94,7 @@ class WebSubClient:
         )
         if 200 <= status < 300:
             return DeliveryResult(delivery, etag=response.etag, seconds=seconds)
-        if status == 410:
+        if status == 410:  # neither `etag` nor `retry_after`: the subscription ends
             return DeliveryResult(delivery)
         return DeliveryResult(delivery, retry_after=backoff(delivery.failures))
 

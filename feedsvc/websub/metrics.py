@@ -46,7 +46,8 @@ class DeliveryMetrics:
     def record(self, result: DeliveryResult, changed_at: datetime) -> None:
         """Count a delivery of a feed that last changed at a time."""
         if result.etag:
-            # From the change, since that is what a subscriber waits for; retries included.
+            # From the change, since that is what a subscriber waits for; retries
+            # included.
             self._seconds.observe((utcnow() - changed_at).total_seconds())
             outcome = "delivered"
         elif result.retry_after:

@@ -15,7 +15,8 @@ from werkzeug.test import Client, create_environ, run_wsgi_app
 
 from feedsvc.errors import Busy, NotFound, Unavailable
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.http.conditional import COMPRESSORS, CachedResponse
+from feedsvc.http.compression import COMPRESSORS
+from feedsvc.http.conditional import CachedResponse
 from feedsvc.models import EPOCH, Check, FeedKey, FeedVersion, Revision
 from feedsvc.storage import Storage
 from feedsvc.web.cache_middleware import CacheMiddleware

@@ -7,7 +7,7 @@ from datetime import datetime
 from feedsvc.query import FeedQuery
 from feedsvc.storage import Storage
 from feedsvc.storage.feed_entries import entry_ids_select
-from feedsvc.storage.feed_filter import resolve_filter
+from feedsvc.storage.feed_lookup import resolve_filter
 from tests.fake_clock import HANOI
 
 

@@ -28,7 +28,7 @@ def seeded_storage(
     are in C. Searches examine twenty entries.
     """
     editor.put("/categories/the-thao", {"title": "Thể thao"})
-    monkeypatch.setattr("feedsvc.storage.feed_filter.MAX_EXAMINED", 20)
+    monkeypatch.setattr("feedsvc.storage.feed_lookup.MAX_EXAMINED", 20)
     monkeypatch.setattr("feedsvc.storage.archives.MAX_ENTRIES", 15)
     with storage.writer("test") as writer:
         for number in range(100):
