@@ -181,7 +181,7 @@ class Event:
 
     @property
     def all_day(self) -> bool:
-        """Whether the event has dates instead of times."""
+        """True if the event has dates instead of times."""
         return not isinstance(self.start, datetime)
 
     @property

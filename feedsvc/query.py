@@ -333,7 +333,7 @@ class FeedQuery:
 
     @property
     def has_entry_filters(self) -> bool:
-        """Whether a parameter excludes entries by a condition that no index serves."""
+        """True if a parameter excludes entries by a condition that no index serves."""
         return any(parameter.filters_entries for parameter in self._given_parameters())
 
     @property
@@ -354,7 +354,7 @@ class FeedQuery:
 
     @property
     def is_topic(self) -> bool:
-        """Whether subscribers can receive the feed by WebSub.
+        """True if subscribers can receive the feed by WebSub.
 
         Most parameters make any number of documents, and some take long to render.
         """
@@ -362,7 +362,7 @@ class FeedQuery:
 
     @property
     def is_canonical_feed(self) -> bool:
-        """Whether it is a section or one category, with all parameters at default."""
+        """True if it is a section or one category, with all parameters at default."""
         return (
             len(self.category_filter.all_slugs) <= 1
             and not self.category_filter.exclude

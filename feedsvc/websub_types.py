@@ -13,7 +13,7 @@ from feedsvc.models import EPOCH, FeedKey
 
 @dataclass(frozen=True, slots=True)
 class PendingVerification:
-    """A request whose callback must be asked, or a denial that it must be told."""
+    """A request to verify with its callback, or a denial to send to it."""
 
     path: str
     callback: str

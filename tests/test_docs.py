@@ -99,7 +99,7 @@ def test_every_promise_has_its_test() -> None:
     assert named <= made
 
 
-def test_the_dockerfile_starts_what_make_serve_starts() -> None:
+def test_dockerfile_starts_the_command_of_make_serve() -> None:
     makefile, dockerfile = (
         (ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile")
     )
@@ -110,7 +110,7 @@ def test_the_dockerfile_starts_what_make_serve_starts() -> None:
     )
 
 
-def test_the_lines_of_readme_and_guides(database_url: str) -> None:
+def test_commands_of_readme_and_guides_run(database_url: str) -> None:
     service = Service(database_url)
     welcome = service.command("init-demo")
     token = re.search(r"TOKEN=(fsv_\w+)", welcome)

@@ -63,32 +63,32 @@ def preview_blueprint(
         result = {
             "entry": schemas[kind].response.dump(entry),
             "formats": dict(render_all_formats(entry, schemas[kind].request.site)),
-            "warnings": warnings(document, entry),
+            "warnings": list_warnings(document, entry),
         }
         return result, 200, {"Cache-Control": "no-store"}
 
     return api
 
 
-def warnings(document: Mapping[str, Any], entry: Entry) -> list[FieldError]:
+def list_warnings(document: Mapping[str, Any], entry: Entry) -> list[FieldError]:
     """Return what is allowed but probably not intended."""
-    found = []
+    warnings = []
     if "content_html" in document and document["content_html"] != entry.content_html:
-        found.append(
+        warnings.append(
             FieldError("#/content_html", "Changed by sanitizing; see the response.")
         )
     if not document.get("summary"):
-        found.append(
+        warnings.append(
             FieldError("#/summary", "Missing; it is derived from the content.")
         )
     if not entry.content_html and not entry.content_text:
-        found.append(
+        warnings.append(
             FieldError("#/content_html", "Missing; readers see only the summary.")
         )
     if entry.image and not (entry.image.width and entry.image.height):
-        found.append(
+        warnings.append(
             FieldError("#/image", "Missing width or height; pages shift on loading.")
         )
     if entry.image and not entry.image.alt:
-        found.append(FieldError("#/image/alt", "Missing alternative text."))
-    return found
+        warnings.append(FieldError("#/image/alt", "Missing alternative text."))
+    return warnings

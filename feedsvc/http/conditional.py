@@ -77,7 +77,7 @@ class CachedResponse:
     headers: tuple[tuple[str, str], ...] = ()
     is_pinned: bool = True
     is_cacheable: bool = True
-    # What is derived from the fields above, once.
+    # Derived from the fields above, once.
     _encoded: dict[str, bytes] = field(default_factory=dict)
     _header_sets: dict[str, _HeaderSet] = field(default_factory=dict)
     _encoding_lock: Lock = field(default_factory=Lock)

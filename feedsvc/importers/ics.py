@@ -30,8 +30,8 @@ _STATUSES = ("confirmed", "tentative", "cancelled")
 _SUPERSEDED = "another version of it has a higher SEQUENCE, or follows in the file"
 _MONTHS_COMPARED = 36
 _YEARS_COMPARED = 10
-# What icalendar raises for values of a wrong type, and its properties where one is
-# given twice (they are a list then).
+# icalendar raises these for values of a wrong type, and where a property that should
+# occur once occurs twice and so has become a list.
 PARSE_ERRORS = (ValueError, LookupError, AttributeError, TypeError)
 
 Component = Any

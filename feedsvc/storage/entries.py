@@ -286,13 +286,13 @@ class EntryWriter:
         """Load the stored entries of ids in one statement, before they are written."""
         unique = set(ids)
         # Not the damaged ones: `_find` reads what is left of them.
-        found: dict[str, tuple[int | None, Entry | None]] = {
+        loaded: dict[str, tuple[int | None, Entry | None]] = {
             entry.id: (row.pk, entry)
             for row, entry in load_by_ids(self._connection, unique)
         }
-        parameters = {"ids": sorted(unique - found.keys())}
+        parameters = {"ids": sorted(unique - loaded.keys())}
         damaged = set(self._connection.scalars(_STORED_IDS, parameters))
-        self._prefetched = {id: found.get(id, (None, None)) for id in unique - damaged}
+        self._prefetched = {id: loaded.get(id, (None, None)) for id in unique - damaged}
 
     def put(
         self,

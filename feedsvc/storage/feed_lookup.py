@@ -75,7 +75,7 @@ class FilterShape:
     """Further categories that each entry must be in."""
 
     has_excluded: bool = False
-    """Whether there are categories in which no entry may be."""
+    """True if there are categories in which no entry may be."""
 
     hides_cancelled: bool = False
 
@@ -83,24 +83,24 @@ class FilterShape:
     """Language tags, each a range of an index; 0 where the language is no range."""
 
     has_language_filter: bool = False
-    """Whether entries are examined for their language, without an index."""
+    """True if entries are examined for their language, without an index."""
 
     period: str = "all"
     is_ordered_by_start: bool = False
     is_newest_start_first: bool = False
 
     is_read_by_end: bool = False
-    """Whether events that are not over are found by the index on their ends."""
+    """True if events that are not over are found by the index on their ends."""
 
     has_window: bool = False
-    """Whether events must take place between two days."""
+    """True if events must take place between two days."""
 
     has_part: bool = False
     is_single_instant: bool = False
 
     @property
     def has_entry_filters(self) -> bool:
-        """Whether the feed has a condition that no index serves."""
+        """True if the feed has a condition that no index serves."""
         return self.required > 0 or self.has_excluded or self.hides_cancelled
 
 
@@ -204,7 +204,7 @@ class FeedFilter:
 
     @property
     def _is_read_by_end(self) -> bool:
-        """Whether the index on ends is used: past events pile up, others are few."""
+        """True if the index on ends is used: past events pile up, others are few."""
         if self.query.kind != "events":
             return False
         return self._has_window or self.query.effective_period not in ("past", "all")

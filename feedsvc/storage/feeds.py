@@ -58,7 +58,7 @@ class FeedSelection:
 
     @property
     def is_language_in_use(self) -> bool:
-        """Whether an entry has, or once had, the language that the feed is in."""
+        """True if an entry has, or once had, the language that the feed is in."""
         return self._filter.language_tags != ()
 
     def entries(

@@ -164,7 +164,7 @@ entries = Table(
     # The estimated bytes in a feed, and those of the body among them.
     Column("size", sa.Integer, nullable=False),
     Column("content_size", sa.Integer, nullable=False),
-    # Whether an import was the last to write it: imports do not overwrite edits. The
+    # True if an import was the last to write it: imports do not overwrite edits. The
     # change log has the writer too, but no index by entry.
     Column("imported", sa.Boolean, nullable=False, default=False),
     Column("version", sa.Integer, nullable=False),

@@ -82,7 +82,7 @@ def test_every_example_runs(
         ("backup /nowhere/copy.db", 1),
     ],
 )
-def test_what_is_wrong_is_a_sentence(
+def test_wrong_usage_is_one_sentence(
     app: Flask, monkeypatch: pytest.MonkeyPatch, arguments: str, status: int
 ) -> None:
     monkeypatch.setenv("FEEDSVC_DATABASE_URL", get_services(app).config.database_url)

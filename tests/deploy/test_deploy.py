@@ -47,7 +47,7 @@ def test_kubernetes(document: dict[str, Any]) -> None:
     )
 
 
-def test_the_parts_of_kubernetes_find_each_other() -> None:
+def test_kubernetes_names_and_ports_agree() -> None:
     found = {
         document["kind"]: document
         for document in DOCUMENTS
@@ -208,7 +208,7 @@ def test_only_settings_that_there_are() -> None:
         assert named <= known, name
 
 
-def test_the_unit_starts_what_make_serve_starts() -> None:
+def test_systemd_unit_starts_the_command_of_make_serve() -> None:
     unit, makefile = (
         (DEPLOY / "feedsvc.service").read_text("utf-8"),
         (ROOT / "Makefile").read_text("utf-8"),
@@ -250,7 +250,7 @@ def test_deliver_runs_everywhere_where_the_service_does() -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
 @pytest.mark.parametrize("name", UNITS)
-def test_the_unit(tmp_path: Path, name: str) -> None:
+def test_systemd_unit_is_valid(tmp_path: Path, name: str) -> None:
     here = tmp_path / name
     for other in UNITS:  # each names the other, or might
         unit = (DEPLOY / other).read_text("utf-8")

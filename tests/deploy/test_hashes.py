@@ -16,7 +16,7 @@ def pinned(text: str) -> dict[str, str]:
     }
 
 
-def test_the_image_is_built_from_the_same_versions_by_their_hashes() -> None:
+def test_image_has_the_same_versions_with_hashes() -> None:
     hashed = (ROOT / "deploy" / "requirements.txt").read_text("utf-8")
     assert pinned(hashed) == pinned((ROOT / "requirements.txt").read_text("utf-8"))
     blocks = re.split(r"^(?=\S+==)", hashed, flags=re.M)[1:]

@@ -26,7 +26,7 @@ from feedsvc.websub.limits import RECENT, ConcurrencyLimiter
         ("::ffff:8.8.8.8", "8.8.8.8"),
     ],
 )
-def test_the_registrable_domain_a_host(host: str, domain: str) -> None:
+def test_registrable_domain(host: str, domain: str) -> None:
     assert registrable_domain(host) == domain
 
 
