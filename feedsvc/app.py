@@ -14,7 +14,7 @@ from feedsvc.api.batch import BatchLimits, batch_blueprint
 from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
-from feedsvc.api.openapi import create_api, docs_blueprint, openapi_document
+from feedsvc.api.openapi import docs_blueprint
 from feedsvc.api.preview import preview_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.http.headers import headers_blueprint
@@ -46,7 +46,6 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.before_request(_refuse_chunked)  # after the blueprint that gives request ids
     _register_public_views(app, services)
     _register_api(app, services)
-    # After flask-smorest, to replace its error bodies by problem documents.
     app.register_blueprint(problems_blueprint(services.site, config.max_age))
     register_services(app, services)
     register_commands(app)
@@ -63,12 +62,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
 def _configure(app: Flask, config: Config) -> None:
     # Werkzeug's redirects for double slashes would lead where the Host header says.
     app.url_map.merge_slashes = False
-    app.config.update(
-        MAX_CONTENT_LENGTH=config.max_body,
-        API_TITLE="feedsvc",
-        API_VERSION=__version__,
-        OPENAPI_VERSION="3.1.0",
-    )
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(lambda: request.environ.update({CACHE_MISS_KEY: True}))
@@ -101,9 +95,13 @@ def _register_api(app: Flask, services: Services) -> None:
     storage = services.storage
     schemas = services.entry_schemas
     authenticator = services.authenticator
-    api = create_api(app, site, schemas)
-    for collection, kind in (("articles", "news"), ("events", "events")):
-        api.register_blueprint(
+    batch_limits = BatchLimits(
+        ndjson_bytes=config.max_batch,
+        array_bytes=config.max_body,
+        items=BulkRateLimiter(config.rate_batch_lines, config.workers),
+    )
+    blueprints = [
+        *(
             entries_blueprint(
                 collection,
                 schemas[kind],
@@ -111,27 +109,18 @@ def _register_api(app: Flask, services: Services) -> None:
                 authenticator,
                 require_if_match=config.require_if_match,
             )
-        )
-    api.register_blueprint(
+            for collection, kind in (("articles", "news"), ("events", "events"))
+        ),
         categories_blueprint(
             storage, authenticator, services.cache, services.clock, config.max_age
-        )
-    )
-    api.register_blueprint(
-        changes_blueprint(storage, authenticator, schemas, f"{__version__} {site}")
-    )
-    batch_limits = BatchLimits(
-        ndjson_bytes=config.max_batch,
-        array_bytes=config.max_body,
-        items=BulkRateLimiter(config.rate_batch_lines, config.workers),
-    )
-    api.register_blueprint(
-        batch_blueprint(storage, authenticator, schemas, batch_limits)
-    )
-    api.register_blueprint(
-        preview_blueprint(storage, authenticator, schemas, services.clock)
-    )
-    app.register_blueprint(docs_blueprint(openapi_document(api), site, config.max_age))
+        ),
+        changes_blueprint(storage, authenticator, schemas, f"{__version__} {site}"),
+        batch_blueprint(storage, authenticator, schemas, batch_limits),
+        preview_blueprint(storage, authenticator, schemas, services.clock),
+    ]
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+    app.register_blueprint(docs_blueprint(site, schemas, blueprints, config.max_age))
 
 
 def _refuse_chunked() -> None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from flask import Blueprint, Flask, Response
 from flask_smorest import Api
 
+from feedsvc import __version__
 from feedsvc.api import fields as own
+from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.derived_schemas import (
     CategoriesSchema,
     DeletionBatchItemSchema,
@@ -131,11 +134,14 @@ class FeedsApi(Api):  # type: ignore[misc]
     ERROR_SCHEMA = ProblemSchema
 
 
-def create_api(app: Flask, site: Site, schemas: Mapping[str, EntrySchemas]) -> Api:
-    """Return the API with all components that its blueprints refer to.
-
-    :param schemas: of entries, by kind.
-    """
+def _create_api(site: Site, schemas: Mapping[str, EntrySchemas]) -> Api:
+    """Return an API without views, with all components that they refer to."""
+    # flask-smorest needs an application, whose routes it describes. It is not the one
+    # that serves, which takes no more routes and handlers after its first request.
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        API_TITLE="feedsvc", API_VERSION=__version__, OPENAPI_VERSION="3.1.0"
+    )
     # Not the Host header's: the document must be the same for every client.
     server = {"url": site.public_url}
     api = FeedsApi(app, spec_kwargs={"servers": [server]})
@@ -200,8 +206,17 @@ def _url_or_object(converter: Any, field: Any, *, ret: Json, **kwargs: Any) -> J
     return {"anyOf": [{"$ref": ret.pop("$ref")}, converter.field2property(own.url())]}
 
 
-def openapi_document(api: Api) -> Json:
-    """Return the OpenAPI document, after every blueprint is registered."""
+def openapi_document(
+    site: Site, schemas: Mapping[str, EntrySchemas], blueprints: Sequence[ApiBlueprint]
+) -> Json:
+    """Return the OpenAPI document.
+
+    :param schemas: of entries, by kind.
+    :param blueprints: those with the operations, in the document's order.
+    """
+    api = _create_api(site, schemas)
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
     document: Json = api.spec.to_dict()
     document["info"]["description"] = _DESCRIPTION
     del document["components"]["schemas"]["PaginationMetadata"]  # flask-smorest's
@@ -213,15 +228,20 @@ def openapi_document(api: Api) -> Json:
     return document
 
 
-def docs_blueprint(document: Json, site: Site, max_age: int) -> Blueprint:
+def docs_blueprint(
+    site: Site,
+    schemas: Mapping[str, EntrySchemas],
+    blueprints: Sequence[ApiBlueprint],
+    max_age: int,
+) -> Blueprint:
     """Return the views of the OpenAPI document and of Swagger UI.
+
+    For `schemas` and `blueprints` see `openapi_document`.
 
     flask-smorest's own views have neither validators nor compression, which every
     public URL has, and an inline script, which the content security policy forbids.
     """
     blueprint = Blueprint("api_docs", __name__)
-    pretty = json.dumps(document, ensure_ascii=False, indent=2)
-    openapi = static_response(pretty.encode(), "application/json", max_age)
     page = static_response(
         PAGES.render("api_docs.html", site),
         "text/html",
@@ -231,10 +251,17 @@ def docs_blueprint(document: Json, site: Site, max_age: int) -> Blueprint:
     script = static_response(_DOCS_SCRIPT.encode(), "text/javascript", max_age)
     page_files = {"script.js": script}
 
+    @cache
+    def openapi_response() -> CachedResponse:
+        # Made for the first request: it takes longer than the rest of the application.
+        document = openapi_document(site, schemas, blueprints)
+        pretty = json.dumps(document, ensure_ascii=False, indent=2)
+        return static_response(pretty.encode(), "application/json", max_age)
+
     @blueprint.get("/api/openapi.json")
     def openapi_json() -> Response:
         """Return the OpenAPI document."""
-        return conditional_response(openapi)
+        return conditional_response(openapi_response())
 
     @blueprint.get("/api/docs")
     def docs() -> Response:
