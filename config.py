@@ -3,14 +3,15 @@
 A setting is an environment variable: the field's name in capitals after `FEEDSVC_`,
 except for `HOST`, `PORT` and `WEB_CONCURRENCY`. An empty variable counts as absent.
 `<NAME>_FILE` names a file to read the value from. A default can contain earlier
-settings in braces.
+settings in braces. `FEEDSVC_SETTINGS` names a file of variables, for the service and
+for commands; the environment precedes it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ from sqlalchemy.exc import ArgumentError
 
 from feedsvc.query import LANGUAGE_TAG_PATTERN
 
+SETTINGS_VARIABLE = "FEEDSVC_SETTINGS"
+"""The variable that names a settings file."""
+
 MIB = 1 << 20
 
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
@@ -34,6 +38,13 @@ _SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
 _SEVERAL_HOSTS = re.compile(
     r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?"
 )
+
+
+_SETTINGS_LINE = re.compile(
+    r"""\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"""
+    r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|((?!["']).*?))\s*"""
+)
+"""A variable and its value, in double quotes, single quotes or none."""
 
 
 class SettingError(ValueError):
@@ -291,11 +302,18 @@ class Config:
     """Origin of each field's value."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
-        """Parse the settings in `environ`.
+    def from_env(cls, environ: MutableMapping[str, str] = os.environ) -> Config:
+        """Parse the settings in `environ`, and in the settings file that it names.
+
+        Other programs' variables in that file, such as libpq's PGPASSWORD, are set in
+        `environ`, as systemd would do.
 
         :raises SettingError: some cannot be used; the message names all of them.
         """
+        path = environ.get(SETTINGS_VARIABLE, "")
+        file = read_settings_file(path) if path else {}
+        for variable in file.keys() - _variables():
+            environ.setdefault(variable, file[variable])
         texts: dict[str, str] = {}
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
@@ -304,7 +322,7 @@ class Config:
             variable = metadata["variable"]
             texts[name] = ""
             try:
-                text, source = _read(variable, environ)
+                text, source = _read(variable, environ, file, path)
                 texts[name] = text or metadata["default"].format(**texts)
                 sources[name] = source
                 values[name] = metadata["type"].deserialize(
@@ -347,20 +365,67 @@ def _declarations() -> list[tuple[str, dict[str, Any]]]:
     return declarations
 
 
-def _read(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _variables() -> set[str]:
+    """Return the names of all variables that are settings."""
+    names = {metadata["variable"] for _, metadata in _declarations()}
+    return names | {f"{name}_FILE" for name in names}
+
+
+def read_settings_file(path: str) -> dict[str, str]:
+    """Return the variables in a file, one NAME=value a line.
+
+    The syntax is that of systemd's EnvironmentFile=, so that a unit and a command read
+    the same file alike. A backslash does not continue a line, though.
+
+    :raises SettingError: the file cannot be read, or has another line.
+    """
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "It is not UTF-8"
+        raise SettingError(
+            f"The settings file {path} cannot be read: {reason}."
+        ) from None
+    variables = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip()[0] in "#;":
+            continue
+        match = _SETTINGS_LINE.fullmatch(line)
+        if not match:
+            # Without the line itself, which may contain a secret.
+            raise SettingError(
+                f"The settings file {path}, line {number}: Must be NAME=value."
+            )
+        name, double, single, bare = match.groups()
+        if double is not None:
+            variables[name] = re.sub(r'\\(["\\`$])', r"\1", double)
+        elif single is not None:
+            variables[name] = single
+        else:
+            variables[name] = re.sub(r"\\(.)", r"\1", bare)
+    return variables
+
+
+def _read(
+    variable: str, environ: Mapping[str, str], file: Mapping[str, str], path: str
+) -> tuple[str, str]:
     """Return the text of a variable, or of its file, and the source of the text.
 
-    :raises ValidationError: the file cannot be read.
+    :param file: the variables of the settings file at `path`.
+    :raises ValidationError: the variable's file cannot be read.
     """
-    if environ.get(variable):
-        return environ[variable], "environment"
-    path = environ.get(f"{variable}_FILE")
-    if not path:
-        return "", "default"
-    try:
-        return Path(path).read_text("utf-8").strip(), f"file {path}"
-    except (OSError, UnicodeDecodeError):
-        raise ValidationError(f"The file {path} cannot be read.") from None
+    for variables, source in ((environ, "environment"), (file, f"file {path}")):
+        if variables.get(variable):
+            return variables[variable], source
+        if value_file := variables.get(f"{variable}_FILE"):
+            try:
+                text = Path(value_file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise ValidationError(
+                    f"The file {value_file} cannot be read."
+                ) from None
+            return text, f"file {value_file}"
+    return "", "default"
 
 
 def _mask_secrets(value: str) -> str:

@@ -119,6 +119,10 @@ class Unavailable(FeedsvcError):
     retry_after: int = 5
 
 
+class DatabaseMissing(Unavailable):
+    """There is no database, or an empty one. Only an upgrade creates it."""
+
+
 class Busy(Unavailable):
     """The worker renders as many large documents as it can.
 

@@ -64,6 +64,8 @@ def test_command_creates_no_database(tmp_path: Path, command: str, status: int) 
     if status:
         assert done.stderr.startswith("Error: ")
         assert len(done.stderr.splitlines()) == 1
+        assert f"There is no database {tmp_path}/var/feedsvc.db" in done.stderr
+        assert "--settings FILE" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -47,6 +47,46 @@ def test_environment_precedes_file(tmp_path: Path) -> None:
     assert Config.from_env(environ).max_age == 7
 
 
+def test_settings_file_is_read_after_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "feedsvc.env"
+    file.write_text(
+        "# a comment\n\n; another\nFEEDSVC_MAX_AGE=5\nPORT=9000\n"
+        'FEEDSVC_SITE_TITLE="Hà \\"Nội\\""\nFEEDSVC_SITE_RIGHTS=\'a \\ b\' \n'
+        "FEEDSVC_SITE_DESCRIPTION=one  two\\ three  \nPGPASSWORD=p=w#x\n"
+        f"FEEDSVC_DATABASE_URL_FILE={tmp_path}/url\n"
+    )
+    (tmp_path / "url").write_text("sqlite:////x.db\n")
+    environ = {"FEEDSVC_SETTINGS": str(file), "PORT": "9001", "FEEDSVC_MAX_AGE": ""}
+    config = Config.from_env(environ)
+    assert (config.max_age, config.port) == (5, 9001)
+    assert config.site_title == 'Hà "Nội"'
+    assert config.site_rights == "a \\ b"
+    assert config.site_description == "one  two three"
+    assert config.database_url == "sqlite:////x.db"
+    assert config.sources["max_age"] == f"file {file}"
+    assert environ["PGPASSWORD"] == "p=w#x"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("PORT=1\nhunter2\n", "line 2: Must be NAME=value."),
+        ('PORT="1\n', "line 1: Must be NAME=value."),
+        (None, "cannot be read: No such file or directory."),
+    ],
+)
+def test_settings_file_that_cannot_be_read_is_named(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    file = tmp_path / "feedsvc.env"
+    if content:
+        file.write_text(content)
+    with pytest.raises(SettingError, match=message) as raised:
+        Config.from_env({"FEEDSVC_SETTINGS": str(file)})
+    assert str(file) in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("value", "hosts"),
     [

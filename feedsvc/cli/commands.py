@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from config import Config
+from config import SETTINGS_VARIABLE, Config
 from feedsvc import __version__
 from feedsvc.cli import samples
 from feedsvc.cli.import_export import export, import_
@@ -41,9 +42,20 @@ class _ErrorHandlingGroup(AppGroup):
         "init-demo", "token create an --scope news:write", "import --help"
     ),
 )
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="Read settings from this file, which the service reads too "
+    f"(default: {SETTINGS_VARIABLE}). The environment precedes it.",
+)
 @click.version_option(__version__, prog_name="feedsvc")
-def commands() -> None:
+def commands(settings_file: str | None) -> None:
     """Publish articles and events as feeds."""
+    if settings_file:
+        # Before the application is created, which reads its settings from there.
+        os.environ[SETTINGS_VARIABLE] = settings_file
 
 
 for _command in (token, export, import_, deliver, subscriptions):

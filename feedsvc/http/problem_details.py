@@ -35,6 +35,13 @@ _NOT_FOUND = Problem(
     "There is nothing at this URL. Check the id or the slug.",
 )
 
+_UNAVAILABLE = Problem(
+    503,
+    "unavailable",
+    "Database unavailable",
+    "Nothing was stored. Try again after the seconds in Retry-After.",
+)
+
 PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
     errors.BadRequest: Problem(
         400,
@@ -95,12 +102,8 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
         "The token has written, or the address has failed to authenticate, more often "
         "than the operator allows. Try again after the seconds in Retry-After.",
     ),
-    errors.Unavailable: Problem(
-        503,
-        "unavailable",
-        "Database unavailable",
-        "Nothing was stored. Try again after the seconds in Retry-After.",
-    ),
+    errors.Unavailable: _UNAVAILABLE,
+    errors.DatabaseMissing: _UNAVAILABLE,
     errors.Busy: Problem(
         503,
         "busy",

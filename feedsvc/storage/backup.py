@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.errors import Conflict, FeedsvcError, SchemaTooNew, Unavailable
-from feedsvc.storage.database import create_private
+from feedsvc.storage.database import create_private, no_database
 from feedsvc.storage.tables import REVISION
 
 _NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
@@ -26,7 +26,10 @@ def backup(url: str, file: Path) -> None:
     :raises FeedsvcError: it is on PostgreSQL, unreadable or damaged, or the file
         exists.
     """
-    _copy(_sqlite_path(url), file)
+    source = _sqlite_path(url)
+    if not source.exists():
+        raise no_database(source)
+    _copy(source, file)
 
 
 def restore(url: str, file: Path) -> None:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
-from feedsvc.errors import FeedsvcError, Unavailable
+from feedsvc.errors import DatabaseMissing, FeedsvcError, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -172,6 +172,17 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
+def no_database(path: Path) -> DatabaseMissing:
+    """Return the error of an SQLite file that does not exist.
+
+    An operator's command most often lacks the service's settings.
+    """
+    return DatabaseMissing(
+        f"There is no database {path.absolute()}: name the service's settings with "
+        "`--settings FILE`, or create it with `.venv/bin/feedsvc db upgrade`."
+    )
+
+
 class _DatabaseFileGuard:
     """Notice when SQLite's file is removed or replaced after the first connection."""
 
@@ -185,9 +196,7 @@ class _DatabaseFileGuard:
             self.check()
             # SQLite would create an empty database, which only an upgrade should do.
             if not path.exists():
-                raise Unavailable(
-                    f"There is no database {path}. Run `python -m feedsvc db upgrade`."
-                )
+                raise no_database(path)
 
         @sa.event.listens_for(engine, "connect")
         def after_connect(*_: object) -> None:

@@ -106,3 +106,19 @@ def test_lists_are_tables_on_a_terminal(database_url: str) -> None:
     assert head.startswith("\x1b[1mname  scopes")
     assert line.startswith("test  events:write news:write  20")
     assert "\x1b" not in service.command("token", "list") + service.command("settings")
+
+
+def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) -> None:
+    """As documented: the service and commands read the same file."""
+    file = tmp_path / "feedsvc.env"
+    template = (ROOT / "deploy/feedsvc.env").read_text("utf-8")
+    file.write_text(template.replace("/var/lib/feedsvc/", f"{tmp_path}/lib/"))
+    service = Service("", FEEDSVC_SETTINGS=str(file))
+    service.start()
+    try:
+        del service.environ["FEEDSVC_SETTINGS"]
+        create = ("token", "create", "cms", "--scope", "news:write")
+        service.token = service.command("--settings", str(file), *create).strip()
+        assert service.request("GET", "/api/v1/articles").status_code == 200
+    finally:
+        service.stop()
