@@ -200,7 +200,7 @@ def test_connections_of_the_units_and_of_compose_fit_postgresql() -> None:
 
 def test_only_settings_that_there_are() -> None:
     known = {row[0] for row in Config.from_env({}).rows()}
-    for name in ("kubernetes.yaml", "compose.yaml", *UNITS):
+    for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.env"):
         named = set(
             re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8"))
         )
