@@ -1,4 +1,4 @@
-"""Cache finished responses in a worker, and drop those whose feeds have changed."""
+"""Cache finished responses in a worker, until one of their feeds changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORT_WAIT = 3.0
 """Seconds that any thread waits for another that renders the same response.
 
 The first page of a worker takes longest, since its templates are compiled; with many
-requests at once, all of them must outwait that.
+requests at once, all of them must wait longer than the compilation takes.
 """
 
 _LONG_WAIT = 5.0
@@ -104,7 +104,9 @@ class ResponseCache:
 
         Last-Modified may state a second when it is over for all who write. It allows
         for clocks that differ by less than half a second (`CachedResponse`); this finds
-        those that differ by more.
+        those that differ by more. Example: the writer's clock shows 11:59:58 when this
+        one shows 12:00:01. At 12:00:01 the second 11:59:59 is not over for the writer,
+        so this clock is 3 s ahead.
         """
         _, time, writer_clock = revision
         _, last_time, last_writer_clock = self._revision

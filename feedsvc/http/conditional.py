@@ -44,7 +44,7 @@ Headers = list[tuple[str, str]]
 
 
 class _HeaderSet(NamedTuple):
-    """The headers of a 200 and of a 304 in one coding, while max-age is the same."""
+    """The prepared headers of one coding, valid until max-age changes."""
 
     has_last_modified: bool
     valid_from: datetime

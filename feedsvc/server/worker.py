@@ -41,10 +41,10 @@ BODY_TIMEOUT = 8.0
 """Seconds for a client to send the first MiB of a body, or to read a response."""
 
 FREE_BYTES = 1 << 20
-"""Bytes of a body within `BODY_TIMEOUT`; the rest has time by its length."""
+"""Bytes of a body within `BODY_TIMEOUT`; more bytes give the client more time."""
 
 BODY_RATE = 256 * 1024
-"""Bytes of the rest of a body that give a client one second more."""
+"""Each further number of bytes of a body that gives the client one more second."""
 
 RESPONSE_RATE = 64 * 1024
 """Bytes of a response that give a client one second more."""

@@ -51,7 +51,7 @@ _GROUP_SIZE = 100
 _GROUP_BYTES = 512 * 1024
 _RESOLUTION = timedelta(microseconds=1)
 
-# FOR UPDATE: whoever has seen change N has seen all changes before it.
+# FOR UPDATE, so that writers queue, and changes are committed in their order.
 _LAST_CHANGE = sa.select(
     change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
 ).with_for_update()
@@ -77,7 +77,7 @@ class ChangeLog:
         row = connection.execute(_LAST_CHANGE).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
-        self._lowest_clock: datetime = row.clock
+        self._writer_clock: datetime = row.clock
         self._changes: list[dict[str, object]] = []
         self._affected: set[FeedKey] = set()
         self._invalidated: set[FeedKey] = set()
@@ -85,14 +85,14 @@ class ChangeLog:
     def next_timestamp(self) -> datetime:
         """Return the current time; always later than any time in the change log.
 
-        Last-Modified has a resolution of one second, and a change must not hide in a
-        second that a response has already stated.
+        Last-Modified has a resolution of one second, and a change must not get a second
+        that a response already has as its Last-Modified.
         """
         now = self.clock()
         if now > self._time:
             self._time = now
-            self._lowest_clock = now
-        elif now >= self._lowest_clock:
+            self._writer_clock = now
+        elif now >= self._writer_clock:
             # The clock is behind the log: it was set back, or another instance's clock
             # is ahead of this one. Stay in the log's last second, else the log would
             # run further and further ahead of all clocks. No response states that
@@ -102,7 +102,7 @@ class ChangeLog:
             # The first write behind the log, or the clock was set back again: responses
             # may have stated the log's last second, so begin the next one.
             self._time = self._time.replace(microsecond=0) + timedelta(seconds=1)
-            self._lowest_clock = now
+            self._writer_clock = now
         return self._time
 
     def record(
@@ -149,7 +149,7 @@ class ChangeLog:
         self._update_feed_versions(self._affected, last_change)
         self._update_feed_versions(self._invalidated, {"seq": self._seq})
         self._connection.execute(
-            change_sequence.update().values(**last_change, clock=self._lowest_clock)
+            change_sequence.update().values(**last_change, clock=self._writer_clock)
         )
 
     def _update_feed_versions(

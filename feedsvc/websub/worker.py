@@ -46,10 +46,10 @@ DEBOUNCE = timedelta(seconds=0.7)
 """Time for which a checked feed is left alone; changes in between are one delivery."""
 
 MAX_CONCURRENT = 120
-"""Deliveries that have just started, without those to slow callbacks."""
+"""Deliveries in their first seconds, which occupy a slot; without slow callbacks."""
 
 RESERVED_FOR_FAST = 40
-"""Of these, only for callbacks that were fast lately; new ones get the rest."""
+"""Slots of these for callbacks that were fast lately; new ones get the rest."""
 
 MAX_SLOW = 60
 """Deliveries to callbacks that were slow or failed lately."""
@@ -58,8 +58,10 @@ MAX_RUNNING = 400
 """All deliveries; above it the longest is ended, and retried later."""
 
 MAX_VERIFICATIONS = 100
+"""Verifications in their first seconds, when they occupy a slot."""
+
 MAX_RUNNING_VERIFICATIONS = 300
-"""Verifications that have just started, and all."""
+"""All verifications."""
 
 MAX_PER_HOST = 20
 """Deliveries, and verifications, of one registrable domain or address at a time."""
@@ -71,7 +73,7 @@ WebSub leaves it to the hub; this outlasts a restart of the subscriber.
 """
 
 BUSY_DELAY = timedelta(seconds=2)
-"""Time after which a call is tried whose address had too many calls."""
+"""Delay before a call is tried again whose address had MAX_PER_HOST calls."""
 
 _MAX_QUEUED_FEEDS = 8
 

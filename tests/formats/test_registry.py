@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
-from feedsvc.formats import FORMATS, PAGES
+from feedsvc.formats import FORMATS, PAGES, render_feed
 from feedsvc.query import KINDS, WEBSUB_PING_FORMATS
-from tests.formats.feeds import SITE
+from tests.formats.feeds import CONCERT, FULL, SITE, feed
 from tests.formats.golden import FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,8 @@ def test_every_format_has_golden_files() -> None:
     expected = {
         f"{kind}.{name}" for name, form in FORMATS.items() for kind in form.kinds
     }
-    assert expected <= {path.name for path in FOLDER.iterdir()}
+    single_event = {"calendar.ics"}
+    assert expected | single_event == {path.name for path in FOLDER.iterdir()}
 
 
 def test_docs_list_every_format_with_its_media_type() -> None:
@@ -44,9 +46,23 @@ def test_readme_names_every_format() -> None:
     assert set(listed) == set(FORMATS)
 
 
-def test_hubs_are_pinged_for_formats_of_all_kinds_but_pages() -> None:
+def test_hubs_are_pinged_for_formats_of_all_kinds() -> None:
     of_all_kinds = {name for name, form in FORMATS.items() if form.kinds == KINDS}
-    assert set(WEBSUB_PING_FORMATS) == of_all_kinds - {"html"}
+    assert set(WEBSUB_PING_FORMATS) <= of_all_kinds
+
+
+@pytest.mark.parametrize("content", [None, "summary"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for name, form in FORMATS.items() for kind in form.kinds],
+)
+def test_correction_is_in_every_format(
+    kind: str, name: str, content: str | None
+) -> None:
+    entry = FULL if kind == "news" else CONCERT
+    document = feed(kind, name, replace(entry, notice="Corrected: 3 November"))
+    document = replace(document, query=replace(document.query, content=content))
+    assert b"Corrected: 3 November" in render_feed(document)
 
 
 def test_wsgi_imports_icalendar_with_the_first_calendar() -> None:

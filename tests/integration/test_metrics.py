@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until
@@ -150,7 +151,8 @@ def metric_names(panel: object) -> set[str]:
 def test_dashboard_and_docs_name_existing_metrics(service: MeasuredService) -> None:
     service.put({"title": "Một"})
     service.put({}, Authorization="Bearer x")
-    service.request("GET", "/feeds/news.rss")
+    for name in FORMATS:
+        service.request("GET", f"/feeds/events.{name}")
     dashboard = metric_names(
         json.loads((ROOT / "deploy/grafana.json").read_text("utf-8"))
     )
@@ -169,6 +171,7 @@ def test_dashboard_and_docs_name_existing_metrics(service: MeasuredService) -> N
     documented = set(re.findall(r"feedsvc_\w+", operating)) - {"feedsvc_moved"}
     assert documented <= existing | {name.removesuffix("_count") for name in existing}
     labels = {label for _, text in samples for label in text.split(",")}
+    assert {f'format="{name}"' for name in FORMATS} <= labels
     assert set(re.findall(r'\b(?:state|kind|route)="\w+"', operating)) <= labels
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from feedsvc.formats import FORMATS
 from feedsvc.storage import Storage
 from feedsvc.storage.tables import entries
 from tests.conftest import ApiClient
@@ -25,7 +26,7 @@ EVENT = {
 }
 FEEDS = [
     f"/feeds/events.{form}{query}"
-    for form in ("rss", "atom", "json", "html", "ics")
+    for form in FORMATS
     for query in ("", "?from=2026-12-01")
 ]
 
