@@ -51,7 +51,7 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
     [
         ("--version", 0),
         ("settings", 0),
-        ("db check", 1),
+        ("db check", 5),
         ("token list", 1),
         ("log", 1),
         ("export -", 1),

@@ -18,12 +18,20 @@ from feedsvc.cli.output import help_epilog, json_option, print_rows
 from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
 from feedsvc.cli.websub import deliver, subscriptions
-from feedsvc.errors import FeedsvcError
+from feedsvc.errors import (
+    DatabaseMissing,
+    FeedsvcError,
+    SchemaOutdated,
+    SchemaTooNew,
+)
 from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES
 from feedsvc.query import KINDS
 from feedsvc.services import current_services, current_storage
 from feedsvc.storage import backup as storage_backup
+
+_CHECK_STATUS = {SchemaOutdated: 3, SchemaTooNew: 4, DatabaseMissing: 5}
+"""Exit statuses of `db check`."""
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -84,9 +92,18 @@ def upgrade() -> None:
 
 
 @db.command(epilog=help_epilog("db check"))
-def check() -> None:
-    """Exit with 0 if the database is ready to serve."""
-    current_storage()
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Check that the database is ready to serve, without changing it.
+
+    The exit status is 0 if it is, 3 if it needs an upgrade, 4 if it is too new for
+    this version, 5 if there is none, and 1 if it cannot be reached.
+    """
+    try:
+        current_storage()
+    except FeedsvcError as error:
+        click.echo(f"Error: {error}", err=True)
+        ctx.exit(_CHECK_STATUS.get(type(error), 1))
     click.echo("The database is ready.")
 
 

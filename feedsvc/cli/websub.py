@@ -7,13 +7,18 @@ import logging
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 
 import click
 from flask.cli import AppGroup, with_appcontext
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.errors import FeedsvcError
+from feedsvc.errors import FeedsvcError, Unavailable
 from feedsvc.services import current_services, current_storage
+from feedsvc.storage import Storage
+
+_log = logging.getLogger(__name__)
 
 
 @click.command(epilog=help_epilog("deliver"))
@@ -50,12 +55,17 @@ def deliver(parent: int | None, metrics: str | None) -> None:
     services = current_services()
     config = services.config
     storage = services.storage
-    storage.upgrade()
     _set_up_logging()
     stop = threading.Event()
     # The worker finishes the running deliveries before it stops.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+    def should_stop() -> bool:
+        return stop.is_set() or parent not in (None, os.getppid())
+
+    if not _wait_for_database(storage, should_stop):
+        return
     storage.hubs.configure(config.hubs)
     http_client = SafeHttpClient(
         f"feedsvc (+{config.public_url}/)",
@@ -67,7 +77,25 @@ def deliver(parent: int | None, metrics: str | None) -> None:
         WebSubClient(http_client, config.public_url),
         DeliveryMetrics(metrics) if metrics else None,
     )
-    asyncio.run(worker.run(lambda: stop.is_set() or parent not in (None, os.getppid())))
+    asyncio.run(worker.run(should_stop))
+
+
+def _wait_for_database(storage: Storage, should_stop: Callable[[], bool]) -> bool:
+    """Wait until the service has migrated the database; return False to stop.
+
+    :raises SchemaTooNew: the database is newer than this version.
+    """
+    message = ""
+    while not should_stop():
+        try:
+            storage.check_schema()
+            return True
+        except Unavailable as error:
+            if str(error) != message:
+                message = str(error)
+                _log.warning("Waiting for the database: %s", message)
+        time.sleep(0.5)
+    return False
 
 
 def _set_up_logging() -> None:

@@ -104,6 +104,7 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
     ),
     errors.Unavailable: _UNAVAILABLE,
     errors.DatabaseMissing: _UNAVAILABLE,
+    errors.SchemaOutdated: _UNAVAILABLE,
     errors.Busy: Problem(
         503,
         "busy",

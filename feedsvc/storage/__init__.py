@@ -66,7 +66,7 @@ class Storage:
         self._clock = clock
         self._zone = zone
         self._max_feed = max_feed
-        self._is_upgraded = False
+        self._is_schema_current = False
         self._may_downgrade_timezones = False
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit, in the thread of the writer."""
@@ -117,7 +117,7 @@ class Storage:
         :raises Unavailable: as `reader` and `writer`.
         """
         # The database may not have responded at the start.
-        if not self._is_upgraded:
+        if not self._is_schema_current:
             self.upgrade(or_newer=True)
         with self.reader() as reader:
             next_change_at = reader.entries.next_change_at()
@@ -146,7 +146,7 @@ class Storage:
         :raises Unavailable: as `writer`.
         """
         is_changed = upgrade(self.database, or_newer=or_newer)
-        self._is_upgraded = True
+        self._is_schema_current = True
         # A worker that replaces another one may run beside a newer version, whose
         # tzdata must stay in use.
         self._may_downgrade_timezones = not or_newer
@@ -155,10 +155,14 @@ class Storage:
     def check_schema(self) -> None:
         """Check that the database has this version's schema, without migrating it.
 
-        :raises Unavailable: it does not answer, or has an older schema.
+        :raises DatabaseMissing: there is none, or it has no tables.
+        :raises SchemaOutdated: it has an older schema.
         :raises SchemaTooNew: it is newer than this version.
+        :raises Unavailable: it does not answer.
         """
         check_schema(self.database)
+        self._is_schema_current = True
+        self._may_downgrade_timezones = True
 
     def latest_published(self) -> Mapping[str, datetime]:
         """Return when the newest visible entry of each kind was published.

@@ -122,3 +122,39 @@ def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) ->
         assert service.request("GET", "/api/v1/articles").status_code == 200
     finally:
         service.stop()
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("change", "status", "sentence"),
+    [
+        (None, 0, "The database is ready."),
+        ("UPDATE alembic_version SET version_num = '0000'", 3, "needs an upgrade"),
+        ("UPDATE alembic_version SET version_num = '9999'", 4, "is too new"),
+        ("DROP TABLE alembic_version", 5, "is empty"),
+    ],
+)
+def test_db_check_tells_the_state_of_the_database(
+    app: Flask, change: str | None, status: int, sentence: str
+) -> None:
+    database = get_services(app).storage.database
+    if change:
+        with database.write() as connection:
+            connection.exec_driver_sql(change)
+    for _ in range(2):  # it changes nothing
+        done = app.test_cli_runner().invoke(args=["db", "check"])
+        assert (done.exit_code, done.output.count("\n")) == (status, 1)
+        assert sentence in done.output
+
+
+def test_deliver_waits_for_the_migration(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    command = [sys.executable, "-m", "feedsvc", "deliver"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=service.environ, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr
+        assert "Waiting for the database: There is no" in process.stderr.readline()
+        assert not list(tmp_path.iterdir())
+        process.terminate()
+        assert process.wait(30) == 0

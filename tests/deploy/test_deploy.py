@@ -147,11 +147,8 @@ def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) ->
         cluster.run("DROP ROLE feedsvc")
     # It has connected, to a database without tables.
     assert (done.returncode, done.stderr) == (
-        1,
-        (
-            "Error: The database is not set up for this version. "
-            "Run `python -m feedsvc db upgrade`.\n"
-        ),
+        5,
+        "Error: The database is empty: run `.venv/bin/feedsvc db upgrade`.\n",
     )
 
 

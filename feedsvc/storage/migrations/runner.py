@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from feedsvc.errors import SchemaTooNew, Unavailable
+from feedsvc.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
 
@@ -31,23 +31,29 @@ def revision(connection: sa.Connection) -> str:
 def check_schema(database: Database) -> None:
     """Check that the database has this version's schema.
 
-    :raises Unavailable: it does not answer, or has an older schema.
+    :raises DatabaseMissing: there is none, or it has no tables.
+    :raises SchemaOutdated: it has an older schema.
     :raises SchemaTooNew: it is newer than this version.
+    :raises Unavailable: it does not answer.
     """
     with database.read() as connection:
         current = revision(connection)
     _refuse_newer(current)
+    if not current:
+        raise DatabaseMissing(
+            "The database is empty: run `.venv/bin/feedsvc db upgrade`."
+        )
     if current < REVISION:
-        raise Unavailable(
-            "The database is not set up for this version. "
-            "Run `python -m feedsvc db upgrade`."
+        raise SchemaOutdated(
+            f"The database needs an upgrade from schema {current} to {REVISION}: "
+            "run `.venv/bin/feedsvc db upgrade`."
         )
 
 
 def _refuse_newer(current: str) -> None:
     if current > REVISION:
         raise SchemaTooNew(
-            f"The database has schema {current}, "
+            f"The database is too new: it has schema {current}, "
             f"but this version knows {REVISION} at most."
         )
 
