@@ -145,7 +145,6 @@ class Parameter:
     :param format: the only format that has it; None for all but `excluded_format`.
     :param in_archives: also for archive documents, which all share the value.
     :param in_topics: also for WebSub topics.
-    :param filters_entries: excludes entries by a condition that no index serves.
     :param field: the field of FeedQuery; set by PARAMETERS.
     """
 
@@ -157,7 +156,6 @@ class Parameter:
     excluded_format: str | None = None
     in_archives: bool = False
     in_topics: bool = False
-    filters_entries: bool = False
     field: str = ""
 
     def is_applicable(self, kind: str, format: str) -> bool:
@@ -285,7 +283,6 @@ class FeedQuery:
             "mark",
             kind="events",
             in_archives=True,
-            filters_entries=True,
         )
     )
     ui: str | None = _url_parameter(
@@ -330,11 +327,6 @@ class FeedQuery:
             return "all"
         # Calendar programs drop an event that is no longer listed.
         return "recent" if self.format == "ics" else "upcoming"
-
-    @property
-    def has_entry_filters(self) -> bool:
-        """True if a parameter excludes entries by a condition that no index serves."""
-        return any(parameter.filters_entries for parameter in self._given_parameters())
 
     @property
     def out_of_range_on(self) -> date | None:

@@ -1,8 +1,9 @@
 """`make mutants`: change the code in one place, and see whether a test notices.
 
 Of all small changes to some packages, a sample is drawn with a fixed seed. For each, the
-tests of the package's own folder run until one fails, the likeliest first. A change that
-survives all of them shows a rule that no test holds.
+tests of the package's own folder that run the changed line are run until one fails; for a
+line that runs at import, all tests of the folder. A change that survives all of them
+shows a rule that no test holds.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from coverage import CoverageData
+
 ROOT = Path(__file__).parent.parent
 TESTS = {
     "storage": ("tests/storage",),
@@ -36,6 +39,9 @@ TESTS = {
     "api": ("tests/api",),
 }
 """The tests that must notice a change in a package or module of feedsvc."""
+
+# A wrong rule is as wrong on SQLite, where the tests take half the time.
+SELECTION = ["-k", "not postgresql"]
 
 SEED, TEST_LIMIT, MIN_KILLED = 16, 300, 85
 """TEST_LIMIT is in seconds for one test, MIN_KILLED is a percentage."""
@@ -60,9 +66,20 @@ class Mutator(ast.NodeTransformer):
 
     def __init__(self, number: int = -1) -> None:
         self.number, self.descriptions = number, list[str]()
+        self.lines = list[range]()
+        """The lines of the statement that each change is in, up to the change."""
+        self._statement = 0
 
     def visit(self, node: ast.AST) -> ast.AST:
         """Visit a node's fields, then offer the change of the node itself."""
+        outer = self._statement
+        if isinstance(node, ast.stmt):
+            self._statement = node.lineno
+        changed = self._offer(node)
+        self._statement = outer
+        return changed
+
+    def _offer(self, node: ast.AST) -> ast.AST:
         skipped = {name: node.__dict__.pop(name, None) for name in SKIPPED_FIELDS}
         self.generic_visit(node)
         vars(node).update(skipped)
@@ -72,6 +89,7 @@ class Mutator(ast.NodeTransformer):
         before, after = (" ".join(ast.unparse(n).split()) for n in (node, changed))
         line = getattr(node, "lineno", 0)
         self.descriptions.append(f"{line}: {before:.90} → {after:.90}")
+        self.lines.append(range(self._statement, line + 1))
         return changed if len(self.descriptions) - 1 == self.number else node
 
 
@@ -121,26 +139,33 @@ class Mutant:
     path: Path
     number: int
     description: str
+    lines: range
 
     def code(self) -> str:
         """Return the file with the change."""
         tree = ast.parse((ROOT / self.path).read_text("utf-8"))
         return ast.unparse(ast.fix_missing_locations(Mutator(self.number).visit(tree)))
 
-    def tests(self) -> list[str]:
-        """List the tests of the package, those that name the module first."""
-        words = self.path.stem.split("_")
+    def tests(self, coverage: CoverageData) -> list[str]:
+        """List the tests that run the changed line, those that name the module first."""
+        lines = coverage.contexts_by_lineno(str(ROOT / self.path))
+        contexts = {context for line in self.lines for context in lines.get(line, ())}
+        # pytest-cov names a context by the test and its phase; imports have none. All
+        # cases of a test run, since the names of some are no arguments for pytest.
+        covering = {re.split(r"[|\[]", context)[0] for context in contexts if context}
+        words = [word.rstrip("s") for word in self.path.stem.split("_")]
+        own = [test for test in covering if test.startswith(TESTS[self.package])]
+        tests = own or [
+            str(path.relative_to(ROOT))
+            for name in TESTS[self.package]
+            for path in ([ROOT / name] if name.endswith(".py") else test_files(name))
+        ]
+        return sorted(tests, key=lambda test: -sum(word in test for word in words))
 
-        def likelihood(path: Path) -> tuple[int, int]:
-            text = path.read_text("utf-8")
-            in_name = sum(word.rstrip("s") in path.name for word in words)
-            return in_name, sum(text.count(word) for word in words)
 
-        files: list[Path] = []
-        for path in (ROOT / name for name in TESTS[self.package]):
-            files += [path] if path.is_file() else path.rglob("test_*.py")
-        files.sort(key=likelihood, reverse=True)
-        return [str(path.relative_to(ROOT)) for path in files]
+def test_files(folder: str) -> list[Path]:
+    """List the files with tests below a folder."""
+    return sorted((ROOT / folder).rglob("test_*.py"))
 
 
 def list_mutants() -> Iterator[Mutant]:
@@ -151,11 +176,16 @@ def list_mutants() -> Iterator[Mutant]:
         for path in (path for path in paths if "migrations" not in path.parts):
             mutator = Mutator()
             mutator.visit(ast.parse(path.read_text("utf-8")))
-            for number, description in enumerate(mutator.descriptions):
-                yield Mutant(package, path.relative_to(ROOT), number, description)
+            changes = zip(mutator.descriptions, mutator.lines, strict=True)
+            for number, (description, lines) in enumerate(changes):
+                yield Mutant(
+                    package, path.relative_to(ROOT), number, description, lines
+                )
 
 
-def run(mutant: Mutant, copies: queue.Queue[Path]) -> tuple[bool, str]:
+def run(
+    mutant: Mutant, copies: queue.Queue[Path], coverage: CoverageData
+) -> tuple[bool, str]:
     """Run the tests of a mutant in a free copy; return whether it was killed, and how."""
     folder = copies.get()
     file = folder / mutant.path
@@ -163,7 +193,7 @@ def run(mutant: Mutant, copies: queue.Queue[Path]) -> tuple[bool, str]:
     # Python knows changed code by the size and the second of its last change only.
     os.utime(file, (mutant.number + 1,) * 2)
     try:
-        result, is_killed = run_tests(mutant.tests(), folder)
+        result, is_killed = run_tests(mutant.tests(coverage), folder)
     finally:
         shutil.copy2(ROOT / mutant.path, file)
         copies.put(folder)
@@ -172,22 +202,29 @@ def run(mutant: Mutant, copies: queue.Queue[Path]) -> tuple[bool, str]:
     return is_killed, text
 
 
-def check_tests(folder: Path) -> None:
-    """Run all tests without a change, since one that fails anyway kills every mutant.
+def measure_coverage(jobs: int, folder: Path) -> CoverageData:
+    """Run all tests without a change, and return which test runs which line.
 
-    :raises SystemExit: a test fails.
+    :raises SystemExit: a test fails, which would count as killing every mutant.
     """
     tests = sorted({name for names in TESTS.values() for name in names})
-    result, is_failed = run_tests(tests, folder)
-    if is_failed:
-        sys.exit(f"Without a change: {result}")
+    data_file = folder / "coverage"
+    options = ["-q", "-n", str(jobs), "--cov-context=test", "--cov-report="]
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *SELECTION, *options, "--cov=feedsvc", *tests],
+        cwd=ROOT,
+        env={**os.environ, "COVERAGE_FILE": str(data_file)},
+        check=True,
+    )
+    coverage = CoverageData(str(data_file))
+    coverage.read()
+    return coverage
 
 
 def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
     """Return the test that failed, or what else happened, and whether any failed."""
     options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
-    # A wrong rule is as wrong on SQLite, where the tests take half the time.
-    options += ["-k", "not postgresql"]
+    options += SELECTION
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "pytest", *options, *tests],
         cwd=folder,
@@ -233,9 +270,9 @@ def main() -> None:
             copies.put(Path(name, str(job)))
             ignored = shutil.ignore_patterns(".git", ".venv", "node_modules", ".*cache")
             shutil.copytree(ROOT, Path(name, str(job)), ignore=ignored)
-        check_tests(Path(name, "0"))
+        coverage = measure_coverage(options.jobs, Path(name))
         with ThreadPoolExecutor(options.jobs) as pool:
-            results = list(pool.map(run, mutants, repeat(copies)))
+            results = list(pool.map(run, mutants, repeat(copies), repeat(coverage)))
     print("\n| package | killed | survived |\n|---|---|---|")
     for package in TESTS:
         killed = [

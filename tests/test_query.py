@@ -332,16 +332,6 @@ def test_feed_without_parameters_is_a_topic() -> None:
     assert FeedQuery("news", "rss", CategoryFilter.parse("a+b")).is_topic
 
 
-def test_only_cancelled_filters_entries_beyond_the_indexes() -> None:
-    filtering = {
-        name
-        for name, values in VALUES.items()
-        if parse_values(values.format, **{name: values.good[:1]}).has_entry_filters
-    }
-    assert filtering == {"cancelled"}
-    assert not FeedQuery("news", "rss", cancelled="hide").has_entry_filters
-
-
 @pytest.mark.parametrize(
     ("text", "is_canonical"),
     [("", True), ("a", True), ("a,b", False), ("-a", False), ("a+b", False)],

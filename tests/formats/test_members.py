@@ -1,0 +1,75 @@
+"""Every member of an entry is shown by the formats, or named here as hidden."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import get_type_hints
+
+import pytest
+
+from feedsvc.formats import FORMATS, render_feed
+from feedsvc.models import Entry, Event
+from tests.formats.feeds import ENTRIES, FULL, feed
+
+UNUSED_ENTRY_MEMBERS = {
+    "abridged",
+    "changed",
+    "expires",
+    "notice",
+    "sequence",
+    "starts",
+    "status",
+    "withdrawn",
+}
+"""Members that have their own tests instead of a value in the golden files."""
+
+UNUSED_EVENT_MEMBERS = {"previous_start", "recurrence"}
+
+TEXT_MEMBERS = {
+    name
+    for name, type_ in get_type_hints(Entry).items()
+    if type_ in (str, str | None) and name not in ("kind", "status", "language")
+}
+
+HIDDEN = {
+    "id": {"rss", "atom"},
+    "guid": {"html"},
+    # Pages show the body instead.
+    "summary": {"html"},
+    # The HTML is shown instead.
+    "content_text": {"rss", "atom", "json", "html"},
+}
+"""Text members that a format of articles does not show."""
+
+
+@pytest.mark.parametrize(
+    ("model", "unused"),
+    [(Entry, UNUSED_ENTRY_MEMBERS), (Event, UNUSED_EVENT_MEMBERS)],
+)
+def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None:
+    entries = [entry for group in ENTRIES.values() for entry in group]
+    values = entries if model is Entry else [entry.event for entry in entries]
+    used = {
+        member.name
+        for member in fields(model)
+        for value in values
+        if value is not None and getattr(value, member.name) != member.default
+    }
+    assert used | unused == {member.name for member in fields(model)}
+
+
+@pytest.mark.parametrize("name", sorted(TEXT_MEMBERS))
+def test_text_member_is_in_every_format(name: str) -> None:
+    marker = {
+        "url": "https://marker.example/",
+        "guid": "tag:marker.example,2026:1",
+    }.get(name, "marker")
+    entry = replace(FULL, **{name: marker})
+    shown = {
+        format
+        for format, form in FORMATS.items()
+        if "news" in form.kinds
+        and marker.encode() in render_feed(feed("news", format, entry))
+    }
+    of_news = {format for format, form in FORMATS.items() if "news" in form.kinds}
+    assert shown == of_news - HIDDEN.get(name, set())
