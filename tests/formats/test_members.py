@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -64,7 +64,8 @@ def test_text_member_is_in_every_format(name: str) -> None:
         "url": "https://marker.example/",
         "guid": "tag:marker.example,2026:1",
     }.get(name, "marker")
-    entry = replace(FULL, **{name: marker})
+    changes: dict[str, Any] = {name: marker}
+    entry = replace(FULL, **changes)
     shown = {
         format
         for format, form in FORMATS.items()
