@@ -118,6 +118,14 @@ class Unavailable(FeedsvcError):
     # As long as a writer waits for the lock: then the next attempt is not in vain.
     retry_after: int = 5
 
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self._reason = reason
+
+    def for_operator(self) -> str:
+        """Return the message with its reason, which may name hosts and users."""
+        return self._reason or str(self)
+
 
 class DatabaseMissing(Unavailable):
     """There is no database, or an empty one. Only an upgrade creates it."""

@@ -86,6 +86,7 @@ class Services:
         :param is_first: log what concerns all workers.
         :raises SchemaTooNew: the database is newer than this version.
         """
+        self.storage.outage_log.is_enabled = True
         if is_first and self.config.hub and not self.site.hub:
             _log.warning("No WebSub hub: install feedsvc[websub]")
         try:
@@ -97,7 +98,7 @@ class Services:
         except Unavailable as error:
             # The service must survive a start without its database. The scheduler
             # tries again.
-            _log.warning("Started without a database: %s", error)
+            _log.warning("Started without a database: %s", error.for_operator())
         # The thread keeps the cache current within half a second.
         self.cache.sync_on_read = False
         run_periodically(self.storage.apply_scheduled_changes, self.cache.sync)

@@ -14,7 +14,7 @@ from config import SETTINGS_VARIABLE, Config
 from feedsvc import __version__
 from feedsvc.cli import samples
 from feedsvc.cli.import_export import export, import_
-from feedsvc.cli.output import help_epilog, json_option, print_rows
+from feedsvc.cli.output import error_text, help_epilog, json_option, print_rows
 from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
 from feedsvc.cli.websub import deliver, subscriptions
@@ -41,7 +41,7 @@ class _ErrorHandlingGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except FeedsvcError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(error_text(error)) from None
 
 
 @click.group(
@@ -102,7 +102,7 @@ def check(ctx: click.Context) -> None:
     try:
         current_storage()
     except FeedsvcError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {error_text(error)}", err=True)
         ctx.exit(_CHECK_STATUS.get(type(error), 1))
     click.echo("The database is ready.")
 

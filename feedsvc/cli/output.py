@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from feedsvc.errors import FeedsvcError, Unavailable
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a line."
 )
@@ -19,6 +21,11 @@ def help_epilog(*examples: str) -> str:
     """Return the end of a command's help. A test runs every example."""
     lines = "\n".join(f"  python -m feedsvc {example}" for example in examples)
     return f"\b\nExamples:\n{lines}"
+
+
+def error_text(error: FeedsvcError) -> str:
+    """Return the message of an error for an operator."""
+    return error.for_operator() if isinstance(error, Unavailable) else str(error)
 
 
 def print_rows(

@@ -89,10 +89,11 @@ def _wait_for_database(storage: Storage, should_stop: Callable[[], bool]) -> boo
     while not should_stop():
         try:
             storage.check_schema()
+            storage.outage_log.is_enabled = True
             return True
         except Unavailable as error:
-            if str(error) != message:
-                message = str(error)
+            if error.for_operator() != message:
+                message = error.for_operator()
                 _log.warning("Waiting for the database: %s", message)
         time.sleep(0.5)
     return False

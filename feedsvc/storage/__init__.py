@@ -63,6 +63,7 @@ class Storage:
     ) -> None:
         self.database = Database(url, connections)
         """For other transactions than of sessions, such as of maintenance and tests."""
+        self.outage_log = self.database.outage_log
         self._clock = clock
         self._zone = zone
         self._max_feed = max_feed

@@ -17,9 +17,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
-from sqlalchemy import exc
 
-from feedsvc.errors import DatabaseMissing, FeedsvcError, Unavailable
+from feedsvc.errors import Busy, DatabaseMissing, FeedsvcError, Unavailable
+from feedsvc.storage.outages import OutageLog, translate
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,9 @@ class Database:
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
         target = sa.make_url(url)
+        self.outage_log = OutageLog()
+        self._read_errors = _ErrorHandler(target, self.outage_log, is_read=True)
+        self._write_errors = _ErrorHandler(target, self.outage_log)
         self._file: _DatabaseFileGuard | None = None
         self.engine: sa.Engine
         if target.get_backend_name() == "sqlite":
@@ -120,7 +123,7 @@ class Database:
 
         :raises Unavailable: the database does not respond.
         """
-        with translate_db_errors(), self._read_engine.begin() as connection:
+        with self._read_errors, self._read_engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -131,8 +134,8 @@ class Database:
         """
         self.check_file()
         with (
+            self._write_errors,
             self._writer_lock as busy_timeout,
-            translate_db_errors(),
             self.engine.connect() as connection,
             connection.execution_options(busy_timeout=busy_timeout).begin(),
         ):
@@ -147,7 +150,8 @@ class Database:
         :raises Unavailable: the file was removed or replaced.
         """
         if self._file:
-            self._file.check()
+            with self._write_errors:
+                self._file.check()
 
     def create_file(self) -> None:
         """Create SQLite's file, unless it exists.
@@ -155,7 +159,8 @@ class Database:
         :raises Unavailable: the file cannot be created.
         """
         if self._file:
-            self._file.create()
+            with self._write_errors:
+                self._file.create()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -178,8 +183,9 @@ def no_database(path: Path) -> DatabaseMissing:
     An operator's command most often lacks the service's settings.
     """
     return DatabaseMissing(
+        "The database cannot be used at the moment.",
         f"There is no database {path.absolute()}: name the service's settings with "
-        "`--settings FILE`, or create it with `.venv/bin/feedsvc db upgrade`."
+        "`--settings FILE`, or create it with `.venv/bin/feedsvc db upgrade`.",
     )
 
 
@@ -213,7 +219,9 @@ class _DatabaseFileGuard:
             create_private(self._path)
         except OSError as error:
             raise Unavailable(
-                f"The database {self._path} cannot be created: {error.strerror}."
+                "The database cannot be used at the moment.",
+                f"The database {self._path.absolute()} cannot be created: "
+                f"{error.strerror}.",
             ) from error
 
     def check(self) -> None:
@@ -225,7 +233,11 @@ class _DatabaseFileGuard:
             # SQLite would create an empty database beside the log of a lost one.
             is_gone = not identity and self._write_ahead_log.exists()
         if is_gone:
-            raise Unavailable("The database's file has been removed or replaced.")
+            raise Unavailable(
+                "The database cannot be used at the moment.",
+                f"The database's file {self._path.absolute()} "
+                "has been removed or replaced.",
+            )
 
     def _identity(self) -> tuple[int, int] | None:
         """Return the device and inode of the file; None if it does not exist."""
@@ -252,34 +264,35 @@ class _WriterLock:
         self._semaphore.release()
 
 
-@contextmanager
-def translate_db_errors() -> Iterator[None]:
-    """Raise `Unavailable` for errors that a retry or an operator can mend.
+class _ErrorHandler:
+    """Raise `Unavailable` for errors that a retry or an operator can mend; log them.
 
-    A database that is locked, full, read-only or away, for instance.
+    A class instead of a generator, since each transaction enters it.
     """
-    try:
-        yield
-    except (
-        exc.OperationalError,
-        exc.InternalError,
-        exc.TimeoutError,
-        exc.InterfaceError,
-        sqlite.OperationalError,  # by BEGIN, which the driver executes itself
-    ) as error:
-        raise Unavailable("The database cannot be used at the moment.") from error
-    except exc.ProgrammingError as error:
-        # While a database is being restored, its tables are missing or not ours yet.
-        if type(error.orig).__name__ in ("UndefinedTable", "InsufficientPrivilege"):
-            raise Unavailable("The database is not set up.") from error
-        raise
-    except (exc.DatabaseError, sqlite.DatabaseError) as error:
-        # SQLite raises the base class itself for a file that is damaged or no database.
-        if type(error) in (exc.DatabaseError, sqlite.DatabaseError):
-            raise Unavailable(
-                "The database is damaged; its operator has a backup to restore."
-            ) from error
-        raise
+
+    def __init__(self, url: sa.URL, log: OutageLog, *, is_read: bool = False) -> None:
+        self._url = url
+        self._log = log
+        self._is_read = is_read
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: object
+    ) -> None:
+        if error is None:
+            if self._is_read and self._log.is_outage:
+                self._log.end_outage()
+            return
+        unavailable = translate(error, self._url)
+        if unavailable is None:
+            return
+        self._log.report(unavailable)
+        if self._is_read and not isinstance(unavailable, Busy):
+            self._log.begin_outage()
+        if unavailable is not error:
+            raise unavailable from error
 
 
 def _configure_sqlite(engine: sa.Engine) -> None:

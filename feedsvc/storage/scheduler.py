@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from feedsvc.errors import FeedsvcError
+from feedsvc.errors import FeedsvcError, Unavailable
 from feedsvc.models import Entry
 from feedsvc.recurrence import current_or_next, series_end
 
@@ -73,8 +73,10 @@ def _repeat(action: Callable[[], object]) -> None:
     while not pause.wait(POLL_INTERVAL):
         try:
             action()
+        except Unavailable:
+            pass  # the database's OutageLog has logged it
         except FeedsvcError as error:
-            _log.warning("Scheduler: database unavailable, retrying: %s", error)
+            _log.warning("Scheduler failed, retrying: %s", error)
         except Exception:
             # The thread must outlive every error: without it, nothing is published.
             _log.exception("Scheduler failed, retrying")

@@ -20,8 +20,12 @@ def health_blueprint(storage: Storage) -> Blueprint:
     @blueprint.get("/readyz")
     def readyz() -> Response:
         """Answer that the database is reachable and its schema current."""
-        if not storage.is_ready():
-            raise Unavailable("The database schema is not the one of this version.")
+        try:
+            if not storage.is_ready():
+                raise Unavailable("The database schema is not the one of this version.")
+        except Unavailable as error:
+            storage.outage_log.report(error, "/readyz answers 503: ")
+            raise
         return _text_response("ready")
 
     return blueprint

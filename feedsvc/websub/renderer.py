@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from feedsvc.errors import BadRequest, FeedsvcError, Gone, NotFound
+from feedsvc.errors import BadRequest, FeedsvcError, Gone, NotFound, Unavailable
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.storage import Storage
 from feedsvc.storage.deliveries import SLOW_FEED
@@ -124,6 +124,8 @@ def call_logged(work: Callable[..., _Result], *arguments: object) -> _Result | N
     """Call a function; log its exception, and return None, since it is tried again."""
     try:
         return work(*arguments)
+    except Unavailable:
+        pass  # the database's OutageLog has logged it
     except FeedsvcError as error:
         _log.warning("Delivery failed, retrying: %s", error)
     except Exception as error:

@@ -144,6 +144,6 @@ def test_newer_schema_prevents_the_start(
         timeout=30,
     )
     assert done.returncode == status
-    sentence = f"Error: The database has schema 9999, but this version knows {REVISION} at most.\n"
+    sentence = f"Error: The database is too new: it has schema 9999, but this version knows {REVISION} at most.\n"
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
