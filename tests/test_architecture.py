@@ -44,6 +44,7 @@ SHARED = {
     "models",
     "query",
     "recurrence",
+    "suggestions",
     "websub_types",
     "timezones",
 }

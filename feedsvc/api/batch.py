@@ -35,6 +35,7 @@ from feedsvc.api.request_parsing import (
     parse_idempotency_key,
     respond_once,
 )
+from feedsvc.api.schemas import ArgumentsSchema
 from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.errors import (
     BadRequest,
@@ -87,7 +88,7 @@ class BatchLimits:
     items: BulkRateLimiter
 
 
-class BatchArguments(Schema):
+class BatchArguments(ArgumentsSchema):
     """The query parameters of a batch."""
 
     atomic = fields.Boolean(
@@ -259,6 +260,11 @@ def _read_body(limits: BatchLimits) -> BatchBody:
     max_bytes = limits.ndjson_bytes if is_ndjson else limits.array_bytes
     request.max_content_length = max_bytes
     check_content_headers(request)
+    if not is_ndjson and (request.content_length or 0) > max_bytes:
+        raise RequestEntityTooLarge(
+            f"An array has at most {max_bytes:,} bytes; "
+            f"{_NDJSON} has at most {limits.ndjson_bytes:,}."
+        )
     if request.mimetype not in _BODY:
         raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
     body = request.stream.read()

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request
-from marshmallow import Schema, fields
+from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.api import fields as own
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.derived_schemas import ChangesSchema, EntrySchemas
+from feedsvc.api.schemas import ArgumentsSchema
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Change, Revision
 from feedsvc.query import KINDS
@@ -27,7 +28,7 @@ _SHORT_SUFFIX = "-short"
 _BLOCK_BYTES = 64 * 1024
 
 
-class ChangesArguments(Schema):
+class ChangesArguments(ArgumentsSchema):
     """The query parameters of a page of changes."""
 
     after = own.QueryInteger(validate=Range(0, 2**63 - 1), load_default=0)

@@ -17,6 +17,7 @@ from feedsvc.api.schemas import (
     ClosedSchema,
     EntrySchema,
     EventSchema,
+    FieldErrorSchema,
     ImageSchema,
 )
 from feedsvc.models import Site
@@ -177,13 +178,6 @@ class CategoriesSchema(ClosedSchema):
     """All categories."""
 
     categories = fields.List(fields.Nested(CategorySchema), required=True)
-
-
-class FieldErrorSchema(ClosedSchema):
-    """An error or a warning about one member of a document."""
-
-    pointer = fields.String(required=True, metadata={"pattern": "^#"})
-    detail = fields.String(required=True)
 
 
 class ProblemSchema(ClosedSchema):

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Response, request
-from marshmallow import Schema, fields
+from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.api import fields as own
@@ -17,13 +17,15 @@ from feedsvc.api.derived_schemas import EntrySchemas
 from feedsvc.api.openapi import EXAMPLES, path_parameter
 from feedsvc.api.request_parsing import (
     JsonResult,
+    json_response,
     load_patched,
     parse_json_body,
     parse_preconditions,
     reject_query_parameters,
     respond_once,
 )
-from feedsvc.api.schemas import EntrySchema
+from feedsvc.api.schemas import ArgumentsSchema, EntrySchema
+from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import STATUSES, Entry
 from feedsvc.storage import Precondition, Storage, Writer
@@ -33,7 +35,7 @@ _CREATED_HEADERS = {"ETag": "ETag", "Location": "Location"}
 _PATH_PARAMETERS = [path_parameter("Article", "id")]
 
 
-class ListArguments(Schema):
+class ListArguments(ArgumentsSchema):
     """The query parameters of a list of entries."""
 
     status = fields.String(validate=OneOf(STATUSES))
@@ -70,6 +72,8 @@ def entries_blueprint(
     conditional = api.doc(parameters=["If-Match", "If-None-Match"])
     precondition_errors = (412, 428) if require_if_match else (412,)
 
+    write_result = partial(_write_result, response, collection_url)
+
     @api.post("")
     @api.authorize(write_scope)
     @api.errors(*BODY_ERRORS, 409, 410)
@@ -83,9 +87,7 @@ def entries_blueprint(
             stored, _ = writer.entries.put(
                 entry, create=True, publish=can_publish(kind)
             )
-            headers = _entry_headers(stored)
-            headers["Location"] = f"{collection_url}/{stored.id}"
-            return response.dump(stored), 201, headers
+            return write_result(stored, is_new=True)
 
         # Of the bytes: a retry sends the same ones.
         fingerprint = sha256(request.get_data()).hexdigest()
@@ -112,10 +114,7 @@ def entries_blueprint(
             stored, is_new = writer.entries.put(
                 entry, publish=can_publish(kind), check=check
             )
-        if not is_new:
-            return stored, 200, _entry_headers(stored)
-        location = f"{collection_url}/{stored.id}"
-        return stored, 201, {**_entry_headers(stored), "Location": location}
+        return json_response(write_result(stored, is_new=is_new))
 
     @api.patch("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
@@ -129,7 +128,7 @@ def entries_blueprint(
         document = parse_json_body(request)
         check = parse_preconditions(require_if_match)
         stored = _patch_entry(storage, schemas.request, id, document, check)
-        return stored, 200, _entry_headers(stored)
+        return json_response(write_result(stored, is_new=False))
 
     @api.get("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(*read_scopes)
@@ -171,6 +170,18 @@ def entries_blueprint(
         return Response(status=204)
 
     return api
+
+
+def _write_result(
+    schema: EntrySchema, collection_url: str, entry: Entry, *, is_new: bool
+) -> JsonResult:
+    """Return the response to a write that has stored an entry."""
+    document = with_warnings(schema.dump(entry), entry.title)
+    headers = _entry_headers(entry)
+    if not is_new:
+        return document, 200, headers
+    location = f"{collection_url}/{entry.id}"
+    return document, 201, {**headers, "Location": location}
 
 
 def _entry_headers(entry: Entry) -> dict[str, str]:

@@ -12,8 +12,9 @@ from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, Range, Validator
 
 from feedsvc import timezones
-from feedsvc.api import text, urls
+from feedsvc.api import sanitize, text, urls
 from feedsvc.query import LANGUAGE_TAG_PATTERN, SLUG_PATTERN, YEARS
+from feedsvc.suggestions import slug_of
 
 _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
@@ -27,6 +28,14 @@ _TIME = (
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
 _ANY_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+_TIME_ERROR = "Must be a time such as 2026-12-24T19:00:00+07:00."
+_DATE_ERROR = "Must be a date such as 2026-11-25."
+_DATE_OR_TIME_ERROR = (
+    "Must be a date such as 2026-11-25, or a time such as 2026-12-24T19:00:00+07:00."
+)
+
+CONTENT_LIMIT = f"At most 1 MiB ({sanitize.MAX_LENGTH:,} bytes of UTF-8)."
 
 # JSON Schema's patterns for normalized text. They are for clients: `Text` itself says
 # which character is wrong.
@@ -76,6 +85,23 @@ class FullMatch(Validator):
         return value
 
 
+class SlugPattern(FullMatch):
+    """Require a category's slug; the error for a title has the slug it would be."""
+
+    def __init__(self) -> None:
+        error = "Must be lower-case letters a–z, digits and inner hyphens, at most 64."
+        super().__init__(f"^{SLUG_PATTERN}$", error=error)
+
+    def __call__(self, value: str) -> str:
+        """Return the value if it is a slug."""
+        try:
+            return super().__call__(value)
+        except ValidationError as error:
+            slug = slug_of(value)
+            hint = f" Did you mean “{slug}”?" if slug else ""
+            raise ValidationError(f"{error.messages[0]}{hint}") from None
+
+
 class ParsedString(fields.String):
     """A string that a function parses, with the function's ValueError as its error."""
 
@@ -92,6 +118,10 @@ class ParsedString(fields.String):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return validate(self.parse, super()._deserialize(value, *args, **kwargs))
+
+
+class TextTooLong(ValueError):
+    """The text has too many characters."""
 
 
 class Text(ParsedString):
@@ -113,7 +143,7 @@ class Text(ParsedString):
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
-        too_long = ValueError(f"Longer than {self._max_length:,} characters.")
+        too_long = TextTooLong(f"Longer than {self._max_length:,} characters.")
         # White space may shrink a lot, but normalizing must not take long.
         if len(value) > 2 * self._max_length + 1000:
             raise too_long
@@ -126,11 +156,30 @@ class Text(ParsedString):
         return normalized or None
 
 
+class ContentText(Text):
+    """Normalized plain text whose limit counts bytes, as that of HTML does."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(sanitize.MAX_LENGTH, multiline=True, **kwargs)
+        # JSON Schema's maxLength counts characters.
+        self.metadata = {**self.metadata, "description": CONTENT_LIMIT}
+
+    def parse(self, value: str) -> str | None:
+        """Return the normalized text, or None if it is empty."""
+        try:
+            normalized = super().parse(value)
+        except TextTooLong:
+            raise ValueError(sanitize.TOO_LONG) from None
+        if normalized and len(normalized.encode()) > sanitize.MAX_LENGTH:
+            raise ValueError(sanitize.TOO_LONG)
+        return normalized
+
+
 class CategorySlug(fields.String):
     """The slug of a category, serialized from a slug or a Category."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=slug_pattern(), **kwargs)
+        super().__init__(validate=SlugPattern(), **kwargs)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return super()._serialize(getattr(value, "slug", value), *args, **kwargs)
@@ -145,7 +194,12 @@ class UtcDateTime(ParsedString):
     timezone: tzinfo = UTC
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{_DATE}[Tt ]{_TIME}$"}, **kwargs)
+        super().__init__(
+            metadata={"pattern": f"^{_DATE}[Tt ]{_TIME}$"},
+            # Of a number, such as the seconds since 1970.
+            error_messages={"invalid": _TIME_ERROR},
+            **kwargs,
+        )
 
     def parse(self, value: str) -> datetime:
         """Return the time in UTC."""
@@ -163,7 +217,11 @@ class DateOrTime(ParsedString):
 
     def __init__(self, **kwargs: Any) -> None:
         pattern = f"^{_DATE}(?:[Tt ]{_TIME})?$"
-        super().__init__(metadata={"pattern": pattern}, **kwargs)
+        super().__init__(
+            metadata={"pattern": pattern},
+            error_messages={"invalid": _DATE_OR_TIME_ERROR},
+            **kwargs,
+        )
 
     def parse(self, value: str) -> date:
         """Return the date, or the time."""
@@ -242,12 +300,6 @@ _EMAIL = (
 )
 
 
-def slug_pattern() -> FullMatch:
-    """Return the validator of a category's slug."""
-    error = "Must be lower-case letters a–z, digits and inner hyphens, at most 64."
-    return FullMatch(f"^{SLUG_PATTERN}$", error=error)
-
-
 def url(**kwargs: Any) -> ParsedString:
     """Return a field for an absolute http(s) URL."""
     metadata = {"maxLength": urls.MAX_LENGTH, "pattern": urls.PATTERN}
@@ -301,7 +353,7 @@ def _parse_time(value: str) -> datetime:
             raise ValueError
         moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise ValueError("Must be a time such as 2026-12-24T19:00:00+07:00.") from None
+        raise ValueError(_TIME_ERROR) from None
     return check_year(moment)
 
 
@@ -311,5 +363,5 @@ def _parse_date(value: str) -> date:
             raise ValueError
         day = date.fromisoformat(value)
     except ValueError:
-        raise ValueError("Must be a date such as 2026-11-25.") from None
+        raise ValueError(_DATE_ERROR) from None
     return check_year(day)

@@ -16,6 +16,7 @@ from feedsvc.api.request_parsing import (
     parse_json_body,
     reject_query_parameters,
 )
+from feedsvc.api.warnings import entry_warnings
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.formats import render_all_formats
 from feedsvc.models import SCOPES, Clock, Entry
@@ -63,32 +64,8 @@ def preview_blueprint(
         result = {
             "entry": schemas[kind].response.dump(entry),
             "formats": dict(render_all_formats(entry, schemas[kind].request.site)),
-            "warnings": list_warnings(document, entry),
+            "warnings": entry_warnings(document, entry),
         }
         return result, 200, {"Cache-Control": "no-store"}
 
     return api
-
-
-def list_warnings(document: Mapping[str, Any], entry: Entry) -> list[FieldError]:
-    """Return what is allowed but probably not intended."""
-    warnings = []
-    if "content_html" in document and document["content_html"] != entry.content_html:
-        warnings.append(
-            FieldError("#/content_html", "Changed by sanitizing; see the response.")
-        )
-    if not document.get("summary"):
-        warnings.append(
-            FieldError("#/summary", "Missing; it is derived from the content.")
-        )
-    if not entry.content_html and not entry.content_text:
-        warnings.append(
-            FieldError("#/content_html", "Missing; readers see only the summary.")
-        )
-    if entry.image and not (entry.image.width and entry.image.height):
-        warnings.append(
-            FieldError("#/image", "Missing width or height; pages shift on loading.")
-        )
-    if entry.image and not entry.image.alt:
-        warnings.append(FieldError("#/image/alt", "Missing alternative text."))
-    return warnings

@@ -80,7 +80,8 @@ def reject_query_parameters() -> None:
     """
     # A misspelt or misplaced parameter must not be ignored silently.
     if request.args:
-        raise BadRequest(f"{next(iter(request.args))}: Unknown parameter.")
+        name = next(iter(request.args))
+        raise BadRequest(f"{name}: Unknown parameter; this call has none.")
 
 
 def check_content_headers(req: Request) -> None:
@@ -214,7 +215,7 @@ def respond_once(
     """
     key = parse_idempotency_key()
     if key is None:
-        return _json_response(respond(writer))
+        return json_response(respond(writer))
     token = current_token().name
     idempotent = IdempotentRequest(token, request.path, key, fingerprint)
     result: JsonResult | None = writer.idempotency_keys.get(idempotent)
@@ -222,10 +223,11 @@ def respond_once(
     if result is None:
         result = respond(writer)
         writer.idempotency_keys.put(idempotent, result, result[0].get("id"))
-    return _json_response(result)
+    return json_response(result)
 
 
-def _json_response(result: JsonResult) -> Response:
+def json_response(result: JsonResult) -> Response:
+    """Return the response of a result."""
     document, status, headers = result
     response = jsonify(document)
     response.status_code = status

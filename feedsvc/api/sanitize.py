@@ -20,7 +20,9 @@ from feedsvc.api import text, urls
 from feedsvc.embeds import SANDBOX, is_embed
 
 MAX_LENGTH = 1024 * 1024
-"""Bytes of HTML."""
+"""Bytes of the content, as UTF-8."""
+
+TOO_LONG = f"Longer than 1 MiB ({MAX_LENGTH:,} bytes of UTF-8)."
 
 # Limits that keep nh3's time and memory bounded: it takes 37 s for 500 KB of nested
 # <div>, and its output may be much longer than its input.
@@ -98,7 +100,7 @@ def sanitize(html: str, base_url: str) -> str:
         or a character that cannot be published.
     """
     if len(html.encode("utf-8", "surrogatepass")) > MAX_LENGTH:
-        raise ValueError("Longer than 1 MiB.")
+        raise ValueError(TOO_LONG)
     text.check(html)
     html = text.unify_line_ends(html)
     if html.count("<") > MAX_TAGS:
@@ -167,7 +169,7 @@ def strip_tags(html: str) -> str | None:
         lines = text.normalize_lines(plain_text)
     except ValueError:  # too many combining marks
         return None
-    return lines[:MAX_LENGTH].rstrip() or None
+    return lines.encode()[:MAX_LENGTH].decode(errors="ignore").rstrip() or None
 
 
 def fingerprint() -> str:

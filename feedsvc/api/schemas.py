@@ -16,11 +16,17 @@ from marshmallow.validate import Equal, OneOf, Range
 from feedsvc import models
 from feedsvc.api import fields as own
 from feedsvc.api import recurrence_validation, sanitize, text
+from feedsvc.suggestions import did_you_mean
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
 DERIVED_SUMMARY_LENGTH = 300
 """Characters of a summary that is derived from the content."""
+
+
+_UNKNOWN = [ma.Schema._default_error_messages["unknown"]]
+_MAX_SUGGESTIONS = 5
+"""Unknown members of one object for which a known one is suggested."""
 
 
 class ClosedSchema(ma.Schema):
@@ -31,6 +37,30 @@ class ClosedSchema(ma.Schema):
 
         unknown = ma.RAISE
 
+    member_name = "member"
+    """What errors call a field."""
+
+    def handle_error(
+        self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any
+    ) -> None:
+        """Say which known member an unknown one probably is."""
+        messages = error.messages
+        if many or not isinstance(messages, dict):
+            return
+        unknown = [name for name in messages if messages[name] == _UNKNOWN]
+        for index, name in enumerate(unknown):
+            # Comparing takes time, and a document may have thousands of them.
+            known = self._member_names() if index < _MAX_SUGGESTIONS else ()
+            hint = did_you_mean(str(name), known)
+            messages[name] = [
+                f"Unknown {self.member_name}.{hint} See the list in /api/docs."
+            ]
+
+    def _member_names(self) -> list[str]:
+        """Return the names of the members that can be set."""
+        items = self.load_fields.items()
+        return [field.data_key or name for name, field in items]
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the schema itself, which nothing changes.
 
@@ -38,6 +68,29 @@ class ClosedSchema(ma.Schema):
         most of the time of a start.
         """
         return self
+
+
+class ArgumentsSchema(ClosedSchema):
+    """The query parameters of an operation."""
+
+    member_name = "parameter"
+
+
+class FieldErrorSchema(ClosedSchema):
+    """An error or a warning about one member of a document."""
+
+    pointer = fields.String(required=True, metadata={"pattern": "^#"})
+    detail = fields.String(required=True)
+
+
+def warnings_field() -> fields.List[Any]:
+    """Return the field for warnings in the response to a write."""
+    description = "Allowed, but probably not intended; only in responses to writes."
+    return fields.List(
+        fields.Nested(FieldErrorSchema),
+        dump_only=True,
+        metadata={"description": description},
+    )
 
 
 class ModelSchema(ClosedSchema):
@@ -77,6 +130,7 @@ class CategorySchema(ModelSchema):
     language = own.language()
     url = own.url()
     parent = own.CategorySlug()
+    warnings = warnings_field()
 
 
 class PersonSchema(ModelSchema):
@@ -139,9 +193,13 @@ class EntrySchema(ModelSchema):
     summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
     # Not Text, whose checks the sanitizer does too.
     content_html = fields.String(
-        metadata={"maxLength": sanitize.MAX_LENGTH, "pattern": own.TEXT_PATTERN}
+        metadata={
+            "description": own.CONTENT_LIMIT,
+            "maxLength": sanitize.MAX_LENGTH,
+            "pattern": own.TEXT_PATTERN,
+        }
     )
-    content_text = own.Text(sanitize.MAX_LENGTH, multiline=True)
+    content_text = own.ContentText()
     language = own.language()
     authors = own.BoundedList(fields.Nested(PersonSchema), 50)
     source = fields.Nested(SourceSchema)
@@ -155,6 +213,7 @@ class EntrySchema(ModelSchema):
     notice = own.Text(2000, multiline=True)
     expires = own.UtcDateTime()
     version = fields.Integer(dump_only=True)
+    warnings = warnings_field()
 
     def __init__(self, site: models.Site, **kwargs: Any) -> None:
         self.site = site

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from typing import Any
 
 from feedsvc.errors import BadRequest
 
 MAX_DEPTH = 32
+
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(NaN|-?Infinity)', re.DOTALL)
 
 
 def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
@@ -19,12 +22,22 @@ def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
         Infinity or a number that is too large, or is nested too deep.
     """
     try:
-        value = _DECODER.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        value = _DECODER.decode(text)
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not UTF-8 at byte {error.start}.") from None
+        before = body[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before) - before.rfind(b"\n")
+        raise BadRequest(
+            f"The body is not UTF-8: byte {error.start}, at line {line}, "
+            f"byte {column} of the line."
+        ) from None
     except json.JSONDecodeError as error:
         position = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"The body is not JSON: {error.msg} at {position}.") from None
+    except _ConstantError as error:
+        position = _position_of_constant(text)
+        raise BadRequest(f"{error} at {position} is not JSON.") from None
     except RecursionError:
         raise _too_deep(max_depth) from None
     _check_depth(value, max_depth)
@@ -66,8 +79,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+class _ConstantError(Exception):
+    """The text has NaN or Infinity."""
+
+
 def _constant(name: str) -> Any:
-    raise BadRequest(f"{name} is not JSON.")
+    raise _ConstantError(name)
+
+
+def _position_of_constant(text: str) -> str:
+    """Return where the first NaN or Infinity outside strings is."""
+    # The decoder does not tell.
+    match = next(match for match in _STRING_OR_CONSTANT.finditer(text) if match[1])
+    line = text.count("\n", 0, match.start()) + 1
+    column = match.start() - text.rfind("\n", 0, match.start())
+    return f"line {line}, column {column}"
 
 
 def _float(text: str) -> float:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flask import Response
+from flask import Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError, FieldError
@@ -160,6 +161,14 @@ _STATUS_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-Afte
 def http_status(error: FeedsvcError) -> int:
     """Return the HTTP status of an error."""
     return PROBLEMS[type(error)].status
+
+
+def http_error_detail(error: HTTPException) -> str:
+    """Return a text that says more than Werkzeug's, or an empty string."""
+    is_generic = error.description == RequestEntityTooLarge.description
+    if error.code != 413 or not is_generic or request.max_content_length is None:
+        return ""
+    return f"The body has more than {request.max_content_length:,} bytes."
 
 
 def problem_document(

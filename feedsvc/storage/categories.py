@@ -6,7 +6,7 @@ of `entry_categories`, so that a feed of any category is a range of one index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ from feedsvc.storage.tables import (
     entry_categories,
     feed_versions,
 )
+from feedsvc.suggestions import did_you_mean
 
 MAX_LEVELS = 8
 """Levels of categories, the widest one too."""
@@ -87,6 +88,9 @@ _FEEDS_OF_ENTRY = (
     .where(entries.c.pk == sa.bindparam("key"), entries.c.is_visible)
 )
 
+_MAX_SUGGESTIONS = 10
+"""Errors of a transaction that suggest a category, since it holds the write lock."""
+
 
 def category_from(row: Any) -> Category:
     """Return a category from a row of `categories`."""
@@ -95,20 +99,39 @@ def category_from(row: Any) -> Category:
     )
 
 
-def resolve_slugs(named: Iterable[Category], known: Mapping[str, _T]) -> list[_T]:
+def resolve_slugs(
+    named: Iterable[Category],
+    known: Mapping[str, _T],
+    all_slugs: Callable[[], Iterable[str]],
+) -> list[_T]:
     """Return the values of `known` for the slugs of categories, in their order.
 
+    :param all_slugs: returns the slugs to suggest instead of an unknown one.
     :raises ValidationFailed: with a pointer to each category that is not known.
     """
     slugs = [category.slug for category in named]
-    errors = [
-        FieldError(f"#/categories/{index}", "There is no such category.")
-        for index, slug in enumerate(slugs)
-        if slug not in known
-    ]
-    if errors:
-        raise ValidationFailed(*errors)
+    unknown = [(index, slug) for index, slug in enumerate(slugs) if slug not in known]
+    if unknown:
+        # For the first one only: comparing with all categories takes milliseconds.
+        suggested = iter([all_slugs()])
+        raise ValidationFailed(
+            *(
+                FieldError(
+                    f"#/categories/{index}",
+                    no_such_category(slug, next(suggested, ())),
+                )
+                for index, slug in unknown
+            )
+        )
     return [known[slug] for slug in slugs]
+
+
+def no_such_category(slug: str, all_slugs: Iterable[str]) -> str:
+    """Return the error for an unknown category, with the nearest known slug."""
+    return (
+        f"There is no category “{slug}”.{did_you_mean(slug, all_slugs)} "
+        "GET /api/v1/categories lists all."
+    )
 
 
 def feeds_with_entry(connection: sa.Connection, key: int) -> set[FeedKey]:
@@ -140,6 +163,10 @@ class CategoryReader:
         """Return all categories in use, by slug."""
         return [category_from(row) for row in self._connection.execute(_ALL)]
 
+    def slugs(self) -> list[str]:
+        """Return the slugs of all categories in use."""
+        return [category.slug for category in self.all()]
+
     def row(self, slug: str) -> sa.Row[Any]:
         """Return the row of a category; raises as `get`."""
         row = self._connection.execute(_BY_SLUG, {"slug": slug}).one_or_none()
@@ -147,7 +174,7 @@ class CategoryReader:
             current_slug = self.current_slug(slug)
             if current_slug:
                 raise CategoryRenamed(current_slug)
-            raise NotFound(f"There is no category “{slug}”.")
+            raise NotFound(no_such_category(slug, self.slugs()))
         if row.retired:
             raise Gone(f"The category “{slug}” was retired.")
         return row
@@ -180,6 +207,7 @@ class CategoryWriter:
         # a category clears both.
         self._resolved: dict[str, tuple[Category, int]] = {}
         self._ancestors: dict[frozenset[int], set[int]] = {}
+        self._suggestions_left = _MAX_SUGGESTIONS
 
     def put(self, category: Category) -> bool:
         """Store a category under its slug; return whether it is new.
@@ -309,7 +337,12 @@ class CategoryWriter:
             parameters = {"slugs": sorted(unknown)}
             for row in self._connection.execute(_BY_SLUGS, parameters):
                 self._resolved[row.slug] = category_from(row), row.id
-        return dict(resolve_slugs(named, self._resolved))
+        return dict(resolve_slugs(named, self._resolved, self._suggested_slugs))
+
+    def _suggested_slugs(self) -> list[str]:
+        """Return all slugs for the first errors of a transaction, none for others."""
+        self._suggestions_left -= 1
+        return self._reader.slugs() if self._suggestions_left >= 0 else []
 
     def ancestors(self, keys: Iterable[int]) -> set[int]:
         """Return the categories that some categories are within, without themselves."""
@@ -334,7 +367,8 @@ class CategoryWriter:
     def _check_parent(self, category: Category) -> None:
         parents = {known.slug: known.parent for known in self._reader.all()}
         if category.parent not in parents:
-            raise ValidationFailed(FieldError("#/parent", "There is no such category."))
+            error = no_such_category(category.parent or "", parents)
+            raise ValidationFailed(FieldError("#/parent", error))
         parents[category.slug] = category.parent
         # Of all categories, since the category may have others below it.
         for slug in parents:

@@ -211,7 +211,7 @@ class EntryReader:
         published = entry.published or now
         return replace(
             entry,
-            categories=tuple(resolve_slugs(entry.categories, known)),
+            categories=tuple(resolve_slugs(entry.categories, known, lambda: known)),
             # The same in each preview; a random one would change the bytes.
             guid=uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn,
             published=published,

@@ -89,8 +89,16 @@ class Tokens:
         with self._database.read() as connection:
             parameters = {"hash": _hash(token), "now": now}
             row = connection.execute(_BY_HASH, parameters).one_or_none()
-        if row is None or row.revoked or (row.expires and row.expires <= now):
-            raise Unauthorized("The token is unknown, revoked or expired.")
+        if row is None:
+            raise Unauthorized("The token is unknown.")
+        # Only to a client that has the token.
+        if row.revoked:
+            raise Unauthorized("The token was revoked. Ask the operator for a new one.")
+        if row.expires and row.expires <= now:
+            raise Unauthorized(
+                f"The token expired on {row.expires:%Y-%m-%d at %H:%M} UTC. "
+                "Ask the operator for a new one."
+            )
         self._update_last_used(row.name, now)
         return _token_from(row)
 

@@ -24,11 +24,13 @@ from feedsvc.http.problem_details import (
     MEDIA_TYPE,
     PROBLEMS,
     Problem,
+    http_error_detail,
     problem_document,
     problem_response,
 )
 from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
+from feedsvc.suggestions import did_you_mean
 
 
 class ErrorHandlers:
@@ -56,7 +58,8 @@ class ErrorHandlers:
         if status < 400:
             return Response(status=status, headers=error.get_headers())
         problem = PROBLEMS.get(status) or _other_problem(status, error.name)
-        response = self._respond(problem, error.description or problem.title)
+        detail = http_error_detail(error) or _unknown_call(error) or error.description
+        response = self._respond(problem, detail or problem.title)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
                 response.headers[name] = value
@@ -82,7 +85,7 @@ class ErrorHandlers:
     ) -> Response:
         # Feed readers and API clients get the document, browsers a page.
         preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
-        if preferred == "text/html" and not request.path.startswith("/api/"):
+        if preferred == "text/html" and not _is_api():
             response = _error_page(self._site, problem, detail, reason)
         else:
             public_url = self._site.public_url
@@ -114,6 +117,25 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         raise NotFound(f"There is no problem type “{slug}”.")
 
     return blueprint
+
+
+def _is_api() -> bool:
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def _unknown_call(error: HTTPException) -> str:
+    """Return the detail of a 404 below /api, with the nearest known URL."""
+    if error.code != 404 or not _is_api():
+        return ""
+    known = {
+        rule.rule.partition("/<")[0]
+        for rule in current_app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }
+    # Without an id or slug, which may be anything.
+    collection = "/".join(request.path.split("/")[:4])
+    hint = "" if collection in known else did_you_mean(collection, known)
+    return f"There is nothing at this URL.{hint} See the list in /api/docs."
 
 
 def _other_problem(status: int, title: str) -> Problem:

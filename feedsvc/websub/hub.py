@@ -19,7 +19,7 @@ from feedsvc.api.auth import RateLimiter
 from feedsvc.api.urls import validate_url
 from feedsvc.errors import BadRequest, FeedsvcError, NotFound, RateLimited, Unavailable
 from feedsvc.http.client_network import network_of
-from feedsvc.http.problem_details import http_status
+from feedsvc.http.problem_details import http_error_detail, http_status
 from feedsvc.models import Site
 from feedsvc.query import FeedQuery
 from feedsvc.storage.subscriptions import Subscriptions
@@ -88,7 +88,8 @@ def hub_blueprint(
 
     @blueprint.errorhandler(HTTPException)
     def handle_http_exception(error: HTTPException) -> Response:
-        response = _text_response(error.description or error.name, error.code or 500)
+        detail = http_error_detail(error) or error.description or error.name
+        response = _text_response(detail, error.code or 500)
         for name, value in error.get_headers():
             if name == "Allow":
                 response.headers[name] = value

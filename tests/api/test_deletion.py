@@ -315,7 +315,7 @@ TRACES = re.compile(
 """What of them must not be left anywhere."""
 
 KEPT = {"id", "categories", "date_published", "start", "timezone"}
-ONLY_ANSWERED = {"guid", "kind", "version", "date_modified", "all_day"}
+ONLY_ANSWERED = {"warnings", "guid", "kind", "version", "date_modified", "all_day"}
 EITHER = {"content_text"}
 """Members of an event's document: those that a deletion keeps, and those that nobody sends; EITHER stands for the
 body that is not in `WHOLE`, which has the other one."""

@@ -1,0 +1,71 @@
+"""Warn of what is allowed in a document but probably not intended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from html import unescape
+from html.entities import html5
+from typing import Any
+
+from feedsvc.errors import FieldError
+from feedsvc.models import Entry
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--")
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]*);")
+_MAX_QUOTED = 40
+
+
+def title_warnings(title: str) -> list[FieldError]:
+    """Return a warning for HTML, and one for a character reference, in a title.
+
+    Titles are plain text, so readers see both as they are written.
+    """
+    warnings = []
+    tag = _TAG.search(title)
+    if tag:
+        warnings.append(
+            f"Contains HTML: readers see “{tag[0][:_MAX_QUOTED]}” as it is."
+        )
+    for reference in _REFERENCE.finditer(title):
+        text = reference[0]
+        if text[1] == "#" or text[1:] in html5:
+            warnings.append(
+                f"Contains a character reference: readers see “{text}” as it is; "
+                f"send “{unescape(text)}”."
+            )
+            break
+    return [FieldError("#/title", warning) for warning in warnings]
+
+
+def with_warnings(document: dict[str, Any], title: str) -> dict[str, Any]:
+    """Return the response to a write, with the warnings about a title if any."""
+    warnings = title_warnings(title)
+    if not warnings:
+        return document
+    return {**document, "warnings": [asdict(warning) for warning in warnings]}
+
+
+def entry_warnings(document: Mapping[str, Any], entry: Entry) -> list[FieldError]:
+    """Return what is allowed but probably not intended."""
+    warnings = title_warnings(entry.title)
+    if "content_html" in document and document["content_html"] != entry.content_html:
+        warnings.append(
+            FieldError("#/content_html", "Changed by sanitizing; see the response.")
+        )
+    if not document.get("summary"):
+        warnings.append(
+            FieldError("#/summary", "Missing; it is derived from the content.")
+        )
+    if not entry.content_html and not entry.content_text:
+        warnings.append(
+            FieldError("#/content_html", "Missing; readers see only the summary.")
+        )
+    if entry.image and not (entry.image.width and entry.image.height):
+        warnings.append(
+            FieldError("#/image", "Missing width or height; pages shift on loading.")
+        )
+    if entry.image and not entry.image.alt:
+        warnings.append(FieldError("#/image/alt", "Missing alternative text."))
+    return warnings

@@ -1,0 +1,39 @@
+"""Suggest the name that a client probably meant."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_MAX_LENGTH = 64
+"""Characters of a name that is compared; comparing takes quadratic time."""
+
+_MAX_NAMES = 2000
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question that names the nearest known name, or an empty string.
+
+    It begins with a space, so that it can follow a sentence.
+    """
+    names = list(known)
+    if len(name) > _MAX_LENGTH or len(names) > _MAX_NAMES:
+        return ""
+    nearest = get_close_matches(name, names, n=1)
+    return f" Did you mean “{nearest[0]}”?" if nearest else ""
+
+
+def slug_of(title: str) -> str:
+    """Return the slug that a title would have, or an empty string.
+
+    It keeps ASCII letters and digits, without diacritics: “Đời sống” is `doi-song`.
+    """
+    # The letter đ has no decomposition.
+    plain = title[:200].lower().replace("đ", "d")
+    words = "".join(
+        char if char.isascii() and char.isalnum() else " "
+        for char in unicodedata.normalize("NFKD", plain)
+        if not unicodedata.combining(char)
+    ).split()
+    return "-".join(words)[:64].rstrip("-")

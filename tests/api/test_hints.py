@@ -1,0 +1,227 @@
+"""Errors and warnings say what was probably meant, and where the list is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from feedsvc.models import SCOPES
+from feedsvc.storage import Storage
+from feedsvc.suggestions import did_you_mean, slug_of
+from tests.conftest import ApiClient, MakeApp
+from tests.fake_clock import Clock
+
+JSON = {"Content-Type": "application/json"}
+
+
+def details(response: Any) -> dict[str, str]:
+    return {
+        error["pointer"]: error["detail"] for error in response.get_json()["errors"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("title", "quoted"),
+    [
+        ("<b>Cầu</b> mới", "“<b>”"),
+        ("Cầu &amp; đường", "send “&”"),
+        ("Cầu &#8211; đường", "send “–”"),
+        ("Cầu<!-- x -->", "“<!--”"),
+    ],
+)
+def test_markup_in_a_title_is_a_warning(
+    editor: ApiClient, title: str, quoted: str
+) -> None:
+    document = {"title": title}
+    preview = editor.send("POST", "/preview", {"kind": "news", **document})
+    assert quoted in preview.get_json()["warnings"][0]["detail"]
+    for method, path in (
+        ("POST", "/articles"),
+        ("PUT", "/articles/a"),
+        ("PUT", "/articles/a"),
+        ("PATCH", "/articles/a"),
+        ("PUT", "/categories/a"),
+        ("PATCH", "/categories/a"),
+    ):
+        (warning,) = editor.send(method, path, document).get_json()["warnings"]
+        assert warning["pointer"] == "#/title"
+        assert quoted in warning["detail"], path
+    assert "warnings" not in editor.send("GET", "/articles/a").get_json()
+
+
+@pytest.mark.parametrize("title", ["1 < 2 > 0", "Q&A; AT&T", "R&D & x", "a &nix; b"])
+def test_other_signs_in_a_title_are_no_warning(editor: ApiClient, title: str) -> None:
+    answer = editor.put("/articles/a", {"title": title})
+    assert "warnings" not in answer.get_json()
+
+
+def test_warnings_that_are_sent_back_are_ignored(editor: ApiClient) -> None:
+    answer = editor.put("/articles/a", {"title": "a &amp; b"}).get_json()
+    assert editor.send("PUT", "/articles/a", answer).status_code == 200
+    patch = {"warnings": answer["warnings"], "title": "a & b"}
+    mended = editor.send("PATCH", "/articles/a", patch)
+    assert mended.status_code == 200
+    assert "warnings" not in mended.get_json()
+
+
+def test_unknown_category_suggests_the_nearest_one(editor: ApiClient) -> None:
+    editor.put("/categories/giao-thong", {"title": "Giao thông"})
+    document = {"title": "x", "categories": ["giao-thog"]}
+    expected = (
+        "There is no category “giao-thog”. Did you mean “giao-thong”? "
+        "GET /api/v1/categories lists all."
+    )
+    for method, path in (("PUT", "/articles/a"), ("POST", "/preview")):
+        extra = {"kind": "news"} if path == "/preview" else {}
+        answer = editor.send(method, path, {**document, **extra})
+        assert details(answer) == {"#/categories/0": expected}
+    answer = editor.send("PUT", "/categories/b", {"title": "x", "parent": "giao-thog"})
+    assert details(answer) == {"#/parent": expected}
+    answer = editor.send("GET", "/articles?category=giao-thog")
+    assert answer.get_json()["detail"] == expected
+    lines = [{"action": "put", "kind": "news", "id": str(n), **document} for n in range(20)]  # fmt: skip
+    results = editor.send("POST", "/batch", lines).get_json()["results"]
+    suggested = ["Did you mean" in each["errors"][0]["detail"] for each in results]
+    assert suggested == [True] * 10 + [False] * 10, "comparing takes time"
+
+
+def test_title_in_place_of_a_slug_names_the_slug(editor: ApiClient) -> None:
+    answer = editor.send("PUT", "/articles/a", {"title": "x", "categories": ["Đời sống"]})  # fmt: skip
+    assert details(answer)["#/categories/0"].endswith("Did you mean “doi-song”?")
+    answer = editor.send("PUT", "/articles/a", {"title": "x", "categories": ["文化"]})
+    assert details(answer)["#/categories/0"].endswith("at most 64.")
+
+
+def test_unknown_member_suggests_the_nearest_one(editor: ApiClient) -> None:
+    document = {"tittle": "x", "title": "x", "authors": [{"name": "x", "mail": "y"}]}
+    assert details(editor.send("PUT", "/articles/a", document)) == {
+        "#/tittle": "Unknown member. Did you mean “title”? See the list in /api/docs.",
+        "#/authors/0/mail": "Unknown member. Did you mean “email”? "
+        "See the list in /api/docs.",
+    }
+    editor.put("/articles/a", {"title": "x"})
+    answer = editor.send("PATCH", "/articles/a", {"sumary": None})
+    assert "“summary”" in details(answer)["#/sumary"]
+    answer = editor.send("PUT", "/articles/a", {"title": "x", "mime": "x" * 100})
+    assert details(answer)["#/mime"].startswith("Unknown member.")
+
+
+def test_unknown_parameter_suggests_the_nearest_one(editor: ApiClient) -> None:
+    answer = editor.send("GET", "/articles?categories=a")
+    assert answer.get_json()["detail"] == (
+        "categories: Unknown parameter. Did you mean “category”? "
+        "See the list in /api/docs."
+    )
+    answer = editor.send("DELETE", "/articles/a?force=1")
+    assert (
+        answer.get_json()["detail"] == "force: Unknown parameter; this call has none."
+    )
+
+
+@pytest.mark.parametrize("field", ["date_published", "expires", "start", "end"])
+def test_number_in_place_of_a_date_gets_an_example(
+    editor: ApiClient, field: str
+) -> None:
+    document = {"title": "x", "start": "2026-12-24", field: 1_700_000_000}
+    (detail,) = details(editor.send("PUT", "/events/a", document)).values()
+    assert "2026-12-24T19:00:00+07:00" in detail
+
+
+@pytest.mark.parametrize(
+    ("body", "position"),
+    [
+        (b'[{"action": "put"},\n {"action" "put"}]', "line 2, column 12"),
+        (b'[{"action": "put"},\n {"title": "\xff"}]', "line 2, byte 13"),
+        (b'{"action": "put"}\n{"action": "put"}', "line 2, column 1"),
+        (b'[{"id": "a"},\n  {"id": NaN}]', "line 2, column 10"),
+        (b'[{"id": 1},\n  {"id": "a", "id": "b"}]', 'Duplicate key "id"'),
+    ],
+)
+def test_array_that_is_no_json_names_the_position(
+    editor: ApiClient, body: bytes, position: str
+) -> None:
+    answer = editor.send("POST", "/batch", data=body, headers=JSON)
+    assert answer.status_code == 400
+    assert position in answer.get_json()["detail"]
+
+
+def test_413_names_the_limit(make_app: MakeApp) -> None:
+    app = make_app(max_body=1000, max_batch=5000)
+    token = app.extensions["feedsvc"].storage.tokens.create("e", SCOPES)
+    editor = ApiClient(app.test_client(), token)
+    answer = editor.send("PUT", "/articles/a", {"title": "x" * 1000})
+    assert answer.status_code == 413
+    assert answer.get_json()["detail"] == "The body has more than 1,000 bytes."
+    answer = editor.send("POST", "/batch", [{"title": "x" * 1000}])
+    assert answer.status_code == 413
+    assert answer.get_json()["detail"] == (
+        "An array has at most 1,000 bytes; application/x-ndjson has at most 5,000."
+    )
+    form = {"hub.mode": "x" * 20_000}
+    answer = app.test_client().post("/hub", data=form)
+    assert (answer.status_code, answer.text) == (
+        413,
+        "The body has more than 16,384 bytes.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/api/v1/article", " Did you mean “/api/v1/articles”?"),
+        ("/api/v1/event/hoi-sach", " Did you mean “/api/v1/events”?"),
+        ("/api", " Did you mean “/api/docs”?"),
+        ("/api/v1/articles/a/b", ""),
+    ],
+)
+def test_unknown_call_is_a_problem_document(
+    client: FlaskClient, path: str, hint: str
+) -> None:
+    answer = client.get(path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    expected = f"There is nothing at this URL.{hint} See the list in /api/docs."
+    assert answer.get_json()["detail"] == expected
+
+
+def test_expired_or_revoked_token_is_told_so(
+    client: FlaskClient, storage: Storage, clock: Clock
+) -> None:
+    expires = clock.now + timedelta(hours=1)
+    expired = ApiClient(client, storage.tokens.create("a", SCOPES, expires))
+    revoked = ApiClient(client, storage.tokens.create("b", SCOPES))
+    storage.tokens.revoke("b")
+    clock.forward(hours=2)
+    answer = expired.send("GET", "/articles")
+    assert answer.status_code == 401
+    assert f"expired on {expires:%Y-%m-%d at %H:%M} UTC" in answer.get_json()["detail"]
+    answer = revoked.send("GET", "/articles")
+    assert answer.status_code == 401
+    assert "revoked" in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize("field", ["content_text", "content_html"])
+def test_content_is_limited_in_bytes(editor: ApiClient, field: str) -> None:
+    longest = "ệ" * 349_525  # three bytes each
+    for content in (longest + "ab", "a" * 1_048_577, "x" * 3_000_000):
+        answer = editor.send("PUT", "/articles/a", {"title": "x", field: content})
+        expected = "Longer than 1 MiB (1,048,576 bytes of UTF-8)."
+        assert details(answer) == {f"#/{field}": expected}
+    assert editor.put("/articles/a", {"title": "x", field: longest + "a"})
+
+
+def test_openapi_says_that_the_limit_is_in_bytes(client: FlaskClient) -> None:
+    components = client.get("/api/openapi.json").get_json()["components"]["schemas"]
+    for name in ("Article", "Event", "ArticlePatch"):
+        for field in ("content_html", "content_text"):
+            text = components[name]["properties"][field]["description"]
+            assert "1,048,576 bytes" in text
+
+
+def test_suggestions_take_no_long_time() -> None:
+    names = [f"ten-{n}" for n in range(2001)]
+    assert did_you_mean("ten-1x", names) == ""
+    assert did_you_mean("t" * 65, names[:10]) == ""
+    assert slug_of("Đ" * 500) == "d" * 64
