@@ -30,6 +30,7 @@ mutants: $(VENV)/.tests
 # Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000 PROOF_EXAMPLES=1000
 soak: export API_EXAMPLES ?= 200
 soak: export MODEL_EXAMPLES ?= 60
+soak: export XSS_STEP ?= 1
 soak: $(VENV)/.tests
 	@exec $(BIN)/pytest -m "soak or bar"
 

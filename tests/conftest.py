@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -74,8 +75,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture
-def config(database_url: str) -> Config:
+def make_config(database_url: str) -> Config:
     return Config.from_env(
         {
             "FEEDSVC_DATABASE_URL": database_url,
@@ -83,6 +83,11 @@ def config(database_url: str) -> Config:
             "FEEDSVC_SITE_URL": "https://portal.example",
         }
     )
+
+
+@pytest.fixture
+def config(database_url: str) -> Config:
+    return make_config(database_url)
 
 
 @pytest.fixture
@@ -107,10 +112,14 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
         return made[-1]
 
     yield make
+    _close(*made)
+
+
+def _close(*apps: Flask) -> None:
     for thread in threading.enumerate():
         if thread.name == LAST_USED_THREAD:
             thread.join()
-    for app in made:
+    for app in apps:
         get_services(app).storage.close()
 
 
@@ -183,9 +192,36 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def editor(client: FlaskClient, storage: Storage) -> ApiClient:
+def editor(app: Flask) -> ApiClient:
     """Return a client with all scopes; two categories exist."""
-    api_client = ApiClient(client, storage.tokens.create("editor", SCOPES))
+    return _make_editor(app)
+
+
+@pytest.fixture(scope="module")
+def shared_editor(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiClient]:
+    """Return an `editor` of one app for the tests of a module.
+
+    It is for many similar tests: creating the app takes longer than a request. Each
+    must pass whatever the others store, in any order.
+    """
+    path = shutil.copy(
+        sqlite_template, tmp_path_factory.mktemp("shared") / "feedsvc.db"
+    )
+    config = replace(
+        make_config(f"sqlite:///{path}"),
+        rate_writes="1000000/second",
+        rate_auth_failures="1000000/second",
+    )
+    app = create_app(config, Clock())
+    yield _make_editor(app)
+    _close(app)
+
+
+def _make_editor(app: Flask) -> ApiClient:
+    token = get_services(app).storage.tokens.create("editor", SCOPES)
+    api_client = ApiClient(app.test_client(), token)
     api_client.put("/categories/giao-thong", {"title": "Giao thông"})
     api_client.put("/categories/van-hoa", {"title": "Văn hoá"})
     return api_client
@@ -198,3 +234,9 @@ def service(database_url: str) -> Iterator[Service]:
     running.start()
     yield running
     running.stop()
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection: they make it slow."""
+    gc.collect()
+    gc.freeze()

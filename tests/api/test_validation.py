@@ -121,12 +121,12 @@ def pointers(response: Any) -> list[str]:
     ],
 )
 def test_invalid_article_field_is_422_with_pointer(
-    editor: ApiClient, fields: dict[str, Any], pointer: str
+    shared_editor: ApiClient, fields: dict[str, Any], pointer: str
 ) -> None:
-    response = editor.send("PUT", "/articles/x", {**GOOD, **fields})
+    response = shared_editor.send("PUT", "/articles/x", {**GOOD, **fields})
     assert response.status_code == 422
     assert pointers(response) == [pointer]
-    assert editor.send("GET", "/articles/x").status_code == 404
+    assert shared_editor.send("GET", "/articles/x").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -161,23 +161,23 @@ def test_invalid_article_field_is_422_with_pointer(
     ],
 )
 def test_invalid_event_field_is_422_with_pointer(
-    editor: ApiClient, fields: dict[str, Any], pointer: str
+    shared_editor: ApiClient, fields: dict[str, Any], pointer: str
 ) -> None:
-    response = editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
+    response = shared_editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
     assert response.status_code == 422
     assert pointers(response) == [pointer]
-    assert editor.send("GET", "/events/x").status_code == 404
+    assert shared_editor.send("GET", "/events/x").status_code == 404
 
 
-def test_event_without_start_is_422(editor: ApiClient) -> None:
-    assert pointers(editor.send("PUT", "/events/x", GOOD)) == ["#/start"]
+def test_event_without_start_is_422(shared_editor: ApiClient) -> None:
+    assert pointers(shared_editor.send("PUT", "/events/x", GOOD)) == ["#/start"]
 
 
-def test_entry_without_title_is_422(editor: ApiClient) -> None:
-    assert pointers(editor.send("PUT", "/articles/x", {})) == ["#/title"]
+def test_entry_without_title_is_422(shared_editor: ApiClient) -> None:
+    assert pointers(shared_editor.send("PUT", "/articles/x", {})) == ["#/title"]
 
 
-def test_all_errors_are_reported_at_once(editor: ApiClient) -> None:
+def test_all_errors_are_reported_at_once(shared_editor: ApiClient) -> None:
     bad = {
         "title": "",
         "url": "javascript:x",
@@ -185,7 +185,7 @@ def test_all_errors_are_reported_at_once(editor: ApiClient) -> None:
         "status": "?",
         "extra": 1,
     }
-    response = editor.send("PUT", "/articles/x", bad)
+    response = shared_editor.send("PUT", "/articles/x", bad)
     assert sorted(pointers(response)) == [
         "#/categories/1",
         "#/extra",
@@ -196,15 +196,15 @@ def test_all_errors_are_reported_at_once(editor: ApiClient) -> None:
 
 
 def test_unknown_categories_are_422_with_pointers(
-    editor: ApiClient,
+    shared_editor: ApiClient,
 ) -> None:
-    editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
+    shared_editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
     unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
     for call in (
         ("PUT", "/articles/x", unknown),
         ("POST", "/preview", {"kind": "news", **unknown}),
     ):
-        response = editor.send(*call)
+        response = shared_editor.send(*call)
         assert response.status_code == 422
         assert pointers(response) == ["#/categories/0", "#/categories/2"]
 
@@ -228,20 +228,22 @@ def test_unknown_categories_are_422_with_pointers(
         b"[" * 100_000,
     ],
 )
-def test_body_that_is_not_strict_json_is_400(editor: ApiClient, body: bytes) -> None:
-    response = editor.send(
+def test_body_that_is_not_strict_json_is_400(
+    shared_editor: ApiClient, body: bytes
+) -> None:
+    response = shared_editor.send(
         "PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 400
     assert pointers(response) == []
-    assert editor.send("GET", "/articles/x").status_code == 404
+    assert shared_editor.send("GET", "/articles/x").status_code == 404
 
 
 @pytest.mark.parametrize("document", [[], "x", 1, None, True])
 def test_document_that_is_not_an_object_is_422(
-    editor: ApiClient, document: Any
+    shared_editor: ApiClient, document: Any
 ) -> None:
-    response = editor.send(
+    response = shared_editor.send(
         "PUT",
         "/articles/x",
         data=json.dumps(document),
@@ -251,30 +253,32 @@ def test_document_that_is_not_an_object_is_422(
     assert pointers(response) == ["#"]
 
 
-def test_lone_surrogate_is_422_with_pointer(editor: ApiClient) -> None:
+def test_lone_surrogate_is_422_with_pointer(shared_editor: ApiClient) -> None:
     json_headers = {"Content-Type": "application/json"}
-    response = editor.send(
+    response = shared_editor.send(
         "PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers
     )
     assert pointers(response) == ["#/title"]
-    response = editor.send(
+    response = shared_editor.send(
         "PUT", "/articles/x", data=rb'{"title": "a", "\ud800": 1}', headers=json_headers
     )
     assert response.status_code == 422
     assert len(pointers(response)) == 1
 
 
-def test_invalid_category_is_422(editor: ApiClient) -> None:
+def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
     for fields, pointer in (
         ({}, "#/title"),
         ({"title": "x", "url": "x"}, "#/url"),
         ({"title": "x", "x": 1}, "#/x"),
     ):
-        assert pointers(editor.send("PUT", "/categories/moi", fields)) == [pointer]
-    for slug in ("A", "-a", "a_b", "đ", "x" * 65):
-        assert pointers(editor.send("PUT", f"/categories/{slug}", {"title": "x"})) == [
-            "#/slug"
+        assert pointers(shared_editor.send("PUT", "/categories/moi", fields)) == [
+            pointer
         ]
+    for slug in ("A", "-a", "a_b", "đ", "x" * 65):
+        assert pointers(
+            shared_editor.send("PUT", f"/categories/{slug}", {"title": "x"})
+        ) == ["#/slug"]
 
 
 def test_body_with_wrong_headers_is_refused(
@@ -302,8 +306,8 @@ def test_body_with_wrong_headers_is_refused(
     "path",
     ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"],
 )
-def test_invalid_query_parameter_is_400(editor: ApiClient, path: str) -> None:
-    response = editor.send("GET", path)
+def test_invalid_query_parameter_is_400(shared_editor: ApiClient, path: str) -> None:
+    response = shared_editor.send("GET", path)
     assert response.status_code == 400
     assert path.split("?")[1].split("=")[0] in response.get_json()["detail"]
 
@@ -311,10 +315,10 @@ def test_invalid_query_parameter_is_400(editor: ApiClient, path: str) -> None:
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["/articles/van-hoa", "/categories/van-hoa"])
 def test_write_with_query_parameter_is_400(
-    editor: ApiClient, method: str, path: str
+    shared_editor: ApiClient, method: str, path: str
 ) -> None:
     document = None if method == "DELETE" else {"title": "Khác"}
-    refused = editor.send(method, f"{path}?nix=1", document)
+    refused = shared_editor.send(method, f"{path}?nix=1", document)
     assert refused.status_code == 400
     assert "nix" in refused.get_json()["detail"]
 
@@ -331,9 +335,9 @@ def test_write_with_query_parameter_is_400(
     ],
 )
 def test_missing_or_invalid_token_is_401(
-    client: FlaskClient, editor: ApiClient, authorization: str
+    shared_editor: ApiClient, authorization: str
 ) -> None:
-    response = client.put(
+    response = shared_editor.client.put(
         "/api/v1/articles/x", data=b"no json", headers={"Authorization": authorization}
     )
     assert response.status_code == 401
@@ -382,16 +386,16 @@ WRITABLE = sorted(
     "value", [None, {"x": []}, [[]], [{}, None], True, 1.5, "\x00"], ids=repr
 )
 def test_every_entry_field_refuses_other_types(
-    editor: ApiClient, name: str, value: Any
+    shared_editor: ApiClient, name: str, value: Any
 ) -> None:
-    response = editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
+    response = shared_editor.send("PUT", "/events/x", {**GOOD_EVENT, name: value})
     assert response.status_code == 422
     found = pointers(response)
     assert found
     assert all(
         pointer == f"#/{name}" or pointer.startswith(f"#/{name}/") for pointer in found
     )
-    assert editor.send("GET", "/events/x").status_code == 404
+    assert shared_editor.send("GET", "/events/x").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -399,9 +403,9 @@ def test_every_entry_field_refuses_other_types(
 )
 @pytest.mark.parametrize("value", [None, {}, [], True, 1, "\x00"], ids=repr)
 def test_every_category_field_refuses_other_types(
-    editor: ApiClient, name: str, value: Any
+    shared_editor: ApiClient, name: str, value: Any
 ) -> None:
-    response = editor.send("PUT", "/categories/moi", {"title": "x", name: value})
+    response = shared_editor.send("PUT", "/categories/moi", {"title": "x", name: value})
     assert response.status_code == 422
     assert pointers(response) == [f"#/{name}"]
 
@@ -425,7 +429,7 @@ def test_every_category_field_refuses_other_types(
     ],
 )
 def test_error_of_a_url_says_how_to_write_it(
-    editor: ApiClient, character: str, detail: str
+    shared_editor: ApiClient, character: str, detail: str
 ) -> None:
     url = f"https://a.example/anh{character}xanh.jpg"
     document = {
@@ -434,7 +438,7 @@ def test_error_of_a_url_says_how_to_write_it(
         "image": url,
         "attachments": [{"url": url, "mime_type": "a/b"}],
     }
-    errors = editor.send("PUT", "/articles/a", document).get_json()["errors"]
+    errors = shared_editor.send("PUT", "/articles/a", document).get_json()["errors"]
     assert {error["pointer"] for error in errors} == {
         "#/url",
         "#/image/url",
@@ -442,7 +446,7 @@ def test_error_of_a_url_says_how_to_write_it(
     }
     assert {error["detail"] for error in errors} == {detail}
     mended = url.replace(character, detail.split()[-1].rstrip("."))
-    editor.put("/articles/a", {"title": "x", "url": mended})
+    shared_editor.put("/articles/a", {"title": "x", "url": mended})
 
 
 def test_openapi_pattern_of_dates_has_exactly_the_allowed_years() -> None:

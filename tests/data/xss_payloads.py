@@ -1,8 +1,9 @@
-"""Post every XSS payload in every text field of articles, events and categories."""
+"""Post every XSS payload as HTML and as text, and some in every other text field."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -19,6 +20,13 @@ Json = dict[str, Any]
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 PAYLOADS = payloads()
+EVERYWHERE_STEP = int(os.environ.get("XSS_STEP", "3"))
+"""One payload of so many is posted in every field; `make soak` posts all there.
+
+The others are posted as HTML and as text: the other fields are only escaped. An odd
+number selects payloads for both kinds.
+"""
+
 GROUP_SIZE = 90
 """Entries of a kind that share a category."""
 
@@ -38,13 +46,21 @@ def groups() -> range:
     return range(len(PAYLOADS) // GROUP_SIZE + 1)
 
 
+def everywhere() -> range:
+    """Return the numbers of the payloads that are posted in every field.
+
+    Each has a category `p-…`.
+    """
+    return range(0, len(PAYLOADS), EVERYWHERE_STEP)
+
+
 def post_payloads(editor: ApiClient, schemas: Mapping[str, EntrySchema]) -> None:
     """Post everything; payloads that are refused must be reported by their pointers."""
     for number in groups():
         editor.put(f"/categories/g-{number}", {"title": f"Nhóm {number}"})
-    for number, payload in enumerate(PAYLOADS):
-        document = {**fill_fields(CategorySchema(), payload), "slug": f"p-{number}"}
-        _put_category(editor, document)
+    for number in everywhere():
+        fields = fill_fields(CategorySchema(), PAYLOADS[number])
+        _put_category(editor, {**fields, "slug": f"p-{number}"})
     remaining = lines(schemas)
     while batch := list(islice(remaining, 20)):
         # Some fields are checked only after others are valid.
@@ -86,24 +102,32 @@ def _post_batch(editor: ApiClient, batch: list[Json]) -> list[Json]:
 
 
 def lines(schemas: Mapping[str, EntrySchema]) -> Iterator[Json]:
-    """Yield lines of a batch: each payload as HTML in both kinds, and as text in one."""
+    """Yield lines of a batch: each payload as HTML and as text, of different kinds.
+
+    The payloads of `everywhere` are in all fields of the first one, of both kinds.
+    """
     for number, payload in enumerate(PAYLOADS):
-        categories = [f"g-{number // GROUP_SIZE}", f"p-{number}"]
-        for kind in KINDS:
-            document = fill_fields(schemas[kind], payload)
-            del document["content_text"]
+        is_everywhere = number in everywhere()
+        categories = [f"g-{number // GROUP_SIZE}"]
+        if is_everywhere:
+            categories.append(f"p-{number}")
+        html_kind, text_kind = KINDS[number % 2], KINDS[(number + 1) % 2]
+        for kind in KINDS if is_everywhere else [html_kind]:
+            document = _minimal(kind) | {"content_html": payload}
+            if is_everywhere:
+                document = fill_fields(schemas[kind], payload)
+                del document["content_text"]
             document |= {"id": f"{kind}-{number}", "categories": categories}
             yield {"action": "put", "kind": kind, **document}
-        kind = KINDS[number % 2]
-        document = {
-            "id": f"text-{number}",
-            "title": VALID_VALUES["title"],
-            "content_text": payload,
-            "categories": categories,
-        }
-        if kind == "events":
-            document["start"] = VALID_VALUES["start"]
-        yield {"action": "put", "kind": kind, **document}
+        document = _minimal(text_kind) | {"content_text": payload}
+        document |= {"id": f"text-{number}", "categories": categories}
+        yield {"action": "put", "kind": text_kind, **document}
+
+
+def _minimal(kind: str) -> Json:
+    """Return a document with the required fields of a kind."""
+    names = ("title", "start") if kind == "events" else ("title",)
+    return {name: VALID_VALUES[name] for name in names}
 
 
 def fill_fields(schema: Any, payload: str) -> Json:

@@ -117,6 +117,7 @@ def test_refused_html_becomes_plain_text_and_is_reported(
     )
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "markup",
     [
@@ -277,6 +278,7 @@ def test_fingerprint_changes_with_rules_and_library_but_not_with_comments(
     assert fingerprint() != today
 
 
+@pytest.mark.sqlite
 def test_start_logs_once_that_sanitize_is_due(service: Service, tmp_path: Path) -> None:
     service.make_token("news:write", "news:publish")
     service.request(
