@@ -10,11 +10,15 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.errors import Conflict, FeedsvcError, SchemaTooNew, Unavailable
+from feedsvc.storage.change_log import RESTORE
 from feedsvc.storage.database import create_private, no_database
 from feedsvc.storage.tables import REVISION
 
 _NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 """The current time as UTCDateTime stores it."""
+
+_UNIX_MS = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+"""The current Unix time in milliseconds."""
 
 _VERSION_STEP = 1_000_000
 """More versions than an entry has had since any backup; 2,000 restores fit."""
@@ -102,17 +106,41 @@ def _check(copy: Path, source: Path) -> str:
 
 
 def _mark_modified(path: Path) -> None:
-    """Let no Last-Modified and no version of an entry come again.
+    """Let no Last-Modified, version of an entry or sequence number come again.
 
-    Caches would take what they stored after the backup for current, and an `If-Match`
-    of a version that was lost would match another one.
+    Caches would take what they stored after the backup for current, an `If-Match` of a
+    version that was lost would match another one, and followers of `/api/v1/changes`
+    would miss the changes that get the numbers of lost ones. `deploy/restored.sql` does
+    the same in PostgreSQL.
     """
     with closing(_connect(path, "rw")) as connection:
+        connection.execute("BEGIN")
         # `_NOW` is our own, not input.
         connection.execute(
             f"UPDATE feed_versions SET time = max(time, {_NOW})"  # noqa: S608
         )
         connection.execute("UPDATE entries SET version = version + ?", (_VERSION_STEP,))
+        # Higher than any number that was lost, since nobody writes 1,000 changes a
+        # second for years.
+        connection.execute(
+            f"""
+            UPDATE change_sequence SET
+                seq = max(seq + 1, {_UNIX_MS}),
+                clock = CASE WHEN time < {_NOW} THEN {_NOW} ELSE clock END,
+                time = max(time, {_NOW})
+            """  # noqa: S608
+        )
+        # Caches and followers know the last change by its row, and `log` shows when
+        # the database was restored.
+        connection.execute(
+            """
+            INSERT INTO changes (seq, time, action, kind, id, version, token)
+            SELECT seq, time, 'restore', 'database', 'backup', 1, ?
+            FROM change_sequence
+            """,
+            (RESTORE,),
+        )
+        connection.execute("COMMIT")
 
 
 def _connect(path: Path, mode: str) -> sqlite.Connection:

@@ -100,14 +100,16 @@ class Reader:
         nothing to do.
 
         :raises NotFound: there is no such category.
-        :raises Gone: the category was retired, or `after` is in the future.
+        :raises Gone: the category was retired, or there is no change with the number
+            `after`.
         """
         last_seq, _, _ = self.last_change()
-        # The client saw changes that a restored backup does not have.
-        if after > last_seq:
+        # Numbers have no gaps but those of restores, so the client saw a change that a
+        # restored backup does not have.
+        if after and not self._has_change(after):
             raise Gone(
-                "The sequence number is in the future: the database was restored. "
-                "Begin again with after=0."
+                "There is no change with this sequence number: the database was "
+                "restored. Begin again with after=0."
             )
         category_id = self.categories.key(category) if category else None
         return ChangePage(
@@ -118,6 +120,10 @@ class Reader:
             kind=kind,
             category_id=category_id,
         )
+
+    def _has_change(self, seq: int) -> bool:
+        statement = sa.select(changes.c.seq).where(changes.c.seq == seq)
+        return self._connection.scalar(statement) is not None
 
     def changed_feeds(
         self, after: Revision

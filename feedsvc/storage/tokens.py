@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
 from feedsvc.models import EPOCH, Clock, Token
-from feedsvc.storage.change_log import IMPORT, MAINTENANCE
+from feedsvc.storage.change_log import IMPORT, MAINTENANCE, RESTORE
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import tokens
 
@@ -61,7 +61,7 @@ class Tokens:
 
         :raises Conflict: the name is taken, or reserved for the change log.
         """
-        if name == IMPORT or name in MAINTENANCE:
+        if name in {IMPORT, RESTORE} | MAINTENANCE:
             raise Conflict(f"The name “{name}” is reserved for the change log.")
         token = _generate()
         row = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,18 @@ from pysqlite3 import dbapi2 as sqlite
 from werkzeug.test import TestResponse
 
 from feedsvc.cli.commands import commands
+from feedsvc.errors import Gone
 from feedsvc.models import SCOPES, Entry, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
+from feedsvc.storage.backup import backup, restore
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import HANOI, Clock
-from tests.server import Service
+from tests.server import ROOT, Service
 
 pytestmark = pytest.mark.both_databases
+
+SQL = (ROOT / "deploy/restored.sql").read_text("utf-8")
 
 Run = Callable[..., Result]
 """Runs a command."""
@@ -75,7 +81,7 @@ def test_restored_backup_has_the_same_entries(
     with restored.reader() as reader:
         assert {
             line.id for line in reader.audit_log(id=None, token=None, since=None)
-        } == {"a"}
+        } == {"a", "backup"}
     restored.close()
     assert "is there already" in told(run("restore", file))
 
@@ -186,6 +192,92 @@ def test_lost_version_does_not_match_after_a_restore(
     assert current.status_code == 200
     assert put(editor, "Bốn", lost).status_code == 412
     assert put(editor, "Bốn", current.headers["ETag"]).status_code == 200
+
+
+def put(storage: Storage, *ids: str) -> None:
+    with storage.writer("test") as writer:
+        for id in ids:
+            writer.entries.put(Entry(id, "news", id, "vi"))
+
+
+def follow(storage: Storage, after: int) -> tuple[set[str], int]:
+    """Return the ids of the changes after a sequence number, and the next number."""
+    with storage.reader() as reader:
+        page = reader.list_changes(after=after, limit=1000)
+        return {change.entry.id for change in page}, page.last
+
+
+Lose = Callable[[Storage, Callable[[], object]], Storage]
+"""Lose a write to a storage by a restore; return the restored storage."""
+
+
+@pytest.fixture
+def lose(database_url: str, request: pytest.FixtureRequest) -> Iterator[Lose]:
+    """Return a function that restores a database as docs/operating.md says."""
+    with ExitStack() as stack:
+
+        def opened(url: str) -> Storage:
+            return stack.enter_context(closing(Storage(url, utcnow, HANOI)))
+
+        def lose_sqlite(storage: Storage, write: Callable[[], object]) -> Storage:
+            number = next(numbers)
+            file = directory / f"{number}.backup"
+            backup(str(storage.database.engine.url), file)
+            write()
+            url = f"sqlite:///{directory}/{number}.db"
+            restore(url, file)
+            return opened(url)
+
+        def lose_postgresql(storage: Storage, write: Callable[[], object]) -> Storage:
+            lines = [line.encode() for line in storage.dump()]
+            write()
+            cluster = request.getfixturevalue("cluster")
+            restored = opened(stack.enter_context(cluster.database()))
+            restored.load_dump(lines)
+            with restored.database.write() as connection:
+                connection.exec_driver_sql(SQL)
+            return restored
+
+        numbers = count()
+        directory: Path = request.getfixturevalue("tmp_path")
+        is_sqlite = database_url.startswith("sqlite")
+        yield lose_sqlite if is_sqlite else lose_postgresql
+
+
+def test_follower_that_saw_lost_changes_gets_410_after_a_restore(
+    storage: Storage, lose: Lose
+) -> None:
+    put(storage, "a")
+    _, backed_up = follow(storage, 0)
+    restored = lose(storage, lambda: put(storage, "lost-1", "lost-2"))
+    lost = follow(storage, 0)[1]
+    assert lost == backed_up + 2
+    # More changes than were lost, so that one has each lost number otherwise.
+    put(restored, "b", "c", "d", "e")
+    for cursor in (backed_up + 1, lost, lost + 1):
+        with pytest.raises(Gone, match="Begin again with after=0"):
+            follow(restored, cursor)
+    everything, last = follow(restored, 0)
+    assert everything == {"a", "b", "c", "d", "e"}
+    assert follow(restored, backed_up)[0] == {"b", "c", "d", "e"}
+    assert follow(restored, last) == (set(), last)
+    with pytest.raises(Gone):
+        follow(restored, last + 1)
+    now = utcnow().timestamp() * 1000
+    assert now - 60_000 < last <= now + 5
+    with restored.reader() as reader:
+        records = list(reader.audit_log(id=None, token="restore", since=None))
+        assert [record.action for record in records] == ["restore"]
+        # A worker's cache finds the last change by its number and time.
+        revision = reader.last_change()
+        assert reader.changed_feeds(revision) == (revision, {})
+    again = lose(restored, lambda: put(restored, "lost-3"))
+    put(again, "f", "g")
+    for cursor in (lost, last + 1):
+        with pytest.raises(Gone):
+            follow(again, cursor)
+    assert follow(again, last)[0] == {"f", "g"}
+    assert follow(again, backed_up)[0] == {"b", "c", "d", "e", "f", "g"}
 
 
 @pytest.mark.sqlite
