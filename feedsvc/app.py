@@ -85,6 +85,7 @@ def _register_public_views(app: Flask, services: Services) -> None:
                 services.feeds,
                 RateLimiter(config.rate_hub, config.workers),
                 site,
+                allow_private=config.allow_private_callbacks,
             )
         )
 

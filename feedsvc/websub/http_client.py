@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from errno import EACCES
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import (
     ClientResponse,
@@ -28,6 +27,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from feedsvc.http.client_network import network_of
+from feedsvc.websub.addresses import is_public_address
 
 TIMEOUT = 10.0
 """Seconds that a request may take, from the DNS look-up to the last byte."""
@@ -36,20 +36,6 @@ MAX_RESPONSE_BYTES = 64 * 1024
 
 Admit = Callable[[str], bool]
 """Decides whether a request may go to a network: an IPv4 address or an IPv6 /64."""
-
-_SPECIAL = (
-    IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's 192.0.0.192
-    IPv4Network("192.88.99.0/24"),  # 6to4 relays
-    # Cloud services that answer only the cloud's own machines, at addresses that look
-    # public. Others are link-local, shared (RFC 6598) or unique local, and refused so.
-    IPv4Network("168.63.129.16/32"),  # Azure's wire server
-    IPv4Network("161.26.0.0/16"),  # IBM Cloud's infrastructure services
-    IPv4Network("166.8.0.0/14"),  # IBM Cloud's service endpoints
-    IPv4Network("192.80.8.124/32"),  # Equinix Metal's metadata
-)
-_UNICAST = IPv6Network("2000::/3")
-_TUNNELS = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))  # Teredo, 6to4
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class RequestFailed(Exception):
@@ -72,20 +58,6 @@ class HttpResponse:
 def allow_all(network: str) -> bool:
     """Admit any network."""
     return True
-
-
-def is_public_address(text: str) -> bool:
-    """Check that an address is on the Internet, and no tunnel to one that is not."""
-    address: IPv4Address | IPv6Address = ip_address(text)
-    if isinstance(address, IPv6Address):
-        # An address that stands for an IPv4 address is judged as that one. Tunnels are
-        # refused whatever they lead to.
-        if address.ipv4_mapped or address in _NAT64:
-            address = IPv4Address(int(address) & 0xFFFFFFFF)
-        elif address not in _UNICAST or any(address in tunnel for tunnel in _TUNNELS):
-            return False
-    is_special = any(address in network for network in _SPECIAL)
-    return address.is_global and not address.is_multicast and not is_special
 
 
 class SafeHttpClient:

@@ -24,6 +24,7 @@ from feedsvc.models import Site
 from feedsvc.query import FeedQuery
 from feedsvc.storage.subscriptions import Subscriptions
 from feedsvc.web.feeds import FeedService
+from feedsvc.websub.addresses import private_address
 from feedsvc.websub_types import PendingVerification
 
 if TYPE_CHECKING:
@@ -46,10 +47,13 @@ def hub_blueprint(
     feeds: FeedService,
     rate_limiter: RateLimiter,
     site: Site,
+    *,
+    allow_private: bool,
 ) -> Blueprint:
     """Build the hub. It stores requests; the delivery worker verifies them.
 
     :param rate_limiter: counts requests by client address.
+    :param allow_private: accept callbacks at private addresses.
     """
     blueprint = Blueprint("hub", __name__)
 
@@ -64,6 +68,8 @@ def hub_blueprint(
         topic, feed = _parse_topic(_single_param("hub.topic"), mode, feeds, site)
         callback = _single_param("hub.callback")
         host = _check_callback(callback, site)
+        if not allow_private:
+            _check_public(host)
         subscriptions.request(
             PendingVerification(
                 path=feed.path,
@@ -184,6 +190,19 @@ def _check_callback(callback: str, site: Site) -> str:
     if origin == _origin(site.public_url):
         raise BadRequest("hub.callback must not be a URL of this service.")
     return origin[0]
+
+
+def _check_public(host: str) -> None:
+    """Check that a callback's host is no private address.
+
+    :raises BadRequest: it is one, so the delivery worker would never call it.
+    """
+    address = private_address(host)
+    if address:
+        raise BadRequest(
+            f"hub.callback must not be a private address: {address} is called only "
+            "with the setting FEEDSVC_ALLOW_PRIVATE_CALLBACKS=true."
+        )
 
 
 def _parse_secret(text: str) -> str | None:

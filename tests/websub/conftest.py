@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from config import Config
 from feedsvc.models import utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
@@ -54,6 +56,12 @@ class RunningClock(Clock):
 
     def forward(self, **duration: float) -> None:
         self._offset += timedelta(**duration)
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """Allow callbacks on this machine."""
+    return replace(config, allow_private_callbacks=True)
 
 
 @pytest.fixture

@@ -31,7 +31,11 @@ def test_documented_receiver_works(
 ) -> None:
     (script,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     assert script.count("\n") <= 35
-    (line,) = re.findall(r"^    (curl .*)$", TEXT, re.MULTILINE)
+    (trial, line) = re.findall(r"^    (curl .*)$", TEXT, re.MULTILINE)
+    assert TEXT.index("FEEDSVC_ALLOW_PRIVATE_CALLBACKS=true make run") < TEXT.index(
+        trial
+    )
+    assert "hub.callback=http://localhost:9000/" in trial
     form = dict(
         pair for text in shlex.split(line) if "=" in text for pair in parse_qsl(text)
     )

@@ -19,13 +19,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.models import EPOCH, FeedVersion
+from feedsvc.websub.addresses import is_public_address
 from feedsvc.websub.delivery import WebSubClient
 from feedsvc.websub.http_client import (
     MAX_RESPONSE_BYTES,
     HttpResponse,
     RequestFailed,
     SafeHttpClient,
-    is_public_address,
 )
 from feedsvc.websub_types import Delivery, HubPing, PendingVerification
 

@@ -88,7 +88,7 @@ INVALID: list[tuple[dict[str, Any], int, str]] = [
     ({"hub.lease_seconds": "1.5"}, 400, "whole number"),
     ({"hub.lease_seconds": "forever"}, 400, "whole number"),
     ({"hub.lease_seconds": "٣٠٠"}, 400, "whole number"),
-    ({"hub.x": "y" * 20000}, 413, "capacity limit"),
+    ({"hub.x": "y" * 20000}, 413, "more than 16,384 bytes"),
 ]  # fmt: skip
 
 
@@ -118,6 +118,43 @@ def test_invalid_request_is_assert_refused(
             sentence,
         )
     assert storage.subscriptions.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1:9000", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("[::1]:9000", "::1"),
+        ("[::ffff:10.0.0.7]", "::ffff:10.0.0.7"),
+        ("localhost:9000", "localhost"),
+        ("LOCALHOST.", "localhost"),
+        ("a.localhost", "a.localhost"),
+        ("168.63.129.16", "168.63.129.16"),
+    ],
+)
+def test_private_callback_is_refused_with_the_setting(
+    private_hub: FlaskClient, host: str, address: str
+) -> None:
+    form = {**VALID, "hub.callback": f"http://{host}/cb"}
+    for mode in ("subscribe", "unsubscribe"):
+        answer = private_hub.post("/hub", data={**form, "hub.mode": mode})
+        assert_refused(answer, 400, f"private address: {address} is called only")
+        assert "FEEDSVC_ALLOW_PRIVATE_CALLBACKS=true" in answer.text
+
+
+@pytest.mark.parametrize("host", ["93.184.215.14", "partner.example", "[2606:2800::1]"])
+def test_other_callback_is_accepted(private_hub: FlaskClient, host: str) -> None:
+    form = {**VALID, "hub.callback": f"https://{host}/cb"}
+    assert private_hub.post("/hub", data=form).status_code == 202
+
+
+@pytest.fixture
+def private_hub(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
+    """Return a client of a hub with the default setting."""
+    return make_app(allow_private_callbacks=False).test_client()
 
 
 FORM = "application/x-www-form-urlencoded"
