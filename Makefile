@@ -2,18 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-export PORT ?= 8000
 
 .PHONY: run serve test bench mutants soak readers audit hashes screenshots
 
-run: $(VENV)/.service
-	@$(BIN)/python -m feedsvc init-demo
+run: $(BIN)/feedsvc
+	@$(BIN)/feedsvc init-demo --check-port
 	@exec $(BIN)/gunicorn -c python:feedsvc.server.dev_conf wsgi:app
 
-serve: $(VENV)/.service
+serve: $(BIN)/feedsvc
 	@exec $(BIN)/gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app
 
-test: $(VENV)/.tests
+test: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,6 +57,11 @@ screenshots: $(VENV)/.tests
 $(VENV)/.service: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# The command; the code stays here, since the installation is editable.
+$(BIN)/feedsvc: pyproject.toml $(VENV)/.service
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.tests bench/requirements.txt

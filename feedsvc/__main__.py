@@ -23,7 +23,7 @@ def main() -> None:
     try:
         commands(
             obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())),
-            prog_name="python -m feedsvc",
+            prog_name=".venv/bin/feedsvc",
         )
     except SettingError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -93,7 +93,7 @@ class Services:
             self.storage.upgrade(or_newer=is_replacement)
             if is_first and self.storage.markup.is_outdated(fingerprint()):
                 _log.warning(
-                    "Sanitizer rules changed: run `python -m feedsvc db sanitize`"
+                    "Sanitizer rules changed: run `.venv/bin/feedsvc db sanitize`"
                 )
         except Unavailable as error:
             # The service must survive a start without its database. The scheduler

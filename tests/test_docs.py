@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from flask import Flask
+from flask.cli import ScriptInfo
 
 from config import Config
 from feedsvc.cli.commands import commands
@@ -17,6 +20,7 @@ from feedsvc.http.problem_details import PROBLEMS
 from feedsvc.models import SCOPES
 from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
+from tests.conftest import MakeApp
 from tests.server import ROOT, Service
 
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
@@ -108,6 +112,61 @@ def test_dockerfile_starts_the_command_of_make_serve() -> None:
         '"gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app"'
         in dockerfile
     )
+
+
+def documented_commands() -> list[str]:
+    """Return the arguments of each command that is written out in the documents."""
+    paths = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("docs/*.md"))]
+    text = "\n".join(path.read_text("utf-8") for path in paths)
+    assert not re.search(r"(?<!exec feedsvc )(?<!bin/)python -m feedsvc", text)
+    commands = re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
+    # Not those with a place to fill in, and the endless one, which tests of push start.
+    return [
+        command.strip()
+        for command in dict.fromkeys(commands)
+        if not re.search("…|COMMAND|--settings( FILE|$)|^deliver", command)
+    ]
+
+
+def test_documented_commands_run(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FEEDSVC_SETTINGS", "")  # what --settings sets is undone
+    app = make_app()
+    url = get_services(app).config.database_url
+    (tmp_path / "feedsvc.env").write_text(f"FEEDSVC_DATABASE_URL={url}\n")
+    feed = '<rss version="2.0"><channel><title>t</title></channel></rss>'
+    (tmp_path / "wordpress.xml").write_text(feed)
+    (tmp_path / "calendar.ics").write_text("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
+    for name in ("editor", "lan"):
+        get_services(app).storage.tokens.create(name, SCOPES)
+    lines = documented_commands()
+    assert len(lines) > 12
+    # In the order in which they find what they need.
+    for line in sorted(lines, key=lambda line: line.startswith(("import", "restore"))):
+        own = line.replace("/etc/feedsvc.env", f"{tmp_path}/feedsvc.env")
+        own = re.sub(r"backup \S+(.*\))?\S*", "backup copy.db", own)
+        if "backup" in own:
+            (tmp_path / "copy.db").unlink(missing_ok=True)
+        if "token create cms" in own:  # by two documents
+            with get_services(app).storage.database.write() as connection:
+                connection.exec_driver_sql("DELETE FROM tokens WHERE name = 'cms'")
+        monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
+        target = app
+        if own == "import all.ndjson":
+            target = make_app(database_url=f"sqlite:///{tmp_path}/new.db")
+        elif own.startswith("restore"):
+            own = "restore copy.db"
+            (tmp_path / "b.db").unlink(missing_ok=True)
+            monkeypatch.setenv("FEEDSVC_DATABASE_URL", f"sqlite:///{tmp_path}/b.db")
+        done = CliRunner().invoke(
+            commands,
+            shlex.split(own),
+            obj=ScriptInfo(create_app=lambda target=target: target),
+            input=feed,
+        )
+        assert done.exit_code == 0, (line, done.output)
 
 
 def test_commands_of_readme_and_guides_run(database_url: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import socket
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from flask.cli import AppGroup
 
 from config import SETTINGS_VARIABLE, Config
 from feedsvc import __version__
+from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import error_text, help_epilog, json_option, print_rows
@@ -25,7 +30,7 @@ from feedsvc.errors import (
     SchemaTooNew,
 )
 from feedsvc.formats import FORMATS
-from feedsvc.models import SCOPES
+from feedsvc.models import SCOPES, Token
 from feedsvc.query import KINDS
 from feedsvc.services import current_services, current_storage
 from feedsvc.storage import backup as storage_backup
@@ -171,15 +176,23 @@ def settings(as_json: bool) -> None:
 
 
 @commands.command("init-demo", epilog=help_epilog("init-demo"))
-def init_demo() -> None:
+@click.option(
+    "--check-port", is_flag=True, help="First check that the service's port is free."
+)
+def init_demo(check_port: bool) -> None:
     """Load sample entries into an empty database, create a token, print the URLs."""
     services = current_services()
+    if check_port:
+        _check_port(services.config)
     services.storage.upgrade()
     if samples.load_sample_data(services.storage, services.schemas):
+        services.storage.markup.note(fingerprint())
         new_token = services.storage.tokens.create("editor", SCOPES)
         click.echo(
             f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n"
         )
+    else:
+        click.echo(_token_advice(services.storage.tokens.list()))
     base_url = services.config.public_url
     click.echo(f" directory  {base_url}/")
     for kind in KINDS:
@@ -188,3 +201,45 @@ def init_demo() -> None:
                 click.echo(f"{kind:>10}  {base_url}/feeds/{kind}.{name}")
     click.echo(f"  category  {base_url}/feeds/news/giao-thong.rss")
     click.echo(f"   post to  {base_url}/api/v1/articles")
+
+
+def _token_advice(tokens: Iterable[Token]) -> str:
+    """Return how to get an editor's token, of which an old one cannot be shown."""
+    scopes = " ".join(f"--scope {scope}" for scope in SCOPES)
+    editor = next((token for token in tokens if token.name == "editor"), None)
+    if editor is None:
+        state, command = "There is no token “editor”.", f"create editor {scopes}"
+    else:
+        state = "The token “editor” exists, and was shown when it was created."
+        command = "rotate editor"
+    return f"\n{state} For a new one:\n\n    .venv/bin/feedsvc token {command}\n"
+
+
+def _check_port(config: Config) -> None:
+    """Check that gunicorn can listen.
+
+    :raises FeedsvcError: the port is in use; the message names a free one.
+    """
+    if re.search(r"(^|\s)(-b|--bind)", os.environ.get("GUNICORN_CMD_ARGS", "")):
+        return
+    if _is_port_free(config.host, config.port):
+        return
+    ports = range(config.port + 1, min(config.port + 100, 65536))
+    other = next((port for port in ports if _is_port_free(config.host, port)), None)
+    advice = f"Use another one: PORT={other} make run" if other else "Stop what uses it"
+    raise FeedsvcError(f"Port {config.port} is in use. {advice}")
+
+
+def _is_port_free(host: str, port: int) -> bool:
+    try:
+        family, kind, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind) as probe:
+            # As gunicorn does, or a port that was just in use would not be free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        # gunicorn tells of every other error.
+        return error.errno != errno.EADDRINUSE
+    return True

@@ -19,7 +19,7 @@ json_option = click.option(
 
 def help_epilog(*examples: str) -> str:
     """Return the end of a command's help. A test runs every example."""
-    lines = "\n".join(f"  python -m feedsvc {example}" for example in examples)
+    lines = "\n".join(f"  .venv/bin/feedsvc {example}" for example in examples)
     return f"\b\nExamples:\n{lines}"
 
 

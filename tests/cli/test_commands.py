@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,12 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli.commands import commands
+from feedsvc.models import utcnow
 from feedsvc.services import get_services
+from feedsvc.storage import Storage
+from tests.fake_clock import HANOI
 from tests.server import ROOT, Service
 
 FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
@@ -36,7 +41,9 @@ def every(group: click.Group) -> list[click.Command]:
 
 
 def examples(command: click.Command) -> list[str]:
-    return re.findall(r"^  python -m feedsvc (.*)$", command.epilog or "", re.MULTILINE)
+    return re.findall(
+        r"^  \.venv/bin/feedsvc (.*)$", command.epilog or "", re.MULTILINE
+    )
 
 
 def test_every_command_has_examples() -> None:
@@ -158,3 +165,23 @@ def test_deliver_waits_for_the_migration(tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_init_demo_names_another_port_before_urls(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", service.port))
+        other.listen()
+        with pytest.raises(subprocess.CalledProcessError) as raised:
+            service.command("init-demo", "--check-port")
+    error = raised.value
+    assert error.stdout == ""
+    sentence = rf"Error: Port {service.port} is in use\. .*: PORT=(\d+) make run\n"
+    match = re.fullmatch(sentence, error.stderr)
+    assert match
+    assert int(match[1]) > service.port
+    assert not list(tmp_path.iterdir())
+    assert "export TOKEN=" in service.command("init-demo", "--check-port")
+    storage = Storage(f"sqlite:///{tmp_path}/feedsvc.db", utcnow, HANOI)
+    assert not storage.markup.is_outdated(fingerprint()), "the start warns of nothing"
+    storage.close()

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.both_databases
 UNSAFE = '<p>Chào</p><img src="https://a.example/x.png" onerror="alert(1)"><script>alert(2)</script>'
 SAFE = '<p>Chào</p><img src="https://a.example/x.png">'
 TOO_DEEP = "<div>" * 300 + "Sâu &lt;b&gt;" + "</div>" * 300 + "<p>Hết</p>"
-DUE = "Sanitizer rules changed: run `python -m feedsvc db sanitize`"
+DUE = "Sanitizer rules changed: run `.venv/bin/feedsvc db sanitize`"
 
 
 def smuggle(storage: Storage, id: str, markup: str) -> None:
