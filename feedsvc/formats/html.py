@@ -159,6 +159,7 @@ class Pages:
         ui = feed.query.ui
         language = labels.resolve_language(ui or site.language)
         localized_site = replace(site, language=language)
+        by_start = "start" if feed.query.kind == "events" else None
         return self.render(
             "feed.html",
             site,
@@ -168,10 +169,18 @@ class Pages:
             ),
             feeds=[self._formats_of(feed)],
             feed=replace(feed, site=localized_site),
-            # The feed of the embed code: newest titles, whatever the page shows.
+            # The feed of the embed code, whatever the page shows: the newest articles,
+            # or the next events by their own dates.
             latest=feed.with_query(
-                format="json", ui=None, archive=None, limit=5, content="summary"
+                format="json",
+                ui=None,
+                archive=None,
+                limit=5,
+                content="summary",
+                order=by_start,
+                date_field=by_start,
             ),
+            latest_page=feed.with_query(ui=None, archive=None),
             months=event_calendar(feed.entries, localized_site),
         )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.server
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Open, today
 from tests.server import Service
@@ -123,30 +125,78 @@ def test_calendar_leads_to_an_event_and_its_ics_file(
     assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
 
 
-def test_embed_code_shows_the_five_newest_entries(
-    open_page: Open, chromium: Browser, tmp_path: Path
-) -> None:
-    page = open_page("/feeds/news.html")
+def embed_code(open_page: Open, kind: str) -> tuple[str, str]:
+    """Return what a portal shall copy into its head and its body."""
+    page = open_page(f"/feeds/{kind}.html")
     page.get_by_text("Đưa kênh này vào trang của bạn").click()
     head, body = (
         page.locator(name).input_value() for name in ("#for-head", "#for-body")
     )
-    assert len(head.splitlines()) == 3
-    assert len(body.splitlines()) <= 16
-    (tmp_path / "index.html").write_text(
+    return head, body
+
+
+@contextmanager
+def portal_page(
+    chromium: Browser, folder: Path, head: str, body: str
+) -> Iterator[Page]:
+    """Open a page of another origin with the code that a portal has copied."""
+    (folder / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8">{head}<body>{body}', "utf-8"
     )
-    handler = partial(Quiet, directory=str(tmp_path))
+    handler = partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with chromium.new_page() as other:
-            other.goto(f"http://127.0.0.1:{server.server_port}/")
-            expect(other.locator("li")).to_have_count(5)
-            expect(other.locator("h2")).to_have_text("Tin tức mới nhất")
-            assert other.locator("link[rel=alternate]").count() == 3
+        with chromium.new_page() as page:
+            page.goto(f"http://127.0.0.1:{server.server_port}/")
+            yield page
         server.shutdown()
         thread.join()
+
+
+def test_embed_code_shows_the_five_newest_entries(
+    open_page: Open, chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    head, body = embed_code(open_page, "news")
+    assert len(head.splitlines()) == 3
+    assert len(body.splitlines()) <= 23
+    with portal_page(chromium, tmp_path, head, body) as page:
+        expect(page.locator("li")).to_have_count(5)
+        expect(page.locator("h2")).to_have_text("Tin tức mới nhất")
+        expect(page.get_by_text("không tải được")).to_be_hidden()
+        more = page.get_by_role("link", name="Xem tất cả")
+        expect(more).to_have_attribute("href", f"{portal_service.url}/feeds/news.html")
+        dates = page.locator("li time")
+        assert all(str(today().year) in text for text in dates.all_text_contents()[:1])
+        assert page.locator("link[rel=alternate]").count() == 3
+
+
+def test_embed_code_shows_the_next_events_by_their_own_dates(
+    open_page: Open, chromium: Browser, tmp_path: Path
+) -> None:
+    head, body = embed_code(open_page, "events")
+    with portal_page(chromium, tmp_path, head, body) as page:
+        expect(page.locator("li").first).to_be_visible()
+        times = [
+            element.get_attribute("datetime") or ""
+            for element in page.locator("li time").all()
+        ]
+        assert len(times) >= 2
+        assert times == sorted(times)
+        assert times[-1] > f"{today():%Y-%m-%d}"
+
+
+def test_embed_code_says_that_the_list_cannot_be_loaded(
+    open_page: Open, chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    head, body = embed_code(open_page, "news")
+    for lost in ("http://127.0.0.1:9", f"{portal_service.url}/nowhere"):
+        failing = body.replace(f'fetch("{portal_service.url}', f'fetch("{lost}')
+        assert failing != body
+        with portal_page(chromium, tmp_path, head, failing) as page:
+            expect(page.get_by_text("Hiện không tải được danh sách.")).to_be_visible()
+            expect(page.get_by_role("link", name="Xem tất cả")).to_be_visible()
+            assert page.locator("li").count() == 0
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

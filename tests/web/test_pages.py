@@ -297,3 +297,13 @@ def test_site_color_and_logo(make_app: MakeApp, color: str, writing: str) -> Non
     assert get_page(client, "/").xpath("//header//img/@src") == [
         "https://portal.example/logo.svg"
     ]
+
+
+def test_embed_code_escapes_the_title_of_a_category(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    editor.put("/categories/a", {"title": "<img src=x onerror=alert(1)> & b"})
+    page = html.fromstring(client.get("/feeds/news/a.html").data)
+    (code,) = page.xpath("//textarea[@id='for-body']/text()")
+    assert "&lt;img src=x onerror=alert(1)&gt; &amp; b</h2>" in code
+    assert "<img" not in code
