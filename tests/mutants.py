@@ -209,13 +209,21 @@ def measure_coverage(jobs: int, folder: Path) -> CoverageData:
     """
     tests = sorted({name for names in TESTS.values() for name in names})
     data_file = folder / "coverage"
-    options = ["-q", "-n", str(jobs), "--cov-context=test", "--cov-report="]
-    subprocess.run(
+    options = ["-q", "-rfE", "-n", str(jobs), "--cov-context=test", "--cov-report="]
+    process = subprocess.run(
         [sys.executable, "-m", "pytest", *SELECTION, *options, "--cov=feedsvc", *tests],
         cwd=ROOT,
         env={**os.environ, "COVERAGE_FILE": str(data_file)},
-        check=True,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    failed = re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", process.stdout, re.MULTILINE)
+    if failed:
+        # While coverage is measured, code is slower and needs more memory.
+        result, is_failed = run_tests(sorted(set(failed)), ROOT)
+        if is_failed:
+            sys.exit(f"Without a change: {result}")
     coverage = CoverageData(str(data_file))
     coverage.read()
     return coverage
