@@ -221,7 +221,7 @@ def test_openapi_says_that_the_limit_is_in_bytes(client: FlaskClient) -> None:
 
 
 def test_suggestions_take_no_long_time() -> None:
-    names = [f"ten-{n}" for n in range(2001)]
+    names = [f"ten-{n}" for n in range(501)]
     assert did_you_mean("ten-1x", names) == ""
     assert did_you_mean("t" * 65, names[:10]) == ""
     assert slug_of("Đ" * 500) == "d" * 64
