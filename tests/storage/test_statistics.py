@@ -128,7 +128,7 @@ def test_counting_reads_no_more_rows_of_a_larger_table(
     fill(storage, clock, range(20))
     before = rows_read(storage, clock)
     fill(storage, clock, range(20, 120))
-    assert rows_read(storage, clock) == before
+    assert rows_read(storage, clock) <= before
 
 
 @pytest.mark.parametrize(
