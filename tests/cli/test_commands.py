@@ -20,9 +20,10 @@ from flask.cli import ScriptInfo
 
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli.commands import commands
-from feedsvc.models import utcnow
+from feedsvc.models import Category, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
+from tests.conftest import MakeApp
 from tests.fake_clock import HANOI
 from tests.server import ROOT, Service
 
@@ -185,3 +186,41 @@ def test_init_demo_names_another_port_before_urls(tmp_path: Path) -> None:
     storage = Storage(f"sqlite:///{tmp_path}/feedsvc.db", utcnow, HANOI)
     assert not storage.markup.is_outdated(fingerprint()), "the start warns of nothing"
     storage.close()
+
+
+@pytest.mark.parametrize("has_wal", [True, False])
+def test_files_with_data_are_readable_by_their_owner_alone(
+    make_app: MakeApp,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_wal: bool,
+) -> None:
+    monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: has_wal)
+    folder = tmp_path / "data"
+    url = f"sqlite:///{folder}/feedsvc.db"
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
+    old_umask = os.umask(0)
+    try:
+        app = make_app(database_url=url)
+
+        def run(*arguments: str) -> None:
+            obj = ScriptInfo(create_app=lambda: app)
+            done = CliRunner().invoke(commands, arguments, obj=obj)
+            assert done.exit_code == 0, done.output
+
+        run("export", f"{folder}/all.ndjson")
+        run("export", "--redirects", f"{folder}/moved.conf")
+        run("backup", f"{folder}/copy.db")
+        monkeypatch.setenv("FEEDSVC_DATABASE_URL", f"sqlite:///{folder}/new.db")
+        run("restore", f"{folder}/copy.db")
+        with get_services(app).storage.writer("test") as writer:
+            writer.categories.put(Category("a", "A"))
+            modes = {
+                path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()
+            }
+    finally:
+        os.umask(old_umask)
+    assert set(modes.values()) == {0o600}
+    names = {"feedsvc.db", "copy.db", "new.db", "all.ndjson", "moved.conf"}
+    assert modes.keys() > names
+    assert ("feedsvc.db-wal" if has_wal else "feedsvc.db-journal") in modes
