@@ -30,7 +30,7 @@ from feedsvc.errors import (
     SchemaTooNew,
 )
 from feedsvc.formats import FORMATS
-from feedsvc.models import SCOPES, Token
+from feedsvc.models import SCOPES, Token, utcnow
 from feedsvc.query import KINDS
 from feedsvc.services import current_services, current_storage
 from feedsvc.storage import backup as storage_backup
@@ -209,6 +209,9 @@ def _token_advice(tokens: Iterable[Token]) -> str:
     editor = next((token for token in tokens if token.name == "editor"), None)
     if editor is None:
         state, command = "There is no token “editor”.", f"create editor {scopes}"
+    elif editor.revoked or (editor.expires and editor.expires <= utcnow()):
+        state = "The token “editor” is revoked or has expired."
+        command = f"create editor --replace {scopes}"
     else:
         state = "The token “editor” exists, and was shown when it was created."
         command = "rotate editor"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,8 +11,8 @@ import click
 from flask.cli import AppGroup
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.models import SCOPES, utcnow
-from feedsvc.services import current_storage
+from feedsvc.models import SCOPES, Token, utcnow
+from feedsvc.services import current_services, current_storage
 
 
 @click.group(cls=AppGroup)
@@ -59,6 +60,7 @@ _expires = click.option(
     epilog=help_epilog(
         "token create lan --scope news:write --scope news:publish",
         "token create thuc-tap --scope news:write --expires 90d",
+        "token create cu --scope news:write --replace",
     )
 )
 @click.argument("name")
@@ -71,10 +73,15 @@ _expires = click.option(
     help="Permission; can be repeated.",
 )
 @_expires
-def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
+@click.option(
+    "--replace", is_flag=True, help="Replace a revoked or expired token of this name."
+)
+def create(
+    name: str, scopes: tuple[str, ...], expires: datetime | None, replace: bool
+) -> None:
     """Create a token and print it. It is never shown again."""
     # Nothing but the token, so that a script can read it.
-    click.echo(current_storage().tokens.create(name, scopes, expires))
+    click.echo(current_storage().tokens.create(name, scopes, expires, replace=replace))
 
 
 @token.command(epilog=help_epilog("token rotate lan --grace 12h"))
@@ -88,8 +95,41 @@ def create(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None
 )
 @_expires
 def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
-    """Replace a token and print the new one. The old one still works for a time."""
-    click.echo(current_storage().tokens.rotate(name, grace, expires))
+    """Replace a token and print the new one. The old one still works for a time.
+
+    A second rotation within that time ends the token before; standard error tells.
+    """
+    tokens = current_storage().tokens
+    now = current_services().clock()
+    before = next((token for token in tokens.list() if token.name == name), None)
+    new_token = tokens.rotate(name, grace, expires)
+    if before:
+        for line in _rotation_effects(before, now, grace):
+            click.echo(line, err=True)
+    click.echo(new_token)
+
+
+def _rotation_effects(before: Token, now: datetime, grace: timedelta) -> Iterator[str]:
+    """Yield what a rotation does to the tokens before.
+
+    :param before: the token as it was before the rotation.
+    """
+    until = before.previous_valid_until
+    if until and until > now:
+        yield (
+            f"The token that was replaced before, valid until {_minute(until)}, "
+            "has ended now."
+        )
+    end = min(now + grace, before.expires or now + grace)
+    yield (
+        f"The token created {_minute(before.created)} works until {_minute(end)}."
+        if end > now
+        else f"The token created {_minute(before.created)} has ended now."
+    )
+
+
+def _minute(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC")
 
 
 @token.command("list", epilog=help_epilog("token list", "token list --json"))

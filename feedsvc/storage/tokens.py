@@ -55,10 +55,16 @@ class Tokens:
         self._last_used: dict[str, datetime] = {}
 
     def create(
-        self, name: str, scopes: Iterable[str], expires: datetime | None = None
+        self,
+        name: str,
+        scopes: Iterable[str],
+        expires: datetime | None = None,
+        *,
+        replace: bool = False,
     ) -> str:
         """Create a token and return it; it cannot be read again.
 
+        :param replace: take the place of a revoked or expired token of this name.
         :raises Conflict: the name is taken, or reserved for the change log.
         """
         if name in {IMPORT, RESTORE} | MAINTENANCE:
@@ -73,10 +79,37 @@ class Tokens:
         }
         try:
             with self._database.write() as connection:
+                if replace:
+                    self._delete_ended(name, connection)
                 connection.execute(tokens.insert(), row)
         except IntegrityError:
-            raise Conflict(f"There is a token named “{name}” already.") from None
+            raise Conflict(self._taken(name)) from None
         return token
+
+    def _delete_ended(self, name: str, connection: sa.Connection) -> None:
+        """Delete a token that is revoked or has expired."""
+        now = self._clock()
+        connection.execute(
+            tokens.delete().where(
+                tokens.c.name == name,
+                sa.or_(tokens.c.revoked.is_not(None), tokens.c.expires <= now),
+            )
+        )
+
+    def _taken(self, name: str) -> str:
+        """Return why a name is taken, and what replaces its token."""
+        stored = next((token for token in self.list() if token.name == name), None)
+        now = self._clock()
+        if stored and stored.revoked:
+            state, option = "a revoked", "--replace"
+        elif stored and stored.expires and stored.expires <= now:
+            state, option = "an expired", "--replace"
+        else:
+            state, option = "a valid", "token rotate"
+        return (
+            f"There is {state} token named “{name}” already: "
+            f"`{option}` makes a new one."
+        )
 
     def authenticate(self, token: str) -> Token:
         """Return the stored token that a text is.
@@ -144,7 +177,10 @@ class Tokens:
             if row is None:
                 raise NotFound(f"There is no token named “{name}”.")
             if row.revoked or (row.expires and row.expires <= now and not expires):
-                raise Conflict(f"The token “{name}” is revoked or has expired.")
+                raise Conflict(
+                    f"The token “{name}” is revoked or has expired: "
+                    "`token create --replace` makes a new one."
+                )
             values = {
                 "hash": _hash(token),
                 "created": now,

@@ -107,7 +107,7 @@ def test_token_commands(
 
     def run(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(app.cli.commands["token"], arguments, obj=None)
-        return done.exit_code, done.output
+        return done.exit_code, done.stdout
 
     with app.app_context():
         assert (
