@@ -31,10 +31,13 @@ FEED = "/feeds/news.rss"
 
 
 @pytest.fixture
-def seeded_service(service: Service) -> Service:
+def seeded_service(database_url: str) -> Iterator[Service]:
+    service = Service(database_url, WEB_CONCURRENCY="1")
+    service.start()
     service.make_token(*SCOPES)
     _put(service, "Một")
-    return service
+    yield service
+    service.stop()
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def proxy(seeded_service: Service, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service for tests that do not stop it."""
-    service = Service(f"sqlite:///{tmp_path_factory.mktemp('nginx')}/feedsvc.db")
+    url = f"sqlite:///{tmp_path_factory.mktemp('nginx')}/feedsvc.db"
+    service = Service(url, WEB_CONCURRENCY="1")
     service.start()
     service.make_token(*SCOPES)
     _put(service, "Một")
@@ -413,7 +417,7 @@ def test_service_is_found_at_a_new_address(database_url: str, tmp_path: Path) ->
     """With the upstream of deploy/compose.yaml, but for the resolver's address and the port."""
     names = Names("127.0.0.1")
     names.start()
-    service = Service(database_url)
+    service = Service(database_url, WEB_CONCURRENCY="1")
     service.start()
     upstream = (ROOT / "deploy/upstream-compose.conf").read_text("utf-8")
     for old, new in (

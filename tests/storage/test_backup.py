@@ -284,7 +284,7 @@ def test_follower_that_saw_lost_changes_gets_410_after_a_restore(
 def test_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     """Whatever the umask: they hold drafts, hashes of tokens and secrets of subscriptions."""
     made = tmp_path / "var" / "feedsvc.db"
-    service = Service(f"sqlite:///{made}")
+    service = Service(f"sqlite:///{made}", WEB_CONCURRENCY="1")
     service.within = ("sh", "-c", 'umask 000; exec "$@"', "sh")
     service.make_token(*SCOPES)
     service.start()
