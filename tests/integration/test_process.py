@@ -16,6 +16,7 @@ import requests
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
+from tests.integration.worker_process import WorkerConnection
 from tests.server import Service
 
 pytestmark = pytest.mark.sqlite
@@ -222,6 +223,10 @@ def test_hanging_worker_is_replaced(started: Service) -> None:
     started.environ["GUNICORN_CMD_ARGS"] = "--timeout=2"
     started.start()
     hanging = started.workers()[0]
+    # gunicorn ends only workers that have sent a heartbeat, as one that answers has.
+    connection = WorkerConnection(started, hanging)
+    assert connection.request("GET", "/healthz").status == 200
+    connection.close()
     os.kill(hanging, signal.SIGSTOP)
     end = time.monotonic() + 60
     while hanging in started.workers() or len(started.workers()) < 2:
