@@ -35,8 +35,15 @@ def render(feed: Feed) -> bytes:
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
     for entry in feed.entries:
-        item = add_item(generator, entry, feed, feed_body(entry, feed), _extend_entry)
+        content = feed_body(entry, feed)
+        item = add_item(generator, entry, feed, content, _extend_entry)
         item.title(labels.entry_title(entry, site.language))
+        item.updated(site_time(entry.updated, site))
+        item.published(site_time(entry.feed_date(feed.query), site))
+        summary = labels.feed_summary(entry, feed)
+        # An entry should have a summary or a content.
+        if summary or not content:
+            item.summary(summary or entry.title)
         for author in entry.authors:
             item.author(_person(author.name, author.url, author.email))
         if entry.rights:

@@ -11,6 +11,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from feedsvc.models import Feed, Site
 from feedsvc.query import KINDS
 
+_URL = re.compile(r"https?://\S+")
+
 
 @dataclass(frozen=True)
 class Format:
@@ -63,4 +65,4 @@ def iri_to_uri(iri: str) -> str:
 
 def is_url(text: str | None) -> bool:
     """Tell if a text is a URL: `rights` may be one, or words."""
-    return re.fullmatch(r"https?://\S+", text or "") is not None
+    return text is not None and _URL.fullmatch(text) is not None

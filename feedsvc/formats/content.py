@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from html import escape, unescape
 from urllib.parse import unquote
 
@@ -25,15 +25,15 @@ def content_html(entry: Entry, site: Site) -> str:
 
     That is: the notice, an event's time and place, the image, and the source.
     """
-    lines = (labels.notice(entry, site.language), labels.event_line(entry, site))
-    parts = [
-        f"<p><strong>{escape(line, quote=False)}</strong></p>" for line in lines if line
-    ]
+    parts = []
+    for line in (labels.notice(entry, site.language), labels.event_line(entry, site)):
+        if line:
+            parts.append(f"<p><strong>{escape(line, quote=False)}</strong></p>")
     image = lead_image(entry)
     if image:
         parts.append(_figure(image, site.language))
-    parts += [raw_content(entry), source_credit(entry, site.language)]
-    return "\n".join(part for part in parts if part)
+    parts += (raw_content(entry), source_credit(entry, site.language))
+    return "\n".join(filter(None, parts))
 
 
 def feed_body(entry: Entry, feed: Feed) -> str:
@@ -43,11 +43,11 @@ def feed_body(entry: Entry, feed: Feed) -> str:
     return iframes_to_links(content_html(entry, feed.site))
 
 
-def attachment_list(files: Iterable[Attachment], language: str) -> str:
+def attachment_list(files: Sequence[Attachment], language: str) -> str:
     """Return an HTML list of links with titles and sizes; empty without attachments."""
-    items = "".join(f"<li>{_attachment_link(file, language)}</li>\n" for file in files)
-    if not items:
+    if not files:
         return ""
+    items = "".join(f"<li>{_attachment_link(file, language)}</li>\n" for file in files)
     title = labels.translate(language, "entry.attachments")
     return f"<p>{title}:</p>\n<ul>\n{items}</ul>"
 
@@ -73,6 +73,9 @@ def lead_image(entry: Entry) -> Image | None:
 
 def iframes_to_links(html: str) -> str:
     """Replace iframes by links: most readers drop them, and validators warn of them."""
+    # Few bodies have any, and the expression searches slower than `in`.
+    if "<iframe" not in html:
+        return html
     return _IFRAME.sub(r'<a href="\1">\1</a>', html)
 
 

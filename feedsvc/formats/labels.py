@@ -147,9 +147,11 @@ def notice(entry: Entry, language: str) -> str:
 
 def event_line(entry: Entry, site: Site) -> str:
     """Return time and place of an event; an empty text for an article."""
+    if entry.event is None:
+        return ""
     parts = [event_time_text(entry, site)]
-    if entry.event and entry.event.location:
-        place = entry.event.location
+    place = entry.event.location
+    if place:
         parts += [place.name, place.address or ""]
     return " · ".join(part for part in parts if part)
 
@@ -174,7 +176,7 @@ def summary(entry: Entry, site: Site) -> str:
     """Return the plain summary of an entry, after time and place of an event."""
     is_withdrawn = entry.status == "withdrawn"
     text = notice(entry, site.language) if is_withdrawn else entry.summary
-    return _sentences(event_line(entry, site), text)
+    return _sentences(event_line(entry, site), text) if entry.event else text
 
 
 def is_summary(entry: Entry, feed: Feed) -> bool:
@@ -188,7 +190,7 @@ def feed_summary(entry: Entry, feed: Feed) -> str:
     A correction is the first paragraph of the body, or else of the summary.
     """
     text = summary(entry, feed.site)
-    if not is_summary(entry, feed) or entry.status == "withdrawn":
+    if not entry.notice or not is_summary(entry, feed) or entry.status == "withdrawn":
         return text
     return _sentences(notice(entry, feed.site.language), text)
 

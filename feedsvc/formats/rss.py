@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
 from html import escape
+from zoneinfo import ZoneInfo
+
+from lxml import etree
 
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri
@@ -28,10 +34,11 @@ TTL_MINUTES = 15
 _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""
 
-_TEXT_ELEMENT = re.compile(
-    rb"<(title|description|copyright|dc:rights|source|dc:source|category"
-    rb"|media:description)\b[^<]*"
+_ESCAPED_TEXT = re.compile(
+    rb"<(?:title|description|copyright|dc:rights|source|dc:source|category"
+    rb"|media:description)\b[^<&]*+&[^<]*"
 )
+"""A text element with an entity."""
 
 _feedgen_lock = threading.Lock()
 """feedgen sets the locale of the process while it formats a date.
@@ -67,13 +74,11 @@ def render(feed: Feed) -> bytes:
             first = entry.attachments[0]
             # The length is required; the profile recommends 0 if it is unknown.
             item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
-        if entry.source and entry.source.url:
-            item.source(iri_to_uri(entry.source.url), entry.source.name)
     with _feedgen_lock:
         document: bytes = generator.rss_str()
     # The same XML. Readers that unescape text twice still show the character itself
     # (RSS profile, Character Data).
-    return _TEXT_ELEMENT.sub(_numeric_entities, document)
+    return _ESCAPED_TEXT.sub(_numeric_entities, document)
 
 
 def _content(entry: Entry, feed: Feed) -> str:
@@ -82,10 +87,18 @@ def _content(entry: Entry, feed: Feed) -> str:
     An item has one enclosure. Further ones as `media:content` would be shown twice by
     readers that know both. A summary has no links: they belong to the body.
     """
-    if labels.is_summary(entry, feed):
-        return ""
+    body = feed_body(entry, feed)
+    if len(entry.attachments) < 2 or labels.is_summary(entry, feed):
+        return body
     links = attachment_list(entry.attachments[1:], feed.site.language)
-    return "\n".join(part for part in (feed_body(entry, feed), links) if part)
+    return f"{body}\n{links}" if body else links
+
+
+# Most entries were in the previous version of a feed too.
+@lru_cache(maxsize=4096)
+def _format_date(moment: datetime, zone: ZoneInfo) -> str:
+    """Return a UTC datetime in a zone, in the format of RFC 822."""
+    return format_datetime(moment.astimezone(zone))
 
 
 def _duration(entry: Entry) -> int | None:
@@ -125,6 +138,14 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
 
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
+    published = entry.feed_date(feed.query).astimezone(UTC)
+    # Not by feedgen, which sets the locale of the process for each date that it writes.
+    date = _format_date(published, feed.site.timezone)
+    etree.SubElement(item, "pubDate").text = date
+    if entry.source and entry.source.url:
+        # feedgen would write it before the date.
+        url = iri_to_uri(entry.source.url)
+        sub_element(item, "source", entry.source.name, url=url)
     for author in entry.authors:
         # RSS's own author element is an e-mail address.
         sub_element(item, "dc:creator", author.name)
@@ -136,8 +157,8 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     if entry.rights:
         sub_element(item, "dc:rights", entry.rights)
     add_extensions(item, entry)
-    duration = _duration(entry)
-    if duration is not None and feed.site.contact:
+    duration = _duration(entry) if feed.site.contact else None
+    if duration is not None:
         sub_element(item, "itunes:duration", str(duration))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from html import escape, unescape
 from typing import Any
 
@@ -37,6 +38,8 @@ NAMESPACES = {
     "media": "http://search.yahoo.com/mrss/",
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
+
+_TAG_START = re.compile("<[A-Za-z/!?]")
 
 
 class _CustomExtension(BaseExtension):  # type: ignore[misc]
@@ -97,28 +100,26 @@ def add_item(
 ) -> FeedEntry:
     """Append an entry to a feed, and return feedgen's object for it.
 
+    It has no title, summary nor dates, which the formats need in different forms.
+
     :param content: its body as HTML, or an empty text.
     :param extend: adds further elements to the RSS item or Atom entry.
     """
-    site = feed.site
     # By default feedgen prepends, which would reverse the order.
     item = generator.add_entry(order="append")
     item.custom.extend = lambda element: extend(element, entry, feed)
     item.guid(entry.guid)
     item.link(href=entry_url(entry, feed), rel="alternate")
-    item.updated(site_time(entry.updated, site))
-    item.published(site_time(entry.feed_date(feed.query), site))
-    # Before the content: feedgen's summary is the RSS description, which the content
-    # would become without one. An Atom entry should have a summary or a content.
-    summary = labels.feed_summary(entry, feed)
-    if summary or not content:
-        item.summary(summary or entry.title)
     if content:
         item.content(content, type="html")
     # Slugs are unique only within this service.
-    scheme = f"{site.public_url}/feeds/{entry.kind}"
-    for category in entry.categories:
-        item.category(term=category.slug, scheme=scheme, label=category.title)
+    scheme = f"{feed.site.public_url}/feeds/{entry.kind}"
+    item.category(
+        [
+            {"term": category.slug, "scheme": scheme, "label": category.title}
+            for category in entry.categories
+        ]
+    )
     return item
 
 
@@ -128,7 +129,7 @@ def escape_if_markup(text: str) -> str:
     Other text stays as it is: readers that do not take it for HTML would show the
     entities.
     """
-    is_markup = unescape(text) != text or re.search(r"<[A-Za-z/!?]", text)
+    is_markup = unescape(text) != text or _TAG_START.search(text)
     return escape(text, quote=False) if is_markup else text
 
 
@@ -141,12 +142,17 @@ def sub_element(
     parent: Element, name: str, text: str | None = None, **attributes: object
 ) -> Element:
     """Append an element, such as `dc:source`; attributes that are None are left out."""
-    prefix, _, local_name = name.rpartition(":")
-    tag = f"{{{NAMESPACES[prefix]}}}{local_name}" if prefix else name
     values = {key: str(value) for key, value in attributes.items() if value is not None}
-    element = etree.SubElement(parent, tag, values)
+    element = etree.SubElement(parent, _qualified_name(name), values)
     element.text = text
     return element
+
+
+@lru_cache(maxsize=256)
+def _qualified_name(name: str) -> str:
+    """Return the name of an element with its namespace, as lxml has it."""
+    prefix, _, local_name = name.rpartition(":")
+    return f"{{{NAMESPACES[prefix]}}}{local_name}" if prefix else name
 
 
 def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:

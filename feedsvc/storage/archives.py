@@ -45,6 +45,21 @@ _PARTS = (
     .order_by(archive_parts.c.first_published, archive_parts.c.first_guid.desc())
 )
 
+# Apart from `_PARTS`, since SQLAlchemy takes longer to expand a list of one than the
+# database to answer.
+_PARTS_OF_MONTH = (
+    sa.select(
+        archive_parts.c.number,
+        archive_parts.c.first_published,
+        archive_parts.c.first_guid,
+    )
+    .where(
+        archive_parts.c.kind == sa.bindparam("kind"),
+        archive_parts.c.month == sa.bindparam("month"),
+    )
+    .order_by(archive_parts.c.first_published, archive_parts.c.first_guid.desc())
+)
+
 
 def month_of(time: datetime, zone: ZoneInfo) -> str:
     """Return the month of an instant in a time zone, as `YYYY-MM`."""
@@ -126,7 +141,7 @@ def find_part(connection: sa.Connection, zone: ZoneInfo, kind: str, name: str) -
     :raises NotFound: the month has no such part.
     """
     month, _, number = name.partition(".")
-    for part in _fetch_parts(connection, zone, [(kind, month)])[kind, month]:
+    for part in _fetch_month(connection, zone, kind, month):
         if part.number == int(number or 1):
             return part
     raise NotFound(f"The archive of {month} has no part {number}.")
@@ -137,12 +152,20 @@ def part_at(
 ) -> Part:
     """Return the part that contains a position."""
     month = month_of(position.published, zone)
-    parts = _fetch_parts(connection, zone, [(kind, month)])[kind, month]
-    return _containing(parts, position)
+    return _containing(_fetch_month(connection, zone, kind, month), position)
 
 
 def _containing(parts: Iterable[Part], position: Position) -> Part:
     return [part for part in parts if not part.begin.is_newer_than(position)][-1]
+
+
+def _fetch_month(
+    connection: sa.Connection, zone: ZoneInfo, kind: str, month: str
+) -> list[Part]:
+    """Return the parts of a month, from old to new."""
+    rows = connection.execute(_PARTS_OF_MONTH, {"kind": kind, "month": month})
+    begins = [(number, Position(*begin)) for number, *begin in rows]
+    return _month_parts(month, begins, zone)
 
 
 def _fetch_parts(

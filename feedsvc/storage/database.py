@@ -90,11 +90,13 @@ class Database:
         self.engine: sa.Engine
         if target.get_backend_name() == "sqlite":
             self.engine = self._create_sqlite_engine(target)
+            self._begin = _begin_sqlite
             read_options: dict[str, Any] = {"readonly": True}
             # SQLite's busy handler is not fair; the writers of one process queue here.
             self._writer_lock = _WriterLock(1)
         else:
             self.engine = _create_postgresql_engine(target, connections)
+            self._begin = _begin_postgresql
             read_options = {
                 "postgresql_readonly": True,
                 "isolation_level": "REPEATABLE READ",
@@ -124,6 +126,9 @@ class Database:
         :raises Unavailable: the database does not respond.
         """
         with self._read_errors, self._read_engine.begin() as connection:
+            # Not by a listener for `begin`: an engine that has a listener dispatches
+            # more events for each statement too.
+            self._begin(connection)
             yield connection
 
     @contextmanager
@@ -139,6 +144,7 @@ class Database:
             self.engine.connect() as connection,
             connection.execution_options(busy_timeout=busy_timeout).begin(),
         ):
+            self._begin(connection)
             yield connection
         self.check_file()
 
@@ -311,16 +317,16 @@ def _configure_sqlite(engine: sa.Engine) -> None:
             value = pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal)
             connection.execute(f"PRAGMA {value}")
 
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        # A writer that waited for this process's others waits less for other processes.
-        busy_timeout = int(options.get("busy_timeout", BUSY_SECONDS) * 1000)
-        # By the driver: through SQLAlchemy, these two take longer than a short
-        # transaction.
-        execute = connection.connection.execute
-        execute(f"PRAGMA busy_timeout = {busy_timeout}")
-        execute("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    # A writer that waited for this process's others waits less for other processes.
+    busy_timeout = int(options.get("busy_timeout", BUSY_SECONDS) * 1000)
+    # By the driver: through SQLAlchemy, these two take longer than a short
+    # transaction.
+    execute = connection.connection.execute
+    execute(f"PRAGMA busy_timeout = {busy_timeout}")
+    execute("BEGIN" if options.get("readonly") else "BEGIN IMMEDIATE")
 
 
 def _create_postgresql_engine(url: sa.URL, connections: int) -> sa.Engine:
@@ -359,16 +365,16 @@ def _create_postgresql_engine(url: sa.URL, connections: int) -> sa.Engine:
     def connect(connection: Any, record: object) -> None:
         connection.adapters.register_dumper(str, NulSafeDumper)
 
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A writer that waited in this process waits less in the database.
-        options = connection.get_execution_options()
-        busy_timeout = options.get("busy_timeout", BUSY_SECONDS)
-        if busy_timeout < BUSY_SECONDS - _UNCONTENDED_WAIT:
-            milliseconds = max(1, int(busy_timeout * 1000))
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
-
     return engine
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    # A writer that waited in this process waits less in the database.
+    options = connection.get_execution_options()
+    busy_timeout = options.get("busy_timeout", BUSY_SECONDS)
+    if busy_timeout < BUSY_SECONDS - _UNCONTENDED_WAIT:
+        milliseconds = max(1, int(busy_timeout * 1000))
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
 
 
 def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:

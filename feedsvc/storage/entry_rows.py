@@ -22,7 +22,13 @@ from feedsvc.storage.documents import (
     encode_document,
 )
 from feedsvc.storage.sizes import entry_sizes
-from feedsvc.storage.tables import INHERITED, categories, entries, entry_categories
+from feedsvc.storage.tables import (
+    INHERITED,
+    categories,
+    entries,
+    entry_categories,
+    is_among,
+)
 
 _ENTRY_COLUMNS = (*STORAGE_MEMBERS, *BODIES)
 _STATE = ("is_visible", "was_visible", "next_change_at", "ends", "series_start")
@@ -34,7 +40,7 @@ _SELECT = sa.select(*(entries.c[name] for name in _NAMES))
 _SELECT_WITHOUT_BODIES = sa.select(
     *(sa.null().label(name) if name in BODIES else entries.c[name] for name in _NAMES)
 )
-_KEYS = entries.c.pk.in_(sa.bindparam("keys", expanding=True))
+_KEYS = is_among(entries.c.pk, "keys")
 _BY_KEYS = _SELECT.where(_KEYS)
 _BY_KEYS_WITHOUT_BODIES = _SELECT_WITHOUT_BODIES.where(_KEYS)
 _BY_IDS = _SELECT.where(entries.c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -48,10 +54,10 @@ _CATEGORIES = (
     )
     .join_from(entry_categories, categories)
     .where(
-        entry_categories.c.entry_pk.in_(sa.bindparam("keys", expanding=True)),
+        is_among(entry_categories.c.entry_pk, "keys"),
         entry_categories.c.position > INHERITED,
     )
-    .order_by(entry_categories.c.entry_pk, entry_categories.c.position)
+    .order_by(entry_categories.c.position)
 )
 """The categories that entries name, in their order, after an entry's key and the time
 when the category last changed its title."""
@@ -149,13 +155,15 @@ def _load(
         for key, titled_at, *category in found:
             named[key].append(Category(*category))
             # Formats show the titles of categories.
-            changed[key] = max(changed[key], titled_at)
+            if titled_at > changed[key]:
+                changed[key] = titled_at
     loaded = []
     for row in rows:
+        key = row.pk
         try:
-            entry = _entry_from(row, tuple(named[row.pk]), changed[row.pk])
+            entry = _entry_from(row, tuple(named[key]), changed[key])
         except UNREADABLE as error:
-            report(row.pk, error)
+            report(key, error)
         else:
             loaded.append(StoredEntry(row, entry))
     return loaded
@@ -164,11 +172,10 @@ def _load(
 def _entry_from(
     row: sa.Row[Any], named: tuple[Category, ...], changed: datetime
 ) -> Entry:
+    members = decode_document(row.document)
     # By position: access by name would take longer than all else here.
-    own = zip(_ENTRY_COLUMNS, row[_FIRST_OWN:], strict=False)
-    return Entry(
-        **decode_document(row.document), **dict(own), categories=named, changed=changed
-    )
+    members.update(zip(_ENTRY_COLUMNS, row[_FIRST_OWN:], strict=False))
+    return Entry(**members, categories=named, changed=changed)
 
 
 def load_damaged(connection: sa.Connection, id: str) -> tuple[int, Entry] | None:

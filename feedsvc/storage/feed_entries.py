@@ -52,10 +52,13 @@ class ListedEntries:
     """The entries of a document.
 
     :param is_complete: whether they are all entries of the feed.
+    :param newest_unlisted: the position of the newest entry that is not listed, if it
+        is known.
     """
 
     entries: list[Entry]
     is_complete: bool
+    newest_unlisted: Position | None = None
 
 
 class FeedEntries:
@@ -65,9 +68,20 @@ class FeedEntries:
         self._connection = connection
         self._filter = feed_filter
 
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether the feed has the newest entries, in the order of its archives."""
+        shape = self._filter.shape
+        return shape == self._filter.navigation_shape and not shape.has_entry_filters
+
     def sizes(self) -> Sequence[Any]:
-        """Return the keys, positions and sizes of the entries, in the feed's order."""
-        parameters = self._filter.parameters
+        """Return the keys, positions and sizes of the entries, in the feed's order.
+
+        There is one more than the limit, if the feed has one: the first that the
+        document does not list.
+        """
+        limit = self._filter.query.effective_limit + 1
+        parameters = self._filter.parameters | {"limit": limit}
         if self._filter.shape.has_window:
             parameters = parameters | self._window_parameters()
         statement = _sizes_select(self._filter.shape)

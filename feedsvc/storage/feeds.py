@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -78,8 +79,9 @@ class FeedSelection:
         if not self._filter.source_ids:
             return ListedEntries([], is_complete=True)
         is_archive = self._filter.part is not None
+        rows = self._entries.sizes()
         fitting = fit(
-            self._entries.sizes(),
+            rows if is_archive else rows[: self._query.effective_limit],
             max_bytes,
             bodies=self._query.content != "summary",
             cut=not is_archive,
@@ -93,7 +95,21 @@ class FeedSelection:
             loaded[key] = replace(entry, abridged=True)
         listed = [loaded[key] for key in fitting.keys if key in loaded]
         is_full = len(listed) >= self._query.effective_limit
-        return ListedEntries(listed, is_complete=not (is_full or fitting.is_cut))
+        return ListedEntries(
+            listed,
+            is_complete=not (is_full or fitting.is_cut),
+            newest_unlisted=self._newest_unlisted(rows, loaded),
+        )
+
+    def _newest_unlisted(
+        self, rows: Iterable[Any], listed: Container[int]
+    ) -> Position | None:
+        if not self._entries.is_newest_first:
+            return None
+        for row in rows:
+            if row.pk not in listed:
+                return Position(row.published, row.guid)
+        return None
 
     def _load(self, keys: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
         loaded = load_entries(self._connection, sorted(keys), bodies=bodies)
@@ -119,8 +135,10 @@ class FeedSelection:
         if self._filter.part:
             position = self._entries.nearest_older(self._filter.part.begin)
         else:
-            guids = [entry.guid for entry in listed.entries]
-            position = self._entries.newest_unlisted(guids)
+            position = listed.newest_unlisted
+            if position is None:
+                guids = [entry.guid for entry in listed.entries]
+                position = self._entries.newest_unlisted(guids)
         return self._archive_at(position)
 
     def newer_archive(self) -> str | None:
