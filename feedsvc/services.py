@@ -95,10 +95,10 @@ class Services:
                 _log.warning(
                     "Sanitizer rules changed: run `.venv/bin/feedsvc db sanitize`"
                 )
-        except Unavailable as error:
+        except Unavailable:
             # The service must survive a start without its database. The scheduler
-            # tries again.
-            _log.warning("Started without a database: %s", error.for_operator())
+            # tries again; the OutageLog has logged the reason.
+            _log.warning("Started without a database, retrying")
         # The thread keeps the cache current within half a second.
         self.cache.sync_on_read = False
         run_periodically(self.storage.apply_scheduled_changes, self.cache.sync)
