@@ -30,6 +30,14 @@ pytest_plugins = "tests.data.fixtures"
 DATABASES = ("sqlite", "postgresql")
 
 
+SLOW_FOLDERS = ("tests/integration/", "tests/websub/", "tests/browser/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run slow tests first, so that no process ends long after the others."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FOLDERS))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on the databases that its marker names; without one, on SQLite."""
     marker = metafunc.definition.get_closest_marker
