@@ -16,7 +16,7 @@ test: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
