@@ -200,3 +200,19 @@ def test_428_is_documented_if_if_match_is_required(
         for n in ("articles", "events")
     }
     get_services(app).storage.close()
+
+
+def test_patches_may_remove_all_but_required_members_and_ids(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    for name, fixed in {
+        "ArticlePatch": {"id", "title"},
+        "EventPatch": {"id", "title", "start"},
+        "CategoryPatch": {"slug", "title"},
+    }.items():
+        properties = schemas[name]["properties"]
+        refuse_null = {
+            member
+            for member, schema in properties.items()
+            if not Draft202012Validator(schema).is_valid(None)
+        }
+        assert refuse_null == fixed, name

@@ -244,3 +244,39 @@ def test_attribute_with_too_many_combining_marks_is_dropped() -> None:
         sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 20_000}">x</b>', BASE)
         == "<b>x</b>"
     )
+
+
+ALLOWED = (
+    '<p dir="rtl" lang="ar" title="t">x <a href="https://a.b/" hreflang="en">a</a></p>',
+    '<blockquote cite="https://a.b/">x</blockquote>',
+    '<p><del cite="https://a.b/" datetime="2026-11-25">x</del></p>',
+    '<p><ins cite="https://a.b/" datetime="2026-11-25">x</ins></p>',
+    '<p><q cite="https://a.b/">x</q> <time datetime="2026-11-25">x</time></p>',
+    '<img alt="x" height="1" src="https://a.b/x.png" width="1">',
+    '<ol reversed="" start="3"><li>x</li></ol>',
+    '<table><colgroup span="2"><col span="1"></colgroup><tbody><tr>'
+    '<th colspan="2" headers="h" rowspan="1" scope="col">x</th>'
+    '<td colspan="2" headers="h" rowspan="1">x</td></tr></tbody></table>',
+    '<audio controls="" src="https://a.b/x.mp3"></audio>',
+    '<video controls="" height="1" poster="https://a.b/x.png" '
+    'src="https://a.b/x.mp4" width="1">'
+    '<source src="https://a.b/x.webm" type="video/webm">'
+    '<track kind="captions" label="Tiếng Việt" src="https://a.b/x.vtt" srclang="vi">'
+    "</video>",
+)
+"""HTML with each attribute that an entry may have."""
+
+
+@pytest.mark.parametrize("html", ALLOWED)
+def test_allowed_attributes_are_kept(html: str) -> None:
+    def parts(text: str) -> list[tuple[str, dict[str, str]]]:
+        return [
+            (str(node.tag), {str(k): str(v) for k, v in node.attrib.items()})
+            for node in lxml.html.fragment_fromstring(text, create_parent=True).iter()
+        ]
+
+    kept = [
+        (tag, {name: value for name, value in attributes.items() if name != "rel"})
+        for tag, attributes in parts(sanitize.sanitize(html, BASE))
+    ]
+    assert kept == parts(html)

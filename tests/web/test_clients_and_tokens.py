@@ -1,4 +1,4 @@
-"""Client addresses, as rate limits count them."""
+"""Networks of clients, and tokens in texts."""
 
 from __future__ import annotations
 
