@@ -1,4 +1,4 @@
-"""Networks of clients, and tokens in texts."""
+"""Client addresses, as rate limits count them."""
 
 from __future__ import annotations
 
