@@ -1,4 +1,4 @@
-"""How cost grows with the entries and categories of a database, and with the cache."""
+"""Measure the growth of cost with entries, categories and the cache."""
 
 from __future__ import annotations
 

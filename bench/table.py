@@ -27,7 +27,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured."""
+    """The amounts that are measured."""
 
     rounds: int = 15
     feed_rounds: int = 75
@@ -51,7 +51,7 @@ QUICK = Effort(
     worst_entries=4_000,
     new_entries=3,
 )
-"""Whether everything runs; the figures say nothing."""
+"""Only tries whether everything runs; the figures say nothing."""
 
 
 @dataclass(frozen=True)

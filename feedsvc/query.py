@@ -26,7 +26,7 @@ YEARS = range(1970, 2201)
 
 YEARS_BACK = 10
 YEARS_AHEAD = 5
-"""How far `from` and `to` may lie from today: there, recurring events are expanded."""
+"""Limits of `from` and `to` around today: recurring events are expanded there."""
 
 KINDS = ("news", "events")
 UI_LANGUAGES = ("vi", "en")

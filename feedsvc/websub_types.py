@@ -52,7 +52,7 @@ class SubscribedFeed:
     """Sequence number of the last change of its feed keys."""
     feed_keys: frozenset[FeedKey]
     next_change_at: datetime | None
-    """When it changes without a write: the end of an event."""
+    """The time of its next change without a write: the end of an event."""
     is_canonical: bool = True
     """As in `PendingVerification`."""
     render_seconds: float = 0.0

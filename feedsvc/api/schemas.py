@@ -38,7 +38,7 @@ class ClosedSchema(ma.Schema):
         unknown = ma.RAISE
 
     member_name = "member"
-    """What errors call a field."""
+    """The name of a field in error messages."""
 
     def handle_error(
         self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any

@@ -51,7 +51,7 @@ SLOW_FEED = 0.5
 _MAX_CLAIM = 64
 
 Speed = Literal["fast", "new", "slow"]
-"""How a callback has responded: fast, never called, or slow or failing."""
+"""Classes of callbacks by their responses: fast, never called, slow or failing."""
 
 _BY_SPEED = {
     "fast": sa.and_(

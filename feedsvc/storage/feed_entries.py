@@ -70,7 +70,7 @@ class FeedEntries:
 
     @property
     def is_newest_first(self) -> bool:
-        """Whether the feed has the newest entries, in the order of its archives."""
+        """True if the feed has the newest entries, in the order of its archives."""
         shape = self._filter.shape
         return shape == self._filter.navigation_shape and not shape.has_entry_filters
 

@@ -21,7 +21,7 @@ from feedsvc.storage.languages import matching_tags
 from feedsvc.storage.tables import categories, category_slug_history, entry_categories
 
 RECENT_PERIOD = timedelta(days=30)
-"""How long an event is recent after its end, and a deletion is listed in calendars."""
+"""Time for which an ended event is recent, and calendars list a deletion."""
 
 MAX_EXAMINED = 10_000
 """Entries that are examined for a feed with a condition that no index serves.

@@ -12,7 +12,7 @@ from feedsvc.models import Clock
 from feedsvc.storage.tables import idempotency_keys
 
 RETENTION = timedelta(hours=24)
-"""How long a response is stored."""
+"""Time for which a response is stored."""
 
 
 class IdempotentRequest(NamedTuple):

@@ -120,11 +120,11 @@ class OutageLog:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.is_enabled = False
         self.is_outage = False
-        """Whether the last read failed."""
+        """True if the last read failed."""
         self._clock = clock
         self._lock = threading.Lock()
         self._reasons: dict[str, tuple[float, int]] = {}
-        """When each reason was logged, and the failures since then."""
+        """The time at which each reason was logged, and the failures since then."""
         self._outage_began = 0.0
 
     def report(self, error: Unavailable, prefix: str = "") -> None:

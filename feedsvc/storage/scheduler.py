@@ -16,7 +16,7 @@ from feedsvc.models import Entry
 from feedsvc.recurrence import current_or_next, series_end
 
 WITHDRAWAL_PERIOD = timedelta(days=30)
-"""How long a withdrawn entry stays in the feeds, with its notice."""
+"""Time for which a withdrawn entry stays in the feeds, with its notice."""
 
 POLL_INTERVAL = 0.4
 """Seconds between two looks for scheduled changes, and for changes of other workers.
