@@ -225,3 +225,10 @@ def test_suggestions_take_no_long_time() -> None:
     assert did_you_mean("ten-1x", names) == ""
     assert did_you_mean("t" * 65, names[:10]) == ""
     assert slug_of("Đ" * 500) == "d" * 64
+
+
+def test_no_name_is_suggested_where_comparing_is_expensive() -> None:
+    assert did_you_mean("van-hoe", ["van-hoa"]) == " Did you mean “van-hoa”?"
+    assert did_you_mean("van-hoe", ["van-hoa", *map(str, range(200))]) == ""
+    assert did_you_mean("a" * 33, ["a" * 32]) == ""
+    assert did_you_mean("a" * 32, ["a" * 33]) == ""
