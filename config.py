@@ -32,7 +32,7 @@ SETTINGS_VARIABLE = "FEEDSVC_SETTINGS"
 
 MIB = 1 << 20
 
-_SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
+SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
 """Parts of the names of URL parameters whose values are masked."""
 
 _SEVERAL_HOSTS = re.compile(
@@ -436,5 +436,5 @@ def _mask_secrets(value: str) -> str:
 
 def _mask_parameter(match: re.Match[str]) -> str:
     separator, name, _ = match.groups()
-    is_secret = any(word in unquote_plus(name).lower() for word in _SECRET_WORDS)
+    is_secret = any(word in unquote_plus(name).lower() for word in SECRET_WORDS)
     return f"{separator}{name}=***" if is_secret else match[0]

@@ -1,4 +1,4 @@
-"""Why a database cannot be used: the reason for operators, and a log that stays short.
+"""Tell operators the reason if the database cannot be used, in a log that stays short.
 
 Clients learn no reason, which may name hosts, users and files.
 """
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
+from config import SECRET_WORDS
 from feedsvc.errors import Busy, DatabaseMissing, Unavailable
 
 REPEAT_SECONDS = 60.0
@@ -23,8 +24,6 @@ REPEAT_SECONDS = 60.0
 
 _MAX_REASONS = 20
 """Reasons that are told apart. More are only counted, so that the log stays short."""
-
-_SECRET_PARAMETER = re.compile("password|passwd|secret|token|key", re.IGNORECASE)
 
 _NO_DATABASE = "no such database"
 
@@ -101,7 +100,7 @@ def mask_secrets(text: str, url: sa.URL) -> str:
     """Mask the URL's secrets in a text."""
     secrets = [url.password or ""]
     for name, value in url.query.items():
-        if _SECRET_PARAMETER.search(name):
+        if any(word in name.lower() for word in SECRET_WORDS):
             secrets += [value] if isinstance(value, str) else value
     # SQLAlchemy takes the part after the first @ of a password for the host.
     start, at, _ = (url.host or "").rpartition("@")
