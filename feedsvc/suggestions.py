@@ -10,7 +10,7 @@ from difflib import get_close_matches
 _MAX_LENGTH = 32
 """Characters of a name that is compared; comparing takes quadratic time."""
 
-_MAX_NAMES = 200
+MAX_NAMES = 200
 """Names that are compared; if there are more, none is suggested."""
 
 
@@ -20,7 +20,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     It begins with a space, so that it can follow a sentence.
     """
     names = [candidate for candidate in known if len(candidate) <= _MAX_LENGTH]
-    if len(name) > _MAX_LENGTH or len(names) > _MAX_NAMES:
+    if len(name) > _MAX_LENGTH or len(names) > MAX_NAMES:
         return ""
     nearest = get_close_matches(name, names, n=1)
     return f" Did you mean “{nearest[0]}”?" if nearest else ""

@@ -31,7 +31,7 @@ from feedsvc.storage.tables import (
     entry_categories,
     feed_versions,
 )
-from feedsvc.suggestions import did_you_mean
+from feedsvc.suggestions import MAX_NAMES, did_you_mean
 
 MAX_LEVELS = 8
 """Levels of categories, the widest one too."""
@@ -88,6 +88,14 @@ _FEEDS_OF_ENTRY = (
     .where(entries.c.pk == sa.bindparam("key"), entries.c.is_visible)
 )
 
+# One more than are compared, so that with more categories none is suggested. Anyone may
+# ask for a category that does not exist, which must not read them all.
+_SLUGS = (
+    sa.select(categories.c.slug)
+    .where(categories.c.retired.is_(None))
+    .limit(MAX_NAMES + 1)
+)
+
 _MAX_SUGGESTIONS = 10
 """Errors of a transaction that suggest a category, since it holds the write lock."""
 
@@ -111,18 +119,14 @@ def resolve_slugs(
     """
     slugs = [category.slug for category in named]
     unknown = [(index, slug) for index, slug in enumerate(slugs) if slug not in known]
-    if unknown:
+    errors: list[FieldError] = []
+    for index, slug in unknown:
         # For the first one only: comparing with all categories takes milliseconds.
-        suggested = iter([all_slugs()])
-        raise ValidationFailed(
-            *(
-                FieldError(
-                    f"#/categories/{index}",
-                    no_such_category(slug, next(suggested, ())),
-                )
-                for index, slug in unknown
-            )
-        )
+        candidates = () if errors else all_slugs()
+        detail = no_such_category(slug, candidates)
+        errors.append(FieldError(f"#/categories/{index}", detail))
+    if errors:
+        raise ValidationFailed(*errors)
     return [known[slug] for slug in slugs]
 
 
@@ -164,8 +168,8 @@ class CategoryReader:
         return [category_from(row) for row in self._connection.execute(_ALL)]
 
     def slugs(self) -> list[str]:
-        """Return the slugs of all categories in use."""
-        return [category.slug for category in self.all()]
+        """Return the slugs of categories in use, as many as are worth comparing."""
+        return list(self._connection.scalars(_SLUGS))
 
     def row(self, slug: str) -> sa.Row[Any]:
         """Return the row of a category; raises as `get`."""
