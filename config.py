@@ -144,6 +144,15 @@ def _integer(low: int, high: int) -> Integer:
     )
 
 
+def _divisor(number: int) -> Integer:
+    divisors = [each for each in range(1, number + 1) if number % each == 0]
+    message = f"Must be one of {', '.join(map(str, divisors))}."
+    return Integer(
+        validate=validate.OneOf(divisors, error=message),
+        error_messages={"invalid": message},
+    )
+
+
 def _boolean() -> Boolean:
     return Boolean(error_messages={"invalid": "Must be true or false."})
 
@@ -241,7 +250,14 @@ class Config:
         "", _BaseUrl(load_default=""), "URL of a picture for the pages' header"
     )
     max_age: int = setting(
-        "60", _integer(0, 86400), "max-age of public responses in seconds"
+        "60",
+        _integer(0, 86400),
+        "seconds that shared caches keep feeds, and all caches pages",
+    )
+    poll_minutes: int = setting(
+        "15",
+        _divisor(60),
+        "minutes between polls that feeds recommend, a divisor of 60",
     )
     max_body: int = setting(
         str(4 * MIB), _integer(1024, 1 << 30), "maximum bytes of a request body"

@@ -37,6 +37,7 @@ class Site:
     """The portal whose entries are published; its URLs have no slash at the end.
 
     `hub` is the WebSub hub of this service, if it is one; `hubs` are external hubs.
+    `poll_minutes` divides an hour: readers should poll a feed no more often than that.
     """
 
     public_url: str
@@ -52,6 +53,7 @@ class Site:
     hubs: tuple[str, ...] = ()
     color: str = ""
     logo: str = ""
+    poll_minutes: int = 15
 
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""
@@ -440,7 +442,11 @@ class Feed:
 
     @property
     def hubs(self) -> tuple[str, ...]:
-        """The WebSub hubs of the feed; none if nobody can subscribe to it."""
+        """The WebSub hubs of the feed; none if nobody can subscribe to it.
+
+        The service's own is first: readers that use one hub take the first, and this
+        one delivers at once.
+        """
         query = self.query
         if not query.is_topic:
             return ()
@@ -448,7 +454,7 @@ class Feed:
         if query.is_canonical_feed and query.format in WEBSUB_PING_FORMATS:
             external = self.site.hubs
         own = (self.site.hub,) if self.site.hub else ()
-        return external + own
+        return own + external
 
     def with_query(self, **changes: Any) -> Feed:
         """Return the feed with another query, without its entries."""

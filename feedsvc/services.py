@@ -152,4 +152,5 @@ def _create_site(config: Config) -> Site:
         hubs=config.hubs,
         color=config.site_color,
         logo=config.site_logo,
+        poll_minutes=config.poll_minutes,
     )

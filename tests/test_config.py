@@ -124,6 +124,7 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("FEEDSVC_LOG_FORMAT", "xml"),
         ("FEEDSVC_METRICS", "9100"),
         ("FEEDSVC_MAX_AGE", "-1"),
+        ("FEEDSVC_POLL_MINUTES", "7"),
         ("FEEDSVC_MAX_BODY", "1e9"),
     ],
 )

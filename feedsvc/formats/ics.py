@@ -19,7 +19,6 @@ from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import Entry, Event, Feed, Site, Tombstone
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
-_REFRESH_INTERVAL = timedelta(hours=1)
 _COLOR = "teal"
 _STATUSES = {"postponed": "TENTATIVE"}
 _TIMEZONE_HORIZON = timedelta(days=3653)
@@ -53,6 +52,7 @@ def _calendar_properties(feed: Feed) -> Properties:
     title = labels.feed_title(feed)
     description = labels.feed_description(feed)
     duration_params = {"VALUE": "DURATION"}
+    interval = timedelta(minutes=site.poll_minutes)
     uri_params = {"VALUE": "URI"}
     image = prop.vUri(iri_to_uri(site.icon), params=uri_params) if site.icon else None
     return {
@@ -63,8 +63,8 @@ def _calendar_properties(feed: Feed) -> Properties:
         "X-WR-TIMEZONE": prop.vText(site.timezone.key),
         "URL": prop.vUri(iri_to_uri(feed.home_url)),
         "SOURCE": prop.vUri(feed.self_url, params=uri_params),
-        "REFRESH-INTERVAL": prop.vDuration(_REFRESH_INTERVAL, params=duration_params),
-        "X-PUBLISHED-TTL": prop.vDuration(_REFRESH_INTERVAL),
+        "REFRESH-INTERVAL": prop.vDuration(interval, params=duration_params),
+        "X-PUBLISHED-TTL": prop.vDuration(interval),
         "LAST-MODIFIED": _utc(feed.updated),
         "COLOR": prop.vText(_COLOR),
         "IMAGE": image,

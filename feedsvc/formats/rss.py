@@ -28,9 +28,6 @@ from feedsvc.models import Entry, Feed
 
 MEDIA_TYPE = "application/rss+xml"
 
-TTL_MINUTES = 15
-"""The suggested interval of polls; a poll without changes costs next to nothing."""
-
 _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""
 
@@ -57,7 +54,7 @@ def render(feed: Feed) -> bytes:
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate")
     generator.title(title)
     generator.description(escape_if_markup(labels.feed_description(feed)))
-    generator.ttl(TTL_MINUTES)
+    generator.ttl(site.poll_minutes)
     # RSS 2.0 allows no other types of images.
     if site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
         icon = iri_to_uri(site.icon)
@@ -131,7 +128,9 @@ def _add_podcast(channel: Element, feed: Feed) -> None:
 def _extend_channel(rss: Element, feed: Feed) -> None:
     channel = rss[0]
     sub_element(channel, "sy:updatePeriod", "hourly")
-    sub_element(channel, "sy:updateFrequency", str(60 // TTL_MINUTES))
+    # Whole, because the setting is a divisor of 60.
+    polls_an_hour = 60 // feed.site.poll_minutes
+    sub_element(channel, "sy:updateFrequency", str(polls_an_hour))
     add_links(channel, feed, MEDIA_TYPE, "atom:link")
     if _has_durations(feed):
         _add_podcast(channel, feed)

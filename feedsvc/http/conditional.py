@@ -61,6 +61,8 @@ class CachedResponse:
     :param version: of the feeds that the body depends on.
     :param checked_at: when the database was read for it.
     :param max_age: seconds for which caches may store it.
+    :param shared_max_age: the same for shared caches, if it differs: a CDN must learn
+        of a change sooner than readers should poll.
     :param expires_at: when the body changes without a write, such as at an event's end.
     :param headers: in addition to those of caching and content.
     :param is_pinned: the response cache evicts it last.
@@ -77,6 +79,7 @@ class CachedResponse:
     headers: tuple[tuple[str, str], ...] = ()
     is_pinned: bool = True
     is_cacheable: bool = True
+    shared_max_age: int | None = None
     # Derived from the fields above, once.
     _encoded: dict[str, bytes] = field(default_factory=dict)
     _header_sets: dict[str, _HeaderSet] = field(default_factory=dict)
@@ -133,12 +136,12 @@ class CachedResponse:
     def _make_header_set(
         self, coding: str, now: datetime, has_last_modified: bool
     ) -> _HeaderSet:
-        max_age, valid_until = self._max_age(now)
+        lifetimes, valid_until = self._lifetimes(now)
         encoded_tag = f"{self.etag}-{coding}" if coding else self.etag
         headers: Headers = [("ETag", f'"{encoded_tag}"')]
         if has_last_modified:
             headers.append(("Last-Modified", http_date(self._last_modified)))
-        cache_control = f"public, max-age={max_age}, stale-if-error={DAY_SECONDS}"
+        cache_control = f"public, {lifetimes}, stale-if-error={DAY_SECONDS}"
         headers.append(("Cache-Control", cache_control))
         headers += _COMMON_HEADERS
         body = self.encoded(coding)
@@ -191,15 +194,20 @@ class CachedResponse:
         encoded = (f"{self.etag}-{coding}" for coding in COMPRESSORS)
         return frozenset([self.etag, *encoded])
 
-    def _max_age(self, now: datetime) -> tuple[int, datetime]:
-        """Return the seconds of max-age, and the time from which they are fewer."""
-        if self.expires_at is None:
-            return self.max_age, _NEVER
-        left = math.ceil((self.expires_at - now).total_seconds())
-        max_age = max(0, min(self.max_age, left))
-        if max_age == 0:
-            return 0, _NEVER
-        return max_age, self.expires_at - timedelta(seconds=max_age - 1)
+    def _lifetimes(self, now: datetime) -> tuple[str, datetime]:
+        """Return max-age and s-maxage, and the time from which one of them is less."""
+        ages = {"max-age": self.max_age}
+        if self.shared_max_age is not None:
+            ages["s-maxage"] = self.shared_max_age
+        valid_until = _NEVER
+        if self.expires_at is not None:
+            left = max(0, math.ceil((self.expires_at - now).total_seconds()))
+            longest = min(left, max(ages.values()))
+            ages = {name: min(left, age) for name, age in ages.items()}
+            if longest:
+                valid_until = self.expires_at - timedelta(seconds=longest - 1)
+        text = ", ".join(f"{name}={age}" for name, age in ages.items())
+        return text, valid_until
 
     @cached_property
     def _last_modified(self) -> datetime:

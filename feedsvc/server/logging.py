@@ -17,9 +17,10 @@ from feedsvc.http.redaction import redact_tokens
 from feedsvc.server.metrics import record_request
 
 ACCESS_LOG_FORMAT = (
-    '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({x-request-id}o)s'
+    '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({validators}e)s '
+    "%({x-request-id}o)s"
 )
-"""A response's line, as text."""
+"""A response's line, as text. `feedsvc readers` parses it."""
 
 _FIELDS = {
     "address": "h",
@@ -29,6 +30,7 @@ _FIELDS = {
     "bytes": "B",
     "ms": "M",
     "agent": "a",
+    "validators": "{validators}e",
     "request_id": "{x-request-id}o",
 }
 """Fields of a response's JSON line, and gunicorn's atoms that they show."""
@@ -143,5 +145,14 @@ class Logger(GunicornLogger):  # type: ignore[misc]
             "B": resp.sent,
             "M": request_time // timedelta(milliseconds=1),
             "a": environ.get("HTTP_USER_AGENT", "-"),
+            "{validators}e": _validators(environ),
             "{x-request-id}o": next(request_ids, "-"),
         }
+
+
+def _validators(environ: Mapping[str, Any]) -> str:
+    """Return which validators a request had; a poll without any costs most."""
+    has_etag = "HTTP_IF_NONE_MATCH" in environ
+    if "HTTP_IF_MODIFIED_SINCE" in environ:
+        return "etag+date" if has_etag else "date"
+    return "etag" if has_etag else "-"

@@ -157,12 +157,15 @@ class FeedService:
                     reader, query, self.site, now, self._max_feed, wait_if_large
                 )
             body = render_feed(feed)
+        # Readers poll feeds, but people reload pages.
+        is_page = query.format == "html"
         return CachedResponse(
             body,
             FORMATS[query.format].media_type,
             feed.version,
             checked_at=now,
-            max_age=self.max_age,
+            max_age=self.max_age if is_page else self.site.poll_minutes * 60,
+            shared_max_age=None if is_page else self.max_age,
             expires_at=feed.expires_at,
             headers=feed_headers(feed),
             is_pinned=query.is_canonical_feed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -256,6 +257,21 @@ def test_max_age_counts_from_the_last_sync(harness: Harness, clock: Clock) -> No
         ages.append(cache_control.split(",")[1].strip())
     assert ages == [f"max-age={age}" for age in (60, 55, 45, 10, 1, 0)]
     assert harness.rendered == ["a", "a"], "again at the expiry only"
+
+
+def test_shared_caches_have_their_own_lifetime_until_the_expiry_is_nearer(
+    harness: Harness, clock: Clock
+) -> None:
+    response = harness.renderer(
+        "a", A, shared_max_age=20, expires_at=clock.now + timedelta(seconds=100)
+    )()
+    lifetimes = []
+    for second in (0, 40, 41, 80, 81, 100):
+        check = Check(clock.now + timedelta(seconds=second))
+        _, headers, _ = response.to_response({}, check)
+        cache_control = dict(headers)["Cache-Control"]
+        lifetimes.append(tuple(map(int, re.findall(r"ma?x-?age=(\d+)", cache_control))))
+    assert lifetimes == [(60, 20), (60, 20), (59, 20), (20, 20), (19, 19), (0, 0)]
 
 
 def test_last_modified_is_sent_once_its_second_is_over(

@@ -83,8 +83,8 @@ def test_calendar_properties() -> None:
     assert calendar["LAST-MODIFIED"].dt == datetime(2026, 11, 2, 1, tzinfo=UTC)
     document = ics.render(WHOLE)
     for line in (
-        b"REFRESH-INTERVAL;VALUE=DURATION:PT1H",
-        b"X-PUBLISHED-TTL:PT1H",
+        b"REFRESH-INTERVAL;VALUE=DURATION:PT15M",
+        b"X-PUBLISHED-TTL:PT15M",
         b"SOURCE;VALUE=URI:https://feeds.example/feeds/events/van-hoa.ics",
         b"IMAGE;VALUE=URI:https://portal.example/icon.png",
         b"COLOR:teal",

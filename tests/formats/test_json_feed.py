@@ -40,8 +40,8 @@ def test_feed_members() -> None:
         ],
         "language": "vi",
         "hubs": [
-            {"type": "WebSub", "url": "https://hub.example/"},
             {"type": "WebSub", "url": "https://feeds.example/hub"},
+            {"type": "WebSub", "url": "https://hub.example/"},
         ],
     }
     assert document["_feed"]["date_modified"] == "2026-11-02T08:00:00+07:00"

@@ -55,6 +55,11 @@ def asked(service: Service, log: Path, **environ: str) -> str:
         assert service.request(
             "GET", "/api/v1/articles", headers={"X-Request-ID": "proxy-1"}
         ).ok
+        etag = {"If-None-Match": '"x"'}
+        date = {"If-Modified-Since": "Thu, 26 Nov 2026 12:00:30 GMT"}
+        for validators in (etag, date, etag | date):
+            headers = {"User-Agent": "cached", **validators}
+            assert service.request("GET", "/feeds.opml", headers=headers).ok
         assert (
             service.request("GET", f"/api/v1/articles?token={token}").status_code == 400
         )
@@ -95,11 +100,13 @@ def asked(service: Service, log: Path, **environ: str) -> str:
 def test_text_log_has_request_and_no_token(service: Service, tmp_path: Path) -> None:
     text = asked(service, tmp_path / "log")
     assert re.search(
-        r'^127\.0\.0\.1 \[[^]]+\] "GET /api/v1/articles" 200 \d+ \d+ms "[^"]+" proxy-1$',
+        r'^127\.0\.0\.1 \[[^]]+\] "GET /api/v1/articles" 200 \d+ \d+ms "[^"]+" - proxy-1$',
         text,
         re.MULTILINE,
     )
     assert '"GET /a%0Ab" 404' in text
+    validators = re.findall(r'"cached" (\S+) ', text)
+    assert validators == ["etag", "date", "etag+date"]
 
 
 def test_json_log_has_fields_and_no_token(service: Service, tmp_path: Path) -> None:
@@ -115,6 +122,9 @@ def test_json_log_has_fields_and_no_token(service: Service, tmp_path: Path) -> N
     assert answer["status"] == 200
     assert answer["address"] == "127.0.0.0/24"
     assert isinstance(answer["ms"], int)
+    assert answer["validators"] == "-"
+    cached = [line["validators"] for line in lines if line.get("agent") == "cached"]
+    assert cached == ["etag", "date", "etag+date"]
     warnings = [line["message"] for line in lines if line.get("level") == "WARNING"]
     assert any("from ip=127.0.0.0/24: " in message for message in warnings)
     assert "127.0.0.1:" not in "".join(warnings)

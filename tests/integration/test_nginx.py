@@ -352,20 +352,28 @@ def test_access_log_serves_statistics_and_has_no_token(
     for value in (token, spelt, hidden, spelt.replace("%", "%25")):
         headers = {"Referer": f"https://a.example/{value}", "User-Agent": f"x {value}"}
         _get(proxy, f"/feeds/{value}.rss?token={value}", headers)
+    etag = {"If-None-Match": '"a;b"'}
+    date = {"If-Modified-Since": "Thu, 26 Nov 2026 12:00:30 GMT"}
+    conditions = {"etag": etag, "date": date, "etag+date": etag | date}
+    for name, validators in conditions.items():
+        _get(proxy, FEED, {"User-Agent": f"sends {name}", **validators})
     headers = {
         "Referer": f"https://a.example/tin?token={token}#x",
         "User-Agent": "newsboat/2.3",
     }
     _get(proxy, f"{FEED}?token={token}", headers)
     end = time.monotonic() + 5
-    while "newsboat" not in (text := (tmp_path / "access.log").read_text()):
+    log = tmp_path / "access.log"
+    while len((text := log.read_text()).splitlines()) < 9:
         assert time.monotonic() < end
         time.sleep(0.1)
     assert token[4:] not in text
+    logged = dict(re.findall(r'"sends (\S+)" (\S+) ', text))
+    assert logged == {name: name for name in conditions}
     line = next(line for line in text.splitlines() if "newsboat" in line)
     assert re.search(
         rf'^127\.0\.0\.1 \[[^]]+\] "GET {FEED} HTTP/1\.1" 200 \d+ [\d.]+s '
-        r'"https://a\.example/tin" "newsboat/2\.3" [0-9a-f]{32} MISS$',
+        r'"https://a\.example/tin" "newsboat/2\.3" - [0-9a-f]{32} [A-Z]+$',
         line,
     ), line
 

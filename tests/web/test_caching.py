@@ -12,7 +12,7 @@ import zstandard
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
-from tests.conftest import ApiClient, RecordMeasurement
+from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 
 FEED = "/feeds/news.rss"
@@ -217,6 +217,24 @@ def test_deletion_and_move_change_both_validators_of_the_affected_feeds(
     assert moved("DELETE") == {paths[0], paths[2]}
 
 
+def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
+    client = make_app(poll_minutes=30, max_age=20).test_client()
+    for name in ("news.rss", "news.atom", "news.json", "events.ics", "events.rss"):
+        response = client.get(f"/feeds/{name}")
+        lifetimes = "max-age=1800, s-maxage=20"
+        assert f"public, {lifetimes}, " in response.headers["Cache-Control"], name
+    rss = client.get("/feeds/news.rss").text
+    assert "<ttl>30</ttl>" in rss
+    assert "<sy:updatePeriod>hourly<" in rss
+    assert "<sy:updateFrequency>2<" in rss
+    calendar = client.get("/feeds/events.ics").text
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT30M\r\n" in calendar
+    assert "X-PUBLISHED-TTL:PT30M\r\n" in calendar
+    for path in ("/feeds/news.html", "/", "/feeds.opml"):
+        control = client.get(path).headers["Cache-Control"]
+        assert control == "public, max-age=20, stale-if-error=86400", path
+
+
 def test_lifetime_ends_with_an_event(
     seeded_editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
@@ -228,7 +246,9 @@ def test_lifetime_ends_with_an_event(
     path = "/feeds/events.rss"
     clock.forward(seconds=10)
     first = client.get(path)
-    assert first.headers["Cache-Control"] == "public, max-age=20, stale-if-error=86400"
+    assert first.headers["Cache-Control"] == (
+        "public, max-age=20, s-maxage=20, stale-if-error=86400"
+    )
     assert "Hội" in first.text
     clock.forward(seconds=20)
     after = client.get(
@@ -236,7 +256,9 @@ def test_lifetime_ends_with_an_event(
     )
     assert after.status_code == 200
     assert "Hội" not in after.text
-    assert after.headers["Cache-Control"] == "public, max-age=60, stale-if-error=86400"
+    assert after.headers["Cache-Control"] == (
+        "public, max-age=900, s-maxage=60, stale-if-error=86400"
+    )
     clock.forward(seconds=5)
     assert client.get(path).headers["Last-Modified"] == "Thu, 26 Nov 2026 12:00:30 GMT"
     assert client.get(path).data == after.data

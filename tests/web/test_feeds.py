@@ -447,7 +447,7 @@ def test_archive_changes_only_with_its_entries_and_neighbours(
                 )
         return changed_paths
 
-    assert "max-age=60" in client.get(paths[0]).headers["Cache-Control"], (
+    assert "s-maxage=60" in client.get(paths[0]).headers["Cache-Control"], (
         "a take-down is not a day late"
     )
     # The first entry of a month: the document before it has a newer one now.
