@@ -16,6 +16,15 @@ from tests.server import ROOT, free_port
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
+MAIN = """
+daemon off; user root; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
+worker_processes auto; worker_rlimit_nofile 16384; pcre_jit on;
+events {{ worker_connections 8192; }}
+http {{
+client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+"""
+"""The beginning of a main configuration that includes the shipped one."""
+
 
 @contextmanager
 def nginx(
@@ -29,23 +38,19 @@ def nginx(
     assert NGINX
     own = free_port()
     upstream = upstream or (ROOT / "deploy/upstream.conf").read_text("utf-8")
-    (folder / "upstream.conf").write_text(
-        upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
-    )
+    upstream = upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
     text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
     for old, new in (
         ("listen 80 ", f"{more} listen 127.0.0.1:{own} "),
+        ("    listen [::]:80 backlog=4096 reuseport;\n", ""),
         ("/var/log/nginx", str(folder)),
-        ("/var/cache/nginx", str(folder)),
-        ("/run/nginx.pid", f"{folder}/nginx.pid"),
-        (
-            "    sendfile on;",
-            f"    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; sendfile on;",
-        ),
+        ("/var/cache", str(folder)),
     ):
         assert old in text
         text = text.replace(old, new)
-    (folder / "nginx.conf").write_text(f"daemon off; user root;\n{text}")
+    (folder / "nginx.conf").write_text(
+        MAIN.format(folder=folder) + upstream + text + "}"
+    )
     process = subprocess.Popen(
         [NGINX, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
     )
