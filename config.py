@@ -310,7 +310,7 @@ class Config:
     metrics: str = setting(
         "",
         _pattern(
-            r"\S+:[0-9]{1,5}\Z", "Must be an address and a port such as 127.0.0.1:9100."
+            r"\S+:[0-9]{1,5}\Z", "Must be an address and a port such as 127.0.0.1:9180."
         ),
         "address and port of metrics for Prometheus",
     )

@@ -122,7 +122,7 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("FEEDSVC_RATE_HUB", "fast"),
         ("FEEDSVC_HUB", "maybe"),
         ("FEEDSVC_LOG_FORMAT", "xml"),
-        ("FEEDSVC_METRICS", "9100"),
+        ("FEEDSVC_METRICS", "9180"),
         ("FEEDSVC_MAX_AGE", "-1"),
         ("FEEDSVC_POLL_MINUTES", "7"),
         ("FEEDSVC_MAX_BODY", "1e9"),

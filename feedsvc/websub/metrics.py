@@ -22,7 +22,7 @@ class DeliveryMetrics:
     def __init__(self, address: str) -> None:
         """Start the server.
 
-        :param address: host and port, such as 127.0.0.1:9101.
+        :param address: host and port, such as 127.0.0.1:9181.
         :raises FeedsvcError: the address is not available.
         """
         registry = CollectorRegistry()

@@ -214,7 +214,7 @@ def test_systemd_unit_starts_the_command_of_make_serve() -> None:
 
 
 def test_deliver_runs_everywhere_where_the_service_does() -> None:
-    assert COMPOSE["services"]["deliver"]["command"] == [*DELIVER, "0.0.0.0:9101"]
+    assert COMPOSE["services"]["deliver"]["command"] == [*DELIVER, "0.0.0.0:9181"]
     assert (
         COMPOSE["services"]["deliver"]["environment"]
         == COMPOSE["services"]["feedsvc"]["environment"]
@@ -228,7 +228,7 @@ def test_deliver_runs_everywhere_where_the_service_does() -> None:
         assert deliver[name] == service[name]
     units = [(DEPLOY / name).read_text("utf-8") for name in UNITS]
     assert (
-        f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9101\n"
+        f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9181\n"
         in units[1]
     )
     for name in (

@@ -148,7 +148,9 @@ def metric_names(panel: object) -> set[str]:
     return names.union(*map(metric_names, panel.values()))
 
 
-def test_dashboard_and_docs_name_existing_metrics(service: MeasuredService) -> None:
+def test_dashboard_alarms_and_docs_name_existing_metrics(
+    service: MeasuredService,
+) -> None:
     service.put({"title": "Một"})
     service.put({}, Authorization="Bearer x")
     for name in FORMATS:
@@ -167,12 +169,16 @@ def test_dashboard_and_docs_name_existing_metrics(service: MeasuredService) -> N
 
         wait_until(has_all, 60)
     samples = service.scrape()
-    operating = (ROOT / "docs/operating.md").read_text("utf-8")
-    documented = set(re.findall(r"feedsvc_\w+", operating)) - {"feedsvc_moved"}
+    texts = "".join(
+        (ROOT / name).read_text("utf-8")
+        for name in ("docs/operating.md", "deploy/alerts.yml")
+    )
+    documented = set(re.findall(r"feedsvc_\w+", texts)) - {"feedsvc_moved"}
     assert documented <= existing | {name.removesuffix("_count") for name in existing}
     labels = {label for _, text in samples for label in text.split(",")}
     assert {f'format="{name}"' for name in FORMATS} <= labels
-    assert set(re.findall(r'\b(?:state|kind|route)="\w+"', operating)) <= labels
+    selectors = " ".join(re.findall(r"feedsvc_\w+\{[^}]*\}", texts))
+    assert set(re.findall(r'\b(?:state|kind|route)="\w+"', selectors)) <= labels
 
 
 def test_port_in_use_stops_the_start(database_url: str, tmp_path: Path) -> None:
