@@ -124,7 +124,7 @@ def documented_commands() -> list[str]:
     return [
         command.strip()
         for command in dict.fromkeys(commands)
-        if not re.search("…|COMMAND|--settings( FILE|$)|^deliver", command)
+        if not re.search("…|COMMAND|--settings( FILE|$)|^deliver|^check", command)
     ]
 
 

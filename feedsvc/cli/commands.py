@@ -18,6 +18,7 @@ from config import SETTINGS_VARIABLE, Config
 from feedsvc import __version__
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
+from feedsvc.cli.check import check as check_feeds
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import error_text, help_epilog, json_option, print_rows
 from feedsvc.cli.sanitizing import sanitize
@@ -71,7 +72,7 @@ def commands(settings_file: str | None) -> None:
         os.environ[SETTINGS_VARIABLE] = settings_file
 
 
-for _command in (token, export, import_, deliver, subscriptions):
+for _command in (check_feeds, token, export, import_, deliver, subscriptions):
     commands.add_command(_command)
 
 

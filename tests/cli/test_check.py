@@ -1,0 +1,504 @@
+"""`check`: nothing is found on the service and through nginx, and each fault of a proxy is."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from feedsvc.cli import check as check_module
+from feedsvc.cli.check import (
+    FINDINGS,
+    READERS,
+    Client,
+    check_feed,
+    list_feeds,
+)
+from feedsvc.cli.check import (
+    check as check_command,
+)
+from feedsvc.models import SCOPES
+from tests.cli.faulty_proxy import Exchange, Fault, faulty_proxy
+from tests.integration.nginx import NGINX, nginx
+from tests.server import ROOT, Service, free_port
+
+pytestmark = pytest.mark.sqlite
+
+FEEDS = [
+    "/feeds/news.rss",
+    "/feeds/news.atom",
+    "/feeds/news.json",
+    "/feeds/events/van-hoa.ics",
+    "/feeds/events.rss?content=summary",
+]
+
+GUID = re.compile(rb"(<guid[^>]*>)[^<]*")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with entries whose Last-Modified is settled."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('check')}/feedsvc.db"
+    made = Service(url, WEB_CONCURRENCY="1")
+    made.make_token(*SCOPES)
+    made.start()
+    made.request("PUT", "/api/v1/categories/van-hoa", {"title": "Văn hoá"})
+    for number in range(3):
+        document = {"title": f"Bài {number}", "content_text": "Nội dung. " * 100}
+        assert made.request("PUT", f"/api/v1/articles/a{number}", document).ok
+    event = {"title": "Hội", "start": "2026-12-24T19:00", "categories": ["van-hoa"]}
+    assert made.request("PUT", "/api/v1/events/e", event).ok
+    deadline = time.monotonic() + 10
+    for path in FEEDS:
+        while "Last-Modified" not in requests.get(made.url + path, timeout=5).headers:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    yield made
+    made.stop()
+
+
+def names(url: str) -> set[str]:
+    return {finding.name for finding in check_feed(Client(interval=0), url)}
+
+
+@pytest.mark.parametrize("path", FEEDS)
+def test_nothing_is_found_on_the_service(service: Service, path: str) -> None:
+    assert check_feed(Client(interval=0), service.url + path) == []
+
+
+@pytest.mark.skipif(not NGINX, reason="nginx is not installed")
+def test_nothing_is_found_through_nginx(service: Service, tmp_path: Path) -> None:
+    with nginx(tmp_path, service.port) as (url, _):
+        for path in FEEDS:
+            assert check_feed(Client(interval=0), url + path) == []
+
+
+# Faults. Each is called with the request, while its status is 0, and with the response.
+
+
+def on_response(change: Callable[[Exchange], None]) -> Fault:
+    """A fault of every response that is the feed or a 304."""
+
+    def fault(exchange: Exchange) -> None:
+        if exchange.status in (200, 304):
+            change(exchange)
+
+    return fault
+
+
+def header(name: str, value: str | None) -> Fault:
+    """Set or remove a header."""
+
+    def change(exchange: Exchange) -> None:
+        exchange.response.pop(name, None)
+        if value is not None:
+            exchange.response[name] = value
+
+    return on_response(change)
+
+
+def without(*dropped: str) -> Fault:
+    """Lose headers, of requests too."""
+
+    def fault(exchange: Exchange) -> None:
+        headers = exchange.response if exchange.status else exchange.sent
+        for name in dropped:
+            headers.pop(name, None)
+
+    return fault
+
+
+def lost_in_gzip(name: str) -> Fault:
+    def change(exchange: Exchange) -> None:
+        if exchange.response.get("content-encoding") == "gzip":
+            exchange.response.pop(name, None)
+
+    return on_response(change)
+
+
+def edited(edit: Callable[[bytes], bytes]) -> Fault:
+    """Rewrite the document, as some CDNs do."""
+
+    def fault(exchange: Exchange) -> None:
+        if not exchange.status:
+            coding = exchange.sent.get("accept-encoding", "")
+            exchange.sent["accept-encoding"] = "gzip" if coding == "gzip" else ""
+        elif exchange.status == 200 and exchange.method == "GET":
+            is_gzip = exchange.response.get("content-encoding") == "gzip"
+            content = gzip.decompress(exchange.body) if is_gzip else exchange.body
+            content = edit(content)
+            exchange.body = gzip.compress(content, mtime=0) if is_gzip else content
+
+    return fault
+
+
+def published(pattern: str, new: str) -> Fault:
+    """Publish another document, which tells no generator that would betray it."""
+    old = re.compile(pattern.encode(), re.DOTALL)
+    return edited(
+        lambda content: old.sub(new.encode(), content.replace(b">feedsvc<", b">x<"))
+    )
+
+
+def answer_to(reader: str, body: bytes, status: int) -> Fault:
+    def fault(exchange: Exchange) -> None:
+        if reader in exchange.sent.get("user-agent", "") and not exchange.status:
+            exchange.replace(body, status)
+
+    return fault
+
+
+def cached_error(exchange: Exchange) -> None:
+    if "?" not in exchange.path and not exchange.status:
+        exchange.replace(b"Bad gateway", 502, age="300")
+
+
+def head_refused(exchange: Exchange) -> None:
+    if exchange.method == "HEAD" and not exchange.status:
+        exchange.replace(b"", 405)
+
+
+def etag_of_server(exchange: Exchange) -> None:
+    """Several servers behind one address, each with tags of its own."""
+    if exchange.status == 200:
+        exchange.response["etag"] = f'"{exchange.number}"'
+
+
+def etag_of_304(exchange: Exchange) -> None:
+    if exchange.status == 304:
+        exchange.response["etag"] = '"other"'
+
+
+def date_of_server(exchange: Exchange) -> None:
+    if exchange.status == 200 and exchange.number % 2:
+        exchange.response["last-modified"] = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+def always_304(exchange: Exchange) -> None:
+    if "if-none-match" in exchange.sent and not exchange.status:
+        exchange.replace(b"", 304)
+
+
+def without_gzip(exchange: Exchange) -> None:
+    if exchange.sent.get("accept-encoding") == "gzip":
+        exchange.sent["accept-encoding"] = "identity"
+
+
+def mislabelled(exchange: Exchange) -> None:
+    if exchange.status and exchange.response.get("content-encoding") == "br":
+        exchange.response["content-encoding"] = "gzip"
+
+
+def without_parameters(exchange: Exchange) -> None:
+    if "feedsvc-check" in exchange.path and not exchange.status:
+        exchange.replace(b"Not found", 404)
+
+
+def late(exchange: Exchange) -> None:
+    if exchange.status:
+        exchange.response["date"] = formatdate(time.time() - 600, usegmt=True)
+
+
+def with_clock(content: bytes) -> bytes:
+    return content.replace(b"</channel>", b"<!-- %d --></channel>" % time.time_ns())
+
+
+def with_random_guids(content: bytes) -> bytes:
+    return GUID.sub(lambda match: match[1] + os.urandom(4).hex().encode(), content)
+
+
+RSS = "application/rss+xml"
+PAGE = b"<!DOCTYPE html>\n<title>Just a moment...</title>"
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "bot wall": (answer_to("FreshRSS", PAGE, 403), "page"),
+    "login": (answer_to("", b"<html><form></form></html>", 200), "page"),
+    "rule on programs": (answer_to("NewsBlur", b"No", 403), "refused"),
+    "cached 502": (cached_error, "refused cached-error"),
+    "no HEAD": (head_refused, "head"),
+    "media type": (header("content-type", "text/html"), "media-type"),
+    "charset": (header("content-type", f"{RSS}; charset=iso-8859-1"), "media-type"),
+    "cut document": (published("</rss>", ""), "unreadable"),
+    "no guids": (published("<guid.*?</guid>|<link>.*?</link>", ""), "guids"),
+    "equal guids": (published("(<guid[^>]*>)[^<]*", r"\1same"), "guids"),
+    "random guids": (edited(with_random_guids), "guids unstable"),
+    "clock in the document": (edited(with_clock), "unstable"),
+    "no validators": (without("etag", "last-modified"), "no-validators"),
+    "no ETag in gzip": (lost_in_gzip("etag"), "etag-lost"),
+    "servers with own ETags": (
+        etag_of_server,
+        "etag-contradictory etag-altered no-304",
+    ),
+    "other ETag in 304": (etag_of_304, "etag-altered"),
+    "minified": (edited(lambda body: body.replace(b"\n", b"")), "etag-altered"),
+    "no date in gzip": (lost_in_gzip("last-modified"), "last-modified-lost"),
+    "servers with own dates": (date_of_server, "last-modified-contradictory no-304"),
+    "date ahead": (
+        header("last-modified", "Thu, 01 Jan 2099 00:00:00 GMT"),
+        "last-modified-contradictory no-304",
+    ),
+    "no Vary": (header("vary", None), "vary-lost"),
+    "Vary by cookie": (header("vary", "Accept-Encoding, Cookie"), "vary-broad"),
+    "If-None-Match lost": (without("if-none-match"), "no-304"),
+    "If-Modified-Since lost": (without("if-modified-since"), "no-304"),
+    "304 for any ETag": (always_304, "stale-304"),
+    "no gzip": (without_gzip, "compression-lost"),
+    "wrong coding": (mislabelled, "coding-broken"),
+    "no parameters": (without_parameters, "parameter"),
+    "max-age of a CDN": (header("cache-control", "max-age=14400"), "hints"),
+    "late clock": (late, "clock"),
+    "dead hub": (
+        published('(rel="hub" href=)"[^"]*"', rf'\1"http://127.0.0.1:{free_port()}/"'),
+        "hub",
+    ),
+}
+"""What a proxy breaks, and the names of what is found."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_is_found(service: Service, name: str) -> None:
+    fault, expected = FAULTS[name]
+    with faulty_proxy(service.port, fault) as url:
+        assert names(url + FEEDS[0]) == set(expected.split())
+
+
+def test_fault_of_other_formats_is_found(service: Service) -> None:
+    for path, pattern, new, expected in (
+        ("news.json", '"items"', '"item"', "unreadable"),
+        ("news.json", '"id": ?"urn[^"]*",', "", "guids"),
+        ("news.atom", "<id>urn[^<]*</id>", "", "guids"),
+        ("events.ics", "END:VEVENT", "", "unreadable"),
+        ("events.ics", "REFRESH-INTERVAL;VALUE=DURATION:PT15M", "X-A:", "none"),
+        ("events.ics", "X-PUBLISHED-TTL:PT15M", "X-PUBLISHED-TTL:P1W", "hints"),
+        ("events.ics", "UID:[^\r]*\r\n", "", "guids"),
+    ):
+        fault = published(pattern, new)
+        calendar = published("PRODID:-//feedsvc//", "PRODID:-//x//")
+
+        def both(
+            exchange: Exchange, fault: Fault = fault, calendar: Fault = calendar
+        ) -> None:
+            fault(exchange)
+            calendar(exchange)
+
+        with faulty_proxy(service.port, both) as url:
+            found = names(f"{url}/feeds/{path}") or {"none"}
+            assert found == {expected}, (path, pattern)
+
+
+TlsContext = Callable[[int], ssl.SSLContext]
+
+
+@pytest.fixture
+def tls_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TlsContext:
+    """Make a server's context whose certificate is valid for some days."""
+
+    def make(days: int) -> ssl.SSLContext:
+        path = tmp_path / "certificate.pem"
+        subprocess.run(
+            f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+            f"-keyout {path}.key -out {path} -days {days} -subj /CN=localhost "
+            "-addext subjectAltName=DNS:localhost".split(),
+            check=True,
+            capture_output=True,
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path, f"{path}.key")
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        return context
+
+    return make
+
+
+def test_certificate_that_ends_soon_is_found(
+    service: Service, tls_context: TlsContext
+) -> None:
+    for days, expected in ((5, {"certificate"}), (30, set())):
+        with faulty_proxy(service.port, lambda _: None, tls_context(days)) as url:
+            assert names(url + FEEDS[0]) == expected
+
+
+def test_redirect_that_leaves_https_is_found(
+    service: Service, tls_context: TlsContext
+) -> None:
+    def redirect(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(b"", 301, location=service.url + exchange.path)
+
+    with faulty_proxy(service.port, redirect, tls_context(30)) as url:
+        assert names(url + FEEDS[0]) == {"leaves-https"}
+
+
+def test_every_finding_has_a_fault() -> None:
+    expected = {name for _, names in FAULTS.values() for name in names.split()}
+    by_other_tests = {"certificate", "leaves-https", "unreachable"}
+    assert expected | by_other_tests == set(FINDINGS)
+    assert not expected & by_other_tests
+
+
+DJANGO = """
+from bench.baseline_django import app as full, get_wsgi_application, settings
+settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+plain = get_wsgi_application()
+
+def app(environ, start_response):
+    is_plain = environ["QUERY_STRING"].startswith("plain")
+    return (plain if is_plain else full)(environ, start_response)
+"""
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("django"), reason="Django is not installed"
+)
+def test_findings_of_django(sqlite_url: str, tmp_path: Path) -> None:
+    """Its syndication framework needs middleware for 304 and compression."""
+    (tmp_path / "django_app.py").write_text(DJANGO)
+    body = "Nội dung. " * 50
+    environ = {"BASELINE_BODY": body, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    django = Service(sqlite_url, WEB_CONCURRENCY="1", **environ)
+    django.start(app="django_app:app")
+    try:
+        feed = django.url + "/feeds/news.rss"
+        assert names(feed) == set()
+        assert names(f"{feed}?plain") == {"no-304", "compression-lost"}
+    finally:
+        django.stop()
+
+
+# The command.
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str], str]]:
+    """Run `check` without pauses; its exit status, lines and standard error."""
+    monkeypatch.setattr(check_module, "Client", lambda: Client(interval=0))
+
+    def run(*arguments: str) -> tuple[int, list[str], str]:
+        done = CliRunner().invoke(check_command, arguments)
+        return done.exit_code, done.stdout.splitlines(), done.stderr
+
+    return run
+
+
+Run = Callable[..., tuple[int, list[str], str]]
+
+
+def test_all_feeds_of_a_feedsvc_are_checked(service: Service, run: Run) -> None:
+    assert run(service.url) == (0, [], "4 of 4 feeds, 0 findings\n")
+
+
+def test_findings_are_lines_or_json(service: Service, run: Run) -> None:
+    fault, _ = FAULTS["rule on programs"]
+    with faulty_proxy(service.port, fault) as url:
+        status, lines, _ = run(url + FEEDS[0])
+        assert (status, len(lines)) == (1, 1)
+        detail = "refused: no feed with status 403 for NewsBlur. Allow feed readers"
+        assert lines[0].startswith(f"{url}{FEEDS[0]}: {detail}")
+        status, lines, _ = run(url + FEEDS[0], "--json")
+    assert status == 1
+    document = json.loads(lines[0])
+    assert document["advice"] == FINDINGS[document["name"]]
+
+
+def test_unreachable_server_is_status_2(service: Service, run: Run) -> None:
+    status, lines, error = run(f"http://127.0.0.1:{free_port()}/")
+    assert (status, lines) == (2, [])
+    assert "Connection refused" in error
+    assert run("feeds.example")[0] == 2
+    assert run("ftp://feeds.example/")[0] == 2
+
+
+def test_feed_of_a_list_that_does_not_answer_is_found(
+    service: Service, run: Run
+) -> None:
+    def fault(exchange: Exchange) -> None:
+        if exchange.path == "/feeds.opml" and not exchange.status:
+            feed = f'<outline xmlUrl="http://127.0.0.1:{free_port()}/"/>'
+            exchange.replace(f"<opml><body>{feed}</body></opml>".encode())
+
+    with faulty_proxy(service.port, fault) as url:
+        status, lines, _ = run(f"{url}/feeds.opml")
+    assert (status, len(lines)) == (1, 1)
+    assert ": unreachable: " in lines[0]
+
+
+def test_long_list_is_sampled_evenly() -> None:
+    urls = [str(number) for number in range(45)]
+    sample = check_module._sample(urls)
+    assert len(sample) == check_module.SAMPLE
+    assert sample[:4] == ["0", "2", "4", "6"]
+    assert sample[-1] == "42"
+
+
+def test_endless_and_exploding_documents_end(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_module, "_MAX_BYTES", 100_000)
+    bomb = gzip.compress(b"<rss>" + b" " * 1_000_000)
+
+    def explode(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(bomb, content_encoding="gzip")
+
+    def endless(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(b"x" * 200_000)
+
+    with faulty_proxy(service.port, explode) as url:
+        reply = Client(interval=0).request(url)
+        assert (len(reply.content) <= 100_000, reply.is_decodable) == (True, False)
+    with (
+        faulty_proxy(service.port, endless) as url,
+        pytest.raises(check_module.UnreachableError, match="more than 100000 bytes"),
+    ):
+        Client(interval=0).request(url)
+
+
+def test_requests_to_a_host_are_half_a_second_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "monotonic", lambda: 100 + sum(pauses))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    client = Client()
+    for host in ("a", "a", "b", "a"):
+        client._wait_for_turn(host)
+    assert pauses == [0.5, 0.5]
+
+
+def test_readers_are_real_and_count_no_subscribers() -> None:
+    assert len(READERS) == 6
+    assert not any("subscriber" in agent for agent in READERS.values())
+
+
+def test_list_of_feeds_is_followed(service: Service) -> None:
+    client = Client(interval=0)
+    feeds = list_feeds(client, service.url)
+    assert feeds == list_feeds(client, f"{service.url}/feeds.opml")
+    assert f"{service.url}/feeds/events/van-hoa.rss" in feeds
+    assert list_feeds(client, service.url + FEEDS[0]) == [service.url + FEEDS[0]]
+
+
+@pytest.mark.parametrize("module", ["check"])
+def test_module_needs_neither_database_nor_application(module: str) -> None:
+    script = (
+        f"import sys, feedsvc.cli.{module}\n"
+        "print({'flask', 'sqlalchemy', 'config', 'feedsvc.app'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("set()\n", "")
