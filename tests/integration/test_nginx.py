@@ -343,6 +343,35 @@ def test_api_is_rate_limited_and_feeds_are_not(proxy: str) -> None:
     assert requests.get(proxy + FEED, timeout=10).status_code == 200
 
 
+def test_greedy_polls_are_limited_where_switched_on(
+    shared_service: Service, tmp_path: Path
+) -> None:
+    """Above 60 polls without validators of a feed by an address and a program."""
+    etag = requests.get(shared_service.url + FEED, timeout=10).headers["ETag"]
+    with (
+        nginx(tmp_path, shared_service.port, limits_polls=True) as (url, _),
+        requests.Session() as session,
+    ):
+
+        def poll(path: str = FEED, agent: str = "greedy", **headers: str) -> int:
+            headers["User-Agent"] = agent
+            return session.get(url + path, headers=headers, timeout=10).status_code
+
+        assert [poll() for _ in range(61)] == [200] * 60 + [429]
+        refused = session.get(url + FEED, headers={"User-Agent": "greedy"}, timeout=10)
+        assert refused.headers["Retry-After"] == "60"
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert refused.json()["status"] == 429
+        assert poll(f"{FEED}?x=1") == 429
+        # Others: conditional requests, programs, feeds and pages.
+        for _ in range(70):
+            assert poll(**{"If-None-Match": etag}) == 304
+            assert poll("/feeds/news.html") == 200
+        assert poll(agent="other") == 200
+        assert poll("/feeds/news.atom") == 200
+        assert poll(f"{FEED}?limit=5") == 200
+
+
 def test_access_log_serves_statistics_and_has_no_token(
     proxy: str, seeded_service: Service, tmp_path: Path
 ) -> None:
