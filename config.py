@@ -301,6 +301,9 @@ class Config:
     require_if_match: bool = setting(
         "false", _boolean(), "refuse changes without If-Match"
     )
+    event_loop: bool = setting(
+        "true", _boolean(), "whether a worker's event loop answers cached responses"
+    )
     log_format: str = setting("text", _choice("text", "json"), "format of log lines")
     log_addresses: str = setting(
         "full",

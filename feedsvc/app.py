@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 from werkzeug.exceptions import LengthRequired
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import __version__, timezones  # noqa: F401 (first, before a zone is read from the host)
 from feedsvc.api.auth import BulkRateLimiter, RateLimiter
@@ -17,11 +16,11 @@ from feedsvc.api.entries import entries_blueprint
 from feedsvc.api.openapi import docs_blueprint
 from feedsvc.api.preview import preview_blueprint
 from feedsvc.cli.commands import register_commands
+from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
 from feedsvc.models import Clock, utcnow
-from feedsvc.server.metrics import CACHE_MISS_KEY
 from feedsvc.services import Services, register_services
-from feedsvc.web.cache_middleware import CacheMiddleware
+from feedsvc.web.cached_responses import cached_responses_blueprint
 from feedsvc.web.feeds import feeds_blueprint
 from feedsvc.web.health import health_blueprint
 from feedsvc.web.pages import pages_blueprint
@@ -44,17 +43,14 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     _configure(app, config)
     app.register_blueprint(headers_blueprint())
     app.before_request(_refuse_chunked)  # after the blueprint that gives request ids
+    app.register_blueprint(cached_responses_blueprint(services.cache))
     _register_public_views(app, services)
     _register_api(app, services)
     app.register_blueprint(problems_blueprint(services.site, config.max_age))
     register_services(app, services)
     register_commands(app)
-    if config.trusted_proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=config.trusted_proxies, x_proto=0
-        )
-    app.wsgi_app = CacheMiddleware(  # type: ignore[method-assign]
-        app.wsgi_app, services.cache
+    app.wsgi_app = trust_proxies(  # type: ignore[assignment, method-assign]
+        app.wsgi_app, config.trusted_proxies
     )
     return app
 
@@ -65,7 +61,6 @@ def _configure(app: Flask, config: Config) -> None:
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.before_request(lambda: request.environ.update({CACHE_MISS_KEY: True}))
 
 
 def _register_public_views(app: Flask, services: Services) -> None:

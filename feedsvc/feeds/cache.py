@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Any
 from weakref import WeakValueDictionary
 
 from feedsvc.errors import Busy, Unavailable
@@ -16,6 +17,9 @@ from feedsvc.storage import Storage
 
 CacheHit = tuple[CachedResponse, Check]
 """A response, and a check of the change log by which it is valid."""
+
+CACHE_HIT_KEY = "feedsvc.cache_hit"
+"""Set in the WSGI environment of a request that the cache has answered."""
 
 _SHORT_WAIT = 3.0
 """Seconds that any thread waits for another that renders the same response.
@@ -35,6 +39,17 @@ _MAX_KEY_LENGTH = 256
 
 The size of a cached response allows for one, but not for a long one.
 """
+
+
+def cache_key(environ: Mapping[str, Any]) -> str:
+    """Return the path and query string of a request.
+
+    The path is decoded already, so a question mark in it is encoded again: `/a%3Fb` is
+    not `/a?b`.
+    """
+    path = environ.get("PATH_INFO", "").replace("?", "%3F")
+    query = environ.get("QUERY_STRING", "")
+    return f"{path}?{query}" if query else path
 
 
 class ResponseCache:
@@ -210,9 +225,10 @@ class ResponseCache:
         expires_at = response.expires_at
         if expires_at and response.checked_at < expires_at <= self._clock():
             return None
-        with self._lock:
-            if key in self._responses:
-                self._responses.move_to_end(key)
+        # One step of the interpreter, so it needs no lock: the worker's event loop must
+        # not wait for one.
+        with suppress(KeyError):  # another thread has evicted it
+            self._responses.move_to_end(key)
         return response
 
     def _is_current(self, response: CachedResponse) -> bool:

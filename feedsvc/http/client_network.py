@@ -1,8 +1,22 @@
-"""The network of a client, by which limits count."""
+"""The address of a client behind proxies, and its network, by which limits count."""
 
 from __future__ import annotations
 
 from ipaddress import IPv6Network, ip_address
+from typing import TYPE_CHECKING
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+def trust_proxies(app: WSGIApplication, count: int) -> WSGIApplication:
+    """Return a WSGI application that takes the address from X-Forwarded-For.
+
+    :param count: number of trusted proxies, each of which adds an address.
+    """
+    return ProxyFix(app, x_for=count, x_proto=0) if count else app
 
 
 def network_of(address: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from flask import Response, request
 from werkzeug.datastructures import ETags
-from werkzeug.http import http_date, parse_date, parse_etags
+from werkzeug.http import HTTP_STATUS_CODES, http_date, parse_date, parse_etags
 
 from feedsvc.http.compression import (
     COMPRESSORS,
@@ -40,18 +40,34 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _HEADER_SET_SIZE = 1024
 """Estimated bytes of a `_HeaderSet`, or of the other attributes of a response."""
 
+STATUS_LINES = {
+    status: f"{status} {HTTP_STATUS_CODES[status].upper()}" for status in (200, 304)
+}
+"""The status lines of cached responses, as Flask writes them."""
+
 Headers = list[tuple[str, str]]
 
 
+class PreparedResponse(NamedTuple):
+    """A response to a GET, but for the headers that each response has of its own.
+
+    :param header_lines: the headers as they are sent, for a server without WSGI.
+    """
+
+    status: int
+    headers: Headers
+    header_lines: bytes
+    body: bytes
+
+
 class _HeaderSet(NamedTuple):
-    """The prepared headers of one coding, valid until max-age changes."""
+    """The prepared responses of one coding, valid until max-age changes."""
 
     has_last_modified: bool
     valid_from: datetime
     valid_until: datetime
-    ok_headers: Headers
-    not_modified_headers: Headers
-    body: bytes
+    ok: PreparedResponse
+    not_modified: PreparedResponse
 
 
 @dataclass(frozen=True)
@@ -107,18 +123,20 @@ class CachedResponse:
         attributes = _HEADER_SET_SIZE * (2 + len(self._header_sets))
         return len(self.body) + encoded + attributes
 
+    def is_encoded(self, environ: Mapping[str, Any]) -> bool:
+        """Return whether `to_response` need not compress the body for a request."""
+        coding = self._coding(environ)
+        return not coding or coding in self._encoded
+
     def to_response(
         self, environ: Mapping[str, Any], check: Check | None = None
-    ) -> tuple[int, Headers, bytes]:
-        """Return the status, headers and body of the response to a GET.
+    ) -> PreparedResponse:
+        """Return the response to a GET: 304 if the client has the body already.
 
-        The status is 304 if the client has the body already.
-
+        :param environ: the request's, of which the headers alone are read.
         :param check: a check of the change log after which the body is still current.
         """
-        coding = ""
-        if len(self.body) >= MIN_COMPRESS_SIZE:
-            coding = negotiate_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        coding = self._coding(environ)
         has_last_modified = self._may_state_last_modified(check)
         now = max(check.time, self.checked_at) if check else self.checked_at
         header_set = self._header_sets.get(coding)
@@ -130,8 +148,13 @@ class CachedResponse:
             header_set = self._make_header_set(coding, now, has_last_modified)
             self._header_sets[coding] = header_set
         if self._is_not_modified(environ, has_last_modified):
-            return 304, header_set.not_modified_headers, b""
-        return 200, header_set.ok_headers, header_set.body
+            return header_set.not_modified
+        return header_set.ok
+
+    def _coding(self, environ: Mapping[str, Any]) -> str:
+        if len(self.body) < MIN_COMPRESS_SIZE:
+            return ""
+        return negotiate_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
 
     def _make_header_set(
         self, coding: str, now: datetime, has_last_modified: bool
@@ -151,7 +174,11 @@ class CachedResponse:
             ok_headers.append(("Content-Encoding", coding))
         # A 304 has only the headers that caches update (RFC 9110 §15.4.5).
         return _HeaderSet(
-            has_last_modified, now, valid_until, ok_headers, headers, body
+            has_last_modified,
+            now,
+            valid_until,
+            PreparedResponse(200, ok_headers, _header_lines(ok_headers), body),
+            PreparedResponse(304, headers, _header_lines(headers), b""),
         )
 
     def _content_headers(self) -> Headers:
@@ -248,9 +275,9 @@ def conditional_response(
 
     :param check: as for `CachedResponse.to_response`.
     """
-    status, headers, body = response.to_response(request.environ, check)
-    response_class = _NotModified if status == 304 else Response
-    return response_class(body, status, headers)
+    prepared = response.to_response(request.environ, check)
+    response_class = _NotModified if prepared.status == 304 else Response
+    return response_class(prepared.body, prepared.status, prepared.headers)
 
 
 class _NotModified(Response):
@@ -261,6 +288,11 @@ class _NotModified(Response):
         if "Last-Modified" in self.headers:
             headers["Last-Modified"] = self.headers["Last-Modified"]
         return headers
+
+
+def _header_lines(headers: Headers) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return lines.encode("latin-1")
 
 
 # Few different headers are sent, and these functions run for every request.

@@ -15,4 +15,7 @@ _TOKEN = re.compile(f"{_PREFIX.replace('5f', '5[fF]')}{_ALPHANUMERIC}{{36}}")
 
 def redact_tokens(text: str) -> str:
     """Return a text without the tokens in it, also if they are escaped."""
+    # Nearly all lines of a log end here, at a fraction of the search's cost.
+    if "fsv_" not in text and "%" not in text and "\\" not in text:
+        return text
     return _TOKEN.sub("fsv_…", text)

@@ -11,7 +11,7 @@ from typing import Any
 
 from config import Config, SettingError
 from feedsvc.errors import FeedsvcError
-from feedsvc.server.logging import ACCESS_LOG_FORMAT
+from feedsvc.server.logging import ACCESS_LOG_FORMAT, Logger
 from feedsvc.server.metrics import (
     Metrics,
     child_exit,
@@ -19,8 +19,8 @@ from feedsvc.server.metrics import (
     on_starting,
     post_fork,
     pre_fork,
-    worker_exit,
 )
+from feedsvc.server.metrics import worker_exit as export_metrics
 from feedsvc.services import find_services
 from feedsvc.storage import run_periodically
 
@@ -88,3 +88,10 @@ def post_worker_init(worker: Any) -> None:
     except FeedsvcError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(_APP_LOAD_ERROR)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write the last lines of the access log, and the last counts."""
+    if isinstance(worker.log, Logger):  # a setting of gunicorn can name another one
+        worker.log.close_access_log()
+    export_metrics(server, worker)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import ip_network
+from queue import SimpleQueue
 from typing import Any
 
+import msgspec
 from gunicorn.glogging import Logger as GunicornLogger
 
 from config import Config
@@ -20,25 +25,27 @@ ACCESS_LOG_FORMAT = (
     '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({validators}e)s '
     "%({x-request-id}o)s"
 )
-"""A response's line, as text. `feedsvc readers` parses it."""
+"""gunicorn's notation of the lines that `AccessLine.text` makes.
 
-_FIELDS = {
-    "address": "h",
-    "method": "m",
-    "target": "{raw_uri}e",
-    "status": "s",
-    "bytes": "B",
-    "ms": "M",
-    "agent": "a",
-    "validators": "{validators}e",
-    "request_id": "{x-request-id}o",
-}
-"""Fields of a response's JSON line, and gunicorn's atoms that they show."""
+`feedsvc readers` parses them.
+"""
 
+_GROUP_SECONDS = 0.1
+"""Time between two groups of lines of the access log."""
+
+_MAX_QUEUED = 20_000
+"""Lines that wait to be written, some MiB; more are dropped and counted."""
+
+_CLOSE_SECONDS = 2.0
+"""Time to write the last lines when a worker stops."""
+
+_TEXT_TIME = "%d/%b/%Y:%H:%M:%S %z"
+_JSON_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ADDRESS = re.compile(r"(?<=from ip=)\S+(?=: )")
 
 
+@lru_cache(4096)
 def anonymize_ip(address: str, precision: str) -> str:
     """Return an address as FEEDSVC_LOG_ADDRESSES demands.
 
@@ -69,24 +76,22 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a line without tokens, control characters and unwanted addresses."""
-        text = redact_tokens(super().format(record))
+        text = super().format(record)
         text = _ADDRESS.sub(lambda match: anonymize_ip(match[0], self._addresses), text)
-        return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+        return _make_safe(text)
 
 
 class JsonFormatter(TextFormatter):
     """Lines for machines: one JSON object each."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a response's fields, or the level and the message with traceback."""
-        line: dict[str, Any] = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")}
-        if isinstance(record.args, Mapping) and record.name == "gunicorn.access":
-            line |= {name: record.args.get(atom) for name, atom in _FIELDS.items()}
-            line["status"] = int(line["status"] or 0)
-            return redact_tokens(json.dumps(line))
-        return json.dumps(
-            {**line, "level": record.levelname, "message": super().format(record)}
-        )
+        """Return the level and the message, with its traceback."""
+        line = {
+            "time": self.formatTime(record, _JSON_TIME),
+            "level": record.levelname,
+            "message": super().format(record),
+        }
+        return json.dumps(line)
 
 
 def create_formatter(
@@ -98,56 +103,164 @@ def create_formatter(
     return TextFormatter(text_format, date_format, config.log_addresses)
 
 
+class AccessLine(msgspec.Struct, frozen=True):
+    """A line of the access log."""
+
+    time: str
+    address: str
+    method: str
+    target: str
+    status: int
+    bytes: int
+    ms: int
+    agent: str
+    validators: str
+    request_id: str
+
+    def text(self) -> str:
+        """Return the line for people."""
+        target = self.target.replace('"', '\\"')
+        agent = self.agent.replace('"', '\\"')
+        return _make_safe(
+            f'{self.address} [{self.time}] "{self.method} {target}" {self.status}'
+            f' {self.bytes} {self.ms}ms "{agent}" {self.validators} {self.request_id}'
+        )
+
+    def json(self) -> str:
+        """Return the line for machines, in ASCII."""
+        line = msgspec.json.encode(self).decode()
+        if not line.isascii():
+            line = json.dumps(msgspec.structs.asdict(self))
+        return redact_tokens(line)
+
+
 class Logger(GunicornLogger):  # type: ignore[misc]
-    """gunicorn's logger, with FEEDSVC_LOG_FORMAT and FEEDSVC_LOG_ADDRESSES."""
+    """gunicorn's logger, with FEEDSVC_LOG_FORMAT and FEEDSVC_LOG_ADDRESSES.
+
+    A thread writes the access log, so that neither the event loop nor a thread that
+    answers waits for a full pipe. It starts with the first line, after the fork.
+    """
 
     def setup(self, cfg: Any) -> None:
         """Set the formatter of every handler, the application's included."""
         super().setup(cfg)
         settings = Config.from_env()
         self._addresses = settings.log_addresses
-        if settings.log_format == "json":
-            # gunicorn's wrapper escapes quotes, which json.dumps does too.
-            self.atoms_wrapper_class = dict
+        self._is_json = settings.log_format == "json"
+        self._time_format = _JSON_TIME if self._is_json else _TEXT_TIME
+        self._queue: SimpleQueue[AccessLine | None] = SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._writer_lock = threading.Lock()
+        self._dropped = 0
         logging.basicConfig()
-        for log in (self.access_log, self.error_log, logging.root):
-            text_format = self.access_fmt if log == self.access_log else self.error_fmt
-            formatter = create_formatter(settings, text_format, self.datefmt)
+        for log in (self.error_log, logging.root):
+            formatter = create_formatter(settings, self.error_fmt, self.datefmt)
             for handler in log.handlers:
                 handler.setFormatter(formatter)
+        if self.has_own_format:
+            formatter = logging.Formatter()  # the lines are complete
+        else:
+            formatter = create_formatter(settings, self.access_fmt, self.datefmt)
+        for handler in self.access_log.handlers:
+            handler.setFormatter(formatter)
 
-    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+    @property
+    def has_own_format(self) -> bool:
+        """Return whether a thread writes the access log: in our own formats."""
+        return self._is_json or self.cfg.access_log_format == ACCESS_LOG_FORMAT
+
+    def access(
+        self, resp: Any, req: Any, environ: Any, request_time: timedelta
+    ) -> None:
         """Log a response, and count it."""
         # An ill-formed request's response has a status and nothing else.
         status = int(resp.status.split(None, 1)[0])
         record_request(environ, status, request_time)
-        super().access(resp, req, environ, request_time)
+        if not self.access_log_enabled:
+            return
+        if not self.has_own_format:
+            super().access(resp, req, environ, request_time)
+            return
+        if self._queue.qsize() >= _MAX_QUEUED:
+            self._dropped += 1
+            return
+        if self._writer is None:
+            self._start_writer()
+        line = AccessLine(
+            _format_time(int(time.time()), self._time_format),
+            anonymize_ip(environ.get("REMOTE_ADDR", "-"), self._addresses),
+            environ["REQUEST_METHOD"],
+            environ["RAW_URI"],
+            status,
+            resp.sent,
+            request_time // timedelta(milliseconds=1),
+            environ.get("HTTP_USER_AGENT", "-"),
+            _validators(environ),
+            _find_request_id(resp.headers),
+        )
+        self._queue.put(line)
 
     def atoms(
         self, resp: Any, req: Any, environ: Any, request_time: timedelta
     ) -> dict[str, Any]:
-        """Return the values of a line.
+        """Return the values of a line in a format of gunicorn's notation."""
+        atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
+        return {**atoms, "h": anonymize_ip(atoms["h"], self._addresses)}
 
-        For our own format only the needed ones: gunicorn's take four times as long.
-        """
-        if self.cfg.access_log_format != ACCESS_LOG_FORMAT:
-            atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
-            return {**atoms, "h": anonymize_ip(atoms["h"], self._addresses)}
-        request_ids = (
-            value for name, value in resp.headers if name.lower() == "x-request-id"
-        )
-        return {
-            "h": anonymize_ip(environ.get("REMOTE_ADDR", "-"), self._addresses),
-            "t": self.now(),
-            "m": environ["REQUEST_METHOD"],
-            "{raw_uri}e": environ["RAW_URI"],
-            "s": resp.status.split(None, 1)[0],
-            "B": resp.sent,
-            "M": request_time // timedelta(milliseconds=1),
-            "a": environ.get("HTTP_USER_AGENT", "-"),
-            "{validators}e": _validators(environ),
-            "{x-request-id}o": next(request_ids, "-"),
-        }
+    def close_access_log(self) -> None:
+        """Write the lines that wait, before the process ends."""
+        if self._writer:
+            self._queue.put(None)
+            # A pipe that nobody reads must not keep the worker from stopping.
+            self._writer.join(timeout=_CLOSE_SECONDS)
+
+    def _start_writer(self) -> None:
+        with self._writer_lock:
+            if self._writer is None:
+                self._writer = threading.Thread(
+                    target=self._write_lines, name="access-log", daemon=True
+                )
+                self._writer.start()
+
+    def _write_lines(self) -> None:
+        """Write lines as they come, in groups, until there is a None."""
+        while True:
+            group = [self._queue.get()]
+            while not self._queue.empty():
+                group.append(self._queue.get())
+            lines = [line for line in group if line]
+            if lines:
+                self._write_group(lines)
+            if len(lines) < len(group):
+                return
+            time.sleep(_GROUP_SECONDS)
+
+    def _write_group(self, group: list[AccessLine]) -> None:
+        lines = [line.json() if self._is_json else line.text() for line in group]
+        handlers = self.access_log.handlers
+        if all(isinstance(handler, logging.StreamHandler) for handler in handlers):
+            # One write takes hardly longer for many lines than for one.
+            lines = ["\n".join(lines)]
+        for line in lines:
+            self.access_log.info(line)
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            self.warning("The access log is too slow: %d lines are missing", dropped)
+
+
+def _make_safe(text: str) -> str:
+    """Return a text without tokens and control characters."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", redact_tokens(text))
+
+
+@lru_cache(16)
+def _format_time(second: int, format: str) -> str:
+    return time.strftime(format, time.localtime(second))
+
+
+def _find_request_id(headers: Iterable[tuple[str, str]]) -> str:
+    ids = (value for name, value in headers if name.lower() == "x-request-id")
+    return next(ids, "-")
 
 
 def _validators(environ: Mapping[str, Any]) -> str:

@@ -22,12 +22,9 @@ from pysqlite3 import dbapi2 as sqlite
 
 from config import Config
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.cache import ResponseCache
+from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache
 from feedsvc.formats import FORMATS
 from feedsvc.storage import Storage
-
-CACHE_MISS_KEY = "feedsvc.cache_miss"
-"""Set in the WSGI environment of a request that the response cache has not answered."""
 
 _ROUTES = ("feeds", "entries", "api", "hub", "healthz", "readyz")
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -151,7 +148,7 @@ class Metrics:
         """Count a finished request."""
         route, format = _labels(environ.get("PATH_INFO", ""))
         method = environ["REQUEST_METHOD"]
-        is_miss = CACHE_MISS_KEY in environ
+        is_miss = CACHE_HIT_KEY not in environ
         # No lock: without a call in between, no other thread runs in between.
         self._counts[route, format, _outcome(status, is_miss)] += 1
         if not is_miss:

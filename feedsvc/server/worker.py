@@ -1,17 +1,27 @@
-"""gunicorn's threaded worker, which buffers requests, with deadlines.
+"""gunicorn's threaded worker, with an event loop that answers cached responses.
 
-A slow client costs a connection, never a thread: the event loop receives a request
-until it looks complete or is 64 KiB long. Only then a thread takes it, where
-gunicorn's own parser reads and judges it. The event loop also sends 100 Continue.
-Nothing reads a chunked body, and the connection ends after its response.
+The event loop buffers a request until it looks complete or is 64 KiB long, so that a
+slow client costs a connection and never a thread. A plain GET or HEAD of a cached
+response it answers itself: to hand a connection to a thread and back takes many times
+as long as to find the response. Every other request goes to a thread unchanged, where
+gunicorn's own parser reads and judges it.
 
-Besides the documented `handle`, `handle_request` and `check_config`, this overrides
-methods of gunicorn's ThreadWorker that are not documented, as there is no other way
-between accepting a connection and giving it to a thread:
+A connection is in one of these states; in all but the second, the loop waits for its
+socket and closes it at the deadline in `conn.timeout`:
 
-- `enqueue_req`: a connection is readable; upstream gives it to a thread at once
+- receiving a request (`_receive`), or idle between two
+- in a thread (`handle`)
+- sending a response that the socket did not take at once (`_continue_sending`)
+- ending (`_linger`)
+
+Besides the documented `run`, `handle`, `handle_request` and `check_config`, this
+overrides methods of gunicorn's ThreadWorker that are not documented, as there is no
+other way between accepting a connection and giving it to a thread:
+
+- `enqueue_req`: a connection is accepted; upstream gives it to a thread at once
 - `finish_request`: a thread is done; upstream closes or waits for the next request
-- `murder_pending`: the event loop's turn, to close what is overdue
+- `wait_for_and_dispatch_events` and `murder_pending`: the event loop's turn
+- `_cap_keepalive`: the worker stops; idle connections get a deadline
 - `_keepalive_after`: upstream reads the rest of a body, which may be ill-formed
 - `parser.unreader.take_buffered`: bytes of a pipelined request, to be buffered again
 
@@ -25,14 +35,22 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from datetime import timedelta
 from errno import ECONNRESET, EPIPE
-from functools import partial
-from selectors import EVENT_READ
+from functools import lru_cache, partial
+from selectors import EVENT_READ, EVENT_WRITE
 from socket import MSG_DONTWAIT, SHUT_RDWR, SHUT_WR, socket
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.http.errors import InvalidHeader
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.util import http_date, unquote_to_wsgi_str
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache, cache_key
+from feedsvc.http.client_network import trust_proxies
+from feedsvc.http.conditional import STATUS_LINES, PreparedResponse
+from feedsvc.http.headers import REQUEST_ID, request_id
+from feedsvc.services import find_services
 
 HEAD_TIMEOUT = 5.0
 """Seconds for a client to send the head of a request."""
@@ -55,6 +73,9 @@ LINGER_SECONDS = 2.0
 If closed at once, the client might lose the response (RFC 9112 §9.6).
 """
 
+_DEADLINE_PRECISION = 0.25
+"""Seconds by which a connection may be closed late."""
+
 _BUFFER_BYTES = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})", re.IGNORECASE)
@@ -73,6 +94,31 @@ _HOST = re.compile(
     re.ASCII | re.VERBOSE,
 )
 
+# A whole request that gunicorn would accept: origin form, no fragment, printable ASCII
+# (RFC 9112 §3, §5). No underscore in names, which gunicorn drops or refuses. Possessive
+# quantifiers (++), so that a long malformed request takes linear time.
+_NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]++"
+_PLAIN_REQUEST = re.compile(
+    rf"(GET|HEAD) (/(?!/)[!-\"$-~]*+) HTTP/1\.1\r\n((?:{_NAME}:[\t -~]*+\r\n)++)\r\n"
+)
+_HEADER = re.compile(rf"({_NAME}):([\t -~]*+)\r\n")
+
+_CONNECTION_OPTIONS = frozenset(["", "keep-alive", "close"])
+_HEADERS_FOR_THREADS = frozenset(
+    [
+        # A body, or another protocol.
+        "HTTP_CONTENT_LENGTH",
+        "HTTP_EXPECT",
+        "HTTP_TE",
+        "HTTP_TRAILER",
+        "HTTP_TRANSFER_ENCODING",
+        "HTTP_UPGRADE",
+        # gunicorn refuses a request in which they contradict X-Forwarded-Proto.
+        "HTTP_X_FORWARDED_PROTOCOL",
+        "HTTP_X_FORWARDED_SSL",
+    ]
+)
+
 
 class BufferedSocket(socket):
     """A client's socket with a buffer, and deadlines for sending and receiving.
@@ -84,6 +130,11 @@ class BufferedSocket(socket):
         super().__init__(fileno=accepted.detach())
         self.buffer = bytearray()
         self.reset()
+        # The event loop's: what it waits for and then calls, and what it still sends.
+        self.awaited_events = 0
+        self.callback: Callable[[TConn], None] | None = None
+        self.response: LoopResponse | None = None
+        self.unsent = memoryview(b"")
 
     def reset(self) -> None:
         """Prepare for the next request."""
@@ -196,12 +247,135 @@ class BufferedSocket(socket):
             self.elapsed[code] += time.monotonic() - started_at
 
 
+class LoopResponse(NamedTuple):
+    """A response of the event loop.
+
+    `status`, `headers` and `sent` are for the access log, as in gunicorn's Response.
+    """
+
+    environ: dict[str, Any]
+    status: str
+    headers: list[tuple[str, str]]
+    head: bytes
+    body: bytes
+    must_close: bool
+
+    @property
+    def sent(self) -> int:
+        """Return the bytes of the body."""
+        return len(self.body)
+
+
+class CacheResponder:
+    """Answer plain requests from the response cache, without waiting for anything.
+
+    The responses are those of a thread. Where that takes more than the cache and a
+    strict grammar, there is none, and a thread takes the request.
+
+    :param trusted_proxies: number of proxies whose X-Forwarded-For is trusted.
+    :param max_head: bytes of a request, at most what gunicorn allows for a line.
+    :param max_fields: number of headers.
+    """
+
+    def __init__(
+        self, cache: ResponseCache, trusted_proxies: int, max_head: int, max_fields: int
+    ) -> None:
+        self._cache = cache
+        # The same rule as for a thread, with an application that does nothing.
+        self._set_client: Callable[..., object] = trust_proxies(
+            lambda *_: (), trusted_proxies
+        )
+        self._max_head = max_head
+        self._max_fields = max_fields
+        self._date = 0, ""
+
+    def respond(self, data: bytes, address: str) -> LoopResponse | None:
+        """Return the response to a request, None where a thread must answer.
+
+        :param data: all bytes that the client has sent.
+        :param address: the client's.
+        """
+        environ = self._parse(data)
+        if environ is None:
+            return None
+        hit = self._cache.get(cache_key(environ))
+        if hit is None:
+            return None
+        cached, check = hit
+        if not cached.is_encoded(environ):
+            return None
+        environ["REMOTE_ADDR"] = address
+        environ[CACHE_HIT_KEY] = True
+        if "HTTP_X_FORWARDED_FOR" in environ:
+            self._set_client(environ, None)
+        return self._prepare(environ, cached.to_response(environ, check))
+
+    def _parse(self, data: bytes) -> dict[str, Any] | None:
+        """Return what is needed of the WSGI environment of a plain GET or HEAD."""
+        if len(data) > self._max_head:
+            return None
+        match = _PLAIN_REQUEST.fullmatch(data.decode("latin-1"))
+        if not match:
+            return None
+        method, target, fields = match.groups()
+        path, _, query = target.partition("?")
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "RAW_URI": target,
+            "PATH_INFO": unquote_to_wsgi_str(path) if "%" in path else path,
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+        }
+        names = len(environ)
+        headers = _HEADER.findall(fields)
+        for name, value in headers:
+            environ[_environ_key(name)] = value.strip(" \t")
+        if (
+            len(environ) < names + len(headers)  # a header is repeated
+            or len(headers) > self._max_fields
+            or not _HEADERS_FOR_THREADS.isdisjoint(environ)
+            or environ.get("HTTP_CONNECTION", "").lower() not in _CONNECTION_OPTIONS
+            or not _HOST.fullmatch(environ.get("HTTP_HOST", ""))
+        ):
+            return None
+        return environ
+
+    def _prepare(
+        self, environ: dict[str, Any], prepared: PreparedResponse
+    ) -> LoopResponse:
+        status = STATUS_LINES[prepared.status]
+        must_close = environ.get("HTTP_CONNECTION", "").lower() == "close"
+        id = request_id(environ)
+        lines = (
+            f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {self._http_date()}\r\n"
+            f"Connection: {'close' if must_close else 'keep-alive'}\r\n"
+            f"{REQUEST_ID}: {id}\r\n"
+        )
+        return LoopResponse(
+            environ,
+            status,
+            [*prepared.headers, (REQUEST_ID, id)],
+            b"%b%b\r\n" % (lines.encode("latin-1"), prepared.header_lines),
+            prepared.body if environ["REQUEST_METHOD"] == "GET" else b"",
+            must_close,
+        )
+
+    def _http_date(self) -> str:
+        second = int(time.time())
+        if self._date[0] != second:
+            self._date = second, http_date(second)
+        return self._date[1]
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """`gthread` whose threads get complete requests."""
+    """`gthread` whose event loop answers cached responses and buffers requests."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._waiting: set[TConn] = set()
+        # The connections that are not in a thread.
+        self._connections: set[TConn] = set()
+        self._next_check = 0.0
+        self._responder: CacheResponder | None = None
 
     def init_process(self) -> None:
         """Serve until stopped."""
@@ -226,22 +400,114 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 "TLS is for the proxy in front; this worker has no deadlines for it."
             )
 
+    def run(self) -> None:
+        """Run the event loop until the worker is stopped."""
+        services = find_services(self.wsgi)
+        if services and services.config.event_loop:
+            line_limits = (
+                self.cfg.limit_request_line,
+                self.cfg.limit_request_field_size,
+            )
+            self._responder = CacheResponder(
+                services.cache,
+                services.config.trusted_proxies,
+                max_head=min(limit or _BUFFER_BYTES for limit in line_limits),
+                max_fields=self.cfg.limit_request_fields,
+            )
+        super().run()
+
     def enqueue_req(self, conn: TConn) -> None:
-        """Buffer a connection's bytes; give a complete request to a thread."""
-        if not isinstance(conn.sock, BufferedSocket):
-            conn.sock = BufferedSocket(conn.sock)
-            conn.data_ready = True
+        """Take an accepted connection."""
+        conn.sock = BufferedSocket(conn.sock)
+        conn.data_ready = True
+        self._receive(conn)  # most clients have sent their request already
+
+    def _receive(self, conn: TConn) -> None:
         client = conn.sock
-        if conn.parser:
-            # The parser may have read into the next request.
-            client.buffer[:0] = conn.parser.unreader.take_buffered()
         client.started_at = client.started_at or time.monotonic()
         client.fill_buffer()
-        deadline = client.deadline()
-        if deadline:
-            self._wait(conn, deadline, self.enqueue_req)
+        if client.eof and not client.buffer:
+            self._close(conn)
         else:
+            self._process(conn)
+
+    def _process(self, conn: TConn) -> None:
+        """Answer a complete request, give it to a thread, or wait for its rest."""
+        response = self._cached_response(conn)
+        if response:
+            self._send(conn, response)
+            return
+        deadline = conn.sock.deadline()
+        if deadline:
+            self._wait(conn, EVENT_READ, self._receive, deadline)
+        else:
+            self._forget(conn)
             super().enqueue_req(conn)
+
+    def _cached_response(self, conn: TConn) -> LoopResponse | None:
+        # A worker that stops or has many connections ends them; threads announce that.
+        if self._responder is None or not self.alive or self._is_crowded():
+            return None
+        client = conn.client
+        address = client[0] if isinstance(client, tuple) else str(client)
+        try:
+            return self._responder.respond(bytes(conn.sock.buffer), address)
+        except Exception:
+            # In the event loop it would end the worker, with all its connections.
+            self.log.exception("Error in the event loop; a thread takes the request")
+            return None
+
+    def _is_crowded(self) -> bool:
+        """Return whether new clients may soon find no free connection."""
+        return bool(self.nr_conns > self.max_keepalived)
+
+    def _send(self, conn: TConn, response: LoopResponse) -> None:
+        """Send a response, as far as the socket takes it at once."""
+        client = conn.sock
+        client.buffer.clear()
+        client.response = response
+        try:
+            sent = client.sendmsg((response.head, response.body), (), MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._close(conn)
+            return
+        size = len(response.head) + len(response.body)
+        if sent == size:
+            self._finish_response(conn)
+            return
+        client.unsent = memoryview(response.head + response.body)[sent:]
+        deadline = time.monotonic() + BODY_TIMEOUT + size / RESPONSE_RATE
+        self._wait(conn, EVENT_WRITE, self._continue_sending, deadline)
+
+    def _continue_sending(self, conn: TConn) -> None:
+        client = conn.sock
+        try:
+            sent = client.send(client.unsent, MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close(conn)
+            return
+        client.unsent = client.unsent[sent:]
+        if not client.unsent:
+            self._finish_response(conn)
+
+    def _finish_response(self, conn: TConn) -> None:
+        must_close = conn.sock.response.must_close
+        self._log_response(conn)
+        if must_close:
+            self._end(conn)
+        else:
+            conn.sock.reset()
+            self._await_request(conn)
+
+    def _log_response(self, conn: TConn) -> None:
+        response = conn.sock.response
+        conn.sock.response = None
+        duration = timedelta(seconds=time.monotonic() - conn.sock.started_at)
+        self.log.access(response, (), response.environ, duration)
 
     def handle(self, conn: TConn) -> Any:
         """Handle a request in a thread."""
@@ -265,7 +531,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             raise InvalidHeader("HOST", req=req)
         # The application refuses a chunked body unread (411). To read it only to keep
         # the connection would let a client occupy the thread.
-        if "TRANSFER-ENCODING" in headers:
+        if "TRANSFER-ENCODING" in headers or self._is_crowded():
             req.force_close()
         req._expected_100_continue = False  # the event loop has sent it where it is due
         return super().handle_request(req, conn)
@@ -279,44 +545,94 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Keep the connection for the next request, or end it without waiting."""
         if fs.cancelled() or fs.exception() or not fs.result():
-            with suppress(OSError):
-                conn.sock.shutdown(SHUT_WR)
-            conn.timeout = time.monotonic() + LINGER_SECONDS
-            self._linger(conn)
-        elif conn.sock.buffer:
-            self.enqueue_req(conn)
-        else:
-            super().finish_request(conn, fs)
+            self._end(conn)
+            return
+        # The parser may have read into the next request.
+        conn.sock.buffer[:0] = conn.parser.unreader.take_buffered()
+        self._await_request(conn)
+
+    def _await_request(self, conn: TConn) -> None:
+        if conn.sock.buffer:
+            self._receive(conn)
+            return
+        seconds = self.cfg.keepalive
+        if not self.alive:
+            seconds = min(seconds, STOP_KEEPALIVE_LINGER)
+        self._wait(conn, EVENT_READ, self._receive, time.monotonic() + seconds)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        for conn in self._connections:
+            if not conn.sock.started_at:
+                conn.timeout = min(conn.timeout, deadline)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Take a turn of the event loop, a short one while the worker stops."""
+        # So that it ends soon after the last connection.
+        if not self.alive:
+            timeout = min(timeout, _DEADLINE_PRECISION)
+        super().wait_for_and_dispatch_events(timeout)
 
     def murder_pending(self) -> None:
         """Close overdue connections."""
         now = time.monotonic()
-        overdue = [conn for conn in self._waiting if conn.timeout <= now]
-        for conn in overdue:
-            self._resume(conn, self._close)
+        if now < self._next_check:
+            return
+        self._next_check = now + _DEADLINE_PRECISION
+        for conn in [conn for conn in self._connections if conn.timeout <= now]:
+            self._close(conn)
 
     def _wait(
-        self, conn: TConn, deadline: float, callback: Callable[[TConn], None]
+        self,
+        conn: TConn,
+        events: int,
+        callback: Callable[[TConn], None],
+        deadline: float,
     ) -> None:
+        """Call back when the socket is ready; close it at the deadline."""
         conn.timeout = deadline
-        self._waiting.add(conn)
-        self.poller.register(
-            conn.sock, EVENT_READ, lambda _: self._resume(conn, callback)
-        )
+        client = conn.sock
+        client.callback = callback
+        if client.awaited_events == events:
+            return  # the same registration serves all requests of a connection
+        if client.awaited_events:
+            self.poller.modify(client, events, partial(_call_back, conn))
+        else:
+            self.poller.register(client, events, partial(_call_back, conn))
+            self._connections.add(conn)
+        client.awaited_events = events
 
-    def _resume(self, conn: TConn, callback: Callable[[TConn], None]) -> None:
-        self._waiting.remove(conn)
-        self.poller.unregister(conn.sock)
-        callback(conn)
+    def _forget(self, conn: TConn) -> None:
+        """Stop waiting for the socket."""
+        if conn.sock.awaited_events:
+            self.poller.unregister(conn.sock)
+            self._connections.remove(conn)
+            conn.sock.awaited_events = 0
+
+    def _end(self, conn: TConn) -> None:
+        """End a connection so that the client gets the whole response."""
+        with suppress(OSError):
+            conn.sock.shutdown(SHUT_WR)
+        deadline = time.monotonic() + LINGER_SECONDS
+        self._wait(conn, EVENT_READ, self._linger, deadline)
 
     def _linger(self, conn: TConn) -> None:
         conn.sock.fill_buffer()
         conn.sock.buffer.clear()
         if conn.sock.eof:
             self._close(conn)
-        else:
-            self._wait(conn, conn.timeout, self._linger)
 
     def _close(self, conn: TConn) -> None:
+        if conn.sock.response:
+            self._log_response(conn)
+        self._forget(conn)
         self.nr_conns -= 1
         conn.close()
+
+
+def _call_back(conn: TConn, _: object) -> None:
+    conn.sock.callback(conn)
+
+
+@lru_cache(1024)
+def _environ_key(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"

@@ -13,14 +13,13 @@ from flask import Blueprint, Response, request
 
 from feedsvc.errors import BadRequest, FeedMoved, NotFound
 from feedsvc.feeds import build_feed
-from feedsvc.feeds.cache import CacheHit, ResponseCache
+from feedsvc.feeds.cache import CacheHit, ResponseCache, cache_key
 from feedsvc.formats import FORMATS, render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
 from feedsvc.query import KINDS, FeedQuery, parse_feed_query
 from feedsvc.storage import Storage
-from feedsvc.web.cache_middleware import cache_key
 
 LARGE_DOCUMENT = 512 * 1024
 """Estimated bytes from which a document is rendered in one of few slots."""

@@ -11,13 +11,12 @@ from typing import NamedTuple
 from flask import Blueprint, Response, request
 
 from feedsvc.errors import NotFound
-from feedsvc.feeds.cache import ResponseCache
+from feedsvc.feeds.cache import ResponseCache, cache_key
 from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.models import Clock, Entry, FeedVersion, Site
 from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, primary_subtag
 from feedsvc.storage import Storage
-from feedsvc.web.cache_middleware import cache_key
 
 
 class RenderedPage(NamedTuple):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
-from feedsvc.web.cache_middleware import CacheMiddleware
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.storage.query_plans import sqlite_plan
@@ -113,7 +113,7 @@ def test_languages_without_entries_take_no_place_in_the_cache(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     client.get("/feeds/news.json")
-    kept = cast(CacheMiddleware, client.application.wsgi_app).cache
+    kept = get_services(client.application).cache
     before = kept.stats()[0], len(kept._aliases)
     for number in range(50):
         assert (

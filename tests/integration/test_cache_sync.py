@@ -36,14 +36,6 @@ def seeded_service(service: Service) -> Service:
     return service
 
 
-def wait_for_last_modified(worker: WorkerConnection) -> None:
-    """Wait until the last change is old enough to be stated as Last-Modified."""
-    end = time.monotonic() + 5
-    while "last-modified" not in worker.request("GET", FEED).headers:
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def workers(seeded_service: Service) -> Iterator[list[WorkerConnection]]:
     with connect_workers(seeded_service) as made:
@@ -76,36 +68,6 @@ def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
                 "a check is of all feeds"
             )
         here, there = there, here
-
-
-@pytest.mark.sqlite
-def test_middleware_and_flask_answer_alike(workers: list[WorkerConnection]) -> None:
-    """For GET and HEAD, with every coding and validator."""
-    line = workers[0]
-    wait_for_last_modified(line)
-    for path in (
-        "/feeds/news.rss",
-        "/feeds/news/a,b.atom?limit=5",
-        "/entries/one",
-        "/",
-    ):
-        for coding in ("identity", "gzip"):
-            for method in ("HEAD", "GET"):
-                asked = {"Accept_Encoding": coding, "X_Request_ID": "same"}
-                miss = line.request(
-                    method,
-                    f"{path}{'&' if '?' in path else '?'}x={coding}{method}",
-                    **asked,
-                )
-                hit = line.request(method, path, **asked)
-                assert (miss.status, miss.body) == (hit.status, hit.body)
-                assert {**miss.headers, "date": ""} == {**hit.headers, "date": ""}
-                assert hit.status == 200
-                assert method == "GET" or not hit.body
-                known = line.request(
-                    method, path, **asked, If_None_Match=hit.headers["etag"]
-                )
-                assert (known.status, known.body) == (304, b"")
 
 
 @pytest.mark.sqlite
