@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -22,13 +23,16 @@ from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.storage.tokens import LAST_USED_THREAD
 from tests.fake_clock import HANOI, Clock
-from tests.postgres import Cluster, throw_away
+from tests.postgres import EDITOR_TEMPLATE, Cluster, throw_away
+from tests.scratch import scratch_directory
 from tests.server import Service
 
 pytest_plugins = "tests.data.fixtures"
 
 DATABASES = ("sqlite", "postgresql")
 
+# Where pytest puts the directories `tmp_path`.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
 
 SLOW_FOLDERS = ("tests/integration/", "tests/websub/", "tests/browser/")
 
@@ -65,14 +69,53 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
-    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'feedsvc.db')}"
+@pytest.fixture(scope="session")
+def sqlite_editor_template(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """Make a database with an editor, to be copied for each test, and its token."""
+    path = tmp_path_factory.mktemp("template") / "editor.db"
+    shutil.copy(sqlite_template, path)
+    return path, _add_editor(f"sqlite:///{path}")
+
+
+def _add_editor(database_url: str) -> str:
+    """Store the token and the categories of `editor`, and return the token."""
+    app = create_app(make_config(database_url), Clock())
+    token = _make_editor(app).token
+    _close(app)
+    return token
 
 
 @pytest.fixture
-def postgresql_url(cluster: Cluster) -> Iterator[str]:
-    with cluster.database() as url:
+def editor_template(request: pytest.FixtureRequest) -> bool:
+    """Whether the test's database is a copy of one with an editor.
+
+    The copy is made in a tenth of the time that the editor's requests take.
+    """
+    return "editor" in request.fixturenames
+
+
+@pytest.fixture
+def sqlite_url(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    sqlite_template: Path,
+    editor_template: bool,
+) -> str:
+    template = sqlite_template
+    if editor_template:
+        template, _ = request.getfixturevalue("sqlite_editor_template")
+    return f"sqlite:///{shutil.copy(template, tmp_path / 'feedsvc.db')}"
+
+
+@pytest.fixture
+def postgresql_url(cluster: Cluster, editor_template: bool) -> Iterator[str]:
+    template = "template"
+    if editor_template:
+        cluster.make_editor_template(_add_editor)
+        template = EDITOR_TEMPLATE
+    with cluster.database(template) as url:
         yield url
 
 
@@ -200,9 +243,21 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def editor(app: Flask) -> ApiClient:
+def editor(
+    request: pytest.FixtureRequest,
+    app: Flask,
+    database_url: str,
+    editor_template: bool,
+) -> ApiClient:
     """Return a client with all scopes; two categories exist."""
-    return _make_editor(app)
+    if not editor_template:
+        return _make_editor(app)
+    if database_url.startswith("sqlite"):
+        _, token = request.getfixturevalue("sqlite_editor_template")
+    else:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        token = cluster.make_editor_template(_add_editor)
+    return ApiClient(app.test_client(), token)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ import psycopg
 
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
+from tests.scratch import scratch_directory
 from tests.server import free_port
 
 # The default collation is another one than by code point, so that a column without its own shows.
@@ -33,6 +34,8 @@ LOCALES = (
     ("--locale=en_US.UTF-8",),
     ("--locale=C.UTF-8",),
 )
+
+EDITOR_TEMPLATE = "editor"
 
 
 class Cluster:
@@ -44,6 +47,8 @@ class Cluster:
         """:param primary: the cluster that this one is a standby of, in streaming replication."""
         self.binaries, self.home = binaries, home
         self.port = free_port()
+        self._copy_options = ""
+        self._editor_token = ""
         self._password: str = primary._password if primary else secrets.token_hex(16)
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,6 +95,9 @@ class Cluster:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self.home,
             "port": self.port,
+            # A test may crash the server, but none the machine.
+            "fsync": "off",
+            "full_page_writes": "off",
         }
         with (self.home / "log").open("ab") as log:
             process = self._process = subprocess.Popen(
@@ -133,16 +141,30 @@ class Cluster:
 
     def make_template(self) -> None:
         """Make the migrated database that every `database` is a copy of."""
+        ((version,),) = self.run("SHOW server_version_num")
+        if int(version) >= 150000:
+            # Older versions have no other strategy.
+            self._copy_options = "STRATEGY FILE_COPY"
         self.run("CREATE DATABASE template")
         made = Database(self.url("template"))
         upgrade(made)
         made.close()
 
+    def make_editor_template(self, add_editor: Callable[[str], str]) -> str:
+        """Make the database that those with an editor are copies of, once.
+
+        :param add_editor: adds the editor to the database of a URL, and returns its token.
+        """
+        if not self._editor_token:
+            self.run(f"CREATE DATABASE {EDITOR_TEMPLATE} TEMPLATE template")
+            self._editor_token = add_editor(self.url(EDITOR_TEMPLATE))
+        return self._editor_token
+
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a fresh, migrated database."""
+    def database(self, template: str = "template") -> Iterator[str]:
+        """The URL of a fresh, migrated database, or of a copy of another one."""
         name = f"test{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE template")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} {self._copy_options}")
         try:
             yield self.url(name)
         finally:
@@ -180,7 +202,7 @@ def standby_of(primary: Cluster) -> Iterator[Cluster]:
 @contextmanager
 def _home() -> Iterator[Path]:
     """A directory of the user whom a server runs as."""
-    home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-"))
+    home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-", dir=scratch_directory()))
     if user := _unprivileged():
         os.chown(home, user.pw_uid, user.pw_gid)
     try:

@@ -70,6 +70,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
+def editor_template() -> bool:
+    """Add the editor by requests: a copied one may be younger than the clock."""
+    return False
+
+
+@pytest.fixture
 def subscriber() -> Iterator[Subscriber]:
     with run_subscriber() as running:
         yield running
