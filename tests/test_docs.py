@@ -138,6 +138,9 @@ def test_documented_commands_run(
     (tmp_path / "feedsvc.env").write_text(f"FEEDSVC_DATABASE_URL={url}\n")
     feed = '<rss version="2.0"><channel><title>t</title></channel></rss>'
     (tmp_path / "wordpress.xml").write_text(feed)
+    (tmp_path / "access.log").write_text(
+        '- [25/Nov/2026:14:00:00 +0700] "GET /feeds/news.rss" 200 9 3ms "-" - 5f0c\n'
+    )
     (tmp_path / "calendar.ics").write_text("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
     for name in ("editor", "lan"):
         get_services(app).storage.tokens.create(name, SCOPES)
@@ -146,6 +149,7 @@ def test_documented_commands_run(
     # In the order in which they find what they need.
     for line in sorted(lines, key=lambda line: line.startswith(("import", "restore"))):
         own = line.replace("/etc/feedsvc.env", f"{tmp_path}/feedsvc.env")
+        own = own.replace("/var/log/nginx/", "")
         own = re.sub(r"backup \S+(.*\))?\S*", "backup copy.db", own)
         if "backup" in own:
             (tmp_path / "copy.db").unlink(missing_ok=True)

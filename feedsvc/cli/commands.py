@@ -21,6 +21,7 @@ from feedsvc.cli import samples
 from feedsvc.cli.check import check as check_feeds
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import error_text, help_epilog, json_option, print_rows
+from feedsvc.cli.readers import readers
 from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
 from feedsvc.cli.websub import deliver, subscriptions
@@ -72,7 +73,15 @@ def commands(settings_file: str | None) -> None:
         os.environ[SETTINGS_VARIABLE] = settings_file
 
 
-for _command in (check_feeds, token, export, import_, deliver, subscriptions):
+for _command in (
+    token,
+    export,
+    import_,
+    deliver,
+    subscriptions,
+    check_feeds,
+    readers,
+):
     commands.add_command(_command)
 
 

@@ -9,7 +9,6 @@ import os
 import re
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -490,15 +489,3 @@ def test_list_of_feeds_is_followed(service: Service) -> None:
     assert feeds == list_feeds(client, f"{service.url}/feeds.opml")
     assert f"{service.url}/feeds/events/van-hoa.rss" in feeds
     assert list_feeds(client, service.url + FEEDS[0]) == [service.url + FEEDS[0]]
-
-
-@pytest.mark.parametrize("module", ["check"])
-def test_module_needs_neither_database_nor_application(module: str) -> None:
-    script = (
-        f"import sys, feedsvc.cli.{module}\n"
-        "print({'flask', 'sqlalchemy', 'config', 'feedsvc.app'} & {*sys.modules})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.stdout, done.stderr) == ("set()\n", "")
