@@ -379,14 +379,28 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class FeedSummary:
-    """The number of entries in a section or a category, and the newest entry.
+    """The number of entries in a section or a category, and one of them.
 
-    Events that are over do not count. `has_more` tells that more than `count` exist.
+    `shown` is the newest article, or the next event that is not cancelled. Events that
+    are over do not count. `has_more` tells that more than `count` exist.
     """
 
     count: int = 0
-    latest: Entry | None = None
+    shown: Entry | None = None
     has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """The entries that a page links to from an entry.
+
+    `previous` and `next` are beside it in its category, by publication or by the start
+    of an event; `related` are others of the category.
+    """
+
+    previous: Entry | None = None
+    next: Entry | None = None
+    related: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,6 +473,10 @@ class Feed:
     def with_query(self, **changes: Any) -> Feed:
         """Return the feed with another query, without its entries."""
         return Feed(replace(self.query, **changes), self.site, self.categories)
+
+    def in_format(self, format: str) -> Feed:
+        """Return the feed in another format, without its entries."""
+        return Feed(self.query.in_format(format), self.site, self.categories)
 
     def url(self, query: FeedQuery) -> str:
         """Return the canonical URL of a feed of this service."""

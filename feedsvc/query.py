@@ -35,7 +35,10 @@ WEBSUB_PING_FORMATS = ("rss", "atom", "json")
 
 MAX_TERMS = 10
 DEFAULT_LIMIT = 50
-"""Entries of a feed without `limit`, except for calendars."""
+"""Entries of a feed without `limit`, except for pages and calendars."""
+
+PAGE_LIMIT = 20
+"""Default of pages: people leaf through lists that programs read at once."""
 
 MAX_LIMIT = 200
 CALENDAR_LIMIT = 1000
@@ -132,6 +135,8 @@ class CategoryFilter:
 
 
 NO_FILTER = CategoryFilter()
+
+_DEFAULT_LIMITS = {"html": PAGE_LIMIT, "ics": CALENDAR_LIMIT}
 
 
 @dataclass(frozen=True)
@@ -245,7 +250,7 @@ class FeedQuery:
         Parameter(
             "content",
             _one_of("full", "summary"),
-            "full",
+            lambda query: query.effective_content,
             in_archives=True,
             in_topics=True,
         )
@@ -265,7 +270,12 @@ class FeedQuery:
         )
     )
     order: str | None = _url_parameter(
-        Parameter("order", _one_of("published", "start"), "published", kind="events")
+        Parameter(
+            "order",
+            _one_of("published", "start"),
+            lambda query: query.effective_order,
+            kind="events",
+        )
     )
     date_field: str | None = _url_parameter(
         Parameter(
@@ -314,8 +324,20 @@ class FeedQuery:
     @property
     def effective_limit(self) -> int:
         """The maximum number of entries."""
-        default = CALENDAR_LIMIT if self.format == "ics" else DEFAULT_LIMIT
-        return self.limit or default
+        return self.limit or _DEFAULT_LIMITS.get(self.format, DEFAULT_LIMIT)
+
+    @property
+    def effective_content(self) -> str:
+        """`full` if entries carry their body, or `summary`."""
+        return self.content or ("summary" if self.format == "html" else "full")
+
+    @property
+    def effective_order(self) -> str:
+        """The order of the entries: by `published` or, of events, by `start`."""
+        if self.order:
+            return self.order
+        is_event_page = self.format == "html" and self.kind == "events"
+        return "start" if is_event_page else "published"
 
     @property
     def effective_period(self) -> str:
@@ -343,6 +365,20 @@ class FeedQuery:
             if not parameter.in_archives
         }
         return replace(self, **cleared)
+
+    def in_format(self, format: str) -> FeedQuery:
+        """Return the canonical query of the same feed in another format.
+
+        Formats differ in their defaults: a page with `content=full` has an RSS feed
+        without the parameter.
+        """
+        query = replace(self, format=format)
+        for parameter in self._given_parameters():
+            cleared: dict[str, Any] = {parameter.field: None}
+            without = replace(query, **cleared)
+            if getattr(query, parameter.field) == parameter.default_for(without):
+                query = without
+        return query
 
     @property
     def is_topic(self) -> bool:

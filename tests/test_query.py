@@ -187,7 +187,7 @@ def test_page_in_the_language_of_the_site_is_the_default() -> None:
         ("rss", 50, 200),
         ("atom", 50, 200),
         ("json", 50, 200),
-        ("html", 50, 200),
+        ("html", 20, 200),
         ("ics", 1000, 1000),
     ],
 )

@@ -116,9 +116,7 @@ _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-_DOCS_SCRIPT = (
-    "SwaggerUIBundle({url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true})"
-)
+_OWN_FILES = {"script.js": "text/javascript", "style.css": "text/css"}
 _SWAGGER_UI_FILES = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -248,8 +246,7 @@ def docs_blueprint(
         max_age,
         ("Content-Security-Policy", _DOCS_POLICY),
     )
-    script = static_response(_DOCS_SCRIPT.encode(), "text/javascript", max_age)
-    page_files = {"script.js": script}
+    page_files: dict[str, CachedResponse] = {}
 
     @cache
     def openapi_response() -> CachedResponse:
@@ -272,15 +269,22 @@ def docs_blueprint(
     def docs_file(name: str) -> Response:
         """Return a file of the documentation page."""
         # Read when they are asked for: 2 MB that most workers never need.
-        if name in _SWAGGER_UI_FILES and name not in page_files:
-            page_files[name] = _swagger_ui_file(name, max_age)
         if name not in page_files:
-            raise NotFound("There is no such file.")
+            page_files[name] = _docs_file(name, max_age)
         return conditional_response(page_files[name])
 
     return blueprint
 
 
-def _swagger_ui_file(name: str, max_age: int) -> CachedResponse:
-    body = files("flask_swagger_ui").joinpath("dist", name).read_bytes()
-    return static_response(body, _SWAGGER_UI_FILES[name], max_age)
+def _docs_file(name: str, max_age: int) -> CachedResponse:
+    """Return a file of Swagger UI, or of ours beside it.
+
+    :raises NotFound: there is none of this name.
+    """
+    if name in _SWAGGER_UI_FILES:
+        body = files("flask_swagger_ui").joinpath("dist", name).read_bytes()
+        return static_response(body, _SWAGGER_UI_FILES[name], max_age)
+    if name in _OWN_FILES:
+        body = files(__package__).joinpath("static", name).read_bytes()
+        return static_response(body, _OWN_FILES[name], max_age)
+    raise NotFound("There is no such file.")

@@ -20,13 +20,16 @@ def load_sample_data(storage: Storage, schemas: Mapping[str, EntrySchema]) -> bo
     """Load the samples, if there is no category yet; return whether they were loaded.
 
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 in
-    the site's time zone.
+    the site's time zone. `{pictures}` is the URL of the folder of pictures.
     """
     with storage.reader() as reader:
         if reader.categories.all():
             return False
-    samples = json.loads(files(__package__).joinpath("samples.json").read_text("utf-8"))
-    today = datetime.now(schemas["news"].site.timezone).date()
+    site = schemas["news"].site
+    text = files(__package__).joinpath("samples.json").read_text("utf-8")
+    text = text.replace("{pictures}", f"{site.public_url}/static/samples")
+    samples = json.loads(text)
+    today = datetime.now(site.timezone).date()
     entries = [
         schemas[kind].load(_resolve_dates(sample, today))
         for kind, name in (("news", "articles"), ("events", "events"))

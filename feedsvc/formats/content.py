@@ -63,6 +63,14 @@ def raw_content(entry: Entry) -> str:
     return entry.content_html or _paragraphs(entry.content_text or "")
 
 
+def lead_text(entry: Entry) -> str:
+    """Return the summary to show above the body, unless the body begins with it."""
+    # Without spaces, since tags within a line are none in a derived summary.
+    summary = "".join(entry.summary.rstrip("…").split())
+    text = "".join(_to_text(raw_content(entry)).split())
+    return "" if text.startswith(summary) else entry.summary
+
+
 def lead_image(entry: Entry) -> Image | None:
     """Return the image to show above the body, unless the body contains it."""
     if entry.image is None:

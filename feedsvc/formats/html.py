@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -15,8 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from feedsvc.formats import content, labels
 from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
-from feedsvc.models import Category, Entry, Event, Feed, FeedSummary, Place, Site
-from feedsvc.query import KINDS, UI_LANGUAGES
+from feedsvc.models import (
+    Category,
+    Entry,
+    Feed,
+    FeedSummary,
+    Neighbors,
+    Place,
+    Site,
+)
+from feedsvc.query import KINDS, MAX_LIMIT, UI_LANGUAGES
 from feedsvc.recurrence import display_occurrence
 
 _READERS = {
@@ -29,6 +37,12 @@ _CALENDARS = {
     "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
     "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
 }
+# Links only: the networks' own buttons would be scripts that track readers.
+_SHARING = {
+    "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
+    "Telegram": "https://t.me/share/url?url={url}&text={title}",
+    "Email": "mailto:?subject={title}&body={url}",
+}
 _MAP = "https://www.openstreetmap.org"
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 
@@ -37,13 +51,12 @@ LanguageUrl = Callable[[str | None], str]
 
 
 @dataclass(frozen=True)
-class CalendarRow:
-    """An event in the calendar of a page: the day on which it starts, and its hours."""
+class CalendarLeaf:
+    """The day on which an event starts, as a leaf of a calendar shows it."""
 
-    day: date
-    day_name: str
-    hours: str
-    entry: Entry
+    date: date
+    month: str
+    weekday: str
 
 
 class Pages:
@@ -53,6 +66,8 @@ class Pages:
 
     - `site`, and `localized_site`: the site in the language of the page
     - `language`: the language of the page; `t`: its phrases by key
+    - `ui`: the language of the page if it is not the site's, for links to other pages
+    - `section`: the kind that the page belongs to, `directory`, or None
     - `feeds`: the feeds that the page announces, each a list of its formats, HTML last
     - `language_links`: pairs of a language and the URL of the page in it
     """
@@ -77,7 +92,11 @@ class Pages:
             "reader_links": reader_links,
             "calendar_links": calendar_links,
             "webcal": webcal,
+            "share_links": share_links,
             "map_link": map_link,
+            "calendar_leaf": calendar_leaf,
+            "entry_url": entry_url,
+            "list_url": list_url,
         }
 
     def render(
@@ -95,6 +114,8 @@ class Pages:
             "localized_site": replace(site, language=language),
             "language": language,
             "language_links": (),
+            "ui": ui,
+            "section": None,
             **context,
         }
         if "feeds" not in names:
@@ -120,7 +141,7 @@ class Pages:
             slug = category.slug if category else None
             return {
                 "variants": self._variants(site, kind, category),
-                "summary": summaries.get((kind, slug), FeedSummary()),
+                "summary": summaries.get((kind, slug)),
                 "children": [node(kind, child) for child in children.get(slug, [])],
             }
 
@@ -132,12 +153,19 @@ class Pages:
             language_links=_language_links(
                 site, ui, lambda other: f"?ui={other}" if other else "./"
             ),
+            section="directory",
             sections={kind: node(kind) for kind in KINDS},
             categories=categories,
         )
 
-    def render_entry(self, entry: Entry, site: Site, ui: str | None) -> bytes:
+    def render_entry(
+        self, entry: Entry, neighbors: Neighbors, site: Site, ui: str | None
+    ) -> bytes:
         """Render the page of an entry, which announces the feeds of its categories."""
+        feeds = [
+            self._variants(site, entry.kind, category)
+            for category in (None, *entry.categories)
+        ]
         return self.render(
             "entry.html",
             site,
@@ -145,30 +173,37 @@ class Pages:
             language_links=_language_links(
                 site, ui, lambda other: f"?ui={other}" if other else quote(entry.id)
             ),
-            feeds=[
-                self._variants(site, entry.kind, category)
-                for category in (None, *entry.categories)
-            ],
+            section=entry.kind,
+            feeds=feeds,
+            # To follow: the category that the page belongs to, or else the section.
+            variants=feeds[1] if entry.categories else feeds[0],
             entry=entry,
+            neighbors=neighbors,
             structured_data=json_ld(entry, site),
         )
 
     def render_feed(self, feed: Feed) -> bytes:
         """Render a feed as a page: its entries, other formats and archives."""
         site = feed.site
-        ui = feed.query.ui
-        language = labels.resolve_language(ui or site.language)
+        query = feed.query
+        language = labels.resolve_language(query.ui or site.language)
         localized_site = replace(site, language=language)
-        by_start = "start" if feed.query.kind == "events" else None
+        by_start = "start" if query.kind == "events" else None
+        more = None
+        if not query.archive and len(feed.entries) >= query.effective_limit:
+            more = feed.with_query(limit=MAX_LIMIT)
         return self.render(
             "feed.html",
             site,
-            ui=ui,
+            ui=query.ui,
             language_links=_language_links(
-                site, ui, lambda other: feed.with_query(ui=other).self_url
+                site, query.ui, lambda other: feed.with_query(ui=other).self_url
             ),
+            section=query.kind,
             feeds=[self._formats_of(feed)],
             feed=replace(feed, site=localized_site),
+            groups=_group_entries(feed, localized_site),
+            more=more,
             # The feed of the embed code, whatever the page shows: the newest articles,
             # or the next events by their own dates.
             latest=feed.with_query(
@@ -181,7 +216,6 @@ class Pages:
                 date_field=by_start,
             ),
             latest_page=feed.with_query(ui=None, archive=None),
-            months=event_calendar(feed.entries, localized_site),
         )
 
     def _variants(
@@ -192,37 +226,57 @@ class Pages:
 
     def _formats_of(self, feed: Feed) -> list[Feed]:
         return [
-            feed.with_query(format=name, ui=None)
+            feed.with_query(ui=None).in_format(name)
             for name, form in self._formats.items()
             if feed.query.kind in form.kinds
         ]
 
 
-def event_calendar(
-    entries: Iterable[Entry], site: Site
-) -> list[tuple[str, list[CalendarRow]]]:
-    """Return the events by month: pairs of its name and its rows, in order of time.
+def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
+    """Return the entries in the order of the feed, with a heading for each month.
 
-    A recurring event is listed once, on its current or next occurrence.
+    Only lists by the dates of events have headings: others have one group without.
     """
-    events = [
-        (event, entry) for entry in entries if (event := display_occurrence(entry))
-    ]
-    # By guid too, so that events at one time have the same order in every worker.
-    events.sort(key=lambda pair: (pair[0].starts, pair[1].guid))
-    rows = [_calendar_row(event, entry, site) for event, entry in events]
+    if feed.query.kind != "events" or feed.query.effective_order != "start":
+        return [("", list(feed.entries))] if feed.entries else []
+
+    def month(entry: Entry) -> str:
+        leaf = calendar_leaf(entry, site)
+        return f"{leaf.date:%Y-%m}" if leaf else ""
+
     return [
-        (labels.month_name(month, site.language), list(month_rows))
-        for month, month_rows in groupby(rows, lambda row: f"{row.day:%Y-%m}")
+        (labels.month_name(name, site.language) if name else "", list(entries))
+        for name, entries in groupby(feed.entries, month)
     ]
 
 
-def _calendar_row(event: Event, entry: Entry, site: Site) -> CalendarRow:
+def calendar_leaf(entry: Entry, site: Site) -> CalendarLeaf | None:
+    """Return the day of an event in the site's time zone; None for an article.
+
+    Of a recurring event, it is the day of its current or next occurrence.
+    """
+    event = display_occurrence(entry)
+    if event is None:
+        return None
     day = event.start
     if isinstance(day, datetime):
         day = day.astimezone(site.timezone).date()
-    day_name = labels.format_day_of_month(day, site.language)
-    return CalendarRow(day, day_name, labels.format_event_hours(event, site), entry)
+    month, weekday = labels.leaf_names(day, site.language)
+    return CalendarLeaf(day, month, weekday)
+
+
+def entry_url(entry: Entry, site: Site, ui: str | None) -> str:
+    """Return where readers of an entry land: the portal's page of it, or ours."""
+    if entry.url:
+        return entry.url
+    return site.permalink(entry.id) + (f"?ui={ui}" if ui else "")
+
+
+def list_url(
+    kind: str, site: Site, ui: str | None, category: Category | None = None
+) -> str:
+    """Return the URL of the page of a section or of one of its categories."""
+    return Feed.empty(site, kind, "html", category).with_query(ui=ui).self_url
 
 
 def shift_headings(html: str, level: int) -> str:
@@ -250,6 +304,13 @@ def calendar_links(feed: Feed) -> dict[str, str]:
 def webcal(feed: Feed) -> str:
     """Return the URL that opens a feed in the calendar program of the device."""
     return "webcal:" + feed.self_url.partition(":")[2]
+
+
+def share_links(entry: Entry, site: Site) -> dict[str, str]:
+    """Return links that share an entry, by the name of the network."""
+    url = quote(entry.url or site.permalink(entry.id), safe="")
+    title = quote(entry.title, safe="")
+    return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
 
 
 def map_link(place: Place) -> str:

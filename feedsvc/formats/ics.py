@@ -31,7 +31,7 @@ Properties = Mapping[str, Any]
 def render(feed: Feed) -> bytes:
     """Render a feed as a calendar; deleted events are in it as cancelled ones."""
     entries = feed.entries
-    if feed.query.content == "summary":
+    if feed.query.effective_content == "summary":
         # Without a body, the description is the summary.
         entries = tuple(
             replace(entry, content_html=None, content_text=None) for entry in entries

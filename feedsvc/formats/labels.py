@@ -85,6 +85,18 @@ def feed_title(feed: Feed) -> str:
 
 def feed_name(feed: Feed) -> str:
     """Return the name of a feed: its kind, its categories, its month."""
+    return _name(feed, f"feed.{feed.query.kind}")
+
+
+def page_title(feed: Feed) -> str:
+    """Return the title of the page of a feed, which lists events by their own dates."""
+    if feed.query.kind == "news":
+        return feed_name(feed)
+    period = feed.query.effective_period
+    return _name(feed, "kind.events" if period == "all" else f"feed.{period}")
+
+
+def _name(feed: Feed, kind_key: str) -> str:
     language = feed.site.language
     category_filter = feed.query.category_filter
     titles = {category.slug: category.title for category in feed.categories}
@@ -98,7 +110,7 @@ def feed_name(feed: Feed) -> str:
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
     month = feed.query.archive and month_name(feed.query.archive, language)
-    parts = (translate(language, f"feed.{feed.query.kind}"), included, month)
+    parts = (translate(language, kind_key), included, month)
     return " – ".join(part for part in parts if part)
 
 
@@ -181,7 +193,7 @@ def summary(entry: Entry, site: Site) -> str:
 
 def is_summary(entry: Entry, feed: Feed) -> bool:
     """Tell if an entry of a feed lacks its body, by request or because of the size."""
-    return feed.query.content == "summary" or entry.abridged
+    return feed.query.effective_content == "summary" or entry.abridged
 
 
 def feed_summary(entry: Entry, feed: Feed) -> str:
@@ -204,31 +216,63 @@ def format_event_dates(event: Event, site: Site) -> str:
     return f"{text} ({location})"
 
 
-def format_event_hours(event: Event, site: Site) -> str:
-    """Return the hours of an event on its first day, and its last day if another.
+def event_hours(entry: Entry, site: Site) -> str:
+    """Return the hours of an event beside its day, and how often it takes place.
 
-    Hours are in the site's time zone.
+    Of an event of several days, the last day too. Hours are in the site's time zone.
     """
+    occurrence = display_occurrence(entry)
+    if entry.event is None or occurrence is None:
+        return ""
+    hours = _hours(occurrence, site)
+    if not entry.event.recurrence:
+        return hours
+    frequency = _frequency(entry.event, entry.event.recurrence, site.language)
+    return f"{hours} · {frequency}"
+
+
+def event_dates(entry: Entry, site: Site) -> str:
+    """Return the day of an event in the site's time zone, or its first and last day."""
+    event = display_occurrence(entry)
+    if event is None:
+        return ""
+    start, last_day = _local_days(event, site)
+    first = _date(start, "long", site.language)
+    if last_day == start.date():
+        return first
+    last = _date(last_day, "long", site.language)
+    return translate(site.language, "event.from_to", first, last)
+
+
+def _hours(event: Event, site: Site) -> str:
     language = site.language
-    # A date is the same in every zone.
-    zone = event.timezone if event.all_day else site.timezone
-    start = event.starts.astimezone(zone)
-    end = event.ends.astimezone(zone)
+    start, last_day = _local_days(event, site)
     whole_day = translate(language, "event.whole_day")
     start_text = whole_day if event.all_day else _time(start, language)
-    # The end is exclusive: an event until midnight ends on the day before.
-    last_day = max(start, end - timedelta.resolution).date()
     if last_day > start.date():
         last = translate(language, "event.through", _date(last_day, "long", language))
         return f"{start_text} {last}"
-    if event.all_day or end == start:
+    if event.all_day or event.ends == event.starts:
         return start_text
-    return translate(language, "event.from_to", start_text, _time(end, language))
+    end_text = _time(event.ends.astimezone(site.timezone), language)
+    return translate(language, "event.from_to", start_text, end_text)
 
 
-def format_day_of_month(day: date, language: str) -> str:
-    """Return a day with its weekday, without the month."""
-    return format_date(day, "EEEE d", locale=_locale(language))
+def _local_days(event: Event, site: Site) -> tuple[datetime, date]:
+    """Return the start of an event in the site's time zone, and its last day."""
+    # A date is the same in every zone.
+    zone = event.timezone if event.all_day else site.timezone
+    start = event.starts.astimezone(zone)
+    # The end is exclusive: an event until midnight ends on the day before.
+    end = max(start, event.ends.astimezone(zone) - timedelta.resolution)
+    return start, end.date()
+
+
+def leaf_names(day: date, language: str) -> tuple[str, str]:
+    """Return the month and the weekday of a day, as a leaf of a calendar has them."""
+    locale = _locale(language)
+    month = format_date(day, translate(language, "date.leaf_month"), locale=locale)
+    return month, format_date(day, translate(language, "date.leaf_day"), locale=locale)
 
 
 def format_date_and_time(moment: datetime, site: Site) -> str:

@@ -137,7 +137,7 @@ class FeedFilter:
             languages=languages,
             has_language_filter=has_language_filter,
             period=query.effective_period if query.kind == "events" else "all",
-            is_ordered_by_start=query.order == "start",
+            is_ordered_by_start=query.effective_order == "start",
             is_newest_start_first=query.when == "past",
             is_read_by_end=self._is_read_by_end,
             has_window=self._has_window,
@@ -229,7 +229,7 @@ class FeedFilter:
         if self.language_tags is None:
             return 0, False
         ranges = len(self.language_tags) * max(1, len(self.source_ids))
-        is_filtered = self._is_read_by_end or self.query.order == "start"
+        is_filtered = self._is_read_by_end or self.query.effective_order == "start"
         if is_filtered or ranges > _MAX_RANGES:
             return 0, True
         return len(self.language_tags), False

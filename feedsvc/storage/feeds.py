@@ -83,7 +83,7 @@ class FeedSelection:
         fitting = fit(
             rows if is_archive else rows[: self._query.effective_limit],
             max_bytes,
-            bodies=self._query.content != "summary",
+            bodies=self._query.effective_content != "summary",
             cut=not is_archive,
         )
         admit(fitting.size)

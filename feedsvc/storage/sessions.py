@@ -9,13 +9,21 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone
-from feedsvc.models import AuditRecord, FeedKey, FeedSummary, FeedVersion, Revision
+from feedsvc.models import (
+    AuditRecord,
+    Entry,
+    FeedKey,
+    FeedSummary,
+    FeedVersion,
+    Revision,
+)
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.storage.categories import CategoryReader, CategoryWriter
 from feedsvc.storage.change_log import ChangeLog, ChangePage, feed_version
 from feedsvc.storage.entries import EntryReader, EntryWriter, VisibleChanges
 from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.idempotency import IdempotencyStore
+from feedsvc.storage.neighbors import Direction, neighbor
 from feedsvc.storage.statistics import feed_summaries
 from feedsvc.storage.tables import change_sequence, changes, entries, feed_versions
 from feedsvc.storage.timezone_refresh import is_refresh_due, refresh
@@ -67,6 +75,13 @@ class Reader:
     ) -> dict[tuple[str, str | None], FeedSummary]:
         """Return the summaries of all sections and categories, by kind and slug."""
         return feed_summaries(self._connection, now)
+
+    def neighbor(
+        self, entry: Entry, slug: str | None, direction: Direction
+    ) -> Entry | None:
+        """Return the entry before or after another in its category or its kind."""
+        category_id = self.categories.key(slug) if slug else None
+        return neighbor(self._connection, entry, category_id, direction)
 
     def latest_published(self) -> dict[str, datetime]:
         """Return when the newest visible entry of each kind was published."""

@@ -1,7 +1,7 @@
-"""The number of visible entries in each section and category, and the newest entry.
+"""The number of visible entries in each section and category, and one to show.
 
-Both are read from the first rows of an index, so that the cost does not grow with the
-table.
+That is the newest article, or the next event. Both are read from the first rows of an
+index, so that the cost does not grow with the table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from feedsvc.storage.tables import categories, entries, entry_categories
 
 MAX_COUNT = 1_000
 """The highest count of entries in a section or category; more are “more than”."""
+
+MAX_CANCELLED = 20
+"""The highest number of cancelled events that are passed over to find the next one."""
 
 MAX_CATEGORIES = 100
 """The highest number of categories in use that have a summary."""
@@ -39,11 +42,11 @@ def feed_summaries(
         if has_few_categories:
             for row in connection.execute(_categories_select(kind, now)):
                 rows[kind, row.slug] = row
-    newest = {row.newest for row in rows.values() if row.newest}
-    stored = load_entries(connection, newest, bodies=False)
+    shown = {row.shown for row in rows.values() if row.shown}
+    stored = load_entries(connection, shown, bodies=False)
     summaries = {}
     for key, row in rows.items():
-        entry = stored[row.newest].entry.public_view() if row.newest in stored else None
+        entry = stored[row.shown].entry.public_view() if row.shown in stored else None
         number = min(row.number, MAX_COUNT)
         summaries[key] = FeedSummary(number, entry, row.number > MAX_COUNT)
     return summaries
@@ -70,33 +73,28 @@ def _categories_select(kind: str, now: datetime) -> sa.Select[Any]:
 def _summary_columns(
     table: sa.Table, kind: str, now: datetime
 ) -> list[sa.ColumnElement[Any]]:
-    """Return the columns `number`, at most `MAX_COUNT` + 1, and `newest`, a key."""
+    """Return the columns `number`, at most `MAX_COUNT` + 1, and `shown`, a key."""
     pk = entries.c.pk
     conditions = [table.c.kind == kind, table.c.is_visible]
     if table is entry_categories:
         pk = table.c.entry_pk
         conditions.append(table.c.category_id == categories.c.id)
+    names = ("published", "guid", "starts", "ends")
     rows = (
-        sa.select(pk.label("pk"), table.c.published, table.c.guid, table.c.ends)
+        sa.select(pk.label("pk"), *(table.c[name] for name in names))
         .where(*conditions)
         .correlate(categories)  # the outer statement has each category
     )
     # ORDER BY makes PostgreSQL read an index; else it might search the whole table.
+    if kind == "events":
+        not_over = rows.where(table.c.ends > now).order_by(table.c.ends)
+        return [_count(not_over).label("number"), _next(not_over).label("shown")]
     newest_first = rows.order_by(table.c.published.desc(), table.c.guid)
-    if kind != "events":
-        return [
-            _count(newest_first).label("number"),
-            _newest(newest_first.limit(1)).label("newest"),
-        ]
-    not_over = rows.where(table.c.ends > now).order_by(table.c.ends)
-    number = _count(not_over)
-    # Few events are all sorted. Of many, one of those that were published last is
-    # nearly always not over, so only these are looked at.
-    newest = sa.case(
-        (number > MAX_COUNT, _newest(newest_first.limit(MAX_COUNT), now)),
-        else_=_newest(not_over.limit(MAX_COUNT)),
-    )
-    return [number.label("number"), newest.label("newest")]
+    newest = newest_first.with_only_columns(newest_first.selected_columns.pk).limit(1)
+    return [
+        _count(newest_first).label("number"),
+        newest.scalar_subquery().label("shown"),
+    ]
 
 
 def _count(rows: sa.Select[Any]) -> sa.ScalarSelect[int]:
@@ -105,15 +103,22 @@ def _count(rows: sa.Select[Any]) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.count()).select_from(first).scalar_subquery()
 
 
-def _newest(rows: sa.Select[Any], now: datetime | None = None) -> sa.ScalarSelect[int]:
-    """Return the key of the newest of some rows.
-
-    :param now: leave out events that are over at this time.
-    """
-    first = rows.subquery()
-    newest = (
-        sa.select(first.c.pk).order_by(first.c.published.desc(), first.c.guid).limit(1)
+def _next(not_over: sa.Select[Any]) -> sa.ScalarSelect[int]:
+    """Return the key of the next event to start that is not cancelled."""
+    # Of more events, those that end last are not looked at.
+    first = not_over.limit(MAX_COUNT).subquery()
+    nearest = (
+        sa.select(first.c.pk, first.c.starts, first.c.guid)
+        .order_by(first.c.starts, first.c.guid)
+        .limit(MAX_CANCELLED + 1)
+        .subquery()
     )
-    if now is not None:
-        newest = newest.where(first.c.ends > now)
-    return newest.scalar_subquery()
+    event = entries.alias()
+    is_cancelled = (event.c.pk == nearest.c.pk, event.c.event_status == "cancelled")
+    return (
+        sa.select(nearest.c.pk)
+        .where(~sa.exists().where(*is_cancelled))
+        .order_by(nearest.c.starts, nearest.c.guid)
+        .limit(1)
+        .scalar_subquery()
+    )

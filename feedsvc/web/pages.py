@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,10 +13,25 @@ from flask import Blueprint, Response, request
 from feedsvc.errors import NotFound
 from feedsvc.feeds.cache import ResponseCache, cache_key
 from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
+from feedsvc.formats.labels import entry_state
 from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.models import Clock, Entry, FeedVersion, Site
-from feedsvc.query import KINDS, UI_LANGUAGES, FeedQuery, primary_subtag
-from feedsvc.storage import Storage
+from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site
+from feedsvc.query import (
+    KINDS,
+    MAX_TERMS,
+    UI_LANGUAGES,
+    CategoryFilter,
+    FeedQuery,
+    primary_subtag,
+)
+from feedsvc.storage import Reader, Storage
+
+MAX_RELATED = 3
+"""Related entries on the page of an entry."""
+
+_EXAMINED_FOR_RELATED = 8
+"""Entries of its categories among which related ones are: also the entry itself, its
+neighbors and some that are cancelled."""
 
 
 class RenderedPage(NamedTuple):
@@ -78,30 +93,68 @@ class PageRenderer:
         :raises NotFound: there is no public entry.
         :raises Gone: it was deleted or withdrawn, or has expired.
         """
-        entry, version = self._load_public_entry(id)
-        body = PAGES.render_entry(entry, self._site, ui)
-        return RenderedPage(body, FORMATS["html"].media_type, version)
+        now = self._clock()
+        with self._storage.reader() as reader:
+            entry, version = _load_public_entry(reader, id)
+            slug = entry.categories[0].slug if entry.categories else None
+            slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
+            category_filter = CategoryFilter.create(slugs)
+            query = FeedQuery(
+                entry.kind, "html", category_filter, limit=_EXAMINED_FOR_RELATED
+            )
+            selection = reader.select_feed(query, now)
+            neighbors = _find_neighbors(
+                reader, entry, slug, selection.entries().entries
+            )
+            # The page names events ahead, so it changes when one ends, like the feed.
+            feed_version, expires_at = selection.version()
+        body = PAGES.render_entry(entry, neighbors, self._site, ui)
+        return RenderedPage(
+            body,
+            FORMATS["html"].media_type,
+            replace(version, time=max(version.time, feed_version.time)),
+            expires_at,
+        )
 
     def calendar(self, id: str) -> RenderedPage:
         """Render the calendar of one event; raises as `entry`."""
-        entry, version = self._load_public_entry(id)
+        with self._storage.reader() as reader:
+            entry, version = _load_public_entry(reader, id)
         if entry.event is None:
             raise NotFound(f"“{id}” is not an event.")
         body = render_event_calendar(entry, self._site)
         return RenderedPage(body, FORMATS["ics"].media_type, version)
 
-    def _load_public_entry(self, id: str) -> tuple[Entry, FeedVersion]:
-        """Return an entry, and the version of the feeds that it is in."""
-        with self._storage.reader() as reader:
-            entry = reader.entries.get_public(id)
-            slugs: list[str | None] = [
-                category.slug for category in entry.categories
-            ] or [None]
-            feeds = [(entry.kind, slug) for slug in slugs]
-            if id.endswith(".ics"):
-                # An event with the id before “.ics” would take over the URL.
-                feeds.append(("events", None))
-            return entry, reader.feed_version(feeds)
+
+def _load_public_entry(reader: Reader, id: str) -> tuple[Entry, FeedVersion]:
+    """Return an entry, and the version of the feeds that it is in."""
+    entry = reader.entries.get_public(id)
+    slugs: list[str | None] = [category.slug for category in entry.categories] or [None]
+    feeds = [(entry.kind, slug) for slug in slugs]
+    if id.endswith(".ics"):
+        # An event with the id before “.ics” would take over the URL.
+        feeds.append(("events", None))
+    return entry, reader.feed_version(feeds)
+
+
+def _find_neighbors(
+    reader: Reader, entry: Entry, slug: str | None, candidates: Iterable[Entry]
+) -> Neighbors:
+    """Return the entries beside an entry in a category, and related ones.
+
+    :param candidates: entries of its categories, the best first.
+    """
+    # Of its categories only, so that an edit elsewhere does not change the page.
+    previous = reader.neighbor(entry, slug, "previous")
+    following = reader.neighbor(entry, slug, "next")
+    listed = {entry.id, *(one.id for one in (previous, following) if one)}
+    related = [
+        candidate
+        for candidate in candidates
+        if candidate.id not in listed
+        and entry_state(candidate) not in ("cancelled", "withdrawn")
+    ]
+    return Neighbors(previous, following, tuple(related[:MAX_RELATED]))
 
 
 def pages_blueprint(

@@ -1,4 +1,4 @@
-"""Files that come with the service: style sheets, script, icon, robots.txt.
+"""Files that come with the service: style sheet, script, icon, sample pictures.
 
 Flask's static folder is not used: these files have the validators and the compression
 of all other public responses, and the style sheet has the site's color.
@@ -6,11 +6,17 @@ of all other public responses, and the style sheet has the site's color.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from flask import Blueprint, Response, request
 
-from feedsvc.http.conditional import conditional_response, static_response
+from feedsvc.errors import NotFound
+from feedsvc.http.conditional import (
+    CachedResponse,
+    conditional_response,
+    static_response,
+)
 
 _FOLDER = Path(__file__).with_name("static")
 _MAX_AGE = 3600
@@ -21,6 +27,8 @@ _MEDIA_TYPES = {
     # Browsers request it without a link to it.
     "/favicon.ico": "image/vnd.microsoft.icon",
 }
+# A picture that is opened by itself is a document, which may load and run nothing.
+_PICTURE_POLICY = ("Content-Security-Policy", "default-src 'none'")
 # Crawlers may read sections and categories; combinations and parameters have no end.
 _ROBOTS_TXT = b"""\
 User-agent: *
@@ -50,7 +58,26 @@ def static_blueprint(color: str) -> Blueprint:
 
     for path in responses:
         blueprint.add_url_rule(path, view_func=static_file)
+
+    @blueprint.get("/static/samples/<name>")
+    def sample_picture(name: str) -> Response:
+        """Answer with a picture of the sample entries."""
+        if name not in _sample_pictures():
+            raise NotFound("There is no such file.")
+        return conditional_response(_sample_pictures()[name])
+
     return blueprint
+
+
+@cache
+def _sample_pictures() -> dict[str, CachedResponse]:
+    """Return the pictures by name; few services have samples, so not at the start."""
+    return {
+        path.name: static_response(
+            path.read_bytes(), "image/svg+xml", _MAX_AGE, _PICTURE_POLICY
+        )
+        for path in (_FOLDER / "samples").glob("*.svg")
+    }
 
 
 def brand_css(color: str) -> bytes:

@@ -15,6 +15,7 @@ PAGES = {
     "directory": "/",
     "directory in English": "/?ui=en",
     "news": "/feeds/news.html",
+    "whole entries": "/feeds/news.html?content=full",
     "events in English": "/feeds/events.html?ui=en",
     "archive": f"/feeds/news.html?archive={today():%Y-%m}",
     "empty": "/feeds/news.html?lang=fr",

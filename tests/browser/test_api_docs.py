@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from tests.browser.conftest import Open
 
 
 def test_page_shows_every_operation_without_errors(open_page: Open) -> None:
     """`open_page` fails on errors in the console and on requests to other hosts."""
-    page = open_page("/api/docs")
+    page = open_page("/api/docs", viewport={"width": 390, "height": 844})
     page.wait_for_selector(".opblock")
     assert page.locator(".opblock").count() == 19
+    height = page.evaluate("document.documentElement.scrollHeight")
+    assert height < 5_000
     page.locator(".opblock-summary").first.click()
     page.wait_for_selector(".opblock-body .parameters")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_search_finds_words_of_operations(open_page: Open) -> None:
+    page = open_page("/api/docs")
+    page.get_by_label("Search operations").fill("merge patch")
+    expect(page.locator(".opblock")).to_have_count(3)

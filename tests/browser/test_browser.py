@@ -23,19 +23,81 @@ def test_directory_leads_to_a_category_feed(
     open_page: Open, portal_service: Service, script: bool
 ) -> None:
     page = open_page("/", java_script_enabled=script)
-    page.get_by_role("region", name="Tất cả tin tức").get_by_role(
+    page.get_by_role("region", name="Tin tức").get_by_role(
         "link", name="Xe buýt", exact=True
     ).click()
     assert page.url == f"{portal_service.url}/feeds/news/xe-buyt.html"
-    expect(page.get_by_role("heading", level=1)).to_have_text(
-        "Tin tức mới nhất – Xe buýt"
-    )
-    expect(page.get_by_label("Địa chỉ của kênh")).to_have_value(
-        f"{portal_service.url}/feeds/news/xe-buyt.rss"
-    )
-    feedly = page.get_by_role("link", name="Feedly").get_attribute("href") or ""
-    assert feedly.endswith("%2Ffeeds%2Fnews%2Fxe-buyt.rss")
-    assert page.get_by_role("button", name="Sao chép").first.is_visible() is script
+    expect(page.get_by_role("heading", level=1)).to_have_text("Xe buýt")
+
+
+@scripts
+def test_follow_panel_has_the_address_and_one_button_for_readers(
+    open_page: Open, portal_service: Service, script: bool
+) -> None:
+    page = open_page("/feeds/events/van-hoa.html", java_script_enabled=script)
+    address = page.get_by_label("Địa chỉ kênh tin")
+    expect(address).to_be_hidden()
+    page.locator("summary", has_text="Theo dõi").click()
+    url = f"{portal_service.url}/feeds/events/van-hoa"
+    expect(address).to_have_value(f"{url}.rss")
+    feedly = page.get_by_role("link", name="Mở bằng Feedly").get_attribute("href") or ""
+    assert feedly.endswith("%2Ffeeds%2Fevents%2Fvan-hoa.rss")
+    calendar = page.get_by_role("link", name="Thêm vào lịch")
+    expect(calendar).to_have_attribute("href", f"webcal{url[4:]}.ics")
+    assert page.get_by_role("button", name="Sao chép").is_visible() is script
+    expect(page.get_by_role("link", name="Atom")).to_be_hidden()
+    page.get_by_text("Ứng dụng và định dạng khác").click()
+    expect(page.get_by_role("link", name="Atom")).to_be_visible()
+
+
+def test_escape_and_a_click_close_the_follow_panel(open_page: Open) -> None:
+    page = open_page("/")
+    panels = page.locator(".follow[open]")
+    controls = page.locator(".follow > summary")
+    controls.nth(0).click()
+    controls.last.click()
+    expect(panels).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(panels).to_have_count(0)
+    expect(controls.last).to_be_focused()
+    controls.nth(0).click()
+    page.get_by_role("heading", level=1).click()
+    expect(panels).to_have_count(0)
+
+
+@pytest.mark.parametrize("kind", ["news", "events"])
+def test_first_title_is_visible_on_a_phone(open_page: Open, kind: str) -> None:
+    page = open_page(f"/feeds/{kind}.html", viewport={"width": 390, "height": 844})
+    title = page.locator("article h2, article h3").first.bounding_box()
+    assert title
+    assert title["y"] + title["height"] <= 844
+
+
+@scripts
+def test_picture_that_fails_leaves_its_caption_and_no_hole(
+    open_page: Open, portal_service: Service, script: bool
+) -> None:
+    page = open_page("/entries/van-hoa-0", java_script_enabled=script)
+    page.route("**/favicon.ico", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("figcaption")).to_have_text("Cây cầu Ảnh: Nam")
+    figure = page.locator("figure").bounding_box()
+    assert figure
+    assert figure["height"] < 80
+
+
+def test_page_is_shared_by_the_browser_or_by_links(open_page: Open) -> None:
+    page = open_page("/entries/van-hoa-0")
+    button = page.locator(".share-button")
+    facebook = page.get_by_role("link", name="Facebook")
+    expect(facebook).to_be_visible()
+    expect(button).to_be_hidden()
+    page.add_init_script("navigator.share = async (data) => { window.shared = data; }")
+    page.reload()
+    expect(facebook).to_be_hidden()
+    button.click()
+    shared = page.evaluate("window.shared")
+    assert shared == {"url": page.url, "title": "Tin 0 van-hoa"}
 
 
 @scripts
@@ -44,6 +106,7 @@ def test_builder_opens_and_copies_a_combination(
 ) -> None:
     allowed = ["clipboard-read", "clipboard-write"]
     page = open_page("/", java_script_enabled=script, permissions=allowed)
+    page.get_by_text("Tạo kênh tin riêng").click()
     form = page.locator("#builder")
     form.get_by_label("Sự kiện", exact=True).check()
     chosen = form.get_by_role("group", name="Chuyên mục", exact=True)
@@ -53,13 +116,13 @@ def test_builder_opens_and_copies_a_combination(
     form.get_by_text("Trừ các chuyên mục").first.click()
     form.get_by_role("group", name="Trừ các chuyên mục").get_by_label("Xe buýt").check()
     form.get_by_text("Tùy chọn khác").click()
-    form.get_by_label("Nội dung").select_option("summary")
-    form.get_by_label("Thứ tự").select_option("start")
+    form.get_by_label("Nội dung").select_option("full")
+    form.get_by_label("Thứ tự").select_option("published")
     wanted = (
-        "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=summary&order=start"
+        "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=full&order=published"
     )
     if script:
-        expect(form.get_by_label("Địa chỉ của kênh")).to_have_value(
+        expect(form.get_by_label("Địa chỉ kênh tin")).to_have_value(
             portal_service.url + wanted
         )
         form.get_by_role("button", name="Sao chép").click()
@@ -68,7 +131,7 @@ def test_builder_opens_and_copies_a_combination(
             page.evaluate("navigator.clipboard.readText()")
             == portal_service.url + wanted
         )
-    form.get_by_role("button", name="Mở kênh này").click()
+    form.get_by_role("button", name="Mở kênh tin").click()
     page.wait_for_url(portal_service.url + wanted)
     expect(page.get_by_role("article")).to_have_count(3)
 
@@ -77,6 +140,7 @@ def test_builder_hides_formats_of_the_other_kind(
     open_page: Open, portal_service: Service
 ) -> None:
     page = open_page("/")
+    page.get_by_text("Tạo kênh tin riêng").click()
     form, built = page.locator("#builder"), page.locator("#built")
     form.get_by_label("Sự kiện", exact=True).check()
     form.get_by_label("iCalendar").check()
@@ -101,26 +165,24 @@ def test_archive_links_lead_two_months_back(open_page: Open, script: bool) -> No
 
 
 @scripts
-def test_calendar_leads_to_an_event_and_its_ics_file(
+def test_list_leads_to_an_event_and_its_ics_file(
     open_page: Open, script: bool, tmp_path: Path
 ) -> None:
     page = open_page("/feeds/events.html", java_script_enabled=script)
-    rows = page.locator(".agenda tbody tr")
-    assert rows.count() == 3
-    expect(rows.nth(0).get_by_role("rowheader")).to_contain_text(f" {today().day}")
-    assert ("Hôm nay" in rows.nth(0).inner_text()) is script
+    items = page.get_by_role("article")
+    assert items.count() == 3
+    expect(items.nth(0).locator(".leaf strong")).to_have_text(f"{today().day}")
+    assert ("Hôm nay" in items.nth(0).inner_text()) is script
     assert page.get_by_text("Hôm nay").count() == int(script)
-    struck = page.locator(".agenda s")
+    struck = page.locator("article s")
     expect(struck).to_have_text(["Hoà nhạc"])
-    page.locator(".agenda").get_by_role("link", name="Hội sách").click()
-    page.get_by_role("article", name="Hội sách").get_by_role(
-        "link", name="Hội sách"
-    ).click()
+    expect(items.filter(has=page.locator("s"))).to_contain_text("Đã hủy")
+    page.get_by_role("link", name="Hội sách").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
     expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
     expect(page.locator("figcaption")).to_have_text("Cây cầu Ảnh: Nam")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Thêm vào lịch").click()
+        page.locator(".facts").get_by_role("link", name="Thêm vào lịch").click()
     download.value.save_as(tmp_path / "event.ics")
     assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
 
@@ -128,7 +190,7 @@ def test_calendar_leads_to_an_event_and_its_ics_file(
 def embed_code(open_page: Open, kind: str) -> tuple[str, str]:
     """Return what a portal shall copy into its head and its body."""
     page = open_page(f"/feeds/{kind}.html")
-    page.get_by_text("Đưa kênh này vào trang của bạn").click()
+    page.get_by_text("Đưa danh sách này vào trang của bạn").click()
     head, body = (
         page.locator(name).input_value() for name in ("#for-head", "#for-body")
     )

@@ -345,7 +345,8 @@ def test_correction_and_summary_are_sentences(format: str) -> None:
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
 def test_summary_has_the_event_status_and_its_notice(format: str) -> None:
     document = summaries("events", format, CALLED_OFF).decode()
-    state = '<span class="state">Huỷ</span>' if format == "html" else "Huỷ: Hoà nhạc"
+    badge = '<span class="badge cancelled">Đã hủy</span>'
+    state = badge if format == "html" else "Hủy: Hoà nhạc"
     assert state in document
     text = unescape(unescape(document))
     assert "Đính chính: Bão số 9 <cấp 12>." in text

@@ -112,6 +112,7 @@ def test_every_phrase_is_used() -> None:
     sources = [*folder.glob("*.py"), *folder.glob("templates/*.html")]
     text = "".join(path.read_text("utf-8") for path in sources)
     computed = (
+        "badge.",
         "count.",
         "error.",
         "kind.",
@@ -121,6 +122,15 @@ def test_every_phrase_is_used() -> None:
         "date.",
         "feed.news",
         "feed.events",
+        "feed.recent",
+        "feed.more_",
+        "feed.newer_",
+        "feed.newest_",
+        "feed.older_",
+        "entry.next_",
+        "entry.previous_",
+        "entry.related_",
+        "event.is_",
     )
     unused = [
         key

@@ -25,7 +25,7 @@ MAX_ENTRIES = 50
 """The entries of a feed without `limit`."""
 
 TITLE_PREFIXES = {
-    "cancelled": "Huỷ: ",
+    "cancelled": "Hủy: ",
     "postponed": "Hoãn: ",
     "tentative": "Dự kiến: ",
     "withdrawn": "Đã gỡ: ",

@@ -143,7 +143,7 @@ def test_khal_shows_changes_of_events(service: Service, tmp_path: Path) -> None:
         ["2031-01-09 19:00 Hoà nhạc CONFIRMED @", *series, paris, fair]
     )
     put("a", title="Hoà nhạc", start="2031-01-09T19:00:00", event_status="cancelled")
-    off = "2031-01-09 19:00 Huỷ: Hoà nhạc CANCELLED @"
+    off = "2031-01-09 19:00 Hủy: Hoà nhạc CANCELLED @"
     assert sorted(khal.shown()) == sorted([off, *series, paris, fair])
     assert service.request("DELETE", "/api/v1/events/c").ok
     assert sorted(khal.shown()) == sorted(

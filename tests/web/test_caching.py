@@ -353,9 +353,9 @@ def test_directory_links_to_every_feed(shared_client: FlaskClient) -> None:
                 assert f'type="{media_type}"' in page
     for slug in ("", "/giao-thong", "/van-hoa"):
         assert page.count(f'href="webcal://feeds.example/feeds/events{slug}.ics"') == 1
-        assert page.count(
-            f'href="https://feeds.example/feeds/events{slug}.ics"'
-        ) == 1 + (not slug), "autodiscovery"
+        assert (
+            page.count(f'href="https://feeds.example/feeds/events{slug}.ics"') == 2
+        ), "a link and one for autodiscovery"
     assert "news.ics" not in page
 
 

@@ -374,7 +374,7 @@ def test_calendar_follows_the_changes_of_an_event(
         "Hoãn: Hội",
         on_6,
     )
-    assert seen(event_status="cancelled") == (7, "CANCELLED", "Huỷ: Hội", on_5)
+    assert seen(event_status="cancelled") == (7, "CANCELLED", "Hủy: Hội", on_5)
     assert seen(recurrence={"rrule": "FREQ=DAILY;COUNT=2"})[0] == 8
     assert seen(recurrence={"rrule": "FREQ=DAILY;COUNT=3"})[0] == 9
     assert editor.send("DELETE", "/events/e").status_code == 204

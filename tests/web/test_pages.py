@@ -28,21 +28,20 @@ def get_page(client: FlaskClient, path: str, status: int = 200) -> Any:
 def counts(client: FlaskClient) -> dict[str, str]:
     """Return the count and the newest title of each section and category."""
     counts_by_path = {}
-    for section in get_page(client, "/").xpath(
-        "//section[@class='kind'] | //div[@class='name']"
-    ):
-        link = section.xpath(".//h2/a | ./h3/a")[0]
-        if newest := section.xpath("(./span[@class='count'] | ./p[@class='newest']/a)"):
-            counts_by_path[
-                link.get("href").removeprefix("https://feeds.example/feeds/")
-            ] = " ".join(item.text_content() for item in newest)
+    for head in get_page(client, "/").xpath("//div[@class='head']"):
+        (link,) = head.xpath("./h2/a | ./h3/a")
+        path = link.get("href").removeprefix("https://feeds.example/feeds/")
+        counts_by_path[path] = " ".join(
+            item.text_content()
+            for item in head.xpath(".//span[@class='count'] | ./p[@class='shown']/a")
+        )
     return counts_by_path
 
 
 def test_directory_shows_counts_and_the_newest_entry(
     editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
-    assert counts(client) == {}
+    assert set(counts(client).values()) == {"Chưa có bài", "Chưa có sự kiện sắp tới"}
     editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
     editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
     clock.forward(seconds=1)
@@ -51,25 +50,25 @@ def test_directory_shows_counts_and_the_newest_entry(
         "/events/e",
         {"title": "Hội", "start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"},
     )
-    assert counts(client) == {
-        "news.html": "2 tin Hai",
-        "news/giao-thong.html": "2 tin Hai",
-        "news/xe-buyt.html": "1 tin Một",
-        "events.html": "1 sự kiện sắp tới Hội",
-    }
+    shown = counts(client)
+    assert shown["news.html"] == "2 bài Hai"
+    assert shown["news/giao-thong.html"] == "2 bài Hai"
+    assert shown["news/xe-buyt.html"] == "1 bài Một"
+    assert shown["news/van-hoa.html"] == "Chưa có bài"
+    assert shown["events.html"] == "1 sự kiện sắp tới Hội"
     inner = get_page(client, "/").xpath(
         "//li[div//a[contains(@href, '/news/giao-thong.html')]]/ul/li//h3/a/text()"
     )
     assert inner == ["Xe buýt"], "it stands within the wider one"
     editor.send("PATCH", "/articles/b", {"title": "Ba"})
-    assert counts(client)["news.html"] == "2 tin Ba"
+    assert counts(client)["news.html"] == "2 bài Ba"
     editor.send("DELETE", "/articles/b")
     editor.put("/articles/c", {"title": "Mai", "date_published": "2026-11-26T08:00:00"})
-    assert counts(client)["news/giao-thong.html"] == "1 tin Một"
+    assert counts(client)["news/giao-thong.html"] == "1 bài Một"
     clock.forward(days=3)
     storage.apply_scheduled_changes()
-    assert counts(client)["news.html"] == "2 tin Mai"
-    assert "events.html" not in counts(client), "it is over"
+    assert counts(client)["news.html"] == "2 bài Mai"
+    assert counts(client)["events.html"] == "Chưa có sự kiện sắp tới", "it is over"
 
 
 def test_directory_changes_when_an_event_ends(
@@ -97,7 +96,8 @@ def test_directory_changes_when_an_event_ends(
         ("kind=news&format=atom&with=van-hoa&with=giao-thong&match=all", "news/giao-thong+van-hoa.atom"),
         ("kind=news&format=json&without=van-hoa&match=any", "news/-van-hoa.json"),
         ("kind=news&format=json&with=giao-thong&without=van-hoa", "news/giao-thong,-van-hoa.json"),
-        ("kind=events&format=html&limit=&content=summary&from=2026-12-01&to=&when=&order=start", "events.html?content=summary&from=2026-12-01&order=start"),
+        ("kind=events&format=html&limit=&content=full&from=2026-12-01&to=&when=&order=published", "events.html?content=full&from=2026-12-01&order=published"),
+        ("kind=events&format=html&limit=20&content=summary&order=start", "events.html"),
         ("kind=news&format=html&when=past&order=start&cancelled=hide&lang=EN", "news.html?lang=en"),
         ("kind=news&format=rss&with=GIAO-THONG", "news/giao-thong.rss"),
     ],
@@ -151,9 +151,9 @@ def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
     gone = get_page(client, "/entries/a", 410)
     assert f"Sai. {MARKUP}" in gone.text_content()
     assert gone.xpath("//main//a/@href") == [
-        "../",
         "../feeds/news.html",
         "../feeds/events.html",
+        "../",
     ]
     assert get_page(client, "/entries/b", 404).xpath("//h1/text()") == [
         "Không tìm thấy trang"
@@ -187,10 +187,10 @@ def test_page_in_the_other_language_has_its_own_url(
     )
     vi, en = get_page(client, path), get_page(client, f"{path}?ui=en")
     assert (vi.get("lang"), en.get("lang")) == ("vi", "en")
-    assert vi.xpath("//nav/a[@hreflang='en']/text()") == ["English"]
-    assert en.xpath("//nav/a[@hreflang='vi']/text()") == ["Tiếng Việt"]
-    assert "thứ Ba 24/12/2030" in vi.text_content() or path == "/"
-    assert "thứ Ba" not in en.text_content()
+    assert vi.xpath("//header//a[@hreflang='en']/text()") == ["English"]
+    assert en.xpath("//header//a[@hreflang='vi']/text()") == ["Tiếng Việt"]
+    assert "24/12/2030" in vi.text_content() or "Thứ Ba" in vi.text_content()
+    assert "thứ ba" not in en.text_content().lower()
     assert client.get(f"{path}?ui=vi").data == client.get(path).data
     assert client.get(f"{path}?ui=en").headers["X-Robots-Tag"] == "noindex"
     assert "X-Robots-Tag" not in client.get(path).headers
@@ -249,13 +249,13 @@ def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -
     editor.put("/events/f", {**event, "location": {"name": "Chợ Đồng Xuân"}})
     document = get_page(client, "/entries/e")
     assert document.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
-    (place_on_map,) = document.xpath("//dd/a/@href")
+    (place_on_map,) = document.xpath("//a[@class='map']/@href")
     assert (
         place_on_map
         == "https://www.openstreetmap.org/?mlat=21.024&mlon=105.857#map=17/21.024/105.857"
     )
-    assert document.xpath("//a[@class='button']/@href") == [
-        "https://feeds.example/entries/e.ics"
+    assert document.xpath("//div[@class='facts']/p/a/text()") == [
+        "Cập nhật lịch của bạn (.ics)"
     ]
     assert document.xpath("//h1//s/text()") == ["Hoà nhạc"]
     properties = dict(
@@ -265,17 +265,21 @@ def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -
             strict=True,
         )
     )
-    assert properties["og:title"] == "Huỷ: Hoà nhạc"
+    assert properties["og:title"] == "Hủy: Hoà nhạc"
     assert properties["og:url"] == "https://feeds.example/entries/e"
-    (searched,) = get_page(client, "/entries/f").xpath("//dd/a/@href")
+    (searched,) = get_page(client, "/entries/f").xpath("//a[@class='map']/@href")
     assert (
         searched
         == "https://www.openstreetmap.org/search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n"
     )
-    rows = get_page(client, "/feeds/events.html").xpath("//table/tbody/tr")
-    assert {" ".join(" ".join(row.itertext()).split()) for row in rows} == {
-        "Thứ Ba 24 19:00 Huỷ Hoà nhạc · Nhà hát Lớn",
-        "Thứ Ba 24 19:00 Huỷ Hoà nhạc · Chợ Đồng Xuân",
+    page = get_page(client, "/feeds/events.html")
+    assert page.xpath("//h2[@class='month']/text()") == ["Tháng 12 năm 2030"]
+    assert {
+        " ".join(" ".join(item.itertext()).split())
+        for item in page.xpath("//main//article")
+    } == {
+        "Tháng 12 24 Thứ Ba Đã hủy Hoà nhạc 19:00 Nhà hát Lớn",
+        "Tháng 12 24 Thứ Ba Đã hủy Hoà nhạc 19:00 Chợ Đồng Xuân",
     }
 
 

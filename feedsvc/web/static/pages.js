@@ -1,4 +1,5 @@
-// What pages do beyond links and forms: copy, show the address that the form stands for, mark today.
+// What pages do beyond links and forms: copy, share, mark today, remove pictures that fail,
+// show the address that the form stands for.
 "use strict";
 
 const status = document.createElement("p");
@@ -28,6 +29,38 @@ for (const button of document.querySelectorAll("[data-copy], [data-text]")) {
 
 for (const field of document.querySelectorAll("input[readonly]")) {
   field.addEventListener("focus", () => field.select());
+}
+
+// A picture that cannot be loaded leaves its caption, and no hole.
+function remove(picture) {
+  (picture.closest(".thumb") || picture).remove();
+}
+document.addEventListener("error", ({ target }) => { if (target.matches?.("main img")) remove(target); }, true);
+for (const picture of document.querySelectorAll("main img")) {
+  // It may have failed before this script ran.
+  if (picture.complete && picture.currentSrc && !picture.naturalWidth) remove(picture);
+}
+
+// A panel closes by Escape, and when another one opens or the page is clicked.
+const follow = [...document.querySelectorAll(".follow")];
+function closePanels(except) {
+  for (const panel of follow) if (panel !== except) panel.open = false;
+}
+document.addEventListener("click", ({ target }) => closePanels(target.closest(".follow")));
+document.addEventListener("keydown", ({ key }) => {
+  const open = follow.find((panel) => panel.open);
+  if (key !== "Escape" || !open) return;
+  open.open = false;
+  open.firstElementChild.focus();
+});
+
+const share = document.querySelector(".share");
+if (share && navigator.share) {
+  const button = share.querySelector(".share-button");
+  share.querySelector("ul").hidden = share.querySelector("h2").hidden = true;
+  button.hidden = false;
+  // The promise is rejected if the reader shares with nobody.
+  button.addEventListener("click", () => navigator.share({ ...share.dataset }).catch(() => {}));
 }
 
 // A table that is wider than the window takes the focus, so that the arrow keys scroll it. Windows are
@@ -66,10 +99,11 @@ if (builder) {
 
 for (const list of document.querySelectorAll("[data-today]")) {
   const today = new Intl.DateTimeFormat("sv", { timeZone: list.dataset.zone }).format(); // as 2026-12-24
-  for (const row of list.querySelectorAll(`[data-day="${today}"]`)) {
-    const mark = document.createElement("strong");
-    mark.textContent = ` ${list.dataset.today}`;
-    row.className = "today";
-    row.querySelector("th").append(mark);
+  for (const item of list.querySelectorAll(`[data-day="${today}"]`)) {
+    const mark = document.createElement("span");
+    mark.className = "badge now";
+    mark.textContent = list.dataset.today;
+    item.classList.add("today");
+    item.querySelector(".when").prepend(mark, " ");
   }
 }
