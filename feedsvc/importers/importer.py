@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -153,16 +153,17 @@ class Importer:
         return slugs
 
     def _store_batch(
-        self, items: Iterable[ImportedEntry], slugs: Mapping[str, str]
+        self, items: Sequence[ImportedEntry], slugs: Mapping[str, str]
     ) -> None:
-        with self._storage.reader() as reader:
-            stored_entries = reader.entries.get_by_guids(map(_guid, items))
+        stored_entries = self._stored_entries(map(_guid, items))
         # Validation takes most of the time, so it comes before the write lock.
         validated = [
             (item, self._validate(item, slugs, stored_entries)) for item in items
         ]
         with self._storage.writer(IMPORT) as writer:
-            edited_guids = writer.reader.entries.edited_guids(stored_entries)
+            edited_guids = writer.reader.entries.edited_guids(
+                stored.guid for stored in stored_entries.values()
+            )
             for item, entry in validated:
                 if entry is None:
                     continue
@@ -172,7 +173,19 @@ class Importer:
                         f"not overwritten: “{entry.title}”: it was edited here"
                     )
                     continue
-                self._store(item, entry, stored_entries.get(entry.guid), writer)
+                self._store(item, entry, stored_entries.get(_guid(item)), writer)
+
+    def _stored_entries(self, guids: Iterable[str]) -> dict[str, Entry]:
+        """Return the stored entries by the guids that the file has for them.
+
+        Entries that were posted under the id of an import have guids of this service:
+        the WordPress plugin posts so.
+        """
+        by_id = {_entry_id(guid): guid for guid in guids}
+        with self._storage.reader() as reader:
+            posted = reader.entries.get_by_ids(by_id)
+            stored = {by_id[id]: entry for id, entry in posted.items()}
+            return stored | reader.entries.get_by_guids(by_id.values())
 
     def _validate(
         self,
@@ -192,13 +205,11 @@ class Importer:
             slugs[title] for title in item.categories if title in slugs
         )
         payload["categories"] = list(categories)[:_MAX_CATEGORIES]
-        payload["id"] = (
-            stored.id if stored else uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
-        )
+        payload["id"] = stored.id if stored else _entry_id(guid)
         while True:
             try:
                 entry: Entry = load_validated(self._schema, payload)
-                return replace(entry, guid=guid)
+                return replace(entry, guid=stored.guid if stored else guid)
             except ValidationFailed as failure:
                 error = failure.errors[0]
             pointer = error.pointer.removeprefix("#/")
@@ -254,6 +265,11 @@ def _guid(item: ImportedEntry) -> str:
     if guid and len(guid) <= _MAX_GUID_LENGTH:
         return guid
     return uuid.uuid5(uuid.NAMESPACE_URL, guid or f"{item.fields}").urn
+
+
+def _entry_id(guid: str) -> str:
+    """Return the id of an entry that is new; adapters in deploy/ make the same."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
 
 
 def _ensure_category(title: str, writer: Writer) -> str:

@@ -146,6 +146,10 @@ class EntryReader:
         stored = load_by_guids(self._connection, set(guids))
         return {entry.guid: entry for _, entry in stored}
 
+    def get_by_ids(self, ids: Iterable[str]) -> dict[str, Entry]:
+        """Return the entries that have some ids, deleted ones too."""
+        return {entry.id: entry for _, entry in load_by_ids(self._connection, set(ids))}
+
     def edited_guids(self, guids: Iterable[str]) -> set[str]:
         """Return the guids of entries that an editor wrote last, not an import."""
         parameters = {"guids": list(guids)}

@@ -227,6 +227,27 @@ JSON_FEED = {
 MODIFIED = {"date_modified": "2011-02-03T04:05:06Z"}
 
 
+@pytest.mark.parametrize("delete", [False, True])
+def test_entry_posted_under_the_id_of_the_import_stays_as_it_is(
+    app: Flask, editor: ApiClient, delete: bool
+) -> None:
+    """As the WordPress plugin does for posts that are imported only later."""
+    guid = "https://blog.example/?p=7"
+    path = f"/articles/{uuid.uuid5(uuid.NAMESPACE_URL, guid).hex}"
+    posted = editor.put(path, {"title": "Mới"}).get_json()
+    if delete:
+        editor.send("DELETE", path)
+    item = f"<item><title>Cũ</title><guid>{guid}</guid></item>"
+    result = import_file(app, rss_feed(item))
+    assert "0 new, 0 changed" in result.stdout
+    if delete:
+        assert "skipped: “Cũ”: it was deleted here" in result.stderr
+        assert editor.send("GET", path).status_code == 410
+    else:
+        assert "not overwritten: “Cũ”: it was edited here" in result.stderr
+        assert editor.send("GET", path).get_json() == posted
+
+
 @pytest.mark.parametrize(
     ("file", "updated"),
     [
