@@ -100,9 +100,13 @@ _CERTIFICATE_SECONDS = timedelta(days=14).total_seconds()
 _HOST_WIDE = ("hub", "clock", "certificate")
 """Findings that are reported once for all feeds."""
 
+_RESERVED = "%/:=&?~#+!$,;'@()*[]"
 _GENERATOR = re.compile(rb"<generator[^>]*>feedsvc<|PRODID:-//feedsvc//")
 _CODING_SUFFIX = re.compile("[-;](gzip|br|zstd)$")
-_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
+_DURATION = re.compile(
+    r"P(?:(\d{1,3})W)?(?:(\d{1,3})D)?T?"
+    r"(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?"
+)
 _PERIODS = {
     "hourly": 3600,
     "daily": 86400,
@@ -181,8 +185,14 @@ class Reply:
 
     def seconds(self, directive: str) -> int | None:
         """Return a lifetime of Cache-Control, None without one."""
-        match = re.search(rf"\b{directive}=\"?(\d+)", self.header("Cache-Control"))
-        return int(match[1]) if match else None
+        pattern = rf"\b{directive}=\"?(\d+)"
+        match = re.search(pattern, self.header("Cache-Control"))
+        return _number(match[1]) if match else None
+
+    @property
+    def age(self) -> int:
+        """The seconds since the origin made it."""
+        return _number(self.header("Age")) or 0
 
 
 def _sniff(content: bytes) -> str:
@@ -225,12 +235,13 @@ class Client:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         while True:
             reply = self._request_once(hops, method, names)
-            location = reply.header("Location")
+            # Headers are read as Latin-1, so this gives back the bytes that were sent.
+            location = quote(reply.header("Location"), _RESERVED, "latin-1")
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 return reply
             if len(hops) > 5:
                 raise UnreachableError(f"more than five redirects, to {location}")
-            hops.append(urljoin(hops[-1], location))
+            hops.append(_join(hops[-1], location))
 
     def hub_error(self, url: str) -> str:
         """Return why a hub does not answer; it is asked once."""
@@ -248,8 +259,8 @@ class Client:
     def _request_once(
         self, hops: list[str], method: str, headers: dict[str, str]
     ) -> Reply:
-        # Some servers redirect to URLs that are not in ASCII.
-        url = quote(hops[-1], safe="%/:=&?~#+!$,;'@()*[]")
+        # People write URLs that are not in ASCII.
+        url = quote(hops[-1], _RESERVED)
         try:
             parts = urlsplit(url)
             connection = self._connect(parts.scheme, parts.hostname or "", parts.port)
@@ -259,7 +270,7 @@ class Client:
         if parts.query:
             target += f"?{parts.query}"
         # A connection each, since a load balancer may then use another server.
-        self._wait_for_turn(parts.netloc)
+        self._wait_for_turn(parts.hostname or "")
         deadline = time.monotonic() + 2 * _TIMEOUT
         try:
             connection.request(method, target, headers={"Accept": "*/*", **headers})
@@ -390,14 +401,13 @@ def parse(content: bytes, kind: str) -> Document:
 def _xml_hints(find: Callable[[str], Any]) -> dict[str, float]:
     hints = {}
     # Of what is wrong here, readers take no notice.
-    ttl = find("string(/rss/channel/ttl)").strip()
-    if ttl.isdecimal():
-        hints["ttl"] = int(ttl) * 60.0
+    minutes = _number(find("string(/rss/channel/ttl)"))
+    if minutes:
+        hints["ttl"] = minutes * 60.0
     period = _PERIODS.get(find("string(//sy:updatePeriod)").strip())
     if period:
-        frequency = find("string(//sy:updateFrequency)").strip()
-        is_number = frequency.isdecimal() and int(frequency) > 0
-        hints["sy:updatePeriod"] = period / (int(frequency) if is_number else 1)
+        frequency = _number(find("string(//sy:updateFrequency)")) or 1
+        hints["sy:updatePeriod"] = period / frequency
     return hints
 
 
@@ -405,12 +415,13 @@ def _parse_json_feed(content: bytes) -> Document:
     try:
         feed = json.loads(content)
         items = [item for item in feed["items"] if isinstance(item, dict)]
+        hubs = [hub["url"] for hub in feed.get("hubs", []) if "url" in hub]
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"no JSON Feed: {error}") from None
     return Document(
         ids=[str(item["id"]) for item in items if item.get("id")],
         entries=len(items),
-        hubs=[hub["url"] for hub in feed.get("hubs", []) if "url" in hub],
+        hubs=list(filter(None, map(str, hubs))),
     )
 
 
@@ -420,7 +431,7 @@ def _parse_calendar(content: bytes) -> Document:
 
     try:
         calendar = Calendar.from_ical(content)
-    except (ValueError, IndexError) as error:
+    except (ValueError, LookupError, AttributeError) as error:
         raise ValueError(f"no iCalendar: {error}") from None
     # Changed occurrences share the UID of their series.
     events = [event for event in calendar.events if "RECURRENCE-ID" not in event]
@@ -571,8 +582,7 @@ def _cached_errors(seen: Observation) -> Iterator[Problem]:
             continue
         # A short lifetime protects the origin, and readers poll later anyway.
         lifetime = reply.seconds("s-maxage") or reply.seconds("max-age") or 0
-        age = reply.header("Age")
-        if lifetime > _MAX_ERROR_AGE or (age.isdecimal() and int(age) > 0):
+        if lifetime > _MAX_ERROR_AGE or reply.age > 0:
             yield "cached-error", f"status {reply.status} is cached"
             return
     # A cache looks for a URL that it does not know, and finds that the error is over.
@@ -790,8 +800,7 @@ def _clocks(seen: Observation) -> Iterator[Problem]:
     if date is None:
         return
     # A cached response has the date on which the origin made it.
-    age = reply.header("Age")
-    error = date + (int(age) if age.isdecimal() else 0) - reply.received_at
+    error = date + reply.age - reply.received_at
     if abs(error) > _MAX_CLOCK_ERROR:
         direction = "ahead" if error > 0 else "behind"
         yield "clock", f"{abs(error):.0f} seconds {direction}"
@@ -865,7 +874,7 @@ def _problems(client: Client, seen: Observation) -> Iterator[Problem]:
             yield from rule(seen)
     # Relative URLs are allowed in links.
     for hub in dict.fromkeys(seen.document.hubs):
-        reason = client.hub_error(urljoin(reference.url, hub))
+        reason = client.hub_error(_join(reference.url, hub))
         if reason:
             yield "hub", f"{hub}: {reason}"
 
@@ -879,7 +888,7 @@ def list_feeds(client: Client, url: str) -> list[str]:
     # The directory of a feedsvc has the list beside it; any other page is a finding.
     if reply.kind == "html":
         try:
-            opml = urljoin(reply.url.partition("?")[0].rstrip("/") + "/", "feeds.opml")
+            opml = _join(reply.url.partition("?")[0].rstrip("/") + "/", "feeds.opml")
             reply = client.request(opml, User_Agent=READERS["Feedly"])
         except UnreachableError:
             return [url]
@@ -888,6 +897,20 @@ def list_feeds(client: Client, url: str) -> list[str]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
     urls: Any = etree.fromstring(reply.content, parser).xpath("//outline/@xmlUrl")
     return [str(each) for each in dict.fromkeys(urls)] or [url]
+
+
+def _join(base: str, url: str) -> str:
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        # No URL, which the request then reports.
+        return url
+
+
+def _number(text: str) -> int | None:
+    """Return a whole number of reasonable size, None for anything else."""
+    text = text.strip()
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def _timestamp(date: str) -> float | None:

@@ -442,6 +442,49 @@ def test_long_list_is_sampled_evenly() -> None:
     assert sample[-1] == "42"
 
 
+def test_nonsense_of_a_server_is_a_finding(service: Service) -> None:
+    def nonsense(exchange: Exchange) -> None:
+        if exchange.status:
+            digits = "9" * 5000
+            headers = {"age": digits, "last-modified": "now", "date": "?"}
+            headers |= {"content-type": '";;charset="', "etag": '"'}
+            headers |= {"cache-control": f"max-age={digits}"}
+            exchange.response.update(headers)
+
+    def to_nowhere(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(b"", 301, location="http://[::1")
+
+    for path in ("news.rss", "news.json", "events.ics"):
+        with faulty_proxy(service.port, nonsense) as url:
+            assert "last-modified-contradictory" in names(f"{url}/feeds/{path}")
+    for pattern, new in (
+        ("<ttl>[^<]*", f"<ttl>{'9' * 5000}"),
+        ('(rel="hub" href=)"[^"]*"', r'\1"http://[::1"'),
+    ):
+        with faulty_proxy(service.port, published(pattern, new)) as url:
+            assert names(url + FEEDS[0]) <= {"hub"}
+    with (
+        faulty_proxy(service.port, to_nowhere) as url,
+        pytest.raises(check_module.UnreachableError, match="no valid URL"),
+    ):
+        check_feed(Client(interval=0), url)
+
+
+def test_redirect_to_a_url_that_is_not_ascii_is_followed(service: Service) -> None:
+    def redirect(exchange: Exchange) -> None:
+        if not exchange.status and exchange.path == "/tin":
+            location = "/tin-tức".encode().decode("latin-1")
+            exchange.replace(b"", 301, location=location)
+        elif not exchange.status:
+            exchange.replace(exchange.path.encode())
+
+    with faulty_proxy(service.port, redirect) as url:
+        client = Client(interval=0)
+        assert client.request(f"{url}/tin").content == b"/tin-t%E1%BB%A9c"
+        assert client.request(f"{url}/tức").content == b"/t%E1%BB%A9c"
+
+
 def test_endless_and_exploding_documents_end(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
