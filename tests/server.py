@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ import requests
 from config import Config
 from feedsvc.models import utcnow
 from feedsvc.storage import Storage
+from tests.fork_server import ForkedProcess
 
 ROOT = Path(__file__).parent.parent
+
+_SETTINGS = ("FEEDSVC_", "GUNICORN_", "PORT", "WEB_CONCURRENCY")
+"""Beginnings of the variables that the service itself reads."""
 
 
 def free_port() -> int:
@@ -51,19 +56,44 @@ class Service:
         }
         self.within: tuple[str, ...] = ()
         """The words before each command, of who runs it somewhere else."""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.is_forked = True
+        """Whether its processes are forked, for speed, and not started by Python."""
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.token = ""
 
     def command(self, *arguments: str) -> str:
         """Run `python -m feedsvc …` and return what it prints."""
-        return subprocess.run(
-            [*self.within, sys.executable, "-m", "feedsvc", *arguments],
-            cwd=self.root,
-            env=self.environ,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        module = ["feedsvc", *arguments]
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "output"
+            errors = Path(folder) / "errors"
+            status = self._run_module(module, output, errors).wait()
+            printed = output.read_text()
+            if status:
+                raise subprocess.CalledProcessError(
+                    status, module, printed, errors.read_text()
+                )
+        return printed
+
+    def _run_module(
+        self, module: list[str], output: Path, errors: Path
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Start a module with its arguments."""
+        same = {name: os.environ.get(name) for name in self.environ}
+        changed = {name for name in same if same[name] != self.environ[name]}
+        # Python reads others, such as PYTHONPATH and TZ, before they could be set.
+        settings = all(name.startswith(_SETTINGS) for name in changed)
+        if self.is_forked and settings and not self.within and self.root == ROOT:
+            return ForkedProcess(module, self.root, self.environ, output, errors)
+        with output.open("ab") as stdout, errors.open("ab") as stderr:
+            return subprocess.Popen(
+                [*self.within, sys.executable, "-m", *module],
+                cwd=self.root,
+                env=self.environ,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
 
     def make_token(self, *scopes: str) -> str:
         """Migrate the database and create a token, used by `request` from now on."""
@@ -88,23 +118,8 @@ class Service:
     ) -> float:
         """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [
-                    *self.within,
-                    sys.executable,
-                    "-m",
-                    "gunicorn",
-                    "-c",
-                    f"python:feedsvc.{settings}",
-                    app,
-                ],
-                cwd=self.root,
-                env=self.environ,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        module = ["gunicorn", "-c", f"python:feedsvc.{settings}", app]
+        self.process = self._run_module(module, log, log)
         while time.monotonic() < begun + 30:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=1).ok:

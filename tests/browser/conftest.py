@@ -132,7 +132,8 @@ def portal_service(
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Start Chromium, headless."""
-    path = shutil.which("chromium")
+    # It takes half of the CPU time that the whole browser takes without a window.
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:

@@ -37,7 +37,7 @@ class Instance:
 
     def poll(self) -> None:
         """Check the change log, as a thread does every 0.4 s."""
-        self.app.wsgi_app.cache.sync()  # type: ignore[attr-defined]
+        get_services(self.app).cache.sync()
 
 
 @dataclass

@@ -124,6 +124,7 @@ def test_memory_does_not_grow_with_requests(
 ) -> None:
     """Workers are not replaced meanwhile; few answers are kept, so that these are as many as may be from early on."""
     service.stop()
+    service.is_forked = False  # a fork shares memory with its parent
     service.environ |= {
         "GUNICORN_CMD_ARGS": "--max-requests=0 --access-logfile=/dev/null",
         "FEEDSVC_CACHE_ENTRIES": "100",

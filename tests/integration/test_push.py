@@ -34,6 +34,7 @@ ALLOWED = {
 @pytest.fixture
 def running(database_url: str) -> Iterator[Service]:
     service = Service(database_url, **ALLOWED)
+    service.is_forked = False
     service.start(settings="server.dev_conf")
     service.make_token(*SCOPES)
     yield service

@@ -15,6 +15,7 @@ from typing import Any
 
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service
+from tests.waiting import wait_until
 
 CATEGORIES = ("am-nhac", "van-hoa")
 KINDS = {"articles": {}, "events": {"start": "2040-01-01"}}
@@ -97,6 +98,7 @@ def test_killed_replica_continues_without_loss(
             time.sleep(chance.uniform(0.05, 0.15))
             run.kill()
             killed += run.wait() < 0
+    wait_until(lambda: len(published(service, "am-nhac")) > 10, 30)
     written.set()
     for writer in writers:
         writer.join()
