@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from feedsvc.cli.check import Client, check_feed
 from feedsvc.models import SCOPES
 from tests.deploy.wordpress import WordPress, missing, nonce
 from tests.server import ROOT, Service
@@ -682,6 +683,18 @@ def test_constants_come_before_the_form(site: Site) -> None:
         "define('FEEDSVC_URL', 'https://a.example/'); define('FEEDSVC_TOKEN', 'fsv_a');",
     )
     assert settings == [{"url": "https://a.example", "token": "fsv_a"}, True]
+
+
+def test_check_finds_what_the_feeds_of_wordpress_lack(site: Site) -> None:
+    """A compressing CDN makes the ETag weak, which WordPress does not recognise."""
+    site.publish(title="Bài", content="Nội dung. " * 200)
+    for format in ("rss2", "atom"):
+        url = f"{site.wordpress.url}/?feed={format}"
+        found = {row.name: row.detail for row in check_feed(Client(interval=0), url)}
+        assert found == {
+            "compression-lost": "no gzip for all readers",
+            "no-304": "for a weak If-None-Match (200)",
+        }
 
 
 def test_uninstalling_leaves_nothing(site: Site) -> None:
