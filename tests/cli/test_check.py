@@ -396,7 +396,24 @@ Run = Callable[..., tuple[int, list[str], str]]
 
 
 def test_all_feeds_of_a_feedsvc_are_checked(service: Service, run: Run) -> None:
-    assert run(service.url) == (0, [], "4 of 4 feeds, 0 findings\n")
+    requested: list[str] = []
+
+    def count(exchange: Exchange) -> None:
+        if exchange.status:
+            body = exchange.body.replace(service.url.encode(), url.encode())
+            exchange.body = body if exchange.path == "/feeds.opml" else exchange.body
+        else:
+            requested.append(exchange.path)
+
+    with faulty_proxy(service.port, count) as url:
+        assert run(url) == (0, [], "")
+    feeds = [f"/feeds/{name}.rss" for name in ("news", "news/van-hoa")]
+    feeds += [feed.replace("news", "events") for feed in feeds]
+    assert {path for path in requested if "?" not in path} == {
+        *feeds,
+        "/",
+        "/feeds.opml",
+    }
 
 
 def test_findings_are_lines_or_json(service: Service, run: Run) -> None:
