@@ -17,6 +17,10 @@
 
 defined( 'ABSPATH' ) || exit;
 
+// The queue is a table of this plugin's own, whose name is not from outside, and whose rows
+// other processes change, so that a cache would be wrong.
+// phpcs:disable WordPress.DB.DirectDatabaseQuery, WordPress.DB.PreparedSQL
+
 /** Version of the queue's table. */
 const FEEDSVC_SCHEMA = '1';
 
@@ -133,13 +137,13 @@ function feedsvc_notify( $text, $type = 'error' ) {
 /**
  * Send failed posts at once with the new settings, and trust nothing about a new service.
  *
- * @param mixed $old The settings before.
- * @param mixed $new The settings now.
+ * @param mixed $before The settings before.
+ * @param mixed $now    The settings now.
  */
-function feedsvc_settings_changed( $old, $new ) {
+function feedsvc_settings_changed( $before, $now ) {
 	global $wpdb;
 	$table = feedsvc_table();
-	if ( ( $old['url'] ?? '' ) !== ( $new['url'] ?? '' ) ) {
+	if ( ( $before['url'] ?? '' ) !== ( $now['url'] ?? '' ) ) {
 		$wpdb->query( "UPDATE $table SET fingerprint = ''" );
 	}
 	$wpdb->query( $wpdb->prepare( "UPDATE $table SET due = %d, attempts = 0 WHERE due IS NOT NULL", time() ) );
@@ -369,8 +373,9 @@ add_action( 'deleted_post', 'feedsvc_post_deleted', 10, 2 );
  * @param array  $old_tt_ids The ids before.
  */
 function feedsvc_terms_changed( $post_id, $terms, $tt_ids, $taxonomy, $append, $old_tt_ids ) {
-	$post = get_post( $post_id );
-	if ( 'category' === $taxonomy && $post && feedsvc_is_public( $post ) && array_diff( array_merge( $tt_ids, $old_tt_ids ), array_intersect( $tt_ids, $old_tt_ids ) ) ) {
+	$post    = 'category' === $taxonomy ? get_post( $post_id ) : null;
+	$changed = array_diff( $tt_ids, $old_tt_ids ) || array_diff( $old_tt_ids, $tt_ids );
+	if ( $changed && $post && feedsvc_is_public( $post ) ) {
 		feedsvc_enqueue( $post_id );
 	}
 }
@@ -480,6 +485,7 @@ function feedsvc_plain_text( $html, $length ) {
  */
 function feedsvc_content( $post ) {
 	// Blocks, shortcodes and embeds ask for the current post, which WP-Cron has not.
+	// phpcs:disable WordPress.WP.GlobalVariablesOverride.Prohibited -- It is restored.
 	$current         = $GLOBALS['post'] ?? null;
 	$GLOBALS['post'] = $post;
 	setup_postdata( $post );
@@ -491,6 +497,7 @@ function feedsvc_content( $post ) {
 			setup_postdata( $current );
 		}
 	}
+	// phpcs:enable WordPress.WP.GlobalVariablesOverride.Prohibited
 	return feedsvc_valid_chars( $content );
 }
 
@@ -927,8 +934,8 @@ function feedsvc_state( $post_id ) {
 		if ( '0' === $row->attempts || $row->locked_until > time() ) {
 			return __( 'Waiting', 'feedsvc' );
 		}
-		/* translators: 1: the reason, 2: a duration such as "2 minutes" */
-		return sprintf( __( 'Failed: %1$s Next attempt in %2$s.', 'feedsvc' ), $row->message, human_time_diff( max( $row->due, time() ) ) );
+		/* translators: 1: a duration such as "2 minutes", 2: the reason */
+		return sprintf( __( 'Failed, next attempt in %1$s: %2$s', 'feedsvc' ), human_time_diff( max( $row->due, time() ) ), $row->message );
 	}
 	if ( FEEDSVC_REMOVED === $row->fingerprint ) {
 		return __( 'Not in the feeds', 'feedsvc' );
@@ -1178,7 +1185,8 @@ function feedsvc_admin_test() {
 	if ( 200 === wp_remote_retrieve_response_code( $response ) && isset( $document['items'] ) ) {
 		feedsvc_notify( __( 'The service answers and accepts the token.', 'feedsvc' ), 'success' );
 	} else {
-		feedsvc_notify( feedsvc_error_text( $response ) );
+		/* translators: %s: the reason */
+		feedsvc_notify( sprintf( __( 'The service cannot be used: %s', 'feedsvc' ), feedsvc_error_text( $response ) ) );
 	}
 	feedsvc_return_to_settings();
 }
