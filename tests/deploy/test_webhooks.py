@@ -172,12 +172,13 @@ def post_as_drupal(
     url: str, event: str, node: dict[str, Any], secret: str = SECRET
 ) -> int:
     """Send a webhook as Drupal's module does; return the status."""
-    payload = {"event": f"entity:node:{event}", "user": {}, "entity": node}
+    name = f"entity:node:{event}"
+    payload = {"event": name, "user": {}, "entity": node}
     body = json.dumps(payload).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
     headers = {
         "Content-Type": "application/json",
-        "X-Drupal-Event": payload["event"],
+        "X-Drupal-Event": name,
         "X-Drupal-Delivery": str(uuid.uuid4()),
         "X-Hub-Signature": f"sha1={digest}",
     }
