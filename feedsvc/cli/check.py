@@ -148,7 +148,10 @@ Problem = tuple[str, str]
 
 @dataclass(frozen=True)
 class Reply:
-    """A response after redirects. `body` is as sent, `content` without its coding."""
+    """A response after redirects. `body` is as sent, `content` without its coding.
+
+    The status is 0 if there is no response.
+    """
 
     url: str
     status: int
@@ -517,13 +520,7 @@ def observe(client: Client, url: str) -> Observation:
             **headers,
         )
 
-    gets = {reader: get(reader) for reader in READERS}
-    heads = {
-        reader: client.request(
-            url, "HEAD", User_Agent=READERS[reader], Accept_Encoding="gzip"
-        )
-        for reader in READERS
-    }
+    gets, heads = _request_as_readers(client, url)
     # As trackers and cache busters append some.
     separator = "&" if urlsplit(url).query else "?"
     parameter = get("Feedly", url=f"{url}{separator}feedsvc-check=1")
@@ -541,6 +538,31 @@ def observe(client: Client, url: str) -> Observation:
     # Last, to notice whether the feed changed since the first.
     observation.again = get(reader)
     return observation
+
+
+def _request_as_readers(
+    client: Client, url: str
+) -> tuple[dict[str, Reply], dict[str, Reply]]:
+    """Return the responses to GET and to HEAD by reader.
+
+    :raises UnreachableError: the first two readers get no response.
+    """
+    replies: dict[str, dict[str, Reply]] = {"GET": {}, "HEAD": {}}
+    for method, by_reader in replies.items():
+        for reader, agent in READERS.items():
+            try:
+                reply = client.request(
+                    url, method, User_Agent=agent, Accept_Encoding="gzip"
+                )
+            except UnreachableError:
+                # Some bot walls drop the connections of programs that they dislike.
+                if len(by_reader) == 1 and not any(
+                    r.status for r in by_reader.values()
+                ):
+                    raise
+                reply = Reply(url, 0, Message(), b"", (url,), time.time())
+            by_reader[reader] = reply
+    return replies["GET"], replies["HEAD"]
 
 
 def _conditions(reply: Reply) -> dict[str, dict[str, str]]:
@@ -573,8 +595,8 @@ def _statuses(seen: Observation) -> Iterator[Problem]:
             continue
         statuses = sorted({reply.status for reply in replies.values()})
         what = "a page" if is_page else "no feed"
-        numbers = " or ".join(map(str, statuses))
-        yield name, f"{what} with status {numbers} for {_readers(replies)}"
+        numbers = " or ".join(map(_status, statuses))
+        yield name, f"{what} ({numbers}) for {_readers(replies)}"
 
 
 def _cached_errors(seen: Observation) -> Iterator[Problem]:
@@ -599,8 +621,8 @@ def _heads(seen: Observation) -> Iterator[Problem]:
         if reply.status != seen.gets[reader].status
     }
     if refused:
-        status = next(iter(refused.values())).status
-        yield "head", f"status {status} for {_readers(refused)}, unlike GET"
+        status = _status(next(iter(refused.values())).status)
+        yield "head", f"{status} for {_readers(refused)}, unlike GET"
 
 
 def _redirects(seen: Observation) -> Iterator[Problem]:
@@ -885,12 +907,14 @@ def list_feeds(client: Client, url: str) -> list[str]:
 
     :raises UnreachableError: there is no response.
     """
-    reply = client.request(url, User_Agent=READERS["Feedly"])
+    # Bot walls dislike programs that look like a browser least.
+    agent = READERS["Thunderbird"]
+    reply = client.request(url, User_Agent=agent)
     # The directory of a feedsvc has the list beside it; any other page is a finding.
     if reply.kind == "html":
         try:
             opml = _join(reply.url.partition("?")[0].rstrip("/") + "/", "feeds.opml")
-            reply = client.request(opml, User_Agent=READERS["Feedly"])
+            reply = client.request(opml, User_Agent=agent)
         except UnreachableError:
             return [url]
     if reply.status != 200 or reply.kind != "opml":
@@ -923,6 +947,10 @@ def _timestamp(date: str) -> float | None:
 
 def _list(words: Iterable[str]) -> str:
     return ", ".join(words)
+
+
+def _status(status: int) -> str:
+    return f"status {status}" if status else "no response"
 
 
 def _readers(names: Iterable[str]) -> str:

@@ -43,6 +43,9 @@ class Exchange:
         self.body = body
 
 
+NO_RESPONSE = -1
+"""The status for closing the connection."""
+
 Fault = Callable[[Exchange], None]
 """Called with the request, and again with the response: `status` is then not 0."""
 
@@ -62,6 +65,8 @@ def faulty_proxy(
             if not exchange.status:
                 _forward(port, exchange)
                 fault(exchange)
+            if exchange.status == NO_RESPONSE:
+                return
             self.send_response_only(exchange.status)
             body = exchange.body
             headers = {

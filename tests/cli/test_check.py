@@ -30,7 +30,7 @@ from feedsvc.cli.check import (
     check as check_command,
 )
 from feedsvc.models import SCOPES
-from tests.cli.faulty_proxy import Exchange, Fault, faulty_proxy
+from tests.cli.faulty_proxy import NO_RESPONSE, Exchange, Fault, faulty_proxy
 from tests.integration.nginx import NGINX, nginx
 from tests.server import ROOT, Service, free_port
 
@@ -170,6 +170,12 @@ def head_refused(exchange: Exchange) -> None:
         exchange.replace(b"", 405)
 
 
+def head_dropped(exchange: Exchange) -> None:
+    is_first = "Feedly" in exchange.sent.get("user-agent", "")
+    if exchange.method == "HEAD" and is_first and not exchange.status:
+        exchange.replace(b"", NO_RESPONSE)
+
+
 def etag_of_server(exchange: Exchange) -> None:
     """Several servers behind one address, each with tags of its own."""
     if exchange.status == 200:
@@ -225,6 +231,8 @@ PAGE = b"<!DOCTYPE html>\n<title>Just a moment...</title>"
 FAULTS: dict[str, tuple[Fault, str]] = {
     "bot wall": (answer_to("FreshRSS", PAGE, 403), "page"),
     "login": (answer_to("", b"<html><form></form></html>", 200), "page"),
+    "dropped connection": (answer_to("Inoreader", b"", NO_RESPONSE), "refused"),
+    "dropped HEAD": (head_dropped, "head"),
     "rule on programs": (answer_to("NewsBlur", b"No", 403), "refused"),
     "cached 502": (cached_error, "refused cached-error"),
     "no HEAD": (head_refused, "head"),
@@ -421,7 +429,7 @@ def test_findings_are_lines_or_json(service: Service, run: Run) -> None:
     with faulty_proxy(service.port, fault) as url:
         status, lines, _ = run(url + FEEDS[0])
         assert (status, len(lines)) == (1, 1)
-        detail = "refused: no feed with status 403 for NewsBlur. Allow feed readers"
+        detail = "refused: no feed (status 403) for NewsBlur. Allow feed readers"
         assert lines[0].startswith(f"{url}{FEEDS[0]}: {detail}")
         status, lines, _ = run(url + FEEDS[0], "--json")
     assert status == 1
