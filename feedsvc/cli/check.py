@@ -556,9 +556,7 @@ def _request_as_readers(
                 )
             except UnreachableError:
                 # Some bot walls drop the connections of programs that they dislike.
-                if len(by_reader) == 1 and not any(
-                    r.status for r in by_reader.values()
-                ):
+                if {each.status for each in replies["GET"].values()} == {0}:
                     raise
                 reply = Reply(url, 0, Message(), b"", (url,), time.time())
             by_reader[reader] = reply

@@ -171,8 +171,7 @@ def head_refused(exchange: Exchange) -> None:
 
 
 def head_dropped(exchange: Exchange) -> None:
-    is_first = "Feedly" in exchange.sent.get("user-agent", "")
-    if exchange.method == "HEAD" and is_first and not exchange.status:
+    if exchange.method == "HEAD" and not exchange.status:
         exchange.replace(b"", NO_RESPONSE)
 
 
