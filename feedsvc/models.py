@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -220,7 +220,7 @@ class Entry:
 
     `changed` is the time of the last change in the change log or, if that is later, of
     the last change of a category's title. An `abridged` entry was loaded without its
-    body.
+    body. `rendered` has the items of feeds that formats have made of the entry.
     """
 
     id: str
@@ -250,6 +250,9 @@ class Entry:
     starts: datetime | None = None
     changed: datetime = field(default=EPOCH, compare=False)
     abridged: bool = False
+    rendered: dict[Hashable, tuple[Site, bytes]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def public_view(self) -> Entry:
         """Return the entry as readers see it: a withdrawn one without its content."""
@@ -290,7 +293,7 @@ def _defaults(value: Any, kept: frozenset[str]) -> dict[str, Any]:
     return {
         member.name: member.default
         for member in fields(value)
-        if member.name not in kept
+        if member.init and member.name not in kept
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 
 from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
@@ -16,6 +17,7 @@ from feedsvc.formats.xml import (
     build_feed,
     entry_url,
     escape_if_markup,
+    render_with_known_items,
     sub_element,
 )
 from feedsvc.models import Entry, Feed
@@ -25,6 +27,10 @@ MEDIA_TYPE = "application/atom+xml"
 
 def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
+    return render_with_known_items(feed, _render)
+
+
+def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
     site = feed.site
     generator = build_feed(feed, _extend_feed)
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
@@ -34,7 +40,7 @@ def render(feed: Feed) -> bytes:
     generator.author(_person(site.title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
-    for entry in feed.entries:
+    for entry in entries:
         content = feed_body(entry, feed)
         item = add_item(generator, entry, feed, content, _extend_entry)
         item.title(labels.entry_title(entry, site.language))

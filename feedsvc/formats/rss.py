@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -22,6 +23,7 @@ from feedsvc.formats.xml import (
     add_links,
     build_feed,
     escape_if_markup,
+    render_with_known_items,
     sub_element,
 )
 from feedsvc.models import Entry, Feed
@@ -46,6 +48,10 @@ Two threads at once could leave the process with the wrong one.
 
 def render(feed: Feed) -> bytes:
     """Render a feed as RSS 2.0."""
+    return render_with_known_items(feed, _render)
+
+
+def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
     site = feed.site
     title = escape_if_markup(labels.feed_title(feed))
     generator = build_feed(feed, _extend_channel, has_durations=_has_durations(feed))
@@ -61,7 +67,7 @@ def render(feed: Feed) -> bytes:
         generator.image(url=icon, title=title, link=iri_to_uri(feed.home_url))
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
-    for entry in feed.entries:
+    for entry in entries:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
         # Readers take the description for HTML.

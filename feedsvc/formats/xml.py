@@ -8,7 +8,7 @@ feed or an entry.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape, unescape
 from typing import Any
@@ -60,6 +60,38 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
         self.extend(element)
 
     extend_rss = extend_atom
+
+
+_ITEM = re.compile(rb"<(item|entry)\b.*?</\1>", re.DOTALL)
+"""An item of RSS or an entry of Atom: in text, "<" is escaped."""
+
+
+def render_with_known_items(
+    feed: Feed, render: Callable[[Feed, Sequence[Entry]], bytes]
+) -> bytes:
+    """Render a feed, of whose entries most were in the previous version of it too.
+
+    Their items are kept with them. An item depends on its entry, the site, the format
+    and two parameters of the query alone.
+
+    :param render: renders a feed with some of its entries.
+    """
+    query = feed.query
+    key = (query.format, query.content, query.date_field)
+    missing = [
+        entry
+        for entry in feed.entries
+        if key not in entry.rendered or entry.rendered[key][0] is not feed.site
+    ]
+    # One item at least, since it shows where the others belong.
+    document = render(feed, missing or feed.entries[:1])
+    items = list(_ITEM.finditer(document))
+    if not items:
+        return document
+    for entry, item in zip(missing, items, strict=False):
+        entry.rendered[key] = feed.site, item[0]
+    head, tail = document[: items[0].start()], document[items[-1].end() :]
+    return b"".join([head, *(entry.rendered[key][1] for entry in feed.entries), tail])
 
 
 def build_feed(

@@ -23,6 +23,7 @@ from feedsvc.storage.change_log import (
 from feedsvc.storage.database import CONNECTIONS, Database
 from feedsvc.storage.deliveries import Deliveries, Hubs
 from feedsvc.storage.entries import Precondition, VisibleChanges
+from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.markup import Markup
 from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically
@@ -67,6 +68,7 @@ class Storage:
         self._clock = clock
         self._zone = zone
         self._max_feed = max_feed
+        self.entry_cache = EntryCache()
         self._is_schema_current = False
         self._may_downgrade_timezones = False
         self.on_commit: Callable[[], None] = lambda: None
@@ -84,7 +86,7 @@ class Storage:
         :raises Unavailable: the database does not respond.
         """
         with self.database.read() as connection:
-            yield Reader(connection, self._zone)
+            yield Reader(connection, self._zone, self.entry_cache)
 
     @contextmanager
     def writer(self, token: str) -> Iterator[Writer]:
@@ -110,7 +112,10 @@ class Storage:
         :raises Unavailable: as `reader`.
         """
         with self.reader() as reader:
-            return reader.changed_feeds(after)
+            last, changed = reader.changed_feeds(after)
+        if changed is None:
+            self.entry_cache.clear()
+        return last, changed
 
     def apply_scheduled_changes(self) -> int:
         """Apply the changes that are due, a batch at most; return how many.

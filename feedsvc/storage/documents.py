@@ -33,7 +33,9 @@ The bodies are nearly all of the text, and the memory for a feed is bounded.
 _NOT_IN_DOCUMENT = {*STORAGE_MEMBERS, *BODIES, "categories", "changed", "abridged"}
 
 DOCUMENT_MEMBERS = tuple(
-    field.name for field in fields(Entry) if field.name not in _NOT_IN_DOCUMENT
+    field.name
+    for field in fields(Entry)
+    if field.init and field.name not in _NOT_IN_DOCUMENT
 )
 """The members that the document has."""
 

@@ -9,7 +9,7 @@ rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -26,6 +26,7 @@ from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.tables import (
     KEY,
     UTCDateTime,
+    categories,
     entries,
     entry_categories,
 )
@@ -45,6 +46,18 @@ _WINDOW_END = sa.bindparam("window_end", type_=UTCDateTime)
 _POSITION = sa.bindparam("position", type_=UTCDateTime)
 _POSITION_GUID = sa.bindparam("position_guid", type_=KEY)
 _SIZES = ("pk", "published", "guid", "size", "content_size")
+# Together they change with everything that an entry shows: its row, the current
+# occurrence of its series, and the texts of its categories. As the database has them:
+# to decode hundreds of dates would take longer than the query.
+_STAMP = [
+    sa.type_coerce(value, sa.String)
+    for value in (
+        entries.c.seq,
+        entries.c.changed_at,
+        entries.c.starts,
+        sa.select(sa.func.max(categories.c.changed_at)).scalar_subquery(),
+    )
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,11 @@ class ListedEntries:
     newest_unlisted: Position | None = None
 
 
+def stamp(row: sa.Row[Any]) -> Hashable:
+    """Return the stamp of a row of `FeedEntries.sizes`, as EntryCache needs it."""
+    return row[len(_SIZES) :]
+
+
 class FeedEntries:
     """Query the entries of one feed in one snapshot."""
 
@@ -75,7 +93,7 @@ class FeedEntries:
         return shape == self._filter.navigation_shape and not shape.has_entry_filters
 
     def sizes(self) -> Sequence[Any]:
-        """Return the keys, positions and sizes of the entries, in the feed's order.
+        """Return keys, positions, sizes and stamps of entries, in the feed's order.
 
         There is one more than the limit, if the feed has one: the first that the
         document does not list.
@@ -190,10 +208,14 @@ def _sources(number: int) -> list[_Source]:
 
 @lru_cache(maxsize=256)
 def _sizes_select(shape: FilterShape) -> sa.Select[Any]:
-    columns = (entries.c[name] for name in _SIZES)
+    columns = (*(entries.c[name] for name in _SIZES), *_STAMP)
     ids = entry_ids_select(shape)
     order = _feed_order(shape)
-    return sa.select(*columns).where(entries.c.pk.in_(ids)).order_by(*order(entries))
+    return (
+        sa.select(*columns, *_STAMP)
+        .where(entries.c.pk.in_(ids))
+        .order_by(*order(entries))
+    )
 
 
 def entry_ids_select(shape: FilterShape) -> sa.Select[int]:

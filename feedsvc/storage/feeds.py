@@ -15,8 +15,9 @@ from feedsvc.models import Category, Entry, FeedVersion, Tombstone
 from feedsvc.query import FeedQuery
 from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
+from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.entry_rows import load_entries
-from feedsvc.storage.feed_entries import FeedEntries, ListedEntries
+from feedsvc.storage.feed_entries import FeedEntries, ListedEntries, stamp
 from feedsvc.storage.feed_lookup import RECENT_PERIOD, resolve_filter
 from feedsvc.storage.feed_tombstones import FeedTombstones
 from feedsvc.storage.sizes import fit
@@ -37,12 +38,18 @@ class FeedSelection:
     """
 
     def __init__(
-        self, connection: sa.Connection, zone: ZoneInfo, query: FeedQuery, now: datetime
+        self,
+        connection: sa.Connection,
+        zone: ZoneInfo,
+        query: FeedQuery,
+        now: datetime,
+        entry_cache: EntryCache,
     ) -> None:
         self._connection = connection
         self._zone = zone
         self._query = query
         self._now = now
+        self._entry_cache = entry_cache
         self._filter = resolve_filter(connection, zone, query, now)
         self._entries = FeedEntries(connection, self._filter)
         self._tombstones = FeedTombstones(connection, self._filter)
@@ -87,7 +94,7 @@ class FeedSelection:
             cut=not is_archive,
         )
         admit(fitting.size)
-        loaded = self._load(fitting.whole)
+        loaded = self._load_whole(row for row in rows if row.pk in fitting.whole)
         abridged = self._load(
             fitting.whole.symmetric_difference(fitting.keys), bodies=False
         )
@@ -110,6 +117,22 @@ class FeedSelection:
             if row.pk not in listed:
                 return Position(row.published, row.guid)
         return None
+
+    def _load_whole(self, rows: Iterable[Any]) -> dict[int, Entry]:
+        """Load entries with their bodies, except for those in the cache."""
+        loaded = {}
+        missing = {}
+        for row in rows:
+            entry = self._entry_cache.get(row.pk, stamp(row))
+            if entry:
+                loaded[row.pk] = entry
+            else:
+                missing[row.pk] = row
+        for key, entry in self._load(missing).items():
+            row = missing[key]
+            self._entry_cache.put(key, stamp(row), row.size, entry)
+            loaded[key] = entry
+        return loaded
 
     def _load(self, keys: Collection[int], *, bodies: bool = True) -> dict[int, Entry]:
         loaded = load_entries(self._connection, sorted(keys), bodies=bodies)

@@ -21,6 +21,7 @@ from feedsvc.query import KINDS, FeedQuery
 from feedsvc.storage.categories import CategoryReader, CategoryWriter
 from feedsvc.storage.change_log import ChangeLog, ChangePage, feed_version
 from feedsvc.storage.entries import EntryReader, EntryWriter, VisibleChanges
+from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.neighbors import Direction, neighbor
@@ -48,9 +49,12 @@ _CHANGED_FEEDS = sa.select(
 class Reader:
     """One snapshot of the database: all that it reads is of one moment."""
 
-    def __init__(self, connection: sa.Connection, zone: ZoneInfo) -> None:
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, entry_cache: EntryCache
+    ) -> None:
         self._connection = connection
         self._zone = zone
+        self._entry_cache = entry_cache
         self.categories = CategoryReader(connection)
         self.entries = EntryReader(connection, self.categories)
 
@@ -61,7 +65,9 @@ class Reader:
         :raises Gone: all categories of the feed were retired.
         :raises FeedMoved: a category was renamed or retired.
         """
-        return FeedSelection(self._connection, self._zone, query, now)
+        return FeedSelection(
+            self._connection, self._zone, query, now, self._entry_cache
+        )
 
     def feed_version(self, feeds: Iterable[tuple[str, str | None]]) -> FeedVersion:
         """Return the latest version of some feeds, each a kind and a slug or None."""
@@ -192,7 +198,8 @@ class Writer:
     ) -> None:
         self._connection = connection
         self._change_log = change_log
-        self.reader = Reader(connection, zone)
+        # A cache of its own: others must not see entries before they are committed.
+        self.reader = Reader(connection, zone, EntryCache())
         self.categories = CategoryWriter(connection, change_log)
         self.idempotency_keys = IdempotencyStore(connection, change_log.clock)
         self.entries = EntryWriter(

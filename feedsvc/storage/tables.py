@@ -182,7 +182,7 @@ categories = Table(
     Column("parent", KEY),
     Column("retired", UTCDateTime),
     # The last change in the change log, and the last one of the title or the slug.
-    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False, index=True),
     Column("titled_at", UTCDateTime, nullable=False),
 )
 

@@ -402,6 +402,7 @@ def test_every_member_of_a_withdrawn_entry_is_kept_or_hidden() -> None:
         "image",
         "attachments",
         "abridged",
+        "rendered",
     }
     assert {field.name for field in fields(Entry)} == WITHDRAWN_MEMBERS | erased
     erased = {"location", "organizer", "previous_start"}

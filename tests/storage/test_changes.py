@@ -236,6 +236,7 @@ steps = weighted(
 
 def reset(storage: Storage) -> None:
     """As a database is that was just made, with three categories."""
+    storage.entry_cache.clear()
     with storage.database.write() as connection:
         for table in (
             tables.tombstones,

@@ -46,6 +46,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
     )
+    op.create_index(
+        "ix_categories_changed_at", "categories", ["changed_at"], unique=False
+    )
     op.create_table(
         "changes",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
