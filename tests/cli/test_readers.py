@@ -376,6 +376,25 @@ def test_page_has_plots_and_loads_and_runs_nothing(tmp_path: Path) -> None:
     assert len(tree.xpath("//table")) == 3
 
 
+def test_bars_are_percentages_of_the_longest() -> None:
+    feed = "/feeds/news/" + "a" * 40 + ".rss"
+    made = report(
+        line(FEEDLY.format(6), validators="-"),
+        line(),
+        line(address="192.0.2.2", status=304),
+        line(feed=feed, status=304),
+    )
+    readers_of_feeds, programs, days = readers_module.plots(made)
+    assert readers_of_feeds.bars[0] == ("/feeds/news.rss", 75.0, 25.0, "8")
+    label, *_, text = readers_of_feeds.bars[1]
+    assert (len(label), label[0], text) == (38, "…", "1")
+    assert programs.bars[0] == ("NetNewsWire", 100.0, 0.0, "72")
+    assert programs.bars[1].second == pytest.approx(100 / 3)
+    assert [bar[1:] for bar in days.bars] == [(50.0, 50.0, "4")]
+    anonymous = readers_module.plots(report(line(address="-")))
+    assert anonymous[0].bars[0].text == "0"
+
+
 def test_terminal_is_not_controlled_by_a_log() -> None:
     document = {
         "time": "2026-11-25T14:00:00+0700",
