@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve test bench mutants soak readers audit hashes screenshots
+.PHONY: run serve test bench mutants soak readers audit hashes screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc init-demo --check-port
@@ -49,6 +49,17 @@ hashes:
 readers: $(VENV)/.tests
 	npm ci --prefix tests/interop/npm --silent --no-audit --no-fund || echo "without npm's packages"
 	$(BIN)/pytest -m readers -rs tests/interop
+
+# Tagged with the version. Other options: make image IMAGE_OPTIONS='--build-arg BASE=registry.example/python:3.11'
+IMAGE = feedsvc:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' feedsvc/__init__.py)
+image:
+	@if docker info >/dev/null 2>&1; then docker build --tag $(IMAGE) $(IMAGE_OPTIONS) .; \
+	elif command -v buildah >/dev/null; then buildah build --format docker --tag $(IMAGE) $(IMAGE_OPTIONS) .; \
+	else echo "Install Docker, and start it, or Buildah." >&2; exit 1; fi
+
+# Builds the image with Buildah on a base from debootstrap, and starts it. Takes two minutes.
+image-test: $(VENV)/.tests
+	$(BIN)/pytest -m image -rs tests/deploy
 
 # Needs Chromium; look at them before they are committed.
 screenshots: $(VENV)/.tests

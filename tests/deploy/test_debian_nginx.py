@@ -45,12 +45,15 @@ def can_unshare() -> bool:
 
 
 def documented_commands() -> str:
-    """Return the commands of the section, with a start in place of systemd's reload."""
+    """Return the commands of the step, with a start in place of systemd's reload.
+
+    Those that install packages and a certificate are left out.
+    """
     text = (ROOT / "docs/operating.md").read_text("utf-8")
-    section = re.split(r"\n#+ ", text.partition("deploy/nginx.conf")[2])[0]
-    commands = "\n".join(re.findall(r"^ {4}(.+)$", section, re.MULTILINE))
+    step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[0]
+    commands = "\n".join(re.findall(r"^ {4}((?!apt|certbot).+)$", step, re.MULTILINE))
     assert commands.count("systemctl reload nginx") == 1
-    return commands.replace("systemctl reload nginx", "nginx")
+    return "SITE=feeds.example\n" + commands.replace("systemctl reload nginx", "nginx")
 
 
 @pytest.mark.skipif(not NGINX, reason="nginx is not installed")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ import pytest
 import yaml
 
 from config import Config
+from feedsvc import __version__
 from tests.postgres import Cluster
 from tests.server import ROOT
 
 DEPLOY = ROOT / "deploy"
 UNITS = ("feedsvc.service", "feedsvc-deliver.service")
+BACKUP_UNITS = ("feedsvc-backup.service", "feedsvc-backup.timer")
 DELIVER = ["python", "-m", "feedsvc", "deliver", "--metrics"]
 DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -78,6 +81,24 @@ def test_kubernetes_names_and_ports_agree() -> None:
     assert Config.from_env(settings).workers == 2
     for container in containers():
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_image_has_the_same_version_and_user_everywhere() -> None:
+    (job,) = (document for document in DOCUMENTS if document["kind"] == "Job")
+    suffix = __version__.replace(".", "-")
+    assert job["metadata"]["name"] == f"feedsvc-migrate-{suffix}"
+    assert {each["image"] for each in containers()} == {f"feedsvc:{__version__}"}
+    operating = (ROOT / "docs/operating.md").read_text("utf-8")
+    assert f" feedsvc:{__version__}\n" in operating
+    assert f"`feedsvc, version {__version__}`" in operating
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    users = set(re.findall(r"--[ug]id (\d+)", dockerfile))
+    users.update(
+        str(document["spec"]["template"]["spec"]["securityContext"]["runAsUser"])
+        for document in DOCUMENTS
+        if "template" in document.get("spec", {})
+    )
+    assert users == {"990"}
 
 
 def containers_of(name: str) -> Iterator[dict[str, Any]]:
@@ -226,7 +247,9 @@ def test_deliver_runs_everywhere_where_the_service_does() -> None:
     ]
     for name in ("image", "env", "envFrom", "securityContext"):
         assert deliver[name] == service[name]
-    units = [(DEPLOY / name).read_text("utf-8") for name in UNITS]
+    *units, backup = (
+        (DEPLOY / name).read_text("utf-8") for name in (*UNITS, BACKUP_UNITS[0])
+    )
     assert (
         f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9181\n"
         in units[1]
@@ -240,18 +263,24 @@ def test_deliver_runs_everywhere_where_the_service_does() -> None:
     ):
         line = re.compile(f"^{name}=.*$", re.MULTILINE)
         assert line.findall(units[0]) == line.findall(units[1]) != []
-    hardening = [unit.partition("CapabilityBoundingSet=")[2] for unit in units]
-    assert hardening[0] == hardening[1] != ""
+        if name != "StateDirectory":
+            assert line.findall(backup) == line.findall(units[0])
+    sections = (
+        unit.partition("CapabilityBoundingSet=")[2].partition("\n\n")[0].strip()
+        for unit in (*units, backup)
+    )
+    (hardening,) = set(sections)
+    assert hardening
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [*UNITS, *BACKUP_UNITS])
 def test_systemd_unit_is_valid(tmp_path: Path, name: str) -> None:
     here = tmp_path / name
-    for other in UNITS:  # each names the other, or might
+    for other in (*UNITS, *BACKUP_UNITS):  # each may name another
         unit = (DEPLOY / other).read_text("utf-8")
         (tmp_path / other).write_text(
-            re.sub("/opt/feedsvc/.venv/bin/(gunicorn|python)", "/bin/true", unit)
+            re.sub(r"(ExecStart=)/opt/feedsvc/\S+", r"\1/bin/true", unit)
         )
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(here)],
@@ -259,9 +288,45 @@ def test_systemd_unit_is_valid(tmp_path: Path, name: str) -> None:
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    if name.endswith(".timer"):
+        return
     rated = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(here)],
         capture_output=True,
         text=True,
     )
     assert rated.returncode == 0, rated.stdout[-500:]
+
+
+def test_backup_script_copies_sqlite_and_keeps_a_week(
+    database_url: str, tmp_path: Path
+) -> None:
+    command = tmp_path / "code/.venv/bin/feedsvc"
+    command.parent.mkdir(parents=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m feedsvc "$@"\n')
+    command.chmod(0o755)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for name, days in (("old", 8), ("recent", 6)):
+        file = copies / f"feedsvc-{name}.db"
+        file.touch()
+        age = time.time() - days * 86400
+        os.utime(file, (age, age))
+    (secret := tmp_path / "url").write_text(database_url + "\n")
+    for setting in (
+        {"FEEDSVC_DATABASE_URL": database_url},
+        {"FEEDSVC_DATABASE_URL_FILE": str(secret)},
+    ):
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), **setting}
+        done = subprocess.run(
+            [DEPLOY / "backup.sh", copies],
+            cwd=tmp_path / "code",
+            env=environ,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        (new,) = {path.name for path in copies.iterdir()} - {"feedsvc-recent.db"}
+        assert re.fullmatch(r"feedsvc-\d{8}T\d{6}\.db", new)
+        assert (copies / new).stat().st_size > 10000
+        (copies / new).unlink()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -22,11 +25,16 @@ from feedsvc.storage import Storage
 from feedsvc.storage.backup import backup, restore
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import HANOI, Clock
+from tests.postgres import Cluster
 from tests.server import ROOT, Service
 
 pytestmark = pytest.mark.both_databases
 
-SQL = (ROOT / "deploy/restored.sql").read_text("utf-8")
+OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
+RESTORE_COMMANDS = re.findall(
+    r"^(?: {4}|.*`)((?:pg_restore|psql) [^`\n]+)", OPERATING, re.MULTILINE
+)
+"""The commands with which a dump of PostgreSQL is restored."""
 
 Run = Callable[..., Result]
 """Runs a command."""
@@ -229,19 +237,45 @@ def lose(database_url: str, request: pytest.FixtureRequest) -> Iterator[Lose]:
             return opened(url)
 
         def lose_postgresql(storage: Storage, write: Callable[[], object]) -> Storage:
-            lines = [line.encode() for line in storage.dump()]
+            folder = directory / str(next(numbers))
+            folder.mkdir()
+            engine_url = storage.database.engine.url
+            old_url = engine_url.render_as_string(hide_password=False)
+            _run_tools(cluster, old_url, f"deploy/backup.sh {folder}")
             write()
-            cluster = request.getfixturevalue("cluster")
-            restored = opened(stack.enter_context(cluster.database()))
-            restored.load_dump(lines)
-            with restored.database.write() as connection:
-                connection.exec_driver_sql(SQL)
-            return restored
+            url = stack.enter_context(cluster.database("template0"))
+            (file,) = folder.iterdir()
+            commands = "\n".join(RESTORE_COMMANDS).replace(" FILE", f" {file}")
+            _run_tools(cluster, url, commands)
+            return opened(url)
 
         numbers = count()
         directory: Path = request.getfixturevalue("tmp_path")
-        is_sqlite = database_url.startswith("sqlite")
-        yield lose_sqlite if is_sqlite else lose_postgresql
+        if database_url.startswith("sqlite"):
+            yield lose_sqlite
+            return
+        cluster: Cluster = request.getfixturevalue("cluster")
+        for program in ("pg_dump", "pg_restore", "psql"):
+            if not (cluster.binaries / program).exists():
+                pytest.skip(f"this PostgreSQL has no {program}")
+        yield lose_postgresql
+
+
+def _run_tools(cluster: Cluster, url: str, commands: str) -> None:
+    """Run commands with the programs of a server's version."""
+    environ = {
+        "PATH": f"{cluster.binaries}:{os.environ['PATH']}",
+        "FEEDSVC_DATABASE_URL": url,
+        "URL": url.replace("+psycopg", ""),
+    }
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_follower_that_saw_lost_changes_gets_410_after_a_restore(
