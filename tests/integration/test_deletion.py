@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-import time
-
-import requests
+import secrets
 
 from feedsvc.models import SCOPES
+from tests.integration.worker_process import WorkerConnection, connect_workers
 from tests.server import Service
+from tests.waiting import wait_until
 
 EVENT = {"title": "Hội sách", "start": "2031-12-05T19:00:00"}
 DRAFT = {**EVENT, "title": "SECRET", "start": "2032-02-03T08:00:00", "status": "draft"}
-IN_A_ROW = 24
-"""Responses, each on its own connection, after which both workers have surely given one."""
-
 Seen = tuple[bytes, str, str | None]
 """The body, the ETag and the Last-Modified of a response."""
 
 
-def agreed(service: Service, path: str, before: str | None = None) -> Seen:
-    """Return the response that all workers give to a path, when all of them give the same one.
+def agreed(
+    service: Service,
+    workers: list[WorkerConnection],
+    path: str,
+    before: str | None = None,
+) -> Seen:
+    """Return the response that all workers give to a path, once they have seen all writes.
 
     :param before: a Last-Modified that is not to be waited for any longer.
     """
-    deadline = time.monotonic() + 20
-    row: list[Seen] = []
-    while time.monotonic() < deadline:
-        response = requests.get(
-            service.url + path, headers={"Connection": "close"}, timeout=10
+    marker = secrets.token_hex()
+    assert service.request("PUT", "/api/v1/articles/marker", {"title": marker}).ok
+    wait_until(
+        lambda: all(
+            marker.encode() in worker.request("GET", "/feeds/news.json").body
+            for worker in workers
         )
-        row.append(
-            (
-                response.content,
-                response.headers["ETag"],
-                response.headers.get("Last-Modified"),
-            )
-        )
-        if (
-            len(row) >= IN_A_ROW
-            and len(set(row[-IN_A_ROW:])) == 1
-            and row[-1][2] not in (None, before)
-        ):
-            return row[-1]
-    raise AssertionError([(etag, stamp) for _, etag, stamp in row[-IN_A_ROW:]])
+    )
+    seen: set[Seen] = set()
+
+    def agree() -> bool:
+        seen.clear()
+        for worker in workers:
+            response = worker.request("GET", path)
+            stamp = response.headers.get("last-modified")
+            seen.add((response.body, response.headers["etag"], stamp))
+        (*_, (_, _, stamp)) = seen
+        return len(seen) == 1 and stamp not in (None, before)
+
+    wait_until(agree, 20)
+    return seen.pop()
 
 
 def test_workers_agree_after_writes_to_a_deleted_event(service: Service) -> None:
@@ -56,22 +59,23 @@ def test_workers_agree_after_writes_to_a_deleted_event(service: Service) -> None
         return service.request(method, "/api/v1/events/e", document).status_code
 
     path = "/feeds/events.ics"
-    assert write(publisher, "PUT", EVENT) == 201
-    shown = agreed(service, path)
-    assert write(publisher, "DELETE") == 204
-    deleted = agreed(service, path, before=shown[2])
-    assert b"STATUS:CANCELLED" in deleted[0]
-    assert write(drafter, "PUT", DRAFT) == 403
-    assert write(publisher, "PUT", DRAFT) == 201
-    assert agreed(service, path) == deleted, "a hidden draft is no change"
-    assert write(drafter, "DELETE") == 403
-    assert write(publisher, "DELETE") == 204
-    assert agreed(service, path) == deleted
-    assert write(publisher, "PUT", EVENT) == 201
-    restored = agreed(service, path, before=deleted[2])
-    assert b"CANCELLED" not in restored[0]
-    assert (
-        len({shown[1], deleted[1], restored[1]})
-        == len({shown[2], deleted[2], restored[2]})
-        == 3
-    )
+    with connect_workers(service) as workers:
+        assert write(publisher, "PUT", EVENT) == 201
+        shown = agreed(service, workers, path)
+        assert write(publisher, "DELETE") == 204
+        deleted = agreed(service, workers, path, before=shown[2])
+        assert b"STATUS:CANCELLED" in deleted[0]
+        assert write(drafter, "PUT", DRAFT) == 403
+        assert write(publisher, "PUT", DRAFT) == 201
+        assert agreed(service, workers, path) == deleted, "a hidden draft is no change"
+        assert write(drafter, "DELETE") == 403
+        assert write(publisher, "DELETE") == 204
+        assert agreed(service, workers, path) == deleted
+        assert write(publisher, "PUT", EVENT) == 201
+        restored = agreed(service, workers, path, before=deleted[2])
+        assert b"CANCELLED" not in restored[0]
+        assert (
+            len({shown[1], deleted[1], restored[1]})
+            == len({shown[2], deleted[2], restored[2]})
+            == 3
+        )

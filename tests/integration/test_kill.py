@@ -117,6 +117,8 @@ class Writer(threading.Thread):
                 self.acknowledged = self.sent
             else:
                 self.failures.append(answer.status_code)
+            # The workers that start meanwhile need the processor too.
+            time.sleep(0.01)
 
 
 class Backups(threading.Thread):
@@ -216,7 +218,7 @@ def kill_at_random(
 def test_kills_lose_no_acknowledged_write(
     service: Service, database_url: str, tmp_path: Path
 ) -> None:
-    kills, _, slowest = kill_at_random(service, database_url, 2.5, tmp_path)
+    kills, _, slowest = kill_at_random(service, database_url, 1.5, tmp_path)
     assert kills >= 4
     assert slowest < 30, "far off: the machine may be busy"
 

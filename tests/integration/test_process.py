@@ -61,7 +61,7 @@ class Load:
                 outcome = type(error).__name__
             self.outcomes[outcome] += 1
             # The workers that start meanwhile need the processor too.
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def check(self, record_measurement: RecordMeasurement, what: str) -> None:
         """See that no request has failed."""

@@ -90,7 +90,7 @@ class Client(threading.Thread):
                 except requests.RequestException as error:
                     self.failures.append(repr(error))
             # The service that starts beside it needs the processor too.
-            time.sleep(0.05)
+            time.sleep(0.15)
 
 
 @contextmanager

@@ -115,6 +115,7 @@ def test_token_appears_in_no_output(database_url: str, tmp_path: Path) -> None:
         ).text
     finally:
         service.stop()
+    del service.environ["PYTHONPATH"]
     told["the log"] = (tmp_path / "log").read_text()
     for words in COMMANDS:
         told[words] = service.command(*words.split())

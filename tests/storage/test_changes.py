@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ FOLLOWED = [
     ("news", "c"),
 ]
 ALL = 1000
+EXAMPLES = 2 * int(os.environ.get("MODEL_EXAMPLES", "4"))
+"""Series of writes and reads; `make soak` makes more."""
 
 Step = tuple[Any, ...]
 """What is done, and with what."""
@@ -261,8 +264,9 @@ def reset(storage: Storage) -> None:
             writer.categories.put(Category(slug, ""))
 
 
+@pytest.mark.bar
 @settings(
-    max_examples=20,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
