@@ -336,12 +336,11 @@ function feedsvc_is_public( $post ) {
  * @param WP_Post|null $before  The post before.
  */
 function feedsvc_post_saved( $post_id, $post, $update, $before ) {
-	if ( 'post' !== $post->post_type ) {
-		return;
-	}
 	// An imported post is in the service without having a row here.
 	$was_public = null !== $before && feedsvc_is_public( $before );
-	if ( feedsvc_is_public( $post ) || $was_public || 'trash' === $post->post_status || feedsvc_row( $post_id ) ) {
+	$is_trashed = 'post' === $post->post_type && 'trash' === $post->post_status;
+	// A post with a row may be a page now.
+	if ( feedsvc_is_public( $post ) || $was_public || $is_trashed || feedsvc_row( $post_id ) ) {
 		feedsvc_enqueue( $post_id );
 	}
 }
@@ -814,8 +813,8 @@ function feedsvc_lock_next() {
 				$now
 			)
 		);
-	} while ( ! $locked );
-	return $row;
+	} while ( 0 === $locked ); // It was saved, or locked by another process, meanwhile.
+	return $locked ? $row : null;
 }
 
 /**

@@ -18,13 +18,12 @@ import requests
 
 from feedsvc.cli.check import Client, check_feed
 from feedsvc.models import SCOPES
-from tests.deploy.wordpress import WordPress, missing, nonce
+from tests.deploy.wordpress import WordPress, missing_packages, nonce
 from tests.server import ROOT, Service
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(
-    bool(missing()), reason=f"not installed: {missing() or '-'}"
-)
+MISSING = missing_packages()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
 
 PICTURE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
@@ -305,6 +304,15 @@ def test_published_post_that_gets_a_password_leaves(site: Site) -> None:
     site.wait_for_feed(without="Thành mật")
     site.change(post, password="")
     site.wait_for_feed("Thành mật")
+
+
+def test_post_that_becomes_a_page_leaves(site: Site) -> None:
+    post = site.publish(title="Thành trang", content="x")
+    site.wordpress.php(
+        "wp_update_post(['ID' => $post, 'post_type' => 'page']);", post=post
+    )
+    site.deliver(post)
+    assert site.get(post).status_code == 410
 
 
 def test_bulk_edit(site: Site) -> None:

@@ -19,7 +19,12 @@ from tests.waiting import wait_until
 CODE = Path("/usr/share/wordpress")
 """Where Debian's package has it."""
 
-PROGRAMS = ("php", "mariadbd", "mariadb-install-db", "mariadb-admin")
+_PROGRAMS = {
+    "php": "php-cli",
+    "mariadbd": "mariadb-server-core",
+    "mariadb-admin": "mariadb-client",
+}
+_PHP_MODULES = {"mysqli": "php-mysql", "curl": "php-curl"}
 
 _CONFIG = """<?php
 define('DB_NAME', 'wordpress');
@@ -89,15 +94,15 @@ add_filter('feedsvc_entry', function ($entry, $post) {
 """
 
 
-def missing() -> str:
-    """Return what is not installed, or an empty string."""
-    names = [name for name in PROGRAMS if not shutil.which(name)]
-    if not names:
-        modules = subprocess.run(["php", "-m"], capture_output=True, text=True).stdout
-        names = [f"php-{name}" for name in ("mysqli", "dom") if name not in modules]
-    if not CODE.exists():
-        names.append("wordpress")
-    return ", ".join(names)
+def missing_packages() -> str:
+    """Return the Debian packages that are not installed, or an empty string."""
+    packages = [] if CODE.exists() else ["wordpress"]
+    packages += [_PROGRAMS[name] for name in _PROGRAMS if not shutil.which(name)]
+    if shutil.which("php"):
+        listed = subprocess.run(["php", "-m"], capture_output=True, text=True).stdout
+        modules = listed.split()
+        packages += [_PHP_MODULES[name] for name in _PHP_MODULES if name not in modules]
+    return " ".join(packages)
 
 
 class WordPress:
