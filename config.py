@@ -60,6 +60,22 @@ class _Text(String):
         return str(value)
 
 
+class _FontFile(String):
+    """The path of a font in WOFF2, which all browsers read."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        try:
+            with Path(value).open("rb") as file:
+                is_font = file.read(4) == b"wOF2"
+        except OSError as error:
+            reason = f"The file {value} cannot be read: {error.strerror}."
+            raise ValidationError(reason) from None
+        # Readers would wait for a larger one, or go without.
+        if not is_font or Path(value).stat().st_size > MIB:
+            raise ValidationError("Must be the path of a WOFF2 file up to 1 MiB.")
+        return str(value)
+
+
 class _BaseUrl(String):
     """An absolute http(s) URL, without its last slash."""
 
@@ -248,6 +264,9 @@ class Config:
     )
     site_logo: str = setting(
         "", _BaseUrl(load_default=""), "URL of a picture for the pages' header"
+    )
+    site_font: str = setting(
+        "", _FontFile(load_default=""), "WOFF2 file of the pages' font"
     )
     max_age: int = setting(
         "60",

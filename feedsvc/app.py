@@ -72,7 +72,7 @@ def _register_public_views(app: Flask, services: Services) -> None:
     app.register_blueprint(
         pages_blueprint(storage, services.cache, site, services.clock, config.max_age)
     )
-    app.register_blueprint(static_blueprint(site.color))
+    app.register_blueprint(static_blueprint(site.color, config.site_font))
     if site.hub:
         app.register_blueprint(
             hub_blueprint(

@@ -40,6 +40,19 @@ def test_value_is_read_from_file(tmp_path: Path) -> None:
     assert row.source == f"file {secret}"
 
 
+def test_font_must_be_a_woff2_file(tmp_path: Path) -> None:
+    font = tmp_path / "font.ttf"
+    font.write_bytes(b"\0\1\0\0")
+    for path, message in (
+        (font, "FEEDSVC_SITE_FONT: Must be the path of a WOFF2 file up to 1 MiB."),
+        (tmp_path / "none", "cannot be read: No such file or directory."),
+    ):
+        with pytest.raises(SettingError, match=message):
+            Config.from_env({"FEEDSVC_SITE_FONT": str(path)})
+    font.write_bytes(b"wOF2")
+    assert Config.from_env({"FEEDSVC_SITE_FONT": str(font)}).site_font == str(font)
+
+
 def test_environment_precedes_file(tmp_path: Path) -> None:
     file = tmp_path / "age"
     file.write_text("5")

@@ -22,7 +22,8 @@ _VALID_ID = re.compile("[A-Za-z0-9._~-]{1,64}")
 HTML_SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "connect-src 'self'; img-src https: http:; media-src https: http:; "
+        "connect-src 'self'; font-src 'self'; "
+        "img-src https: http:; media-src https: http:; "
         f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),

@@ -30,6 +30,8 @@ def add_entries(service: Service) -> None:
         "alt": "Cầu",
         "caption": "Cây cầu",
         "credit": "Nam",
+        "width": 1200,
+        "height": 800,
     }
     place = {
         "name": "Nhà hát Lớn",

@@ -27,8 +27,14 @@ PAGES = {
     "problem": "/problems/gone",
 }
 Look = tuple[int, Literal["light", "dark"]]
-LOOKS: list[Look] = [(320, "dark"), (1600, "light")]
-MORE_LOOKS: list[Look] = [(320, "light"), (1600, "dark")]
+LOOKS: list[Look] = [(320, "dark"), (1280, "light")]
+MORE_LOOKS: list[Look] = [
+    (390, "light"),
+    (768, "light"),
+    (768, "dark"),
+    (1280, "dark"),
+    (1600, "light"),
+]
 # A ResizeObserver has been called when the second frame begins.
 NEXT_FRAME = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then((found) =>

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
+from feedsvc.models import SCOPES
+from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.web.static_files import brand_css
 from tests.conftest import ApiClient, MakeApp
@@ -198,6 +202,86 @@ def test_page_in_the_other_language_has_its_own_url(
     assert asked.data == client.get(path).data, "the bytes of a URL stay one"
 
 
+def test_english_portal_has_no_vietnamese_words(make_app: MakeApp) -> None:
+    app = make_app(
+        site_language="en", site_title="City of Hanoi", site_description="News"
+    )
+    token = get_services(app).storage.tokens.create("english", SCOPES)
+    editor = ApiClient(app.test_client(), token)
+    editor.put("/categories/culture", {"title": "Culture"})
+    event = {"title": "Fair", "start": "2026-12-24", "categories": ["culture"]}
+    for number, status in enumerate(("confirmed", "cancelled", "postponed")):
+        document = {**event, "event_status": status, "notice": "Moved."}
+        editor.put(f"/events/e{number}", document)
+        editor.put(f"/articles/a{number}", {"title": "Bridge", "notice": "Fixed."})
+    lists = ("/", "/feeds/events.html", "/feeds/news.html?content=full")
+    for path in (*lists, "/entries/e0", "/entries/e1", "/entries/e2", "/entries/a1"):
+        text = get_page(editor.client, path).text_content()
+        vietnamese = re.findall(r"\w*[ăâđêôơưạ-ỹ]\w*", text, re.IGNORECASE)
+        assert vietnamese == ["Tiếng", "Việt"], path
+
+
+def test_entry_page_leads_to_its_category_and_to_other_entries(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    for number in range(6):
+        clock.forward(seconds=60)
+        article = {"title": f"Tin {number}", "categories": ["van-hoa", "giao-thong"]}
+        editor.put(f"/articles/{number}", article)
+    editor.put("/articles/other", {"title": "Khác"})
+    page = get_page(client, "/entries/2")
+    assert page.xpath("//nav[@class='path']/a/text()") == ["Tin tức", "Văn hoá"]
+    links = page.xpath("//footer/ul[@class='tags']//a/@href")
+    assert links == [
+        f"https://feeds.example/feeds/news/{slug}.html"
+        for slug in ("van-hoa", "giao-thong")
+    ]
+    related = page.xpath("//section[@class='related']//h3/a/text()")
+    assert related == ["Tin 5", "Tin 4", "Tin 0"]
+    beside = page.xpath("//nav[@class='neighbors']/p/a/text()")
+    assert beside == ["Tin 1", "Tin 3"]
+    assert get_page(client, "/entries/other").xpath("//nav[@class='neighbors']/p/a")
+
+
+def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
+    days = {"e": "24", "gần": "10", "trước": "20", "sau": "27", "xa": "29"}
+    for number, (title, day) in enumerate(days.items()):
+        event = {"title": title, "start": f"2026-12-{day}", "categories": ["van-hoa"]}
+        editor.put(f"/events/e{number}", event)
+    cancelled = {"start": "2026-12-12", "event_status": "cancelled", "title": "hủy"}
+    editor.put("/events/off", {**cancelled, "categories": ["van-hoa"]})
+    page = get_page(client, "/entries/e0")
+    assert page.xpath("//section[@class='related']//h3/a/text()") == ["gần", "xa"]
+    beside = page.xpath("//nav[@class='neighbors']/p/a/text()")
+    assert beside == ["trước", "sau"]
+
+
+def test_related_events_change_when_one_ends(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    for id, start in (("a", "10:01"), ("b", "10:05"), ("c", "10:10"), ("d", "10:20")):
+        event = {"title": id, "start": f"2026-11-25T{start}:00"}
+        editor.put(f"/events/{id}", event)
+    path = "//section[@class='related']//h3/a/text()"
+    assert get_page(client, "/entries/d").xpath(path) == ["a", "b"]
+    clock.forward(seconds=90)
+    assert get_page(client, "/entries/d").xpath(path) == ["b"]
+
+
+@pytest.mark.parametrize(("summary", "lead"), [("", []), ("Ngắn gọn.", ["Ngắn gọn."])])
+def test_summary_is_the_lead_unless_the_body_begins_with_it(
+    editor: ApiClient, client: FlaskClient, summary: str, lead: list[str]
+) -> None:
+    body = "<p>Một <b>câu</b>, và<br>hai.</p>" + "<p>Đoạn nữa.</p>" * 50
+    article = {"title": "Tin", "content_html": body}
+    editor.put("/articles/a", {**article, **({"summary": summary} if summary else {})})
+    page = get_page(client, "/entries/a")
+    assert page.xpath("//p[@class='lead']/text()") == lead
+
+
 def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/categories/x", {"title": MARKUP, "description": MARKUP})
     person = {"name": MARKUP}
@@ -301,6 +385,54 @@ def test_site_color_and_logo(make_app: MakeApp, color: str, writing: str) -> Non
     assert get_page(client, "/").xpath("//header//img/@src") == [
         "https://portal.example/logo.svg"
     ]
+
+
+def test_site_font_is_served_by_the_service(make_app: MakeApp, tmp_path: Path) -> None:
+    font = tmp_path / "font.woff2"
+    font.write_bytes(b"wOF2 and more")
+    client = make_app(site_font=str(font)).test_client()
+    response = client.get("/static/font.woff2")
+    assert (response.mimetype, response.data) == ("font/woff2", font.read_bytes())
+    css = client.get("/static/style.css").text
+    assert "url(font.woff2)" in css
+    policy = client.get("/entries/none", headers=BROWSER).headers
+    assert "font-src 'self';" in policy["Content-Security-Policy"]
+    assert make_app().test_client().get("/static/font.woff2").status_code == 404
+
+
+def test_sample_picture_is_a_document_that_loads_nothing(client: FlaskClient) -> None:
+    response = client.get("/static/samples/ho-guom.svg")
+    assert response.mimetype == "image/svg+xml"
+    assert response.headers["Content-Security-Policy"] == "default-src 'none'"
+    assert client.get("/static/samples/none.svg").status_code == 404
+    assert client.get("/static/samples/..%2fstyle.css").status_code == 404
+
+
+def test_style_and_script_are_below_12_kb_compressed(client: FlaskClient) -> None:
+    size = sum(
+        len(client.get(path, headers={"Accept-Encoding": "gzip"}).data)
+        for path in ("/static/style.css", "/static/pages.js")
+    )
+    assert size < 12_000
+
+
+def test_page_has_one_blocking_request_and_is_below_60_kb(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    words = [f"từ{number * 7919 % 10_007}" for number in range(4_000)]
+    for number in range(21):
+        text = " ".join(words[number * 150 :][:280])
+        document: dict[str, Any] = {"title": " ".join(words[number * 20 :][:20])}
+        document["summary"] = text
+        document |= {"image": "https://media.example/a.jpg", "categories": ["van-hoa"]}
+        editor.put(f"/articles/{number}", document)
+    page = get_page(client, "/feeds/news.html")
+    assert len(page.xpath("//article")) == 20
+    assert page.xpath("//nav[@class='pages']/a/text()")[0] == "Xem thêm tin"
+    assert len(page.xpath("//link[@rel='stylesheet']")) == 1
+    assert page.xpath("//script[@src]/@defer") == ["defer"]
+    response = client.get("/feeds/news.html", headers={"Accept-Encoding": "gzip"})
+    assert len(response.data) < 60_000
 
 
 def test_embed_code_escapes_the_title_of_a_category(
