@@ -360,6 +360,39 @@ def test_unusable_log_is_a_sentence(tmp_path: Path, name: str, message: str) -> 
     assert len(done.stderr.splitlines()) == 1
 
 
+TABLES = """
+Feeds
+feed                   subscribers  devices  polls a day     304  without validators  saved by 304
+/feeds/news.rss                  3        2            4  25.0 %               0.0 %        1.0 kB
+/feeds/news/y-te.atom            4        0            1   0.0 %             100.0 %           0 B
+/feeds/events.ics                0        1            1   0.0 %               0.0 %           0 B
+
+Programs
+program      kind       share  subscribers  polls a day     304  without validators
+NetNewsWire  program   66.7 %            –            4  25.0 %               0.0 %
+Feedly       service   33.3 %            7            2   0.0 %              50.0 %
+"""
+
+
+def test_tables_are_sorted_and_aligned(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    earlier = "24/Nov/2026:14:01:00 +0700"
+    log.write_text(
+        line(FEEDLY.format(3), time=earlier, size=1000)
+        + line(FEEDLY.format(4), feed="/feeds/news/y-te.atom", validators="-")
+        + line(size=1000)
+        + line(address="192.0.2.2", size=1000)
+        + line(status=304, size=0)
+        + line(feed="/feeds/events.ics")
+    )
+    done = CliRunner().invoke(readers, [str(log)])
+    tables = done.stdout.partition("\n")[2].partition("\nMost polls")[0]
+    assert tables == TABLES
+    assert done.stdout.startswith(
+        "2026-11-24 07:01 UTC to 2026-11-25 07:00 UTC: 7 subscribers of services, and "
+    )
+
+
 def test_page_has_plots_and_loads_and_runs_nothing(tmp_path: Path) -> None:
     log, page = tmp_path / "log", tmp_path / "readers.html"
     attack = "<script>alert(1)</script>&<img src=//x.example/>"
