@@ -368,9 +368,9 @@ feed                   subscribers  devices  polls a day     304  without valida
 /feeds/events.ics                0        1            1   0.0 %               0.0 %           0 B
 
 Programs
-program      kind       share  subscribers  polls a day     304  without validators
-NetNewsWire  program   66.7 %            –            4  25.0 %               0.0 %
-Feedly       service   33.3 %            7            2   0.0 %              50.0 %
+program      kind      share  subscribers  polls a day     304  without validators
+NetNewsWire  program  66.7 %            –            4  25.0 %               0.0 %
+Feedly       service  33.3 %            7            2   0.0 %              50.0 %
 """
 
 
