@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,6 +24,25 @@ from feedsvc.http.client_network import network_of
 from feedsvc.models import Token
 from feedsvc.storage.tokens import Tokens
 
+EXPIRY_INTERVAL = 60.0
+"""Seconds between two removals of expired counters."""
+
+
+class RateStorage(MemoryStorage):
+    """Counters in memory, of which expired ones are removed once a minute.
+
+    The library's own schedule starts a thread at nearly every action, which then looks
+    at the counters of all keys.
+    """
+
+    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802, the library's name
+        if self.timer.is_alive():
+            return
+        remove_expired = self._MemoryStorage__expire_events  # type: ignore[attr-defined]
+        self.timer = threading.Timer(EXPIRY_INTERVAL, remove_expired)
+        self.timer.daemon = True
+        self.timer.start()
+
 
 class RateLimiter:
     """Limit how often a key may do something.
@@ -38,7 +58,7 @@ class RateLimiter:
     @cached_property
     def _limiter(self) -> MovingWindowRateLimiter:
         # Not before the first request: MemoryStorage starts a thread.
-        return MovingWindowRateLimiter(MemoryStorage())
+        return MovingWindowRateLimiter(RateStorage())
 
     def hit(self, key: str) -> None:
         """Count one action of a key.
@@ -62,7 +82,7 @@ class BulkRateLimiter:
 
     @cached_property
     def _limiter(self) -> SlidingWindowCounterRateLimiter:
-        return SlidingWindowCounterRateLimiter(MemoryStorage())
+        return SlidingWindowCounterRateLimiter(RateStorage())
 
     def charge(self, key: str, count: int) -> None:
         """Count a number of items.

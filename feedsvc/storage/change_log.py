@@ -64,6 +64,10 @@ _HAS_FEED_KEY = sa.tuple_(feed_versions.c.kind, feed_versions.c.category_id).in_
 _FEED_VERSION = sa.select(
     sa.func.max(feed_versions.c.time), sa.func.max(feed_versions.c.seq)
 ).where(_HAS_FEED_KEY)
+# Statements are built once: to build one takes longer than to run it.
+_INSERT = changes.insert()
+_UPDATE_FEED_VERSIONS = feed_versions.update().where(_HAS_FEED_KEY)
+_UPDATE_SEQUENCE = change_sequence.update()
 
 
 class ChangeLog:
@@ -146,23 +150,21 @@ class ChangeLog:
             return
         last_change = {"seq": self._seq, "time": self.next_timestamp()}
         self._connection.execute(
-            changes.insert(),
+            _INSERT,
             [{**change, "time": self._time} for change in self._changes],
         )
         self._update_feed_versions(self._affected, last_change)
         self._update_feed_versions(self._invalidated, {"seq": self._seq})
         self._connection.execute(
-            change_sequence.update().values(**last_change, clock=self._writer_clock)
+            _UPDATE_SEQUENCE, {**last_change, "clock": self._writer_clock}
         )
 
     def _update_feed_versions(
         self, feed_keys: set[FeedKey], values: dict[str, object]
     ) -> None:
         if feed_keys:
-            self._connection.execute(
-                feed_versions.update().where(_HAS_FEED_KEY).values(values),
-                {"feed_keys": sorted(feed_keys)},
-            )
+            parameters = {"feed_keys": sorted(feed_keys), **values}
+            self._connection.execute(_UPDATE_FEED_VERSIONS, parameters)
 
 
 def feed_version(

@@ -86,6 +86,7 @@ _REPLACE = _UPDATE.values(
         entries.c.was_visible, sa.bindparam("is_now_visible", type_=sa.Boolean)
     )
 )
+_INSERT_CATEGORIES = entry_categories.insert()
 _UPDATE_CATEGORIES = entry_categories.update().where(
     entry_categories.c.entry_pk == _KEY
 )
@@ -546,7 +547,7 @@ class EntryWriter:
             for position, category_id in positions
         ]
         if rows:
-            self._connection.execute(entry_categories.insert(), rows)
+            self._connection.execute(_INSERT_CATEGORIES, rows)
 
     def _check_never_public(
         self, kind: str, key: int | None, *states: Entry | None

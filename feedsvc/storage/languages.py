@@ -24,6 +24,9 @@ _MATCHING_TAGS = (
     )
     .order_by(_TAG)
 )
+_STORED = sa.select(languages.c.kind, _TAG).where(
+    sa.tuple_(languages.c.kind, _TAG).in_(sa.bindparam("added", expanding=True))
+)
 
 
 def matching_tags(
@@ -59,9 +62,8 @@ class Languages:
         """Store the added languages that are not stored yet."""
         if not self._added:
             return
-        key = sa.tuple_(languages.c.kind, languages.c.tag)
-        stored = sa.select(languages.c.kind, _TAG).where(key.in_(sorted(self._added)))
-        known = {(row.kind, row.tag) for row in self._connection.execute(stored)}
+        stored = self._connection.execute(_STORED, {"added": sorted(self._added)})
+        known = {(row.kind, row.tag) for row in stored}
         rows = [{"kind": kind, "tag": tag} for kind, tag in sorted(self._added - known)]
         if rows:
             self._connection.execute(languages.insert(), rows)
