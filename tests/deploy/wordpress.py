@@ -114,6 +114,7 @@ class WordPress:
         self.log = folder / "debug.log"
         self.socket = folder / "mariadb.sock"
         self.url = f"http://127.0.0.1:{free_port()}"
+        self._browsers: dict[str, requests.Session] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -195,13 +196,14 @@ class WordPress:
         """Be a visitor: WordPress runs WP-Cron if something is due."""
         requests.get(f"{self.url}/wp-cron.php", timeout=60)
 
-    def sign_in(self) -> requests.Session:
-        """Return a session of the administrator with cookies, for wp-admin."""
-        browser = requests.Session()
-        form = {"log": "admin", "pwd": "password", "testcookie": "1"}
-        browser.cookies.set("wordpress_test_cookie", "WP Cookie check")
-        browser.post(f"{self.url}/wp-login.php", data=form, timeout=60)
-        return browser
+    def sign_in(self, user: str = "admin") -> requests.Session:
+        """Return a session with the user's cookies, for wp-admin."""
+        if user not in self._browsers:
+            browser = self._browsers[user] = requests.Session()
+            form = {"log": user, "pwd": "password", "testcookie": "1"}
+            browser.cookies.set("wordpress_test_cookie", "WP Cookie check")
+            browser.post(f"{self.url}/wp-login.php", data=form, timeout=60)
+        return self._browsers[user]
 
     def _start_database(self) -> None:
         data = self.folder / "mariadb"
