@@ -37,6 +37,7 @@ from feedsvc.api.request_parsing import (
 )
 from feedsvc.api.schemas import ArgumentsSchema
 from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
+from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -330,7 +331,8 @@ def _process(item: BatchItem, writer: Writer | None) -> dict[str, Any]:
     """Store an item, and return its result; one with an error changes nothing."""
     result: dict[str, Any] = {"index": item.index, "id": item.id}
     try:
-        return {**result, "status": _store(item, writer)}
+        result["status"] = _store(item, writer)
+        return with_warnings(result, item.entry.title) if item.entry else result
     except Unavailable:
         # The other items would fail too, so the whole batch is 503.
         raise

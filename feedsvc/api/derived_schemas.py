@@ -19,6 +19,7 @@ from feedsvc.api.schemas import (
     EventSchema,
     FieldErrorSchema,
     ImageSchema,
+    warnings_field,
 )
 from feedsvc.models import Site
 from feedsvc.query import KINDS
@@ -197,6 +198,7 @@ class BatchResultSchema(ClosedSchema):
     id = fields.String(required=True, allow_none=True)
     status = fields.Integer(required=True, validate=Range(200, 599))
     errors = fields.List(fields.Nested(FieldErrorSchema))
+    warnings = warnings_field()
 
 
 class BatchStopSchema(ClosedSchema):

@@ -16,7 +16,11 @@ from feedsvc.query import FeedQuery
 from feedsvc.recurrence import MAX_DATETIME
 from feedsvc.storage import archives
 from feedsvc.storage.archives import Part, find_part
-from feedsvc.storage.categories import category_from
+from feedsvc.storage.categories import (
+    CategoryReader,
+    category_from,
+    no_such_category,
+)
 from feedsvc.storage.languages import matching_tags
 from feedsvc.storage.tables import categories, category_slug_history, entry_categories
 
@@ -294,7 +298,8 @@ def _resolve_categories(
         rows |= {row[0]: row for row in former}
     for slug in missing:
         if slug not in current:
-            raise NotFound(f"There is no category “{slug}”.")
+            known = CategoryReader(connection).slugs()
+            raise NotFound(no_such_category(slug, known))
     retired = [slug for slug in slugs if rows[slug].retired]
     remaining = query.category_filter.without(retired)
     if remaining is None:

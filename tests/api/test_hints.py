@@ -50,6 +50,18 @@ def test_markup_in_a_title_is_a_warning(
         assert warning["pointer"] == "#/title"
         assert quoted in warning["detail"], path
     assert "warnings" not in editor.send("GET", "/articles/a").get_json()
+    items = [
+        {"action": "put", "kind": "news", "id": "b", **document},
+        {"action": "put", "kind": "news", "id": "c", "title": "Cầu mới"},
+        {"action": "put", "kind": "news", "id": "d", "summary": "<b>", **document},
+        {"action": "put", "kind": "news", "id": "e", "title": ""},
+    ]
+    for query, count in (("", 4), ("?atomic=true", 3)):
+        results = editor.send("POST", f"/batch{query}", items[:count])
+        first, second, third = results.get_json()["results"][:3]
+        assert quoted in first["warnings"][0]["detail"]
+        assert "warnings" not in second
+        assert [each["pointer"] for each in third["warnings"]] == ["#/title"]
 
 
 @pytest.mark.parametrize("title", ["1 < 2 > 0", "Q&A; AT&T", "R&D & x", "a &nix; b"])
@@ -82,6 +94,10 @@ def test_unknown_category_suggests_the_nearest_one(editor: ApiClient) -> None:
     assert details(answer) == {"#/parent": expected}
     answer = editor.send("GET", "/articles?category=giao-thog")
     assert answer.get_json()["detail"] == expected
+    for path in ("news/giao-thog.rss", "events/-giao-thog.ics", "news/giao-thog+van-hoa.html"):  # fmt: skip
+        answer = editor.client.get(f"/feeds/{path}")
+        assert answer.status_code == 404
+        assert answer.get_json()["detail"] == expected
     lines = [{"action": "put", "kind": "news", "id": str(n), **document} for n in range(20)]  # fmt: skip
     results = editor.send("POST", "/batch", lines).get_json()["results"]
     suggested = ["Did you mean" in each["errors"][0]["detail"] for each in results]
