@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Without it, each of the tests' many processes would compile the code anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run serve test bench mutants soak readers audit hashes screenshots image image-test
 
 run: $(BIN)/feedsvc

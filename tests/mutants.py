@@ -213,7 +213,7 @@ def measure_coverage(jobs: int, folder: Path) -> CoverageData:
     process = subprocess.run(
         [sys.executable, "-m", "pytest", *SELECTION, *options, "--cov=feedsvc", *tests],
         cwd=ROOT,
-        env={**os.environ, "COVERAGE_FILE": str(data_file)},
+        env={**_environ(), "COVERAGE_FILE": str(data_file)},
         capture_output=True,
         text=True,
         check=False,
@@ -229,6 +229,13 @@ def measure_coverage(jobs: int, folder: Path) -> CoverageData:
     return coverage
 
 
+def _environ() -> dict[str, str]:
+    """Let Python write bytecode: pytest starts three times as fast from it."""
+    environ = dict(os.environ)
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environ
+
+
 def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
     """Return the test that failed, or what else happened, and whether any failed."""
     options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
@@ -236,7 +243,7 @@ def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "pytest", *options, *tests],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={**_environ(), "PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:
