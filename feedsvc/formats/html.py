@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from feedsvc.formats import content, labels
+from feedsvc.formats import content, labels, links
 from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import (
@@ -21,29 +21,11 @@ from feedsvc.models import (
     Feed,
     FeedSummary,
     Neighbors,
-    Place,
     Site,
 )
 from feedsvc.query import KINDS, MAX_LIMIT, UI_LANGUAGES
 from feedsvc.recurrence import display_occurrence
 
-_READERS = {
-    "Feedly": "https://feedly.com/i/subscription/feed/{}",
-    "Inoreader": "https://www.inoreader.com/?add_feed={}",
-    "NewsBlur": "https://www.newsblur.com/?url={}",
-    "The Old Reader": "https://theoldreader.com/feeds/subscribe?url={}",
-}
-_CALENDARS = {
-    "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
-    "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
-}
-# Links only: the networks' own buttons would be scripts that track readers.
-_SHARING = {
-    "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
-    "Telegram": "https://t.me/share/url?url={url}&text={title}",
-    "Email": "mailto:?subject={title}&body={url}",
-}
-_MAP = "https://www.openstreetmap.org"
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 
 LanguageUrl = Callable[[str | None], str]
@@ -88,15 +70,9 @@ class Pages:
             # Modules, so that templates name functions as Python code does.
             "labels": labels,
             "content": content,
+            "links": links,
             "shift_headings": shift_headings,
-            "reader_links": reader_links,
-            "calendar_links": calendar_links,
-            "webcal": webcal,
-            "share_links": share_links,
-            "map_link": map_link,
             "calendar_leaf": calendar_leaf,
-            "entry_url": entry_url,
-            "list_url": list_url,
         }
 
     def render(
@@ -265,20 +241,6 @@ def calendar_leaf(entry: Entry, site: Site) -> CalendarLeaf | None:
     return CalendarLeaf(day, month, weekday)
 
 
-def entry_url(entry: Entry, site: Site, ui: str | None) -> str:
-    """Return where readers of an entry land: the portal's page of it, or ours."""
-    if entry.url:
-        return entry.url
-    return site.permalink(entry.id) + (f"?ui={ui}" if ui else "")
-
-
-def list_url(
-    kind: str, site: Site, ui: str | None, category: Category | None = None
-) -> str:
-    """Return the URL of the page of a section or of one of its categories."""
-    return Feed.empty(site, kind, "html", category).with_query(ui=ui).self_url
-
-
 def shift_headings(html: str, level: int) -> str:
     """Return HTML with its headings below a level of the page, without gaps (WCAG)."""
     levels = sorted({tag[2] for tag in _HEADING_TAG.finditer(html)})
@@ -287,40 +249,6 @@ def shift_headings(html: str, level: int) -> str:
         return f"{tag[1]}{min(6, level + 1 + levels.index(tag[2]))}"
 
     return _HEADING_TAG.sub(shifted, html)
-
-
-def reader_links(feed: Feed) -> dict[str, str]:
-    """Return links that subscribe to a feed in a web reader, by the reader's name."""
-    url = quote(feed.self_url, safe="")
-    return {name: link.format(url) for name, link in _READERS.items()}
-
-
-def calendar_links(feed: Feed) -> dict[str, str]:
-    """Return links that subscribe to an iCalendar feed in a web calendar, by name."""
-    url = quote(webcal(feed), safe="")
-    return {name: link.format(url) for name, link in _CALENDARS.items()}
-
-
-def webcal(feed: Feed) -> str:
-    """Return the URL that opens a feed in the calendar program of the device."""
-    return "webcal:" + feed.self_url.partition(":")[2]
-
-
-def share_links(entry: Entry, site: Site) -> dict[str, str]:
-    """Return links that share an entry, by the name of the network."""
-    url = quote(entry.url or site.permalink(entry.id), safe="")
-    title = quote(entry.title, safe="")
-    return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
-
-
-def map_link(place: Place) -> str:
-    """Return a link to a place on OpenStreetMap, or a search without coordinates."""
-    # OpenStreetMap needs no key, and does not track readers.
-    if place.latitude is None or place.longitude is None:
-        return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
-    position = f"{place.latitude}/{place.longitude}"
-    marker = f"mlat={place.latitude}&mlon={place.longitude}"
-    return f"{_MAP}/?{marker}#map=17/{position}"
 
 
 def _language_links(

@@ -1,0 +1,73 @@
+"""Links of pages: to entries and lists, readers, calendars, networks, maps."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from feedsvc.models import Category, Entry, Feed, Place, Site
+
+_READERS = {
+    "Feedly": "https://feedly.com/i/subscription/feed/{}",
+    "Inoreader": "https://www.inoreader.com/?add_feed={}",
+    "NewsBlur": "https://www.newsblur.com/?url={}",
+    "The Old Reader": "https://theoldreader.com/feeds/subscribe?url={}",
+}
+_CALENDARS = {
+    "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
+    "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
+}
+# Links only: the networks' own buttons would be scripts that track readers.
+_SHARING = {
+    "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
+    "Telegram": "https://t.me/share/url?url={url}&text={title}",
+    "Email": "mailto:?subject={title}&body={url}",
+}
+_MAP = "https://www.openstreetmap.org"
+
+
+def entry_url(entry: Entry, site: Site, ui: str | None) -> str:
+    """Return where readers of an entry land: the portal's page of it, or ours."""
+    if entry.url:
+        return entry.url
+    return site.permalink(entry.id) + (f"?ui={ui}" if ui else "")
+
+
+def list_url(
+    kind: str, site: Site, ui: str | None, category: Category | None = None
+) -> str:
+    """Return the URL of the page of a section or of one of its categories."""
+    return Feed.empty(site, kind, "html", category).with_query(ui=ui).self_url
+
+
+def reader_links(feed: Feed) -> dict[str, str]:
+    """Return links that subscribe to a feed in a web reader, by the reader's name."""
+    url = quote(feed.self_url, safe="")
+    return {name: link.format(url) for name, link in _READERS.items()}
+
+
+def calendar_links(feed: Feed) -> dict[str, str]:
+    """Return links that subscribe to an iCalendar feed in a web calendar, by name."""
+    url = quote(webcal(feed), safe="")
+    return {name: link.format(url) for name, link in _CALENDARS.items()}
+
+
+def webcal(feed: Feed) -> str:
+    """Return the URL that opens a feed in the calendar program of the device."""
+    return "webcal:" + feed.self_url.partition(":")[2]
+
+
+def share_links(entry: Entry, site: Site) -> dict[str, str]:
+    """Return links that share an entry, by the name of the network."""
+    url = quote(entry.url or site.permalink(entry.id), safe="")
+    title = quote(entry.title, safe="")
+    return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
+
+
+def map_link(place: Place) -> str:
+    """Return a link to a place on OpenStreetMap, or a search without coordinates."""
+    # OpenStreetMap needs no key, and does not track readers.
+    if place.latitude is None or place.longitude is None:
+        return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
+    position = f"{place.latitude}/{place.longitude}"
+    marker = f"mlat={place.latitude}&mlon={place.longitude}"
+    return f"{_MAP}/?{marker}#map=17/{position}"
