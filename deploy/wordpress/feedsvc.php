@@ -340,8 +340,11 @@ function feedsvc_post_saved( $post_id, $post, $update, $before ) {
 	$was_public = null !== $before && feedsvc_is_public( $before );
 	$is_trashed = 'post' === $post->post_type && 'trash' === $post->post_status;
 	// A post with a row may be a page now.
-	if ( feedsvc_is_public( $post ) || $was_public || $is_trashed || feedsvc_row( $post_id ) ) {
+	if ( feedsvc_is_public( $post ) ) {
 		feedsvc_enqueue( $post_id );
+	} elseif ( $was_public || $is_trashed || feedsvc_row( $post_id ) ) {
+		// The id may be made from the address, which was another one before.
+		feedsvc_enqueue( $post_id, $was_public ? feedsvc_entry_id( $before ) : '' );
 	}
 }
 add_action( 'wp_after_insert_post', 'feedsvc_post_saved', 10, 4 );
