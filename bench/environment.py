@@ -26,9 +26,13 @@ _SERVER_HEADERS = {"Server", "Date", "Connection", "Content-Type", "Content-Leng
 
 @dataclass(frozen=True)
 class Environment:
-    """The service, and its references: `bare` ones by kind of response."""
+    """The service, and its references: `bare` ones by kind of response.
+
+    `threaded` is the service without the event loop's responses.
+    """
 
     service: Service
+    threaded: Service
     bare: dict[str, Service]
     flask: Service
     django: Service | None
@@ -58,16 +62,17 @@ def running() -> Iterator[Environment]:
         service.make_token(*SCOPES)
         start(service, "wsgi:app")
         _put_entries(service)
-        bare = {}
-        for kind in RESPONSES:
-            environ, headers = _response_of(service, kind)
-            same_headers = {**environ, "BARE_HEADERS": json.dumps(headers)}
-            bare[kind] = start(
-                Service("sqlite://", **environ), "bench.baseline_wsgi:app"
+        threaded = Service(
+            f"sqlite:///{folder}/bench.db", **_KEEP_WORKERS, FEEDSVC_EVENT_LOOP="false"
+        )
+        start(threaded, "wsgi:app")
+        bare = {
+            kind: start(
+                Service("sqlite://", **_response_of(service, kind)),
+                "bench.baseline_wsgi:app",
             )
-            bare[f"{kind}, same headers"] = start(
-                Service("sqlite://", **same_headers), "bench.baseline_wsgi:app"
-            )
+            for kind in RESPONSES
+        }
         path = f"{folder}/baseline_flask.db"
         baseline_flask.fill(path, [BODY] * 50)
         flask = start(
@@ -80,7 +85,7 @@ def running() -> Iterator[Environment]:
                 Service("sqlite://", BASELINE_BODY=BODY, **_KEEP_WORKERS),
                 "bench.baseline_django:app",
             )
-        yield Environment(service, bare, flask, django)
+        yield Environment(service, threaded, bare, flask, django)
 
 
 def _put_entries(service: Service) -> None:
@@ -98,8 +103,8 @@ def _put_entries(service: Service) -> None:
     time.sleep(2)
 
 
-def _response_of(service: Service, kind: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the settings of a bare function for as large a response, and its headers."""
+def _response_of(service: Service, kind: str) -> dict[str, str]:
+    """Return the settings of a bare function for a response with the same headers."""
     request_headers = {"Accept-Encoding": kind}
     status = "200 OK"
     if kind == "304":
@@ -109,10 +114,14 @@ def _response_of(service: Service, kind: str) -> tuple[dict[str, str], dict[str,
         service.url + PATH, headers=request_headers, timeout=10, stream=True
     )
     length = response.headers.get("Content-Length", "0")
-    environ = {"BARE_LENGTH": length, "BARE_STATUS": status, **_KEEP_WORKERS}
     headers = {
         name: value
         for name, value in response.headers.items()
         if name not in _SERVER_HEADERS
     }
-    return environ, headers
+    return {
+        "BARE_LENGTH": length,
+        "BARE_STATUS": status,
+        "BARE_HEADERS": json.dumps(headers),
+        "GUNICORN_CMD_ARGS": "--max-requests=0 --worker-class=gthread",
+    }

@@ -11,7 +11,8 @@ import statistics
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 CONNECTIONS = 16
@@ -80,6 +81,19 @@ def latency_p99(port: int, path: str, headers: Mapping[str, str], rate: float) -
     return statistics.quantiles(latencies, n=100)[-1] * 1000
 
 
+@contextmanager
+def full_load(port: int, path: str, headers: Mapping[str, str]) -> Iterator[None]:
+    """Send as many requests as are answered, until the end of the block."""
+    process = subprocess.Popen(
+        _command(port, path, headers, "600s"), stdout=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def nginx_workers(pid: int) -> list[int]:
     """Return the worker processes of an nginx, without its cache manager and loader."""
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
@@ -120,7 +134,13 @@ def _cpu_seconds(pids: Iterable[int]) -> float:
     )
 
 
-def _run(port: int, path: str, headers: Mapping[str, str]) -> int:
+def _command(
+    port: int, path: str, headers: Mapping[str, str], duration: str
+) -> list[str]:
+    """Return the command that sends requests.
+
+    :raises SystemExit: wrk is not installed.
+    """
     program = shutil.which("wrk")
     if not program:
         raise SystemExit("make bench needs wrk: apt-get install wrk")
@@ -129,11 +149,13 @@ def _run(port: int, path: str, headers: Mapping[str, str]) -> int:
         for name, value in headers.items()
         for argument in ("-H", f"{name}: {value}")
     ]
-    limits = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s"]
-    url = f"http://127.0.0.1:{port}{path}"
-    report = subprocess.run(
-        [program, *limits, *options, url], check=True, capture_output=True, text=True
-    ).stdout
+    limits = ["-t", "1", "-c", str(CONNECTIONS), "-d", duration]
+    return [program, *limits, *options, f"http://127.0.0.1:{port}{path}"]
+
+
+def _run(port: int, path: str, headers: Mapping[str, str]) -> int:
+    command = _command(port, path, headers, f"{SECONDS}s")
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "Non-2xx" not in report, report
     count = re.search(r"([0-9]+) requests in", report)
     assert count, report

@@ -41,7 +41,15 @@ def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
                 ours = partial(_rate, url, pid, PATH, kind, service)
                 reference = partial(_rate, url, pid, file_path, kind)
                 yield from compare(
-                    "front", ours, {what: (reference, "≥ 0.80")}, rounds=effort.rounds
+                    "front", ours, {what: (reference, "≥ 0.70")}, rounds=effort.rounds
+                )
+            for kind, bar in (("identity", "≥ 0.35"), ("304", "≥ 0.25")):
+                file_path = "/gzip" if kind == "304" else f"/{kind}"
+                direct = partial(_rate, service.url, None, PATH, kind, service)
+                reference = partial(_rate, url, pid, file_path, kind)
+                what = f"the service itself, {kind}, against a file that nginx sends"
+                yield from compare(
+                    "front", direct, {what: (reference, bar)}, rounds=effort.rounds
                 )
 
 
@@ -56,13 +64,14 @@ def _save_response(service: Service, encoding: str, path: Path) -> None:
 
 
 def _rate(
-    url: str, pid: int, path: str, kind: str, service: Service | None = None
+    url: str, pid: int | None, path: str, kind: str, service: Service | None = None
 ) -> float:
-    """Return the requests per CPU second of nginx, and of the service behind it."""
+    """Return the requests per CPU second of nginx, the service, or both together."""
     headers = {"Accept-Encoding": "gzip" if kind == "304" else kind}
     if kind == "304":
         response = requests.get(url + path, headers=headers, timeout=10)
         headers["If-None-Match"] = response.headers["ETag"]
-    pids = [*nginx_workers(pid), *(service.workers() if service else [])]
+    pids = nginx_workers(pid) if pid else []
+    pids += service.workers() if service else []
     port = int(url.rpartition(":")[2])
     return requests_per_cpu_second(pids, port, path, headers)

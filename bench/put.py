@@ -31,7 +31,7 @@ def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
         yield from compare(
             "writes",
             lambda: _median(_put_requests(environment.service)),
-            {what: (lambda: _median(_put_requests(empty)) + _median(_bare), "≤ 3.3")},
+            {what: (lambda: _median(_put_requests(empty)) + _median(_bare), "≤ 3.0")},
             unit="ms",
             rounds=effort.rounds,
         )
