@@ -206,6 +206,16 @@ def mislabelled(exchange: Exchange) -> None:
         exchange.response["content-encoding"] = "gzip"
 
 
+def without_brotli(exchange: Exchange) -> None:
+    if exchange.sent.get("accept-encoding") == "br" and not exchange.status:
+        exchange.replace(b"Not acceptable", 406)
+
+
+def other_format(exchange: Exchange) -> None:
+    if "feedsvc-check" in exchange.path:
+        exchange.path = "/feeds/news.atom"
+
+
 def without_parameters(exchange: Exchange) -> None:
     if "feedsvc-check" in exchange.path and not exchange.status:
         exchange.replace(b"Not found", 404)
@@ -263,6 +273,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "304 for any ETag": (always_304, "stale-304"),
     "no gzip": (without_gzip, "compression-lost"),
     "wrong coding": (mislabelled, "coding-broken"),
+    "error for a coding": (without_brotli, "coding-broken"),
+    "other format by parameter": (other_format, "parameter"),
     "no parameters": (without_parameters, "parameter"),
     "max-age of a CDN": (header("cache-control", "max-age=14400"), "hints"),
     "late clock": (late, "clock"),
