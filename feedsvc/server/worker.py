@@ -103,6 +103,15 @@ _PLAIN_REQUEST = re.compile(
 )
 _HEADER = re.compile(rf"({_NAME}):([\t -~]*+)\r\n")
 
+_PARSED_HEADERS = (
+    "HTTP_ACCEPT_ENCODING",
+    "HTTP_IF_MODIFIED_SINCE",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_X_FORWARDED_FOR",
+)
+_MAX_PARSED = 256
+"""Characters of these headers: to parse longer ones would stop the event loop."""
+
 _CONNECTION_OPTIONS = frozenset(["", "keep-alive", "close"])
 _HEADERS_FOR_THREADS = frozenset(
     [
@@ -334,6 +343,7 @@ class CacheResponder:
             len(environ) < names + len(headers)  # a header is repeated
             or len(headers) > self._max_fields
             or not _HEADERS_FOR_THREADS.isdisjoint(environ)
+            or any(len(environ.get(name, "")) > _MAX_PARSED for name in _PARSED_HEADERS)
             or environ.get("HTTP_CONNECTION", "").lower() not in _CONNECTION_OPTIONS
             or not _HOST.fullmatch(environ.get("HTTP_HOST", ""))
         ):

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -266,6 +267,33 @@ def test_usual_requests_are_answered_by_the_event_loop(
     known = requests.get(url, headers=headers)
     assert (known.status_code, "X-Thread" in known.headers) == (304, False)
     assert "X-Thread" not in requests.head(url).headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Accept-Encoding", "If-None-Match", "If-Modified-Since", "X-Forwarded-For"],
+)
+def test_header_that_takes_long_to_parse_is_parsed_by_a_thread(
+    services: tuple[Service, Service], name: str
+) -> None:
+    url = services[0].url + FEED
+    assert "X-Thread" not in requests.get(url, headers={name: "x," * 128}).headers
+    assert "X-Thread" in requests.get(url, headers={name: "x," * 129}).headers
+
+
+def test_connections_are_ended_when_few_are_left(start_service: StartService) -> None:
+    """Of 40 connections, 32 are for requests that threads answer."""
+    service = start_service(GUNICORN_CMD_ARGS="--worker-connections 40")
+    requests.get(service.url + FEED)
+    with ExitStack() as stack:
+
+        def is_kept(path: str) -> bool:
+            session = stack.enter_context(requests.Session())
+            headers = session.get(service.url + path).headers
+            return headers["Connection"] == "keep-alive"
+
+        assert [is_kept(FEED) for _ in range(8)] == [True] * 8
+        assert [is_kept(path) for path in (FEED, "/healthz")] == [False, False]
 
 
 def test_coding_that_is_not_ready_is_made_by_a_thread(
