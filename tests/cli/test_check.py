@@ -33,6 +33,7 @@ from feedsvc.models import SCOPES
 from tests.cli.faulty_proxy import NO_RESPONSE, Exchange, Fault, faulty_proxy
 from tests.integration.nginx import NGINX, nginx
 from tests.server import ROOT, Service, free_port
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.sqlite
 
@@ -60,13 +61,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         assert made.request("PUT", f"/api/v1/articles/a{number}", document).ok
     event = {"title": "Hội", "start": "2026-12-24T19:00", "categories": ["van-hoa"]}
     assert made.request("PUT", "/api/v1/events/e", event).ok
-    deadline = time.monotonic() + 10
     for path in FEEDS:
-        while "Last-Modified" not in requests.get(made.url + path, timeout=5).headers:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for_last_modified(made.url + path)
     yield made
     made.stop()
+
+
+def wait_for_last_modified(url: str) -> None:
+    """Wait until the second of the last change is over."""
+    wait_until(lambda: "Last-Modified" in requests.get(url, timeout=5).headers, 10)
 
 
 def names(url: str) -> set[str]:
@@ -160,6 +163,14 @@ def answer_to(reader: str, body: bytes, status: int) -> Fault:
     return fault
 
 
+def error_with(name: str, value: str) -> Fault:
+    def fault(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(b"Not found", 404, **{name.replace("-", "_"): value})
+
+    return fault
+
+
 def cached_error(exchange: Exchange) -> None:
     if "?" not in exchange.path and not exchange.status:
         exchange.replace(b"Bad gateway", 502, age="300")
@@ -237,6 +248,8 @@ def with_random_guids(content: bytes) -> bytes:
 RSS = "application/rss+xml"
 PAGE = b"<!DOCTYPE html>\n<title>Just a moment...</title>"
 
+MISSING = "refused cached-error"
+
 FAULTS: dict[str, tuple[Fault, str]] = {
     "bot wall": (answer_to("FreshRSS", PAGE, 403), "page"),
     "login": (answer_to("", b"<html><form></form></html>", 200), "page"),
@@ -244,9 +257,15 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "dropped HEAD": (head_dropped, "head"),
     "rule on programs": (answer_to("NewsBlur", b"No", 403), "refused"),
     "cached 502": (cached_error, "refused cached-error"),
+    "404 for a day": (error_with("cache-control", "max-age=86400"), MISSING),
+    "old 404": (error_with("age", "300"), MISSING),
     "no HEAD": (head_refused, "head"),
     "media type": (header("content-type", "text/html"), "media-type"),
     "charset": (header("content-type", f"{RSS}; charset=iso-8859-1"), "media-type"),
+    "encoding of the document": (
+        published("encoding=.UTF-8.", "encoding='ISO-8859-1'"),
+        "media-type",
+    ),
     "cut document": (published("</rss>", ""), "unreadable"),
     "no guids": (published("<guid.*?</guid>|<link>.*?</link>", ""), "guids"),
     "equal guids": (published("(<guid[^>]*>)[^<]*", r"\1same"), "guids"),
@@ -291,6 +310,51 @@ def test_fault_is_found(service: Service, name: str) -> None:
     fault, expected = FAULTS[name]
     with faulty_proxy(service.port, fault) as url:
         assert names(url + FEEDS[0]) == set(expected.split())
+
+
+def weak_etag(exchange: Exchange) -> None:
+    if exchange.status and "etag" in exchange.response:
+        exchange.response["etag"] = f"W/{exchange.response['etag']}"
+
+
+def countdown(exchange: Exchange) -> None:
+    if exchange.status:
+        exchange.response["cache-control"] = f"max-age={100 - exchange.number}"
+
+
+def from_a_cache(exchange: Exchange) -> None:
+    if exchange.status:
+        exchange.response["date"] = formatdate(time.time() - 300, usegmt=True)
+        exchange.response["age"] = "300"
+
+
+HARMLESS = {
+    "generic media type": header("content-type", "text/xml"),
+    "weak ETags": weak_etag,
+    "no ETag": without("etag"),
+    "no Last-Modified": without("last-modified"),
+    "change ahead": countdown,
+    "response from a cache": from_a_cache,
+    "no lifetime": header("cache-control", "no-cache, max-age=60"),
+}
+"""What proxies and other publishers do without harm."""
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_difference_is_not_found(service: Service, name: str) -> None:
+    with faulty_proxy(service.port, HARMLESS[name]) as url:
+        assert names(url + FEEDS[0]) == set()
+
+
+def test_edit_during_the_check_is_not_found(service: Service) -> None:
+    def edit(exchange: Exchange) -> None:
+        if exchange.number == 15 and not exchange.status:
+            document = {"title": "Sửa", "content_text": "Nội dung. " * 100}
+            assert service.request("PUT", "/api/v1/articles/a1", document).ok
+            wait_for_last_modified(service.url + FEEDS[0])
+
+    with faulty_proxy(service.port, edit) as url:
+        assert names(url + FEEDS[0]) == set()
 
 
 def test_fault_of_other_formats_is_found(service: Service) -> None:
@@ -552,8 +616,10 @@ def test_requests_to_a_host_are_half_a_second_apart(
     monkeypatch.setattr(time, "monotonic", lambda: 100 + sum(pauses))
     monkeypatch.setattr(time, "sleep", pauses.append)
     client = Client()
-    for host in ("a", "a", "b", "a"):
-        client._wait_for_turn(host)
+    port = free_port()
+    for host in ("127.0.0.1", "127.0.0.1", "localhost", "127.0.0.1"):
+        with pytest.raises(check_module.UnreachableError):
+            client.request(f"http://{host}:{port}/")
     assert pauses == [0.5, 0.5]
 
 
