@@ -30,6 +30,7 @@ other way between accepting a connection and giving it to a thread:
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -50,6 +51,7 @@ from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache, cache_key
 from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.conditional import STATUS_LINES, PreparedResponse
 from feedsvc.http.headers import REQUEST_ID, request_id
+from feedsvc.server.logging import Logger
 from feedsvc.services import find_services
 
 HEAD_TIMEOUT = 5.0
@@ -413,18 +415,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Run the event loop until the worker is stopped."""
         services = find_services(self.wsgi)
-        if services and services.config.event_loop:
-            line_limits = (
-                self.cfg.limit_request_line,
-                self.cfg.limit_request_field_size,
-            )
+        if services and services.config.event_loop and self._has_plain_settings():
+            limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
             self._responder = CacheResponder(
                 services.cache,
                 services.config.trusted_proxies,
-                max_head=min(limit or _BUFFER_BYTES for limit in line_limits),
+                max_head=min(limit or _BUFFER_BYTES for limit in limits),
                 max_fields=self.cfg.limit_request_fields,
             )
         super().run()
+
+    def _has_plain_settings(self) -> bool:
+        """Return whether gunicorn has no setting that the event loop does not know."""
+        # A log that is written at once could make the loop wait.
+        has_fast_log = isinstance(self.log, Logger) and self.log.has_own_format
+        has_proxy_protocol = self.cfg.proxy_protocol != "off"
+        return (
+            has_fast_log and not has_proxy_protocol and "SCRIPT_NAME" not in os.environ
+        )
 
     def enqueue_req(self, conn: TConn) -> None:
         """Take an accepted connection."""

@@ -72,6 +72,7 @@ def start_service(
             FEEDSVC_PUBLIC_URL="https://feeds.example",
             **environ,
         )
+        service.url += environ.get("SCRIPT_NAME", "")
         started.append(service)
         service.start(log, app="marking:app")
         return service
@@ -294,6 +295,23 @@ def test_connections_are_ended_when_few_are_left(start_service: StartService) ->
 
         assert [is_kept(FEED) for _ in range(8)] == [True] * 8
         assert [is_kept(path) for path in (FEED, "/healthz")] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SCRIPT_NAME": "/feeds"},
+        {"GUNICORN_CMD_ARGS": "--access-logformat %(s)s"},
+        {"GUNICORN_CMD_ARGS": "--proxy-protocol=v1"},
+    ],
+    ids=["prefix", "log format", "proxy protocol"],
+)
+def test_settings_that_the_event_loop_does_not_know_switch_it_off(
+    start_service: StartService, environ: dict[str, str]
+) -> None:
+    service = start_service(**environ)
+    for _ in range(2):
+        assert "X-Thread" in requests.get(service.url + FEED).headers
 
 
 def test_coding_that_is_not_ready_is_made_by_a_thread(
