@@ -11,6 +11,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,3 +82,16 @@ def _run(
     sys.path.insert(0, str(cwd))
     sys.argv = command
     runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+
+
+def run_module(
+    command: list[str], cwd: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a module to its end, and return its status and output."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        errors = Path(folder) / "errors"
+        status = ForkedProcess(command, cwd, env, output, errors).wait()
+        return subprocess.CompletedProcess(
+            command, status, output.read_text(), errors.read_text()
+        )

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import requests
 from config import Config
 from feedsvc.models import utcnow
 from feedsvc.storage import Storage
-from tests.fork_server import ForkedProcess
+from tests.fork_server import ForkedProcess, run_module
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,36 +63,29 @@ class Service:
     def command(self, *arguments: str) -> str:
         """Run `python -m feedsvc …` and return what it prints."""
         module = ["feedsvc", *arguments]
-        with tempfile.TemporaryDirectory() as folder:
-            output = Path(folder) / "output"
-            errors = Path(folder) / "errors"
-            status = self._run_module(module, output, errors).wait()
-            printed = output.read_text()
-            if status:
-                raise subprocess.CalledProcessError(
-                    status, module, printed, errors.read_text()
-                )
-        return printed
-
-    def _run_module(
-        self, module: list[str], output: Path, errors: Path
-    ) -> subprocess.Popen[bytes] | ForkedProcess:
-        """Start a module with its arguments."""
-        same = {name: os.environ.get(name) for name in self.environ}
-        changed = {name for name in same if same[name] != self.environ[name]}
-        # Python reads others, such as PYTHONPATH and TZ, before they could be set.
-        settings = all(name.startswith(_SETTINGS) for name in changed)
-        if self.is_forked and settings and not self.within and self.root == ROOT:
-            return ForkedProcess(module, self.root, self.environ, output, errors)
-        with output.open("ab") as stdout, errors.open("ab") as stderr:
-            return subprocess.Popen(
+        if self._can_fork():
+            done = run_module(module, self.root, self.environ)
+        else:
+            done = subprocess.run(
                 [*self.within, sys.executable, "-m", *module],
                 cwd=self.root,
                 env=self.environ,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
+                capture_output=True,
+                text=True,
             )
+        done.check_returncode()
+        return done.stdout
+
+    def _can_fork(self) -> bool:
+        changed = {
+            name
+            for name, value in self.environ.items()
+            if os.environ.get(name) != value
+        }
+        # Python reads others, such as PYTHONPATH and TZ, before they could be set.
+        are_settings = all(name.startswith(_SETTINGS) for name in changed)
+        is_here = self.root == ROOT and not self.within
+        return self.is_forked and are_settings and is_here
 
     def make_token(self, *scopes: str) -> str:
         """Migrate the database and create a token, used by `request` from now on."""
@@ -119,7 +111,18 @@ class Service:
         """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
         module = ["gunicorn", "-c", f"python:feedsvc.{settings}", app]
-        self.process = self._run_module(module, log, log)
+        if self._can_fork():
+            self.process = ForkedProcess(module, self.root, self.environ, log, log)
+        else:
+            with log.open("ab") as output:
+                self.process = subprocess.Popen(
+                    [*self.within, sys.executable, "-m", *module],
+                    cwd=self.root,
+                    env=self.environ,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
         while time.monotonic() < begun + 30:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=1).ok:

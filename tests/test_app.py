@@ -9,28 +9,36 @@ from pathlib import Path
 
 import pytest
 
+from tests.fork_server import run_module
 from tests.server import ROOT
 
 OPTIONAL = ("aiohttp", "feedparser", "prometheus_client", "psycopg", "slugify", "tqdm")
 """Libraries that a web worker without metrics and PostgreSQL does not need."""
 
 
-def run(
-    tmp_path: Path, *arguments: str, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python in an empty directory, with a database that does not exist."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "FEEDSVC_DATABASE_URL": f"sqlite:///{tmp_path}/var/feedsvc.db",
-            **environ,
-        },
+        env=_environ(tmp_path),
         capture_output=True,
         text=True,
     )
+
+
+def run_command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of feedsvc's commands, likewise."""
+    return run_module(["feedsvc", *arguments], tmp_path, _environ(tmp_path))
+
+
+def _environ(tmp_path: Path) -> dict[str, str]:
+    database = f"sqlite:///{tmp_path}/var/feedsvc.db"
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "FEEDSVC_DATABASE_URL": database,
+    }
 
 
 def test_wsgi_imports_no_optional_library(tmp_path: Path) -> None:
@@ -59,7 +67,7 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
     ],
 )
 def test_command_creates_no_database(tmp_path: Path, command: str, status: int) -> None:
-    done = run(tmp_path, "-m", "feedsvc", *command.split())
+    done = run_command(tmp_path, *command.split())
     assert done.returncode == status
     if status:
         assert done.stderr.startswith("Error: ")
@@ -70,10 +78,10 @@ def test_command_creates_no_database(tmp_path: Path, command: str, status: int) 
 
 
 def test_upgrade_creates_the_database(tmp_path: Path) -> None:
-    assert run(tmp_path, "-m", "feedsvc", "db", "upgrade").returncode == 0
+    assert run_command(tmp_path, "db", "upgrade").returncode == 0
     file = tmp_path / "var" / "feedsvc.db"
     assert file.stat().st_mode & 0o777 == 0o600
-    done = run(tmp_path, "-m", "feedsvc", "db", "check")
+    done = run_command(tmp_path, "db", "check")
     assert (done.returncode, done.stdout) == (0, "The database is ready.\n")
 
 

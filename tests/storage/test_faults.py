@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from feedsvc.storage import Storage
 from feedsvc.storage.tables import REVISION
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI
+from tests.fork_server import run_module
 from tests.server import ROOT
 
 pytestmark = pytest.mark.sqlite
@@ -135,14 +134,7 @@ def test_newer_schema_prevents_the_start(
         "WEB_CONCURRENCY": "1",
     }
     environ |= {"GUNICORN_CMD_ARGS": "--bind=127.0.0.1:0", "PORT": "8000"}
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = run_module(command, ROOT, environ)
     assert done.returncode == status
     sentence = f"Error: The database is too new: it has schema 9999, but this version knows {REVISION} at most.\n"
     assert sentence in done.stderr
