@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
+from tests.browser.test_accessibility import VIOLATIONS
+
+THEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 
 def test_page_shows_every_operation_without_errors(open_page: Open) -> None:
@@ -14,6 +20,10 @@ def test_page_shows_every_operation_without_errors(open_page: Open) -> None:
     assert page.locator(".opblock").count() == 19
     height = page.evaluate("document.documentElement.scrollHeight")
     assert height < 5_000
+    page.evaluate(AXE_SCRIPT)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        assert page.evaluate(VIOLATIONS) == []
     page.locator(".opblock-summary").first.click()
     page.wait_for_selector(".opblock-body .parameters")
     assert page.evaluate("document.documentElement.scrollWidth") == 390

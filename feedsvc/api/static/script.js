@@ -15,6 +15,18 @@ function search(tags, phrase) {
     .filter((item) => item.get("operations").size);
 }
 
+const plugin = ({ React }) => ({
+  fn: { opsFilter: search },
+  // Without a link in the button of an operation, which sets the address by itself.
+  components: { DeepLink: ({ text }) => React.createElement("span", null, text) },
+  // The heading between the title of the page and those of the tags.
+  wrapComponents: {
+    operations: (Operations) => (props) => React.createElement(React.Fragment, null,
+      React.createElement("h2", { className: "wrapper" }, "Operations"),
+      React.createElement(Operations, props)),
+  },
+});
+
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -22,10 +34,19 @@ SwaggerUIBundle({
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
   filter: true,
-  plugins: [{ fn: { opsFilter: search } }],
+  plugins: [plugin],
   onComplete() {
-    const field = document.querySelector(".operation-filter-input");
-    field.placeholder = "Search operations";
-    field.setAttribute("aria-label", field.placeholder);
+    document.querySelector(".operation-filter-input").placeholder = "Search operations";
+    // Names that Swagger UI does not give to fields and to parts of the page.
+    const names = {
+      ".operation-filter-input": "Search operations",
+      "#servers": "Server",
+      ".information-container section": "API",
+      ".schemes": "Server and authorization",
+      ".filter": "Search",
+    };
+    for (const [selector, name] of Object.entries(names)) {
+      document.querySelector(selector).setAttribute("aria-label", name);
+    }
   },
 });
