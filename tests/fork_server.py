@@ -13,13 +13,29 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # No module that reads the environment while it is imported.
 _CONTEXT.set_forkserver_preload(
     ["feedsvc.app", "gunicorn.app.wsgiapp", "sqlalchemy.dialects.sqlite", "zstandard"]
 )
+
+
+def _ensure_server() -> None:
+    """Start the server if need be; it imports this copy of the code from any directory."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(ROOT)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 class ForkedProcess:
@@ -43,6 +59,7 @@ class ForkedProcess:
         self._process = _CONTEXT.Process(
             target=_run, args=(command, cwd, dict(env), output, errors), daemon=True
         )
+        _ensure_server()
         self._process.start()
         assert self._process.pid
         self.pid = self._process.pid

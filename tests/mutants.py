@@ -20,7 +20,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from coverage import CoverageData
+
+from tests.scratch import scratch_directory
 
 ROOT = Path(__file__).parent.parent
 TESTS = {
@@ -168,12 +171,18 @@ def test_files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("test_*.py"))
 
 
-def list_mutants() -> Iterator[Mutant]:
-    """Yield every mutant, in the same order each time."""
+def list_mutants(within: Sequence[str] = ()) -> Iterator[Mutant]:
+    """Yield every mutant, in the same order each time.
+
+    :param within: files and folders (default: all that TESTS names).
+    """
     for package in TESTS:
         source = ROOT / "feedsvc" / package
         paths = sorted(source.rglob("*.py")) if source.is_dir() else [source]
-        for path in (path for path in paths if "migrations" not in path.parts):
+        for path in paths:
+            name = str(path.relative_to(ROOT))
+            if "migrations" in path.parts or not name.startswith(tuple(within) or ""):
+                continue
             mutator = Mutator()
             mutator.visit(ast.parse(path.read_text("utf-8")))
             changes = zip(mutator.descriptions, mutator.lines, strict=True)
@@ -183,31 +192,43 @@ def list_mutants() -> Iterator[Mutant]:
                 )
 
 
-def run(
-    mutant: Mutant, copies: queue.Queue[Path], coverage: CoverageData
-) -> tuple[bool, str]:
-    """Run the tests of a mutant in a free copy; return whether it was killed, and how."""
-    folder = copies.get()
+@dataclass(frozen=True)
+class Run:
+    """What all mutants need: free copies of the code, the coverage, and the end."""
+
+    copies: queue.Queue[Path]
+    coverage: CoverageData
+    deadline: float
+
+
+def run(mutant: Mutant, shared: Run) -> tuple[bool, str] | None:
+    """Run the tests of a mutant in a free copy; return whether it was killed, and how.
+
+    None is returned if there is no time left.
+    """
+    if time.monotonic() > shared.deadline:
+        return None
+    folder = shared.copies.get()
     file = folder / mutant.path
     file.write_text(mutant.code(), "utf-8")
     # Python knows changed code by the size and the second of its last change only.
     os.utime(file, (mutant.number + 1,) * 2)
     try:
-        result, is_killed = run_tests(mutant.tests(coverage), folder)
+        result, is_killed = run_tests(mutant.tests(shared.coverage), folder)
     finally:
         shutil.copy2(ROOT / mutant.path, file)
-        copies.put(folder)
+        shared.copies.put(folder)
     text = f"{mutant.path}:{mutant.description} [{result}]"
     print("killed  " if is_killed else "SURVIVED", text, flush=True)
     return is_killed, text
 
 
-def measure_coverage(jobs: int, folder: Path) -> CoverageData:
-    """Run all tests without a change, and return which test runs which line.
+def measure_coverage(packages: set[str], jobs: int, folder: Path) -> CoverageData:
+    """Run the packages' tests without a change, and return which runs which line.
 
     :raises SystemExit: a test fails, which would count as killing every mutant.
     """
-    tests = sorted({name for names in TESTS.values() for name in names})
+    tests = sorted({name for package in packages for name in TESTS[package]})
     data_file = folder / "coverage"
     options = ["-q", "-rfE", "-n", str(jobs), "--cov-context=test", "--cov-report="]
     process = subprocess.run(
@@ -272,32 +293,44 @@ def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
 def main() -> None:
     """Draw mutants, run them, and print the share of killed ones and the survivors."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("within", nargs="*", help="files or folders (default: all)")
     parser.add_argument("--mutants", type=int, default=300)
+    parser.add_argument("--minutes", type=float, default=24 * 60)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    mutants = list(list_mutants())
+    mutants = list(list_mutants(options.within))
     random.Random(SEED).shuffle(mutants)
-    print(f"{options.mutants} of {len(mutants)} mutants, seed {SEED}")
+    print(f"{options.mutants} of {len(mutants)} mutants, seed {SEED}", flush=True)
     del mutants[options.mutants :]
     copies: queue.Queue[Path] = queue.Queue()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=scratch_directory()) as name:
         for job in range(options.jobs):
             copies.put(Path(name, str(job)))
             ignored = shutil.ignore_patterns(".git", ".venv", "node_modules", ".*cache")
             shutil.copytree(ROOT, Path(name, str(job)), ignore=ignored)
-        coverage = measure_coverage(options.jobs, Path(name))
+        packages = {mutant.package for mutant in mutants}
+        coverage = measure_coverage(packages, options.jobs, Path(name))
+        deadline = time.monotonic() + 60 * options.minutes
+        shared = Run(copies, coverage, deadline)
         with ThreadPoolExecutor(options.jobs) as pool:
-            results = list(pool.map(run, mutants, repeat(copies), repeat(coverage)))
+            results = list(pool.map(run, mutants, repeat(shared)))
+    done = [(m, r) for m, r in zip(mutants, results, strict=True) if r]
+    if not done:
+        sys.exit("No mutant was run.")
+    report(done)
+
+
+def report(results: list[tuple[Mutant, tuple[bool, str]]]) -> None:
+    """Print the results, and exit with 1 if too few mutants were killed."""
     print("\n| package | killed | survived |\n|---|---|---|")
     for package in TESTS:
-        killed = [
-            r[0] for m, r in zip(mutants, results, strict=True) if m.package == package
-        ]
+        killed = [result[0] for m, result in results if m.package == package]
         print(f"| {package} | {killed.count(True)} | {killed.count(False)} |")
-    survivors = [text for is_killed, text in results if not is_killed]
-    share = 100 * (1 - len(survivors) / len(mutants))
+    survivors = [text for _, (is_killed, text) in results if not is_killed]
+    share = 100 * (1 - len(survivors) / len(results))
     print(
-        f"\nKilled: {share:.0f} % (at least {MIN_KILLED} %). Survivors:",
+        f"\nKilled: {share:.0f} % of {len(results)} (at least {MIN_KILLED} %). "
+        "Survivors:",
         *survivors,
         sep="\n",
     )
