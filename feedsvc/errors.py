@@ -29,7 +29,15 @@ class FeedsvcError(Exception):
 
 
 class BadRequest(FeedsvcError):
-    """The request cannot be read: invalid JSON, or a bad parameter."""
+    """The request cannot be read: invalid JSON, or a bad parameter.
+
+    :param parameter: the name of the bad parameter of a URL, which pages tell people in
+        their own language.
+    """
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 class ValidationFailed(FeedsvcError):

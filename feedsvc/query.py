@@ -442,11 +442,15 @@ def _with_parameter(
     query: FeedQuery, parameter: Parameter, values: Sequence[str]
 ) -> FeedQuery:
     if len(values) > 1:
-        raise BadRequest(f"The parameter “{parameter.name}” is given twice.")
+        raise BadRequest(
+            f"The parameter “{parameter.name}” is given twice.", parameter.name
+        )
     try:
         value = parameter.parse(values[0], query)
     except ValueError as error:
-        raise BadRequest(f"The parameter “{parameter.name}” {error}.") from None
+        raise BadRequest(
+            f"The parameter “{parameter.name}” {error}.", parameter.name
+        ) from None
     if value == parameter.default_for(query):
         return query
     return replace(query, **{parameter.field: value})
@@ -461,7 +465,7 @@ def _check_archive(query: FeedQuery, given: Mapping[str, Sequence[str]]) -> None
         is_given = name in given and parameter.is_applicable(query.kind, query.format)
         if is_given and not parameter.in_archives and name != "archive":
             raise BadRequest(
-                f"The parameter “{name}” cannot be combined with “archive”."
+                f"The parameter “{name}” cannot be combined with “archive”.", name
             )
 
 
@@ -470,10 +474,10 @@ def _check_dates(query: FeedQuery, today: date) -> None:
     for name, day in (("from", query.since), ("to", query.until)):
         if day is not None and not first <= day <= last:
             raise BadRequest(
-                f"The parameter “{name}” must lie between {first} and {last}."
+                f"The parameter “{name}” must lie between {first} and {last}.", name
             )
     if query.since and query.until and query.until < query.since:
-        raise BadRequest("The parameter “to” must not be before “from”.")
+        raise BadRequest("The parameter “to” must not be before “from”.", "to")
 
 
 def allowed_dates(today: date) -> tuple[date, date]:

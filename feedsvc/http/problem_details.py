@@ -152,6 +152,13 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
         "Unsupported media type",
         "Send JSON as application/json, without a Content-Encoding.",
     ),
+    500: Problem(
+        500,
+        "internal-server-error",
+        "Internal Server Error",
+        "A defect of the service, which has logged it. Tell the operator the "
+        "X-Request-ID of the response.",
+    ),
 }
 """The problem of each error of the service, and of each status that Werkzeug raises."""
 

@@ -19,12 +19,11 @@ from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site
 from feedsvc.query import (
     KINDS,
     MAX_TERMS,
-    UI_LANGUAGES,
     CategoryFilter,
     FeedQuery,
-    primary_subtag,
 )
 from feedsvc.storage import Reader, Storage
+from feedsvc.web.languages import requested_language
 
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
@@ -167,7 +166,7 @@ def pages_blueprint(
     @blueprint.get("/")
     def directory() -> Response:
         """Answer with the directory: all feeds, and a form to combine categories."""
-        ui = requested_language()
+        ui = requested_language(site)
         return cached_response(partial(renderer.directory, ui), ui)
 
     @blueprint.get("/feeds.opml")
@@ -178,7 +177,7 @@ def pages_blueprint(
     @blueprint.get("/entries/<id>")
     def entry(id: str) -> Response:
         """Answer with the page of an entry."""
-        ui = requested_language()
+        ui = requested_language(site)
         return cached_response(partial(renderer.entry, id, ui), ui, is_pinned=False)
 
     @blueprint.get("/entries/<id>.ics")
@@ -189,12 +188,6 @@ def pages_blueprint(
         except NotFound:
             # The id of another entry may end in “.ics”.
             return entry(f"{id}.ics")
-
-    def requested_language() -> str | None:
-        """Return the parameter `ui` if it differs from the site's language."""
-        ui = request.args.get("ui", "")
-        is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
-        return ui if is_other else None
 
     def cached_response(
         render: Callable[[], RenderedPage],

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc.errors import (
+    BadRequest,
     FeedsvcError,
     FieldError,
     Gone,
@@ -31,6 +32,7 @@ from feedsvc.http.problem_details import (
 from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
 from feedsvc.suggestions import did_you_mean
+from feedsvc.web.languages import requested_language
 
 
 class ErrorHandlers:
@@ -46,6 +48,8 @@ class ErrorHandlers:
             response = self._respond(problem, str(error), field_errors=error.errors)
         elif isinstance(error, Gone):
             response = self._respond(problem, str(error), reason=error.reason)
+        elif isinstance(error, BadRequest):
+            response = self._respond(problem, str(error), parameter=error.parameter)
         else:
             response = self._respond(problem, str(error))
         if error.retry_after is not None:
@@ -82,11 +86,18 @@ class ErrorHandlers:
         *,
         field_errors: Iterable[FieldError] = (),
         reason: str = "",
+        parameter: str = "",
     ) -> Response:
         # Feed readers and API clients get the document, browsers a page.
         preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
         if preferred == "text/html" and not _is_api():
-            response = _error_page(self._site, problem, detail, reason)
+            response = _error_page(
+                self._site,
+                problem,
+                detail=redact_tokens(detail),
+                notice=reason,
+                parameter=parameter,
+            )
         else:
             public_url = self._site.public_url
             document = problem_document(public_url, problem, detail, field_errors)
@@ -143,16 +154,13 @@ def _other_problem(status: int, title: str) -> Problem:
     return Problem(status, slug, title, "See RFC 9110 for the meaning of the status.")
 
 
-def _error_page(site: Site, problem: Problem, detail: str, reason: str) -> Response:
+def _error_page(site: Site, problem: Problem, **context: str) -> Response:
+    """Return the page of an error, for people; `context` is for its template."""
     # Links are relative, since the page may be read under another host or prefix.
     root = "/".join([".."] * (request.path.count("/") - 1)) or "."
+    ui = requested_language(site)
     page = PAGES.render(
-        "error.html",
-        site,
-        problem=problem,
-        detail=redact_tokens(detail),
-        notice=reason,
-        root=root,
+        "error.html", site, ui=ui, problem=problem, root=root, **context
     )
     return Response(page, problem.status, HTML_SECURITY_HEADERS, mimetype="text/html")
 

@@ -1,0 +1,181 @@
+"""Error pages: in the language of the page; problem documents stay English."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from lxml import html
+
+from feedsvc.errors import Busy, FeedsvcError, RateLimited, Unavailable
+from feedsvc.formats import PAGES, labels
+from feedsvc.http.problem_details import PROBLEMS, Problem
+from feedsvc.models import Site
+from feedsvc.query import UI_LANGUAGES
+from feedsvc.services import get_services
+from tests.conftest import ApiClient, MakeApp
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+API_ONLY = {
+    "conflict",
+    "invalid",
+    "key-reused",
+    "precondition-failed",
+    "precondition-required",
+}
+"""Problems of writes, which are answered with documents alone."""
+
+PROBLEMS_OF_PAGES = [
+    problem
+    for problem in dict.fromkeys(PROBLEMS.values())
+    if problem.slug not in API_ONLY
+]
+
+
+def page_texts(client: FlaskClient, path: str, status: int, **kwargs: Any) -> list[str]:
+    """Return the language of an error page, its heading, and its paragraphs."""
+    kwargs.setdefault("headers", BROWSER)
+    response = client.open(path, **kwargs)
+    assert (response.status_code, response.mimetype) == (status, "text/html")
+    page: Any = html.fromstring(response.text)
+    paragraphs = page.xpath("//main/p[not(@class='status')]")
+    return [page.get("lang"), page.findtext(".//h1")] + [
+        paragraph.text_content() for paragraph in paragraphs
+    ]
+
+
+@pytest.mark.parametrize("language", UI_LANGUAGES)
+@pytest.mark.parametrize("problem", PROBLEMS_OF_PAGES, ids=lambda problem: problem.slug)
+def test_problem_has_phrases(site: Site, problem: Problem, language: str) -> None:
+    own = None if language == site.language else language
+    page = PAGES.render(
+        "error.html",
+        site,
+        ui=own,
+        problem=problem,
+        detail="",
+        notice="",
+        parameter="",
+    ).decode()
+    phrases = labels.phrases(language)
+    document: Any = html.fromstring(page)
+    assert document.findtext(".//h1") == phrases[f"error.{problem.slug}"]
+    assert phrases[f"error.{problem.slug}_description"] in page
+    others = [phrases["error.other"], problem.description]
+    assert not any(text in page for text in others)
+    assert document.xpath("//main//*[@lang='en']") == []
+
+
+def test_phrases_of_errors_are_those_of_problems() -> None:
+    slugs = {problem.slug for problem in PROBLEMS_OF_PAGES} | {"other"}
+    expected = {"error.parameter"}
+    for slug in slugs:
+        expected |= {f"error.{slug}", f"error.{slug}_description"}
+    for language in UI_LANGUAGES:
+        keys = {key for key in labels.phrases(language) if key.startswith("error.")}
+        assert keys == expected
+
+
+def test_bad_parameter_is_named_in_the_language_of_the_page(
+    client: FlaskClient,
+) -> None:
+    path = "/feeds/news.html?limit=999"
+    assert page_texts(client, path, 400) == [
+        "vi",
+        "Địa chỉ này chưa đúng",
+        "Một phần của địa chỉ hoặc một lựa chọn không dùng được.",
+        "Hãy kiểm tra phần “limit” trong địa chỉ.",
+    ]
+    language, _, _, detail = page_texts(client, f"{path}&ui=en", 400)
+    assert language == "en"
+    assert detail == "The parameter “limit” must be a whole number from 1 to 200."
+    document = client.get(path).get_json()
+    assert document["title"] == "Bad request"
+    assert document["detail"] == detail
+
+
+def test_page_of_a_bad_language_is_in_the_sites(client: FlaskClient) -> None:
+    language, *_ = page_texts(client, "/feeds/news.html?ui=xx", 400)
+    assert language == "vi"
+
+
+def test_accept_language_is_ignored(client: FlaskClient) -> None:
+    headers = {**BROWSER, "Accept-Language": "en"}
+    assert page_texts(client, "/entries/none", 404, headers=headers)[0] == "vi"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "headers", "vi", "en"),
+    [
+        ("GET", "/nothing", 404, {}, "Không tìm thấy trang", "Page not found"),
+        ("POST", "/", 405, {}, "Địa chỉ này không nhận yêu cầu đó", "This address does not take that request"),
+        ("GET", "/entries/a", 410, {}, "Nội dung này không còn nữa", "This page is no longer available"),
+        ("GET", "/", 411, {"Transfer-Encoding": "chunked"}, "Yêu cầu thiếu độ dài", "The length of the request is missing"),
+    ],
+)  # fmt: skip
+def test_error_of_a_request(
+    editor: ApiClient,
+    client: FlaskClient,
+    method: str,
+    path: str,
+    status: int,
+    headers: dict[str, str],
+    vi: str,
+    en: str,
+) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    editor.send("DELETE", "/articles/a")
+    options: dict[str, Any] = {"method": method, "headers": {**BROWSER, **headers}}
+    assert page_texts(client, path, status, **options)[:2] == ["vi", vi]
+    assert page_texts(client, f"{path}?ui=en", status, **options)[:2] == ["en", en]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "vi", "en"),
+    [
+        (RuntimeError(), 500, "Có lỗi xảy ra", "Something went wrong"),
+        (Unavailable("The database does not answer."), 503, "Tạm thời chưa phục vụ được", "Temporarily unavailable"),
+        (Busy(), 503, "Hệ thống đang bận", "The service is busy"),
+        (RateLimited(3), 429, "Quá nhiều yêu cầu", "Too many requests"),
+    ],
+)  # fmt: skip
+def test_error_of_the_service(
+    make_app: MakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+    vi: str,
+    en: str,
+) -> None:
+    client = failing_app(make_app, monkeypatch, error).test_client()
+    assert page_texts(client, "/", status)[:2] == ["vi", vi]
+    assert page_texts(client, "/?ui=en", status)[:2] == ["en", en]
+    document = client.get("/").get_json()
+    assert document["status"] == status
+    problem = PROBLEMS[type(error) if isinstance(error, FeedsvcError) else status]
+    assert document["title"] == problem.title
+    assert document["type"] == f"https://feeds.example/problems/{problem.slug}"
+
+
+def failing_app(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> Flask:
+    """Return an application that cannot read its database."""
+
+    def fail() -> NoReturn:
+        raise error
+
+    app = make_app()
+    reader: Callable[[], NoReturn] = fail
+    monkeypatch.setattr(get_services(app).storage, "reader", reader)
+    return app
+
+
+def test_english_portal_has_english_errors(make_app: MakeApp) -> None:
+    client = make_app(site_language="en-GB").test_client()
+    assert page_texts(client, "/nothing", 404)[:2] == ["en", "Page not found"]
+    assert page_texts(client, "/nothing?ui=vi", 404)[0] == "vi"
