@@ -14,6 +14,7 @@ from feedsvc.storage import Storage
 from tests.fake_clock import Clock
 from tests.integration.worker_process import connect_workers
 from tests.server import Service
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
 
@@ -98,6 +99,15 @@ def test_grace_time_does_not_exceed_the_expiry(storage: Storage, clock: Clock) -
         storage.tokens.rotate("a", DAY)
     assert works(storage, storage.tokens.rotate("a", DAY, clock() + DAY))
     assert not works(storage, first)
+
+
+def test_last_use_is_stored_of_the_used_token(storage: Storage, clock: Clock) -> None:
+    token = storage.tokens.create("a", [])
+    storage.tokens.create("b", [])
+    clock.forward(minutes=5)
+    storage.tokens.authenticate(token)
+    wait_until(lambda: storage.tokens.list()[0].last_used == clock.now)
+    assert storage.tokens.list()[1].last_used is None
 
 
 @pytest.mark.sqlite

@@ -465,6 +465,21 @@ def test_calendar_of_a_section_has_every_change(
     assert seen() == [], "deleted for 30 days"
 
 
+def test_calendar_changes_the_moment_a_deletion_is_30_days_old(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    editor.put("/events/e", {"title": "Hội", "start": "2027-12-05T19:00:00"})
+    clock.forward(seconds=1)  # two changes have no time in common
+    editor.send("DELETE", "/events/e")
+    clock.forward(seconds=5)
+    listed = client.get("/feeds/events.ics")
+    clock.forward(days=30, seconds=-5)
+    dropped = client.get("/feeds/events.ics")
+    assert b"CANCELLED" in listed.data
+    assert b"CANCELLED" not in dropped.data
+    assert dropped.headers.get("Last-Modified") != listed.headers["Last-Modified"]
+
+
 @pytest.mark.parametrize(
     "path", ["/entries/e.ics", "/feeds/events.ics", "/feeds/events/van-hoa.ics"]
 )
