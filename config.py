@@ -84,6 +84,17 @@ class _BaseUrl(String):
         return str(value.rstrip("/"))
 
 
+class _SecurityContact(String):
+    """An e-mail address or an https URL, as a URI (RFC 9116 §2.5.3)."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if re.fullmatch(r"https://[A-Za-z0-9][!-~]*", value):
+            return str(value)
+        message = "Must be an e-mail address or an https:// URL."
+        validate.Email(error=message)(value)
+        return f"mailto:{value}"
+
+
 class _UrlList(Field[tuple[str, ...]]):
     """Absolute http(s) URLs separated by commas."""
 
@@ -256,6 +267,11 @@ class Config:
     )
     site_contact: str = setting(
         "", Email(load_default=""), "e-mail address of the editors"
+    )
+    security_contact: str = setting(
+        "",
+        _SecurityContact(load_default=""),
+        "e-mail address or https URL for reports of vulnerabilities",
     )
     site_color: str = setting(
         "",
