@@ -232,13 +232,13 @@ class _DatabaseFileGuard:
 
     def check(self) -> None:
         """Check the file; raise `Unavailable` as `Database.check_file`."""
+        # In this order: another thread or process may be creating the file and its log.
+        opened = self._opened
+        has_log = not opened and self._write_ahead_log.exists()
         identity = self._identity()
-        if self._opened:
-            is_gone = identity != self._opened
-        else:
-            # SQLite would create an empty database beside the log of a lost one.
-            is_gone = not identity and self._write_ahead_log.exists()
-        if is_gone:
+        # SQLite would create an empty database beside the log of a lost one.
+        is_lost = has_log and not identity
+        if identity != opened if opened else is_lost:
             raise Unavailable(
                 "The database cannot be used at the moment.",
                 f"The database's file {self._path.absolute()} "

@@ -69,7 +69,7 @@ def test_feed_that_is_no_topic_names_no_hub(hub_client: FlaskClient, path: str) 
 
 @pytest.mark.parametrize("path", [*CANONICAL, *OTHER_TOPICS])
 def test_topic_names_its_hubs_and_one_self(hub_client: FlaskClient, path: str) -> None:
-    hubs = [*OTHERS, OWN] if path in CANONICAL else [OWN]
+    hubs = [OWN, *OTHERS] if path in CANONICAL else [OWN]
     response = hub_client.get(path)
     assert response.headers.getlist("Link") == [
         f'<{PUBLIC}{path}>; rel="self"',

@@ -8,9 +8,11 @@ from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from feedsvc.storage import Storage, subscription_limits
+from feedsvc.storage.websub_tables import subscription_requests
 from feedsvc.websub import worker as websub_worker
 from feedsvc.websub.delivery import backoff
 from feedsvc.websub.worker import MAX_ATTEMPTS, MAX_PER_HOST
@@ -210,7 +212,14 @@ def test_category_renamed_during_verification(
     subscriber.got("/a", "GET")
     slug = {"slug": "nghe-thuat"}
     assert editor.send("PATCH", "/categories/van-hoa", slug).status_code == 200
-    wait_until(lambda: storage.subscriptions.stats()["requests"] == 1)
+    # Time must not pass before the failure is stored.
+    failures = sa.select(subscription_requests.c.failures)
+
+    def is_stored() -> bool:
+        with storage.database.read() as connection:
+            return connection.scalar(failures) == 1
+
+    wait_until(is_stored)
     subscriber.behave("/a", echo)
     clock.forward(seconds=15)
     verification = subscriber.got("/a", "GET", 2)[1].parameters
