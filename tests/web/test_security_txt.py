@@ -18,8 +18,8 @@ def test_file_names_the_contact(make_app: MakeApp, clock: Clock) -> None:
     app = make_app(security_contact="mailto:an-ninh@portal.example")
     response = app.test_client().get(PATH)
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
-    lines = [line.split(": ", 1) for line in response.text.split("\r\n")[:-1]]
-    fields = {name: value for name, value in lines}
+    lines = [line.partition(": ") for line in response.text.split("\r\n")[:-1]]
+    fields = {name: value for name, _, value in lines}
     assert len(fields) == len(lines)
     expires = datetime.fromisoformat(fields.pop("Expires"))
     assert timedelta(days=300) < expires - clock() < timedelta(days=366)
