@@ -14,11 +14,14 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from socket import SHUT_RDWR, socket
+from threading import Timer
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -102,7 +105,8 @@ _HOST_WIDE = ("hub", "clock", "certificate")
 """Findings that are reported once for all feeds."""
 
 _RESERVED = "%/:=&?~#+!$,;'@()*[]"
-_GENERATOR = re.compile(rb"<generator[^>]*>feedsvc<|PRODID:-//feedsvc//")
+# Without "<", or a document full of "<generator" would take hours.
+_GENERATOR = re.compile(rb"<generator[^<>]*>feedsvc<|PRODID:-//feedsvc//")
 _CODING_SUFFIX = re.compile("[-;](gzip|br|zstd)$")
 _DURATION = re.compile(
     r"P(?:(\d{1,3})W)?(?:(\d{1,3})D)?T?"
@@ -275,14 +279,15 @@ class Client:
             target += f"?{parts.query}"
         # A connection each, since a load balancer may then use another server.
         self._wait_for_turn(parts.hostname or "")
-        deadline = time.monotonic() + 2 * _TIMEOUT
+        certificate: Any = None
         try:
-            connection.request(method, target, headers={"Accept": "*/*", **headers})
-            certificate: Any = None
+            connection.connect()
             if isinstance(connection.sock, ssl.SSLSocket):
                 certificate = connection.sock.getpeercert()
-            response = connection.getresponse()
-            body = _read(response, deadline)
+            with _time_limit(connection.sock):
+                connection.request(method, target, headers={"Accept": "*/*", **headers})
+                response = connection.getresponse()
+                body = _read(response)
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "verify_message", "") or str(error)
             raise UnreachableError(reason or type(error).__name__) from None
@@ -320,18 +325,43 @@ class Client:
             time.sleep(turn - now)
 
 
-def _read(response: Any, deadline: float) -> bytes:
-    """Read a body, of which a server can send any number of bytes at any pace.
+@contextmanager
+def _time_limit(sock: socket) -> Iterator[None]:
+    """Shut a connection down when its response takes too long.
 
-    :raises ValueError: it is too large, or takes too long.
+    The timeout of a socket is for each byte, of which a server can send one now and
+    then without end, in a header, too.
+
+    :raises ValueError: it took too long.
+    """
+    deadline = time.monotonic() + 2 * _TIMEOUT
+    timer = Timer(2 * _TIMEOUT, _shut_down, [sock])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        # Whatever error the end of the connection was to the parser.
+        if time.monotonic() >= deadline:
+            raise ValueError(f"longer than {2 * _TIMEOUT:.0f} seconds")
+
+
+def _shut_down(sock: socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(SHUT_RDWR)
+
+
+def _read(response: Any) -> bytes:
+    """Read a body, of which a server can send any number of bytes.
+
+    :raises ValueError: it is too large.
     """
     body = bytearray()
     while chunk := response.read1(65536):
         body += chunk
         if len(body) > _MAX_BYTES:
             raise ValueError(f"more than {_MAX_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise ValueError(f"longer than {2 * _TIMEOUT:.0f} seconds")
     return bytes(body)
 
 
@@ -420,7 +450,7 @@ def _parse_json_feed(content: bytes) -> Document:
         feed = json.loads(content)
         items = [item for item in feed["items"] if isinstance(item, dict)]
         hubs = [hub["url"] for hub in feed.get("hubs", []) if "url" in hub]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"no JSON Feed: {error}") from None
     return Document(
         ids=[str(item["id"]) for item in items if item.get("id")],
@@ -441,8 +471,10 @@ def _parse_calendar(content: bytes) -> Document:
     events = [event for event in calendar.events if "RECURRENCE-ID" not in event]
     hints = {}
     for name in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL"):
-        value: Any = calendar[name].to_ical() if name in calendar else b""
-        match = _DURATION.fullmatch(value.decode())
+        value: Any = calendar.get(name, "")
+        # A list if it is repeated.
+        first = value[0] if isinstance(value, list) else value
+        match = _DURATION.fullmatch(first.to_ical().decode() if first else "")
         if match:
             weeks, days, hours, minutes, seconds = (
                 int(number or 0) for number in match.groups()
@@ -939,7 +971,7 @@ def _number(text: str) -> int | None:
 def _timestamp(date: str) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -985,7 +1017,7 @@ def check(ctx: click.Context, url: str, is_all: bool, as_json: bool) -> None:
     try:
         urls = list_feeds(client, url)
     except UnreachableError as error:
-        click.echo(f"Error: {url}: {error}", err=True)
+        click.echo(_printable(f"Error: {url}: {error}"), err=True)
         ctx.exit(2)
     chosen = urls if is_all else _sample(urls)
     count = 0
@@ -997,6 +1029,7 @@ def check(ctx: click.Context, url: str, is_all: bool, as_json: bool) -> None:
             except UnreachableError as error:
                 findings = [Finding(feed_url, "unreachable", str(error))]
             for finding in findings:
+                finding = Finding(*map(_printable, finding))
                 problem = finding.name, finding.detail
                 # Twenty feeds share a certificate.
                 if finding.name in _HOST_WIDE and problem in reported:
@@ -1016,6 +1049,9 @@ def _print(finding: Finding, *, as_json: bool) -> None:
         document = {**finding._asdict(), "advice": advice}
         click.echo(json.dumps(document, ensure_ascii=False))
         return
-    # Details contain what servers sent, which must not control the terminal.
-    detail = "".join(char for char in finding.detail if char.isprintable())
-    click.echo(f"{finding.url}: {finding.name}: {detail}. {advice}")
+    click.echo(f"{finding.url}: {finding.name}: {finding.detail}. {advice}")
+
+
+def _printable(text: str) -> str:
+    """Return what a server sent without what would control the terminal."""
+    return "".join(filter(str.isprintable, text))

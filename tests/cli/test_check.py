@@ -7,10 +7,13 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from pathlib import Path
 
@@ -569,6 +572,98 @@ def test_nonsense_of_a_server_is_a_finding(service: Service) -> None:
         pytest.raises(check_module.UnreachableError, match="no valid URL"),
     ):
         check_feed(Client(interval=0), url)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'{"items": ' + b"[" * 100_000, "json"),
+        (b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\n" * 100, "ics"),
+        (b"<rss>" + b"<a>" * 100_000, "rss"),
+    ],
+)
+def test_document_of_great_depth_is_unreadable(content: bytes, kind: str) -> None:
+    with pytest.raises(ValueError, match=r"no JSON|no iCal|depth"):
+        check_module.parse(content, kind)
+
+
+def test_first_of_repeated_intervals_of_a_calendar_counts() -> None:
+    interval = b"REFRESH-INTERVAL;VALUE=DURATION:PT%dH\r\n"
+    lines = b"".join(interval % hours for hours in (1, 2))
+    content = b"BEGIN:VCALENDAR\r\n%bEND:VCALENDAR\r\n" % lines
+    hints = check_module.parse(content, "ics").hints
+    assert hints == {"REFRESH-INTERVAL": 3600.0}
+
+
+def test_date_in_an_impossible_zone_is_none() -> None:
+    date = f"Mon, 01 Jan 2020 00:00:00 +{'9' * 30}"
+    assert check_module._timestamp(date) is None
+
+
+def test_search_for_the_generator_takes_linear_time() -> None:
+    begun = time.process_time()
+    assert not check_module._GENERATOR.search(b"<generator" * 100_000)
+    assert time.process_time() - begun < 1
+
+
+@contextmanager
+def raw_server(begin: bytes, repeated: bytes) -> Iterator[str]:
+    """Answer one request with bytes that are repeated without end; its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client, suppress(OSError):
+                client.recv(1 << 16)
+                client.sendall(begin)
+                while repeated:
+                    client.sendall(repeated)
+                    time.sleep(0.01)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("begin", "repeated"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    ],
+    ids=["interim responses", "header", "chunk", "body"],
+)
+def test_response_without_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, begin: bytes, repeated: bytes
+) -> None:
+    monkeypatch.setattr(check_module, "_TIMEOUT", 0.1)
+    with (
+        raw_server(begin, repeated) as url,
+        pytest.raises(check_module.UnreachableError, match="longer than"),
+    ):
+        Client(interval=0).request(url)
+
+
+def test_terminal_is_not_controlled_by_a_server(service: Service, run: Run) -> None:
+    with raw_server(b"\x1b]0;owned\x07\x9b31m\r\n\r\n", b"") as url:
+        status, _, error = run(url)
+    assert (status, "owned" in error) == (2, True)
+    assert error.strip().isprintable()
+    feeds = b'<opml><body><outline xmlUrl="x:\xc2\x9b31m\xe2\x80\xae"/></body></opml>'
+
+    def fault(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(feeds)
+
+    with faulty_proxy(service.port, fault) as url:
+        for options in ((), ("--json",)):
+            status, lines, _ = run(f"{url}/feeds.opml", *options)
+            assert (status, len(lines)) == (1, 1)
+            assert lines[0].isprintable()
 
 
 def test_redirect_to_a_url_that_is_not_ascii_is_followed(service: Service) -> None:

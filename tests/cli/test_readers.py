@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +283,7 @@ def poll_feeds(url: str, log: Path, lines: int) -> None:
         headers={"User-Agent": FEEDLY.format(7)},
         timeout=10,
     ).headers["ETag"]
-    headers = {"User-Agent": 'Reader "quoted"/1', "If-None-Match": etag}
+    headers = {"User-Agent": 'Reader "quoted" \\', "If-None-Match": etag}
     for _ in range(3):
         assert (
             requests.get(
@@ -447,6 +448,16 @@ def test_terminal_is_not_controlled_by_a_log() -> None:
         for cell in row
     ]
     assert all(cell.isprintable() for cell in cells)
+
+
+@pytest.mark.parametrize("target", ["/feeds/" * 1100, "/feeds/" + "a" * 8000 + ".rss"])
+def test_line_that_a_client_made_long_takes_little_time(target: str) -> None:
+    begun = time.process_time()
+    for agent in ("x", "x\\", '" "' * 2000):
+        for _ in range(10):
+            with suppress(ValueError):
+                parse_line(line(agent, feed=target))
+    assert time.process_time() - begun < 0.3
 
 
 def test_memory_is_bounded_where_clients_invent_everything(
