@@ -119,8 +119,7 @@ class AccessLine(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """Return the line for people."""
-        target = self.target.replace('"', '\\"')
-        agent = self.agent.replace('"', '\\"')
+        target, agent = _escape_quotes(self.target), _escape_quotes(self.agent)
         return _make_safe(
             f'{self.address} [{self.time}] "{self.method} {target}" {self.status}'
             f' {self.bytes} {self.ms}ms "{agent}" {self.validators} {self.request_id}'
@@ -246,6 +245,11 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         dropped, self._dropped = self._dropped, 0
         if dropped:
             self.warning("The access log is too slow: %d lines are missing", dropped)
+
+
+def _escape_quotes(text: str) -> str:
+    # Backslashes too, or one at the end would escape the quote that follows.
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _make_safe(text: str) -> str:

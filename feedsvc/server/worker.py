@@ -48,7 +48,7 @@ from gunicorn.util import http_date, unquote_to_wsgi_str
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache, cache_key
-from feedsvc.http.client_network import trust_proxies
+from feedsvc.http.client_network import set_client
 from feedsvc.http.conditional import STATUS_LINES, PreparedResponse
 from feedsvc.http.headers import REQUEST_ID, request_id
 from feedsvc.server.logging import Logger
@@ -107,6 +107,7 @@ _HEADER = re.compile(rf"({_NAME}):([\t -~]*+)\r\n")
 
 _PARSED_HEADERS = (
     "HTTP_ACCEPT_ENCODING",
+    "HTTP_HOST",
     "HTTP_IF_MODIFIED_SINCE",
     "HTTP_IF_NONE_MATCH",
     "HTTP_X_FORWARDED_FOR",
@@ -145,7 +146,6 @@ class BufferedSocket(socket):
         self.awaited_events = 0
         self.callback: Callable[[TConn], None] | None = None
         self.response: LoopResponse | None = None
-        self.unsent = memoryview(b"")
 
     def reset(self) -> None:
         """Prepare for the next request."""
@@ -276,6 +276,17 @@ class LoopResponse(NamedTuple):
         """Return the bytes of the body."""
         return len(self.body)
 
+    @property
+    def size(self) -> int:
+        """Return all bytes."""
+        return len(self.head) + len(self.body)
+
+    def rest(self, sent: int) -> tuple[memoryview, memoryview]:
+        """Return what follows the bytes that were sent."""
+        # No copy of the body, of which a thousand slow readers would need one each.
+        in_body = max(0, sent - len(self.head))
+        return memoryview(self.head)[sent:], memoryview(self.body)[in_body:]
+
 
 class CacheResponder:
     """Answer plain requests from the response cache, without waiting for anything.
@@ -292,10 +303,7 @@ class CacheResponder:
         self, cache: ResponseCache, trusted_proxies: int, max_head: int, max_fields: int
     ) -> None:
         self._cache = cache
-        # The same rule as for a thread, with an application that does nothing.
-        self._set_client: Callable[..., object] = trust_proxies(
-            lambda *_: (), trusted_proxies
-        )
+        self._trusted_proxies = trusted_proxies
         self._max_head = max_head
         self._max_fields = max_fields
         self._date = 0, ""
@@ -317,8 +325,7 @@ class CacheResponder:
             return None
         environ["REMOTE_ADDR"] = address
         environ[CACHE_HIT_KEY] = True
-        if "HTTP_X_FORWARDED_FOR" in environ:
-            self._set_client(environ, None)
+        set_client(environ, self._trusted_proxies)
         return self._prepare(environ, cached.to_response(environ, check))
 
     def _parse(self, data: bytes) -> dict[str, Any] | None:
@@ -485,31 +492,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         client.buffer.clear()
         client.response = response
         try:
-            sent = client.sendmsg((response.head, response.body), (), MSG_DONTWAIT)
+            client.sent = client.sendmsg(
+                (response.head, response.body), (), MSG_DONTWAIT
+            )
         except BlockingIOError:
-            sent = 0
+            pass
         except OSError:
             self._close(conn)
             return
-        size = len(response.head) + len(response.body)
-        if sent == size:
+        if client.sent == response.size:
             self._finish_response(conn)
             return
-        client.unsent = memoryview(response.head + response.body)[sent:]
-        deadline = time.monotonic() + BODY_TIMEOUT + size / RESPONSE_RATE
+        deadline = time.monotonic() + BODY_TIMEOUT + response.size / RESPONSE_RATE
         self._wait(conn, EVENT_WRITE, self._continue_sending, deadline)
 
     def _continue_sending(self, conn: TConn) -> None:
         client = conn.sock
+        rest = client.response.rest(client.sent)
         try:
-            sent = client.send(client.unsent, MSG_DONTWAIT)
+            client.sent += client.sendmsg(rest, (), MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
             self._close(conn)
             return
-        client.unsent = client.unsent[sent:]
-        if not client.unsent:
+        if client.sent == client.response.size:
             self._finish_response(conn)
 
     def _finish_response(self, conn: TConn) -> None:
@@ -628,6 +635,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _end(self, conn: TConn) -> None:
         """End a connection so that the client gets the whole response."""
+        # gunicorn closes it itself after an error in the middle of a response.
+        if conn.sock.fileno() < 0:
+            self._close(conn)
+            return
         with suppress(OSError):
             conn.sock.shutdown(SHUT_WR)
         deadline = time.monotonic() + LINGER_SECONDS

@@ -32,7 +32,10 @@ MARKING_APP = '''
 from wsgi import app
 
 def mark(environ, start_response, wsgi_app=app.wsgi_app):
-    """Add a header to each response that a thread makes."""
+    """Add a header to each response that a thread makes, and break off one."""
+    if environ["PATH_INFO"] == "/broken":
+        start_response("200 OK", [("Content-Length", "2")])
+        return (bytes([49 // part]) for part in (1, 0))
     def start(status, headers, *rest):
         return start_response(status, [*headers, ("X-Thread", "1")], *rest)
     return wsgi_app(environ, start)
@@ -272,7 +275,13 @@ def test_usual_requests_are_answered_by_the_event_loop(
 
 @pytest.mark.parametrize(
     "name",
-    ["Accept-Encoding", "If-None-Match", "If-Modified-Since", "X-Forwarded-For"],
+    [
+        "Accept-Encoding",
+        "Host",
+        "If-None-Match",
+        "If-Modified-Since",
+        "X-Forwarded-For",
+    ],
 )
 def test_header_that_takes_long_to_parse_is_parsed_by_a_thread(
     services: tuple[Service, Service], name: str
@@ -338,6 +347,17 @@ def test_connection_serves_both_ways_in_turn(services: tuple[Service, Service]) 
     assert ways == [False, True, False, False, True]
 
 
+def test_response_that_breaks_off_does_not_end_the_worker(
+    services: tuple[Service, Service],
+) -> None:
+    fast = services[0]
+    workers = fast.workers()
+    broken = exchange(fast, b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert broken.text.endswith(b"\r\n\r\n1")
+    assert requests.get(f"{fast.url}/healthz").ok
+    assert fast.workers() == workers
+
+
 @pytest.mark.skipif(not NGINX, reason="nginx is not installed")
 def test_requests_of_nginx_are_answered_by_the_event_loop(
     services: tuple[Service, Service], tmp_path: Path
@@ -351,12 +371,20 @@ def test_requests_of_nginx_are_answered_by_the_event_loop(
 def test_slow_readers_get_whole_responses_and_hold_no_thread(
     services: tuple[Service, Service],
 ) -> None:
-    """More of them than the worker has threads."""
+    """More of them than the worker has threads, and without a copy for each."""
     fast = services[0]
-    request = f"GET {FEED} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n"
-    body = requests.get(
-        fast.url + FEED, headers={"Accept-Encoding": "identity"}
-    ).content
+    # More than the kernel takes at once.
+    long = "<p>" + "long " * 36_000 + "</p>"
+    document = {"title": "Dài", "categories": ["b"], "content_html": long}
+    assert fast.request("PUT", "/api/v1/categories/b", {"title": "B"}).ok
+    for number in range(20):
+        assert fast.request("PUT", f"/api/v1/articles/long-{number}", document).ok
+    target = "/feeds/news/b.rss"
+    plain = {"Accept-Encoding": "identity"}
+    body = requests.get(fast.url + target, headers=plain).content
+    assert len(body) > 3_000_000
+    request = f"GET {target} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n"
+    memory = resident_bytes(fast)
     clients = []
     for _ in range(40):
         client = socket.socket()
@@ -364,9 +392,12 @@ def test_slow_readers_get_whole_responses_and_hold_no_thread(
         client.settimeout(30)
         client.connect(("127.0.0.1", fast.port))
         client.sendall(request.encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
         clients.append(client)
     assert requests.get(f"{fast.url}/healthz", timeout=5).ok
+    assert resident_bytes(fast) - memory < 5 * len(body)
     for client in clients:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         received = b""
         while not received.endswith(body[-200:]):
             chunk = client.recv(1 << 20)
@@ -376,6 +407,12 @@ def test_slow_readers_get_whole_responses_and_hold_no_thread(
         client.sendall(request.encode())
         assert client.recv(12) == b"HTTP/1.1 200"
         client.close()
+
+
+def resident_bytes(service: Service) -> int:
+    """Return the memory of the one worker."""
+    status = Path(f"/proc/{service.workers()[0]}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 def test_log_lines_of_both_ways_are_alike_and_complete(
@@ -392,7 +429,7 @@ def test_log_lines_of_both_ways_are_alike_and_complete(
                 headers = {
                     "X-Request-ID": f"id-{number}",
                     "X-Forwarded-For": f"198.51.100.1, 192.0.2.{number % 9}",
-                    "User-Agent": 'say "one"' if number % 2 else "\\x",
+                    "User-Agent": 'say "one"' if number % 2 else "x\\",
                 }
                 method = "HEAD" if number % 5 == 0 else "GET"
                 assert session.request(method, service.url + FEED, headers=headers).ok
