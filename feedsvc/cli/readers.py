@@ -30,34 +30,36 @@ PROGRAM = "program"
 ROBOT = "robot"
 BROWSER = "browser"
 
-# Earlier ones first: Feedly calls itself “like FeedFetcher-Google”.
+# The first match counts: Feedly calls itself “like FeedFetcher-Google”. Sources without
+# a host are repositories on GitHub.
 KNOWN = (
-    ("Feedly", SERVICE, "Feedly/"),
-    ("Inoreader", SERVICE, "inoreader"),
-    ("NewsBlur", SERVICE, "NewsBlur"),
-    ("The Old Reader", SERVICE, "theoldreader"),
-    ("Feedbin", SERVICE, "Feedbin"),
-    ("BazQux", SERVICE, "BazQux"),
-    ("Dreamwidth", SERVICE, "Dreamwidth"),
+    ("Feedly", SERVICE, "Feedly/"),  # feedly.com/fetcher.html
+    ("Inoreader", SERVICE, "inoreader"),  # inoreader.com/feed-fetcher
+    ("NewsBlur", SERVICE, "NewsBlur"),  # samuelclay/NewsBlur, utils/feed_fetcher.py
+    ("The Old Reader", SERVICE, "theoldreader"),  # docs.buttondown.com/rss-subscribers
+    ("Feedbin", SERVICE, "Feedbin"),  # feedbin/feedbin
+    ("BazQux", SERVICE, "BazQux"),  # bazqux.com/fetcher
+    ("Dreamwidth", SERVICE, "Dreamwidth"),  # docs.buttondown.com/rss-subscribers
+    # developers.google.com/crawling/docs/crawlers-fetchers/feedfetcher
     ("Google Feedfetcher", SERVICE, "FeedFetcher-Google"),
-    ("Google Calendar", SERVICE, "Google-Calendar-Importer"),
-    ("FreshRSS", PROGRAM, "FreshRSS/"),
-    ("Miniflux", PROGRAM, "Miniflux/"),
-    ("Tiny Tiny RSS", PROGRAM, "Tiny Tiny RSS/"),
-    ("Nextcloud News", PROGRAM, "NextCloud-News/"),
-    ("CommaFeed", PROGRAM, "CommaFeed/"),
-    ("NetNewsWire", PROGRAM, "NetNewsWire"),
-    ("Thunderbird", PROGRAM, "Thunderbird/"),
-    ("Newsboat", PROGRAM, "newsboat/"),
-    ("Liferea", PROGRAM, "Liferea/"),
-    ("Akregator", PROGRAM, "Akregator/"),
-    ("Feeder", PROGRAM, "SpaceCowboys Android RSS Reader"),
-    ("rss2email", PROGRAM, "rss2email/"),
-    ("Apple Calendar", PROGRAM, "dataaccessd/"),
-    ("Apple Calendar", PROGRAM, "CalendarAgent/"),
-    ("ICSx⁵", PROGRAM, "ICSx5/"),
+    ("Google Calendar", SERVICE, "Google-Calendar-Importer"),  # aaronpk/Meetable#138
+    ("FreshRSS", PROGRAM, "FreshRSS/"),  # FreshRSS/FreshRSS, constants.php
+    ("Miniflux", PROGRAM, "Miniflux/"),  # miniflux/v2, internal/config
+    ("Tiny Tiny RSS", PROGRAM, "Tiny Tiny RSS/"),  # tt-rss/tt-rss, classes/Config.php
+    ("Nextcloud News", PROGRAM, "NextCloud-News/"),  # nextcloud/news, FetcherConfig.php
+    ("CommaFeed", PROGRAM, "CommaFeed/"),  # Athou/commafeed, HttpGetter.java
+    ("NetNewsWire", PROGRAM, "NetNewsWire"),  # Ranchero-Software/NetNewsWire
+    ("Thunderbird", PROGRAM, "Thunderbird/"),  # MDN, header User-Agent
+    ("Newsboat", PROGRAM, "newsboat/"),  # our tests
+    ("Liferea", PROGRAM, "Liferea/"),  # lwindolf/liferea, src/net.c
+    ("Akregator", PROGRAM, "Akregator/"),  # invent.kde.org/pim/akregator
+    ("Feeder", PROGRAM, "SpaceCowboys Android RSS Reader"),  # spacecowboy/Feeder
+    ("rss2email", PROGRAM, "rss2email/"),  # rss2email/rss2email
+    ("Apple Calendar", PROGRAM, "dataaccessd/"),  # browscap/browscap#382
+    ("Apple Calendar", PROGRAM, "CalendarAgent/"),  # DAViCal/davical#30
+    ("ICSx⁵", PROGRAM, "ICSx5/"),  # bitfireAT/icsx5, Constants.kt
 )
-"""Names, kinds and marks of services and programs; docs/readers.md has the sources."""
+"""Names, kinds and marks of services and programs, with the source of each mark."""
 
 EXPECTED = (
     "Give the access log of this service (text or JSON), or of nginx with "
