@@ -1,4 +1,8 @@
-"""The composition root: builds the components and connects them."""
+"""The composition root: builds the components and connects them.
+
+Not in `feedsvc/__init__.py`: importing the package must need no library, so that
+`python3 -m feedsvc` outside the virtual environment can say what is wrong.
+"""
 
 from __future__ import annotations
 

@@ -168,6 +168,7 @@ def _check_moment(event: Event, moment: date, *, is_added: bool) -> str | None:
 def _check_rule(event: Event) -> ErrorMessages:
     """Check that the start matches the rule, and that the series is not too long."""
     try:
+        # RFC 5545 §3.8.5.3 leaves open what another start means.
         if not start_matches_rule(event):
             message = (
                 "The start must be the first occurrence, and not in the second of two "
@@ -197,7 +198,7 @@ def _is_too_long(event: Event) -> bool:
 def _check_exdates(event: Event) -> ErrorMessages:
     """Check that each exdate is an occurrence, and that one is left."""
     unmatched = unmatched_exdates(event)
-    if unmatched:
+    if unmatched:  # mistyped, most likely
         return {"exdates": {index: ["Not an occurrence."] for index in unmatched}}
     if next(occurrences(event), None) is None:
         return {"exdates": ["No occurrence is left."]}

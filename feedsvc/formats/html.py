@@ -167,6 +167,7 @@ class Pages:
         by_start = "start" if query.kind == "events" else None
         more = None
         if not query.archive and len(feed.entries) >= query.effective_limit:
+            # No second page: its offset would read all entries before it.
             more = feed.with_query(limit=MAX_LIMIT)
         return self.render(
             "feed.html",

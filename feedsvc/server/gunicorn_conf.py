@@ -54,13 +54,13 @@ _settings = _load_settings()  # gunicorn has a setting named config
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "feedsvc.server.worker.Worker"
 workers = _settings.workers
-# Threads and no event loop: a writer that waits for SQLite's lock must not delay
-# readers.
+# A writer that waits for SQLite's lock must not delay readers.
 threads = 32
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 timeout = 30
 graceful_timeout = 25
 keepalive = 5
+# Without the event loop's responses, which would replace a worker every few seconds.
 max_requests = 100_000
 max_requests_jitter = 10_000
 control_socket_disable = True
