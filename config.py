@@ -5,6 +5,10 @@ except for `HOST`, `PORT` and `WEB_CONCURRENCY`. An empty variable counts as abs
 `<NAME>_FILE` names a file to read the value from. A default can contain earlier
 settings in braces. `FEEDSVC_SETTINGS` names a file of variables, for the service and
 for commands; the environment precedes it.
+
+marshmallow's fields parse the values, as in the library environs. environs itself does
+not suit: it reads `os.environ` only, takes an empty variable for a value, and does not
+tell where a value is from.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Of all small changes to some packages, a sample is drawn with a fixed seed. For each, the
 tests of the package's own folder that run the changed line are run until one fails; for a
 line that runs at import, all tests of the folder. A change that survives all of them
-shows a rule that no test holds.
+shows a rule that no test holds. (cosmic-ray and mutmut have one test command for all
+files, and no sample by a seed.)
 """
 
 from __future__ import annotations

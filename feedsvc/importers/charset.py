@@ -15,6 +15,7 @@ _UTF16_STARTS = {
 }
 # windows-1258 writes tone marks behind their vowel. In Western encodings the same
 # bytes are a capital (Ì, Ò, Þ) behind a small vowel, which no language has.
+# (charset-normalizer does not recognise it where ISO-8859-1 is declared.)
 _WINDOWS_1258_TONES = re.compile(rb"[aeiouy\xe2\xe3\xea\xf4\xf5\xfd][\xcc\xd2\xde]")
 
 
