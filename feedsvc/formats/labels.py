@@ -90,10 +90,12 @@ def feed_name(feed: Feed) -> str:
 
 def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
+    # Of an archive too, it is `all`.
+    if feed.query.effective_period == "all":
+        return _name(feed, f"kind.{feed.query.kind}")
     if feed.query.kind == "news":
         return feed_name(feed)
-    period = feed.query.effective_period
-    return _name(feed, "kind.events" if period == "all" else f"feed.{period}")
+    return _name(feed, f"feed.{feed.query.effective_period}")
 
 
 def _name(feed: Feed, kind_key: str) -> str:
