@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedsvc.formats import labels
-from feedsvc.models import Event, Place, Recurrence
+from feedsvc.models import Event, Feed, Place, Recurrence
+from feedsvc.query import FeedQuery
 from tests.formats.feeds import CONCERT, HANOI, SITE
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -138,3 +139,19 @@ def test_every_phrase_is_used() -> None:
         if key not in text and not key.startswith(computed)
     ]
     assert unused == []
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        (FeedQuery("news", "html"), "Tin tức mới nhất"),
+        (FeedQuery("news", "html", archive="2026-10"), "Tin tức – tháng 10 năm 2026"),
+        (FeedQuery("events", "html"), "Sự kiện sắp tới"),
+        (FeedQuery("events", "html", when="past"), "Sự kiện đã qua"),
+        (FeedQuery("events", "html", since=date(2026, 12, 1)), "Sự kiện"),
+    ],
+)
+def test_title_of_a_page_tells_which_entries_it_has(
+    query: FeedQuery, title: str
+) -> None:
+    assert labels.page_title(Feed(query, SITE)) == title
