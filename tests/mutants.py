@@ -40,7 +40,7 @@ TESTS = {
     "feeds": ("tests/feeds", "tests/web"),
     "query.py": ("tests/test_query.py",),
     "http": ("tests/web",),
-    "api": ("tests/api",),
+    "api": ("tests/api", "tests/web/test_api_docs.py"),
 }
 """The tests that must notice a change in a package or module of feedsvc."""
 

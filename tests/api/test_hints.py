@@ -125,6 +125,13 @@ def test_unknown_member_suggests_the_nearest_one(editor: ApiClient) -> None:
     assert details(answer)["#/mime"].startswith("Unknown member.")
 
 
+def test_five_unknown_members_get_suggestions(editor: ApiClient) -> None:
+    document = {f"title{number}": "x" for number in range(7)}
+    errors = details(editor.send("PUT", "/articles/a", document))
+    suggested = sum("Did you mean" in error for error in errors.values())
+    assert suggested == 5, "comparing takes time"
+
+
 def test_unknown_parameter_suggests_the_nearest_one(editor: ApiClient) -> None:
     answer = editor.send("GET", "/articles?categories=a")
     assert answer.get_json()["detail"] == (

@@ -5,11 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
+from feedsvc.storage.tables import idempotency_keys
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
@@ -58,6 +60,18 @@ def test_key_is_bound_to_body_path_and_token(
         editor.send("POST", "/articles", {"title": "Hai"}, headers=KEY).status_code
         == 201
     )
+
+
+def test_responses_are_deleted_after_24_hours(
+    editor: ApiClient, storage: Storage, clock: Clock
+) -> None:
+    for number in range(3):
+        clock.forward(hours=12)
+        key = {"Idempotency-Key": f"k{number}"}
+        editor.send("POST", "/articles", {"title": "Một"}, headers=key)
+    with storage.database.read() as connection:
+        keys = connection.scalars(sa.select(idempotency_keys.c.key)).all()
+    assert sorted(keys) == ["k1", "k2"]
 
 
 def test_errors_are_not_stored_under_a_key(editor: ApiClient) -> None:

@@ -97,6 +97,15 @@ def pointers(response: Any) -> list[str]:
             {"attachments": [{**FIGURE, "mime_type": "a/b", "size_in_bytes": 1.5}]},
             "#/attachments/0/size_in_bytes",
         ),
+        (
+            # Beyond 2**53, JavaScript has no exact numbers.
+            {
+                "attachments": [
+                    {**FIGURE, "mime_type": "a/b", "size_in_bytes": 2**53 + 1}
+                ]
+            },
+            "#/attachments/0/size_in_bytes",
+        ),
         ({"date_published": "03/11/2026"}, "#/date_published"),
         ({"date_published": "2026-11-03"}, "#/date_published"),
         ({"date_published": "2026-02-30T08:00:00+07:00"}, "#/date_published"),
@@ -154,6 +163,13 @@ def test_invalid_article_field_is_422_with_pointer(
         (
             {"location": {"name": "x", "latitude": "21", "longitude": 0}},
             "#/location/latitude",
+        ),
+        *(
+            (
+                {"location": {"name": "x", "latitude": 0, "longitude": longitude}},
+                "#/location/longitude",
+            )
+            for longitude in (-180.1, 180.1)
         ),
         ({"location": {"name": "x", "latitude": 21}}, "#/location/longitude"),
         ({"location": {"name": "x", "url": "ftp://x"}}, "#/location/url"),

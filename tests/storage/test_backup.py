@@ -70,6 +70,14 @@ def stored(storage: Storage, file: Path) -> Storage:
 
 
 @pytest.mark.sqlite
+def test_backup_leaves_no_file_open(stored: Storage, run: Run, file: Path) -> None:
+    assert run("backup", file).exit_code == 0
+    links = Path("/proc/self/fd").iterdir()
+    names = [os.path.realpath(link) for link in links]
+    assert [name for name in names if name.startswith(str(file.parent))] == []
+
+
+@pytest.mark.sqlite
 def test_restored_backup_has_the_same_entries(
     stored: Storage,
     run: Run,

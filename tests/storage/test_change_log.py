@@ -134,6 +134,16 @@ def test_write_is_logged_once_with_its_token(
     ]
 
 
+def test_put_tells_whether_a_category_is_new(seeded_storage: Storage) -> None:
+    new = Category("d", "D")
+    with seeded_storage.writer("test") as writer:
+        assert writer.categories.put(new)
+        assert not writer.categories.put(new)
+        assert not writer.categories.put(Category("d", "Đ"))
+        writer.categories.retire("d")
+        assert writer.categories.put(new)
+
+
 def test_failed_write_leaves_nothing(seeded_storage: Storage) -> None:
     def fail() -> None:
         with seeded_storage.writer("test") as writer:

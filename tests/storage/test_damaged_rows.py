@@ -100,9 +100,13 @@ def damage_column(storage: Storage, column: str) -> None:
 def test_damaged_date_costs_its_entry_alone(
     events: None, editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
+    for id in ("good", "bad"):
+        document = {**EVENT, "title": f"Chợ {id}", "categories": ["van-hoa"]}
+        editor.put(f"/events/{id}", document)
     damage_column(storage, "starts")
     exported = [json.loads(line) for line in storage.dump()]
     assert [row["entries"]["id"] for row in exported if "entries" in row] == ["good"]
+    assert sum("entry_categories" in row for row in exported) == 1
     assert exported[-1] == {"end": len(exported) - 2}
     check(editor, storage, clock)
 

@@ -75,7 +75,7 @@ def test_reason_is_logged_once_and_then_once_a_minute(
     log.report(Unavailable("x", "silent, as in a command"))
     log.is_enabled = True
     for second in range(150):
-        now = float(second)
+        now = 1000.0 + second
         log.begin_outage()
         log.report(Unavailable("x", "refused"))
         if second == 30:
