@@ -5,6 +5,7 @@ They suit other WSGI applications too. `GUNICORN_CMD_ARGS` overrides them.
 
 import ctypes
 import os
+import resource
 import sys
 from contextlib import suppress
 from typing import Any
@@ -48,6 +49,12 @@ with suppress(AttributeError):  # another C library than GNU's
     # M_ARENA_MAX: with a heap for each thread, a worker would take 40 MiB more and
     # never give them back.
     ctypes.CDLL(None).mallopt(-8, 2)
+
+# systemd's soft limit of 1024 is for programs that use select(). With a thousand
+# connections, those to the database would exceed it, which ends a worker.
+_, _max_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+with suppress(ValueError, OSError):  # macOS refuses its own hard limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_max_files, _max_files))
 
 _settings = _load_settings()  # gunicorn has a setting named config
 

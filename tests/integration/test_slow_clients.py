@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from errno import ECONNRESET
+from shutil import which
 
 import pytest
 import requests
@@ -170,6 +171,25 @@ def test_half_requests_are_closed_in_time(
         "answered again after 300 half requests", f"{taken:.1f} s", "10 s"
     )
     assert taken < 10
+
+
+@pytest.mark.skipif(not which("prlimit"), reason="prlimit is not installed")
+def test_connections_above_the_soft_limit_of_files_are_accepted(
+    sqlite_url: str,
+) -> None:
+    service = Service(sqlite_url, WEB_CONCURRENCY="1")
+    service.within = ("prlimit", "--nofile=100:1000")
+    service.command("db", "upgrade")
+    service.start()
+    workers = service.workers()
+    with ExitStack() as stack:
+        for _ in range(150):
+            address = ("127.0.0.1", service.port)
+            client = stack.enter_context(socket.create_connection(address))
+            client.sendall(HEAD)
+        assert requests.get(f"{service.url}/readyz", timeout=5).ok
+        assert service.workers() == workers
+    service.stop()
 
 
 def test_trickling_request_is_closed(service: Service, slow: Slow) -> None:
