@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test bench mutants soak readers audit hashes screenshots image image-test
+.PHONY: run serve test pytest test-all bench mutants soak readers audit hashes build sbom screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc init-demo --check-port
@@ -20,6 +20,16 @@ test: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 3 --dist worksteal
+
+pytest: $(VENV)/.tests $(BIN)/feedsvc
+	$(BIN)/pytest -n 3 --dist worksteal
+
+# The tests on each Python from 3.11 on that is in PATH, /usr/bin or pyenv's versions, on both databases.
+test-all:
+	@$(PYTHON) -m tests.pythons | while read -r version python; do \
+	  echo "Python $$version: $$python"; \
+	  $(MAKE) pytest PYTHON=$$python VENV=$(VENV)/$$version || exit; \
+	done
 
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
@@ -50,6 +60,22 @@ hashes:
 	$(VENV)/hashes/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	UV_CUSTOM_COMPILE_COMMAND='make hashes' $(VENV)/hashes/bin/uv pip compile --quiet --python-platform linux --python-version 3.11 \
 	  --no-annotate --generate-hashes requirements.txt --output-file deploy/requirements.txt
+
+# Sdist and wheel in dist/; an empty environment with the wheel publishes an entry.
+build: $(VENV)/.tests
+	$(PYTHON) -m venv $(VENV)/build
+	$(VENV)/build/bin/pip install --quiet --disable-pip-version-check build==1.6.1
+	rm -rf dist
+	$(VENV)/build/bin/python -m build --quiet --outdir dist
+	$(BIN)/python -m tests.wheel dist/*.whl
+
+# The software bill of materials of requirements.txt: CycloneDX, checked by its schema.
+sbom:
+	$(PYTHON) -m venv $(VENV)/sbom
+	$(VENV)/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	mkdir -p dist
+	PYTHONWARNINGS=ignore $(VENV)/sbom/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+	  --output-reproducible --validate --output-file dist/sbom.cdx.json
 
 readers: $(VENV)/.tests
 	npm ci --prefix tests/interop/npm --silent --no-audit --no-fund || echo "without npm's packages"

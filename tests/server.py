@@ -38,6 +38,9 @@ class Service:
     root = ROOT
     """Where its code is."""
 
+    python = sys.executable
+    """What runs it."""
+
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -67,7 +70,7 @@ class Service:
             done = run_module(module, self.root, self.environ)
         else:
             done = subprocess.run(
-                [*self.within, sys.executable, "-m", *module],
+                [*self.within, self.python, "-m", *module],
                 cwd=self.root,
                 env=self.environ,
                 capture_output=True,

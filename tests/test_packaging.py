@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from feedsvc import __version__
 from tests.server import ROOT
+from tests.wheel import InstalledService, publish_entry
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -23,6 +24,8 @@ import sys
 for name in {names}:
     sys.modules[name] = None  # importing it raises ModuleNotFoundError
 """
+
+BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 
 MODULES = {
     "aiohttp": "websub",
@@ -37,17 +40,18 @@ MODULES = {
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory into which `pip install .` has put the distribution."""
+    """Return a directory into which pip has put the distribution, from its sdist."""
     source = tmp_path_factory.mktemp("source")
     for name in ("config.py", "wsgi.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "feedsvc", source / "feedsvc")
+    sdist = subprocess.check_output(
+        [sys.executable, "-c", BUILD_SDIST], cwd=source, text=True
+    ).splitlines()[-1]
     target = tmp_path_factory.mktemp("target")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, "--target", target, source],
-        check=True,
-    )
+    options += ["--target", str(target), str(source / sdist)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options], check=True)
     return target
 
 
@@ -86,6 +90,11 @@ for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs", "/favicon
     assert client.get(path).status_code == 200, path
 """
     run(installation, tmp_path, "-c", script)
+
+
+def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> None:
+    path = {"PYTHONPATH": str(installation)}
+    publish_entry(InstalledService(Path(sys.executable), tmp_path, **path))
 
 
 def test_core_works_without_the_extras(installation: Path, tmp_path: Path) -> None:
