@@ -158,9 +158,13 @@ class BufferedSocket(socket):
         self.continued = False
 
     def fill_buffer(self) -> None:
-        """Receive what has arrived, without waiting."""
+        """Receive what has arrived, without waiting, while the buffer has room."""
+        # Else it would grow with each of the requests that a client sends at once.
+        room = _BUFFER_BYTES - len(self.buffer)
+        if room <= 0:
+            return
         try:
-            chunk = super().recv(_BUFFER_BYTES, MSG_DONTWAIT)
+            chunk = super().recv(room, MSG_DONTWAIT)
             self.buffer += chunk
             self.eof = not chunk
         except BlockingIOError:

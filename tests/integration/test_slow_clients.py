@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from errno import ECONNRESET
 from shutil import which
 
@@ -247,3 +247,17 @@ def test_response_that_is_not_read_is_aborted(
     with pytest.raises(BrokenPipeError):
         pair[0].sendall(bytes(10 << 20))
     assert 0.25 < time.monotonic() - begun < 1.5
+
+
+def test_requests_that_are_sent_at_once_take_one_buffer(
+    pair: tuple[BufferedSocket, socket.socket],
+) -> None:
+    """However often the event loop looks for the rest of a request."""
+    client, theirs = pair
+    theirs.setblocking(False)
+    for _ in range(10):
+        with suppress(BlockingIOError):
+            theirs.send(bytes(100_000))
+        client.fill_buffer()
+    assert len(client.buffer) == worker._BUFFER_BYTES
+    assert not client.eof
