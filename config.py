@@ -340,6 +340,11 @@ class Config:
     require_if_match: bool = setting(
         "false", _boolean(), "refuse changes without If-Match"
     )
+    samples: bool = setting(
+        "false",
+        _boolean(),
+        "load sample entries into an empty database at the start, and print a token",
+    )
     event_loop: bool = setting(
         "true", _boolean(), "whether a worker's event loop answers cached responses"
     )

@@ -34,7 +34,7 @@ from feedsvc.errors import (
 from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES, Token, utcnow
 from feedsvc.query import KINDS
-from feedsvc.services import current_services, current_storage
+from feedsvc.services import Services, current_services, current_storage
 from feedsvc.storage import backup as storage_backup
 
 _CHECK_STATUS = {SchemaOutdated: 3, SchemaTooNew: 4, DatabaseMissing: 5}
@@ -195,15 +195,26 @@ def init_demo(check_port: bool) -> None:
     if check_port:
         _check_port(services.config)
     services.storage.upgrade()
-    if samples.load_sample_data(services.storage, services.schemas):
-        services.storage.markup.note(fingerprint())
-        new_token = services.storage.tokens.create("editor", SCOPES)
-        click.echo(
-            f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n"
-        )
-    else:
+    if not load_demo(services):
         click.echo(_token_advice(services.storage.tokens.list()))
-    base_url = services.config.public_url
+        _print_urls(services.config.public_url)
+
+
+def load_demo(services: Services) -> bool:
+    """Load samples into an empty database, create a token, and print it with the URLs.
+
+    :returns: whether the database was empty.
+    """
+    if not samples.load_sample_data(services.storage, services.schemas):
+        return False
+    services.storage.markup.note(fingerprint())
+    new_token = services.storage.tokens.create("editor", SCOPES)
+    click.echo(f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n")
+    _print_urls(services.config.public_url)
+    return True
+
+
+def _print_urls(base_url: str) -> None:
     click.echo(f" directory  {base_url}/")
     for kind in KINDS:
         for name, format in FORMATS.items():

@@ -81,7 +81,7 @@ access_log_format = ACCESS_LOG_FORMAT
 
 
 def post_worker_init(worker: Any) -> None:
-    """Migrate the database, and start the background threads of a worker."""
+    """Migrate the database, load samples, and start a worker's background threads."""
     services = find_services(worker.wsgi)
     if services is None:
         return
@@ -89,6 +89,11 @@ def post_worker_init(worker: Any) -> None:
         services.start(
             is_replacement=worker.age > worker.cfg.workers, is_first=worker.age == 1
         )
+        if services.config.samples and worker.age == 1:
+            # Here: the process that starts the workers needs no commands.
+            from feedsvc.cli.commands import load_demo
+
+            load_demo(services)
         if services.config.metrics:
             metrics = Metrics(services.config.metrics, services.storage, services.cache)
             run_periodically(metrics.export)

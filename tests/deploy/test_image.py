@@ -136,6 +136,7 @@ def test_image_serves_with_a_read_only_root(
 
     port = free_port()
     settings = [*config["Env"], f"PORT={port}", "HOST=127.0.0.1"]
+    settings.append("FEEDSVC_SAMPLES=true")
     start = ["unshare", "--mount", "sh", "-c", RUN, "sh", root, uid, gid, *settings]
     log = tmp_path / "log"
     with log.open("wb") as output:
@@ -154,7 +155,8 @@ def test_image_serves_with_a_read_only_root(
             )
 
         wait_until(is_healthy, 60)
-        assert b"<rss" in subprocess.check_output(
+        wait_until(lambda: "export TOKEN=" in log.read_text())
+        assert b"<item>" in subprocess.check_output(
             ["curl", "-sf", f"http://127.0.0.1:{port}/feeds/news.rss"]
         )
     finally:
