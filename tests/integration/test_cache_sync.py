@@ -94,7 +94,7 @@ def test_cached_feeds_need_no_database(
         assert (
             line.request("GET", FEED, If_None_Match=first.headers["etag"]).status == 304
         )
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 2, "a connection would be tried for 3 s"
         assert line.request("GET", "/readyz").status == 503
         assert line.request("GET", "/feeds/news/b.json").status == 503, (
             "what is not cached cannot be rendered"

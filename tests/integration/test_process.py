@@ -184,7 +184,7 @@ def test_worker_without_master_ends(started: Service) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in orphans):
         assert time.monotonic() < end, "they are still there"
         time.sleep(0.1)
-    assert started.start() < 10
+    assert started.start() < 30, "far off: the machine may be busy"
 
 
 def open_files(pid: int) -> set[str]:
@@ -210,7 +210,7 @@ def test_master_opens_no_database_and_workers_do(started: Service) -> None:
         while database not in open_files(pid):
             assert time.monotonic() < end, "the worker has not opened the database"
             time.sleep(0.05)
-        assert any(file.startswith("/dev/shm/") for file in open_files(pid))
+        assert any("/dev/shm/wgunicorn-" in file for file in open_files(pid))
     sockets = [
         line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]
     ]

@@ -235,7 +235,7 @@ def test_long_body_has_time_by_its_length(
     begun = time.monotonic()
     with pytest.raises(ConnectionResetError):
         client.recv(1)
-    assert 0.15 < time.monotonic() - begun < 1
+    assert 0.15 < time.monotonic() - begun < worker.BODY_TIMEOUT
 
 
 def test_response_that_is_not_read_is_aborted(
@@ -246,7 +246,7 @@ def test_response_that_is_not_read_is_aborted(
     begun = time.monotonic()
     with pytest.raises(BrokenPipeError):
         pair[0].sendall(bytes(10 << 20))
-    assert 0.25 < time.monotonic() - begun < 1.5
+    assert 0.25 < time.monotonic() - begun < 5, "far off: it may be busy"
 
 
 def test_requests_that_are_sent_at_once_take_one_buffer(
