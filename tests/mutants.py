@@ -37,7 +37,7 @@ from tests.scratch import scratch_directory
 ROOT = Path(__file__).parent.parent
 TESTS = {
     "storage": ("tests/storage",),
-    "feeds": ("tests/feeds", "tests/web"),
+    "feeds": ("tests/feeds", "tests/web", "tests/integration/test_clock_skew.py"),
     "query.py": ("tests/test_query.py",),
     "http": ("tests/web",),
     "api": ("tests/api", "tests/web/test_api_docs.py"),
