@@ -71,6 +71,7 @@ def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
         "FREQ=MONTHLY;BYMONTHDAY=32",
         "FREQ=MONTHLY;BYYEARDAY=1",
         "FREQ=YEARLY;BYWEEKNO=54",
+        "FREQ=YEARLY;BYDAY=1SA;BYWEEKNO=49",
         "FREQ=YEARLY;BYMONTH=13",
         "FREQ=YEARLY;BYYEARDAY=367",
         "FREQ=YEARLY;BYSETPOS=1",
@@ -218,6 +219,7 @@ def test_too_many_dates_are_422(
         "FREQ=DAILY;BYMONTH=12;BYDAY=SA",
         "FREQ=YEARLY;BYDAY=SA;BYWEEKNO=49",
         "FREQ=MONTHLY;BYDAY=SA;BYSETPOS=1",
+        "FREQ=MONTHLY;BYDAY=1SA",
     ],
 )
 def test_valid_recurrence_is_accepted_quickly_and_returned(
