@@ -16,7 +16,6 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from flask import Response, request
-from werkzeug.datastructures import ETags
 from werkzeug.http import HTTP_STATUS_CODES, http_date, parse_date, parse_etags
 
 from feedsvc.http.compression import (
@@ -208,7 +207,7 @@ class CachedResponse:
             # One tag, which nearly all clients send, needs no parser.
             if header.strip('"') in self._etags:
                 return True
-            tags = _parse_etags(header)
+            tags = parse_etags(header)
             return tags.star_tag or any(map(tags.contains_weak, self._etags))
         if not has_last_modified:
             return False
@@ -295,12 +294,6 @@ def _header_lines(headers: Headers) -> bytes:
     return lines.encode("latin-1")
 
 
-# Few different headers are sent, and these functions run for every request.
-
-
-@lru_cache(1024)
-def _parse_etags(header: str) -> ETags:
-    return parse_etags(header)
-
-
+# Few different dates are sent, and this runs for many requests. Not so for tags: a
+# client can send any number of headers with a thousand tags, 150 KB each when parsed.
 _parse_date = lru_cache(1024)(parse_date)

@@ -6,6 +6,7 @@ import gzip
 import re
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -506,3 +507,20 @@ def test_head_is_answered_from_the_cache_without_body(harness: Harness) -> None:
     assert get.data == b"/a of change 1"
     assert head.data == b""
     assert head.headers["Content-Length"] == get.headers["Content-Length"] == "14"
+
+
+def test_tags_of_requests_take_no_memory(clock: Clock) -> None:
+    version = FeedVersion(clock.now, 1)
+    response = CachedResponse(b"", "text/plain", version, clock.now, MAX_AGE)
+
+    def ask(number: int) -> None:
+        tags = ", ".join(f'"{number}-{index}"' for index in range(1000))
+        assert response.to_response({"HTTP_IF_NONE_MATCH": tags}).status == 200
+
+    ask(0)
+    tracemalloc.start()
+    for number in range(1, 20):
+        ask(number)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 200_000
