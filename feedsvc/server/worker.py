@@ -21,7 +21,7 @@ other way between accepting a connection and giving it to a thread:
 - `enqueue_req`: a connection is accepted; upstream gives it to a thread at once
 - `finish_request`: a thread is done; upstream closes or waits for the next request
 - `wait_for_and_dispatch_events` and `murder_pending`: the event loop's turn
-- `_cap_keepalive`: the worker stops; idle connections get a deadline
+- `_cap_keepalive`: the worker stops; connections get a deadline
 - `_keepalive_after`: upstream reads the rest of a body, which may be ill-formed
 - `parser.unreader.take_buffered`: bytes of a pipelined request, to be buffered again
 
@@ -74,6 +74,9 @@ LINGER_SECONDS = 2.0
 
 If closed at once, the client might lose the response (RFC 9112 §9.6).
 """
+
+STOP_SECONDS = 3.0
+"""Time to write the log and the metrics when a worker stops."""
 
 _DEADLINE_PRECISION = 0.25
 """Seconds by which a connection may be closed late."""
@@ -590,9 +593,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._wait(conn, EVENT_READ, self._receive, time.monotonic() + seconds)
 
     def _cap_keepalive(self, deadline: float) -> None:
+        # Slow readers end before the master kills the worker, so that they are logged.
+        last = time.monotonic() + self.cfg.graceful_timeout - STOP_SECONDS
         for conn in self._connections:
-            if not conn.sock.started_at:
-                conn.timeout = min(conn.timeout, deadline)
+            is_idle = not conn.sock.started_at
+            conn.timeout = min(conn.timeout, deadline if is_idle else last)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Take a turn of the event loop, a short one while the worker stops."""

@@ -368,22 +368,31 @@ def test_requests_of_nginx_are_answered_by_the_event_loop(
         assert "X-Thread" not in response.headers
 
 
-def test_slow_readers_get_whole_responses_and_hold_no_thread(
-    services: tuple[Service, Service],
-) -> None:
-    """More of them than the worker has threads, and without a copy for each."""
+@pytest.fixture(scope="module")
+def large_feed(services: tuple[Service, Service]) -> str:
+    """Return the path of a feed of which a socket does not take all at once."""
     fast = services[0]
-    # More than the kernel takes at once.
     long = "<p>" + "long " * 36_000 + "</p>"
     document = {"title": "Dài", "categories": ["b"], "content_html": long}
     assert fast.request("PUT", "/api/v1/categories/b", {"title": "B"}).ok
     for number in range(20):
         assert fast.request("PUT", f"/api/v1/articles/long-{number}", document).ok
-    target = "/feeds/news/b.rss"
     plain = {"Accept-Encoding": "identity"}
-    body = requests.get(fast.url + target, headers=plain).content
-    assert len(body) > 3_000_000
-    request = f"GET {target} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n"
+    path = "/feeds/news/b.rss"
+    assert len(requests.get(fast.url + path, headers=plain).content) > 3_000_000
+    return path
+
+
+def test_slow_readers_get_whole_responses_and_hold_no_thread(
+    services: tuple[Service, Service], large_feed: str
+) -> None:
+    """More of them than the worker has threads, and without a copy for each."""
+    fast = services[0]
+    plain = {"Accept-Encoding": "identity"}
+    body = requests.get(fast.url + large_feed, headers=plain).content
+    request = (
+        f"GET {large_feed} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity\r\n\r\n"
+    )
     memory = resident_bytes(fast)
     clients = []
     for _ in range(40):
@@ -441,6 +450,23 @@ def test_log_lines_of_both_ways_are_alike_and_complete(
     assert len(logs[0]) == 100
     assert logs[0] == logs[1]
     assert {line["address"] for line in logs[0]} == {f"192.0.2.{n}" for n in range(9)}
+
+
+def test_slow_readers_are_logged_when_the_service_stops(
+    large_feed: str, start_service: StartService, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    service = start_service(log, GUNICORN_CMD_ARGS="--graceful-timeout 4")
+    plain = {"Accept-Encoding": "identity"}
+    assert requests.get(service.url + large_feed, headers=plain).ok
+    request = f"GET {large_feed} HTTP/1.1\r\nHost: a\r\nUser-Agent: slow\r\n\r\n"
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(("127.0.0.1", service.port))
+        client.sendall(request.encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+        service.stop()
+    assert '"slow"' in log.read_text()
 
 
 def test_log_that_nobody_reads_delays_nobody(
