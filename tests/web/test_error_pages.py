@@ -179,3 +179,9 @@ def test_english_portal_has_english_errors(make_app: MakeApp) -> None:
     client = make_app(site_language="en-GB").test_client()
     assert page_texts(client, "/nothing", 404)[:2] == ["en", "Page not found"]
     assert page_texts(client, "/nothing?ui=vi", 404)[0] == "vi"
+
+
+def test_missing_length_has_a_type_of_its_own(client: FlaskClient) -> None:
+    answer = client.get("/", headers={"Transfer-Encoding": "chunked"})
+    assert answer.status_code == 411
+    assert answer.get_json(force=True)["type"].endswith("/length-required")
