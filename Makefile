@@ -28,7 +28,7 @@ pytest: $(VENV)/.tests $(BIN)/feedsvc
 test-all:
 	@$(PYTHON) -m tests.pythons | while read -r version python; do \
 	  echo "Python $$version: $$python"; \
-	  $(MAKE) pytest PYTHON=$$python VENV=$(VENV)/$$version || exit; \
+	  $(MAKE) pytest PYTHON=$$python VENV=$(VENV)/$$version </dev/null || exit; \
 	done
 
 bench: $(VENV)/.bench
