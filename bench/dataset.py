@@ -17,6 +17,7 @@ from feedsvc.query import KINDS
 from feedsvc.services import get_services
 from feedsvc.storage.database import Database
 from feedsvc.storage.entry_rows import entry_columns
+from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import (
     categories,
     change_sequence,
@@ -107,7 +108,7 @@ def _write_categories(
 
 def _write_entries(
     connection: sa.Connection,
-    batch: Iterable[tuple[int, CategorizedEntry]],
+    batch: Sequence[tuple[int, CategorizedEntry]],
     now: datetime,
 ) -> None:
     rows = []
@@ -129,6 +130,7 @@ def _write_entries(
         ]
     connection.execute(entries.insert(), rows)
     connection.execute(entry_categories.insert(), category_rows)
+    SearchIndex(connection).add({pk: entry for pk, (entry, _) in batch})
 
 
 def _set_next_keys(connection: sa.Connection) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
+from feedsvc.words import parse_search
 
 SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 LANGUAGE_TAG_PATTERN = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,8}"
@@ -204,6 +205,10 @@ def _parse_language(text: str, query: FeedQuery) -> str:
     return text.lower()
 
 
+def _parse_search(text: str, query: FeedQuery) -> str | None:
+    return parse_search(text) or None
+
+
 def _parse_archive(text: str, query: FeedQuery) -> str:
     month = r"[0-9]{4}-(0[1-9]|1[0-2])"
     if not re.fullmatch(month + r"(\.[1-9][0-9]{0,8})?", text):
@@ -236,7 +241,7 @@ class FeedQuery:
     """A feed's URL as an object.
 
     A field that is None has its default. `archive` is a month (`YYYY-MM`) or a part of
-    one (`YYYY-MM.2`).
+    one (`YYYY-MM.2`). `q` is a search in the form of `parse_search`.
     """
 
     kind: str
@@ -258,6 +263,7 @@ class FeedQuery:
     lang: str | None = _url_parameter(
         Parameter("lang", _parse_language, in_archives=True)
     )
+    q: str | None = _url_parameter(Parameter("q", _parse_search))
     archive: str | None = _url_parameter(Parameter("archive", _parse_archive))
     since: date | None = _url_parameter(Parameter("from", _parse_date, kind="events"))
     until: date | None = _url_parameter(Parameter("to", _parse_date, kind="events"))

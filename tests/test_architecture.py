@@ -45,6 +45,7 @@ SHARED = {
     "query",
     "recurrence",
     "suggestions",
+    "words",
     "websub_types",
     "timezones",
 }

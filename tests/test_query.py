@@ -245,6 +245,17 @@ VALUES = {
         in_archives=True,
         canonical={"en-GB": "en-gb", "zh-Hant-TW": "zh-hant-tw"},
     ),
+    "q": Values(
+        ["Cầu giấy", "C++ c", "Đà-Nẵng_2026", " ".join("abcdefghij"), "đ" * 100],
+        [" ".join("abcdefghijk"), "x" * 101, "ß" * 51],
+        canonical={
+            "Cầu giấy": "cau+giay",
+            "C++ c": "c",
+            "Đà-Nẵng_2026": "2026+da+nang",
+            " ".join("abcdefghij"): "+".join("abcdefghij"),
+            "đ" * 100: "d" * 100,
+        },
+    ),
     "archive": Values(
         ["2026-11", "1970-01", "2200-12", "2026-11.2"],
         "|2026|2026-13|2026-11.|2026-11.0|2026-11.02|2026-11.2.3|2026-00|2026-1|1969-12"

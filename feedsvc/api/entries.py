@@ -29,10 +29,18 @@ from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import STATUSES, Entry
 from feedsvc.storage import Precondition, Storage, Writer
+from feedsvc.words import MAX_LENGTH, parse_search
 
 _ENTRY_HEADERS = {"ETag": "ETag"}
 _CREATED_HEADERS = {"ETag": "ETag", "Location": "Location"}
 _PATH_PARAMETERS = [path_parameter("Article", "id")]
+
+
+def _parse_search(text: str) -> str:
+    try:
+        return parse_search(text)
+    except ValueError as error:
+        raise ValueError(f"{str(error).capitalize()}.") from None
 
 
 class ListArguments(ArgumentsSchema):
@@ -40,7 +48,9 @@ class ListArguments(ArgumentsSchema):
 
     status = fields.String(validate=OneOf(STATUSES))
     category = own.CategorySlug()
-    q = own.Text(200, attribute="title")
+    q = own.ParsedString(
+        _parse_search, attribute="words", metadata={"maxLength": MAX_LENGTH}
+    )
     cursor = fields.String(
         validate=own.FullMatch("^[0-9]{1,18}$", error="Must be a next_cursor.")
     )

@@ -34,6 +34,9 @@ _LONG_WAIT = 5.0
 _MAX_WAITING = 8
 """Threads that wait longer; the others are needed for other requests."""
 
+_SEARCH_SHARE = 8
+"""Searches have this part of the cache at most: any number of them can be asked for."""
+
 _MAX_KEY_LENGTH = 256
 """Characters of a URL that is stored as an alias.
 
@@ -268,23 +271,43 @@ class ResponseCache:
                 del self._aliases[next(iter(self._aliases))]
 
     def _evict(self) -> None:
-        """Remove the least recently used responses, pinned ones last.
+        """Remove the least recently used responses: searches first, pinned ones last.
 
-        Anyone can request any number of combinations; they must not displace the feeds
-        that all readers share.
+        Anyone can request any number of searches and combinations; they must not
+        displace the feeds that all readers share.
         """
+        searches = [
+            (key, response)
+            for key, response in self._responses.items()
+            if response.is_search
+        ]
+        self._evict_among(
+            searches,
+            max(1, self._max_entries // _SEARCH_SHARE),
+            self._max_bytes // _SEARCH_SHARE,
+        )
         responses = list(self._responses.items())
+        ranks = {key: _eviction_rank(response) for key, response in responses}
+        responses.sort(key=lambda item: ranks[item[0]])
+        self._evict_among(responses, self._max_entries, self._max_bytes)
+
+    def _evict_among(
+        self,
+        responses: list[tuple[str, CachedResponse]],
+        max_entries: int,
+        max_bytes: int,
+    ) -> None:
+        """Remove the first of some responses until those that are left fit."""
         size = sum(response.size for _, response in responses)
-        for is_pinned in (False, True):
-            for key, response in responses:
-                if (
-                    size <= self._max_bytes
-                    and len(self._responses) <= self._max_entries
-                ):
-                    return
-                if response.is_pinned is is_pinned:
-                    size -= response.size
-                    del self._responses[key]
+        for number, (key, response) in enumerate(responses):
+            if size <= max_bytes and len(responses) - number <= max_entries:
+                return
+            size -= response.size
+            del self._responses[key]
+
+
+def _eviction_rank(response: CachedResponse) -> int:
+    return 0 if response.is_search else 1 + response.is_pinned
 
 
 class _InFlight:

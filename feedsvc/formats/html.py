@@ -50,6 +50,7 @@ class Pages:
     - `language`: the language of the page; `t`: its phrases by key
     - `ui`: the language of the page if it is not the site's, for links to other pages
     - `section`: the kind that the page belongs to, `directory`, or None
+    - `search`: the words that the page has searched for, or None
     - `feeds`: the feeds that the page announces, each a list of its formats, HTML last
     - `language_links`: pairs of a language and the URL of the page in it
     """
@@ -92,6 +93,7 @@ class Pages:
             "language_links": (),
             "ui": ui,
             "section": None,
+            "search": None,
             **context,
         }
         if "feeds" not in names:
@@ -177,6 +179,7 @@ class Pages:
                 site, query.ui, lambda other: feed.with_query(ui=other).self_url
             ),
             section=query.kind,
+            search=query.q,
             feeds=[self._formats_of(feed)],
             feed=replace(feed, site=localized_site),
             groups=_group_entries(feed, localized_site),

@@ -84,7 +84,7 @@ def feed_title(feed: Feed) -> str:
 
 
 def feed_name(feed: Feed) -> str:
-    """Return the name of a feed: its kind, its categories, its month."""
+    """Return the name of a feed: its kind, categories, month and search."""
     return _name(feed, f"feed.{feed.query.kind}")
 
 
@@ -112,7 +112,8 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
     month = feed.query.archive and month_name(feed.query.archive, language)
-    parts = (translate(language, kind_key), included, month)
+    search = feed.query.q and translate(language, "feed.search", feed.query.q)
+    parts = (translate(language, kind_key), included, month, search)
     return " – ".join(part for part in parts if part)
 
 

@@ -18,14 +18,15 @@ import sqlalchemy as sa
 from feedsvc.errors import BadRequest, Conflict
 from feedsvc.storage import tables
 from feedsvc.storage.damaged_rows import readable_rows
+from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import REVISION, UTCDateTime, metadata
 
 EXCLUDED_TABLES = frozenset(
     "tokens idempotency_keys subscriptions subscription_requests websub_feeds "
-    "websub_feed_keys hubs".split()
+    "websub_feed_keys hubs entry_search".split()
 )
-"""Tables with secrets, responses that are kept for a day, and subscriptions, which
-subscribers renew."""
+"""Tables with secrets, responses that are kept for a day, subscriptions, which
+subscribers renew, and the index of words, which is made again."""
 
 # Rows and not documents of the API: those lack what keeps the bytes of feeds the same,
 # such as the change log, feed versions and tombstones.
@@ -117,6 +118,7 @@ def load_dump(connection: sa.Connection, lines: Iterable[bytes]) -> int:
             if [value for _, value in group] != [count]:
                 break
             reset_sequences(connection)
+            SearchIndex(connection).build()
             return count
         if name not in known:
             raise BadRequest(f"After {count} rows: there is no table “{name}”.")

@@ -25,7 +25,6 @@ from feedsvc.storage.documents import encode_document, event_members
 from feedsvc.storage.entry_rows import (
     StoredEntry,
     entry_columns,
-    fold_diacritics,
     load_by_guids,
     load_by_ids,
     load_damaged,
@@ -34,8 +33,15 @@ from feedsvc.storage.entry_rows import (
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.languages import Languages
 from feedsvc.storage.scheduler import next_start, visibility
+from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.sizes import entries_budget
-from feedsvc.storage.tables import INHERITED, changes, entries, entry_categories
+from feedsvc.storage.tables import (
+    INHERITED,
+    changes,
+    entries,
+    entry_categories,
+    is_among,
+)
 from feedsvc.storage.tombstones import TombstoneWriter
 
 MAX_SEARCHED = 30_000
@@ -164,26 +170,35 @@ class EntryReader:
         before: int | None = None,
         status: str | None = None,
         category: str | None = None,
-        title: str | None = None,
+        words: str = "",
     ) -> tuple[list[Entry], int | None]:
         """Return entries, the last created first, and the `before` of the next page.
 
         Pages are stable while others write. A page is searched in a bounded number of
         entries, so it may have fewer than `limit`, even none, while others follow.
 
-        :param title: a part of the title, without regard to case and diacritics.
+        :param words: which entries must have, in the form of `parse_search`; only the
+            newest entries with them are searched.
         :raises NotFound: there is no such category.
         """
         newest_first = entries.c.pk.desc()
         searched = [entries.c.pk < before] if before is not None else []
-        # The bound, as no index finds a part of a title.
-        last = self._connection.scalar(
-            sa.select(entries.c.pk)
-            .where(*searched)
-            .order_by(newest_first)
-            .offset(MAX_SEARCHED - 1)
-            .limit(1)
-        )
+        parameters: dict[str, Any] = {}
+        last = None
+        if words:
+            searched.append(is_among(entries.c.pk, "matches"))
+            parameters["matches"] = (
+                SearchIndex(self._connection).newest(kind, words).pks
+            )
+        else:
+            # The bound, as no index has all conditions.
+            last = self._connection.scalar(
+                sa.select(entries.c.pk)
+                .where(*searched)
+                .order_by(newest_first)
+                .offset(MAX_SEARCHED - 1)
+                .limit(1)
+            )
         if last is not None:
             searched.append(entries.c.pk >= last)
         # An expression, or an index on the kind would be used, and all entries of the
@@ -191,9 +206,6 @@ class EntryReader:
         conditions = [entries.c.kind.concat("") == kind, entries.c.status != "deleted"]
         if status is not None:
             conditions.append(entries.c.status == status)
-        if title is not None:
-            part = fold_diacritics(title)
-            conditions.append(entries.c.title_search.contains(part, autoescape=True))
         if category is not None:
             in_category = sa.exists().where(
                 entry_categories.c.entry_pk == entries.c.pk,
@@ -202,7 +214,7 @@ class EntryReader:
             conditions.append(in_category)
         statement = sa.select(entries.c.pk).where(*searched, *conditions)
         statement = statement.order_by(newest_first).limit(limit + 1)
-        keys = list(self._connection.scalars(statement))
+        keys = list(self._connection.scalars(statement, parameters))
         following = keys[limit - 1] if len(keys) > limit else last
         stored = load_entries(self._connection, keys[:limit])
         return [entry for _, entry in stored.values()], following
@@ -285,6 +297,7 @@ class EntryWriter:
         self._idempotency_keys = idempotency_keys
         self._visible_changes = visible_changes
         self._tombstones = TombstoneWriter(connection, change_log)
+        self._search = SearchIndex(connection)
         self._prefetched: dict[str, tuple[int | None, Entry | None]] = {}
 
     def prefetch(self, ids: Iterable[str]) -> None:
@@ -427,6 +440,7 @@ class EntryWriter:
         self._connection.execute(_UPDATE, {"key": key, **columns})
         copied = {name: columns[name] for name in (*_COPIED_COLUMNS, "is_visible")}
         self._connection.execute(_UPDATE_CATEGORIES, {"key": key, **copied})
+        self._search.erase(key)
         self._idempotency_keys.erase(id)
 
     def apply_scheduled_changes(self) -> int:
@@ -525,6 +539,7 @@ class EntryWriter:
         # `/api/v1/changes` goes by `seq`, and must not tell of edits to hidden entries.
         if key is None or is_public_change:
             columns["seq"] = seq
+        is_new = key is None
         if key is None:
             inserted = {**columns, "was_visible": is_visible}
             key = self._connection.execute(_INSERT, inserted).scalar_one()
@@ -548,6 +563,7 @@ class EntryWriter:
         ]
         if rows:
             self._connection.execute(_INSERT_CATEGORIES, rows)
+        self._search.store(key, entry, is_new=is_new)
 
     def _check_never_public(
         self, kind: str, key: int | None, *states: Entry | None

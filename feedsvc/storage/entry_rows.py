@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -93,7 +92,6 @@ def entry_columns(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "status": entry.status,
         "lang": entry.language.lower(),
-        "title_search": fold_diacritics(entry.title),
         "published": entry.published,
         "changed_at": entry.changed,
         "ends": series_end(event) if event else None,
@@ -103,16 +101,6 @@ def entry_columns(entry: Entry) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _ENTRY_COLUMNS},
         **entry_sizes(entry, document),
     }
-
-
-def fold_diacritics(text: str) -> str:
-    """Return a text for search, without case and diacritics.
-
-    For instance, “ha noi” for “Hà Nội”, and “da nang” for “Đà Nẵng”.
-    """
-    # Unicode does not decompose the letter đ.
-    plain = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
-    return "".join(char for char in plain if not unicodedata.combining(char))
 
 
 def load_entries(

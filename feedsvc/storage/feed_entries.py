@@ -23,16 +23,21 @@ from feedsvc.storage.archives import Conditions, Position, part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
 from feedsvc.storage.entry_rows import load_series
 from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
+from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import (
     KEY,
     UTCDateTime,
     categories,
     entries,
     entry_categories,
+    is_among,
 )
 
 MAX_IN_WINDOW = 10_000
 """Events that are examined for a feed between two days: the last ones to start."""
+
+_FIRST_MATCHES = 4
+"""Matches of a search that are examined first, for each entry of the feed."""
 
 _Neighbor = Literal["unlisted", "older", "newer"]
 _Order = Callable[[Any], tuple[Any, ...]]
@@ -102,8 +107,27 @@ class FeedEntries:
         parameters = self._filter.parameters | {"limit": limit}
         if self._filter.shape.has_window:
             parameters = parameters | self._window_parameters()
+        if self._filter.query.q:
+            return self._searched_sizes(self._filter.query.q, parameters)
+        return self._sizes(parameters)
+
+    def _sizes(self, parameters: dict[str, Any]) -> Sequence[Any]:
         statement = _sizes_select(self._filter.shape)
         return readable_rows(self._connection, statement, entries.c.pk, parameters)
+
+    def _searched_sizes(self, words: str, parameters: dict[str, Any]) -> Sequence[Any]:
+        """Return the rows of the entries with all words, as `sizes`."""
+        index = SearchIndex(self._connection)
+        kind, limit = self._filter.query.kind, parameters["limit"]
+        if self._filter.shape.is_ordered_by_start:
+            matches = index.newest(kind, words)
+            return self._sizes(parameters | {"matches": matches.pks})
+        rows: Sequence[Any] = []
+        for matches in index.batches(kind, words, _FIRST_MATCHES * limit):
+            rows = self._sizes(parameters | {"matches": matches.pks})
+            if len(rows) == limit and rows[-1].published >= matches.known_from:
+                break
+        return rows
 
     def newest_unlisted(self, guids: Sequence[str]) -> Position | None:
         """Return the position of the newest entry that is not listed in a document.
@@ -220,6 +244,8 @@ def _sizes_select(shape: FilterShape) -> sa.Select[Any]:
 
 def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     """Return the statement for the keys of a feed's entries."""
+    if shape.is_search:
+        return _matches_select(shape)
     order = _feed_order(shape)
     limit = None if shape.has_part else _LIMIT  # an archive has all its entries
     selects = [
@@ -232,6 +258,51 @@ def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     # SQLite takes ORDER BY and LIMIT in a UNION only within subqueries.
     rows = sa.union(*(sa.select(select.subquery()) for select in selects)).subquery()
     return sa.select(rows.c.pk).order_by(*order(rows)).limit(limit)
+
+
+def _matches_select(shape: FilterShape) -> sa.Select[int]:
+    """Return the statement for the matches of a search that are in the feed."""
+    table = entry_categories if shape.has_included else entries
+    pk = entry_categories.c.entry_pk if shape.has_included else entries.c.pk
+    conditions = [
+        is_among(pk, "matches"),
+        # The expression keeps the databases from using an index but the primary key.
+        sa.func.coalesce(table.c.is_visible, table.c.is_visible),
+        *_period_conditions(shape, table),
+        *entry_filters(shape, pk, entry_categories),
+    ]
+    if shape.has_language_filter:
+        conditions.append(_language_filter(table))
+    if shape.has_included:
+        included_ids = sa.bindparam("included_ids", type_=sa.Integer, expanding=True)
+        conditions.append(entry_categories.c.category_id.in_(included_ids))
+    if shape.has_window:
+        series_inside: Any = sa.bindparam("series_inside", expanding=True)
+        is_single_inside = sa.and_(
+            table.c.starts < _WINDOW_END, *_single_event_conditions(table, pk)
+        )
+        conditions.append(sa.or_(is_single_inside, pk.in_(series_inside)))
+    columns = ("starts" if shape.is_ordered_by_start else "published", "guid")
+    rows = (
+        # An entry may be in several of the categories.
+        sa.select(pk.label("pk"), *(table.c[name] for name in columns))
+        .distinct()
+        .where(*conditions)
+        .subquery()
+    )
+    return sa.select(rows.c.pk).order_by(*_feed_order(shape)(rows)).limit(_LIMIT)
+
+
+def _single_event_conditions(events: Any, pk: sa.ColumnElement[int]) -> Conditions:
+    """Return the conditions that events are no series, and not over at the window."""
+    # An event without a duration at the begin of the window is in it too.
+    is_instant = sa.and_(
+        events.c.ends == _WINDOW_BEGIN, events.c.starts == _WINDOW_BEGIN
+    )
+    return [
+        sa.or_(events.c.ends > _WINDOW_BEGIN, is_instant),
+        pk.not_in(sa.bindparam("series", expanding=True)),
+    ]
 
 
 def _entry_selects(shape: FilterShape, source: _Source) -> Iterator[sa.Select[Any]]:
@@ -377,14 +448,7 @@ def _window_selects(
         .limit(sa.bindparam("max_in_window", type_=sa.Integer))
         .subquery()
     )
-    # An event without a duration at the begin of the window is in it too.
-    is_instant = sa.and_(
-        nearest.c.ends == _WINDOW_BEGIN, nearest.c.starts == _WINDOW_BEGIN
-    )
-    is_single_inside = [
-        sa.or_(nearest.c.ends > _WINDOW_BEGIN, is_instant),
-        nearest.c.pk.not_in(sa.bindparam("series", expanding=True)),
-    ]
+    is_single_inside = _single_event_conditions(nearest, nearest.c.pk)
     is_series_inside = [
         *conditions,
         source.pk.in_(sa.bindparam("series_inside", expanding=True)),

@@ -78,6 +78,12 @@ class FilterShape:
     required: int = 0
     """Further categories that each entry must be in."""
 
+    is_search: bool = False
+    """True if the matches of a search are read instead of sources."""
+
+    has_included: bool = False
+    """True if each match of a search must be in one of some categories."""
+
     has_excluded: bool = False
     """True if there are categories in which no entry may be."""
 
@@ -136,6 +142,8 @@ class FeedFilter:
         return FilterShape(
             sources=len(self._source_categories),
             required=len(self._required_ids),
+            is_search=bool(query.q),
+            has_included=bool(query.q and any(self.source_ids)),
             has_excluded=bool(self.excluded_ids),
             hides_cancelled=query.cancelled == "hide",
             languages=languages,
@@ -171,6 +179,7 @@ class FeedFilter:
             "kind": self.query.kind,
             "now": self.now,
             "recent_since": self.now - RECENT_PERIOD,
+            "included_ids": self.source_ids,
             "excluded_ids": self.excluded_ids,
             "languages": tags,
             "limit": self.query.effective_limit,
@@ -215,6 +224,8 @@ class FeedFilter:
 
     @property
     def _source_categories(self) -> tuple[int, ...]:
+        if self.query.q:
+            return ()
         return tuple(key for key in self.source_ids if key)
 
     @property
@@ -234,7 +245,7 @@ class FeedFilter:
             return 0, False
         ranges = len(self.language_tags) * max(1, len(self.source_ids))
         is_filtered = self._is_read_by_end or self.query.effective_order == "start"
-        if is_filtered or ranges > _MAX_RANGES:
+        if is_filtered or self.query.q or ranges > _MAX_RANGES:
             return 0, True
         return len(self.language_tags), False
 

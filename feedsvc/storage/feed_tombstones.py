@@ -38,8 +38,11 @@ class FeedTombstones:
 
         Of a calendar: the events that were deleted in the last 30 days; clients keep
         an event until a calendar says that it is cancelled. Of other formats: the
-        entries that left since the oldest entry of the document, or its part.
+        entries that left since the oldest entry of the document, or its part. Of a
+        search: none, since nothing is left of an entry by which it matched.
         """
+        if self._filter.query.q:
+            return []
         if self._filter.query.format == "ics":
             range: _Range = "recent in part" if self._filter.part else "recent"
             return self._fetch(range, listed, MAX_CANCELLED)
@@ -47,6 +50,8 @@ class FeedTombstones:
 
     def last(self, listed: ListedEntries) -> Tombstone | None:
         """Return the tombstone of the last entry to leave, in whatever format."""
+        if self._filter.query.q:
+            return None
         return next(iter(self._fetch(self._range(listed), listed, 1)), None)
 
     def _range(self, listed: ListedEntries) -> _Range:

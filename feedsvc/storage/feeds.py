@@ -151,9 +151,9 @@ class FeedSelection:
         """Return the name of the archive with the newest entry that comes after these.
 
         After a current feed that is the newest entry that the feed does not list,
-        whatever its limit and period.
+        whatever its limit and period. A search has no archives.
         """
-        if not self._filter.source_ids:
+        if not self._filter.source_ids or self._query.q:
             return None
         if self._filter.part:
             position = self._entries.nearest_older(self._filter.part.begin)

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -194,8 +195,8 @@ category_slug_history = Table(
 )
 
 entries = Table(
-    # `document` has what no query needs. The columns from `kind` to `title_search` are
-    # copies for queries, which `entry_rows.entry_columns` makes from the entry.
+    # `document` has what no query needs. The columns from `kind` to `lang` are copies
+    # for queries, which `entry_rows.entry_columns` makes from the entry.
     "entries",
     metadata,
     Column("pk", sa.Integer, primary_key=True),
@@ -214,8 +215,6 @@ entries = Table(
     Column("event_status", KEY),
     # The language tag in lower case.
     Column("lang", KEY, nullable=False),
-    # The title without case and diacritics.
-    Column("title_search", sa.String, nullable=False),
     Column("is_visible", sa.Boolean, nullable=False),
     Column("was_visible", sa.Boolean, nullable=False),
     # When `is_visible` or `starts` changes without an edit.
@@ -318,6 +317,31 @@ Index(
     _of.guid,
 )
 Index("ix_entry_categories_ends", _of.category_id, _of.kind, _of.is_visible, _of.ends)
+
+FIRST_EVENT_KEY = 1 << 62
+"""The keys of `entry_search` from which on they are those of events."""
+
+entry_search = Table(
+    # The words of entries, for `search.py`. In SQLite the virtual table
+    # `entry_search_fts` is the index of this one.
+    "entry_search",
+    metadata,
+    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
+    # Sorts by kind, publication and `entry_pk`.
+    Column("key", sa.BigInteger, nullable=False, unique=True),
+    Column("words", sa.String().with_variant(TSVECTOR, "postgresql"), nullable=False),
+)
+# One for each kind, so that a word that all articles have costs no time in a search for
+# events.
+for _kind, _condition in (("news", "<"), ("events", ">=")):
+    Index(
+        f"ix_entry_search_{_kind}",
+        entry_search.c.words,
+        postgresql_using="gin",
+        postgresql_where=sa.text(f"key {_condition} {FIRST_EVENT_KEY}"),
+        # Rows that wait to be indexed are searched one by one, so only a few may.
+        postgresql_with={"gin_pending_list_limit": 256},
+    ).ddl_if(dialect="postgresql")
 
 tombstones = Table(
     # The feed keys that hidden entries have left. A row has all that feeds tell of the

@@ -168,6 +168,7 @@ class FeedService:
             expires_at=feed.expires_at,
             headers=feed_headers(feed),
             is_pinned=query.is_canonical_feed,
+            is_search=query.q is not None,
             # Of languages that no entry has, any number can be asked for.
             is_cacheable=feed.is_language_in_use,
         )
@@ -185,7 +186,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         given = request.args.to_dict(flat=False)
         query = feeds.parse_query(kind, format, category_filter, given)
         try:
-            if not _is_canonical(category_filter, query):
+            if not _is_canonical(category_filter, given, query):
                 # Before the redirect, so that a category that does not exist is 404.
                 feeds.ensure_exists(query)
                 return redirect_to_canonical(query)
@@ -201,13 +202,13 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         """Redirect to the page of a section."""
         if kind not in KINDS:
             raise NotFound("There is no such feed.")
-        return redirect(f"{site.public_url}/feeds/{kind}.html")
+        return redirect(_with_query_string(f"{site.public_url}/feeds/{kind}.html"))
 
     @blueprint.get("")
     @blueprint.get("/")
     def all_feeds() -> Response:
         """Redirect to the directory."""
-        return redirect(f"{site.public_url}/")
+        return redirect(_with_query_string(f"{site.public_url}/"))
 
     @blueprint.get("/build")
     def build_feed_url() -> Response:
@@ -224,18 +225,16 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         return Response(status=303, headers=headers)
 
     def redirect_to_canonical(query: FeedQuery) -> Response:
-        """Redirect to the canonical category filter, with the parameters as sent."""
-        canonical = FeedQuery(query.kind, query.format, query.category_filter)
-        return redirect(site.public_url + canonical.path)
+        """Redirect to the canonical category filter and search.
+
+        Parameters stay as sent, unless the search is what differs.
+        """
+        return redirect(site.public_url + _canonical_path(query))
 
     def redirect(url: str) -> Response:
-        """Redirect permanently, with the query string as sent.
-
-        The status is 301: many feed readers do not know 308.
-        """
-        query_string = request.query_string.decode("latin-1")
+        """Redirect permanently; many feed readers do not know 308."""
         headers = {
-            "Location": f"{url}?{query_string}" if query_string else url,
+            "Location": url,
             "Cache-Control": f"public, max-age={feeds.max_age}",
         }
         return Response(status=301, headers=headers)
@@ -243,11 +242,32 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     return blueprint
 
 
-def _is_canonical(category_filter: str | None, query: FeedQuery) -> bool:
+def _canonical_path(query: FeedQuery) -> str:
+    if not _is_canonical_search(request.args.to_dict(flat=False), query):
+        return query.path
+    canonical = FeedQuery(query.kind, query.format, query.category_filter)
+    return _with_query_string(canonical.path)
+
+
+def _with_query_string(url: str) -> str:
+    """Return a URL with the query string of the request, as sent."""
+    query_string = request.query_string.decode("latin-1")
+    return f"{url}?{query_string}" if query_string else url
+
+
+def _is_canonical(
+    category_filter: str | None, given: Mapping[str, Sequence[str]], query: FeedQuery
+) -> bool:
+    if not _is_canonical_search(given, query):
+        return False
     if category_filter is None:
         return True
     # A decoded “+” of a URL may be a space.
     return category_filter.replace(" ", "+") == str(query.category_filter)
+
+
+def _is_canonical_search(given: Mapping[str, Sequence[str]], query: FeedQuery) -> bool:
+    return given.get("q", [query.q]) == [query.q]
 
 
 def _query_of_form(

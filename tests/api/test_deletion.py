@@ -341,7 +341,7 @@ def _nested(name: str) -> Any:
 
 
 ERASED_COLUMNS = {
-    entries: "next_change_at starts ends series_start event_status title_search lang "
+    entries: "next_change_at starts ends series_start event_status lang "
     "content_html content_text document",
     entry_categories: "starts ends lang",
 }
@@ -360,9 +360,10 @@ KEPT_COLUMNS = {
 }
 ELSEWHERE = {
     "tombstones": "entry_pk category_id kind published time deleted start timezone sequence",
+    "entry_search": "entry_pk key words",
     "idempotency_keys": "token path key fingerprint answer entry_id time",
 }
-"""Other tables with something of an entry; `answer` is erased."""
+"""Other tables with something of an entry; `answer` and the rows of `entry_search` are erased."""
 
 OF_NO_ENTRY = set(
     "change_sequence changes feed_versions archive_parts languages categories category_slug_history tokens websub_feeds websub_feed_keys subscriptions "

@@ -113,31 +113,3 @@ def test_concurrent_retries_create_one_entry(editor: ApiClient, app: Flask) -> N
     assert len(answers) == 1
     assert answers.pop()[0] == 201
     assert len(editor.send("GET", "/articles").get_json()["items"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
-        ("ha noi", "12"),
-        ("HÀ NỘI", "12"),
-        ("đường", "2"),
-        ("duong", "2"),
-        ("100%", "3"),
-        ("%", "3"),
-        ("_", ""),
-        ("x'y", ""),
-    ],
-)
-def test_title_search_ignores_case_and_diacritics(
-    editor: ApiClient, asked: str, found: str
-) -> None:
-    for id, title in (
-        ("1", "Hà Nội mùa thu"),
-        ("2", "Đường phố HÀ NỘI"),
-        ("3", "Giảm 100% phí"),
-    ):
-        editor.put(f"/articles/{id}", {"title": title})
-    items = editor.send("GET", "/articles", query_string={"q": asked}).get_json()[
-        "items"
-    ]
-    assert {item["id"] for item in items} == set(found)

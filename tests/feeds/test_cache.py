@@ -424,6 +424,21 @@ def test_combinations_do_not_evict_pinned_responses(clock: Clock) -> None:
     assert harness.cache.get("combination 0") is None
 
 
+def test_searches_evict_only_searches(clock: Clock) -> None:
+    harness = Harness(clock, max_entries=40)
+    for key in range(20):
+        harness.request(f"plain {key}", A)
+        harness.request(f"combination {key}", A, B, is_pinned=False)
+    for number in range(100):
+        harness.request(f"search {number}", A, is_pinned=False, is_search=True)
+    assert all(harness.cache.get(f"combination {key}") for key in range(20))
+    harness = Harness(clock, max_entries=40)
+    for number in range(100):
+        harness.request(f"search {number}", A, is_pinned=False, is_search=True)
+    assert harness.cache.stats()[0] == 5, "an eighth"
+    assert harness.cache.get("search 99")
+
+
 def test_least_recently_used_response_is_evicted_first(clock: Clock) -> None:
     harness = Harness(clock, max_entries=3)
     for key in ("a", "b", "c", "a", "d"):

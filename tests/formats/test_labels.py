@@ -132,6 +132,7 @@ def test_every_phrase_is_used() -> None:
         "entry.previous_",
         "entry.related_",
         "event.is_",
+        "page.search_",
     )
     unused = [
         key

@@ -42,8 +42,18 @@ def opened(url: str) -> Iterator[Storage]:
 
 
 def test_migrations_create_the_tables_of_the_code(storage: Storage) -> None:
+    def is_common(_: object, name: str | None, *others: object) -> bool:
+        # The index of words is a virtual table with tables of its own in SQLite, and
+        # indexes in PostgreSQL, which Alembic would miss in SQLite.
+        names = ("entry_search_fts", "ix_entry_search_")
+        return is_postgresql or not (name or "").startswith(names)
+
     with storage.database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        is_postgresql = connection.dialect.name == "postgresql"
+        context = MigrationContext.configure(
+            connection, opts={"include_object": is_common}
+        )
+        differences = compare_metadata(context, metadata)
     assert differences == []
     assert ScriptDirectory("feedsvc/storage/migrations").get_current_head() == REVISION
 

@@ -229,6 +229,9 @@ PARAMETERS = [
 ]
 PARAMETERS += [
     "archive=2026-11&limit=3",
+    "archive=2026-11&q=x",
+    "q=" + "+".join("abcdefghijk"),
+    "q=x&q=y",
     "content=half",
     "content=full&content=full",
     "limit=%00",

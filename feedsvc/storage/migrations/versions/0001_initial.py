@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 revision = "0001"
 down_revision = None
@@ -73,7 +74,6 @@ def upgrade() -> None:
         sa.Column("series_start", INSTANT),
         sa.Column("event_status", KEY),
         sa.Column("lang", KEY, nullable=False),
-        sa.Column("title_search", sa.String(), nullable=False),
         sa.Column("is_visible", sa.Boolean(), nullable=False),
         sa.Column("was_visible", sa.Boolean(), nullable=False),
         sa.Column("next_change_at", INSTANT),
@@ -392,6 +392,7 @@ def upgrade() -> None:
         ["category_id", "kind", "deleted"],
         unique=False,
     )
+    _create_search_index()
     sanitizer = op.create_table(
         "sanitizer",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -408,4 +409,48 @@ def upgrade() -> None:
     op.bulk_insert(
         feed_versions,
         [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds],
+    )
+
+
+def _create_search_index() -> None:
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    op.create_table(
+        "entry_search",
+        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "words", sa.String().with_variant(TSVECTOR, "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["entry_pk"],
+            ["entries.pk"],
+        ),
+        sa.PrimaryKeyConstraint("entry_pk"),
+        sa.UniqueConstraint("key"),
+    )
+    if is_postgresql:
+        for kind, condition in (("news", "<"), ("events", ">=")):
+            op.create_index(
+                f"ix_entry_search_{kind}",
+                "entry_search",
+                ["words"],
+                postgresql_using="gin",
+                postgresql_where=sa.text(f"key {condition} {1 << 62}"),
+                postgresql_with={"gin_pending_list_limit": 256},
+            )
+        # Without statistics, PostgreSQL takes all words for rare, and uses the index:
+        # it would read the whole table for two frequent words that never meet.
+        op.execute("ALTER TABLE entry_search ALTER words SET STATISTICS 0")
+        return
+    # The tokenizer `ascii` divides at spaces, as words have no ASCII but letters and
+    # digits. Without positions and lengths the index is small.
+    op.execute(
+        "CREATE VIRTUAL TABLE entry_search_fts USING fts5(words, "
+        "content='entry_search', content_rowid='key', "
+        "tokenize='ascii', detail=none, columnsize=0)"
+    )
+    # A word that an entry loses is overwritten in the file.
+    op.execute(
+        "INSERT INTO entry_search_fts (entry_search_fts, rank) "
+        "VALUES ('secure-delete', 1)"
     )

@@ -1,0 +1,49 @@
+"""Words of texts, as searches compare them: without case and diacritics."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_WORDS = 10
+MAX_LENGTH = 100
+"""Limits of a search: its distinct words, and the characters of all of them."""
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def fold(text: str) -> str:
+    """Return a text without case and diacritics.
+
+    For instance, “ha noi” for “Hà Nội”, and “da nang” for “Đà Nẵng”.
+    """
+    # Unicode does not decompose the letter đ.
+    plain = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    stripped = "".join(char for char in plain if not unicodedata.combining(char))
+    # Composed again, since NFD divides Korean syllables into their letters.
+    return unicodedata.normalize("NFC", stripped)
+
+
+def split_words(*texts: str) -> set[str]:
+    """Return the distinct words of texts, folded.
+
+    All but letters and digits separates words: “Lê-Lợi_2026” has three.
+    """
+    # A long text repeats most of its words, and to fold them once saves most time.
+    distinct = {part for text in texts for part in text.split()}
+    return set(_WORD.findall(fold(" ".join(distinct))))
+
+
+def parse_search(text: str) -> str:
+    """Return the words of a search in canonical form: folded, sorted, once each.
+
+    :raises ValueError: they are too many, or too long; the text follows the name of the
+        parameter.
+    """
+    words = " ".join(sorted(split_words(text)))
+    # Folding may lengthen a text: “ß” becomes “ss”.
+    if max(len(text), len(words)) > MAX_LENGTH or words.count(" ") >= MAX_WORDS:
+        raise ValueError(
+            f"must have at most {MAX_WORDS} words and {MAX_LENGTH} characters"
+        )
+    return words

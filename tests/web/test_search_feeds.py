@@ -1,0 +1,231 @@
+"""Search feeds: what they list, their URLs, titles and place in the cache."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import feedparser
+import pytest
+from flask.testing import FlaskClient
+from icalendar import Calendar
+
+from feedsvc.storage import search
+from tests.conftest import ApiClient
+from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
+
+EVENT = {"title": "Hội sách", "location": {"name": "Hồ Gươm"}}
+
+
+def ids(client: FlaskClient, path: str) -> list[str]:
+    """Return the ids of the entries of a JSON feed."""
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    items = json.loads(response.data)["items"]
+    return [item["_entry"]["id"] for item in items]
+
+
+@pytest.fixture
+def articles(editor: ApiClient, clock: Clock) -> None:
+    """Five articles, the newest with the highest number."""
+    for id, title, categories in (
+        ("1", "Cầu Giấy tắc đường", ["giao-thong"]),
+        ("2", "Cầu mới", ["giao-thong", "van-hoa"]),
+        ("3", "Lễ hội cầu mùa", ["van-hoa"]),
+        ("4", "Tuyến số 3", []),
+        ("5", "Cầu", []),
+    ):
+        clock.forward(seconds=2)
+        document = {"title": title, "categories": categories}
+        if id == "5":
+            document["language"] = "en"
+        editor.put(f"/articles/{id}", document)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/feeds/news.json?q=cau", "5321"),
+        ("/feeds/news.json?q=3+so+tuyen", "4"),
+        ("/feeds/news.json?q=cau+tuyen", ""),
+        ("/feeds/news.json?q=ca", ""),
+        ("/feeds/news/giao-thong.json?q=cau", "21"),
+        ("/feeds/news/giao-thong,van-hoa.json?q=cau", "321"),
+        ("/feeds/news/giao-thong+van-hoa.json?q=cau", "2"),
+        ("/feeds/news/-giao-thong.json?q=cau", "53"),
+        ("/feeds/news/giao-thong,-van-hoa.json?q=cau", "1"),
+        ("/feeds/news.json?lang=vi&q=cau", "321"),
+        ("/feeds/news.json?limit=2&q=cau", "53"),
+        ("/feeds/events.json?q=cau", ""),
+    ],
+)
+def test_search_lists_the_entries_with_all_words(
+    client: FlaskClient, articles: None, path: str, expected: str
+) -> None:
+    assert "".join(ids(client, path)) == expected
+
+
+@pytest.mark.parametrize("batches", [(1, 1), (1, 2), (2, 100)])
+def test_batches_of_candidates_lead_to_the_same_feeds(
+    client: FlaskClient,
+    editor: ApiClient,
+    articles: None,
+    monkeypatch: pytest.MonkeyPatch,
+    batches: tuple[int, int],
+) -> None:
+    first, second = batches
+    monkeypatch.setattr("feedsvc.storage.feed_entries._FIRST_MATCHES", first)
+    monkeypatch.setattr(search, "_SECOND_BATCH", second)
+    # In the second of the newest one, which sorts first by its guid or not at all.
+    for number in range(6, 9):
+        editor.put(f"/articles/{number}", {"title": "Cầu"})
+    everything = ids(client, "/feeds/news.json?q=cau")
+    assert set(everything) == set("12356789") - {"9"}
+    for limit in range(1, 8):
+        path = f"/feeds/news.json?limit={limit}&q=cau"
+        assert ids(client, path) == everything[:limit]
+    assert ids(client, "/feeds/news/giao-thong.json?limit=1&q=cau") == ["2"]
+
+
+def test_search_for_events_has_their_parameters(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    for id, start in (
+        ("past", "2026-11-01"),
+        ("later", "2027-02-01"),
+        ("soon", "2026-12-01"),
+    ):
+        editor.put(f"/events/{id}", {**EVENT, "start": start})
+    weekly = {"rrule": "FREQ=WEEKLY;COUNT=4"}
+    editor.put("/events/series", {**EVENT, "start": "2026-12-02", "recurrence": weekly})
+    editor.put(
+        "/events/off",
+        {**EVENT, "start": "2026-12-03", "event_status": "cancelled", "title": "Hội"},
+    )
+    assert set(ids(client, "/feeds/events.json?q=guom+ho")) == {
+        "soon",
+        "later",
+        "series",
+        "off",
+    }
+    for query, expected in (
+        ("order=start&q=ho+sach", ["soon", "series", "later"]),
+        ("q=ho+sach&when=past", ["past"]),
+        ("q=ho&from=2026-12-20&to=2026-12-25", ["series"]),
+        ("q=ho&from=2026-12-03&to=2026-12-04", ["off"]),
+        ("q=ho&from=2026-12-03&to=2026-12-04&cancelled=hide", []),
+    ):
+        assert ids(client, f"/feeds/events.json?{query}") == expected, query
+    calendar = Calendar.from_ical(client.get("/feeds/events.ics?q=guom+sach").data)
+    assert len(calendar.events) == 4
+
+
+@pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
+def test_every_format_says_what_it_searches_for(
+    client: FlaskClient, articles: None, format: str
+) -> None:
+    response = client.get(f"/feeds/news.{format}?q=3+so+tuyen")
+    assert "tìm “3 so tuyen”" in response.text
+    assert "Tuyến số 3" in response.text
+    assert "Cầu Giấy" not in response.text
+    if format in ("rss", "atom"):
+        assert not feedparser.parse(response.data).bozo
+    assert "rel=hub" not in response.headers["Link"].replace('"', "")
+    etag = {"If-None-Match": response.headers["ETag"]}
+    path = f"/feeds/news.{format}?q=3+so+tuyen"
+    assert client.get(path, headers=etag).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("query", "canonical"),
+    [
+        ("q=Tuyến+số+3", "?q=3+so+tuyen"),
+        ("q=tuyen so 3", "?q=3+so+tuyen"),
+        ("q=3++so+tuyen", "?q=3+so+tuyen"),
+        ("q=cau+cau", "?q=cau"),
+        ('q="cau"', "?q=cau"),
+        ("q=cau+OR+*&limit=7&x=y", "?limit=7&q=cau+or"),
+        ("q=", ""),
+        ("q=%2B&limit=50", ""),
+    ],
+)
+def test_other_spellings_redirect_to_the_canonical_search(
+    client: FlaskClient, query: str, canonical: str
+) -> None:
+    response = client.get(f"/feeds/news.rss?{quote(query, safe='=&+%')}")
+    assert response.status_code == 301
+    assert response.headers["Location"].endswith(f"/feeds/news.rss{canonical}")
+    assert client.get(response.headers["Location"]).status_code == 200
+
+
+def test_search_of_an_unknown_category_is_404(client: FlaskClient) -> None:
+    assert client.get("/feeds/news/none.rss?q=CAU").status_code == 404
+
+
+def test_encoded_canonical_search_is_answered(client: FlaskClient) -> None:
+    assert client.get("/feeds/news.rss?q=3%20so").status_code == 200
+
+
+def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
+    page = client.get("/feeds/events.html").text
+    assert '<form class="search" role="search" action="../feeds/build">' in page
+    response = client.get("/feeds/build?kind=events&format=html&q=Hồ+Gươm")
+    assert response.headers["Location"] == "events.html?q=guom+ho"
+    assert 'value="guom ho"' in client.get("/feeds/events.html?q=guom+ho").text
+
+
+def test_search_follows_edits_and_deletions(
+    client: FlaskClient, editor: ApiClient, articles: None
+) -> None:
+    path = "/feeds/news.json?q=tuyen"
+    assert ids(client, path) == ["4"]
+    editor.send("PATCH", "/articles/4", {"title": "Tin"})
+    assert ids(client, path) == []
+    editor.send("PATCH", "/articles/5", {"summary": "Tuyến"})
+    editor.put("/articles/6", {"title": "Tuyến", "status": "draft"})
+    assert ids(client, path) == ["5"]
+    editor.send("PATCH", "/categories/giao-thong", {"slug": "di-lai"})
+    assert ids(client, "/feeds/news/di-lai.json?q=cau") == ["2", "1"]
+    editor.send("DELETE", "/articles/5")
+    assert ids(client, path) == []
+    assert "deleted-entry" not in client.get("/feeds/news.atom?q=tuyen").text
+
+
+def test_search_has_no_archives(client: FlaskClient, articles: None) -> None:
+    assert "prev-archive" in client.get("/feeds/news.atom?limit=1").text
+    assert "prev-archive" not in client.get("/feeds/news.atom?limit=1&q=cau").text
+
+
+def test_search_is_no_topic(client: FlaskClient) -> None:
+    form = {
+        "hub.mode": "subscribe",
+        "hub.topic": "http://localhost/feeds/news.rss?q=cau",
+        "hub.callback": "https://reader.example/",
+    }
+    assert client.post("/hub", data=form).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [("Cầu", "5321"), ("cau&limit=2", "53"), ("tuyen+SO", "4"), ("*", "54321")],
+)
+def test_search_of_the_api_uses_the_same_words(
+    editor: ApiClient, articles: None, asked: str, expected: str
+) -> None:
+    page = editor.send("GET", f"/articles?q={asked}").get_json()
+    assert "".join(item["id"] for item in page["items"]) == expected
+    if "limit" in asked:
+        cursor = f"&cursor={page['next_cursor']}"
+        page = editor.send("GET", f"/articles?q={asked}{cursor}").get_json()
+        assert "".join(item["id"] for item in page["items"]) == "21"
+
+
+def test_search_of_the_api_finds_drafts_and_has_limits(editor: ApiClient) -> None:
+    editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
+    page = editor.send("GET", "/articles?q=nhap&status=draft").get_json()
+    assert [item["id"] for item in page["items"]] == ["draft"]
+    response = editor.send("GET", "/articles?q=" + "+".join("abcdefghijk"))
+    assert response.status_code == 400
+    assert "Must have at most 10 words" in response.text
