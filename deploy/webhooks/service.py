@@ -14,6 +14,10 @@ from flask import Flask, abort
 
 def create_app(name: str) -> Flask:
     """Return an app that answers 502 if the service refuses or cannot be reached."""
+    for setting in ("FEEDS", "TOKEN", "SECRET"):
+        # With an empty secret anybody could sign.
+        if not os.environ.get(setting):
+            raise SystemExit(f"{setting} is not set.")
     app = Flask(name)
     # A post has at most 1 MiB of text, which Ghost sends in three forms.
     app.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024

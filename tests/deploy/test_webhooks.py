@@ -339,3 +339,16 @@ def test_drupal_other_content_is_ignored(service: Service, drupal: str) -> None:
     page = new_drupal_node(3, type=[{"target_id": "page"}])
     assert post_as_drupal(drupal, "create", page) == 200
     assert stored(service, f"3 at {DRUPAL}").status_code == 404
+
+
+@pytest.mark.parametrize("missing", ["FEEDS", "TOKEN", "SECRET"])
+def test_empty_setting_is_refused(missing: str) -> None:
+    environ = {"FEEDS": "http://localhost", "TOKEN": "a", "SECRET": "b", missing: ""}
+    done = subprocess.run(
+        [sys.executable, "-c", "import ghost"],
+        cwd=FOLDER,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, f"{missing} is not set.\n")
