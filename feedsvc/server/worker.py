@@ -20,6 +20,7 @@ other way between accepting a connection and giving it to a thread:
 
 - `enqueue_req`: a connection is accepted; upstream gives it to a thread at once
 - `finish_request`: a thread is done; upstream closes or waits for the next request
+- `set_accept_enabled`: upstream keeps the listening sockets until the worker ends
 - `wait_for_and_dispatch_events` and `murder_pending`: the event loop's turn
 - `_cap_keepalive`: the worker stops; connections get a deadline
 - `_keepalive_after`: upstream reads the rest of a body, which may be ill-formed
@@ -447,6 +448,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return (
             has_fast_log and not has_proxy_protocol and "SCRIPT_NAME" not in os.environ
         )
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; refuse them from now on if the worker stops."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            # The kernel would accept them, and they would wait for the slowest reader
+            # of the last worker. While others run, these have the same sockets.
+            for listener in self.sockets:
+                listener.close()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Take an accepted connection."""

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -465,8 +466,19 @@ def test_slow_readers_are_logged_when_the_service_stops(
         client.connect(("127.0.0.1", service.port))
         client.sendall(request.encode())
         assert client.recv(12) == b"HTTP/1.1 200"
-        service.stop()
+        assert service.process
+        service.process.send_signal(signal.SIGTERM)
+        # Meanwhile no other connection waits for it.
+        wait_until(lambda: not is_open(service.port), 3)
+        assert '"slow"' not in log.read_text()
+        service.process.wait(30)
     assert '"slow"' in log.read_text()
+
+
+def is_open(port: int) -> bool:
+    """Return whether connections are accepted, if only by the kernel."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_log_that_nobody_reads_delays_nobody(
