@@ -13,7 +13,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -203,7 +202,6 @@ def _outcome(status: int, is_miss: bool) -> str:
     return "miss" if is_miss else "hit"
 
 
-@lru_cache(4096)
 def _labels(path: str) -> tuple[str, str]:
     """Return route and format. Both have few values, whatever path is requested."""
     extension = path.rpartition(".")[2]

@@ -103,7 +103,7 @@ _HOST = re.compile(
 # A whole request that gunicorn would accept: origin form, no fragment, printable ASCII
 # (RFC 9112 §3, §5). No underscore in names, which gunicorn drops or refuses. Possessive
 # quantifiers (++), so that a long malformed request takes linear time.
-_NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]++"
+_NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]{1,64}+"  # not longer: names stay in a cache
 _PLAIN_REQUEST = re.compile(
     rf"(GET|HEAD) (/(?!/)[!-\"$-~]*+) HTTP/1\.1\r\n((?:{_NAME}:[\t -~]*+\r\n)++)\r\n"
 )
