@@ -246,6 +246,7 @@ def reset(storage: Storage) -> None:
             tables.archive_parts,
             tables.languages,
             tables.entry_categories,
+            tables.entry_search,
             tables.entries,
             tables.changes,
             tables.category_slug_history,
