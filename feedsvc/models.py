@@ -19,6 +19,9 @@ SCOPES = (
     "categories:write",
 )
 
+ATTENDANCES = ("in_person", "online", "mixed")
+AVAILABILITIES = ("in_stock", "sold_out", "pre_order")
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 NEVER_MODIFIED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -129,6 +132,25 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A ticket: `price` is a decimal number such as 12.50, `currency` of ISO 4217."""
+
+    price: str
+    currency: str
+    name: str | None = None
+    url: str | None = None
+    availability: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """A person or a group that performs at an event."""
+
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recurrence:
     """The recurrence of an event (RFC 5545 §3.8.5): an RRULE, exceptions and additions.
 
@@ -180,6 +202,10 @@ class Event:
     status: str = "confirmed"
     recurrence: Recurrence | None = None
     previous_start: date | None = None
+    attendance: str = "in_person"
+    online_url: str | None = None
+    offers: tuple[Offer, ...] = ()
+    performers: tuple[Performer, ...] = ()
 
     @property
     def all_day(self) -> bool:

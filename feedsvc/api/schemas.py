@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import marshmallow as ma
+from babel.core import get_global
 from marshmallow import ValidationError, fields
 from marshmallow.validate import Equal, OneOf, Range
 
@@ -292,6 +293,12 @@ class EntrySchema(ModelSchema):
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
 
 
+def _check_currency(code: str) -> str:
+    if code not in get_global("all_currencies"):
+        raise ValueError("Must be a currency of ISO 4217, such as VND.")
+    return code
+
+
 class PlaceSchema(ModelSchema):
     """A place; WGS 84 degrees."""
 
@@ -308,6 +315,33 @@ class PlaceSchema(ModelSchema):
         if ("latitude" in data) != ("longitude" in data):
             missing = "longitude" if "latitude" in data else "latitude"
             raise ValidationError({missing: ["Latitude and longitude go together."]})
+
+
+class OfferSchema(ModelSchema):
+    """A ticket or another offer of an event."""
+
+    model_class = models.Offer
+    name = own.Text(200)
+    price = fields.String(
+        required=True,
+        validate=own.FullMatch(
+            r"^[0-9]{1,12}(\.[0-9]{1,4})?$",
+            error="Must be a decimal number in quotes, such as 12.50.",
+        ),
+    )
+    currency = own.ParsedString(
+        _check_currency, required=True, metadata={"pattern": "^[A-Z]{3}$"}
+    )
+    url = own.url()
+    availability = fields.String(validate=OneOf(models.AVAILABILITIES))
+
+
+class PerformerSchema(ModelSchema):
+    """A person or a group that performs at an event."""
+
+    model_class = models.Performer
+    name = own.Text(200, required=True)
+    url = own.url()
 
 
 class RecurrenceSchema(ModelSchema):
@@ -340,6 +374,14 @@ class EventSchema(EntrySchema):
     timezone = own.timezone(attribute="event.timezone")
     all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
     location = fields.Nested(PlaceSchema, attribute="event.location")
+    attendance = fields.String(
+        attribute="event.attendance", validate=OneOf(models.ATTENDANCES)
+    )
+    online_url = own.url(attribute="event.online_url")
+    offers = own.BoundedList(fields.Nested(OfferSchema), 50, attribute="event.offers")
+    performers = own.BoundedList(
+        fields.Nested(PerformerSchema), 50, attribute="event.performers"
+    )
     organizer = fields.Nested(PersonSchema, attribute="event.organizer")
     event_status = fields.String(
         attribute="event.status",
@@ -367,6 +409,7 @@ class EventSchema(EntrySchema):
             members[name] = own.validate(own.check_year, utc.astimezone(zone), name)
         event = models.Event(**{"end": None, **members})
         _check_end(event)
+        _check_attendance(event)
         if event.recurrence is not None:
             localized = recurrence_validation.localize(event.recurrence, zone)
             event = replace(event, recurrence=localized)
@@ -388,6 +431,14 @@ def _check_end(event: models.Event) -> None:
         raise ValidationError(
             "Must be after the start: the end of all-day events is exclusive.", "end"
         )
+
+
+def _check_attendance(event: models.Event) -> None:
+    is_online = event.attendance != "in_person"
+    if is_online and not event.online_url:
+        raise ValidationError("Required for online and mixed events.", "online_url")
+    if event.online_url and not is_online:
+        raise ValidationError("Only if attendance is online or mixed.", "online_url")
 
 
 def derived_summary(content_html: str | None, content_text: str | None) -> str:

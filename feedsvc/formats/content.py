@@ -23,7 +23,7 @@ _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 def content_html(entry: Entry, site: Site) -> str:
     """Return the body as HTML, around it all that readers may show nowhere else.
 
-    That is: the notice, an event's time and place, the image, and the source.
+    That is: the notice, the facts of an event, the image, and the source.
     """
     parts = []
     for line in (labels.notice(entry, site.language), labels.event_line(entry, site)):
@@ -32,7 +32,11 @@ def content_html(entry: Entry, site: Site) -> str:
     image = lead_image(entry)
     if image:
         parts.append(_figure(image, site.language))
-    parts += (raw_content(entry), source_credit(entry, site.language))
+    parts += (
+        raw_content(entry),
+        event_facts(entry, site.language),
+        source_credit(entry, site.language),
+    )
     return "\n".join(filter(None, parts))
 
 
@@ -90,15 +94,39 @@ def iframes_to_links(html: str) -> str:
 def plain_text(entry: Entry, site: Site) -> str:
     """Return the body as plain text, for calendars.
 
-    It has the notice and the source; time, place and image have their own properties.
-    An entry without a body has its summary.
+    It has the notice, tickets, performers and the source; time, place and image have
+    their own properties. An entry without a body has its summary.
     """
     parts = (
         labels.notice(entry, site.language),
         _to_text(raw_content(entry)) or entry.summary,
+        _to_text(event_facts(entry, site.language)),
         _to_text(source_credit(entry, site.language)),
     )
     return "\n\n".join(part for part in parts if part)
+
+
+def event_facts(entry: Entry, language: str) -> str:
+    """Return paragraphs with an event's address online, performers and offers."""
+    event = entry.event
+    if event is None:
+        return ""
+    online = [_link(event.online_url, event.online_url)] if event.online_url else []
+    performers = [_link(each.name, each.url) for each in event.performers]
+    offers = [
+        _link(labels.offer_text(offer, language), offer.url) for offer in event.offers
+    ]
+    facts = {"online": online, "performers": performers, "offers": offers}
+    return "\n".join(
+        f"<p>{labels.translate(language, f'event.{name}')}: {'; '.join(values)}</p>"
+        for name, values in facts.items()
+        if values
+    )
+
+
+def _link(text: str, url: str | None) -> str:
+    text = escape(text, quote=False)
+    return f'<a href="{escape(url)}">{text}</a>' if url else text
 
 
 def source_credit(entry: Entry, language: str) -> str:

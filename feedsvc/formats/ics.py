@@ -124,6 +124,7 @@ def _event(entry: Entry, site: Site) -> VEvent:
             **_time_properties(event),
             **_link_properties(entry, site),
             **_place_properties(event),
+            "CONFERENCE": _conference(event),
         },
     )
     return component
@@ -192,6 +193,13 @@ def _place_properties(event: Event) -> Properties:
         address = prop.vCalAddress(f"mailto:{organizer.email}", params=params)
         properties["ORGANIZER"] = address
     return properties
+
+
+def _conference(event: Event) -> prop.vUri | None:
+    """Return the address of an online event (RFC 7986 §5.11)."""
+    if not event.online_url:
+        return None
+    return prop.vUri(iri_to_uri(event.online_url), params={"VALUE": "URI"})
 
 
 @lru_cache(maxsize=10_000)

@@ -7,10 +7,20 @@ from datetime import datetime, timedelta
 
 from feedsvc.formats.common import format_iso, iri_to_uri
 from feedsvc.formats.json_feed import Json, drop_empty
-from feedsvc.models import Entry, Event, Person, Place, Recurrence, Site
+from feedsvc.models import Entry, Event, Offer, Person, Place, Recurrence, Site
 from feedsvc.recurrence import WEEKDAYS, display_occurrence
 
 _SCHEMA = "https://schema.org"
+_ATTENDANCES = {
+    "in_person": "OfflineEventAttendanceMode",
+    "online": "OnlineEventAttendanceMode",
+    "mixed": "MixedEventAttendanceMode",
+}
+_AVAILABILITIES = {
+    "in_stock": "InStock",
+    "sold_out": "SoldOut",
+    "pre_order": "PreOrder",
+}
 _STATUSES = {"postponed": "EventPostponed", "cancelled": "EventCancelled"}
 _FREQUENCIES = {"DAILY": "D", "WEEKLY": "W", "MONTHLY": "M", "YEARLY": "Y"}
 _DAY_NAMES = (
@@ -67,7 +77,6 @@ def _event(entry: Entry, site: Site) -> Json:
     # schema.org: a new date makes a postponed event a rescheduled one.
     if event.previous_start and event.status != "cancelled":
         status = "EventRescheduled"
-    place = event.location
     return {
         "@type": "Event",
         "name": entry.title,
@@ -75,10 +84,41 @@ def _event(entry: Entry, site: Site) -> Json:
         "endDate": _inclusive_end(occurrence),
         "eventStatus": f"{_SCHEMA}/{status}",
         "previousStartDate": event.previous_start and format_iso(event.previous_start),
-        "eventAttendanceMode": place and f"{_SCHEMA}/OfflineEventAttendanceMode",
-        "location": place and _place(place),
+        "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
+        "location": _locations(event),
+        "offers": [_offer(offer, entry, site) for offer in event.offers],
+        # schema.org has persons too, but which of the two a name is, nobody says.
+        "performer": [
+            {
+                "@type": "PerformingGroup",
+                "name": performer.name,
+                "url": performer.url and iri_to_uri(performer.url),
+            }
+            for performer in event.performers
+        ],
         "organizer": event.organizer and _agent("Organization", event.organizer),
         "eventSchedule": event.recurrence and _schedule(event, event.recurrence),
+    }
+
+
+def _locations(event: Event) -> Json | list[Json] | None:
+    places = [_place(event.location)] if event.location else []
+    if event.online_url:
+        url = iri_to_uri(event.online_url)
+        places.append({"@type": "VirtualLocation", "url": url})
+    return places[0] if len(places) == 1 else places
+
+
+def _offer(offer: Offer, entry: Entry, site: Site) -> Json:
+    availability = offer.availability and _AVAILABILITIES[offer.availability]
+    return {
+        "@type": "Offer",
+        "name": offer.name,
+        "price": offer.price,
+        "priceCurrency": offer.currency,
+        "availability": availability and f"{_SCHEMA}/{availability}",
+        # Google recommends a URL; without one of its own, the offer is on the page.
+        "url": iri_to_uri(offer.url or entry.url or site.permalink(entry.id)),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
@@ -17,10 +18,10 @@ from babel.dates import (
     get_timezone_location,
 )
 from babel.lists import format_list
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 from babel.units import format_unit
 
-from feedsvc.models import Entry, Event, Feed, Recurrence, Site
+from feedsvc.models import Entry, Event, Feed, Offer, Recurrence, Site
 from feedsvc.query import UI_LANGUAGES, primary_subtag
 from feedsvc.recurrence import (
     WEEKDAYS,
@@ -161,14 +162,31 @@ def notice(entry: Entry, language: str) -> str:
 
 
 def event_line(entry: Entry, site: Site) -> str:
-    """Return time and place of an event; an empty text for an article."""
+    """Return time, place and attendance of an event; an empty text for an article."""
     if entry.event is None:
         return ""
     parts = [event_time_text(entry, site)]
     place = entry.event.location
     if place:
         parts += [place.name, place.address or ""]
+    if entry.event.attendance != "in_person":
+        parts.append(translate(site.language, f"event.{entry.event.attendance}"))
     return " · ".join(part for part in parts if part)
+
+
+def offer_text(offer: Offer, language: str) -> str:
+    """Return an offer in words, such as “Adults: €12.50 (sold out)”."""
+    locale = resolve_language(language)
+    price = Decimal(offer.price)
+    text = translate(language, "event.free")
+    if price:
+        text = format_currency(price, offer.currency, locale=locale)
+    if offer.name:
+        text = f"{offer.name}: {text}"
+    if offer.availability:
+        state = translate(language, f"event.{offer.availability}")
+        text = f"{text} ({state})"
+    return text
 
 
 def event_time_text(entry: Entry, site: Site) -> str:

@@ -128,6 +128,7 @@ class _EventReader:
             "event_status": status if status in _STATUSES else None,
             "location": _location(event),
             "organizer": _organizer(event),
+            **_conference(event),
             **_body(event),
             **_media(event),
         }
@@ -349,6 +350,15 @@ def _location(event: Component) -> dict[str, Any] | None:
     if not geo:
         return {"name": name}
     return {"name": name, "latitude": geo.latitude, "longitude": geo.longitude}
+
+
+def _conference(event: Component) -> dict[str, str]:
+    """Return the fields of an online event (RFC 7986 §5.11); phones are left out."""
+    for value in _values(event, "CONFERENCE"):
+        if re.match("(?i)https?://", str(value)):
+            attendance = "mixed" if event.get("LOCATION") else "online"
+            return {"online_url": str(value), "attendance": attendance}
+    return {}
 
 
 def _organizer(event: Component) -> dict[str, str] | None:

@@ -598,7 +598,9 @@ def _content(entry: Entry) -> tuple[object, ...]:
 
 def _schedule(entry: Entry) -> tuple[object, ...]:
     """Return what raises an event's SEQUENCE if it changes (RFC 5546 §2.1.4)."""
-    event = entry.event and event_members(replace(entry.event, organizer=None))
+    event = entry.event and event_members(
+        replace(entry.event, organizer=None, offers=(), performers=())
+    )
     return entry.status, event
 
 

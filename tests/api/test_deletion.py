@@ -306,6 +306,18 @@ WHOLE: dict[str, Any] = {
         "longitude": 54.321,
     },
     "organizer": PERSON,
+    "attendance": "mixed",
+    "online_url": "https://mark.example/live",
+    "offers": [
+        {
+            "name": "MARK-offer",
+            "price": "12.345",
+            "currency": "VND",
+            "url": "https://mark.example/tickets",
+            "availability": "sold_out",
+        }
+    ],
+    "performers": [{"name": "MARK-performer", "url": "https://mark.example/band"}],
     "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=7", "exdates": ["2026-12-12T19:00:00"]},
     "event_status": "tentative",
 }
@@ -329,6 +341,8 @@ def test_every_member_of_an_entry_is_kept_or_erased() -> None:
     nested: Mapping[str, Any] = {
         "authors": WHOLE["authors"][0],
         "organizer": WHOLE["organizer"],
+        "offers": WHOLE["offers"][0],
+        "performers": WHOLE["performers"][0],
     }
     for name, value in nested.items():
         schema: ModelSchema = _nested(name)
@@ -407,6 +421,7 @@ def test_every_member_of_a_withdrawn_entry_is_kept_or_hidden() -> None:
     }
     assert {field.name for field in fields(Entry)} == WITHDRAWN_MEMBERS | erased
     erased = {"location", "organizer", "previous_start"}
+    erased |= {"attendance", "online_url", "offers", "performers"}
     assert {field.name for field in fields(Event)} == WITHDRAWN_EVENT_MEMBERS | erased
 
 
@@ -482,6 +497,7 @@ def test_deleted_event_leaves_no_trace(
             "start": "2026-12-05T19:00:00",
             "timezone": "Europe/Paris",
             "status": "confirmed",
+            "attendance": "in_person",
         },
     }
     repeated = editor.send("POST", "/events", {"id": "e", **WHOLE}, headers=key)

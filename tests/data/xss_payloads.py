@@ -31,6 +31,8 @@ GROUP_SIZE = 90
 """Entries of a kind that share a category."""
 
 VALID_VALUES = {
+    "price": "12.50",
+    "currency": "VND",
     "url": "https://x.example/a",
     "mime_type": "text/plain",
     "start": "2026-11-26T19:00:00",

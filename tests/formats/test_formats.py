@@ -103,7 +103,10 @@ def test_feedparser_reads_events(format: str) -> None:
     assert not parsed.bozo
     concert, fair = parsed.entries
     assert concert.title == "Hoãn: Hoà nhạc"
-    when = "19:00 – 21:30, thứ Năm 24/12/2026 · Nhà hát Lớn · 1 Tràng Tiền"
+    when = (
+        "19:00 – 21:30, thứ Năm 24/12/2026 · Nhà hát Lớn · 1 Tràng Tiền"
+        " · Trực tiếp và trực tuyến"
+    )
     assert concert.summary == f"{when}. Nhạc Giáng sinh"
     assert concert.content[0].value.startswith(f"<p><strong>{when}</strong></p>")
     assert (

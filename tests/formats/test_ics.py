@@ -97,6 +97,13 @@ def test_calendar_properties() -> None:
     assert "IMAGE" not in read(ics.render(replace(WHOLE, site=replace(SITE, icon=""))))
 
 
+FACTS = (
+    "Trực tuyến: https://live.example/hoà-nhạc?a=1&b=2\n\n"
+    "Biểu diễn: Dàn nhạc <Giao hưởng>\n\n"
+    "Vé: Người <lớn>: 150.000\u00a0₫ (còn vé); Trẻ em: miễn phí"
+)
+
+
 def test_event_with_every_property() -> None:
     event = read(ics.render(WHOLE)).events[1]
     assert event["UID"] == "00000000-0000-4000-8000-000000000001"
@@ -110,7 +117,11 @@ def test_event_with_every_property() -> None:
     assert event["STATUS"] == "CONFIRMED"
     assert event["SUMMARY"] == FULL.title
     assert event["SUMMARY"].params["LANGUAGE"] == "en"
-    assert event["DESCRIPTION"] == "Đoạn một & hai.\n\nLiên kết\n\nNguồn: Báo Thủ đô"
+    assert event["DESCRIPTION"] == (
+        f"Đoạn một & hai.\n\nLiên kết\n\n{FACTS}\n\nNguồn: Báo Thủ đô"
+    )
+    assert event["CONFERENCE"] == "https://live.example/ho%C3%A0-nh%E1%BA%A1c?a=1&b=2"
+    assert event["CONFERENCE"].params["VALUE"] == "URI"
     assert event["DTSTART"].dt == datetime(2026, 12, 5, 19, tzinfo=PARIS)
     assert event["DTSTART"].params["TZID"] == "Europe/Paris"
     assert event["RRULE"].to_ical() == b"FREQ=WEEKLY;UNTIL=20270403T170000Z;BYDAY=SA"
@@ -195,7 +206,9 @@ def test_description_begins_with_the_correction() -> None:
 def test_description_in_a_summary_feed_is_the_summary() -> None:
     short = feed("events", "ics", CONCERT)
     short = replace(short, query=replace(short.query, content="summary"))
-    assert read(ics.render(short)).events[0]["DESCRIPTION"] == "Nhạc Giáng sinh"
+    assert read(ics.render(short)).events[0]["DESCRIPTION"] == (
+        f"Nhạc Giáng sinh\n\n{FACTS}"
+    )
 
 
 def test_unrenderable_event_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
@@ -239,6 +252,9 @@ def test_any_text_is_read_back(
     details = replace(
         CONCERT.event,
         status="confirmed",
+        online_url=None,
+        offers=(),
+        performers=(),
         location=Place(place),
         organizer=Person(organizer, None, "a@x.vn"),
     )

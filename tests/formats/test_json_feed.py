@@ -148,6 +148,21 @@ def test_event_extension() -> None:
             "latitude": 21.024,
             "longitude": 105.857,
         },
+        "attendance": "mixed",
+        "online_url": "https://live.example/hoà-nhạc?a=1&b=2",
+        "offers": [
+            {
+                "name": "Người <lớn>",
+                "price": "150000",
+                "currency": "VND",
+                "url": "https://ve.example/",
+                "availability": "in_stock",
+            },
+            {"name": "Trẻ em", "price": "0", "currency": "VND"},
+        ],
+        "performers": [
+            {"name": "Dàn nhạc <Giao hưởng>", "url": "https://nhac.example/"}
+        ],
         "organizer": {"name": "Sở Văn hoá", "url": "mailto:so@portal.example"},
         "event_status": "postponed",
     }

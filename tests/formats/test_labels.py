@@ -133,6 +133,10 @@ def test_every_phrase_is_used() -> None:
         "entry.related_",
         "event.is_",
         "page.search_",
+        "event.in_stock",
+        "event.sold_out",
+        "event.pre_order",
+        "event.mixed",
     )
     unused = [
         key

@@ -220,3 +220,28 @@ def test_media_type_of_attachments_is_guessed(app: Flask) -> None:
         stored_entries(app, "events")["u"]["attachments"][0]["mime_type"]
         == "application/pdf"
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            "CONFERENCE;VALUE=URI:https://live.example/",
+            ("online", "https://live.example/"),
+        ),
+        (
+            "LOCATION:Hall\nCONFERENCE;VALUE=URI:tel:+841\n"
+            "CONFERENCE;VALUE=URI;FEATURE=VIDEO:https://live.example/?a=1",
+            ("mixed", "https://live.example/?a=1"),
+        ),
+        ("CONFERENCE;VALUE=URI:tel:+841", ("in_person", None)),
+    ],
+)
+def test_conference_is_an_online_event(
+    import_events: ImportEvents, lines: str, expected: tuple[str, str | None]
+) -> None:
+    (event,), warnings = import_events(
+        f"UID:1\nSUMMARY:x\nDTSTART:20270101T190000Z\n{lines}"
+    )
+    assert not warnings
+    assert (event["attendance"], event.get("online_url")) == expected

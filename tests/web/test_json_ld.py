@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from pyld import jsonld
 
@@ -107,6 +108,65 @@ def test_event_has_all_that_search_engines_require(
     }
 
 
+COMPLETE = {
+    **CONCERT,
+    "attendance": "mixed",
+    "online_url": "https://live.example/",
+    "offers": [
+        {"price": "150000", "currency": "VND", "availability": "sold_out"},
+        {"name": "Trẻ em", "price": "12.50", "currency": "EUR"},
+    ],
+    "performers": [{"name": "Dàn nhạc", "url": "https://nhac.example/"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        # Required: https://developers.google.com/search/docs/appearance/structured-data/event
+        ("name", CONCERT["title"]),
+        ("startDate", "2026-12-24T19:00:00+07:00"),
+        ("location.0.address", "1 Tràng Tiền"),
+        ("location.1.url", "https://live.example/"),
+        # Recommended.
+        ("description", "Nhạc Giáng sinh"),
+        ("endDate", "2026-12-24T21:30:00+07:00"),
+        ("eventStatus", "https://schema.org/EventScheduled"),
+        ("eventAttendanceMode", "https://schema.org/MixedEventAttendanceMode"),
+        ("image", "https://media.example/nhac.jpg"),
+        ("location.0.name", "Nhà hát Lớn"),
+        ("location.1.@type", "VirtualLocation"),
+        ("offers.0.price", "150000"),
+        ("offers.0.priceCurrency", "VND"),
+        ("offers.0.availability", "https://schema.org/SoldOut"),
+        ("offers.0.url", "https://portal.example/hoa-nhac"),
+        ("offers.1.name", "Trẻ em"),
+        ("organizer.name", "Sở Văn hoá"),
+        ("organizer.url", "https://so.example/"),
+        ("performer.name", "Dàn nhạc"),
+    ],
+)
+def test_event_has_what_google_requires_and_recommends(
+    editor: ApiClient, client: FlaskClient, path: str, value: str
+) -> None:
+    editor.put("/events/e", COMPLETE)
+    found = read(client, "e")
+    for name in path.split("."):
+        found = found[int(name) if name.isdigit() else name]
+    assert found == value
+
+
+def test_online_event_has_no_place(editor: ApiClient, client: FlaskClient) -> None:
+    online = {"attendance": "online", "online_url": "https://live.example/"}
+    editor.put("/events/e", {"title": "x", "start": "2026-12-05", **online})
+    data = read(client, "e")
+    assert data["location"] == {
+        "@type": "VirtualLocation",
+        "url": "https://live.example/",
+    }
+    assert data["eventAttendanceMode"].endswith("/OnlineEventAttendanceMode")
+
+
 def test_event_status_follows_changes(editor: ApiClient, client: FlaskClient) -> None:
     def seen(**fields: Any) -> tuple[Any, ...]:
         editor.put("/events/e", {**CONCERT, **fields})
@@ -140,6 +200,7 @@ def test_all_day_event_with_few_fields(editor: ApiClient, client: FlaskClient) -
         "startDate": "2026-12-05",
         "endDate": "2026-12-07",
         "eventStatus": "https://schema.org/EventScheduled",
+        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
         "url": "https://feeds.example/entries/e",
         "inLanguage": "vi",
     }
