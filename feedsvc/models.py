@@ -236,6 +236,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Translation:
+    """An entry that readers see, as the translation of another one."""
+
+    id: str
+    language: str
+    title: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An article or an event, validated and sanitized.
 
@@ -243,6 +253,9 @@ class Entry:
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
     current or next occurrence, as the scheduler last computed it.
+
+    Entries of a kind with the same `translation_key` are `translations` of each other;
+    the storage sets the visible ones, in the order of their languages.
 
     `changed` is the time of the last change in the change log or, if that is later, of
     the last change of a category's title. An `abridged` entry was loaded without its
@@ -267,6 +280,7 @@ class Entry:
     event: Event | None = None
     notice: str | None = None
     expires: datetime | None = None
+    translation_key: str | None = None
     published: datetime | None = None
     guid: str = ""
     updated: datetime = EPOCH
@@ -276,6 +290,7 @@ class Entry:
     starts: datetime | None = None
     changed: datetime = field(default=EPOCH, compare=False)
     abridged: bool = False
+    translations: tuple[Translation, ...] = ()
     rendered: dict[Hashable, tuple[Site, bytes]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )

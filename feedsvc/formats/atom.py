@@ -20,7 +20,7 @@ from feedsvc.formats.xml import (
     render_with_known_items,
     sub_element,
 )
-from feedsvc.models import Entry, Feed
+from feedsvc.models import Entry, Feed, Translation
 
 MEDIA_TYPE = "application/atom+xml"
 
@@ -93,6 +93,17 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     for link in element.findall("link"):
         element.remove(link)
     _add_link(element, "alternate", entry_url(entry, feed), type="text/html")
+    # Readers take the first or the last of several links for that of the entry, so its
+    # own comes once more, as one of another language (RFC 4287 §4.1.2).
+    pages: tuple[Translation | Entry, ...] = (*entry.translations, entry)
+    for page in pages if entry.translations else ():
+        _add_link(
+            element,
+            "alternate",
+            entry_url(page, feed),
+            type="text/html",
+            hreflang=page.language,
+        )
     for file in entry.attachments:
         _add_link(
             element,

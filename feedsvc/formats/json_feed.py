@@ -117,6 +117,17 @@ def _entry_extension(entry: Entry, feed: Feed, about: str) -> Json:
         "status": entry.status,
         "notice": entry.notice,
         "attachments": _fractional_durations(entry),
+        "translations": [
+            {
+                "id": translation.id,
+                "language": translation.language,
+                "title": translation.title,
+                "url": iri_to_uri(
+                    translation.url or feed.site.permalink(translation.id)
+                ),
+            }
+            for translation in entry.translations
+        ],
     }
 
 

@@ -64,6 +64,16 @@ def _article(entry: Entry, site: Site) -> Json:
         "author": [_agent("Person", author) for author in entry.authors] or publisher,
         "publisher": {**publisher, "logo": site.icon and iri_to_uri(site.icon)},
         "articleSection": [category.title for category in entry.categories],
+        # Of creative works: schema.org has no such member of events.
+        "workTranslation": [
+            {
+                "@type": "NewsArticle",
+                "headline": translation.title,
+                "inLanguage": translation.language,
+                "url": iri_to_uri(translation.url or site.permalink(translation.id)),
+            }
+            for translation in entry.translations
+        ],
     }
 
 

@@ -135,6 +135,16 @@ def feed_description(feed: Feed) -> str:
     return category_description or feed.site.description or feed_title(feed)
 
 
+def language_name(tag: str) -> str:
+    """Return the name of a language in itself, such as English; or its tag."""
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return tag
+    name = locale.get_display_name()
+    return name[0].upper() + name[1:] if name else tag
+
+
 def entry_state(entry: Entry) -> str | None:
     """Return a state that readers must see before the title, such as `cancelled`."""
     if entry.status == "withdrawn":

@@ -20,7 +20,7 @@ from lxml import etree
 
 from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, is_url, site_time
-from feedsvc.models import Entry, Event, Feed, Image
+from feedsvc.models import Entry, Event, Feed, Image, Translation
 from feedsvc.recurrence import display_occurrence
 
 Element = Any
@@ -165,7 +165,7 @@ def escape_if_markup(text: str) -> str:
     return escape(text, quote=False) if is_markup else text
 
 
-def entry_url(entry: Entry, feed: Feed) -> str:
+def entry_url(entry: Entry | Translation, feed: Feed) -> str:
     """Return the URL of an entry's page, the portal's or this service's."""
     return iri_to_uri(entry.url or feed.site.permalink(entry.id))
 

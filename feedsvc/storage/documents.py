@@ -30,7 +30,14 @@ BODIES = ("content_html", "content_text")
 The bodies are nearly all of the text, and the memory for a feed is bounded.
 """
 
-_NOT_IN_DOCUMENT = {*STORAGE_MEMBERS, *BODIES, "categories", "changed", "abridged"}
+_NOT_IN_DOCUMENT = {
+    *STORAGE_MEMBERS,
+    *BODIES,
+    "categories",
+    "changed",
+    "abridged",
+    "translations",
+}
 
 DOCUMENT_MEMBERS = tuple(
     field.name

@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Conflict, Forbidden, Gone, NotFound
+from feedsvc.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Gone,
+    NotFound,
+    ValidationFailed,
+)
 from feedsvc.models import Entry, Event, FeedKey
 from feedsvc.storage.archives import ArchiveDivider
 from feedsvc.storage.categories import (
@@ -98,6 +105,18 @@ _UPDATE_CATEGORIES = entry_categories.update().where(
 )
 _REMOVE_CATEGORIES = entry_categories.delete().where(
     entry_categories.c.entry_pk == _KEY
+)
+
+_IS_TRANSLATION = (
+    entries.c.kind == sa.bindparam("of_kind"),
+    entries.c.translation_key == sa.bindparam("of_translation_key"),
+    entries.c.pk != sa.bindparam("except_key"),
+)
+_SAME_LANGUAGE = sa.select(entries.c.id).where(
+    *_IS_TRANSLATION, entries.c.lang == sa.bindparam("of_lang")
+)
+_VISIBLE_TRANSLATIONS = sa.select(entries.c.pk).where(
+    *_IS_TRANSLATION, entries.c.is_visible
 )
 
 Precondition = Callable[[Entry | None], None]
@@ -346,6 +365,8 @@ class EntryWriter:
         # For each entry, from the categories read so far: to collect those of a batch
         # beforehand took a fifth of its time.
         resolved = self._categories.resolve(entry.categories)
+        if entry.translation_key:
+            self._check_language(key, entry)
         entry = replace(entry, categories=tuple(resolved))
         if old:
             entry = replace(
@@ -424,8 +445,10 @@ class EntryWriter:
             affected = visible_in
         else:
             affected = self._tombstones.mark_deleted(key, deleted.sequence)
-        seq = self._change_log.record("delete", kind, id, deleted.version, affected)
         now = self._change_log.next_timestamp()
+        if visible_in:
+            affected = affected | self._update_translations(key, now, old)
+        seq = self._change_log.record("delete", kind, id, deleted.version, affected)
         columns = entry_columns(replace(deleted, updated=now, changed=now))
         columns |= {
             "is_visible": False,
@@ -485,6 +508,8 @@ class EntryWriter:
         }
         self._connection.execute(_UPDATE, {"key": row.pk, **columns})
         affected |= feeds_with_entry(self._connection, row.pk)
+        if action != "advance":
+            affected |= self._update_translations(row.pk, changed, entry)
         seq = self._change_log.record(
             action, entry.kind, entry.id, entry.version, affected
         )
@@ -527,6 +552,10 @@ class EntryWriter:
         if is_visible:
             affected = affected | feed_keys
             self._visible_changes.add(entry)
+        if is_public_change:
+            affected = affected | self._update_translations(
+                key, entry.changed, entry, old
+            )
         seq = self._change_log.record(
             "put", entry.kind, entry.id, entry.version, affected
         )
@@ -547,6 +576,16 @@ class EntryWriter:
             parameters = {"key": key, "is_now_visible": is_visible, **columns}
             self._connection.execute(_REPLACE, parameters)
             self._connection.execute(_REMOVE_CATEGORIES, {"key": key})
+        self._store_categories(key, columns, category_ids, inherited)
+        self._search.store(key, entry, is_new=is_new)
+
+    def _store_categories(
+        self,
+        key: int,
+        columns: dict[str, Any],
+        category_ids: list[int],
+        inherited: set[int],
+    ) -> None:
         copied = {name: columns[name] for name in (*_COPIED_COLUMNS, "is_visible")}
         positions = [
             *enumerate(category_ids),
@@ -563,7 +602,36 @@ class EntryWriter:
         ]
         if rows:
             self._connection.execute(_INSERT_CATEGORIES, rows)
-        self._search.store(key, entry, is_new=is_new)
+
+    def _check_language(self, key: int | None, entry: Entry) -> None:
+        """Check that an entry has no other translation into its own language.
+
+        :raises ValidationFailed: it has.
+        """
+        parameters = _translation_parameters(key, entry)
+        parameters["of_lang"] = entry.language.lower()
+        other = self._connection.scalar(_SAME_LANGUAGE, parameters)
+        if other is not None:
+            detail = f"The entry “{other}” has this key and language already."
+            raise ValidationFailed(FieldError("#/translation_key", detail))
+
+    def _update_translations(
+        self, key: int | None, changed: datetime, *versions: Entry | None
+    ) -> set[FeedKey]:
+        """Mark the translations of an entry as changed, since they link to it.
+
+        :param versions: the entry before and after its change.
+        :returns: the feed keys of their feeds.
+        """
+        affected: set[FeedKey] = set()
+        for entry in versions:
+            if entry is None or entry.translation_key is None:
+                continue
+            parameters = _translation_parameters(key, entry)
+            for pk in self._connection.scalars(_VISIBLE_TRANSLATIONS, parameters).all():
+                self._connection.execute(_UPDATE, {"key": pk, "changed_at": changed})
+                affected |= feeds_with_entry(self._connection, pk)
+        return affected
 
     def _check_never_public(
         self, kind: str, key: int | None, *states: Entry | None
@@ -584,6 +652,14 @@ class EntryWriter:
                 "Publishing an entry, and changing or deleting one that has been "
                 f"public, needs the scope {kind}:publish."
             )
+
+
+def _translation_parameters(key: int | None, entry: Entry) -> dict[str, Any]:
+    return {
+        "of_kind": entry.kind,
+        "of_translation_key": entry.translation_key,
+        "except_key": key or 0,
+    }
 
 
 def _content(entry: Entry) -> tuple[object, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from feedsvc.models import Category, Entry, Event
+from feedsvc.models import Category, Entry, Event, Translation
 from feedsvc.recurrence import series_end
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
 from feedsvc.storage.documents import (
@@ -61,6 +61,18 @@ _CATEGORIES = (
 """The categories that entries name, in their order, after an entry's key and the time
 when the category last changed its title."""
 
+_TRANSLATIONS = (
+    sa.select(
+        entries.c.pk, entries.c.kind, entries.c.translation_key, entries.c.document
+    )
+    .where(
+        entries.c.translation_key.in_(sa.bindparam("translation_keys", expanding=True)),
+        entries.c.is_visible,
+        entries.c.status == "published",
+    )
+    .order_by(entries.c.lang)
+)
+
 _ID = entries.c.id == sa.bindparam("id")
 _ESSENTIAL = ("pk", "id", "kind", "status", "guid", "version", "sequence")
 _ESSENTIALS = sa.select(*(entries.c[name] for name in _ESSENTIAL)).where(_ID)
@@ -92,6 +104,7 @@ def entry_columns(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "status": entry.status,
         "lang": entry.language.lower(),
+        "translation_key": entry.translation_key,
         "published": entry.published,
         "changed_at": entry.changed,
         "ends": series_end(event) if event else None,
@@ -154,7 +167,42 @@ def _load(
             report(key, error)
         else:
             loaded.append(StoredEntry(row, entry))
-    return loaded
+    return add_translations(connection, loaded)
+
+
+def add_translations(
+    connection: sa.Connection, loaded: list[StoredEntry]
+) -> list[StoredEntry]:
+    """Return entries with their translations."""
+    keys = {stored.entry.translation_key for stored in loaded} - {None}
+    # Most portals have none, and need no query.
+    if not keys:
+        return loaded
+    groups: dict[tuple[str, str | None], list[Translation]] = defaultdict(list)
+    rows = connection.execute(
+        _TRANSLATIONS, {"translation_keys": sorted(map(str, keys))}
+    )
+    for pk, kind, key, document in rows:
+        try:
+            members = decode_document(document)
+        except UNREADABLE as error:
+            report(pk, error)
+            continue
+        translation = Translation(
+            members["id"], members["language"], members["title"], members.get("url")
+        )
+        groups[kind, key].append(translation)
+    return [
+        StoredEntry(
+            row, _with_translations(entry, groups[entry.kind, entry.translation_key])
+        )
+        for row, entry in loaded
+    ]
+
+
+def _with_translations(entry: Entry, group: list[Translation]) -> Entry:
+    others = tuple(each for each in group if each.id != entry.id)
+    return replace(entry, translations=others) if others else entry
 
 
 def _entry_from(

@@ -195,8 +195,8 @@ category_slug_history = Table(
 )
 
 entries = Table(
-    # `document` has what no query needs. The columns from `kind` to `lang` are copies
-    # for queries, which `entry_rows.entry_columns` makes from the entry.
+    # `document` has what no query needs. The columns from `kind` to `translation_key`
+    # are copies for queries, which `entry_rows.entry_columns` makes from the entry.
     "entries",
     metadata,
     Column("pk", sa.Integer, primary_key=True),
@@ -215,6 +215,7 @@ entries = Table(
     Column("event_status", KEY),
     # The language tag in lower case.
     Column("lang", KEY, nullable=False),
+    Column("translation_key", KEY, index=True),
     Column("is_visible", sa.Boolean, nullable=False),
     Column("was_visible", sa.Boolean, nullable=False),
     # When `is_visible` or `starts` changes without an edit.

@@ -295,6 +295,7 @@ WHOLE: dict[str, Any] = {
     "date_published": "2026-11-20T08:00:00+07:00",
     "status": "published",
     "notice": "MARK-notice",
+    "translation_key": "MARK-key",
     "expires": "2031-03-04T05:06:07+07:00",
     "start": "2026-12-05T19:00:00+01:00",
     "end": "2026-12-05T21:22:23+01:00",
@@ -355,7 +356,7 @@ def _nested(name: str) -> Any:
 
 
 ERASED_COLUMNS = {
-    entries: "next_change_at starts ends series_start event_status lang "
+    entries: "next_change_at starts ends series_start event_status lang translation_key "
     "content_html content_text document",
     entry_categories: "starts ends lang",
 }
@@ -417,6 +418,8 @@ def test_every_member_of_a_withdrawn_entry_is_kept_or_hidden() -> None:
         "image",
         "attachments",
         "abridged",
+        "translation_key",
+        "translations",
         "rendered",
     }
     assert {field.name for field in fields(Entry)} == WITHDRAWN_MEMBERS | erased

@@ -19,6 +19,7 @@ from feedsvc.models import (
     Place,
     Site,
     Source,
+    Translation,
 )
 from feedsvc.query import CategoryFilter, FeedQuery
 
@@ -67,6 +68,11 @@ FULL = Entry(
     attachments=(
         Attachment("https://media.example/a.mp3", "audio/mpeg", 5, "Nghe", 61.5),
         Attachment("https://media.example/b.pdf", "application/pdf"),
+    ),
+    translation_key="thanh-tuu",
+    translations=(
+        Translation("ban-dich", "vi", "Bản <dịch>", "https://portal.example/bản-dịch"),
+        Translation("ubersetzung", "de", "Übersetzung"),
     ),
     published=datetime(2026, 11, 1, 1, 0, 0, 500, tzinfo=UTC),
     guid="urn:uuid:00000000-0000-4000-8000-000000000001",

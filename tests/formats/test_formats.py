@@ -192,7 +192,7 @@ def test_atom_elements_and_their_order() -> None:
             f"atom:{name}"
             for name in "id title updated author author content summary category category published rights".split()
         ),
-        *["atom:link"] * 3,
+        *["atom:link"] * 6,
         "dc:source",
         "atom:link",
         "media:content",
@@ -201,7 +201,7 @@ def test_atom_elements_and_their_order() -> None:
     assert [
         (link.get("rel"), link.get("type"), link.get("length")) for link in links
     ] == [
-        ("alternate", "text/html", None),
+        *[("alternate", "text/html", None)] * 4,
         ("enclosure", "audio/mpeg", "5"),
         ("enclosure", "application/pdf", None),
         ("via", None, None),

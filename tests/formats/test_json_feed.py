@@ -100,6 +100,20 @@ def test_item_with_every_member() -> None:
         "attachments": [
             {"url": "https://media.example/a.mp3", "duration_in_seconds": 61.5}
         ],
+        "translations": [
+            {
+                "id": "ban-dich",
+                "language": "vi",
+                "title": "Bản <dịch>",
+                "url": "https://portal.example/b%E1%BA%A3n-d%E1%BB%8Bch",
+            },
+            {
+                "id": "ubersetzung",
+                "language": "de",
+                "title": "Übersetzung",
+                "url": "https://feeds.example/entries/ubersetzung",
+            },
+        ],
     }
 
 

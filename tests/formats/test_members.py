@@ -38,6 +38,8 @@ HIDDEN = {
     "summary": {"html"},
     # The HTML is shown instead.
     "content_text": {"rss", "atom", "json", "html"},
+    # Formats show the translations themselves.
+    "translation_key": {"rss", "atom", "json", "html"},
 }
 """Text members that a format of articles does not show."""
 

@@ -55,6 +55,7 @@ ENTRY = Entry(
     language="vi",
     status="withdrawn",
     url="https://c.example/",
+    translation_key="dem-nhac",
     summary="Tóm tắt",
     authors=(Person("A"), Person("B", email="b@c.example")),
     source=Source("Báo"),
@@ -72,7 +73,7 @@ ENTRY = Entry(
 
 def test_every_member_is_in_the_document_or_elsewhere() -> None:
     """A member that is added to `Entry` is stored without a change to the storage."""
-    computed = {"changed", "abridged", "rendered"}
+    computed = {"changed", "abridged", "rendered", "translations"}
     elsewhere = {*STORAGE_MEMBERS, *BODIES, "categories", *computed}
     assert {field.name for field in fields(Entry)} == {*DOCUMENT_MEMBERS, *elsewhere}
     for name in DOCUMENT_MEMBERS:

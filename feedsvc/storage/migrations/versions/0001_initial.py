@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("series_start", INSTANT),
         sa.Column("event_status", KEY),
         sa.Column("lang", KEY, nullable=False),
+        sa.Column("translation_key", KEY),
         sa.Column("is_visible", sa.Boolean(), nullable=False),
         sa.Column("was_visible", sa.Boolean(), nullable=False),
         sa.Column("next_change_at", INSTANT),
@@ -94,6 +95,9 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_entries_next_change_at", "entries", ["next_change_at"], unique=False
+    )
+    op.create_index(
+        "ix_entries_translation_key", "entries", ["translation_key"], unique=False
     )
     op.create_index(
         "ix_entries_ends", "entries", ["kind", "is_visible", "ends"], unique=False

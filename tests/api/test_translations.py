@@ -1,0 +1,182 @@
+"""Translations: entries of a kind with the same key, in different languages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import feedparser
+import pytest
+from flask.testing import FlaskClient
+from lxml import etree, html
+
+from tests.conftest import ApiClient, MakeApp
+from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
+
+ATOM = {"atom": "http://www.w3.org/2005/Atom"}
+
+
+def put(editor: ApiClient, id: str, language: str, **members: Any) -> Any:
+    """Store an article, in the category of its language."""
+    document = {
+        "title": f"Title {id}",
+        "language": language,
+        "translation_key": "opening",
+        "categories": ["van-hoa" if language == "vi" else "giao-thong"],
+        **members,
+    }
+    return editor.send("PUT", f"/articles/{id}", document)
+
+
+def shown(client: FlaskClient, path: str) -> list[tuple[str, str]]:
+    """Return the languages and titles of the translations of a feed's only entry."""
+    (item,) = json.loads(client.get(path).data)["items"]
+    translations = item["_entry"].get("translations", [])
+    return [(each["language"], each["title"]) for each in translations]
+
+
+VI = "/feeds/news/van-hoa.json"
+EN = "/feeds/news/giao-thong.json"
+
+
+def test_translations_link_to_each_other(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    put(editor, "a", "vi")
+    put(editor, "b", "en-GB", url="https://portal.example/b")
+    put(editor, "other", "en-GB", translation_key="closing", categories=[])
+    editor.put(
+        "/events/e", {"title": "x", "start": "2027-01-01", "translation_key": "opening"}
+    )
+    feed = client.get("/feeds/news/van-hoa.atom").data
+    links: Any = etree.fromstring(feed).xpath(
+        "//atom:entry/atom:link[@rel='alternate'][@hreflang]", namespaces=ATOM
+    )
+    assert [(link.get("hreflang"), link.get("href")) for link in links] == [
+        ("en-GB", "https://portal.example/b"),
+        ("vi", "https://feeds.example/entries/a"),
+    ]
+    assert feedparser.parse(feed).entries[0].link.endswith("/entries/a")
+    (item,) = json.loads(client.get(VI).data)["items"]
+    assert item["_entry"]["translations"] == [
+        {
+            "id": "b",
+            "language": "en-GB",
+            "title": "Title b",
+            "url": "https://portal.example/b",
+        }
+    ]
+    page: Any = html.document_fromstring(client.get("/entries/a").data)
+    assert [
+        link.get("hreflang")
+        for link in page.xpath("//link[@rel='alternate'][@hreflang]")
+    ] == ["vi", "en-GB"]
+    (visible,) = page.xpath("//p/a[@rel='alternate']")
+    assert visible.get("href") == "https://portal.example/b"
+    assert visible.text == "English (United Kingdom)"
+    (data,) = page.xpath("//script[@type='application/ld+json']")
+    assert json.loads(data.text)["workTranslation"] == [
+        {
+            "@type": "NewsArticle",
+            "headline": "Title b",
+            "inLanguage": "en-GB",
+            "url": "https://portal.example/b",
+        }
+    ]
+    assert editor.send("GET", "/articles/a").get_json()["translation_key"] == "opening"
+
+
+def test_change_of_one_updates_the_feeds_that_show_the_others(
+    editor: ApiClient, client: FlaskClient, clock: Clock, make_app: MakeApp
+) -> None:
+    def check(expected: list[tuple[str, str]]) -> None:
+        clock.forward(seconds=5)
+        atom = client.get("/feeds/news/van-hoa.atom")
+        assert shown(client, VI) == expected
+        page = client.get("/entries/a").text
+        assert ("Title b" in page, "New b" in page) == (
+            ("en", "Title b") in expected,
+            ("en", "New b") in expected,
+        )
+        cold = make_app().test_client()
+        assert cold.get("/feeds/news/van-hoa.atom").data == atom.data
+        assert atom.headers["Last-Modified"] not in seen
+        seen.add(atom.headers["Last-Modified"])
+        updated = feedparser.parse(atom.data).feed.updated
+        assert not updates or updated > updates[-1]
+        updates.append(updated)
+
+    seen: set[str] = set()
+    updates: list[str] = []
+    put(editor, "a", "vi")
+    check([])
+    put(editor, "b", "en")
+    check([("en", "Title b")])
+    put(editor, "b", "en", title="New b")
+    check([("en", "New b")])
+    put(editor, "b", "en", status="draft")
+    check([])
+    put(editor, "b", "en")
+    check([("en", "Title b")])
+    put(editor, "b", "en", translation_key="else")
+    check([])
+    put(editor, "b", "en")
+    check([("en", "Title b")])
+    put(editor, "b", "en", status="withdrawn", notice="x")
+    check([])
+    put(editor, "b", "en")
+    check([("en", "Title b")])
+    editor.send("DELETE", "/articles/b")
+    check([])
+
+
+def test_draft_changes_no_feed(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    put(editor, "a", "vi")
+    clock.forward(seconds=5)
+    before = client.get(VI).headers["Last-Modified"]
+    put(editor, "b", "en", status="draft")
+    clock.forward(seconds=5)
+    assert client.get(VI).headers["Last-Modified"] == before
+
+
+def test_scheduled_translation_appears_and_expires(
+    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Any
+) -> None:
+    put(editor, "a", "vi")
+    put(
+        editor,
+        "b",
+        "en",
+        date_published="2027-01-01T00:00:00Z",
+        expires="2027-02-01T00:00:00Z",
+    )
+    assert shown(client, VI) == []
+    for day, expected in (("2027-01-02", [("en", "Title b")]), ("2027-02-02", [])):
+        clock.now = clock.now.replace(
+            year=2027, month=int(day[5:7]), day=int(day[8:10])
+        )
+        storage.apply_scheduled_changes()
+        clock.forward(seconds=5)
+        assert shown(client, VI) == expected
+
+
+def test_two_of_one_language_are_refused(editor: ApiClient) -> None:
+    put(editor, "a", "vi", status="draft")
+    response = put(editor, "b", "VI")
+    assert response.status_code == 422
+    (error,) = response.get_json()["errors"]
+    assert error["pointer"] == "#/translation_key"
+    assert "“a”" in error["detail"]
+    assert put(editor, "a", "vi").status_code == 200
+    editor.send("DELETE", "/articles/a")
+    assert put(editor, "b", "vi").status_code == 201
+
+
+def test_key_has_the_form_of_an_id(editor: ApiClient) -> None:
+    response = put(editor, "a", "vi", translation_key="a b")
+    assert response.status_code == 422
+    assert response.get_json()["errors"][0]["pointer"] == "#/translation_key"
