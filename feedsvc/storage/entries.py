@@ -54,6 +54,9 @@ from feedsvc.storage.tombstones import TombstoneWriter
 MAX_SEARCHED = 30_000
 """Entries that are searched for one page of the API."""
 
+MAX_TRANSLATIONS = 50
+"""Entries with the same translation key: each change of one updates the others."""
+
 _BATCH_SIZE = 200
 """Entries with a scheduled change that one transaction changes."""
 
@@ -107,13 +110,14 @@ _REMOVE_CATEGORIES = entry_categories.delete().where(
     entry_categories.c.entry_pk == _KEY
 )
 
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _IS_TRANSLATION = (
     entries.c.kind == sa.bindparam("of_kind"),
     entries.c.translation_key == sa.bindparam("of_translation_key"),
     entries.c.pk != sa.bindparam("except_key"),
 )
-_SAME_LANGUAGE = sa.select(entries.c.id).where(
-    *_IS_TRANSLATION, entries.c.lang == sa.bindparam("of_lang")
+_TRANSLATIONS = (
+    sa.select(entries.c.id, entries.c.lang).where(*_IS_TRANSLATION).limit(_LIMIT)
 )
 _VISIBLE_TRANSLATIONS = sa.select(entries.c.pk).where(
     *_IS_TRANSLATION, entries.c.is_visible
@@ -606,13 +610,17 @@ class EntryWriter:
     def _check_language(self, key: int | None, entry: Entry) -> None:
         """Check that an entry has no other translation into its own language.
 
-        :raises ValidationFailed: it has.
+        :raises ValidationFailed: it has, or too many translations.
         """
-        parameters = _translation_parameters(key, entry)
-        parameters["of_lang"] = entry.language.lower()
-        other = self._connection.scalar(_SAME_LANGUAGE, parameters)
-        if other is not None:
-            detail = f"The entry “{other}” has this key and language already."
+        parameters = _translation_parameters(key, entry) | {"limit": MAX_TRANSLATIONS}
+        others = self._connection.execute(_TRANSLATIONS, parameters).all()
+        detail = ""
+        if len(others) == MAX_TRANSLATIONS:
+            detail = f"{MAX_TRANSLATIONS} other entries have this key already."
+        for other in others:
+            if other.lang == entry.language.lower():
+                detail = f"The entry “{other.id}” has this key and language already."
+        if detail:
             raise ValidationFailed(FieldError("#/translation_key", detail))
 
     def _update_translations(
