@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.server import Service
+from tests.waiting import wait_until
 
 
 class WorkerResponse(NamedTuple):
@@ -91,6 +92,9 @@ class WorkerConnection:
 @contextmanager
 def connect_workers(service: Service) -> Iterator[list[WorkerConnection]]:
     """Yield a connection to each worker."""
+    # The service is ready as soon as one of them is.
+    number = int(service.environ.get("WEB_CONCURRENCY", "2"))
+    wait_until(lambda: len(service.workers()) == number)
     connections = [WorkerConnection(service, pid) for pid in service.workers()]
     try:
         yield connections
