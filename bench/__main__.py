@@ -25,6 +25,7 @@ from bench import (
 from bench.environment import running
 from bench.table import HEAD, QUICK, Effort, Row, machine
 from tests.integration.nginx import NGINX
+from tests.server import Service
 
 PARTS = (
     "cache-hit",
@@ -84,6 +85,7 @@ def main() -> None:
     if set(parts) - set(PARTS):
         parser.error(f"The parts are {', '.join(PARTS)}.")
     effort = QUICK if options.quick else Effort()
+    Service.is_forked = False  # as operators start it: forks would share its memory
     rows: list[Row] = []
     lines: list[scaling.Line] = []
     profile = costs = ""

@@ -41,6 +41,9 @@ class Service:
     python = sys.executable
     """What runs it."""
 
+    is_forked = True
+    """Whether its processes are forked, for speed, and not started by Python."""
+
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -58,8 +61,6 @@ class Service:
         }
         self.within: tuple[str, ...] = ()
         """The words before each command, of who runs it somewhere else."""
-        self.is_forked = True
-        """Whether its processes are forked, for speed, and not started by Python."""
         self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.token = ""
 
