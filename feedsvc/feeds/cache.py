@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -228,10 +228,13 @@ class ResponseCache:
         expires_at = response.expires_at
         if expires_at and response.checked_at < expires_at <= self._clock():
             return None
-        # One step of the interpreter, so it needs no lock: the worker's event loop must
-        # not wait for one.
-        with suppress(KeyError):  # another thread has evicted it
-            self._responses.move_to_end(key)
+        # The worker's event loop must not wait for a lock; the order need not be exact.
+        if self._lock.acquire(blocking=False):
+            try:
+                if key in self._responses:
+                    self._responses.move_to_end(key)
+            finally:
+                self._lock.release()
         return response
 
     def _is_current(self, response: CachedResponse) -> bool:

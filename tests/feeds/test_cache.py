@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 import threading
 import time
 import tracemalloc
@@ -539,3 +540,28 @@ def test_tags_of_requests_take_no_memory(clock: Clock) -> None:
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < 200_000
+
+
+def test_reads_do_not_disturb_evictions(clock: Clock) -> None:
+    """A thread reads without pause while others store responses."""
+    harness = Harness(clock, max_entries=50)
+    harness.storage.write(NEWS)
+    harness.cache.sync()
+    harness.request("known", NEWS)
+    stopped = threading.Event()
+
+    def read() -> None:
+        while not stopped.is_set():
+            harness.cache.get("known")
+
+    reader = threading.Thread(target=read)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    reader.start()
+    try:
+        for number in range(2000):
+            harness.request(f"other {number}", NEWS, is_search=number % 2 == 0)
+    finally:
+        stopped.set()
+        reader.join()
+        sys.setswitchinterval(interval)
