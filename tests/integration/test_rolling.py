@@ -18,6 +18,7 @@ from feedsvc.storage.database import Database
 from feedsvc.storage.tables import REVISION
 from tests.conftest import RecordMeasurement
 from tests.integration.test_instances import responses
+from tests.integration.worker_process import connect_workers
 from tests.next_version import NEXT_REVISION, make_next_version
 from tests.server import Service
 from tests.storage.test_migrations import emptied, schema_revision
@@ -198,6 +199,9 @@ def test_instance_continues_on_a_newer_schema(
 ) -> None:
     """Its workers are replaced as ever, and it is ready, while it waits for its turn."""
     service.make_token(*SCOPES)
+    with connect_workers(service) as workers:
+        for worker in workers:  # a first worker would refuse to start
+            assert worker.request("GET", "/readyz").status == 200
     database = Database(database_url)
     with database.write() as connection:
         for statement in (
