@@ -130,7 +130,9 @@ class Service:
         while time.monotonic() < begun + 30:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=1).ok:
-                    return time.monotonic() - begun
+                    seconds = time.monotonic() - begun
+                    self._wait_for_workers()
+                    return seconds
             except requests.RequestException:
                 assert self.process.poll() is None, "gunicorn has ended"
             time.sleep(0.02)
@@ -147,6 +149,14 @@ class Service:
         assert self.process
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def _wait_for_workers(self) -> None:
+        # The service is ready as soon as one of them is; tests signal or limit each.
+        number = int(self.environ.get("WEB_CONCURRENCY", "2"))
+        end = time.monotonic() + 30
+        while not self.within and len(self.workers()) < number:
+            assert time.monotonic() < end, "a worker is missing"
+            time.sleep(0.01)
 
     def workers(self) -> list[int]:
         """The workers' process ids."""
