@@ -30,7 +30,7 @@ import click
 import zstandard
 from lxml import etree
 
-from feedsvc.cli.output import help_epilog, json_option, progress_bar
+from feedsvc.cli.output import help_epilog, json_option, printable, progress_bar
 
 # Without the number of subscribers, which `readers` would take for the service's own.
 READERS = {
@@ -80,7 +80,7 @@ CODINGS = ("identity", "br", "zstd")
 """The codings that are requested besides gzip, which all readers know."""
 
 SAMPLE = 20
-"""How many feeds of a list are checked without `--all`."""
+"""Number of feeds of a list that are checked without `--all`."""
 
 _INTERVAL = 0.5
 """Seconds between two requests to a host."""
@@ -92,7 +92,7 @@ _MAX_BYTES = 64 << 20
 """Bytes of a document, before and after decompression."""
 
 _ATTEMPTS = 3
-"""How often a feed is observed until it does not change meanwhile."""
+"""Maximum observations of a feed, until it does not change during one."""
 
 _MIN_COMPRESS_SIZE = 1000
 """Bytes from which compression is worth it."""
@@ -101,12 +101,15 @@ _MAX_ERROR_AGE = 60
 _MAX_CLOCK_ERROR = 120
 _CERTIFICATE_SECONDS = timedelta(days=14).total_seconds()
 
-_HOST_WIDE = ("hub", "clock", "certificate")
-"""Findings that are reported once for all feeds."""
+_HOST_WIDE = ("clock", "certificate")
+"""Findings that are reported once for all feeds of a host."""
 
 _RESERVED = "%/:=&?~#+!$,;'@()*[]"
 # Without "<", or a document full of "<generator" would take hours.
 _GENERATOR = re.compile(rb"<generator[^<>]*>feedsvc<|PRODID:-//feedsvc//")
+# To the end if it is not closed, since only the first bytes are searched.
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
+_ELEMENT = re.compile(rb"<([A-Za-z]\w*:)?([A-Za-z]+)[\s/>]")
 _CODING_SUFFIX = re.compile("[-;](gzip|br|zstd)$")
 _DURATION = re.compile(
     r"P(?:(\d{1,3})W)?(?:(\d{1,3})D)?T?"
@@ -135,7 +138,7 @@ _NAMESPACES = {
 
 
 class Finding(NamedTuple):
-    """What is wrong with a feed; `name` is a key of `FINDINGS`."""
+    """A defect of a feed; `name` is a key of `FINDINGS`."""
 
     url: str
     name: str
@@ -188,7 +191,7 @@ class Reply:
 
     @property
     def is_feed(self) -> bool:
-        """Whether a reader can use it."""
+        """True if a reader can use the response."""
         return self.status == 200 and self.kind not in ("html", "opml", "")
 
     def seconds(self, directive: str) -> int | None:
@@ -213,7 +216,7 @@ def _sniff(content: bytes) -> str:
     if start[:14].lower() == b"<!doctype html":
         return "html"
     # The first element, after declarations, comments and instructions.
-    match = re.search(rb"<([A-Za-z]\w*:)?([A-Za-z]+)[\s/>]", start)
+    match = _ELEMENT.search(_COMMENT.sub(b"", start))
     name = match[2].lower() if match else b""
     kinds = {b"rss": "rss", b"feed": "atom", b"rdf": "rdf", b"opml": "opml"}
     if name in kinds:
@@ -342,7 +345,7 @@ def _time_limit(sock: socket) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        # Whatever error the end of the connection was to the parser.
+        # Instead of the parser's error, which depends on where the connection ended.
         if time.monotonic() >= deadline:
             raise ValueError(f"longer than {2 * _TIMEOUT:.0f} seconds")
 
@@ -479,7 +482,9 @@ def _parse_calendar(content: bytes) -> Document:
             weeks, days, hours, minutes, seconds = (
                 int(number or 0) for number in match.groups()
             )
-            duration = timedelta(days, seconds, 0, 0, minutes, hours, weeks)
+            duration = timedelta(
+                weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
+            )
             hints[name] = duration.total_seconds()
     ids = [str(event["UID"]) for event in events if "UID" in event]
     return Document(ids=ids, entries=len(events), hints=hints)
@@ -527,7 +532,7 @@ class Observation:
 
     @property
     def is_unstable(self) -> bool:
-        """Whether the feed changed meanwhile, by an edit or with each request."""
+        """True if the feed changed between requests, once or each time."""
         again = self.again
         if again is None:
             return False
@@ -870,7 +875,7 @@ def _certificates(seen: Observation) -> Iterator[Problem]:
 Rule = Callable[[Observation], Iterable[Problem]]
 
 RULES: tuple[Rule, ...] = (_statuses, _cached_errors, _heads, _redirects)
-"""What is examined of every URL."""
+"""Rules for every URL."""
 
 FEED_RULES: tuple[Rule, ...] = (
     _media_types,
@@ -882,7 +887,7 @@ FEED_RULES: tuple[Rule, ...] = (
     _clocks,
     _certificates,
 )
-"""What is examined of every feed."""
+"""Rules for every feed."""
 
 STABLE_RULES: tuple[Rule, ...] = (
     _etags,
@@ -892,7 +897,7 @@ STABLE_RULES: tuple[Rule, ...] = (
     _codings,
     _parameters,
 )
-"""What is examined of a feed that does not change meanwhile."""
+"""Rules for feeds that do not change during the observation."""
 
 
 def check_feed(client: Client, url: str) -> list[Finding]:
@@ -949,9 +954,18 @@ def list_feeds(client: Client, url: str) -> list[str]:
             return [url]
     if reply.status != 200 or reply.kind != "opml":
         return [url]
+    return _outline_urls(reply.content) or [url]
+
+
+def _outline_urls(opml: bytes) -> list[str]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
-    urls: Any = etree.fromstring(reply.content, parser).xpath("//outline/@xmlUrl")
-    return [str(each) for each in dict.fromkeys(urls)] or [url]
+    try:
+        root: Any = etree.fromstring(opml, parser)
+    except etree.XMLSyntaxError:
+        return []
+    # Of some documents nothing can be recovered, which is no error.
+    urls = [] if root is None else root.xpath("//outline/@xmlUrl")
+    return [str(url) for url in dict.fromkeys(urls)]
 
 
 def _join(base: str, url: str) -> str:
@@ -989,10 +1003,10 @@ def _readers(names: Iterable[str]) -> str:
 
 
 def _sample(urls: list[str]) -> list[str]:
-    """Return feeds from all over a list, the same ones each time."""
+    """Return feeds at equal distances in a list."""
     if len(urls) <= SAMPLE:
         return urls
-    # From all over the list, so that both kinds of a feedsvc are among them.
+    # So that both kinds of a feedsvc are among them, and each time the same feeds.
     return [urls[index * len(urls) // SAMPLE] for index in range(SAMPLE)]
 
 
@@ -1017,11 +1031,10 @@ def check(ctx: click.Context, url: str, is_all: bool, as_json: bool) -> None:
     try:
         urls = list_feeds(client, url)
     except UnreachableError as error:
-        click.echo(_printable(f"Error: {url}: {error}"), err=True)
+        click.echo(printable(f"Error: {url}: {error}"), err=True)
         ctx.exit(2)
     chosen = urls if is_all else _sample(urls)
-    count = 0
-    reported: set[Problem] = set()
+    reported: set[tuple[str, ...]] = set()
     with progress_bar(chosen) as bar:
         for feed_url in bar:
             try:
@@ -1029,29 +1042,33 @@ def check(ctx: click.Context, url: str, is_all: bool, as_json: bool) -> None:
             except UnreachableError as error:
                 findings = [Finding(feed_url, "unreachable", str(error))]
             for finding in findings:
-                finding = Finding(*map(_printable, finding))
-                problem = finding.name, finding.detail
                 # Twenty feeds share a certificate.
-                if finding.name in _HOST_WIDE and problem in reported:
-                    continue
-                reported.add(problem)
-                count += 1
-                _print(finding, as_json=as_json)
+                identity = _identity(finding)
+                if identity not in reported:
+                    reported.add(identity)
+                    _print(finding, as_json=as_json)
     # cron mails whatever a command prints.
     if sys.stderr.isatty():
-        click.echo(f"{len(chosen)} of {len(urls)} feeds, {count} findings", err=True)
-    ctx.exit(1 if count else 0)
+        total = f"{len(chosen)} of {len(urls)} feeds, {len(reported)} findings"
+        click.echo(total, err=True)
+    ctx.exit(1 if reported else 0)
+
+
+def _identity(finding: Finding) -> tuple[str, ...]:
+    """Return a key that findings share if only the first is to be reported."""
+    if finding.name == "hub":
+        return finding.name, finding.detail
+    if finding.name in _HOST_WIDE:
+        return finding.name, urlsplit(finding.url).netloc
+    return finding
 
 
 def _print(finding: Finding, *, as_json: bool) -> None:
+    # Parts of it were sent by a server, which must not control the terminal.
+    finding = Finding(*map(printable, finding))
     advice = FINDINGS[finding.name]
     if as_json:
         document = {**finding._asdict(), "advice": advice}
         click.echo(json.dumps(document, ensure_ascii=False))
         return
     click.echo(f"{finding.url}: {finding.name}: {finding.detail}. {advice}")
-
-
-def _printable(text: str) -> str:
-    """Return what a server sent without what would control the terminal."""
-    return "".join(filter(str.isprintable, text))

@@ -23,6 +23,11 @@ def help_epilog(*examples: str) -> str:
     return f"\b\nExamples:\n{lines}"
 
 
+def printable(text: str) -> str:
+    """Return a stranger's text without the characters that control a terminal."""
+    return "".join(filter(str.isprintable, text))
+
+
 def error_text(error: FeedsvcError) -> str:
     """Return the message of an error for an operator."""
     return error.for_operator() if isinstance(error, Unavailable) else str(error)

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import sys
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple, cast
 import click
 import msgspec
 
-from feedsvc.cli.output import help_epilog, json_option, progress_bar
+from feedsvc.cli.output import help_epilog, json_option, printable, progress_bar
 
 SERVICE = "service"
 PROGRAM = "program"
@@ -161,8 +162,7 @@ def _name_and_kind(agent: str, *, has_subscribers: bool) -> tuple[str, str]:
         if mark.lower() in folded:
             return name, kind
     match = _PRODUCT.match(agent.removeprefix("Mozilla/5.0 (compatible; "))
-    # What a server sent must not control a terminal.
-    name = "".join(filter(str.isprintable, match[0])).strip() if match else "-"
+    name = printable(match[0]).strip() if match else "-"
     if has_subscribers:
         return name, SERVICE
     if _ROBOT.search(agent):
@@ -314,7 +314,7 @@ class Devices:
 
 @dataclass
 class Statistics:
-    """What is known of the polls in a log."""
+    """The polls in a log, counted; `first` and `last` are their minutes from 1970."""
 
     lines: int = 0
     unrecognised: int = 0
@@ -338,7 +338,7 @@ class Statistics:
         for line in lines:
             self.lines += 1
             # Most lines of a portal's log are other requests.
-            if "/feeds/" not in line:
+            if _FEEDS not in line:
                 continue
             try:
                 poll = parse_line(line)
@@ -419,7 +419,7 @@ class FeedRow:
 
 @dataclass(frozen=True)
 class ServiceRow:
-    """What a service reported last of a feed; `feed_id` is its own, or empty."""
+    """The last report of a service about a feed; `feed_id` is its own, or empty."""
 
     feed: str
     service: str
@@ -483,7 +483,7 @@ class Report:
 
 
 def make_report(statistics: Statistics) -> Report:
-    """Return the report of what was read."""
+    """Return the report of the statistics."""
     total = statistics.total
     feeds = _feed_rows(statistics)
     # Somebody who reads two feeds counts twice, as with the subscribers of services.
@@ -503,14 +503,14 @@ def make_report(statistics: Statistics) -> Report:
         devices=sum(known) if known else None,
         feeds=feeds,
         services=[
-            ServiceRow(_printable(feed), name, feed_id, number)
+            ServiceRow(printable(feed), name, feed_id, number)
             for (feed, name, feed_id), (_, number) in sorted(
                 statistics.subscribers.items()
             )
         ],
         programs=_program_rows(statistics),
         pollers=[
-            PollerRow(_printable(address), _printable(agent), _rate(statistics, number))
+            PollerRow(printable(address), printable(agent), _rate(statistics, number))
             for (address, agent), number in statistics.pollers.most_common(_TOP)
         ],
         days=[
@@ -532,7 +532,7 @@ def _feed_rows(statistics: Statistics) -> list[FeedRow]:
         subscribers[feed] += number
     rows = [
         FeedRow(
-            _printable(feed),
+            printable(feed),
             subscribers[feed],
             None if statistics.has_no_addresses else statistics.devices.count(feed),
             _rate(statistics, polls.polls),
@@ -604,10 +604,6 @@ def _rate(statistics: Statistics, number: int) -> float:
 
 def _time(minute: int) -> str:
     return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _printable(text: str) -> str:
-    return "".join(filter(str.isprintable, text))
 
 
 # Output.
@@ -869,7 +865,7 @@ def render_html(report: Report) -> str:
 def _open(path: Path | None) -> io.BufferedReader:
     if path:
         return path.open("rb")
-    # Whatever stands for standard input, this can look ahead.
+    # Also where standard input is replaced, `peek` works.
     return io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
 
 
@@ -893,7 +889,7 @@ def _read_file(path: Path | None, statistics: Statistics, bar: Any) -> None:
                 if path:
                     bar.update(raw.tell() - position)
                     position = raw.tell()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.ClickException(f"{name} cannot be read: {reason}.") from None
 
@@ -937,11 +933,20 @@ def readers(files: list[Path | None], html_file: Path | None, as_json: bool) -> 
         )
     report = make_report(statistics)
     if html_file:
-        html_file.write_text(render_html(report), "utf-8")
+        _write_page(report, html_file)
     if as_json:
         click.echo(json.dumps(asdict(report), ensure_ascii=False))
     else:
         _print(report)
+
+
+def _write_page(report: Report, path: Path) -> None:
+    try:
+        path.write_text(render_html(report), "utf-8")
+    except OSError as error:
+        raise click.ClickException(
+            f"{path} cannot be written: {error.strerror}."
+        ) from None
 
 
 def _print(report: Report) -> None:

@@ -110,7 +110,7 @@ def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
 
 
 def _rotation_effects(before: Token, now: datetime, grace: timedelta) -> Iterator[str]:
-    """Yield what a rotation does to the tokens before.
+    """Yield a sentence for each token that a rotation limits or ends.
 
     :param before: the token as it was before the rotation.
     """
@@ -121,11 +121,8 @@ def _rotation_effects(before: Token, now: datetime, grace: timedelta) -> Iterato
             "has ended now."
         )
     end = min(now + grace, before.expires or now + grace)
-    yield (
-        f"The token created {_minute(before.created)} works until {_minute(end)}."
-        if end > now
-        else f"The token created {_minute(before.created)} has ended now."
-    )
+    effect = f"works until {_minute(end)}" if end > now else "has ended now"
+    yield f"The token created {_minute(before.created)} {effect}."
 
 
 def _minute(time: datetime) -> str:

@@ -32,6 +32,7 @@ from feedsvc.cli.check import (
 from feedsvc.cli.check import (
     check as check_command,
 )
+from feedsvc.cli.readers import identify
 from feedsvc.models import SCOPES
 from tests.cli.faulty_proxy import NO_RESPONSE, Exchange, Fault, faulty_proxy
 from tests.integration.nginx import NGINX, nginx
@@ -305,7 +306,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "hub",
     ),
 }
-"""What a proxy breaks, and the names of what is found."""
+"""Faults of a proxy, with the names of the findings."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -340,7 +341,7 @@ HARMLESS = {
     "response from a cache": from_a_cache,
     "no lifetime": header("cache-control", "no-cache, max-age=60"),
 }
-"""What proxies and other publishers do without harm."""
+"""Harmless differences that proxies and other publishers make."""
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -537,6 +538,52 @@ def test_feed_of_a_list_that_does_not_answer_is_found(
     assert ": unreachable: " in lines[0]
 
 
+def test_late_clock_is_reported_once_for_each_host(service: Service, run: Run) -> None:
+    with (
+        faulty_proxy(service.port, late) as first,
+        faulty_proxy(service.port, late) as second,
+    ):
+        feeds = [first + FEEDS[0], first + FEEDS[1], second + FEEDS[0]]
+        outlines = "".join(f'<outline xmlUrl="{feed}"/>' for feed in feeds)
+
+        def list_them(exchange: Exchange) -> None:
+            if not exchange.status:
+                exchange.replace(f"<opml><body>{outlines}</body></opml>".encode())
+
+        with faulty_proxy(service.port, list_them) as url:
+            status, lines, _ = run(f"{url}/feeds.opml")
+    assert status == 1
+    assert [line.partition(": clock: ")[0] for line in lines] == [feeds[0], feeds[2]]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!-- by <b>x</b> --><?x <html> ?><rss version='2.0'/>", "rss"),
+        (b"<!-- <opml > -->", ""),
+        (b"<?x <opml > ?>", ""),
+        (b"<!-- <opml > ", ""),
+        (b"<!--" * 1000 + b"<opml >", ""),
+    ],
+)
+def test_kind_of_a_document_is_that_of_its_first_element(
+    content: bytes, kind: str
+) -> None:
+    assert check_module._sniff(content) == kind
+
+
+@pytest.mark.parametrize("content", [b"\x00<opml >", b"</a><opml >"])
+def test_list_that_is_no_document_is_checked_as_a_feed(
+    service: Service, content: bytes
+) -> None:
+    def fault(exchange: Exchange) -> None:
+        if not exchange.status:
+            exchange.replace(content)
+
+    with faulty_proxy(service.port, fault) as url:
+        assert list_feeds(Client(interval=0), url) == [url]
+
+
 def test_long_list_is_sampled_evenly() -> None:
     urls = [str(number) for number in range(45)]
     sample = check_module._sample(urls)
@@ -718,9 +765,11 @@ def test_requests_to_a_host_are_half_a_second_apart(
     assert pauses == [0.5, 0.5]
 
 
-def test_readers_are_real_and_count_no_subscribers() -> None:
+def test_readers_are_known_and_count_no_subscribers() -> None:
     assert len(READERS) == 6
-    assert not any("subscriber" in agent for agent in READERS.values())
+    for name, agent in READERS.items():
+        program = identify(agent)
+        assert (program.name, program.subscribers) == (name, None)
 
 
 def test_list_of_feeds_is_followed(service: Service) -> None:

@@ -31,10 +31,12 @@ from feedsvc.cli.readers import (
     parse_line,
     readers,
 )
+from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
 from tests.integration.nginx import NGINX, nginx
 from tests.server import ROOT, Service
+from tests.waiting import wait_until
 
 FEEDLY = (
     "Feedly/1.0 (+http://www.feedly.com/fetcher.html; {} subscribers; "
@@ -253,6 +255,12 @@ def test_other_requests_are_no_polls() -> None:
     assert "1 of 3 lines were not recognised" in made.notes[-1]
 
 
+def test_polls_of_every_format_but_pages_count() -> None:
+    for name in FORMATS:
+        poll = parse_line(line(feed=f"/feeds/events.{name}"))
+        assert bool(poll) == (name != "html"), name
+
+
 Read = Callable[..., dict[str, Any]]
 
 
@@ -279,16 +287,9 @@ def poll_feeds(url: str, log: Path, lines: int) -> None:
     ).headers["ETag"]
     headers = {"User-Agent": 'Reader "quoted" \\', "If-None-Match": etag}
     for _ in range(3):
-        assert (
-            requests.get(
-                url + "/feeds/news.rss", headers=headers, timeout=10
-            ).status_code
-            == 304
-        )
-    deadline = time.monotonic() + 10
-    while log.read_text().count("/feeds/news.rss") < lines:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        response = requests.get(f"{url}/feeds/news.rss", headers=headers, timeout=10)
+        assert response.status_code == 304
+    wait_until(lambda: log.read_text().count("/feeds/news.rss") >= lines)
 
 
 def assert_polls(document: dict[str, Any]) -> None:
@@ -342,12 +343,16 @@ def test_compressed_logs_and_standard_input_are_read(
     [
         ("missing.log", "cannot be read: No such file or directory."),
         ("cut.gz", "cannot be read: Compressed file ended"),
+        ("damaged.gz", "cannot be read: Error -3 while decompressing data"),
         ("other.log", "No poll of a feed in 2 lines, of which 1 were not recognised."),
         (".", "cannot be read: Is a directory."),
     ],
 )
 def test_unusable_log_is_a_sentence(tmp_path: Path, name: str, message: str) -> None:
-    (tmp_path / "cut.gz").write_bytes(gzip.compress(line().encode())[:-9])
+    packed = gzip.compress(line().encode())
+    (tmp_path / "cut.gz").write_bytes(packed[:-9])
+    # The header of the first block, after those of the file, names no such type.
+    (tmp_path / "damaged.gz").write_bytes(packed[:10] + b"\xff" * 50)
     (tmp_path / "other.log").write_text("GET /feeds/news.rss\n\n")
     done = CliRunner().invoke(readers, [str(tmp_path / name)])
     assert done.exit_code == 1
@@ -402,6 +407,15 @@ def test_page_has_plots_and_loads_and_runs_nothing(tmp_path: Path) -> None:
     assert len(tree.xpath("//svg")) == 3
     assert attack in tree.text_content()
     assert len(tree.xpath("//table")) == 3
+
+
+def test_page_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    log, page = tmp_path / "log", tmp_path / "missing/readers.html"
+    log.write_text(line())
+    done = CliRunner().invoke(readers, [str(log), "--html", str(page)])
+    assert done.exit_code == 1
+    expected = f"Error: {page} cannot be written: No such file or directory.\n"
+    assert done.stderr == expected
 
 
 def test_bars_are_percentages_of_the_longest() -> None:
