@@ -25,9 +25,10 @@ def receive() -> str:
     if request.json["event"].endswith(":delete") or not first["status"]["value"]:
         delete(guid)
         return ""
-    body, path = first.get("body", {}), first.get("path", {}).get("alias")
+    body = first.get("body", {})
+    path = first.get("path", {}).get("alias") or f"/node/{number}"
     entry = {"title": first["title"]["value"], "summary": body.get("summary")}
-    entry["url"] = f"{SITE}{path or f'/node/{number}'}"
+    entry["url"] = f"{SITE}{path}"
     entry["content_html"] = body.get("processed") or body.get("value")
     entry["date_published"] = first["created"]["value"]
     entry["language"] = first["langcode"]["value"]

@@ -1,4 +1,4 @@
-"""What the adapters beside this file share: signatures, and calls of feedsvc."""
+"""The adapters' common part: signatures, and calls of feedsvc."""
 
 import hmac
 import json

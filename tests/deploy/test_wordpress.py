@@ -230,8 +230,9 @@ def test_post_that_is_no_longer_public_leaves(site: Site, status: str) -> None:
     assert site.entry(post)["guid"] == guid
 
 
-def test_drafts_are_not_sent(site: Site) -> None:
-    post = site.save(title="Nháp", content="x", status="draft")
+@pytest.mark.parametrize("hidden", [{"status": "draft"}, {"password": "mở"}])
+def test_hidden_post_is_never_sent(site: Site, hidden: dict[str, str]) -> None:
+    post = site.save(title="Nháp", content="Bí mật", **hidden)
     assert not site.row(post)
     assert site.get(post).status_code == 404
 
@@ -296,12 +297,6 @@ def test_scheduled_post_can_be_called_off(site: Site) -> None:
     assert site.get(post).status_code == 200
     site.change(post, status="draft")
     assert site.get(post).status_code == 410
-
-
-def test_post_with_password_is_never_sent(site: Site) -> None:
-    post = site.save(title="Mật", content="Bí mật", password="mở")
-    assert not site.row(post)
-    assert site.get(post).status_code == 404
 
 
 def test_published_post_that_gets_a_password_leaves(site: Site) -> None:

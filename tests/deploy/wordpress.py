@@ -17,7 +17,7 @@ from tests.server import ROOT, free_port
 from tests.waiting import wait_until
 
 CODE = Path("/usr/share/wordpress")
-"""Where Debian's package has it."""
+"""The folder of Debian's package."""
 
 _PROGRAMS = {
     "php": "php-cli",
@@ -67,7 +67,7 @@ return $password;
 _SECRET = secrets.token_hex()
 
 _TEST_PLUGIN = """<?php
-// What a command does, but without a start of PHP, which takes most of the time.
+// As a command would run the code, but without a start of PHP, which takes most of the time.
 add_action('wp_loaded', function () {
     if (($_GET['run'] ?? '') !== 'SECRET') {
         return;
@@ -238,7 +238,7 @@ class WordPress:
 
 
 def _linked(folder: str, names: list[str]) -> set[str]:
-    """Return what of the code is not copied: what is no PHP that loads wp-load.php."""
+    """Return the files that a symbolic link replaces, or that this test replaces."""
     path = Path(folder).relative_to(CODE)
     if path == Path():
         return {"wp-config.php", "wp-content", ".htaccess"}
