@@ -26,6 +26,7 @@ from feedsvc.api.derived_schemas import (
     ProblemSchema,
     merge_patch_schema,
 )
+from feedsvc.api.open_responses import open_responses
 from feedsvc.api.schemas import CategorySchema, PlaceSchema
 from feedsvc.errors import NotFound
 from feedsvc.formats import PAGES
@@ -218,6 +219,7 @@ def openapi_document(
     document: Json = api.spec.to_dict()
     document["info"]["description"] = _DESCRIPTION
     del document["components"]["schemas"]["PaginationMetadata"]  # flask-smorest's
+    open_responses(document)
     for route, path in document["paths"].items():
         words = re.findall(r"\w+", route.removeprefix("/api/v1"))
         # Generators of clients name their functions by the operation's id.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,36 @@ def document(client: FlaskClient) -> Json:
     return found
 
 
+def closed(document: Json) -> Json:
+    """Return a document whose responses may have no other members than it lists."""
+    copy = deepcopy(document)
+    for schema in copy["components"]["schemas"].values():
+        schema["additionalProperties"] = False
+    return copy
+
+
+def schemas_of(document: Json, item: Any) -> Iterator[Json]:
+    """Yield an item's schemas with members, and those that it refers to."""
+    seen = set()
+    pending = [item]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            if "properties" in item:
+                yield item
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+        elif (
+            isinstance(item, str)
+            and item.startswith("#/components/")
+            and item not in seen
+        ):
+            seen.add(item)
+            _, _, kind, name, *_ = item.split("/")
+            pending.append(document["components"][kind][name])
+
+
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
     for path, item in document["paths"].items():
         for method in item.keys() - {"parameters"}:
@@ -40,7 +71,7 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def problems_of(document: Json, schema: Json, value: object) -> list[str]:
-    """What is wrong with a value, by a schema of the document."""
+    """Return the errors of a value by a schema of the document."""
     whole = {**schema, "components": document["components"]}
     checker = Draft202012Validator.FORMAT_CHECKER
     return [
@@ -69,6 +100,24 @@ def test_document_has_exactly_the_routes(app: Flask, document: Json) -> None:
     assert {(method, path) for method, path, _ in operations(document)} == routes
     names = [operation["operationId"] for *_, operation in operations(document)]
     assert len(names) == len(set(names))
+
+
+def test_responses_may_have_unknown_members(document: Json) -> None:
+    for method, path, operation in operations(document):
+        for schema in schemas_of(document, operation["responses"]):
+            assert schema.get("additionalProperties", True) is True, (method, path)
+
+
+def test_requests_may_not_have_unknown_members(document: Json) -> None:
+    for method, path, operation in operations(document):
+        body = operation.get("requestBody")
+        for schema in schemas_of(document, body):
+            # Members that are ignored, whatever they are.
+            is_read_only = schema == document["components"]["schemas"]["FieldError"]
+            assert is_read_only or schema["additionalProperties"] is False, (
+                method,
+                path,
+            )
 
 
 def test_every_component_is_referenced(document: Json) -> None:
@@ -160,7 +209,7 @@ def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> Non
                 schema = item[method]["responses"][str(answer.status_code)]["content"][
                     "application/json"
                 ]["schema"]
-                assert problems_of(document, schema, answer.get_json()) == []
+                assert problems_of(closed(document), schema, answer.get_json()) == []
 
 
 def test_documented_scopes_are_the_required_ones(
