@@ -306,6 +306,13 @@ def url(**kwargs: Any) -> ParsedString:
     return ParsedString(urls.validate_url, metadata=metadata, **kwargs)
 
 
+def identifier() -> fields.String:
+    """Return a field for an id that an editor chooses."""
+    pattern = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
+    error = "Must be 1 to 128 letters, digits and . _ ~ -, the first a letter or digit."
+    return fields.String(validate=FullMatch(pattern, error=error))
+
+
 def language() -> fields.String:
     """Return a field for a language tag (RFC 5646)."""
     error = "Must be a BCP 47 language tag such as vi."

@@ -25,9 +25,6 @@ DERIVED_SUMMARY_LENGTH = 300
 """Characters of a summary that is derived from the content."""
 
 
-_ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
-_ID_ERROR = "Must be 1 to 128 letters, digits and . _ ~ -, the first a letter or digit."
-
 _UNKNOWN = [ma.Schema._default_error_messages["unknown"]]
 _MAX_SUGGESTIONS = 5
 """Unknown members of one object for which a known one is suggested."""
@@ -184,12 +181,7 @@ class EntrySchema(ModelSchema):
 
     kind_name = "news"
     kind = fields.String(dump_only=True, validate=Equal("news"))
-    id = fields.String(
-        validate=own.FullMatch(
-            f"^{_ID_PATTERN}$",
-            error=_ID_ERROR,
-        )
-    )
+    id = own.identifier()
     guid = fields.String(dump_only=True)
     url = own.url()
     title = own.Text(MAX_TITLE_LENGTH, required=True)
@@ -210,12 +202,7 @@ class EntrySchema(ModelSchema):
     categories = own.BoundedList(own.CategorySlug(), 50, metadata={"uniqueItems": True})
     image = own.NestedOrUrl(ImageSchema)
     attachments = own.BoundedList(fields.Nested(AttachmentSchema), 50)
-    translation_key = fields.String(
-        validate=own.FullMatch(
-            f"^{_ID_PATTERN}$",
-            error=_ID_ERROR,
-        )
-    )
+    translation_key = own.identifier()
     date_published = own.UtcDateTime(attribute="published")
     date_modified = own.UtcDateTime(attribute="updated", dump_only=True)
     status = fields.String(validate=OneOf(models.STATUSES))
