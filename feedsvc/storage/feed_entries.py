@@ -22,7 +22,7 @@ from feedsvc.recurrence import overlaps
 from feedsvc.storage.archives import Conditions, Position, part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
 from feedsvc.storage.entry_rows import load_series
-from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
+from feedsvc.storage.feed_lookup import EntryFilters, FeedFilter, FilterShape
 from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import (
     KEY,
@@ -95,7 +95,7 @@ class FeedEntries:
     def is_newest_first(self) -> bool:
         """True if the feed has the newest entries, in the order of its archives."""
         shape = self._filter.shape
-        return shape == self._filter.navigation_shape and not shape.has_entry_filters
+        return shape == self._filter.navigation_shape and not shape.entry_filters
 
     def sizes(self) -> Sequence[Any]:
         """Return keys, positions, sizes and stamps of entries, in the feed's order.
@@ -232,7 +232,7 @@ def _sources(number: int) -> list[_Source]:
 
 @lru_cache(maxsize=256)
 def _sizes_select(shape: FilterShape) -> sa.Select[Any]:
-    columns = (*(entries.c[name] for name in _SIZES), *_STAMP)
+    columns = [entries.c[name] for name in _SIZES]
     ids = entry_ids_select(shape)
     order = _feed_order(shape)
     return (
@@ -269,7 +269,7 @@ def _matches_select(shape: FilterShape) -> sa.Select[int]:
         # The expression keeps the databases from using an index but the primary key.
         sa.func.coalesce(table.c.is_visible, table.c.is_visible),
         *_period_conditions(shape, table),
-        *entry_filters(shape, pk, entry_categories),
+        *filter_conditions(shape.entry_filters, pk, entry_categories),
     ]
     if shape.has_language_filter:
         conditions.append(_language_filter(table))
@@ -381,14 +381,14 @@ def _select_rows(
     With conditions that no index serves, only the first rows are examined: such a
     condition may leave none of a million rows.
     """
-    if not shape.has_entry_filters:
+    if not shape.entry_filters:
         return _select_range(source, conditions, order, columns)
     examined_columns = ("published", "guid", "starts")
     rows = _select_range(source, conditions, order, examined_columns)
     examined: Any = rows.limit(_MAX_EXAMINED).subquery()
     return (
         sa.select(examined.c.pk, *(examined.c[name] for name in columns))
-        .where(*entry_filters(shape, examined.c.pk, entry_categories))
+        .where(*filter_conditions(shape.entry_filters, examined.c.pk, entry_categories))
         .order_by(*order(examined))
     )
 
@@ -404,8 +404,8 @@ def _select_range(
     )
 
 
-def entry_filters(
-    shape: FilterShape, pk: sa.ColumnElement[int], memberships: sa.Table
+def filter_conditions(
+    filters: EntryFilters, pk: sa.ColumnElement[int], memberships: sa.Table
 ) -> Conditions:
     """Return the conditions of a feed that no index serves.
 
@@ -415,17 +415,17 @@ def entry_filters(
     member = memberships.alias()
     is_member = member.c.entry_pk == pk
     conditions: Conditions = []
-    for index in range(shape.required):
+    for index in range(filters.required):
         required_id = sa.bindparam(f"required_{index}", type_=sa.Integer)
         conditions.append(
             sa.exists().where(is_member, member.c.category_id == required_id)
         )
-    if shape.has_excluded:
+    if filters.has_excluded:
         excluded_ids = sa.bindparam("excluded_ids", type_=sa.Integer, expanding=True)
         conditions.append(
             ~sa.exists().where(is_member, member.c.category_id.in_(excluded_ids))
         )
-    if shape.hides_cancelled:
+    if filters.hides_cancelled:
         event = entries.alias()
         is_cancelled = (event.c.pk == pk, event.c.event_status == "cancelled")
         conditions.append(~sa.exists().where(*is_cancelled))
@@ -462,7 +462,7 @@ def _window_selects(
             .where(
                 *is_inside,
                 *_period_conditions(shape, rows),
-                *entry_filters(shape, pk, entry_categories),
+                *filter_conditions(shape.entry_filters, pk, entry_categories),
             )
             .order_by(*_feed_order(shape)(rows))
         )
@@ -480,7 +480,7 @@ def _nearest_select(shape: FilterShape, neighbor: _Neighbor) -> sa.Select[Any]:
         for conditions in _divide_by_language(shape, source.table, ranges):
             rows = _select_rows(shape, source, conditions, order, columns)
             selects.append(rows.limit(1))
-            if shape.has_entry_filters:
+            if shape.entry_filters:
                 # If none of the examined rows matches, go on from the last of them.
                 rows = _select_range(source, conditions, order, columns)
                 selects.append(rows.offset(last_examined).limit(1))

@@ -65,6 +65,23 @@ _COUNT = sa.select(sa.func.count()).select_from(_VISIBLE_ENTRIES.subquery())
 
 
 @dataclass(frozen=True, slots=True)
+class EntryFilters:
+    """The conditions of a feed that no index serves; its archives have them too."""
+
+    required: int = 0
+    """Further categories that each entry must be in."""
+
+    has_excluded: bool = False
+    """True if there are categories in which no entry may be."""
+
+    hides_cancelled: bool = False
+
+    def __bool__(self) -> bool:
+        """Return whether there is any condition."""
+        return self != EntryFilters()
+
+
+@dataclass(frozen=True, slots=True)
 class FilterShape:
     """The properties of a feed that its SQL depends on; all else is a bound parameter.
 
@@ -75,19 +92,13 @@ class FilterShape:
     sources: int
     """Categories whose entries are read; 0: the entries of the whole kind are read."""
 
-    required: int = 0
-    """Further categories that each entry must be in."""
+    entry_filters: EntryFilters = EntryFilters()
 
     is_search: bool = False
     """True if the matches of a search are read instead of sources."""
 
     has_included: bool = False
     """True if each match of a search must be in one of some categories."""
-
-    has_excluded: bool = False
-    """True if there are categories in which no entry may be."""
-
-    hides_cancelled: bool = False
 
     languages: int = 0
     """Language tags, each a range of an index; 0 where the language is no range."""
@@ -107,11 +118,6 @@ class FilterShape:
 
     has_part: bool = False
     is_single_instant: bool = False
-
-    @property
-    def has_entry_filters(self) -> bool:
-        """True if the feed has a condition that no index serves."""
-        return self.required > 0 or self.has_excluded or self.hides_cancelled
 
 
 @dataclass(frozen=True)
@@ -141,11 +147,13 @@ class FeedFilter:
         languages, has_language_filter = self._language_shape()
         return FilterShape(
             sources=len(self._source_categories),
-            required=len(self._required_ids),
+            entry_filters=EntryFilters(
+                required=len(self._required_ids),
+                has_excluded=bool(self.excluded_ids),
+                hides_cancelled=query.cancelled == "hide",
+            ),
             is_search=bool(query.q),
             has_included=bool(query.q and any(self.source_ids)),
-            has_excluded=bool(self.excluded_ids),
-            hides_cancelled=query.cancelled == "hide",
             languages=languages,
             has_language_filter=has_language_filter,
             period=query.effective_period if query.kind == "events" else "all",
@@ -164,9 +172,7 @@ class FeedFilter:
         is_divided = languages * max(1, len(self._source_categories)) <= _MAX_RANGES
         return FilterShape(
             sources=self.shape.sources,
-            required=self.shape.required,
-            has_excluded=self.shape.has_excluded,
-            hides_cancelled=self.shape.hides_cancelled,
+            entry_filters=self.shape.entry_filters,
             languages=languages if is_divided else 0,
             has_language_filter=not is_divided,
         )

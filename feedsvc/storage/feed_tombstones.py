@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from feedsvc.models import Tombstone
 from feedsvc.storage.archives import part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
-from feedsvc.storage.feed_entries import ListedEntries, entry_filters
+from feedsvc.storage.feed_entries import ListedEntries, filter_conditions
 from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.tables import UTCDateTime, entries, tombstones
 from feedsvc.storage.tombstones import tombstone_from
@@ -102,8 +102,10 @@ def _tombstones_select(shape: FilterShape, range: _Range) -> sa.Select[Any]:
         tombstones.c.category_id == sa.bindparam("category_id"),
         # Not by language or event status: a deletion erases them, and an edit of a
         # hidden entry may change them, but must not change a feed.
-        *entry_filters(
-            replace(shape, hides_cancelled=False), tombstones.c.entry_pk, tombstones
+        *filter_conditions(
+            replace(shape.entry_filters, hides_cancelled=False),
+            tombstones.c.entry_pk,
+            tombstones,
         ),
     ]
     if is_recent:
