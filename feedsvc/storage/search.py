@@ -7,7 +7,7 @@ parses or folds anything itself, so both find the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, NamedTuple, Protocol
@@ -55,7 +55,7 @@ _TAG = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
 
 
 class Indexed(NamedTuple):
-    """What the index has of an entry."""
+    """An entry in the index: the key that sorts it, and its words."""
 
     key: int
     words: set[str]
@@ -143,7 +143,12 @@ class SearchIndex:
     def add(self, added: Mapping[int, Entry]) -> None:
         """Store the words of entries by their `pk`, which the index does not have."""
         rows = [
-            (pk, Indexed(_key(pk, entry), _words(entry))) for pk, entry in added.items()
+            {
+                "entry_pk": pk,
+                "key": _key(pk, entry),
+                "words": self._statements.encode(_words(entry)),
+            }
+            for pk, entry in added.items()
         ]
         if rows:
             self._statements.add(self._connection, rows)
@@ -194,13 +199,14 @@ class _Statements(Protocol):
     def query(self, words: list[str]) -> str:
         """Return the query for all of some words."""
 
-    def decode(self, words: Any) -> set[str]:
-        """Return words as `find` returns them."""
+    def encode(self, words: set[str]) -> Any:
+        """Return words as the column `words` takes them."""
 
-    def add(
-        self, connection: sa.Connection, rows: Sequence[tuple[int, Indexed]]
-    ) -> None:
-        """Add entries by their `pk`."""
+    def decode(self, words: Any) -> set[str]:
+        """Return the words of a row of `find`."""
+
+    def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+        """Add rows of `entry_search`, with encoded words."""
 
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
@@ -242,18 +248,16 @@ class _Sqlite(_Statements):
     def query(self, words: list[str]) -> str:
         return " ".join(f'"{word}"' for word in words)
 
+    def encode(self, words: set[str]) -> str:
+        # Sorted, so that equal entries have equal rows.
+        return " ".join(sorted(words))
+
     def decode(self, words: str) -> set[str]:
         return set(words.split())
 
-    def add(
-        self, connection: sa.Connection, rows: Sequence[tuple[int, Indexed]]
-    ) -> None:
-        parameters = [
-            {"entry_pk": pk, "key": new.key, "words": _join(new.words)}
-            for pk, new in rows
-        ]
-        connection.execute(self._insert, parameters)
-        connection.execute(self._gain, parameters)
+    def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+        connection.execute(self._insert, rows)
+        connection.execute(self._gain, rows)
 
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
@@ -262,13 +266,14 @@ class _Sqlite(_Statements):
         if old.key == new.key:
             lost, gained = lost - gained, gained - lost
         # Both, even if there are no words: FTS5 counts its rows.
-        connection.execute(self._lose, {"key": old.key, "words": _join(lost)})
-        connection.execute(self._gain, {"key": new.key, "words": _join(gained)})
-        parameters = {"of_pk": pk, "key": new.key, "words": _join(new.words)}
+        connection.execute(self._lose, {"key": old.key, "words": self.encode(lost)})
+        connection.execute(self._gain, {"key": new.key, "words": self.encode(gained)})
+        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new.words)}
         connection.execute(self._update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
-        connection.execute(self._lose, {"key": old.key, "words": _join(old.words)})
+        words = self.encode(old.words)
+        connection.execute(self._lose, {"key": old.key, "words": words})
         connection.execute(_ERASE, {"of_pk": pk})
 
 
@@ -325,31 +330,23 @@ class _Postgresql(_Statements):
     def query(self, words: list[str]) -> str:
         return " & ".join(f"'{word}'" for word in words)
 
+    def encode(self, words: set[str]) -> list[str]:
+        return list(words)
+
     def decode(self, words: list[str]) -> set[str]:
         return set(words)
 
-    def add(
-        self, connection: sa.Connection, rows: Sequence[tuple[int, Indexed]]
-    ) -> None:
-        parameters = [
-            {"entry_pk": pk, "key": new.key, "words": list(new.words)}
-            for pk, new in rows
-        ]
-        connection.execute(self._insert, parameters)
+    def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+        connection.execute(self._insert, rows)
 
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
     ) -> None:
-        parameters = {"of_pk": pk, "key": new.key, "words": list(new.words)}
+        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new.words)}
         connection.execute(self._update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
         connection.execute(_ERASE, {"of_pk": pk})
-
-
-def _join(words: set[str]) -> str:
-    # Sorted, so that equal entries have equal rows in every database.
-    return " ".join(sorted(words))
 
 
 _SQLITE = _Sqlite()
@@ -393,16 +390,19 @@ def _words(entry: Entry) -> set[str]:
     )
     # No search has a longer word.
     words = {word for word in words if len(word) <= MAX_LENGTH}
-    excess = sum(len(word.encode()) for word in words) - MAX_INDEXED
-    # Texts of a million characters alone have so many: the longest words are left out.
-    for word in (
-        sorted(words, key=lambda word: (-len(word), word)) if excess > 0 else ()
-    ):
-        words.discard(word)
-        excess -= len(word.encode())
-        if excess <= 0:
-            break
+    size = sum(len(word.encode()) for word in words)
+    if size > MAX_INDEXED:
+        # Texts of a million characters alone have so many.
+        words = _without_longest(words, size)
     return words
+
+
+def _without_longest(words: set[str], size: int) -> set[str]:
+    """Return words without the longest ones, in `MAX_INDEXED` bytes."""
+    shortest_first = sorted(words, key=lambda word: (-len(word), word), reverse=True)
+    while size > MAX_INDEXED:
+        size -= len(shortest_first.pop().encode())
+    return set(shortest_first)
 
 
 def _plain_text(html: str) -> str:

@@ -1,4 +1,4 @@
-"""The index of words: what it finds in both databases, and what is left after a deletion."""
+"""Searches by the index of words in both databases, and deletions from it."""
 
 from __future__ import annotations
 
@@ -195,12 +195,13 @@ def test_index_is_made_again_from_a_dump(
 
 @pytest.mark.both_databases
 def test_only_the_newest_matches_are_candidates(
-    editor: ApiClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_SECOND_BATCH", 2)
     monkeypatch.setattr(search, "MAX_CANDIDATES", 3)
-    for number in range(5):
-        editor.put(f"/articles/{number}", {"title": "Tin"})
+    with storage.writer("editor") as writer:
+        for number in range(5):
+            writer.entries.put(article(number, "Tin"))
     with storage.database.read() as connection:
         *_, last = SearchIndex(connection).batches("news", "tin", 2)
     assert len(last.pks) == 3
