@@ -347,7 +347,7 @@ class FeedQuery:
 
     @property
     def effective_period(self) -> str:
-        """Which events by their end: `upcoming`, `recent`, `past` or `all`."""
+        """The period of the events' ends: `upcoming`, `recent`, `past` or `all`."""
         if self.when:
             return self.when
         # A window or an archive has all its events, also those that are over.

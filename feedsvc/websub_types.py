@@ -24,7 +24,7 @@ class PendingVerification:
     lease: int = 0
     """Seconds."""
     reason: str = ""
-    """Why the subscription is denied."""
+    """The reason of a denial."""
     failures: int = 0
     """Attempts so far; set by storage."""
     next_attempt_at: datetime = EPOCH
@@ -38,7 +38,7 @@ class PendingVerification:
 
     @property
     def limit_keys(self) -> frozenset[str]:
-        """Return what the limits of concurrent calls count by."""
+        """Return the keys by which the limits count concurrent calls."""
         return frozenset([self.domain])
 
 
@@ -81,7 +81,7 @@ class Delivery:
 
     @property
     def limit_keys(self) -> frozenset[str]:
-        """Return what the limits of concurrent calls count by."""
+        """Return the keys by which the limits count concurrent calls."""
         if self.address is None:
             return frozenset([self.domain])
         return frozenset([self.domain, self.address])

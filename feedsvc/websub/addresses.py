@@ -1,4 +1,4 @@
-"""Which addresses the service may call: those on the Internet.
+"""Check that addresses are on the Internet: the service calls no others.
 
 Without aiohttp, so that the hub can refuse a callback that is never called.
 """
