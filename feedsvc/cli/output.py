@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,11 +51,26 @@ def print_rows(
         for line in lines:
             click.echo("\t".join(line))
         return
-    heading = [name.replace("_", " ") for name in names]
-    table = [heading, *lines]
+    print_table([name.replace("_", " ") for name in names], list(lines))
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    align_right: Container[int] = (),
+) -> None:
+    """Print rows under bold headings, in columns.
+
+    :param align_right: numbers of columns, from 0.
+    """
+    table = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for number, line in enumerate(table):
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+    for number, row in enumerate(table):
+        cells = [
+            cell.rjust(width) if column in align_right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         click.secho("  ".join(cells).rstrip(), bold=number == 0 or None)
 
 

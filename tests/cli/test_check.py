@@ -22,17 +22,14 @@ import requests
 from click.testing import CliRunner
 
 from feedsvc.cli import check as check_module
-from feedsvc.cli.check import (
-    FINDINGS,
-    READERS,
-    Client,
-    check_feed,
-    list_feeds,
-)
-from feedsvc.cli.check import (
-    check as check_command,
-)
-from feedsvc.cli.readers import identify
+from feedsvc.cli.access_log.clients import identify
+from feedsvc.cli.check import check as check_command
+from feedsvc.cli.check import check_feed, list_feeds
+from feedsvc.cli.feed_check import client as client_module
+from feedsvc.cli.feed_check import rules
+from feedsvc.cli.feed_check.client import READERS, Client, UnreachableError
+from feedsvc.cli.feed_check.documents import parse
+from feedsvc.cli.feed_check.rules import FINDINGS
 from feedsvc.models import SCOPES
 from tests.cli.faulty_proxy import NO_RESPONSE, Exchange, Fault, faulty_proxy
 from tests.integration.nginx import NGINX, nginx
@@ -569,7 +566,7 @@ def test_late_clock_is_reported_once_for_each_host(service: Service, run: Run) -
 def test_kind_of_a_document_is_that_of_its_first_element(
     content: bytes, kind: str
 ) -> None:
-    assert check_module._sniff(content) == kind
+    assert client_module._sniff(content) == kind
 
 
 @pytest.mark.parametrize("content", [b"\x00<opml >", b"</a><opml >"])
@@ -616,7 +613,7 @@ def test_nonsense_of_a_server_is_a_finding(service: Service) -> None:
             assert names(url + FEEDS[0]) <= {"hub"}
     with (
         faulty_proxy(service.port, to_nowhere) as url,
-        pytest.raises(check_module.UnreachableError, match="no valid URL"),
+        pytest.raises(UnreachableError, match="no valid URL"),
     ):
         check_feed(Client(interval=0), url)
 
@@ -631,25 +628,25 @@ def test_nonsense_of_a_server_is_a_finding(service: Service) -> None:
 )
 def test_document_of_great_depth_is_unreadable(content: bytes, kind: str) -> None:
     with pytest.raises(ValueError, match=r"no JSON|no iCal|depth"):
-        check_module.parse(content, kind)
+        parse(content, kind)
 
 
 def test_first_of_repeated_intervals_of_a_calendar_counts() -> None:
     interval = b"REFRESH-INTERVAL;VALUE=DURATION:PT%dH\r\n"
     lines = b"".join(interval % hours for hours in (1, 2))
     content = b"BEGIN:VCALENDAR\r\n%bEND:VCALENDAR\r\n" % lines
-    hints = check_module.parse(content, "ics").hints
+    hints = parse(content, "ics").hints
     assert hints == {"REFRESH-INTERVAL": 3600.0}
 
 
 def test_date_in_an_impossible_zone_is_none() -> None:
     date = f"Mon, 01 Jan 2020 00:00:00 +{'9' * 30}"
-    assert check_module._timestamp(date) is None
+    assert rules._timestamp(date) is None
 
 
 def test_search_for_the_generator_takes_linear_time() -> None:
     begun = time.process_time()
-    assert not check_module._GENERATOR.search(b"<generator" * 100_000)
+    assert not rules._GENERATOR.search(b"<generator" * 100_000)
     assert time.process_time() - begun < 1
 
 
@@ -687,10 +684,10 @@ def raw_server(begin: bytes, repeated: bytes) -> Iterator[str]:
 def test_response_without_end_is_ended(
     monkeypatch: pytest.MonkeyPatch, begin: bytes, repeated: bytes
 ) -> None:
-    monkeypatch.setattr(check_module, "_TIMEOUT", 0.1)
+    monkeypatch.setattr(client_module, "_TIMEOUT", 0.1)
     with (
         raw_server(begin, repeated) as url,
-        pytest.raises(check_module.UnreachableError, match="longer than"),
+        pytest.raises(UnreachableError, match="longer than"),
     ):
         Client(interval=0).request(url)
 
@@ -730,7 +727,7 @@ def test_redirect_to_a_url_that_is_not_ascii_is_followed(service: Service) -> No
 def test_endless_and_exploding_documents_end(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_module, "_MAX_BYTES", 100_000)
+    monkeypatch.setattr(client_module, "_MAX_BYTES", 100_000)
     bomb = gzip.compress(b"<rss>" + b" " * 1_000_000)
 
     def explode(exchange: Exchange) -> None:
@@ -746,7 +743,7 @@ def test_endless_and_exploding_documents_end(
         assert (len(reply.content) <= 100_000, reply.is_decodable) == (True, False)
     with (
         faulty_proxy(service.port, endless) as url,
-        pytest.raises(check_module.UnreachableError, match="more than 100000 bytes"),
+        pytest.raises(UnreachableError, match="more than 100000 bytes"),
     ):
         Client(interval=0).request(url)
 
@@ -760,7 +757,7 @@ def test_requests_to_a_host_are_half_a_second_apart(
     client = Client()
     port = free_port()
     for host in ("127.0.0.1", "127.0.0.1", "localhost", "127.0.0.1"):
-        with pytest.raises(check_module.UnreachableError):
+        with pytest.raises(UnreachableError):
             client.request(f"http://{host}:{port}/")
     assert pauses == [0.5, 0.5]
 

@@ -17,20 +17,20 @@ import requests
 from click.testing import CliRunner
 from lxml import html
 
-from feedsvc.cli import readers as readers_module
-from feedsvc.cli.readers import (
+from feedsvc.cli.access_log import statistics as statistics_module
+from feedsvc.cli.access_log.clients import (
     BROWSER,
     KNOWN,
     PROGRAM,
     ROBOT,
     SERVICE,
-    Report,
-    Statistics,
     identify,
-    make_report,
-    parse_line,
-    readers,
 )
+from feedsvc.cli.access_log.polls import parse_line
+from feedsvc.cli.access_log.render import plots, summary, tables
+from feedsvc.cli.access_log.report import Report, make_report
+from feedsvc.cli.access_log.statistics import OTHER, Statistics
+from feedsvc.cli.readers import readers
 from feedsvc.formats import FORMATS
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
@@ -204,7 +204,7 @@ def test_shortened_and_missing_addresses_are_told() -> None:
     assert none.devices is None
     assert none.feeds[0].devices is None
     assert "no addresses" in none.notes[1]
-    assert "an unknown number of devices" in readers_module.summary(none)
+    assert "an unknown number of devices" in summary(none)
 
 
 def test_saved_bytes_are_those_of_the_feeds_documents() -> None:
@@ -386,8 +386,8 @@ def test_tables_are_sorted_and_aligned(tmp_path: Path) -> None:
         + line(feed="/feeds/events.ics")
     )
     done = CliRunner().invoke(readers, [str(log)])
-    tables = done.stdout.partition("\n")[2].partition("\nMost polls")[0]
-    assert tables == TABLES
+    output = done.stdout.partition("\n")[2].partition("\nMost polls")[0]
+    assert output == TABLES
     assert done.stdout.startswith(
         "2026-11-24 07:01 UTC to 2026-11-25 07:00 UTC: 7 subscribers of services, and "
     )
@@ -426,14 +426,14 @@ def test_bars_are_percentages_of_the_longest() -> None:
         line(address="192.0.2.2", status=304),
         line(feed=feed, status=304),
     )
-    readers_of_feeds, programs, days = readers_module.plots(made)
+    readers_of_feeds, programs, days = plots(made)
     assert readers_of_feeds.bars[0] == ("/feeds/news.rss", 75.0, 25.0, "8")
     label, *_, text = readers_of_feeds.bars[1]
     assert (len(label), label[0], text) == (38, "…", "1")
     assert programs.bars[0] == ("NetNewsWire", 100.0, 0.0, "72")
     assert programs.bars[1].second == pytest.approx(100 / 3)
     assert [bar[1:] for bar in days.bars] == [(50.0, 50.0, "4")]
-    anonymous = readers_module.plots(report(line(address="-")))
+    anonymous = plots(report(line(address="-")))
     assert anonymous[0].bars[0].text == "0"
 
 
@@ -449,12 +449,7 @@ def test_terminal_is_not_controlled_by_a_log() -> None:
         "validators": "-",
     }
     made = report(json.dumps(document))
-    cells = [
-        cell
-        for _, rows in readers_module.tables(made).values()
-        for row in rows
-        for cell in row
-    ]
+    cells = [cell for _, rows in tables(made).values() for row in rows for cell in row]
     assert all(cell.isprintable() for cell in cells)
 
 
@@ -472,8 +467,8 @@ def test_memory_is_bounded_where_clients_invent_everything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("FEEDS", "PROGRAMS", "SUBSCRIBERS", "POLLERS"):
-        monkeypatch.setattr(readers_module, f"_MAX_{name}", 10)
-    monkeypatch.setattr(readers_module, "_MAX_DEVICES", 1000)
+        monkeypatch.setattr(statistics_module, f"_MAX_{name}", 10)
+    monkeypatch.setattr(statistics_module, "_MAX_DEVICES", 1000)
     statistics = Statistics()
     statistics.read(line(address=f"192.0.2.{number}") for number in range(20_000))
     estimate = statistics.devices.count("/feeds/news.rss")
@@ -489,7 +484,7 @@ def test_memory_is_bounded_where_clients_invent_everything(
     assert len(statistics.programs) <= 12
     assert len(statistics.subscribers) == 10
     assert len(statistics.pollers) <= 10
-    assert statistics.feeds[readers_module.OTHER].polls > 100
+    assert statistics.feeds[OTHER].polls > 100
 
 
 MEASURED = """

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from feedsvc.cli.check import Client, check_feed
+from feedsvc.cli.check import check_feed
+from feedsvc.cli.feed_check.client import Client
 from feedsvc.models import SCOPES
 from tests.deploy.wordpress import WordPress, missing_packages, nonce
 from tests.server import Service

@@ -1,0 +1,1 @@
+"""Access logs, counted and reported for `readers`."""
