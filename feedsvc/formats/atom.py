@@ -27,7 +27,7 @@ MEDIA_TYPE = "application/atom+xml"
 
 def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
-    return render_with_known_items(feed, _render)
+    return render_with_known_items(feed, "entry", _render)
 
 
 def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:

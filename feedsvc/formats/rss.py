@@ -48,7 +48,7 @@ Two threads at once could leave the process with the wrong one.
 
 def render(feed: Feed) -> bytes:
     """Render a feed as RSS 2.0."""
-    return render_with_known_items(feed, _render)
+    return render_with_known_items(feed, "item", _render)
 
 
 def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:

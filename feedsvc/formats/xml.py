@@ -62,18 +62,15 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
     extend_rss = extend_atom
 
 
-_ITEM = re.compile(rb"<(item|entry)\b.*?</\1>", re.DOTALL)
-"""An item of RSS or an entry of Atom: in text, "<" is escaped."""
-
-
 def render_with_known_items(
-    feed: Feed, render: Callable[[Feed, Sequence[Entry]], bytes]
+    feed: Feed, tag: str, render: Callable[[Feed, Sequence[Entry]], bytes]
 ) -> bytes:
     """Render a feed, of whose entries most were in the previous version of it too.
 
     Their items are kept with them. An item depends on its entry, the site, the format
     and two parameters of the query alone.
 
+    :param tag: the name of an item's element; in text, "<" is escaped.
     :param render: renders a feed with some of its entries.
     """
     query = feed.query
@@ -84,14 +81,17 @@ def render_with_known_items(
         if key not in entry.rendered or entry.rendered[key][0] is not feed.site
     ]
     # One item at least, since it shows where the others belong.
-    document = render(feed, missing or feed.entries[:1])
-    items = list(_ITEM.finditer(document))
-    if not items:
+    rendered = missing or feed.entries[:1]
+    document = render(feed, rendered)
+    if not rendered:
         return document
-    for entry, item in zip(missing, items, strict=False):
-        entry.rendered[key] = feed.site, item[0]
-    head, tail = document[: items[0].start()], document[items[-1].end() :]
-    return b"".join([head, *(entry.rendered[key][1] for entry in feed.entries), tail])
+    begin = document.index(f"<{tag}".encode())
+    end_tag = f"</{tag}>".encode()
+    *items, tail = document[begin:].split(end_tag)
+    for entry, item in zip(rendered, items, strict=True):
+        entry.rendered[key] = feed.site, item + end_tag
+    all_items = (entry.rendered[key][1] for entry in feed.entries)
+    return b"".join([document[:begin], *all_items, tail])
 
 
 def build_feed(

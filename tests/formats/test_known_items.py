@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import date
 from types import ModuleType
 
 import pytest
 
 from feedsvc.formats import FORMATS, atom, render_feed, rss
 from feedsvc.models import Entry, Feed
-from feedsvc.query import FeedQuery
-from tests.formats.feeds import ENTRIES, FULL, SITE, feed
+from feedsvc.query import CategoryFilter, FeedQuery
+from tests.formats.feeds import ENTRIES, FULL, SITE, VAN_HOA, feed
 
 OTHER_SITE = replace(SITE, language="en", public_url="https://other.example")
+OTHER_VALUES = {
+    "category_filter": CategoryFilter.create(["van-hoa"]),
+    "limit": 1,
+    "content": "summary",
+    "lang": "en",
+    "q": "cau",
+    "archive": "2026-11",
+    "since": date(2026, 11, 1),
+    "until": date(2027, 1, 1),
+    "when": "all",
+    "order": "start",
+    "date_field": "start",
+    "cancelled": "hide",
+    "ui": "en",
+}
+"""A value that is not the default, for each parameter of a feed."""
+
 QUERIES = [
-    query
-    for format, form in FORMATS.items()
-    for kind in form.kinds
-    for query in (
-        FeedQuery(kind, format),
-        FeedQuery(kind, format, content="summary"),
-        FeedQuery(kind, format, date_field="start"),
-        FeedQuery(kind, format, archive="2026-11"),
-    )
+    FeedQuery(kind, format, **changes)  # type: ignore[arg-type]
+    for format in ("rss", "atom")
+    for kind in FORMATS[format].kinds
+    for changes in ({}, *({name: value} for name, value in OTHER_VALUES.items()))
 ]
 
 
@@ -31,10 +44,16 @@ def unrendered(feed: Feed) -> Feed:
     return replace(feed, entries=tuple(replace(entry) for entry in feed.entries))
 
 
+def test_every_parameter_has_another_value() -> None:
+    """A parameter that is added, and changes items, must be part of their key."""
+    names = {field.name for field in fields(FeedQuery)}
+    assert OTHER_VALUES.keys() == names - {"kind", "format"}
+
+
 def test_known_items_change_no_byte() -> None:
     """Each query is rendered after all others, of another site too."""
     feeds = [
-        Feed(query, site, entries=ENTRIES[query.kind], updated=FULL.updated)
+        Feed(query, site, (VAN_HOA,), updated=FULL.updated, entries=ENTRIES[query.kind])
         for site in (SITE, OTHER_SITE)
         for query in QUERIES
     ]
