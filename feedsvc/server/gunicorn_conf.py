@@ -12,7 +12,7 @@ from typing import Any
 
 from config import Config, SettingError
 from feedsvc.errors import FeedsvcError
-from feedsvc.server.logging import ACCESS_LOG_FORMAT, Logger
+from feedsvc.server.logging import Logger
 from feedsvc.server.metrics import (
     Metrics,
     child_exit,
@@ -77,7 +77,6 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 accesslog = "-"
 logger_class = "feedsvc.server.logging.Logger"
-access_log_format = ACCESS_LOG_FORMAT
 
 
 def post_worker_init(worker: Any) -> None:

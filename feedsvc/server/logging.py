@@ -15,20 +15,12 @@ from queue import SimpleQueue
 from typing import Any
 
 import msgspec
+from gunicorn.config import AccessLogFormat
 from gunicorn.glogging import Logger as GunicornLogger
 
 from config import Config
 from feedsvc.http.redaction import redact_tokens
 from feedsvc.server.metrics import record_request
-
-ACCESS_LOG_FORMAT = (
-    '%(h)s %(t)s "%(m)s %({raw_uri}e)s" %(s)s %(B)s %(M)sms "%(a)s" %({validators}e)s '
-    "%({x-request-id}o)s"
-)
-"""gunicorn's notation of the lines that `AccessLine.text` makes.
-
-`feedsvc readers` parses them.
-"""
 
 _GROUP_SECONDS = 0.1
 """Time between two groups of lines of the access log."""
@@ -104,7 +96,7 @@ def create_formatter(
 
 
 class AccessLine(msgspec.Struct, frozen=True):
-    """A line of the access log."""
+    """A line of the access log, in a form that `feedsvc readers` parses too."""
 
     time: str
     address: str
@@ -165,8 +157,11 @@ class Logger(GunicornLogger):  # type: ignore[misc]
 
     @property
     def has_own_format(self) -> bool:
-        """Return whether a thread writes the access log: in our own formats."""
-        return self._is_json or self.cfg.access_log_format == ACCESS_LOG_FORMAT
+        """Return whether a thread writes the access log.
+
+        It does, in our formats, unless the operator has set one in gunicorn's notation.
+        """
+        return self._is_json or self.cfg.access_log_format == AccessLogFormat.default
 
     def access(
         self, resp: Any, req: Any, environ: Any, request_time: timedelta

@@ -269,7 +269,8 @@ class BufferedSocket(socket):
 class LoopResponse(NamedTuple):
     """A response of the event loop.
 
-    `status`, `headers` and `sent` are for the access log, as in gunicorn's Response.
+    `status`, `headers` and `sent` are for the access log, as in gunicorn's Response; of
+    the headers it needs the request id alone.
     """
 
     environ: dict[str, Any]
@@ -381,7 +382,7 @@ class CacheResponder:
         return LoopResponse(
             environ,
             status,
-            [*prepared.headers, (REQUEST_ID, id)],
+            [(REQUEST_ID, id)],
             b"%b%b\r\n" % (lines.encode("latin-1"), prepared.header_lines),
             prepared.body if environ["REQUEST_METHOD"] == "GET" else b"",
             must_close,
@@ -622,7 +623,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now < self._next_check:
             return
         self._next_check = now + _DEADLINE_PRECISION
-        for conn in [conn for conn in self._connections if conn.timeout <= now]:
+        overdue = [conn for conn in self._connections if conn.timeout <= now]
+        for conn in overdue:
             self._close(conn)
 
     def _wait(
