@@ -107,7 +107,7 @@ def _add_editor(database_url: str) -> str:
 
 @pytest.fixture
 def editor_template(request: pytest.FixtureRequest) -> bool:
-    """Whether the test's database is a copy of one with an editor.
+    """Return whether the test's database is a copy of one with an editor.
 
     The copy is made in a tenth of the time that the editor's requests take.
     """

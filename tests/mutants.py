@@ -195,7 +195,7 @@ def list_mutants(within: Sequence[str] = ()) -> Iterator[Mutant]:
 
 @dataclass(frozen=True)
 class Run:
-    """What all mutants need: free copies of the code, the coverage, and the end."""
+    """The resources of all mutants: free copies of the code, the coverage, the end."""
 
     copies: queue.Queue[Path]
     coverage: CoverageData

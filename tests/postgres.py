@@ -171,7 +171,7 @@ class Cluster:
             self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _as_user(self) -> dict[str, Any]:
-        """How a subprocess is started: PostgreSQL refuses to be root."""
+        """Return the arguments of a subprocess; PostgreSQL refuses to run as root."""
         start: dict[str, Any] = {"cwd": self.home, "env": {"PATH": os.defpath}}
         if user := _unprivileged():
             start |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}

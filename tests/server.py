@@ -36,13 +36,13 @@ class Service:
     """One gunicorn and its database; `start`, `kill` and `start` again."""
 
     root = ROOT
-    """Where its code is."""
+    """The directory of its code."""
 
     python = sys.executable
-    """What runs it."""
+    """The interpreter that runs it."""
 
     is_forked = True
-    """Whether its processes are forked, for speed, and not started by Python."""
+    """True if its processes are forked, for speed, instead of started anew."""
 
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()

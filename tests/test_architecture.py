@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "web": {"feeds", "formats", "http", "storage"},
     "websub": {"api", "feeds", "http", "storage", "web"},
 }
-"""What each package may import, besides itself and the modules of SHARED."""
+"""The packages that each may import, besides itself and the modules of SHARED."""
 
 MUST_NOT_IMPORT = {
     "api": {"sqlalchemy", "feedgen"},

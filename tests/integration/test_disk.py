@@ -126,7 +126,7 @@ def test_full_disk_refuses_writes_and_loses_none(
 
 @contextmanager
 def foreign_lock(database_url: str) -> Iterator[None]:
-    """What every write begins with is held by somebody else."""
+    """Hold the lock that every write needs."""
     if database_url.startswith("sqlite"):
         with closing(
             sqlite.connect(

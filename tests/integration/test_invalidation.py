@@ -42,7 +42,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
 
 UNPACK = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}
 MOMENTS = timedelta(seconds=0.3)
-"""What stands for an hour of the model's."""
+"""The real time that stands for an hour of the model."""
 
 
 class Now:
@@ -55,7 +55,7 @@ class Now:
 
 @dataclass
 class Epoch:
-    """What the model knew from when a write was sent until the next one was answered."""
+    """The model's entries from the sending of a write until the next one's answer."""
 
     entries: dict[tuple[str, str], ModelEntry]
     begun: datetime
@@ -92,7 +92,7 @@ class History:
         return answer
 
     def write(self, worker: int, name: str, *arguments: Any) -> None:
-        """What the model does as well."""
+        """Do a write of the model, through a worker."""
         self.at, begun, sent = worker, self.model.clock.now, self.sent
         getattr(self.model, name)(*arguments)
         self.epochs[-1].ended = self.model.clock.now
@@ -146,7 +146,7 @@ class History:
     def possible_feeds(
         self, query: FeedQuery, worker: int, since: datetime, until: datetime
     ) -> Iterator[list[tuple[str, str]]]:
-        """What the feed may have said in a time: by what was stored, and by the moments that had come."""
+        """Yield each list of entries that a feed may have had in a period."""
         for number, epoch in enumerate(self.epochs):
             if (
                 number < self.written.get(worker, 0)

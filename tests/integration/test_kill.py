@@ -1,4 +1,4 @@
-"""What was answered 2xx is stored: under concurrent writers, and when workers or the service are killed."""
+"""Acknowledged writes are stored: by concurrent writers, and after kills of the service."""
 
 from __future__ import annotations
 

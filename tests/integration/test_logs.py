@@ -47,7 +47,7 @@ def spellings(token: str) -> list[str]:
 
 
 def asked(service: Service, log: Path, **environ: str) -> str:
-    """What is logged when a token stands wherever it can."""
+    """Return the log after requests with a token in every place and spelling."""
     service.environ |= environ
     service.start(log)
     try:

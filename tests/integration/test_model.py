@@ -60,7 +60,7 @@ class ModelEntry:
 
 @dataclass
 class Model:
-    """What the service should show, and what was fetched from it."""
+    """The entries that the service should show, and requests that compare."""
 
     clock: Any
     editor: Any

@@ -37,7 +37,7 @@ def copied(file: Path) -> dict[str, Any]:
 
 
 def published(service: Service, *category: str) -> dict[str, Any]:
-    """What the API's listings have."""
+    """Return the published entries of the API's lists, by id."""
     found: dict[str, Any] = {}
     for name in KINDS:
         query = {

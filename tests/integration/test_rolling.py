@@ -110,7 +110,7 @@ def load(balancer: Balancer) -> Iterator[tuple[Balancer, list[Client]]]:
 
 
 def write_across(writer: Service, reader: Service) -> None:
-    """What one instance takes, all of it new, is in the other's feed within a second."""
+    """A new entry of one instance is in the other's feed within a second."""
     id = f"{writer.port}-{reader.port}"
     for kind in ("articles", "events"):
         document = {"title": f"Tin {id}", "categories": ["giao-thong"]}

@@ -1,4 +1,4 @@
-"""What readers should see of each feed, from the API's responses alone.
+"""The items that readers should see of each feed, from the API's responses alone.
 
 Nothing here knows how feeds are made.
 """

@@ -66,7 +66,7 @@ class Khal:
         self.run("vdirsyncer", "-c", "syncer.conf", "discover")
 
     def run(self, *command: str) -> str:
-        """What a command prints; every question is answered yes."""
+        """Run a command, answer its questions with yes, and return its output."""
         environ = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
         process = subprocess.run(
             command,
@@ -81,7 +81,7 @@ class Khal:
         return process.stdout
 
     def shown(self) -> list[str]:
-        """What it shows of January 2031, once it has looked."""
+        """Synchronize, and return the lines of January 2031."""
         self.run("vdirsyncer", "-c", "syncer.conf", "sync")
         listed = self.run(
             "khal",

@@ -61,7 +61,8 @@ EFFECTS: dict[type[Program], list[list[tuple[str, bool]]]] = {
         [(THREE, False)],
     ],
 }
-"""What each shows after an edit, a correction, a withdrawal, a deletion: titles, and whether with the notice."""
+"""The titles that each program shows after an edit, a correction, a withdrawal and a
+deletion, and True where it shows the notice too."""
 
 pytestmark = pytest.mark.readers
 
