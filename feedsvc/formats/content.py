@@ -21,9 +21,10 @@ _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 
 def content_html(entry: Entry, site: Site) -> str:
-    """Return the body as HTML, around it all that readers may show nowhere else.
+    """Return the body as HTML, with all that readers may show nowhere else.
 
-    That is: the notice, the facts of an event, the image, and the source.
+    Before it are the notice, the time of an event and the image; after it are further
+    facts of an event and the source.
     """
     parts = []
     for line in (labels.notice(entry, site.language), labels.event_line(entry, site)):
@@ -56,8 +57,13 @@ def attachment_list(files: Sequence[Attachment], language: str) -> str:
     return f"<p>{title}:</p>\n<ul>\n{items}</ul>"
 
 
+def attachment_name(file: Attachment) -> str:
+    """Return the title of an attachment, or else the name of its file."""
+    return file.title or unquote(file.url.rstrip("/").rpartition("/")[2]) or file.url
+
+
 def _attachment_link(file: Attachment, language: str) -> str:
-    name = file.title or unquote(file.url.rstrip("/").rpartition("/")[2]) or file.url
+    name = attachment_name(file)
     size = f" ({labels.format_size(file.length, language)})" if file.length else ""
     return f'<a href="{escape(file.url)}">{escape(name, quote=False)}</a>{size}'
 
@@ -69,7 +75,8 @@ def raw_content(entry: Entry) -> str:
 
 def lead_text(entry: Entry) -> str:
     """Return the summary to show above the body, unless the body begins with it."""
-    # Without spaces, since tags within a line are none in a derived summary.
+    # Compared without spaces: the text from which the API derives a summary has them
+    # at other tags than this one.
     summary = "".join(entry.summary.rstrip("…").split())
     text = "".join(_to_text(raw_content(entry)).split())
     return "" if text.startswith(summary) else entry.summary

@@ -10,7 +10,7 @@ from typing import Any
 import feedparser
 import html5lib
 import pytest
-from lxml import etree
+from lxml import etree, html
 
 from feedsvc.formats import FORMATS, render_feed
 from feedsvc.models import Attachment, Entry, Image, Site, Source
@@ -401,6 +401,18 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
         '<li><a href="https://media.example/2.pdf?a=1&amp;b=2">Phụ lục &lt;I&gt; &amp; II</a> (1,2 MB)</li>\n'
         '<li><a href="https://media.example/quy%E1%BA%BFt-%C4%91%E1%BB%8Bnh.doc">quyết-định.doc</a></li>\n</ul>'
     )
+
+
+def test_page_names_attachments_as_feeds_do() -> None:
+    entry = replace(BARE, content_text="Văn bản.", attachments=FILES)
+    document = feed("news", "html", entry)
+    query = replace(document.query, content="full")
+    page: Any = html.fromstring(render_feed(replace(document, query=query)))
+    assert page.xpath("//ul[@class='files']/li/a/text()") == [
+        "1.mp3",
+        "Phụ lục <I> & II",
+        "quyết-định.doc",
+    ]
 
 
 @pytest.mark.parametrize(
