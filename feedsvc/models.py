@@ -19,6 +19,7 @@ SCOPES = (
     "categories:write",
 )
 
+EVENT_STATUSES = ("confirmed", "tentative", "postponed", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")
 AVAILABILITIES = ("in_stock", "sold_out", "pre_order")
 

@@ -379,8 +379,7 @@ class EventSchema(EntrySchema):
     )
     organizer = fields.Nested(PersonSchema, attribute="event.organizer")
     event_status = fields.String(
-        attribute="event.status",
-        validate=OneOf(("confirmed", "tentative", "postponed", "cancelled")),
+        attribute="event.status", validate=OneOf(models.EVENT_STATUSES)
     )
     recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 

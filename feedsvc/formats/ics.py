@@ -20,7 +20,13 @@ from feedsvc.models import Entry, Event, Feed, Site, Tombstone
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
 _COLOR = "teal"
-_STATUSES = {"postponed": "TENTATIVE"}
+_STATUSES = {
+    "confirmed": "CONFIRMED",
+    "tentative": "TENTATIVE",
+    # iCalendar has no such status.
+    "postponed": "TENTATIVE",
+    "cancelled": "CANCELLED",
+}
 _TIMEZONE_HORIZON = timedelta(days=3653)
 """For how long the changes of a zone are written for an unbounded series."""
 
@@ -119,7 +125,7 @@ def _event(entry: Entry, site: Site) -> VEvent:
             "CREATED": _utc(entry.date),
             # RFC 5546: raised by changes of time or recurrence.
             "SEQUENCE": prop.vInt(entry.sequence),
-            "STATUS": prop.vText(_STATUSES.get(status, status.upper())),
+            "STATUS": prop.vText(_STATUSES[status]),
             **_text_properties(entry, site),
             **_time_properties(event),
             **_link_properties(entry, site),

@@ -21,7 +21,12 @@ _AVAILABILITIES = {
     "sold_out": "SoldOut",
     "pre_order": "PreOrder",
 }
-_STATUSES = {"postponed": "EventPostponed", "cancelled": "EventCancelled"}
+_STATUSES = {
+    "confirmed": "EventScheduled",
+    "tentative": "EventScheduled",
+    "postponed": "EventPostponed",
+    "cancelled": "EventCancelled",
+}
 _FREQUENCIES = {"DAILY": "D", "WEEKLY": "W", "MONTHLY": "M", "YEARLY": "Y"}
 _DAY_NAMES = (
     "Monday",
@@ -83,7 +88,7 @@ def _event(entry: Entry, site: Site) -> Json:
     occurrence = display_occurrence(entry)
     assert event is not None
     assert occurrence is not None
-    status = _STATUSES.get(event.status, "EventScheduled")
+    status = _STATUSES[event.status]
     # schema.org: a new date makes a postponed event a rescheduled one.
     if event.previous_start and event.status != "cancelled":
         status = "EventRescheduled"
@@ -97,7 +102,7 @@ def _event(entry: Entry, site: Site) -> Json:
         "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
         "location": _locations(event),
         "offers": [_offer(offer, entry, site) for offer in event.offers],
-        # schema.org has persons too, but which of the two a name is, nobody says.
+        # schema.org also has Person, but the API does not tell persons from groups.
         "performer": [
             {
                 "@type": "PerformingGroup",

@@ -7,9 +7,19 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from feedsvc.formats import FORMATS, render_feed
-from feedsvc.models import Entry, Event, Feed
-from tests.formats.feeds import ENTRIES, FULL, feed
+from feedsvc.formats import FORMATS, PAGES, render_feed
+from feedsvc.models import (
+    ATTENDANCES,
+    AVAILABILITIES,
+    EVENT_STATUSES,
+    Entry,
+    Event,
+    Feed,
+    Neighbors,
+    Offer,
+)
+from feedsvc.query import UI_LANGUAGES
+from tests.formats.feeds import CONCERT, ENTRIES, FULL, SITE, feed
 
 UNUSED_ENTRY_MEMBERS = {
     "abridged",
@@ -61,8 +71,32 @@ def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None
 
 
 def whole_feed(format: str, entry: Entry) -> Feed:
-    found = feed("news", format, entry)
-    return replace(found, query=replace(found.query, content="full"))
+    document = feed(entry.kind, format, entry)
+    return replace(document, query=replace(document.query, content="full"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"status": status} for status in EVENT_STATUSES),
+        *({"attendance": attendance} for attendance in ATTENDANCES),
+        *(
+            {"offers": (Offer("0", "VND", availability=availability),)}
+            for availability in AVAILABILITIES
+        ),
+    ],
+    ids=str,
+)
+def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
+    """An entry that a format cannot render is left out of feeds."""
+    assert CONCERT.event
+    entry = replace(CONCERT, event=replace(CONCERT.event, **changes))
+    for format, form in FORMATS.items():
+        if "events" in form.kinds:
+            assert CONCERT.title.encode() in render_feed(whole_feed(format, entry))
+    neighbors = Neighbors(None, None, ())
+    for language in UI_LANGUAGES:
+        assert PAGES.render_entry(entry, neighbors, SITE, language)
 
 
 @pytest.mark.parametrize("name", sorted(TEXT_MEMBERS))
