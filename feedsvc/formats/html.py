@@ -25,6 +25,7 @@ from feedsvc.models import (
 )
 from feedsvc.query import KINDS, MAX_LIMIT, UI_LANGUAGES
 from feedsvc.recurrence import display_occurrence
+from feedsvc.words import MAX_LENGTH
 
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 
@@ -68,6 +69,7 @@ class Pages:
         self._environment.globals |= {
             "formats": formats,
             "kinds": KINDS,
+            "max_search_length": MAX_LENGTH,
             # Modules, so that templates name functions as Python code does.
             "labels": labels,
             "content": content,

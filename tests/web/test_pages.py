@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.models import SCOPES
+from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.web.static_files import brand_css
@@ -19,6 +20,8 @@ from tests.fake_clock import Clock
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
+PARTS_OF_THE_PATH = {"kind", "format", "with", "without", "match"}
+NOT_IN_THE_FORM = {"archive", "date", "q", "ui"}
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
@@ -114,6 +117,19 @@ def test_builder_redirects_to_the_canonical_url(
     feed = client.get(f"/feeds/{path}")
     assert feed.status_code == 200
     assert f"<https://feeds.example/feeds/{path}>" in feed.headers["Link"]
+
+
+def test_form_has_the_parameters_of_feeds_with_valid_values(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    form = get_page(client, "/").get_element_by_id("builder")
+    names = {field.get("name") for field in form.xpath(".//input[@name] | .//select")}
+    assert names == PARTS_OF_THE_PATH | PARAMETERS.keys() - NOT_IN_THE_FORM
+    for option in form.xpath(".//option"):
+        value = option.get("value", option.text)
+        given = {"kind": "events", "format": "html", option.getparent().name: value}
+        response = client.get("/feeds/build", query_string=given)
+        assert response.status_code == 303, given
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from feedsvc.storage import search
+from feedsvc.words import MAX_LENGTH
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
@@ -171,6 +172,7 @@ def test_encoded_canonical_search_is_answered(client: FlaskClient) -> None:
 def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     page = client.get("/feeds/events.html").text
     assert '<form class="search" role="search" action="../feeds/build">' in page
+    assert f'maxlength="{MAX_LENGTH}"' in page
     response = client.get("/feeds/build?kind=events&format=html&q=Hồ+Gươm")
     assert response.headers["Location"] == "events.html?q=guom+ho"
     assert 'value="guom ho"' in client.get("/feeds/events.html?q=guom+ho").text
