@@ -351,4 +351,6 @@ def _drop_invalid_field(payload: dict[str, Any], error: FieldError) -> bool:
     if container is payload and (key in _REQUIRED_FIELDS or key not in payload):
         return False
     del container[key]
+    if key == "online_url":
+        payload.pop("attendance", None)  # it would require the URL
     return True

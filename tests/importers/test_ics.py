@@ -245,3 +245,14 @@ def test_conference_is_an_online_event(
     )
     assert not warnings
     assert (event["attendance"], event.get("online_url")) == expected
+
+
+def test_event_with_an_invalid_conference_is_imported_without_it(
+    import_events: ImportEvents,
+) -> None:
+    url = "https://live.example:99999/"
+    (event,), (warning,) = import_events(
+        f"UID:1\nSUMMARY:x\nDTSTART:20270101T190000Z\nCONFERENCE;VALUE=URI:{url}"
+    )
+    assert event["attendance"] == "in_person"
+    assert warning == "left out: online_url of “x”: Not a valid URL."
