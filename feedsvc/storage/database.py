@@ -32,8 +32,8 @@ CONNECTIONS = 24
 _UNCONTENDED_WAIT = 0.05
 """Seconds of waiting for this process's writers that leave the timeout as it is.
 
-    A change of the timeout costs a statement.
-    """
+A change of the timeout costs a statement.
+"""
 
 PRAGMAS = (
     "busy_timeout = {busy}",
@@ -236,9 +236,12 @@ class _DatabaseFileGuard:
         opened = self._opened
         has_log = not opened and self._write_ahead_log.exists()
         identity = self._identity()
-        # SQLite would create an empty database beside the log of a lost one.
-        is_lost = has_log and not identity
-        if identity != opened if opened else is_lost:
+        if opened:
+            is_lost = identity != opened
+        else:
+            # SQLite would create an empty database beside the log of a lost one.
+            is_lost = has_log and not identity
+        if is_lost:
             raise Unavailable(
                 "The database cannot be used at the moment.",
                 f"The database's file {self._path.absolute()} "
