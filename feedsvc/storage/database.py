@@ -236,12 +236,10 @@ class _DatabaseFileGuard:
         opened = self._opened
         has_log = not opened and self._write_ahead_log.exists()
         identity = self._identity()
-        if opened:
-            is_lost = identity != opened
-        else:
-            # SQLite would create an empty database beside the log of a lost one.
-            is_lost = has_log and not identity
-        if is_lost:
+        is_replaced = opened is not None and identity != opened
+        # SQLite would create an empty database beside the log of a lost one.
+        is_lost = has_log and not identity
+        if is_replaced or is_lost:
             raise Unavailable(
                 "The database cannot be used at the moment.",
                 f"The database's file {self._path.absolute()} "
