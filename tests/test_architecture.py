@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,16 @@ MUST_NOT_IMPORT = {
     "api": {"sqlalchemy", "feedgen"},
     "cli": set(),
     "feeds": {"flask", "sqlalchemy", "feedgen", "marshmallow"},
-    "formats": {"flask", "sqlalchemy", "requests", "marshmallow"},
+    "formats": {
+        "aiohttp",
+        "flask",
+        "http",
+        "marshmallow",
+        "requests",
+        "socket",
+        "sqlalchemy",
+        "time",
+    },
     "http": {"sqlalchemy", "marshmallow", "nh3"},
     "importers": {"sqlalchemy", "flask"},
     "server": {"sqlalchemy", "marshmallow", "feedgen"},
@@ -86,6 +96,25 @@ def test_module_imports_what_its_package_may(path: Path) -> None:
 
 def test_every_package_has_its_rules() -> None:
     assert set(MAY_IMPORT) == set(MUST_NOT_IMPORT) == PACKAGES
+
+
+def test_docs_tell_the_modules_and_what_packages_may_import() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    modules, packages = text.split("\n## ")[:2]
+    documented = {
+        name: PACKAGES if imported == "all" else set(filter(None, imported.split(", ")))
+        for name, imported in re.findall(r"^- `(\w+)`(?: \((.*?)\))?:", packages, re.M)
+    }
+    assert documented == MAY_IMPORT
+    assert {name for name in SHARED if f"{name}.py`" not in modules} == set()
+
+
+def test_formats_read_no_clock() -> None:
+    for path in (PACKAGE / "formats").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        names |= {node.id for node in nodes if isinstance(node, ast.Name)}
+        assert not names & {"now", "today", "utcnow"}, path.name
 
 
 def test_every_top_level_module_is_shared_or_an_entry_point() -> None:
