@@ -91,7 +91,7 @@ def feed_name(feed: Feed) -> str:
 
 def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
-    # Of an archive too, it is `all`.
+    # Archives have this period too, also those of news.
     if feed.query.effective_period == "all":
         return _name(feed, f"kind.{feed.query.kind}")
     if feed.query.kind == "news":

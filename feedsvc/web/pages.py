@@ -146,7 +146,8 @@ def _find_neighbors(
     # Of its categories only, so that an edit elsewhere does not change the page.
     previous = reader.neighbor(entry, slug, "previous")
     following = reader.neighbor(entry, slug, "next")
-    listed = {entry.id, *(one.id for one in (previous, following) if one)}
+    neighbors = [neighbor for neighbor in (previous, following) if neighbor]
+    listed = {entry.id, *(neighbor.id for neighbor in neighbors)}
     related = [
         candidate
         for candidate in candidates

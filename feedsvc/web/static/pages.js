@@ -9,7 +9,7 @@ document.querySelector("main").append(status);
 
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const field = document.createElement("textarea"); // over plain http, but for localhost
+  const field = document.createElement("textarea"); // without HTTPS there is no clipboard
   field.value = text;
   document.body.append(field);
   field.select();
@@ -31,7 +31,7 @@ for (const field of document.querySelectorAll("input[readonly]")) {
   field.addEventListener("focus", () => field.select());
 }
 
-// A picture that cannot be loaded leaves its caption, and no hole.
+// Remove a picture that cannot be loaded; its caption stays.
 function remove(picture) {
   (picture.closest(".thumb") || picture).remove();
 }
@@ -83,13 +83,13 @@ if (builder) {
       if (part.disabled && part.checked) builder.elements.format.value = "html";
     }
     const given = new FormData(builder);
-    const [wanted, unwanted] = ["with", "without"].map((name) => given.getAll(name).sort());
-    const sign = given.get("match") === "all" && wanted.length > 1 ? "+" : ",";
-    const selector = [...wanted, ...unwanted.map((slug) => "-" + slug)].join(sign);
-    const asked = new URLSearchParams([...given].filter(([name, value]) =>
+    const [included, excluded] = ["with", "without"].map((name) => given.getAll(name).sort());
+    const sign = given.get("match") === "all" && included.length > 1 ? "+" : ",";
+    const filter = [...included, ...excluded.map((slug) => "-" + slug)].join(sign);
+    const parameters = new URLSearchParams([...given].filter(([name, value]) =>
       value && !["kind", "format", "match", "with", "without"].includes(name)));
-    built.value = `${builder.dataset.base}/feeds/${kind}${selector && "/" + selector}.${given.get("format")}`
-      + (asked.size ? `?${asked}` : "");
+    built.value = `${builder.dataset.base}/feeds/${kind}${filter && "/" + filter}.${given.get("format")}`
+      + (parameters.size ? `?${parameters}` : "");
   };
   built.parentElement.hidden = false;
   builder.addEventListener("change", show);
