@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -135,7 +136,8 @@ def test_command_names_its_extra(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_requirements_pin_the_core_and_the_extras() -> None:
+def test_requirements_pin_and_docs_explain_the_core_and_the_extras() -> None:
+    documented = (ROOT / "docs/dependencies.md").read_text("utf-8").lower()
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     pins = {}
     for line in lines:
@@ -146,3 +148,4 @@ def test_requirements_pin_the_core_and_the_extras() -> None:
     for text in sum(extras, PROJECT["dependencies"]):
         requirement = Requirement(text)
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier
+        assert re.search(rf"^- .*\b{requirement.name.lower()}\b.*:", documented, re.M)

@@ -11,11 +11,10 @@ import pytest
 
 from feedsvc.formats import labels
 from feedsvc.models import Event, Feed, Place, Recurrence
-from feedsvc.query import FeedQuery
+from feedsvc.query import UI_LANGUAGES, FeedQuery
 from tests.formats.feeds import CONCERT, HANOI, SITE
 
 PARIS = ZoneInfo("Europe/Paris")
-VI_EN = ("vi", "en")
 
 
 def at(*when: int) -> datetime:
@@ -102,10 +101,18 @@ def test_all_day_series_with_added_dates_and_in_german() -> None:
     assert german == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
 
 
-def test_both_languages_have_the_same_phrases() -> None:
-    assert labels.phrases("vi").keys() == labels.phrases("en").keys()
-    assert all(labels.phrases("vi").values())
-    assert all(labels.phrases("en").values())
+def placeholders(language: str) -> dict[str, int]:
+    """Return the number of placeholders of each phrase."""
+    phrases = labels.phrases(language)
+    assert all(phrases.values())
+    return {key: phrase.count("{}") for key, phrase in phrases.items()}
+
+
+def test_all_languages_have_the_same_phrases_and_placeholders() -> None:
+    folder = Path(labels.__file__).parent
+    assert {path.stem for path in folder.glob("*.toml")} == set(UI_LANGUAGES)
+    for language in UI_LANGUAGES:
+        assert placeholders(language) == placeholders("en"), language
 
 
 def test_every_phrase_is_used() -> None:
