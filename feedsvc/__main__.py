@@ -1,6 +1,7 @@
 """The command line: `feedsvc …` and `python -m feedsvc …`, as `flask --app wsgi …`."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 STANDALONE = ("check", "readers")
@@ -17,30 +18,43 @@ def main() -> None:
     """
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        if name in STANDALONE:
-            command = getattr(import_module(f"feedsvc.cli.{name}"), name)
-        else:
-            from flask.cli import ScriptInfo
-
-            from config import Config, SettingError
-            from feedsvc.app import create_app
-            from feedsvc.cli.commands import commands
+        run = _load_standalone(name) if name in STANDALONE else _load_application()
     except ModuleNotFoundError as error:
         # Most often the system's Python was called instead of the environment's.
         sys.exit(
             f"Error: {error.name} is not installed for {sys.executable}. "
             "Use the Python of the virtual environment, .venv/bin/python."
         )
-    if name in STANDALONE:
+    run()
+
+
+def _load_standalone(name: str) -> Callable[[], None]:
+    command = getattr(import_module(f"feedsvc.cli.{name}"), name)
+
+    def run() -> None:
         command(sys.argv[2:], prog_name=f".venv/bin/feedsvc {name}")
-    try:
-        commands(
-            obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())),
-            prog_name=".venv/bin/feedsvc",
-        )
-    except SettingError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+
+    return run
+
+
+def _load_application() -> Callable[[], None]:
+    from flask.cli import ScriptInfo
+
+    from config import Config, SettingError
+    from feedsvc.app import create_app
+    from feedsvc.cli.commands import commands
+
+    def run() -> None:
+        try:
+            commands(
+                obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())),
+                prog_name=".venv/bin/feedsvc",
+            )
+        except SettingError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    return run
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def check(ctx: click.Context, url: str, is_all: bool, as_json: bool) -> None:
 
     URL is a feed of any publisher, an OPML file, or a feedsvc with all its feeds. There
     is a line for each finding, and no output without. The exit status is 0 without
-    findings, 1 with some, and 2 if there is no response. A feed takes 15 seconds: two
+    findings, 1 with some, and 2 if there is no response. A feed takes 12 seconds: two
     requests a second.
     """
     client = Client()

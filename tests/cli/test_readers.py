@@ -17,6 +17,7 @@ import requests
 from click.testing import CliRunner
 from lxml import html
 
+from feedsvc.__main__ import STANDALONE
 from feedsvc.cli.access_log import statistics as statistics_module
 from feedsvc.cli.access_log.clients import (
     BROWSER,
@@ -535,17 +536,17 @@ def test_long_log_takes_little_time_and_memory(
     assert seconds < 20
 
 
-@pytest.mark.parametrize("arguments", [["readers", "--help"], ["check", "--help"]])
-def test_command_starts_without_database_and_application(arguments: list[str]) -> None:
+@pytest.mark.parametrize("name", STANDALONE)
+def test_command_starts_without_database_and_application(name: str) -> None:
     script = (
         "import sys, feedsvc.__main__ as main\n"
-        f"sys.argv[1:] = {arguments}\n"
+        f"sys.argv[1:] = ['{name}', '--help']\n"
         "try:\n    main.main()\nexcept SystemExit as error:\n    assert not error.code\n"
         "print({'flask', 'sqlalchemy', 'config', 'feedsvc.app'} & {*sys.modules})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.stdout.startswith(f"Usage: .venv/bin/feedsvc {arguments[0]} ")
+    assert done.stdout.startswith(f"Usage: .venv/bin/feedsvc {name} ")
     assert done.stdout.endswith("set()\n")
     assert done.stderr == ""
