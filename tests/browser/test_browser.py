@@ -73,6 +73,16 @@ def test_first_title_is_visible_on_a_phone(open_page: Open, kind: str) -> None:
     assert title["y"] + title["height"] <= 844
 
 
+def test_search_and_language_are_in_one_row_on_a_phone(open_page: Open) -> None:
+    page = open_page("/feeds/news.html?ui=en", viewport={"width": 360, "height": 800})
+    search = page.get_by_role("search").bounding_box()
+    language = page.get_by_role("link", name="Tiếng Việt").bounding_box()
+    assert search
+    assert language
+    assert language["x"] > search["x"] + search["width"]
+    assert language["y"] < search["y"] + search["height"]
+
+
 @scripts
 def test_picture_that_fails_leaves_its_caption_and_no_hole(
     open_page: Open, portal_service: Service, script: bool
