@@ -6,8 +6,8 @@ from urllib.parse import urljoin
 from flask import request
 from service import check_signature, create_app, delete, put
 
-app = create_app(__name__)
-SITE = os.environ["DRUPAL"]
+app = create_app(__name__, "DRUPAL")
+SITE = os.environ["DRUPAL"].rstrip("/")
 
 
 @app.post("/")

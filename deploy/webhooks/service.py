@@ -12,9 +12,12 @@ from html import unescape
 from flask import Flask, abort
 
 
-def create_app(name: str) -> Flask:
-    """Return an app that answers 502 if the service refuses or cannot be reached."""
-    for setting in ("FEEDS", "TOKEN", "SECRET"):
+def create_app(name: str, *settings: str) -> Flask:
+    """Return an app that answers 502 if the service refuses or cannot be reached.
+
+    :param settings: variables that an adapter needs besides the common ones.
+    """
+    for setting in ("FEEDS", "TOKEN", "SECRET", *settings):
         # With an empty secret anybody could sign.
         if not os.environ.get(setting):
             raise SystemExit(f"{setting} is not set.")
@@ -63,7 +66,7 @@ def _call(method: str, path: str, document: dict | None = None) -> dict:
         "Authorization": f"Bearer {os.environ['TOKEN']}",
         "Content-Type": "application/json",
     }
-    url = f"{os.environ['FEEDS']}/api/v1{path}"
+    url = f"{os.environ['FEEDS'].rstrip('/')}/api/v1{path}"
     data = json.dumps(document).encode() if document else None
     # The operator sets the URL, so its scheme can be trusted.
     call = urllib.request.Request(url, data, headers, method=method)  # noqa: S310

@@ -141,7 +141,9 @@ def ghost(service: Service) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def drupal(service: Service) -> Iterator[str]:
-    with adapter("drupal", service) as url:
+    # With the slashes that an operator may add.
+    addresses = {"DRUPAL": f"{DRUPAL}/", "FEEDS": f"{service.url}/"}
+    with adapter("drupal", service, **addresses) as url:
         yield url
 
 
@@ -341,11 +343,12 @@ def test_drupal_other_content_is_ignored(service: Service, drupal: str) -> None:
     assert stored(service, f"3 at {DRUPAL}").status_code == 404
 
 
-@pytest.mark.parametrize("missing", ["FEEDS", "TOKEN", "SECRET"])
+@pytest.mark.parametrize("missing", ["FEEDS", "TOKEN", "SECRET", "DRUPAL"])
 def test_empty_setting_is_refused(missing: str) -> None:
-    environ = {"FEEDS": "http://localhost", "TOKEN": "a", "SECRET": "b", missing: ""}
+    environ = {"FEEDS": "http://localhost", "TOKEN": "a", "SECRET": "b"}
+    environ |= {"DRUPAL": DRUPAL, missing: ""}
     done = subprocess.run(
-        [sys.executable, "-c", "import ghost"],
+        [sys.executable, "-c", "import drupal"],
         cwd=FOLDER,
         env={**os.environ, **environ},
         capture_output=True,
