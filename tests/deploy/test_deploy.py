@@ -77,7 +77,7 @@ def test_kubernetes_names_and_ports_agree() -> None:
     }
     settings = found["ConfigMap"]["data"]
     assert settings["FEEDSVC_METRICS"].endswith(f":{ports['metrics']}")
-    assert ports["http"] == int(Config.from_env({}).rows()[1].value)
+    assert ports["http"] == Config.from_env({}).port
     assert Config.from_env(settings).workers == 2
     for container in containers():
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
@@ -106,9 +106,8 @@ def containers_of(name: str) -> Iterator[dict[str, Any]]:
 
 
 def test_compose() -> None:
-    compose_spec.PyCompose.from_yaml(
-        yaml.safe_dump(COMPOSE)
-    ).validate()  # whose YAML has no merge keys
+    # Dumped again, because compose_spec's YAML has no merge keys.
+    compose_spec.PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).validate()
     assert set(COMPOSE["services"]) == {"feedsvc", "deliver", "nginx", "db"}
     for service in COMPOSE["services"].values():
         assert set(service) <= set(compose_spec.models.Service.model_fields)
@@ -117,27 +116,25 @@ def test_compose() -> None:
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:
-    nginx, dockerfile = (
-        (DEPLOY / "nginx.conf").read_text("utf-8"),
-        (ROOT / "Dockerfile").read_text("utf-8"),
-    )
-    front, service = COMPOSE["services"]["nginx"], COMPOSE["services"]["feedsvc"]
-    for each in COMPOSE[
-        "services"
-    ].values():  # all are in the ordinary network of the project
+    nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
+    upstream = (DEPLOY / "upstream-compose.conf").read_text("utf-8")
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    services = COMPOSE["services"]
+    # All are in the default network of the project.
+    for each in services.values():
         assert not {"network_mode", "networks"} & set(each)
-    files = dict(volume.removesuffix(":ro").split(":") for volume in front["volumes"])
+    volumes = services["nginx"]["volumes"]
+    files = dict(volume.removesuffix(":ro").split(":") for volume in volumes)
     assert files == {
         "./nginx.conf": "/etc/nginx/conf.d/default.conf",  # in place of the image's
         "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
     }
-    assert "default feedsvc:8000;" in (DEPLOY / "upstream-compose.conf").read_text(
-        "utf-8"
-    )
+    assert "default feedsvc:8000;" in upstream
     assert "HOST=0.0.0.0 PORT=8000" in dockerfile
     assert "listen 80 " in nginx
-    assert front["ports"] == ["80:80"]
-    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert services["nginx"]["ports"] == ["80:80"]
+    ports = services["feedsvc"]["ports"]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 @pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
@@ -176,6 +173,16 @@ USABLE = 100 - 3
 """PostgreSQL's max_connections by default, less those that it reserves for superusers."""
 
 
+def maximum_pods(deployment: dict[str, Any]) -> int:
+    """Return the number of pods during a rolling update."""
+    replicas: int = deployment["replicas"]
+    update = deployment.get("strategy", {}).get("rollingUpdate", {})
+    surge = update.get("maxSurge", "25%")
+    if isinstance(surge, str):
+        surge = math.ceil(replicas * int(surge.rstrip("%")) / 100)
+    return replicas + int(surge)
+
+
 def test_connections_of_kubernetes_fit_postgresql() -> None:
     """Also in a rolling update of both Deployments, while a worker of each pod is replaced."""
     settings = next(
@@ -187,18 +194,9 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
         if document["kind"] == "Job":
             processes += 1
         elif document["kind"] == "Deployment":
-            spec = document["spec"]
-            surge = (
-                spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", "25%")
-            )
-            pods = spec["replicas"] + math.ceil(
-                surge
-                if isinstance(surge, int)
-                else spec["replicas"] * int(surge.rstrip("%")) / 100
-            )
-            processes += pods * (
-                config.workers + 1 if document["metadata"]["name"] == "feedsvc" else 1
-            )
+            is_service = document["metadata"]["name"] == "feedsvc"
+            processes_of_pod = config.workers + 1 if is_service else 1
+            processes += maximum_pods(document["spec"]) * processes_of_pod
     assert processes == 16
     assert processes * config.database_connections <= USABLE
 
@@ -226,10 +224,8 @@ def test_only_settings_that_there_are() -> None:
 
 
 def test_systemd_unit_starts_the_command_of_make_serve() -> None:
-    unit, makefile = (
-        (DEPLOY / "feedsvc.service").read_text("utf-8"),
-        (ROOT / "Makefile").read_text("utf-8"),
-    )
+    unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app\n" in unit
     assert "gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app\n" in makefile
 
@@ -312,7 +308,8 @@ def test_backup_script_copies_sqlite_and_keeps_a_week(
         file.touch()
         age = time.time() - days * 86400
         os.utime(file, (age, age))
-    (secret := tmp_path / "url").write_text(database_url + "\n")
+    secret = tmp_path / "url"
+    secret.write_text(database_url + "\n")
     for setting in (
         {"FEEDSVC_DATABASE_URL": database_url},
         {"FEEDSVC_DATABASE_URL_FILE": str(secret)},
