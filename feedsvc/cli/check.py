@@ -1,7 +1,7 @@
 """The command `check`: request feeds as feed readers do, and report what harms readers.
 
 It needs neither the database nor the application, and checks feeds of any publisher.
-`observe` makes the requests, and each function of `RULES` examines the responses.
+The package `feed_check` makes the requests and examines the responses.
 """
 
 from __future__ import annotations

@@ -229,7 +229,8 @@ def _token_advice(tokens: Iterable[Token]) -> str:
     scopes = " ".join(f"--scope {scope}" for scope in SCOPES)
     editor = next((token for token in tokens if token.name == "editor"), None)
     if editor is None:
-        state, command = "There is no token “editor”.", f"create editor {scopes}"
+        state = "There is no token “editor”."
+        command = f"create editor {scopes}"
     elif editor.revoked or (editor.expires and editor.expires <= utcnow()):
         state = "The token “editor” is revoked or has expired."
         command = f"create editor --replace {scopes}"

@@ -1,6 +1,7 @@
 """The command `readers`: tell by access logs who polls the feeds.
 
-It needs neither the database nor the application, and stores nothing.
+It needs neither the database nor the application, and stores nothing. The package
+`access_log` reads the lines and makes the report.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 class Exchange:
     """A request and its response, which a fault changes; names are in lower case.
 
-    `number` counts the requests of a proxy. A fault that sets `url` asks for another
+    `number` counts the requests of a proxy. A fault that sets `path` gets another
     response of the service.
     """
 

@@ -200,7 +200,9 @@ def _notes(statistics: Statistics) -> list[str]:
             "shown, and a client without validators may be several."
         )
     if statistics.last - statistics.first < DAY_MINUTES - 60:
-        notes.append("The log covers less than a day, which some programs wait.")
+        notes.append(
+            "The log covers less than a day, but some programs poll only once a day."
+        )
     if statistics.unrecognised:
         notes.append(
             f"{statistics.unrecognised} of {statistics.lines} lines were not "

@@ -40,7 +40,7 @@ FINDINGS = {
     "hints": "Let max-age and the document recommend the same interval of polls.",
     "clock": "Synchronize the clocks of the server and of this machine (NTP).",
     "hub": "Repair the hub or leave it out; readers wait for it instead of polling.",
-    "certificate": "Renew the certificate, and look why that did not happen by itself.",
+    "certificate": "Renew the certificate, and repair the automatic renewal.",
 }
 """The names of all findings, and what to do about each."""
 
@@ -141,12 +141,12 @@ def _guids(seen: Observation) -> Iterator[Problem]:
     document = seen.document
     missing = document.entries - len(document.ids)
     if missing:
-        yield "guids", f"{missing} of {document.entries} entries have none"
+        yield "guids", f"{missing} of {document.entries} entries have no guid"
         return
     # Readers keep one entry of those with the same.
     repeated = len(document.ids) - len(set(document.ids))
     if repeated:
-        yield "guids", f"{repeated} entries have another one's"
+        yield "guids", f"{repeated} entries have the guid of another one"
         return
     if seen.again and seen.again.is_feed:
         try:
@@ -155,7 +155,7 @@ def _guids(seen: Observation) -> Iterator[Problem]:
             return
         # New entries may have appeared meanwhile, but not nothing else.
         if document.ids and not set(document.ids) & set(later.ids):
-            yield "guids", "all are others in a repeated request"
+            yield "guids", "a repeated request has other guids"
 
 
 def _etags(seen: Observation) -> Iterator[Problem]:
@@ -178,7 +178,8 @@ def _etags(seen: Observation) -> Iterator[Problem]:
         if head.etag and get.etag and get.is_feed:
             is_contradictory |= head.opaque_tag != get.opaque_tag
     if is_contradictory:
-        yield "etag-contradictory", "the same content has several, or several have one"
+        detail = "one content has several ETags, or several contents have one"
+        yield "etag-contradictory", detail
 
 
 def _altered_etags(seen: Observation) -> Iterator[Problem]:
@@ -193,7 +194,7 @@ def _altered_etags(seen: Observation) -> Iterator[Problem]:
         expected = hashlib.sha256(reply.content).hexdigest()[:32]
         is_own = _GENERATOR.search(reply.content) and reply.is_decodable
         if is_own and reply.etag and reply.opaque_tag != expected:
-            yield "etag-altered", f"it is not the content's ({name})"
+            yield "etag-altered", f"the ETag does not match the content ({name})"
             return
 
 
@@ -204,7 +205,7 @@ def _last_modified(seen: Observation) -> Iterator[Problem]:
     for reply in replies:
         date = reply.header("Last-Modified")
         if dates.setdefault(reply.content, date) != date:
-            yield "last-modified-contradictory", "the same content has several"
+            yield "last-modified-contradictory", "the same content has several dates"
             return
         modified = _timestamp(date)
         # Readers with a right clock would send it, and never get a new document.
@@ -288,7 +289,10 @@ def _codings(seen: Observation) -> Iterator[Problem]:
 def _parameters(seen: Observation) -> Iterator[Problem]:
     reply = seen.parameter
     if not reply.is_feed or reply.kind != seen.reference.kind:
-        yield "parameter", f"status {reply.status}, not the feed, with an unknown one"
+        yield (
+            "parameter",
+            f"another document (status {reply.status}) with an unknown one",
+        )
 
 
 def _hints(seen: Observation) -> Iterator[Problem]:
@@ -323,7 +327,7 @@ def _certificates(seen: Observation) -> Iterator[Problem]:
     if reply.certificate_ends_at is not None:
         left = reply.certificate_ends_at - reply.received_at
         if left < _CERTIFICATE_SECONDS:
-            yield "certificate", f"it ends in {left / 86400:.0f} days"
+            yield "certificate", f"it expires in {left / 86400:.0f} days"
 
 
 Rule = Callable[[Observation], Iterable[Problem]]
