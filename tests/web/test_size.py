@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
+from feedsvc.formats import FORMATS
 from feedsvc.http.slots import ResponseSlots
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
@@ -56,13 +57,8 @@ def test_document_is_bounded_whatever_its_entries_hold(
 ) -> None:
     fill(editor, clock, "articles", 16, CONTENTS[content])
     fill(editor, clock, "events", 16, CONTENTS[content], prefix="e")
-    for path in (
-        "/feeds/news.rss",
-        "/feeds/news.atom",
-        "/feeds/news.json",
-        "/feeds/news.html",
-        "/feeds/events.ics",
-    ):
+    for name, form in FORMATS.items():
+        path = f"/feeds/{form.kinds[0]}.{name}"
         response = small_client.get(f"{path}?content=full")
         assert response.status_code == 200
         assert len(response.data) <= MAX_FEED, path
