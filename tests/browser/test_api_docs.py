@@ -24,7 +24,7 @@ def test_page_shows_every_operation_without_errors(open_page: Open) -> None:
     page.evaluate(AXE_SCRIPT)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        # Swagger UI's colours change slowly.
+        # Swagger UI's colors change slowly.
         wait_until(lambda: page.evaluate(VIOLATIONS) == [])
     page.locator(".opblock-summary").first.click()
     page.wait_for_selector(".opblock-body .parameters")

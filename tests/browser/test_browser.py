@@ -201,7 +201,7 @@ def test_list_leads_to_an_event_and_its_ics_file(
 
 
 def embed_code(open_page: Open, kind: str) -> tuple[str, str]:
-    """Return what a portal shall copy into its head and its body."""
+    """Return the code that a portal copies into its head and its body."""
     page = open_page(f"/feeds/{kind}.html")
     page.get_by_text("Đưa danh sách này vào trang của bạn").click()
     head, body = (

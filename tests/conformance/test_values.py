@@ -69,6 +69,8 @@ CASES: list[tuple[Callable[[str], object], list[str], list[str]]] = [
 @pytest.mark.parametrize(
     ("test", "good", "bad"), CASES, ids=lambda value: getattr(value, "__name__", "")
 )
-def test_value(test: Callable[[str], object], good: list[str], bad: list[str]) -> None:
+def test_check_accepts_good_values_and_no_bad_ones(
+    test: Callable[[str], object], good: list[str], bad: list[str]
+) -> None:
     assert [value for value in good if not test(value)] == []
     assert [value for value in bad if test(value)] == []

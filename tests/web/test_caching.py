@@ -370,7 +370,7 @@ def test_probes_are_not_cached(shared_client: FlaskClient) -> None:
 def test_missing_and_deleted_pages_may_be_cached_for_a_second(
     seeded_editor: ApiClient, client: FlaskClient
 ) -> None:
-    """So that they replace the page in a cache, which would else response that while the service is away."""
+    """Otherwise a cache would serve the former page while the service is down."""
     seeded_editor.put("/articles/a", {"title": "Một"})
     assert seeded_editor.send("DELETE", "/articles/a").status_code == 204
     for path, status in (

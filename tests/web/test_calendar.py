@@ -37,7 +37,7 @@ CHATHAM, HOWE, KIRITIMATI, NIUE = (
 DUBLIN = "Europe/Dublin"
 NO_DATES = vDDDLists([])
 LATER = "…"
-"""In place of the rest of a series without an end."""
+"""Stands for the rest of a series without an end."""
 
 # What is posted, as start, end and zone (the site's, Hanoi's, where none is given), rule, exdates, rdates; and each
 # occurrence that must come out, in UTC, or as dates with the exclusive end.
@@ -202,7 +202,7 @@ def as_text(start: Any, end: Any) -> str:
 
 
 def calendar_of(client: FlaskClient, path: str = "/entries/e.ics") -> Calendar:
-    """A calendar as it comes, read by icalendar, each of its lines looked at."""
+    """Return a calendar, read by icalendar; its lines conform to RFC 5545 §3.1."""
     answer = client.get(path)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -321,7 +321,7 @@ def onsets_of(change: Any) -> list[datetime]:
 def test_calendar_follows_the_changes_of_an_event(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    """Moved, renamed, postponed, given a new date, cancelled, withdrawn, deleted, restored."""
+    """Move, rename, postpone, cancel, withdraw, delete and restore an event."""
 
     def seen(**fields: Any) -> tuple[Any, ...]:
         clock.forward(minutes=1)
@@ -411,7 +411,7 @@ WINDOWS = {
 def test_window_has_series_with_an_occurrence_in_it(
     editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage, days: int
 ) -> None:
-    """At any time, before, during and after the series."""
+    """The window is the same before, during and after the series."""
     event = document(
         "2026-12-05T19:00:00",
         "",
@@ -433,7 +433,7 @@ def test_window_has_series_with_an_occurrence_in_it(
 def test_calendar_of_a_section_has_every_change(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    """In the calendar of all events: new, moved, cancelled, deleted, restored, and over for a month."""
+    """Post, move, cancel, delete and restore an event, and let a month pass."""
 
     def seen() -> list[tuple[Any, ...]]:
         events = calendar_of(client, "/feeds/events.ics").events
@@ -540,7 +540,7 @@ def test_cached_window_expires_when_its_dates_are_too_old(
 def test_window_reads_no_body_of_a_series_outside_of_it(
     client: FlaskClient, editor: ApiClient
 ) -> None:
-    """Of the series that may have an occurrence in it, only the rules are read."""
+    """A series that may have an occurrence in the window has only its rule read."""
     for number in range(12):
         event = {
             "title": "Chợ",

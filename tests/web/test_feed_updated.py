@@ -23,7 +23,7 @@ FORMATS = ("rss", "atom", "json")
 
 @pytest.fixture
 def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
-    """Six articles in three categories, the oldest one of 2025."""
+    """Store six articles in three categories, the oldest one of 2025."""
     editor.put("/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"})
     editor.put(
         "/articles/old", {"title": "Cũ", "date_published": "2025-03-04T08:00:00"}
@@ -43,7 +43,10 @@ def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
 def changed(
     seeded_editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> Callable[..., tuple[set[str], set[str]]]:
-    """Return which of some feeds have other bytes, and which another Last-Modified, after a request."""
+    """Return a function that sends a request and compares feeds before and after it.
+
+    It returns the paths with other bytes, and those with another Last-Modified.
+    """
 
     def run(
         paths: list[str], method: str, path: str, document: object = None

@@ -261,7 +261,7 @@ def test_recurring_event_is_its_next_occurrence_with_a_schedule(
     )
 
 
-def test_article(editor: ApiClient, client: FlaskClient) -> None:
+def test_article_is_a_news_article(editor: ApiClient, client: FlaskClient) -> None:
     editor.put(
         "/articles/a",
         {
