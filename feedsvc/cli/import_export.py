@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 from flask.cli import with_appcontext
 
-from feedsvc.cli.output import help_epilog, progress_bar
+from feedsvc.cli.output import help_epilog, progress_bar, write_error
 from feedsvc.errors import FeedsvcError
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.models import Site
@@ -61,7 +61,7 @@ def export(file: str, is_redirects: bool) -> None:
 def _create_file(file: str) -> Iterator[IO[str]]:
     """Create a file that only its owner can read; `-` is standard output.
 
-    :raises click.FileError: the file exists, or cannot be created.
+    :raises click.ClickException: the file exists, or cannot be written.
     """
     if file == "-":
         output = TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
@@ -73,8 +73,15 @@ def _create_file(file: str) -> Iterator[IO[str]]:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise click.FileError(file, error.strerror) from None
-    with open(descriptor, "w", encoding="utf-8") as output:
-        yield output
+    try:
+        with open(descriptor, "w", encoding="utf-8") as output:
+            yield output
+    except BaseException as error:
+        # The beginning of an export would look like a whole one.
+        os.unlink(file)
+        if isinstance(error, OSError):
+            raise write_error(file, error) from None
+        raise
 
 
 def nginx_redirects(links: Iterable[tuple[str, str]], site: Site) -> str:

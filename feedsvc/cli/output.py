@@ -33,6 +33,11 @@ def error_text(error: FeedsvcError) -> str:
     return error.for_operator() if isinstance(error, Unavailable) else str(error)
 
 
+def write_error(file: object, error: OSError) -> click.ClickException:
+    """Return the exception for a file that cannot be written."""
+    return click.ClickException(f"{file} cannot be written: {error.strerror}.")
+
+
 def print_rows(
     names: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool
 ) -> None:

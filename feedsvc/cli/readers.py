@@ -22,7 +22,13 @@ import click
 from feedsvc.cli.access_log.render import is_number, render_html, summary, tables
 from feedsvc.cli.access_log.report import EXPECTED, Report, make_report
 from feedsvc.cli.access_log.statistics import Statistics
-from feedsvc.cli.output import help_epilog, json_option, print_table, progress_bar
+from feedsvc.cli.output import (
+    help_epilog,
+    json_option,
+    print_table,
+    progress_bar,
+    write_error,
+)
 
 
 def _open(path: Path | None) -> io.BufferedReader:
@@ -107,9 +113,7 @@ def _write_page(report: Report, path: Path) -> None:
     try:
         path.write_text(render_html(report), "utf-8")
     except OSError as error:
-        raise click.ClickException(
-            f"{path} cannot be written: {error.strerror}."
-        ) from None
+        raise write_error(path, error) from None
 
 
 def _print(report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -37,6 +38,20 @@ def test_export_is_imported_unchanged(
 
 
 @pytest.mark.sqlite
+def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "all.ndjson"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+    try:
+        done = app.test_cli_runner().invoke(args=["export", str(path)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: {path} cannot be written: File too large.\n"
+    assert not path.exists()
+
+
 def test_export_overwrites_no_file(app: Flask, tmp_path: Path) -> None:
     file = tmp_path / "all.ndjson"
     file.write_text("mine")
