@@ -378,8 +378,8 @@ def test_fault_of_other_formats_is_found(service: Service) -> None:
             calendar(exchange)
 
         with faulty_proxy(service.port, both) as url:
-            found = names(f"{url}/feeds/{path}") or {"none"}
-            assert found == {expected}, (path, pattern)
+            findings = names(f"{url}/feeds/{path}") or {"none"}
+            assert findings == {expected}, (path, pattern)
 
 
 TlsContext = Callable[[int], ssl.SSLContext]

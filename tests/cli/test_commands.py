@@ -10,6 +10,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,13 +40,14 @@ LOG_LINE = (
 )
 
 
-def every(group: click.Group) -> list[click.Command]:
-    """A group, and all that is in it."""
-    inner = [
-        every(one) if isinstance(one, click.Group) else [one]
-        for one in group.commands.values()
-    ]
-    return [group, *(command for commands in inner for command in commands)]
+def every(group: click.Group) -> Iterator[click.Command]:
+    """Yield a group, and all groups and commands in it."""
+    yield group
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from every(command)
+        else:
+            yield command
 
 
 def examples(command: click.Command) -> list[str]:
@@ -55,7 +57,7 @@ def examples(command: click.Command) -> list[str]:
 
 
 def test_every_command_has_examples() -> None:
-    without = {one.name for one in every(commands) if not examples(one)}
+    without = {command.name for command in every(commands) if not examples(command)}
     assert without == {"db", "token", "subscriptions"}, "groups"
 
 
@@ -85,8 +87,8 @@ def test_every_example_runs(
         assert done.exit_code == 0, (line, done.output)
         if "--json" in line:
             assert all(
-                isinstance(json.loads(found), dict)
-                for found in done.output.splitlines()
+                isinstance(json.loads(document), dict)
+                for document in done.output.splitlines()
             )
 
 

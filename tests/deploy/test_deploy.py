@@ -51,7 +51,7 @@ def test_kubernetes(document: dict[str, Any]) -> None:
 
 
 def test_kubernetes_names_and_ports_agree() -> None:
-    found = {
+    resources = {
         document["kind"]: document
         for document in DOCUMENTS
         if document["metadata"]["name"] == "feedsvc"
@@ -64,9 +64,9 @@ def test_kubernetes_names_and_ports_agree() -> None:
                 == labels
                 == document["metadata"]["labels"]
             )
-    pods = found["Deployment"]["spec"]["template"]
+    pods = resources["Deployment"]["spec"]["template"]
     for kind in ("Service", "PodDisruptionBudget"):
-        selector = found[kind]["spec"]["selector"]
+        selector = resources[kind]["spec"]["selector"]
         assert (
             selector.get("matchLabels", selector).items()
             <= pods["metadata"]["labels"].items()
@@ -75,7 +75,7 @@ def test_kubernetes_names_and_ports_agree() -> None:
         port["name"]: port["containerPort"]
         for port in next(containers_of("feedsvc"))["ports"]
     }
-    settings = found["ConfigMap"]["data"]
+    settings = resources["ConfigMap"]["data"]
     assert settings["FEEDSVC_METRICS"].endswith(f":{ports['metrics']}")
     assert ports["http"] == Config.from_env({}).port
     assert Config.from_env(settings).workers == 2

@@ -724,8 +724,8 @@ def test_check_finds_what_the_feeds_of_wordpress_lack(site: Site) -> None:
     site.publish(title="Bài", content="Nội dung. " * 200)
     for format in ("rss2", "atom"):
         url = f"{site.wordpress.url}/?feed={format}"
-        found = {row.name: row.detail for row in check_feed(Client(interval=0), url)}
-        assert found == {
+        details = {row.name: row.detail for row in check_feed(Client(interval=0), url)}
+        assert details == {
             "compression-lost": "no gzip for all readers",
             "no-304": "for a weak If-None-Match (200)",
         }

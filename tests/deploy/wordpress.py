@@ -249,6 +249,6 @@ def _linked(folder: str, names: list[str]) -> set[str]:
 
 def nonce(html: str, name: str) -> str:
     """Return a nonce of an administration page."""
-    found = re.search(rf'name="{name}"[^>]*value="([0-9a-f]+)"', html)
-    assert found, name
-    return found[1]
+    match = re.search(rf'name="{name}"[^>]*value="([0-9a-f]+)"', html)
+    assert match, name
+    return match[1]

@@ -289,10 +289,8 @@ def _codings(seen: Observation) -> Iterator[Problem]:
 def _parameters(seen: Observation) -> Iterator[Problem]:
     reply = seen.parameter
     if not reply.is_feed or reply.kind != seen.reference.kind:
-        yield (
-            "parameter",
-            f"another document (status {reply.status}) with an unknown one",
-        )
+        what = f"another document (status {reply.status})"
+        yield "parameter", f"{what} with an unknown parameter"
 
 
 def _hints(seen: Observation) -> Iterator[Problem]:
