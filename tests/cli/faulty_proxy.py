@@ -54,7 +54,7 @@ Fault = Callable[[Exchange], None]
 def faulty_proxy(
     port: int, fault: Fault, context: ssl.SSLContext | None = None
 ) -> Iterator[str]:
-    """Pass on requests to a port; its URL."""
+    """Pass on requests to a port; yield the URL of the proxy."""
     numbers = iter(range(1, 1 << 30))
 
     class Handler(BaseHTTPRequestHandler):

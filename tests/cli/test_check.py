@@ -1,4 +1,4 @@
-"""`check`: nothing is found on the service and through nginx, and each fault of a proxy is."""
+"""`check` finds each fault of a proxy, and nothing on the service and through nginx."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def edited(edit: Callable[[bytes], bytes]) -> Fault:
 
 
 def published(pattern: str, new: str) -> Fault:
-    """Publish another document, which tells no generator that would betray it."""
+    """Publish another document, without the generator, which would require its ETag."""
     old = re.compile(pattern.encode(), re.DOTALL)
     return edited(
         lambda content: old.sub(new.encode(), content.replace(b">feedsvc<", b">x<"))
@@ -466,7 +466,7 @@ def test_findings_of_django(sqlite_url: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str], str]]:
-    """Run `check` without pauses; its exit status, lines and standard error."""
+    """Run `check` without pauses; return exit status, lines and standard error."""
     monkeypatch.setattr(check_module, "Client", lambda: Client(interval=0))
 
     def run(*arguments: str) -> tuple[int, list[str], str]:
@@ -652,7 +652,7 @@ def test_search_for_the_generator_takes_linear_time() -> None:
 
 @contextmanager
 def raw_server(begin: bytes, repeated: bytes) -> Iterator[str]:
-    """Answer one request with bytes that are repeated without end; its URL."""
+    """Answer one request with bytes that are repeated without end; yield the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""The command line teaches: each example of its help runs, and what is wrong is a sentence."""
+"""Commands: each example of the help runs, and each error is one sentence."""
 
 from __future__ import annotations
 

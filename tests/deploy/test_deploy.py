@@ -184,7 +184,7 @@ def maximum_pods(deployment: dict[str, Any]) -> int:
 
 
 def test_connections_of_kubernetes_fit_postgresql() -> None:
-    """Also in a rolling update of both Deployments, while a worker of each pod is replaced."""
+    """Rolling updates of both Deployments count, and a worker of each pod that is replaced."""
     settings = next(
         document for document in DOCUMENTS if document["kind"] == "ConfigMap"
     )["data"]

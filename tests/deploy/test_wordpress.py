@@ -1,4 +1,4 @@
-"""The WordPress plugin in a real WordPress: each action, and what feeds and API show then."""
+"""The plugin in a real WordPress: each action, and its effect on feeds and API."""
 
 from __future__ import annotations
 
@@ -379,7 +379,7 @@ def test_category_and_picture_that_change_without_saving(site: Site) -> None:
 
 
 def test_second_save_without_a_change_sends_nothing(site: Site) -> None:
-    """As the block editor saves each post twice, because of the box."""
+    """The block editor saves each post twice, because of the box."""
     post = site.publish(title="Hai lần", content="x")
     # It would be refused.
     with site.settings(token="fsv_wrong"):
@@ -508,7 +508,7 @@ def test_missing_category_without_the_right_is_told(site: Site) -> None:
 
 
 def test_category_of_another_slug_is_found_by_its_title(site: Site) -> None:
-    """As an import makes slugs from titles."""
+    """An import makes slugs from titles."""
     title = {"title": "Đường & phố"}
     site.service.request("PUT", "/api/v1/categories/duong-pho", title)
     category = site.wordpress.save("/categories", name="Đường & phố", slug="street")
