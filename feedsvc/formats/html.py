@@ -170,7 +170,8 @@ class Pages:
         localized_site = replace(site, language=language)
         by_start = "start" if query.kind == "events" else None
         more = None
-        if not query.archive and len(feed.entries) >= query.effective_limit:
+        is_full = len(feed.entries) >= query.effective_limit
+        if is_full and not query.archive and query.effective_limit < MAX_LIMIT:
             # No second page: its offset would read all entries before it.
             more = feed.with_query(limit=MAX_LIMIT)
         return self.render(
