@@ -116,7 +116,7 @@ def _event(entry: Entry, site: Site) -> Json:
     }
 
 
-def _locations(event: Event) -> Json | list[Json] | None:
+def _locations(event: Event) -> Json | list[Json]:
     places = [_place(event.location)] if event.location else []
     if event.online_url:
         url = iri_to_uri(event.online_url)
