@@ -700,8 +700,9 @@ function feedsvc_category_slug( $term, &$known, &$notes ) {
 		return $slug;
 	}
 	// An import makes slugs from titles, which may differ from WordPress's own.
-	$same_title = array_search( mb_strtolower( $title ), array_map( 'mb_strtolower', $known ), true );
-	if ( false !== $same_title ) {
+	// By a regular expression: mb_strtolower is missing where PHP lacks the mbstring extension.
+	$same_title = key( preg_grep( '/^' . preg_quote( $title, '/' ) . '$/iuD', $known ) );
+	if ( null !== $same_title ) {
 		return (string) $same_title;
 	}
 	// Its feed tells where a renamed category is, and whether it was retired.
