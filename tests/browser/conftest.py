@@ -46,7 +46,7 @@ def add_entries(service: Service) -> None:
     }
     body = (
         "<h2>Mục</h2><p>Đoạn <a href='https://portal.example/x'>một</a></p><blockquote><p>Lời</p></blockquote>"
-        f"<table><tr>{'<th>Tuyến</th>' * 9}</tr><tr>{'<td>A1</td>' * 9}</tr></table><pre>{'x = 1; ' * 30}</pre>"
+        f"<table><tr>{'<th>Tuyến</th>' * 7}</tr><tr>{'<td>A1</td>' * 7}</tr></table><pre>{'x = 1; ' * 30}</pre>"
     )
     full = {
         "content_html": body,
