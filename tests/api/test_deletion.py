@@ -18,7 +18,9 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc.api.schemas import EventSchema, ModelSchema
+from feedsvc.formats import FORMATS
 from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS, Entry, Event
+from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, feed_tombstones
 from feedsvc.storage.entries import KEPT_EVENT_MEMBERS, KEPT_MEMBERS
@@ -754,6 +756,77 @@ def test_deletions_of_an_archive_are_those_of_its_month(
     assert len(left(client, "/feeds/events.atom?archive=2026-10")) == 1
     assert len(cancelled(client, f"{CALENDAR}?archive=2026-10")) == 1
     assert len(cancelled(client)) == 2
+
+
+# Deletions and withdrawals in feeds with a parameter.
+
+LISTING_VALUES = {
+    "limit": "1",
+    "content": "summary",
+    "lang": "en",
+    "q": "hoi+sach",
+    "archive": "2026-11",
+    "from": "2026-12-05",
+    "to": "2026-12-05",
+    "when": "recent",
+    "order": "start",
+    "date": "start",
+    "cancelled": "hide",
+    "ui": "en",
+}
+"""A value of each parameter with which feeds list `LISTED_EVENT`."""
+
+LISTED_EVENT = {
+    **EVENT,
+    "language": "en",
+    "date_published": "2026-11-20T08:00:00",
+    "summary": "SECRET summary",
+    "content_html": "<p>SECRET text</p>",
+    "location": {"name": "SECRET place"},
+}
+HIDDEN_EDIT = {**SECRET, "language": "vi", "event_status": "cancelled"}
+
+
+def test_every_parameter_has_a_listing_value() -> None:
+    """A parameter that is added must not hide deletions, or show withdrawn members."""
+    assert LISTING_VALUES.keys() == PARAMETERS.keys()
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("name", LISTING_VALUES)
+def test_feed_with_a_parameter_lists_deletions(
+    editor: ApiClient, client: FlaskClient, make_app: MakeApp, name: str
+) -> None:
+    """Of a search, nothing is left by which an entry matched."""
+    query = f"?{name}={LISTING_VALUES[name]}"
+    atom, calendar = f"/feeds/events.atom{query}", CALENDAR + query
+    guid = editor.put("/events/e", LISTED_EVENT).get_json()["guid"]
+    assert guid in client.get(atom).text
+    expected = [] if name == "q" else [guid]
+    delete(editor)
+    assert left(client, atom) == expected
+    assert len(cancelled(client, calendar)) == len(expected)
+    # What an editor does with the hidden event changes no feed. This worker has them
+    # in its cache, another has not.
+    editor.put("/events/e", HIDDEN_EDIT)
+    other_client = make_app(migrate=False).test_client()
+    assert left(other_client, atom) == expected
+    assert len(cancelled(other_client, calendar)) == len(expected)
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("name", LISTING_VALUES)
+def test_feed_with_a_parameter_hides_members_of_withdrawn_entries(
+    editor: ApiClient, client: FlaskClient, name: str
+) -> None:
+    editor.put("/events/e", LISTED_EVENT)
+    withdrawn = {"status": "withdrawn", "notice": "Thông tin không đúng."}
+    editor.put("/events/e", {**LISTED_EVENT, **withdrawn})
+    for format in FORMATS:
+        path = f"/feeds/events.{format}?{name}={LISTING_VALUES[name]}"
+        response = client.get(path, follow_redirects=True)
+        assert "Thông tin không đúng." in unfolded(response), path
+        assert "SECRET" not in response.text, path
 
 
 # What followers of the changes see.
