@@ -106,19 +106,20 @@ def sanitize(html: str, base_url: str) -> str:
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS:,} tags.")
     _check_complexity(html)
-    sanitized = _sanitize_once(html, base_url)
+    cleaner = _build_cleaner(base_url)
+    sanitized = _sanitize_once(html, cleaner)
     # The parser moves content that is misplaced in a table in front of it, where it
     # may nest otherwise, so one pass is not always enough.
     for _ in range(_MAX_PASSES):
-        again = _sanitize_once(sanitized, base_url)
+        again = _sanitize_once(sanitized, cleaner)
         if again == sanitized:
             return sanitized
         sanitized = again
     raise ValueError("The HTML is too broken to be sanitized.")
 
 
-def _sanitize_once(html: str, base_url: str) -> str:
-    cleaned = _build_cleaner(base_url).clean(html)
+def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
+    cleaned = cleaner.clean(html)
     # The parser has decoded references such as &#x0b;, &#13; and &#x301;.
     cleaned = text.strip_invalid_chars(text.unify_line_ends(cleaned))
     # Ammonia does not escape the text in an iframe.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +59,17 @@ def test_text_is_normalized() -> None:
     assert text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
     assert text.normalize_lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
     assert text.normalize("a\r\nb\rc") == "a\nb\nc"
+
+
+def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
+    all_characters = [chr(number) for number in range(sys.maxunicode + 1)]
+    named = set(re.findall(f"[{text.INVALID_CHARS}]", "".join(all_characters)))
+    surrogates = {chr(number) for number in range(0xD800, 0xE000)}
+    noncharacters = {
+        chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF)
+    }
+    invalid = {char for char in all_characters if text.strip_invalid_chars(char) == ""}
+    assert invalid == named | surrogates | noncharacters
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
