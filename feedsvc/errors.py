@@ -123,7 +123,7 @@ class Unavailable(FeedsvcError):
     `storage/database.py` raises it, for instance while another process holds the lock.
     """
 
-    # As long as a writer waits for the lock: then the next attempt is not in vain.
+    # Also the time that a writer waits for the lock (`BUSY_SECONDS`).
     retry_after: int = 5
 
     def __init__(self, message: str, reason: str = "") -> None:

@@ -23,8 +23,11 @@ from feedsvc.storage.outages import OutageLog, translate
 
 _log = logging.getLogger(__name__)
 
-BUSY_SECONDS = 5.0
-"""Seconds that a writer waits for other writers."""
+BUSY_SECONDS = float(Unavailable.retry_after)
+"""Seconds that a writer waits for other writers.
+
+The Retry-After of its error, since clients wait as long before they try again.
+"""
 
 CONNECTIONS = 24
 """Default of the connections to PostgreSQL that one process may have."""
