@@ -356,7 +356,8 @@ class EntryWriter:
         :param check: raises if the stored entry must not be replaced.
         :raises Conflict: the id is taken by the other kind, or at all if `create`.
         :raises Forbidden: the entry would be or was ever public, without `publish`.
-        :raises ValidationFailed: a category does not exist.
+        :raises ValidationFailed: a category does not exist, or the entry would expire
+            before its publication.
         """
         key, old = self._find(entry.id)
         # Within the transaction, or another write could come between.
@@ -383,6 +384,8 @@ class EntryWriter:
             if _content(entry) == _content(old):
                 return old, False
         entry = self._next_version(entry, old, updated)
+        if updated is None:
+            _check_expiry(entry)
         self._store(key, old, entry, list(resolved.values()))
         return entry, old is None or old.status == "deleted"
 
@@ -686,6 +689,11 @@ def _schedule(entry: Entry) -> tuple[object, ...]:
         replace(entry.event, organizer=None, offers=(), performers=())
     )
     return entry.status, event
+
+
+def _check_expiry(entry: Entry) -> None:
+    if entry.expires and entry.published and entry.expires <= entry.published:
+        raise ValidationFailed(FieldError("#/expires", "Must be after date_published."))
 
 
 def _with_previous_start(event: Event | None, old: Event | None) -> Event | None:

@@ -92,6 +92,29 @@ def test_expired_entry_leaves_feeds(
     assert "Một" in client.get(FEED).text
 
 
+def test_entry_must_not_expire_before_it_is_published(
+    editor: ApiClient, clock: Clock
+) -> None:
+    document = {"title": "Một", "expires": "2026-11-25T02:59:00Z"}
+    error = {"pointer": "#/expires", "detail": "Must be after date_published."}
+    answer = editor.send("PUT", "/articles/a", document)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [error]
+    editor.put("/articles/a", {**document, "status": "draft"})
+    answer = editor.send("PATCH", "/articles/a", {"status": "published"})
+    assert answer.get_json()["errors"] == [error]
+
+
+def test_replacement_after_the_expiry_is_accepted(
+    editor: ApiClient, clock: Clock
+) -> None:
+    document = {"title": "Một", "expires": "2026-11-25T04:00:00Z"}
+    editor.put("/articles/a", document)
+    clock.forward(hours=2)
+    answer = editor.send("PUT", "/articles/a", {**document, "title": "Hai"})
+    assert answer.status_code == 200
+
+
 def test_withdrawn_entry_shows_its_notice_for_30_days(
     editor: ApiClient, client: FlaskClient, clock: Clock, storage: Storage
 ) -> None:
