@@ -30,7 +30,6 @@ _TIME = (
 _ANY_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 _TIME_ERROR = "Must be a time such as 2026-12-24T19:00:00+07:00."
-_DATE_ERROR = "Must be a date such as 2026-11-25."
 _DATE_OR_TIME_ERROR = (
     "Must be a date such as 2026-11-25, or a time such as 2026-12-24T19:00:00+07:00."
 )
@@ -225,9 +224,7 @@ class DateOrTime(ParsedString):
 
     def parse(self, value: str) -> date:
         """Return the date, or the time."""
-        if len(value) > len("2026-11-25"):
-            return _parse_time(value)
-        return _parse_date(value)
+        return _parse_date_or_time(value)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, datetime):
@@ -281,6 +278,8 @@ class BoundedList(fields.List[Any]):
     ones would take seconds.
     """
 
+    default_error_messages = {"invalid": "Must be a list."}  # noqa: RUF012
+
     def __init__(self, item: fields.Field[Any], max_items: int, **kwargs: Any) -> None:
         error = f"More than {max_items:,} items."
         self._check_length = Length(max=max_items, error=error)
@@ -309,7 +308,9 @@ def url(**kwargs: Any) -> ParsedString:
 def identifier() -> fields.String:
     """Return a field for an id that an editor chooses."""
     pattern = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
-    error = "Must be 1 to 128 letters, digits and . _ ~ -, the first a letter or digit."
+    error = (
+        "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
+    )
     return fields.String(validate=FullMatch(pattern, error=error))
 
 
@@ -352,23 +353,28 @@ def _parse_timezone(value: str) -> ZoneInfo:
         ) from None
 
 
-def _parse_time(value: str) -> datetime:
-    """Return a time, naive if it has no offset."""
+def _parse_time(value: str, error: str = _TIME_ERROR) -> datetime:
+    """Return a time, naive if it has no offset.
+
+    :param error: the message for a text that is no time.
+    """
     try:
         # Python also reads other forms of ISO 8601, such as weeks.
         if not re.fullmatch(f"{_ANY_DATE}[Tt ]{_TIME}", value):
             raise ValueError
         moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise ValueError(_TIME_ERROR) from None
+        raise ValueError(error) from None
     return check_year(moment)
 
 
-def _parse_date(value: str) -> date:
+def _parse_date_or_time(value: str) -> date:
+    if len(value) > len("2026-11-25"):
+        return _parse_time(value, _DATE_OR_TIME_ERROR)
     try:
         if not re.fullmatch(_ANY_DATE, value):
             raise ValueError
         day = date.fromisoformat(value)
     except ValueError:
-        raise ValueError(_DATE_ERROR) from None
+        raise ValueError(_DATE_OR_TIME_ERROR) from None
     return check_year(day)

@@ -69,7 +69,7 @@ class StrictParser(FlaskParser):
         errors = field_errors(messages)
         if location == "query":
             details = [f"{error.pointer[2:]}: {error.detail}" for error in errors]
-            raise BadRequest("; ".join(details))
+            raise BadRequest(" ".join(details))
         raise ValidationFailed(*errors[:MAX_ERRORS])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -38,6 +38,7 @@ class ClosedSchema(ma.Schema):
 
         unknown = ma.RAISE
 
+    error_messages: dict[str, str] = {"type": "Must be an object."}  # noqa: RUF012
     member_name = "member"
     """The name of a field in error messages."""
 
@@ -52,10 +53,12 @@ class ClosedSchema(ma.Schema):
         for index, name in enumerate(unknown):
             # Comparing takes time, and a document may have thousands of them.
             known = self._member_names() if index < _MAX_SUGGESTIONS else ()
-            hint = did_you_mean(str(name), known)
-            messages[name] = [
-                f"Unknown {self.member_name}.{hint} See the list in /api/docs."
-            ]
+            messages[name] = [self._unknown_member(str(name), known)]
+
+    def _unknown_member(self, name: str, known: Iterable[str]) -> str:
+        """Return the error for a member that the object cannot have."""
+        hint = did_you_mean(name, known)
+        return f"Unknown {self.member_name}.{hint} See the list in /api/docs."
 
     def _member_names(self) -> list[str]:
         """Return the names of the members that can be set."""
@@ -154,6 +157,7 @@ class SourceSchema(ModelSchema):
 class ImageSchema(ModelSchema):
     """A picture."""
 
+    error_messages: dict[str, str] = {"type": "Must be a URL or an object."}  # noqa: RUF012
     model_class = models.Image
     url = own.url(required=True)
     alt = own.Text(1000)
@@ -214,6 +218,11 @@ class EntrySchema(ModelSchema):
     def __init__(self, site: models.Site, **kwargs: Any) -> None:
         self.site = site
         super().__init__(**kwargs)
+
+    def _unknown_member(self, name: str, known: Iterable[str]) -> str:
+        if name in _EVENT_MEMBERS:
+            return "Only events have this member."
+        return super()._unknown_member(name, known)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Read times without an offset in the site's zone."""
@@ -288,6 +297,9 @@ class EntrySchema(ModelSchema):
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
 
 
+_PRICE_ERROR = 'Must be a decimal string such as "12.50".'
+
+
 def _check_currency(code: str) -> str:
     if code not in get_global("all_currencies"):
         raise ValueError("Must be a currency of ISO 4217, such as VND.")
@@ -319,10 +331,8 @@ class OfferSchema(ModelSchema):
     name = own.Text(200)
     price = fields.String(
         required=True,
-        validate=own.FullMatch(
-            r"^[0-9]{1,12}(\.[0-9]{1,4})?$",
-            error="Must be a decimal number in quotes, such as 12.50.",
-        ),
+        validate=own.FullMatch(r"^[0-9]{1,12}(\.[0-9]{1,4})?$", error=_PRICE_ERROR),
+        error_messages={"invalid": _PRICE_ERROR},
     )
     currency = own.ParsedString(
         _check_currency, required=True, metadata={"pattern": "^[A-Z]{3}$"}
@@ -411,6 +421,9 @@ class EventSchema(EntrySchema):
             if errors:
                 raise ValidationError({"recurrence": errors})
         return event
+
+
+_EVENT_MEMBERS = EventSchema._declared_fields.keys() - EntrySchema._declared_fields
 
 
 def _check_end(event: models.Event) -> None:

@@ -154,6 +154,61 @@ def test_number_in_place_of_a_date_gets_an_example(
 
 
 @pytest.mark.parametrize(
+    ("member", "pointer", "detail"),
+    [
+        ({"location": "Hà Nội"}, "location", "Must be an object."),
+        ({"performers": ["An"]}, "performers/0", "Must be an object."),
+        ({"image": 1}, "image", "Must be a URL or an object."),
+        ({"categories": "van-hoa"}, "categories", "Must be a list."),
+        (
+            {"offers": [{"price": 12.5, "currency": "EUR"}]},
+            "offers/0/price",
+            'Must be a decimal string such as "12.50".',
+        ),
+    ],
+)
+def test_wrong_type_names_the_right_one(
+    editor: ApiClient, member: dict[str, Any], pointer: str, detail: str
+) -> None:
+    document = {"title": "x", "start": "2026-12-24", **member}
+    answer = editor.send("PUT", "/events/a", document)
+    assert details(answer) == {f"#/{pointer}": detail}
+
+
+def test_body_that_is_no_object_is_told_so(editor: ApiClient) -> None:
+    answer = editor.send("PUT", "/articles/a", ["x"])
+    assert details(answer) == {"#": "Must be an object."}
+
+
+def test_wrong_id_names_the_allowed_letters(editor: ApiClient) -> None:
+    answer = editor.send("PUT", "/articles/bài-1", {"title": "x"})
+    assert details(answer)["#/id"].startswith("Must be 1 to 128 of A–Z, a–z, 0–9")
+
+
+@pytest.mark.parametrize("start", ["24/12/2026", "24/12/2026 19:00", "2026-02-30"])
+def test_wrong_start_gets_examples_of_a_date_and_a_time(
+    editor: ApiClient, start: str
+) -> None:
+    answer = editor.send("PUT", "/events/a", {"title": "x", "start": start})
+    detail = details(answer)["#/start"]
+    assert "a date such as 2026-11-25" in detail
+    assert "a time such as 2026-12-24T19:00:00+07:00" in detail
+
+
+def test_event_field_of_an_article_is_told_so(editor: ApiClient) -> None:
+    answer = editor.send("PUT", "/articles/a", {"title": "x", "start": "2026-12-24"})
+    assert details(answer) == {"#/start": "Only events have this member."}
+
+
+def test_several_wrong_parameters_are_separate_sentences(editor: ApiClient) -> None:
+    answer = editor.send("GET", "/articles?status=x&limit=0")
+    assert answer.get_json()["detail"] == (
+        "status: Must be one of: draft, published, withdrawn. "
+        "limit: Must be greater than or equal to 1 and less than or equal to 200."
+    )
+
+
+@pytest.mark.parametrize(
     ("body", "position"),
     [
         (b'[{"action": "put"},\n {"action" "put"}]', "line 2, column 12"),
