@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
@@ -33,6 +34,11 @@ from feedsvc.query import LANGUAGE_TAG_PATTERN
 
 SETTINGS_VARIABLE = "FEEDSVC_SETTINGS"
 """The variable that names a settings file."""
+
+_PREFIX = "FEEDSVC_"
+
+_KUBERNETES_VARIABLE = re.compile("FEEDSVC_(?:SERVICE_|PORT_|PORT=tcp:)")
+"""Variables that Kubernetes sets for a Service named feedsvc."""
 
 MIB = 1 << 20
 
@@ -423,7 +429,7 @@ def _declarations() -> list[tuple[str, dict[str, Any]]]:
     declarations = []
     for item in fields(Config):
         if item.metadata:
-            variable = item.metadata["variable"] or f"FEEDSVC_{item.name.upper()}"
+            variable = item.metadata["variable"] or _PREFIX + item.name.upper()
             declarations.append((item.name, {**item.metadata, "variable": variable}))
     return declarations
 
@@ -432,6 +438,25 @@ def _variables() -> set[str]:
     """Return the names of all variables that are settings."""
     names = {metadata["variable"] for _, metadata in _declarations()}
     return names | {f"{name}_FILE" for name in names}
+
+
+def unknown_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each variable that is named like a setting and is none.
+
+    They are no errors: an older version may run with the settings of a newer one.
+    """
+    known = _variables() | {SETTINGS_VARIABLE}
+    # The prefix, which they have in common, would make each resemble each.
+    nearest = {name.removeprefix(_PREFIX): name for name in known}
+    sentences = []
+    for name in sorted(environ):
+        is_kubernetes = _KUBERNETES_VARIABLE.match(f"{name}={environ[name]}")
+        if not name.startswith(_PREFIX) or name in known or is_kubernetes:
+            continue
+        similar = get_close_matches(name.removeprefix(_PREFIX), nearest, n=1)
+        hint = f" Did you mean “{nearest[similar[0]]}”?" if similar else ""
+        sentences.append(f"{name} is no setting.{hint}")
+    return sentences
 
 
 def read_settings_file(path: str) -> dict[str, str]:

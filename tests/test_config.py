@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from config import Config, SettingError
+from config import Config, SettingError, unknown_settings
 from tests.server import ROOT
 
 
@@ -155,6 +155,61 @@ def test_all_invalid_values_are_named_at_once() -> None:
     # FEEDSVC_PUBLIC_URL, whose default contains the port, is not blamed.
     names = [line.partition(":")[0] for line in lines]
     assert sorted(names) == sorted(environ)
+
+
+@pytest.mark.parametrize(
+    ("variable", "warning"),
+    [
+        (
+            "FEEDSVC_SITE_TITEL",
+            "FEEDSVC_SITE_TITEL is no setting. Did you mean “FEEDSVC_SITE_TITLE”?",
+        ),
+        ("FEEDSVC_PORT", "FEEDSVC_PORT is no setting. Did you mean “PORT”?"),
+        ("FEEDSVC_XYZ", "FEEDSVC_XYZ is no setting."),
+    ],
+)
+def test_unknown_setting_is_a_warning(
+    tmp_path: Path, variable: str, warning: str
+) -> None:
+    file = tmp_path / "feedsvc.env"
+    file.write_text(f"{variable}=x\n")
+    environ = {"FEEDSVC_SETTINGS": str(file), "FEEDSVC_HUB_FILE": ""}
+    Config.from_env(environ)
+    assert unknown_settings(environ) == [warning]
+
+
+def test_variables_that_kubernetes_sets_are_no_warning() -> None:
+    """It sets them for a Service named feedsvc."""
+    environ = {
+        "FEEDSVC_SERVICE_HOST": "10.0.0.1",
+        "FEEDSVC_SERVICE_PORT": "80",
+        "FEEDSVC_SERVICE_PORT_HTTP": "80",
+        "FEEDSVC_PORT": "tcp://10.0.0.1:80",
+        "FEEDSVC_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    assert unknown_settings(environ) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "feedsvc", "settings"],
+        ["-m", "gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app", "--check-config"],
+    ],
+)  # fmt: skip
+def test_start_and_list_of_settings_warn_of_a_misspelt_one(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "FEEDSVC_SITE_TITEL": "x"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stderr == (
+        "Warning: FEEDSVC_SITE_TITEL is no setting. "
+        "Did you mean “FEEDSVC_SITE_TITLE”?\n"
+    )
 
 
 @pytest.mark.parametrize(

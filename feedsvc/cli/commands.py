@@ -14,7 +14,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from config import SETTINGS_VARIABLE, Config
+from config import SETTINGS_VARIABLE, Config, unknown_settings
 from feedsvc import __version__
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
@@ -177,6 +177,8 @@ def log(
 def settings(as_json: bool) -> None:
     """Print every setting: its value, the source of the value, and its meaning."""
     rows = current_services().config.rows()
+    for warning in unknown_settings():
+        click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_rows(("name", "value", "source", "help"), rows, as_json=True)
         return

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from config import Config, SettingError
+from config import Config, SettingError, unknown_settings
 from feedsvc.errors import FeedsvcError
 from feedsvc.server.logging import Logger
 from feedsvc.server.metrics import (
@@ -39,10 +39,13 @@ _APP_LOAD_ERROR = 4  # gunicorn's own: it ends the service instead of trying aga
 
 def _load_settings() -> Config:
     try:
-        return Config.from_env()
+        settings = Config.from_env()
     except SettingError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(_APP_LOAD_ERROR)
+    for warning in unknown_settings():
+        print(f"Warning: {warning}", file=sys.stderr)
+    return settings
 
 
 with suppress(AttributeError):  # another C library than GNU's
