@@ -182,6 +182,25 @@ def test_page_in_the_language_of_the_site_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(
+    ("format", "query", "other_format", "expected"),
+    [
+        ("html", "content=full&lang=en", "rss", "?lang=en"),
+        ("rss", "content=summary&lang=en", "html", "?lang=en"),
+        ("rss", "content=summary", "atom", "?content=summary"),
+        ("html", "limit=50&order=published&ui=en", "rss", ""),
+        ("rss", "limit=20&order=start", "html", ""),
+        ("rss", "limit=20&date=start", "ics", "?limit=20"),
+        ("ics", "when=upcoming", "rss", ""),
+    ],
+)
+def test_parameters_in_another_format(
+    format: str, query: str, other_format: str, expected: str
+) -> None:
+    other = parse(query, format=format).in_format(other_format)
+    assert other.path == f"/feeds/events.{other_format}{expected}"
+
+
+@pytest.mark.parametrize(
     ("format", "default", "maximum"),
     [
         ("rss", 50, 200),

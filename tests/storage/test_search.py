@@ -70,3 +70,35 @@ def test_window_examines_the_events_that_start_last(
     assert ids("from=2027-01-02&to=2027-01-03") == {"2", "3", "daily"}
     assert ids("from=2027-01-01&to=2027-01-09") == {"7", "8", "9", "daily"}
     assert ids("from=2027-02-01&to=2027-02-02") == {"daily"}
+    assert ids("from=2027-01-09") == {"9", "daily"}
+    assert ids("to=2027-01-01") == {"1", "daily"}
+
+
+def test_feeds_list_the_matches_of_a_search(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    for id, start, categories in (
+        ("1", "2026-12-09", ["giao-thong"]),
+        ("2", "2026-12-03", ["giao-thong", "van-hoa"]),
+        ("3", "2026-12-06", ["van-hoa"]),
+        ("4", "2026-11-01", []),
+    ):
+        clock.forward(seconds=2)
+        event = {"title": "Cầu", "start": start, "categories": categories}
+        editor.put(f"/events/{id}", event)
+    editor.put("/events/other", {"title": "Hội", "start": "2026-12-03"})
+    clock.forward(seconds=2)
+    for path, expected in (
+        (".json?q=cau", "321"),
+        (".json?limit=2&q=cau", "32"),
+        (".json?limit=2&order=start&q=cau", "23"),
+        (".json?q=cau&when=past", "4"),
+        (".json?q=cau&from=2026-12-05&to=2026-12-07", "3"),
+        ("/giao-thong.json?q=cau", "21"),
+        ("/giao-thong,van-hoa.json?q=cau", "321"),
+        ("/giao-thong+van-hoa.json?q=cau", "2"),
+        ("/-giao-thong.json?q=cau", "3"),
+        (".json?lang=en&q=cau", ""),
+    ):
+        items = client.get(f"/feeds/events{path}").get_json(force=True)["items"]
+        assert "".join(item["_entry"]["id"] for item in items) == expected, path

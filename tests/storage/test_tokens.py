@@ -110,6 +110,24 @@ def test_last_use_is_stored_of_the_used_token(storage: Storage, clock: Clock) ->
     assert storage.tokens.list()[1].last_used is None
 
 
+def test_only_an_ended_token_is_replaced_by_name(
+    storage: Storage, clock: Clock
+) -> None:
+    storage.tokens.create("revoked", [])
+    storage.tokens.revoke("revoked")
+    storage.tokens.create("expired", [], clock() + DAY)
+    valid = storage.tokens.create("valid", [], clock() + 2 * DAY)
+    clock.forward(days=1)
+    for name, state in (("revoked", "a revoked"), ("expired", "an expired")):
+        with pytest.raises(Conflict, match=rf"{state} token .*--replace"):
+            storage.tokens.create(name, [])
+        assert works(storage, storage.tokens.create(name, [], replace=True))
+    with pytest.raises(Conflict, match=r"a valid token .*token rotate"):
+        storage.tokens.create("valid", [], replace=True)
+    assert works(storage, valid)
+    assert len(storage.tokens.list()) == 3
+
+
 @pytest.mark.sqlite
 def test_token_commands(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,126 @@
+"""Rules of stored entries: translations, who may publish, dates, postponed events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from feedsvc.errors import Forbidden, ValidationFailed
+from feedsvc.models import Category, Entry, Event, Translation
+from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.storage import Storage
+from tests.conftest import ApiClient
+from tests.fake_clock import HANOI, Clock
+
+VI, EN = Category("giao-thong", ""), Category("van-hoa", "")
+
+
+def article(id: str, language: str = "vi", **members: Any) -> Entry:
+    return Entry(id, "news", members.pop("title", id), language, **members)
+
+
+def put(storage: Storage, entry: Entry, **options: Any) -> Entry:
+    with storage.writer("test") as writer:
+        stored, _ = writer.entries.put(entry, **options)
+    return stored
+
+
+def shown(
+    storage: Storage, clock: Clock, category: Category
+) -> tuple[dict[str, tuple[Translation, ...]], datetime]:
+    """Return the translations of the entries in a category's feed, and its version."""
+    query = FeedQuery("news", "atom", CategoryFilter.create([category.slug]))
+    with storage.reader() as reader:
+        selection = reader.select_feed(query, clock.now)
+        entries = selection.entries().entries
+        version, _ = selection.version()
+    return {entry.id: entry.translations for entry in entries}, version.time
+
+
+@pytest.mark.usefixtures("editor")
+def test_change_of_a_translation_changes_the_feeds_of_the_others(
+    storage: Storage, clock: Clock
+) -> None:
+    put(storage, article("a", translation_key="key", categories=(VI,)))
+    put(storage, article("other", categories=(VI,)))
+    versions = [shown(storage, clock, VI)[1]]
+    for title in ("Opening", "Opened"):
+        clock.forward(seconds=5)
+        translation = article(
+            "b", "en", title=title, translation_key="key", categories=(EN,)
+        )
+        put(storage, translation)
+        translations, version = shown(storage, clock, VI)
+        assert translations == {"a": (Translation("b", "en", title),), "other": ()}
+        versions.append(version)
+    clock.forward(seconds=5)
+    put(storage, replace(translation, translation_key=None))
+    translations, version = shown(storage, clock, VI)
+    assert translations == {"a": (), "other": ()}
+    versions.append(version)
+    assert versions == sorted(set(versions))
+
+
+def test_draft_does_not_change_the_feeds_of_its_translations(
+    editor: ApiClient, storage: Storage, clock: Clock
+) -> None:
+    put(storage, article("a", translation_key="key", categories=(VI,)))
+    before = shown(storage, clock, VI)
+    clock.forward(seconds=5)
+    put(storage, article("b", "en", translation_key="key", status="draft"))
+    assert shown(storage, clock, VI) == before
+
+
+def test_language_has_one_translation(storage: Storage) -> None:
+    put(storage, article("a", "en-GB", translation_key="key"))
+    put(storage, article("b", "vi", translation_key="key"))
+    put(storage, article("a", "en-GB", translation_key="key", title="New"))
+    with pytest.raises(ValidationFailed):
+        put(storage, article("c", "en-gb", translation_key="key"))
+
+
+def test_entry_that_was_public_needs_the_right_to_publish(storage: Storage) -> None:
+    put(storage, article("public"))
+    put(storage, article("draft", status="draft"))
+    put(storage, article("draft", status="draft", title="New"), publish=False)
+    hidden = article("public", status="draft")
+    for entry in (article("public", title="New"), hidden, article("draft")):
+        with pytest.raises(Forbidden):
+            put(storage, entry, publish=False)
+    put(storage, hidden)
+    with pytest.raises(Forbidden):
+        put(storage, replace(hidden, title="New"), publish=False)
+
+
+def test_start_before_a_postponement_is_kept(storage: Storage) -> None:
+    old, new = (datetime(2026, 12, day, 8, tzinfo=HANOI) for day in (5, 6))
+
+    def previous_start(start: datetime, status: str) -> datetime | None:
+        event = Event(start, None, HANOI, status=status)
+        stored = put(storage, Entry("e", "events", "x", "vi", event=event)).event
+        assert stored
+        return stored.previous_start
+
+    assert previous_start(old, "confirmed") is None
+    assert previous_start(new, "postponed") == old
+    assert previous_start(new, "confirmed") == old
+    assert previous_start(old, "confirmed") is None
+
+
+def test_date_of_an_imported_change_is_neither_before_publication_nor_in_the_future(
+    storage: Storage, clock: Clock
+) -> None:
+    day = timedelta(days=1)
+    published = clock.now - 9 * day
+    for source_updated, expected in (
+        (clock.now - 8 * day, clock.now - 8 * day),
+        (clock.now - 10 * day, published),
+        (clock.now + day, clock.now),
+        (None, clock.now),
+    ):
+        entry = article(str(source_updated), published=published)
+        updated = put(storage, entry, updated=source_updated).updated
+        assert abs(updated - expected) < timedelta(seconds=1)
