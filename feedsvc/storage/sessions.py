@@ -110,7 +110,7 @@ class Reader:
         self,
         *,
         limit: int,
-        after: int = 0,
+        after: int,
         kind: str | None = None,
         category: str | None = None,
     ) -> ChangePage:

@@ -194,3 +194,13 @@ def test_moved_category_changes_only_archives_of_its_months(
     )
     assert again.status_code == 200, "the next document is a link of its"
     assert b"archive=2026-10" in again.data
+
+
+def test_slug_of_the_body_is_that_of_the_path(editor: ApiClient) -> None:
+    response = editor.send("PUT", "/categories/a", {"slug": "b", "title": "B"})
+    assert response.status_code == 422
+    assert response.get_json()["errors"] == [
+        {"pointer": "#/slug", "detail": "Must be the slug in the path."}
+    ]
+    for slug in ("a", "b"):
+        assert editor.client.get(f"/feeds/news/{slug}.rss").status_code == 404

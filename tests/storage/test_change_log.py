@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from feedsvc.models import Category, Entry, Event
+from feedsvc.query import FeedQuery
 from feedsvc.storage import Reader, Storage
 from feedsvc.storage.tables import changes
 from tests.fake_clock import Clock
@@ -192,3 +193,41 @@ def test_end_of_an_event_changes_its_feeds(storage: Storage, clock: Clock) -> No
         with storage.reader() as reader:
             assert version_of(reader, clock, "events", slug) == (ends, None)
             assert seen(reader, slug) == []
+
+
+def test_recent_events_have_ended_within_30_days(
+    storage: Storage, clock: Clock
+) -> None:
+    zone = ZoneInfo("Asia/Ho_Chi_Minh")
+    start = datetime(2026, 11, 25, 12, tzinfo=zone)
+    with storage.writer("test") as writer:
+        event = Event(start, start + timedelta(hours=2), zone)
+        writer.entries.put(Entry("e", "events", "Hội", "vi", event=event))
+    query = FeedQuery("events", "rss", when="recent")
+    leaves = datetime(2026, 12, 25, 7, tzinfo=UTC)
+    for clock.now, expected, next_change in (
+        (leaves - timedelta(seconds=1), ["e"], leaves),
+        (leaves, [], None),
+    ):
+        with storage.reader() as reader:
+            recent = reader.select_feed(query, clock.now)
+            assert [entry.id for entry in recent.entries().entries] == expected
+            assert recent.version()[1] == next_change
+
+
+def test_changed_feeds_are_those_after_a_change(seeded_storage: Storage) -> None:
+    with seeded_storage.reader() as reader:
+        last = reader.last_change()
+        assert reader.changed_feeds(last) == (last, {})
+        seq, time, clock = last
+        # A restored backup has another change with this number, or none.
+        for lost in ((seq, time - timedelta(seconds=1), clock), (seq + 1, time, clock)):
+            assert reader.changed_feeds(lost) == (last, None)
+    with seeded_storage.writer("test") as writer:
+        writer.entries.put(Entry("two", "news", "Hai", "vi"))
+    with seeded_storage.reader() as reader:
+        now = reader.last_change()
+        assert now[0] == seq + 1
+        revision, feeds = reader.changed_feeds(last)
+    assert revision == now
+    assert feeds == {("news", 0): now[0]}

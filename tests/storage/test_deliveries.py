@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,8 +232,28 @@ def request_subscription(
     storage.subscriptions.request(request)
 
 
+def test_limits_are_those_of_the_documentation() -> None:
+    text = Path("docs/push.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| (?:subscriptions|unverified requests|feeds of .*?) \|(.*)", text, re.M
+    )
+    limits = subscription_limits
+    assert [
+        int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", str(rows))
+    ] == [
+        limits.MAX_PER_HOST,
+        limits.MAX_PER_DOMAIN,
+        limits.MAX_PER_ADDRESS,
+        limits.MAX_SUBSCRIPTIONS,
+        limits.MAX_PER_HOST,
+        limits.MAX_PENDING_PER_DOMAIN,
+        limits.MAX_PENDING,
+        limits.MAX_FEEDS_PER_DOMAIN,
+        limits.MAX_FEEDS,
+    ]
+
+
 def test_limit_per_host(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert subscription_limits.MAX_PER_HOST == 100
     monkeypatch.setattr(subscription_limits, "MAX_PER_HOST", 4)
     for number in range(3):
         subscribe(storage, number)
@@ -506,6 +528,29 @@ def test_newer_request_replaces_claimed_one(storage: Storage, clock: Clock) -> N
     )
 
 
+def test_verified_unsubscription_ends_the_subscription(
+    storage: Storage, clock: Clock
+) -> None:
+    subscribe(storage, 1)
+    subscribe(storage, 2)
+    end = replace(REQUEST, callback="https://a.example/1", mode="unsubscribe")
+    storage.subscriptions.request(end)
+    (denied,) = storage.subscriptions.claim_requests(10, IDLE)
+    storage.subscriptions.close_request(denied)
+    assert len(storage.subscriptions.list()) == 2
+    storage.subscriptions.request(end)
+    (old,) = storage.subscriptions.claim_requests(10, IDLE)
+    clock.forward(seconds=1)
+    storage.subscriptions.request(end)
+    storage.subscriptions.close_request(old, PATH)
+    assert len(storage.subscriptions.list()) == 2, "a newer request replaced it"
+    (new,) = storage.subscriptions.claim_requests(10, IDLE)
+    storage.subscriptions.close_request(new, PATH)
+    (left,) = storage.subscriptions.list()
+    assert left["callback"] == "https://a.example/2"
+    assert storage.subscriptions.stats()["requests"] == 0
+
+
 def test_failed_request_comes_later_and_last(storage: Storage, clock: Clock) -> None:
     down = PendingVerification(
         PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
@@ -559,6 +604,12 @@ def test_purge_deletes_expired_subscriptions_and_their_feeds(
     assert list(storage.subscriptions.list()) == []
     editor.put("/articles/a", {"title": "Một"})
     assert feeds(storage, 0, DEBOUNCE, 8)[0] == []
+
+
+def test_duration_of_the_last_rendering(storage: Storage) -> None:
+    subscribe(storage, 1, feed=replace(FEED, render_seconds=2.5))
+    assert storage.deliveries.render_seconds(PATH) == 2.5
+    assert storage.deliveries.render_seconds("/feeds/events.rss") == 0
 
 
 def test_hub_is_pinged_once_about_changes(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from feedsvc.errors import Forbidden, ValidationFailed
+from feedsvc.errors import Forbidden, Unavailable, ValidationFailed
 from feedsvc.models import Category, Entry, Event, Translation
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
@@ -98,7 +98,7 @@ def test_entry_that_was_public_needs_the_right_to_publish(storage: Storage) -> N
 def test_start_before_a_postponement_is_kept(storage: Storage) -> None:
     old, new = (datetime(2026, 12, day, 8, tzinfo=HANOI) for day in (5, 6))
 
-    def previous_start(start: datetime, status: str) -> datetime | None:
+    def previous_start(start: datetime, status: str) -> date | None:
         event = Event(start, None, HANOI, status=status)
         stored = put(storage, Entry("e", "events", "x", "vi", event=event)).event
         assert stored
@@ -124,3 +124,36 @@ def test_date_of_an_imported_change_is_neither_before_publication_nor_in_the_fut
         entry = article(str(source_updated), published=published)
         updated = put(storage, entry, updated=source_updated).updated
         assert abs(updated - expected) < timedelta(seconds=1)
+
+
+def test_entries_are_admitted_before_they_are_loaded(
+    storage: Storage, clock: Clock
+) -> None:
+    put(storage, article("a", content_html="x" * 1000))
+    admitted: list[int] = []
+
+    def refuse(size: int) -> None:
+        admitted.append(size)
+        raise Unavailable("No memory.")
+
+    with storage.reader() as reader:
+        selection = reader.select_feed(FeedQuery("news", "rss"), clock.now)
+        with pytest.raises(Unavailable):
+            selection.entries(admit=refuse)
+        assert [entry.id for entry in selection.entries().entries] == ["a"]
+    (size,) = admitted
+    assert size > 1000
+
+
+@pytest.mark.usefixtures("editor")
+def test_entries_change_with_the_slug_of_their_category(storage: Storage) -> None:
+    put(storage, article("a", categories=(VI,)))
+    put(storage, article("b", categories=(EN,)))
+    with storage.reader() as reader:
+        before, _, _ = reader.last_change()
+    with storage.writer("test") as writer:
+        writer.categories.rename(VI.slug, "duong-sa")
+    with storage.reader() as reader:
+        changes = list(reader.list_changes(after=before, limit=10))
+    assert [change.entry.id for change in changes] == ["a"]
+    assert [category.slug for category in changes[0].entry.categories] == ["duong-sa"]

@@ -90,6 +90,18 @@ def test_reason_is_logged_once_and_then_once_a_minute(
     ]
 
 
+def test_short_outage_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    now = 1000.0
+    log = OutageLog(lambda: now)
+    log.is_enabled = True
+    for seconds in (1, 1.5):
+        log.begin_outage()
+        now += seconds
+        log.end_outage()
+    (record,) = caplog.records
+    assert record.getMessage() == "The database can be used again after 1 s"
+
+
 def test_many_reasons_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     log = OutageLog(lambda: 0.0)
     log.is_enabled = True

@@ -85,7 +85,7 @@ def test_next_occurrence_is_a_change(
                 entry.id
                 for entry in selection(reader, clock, "events", "a").entries().entries
             ]
-            seq = list(reader.list_changes(limit=10))[-1].seq
+            seq = list(reader.list_changes(after=0, limit=10))[-1].seq
         assert visible == (["e"] if now < day(19, 14) else [])
         moved = starts(storage) != expected
         assert storage.apply_scheduled_changes() == moved
@@ -102,7 +102,7 @@ def test_next_occurrence_is_a_change(
             assert (entry.updated, entry.sequence) == (first.updated, 0), (
                 "the entry itself has not changed"
             )
-            assert list(reader.list_changes(limit=10))[-1].seq == seq, (
+            assert list(reader.list_changes(after=0, limit=10))[-1].seq == seq, (
                 "nor for those who replicate"
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 import pytest
@@ -46,6 +47,12 @@ def page_texts(client: FlaskClient, path: str, status: int, **kwargs: Any) -> li
     return [page.get("lang"), page.findtext(".//h1")] + [
         paragraph.text_content() for paragraph in paragraphs
     ]
+
+
+def test_problems_have_the_status_that_they_are_for() -> None:
+    for error, problem in PROBLEMS.items():
+        assert HTTPStatus(problem.status) >= 400
+        assert error == problem.status or not isinstance(error, int)
 
 
 @pytest.mark.parametrize("language", UI_LANGUAGES)
