@@ -84,7 +84,7 @@ _DEADLINE_PRECISION = 0.25
 
 _BUFFER_BYTES = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
-_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})", re.IGNORECASE)
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*0*([0-9]{1,18})", re.IGNORECASE)
 _TRANSFER_ENCODING = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\nexpect:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _HTTP_1_1 = re.compile(rb"[^\r\n]* HTTP/1\.1\r\n")

@@ -105,6 +105,8 @@ def test_slow_clients_delay_nobody(
 FORM = b"POST /hub HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 STALLED = {
     "no body": FORM + b"Content-Length: 100\r\n\r\n",
+    "a body whose length has leading zeros": FORM
+    + b"Content-Length: 0000000000000000000100\r\n\r\n",
     "a body after 100 Continue": FORM
     + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
     "a chunked body": FORM + b"Transfer-Encoding: chunked\r\n\r\n",
