@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 from flask.cli import with_appcontext
 
-from feedsvc.cli.output import help_epilog, progress_bar, write_error
+from feedsvc.cli.output import help_epilog, printable, progress_bar, write_error
 from feedsvc.errors import FeedsvcError
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.models import Site
@@ -158,5 +158,6 @@ def _import_feed(data: bytes, kind: str | None) -> None:
         for count in importer.run(entries):
             bar.update(count)
     for warning in importer.warnings:
-        click.echo(warning, err=True)
+        # Strangers wrote the titles in it.
+        click.echo(printable(warning), err=True)
     click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))

@@ -78,6 +78,15 @@ def test_last_entry_of_a_duplicate_guid_wins(app: Flask, storage: Storage) -> No
     assert stored_entries(app, "news")["g"]["title"] == "Hai"
 
 
+def test_warnings_cannot_control_the_terminal(app: Flask) -> None:
+    item = {"id": "a", "title": "Một\x1b]0;hai\x07\x9b31m\nba", "url": "ftp://a"}
+    feed = {"version": "https://jsonfeed.org/version/1.1", "items": [item]}
+    result = import_file(app, json.dumps(feed).encode())
+    assert result.stderr == (
+        "left out: url of “Một]0;hai31mba”: Not an absolute http:// or https:// URL.\n"
+    )
+
+
 def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
     result = import_file(
         app,
