@@ -53,6 +53,10 @@ from feedsvc.query import KINDS
 from feedsvc.storage import Storage, Writer
 
 MAX_ITEMS = 50_000
+
+MAX_LINES = 2 * MAX_ITEMS
+"""Lines of NDJSON, blank ones too: a body has room for millions of them."""
+
 MAX_ATOMIC_ITEMS = 1000
 """Items of an atomic batch, which is one transaction."""
 
@@ -195,6 +199,7 @@ class BatchBody:
         """Count the items.
 
         :raises BadRequest: the body is not a JSON array, or a line is too long.
+        :raises RequestEntityTooLarge: there are too many lines.
         """
         # A repeated request with an Idempotency-Key must have the same bytes.
         self.fingerprint = sha256(body).hexdigest()
@@ -233,6 +238,8 @@ def _lines(ndjson: bytes) -> Iterator[bytes]:
 
 
 def _count_lines(ndjson: bytes, max_line_bytes: int) -> int:
+    if ndjson.count(b"\n") > MAX_LINES:
+        raise RequestEntityTooLarge(f"A batch has at most {MAX_LINES:,} lines.")
     count = 0
     for line in _lines(ndjson):
         if len(line) > max_line_bytes:

@@ -235,6 +235,17 @@ def test_batch_of_too_many_items_is_413_and_stores_nothing(editor: ApiClient) ->
     assert editor.send("GET", "/articles/first").status_code == 404
 
 
+def test_batch_of_millions_of_blank_lines_is_413(editor: ApiClient) -> None:
+    answer = editor.send(
+        "POST",
+        "/batch",
+        data=b"\n" * 1_000_000,
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert answer.status_code == 413
+    assert "100,000 lines" in answer.get_json()["detail"]
+
+
 def test_batch_over_item_rate_is_429_and_stores_nothing(
     make_app: MakeApp, editor: ApiClient
 ) -> None:
@@ -311,7 +322,7 @@ class NestedBody(io.BytesIO):
 
 
 def test_third_large_batch_at_once_is_503(editor: ApiClient) -> None:
-    large, small = b" \n" * (600 * 1024), b" \n"
+    large, small = b" " * (1200 * 1024), b" \n"
     statuses = []
 
     def post(body: bytes, send_other: Callable[[], None] = lambda: None) -> None:
