@@ -23,7 +23,8 @@ from feedsvc.errors import BadRequest
 from feedsvc.importers.base import ImportedEntry, ImportWarning, guess_media_type
 from feedsvc.recurrence import rule_since
 
-_EVENT = re.compile(rb"BEGIN:VEVENT.*?END:VEVENT\r?\n?", re.DOTALL)
+# Not beyond the next event, or many events without an end would take quadratic time.
+_EVENT = re.compile(rb"BEGIN:VEVENT(?:(?!BEGIN:VEVENT).)*?END:VEVENT\r?\n?", re.DOTALL)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNTIL = re.compile("UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
 _STATUSES = ("confirmed", "tentative", "cancelled")

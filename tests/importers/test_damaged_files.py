@@ -41,6 +41,13 @@ def test_entries_before_the_damage_are_imported(
     assert guid in stored_entries(app, "events" if name.endswith("ics") else "news")
 
 
+def test_event_after_many_without_end_is_imported(app: Flask) -> None:
+    whole = b"BEGIN:VEVENT\nUID:a\nDTSTART:20301224\nSUMMARY:B\nEND:VEVENT\n"
+    data = b"BEGIN:VCALENDAR\n" + b"BEGIN:VEVENT\n" * 50_000 + whole
+    import_file(app, data)
+    assert "a" in stored_entries(app, "events")
+
+
 def damage(data: bytes, chance: random.Random) -> bytes:
     """Lose, move, repeat and cut lines of a file, and change bytes."""
     lines = data.split(b"\n")
