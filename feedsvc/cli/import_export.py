@@ -93,9 +93,13 @@ def nginx_redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
     targets: dict[str, str] = {}
     for url, id in links:
         parts = urlsplit(iri_to_uri(url))
+        # nginx would take it for a regular expression, which could match any link.
+        host = parts.hostname or ""
+        if host.startswith("~"):
+            continue
         path = parts.path or "/"
         request_uri = f"{path}?{parts.query}" if parts.query else path
-        targets[f"{parts.hostname}{request_uri}".lower()] = site.permalink(id)
+        targets[f"{host}{request_uri}".lower()] = site.permalink(id)
     # A bucket must have room for the longest key, and for what nginx adds to it.
     longest = max(map(len, targets), default=0) + 40
     bucket_size = 1 << max(6, longest.bit_length())

@@ -47,6 +47,13 @@ def test_redirect_map_has_every_imported_link(app: Flask, redirect_map: str) -> 
     )
 
 
+def test_redirect_map_has_no_regular_expressions(app: Flask) -> None:
+    item = "<item><title>Một</title><link>http://~./</link></item>"
+    import_file(app, f"<rss version='2.0'><channel>{item}</channel></rss>".encode())
+    result = app.test_cli_runner().invoke(args=["export", "--redirects", "-"])
+    assert "entries/" not in result.output
+
+
 @pytest.mark.skipif(not shutil.which("nginx"), reason="there is no nginx")
 def test_nginx_redirects_old_links(redirect_map: str, tmp_path: Path) -> None:
     port = free_port()
