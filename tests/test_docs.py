@@ -155,7 +155,7 @@ def test_documented_commands_run(
                 connection.exec_driver_sql("DELETE FROM tokens WHERE name = 'cms'")
         monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
         target = app
-        if own == "import all.ndjson":
+        if own == "import all.ndjson --trusted":
             target = make_app(database_url=f"sqlite:///{tmp_path}/new.db")
         elif own.startswith("restore"):
             own = "restore copy.db"

@@ -123,15 +123,25 @@ def nginx_redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
     type=click.Choice(KINDS),
     help="Kind of all entries (default: events for calendars, news for others).",
 )
+@click.option(
+    "--trusted", is_flag=True, help="Load an export of feedsvc without checks."
+)
 @with_appcontext
-def import_(file: IO[bytes], kind: str | None) -> None:
+def import_(file: IO[bytes], kind: str | None, trusted: bool) -> None:
     """Import a feed, a calendar, a WordPress export, or an export of feedsvc.
 
-    An export of feedsvc needs an empty database. FILE can be - for standard input.
+    An export of feedsvc needs an empty database, and --trusted. FILE can be - for
+    standard input.
     """
     # Read as a stream: an export may be larger than memory, other files must not be.
     first_line = file.readline()
     if first_line.startswith(_DUMP_PREFIX):
+        # The site of a feed could send one, with scripts that no one sanitizes.
+        if not trusted:
+            raise FeedsvcError(
+                "This is an export of feedsvc, which is not checked. "
+                "If it is yours, add --trusted."
+            )
         _import_dump(chain([first_line], file))
     else:
         _import_feed(first_line + file.read(), kind)

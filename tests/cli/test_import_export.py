@@ -32,9 +32,15 @@ def test_export_is_imported_unchanged(
     assert old.invoke(args=["export", file]).exit_code == 0
     printed = old.invoke(args=["export", "-"]).output
     assert printed == Path(file).read_text("utf-8")
-    assert "rows imported" in new.invoke(args=["import", "-"], input=printed).output
+    refused = new.invoke(args=["import", "-"], input=printed)
+    assert refused.exit_code == 1
+    assert "--trusted" in str(refused.exception)
+    done = new.invoke(args=["import", "-", "--trusted"], input=printed)
+    assert "rows imported" in done.output
     assert new.invoke(args=["export", "-"]).output == printed
-    assert isinstance(new.invoke(args=["import", file]).exception, Conflict)
+    assert isinstance(
+        new.invoke(args=["import", file, "--trusted"]).exception, Conflict
+    )
 
 
 @pytest.mark.sqlite
@@ -112,7 +118,7 @@ def test_memory_does_not_grow_with_the_number_of_entries(
     service.command("db", "upgrade")
     peaks = []
     for arguments in (
-        ("import", str(file)),
+        ("import", str(file), "--trusted"),
         ("export", str(tmp_path / "again.ndjson")),
     ):
         begun = time.monotonic()
