@@ -134,10 +134,11 @@ class Authenticator:
 
     def _authenticate(self) -> Token:
         scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        credentials = credentials.strip()
+        if scheme.lower() != "bearer" or not credentials:
             raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
         try:
-            return self._tokens.authenticate(credentials.strip())
+            return self._tokens.authenticate(credentials)
         except Unauthorized:
             # Only wrong tokens count: a guesser sends one, a browser sends none.
             self._failures.hit(network_of(request.remote_addr or ""))

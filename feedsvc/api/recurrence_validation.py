@@ -51,9 +51,8 @@ _PARTS = {
     "WKST": _DAY,
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
-_RULE = re.compile(f"(?:{_PART})(?:;(?:{_PART}))*")
 PATTERN = "^[A-Z]+=[A-Z0-9,+-]+(?:;[A-Z]+=[A-Z0-9,+-]+)*$"
-"""The form of a rule for the OpenAPI document, where `_RULE` would be unreadable."""
+"""The form of a rule for the OpenAPI document, where `_PART` would be unreadable."""
 
 _ALLOWED_FREQ = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
@@ -68,8 +67,11 @@ def validate_rrule(text: str) -> str:
 
     :raises ValueError: it is not supported.
     """
-    if len(text) > MAX_RULE_LENGTH or not _RULE.fullmatch(text):
+    if len(text) > MAX_RULE_LENGTH:
         raise _unsupported()
+    for part in text.split(";"):
+        if not re.fullmatch(_PART, part):
+            raise _unsupported(f" Not supported: “{part}”.")
     parts = Recurrence(text).rule_parts
     has_duplicate = len(parts) <= text.count(";")
     if "FREQ" not in parts or has_duplicate:
@@ -85,9 +87,9 @@ def validate_rrule(text: str) -> str:
     return text
 
 
-def _unsupported() -> ValueError:
+def _unsupported(hint: str = "") -> ValueError:
     return ValueError(
-        "Must be a supported RRULE such as FREQ=WEEKLY;BYDAY=SA;COUNT=10."
+        f"Must be a supported RRULE such as FREQ=WEEKLY;BYDAY=SA;COUNT=10.{hint}"
     )
 
 
@@ -170,10 +172,12 @@ def _check_rule(event: Event) -> ErrorMessages:
     try:
         # RFC 5545 §3.8.5.3 leaves open what another start means.
         if not start_matches_rule(event):
-            message = (
-                "The start must be the first occurrence, and not in the second of two "
-                "repeated hours when clocks go back."
-            )
+            message = "The start must be the first occurrence."
+            if isinstance(event.start, datetime) and event.start.fold:
+                message = (
+                    "The start must not be in the second of two repeated hours when "
+                    "clocks go back."
+                )
             return {"rrule": [message]}
         if not is_unbounded(event) and _is_too_long(event):
             message = (

@@ -8,7 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Response, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError, FieldError
@@ -172,6 +176,9 @@ def http_status(error: FeedsvcError) -> int:
 
 def http_error_detail(error: HTTPException) -> str:
     """Return a text that says more than Werkzeug's, or an empty string."""
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        methods = ", ".join(sorted(error.valid_methods))
+        return f"{request.method} is not allowed for this URL, only {methods}."
     is_generic = error.description == RequestEntityTooLarge.description
     if error.code != 413 or not is_generic or request.max_content_length is None:
         return ""

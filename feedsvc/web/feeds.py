@@ -20,6 +20,7 @@ from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
 from feedsvc.query import KINDS, FeedQuery, parse_feed_query
 from feedsvc.storage import Storage
+from feedsvc.suggestions import did_you_mean
 
 LARGE_DOCUMENT = 512 * 1024
 """Estimated bytes from which a document is rendered in one of few slots."""
@@ -63,8 +64,9 @@ class FeedService:
         :raises NotFound: there is no such kind or format.
         :raises BadRequest: another part is not valid.
         """
-        if format not in FORMATS or kind not in FORMATS[format].kinds:
-            raise NotFound("There is no such feed.")
+        formats = [name for name in FORMATS if kind in FORMATS[name].kinds]
+        if format not in formats:
+            raise _no_such_feed(kind, format, formats)
         today = self._clock().astimezone(self.site.timezone).date()
         return parse_feed_query(
             kind, format, category_filter, given, self.site.language, today
@@ -201,7 +203,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     def section(kind: str) -> Response:
         """Redirect to the page of a section."""
         if kind not in KINDS:
-            raise NotFound("There is no such feed.")
+            raise _no_such_feed(kind)
         return redirect(_with_query_string(f"{site.public_url}/feeds/{kind}.html"))
 
     @blueprint.get("")
@@ -268,6 +270,18 @@ def _is_canonical(
 
 def _is_canonical_search(given: Mapping[str, Sequence[str]], query: FeedQuery) -> bool:
     return given.get("q", [query.q]) == [query.q]
+
+
+def _no_such_feed(kind: str, format: str = "", formats: Sequence[str] = ()) -> NotFound:
+    """Return the error for an unknown kind, or else an unknown format.
+
+    :param formats: those of the kind.
+    """
+    if kind in KINDS:
+        hint = f"{did_you_mean(format, formats)} The formats are {', '.join(formats)}."
+    else:
+        hint = f"{did_you_mean(kind, KINDS)} The kinds are {', '.join(KINDS)}."
+    return NotFound(f"There is no such feed.{hint}")
 
 
 def _query_of_form(

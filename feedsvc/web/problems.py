@@ -62,7 +62,7 @@ class ErrorHandlers:
         if status < 400:
             return Response(status=status, headers=error.get_headers())
         problem = PROBLEMS.get(status) or _other_problem(status, error.name)
-        detail = http_error_detail(error) or _unknown_call(error) or error.description
+        detail = http_error_detail(error) or _unknown_url(error) or error.description
         response = self._respond(problem, detail or problem.title)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
@@ -134,10 +134,12 @@ def _is_api() -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
 
 
-def _unknown_call(error: HTTPException) -> str:
-    """Return the detail of a 404 below /api, with the nearest known URL."""
-    if error.code != 404 or not _is_api():
+def _unknown_url(error: HTTPException) -> str:
+    """Return the detail of a 404, below /api with the nearest known URL."""
+    if error.code != 404:
         return ""
+    if not _is_api():
+        return "There is nothing at this URL."
     known = {
         rule.rule.partition("/<")[0]
         for rule in current_app.url_map.iter_rules()

@@ -264,6 +264,58 @@ def test_unknown_call_is_a_problem_document(
     assert answer.get_json()["detail"] == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("new.rss", "Did you mean “news”? The kinds are news, events."),
+        ("news.atm", "Did you mean “atom”? The formats are rss, atom, json, html."),
+        ("news.ics", "The formats are rss, atom, json, html."),
+        ("events.xml", "The formats are rss, atom, json, ics, html."),
+    ],
+)
+def test_unknown_feed_names_the_kinds_or_formats(
+    client: FlaskClient, path: str, detail: str
+) -> None:
+    answer = client.get(f"/feeds/{path}")
+    assert answer.status_code == 404
+    assert answer.get_json()["detail"] == f"There is no such feed. {detail}"
+
+
+def test_unknown_page_is_one_sentence(client: FlaskClient) -> None:
+    answer = client.get("/nix")
+    assert answer.get_json()["detail"] == "There is nothing at this URL."
+
+
+def test_405_names_the_methods(editor: ApiClient) -> None:
+    answer = editor.send("POST", "/articles/a", {"title": "x"})
+    assert answer.status_code == 405
+    assert answer.get_json()["detail"] == (
+        "POST is not allowed for this URL, only DELETE, GET, HEAD, OPTIONS, PATCH, PUT."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "part"),
+    [
+        ("RRULE:FREQ=DAILY", "RRULE:FREQ=DAILY"),
+        ("FREQ=WEEKLY;BYDAY=SA;BYHOUR=3", "BYHOUR=3"),
+        ("every Saturday", "every Saturday"),
+    ],
+)
+def test_unsupported_part_of_a_rule_is_named(
+    editor: ApiClient, rule: str, part: str
+) -> None:
+    document = {"title": "x", "start": "2026-12-05", "recurrence": {"rrule": rule}}
+    answer = editor.send("PUT", "/events/a", document)
+    assert details(answer)["#/recurrence/rrule"].endswith(f" Not supported: “{part}”.")
+
+
+def test_bearer_without_a_token_is_told_so(client: FlaskClient) -> None:
+    answer = ApiClient(client, "").send("GET", "/articles")
+    assert answer.status_code == 401
+    assert answer.get_json()["detail"].startswith("Missing bearer token")
+
+
 def test_expired_or_revoked_token_is_told_so(
     client: FlaskClient, storage: Storage, clock: Clock
 ) -> None:
