@@ -96,8 +96,8 @@ _SLUGS = (
     .limit(MAX_NAMES + 1)
 )
 
-_MAX_SUGGESTIONS = 10
-"""Errors of a transaction that suggest a category, since it holds the write lock."""
+_MAX_EXPLANATIONS = 10
+"""Errors of a transaction that explain an unknown slug: it holds the write lock."""
 
 
 def category_from(row: Any) -> Category:
@@ -110,11 +110,11 @@ def category_from(row: Any) -> Category:
 def resolve_slugs(
     named: Iterable[Category],
     known: Mapping[str, _T],
-    all_slugs: Callable[[], Iterable[str]],
+    explain: Callable[[str], str],
 ) -> list[_T]:
     """Return the values of `known` for the slugs of categories, in their order.
 
-    :param all_slugs: returns the slugs to suggest instead of an unknown one.
+    :param explain: returns the error for an unknown slug.
     :raises ValidationFailed: with a pointer to each category that is not known.
     """
     slugs = [category.slug for category in named]
@@ -122,8 +122,7 @@ def resolve_slugs(
     errors: list[FieldError] = []
     for index, slug in unknown:
         # For the first one only: comparing with all categories takes milliseconds.
-        candidates = () if errors else all_slugs()
-        detail = no_such_category(slug, candidates)
+        detail = no_such_category(slug, ()) if errors else explain(slug)
         errors.append(FieldError(f"#/categories/{index}", detail))
     if errors:
         raise ValidationFailed(*errors)
@@ -183,6 +182,16 @@ class CategoryReader:
             raise Gone(f"The category “{slug}” was retired.")
         return row
 
+    def explain_unknown(self, slug: str) -> str:
+        """Return the error for a slug that no category in use has."""
+        try:
+            self.row(slug)
+        except CategoryRenamed as error:
+            return f"The category “{slug}” is now “{error.current_slug}”."
+        except (NotFound, Gone) as error:
+            return str(error)
+        return no_such_category(slug, ())  # created since then
+
     def key(self, slug: str) -> int:
         """Return the key of a category, by its current slug or a former one.
 
@@ -211,7 +220,7 @@ class CategoryWriter:
         # a category clears both.
         self._resolved: dict[str, tuple[Category, int]] = {}
         self._ancestors: dict[frozenset[int], set[int]] = {}
-        self._suggestions_left = _MAX_SUGGESTIONS
+        self._explanations_left = _MAX_EXPLANATIONS
 
     def put(self, category: Category) -> bool:
         """Store a category under its slug; return whether it is new.
@@ -341,12 +350,14 @@ class CategoryWriter:
             parameters = {"slugs": sorted(unknown)}
             for row in self._connection.execute(_BY_SLUGS, parameters):
                 self._resolved[row.slug] = category_from(row), row.id
-        return dict(resolve_slugs(named, self._resolved, self._suggested_slugs))
+        return dict(resolve_slugs(named, self._resolved, self._explain_unknown))
 
-    def _suggested_slugs(self) -> list[str]:
-        """Return all slugs for the first errors of a transaction, none for others."""
-        self._suggestions_left -= 1
-        return self._reader.slugs() if self._suggestions_left >= 0 else []
+    def _explain_unknown(self, slug: str) -> str:
+        """Return the error for an unknown slug, explained for the first ones."""
+        self._explanations_left -= 1
+        if self._explanations_left < 0:
+            return no_such_category(slug, ())
+        return self._reader.explain_unknown(slug)
 
     def ancestors(self, keys: Iterable[int]) -> set[int]:
         """Return the categories that some categories are within, without themselves."""

@@ -251,7 +251,9 @@ class EntryReader:
         published = entry.published or now
         return replace(
             entry,
-            categories=tuple(resolve_slugs(entry.categories, known, lambda: known)),
+            categories=tuple(
+                resolve_slugs(entry.categories, known, self._categories.explain_unknown)
+            ),
             # The same in each preview; a random one would change the bytes.
             guid=uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn,
             published=published,

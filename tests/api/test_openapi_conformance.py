@@ -46,6 +46,7 @@ POSITIVE, NEGATIVE = CHECKS.get_by_names(
 RULES_BEYOND_SCHEMAS = re.compile(
     # What is stored, or was sent before:
     "There is no category|There is no such category|There is no entry|was deleted"
+    "|was retired|is now “"
     "|is taken|used (for|with) another body"
     # two members, or a member and the path or a header:
     "|Must be the (id|slug) in the path|Must (be after|not be before)"
