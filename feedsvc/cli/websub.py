@@ -148,7 +148,7 @@ def list_subscriptions(as_json: bool) -> None:
 def unsubscribe(callback: str) -> None:
     """End the subscriptions whose callbacks begin with CALLBACK, and notify each."""
     count = current_storage().subscriptions.cancel_callbacks(callback)
-    click.echo(f"{count} subscriptions ended.")
+    click.echo(f"Subscriptions ended: {count}.")
 
 
 @subscriptions.command(epilog=help_epilog("subscriptions stats"))

@@ -122,7 +122,9 @@ class WebSubClient:
         is_confirmed = None
         try:
             reply = await self._http.request("GET", url, admit=admit)
-            outcome = f"status {reply.status}, and the body is not the challenge"
+            outcome = f"status {reply.status}"
+            if request.mode != "denied":
+                outcome += ", and the body is not the challenge"
             # A 5xx may come from a proxy while the subscriber restarts; any other
             # response is the subscriber's answer.
             if reply.status < 500:
@@ -134,13 +136,16 @@ class WebSubClient:
             raise
         except RequestFailed as error:
             outcome = str(error)
-        _log.info(
-            "Verification of %s (%s) by %s: %s",
-            request.path,
-            request.mode,
-            request.host,
-            outcome,
-        )
+        if request.mode == "denied":
+            _log.info("End of %s told to %s: %s", request.path, request.host, outcome)
+        else:
+            _log.info(
+                "Verification of %s (%s) by %s: %s",
+                request.path,
+                request.mode,
+                request.host,
+                outcome,
+            )
         return is_confirmed
 
     async def ping_hub(self, ping: HubPing) -> bool:

@@ -386,6 +386,20 @@ def run_raw_server(answer: Callable[[bytes], bytes]) -> Iterator[int]:
         thread.join(1)
 
 
+def test_log_of_a_denial_demands_no_challenge(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    reply = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with run_raw_server(lambda _: reply) as port:
+        url = f"http://127.0.0.1:{port}/"
+        request = PendingVerification("/feeds/news.rss", url, "127.0.0.1", "denied")
+        http = SafeHttpClient("test", allow_private=True, timeout=5)
+        run(WebSubClient(http, "https://feeds.example").verify_intent(request))
+    (line,) = [text for text in caplog.messages if "/feeds/news.rss" in text]
+    assert line == "End of /feeds/news.rss told to 127.0.0.1: status 404"
+
+
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_log_has_no_callback_path_or_challenge(
     kind: str, caplog: pytest.LogCaptureFixture
