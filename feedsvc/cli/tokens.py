@@ -42,7 +42,13 @@ def parse_future_date(value: str) -> datetime:
     try:
         result = datetime.combine(date.fromisoformat(value), time(), UTC)
     except ValueError:
-        result = utcnow() + parse_duration(value)
+        try:
+            result = utcnow() + parse_duration(value)
+        except click.BadParameter:
+            raise click.BadParameter(
+                "must be a date such as 2026-12-31, or days or hours such as 30d or "
+                "12h."
+            ) from None
     if result <= utcnow():
         raise click.BadParameter("must be in the future.")
     return result

@@ -136,7 +136,7 @@ def test_token_commands(
 
     def run(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(app.cli.commands["token"], arguments, obj=None)
-        return done.exit_code, done.stdout
+        return done.exit_code, done.stdout or done.stderr
 
     with app.app_context():
         assert (
@@ -157,6 +157,8 @@ def test_token_commands(
             assert (
                 run("create", "b", "--scope", "news:write", "--expires", wrong)[0] == 2
             )
+        error = run("create", "b", "--scope", "news:write", "--expires", "soon")[1]
+        assert "must be a date such as 2026-12-31, or days or hours such as" in error
         assert run("rotate", "a", "--grace", "long")[0] == 2
 
 
