@@ -90,6 +90,8 @@ def _reason(error: BaseException, url: sa.URL) -> str:
     # PostgreSQL's details would have values of rows.
     primary = getattr(getattr(cause, "diag", None), "message_primary", None)
     text = mask_secrets(" ".join((primary or str(cause)).split()), url)
+    if text == "unable to open database file":
+        return f"no access to {url.database} ({text})"
     for pattern, name in _CAUSES:
         if pattern.search(text):
             return f"{name} ({text})"

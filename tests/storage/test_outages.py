@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -60,6 +61,18 @@ def test_rejected_certificate_is_told() -> None:
     unavailable = translate(error, sa.make_url("postgresql+psycopg://db/f"))
     assert unavailable
     assert "certificate not accepted (SSL error" in unavailable.for_operator()
+
+
+def test_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.db"
+    path.mkdir()  # root may open any file
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(Unavailable) as raised, database.read():
+        raise AssertionError("connected")
+    assert raised.value.for_operator() == (
+        f"The database cannot be used: no access to {path} "
+        "(unable to open database file)"
+    )
 
 
 def test_secrets_are_masked() -> None:
