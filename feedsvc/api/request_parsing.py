@@ -175,7 +175,9 @@ def parse_preconditions(required: bool) -> Precondition:
             return
         etag = str(entry.version)
         if match is not None and not match.contains(etag):
-            raise PreconditionFailed("If-Match does not match the entry's version.")
+            raise PreconditionFailed(
+                "If-Match does not match the entry's version. GET the entry again."
+            )
         if none_match is not None and none_match.contains(etag):
             raise PreconditionFailed("If-None-Match matches the entry's version.")
 
