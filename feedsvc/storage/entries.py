@@ -40,7 +40,7 @@ from feedsvc.storage.entry_rows import (
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.languages import Languages
 from feedsvc.storage.scheduler import next_start, visibility
-from feedsvc.storage.search import SearchIndex
+from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
 from feedsvc.storage.sizes import entries_budget
 from feedsvc.storage.tables import (
     INHERITED,
@@ -210,9 +210,8 @@ class EntryReader:
         last = None
         if words:
             searched.append(is_among(entries.c.pk, "matches"))
-            parameters["matches"] = (
-                SearchIndex(self._connection).newest(kind, words).pks
-            )
+            index = SearchIndex(self._connection)
+            parameters["matches"] = index.newest(kind, words, MAX_CANDIDATES).pks
         else:
             # The bound, as no index has all conditions.
             last = self._connection.scalar(

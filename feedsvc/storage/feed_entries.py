@@ -23,7 +23,7 @@ from feedsvc.storage.archives import Conditions, Position, part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
 from feedsvc.storage.entry_rows import load_series
 from feedsvc.storage.feed_lookup import EntryFilters, FeedFilter, FilterShape
-from feedsvc.storage.search import SearchIndex
+from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
 from feedsvc.storage.tables import (
     KEY,
     UTCDateTime,
@@ -35,6 +35,9 @@ from feedsvc.storage.tables import (
 
 MAX_IN_WINDOW = 10_000
 """Events that are examined for a feed between two days: the last ones to start."""
+
+MAX_FIRST = 1_000
+"""First entries of a feed that are examined for the words of a search."""
 
 _FIRST_MATCHES = 4
 """Matches of a search that are examined first, for each entry of the feed."""
@@ -95,7 +98,8 @@ class FeedEntries:
     def is_newest_first(self) -> bool:
         """True if the feed has the newest entries, in the order of its archives."""
         shape = self._filter.shape
-        return shape == self._filter.navigation_shape and not shape.entry_filters
+        is_ordinary = not (shape.entry_filters or self._filter.query.q)
+        return is_ordinary and shape == self._filter.navigation_shape
 
     def sizes(self) -> Sequence[Any]:
         """Return keys, positions, sizes and stamps of entries, in the feed's order.
@@ -109,25 +113,42 @@ class FeedEntries:
             parameters = parameters | self._window_parameters()
         if self._filter.query.q:
             return self._searched_sizes(self._filter.query.q, parameters)
-        return self._sizes(parameters)
+        return self._rows(_sizes_select(self._filter.shape), parameters)
 
-    def _sizes(self, parameters: dict[str, Any]) -> Sequence[Any]:
-        statement = _sizes_select(self._filter.shape)
+    def _rows(
+        self, statement: sa.Select[Any], parameters: dict[str, Any]
+    ) -> Sequence[Any]:
         return readable_rows(self._connection, statement, entries.c.pk, parameters)
 
     def _searched_sizes(self, words: str, parameters: dict[str, Any]) -> Sequence[Any]:
-        """Return the rows of the entries with all words, as `sizes`."""
+        """Return the rows of the entries with all words, as `sizes`.
+
+        Frequent words are found among the feed's first entries, others by the index: at
+        first a few more matches than the feed lists, as some of them are not in it.
+        """
         index = SearchIndex(self._connection)
         kind, limit = self._filter.query.kind, parameters["limit"]
-        if self._filter.shape.is_ordered_by_start:
-            matches = index.newest(kind, words)
-            return self._sizes(parameters | {"matches": matches.pks})
-        rows: Sequence[Any] = []
-        for matches in index.batches(kind, words, _FIRST_MATCHES * limit):
-            rows = self._sizes(parameters | {"matches": matches.pks})
-            if len(rows) == limit and rows[-1].published >= matches.known_from:
-                break
-        return rows
+        shape = self._filter.shape
+        first_entries = self._connection.scalars(
+            entry_ids_select(shape), parameters | {"limit": MAX_FIRST}
+        ).all()
+        pks = index.among(first_entries, words)
+        is_exhausted = len(first_entries) < MAX_FIRST and not shape.entry_filters
+        if len(pks) >= limit or is_exhausted:
+            return self._matching_rows(pks[:limit], parameters)
+        matches = index.newest(kind, words, _FIRST_MATCHES * limit)
+        rows = self._matching_rows(matches.pks, parameters)
+        is_newest = len(rows) == limit and rows[-1].published >= matches.known_from
+        if matches.is_complete or (is_newest and not shape.is_ordered_by_start):
+            return rows
+        pks += index.newest(kind, words, MAX_CANDIDATES).pks
+        return self._matching_rows(pks, parameters)
+
+    def _matching_rows(
+        self, pks: list[int], parameters: dict[str, Any]
+    ) -> Sequence[Any]:
+        statement = _matches_select(self._filter.shape)
+        return self._rows(statement, parameters | {"matches": pks})
 
     def newest_unlisted(self, guids: Sequence[str]) -> Position | None:
         """Return the position of the newest entry that is not listed in a document.
@@ -232,8 +253,11 @@ def _sources(number: int) -> list[_Source]:
 
 @lru_cache(maxsize=256)
 def _sizes_select(shape: FilterShape) -> sa.Select[Any]:
+    return _sizes_of(entry_ids_select(shape), shape)
+
+
+def _sizes_of(ids: sa.Select[int], shape: FilterShape) -> sa.Select[Any]:
     columns = [entries.c[name] for name in _SIZES]
-    ids = entry_ids_select(shape)
     order = _feed_order(shape)
     return (
         sa.select(*columns, *_STAMP)
@@ -244,8 +268,6 @@ def _sizes_select(shape: FilterShape) -> sa.Select[Any]:
 
 def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     """Return the statement for the keys of a feed's entries."""
-    if shape.is_search:
-        return _matches_select(shape)
     order = _feed_order(shape)
     limit = None if shape.has_part else _LIMIT  # an archive has all its entries
     selects = [
@@ -260,10 +282,11 @@ def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     return sa.select(rows.c.pk).order_by(*order(rows)).limit(limit)
 
 
-def _matches_select(shape: FilterShape) -> sa.Select[int]:
-    """Return the statement for the matches of a search that are in the feed."""
-    table = entry_categories if shape.has_included else entries
-    pk = entry_categories.c.entry_pk if shape.has_included else entries.c.pk
+@lru_cache(maxsize=256)
+def _matches_select(shape: FilterShape) -> sa.Select[Any]:
+    """Return the statement for the rows of the matches that are in the feed."""
+    table = entry_categories if shape.sources else entries
+    pk = entry_categories.c.entry_pk if shape.sources else entries.c.pk
     conditions = [
         is_among(pk, "matches"),
         # The expression keeps the databases from using an index but the primary key.
@@ -271,9 +294,9 @@ def _matches_select(shape: FilterShape) -> sa.Select[int]:
         *_period_conditions(shape, table),
         *filter_conditions(shape.entry_filters, pk, entry_categories),
     ]
-    if shape.has_language_filter:
+    if shape.languages or shape.has_language_filter:
         conditions.append(_language_filter(table))
-    if shape.has_included:
+    if shape.sources:
         included_ids = sa.bindparam("included_ids", type_=sa.Integer, expanding=True)
         conditions.append(entry_categories.c.category_id.in_(included_ids))
     if shape.has_window:
@@ -290,7 +313,8 @@ def _matches_select(shape: FilterShape) -> sa.Select[int]:
         .where(*conditions)
         .subquery()
     )
-    return sa.select(rows.c.pk).order_by(*_feed_order(shape)(rows)).limit(_LIMIT)
+    ids = sa.select(rows.c.pk).order_by(*_feed_order(shape)(rows)).limit(_LIMIT)
+    return _sizes_of(ids, shape)
 
 
 def _single_event_conditions(events: Any, pk: sa.ColumnElement[int]) -> Conditions:

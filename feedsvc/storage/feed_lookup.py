@@ -94,12 +94,6 @@ class FilterShape:
 
     entry_filters: EntryFilters = EntryFilters()
 
-    is_search: bool = False
-    """True if the matches of a search are read instead of sources."""
-
-    has_included: bool = False
-    """True if each match of a search must be in one of some categories."""
-
     languages: int = 0
     """Language tags, each a range of an index; 0 where the language is no range."""
 
@@ -152,8 +146,6 @@ class FeedFilter:
                 has_excluded=bool(self.excluded_ids),
                 hides_cancelled=query.cancelled == "hide",
             ),
-            is_search=bool(query.q),
-            has_included=bool(query.q and any(self.source_ids)),
             languages=languages,
             has_language_filter=has_language_filter,
             period=query.effective_period if query.kind == "events" else "all",
@@ -230,8 +222,6 @@ class FeedFilter:
 
     @property
     def _source_categories(self) -> tuple[int, ...]:
-        if self.query.q:
-            return ()
         return tuple(key for key in self.source_ids if key)
 
     @property
@@ -251,7 +241,7 @@ class FeedFilter:
             return 0, False
         ranges = len(self.language_tags) * max(1, len(self.source_ids))
         is_filtered = self._is_read_by_end or self.query.effective_order == "start"
-        if is_filtered or self.query.q or ranges > _MAX_RANGES:
+        if is_filtered or ranges > _MAX_RANGES:
             return 0, True
         return len(self.language_tags), False
 

@@ -7,7 +7,7 @@ parses or folds anything itself, so both find the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, NamedTuple, Protocol
@@ -19,20 +19,19 @@ from feedsvc.models import Entry
 from feedsvc.query import KINDS
 from feedsvc.recurrence import MAX_DATETIME
 from feedsvc.storage.entry_rows import load_entries
-from feedsvc.storage.tables import FIRST_EVENT_KEY, entries, entry_search
+from feedsvc.storage.tables import (
+    FIRST_EVENT_KEY,
+    entries,
+    entry_search,
+    is_among,
+)
 from feedsvc.words import MAX_LENGTH, split_words
 
-MAX_CANDIDATES = 20_000
-"""Entries with the words of a search, the newest ones, among which a feed or a page of
-the API looks for those that it shows."""
+MAX_CANDIDATES = 10_000
+"""Entries with the words of a search that are examined for its other conditions."""
 
 MAX_INDEXED = 512 * 1024
 """Bytes of the words of one entry: a `tsvector` has at most 1 MiB."""
-
-_SECOND_BATCH = 2_000
-
-_MAX_SCANNED = 1_000
-"""Newest entries in which PostgreSQL first looks for frequent words one by one."""
 
 _PK_BITS = 29
 _PK_MASK = (1 << _PK_BITS) - 1
@@ -40,11 +39,8 @@ _SECOND_BITS = 33
 """Bits of an entry's key for its `pk`, and for the second of its publication: until
 2242. The kind is above both, in the bit of FIRST_EVENT_KEY."""
 
-_RANGES = {
-    "news": (0, FIRST_EVENT_KEY - 1),
-    "events": (FIRST_EVENT_KEY, 2 * FIRST_EVENT_KEY - 1),
-}
-"""The keys of each kind."""
+_PERIOD_BITS = _PK_BITS + 24
+"""Bits of a key below its period, which is 194 days long."""
 
 _BATCH_SIZE = 500
 
@@ -62,12 +58,11 @@ class Indexed(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """The newest entries with all words of a search.
+    """The newest entries with all words of a search, as many as were asked for.
 
-    :param pks: their keys, the newest first. Hidden entries are among them, but no
-        deleted ones.
-    :param known_from: the time from which on no match is missing.
-    :param is_complete: whether no match is missing at all.
+    :param pks: the primary keys of the entries, the newest first.
+    :param known_from: all entries with the words from this time on are in `pks`.
+    :param is_complete: true if all entries with the words are in `pks`.
     """
 
     pks: list[int]
@@ -83,49 +78,29 @@ class SearchIndex:
         is_postgresql = connection.dialect.name == "postgresql"
         self._statements: _Statements = _POSTGRESQL if is_postgresql else _SQLITE
 
-    def newest(self, kind: str, words: str, limit: int = MAX_CANDIDATES) -> Matches:
-        """Return the newest entries of a kind with all words.
+    def newest(self, kind: str, words: str, limit: int) -> Matches:
+        """Return the newest entries of a kind with all words, hidden ones too.
 
         :param words: in the form of `parse_search`.
+        :param limit: the number of entries at most; no caller needs more than
+            `MAX_CANDIDATES`.
         """
-        return self._matches(self._statements.matches[kind], kind, words, limit)
-
-    def batches(self, kind: str, words: str, first: int) -> Iterator[Matches]:
-        """Yield ever more of the newest entries, up to those of `newest`.
-
-        A caller that needs no more spares the time for them.
-
-        :param first: entries of the first batch; fewer if the words are not frequent.
-        """
-        for statement, limit in (
-            (self._statements.frequent_matches[kind], first),
-            (self._statements.matches[kind], _SECOND_BATCH),
-            (self._statements.matches[kind], MAX_CANDIDATES),
-        ):
-            matches = self._matches(statement, kind, words, limit)
-            yield matches
-            if matches.is_complete:
-                return
-
-    def _matches(
-        self, statement: sa.Executable, kind: str, words: str, limit: int
-    ) -> Matches:
-        first, last = _RANGES[kind]
-        parameters = {
-            "words": self._statements.query(words.split()),
-            "first": first,
-            "last": last,
-            "limit": limit,
-            "max_scanned": _MAX_SCANNED,
-        }
-        keys = self._connection.scalars(statement, parameters).all()
-        finds_all = statement is self._statements.matches[kind]
+        parameters = {"words": self._statements.query(words.split()), "limit": limit}
+        statement = self._statements.newest[kind]
+        keys = sorted(self._connection.scalars(statement, parameters), reverse=True)
         return Matches(
             [key & _PK_MASK for key in keys],
             # There may be more of the second of the last one.
             _published_at(keys[-1]) + timedelta(seconds=1) if keys else MAX_DATETIME,
-            finds_all and len(keys) < limit,
+            len(keys) < limit,
         )
+
+    def among(self, pks: Sequence[int], words: str) -> list[int]:
+        """Return those of some entries that have all words, in the same order."""
+        has_words = self._statements.has_words(words.split())
+        statement = sa.select(entry_search.c.entry_pk).where(_IS_AMONG, has_words)
+        matches = set(self._connection.scalars(statement, {"pks": pks}))
+        return [pk for pk in pks if pk in matches]
 
     def store(self, pk: int, entry: Entry, *, is_new: bool) -> None:
         """Store the words of an entry.
@@ -136,20 +111,17 @@ class SearchIndex:
         if stored is None:
             self.add({pk: entry})
             return
-        new = Indexed(_key(pk, entry), _words(entry))
+        new = _indexed(pk, entry)
         if new != stored:
             self._statements.replace(self._connection, pk, stored, new)
 
     def add(self, added: Mapping[int, Entry]) -> None:
         """Store the words of entries by their `pk`, which the index does not have."""
-        rows = [
-            {
-                "entry_pk": pk,
-                "key": _key(pk, entry),
-                "words": self._statements.encode(_words(entry)),
-            }
-            for pk, entry in added.items()
-        ]
+        rows = []
+        for pk, entry in added.items():
+            indexed = _indexed(pk, entry)
+            words = self._statements.encode(indexed)
+            rows.append({"entry_pk": pk, "key": indexed.key, "words": words})
         if rows:
             self._statements.add(self._connection, rows)
 
@@ -176,31 +148,31 @@ class SearchIndex:
 
 
 _IS_OF_ENTRY = entry_search.c.entry_pk == sa.bindparam("of_pk", type_=sa.Integer)
-_IS_IN_RANGE = entry_search.c.key.between(
-    sa.bindparam("first", type_=sa.BigInteger),
-    sa.bindparam("last", type_=sa.BigInteger),
-)
-# Literally, as of the partial indexes.
-_IS_OF_KIND_LITERALLY = {
-    "news": entry_search.c.key < sa.literal_column(str(FIRST_EVENT_KEY)),
-    "events": entry_search.c.key >= sa.literal_column(str(FIRST_EVENT_KEY)),
-}
+_IS_AMONG = is_among(entry_search.c.entry_pk, "pks")
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _ERASE = entry_search.delete().where(_IS_OF_ENTRY)
+
+
+def _is_of_kind(kind: str, key: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    # Literally, as in the conditions of PostgreSQL's indexes.
+    first_event_key: sa.ColumnElement[int] = sa.literal_column(str(FIRST_EVENT_KEY))
+    return key < first_event_key if kind == "news" else key >= first_event_key
 
 
 class _Statements(Protocol):
     """The SQL of a database. Words need no escaping: they are letters and digits."""
 
     find: sa.Executable
-    matches: Mapping[str, sa.Executable]
-    frequent_matches: Mapping[str, sa.Executable]
+    newest: Mapping[str, sa.Executable]
 
     def query(self, words: list[str]) -> str:
-        """Return the query for all of some words."""
+        """Return the parameter `words` of `newest` for all of some words."""
 
-    def encode(self, words: set[str]) -> Any:
-        """Return words as the column `words` takes them."""
+    def has_words(self, words: list[str]) -> sa.ColumnElement[bool]:
+        """Return the condition that a row has all of some words."""
+
+    def encode(self, indexed: Indexed) -> Any:
+        """Return the words of an entry as the column `words` takes them."""
 
     def decode(self, words: Any) -> set[str]:
         """Return the words of a row of `find`."""
@@ -217,6 +189,18 @@ class _Statements(Protocol):
         """Erase an entry."""
 
 
+def _newest_by_rowid(kind: str) -> sa.Select[int]:
+    rowid: sa.ColumnElement[int] = sa.column("rowid", sa.BigInteger)
+    has_words = sa.text("entry_search_fts MATCH :words")
+    return (
+        sa.select(rowid)
+        .select_from(sa.table("entry_search_fts"))
+        .where(has_words, _is_of_kind(kind, rowid))
+        .order_by(rowid.desc())
+        .limit(_LIMIT)
+    )
+
+
 class _Sqlite(_Statements):
     """FTS5, whose rows are in the order of their keys.
 
@@ -228,14 +212,9 @@ class _Sqlite(_Statements):
     find: sa.Executable = sa.select(entry_search.c.key, entry_search.c.words).where(
         _IS_OF_ENTRY
     )
-    matches: Mapping[str, sa.Executable] = dict.fromkeys(
-        KINDS,
-        sa.text(
-            "SELECT rowid FROM entry_search_fts WHERE entry_search_fts MATCH :words "
-            "AND rowid BETWEEN :first AND :last ORDER BY rowid DESC LIMIT :limit"
-        ),
-    )
-    frequent_matches: Mapping[str, sa.Executable] = matches
+    newest: Mapping[str, sa.Executable] = {
+        kind: _newest_by_rowid(kind) for kind in KINDS
+    }
 
     _insert = entry_search.insert()
     _update = entry_search.update().where(_IS_OF_ENTRY)
@@ -248,9 +227,13 @@ class _Sqlite(_Statements):
     def query(self, words: list[str]) -> str:
         return " ".join(f'"{word}"' for word in words)
 
-    def encode(self, words: set[str]) -> str:
+    def has_words(self, words: list[str]) -> sa.ColumnElement[bool]:
+        padded = sa.literal(" ").concat(entry_search.c.words).concat(" ")
+        return sa.and_(*(sa.func.instr(padded, f" {word} ") > 0 for word in words))
+
+    def encode(self, indexed: Indexed) -> str:
         # Sorted, so that equal entries have equal rows.
-        return " ".join(sorted(words))
+        return " ".join(sorted(indexed.words))
 
     def decode(self, words: str) -> set[str]:
         return set(words.split())
@@ -262,31 +245,70 @@ class _Sqlite(_Statements):
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
     ) -> None:
-        lost, gained = old.words, new.words
+        lost, gained = old, new
         if old.key == new.key:
-            lost, gained = lost - gained, gained - lost
+            lost = Indexed(old.key, old.words - new.words)
+            gained = Indexed(new.key, new.words - old.words)
         # Both, even if there are no words: FTS5 counts its rows.
-        connection.execute(self._lose, {"key": old.key, "words": self.encode(lost)})
-        connection.execute(self._gain, {"key": new.key, "words": self.encode(gained)})
-        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new.words)}
+        connection.execute(self._lose, {"key": lost.key, "words": self.encode(lost)})
+        connection.execute(
+            self._gain, {"key": gained.key, "words": self.encode(gained)}
+        )
+        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
         connection.execute(self._update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
-        words = self.encode(old.words)
-        connection.execute(self._lose, {"key": old.key, "words": words})
+        connection.execute(self._lose, {"key": old.key, "words": self.encode(old)})
         connection.execute(_ERASE, {"of_pk": pk})
 
 
-def _has_words(table: Any) -> sa.ColumnElement[bool]:
-    query = sa.cast(sa.bindparam("words", type_=sa.String), TSQUERY)
-    condition: sa.ColumnElement[bool] = table.c.words.op("@@")(query)
+def _matches(query: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    condition: sa.ColumnElement[bool] = entry_search.c.words.op("@@")(
+        sa.cast(query, TSQUERY)
+    )
     return condition
+
+
+def _newest_by_period(kind: str) -> sa.Select[int]:
+    """Return the statement that searches one period after another, the newest first.
+
+    The recursion finds the next older period that has entries. PostgreSQL runs it no
+    further than `LIMIT` needs.
+    """
+    key = entry_search.c.key
+    is_of_kind = _is_of_kind(kind, key)
+    bits: sa.ColumnElement[int] = sa.literal_column(str(_PERIOD_BITS))
+    newest_period = sa.select(sa.func.max(key).op(">>")(bits).label("period"))
+    newest_period = newest_period.where(is_of_kind)
+    periods = newest_period.cte("periods", recursive=True)
+    is_older = key < periods.c.period.op("<<")(bits)
+    next_period = newest_period.where(is_older).correlate(periods).scalar_subquery()
+    periods = periods.union_all(
+        sa.select(next_period).where(periods.c.period.is_not(None))
+    )
+    of_period = (
+        sa.select(key)
+        # The period first, and not in one query with the words: PostgreSQL would look
+        # at all entries with the rarest word in each period.
+        .where(
+            is_of_kind,
+            _matches(sa.func.concat("@", periods.c.period)),
+            _matches(sa.bindparam("words", type_=sa.String)),
+        )
+        # The expression keeps PostgreSQL from reading all rows in the order of keys.
+        .order_by((key + 0).desc())
+        .lateral()
+    )
+    # In the order of the periods, since PostgreSQL joins with LATERAL by a nested loop.
+    matches = sa.select(of_period.c.key).join_from(periods, of_period, sa.true())
+    return matches.limit(_LIMIT)
 
 
 class _Postgresql(_Statements):
     """`tsvector` with a GIN index, which finds the entries with a word in no order.
 
-    A word that most entries have is therefore looked for in the newest entries first.
+    To find the newest ones first, each row has its period among its words, and the
+    periods are searched one after another, until there are enough entries.
     """
 
     find: sa.Executable = sa.select(
@@ -296,29 +318,9 @@ class _Postgresql(_Statements):
         ).label("words"),
     ).where(_IS_OF_ENTRY)
 
-    # By the expression `key + 0`, or PostgreSQL would read the rows in the order of
-    # their keys until it has enough of them: all rows, if the words are rare.
-    matches: Mapping[str, sa.Executable] = {
-        kind: sa.select(entry_search.c.key)
-        .where(is_of_kind, _has_words(entry_search))
-        .order_by((entry_search.c.key + 0).desc())
-        .limit(_LIMIT)
-        for kind, is_of_kind in _IS_OF_KIND_LITERALLY.items()
+    newest: Mapping[str, sa.Executable] = {
+        kind: _newest_by_period(kind) for kind in KINDS
     }
-    _newest = (
-        sa.select(entry_search.c.key, entry_search.c.words)
-        .where(_IS_IN_RANGE)
-        .order_by(entry_search.c.key.desc())
-        .limit(sa.bindparam("max_scanned", type_=sa.Integer))
-        .subquery()
-    )
-    frequent_matches: Mapping[str, sa.Executable] = dict.fromkeys(
-        KINDS,
-        sa.select(_newest.c.key)
-        .where(_has_words(_newest))
-        .order_by(_newest.c.key.desc())
-        .limit(_LIMIT),
-    )
 
     # The words as they are: `to_tsvector` would parse them, by rules of its own.
     _words = sa.func.array_to_tsvector(
@@ -330,11 +332,14 @@ class _Postgresql(_Statements):
     def query(self, words: list[str]) -> str:
         return " & ".join(f"'{word}'" for word in words)
 
-    def encode(self, words: set[str]) -> list[str]:
-        return list(words)
+    def has_words(self, words: list[str]) -> sa.ColumnElement[bool]:
+        return _matches(sa.literal(self.query(words)))
+
+    def encode(self, indexed: Indexed) -> list[str]:
+        return [*indexed.words, f"@{indexed.key >> _PERIOD_BITS}"]
 
     def decode(self, words: list[str]) -> set[str]:
-        return set(words)
+        return {word for word in words if not word.startswith("@")}
 
     def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
         connection.execute(self._insert, rows)
@@ -342,7 +347,7 @@ class _Postgresql(_Statements):
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
     ) -> None:
-        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new.words)}
+        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
         connection.execute(self._update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
@@ -358,6 +363,10 @@ _NEXT_ENTRIES = (
     .order_by(entries.c.pk)
     .limit(_BATCH_SIZE)
 )
+
+
+def _indexed(pk: int, entry: Entry) -> Indexed:
+    return Indexed(_key(pk, entry), _words(entry))
 
 
 def _key(pk: int, entry: Entry) -> int:

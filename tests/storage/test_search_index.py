@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,16 @@ def article(number: int, title: str, **members: object) -> Entry:
 def found(storage: Storage, words: str, kind: str = "news") -> list[str]:
     """Return the ids of the entries with all words, the newest first."""
     with storage.database.read() as connection:
-        pks = SearchIndex(connection).newest(kind, words).pks
-        rows = connection.execute(sa.select(entries.c.pk, entries.c.id)).all()
-    ids = {row.pk: row.id for row in rows}
-    return [ids[pk] for pk in pks]
+        index = SearchIndex(connection)
+        newest = index.newest(kind, words, 100)
+        is_of_kind = entries.c.kind == kind
+        rows = connection.execute(
+            sa.select(entries.c.pk, entries.c.id).where(is_of_kind)
+        )
+        ids = {row.pk: row.id for row in rows}
+        assert index.among(sorted(ids), words) == sorted(newest.pks)
+    assert newest.is_complete
+    return [ids[pk] for pk in newest.pks]
 
 
 @settings(
@@ -194,18 +201,20 @@ def test_index_is_made_again_from_a_dump(
 
 
 @pytest.mark.both_databases
-def test_only_the_newest_matches_are_candidates(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "_SECOND_BATCH", 2)
-    monkeypatch.setattr(search, "MAX_CANDIDATES", 3)
+def test_newest_matches_come_first_whatever_their_time(storage: Storage) -> None:
+    days = ["2026-11-01", "1969-01-01", "2026-10-31", "2001-01-01", "2020-02-29"]
     with storage.writer("editor") as writer:
-        for number in range(5):
-            writer.entries.put(article(number, "Tin"))
+        for number, day in enumerate(days):
+            published = datetime.fromisoformat(f"{day}T00:00:00Z")
+            entry = replace(article(number, "Tin vui"), published=published)
+            writer.entries.put(entry)
+        writer.entries.put(replace(article(5, "Tin"), published=None, status="draft"))
+    assert found(storage, "tin vui") == ["a0", "a2", "a4", "a3", "a1"]
     with storage.database.read() as connection:
-        *_, last = SearchIndex(connection).batches("news", "tin", 2)
-    assert len(last.pks) == 3
-    assert not last.is_complete
+        matches = SearchIndex(connection).newest("news", "tin", 3)
+    assert len(matches.pks) == 3
+    assert matches.known_from == datetime(2020, 2, 29, 0, 0, 1, tzinfo=UTC)
+    assert not matches.is_complete
 
 
 def test_words_of_one_entry_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

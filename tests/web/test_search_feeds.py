@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from feedsvc.formats import FORMATS
-from feedsvc.storage import search
+from feedsvc.storage import feed_entries
 from feedsvc.words import MAX_LENGTH
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
@@ -69,7 +69,7 @@ def test_search_lists_the_entries_with_all_words(
     assert "".join(ids(client, path)) == expected
 
 
-@pytest.mark.parametrize("batches", [(1, 1), (1, 2), (2, 100)])
+@pytest.mark.parametrize("batches", [(1, 1), (1, 2), (1, 100), (2, 2)])
 def test_batches_of_candidates_lead_to_the_same_feeds(
     client: FlaskClient,
     editor: ApiClient,
@@ -77,9 +77,9 @@ def test_batches_of_candidates_lead_to_the_same_feeds(
     monkeypatch: pytest.MonkeyPatch,
     batches: tuple[int, int],
 ) -> None:
-    first, second = batches
-    monkeypatch.setattr("feedsvc.storage.feed_entries._FIRST_MATCHES", first)
-    monkeypatch.setattr(search, "_SECOND_BATCH", second)
+    first_matches, max_first = batches
+    monkeypatch.setattr(feed_entries, "_FIRST_MATCHES", first_matches)
+    monkeypatch.setattr(feed_entries, "MAX_FIRST", max_first)
     # In the second of the newest one, which sorts first by its guid or not at all.
     for number in range(6, 9):
         editor.put(f"/articles/{number}", {"title": "Cầu"})
@@ -89,6 +89,34 @@ def test_batches_of_candidates_lead_to_the_same_feeds(
         path = f"/feeds/news.json?limit={limit}&q=cau"
         assert ids(client, path) == everything[:limit]
     assert ids(client, "/feeds/news/giao-thong.json?limit=1&q=cau") == ["2"]
+    path = "/feeds/news/giao-thong+van-hoa.json?limit=1&q=cau"
+    assert ids(client, path) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("max_first", "query", "expected"),
+    [
+        # The two newest articles with the word are 5 and 3.
+        (100, "giao-thong.json?limit=1&q=cau", ["2"]),
+        (100, "giao-thong.json?q=cau", ["2", "1"]),
+        (1, "giao-thong.json?limit=1&q=cau", ["2"]),
+        (1, "giao-thong.json?q=cau", ["2"]),
+        (1, "van-hoa.json?q=cau", ["3"]),
+        (100, "van-hoa.json?q=cau", ["3", "2"]),
+    ],
+)
+def test_frequent_words_are_found_among_the_first_entries_of_a_category(
+    client: FlaskClient,
+    articles: None,
+    monkeypatch: pytest.MonkeyPatch,
+    max_first: int,
+    query: str,
+    expected: list[str],
+) -> None:
+    monkeypatch.setattr(feed_entries, "MAX_FIRST", max_first)
+    monkeypatch.setattr(feed_entries, "_FIRST_MATCHES", 0)
+    monkeypatch.setattr(feed_entries, "MAX_CANDIDATES", 2)
+    assert ids(client, f"/feeds/news/{query}") == expected
 
 
 def test_search_for_events_has_their_parameters(
