@@ -20,6 +20,7 @@ from bench import (
     put,
     readers,
     scaling,
+    search,
     worst,
 )
 from bench.environment import running
@@ -37,6 +38,7 @@ PARTS = (
     "calendar",
     "memory",
     "readers",
+    "search",
     "profile",
     "worst",
 )
@@ -73,6 +75,8 @@ def measure(
         yield from memory.rows(effort)
     if "readers" in parts:
         yield from readers.rows(effort)
+    if "search" in parts:
+        yield from search.rows(effort)
 
 
 def main() -> None:

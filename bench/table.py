@@ -37,6 +37,7 @@ class Effort:
     batch_bytes: int = 64 * 1024 * 1024
     requested_feeds: int = 10_000
     worst_entries: int = 100_000
+    search_entries: tuple[int, ...] = (100_000, 1_000_000)
     new_entries: int = 60
 
 
@@ -49,6 +50,7 @@ QUICK = Effort(
     batch_bytes=1024 * 1024,
     requested_feeds=100,
     worst_entries=4_000,
+    search_entries=(2_000,),
     new_entries=3,
 )
 """Only tries whether everything runs; the figures say nothing."""

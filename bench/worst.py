@@ -306,9 +306,9 @@ def measure(app: Flask, request: Request, server: int | None) -> Cost:
         return int(status[:3]), size
 
     send()
-    server_ms, begin = _server_ms(server), time.thread_time()
+    server_begin, begin = server_ms(server), time.thread_time()
     status, size = send()
-    ms = (time.thread_time() - begin) * 1000 + _server_ms(server) - server_ms
+    ms = (time.thread_time() - begin) * 1000 + server_ms(server) - server_begin
     return Cost(status, ms, _peak_growth(send), (size + len(request.body or b"")) / MIB)
 
 
@@ -329,7 +329,7 @@ def _status_value(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def _server_ms(server: int | None) -> float:
+def server_ms(server: int | None) -> float:
     """Return the CPU time so far of a server's processes."""
     if server is None:
         return 0.0
