@@ -302,6 +302,11 @@ def test_every_parameter_has_values() -> None:
     assert set(VALUES) == set(PARAMETERS)
 
 
+def test_message_names_the_years_of_archives() -> None:
+    with pytest.raises(BadRequest, match="a month from 1970 to 2200"):
+        parse("archive=2201-01")
+
+
 def parse_values(format: str, **given: list[str]) -> FeedQuery:
     return parse_feed_query("events", format, None, given, "vi", TODAY)
 

@@ -117,7 +117,7 @@ class Database:
             pool_size=8,
             max_overflow=32,
         )
-        if url.database and url.database != ":memory:":
+        if url.database:
             self._file = _DatabaseFileGuard(Path(url.database), engine)
         _configure_sqlite(engine)
         return engine

@@ -261,3 +261,10 @@ def test_thousand_exdates_and_rdates_are_accepted(editor: ApiClient) -> None:
     stored = editor.put("/events/x", document).get_json()
     assert time.thread_time() - begun < 0.9
     assert len(stored["recurrence"]["exdates"]) == 996
+
+
+def test_start_may_be_among_the_added_dates(editor: ApiClient) -> None:
+    start = "2026-12-05T19:00:00"
+    recurrence = {"rrule": "FREQ=DAILY;COUNT=2", "rdates": [start]}
+    event = {"title": "Hội", "start": start, "recurrence": recurrence}
+    assert editor.send("PUT", "/events/e", event).status_code == 201

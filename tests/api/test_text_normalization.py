@@ -78,6 +78,13 @@ def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
     assert text.normalize_line(f"a{separator}b") == "a b"
 
 
+def test_run_of_combining_marks_is_limited() -> None:
+    marks = "\u0301" * text.MAX_COMBINING_MARKS
+    text.check(f"a{marks} {marks}가{marks}" + "가" * 99)
+    with pytest.raises(ValueError, match="More than 30 combining marks"):
+        text.check(f"a{marks}\u0301")
+
+
 def test_plain_text_separates_words_and_drops_captions() -> None:
     body = "<p>Một</p><p>hai<b>ba</b></p><figure><img><figcaption>ảnh</figcaption></figure><ul><li>a<li>b</ul>&lt;c"
     assert sanitize.to_plain_text(body) == "Một haiba a b <c"

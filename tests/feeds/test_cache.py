@@ -407,6 +407,20 @@ def test_urls_of_one_feed_share_a_response_and_are_bounded(clock: Clock) -> None
     assert harness.cache.get(path), "the canonical URL is no alias"
 
 
+def test_check_after_a_change_is_no_lead_of_the_clock(
+    harness: Harness, clock: Clock
+) -> None:
+    harness.cache.sync()
+    clock.forward(seconds=0.1)
+    harness.storage.write(NEWS)
+    clock.forward(seconds=0.3)
+    harness.cache.sync()
+    harness.request("a", NEWS)
+    hit = harness.cache.get("a")
+    assert hit
+    assert hit[1].ahead == timedelta()
+
+
 def test_long_url_is_not_stored(harness: Harness) -> None:
     url = "/feeds/news.rss?x=" + "y" * 8000
     harness.request("/feeds/news.rss", NEWS, url=url)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from feedsvc.models import Category, Entry, Event
 from feedsvc.query import FeedQuery
-from feedsvc.storage import Reader, Storage
+from feedsvc.storage import Reader, Storage, change_log, entry_rows
 from feedsvc.storage.tables import changes
 from tests.fake_clock import Clock
 from tests.storage.selections import selection, version_of
@@ -133,6 +133,11 @@ def test_write_is_logged_once_with_its_token(
         ("put", "two", 1, "lan"),
         ("delete", "two", 2, "lan"),
     ]
+    assert [(row.kind, row.id) for row in rows] == [
+        *(("categories", slug) for slug in "abc"),
+        ("news", "one"),
+        *[("news", "two")] * 2,
+    ]
 
 
 def test_put_tells_whether_a_category_is_new(seeded_storage: Storage) -> None:
@@ -193,6 +198,8 @@ def test_end_of_an_event_changes_its_feeds(storage: Storage, clock: Clock) -> No
         with storage.reader() as reader:
             assert version_of(reader, clock, "events", slug) == (ends, None)
             assert seen(reader, slug) == []
+            past = reader.select_feed(FeedQuery("events", "rss", when="past"), ends)
+            assert [entry.id for entry in past.entries().entries] == ["e"]
 
 
 def test_recent_events_have_ended_within_30_days(
@@ -231,3 +238,30 @@ def test_changed_feeds_are_those_after_a_change(seeded_storage: Storage) -> None
         revision, feeds = reader.changed_feeds(last)
     assert revision == now
     assert feeds == {("news", 0): now[0]}
+
+
+def test_few_large_entries_of_a_page_are_in_memory_at_once(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+
+    def load(
+        connection: sa.Connection, keys: list[int]
+    ) -> dict[int, entry_rows.StoredEntry]:
+        groups.append(len(keys))
+        return entry_rows.load_entries(connection, keys)
+
+    with storage.writer("test") as writer:
+        for number in range(5):
+            writer.entries.put(
+                Entry(f"n{number}", "news", "x", "vi", content_text="x" * 10_000)
+            )
+    monkeypatch.setattr(change_log, "load_entries", load)
+    monkeypatch.setattr(change_log, "_GROUP_BYTES", 30_000)
+    with storage.reader() as reader:
+        assert len(list(reader.list_changes(after=0, limit=10))) == 5
+        assert groups == [2, 2, 1]
+        groups.clear()
+        monkeypatch.setattr(change_log, "_GROUP_SIZE", 1)
+        assert len(list(reader.list_changes(after=0, limit=2))) == 2
+        assert groups == [1, 1]

@@ -74,6 +74,7 @@ def test_unreported_delivery_is_claimed_again_after_timeout(
     storage.deliveries.record_results(
         [DeliveryResult(first[1], retry_after=timedelta(seconds=60))]
     )
+    assert storage.subscriptions.stats()["failing"] == 1
     clock.forward(seconds=59)
     assert claim(storage) == []
     clock.forward(seconds=1)
@@ -367,6 +368,14 @@ def test_unsubscription_of_nothing_is_ignored(storage: Storage) -> None:
     assert [row.mode for row in storage.subscriptions.claim_requests(10, IDLE)] == [
         "subscribe"
     ]
+
+
+def test_topic_is_the_url_that_the_subscriber_knows(storage: Storage) -> None:
+    former = "/feeds/news/cu.rss"
+    storage.subscriptions.request(replace(REQUEST, topic=former))
+    storage.subscriptions.request(replace(REQUEST, callback="https://b.example/"))
+    requests = storage.subscriptions.claim_requests(10, IDLE)
+    assert {request.topic for request in requests} == {former, REQUEST.path}
 
 
 def test_unverified_request_is_dropped_after_an_hour(

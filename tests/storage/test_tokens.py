@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from flask import Flask
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
 from feedsvc.storage import Storage
+from feedsvc.storage.tokens import LAST_USED_THREAD
 from tests.fake_clock import Clock
 from tests.integration.worker_process import connect_workers
 from tests.server import Service
@@ -28,12 +31,21 @@ def works(storage: Storage, token: str) -> bool:
         return False
 
 
+def is_last_use_written() -> bool:
+    """Return whether a thread is storing the last use of a token."""
+    return any(thread.name == LAST_USED_THREAD for thread in threading.enumerate())
+
+
 def test_token_expires(storage: Storage, clock: Clock) -> None:
     token = storage.tokens.create("a", ["news:write"], clock() + DAY)
     clock.forward(seconds=86399)
     assert works(storage, token)
     clock.forward(seconds=1)
     assert not works(storage, token)
+
+
+def test_form_of_a_token_is_known_to_scanners_for_secrets(storage: Storage) -> None:
+    assert re.fullmatch("fsv_[0-9A-Za-z]{36}", storage.tokens.create("a", []))
 
 
 @pytest.mark.parametrize("name", ["import", "sanitize", "scheduler", "timezones"])
@@ -106,8 +118,17 @@ def test_last_use_is_stored_of_the_used_token(storage: Storage, clock: Clock) ->
     storage.tokens.create("b", [])
     clock.forward(minutes=5)
     storage.tokens.authenticate(token)
-    wait_until(lambda: storage.tokens.list()[0].last_used == clock.now)
+    first = clock.now
+    wait_until(lambda: storage.tokens.list()[0].last_used == first)
     assert storage.tokens.list()[1].last_used is None
+    # In the same minute it is not stored again, since each time is a write.
+    wait_until(lambda: not is_last_use_written())
+    clock.forward(seconds=59)
+    storage.tokens.authenticate(token)
+    assert not is_last_use_written()
+    clock.forward(seconds=1)
+    storage.tokens.authenticate(token)
+    wait_until(lambda: storage.tokens.list()[0].last_used == clock.now)
 
 
 def test_only_an_ended_token_is_replaced_by_name(
