@@ -100,6 +100,7 @@ class BatchArguments(ArgumentsSchema):
         truthy={"true"},
         falsy={"false"},
         load_default=False,
+        error_messages={"invalid": "Must be true or false."},
         metadata={"description": "Store all items or none."},
     )
 

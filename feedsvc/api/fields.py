@@ -265,6 +265,8 @@ class Number(fields.Float):
 class QueryInteger(fields.Integer):
     """A whole number in a query: ASCII digits, without signs, spaces or underscores."""
 
+    default_error_messages = {"invalid": "Must be a whole number."}  # noqa: RUF012
+
     def _validated(self, value: Any) -> Any:
         if not re.fullmatch("[0-9]{1,19}", value):
             raise self.make_error("invalid", input=value)

@@ -200,6 +200,21 @@ def test_event_field_of_an_article_is_told_so(editor: ApiClient) -> None:
     assert details(answer) == {"#/start": "Only events have this member."}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("GET", "/articles?limit=ten", "limit: Must be a whole number."),
+        ("POST", "/batch?atomic=yes", "atomic: Must be true or false."),
+    ],
+)
+def test_wrong_parameter_names_the_right_type(
+    editor: ApiClient, method: str, path: str, detail: str
+) -> None:
+    answer = editor.send(method, path, [] if method == "POST" else None)
+    assert answer.status_code == 400
+    assert answer.get_json()["detail"] == detail
+
+
 def test_several_wrong_parameters_are_separate_sentences(editor: ApiClient) -> None:
     answer = editor.send("GET", "/articles?status=x&limit=0")
     assert answer.get_json()["detail"] == (
