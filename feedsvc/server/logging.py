@@ -31,6 +31,7 @@ _MAX_QUEUED = 20_000
 _CLOSE_SECONDS = 2.0
 """Time to write the last lines when a worker stops."""
 
+_MILLISECOND = timedelta(milliseconds=1)
 _TEXT_TIME = "%d/%b/%Y:%H:%M:%S %z"
 _JSON_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -139,7 +140,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         self._addresses = settings.log_addresses
         self._is_json = settings.log_format == "json"
         self._time_format = _JSON_TIME if self._is_json else _TEXT_TIME
-        self._queue: SimpleQueue[AccessLine | None] = SimpleQueue()
+        self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
         self._writer_lock = threading.Lock()
         self._dropped = 0
@@ -187,12 +188,14 @@ class Logger(GunicornLogger):  # type: ignore[misc]
             environ["RAW_URI"],
             status,
             resp.sent,
-            request_time // timedelta(milliseconds=1),
+            request_time // _MILLISECOND,
             environ.get("HTTP_USER_AGENT", "-"),
             _validators(environ),
             _find_request_id(resp.headers),
         )
-        self._queue.put(line)
+        # A text already: to make hundreds at once, the writer would hold the GIL for
+        # milliseconds, in which the event loop answers nothing.
+        self._queue.put(line.json() if self._is_json else line.text())
 
     def atoms(
         self, resp: Any, req: Any, environ: Any, request_time: timedelta
@@ -229,8 +232,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
                 return
             time.sleep(_GROUP_SECONDS)
 
-    def _write_group(self, group: list[AccessLine]) -> None:
-        lines = [line.json() if self._is_json else line.text() for line in group]
+    def _write_group(self, lines: list[str]) -> None:
         handlers = self.access_log.handlers
         if all(isinstance(handler, logging.StreamHandler) for handler in handlers):
             # One write takes hardly longer for many lines than for one.
@@ -258,8 +260,10 @@ def _format_time(second: int, format: str) -> str:
 
 
 def _find_request_id(headers: Iterable[tuple[str, str]]) -> str:
-    ids = (value for name, value in headers if name.lower() == "x-request-id")
-    return next(ids, "-")
+    for name, value in headers:
+        if name.lower() == "x-request-id":
+            return value
+    return "-"
 
 
 def _validators(environ: Mapping[str, Any]) -> str:
