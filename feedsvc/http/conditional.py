@@ -55,7 +55,7 @@ class PreparedResponse(NamedTuple):
 
     status: int
     headers: Headers
-    header_lines: bytes
+    header_lines: str
     body: bytes
 
 
@@ -291,9 +291,8 @@ class _NotModified(Response):
         return headers
 
 
-def _header_lines(headers: Headers) -> bytes:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return lines.encode("latin-1")
+def _header_lines(headers: Headers) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers)
 
 
 # Few different dates are sent, and this runs for many requests. Not so for tags: a

@@ -93,10 +93,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # RFC 9110 §7.2, RFC 3986 §3.2.2. The host of an http URL is not empty (RFC 9110
 # §4.2.1).
 _HOST = re.compile(
-    r"""( \[[0-9A-Fa-f:.]+\]
+    r"""(?: \[[0-9A-Fa-f:.]+\]
         | \[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]
-        | ([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+
-        ) (:[0-9]*)?""",
+        | (?: [\w.~!$&'()*+,;=-]++ | %[0-9A-Fa-f]{2} )++
+        ) (?: :[0-9]* )?""",
     re.ASCII | re.VERBOSE,
 )
 
@@ -109,12 +109,14 @@ _PLAIN_REQUEST = re.compile(
 )
 _HEADER = re.compile(rf"({_NAME}):([\t -~]*+)\r\n")
 
-_PARSED_HEADERS = (
-    "HTTP_ACCEPT_ENCODING",
-    "HTTP_HOST",
-    "HTTP_IF_MODIFIED_SINCE",
-    "HTTP_IF_NONE_MATCH",
-    "HTTP_X_FORWARDED_FOR",
+_PARSED_HEADERS = frozenset(
+    [
+        "HTTP_ACCEPT_ENCODING",
+        "HTTP_HOST",
+        "HTTP_IF_MODIFIED_SINCE",
+        "HTTP_IF_NONE_MATCH",
+        "HTTP_X_FORWARDED_FOR",
+    ]
 )
 _MAX_PARSED = 256
 """Characters of these headers: to parse longer ones would stop the event loop."""
@@ -355,13 +357,16 @@ class CacheResponder:
         }
         names = len(environ)
         headers = _HEADER.findall(fields)
-        for name, value in headers:
-            environ[_environ_key(name)] = value.strip(" \t")
+        for name, padded in headers:
+            key = _environ_key(name)
+            value = padded.strip(" \t")
+            if len(value) > _MAX_PARSED and key in _PARSED_HEADERS:
+                return None
+            environ[key] = value
         if (
             len(environ) < names + len(headers)  # a header is repeated
             or len(headers) > self._max_fields
             or not _HEADERS_FOR_THREADS.isdisjoint(environ)
-            or any(len(environ.get(name, "")) > _MAX_PARSED for name in _PARSED_HEADERS)
             or environ.get("HTTP_CONNECTION", "").lower() not in _CONNECTION_OPTIONS
             or not _HOST.fullmatch(environ.get("HTTP_HOST", ""))
         ):
@@ -374,16 +379,16 @@ class CacheResponder:
         status = STATUS_LINES[prepared.status]
         must_close = environ.get("HTTP_CONNECTION", "").lower() == "close"
         id = request_id(environ)
-        lines = (
+        head = (
             f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {self._http_date()}\r\n"
             f"Connection: {'close' if must_close else 'keep-alive'}\r\n"
-            f"{REQUEST_ID}: {id}\r\n"
+            f"{REQUEST_ID}: {id}\r\n{prepared.header_lines}\r\n"
         )
         return LoopResponse(
             environ,
             status,
             [(REQUEST_ID, id)],
-            b"%b%b\r\n" % (lines.encode("latin-1"), prepared.header_lines),
+            head.encode("latin-1"),
             prepared.body if environ["REQUEST_METHOD"] == "GET" else b"",
             must_close,
         )
