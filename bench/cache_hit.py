@@ -14,7 +14,13 @@ import requests
 
 from bench.dataset import BODY
 from bench.environment import PATH, RESPONSES, Environment
-from bench.load import full_load, latency_p99, max_rate, requests_per_cpu_second
+from bench.load import (
+    full_load,
+    latency_p99,
+    max_rate,
+    prioritized,
+    requests_per_cpu_second,
+)
 from bench.table import Effort, Row, compare
 from tests.server import Service
 
@@ -74,15 +80,22 @@ def _throughput(environment: Environment, kind: str, effort: Effort) -> list[Row
 
 
 def _latency(environment: Environment, effort: Effort) -> list[Row]:
-    ours, bare = (
-        partial(latency_p99, port, PATH, GZIP, max_rate(port, PATH, GZIP) / 2)
-        for port in (environment.service.port, environment.bare["gzip"].port)
-    )
+    def p99(service: Service) -> float:
+        with prioritized(service.workers()):
+            rate = max_rate(service.port, PATH, GZIP) / 2
+            return latency_p99(service.port, PATH, GZIP, rate)
+
     what = (
         "99 of 100 hot requests, gzip, take at most, at half the greatest rate,"
         " against the bare function at half of its own"
     )
-    return compare("hot", ours, {what: (bare, "≤ 1")}, unit="ms", rounds=effort.rounds)
+    return compare(
+        "hot",
+        partial(p99, environment.single),
+        {what: (partial(p99, environment.bare_single), "≤ 1")},
+        unit="ms",
+        rounds=effort.rounds,
+    )
 
 
 def _cold_latency(environment: Environment, effort: Effort) -> list[Row]:

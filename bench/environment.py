@@ -21,6 +21,7 @@ PATH = "/feeds/news.rss"
 RESPONSES = ("identity", "gzip", "304")
 # A worker that is replaced would take its CPU time with it.
 _KEEP_WORKERS = {"GUNICORN_CMD_ARGS": "--max-requests=0"}
+_ONE_WORKER = {"WEB_CONCURRENCY": "1"}
 _SERVER_HEADERS = {"Server", "Date", "Connection", "Content-Type", "Content-Length"}
 
 
@@ -28,12 +29,15 @@ _SERVER_HEADERS = {"Server", "Date", "Connection", "Content-Type", "Content-Leng
 class Environment:
     """The service, and its references: `bare` ones by kind of response.
 
-    `threaded` is the service without the event loop's responses.
+    `threaded` is the service without the event loop's responses. `single` and
+    `bare_single` have one worker, so that a client has a processor of its own.
     """
 
     service: Service
     threaded: Service
+    single: Service
     bare: dict[str, Service]
+    bare_single: Service
     flask: Service
     django: Service | None
 
@@ -58,21 +62,25 @@ def running() -> Iterator[Environment]:
             service.start(app=app)
             return service
 
-        service = Service(f"sqlite:///{folder}/bench.db", **_KEEP_WORKERS)
+        database_url = f"sqlite:///{folder}/bench.db"
+        service = Service(database_url, **_KEEP_WORKERS)
         service.make_token(*SCOPES)
         start(service, "wsgi:app")
         _put_entries(service)
-        threaded = Service(
-            f"sqlite:///{folder}/bench.db", **_KEEP_WORKERS, FEEDSVC_EVENT_LOOP="false"
+        threaded = start(
+            Service(database_url, **_KEEP_WORKERS, FEEDSVC_EVENT_LOOP="false"),
+            "wsgi:app",
         )
-        start(threaded, "wsgi:app")
-        bare = {
-            kind: start(
-                Service("sqlite://", **_response_of(service, kind)),
-                "bench.baseline_wsgi:app",
-            )
-            for kind in RESPONSES
-        }
+        single = start(
+            Service(database_url, **_KEEP_WORKERS, **_ONE_WORKER), "wsgi:app"
+        )
+
+        def start_bare(kind: str, **settings: str) -> Service:
+            bare = Service("sqlite://", **_response_of(service, kind), **settings)
+            return start(bare, "bench.baseline_wsgi:app")
+
+        bare = {kind: start_bare(kind) for kind in RESPONSES}
+        bare_single = start_bare("gzip", **_ONE_WORKER)
         path = f"{folder}/baseline_flask.db"
         baseline_flask.fill(path, [BODY] * 50)
         flask = start(
@@ -85,7 +93,7 @@ def running() -> Iterator[Environment]:
                 Service("sqlite://", BASELINE_BODY=BODY, **_KEEP_WORKERS),
                 "bench.baseline_django:app",
             )
-        yield Environment(service, threaded, bare, flask, django)
+        yield Environment(service, threaded, single, bare, bare_single, flask, django)
 
 
 def _put_entries(service: Service) -> None:
