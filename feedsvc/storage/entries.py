@@ -33,6 +33,7 @@ from feedsvc.storage.entry_rows import (
     StoredEntry,
     entry_columns,
     load_by_guids,
+    load_by_id,
     load_by_ids,
     load_damaged,
     load_entries,
@@ -67,7 +68,15 @@ KEPT_MEMBERS = frozenset({"id", "kind", "published", "guid", "version", "sequenc
 
 KEPT_EVENT_MEMBERS = frozenset({"start", "timezone"})
 
-_COPIED_COLUMNS = ("kind", "published", "guid", "lang", "starts", "ends")
+_COPIED_COLUMNS = (
+    "kind",
+    "published",
+    "guid",
+    "lang",
+    "starts",
+    "ends",
+    "is_visible",
+)
 """Columns of `entries` that `entry_categories` has too, so that one index has them."""
 
 _NEXT_CHANGE = sa.select(sa.func.min(entries.c.next_change_at))
@@ -97,11 +106,6 @@ _IMPORTED_KEYS = (
 _KEY: sa.BindParameter[int] = sa.bindparam("key")
 _INSERT = entries.insert().returning(entries.c.pk)
 _UPDATE = entries.update().where(entries.c.pk == _KEY)
-_REPLACE = _UPDATE.values(
-    was_visible=sa.or_(
-        entries.c.was_visible, sa.bindparam("is_now_visible", type_=sa.Boolean)
-    )
-)
 _INSERT_CATEGORIES = entry_categories.insert()
 _UPDATE_CATEGORIES = entry_categories.update().where(
     entry_categories.c.entry_pk == _KEY
@@ -145,7 +149,7 @@ class EntryReader:
         :raises NotFound: there is none.
         :raises Gone: it was deleted.
         """
-        stored = self._find(id)
+        stored = load_by_id(self._connection, id)
         if stored is None or (kind and stored.entry.kind != kind):
             raise NotFound(f"There is no entry “{id}”.")
         if stored.entry.status == "deleted":
@@ -158,7 +162,7 @@ class EntryReader:
         :raises NotFound: there is none, or it was never visible.
         :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
         """
-        stored = self._find(id)
+        stored = load_by_id(self._connection, id)
         if stored is None or not stored.row.was_visible:
             raise NotFound(f"There is no entry “{id}”.")
         entry = stored.entry
@@ -275,9 +279,6 @@ class EntryReader:
         next_change_at: datetime | None = self._connection.scalar(_NEXT_CHANGE)
         return next_change_at
 
-    def _find(self, id: str) -> StoredEntry | None:
-        return next(iter(load_by_ids(self._connection, [id])), None)
-
 
 class VisibleChanges:
     """The visible entries that one write transaction has changed.
@@ -293,10 +294,20 @@ class VisibleChanges:
         self._archives = ArchiveDivider(connection, zone, entries_budget(max_feed))
         self._languages = Languages(connection)
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry that is visible, and new or changed."""
-        self._archives.add(entry.kind, entry.date, entry.guid)
-        self._languages.add(entry.kind, entry.language)
+    def add(
+        self, entry: Entry, size: int = 0, stored: StoredEntry | None = None
+    ) -> None:
+        """Add an entry that is visible, and new or changed.
+
+        :param size: the column `size`.
+        :param stored: the entry before the change. If it was visible, its language is
+            stored, and its archive document has grown only if the entry has.
+        """
+        old = stored.entry if stored and stored.row.is_visible else None
+        if not (stored and old and old.date == entry.date and size <= stored.row.size):
+            self._archives.add(entry.kind, entry.date, entry.guid)
+        if not (old and old.language == entry.language):
+            self._languages.add(entry.kind, entry.language)
 
     def flush(self) -> None:
         """Store what follows from the entries."""
@@ -322,19 +333,18 @@ class EntryWriter:
         self._visible_changes = visible_changes
         self._tombstones = TombstoneWriter(connection, change_log)
         self._search = SearchIndex(connection)
-        self._prefetched: dict[str, tuple[int | None, Entry | None]] = {}
+        self._prefetched: dict[str, StoredEntry | None] = {}
 
     def prefetch(self, ids: Iterable[str]) -> None:
         """Load the stored entries of ids in one statement, before they are written."""
         unique = set(ids)
         # Not the damaged ones: `_find` reads what is left of them.
-        loaded: dict[str, tuple[int | None, Entry | None]] = {
-            entry.id: (row.pk, entry)
-            for row, entry in load_by_ids(self._connection, unique)
+        loaded = {
+            stored.entry.id: stored for stored in load_by_ids(self._connection, unique)
         }
         parameters = {"ids": sorted(unique - loaded.keys())}
         damaged = set(self._connection.scalars(_STORED_IDS, parameters))
-        self._prefetched = {id: loaded.get(id, (None, None)) for id in unique - damaged}
+        self._prefetched = {id: loaded.get(id) for id in unique - damaged}
 
     def put(
         self,
@@ -360,19 +370,20 @@ class EntryWriter:
         :raises ValidationFailed: a category does not exist, or the entry would expire
             before its publication.
         """
-        key, old = self._find(entry.id)
+        stored = self._find(entry.id)
+        old = stored.entry if stored else None
         # Within the transaction, or another write could come between.
         check(old)
         if old and (create or old.kind != entry.kind):
             holder = "" if create else " by an entry of the other kind"
             raise Conflict(f"The id “{entry.id}” is taken{holder}.")
         if not publish:
-            self._check_never_public(entry.kind, key, entry, old)
+            _check_never_public(entry.kind, stored, entry)
         # For each entry, from the categories read so far: to collect those of a batch
         # beforehand took a fifth of its time.
         resolved = self._categories.resolve(entry.categories)
         if entry.translation_key:
-            self._check_language(key, entry)
+            self._check_language(stored and stored.row.pk, entry)
         entry = replace(entry, categories=tuple(resolved))
         if old:
             entry = replace(
@@ -387,7 +398,7 @@ class EntryWriter:
         entry = self._next_version(entry, old, updated)
         if updated is None:
             _check_expiry(entry)
-        self._store(key, old, entry, list(resolved.values()))
+        self._store(stored, entry, list(resolved.values()))
         return entry, old is None or old.status == "deleted"
 
     def _next_version(
@@ -437,14 +448,15 @@ class EntryWriter:
         :raises NotFound: there is none of this kind.
         :raises Gone: it was deleted before.
         """
-        key, old = self._find(id)
-        if key is None or old is None or old.kind != kind:
+        stored = self._find(id)
+        if stored is None or stored.entry.kind != kind:
             raise NotFound(f"There is no entry “{id}”.")
+        key, old = stored.row.pk, stored.entry
         if old.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         check(old)
         if not publish:
-            self._check_never_public(kind, key, old)
+            _check_never_public(kind, stored)
         deleted = _erased(old)
         visible_in = feeds_with_entry(self._connection, key)
         if visible_in:
@@ -469,7 +481,7 @@ class EntryWriter:
         if visible_in:
             columns["seq"] = seq
         self._connection.execute(_UPDATE, {"key": key, **columns})
-        copied = {name: columns[name] for name in (*_COPIED_COLUMNS, "is_visible")}
+        copied = {name: columns[name] for name in _COPIED_COLUMNS}
         self._connection.execute(_UPDATE_CATEGORIES, {"key": key, **copied})
         self._search.erase(key)
         self._idempotency_keys.erase(id)
@@ -526,17 +538,15 @@ class EntryWriter:
             columns = {"seq": seq, "updated": changed}
             self._connection.execute(_UPDATE, {"key": row.pk, **columns})
 
-    def _find(self, id: str) -> tuple[int | None, Entry | None]:
-        """Return the key and the entry of an id; of a damaged one what is left."""
+    def _find(self, id: str) -> StoredEntry | None:
+        """Return the entry of an id; of a damaged one what is left."""
         if id in self._prefetched:
             # Once: the entry is another one after the write.
             return self._prefetched.pop(id)
-        for row, entry in load_by_ids(self._connection, [id]):
-            return row.pk, entry
-        return load_damaged(self._connection, id) or (None, None)
+        return load_by_id(self._connection, id) or load_damaged(self._connection, id)
 
     def _store(
-        self, key: int | None, old: Entry | None, entry: Entry, category_ids: list[int]
+        self, stored: StoredEntry | None, entry: Entry, category_ids: list[int]
     ) -> None:
         """Write the rows of an entry, and record the change."""
         inherited: set[int] = set()
@@ -547,54 +557,84 @@ class EntryWriter:
             (entry.kind, category_id) for category_id in (0, *category_ids, *inherited)
         }
         is_visible, next_change_at = visibility(entry, self._change_log.clock())
-        affected = feeds_with_entry(self._connection, key) if key else set()
-        is_public_change = is_visible or bool(affected)
         if next_change_at:
             # Cached responses of these feeds have a new expiry.
             self._change_log.invalidate_caches(feed_keys)
-        if key and old:
-            if affected and not is_visible:
-                self._tombstones.add(key, old, affected)
-            elif is_visible and not affected:
-                affected = self._tombstones.remove(key)
-        if is_visible:
-            affected = affected | feed_keys
-            self._visible_changes.add(entry)
-        if is_public_change:
-            affected = affected | self._update_translations(
-                key, entry.changed, entry, old
-            )
-        seq = self._change_log.record(
-            "put", entry.kind, entry.id, entry.version, affected
-        )
         columns = {
             **entry_columns(entry),
             **self._change_log.origin(),
             "is_visible": is_visible,
             "next_change_at": next_change_at,
         }
+        copied = {name: columns[name] for name in _COPIED_COLUMNS}
+        is_unmoved = stored is not None and _is_unmoved(stored, entry, copied)
+        visible_in: set[FeedKey] = set()
+        if is_unmoved and is_visible:
+            visible_in = feed_keys
+        elif stored:
+            visible_in = feeds_with_entry(self._connection, stored.row.pk)
+        affected = self._move(
+            stored, entry, visible_in, feed_keys if is_visible else set()
+        )
+        if is_visible:
+            self._visible_changes.add(entry, columns["size"], stored)
+        seq = self._change_log.record(
+            "put", entry.kind, entry.id, entry.version, affected
+        )
         # `/api/v1/changes` goes by `seq`, and must not tell of edits to hidden entries.
-        if key is None or is_public_change:
+        if stored is None or is_visible or visible_in:
             columns["seq"] = seq
-        is_new = key is None
-        if key is None:
-            inserted = {**columns, "was_visible": is_visible}
-            key = self._connection.execute(_INSERT, inserted).scalar_one()
-        else:
-            parameters = {"key": key, "is_now_visible": is_visible, **columns}
-            self._connection.execute(_REPLACE, parameters)
+        key = self._write_row(stored, columns)
+        if stored and not is_unmoved:
             self._connection.execute(_REMOVE_CATEGORIES, {"key": key})
-        self._store_categories(key, columns, category_ids, inherited)
-        self._search.store(key, entry, is_new=is_new)
+        if not is_unmoved:
+            self._store_categories(key, copied, category_ids, inherited)
+        self._search.store(key, entry, is_new=stored is None)
+
+    def _move(
+        self,
+        stored: StoredEntry | None,
+        entry: Entry,
+        before: set[FeedKey],
+        after: set[FeedKey],
+    ) -> set[FeedKey]:
+        """Add or remove tombstones if an entry leaves its feeds or comes back.
+
+        :param before: the keys of the feeds that show the stored entry.
+        :param after: the keys of the feeds that show the entry from now on.
+        :returns: the keys of all feeds that change.
+        """
+        affected = before | after
+        key = old = None
+        if stored:
+            key, old = stored.row.pk, stored.entry
+            if before and not after:
+                self._tombstones.add(key, old, before)
+            elif after and not before:
+                affected |= self._tombstones.remove(key)
+        if affected:
+            affected |= self._update_translations(key, entry.changed, entry, old)
+        return affected
+
+    def _write_row(self, stored: StoredEntry | None, columns: dict[str, Any]) -> int:
+        """Insert or update the row of an entry; return its key."""
+        is_visible = columns["is_visible"]
+        if stored is None:
+            inserted = {**columns, "was_visible": is_visible}
+            return int(self._connection.execute(_INSERT, inserted).scalar_one())
+        key = int(stored.row.pk)
+        was_visible = stored.row.was_visible or is_visible
+        updated = {"key": key, **columns, "was_visible": was_visible}
+        self._connection.execute(_UPDATE, updated)
+        return key
 
     def _store_categories(
         self,
         key: int,
-        columns: dict[str, Any],
+        copied: dict[str, Any],
         category_ids: list[int],
         inherited: set[int],
     ) -> None:
-        copied = {name: columns[name] for name in (*_COPIED_COLUMNS, "is_visible")}
         positions = [
             *enumerate(category_ids),
             *((INHERITED, category_id) for category_id in sorted(inherited)),
@@ -645,25 +685,40 @@ class EntryWriter:
                 affected |= feeds_with_entry(self._connection, pk)
         return affected
 
-    def _check_never_public(
-        self, kind: str, key: int | None, *states: Entry | None
-    ) -> None:
-        """Check that readers neither see an entry nor have ever seen it.
 
-        :param states: the entry as stored, and as it is to be stored.
-        :raises Forbidden: they do, would, or have.
-        """
-        is_hidden = all(
-            entry is None or entry.status in ("draft", "deleted") for entry in states
+def _check_never_public(
+    kind: str, stored: StoredEntry | None, entry: Entry | None = None
+) -> None:
+    """Check that readers neither see an entry nor have ever seen it.
+
+    :param entry: as it is to be stored.
+    :raises Forbidden: they do, would, or have.
+    """
+    states = [each for each in (stored and stored.entry, entry) if each]
+    is_hidden = all(each.status in ("draft", "deleted") for each in states)
+    if not is_hidden or (stored and stored.row.was_visible):
+        raise Forbidden(
+            "Publishing an entry, and changing or deleting one that has been "
+            f"public, needs the scope {kind}:publish."
         )
-        was_visible = key is not None and self._connection.scalar(
-            sa.select(entries.c.was_visible).where(entries.c.pk == key)
-        )
-        if not is_hidden or was_visible:
-            raise Forbidden(
-                "Publishing an entry, and changing or deleting one that has been "
-                f"public, needs the scope {kind}:publish."
-            )
+
+
+def _is_unmoved(stored: StoredEntry, entry: Entry, copied: dict[str, Any]) -> bool:
+    """Return whether the rows of `entry_categories` stay the same.
+
+    :param copied: their columns for the entry that is to be stored.
+    """
+    row, old = stored
+    stored_columns = {
+        "kind": old.kind,
+        "published": old.published,
+        "guid": old.guid,
+        "lang": old.language.lower(),
+        "starts": old.starts,
+        "ends": row.ends,
+        "is_visible": row.is_visible,
+    }
+    return old.categories == entry.categories and stored_columns == copied
 
 
 def _translation_parameters(key: int | None, entry: Entry) -> dict[str, Any]:

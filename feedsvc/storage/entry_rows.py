@@ -30,7 +30,14 @@ from feedsvc.storage.tables import (
 )
 
 _ENTRY_COLUMNS = (*STORAGE_MEMBERS, *BODIES)
-_STATE = ("is_visible", "was_visible", "next_change_at", "ends", "series_start")
+_STATE = (
+    "is_visible",
+    "was_visible",
+    "next_change_at",
+    "ends",
+    "series_start",
+    "size",
+)
 _NAMES = ("pk", "document", "changed_at", *_ENTRY_COLUMNS, *_STATE)
 _FIRST_OWN = _NAMES.index(_ENTRY_COLUMNS[0])
 
@@ -42,6 +49,9 @@ _SELECT_WITHOUT_BODIES = sa.select(
 _KEYS = is_among(entries.c.pk, "keys")
 _BY_KEYS = _SELECT.where(_KEYS)
 _BY_KEYS_WITHOUT_BODIES = _SELECT_WITHOUT_BODIES.where(_KEYS)
+_ID = entries.c.id == sa.bindparam("id")
+# Apart from `_BY_IDS`, since SQLAlchemy takes a while to expand a list of one.
+_BY_ID = _SELECT.where(_ID)
 _BY_IDS = _SELECT.where(entries.c.id.in_(sa.bindparam("ids", expanding=True)))
 _BY_GUIDS = _SELECT.where(entries.c.guid.in_(sa.bindparam("guids", expanding=True)))
 
@@ -73,9 +83,12 @@ _TRANSLATIONS = (
     .order_by(entries.c.lang)
 )
 
-_ID = entries.c.id == sa.bindparam("id")
-_ESSENTIAL = ("pk", "id", "kind", "status", "guid", "version", "sequence")
-_ESSENTIALS = sa.select(*(entries.c[name] for name in _ESSENTIAL)).where(_ID)
+_ESSENTIAL = ("id", "kind", "status", "guid", "version", "sequence")
+_ESSENTIALS: sa.Select[Any] = sa.select(
+    *(entries.c[name] for name in _ESSENTIAL),
+    *(entries.c[name] for name in ("pk", "is_visible", "was_visible", "size")),
+    sa.null().label("ends"),
+).where(_ID)
 # A statement of its own: the date may be what is damaged.
 _PUBLISHED = sa.select(entries.c.published).where(_ID)
 
@@ -135,6 +148,11 @@ def load_entries(
     return {key: loaded[key] for key in keys if key in loaded}
 
 
+def load_by_id(connection: sa.Connection, id: str) -> StoredEntry | None:
+    """Load the entry of an id; return None if there is none, or it is damaged."""
+    return next(iter(_load(connection, _BY_ID, id=id)), None)
+
+
 def load_by_ids(connection: sa.Connection, ids: Iterable[str]) -> list[StoredEntry]:
     """Load entries by their ids, without damaged ones."""
     return _load(connection, _BY_IDS, ids=list(ids))
@@ -146,7 +164,7 @@ def load_by_guids(connection: sa.Connection, guids: Iterable[str]) -> list[Store
 
 
 def _load(
-    connection: sa.Connection, statement: sa.Select[Any], **parameters: list[Any]
+    connection: sa.Connection, statement: sa.Select[Any], **parameters: Any
 ) -> list[StoredEntry]:
     rows = readable_rows(connection, statement, entries.c.pk, parameters)
     changed = {row.pk: row.changed_at for row in rows}
@@ -214,20 +232,22 @@ def _entry_from(
     return Entry(**members, categories=named, changed=changed)
 
 
-def load_damaged(connection: sa.Connection, id: str) -> tuple[int, Entry] | None:
-    """Return the key and the essentials of an entry that `load_by_ids` leaves out.
+def load_damaged(connection: sa.Connection, id: str) -> StoredEntry | None:
+    """Return the essentials of an entry that `load_by_id` leaves out.
 
-    It has no title, so any entry that replaces it differs from it.
+    It has no title and no language, so any entry that replaces it differs from it.
     """
-    row = connection.execute(_ESSENTIALS, {"id": id}).mappings().one_or_none()
+    row = connection.execute(_ESSENTIALS, {"id": id}).one_or_none()
     if row is None:
         return None
     try:
         published = connection.scalar(_PUBLISHED, {"id": id})
     except UNREADABLE:
         published = None
-    members = {name: value for name, value in row.items() if name != "pk"}
-    return row["pk"], Entry(**members, title="", language="", published=published)
+    members = {name: row._mapping[name] for name in _ESSENTIAL}
+    return StoredEntry(
+        row, Entry(**members, title="", language="", published=published)
+    )
 
 
 def load_series(

@@ -223,6 +223,10 @@ class _Sqlite(_Statements):
         "INSERT INTO entry_search_fts (entry_search_fts, rowid, words) "
         "VALUES ('delete', :key, :words)"
     )
+    _lose_and_gain = sa.text(
+        "INSERT INTO entry_search_fts (entry_search_fts, rowid, words) "
+        "VALUES ('delete', :lost_key, :lost), (NULL, :gained_key, :gained)"
+    )
 
     def query(self, words: list[str]) -> str:
         return " ".join(f'"{word}"' for word in words)
@@ -250,9 +254,14 @@ class _Sqlite(_Statements):
             lost = Indexed(old.key, old.words - new.words)
             gained = Indexed(new.key, new.words - old.words)
         # Both, even if there are no words: FTS5 counts its rows.
-        connection.execute(self._lose, {"key": lost.key, "words": self.encode(lost)})
         connection.execute(
-            self._gain, {"key": gained.key, "words": self.encode(gained)}
+            self._lose_and_gain,
+            {
+                "lost_key": lost.key,
+                "lost": self.encode(lost),
+                "gained_key": gained.key,
+                "gained": self.encode(gained),
+            },
         )
         parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
         connection.execute(self._update, parameters)

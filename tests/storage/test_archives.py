@@ -282,6 +282,35 @@ def test_documents_are_divided_by_bytes_too(
     assert len(documents) == 5, "an entry that grew divides its document"
 
 
+@pytest.mark.parametrize(
+    ("published", "status"),
+    [
+        (START - timedelta(days=31), "published"),
+        (START + timedelta(minutes=30), "draft"),
+    ],
+    ids=["from another month", "from a draft"],
+)
+def test_article_that_moves_into_a_full_document_divides_it(
+    storage: Storage, clock: Clock, site: Site, published: datetime, status: str
+) -> None:
+    put(
+        storage,
+        *(
+            article(number, START + timedelta(minutes=number), "x" * 200_000)
+            for number in range(60)
+        ),
+        article(99, published, "x" * 200_000, status),
+    )
+    clock.forward(days=1)
+    before = chain(storage, clock, site, QUERIES[0])
+    put(storage, article(99, START + timedelta(minutes=30), "x" * 200_000))
+    documents = chain(storage, clock, site, QUERIES[0])
+    numbers = [len(each.entries) for name, each in documents.items() if MONTH in name]
+    assert sum(numbers) == 61
+    assert max(numbers) <= 18
+    assert len(numbers) == len([name for name in before if MONTH in name]) + 1
+
+
 def test_addresses_of_documents_stay_valid_and_others_are_not_found(
     storage: Storage, clock: Clock, site: Site
 ) -> None:

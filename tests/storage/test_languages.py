@@ -72,6 +72,14 @@ def test_language_range_matches_narrower_tags(
     ]
 
 
+def test_draft_has_its_language_when_it_is_published(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    put(editor, clock, "a", "en", status="draft")
+    put(editor, clock, "a", "en")
+    assert ids(client, "/feeds/news.json?lang=en") == ["a"]
+
+
 def test_language_of_an_entry_changes(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
