@@ -74,6 +74,9 @@ keepalive = 5
 max_requests = 100_000
 max_requests_jitter = 10_000
 control_socket_disable = True
+# By default gunicorn trusts its own machine: a header named SCRIPT_NAME would change
+# the path. Only feedsvc's own setting trusts proxies.
+forwarded_allow_ips = ""
 sendfile = False  # it would bypass the worker's deadline for sending
 limit_request_line = 8190
 limit_request_fields = 64

@@ -131,9 +131,6 @@ _HEADERS_FOR_THREADS = frozenset(
         "HTTP_TRAILER",
         "HTTP_TRANSFER_ENCODING",
         "HTTP_UPGRADE",
-        # gunicorn refuses a request in which they contradict X-Forwarded-Proto.
-        "HTTP_X_FORWARDED_PROTOCOL",
-        "HTTP_X_FORWARDED_SSL",
     ]
 )
 

@@ -131,6 +131,8 @@ CASES: dict[str, tuple[bytes, int]] = {
     "no host in HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
     "many headers, not too many": (get(*(b"A%d: b" % number for number in range(60))), 200),
     "HTTP/1.0": (get(version=b"HTTP/1.0"), 200),
+    "another path for gunicorn": (get(b"SCRIPT_NAME: /a"), 200),
+    "contradicting schemes": (get(b"X-Forwarded-Proto: http", b"X-Forwarded-Ssl: on"), 200),
 }  # fmt: skip
 
 
