@@ -62,10 +62,10 @@ def _path(guid: str) -> str:
 
 
 def _call(method: str, path: str, document: dict | None = None) -> dict:
-    headers = {
-        "Authorization": f"Bearer {os.environ['TOKEN']}",
-        "Content-Type": "application/json",
-    }
+    headers = {"Content-Type": "application/json"}
+    # urllib follows redirects of GET, with all headers, also to another host.
+    if method != "GET":
+        headers["Authorization"] = f"Bearer {os.environ['TOKEN']}"
     url = f"{os.environ['FEEDS'].rstrip('/')}/api/v1{path}"
     data = json.dumps(document).encode() if document else None
     # The operator sets the URL, so its scheme can be trusted.

@@ -12,8 +12,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -355,3 +357,33 @@ def test_empty_setting_is_refused(missing: str) -> None:
         text=True,
     )
     assert (done.returncode, done.stderr) == (1, f"{missing} is not set.\n")
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Redirects every request to another host name, and records the requests."""
+
+    received: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:
+        host, authorization = self.headers["Host"], self.headers["Authorization"]
+        self.received.append((host, authorization))
+        self.send_response(302 if host.startswith("127.0.0.1") else 404)
+        port = host.partition(":")[2]
+        self.send_header("Location", f"http://localhost:{port}{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_redirect_takes_no_token_to_another_host(service: Service) -> None:
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        feeds = f"http://127.0.0.1:{server.server_port}"
+        with adapter("ghost", service, FEEDS=feeds) as url:
+            assert post_as_ghost(url, GHOST_POST) == 502
+        server.shutdown()
+    others = [
+        authorization
+        for host, authorization in Redirecting.received
+        if host.startswith("localhost")
+    ]
+    assert others == [None]
