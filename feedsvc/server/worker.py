@@ -319,7 +319,7 @@ class CacheResponder:
     def respond(self, data: bytes, address: str) -> LoopResponse | None:
         """Return the response to a request, None where a thread must answer.
 
-        :param data: all bytes that the client has sent.
+        :param data: the bytes of its head.
         :param address: the client's.
         """
         environ = self._parse(data)
@@ -493,14 +493,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # A worker that stops or has many connections ends them; threads announce that.
         if self._responder is None or not self.alive or self._is_crowded():
             return None
+        buffer = conn.sock.buffer
+        head = _HEAD_END.search(buffer)
+        if not head:
+            return None
         client = conn.client
         address = client[0] if isinstance(client, tuple) else str(client)
         try:
-            return self._responder.respond(bytes(conn.sock.buffer), address)
+            response = self._responder.respond(bytes(buffer[: head.end()]), address)
         except Exception:
             # In the event loop it would end the worker, with all its connections.
             self.log.exception("Error in the event loop; a thread takes the request")
             return None
+        if response:
+            del buffer[: head.end()]
+        return response
 
     def _is_crowded(self) -> bool:
         """Return whether new clients may soon find no free connection."""
@@ -509,7 +516,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _send(self, conn: TConn, response: LoopResponse) -> None:
         """Send a response, as far as the socket takes it at once."""
         client = conn.sock
-        client.buffer.clear()
         client.response = response
         try:
             client.sent = client.sendmsg(
@@ -540,13 +546,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._finish_response(conn)
 
     def _finish_response(self, conn: TConn) -> None:
-        must_close = conn.sock.response.must_close
+        response = conn.sock.response
         self._log_response(conn)
-        if must_close:
+        if response.must_close:
             self._end(conn)
-        else:
-            conn.sock.reset()
+            return
+        conn.sock.reset()
+        if not conn.sock.buffer:
             self._await_request(conn)
+            return
+        # A pipelined request gets a turn of its own, so that others need not wait for
+        # many of them, and not before its response can be sent.
+        deadline = time.monotonic() + BODY_TIMEOUT + response.size / RESPONSE_RATE
+        self._wait(conn, EVENT_WRITE, self._receive, deadline)
 
     def _log_response(self, conn: TConn) -> None:
         response = conn.sock.response

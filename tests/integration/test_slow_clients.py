@@ -34,8 +34,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Start one service for all tests of this module."""
     service = Service(f"sqlite:///{tmp_path_factory.mktemp('slow')}/feedsvc.db")
     service.start()
+    service.make_token(*SCOPES)
     yield service
     service.stop()
+
+
+def put_long_article(service: Service) -> None:
+    html = "<p>" + "Dài. " * 50_000 + "</p>"
+    assert service.request(
+        "PUT", "/api/v1/articles/a", {"title": "Dài", "content_html": html}
+    ).ok
 
 
 @pytest.fixture
@@ -81,11 +89,7 @@ def probe(service: Service, seconds: float) -> list[float]:
 def test_slow_clients_delay_nobody(
     service: Service, slow: Slow, seconds: float, record_measurement: RecordMeasurement
 ) -> None:
-    service.make_token(*SCOPES)
-    html = "<p>" + "Dài. " * 50_000 + "</p>"
-    assert service.request(
-        "PUT", "/api/v1/articles/a", {"title": "Dài", "content_html": html}
-    ).ok
+    put_long_article(service)
     authorization = f"Authorization: Bearer {service.token}\r\n".encode()
     for _ in range(15):
         slow(HEAD)
@@ -143,6 +147,18 @@ def test_stalled_clients_hold_no_thread(
         "99 %",
     )
     assert within >= 0.99
+
+
+def test_slow_readers_of_many_responses_hold_no_thread(
+    service: Service, slow: Slow
+) -> None:
+    put_long_article(service)
+    for _ in range(10):
+        response_seconds(service)  # so that each worker has cached the feed
+    for _ in range(100):
+        slow((HEAD + b"\r\n") * 30, buffer=2048)
+    for _ in range(20):
+        assert requests.get(f"{service.url}/healthz", timeout=5).ok
 
 
 @pytest.mark.bar
