@@ -36,17 +36,7 @@ _BEGIN = sa.bindparam("begin_published", type_=UTCDateTime)
 _BEGIN_GUID = sa.bindparam("begin_guid", type_=KEY)
 _END = sa.bindparam("end_published", type_=UTCDateTime)
 _END_GUID = sa.bindparam("end_guid", type_=KEY)
-_MONTH_KEY = sa.tuple_(archive_parts.c.kind, archive_parts.c.month)
 
-_PARTS = (
-    sa.select(archive_parts)
-    .where(_MONTH_KEY.in_(sa.bindparam("months", expanding=True)))
-    # From old to new: within one instant, the greater guid is the older entry.
-    .order_by(archive_parts.c.first_published, archive_parts.c.first_guid.desc())
-)
-
-# Apart from `_PARTS`, since SQLAlchemy takes longer to expand a list of one than the
-# database to answer.
 _PARTS_OF_MONTH = (
     sa.select(
         archive_parts.c.number,
@@ -57,6 +47,7 @@ _PARTS_OF_MONTH = (
         archive_parts.c.kind == sa.bindparam("kind"),
         archive_parts.c.month == sa.bindparam("month"),
     )
+    # From old to new: within one instant, the greater guid is the older entry.
     .order_by(archive_parts.c.first_published, archive_parts.c.first_guid.desc())
 )
 
@@ -168,18 +159,6 @@ def _fetch_month(
     return _month_parts(month, begins, zone)
 
 
-def _fetch_parts(
-    connection: sa.Connection, zone: ZoneInfo, months: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], list[Part]]:
-    """Return the parts of months, from old to new, by kind and month."""
-    begins: dict[tuple[str, str], list[tuple[int, Position]]]
-    begins = {month: [] for month in months}
-    for row in connection.execute(_PARTS, {"months": sorted(begins)}):
-        begin = Position(row.first_published, row.first_guid)
-        begins[row.kind, row.month].append((row.number, begin))
-    return {key: _month_parts(key[1], begins[key], zone) for key in begins}
-
-
 def _month_parts(
     month: str, begins: list[tuple[int, Position]], zone: ZoneInfo
 ) -> list[Part]:
@@ -244,11 +223,9 @@ class ArchiveDivider:
 
     def divide(self) -> None:
         """Divide the parts that contain added entries, where they are too large."""
-        if not self._changed:
-            return
-        all_parts = _fetch_parts(self._connection, self._zone, self._changed)
-        for (kind, month), parts in all_parts.items():
-            affected = {_containing(parts, at) for at in self._changed[kind, month]}
+        for (kind, month), positions in self._changed.items():
+            parts = _fetch_month(self._connection, self._zone, kind, month)
+            affected = {_containing(parts, position) for position in positions}
             number = max(part.number for part in parts)
             rows = []
             for part in parts:
