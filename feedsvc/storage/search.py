@@ -164,6 +164,8 @@ class _Statements(Protocol):
 
     find: sa.Executable
     newest: Mapping[str, sa.Executable]
+    insert: sa.Executable
+    update: sa.Executable
 
     def query(self, words: list[str]) -> str:
         """Return the parameter `words` of `newest` for all of some words."""
@@ -179,14 +181,18 @@ class _Statements(Protocol):
 
     def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
         """Add rows of `entry_search`, with encoded words."""
+        connection.execute(self.insert, rows)
 
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
     ) -> None:
         """Replace an entry."""
+        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
+        connection.execute(self.update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
         """Erase an entry."""
+        connection.execute(_ERASE, {"of_pk": pk})
 
 
 def _newest_by_rowid(kind: str) -> sa.Select[int]:
@@ -216,8 +222,9 @@ class _Sqlite(_Statements):
         kind: _newest_by_rowid(kind) for kind in KINDS
     }
 
-    _insert = entry_search.insert()
-    _update = entry_search.update().where(_IS_OF_ENTRY)
+    insert: sa.Executable = entry_search.insert()
+    update: sa.Executable = entry_search.update().where(_IS_OF_ENTRY)
+
     _gain = sa.text("INSERT INTO entry_search_fts (rowid, words) VALUES (:key, :words)")
     _lose = sa.text(
         "INSERT INTO entry_search_fts (entry_search_fts, rowid, words) "
@@ -243,12 +250,13 @@ class _Sqlite(_Statements):
         return set(words.split())
 
     def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-        connection.execute(self._insert, rows)
+        super().add(connection, rows)
         connection.execute(self._gain, rows)
 
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
     ) -> None:
+        super().replace(connection, pk, old, new)
         lost, gained = old, new
         if old.key == new.key:
             lost = Indexed(old.key, old.words - new.words)
@@ -263,12 +271,10 @@ class _Sqlite(_Statements):
                 "gained": self.encode(gained),
             },
         )
-        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
-        connection.execute(self._update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
+        super().erase(connection, pk, old)
         connection.execute(self._lose, {"key": old.key, "words": self.encode(old)})
-        connection.execute(_ERASE, {"of_pk": pk})
 
 
 def _matches(query: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
@@ -282,7 +288,8 @@ def _newest_by_period(kind: str) -> sa.Select[int]:
     """Return the statement that searches one period after another, the newest first.
 
     The recursion finds the next older period that has entries. PostgreSQL runs it no
-    further than `LIMIT` needs.
+    further than `LIMIT` needs. The rows of a period are near each other, since most
+    entries are stored in the order of their publication; else this would be slow.
     """
     key = entry_search.c.key
     is_of_kind = _is_of_kind(kind, key)
@@ -335,8 +342,10 @@ class _Postgresql(_Statements):
     _words = sa.func.array_to_tsvector(
         sa.bindparam("words", type_=sa.ARRAY(sa.String)), type_=TSVECTOR
     )
-    _insert = entry_search.insert().values(words=_words)
-    _update = entry_search.update().where(_IS_OF_ENTRY).values(words=_words)
+    insert: sa.Executable = entry_search.insert().values(words=_words)
+    update: sa.Executable = (
+        entry_search.update().where(_IS_OF_ENTRY).values(words=_words)
+    )
 
     def query(self, words: list[str]) -> str:
         return " & ".join(f"'{word}'" for word in words)
@@ -349,18 +358,6 @@ class _Postgresql(_Statements):
 
     def decode(self, words: list[str]) -> set[str]:
         return {word for word in words if not word.startswith("@")}
-
-    def add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-        connection.execute(self._insert, rows)
-
-    def replace(
-        self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
-    ) -> None:
-        parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
-        connection.execute(self._update, parameters)
-
-    def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
-        connection.execute(_ERASE, {"of_pk": pk})
 
 
 _SQLITE = _Sqlite()
