@@ -38,7 +38,7 @@ _INTERVAL = 0.5
 _TIMEOUT = 15.0
 """Seconds to wait for data, and twice that for a whole response."""
 
-_MAX_BYTES = 64 << 20
+_MAX_BYTES = 16 << 20
 """Bytes of a document, before and after decompression."""
 
 _RESERVED = "%/:=&?~#+!$,;'@()*[]"
