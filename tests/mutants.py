@@ -1,10 +1,10 @@
 """`make mutants`: change the code in one place, and see whether a test notices.
 
 Of all small changes to some packages, a sample is drawn with a fixed seed. For each, the
-tests of the package's own folder that run the changed line are run until one fails; for a
-line that runs at import, all tests of the folder. A change that survives all of them
-shows a rule that no test holds. (cosmic-ray and mutmut have one test command for all
-files, and no sample by a seed.)
+tests of the package's own folder that run the changed line are run until one fails, the
+fastest first; for a line that runs at import, all tests of the folder. A change that
+survives all of them shows a rule that no test holds. (cosmic-ray and mutmut have one test
+command for all files, and no sample by a seed.)
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
@@ -71,16 +72,20 @@ class Mutator(ast.NodeTransformer):
     def __init__(self, number: int = -1) -> None:
         self.number, self.descriptions = number, list[str]()
         self.lines = list[range]()
-        """The lines of the statement that each change is in, up to the change."""
-        self._statement = 0
+        """The lines of the statement that each change is in, up to the change; none for
+        code that runs at import, which coverage counts for the first test that imports.
+        """
+        self._statement, self._is_in_function = 0, False
 
     def visit(self, node: ast.AST) -> ast.AST:
         """Visit a node's fields, then offer the change of the node itself."""
-        outer = self._statement
+        outer = self._statement, self._is_in_function
         if isinstance(node, ast.stmt):
             self._statement = node.lineno
+        if isinstance(node, ast.FunctionDef):
+            self._is_in_function = True
         changed = self._offer(node)
-        self._statement = outer
+        self._statement, self._is_in_function = outer
         return changed
 
     def _offer(self, node: ast.AST) -> ast.AST:
@@ -93,7 +98,8 @@ class Mutator(ast.NodeTransformer):
         before, after = (" ".join(ast.unparse(n).split()) for n in (node, changed))
         line = getattr(node, "lineno", 0)
         self.descriptions.append(f"{line}: {before:.90} → {after:.90}")
-        self.lines.append(range(self._statement, line + 1))
+        begin = self._statement if self._is_in_function else line + 1
+        self.lines.append(range(begin, line + 1))
         return changed if len(self.descriptions) - 1 == self.number else node
 
 
@@ -123,7 +129,7 @@ def change(node: ast.AST) -> ast.AST | None:
             if ast.unparse(test) == "TYPE_CHECKING":
                 return None
             changed.test = ast.UnaryOp(ast.Not(), test)
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             changed.value = ast.Constant(None)
         case ast.Expr(value=ast.Call()) | ast.Raise():
             changed = ast.Pass()
@@ -150,26 +156,26 @@ class Mutant:
         tree = ast.parse((ROOT / self.path).read_text("utf-8"))
         return ast.unparse(ast.fix_missing_locations(Mutator(self.number).visit(tree)))
 
-    def tests(self, coverage: CoverageData) -> list[str]:
-        """List the tests that run the changed line, those that name the module first."""
-        lines = coverage.contexts_by_lineno(str(ROOT / self.path))
+    def tests(self, measured: Measurement) -> list[str]:
+        """List the tests that run the changed line: of the module first, fast ones first."""
+        lines = measured.coverage.contexts_by_lineno(str(ROOT / self.path))
         contexts = {context for line in self.lines for context in lines.get(line, ())}
         # pytest-cov names a context by the test and its phase; imports have none. All
         # cases of a test run, since the names of some are no arguments for pytest.
         covering = {re.split(r"[|\[]", context)[0] for context in contexts if context}
-        words = [word.rstrip("s") for word in self.path.stem.split("_")]
-        own = [test for test in covering if test.startswith(TESTS[self.package])]
-        tests = own or [
-            str(path.relative_to(ROOT))
-            for name in TESTS[self.package]
-            for path in ([ROOT / name] if name.endswith(".py") else test_files(name))
+        tests = [
+            test for test in measured.seconds if test.startswith(TESTS[self.package])
         ]
-        return sorted(tests, key=lambda test: -sum(word in test for word in words))
-
-
-def test_files(folder: str) -> list[Path]:
-    """List the files with tests below a folder."""
-    return sorted((ROOT / folder).rglob("test_*.py"))
+        if covering or (self.lines and not contexts):
+            tests = [test for test in tests if test in covering]
+        words = [word.rstrip("s") for word in self.path.stem.split("_")]
+        return sorted(
+            tests,
+            key=lambda test: (
+                -sum(word in test for word in words),
+                measured.seconds[test],
+            ),
+        )
 
 
 def list_mutants(within: Sequence[str] = ()) -> Iterator[Mutant]:
@@ -194,11 +200,22 @@ def list_mutants(within: Sequence[str] = ()) -> Iterator[Mutant]:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """A run of the tests without a change.
+
+    :param seconds: the duration of each test, of all its cases together.
+    """
+
+    coverage: CoverageData
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Run:
-    """The resources of all mutants: free copies of the code, the coverage, the end."""
+    """The resources of all mutants: free copies of the code, their tests, the end."""
 
     copies: queue.Queue[Path]
-    coverage: CoverageData
+    measured: Measurement
     deadline: float
 
 
@@ -215,7 +232,7 @@ def run(mutant: Mutant, shared: Run) -> tuple[bool, str] | None:
     # Python knows changed code by the size and the second of its last change only.
     os.utime(file, (mutant.number + 1,) * 2)
     try:
-        result, is_killed = run_tests(mutant.tests(shared.coverage), folder)
+        result, is_killed = run_tests(mutant.tests(shared.measured), folder)
     finally:
         shutil.copy2(ROOT / mutant.path, file)
         shared.copies.put(folder)
@@ -224,16 +241,17 @@ def run(mutant: Mutant, shared: Run) -> tuple[bool, str] | None:
     return is_killed, text
 
 
-def measure_coverage(packages: set[str], jobs: int, folder: Path) -> CoverageData:
-    """Run the packages' tests without a change, and return which runs which line.
+def measure(packages: set[str], jobs: int, folder: Path) -> Measurement:
+    """Run the packages' tests without a change.
 
     :raises SystemExit: a test fails, which would count as killing every mutant.
     """
     tests = sorted({name for package in packages for name in TESTS[package]})
     data_file = folder / "coverage"
-    options = ["-q", "-rfE", "-n", str(jobs), "--cov-context=test", "--cov-report="]
+    options = ["-q", "-rfE", "--durations=0", "--durations-min=0", "-n", str(jobs)]
+    options += ["--cov-context=test", "--cov-report=", "--cov=feedsvc"]
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", *SELECTION, *options, "--cov=feedsvc", *tests],
+        [sys.executable, "-m", "pytest", *SELECTION, *options, *tests],
         cwd=ROOT,
         env={**_environ(), "COVERAGE_FILE": str(data_file)},
         capture_output=True,
@@ -248,7 +266,12 @@ def measure_coverage(packages: set[str], jobs: int, folder: Path) -> CoverageDat
             sys.exit(f"Without a change: {result}")
     coverage = CoverageData(str(data_file))
     coverage.read()
-    return coverage
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for line in process.stdout.splitlines():
+        phase = re.match(r"([0-9.]+)s (?:setup|call|teardown) +([^\s\[]+)", line)
+        if phase:
+            seconds[phase[2]] += float(phase[1])
+    return Measurement(coverage, seconds)
 
 
 def _environ() -> dict[str, str]:
@@ -260,6 +283,8 @@ def _environ() -> dict[str, str]:
 
 def run_tests(tests: list[str], folder: Path) -> tuple[str, bool]:
     """Return the test that failed, or what else happened, and whether any failed."""
+    if not tests:
+        return "no test of its folder runs the line", False
     options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
     options += SELECTION
     with subprocess.Popen(
@@ -310,9 +335,9 @@ def main() -> None:
             ignored = shutil.ignore_patterns(".git", ".venv", "node_modules", ".*cache")
             shutil.copytree(ROOT, Path(name, str(job)), ignore=ignored)
         packages = {mutant.package for mutant in mutants}
-        coverage = measure_coverage(packages, options.jobs, Path(name))
+        measured = measure(packages, options.jobs, Path(name))
         deadline = time.monotonic() + 60 * options.minutes
-        shared = Run(copies, coverage, deadline)
+        shared = Run(copies, measured, deadline)
         with ThreadPoolExecutor(options.jobs) as pool:
             results = list(pool.map(run, mutants, repeat(shared)))
     done = [(m, r) for m, r in zip(mutants, results, strict=True) if r]

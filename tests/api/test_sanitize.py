@@ -313,3 +313,15 @@ def test_text_of_refused_html() -> None:
     assert sanitize.strip_tags("x" * (sanitize.MAX_LENGTH + 1)) == (
         "x" * sanitize.MAX_LENGTH
     )
+
+
+def test_sanitized_html_is_neither_nested_too_deep_nor_too_long() -> None:
+    def nested(depth: int) -> str:
+        return "<div>" * depth + "x" + "</div>" * depth
+
+    deepest = nested(sanitize.MAX_DEPTH)
+    assert sanitize.sanitize(deepest, BASE) == deepest
+    with pytest.raises(ValueError, match="nested more than"):
+        sanitize.sanitize(nested(sanitize.MAX_DEPTH + 1), BASE)
+    with pytest.raises(ValueError, match="Longer than 2 MiB"):
+        sanitize.sanitize("&" * (sanitize.MAX_OUTPUT // 5 + 1), BASE)
