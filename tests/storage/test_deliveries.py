@@ -309,8 +309,9 @@ def test_failed_request_makes_room_for_new_one(
     monkeypatch.setattr(subscription_limits, "MAX_PENDING", 2)
     request_subscription(storage, 0, "a.example")
     request_subscription(storage, 0, "b.example")
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimited) as refused:
         request_subscription(storage, 0, "c.example")
+    assert refused.value.retry_after == 60
     for request in storage.subscriptions.claim_requests(10, IDLE):
         if request.domain == "a.example":
             storage.subscriptions.reschedule(request, timedelta())

@@ -157,3 +157,21 @@ def test_entries_change_with_the_slug_of_their_category(storage: Storage) -> Non
         changes = list(reader.list_changes(after=before, limit=10))
     assert [change.entry.id for change in changes] == ["a"]
     assert [category.slug for category in changes[0].entry.categories] == ["duong-sa"]
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(2, [2, 2, 1]), (5, [5]), (1, [1] * 5)])
+def test_pages_have_as_many_entries_as_their_limit(
+    storage: Storage, limit: int, sizes: list[int]
+) -> None:
+    for number in range(5):
+        put(storage, article(str(number)))
+    pages: list[list[str]] = []
+    before = None
+    with storage.reader() as reader:
+        while not pages or before is not None:
+            entries, before = reader.entries.page(
+                "news", limit=limit, before=before, status=None, category=None
+            )
+            pages.append([entry.id for entry in entries])
+    assert [len(page) for page in pages] == sizes
+    assert [id for page in pages for id in page] == list("43210")
