@@ -126,14 +126,16 @@ class _DatabaseUrl(String):
             parameters = [f"host={host}" for host in hosts.split(",")]
             parameters.append(query or "")
             value = f"{start}{database}?{'&'.join(parameters)}"
+        error = ValidationError("Must begin with sqlite:/// or postgresql+psycopg://.")
         try:
-            driver = make_url(value).drivername
+            url = make_url(value)
         except ArgumentError:
-            driver = ""
-        if driver not in ("sqlite", "postgresql+psycopg"):
-            raise ValidationError(
-                "Must begin with sqlite:/// or postgresql+psycopg://."
-            )
+            raise error from None
+        if url.drivername not in ("sqlite", "postgresql+psycopg"):
+            raise error
+        # In memory, each worker would have a database of its own.
+        if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValidationError("Must name a file, such as sqlite:////data/feeds.db.")
         return str(value)
 
 

@@ -124,6 +124,8 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("WEB_CONCURRENCY", "many"),
         ("FEEDSVC_DATABASE_URL", "mysql://x"),
         ("FEEDSVC_DATABASE_URL", "nonsense"),
+        ("FEEDSVC_DATABASE_URL", "sqlite://"),
+        ("FEEDSVC_DATABASE_URL", "sqlite:///:memory:"),
         ("FEEDSVC_DATABASE_URL_FILE", "/nonexistent"),
         ("FEEDSVC_PUBLIC_URL", "ftp://x"),
         ("FEEDSVC_PUBLIC_URL", "https://x/?a=b"),
