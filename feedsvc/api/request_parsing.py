@@ -137,7 +137,7 @@ def load_patched(schema: Schema, stored: dict[str, Any], patch: Any) -> Any:
 def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
     """Return marshmallow's nested messages as errors with JSON pointers (RFC 6901)."""
     if not isinstance(messages, dict):
-        return [FieldError(pointer, str(message)) for message in messages]
+        return [FieldError(pointer, _encodable(message)) for message in messages]
     errors = []
     for name, nested in messages.items():
         is_whole = name == "_schema"
@@ -149,9 +149,15 @@ def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
 
 def _escape(name: object) -> str:
     """Return a member's name as a part of a JSON pointer."""
-    # A name may have lone surrogates, which the response could not be encoded with.
-    printable = str(name).encode("utf-8", "backslashreplace").decode()
-    return printable.replace("~", "~0").replace("/", "~1")
+    return _encodable(name).replace("~", "~0").replace("/", "~1")
+
+
+def _encodable(value: object) -> str:
+    """Return a text without lone surrogates, which a response cannot be encoded with.
+
+    Names of members may have them, and messages that quote a value.
+    """
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def parse_preconditions(required: bool) -> Precondition:

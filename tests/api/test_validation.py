@@ -283,6 +283,25 @@ def test_lone_surrogate_is_422_with_pointer(shared_editor: ApiClient) -> None:
     assert len(pointers(response)) == 1
 
 
+def test_error_that_quotes_a_lone_surrogate_can_be_sent(
+    shared_editor: ApiClient,
+) -> None:
+    event = rb'{"title": "a", "start": "2026-12-24", "recurrence": {"rrule": "\ud800"}}'
+    for method, path, body in (
+        ("PUT", "/events/x", event),
+        (
+            "POST",
+            "/batch",
+            b'[{"action": "put", "kind": "events", "id": "x", ' + event[1:] + b"]",
+        ),
+    ):
+        response = shared_editor.send(
+            method, path, data=body, headers={"Content-Type": "application/json"}
+        )
+        assert response.status_code in (207, 422), response.text
+        assert "#/recurrence/rrule" in response.text
+
+
 def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
     for fields, pointer in (
         ({}, "#/title"),
