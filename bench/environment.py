@@ -17,6 +17,9 @@ from bench.dataset import BODY
 from feedsvc.models import SCOPES
 from tests.server import Service
 
+UNUSED = "sqlite:///unused.db"
+"""The setting of references, which open no database of it."""
+
 PATH = "/feeds/news.rss"
 RESPONSES = ("identity", "gzip", "304")
 # A worker that is replaced would take its CPU time with it.
@@ -76,7 +79,7 @@ def running() -> Iterator[Environment]:
         )
 
         def start_bare(kind: str, **settings: str) -> Service:
-            bare = Service("sqlite://", **_response_of(service, kind), **settings)
+            bare = Service(UNUSED, **_response_of(service, kind), **settings)
             return start(bare, "bench.baseline_wsgi:app")
 
         bare = {kind: start_bare(kind) for kind in RESPONSES}
@@ -84,13 +87,13 @@ def running() -> Iterator[Environment]:
         path = f"{folder}/baseline_flask.db"
         baseline_flask.fill(path, [BODY] * 50)
         flask = start(
-            Service("sqlite://", BASELINE_DATABASE=path, **_KEEP_WORKERS),
+            Service(UNUSED, BASELINE_DATABASE=path, **_KEEP_WORKERS),
             "bench.baseline_flask:app",
         )
         django = None
         if importlib.util.find_spec("django"):
             django = start(
-                Service("sqlite://", BASELINE_BODY=BODY, **_KEEP_WORKERS),
+                Service(UNUSED, BASELINE_BODY=BODY, **_KEEP_WORKERS),
                 "bench.baseline_django:app",
             )
         yield Environment(service, threaded, single, bare, bare_single, flask, django)

@@ -11,7 +11,7 @@ import requests
 from pysqlite3 import dbapi2 as sqlite
 
 from bench.dataset import BODY
-from bench.environment import Environment
+from bench.environment import UNUSED, Environment
 from bench.table import Effort, Row, compare
 from feedsvc.storage.database import PRAGMAS
 from tests.server import Service
@@ -21,7 +21,7 @@ REPETITIONS = 40
 
 def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
     """Compare the median of each round."""
-    empty = Service("sqlite://")
+    empty = Service(UNUSED)
     empty.start(app="bench.baseline_wsgi:empty_put")
     what = (
         "a PUT of one article, p50, against an empty PUT of Flask and its statements"

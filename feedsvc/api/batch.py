@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from io import BytesIO
 from itertools import islice
+from shutil import copyfileobj
 from typing import Any
 
 from flask import Response, current_app, request
@@ -276,7 +277,10 @@ def _read_body(limits: BatchLimits) -> BatchBody:
         )
     if request.mimetype not in _BODY:
         raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
-    body = request.stream.read()
+    # Without a second copy, which `request.stream.read` makes.
+    buffer = BytesIO()
+    copyfileobj(request.stream, buffer)
+    body = buffer.getvalue()
     # Werkzeug returns what has come when a client disconnects.
     if len(body) < (request.content_length or 0):
         raise ClientDisconnected
