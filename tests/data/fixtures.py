@@ -108,7 +108,12 @@ def attacked_template(
 
     def build(path: Path) -> None:
         shutil.copy(sqlite_template, path)
-        with open_app(path, FEEDSVC_RATE_WRITES="1000000/minute") as app:
+        settings = {
+            "FEEDSVC_RATE_WRITES": "1000000/minute",
+            # The longest payload, in all fields of an event, is a line of 5 MB.
+            "FEEDSVC_MAX_BODY": "16777216",
+        }
+        with open_app(path, **settings) as app:
             post_payloads(make_client(app, "loader"), get_services(app).schemas)
 
     return build_once(tmp_path_factory, "attacked", build)
