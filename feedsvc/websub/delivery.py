@@ -137,7 +137,12 @@ class WebSubClient:
         except RequestFailed as error:
             outcome = str(error)
         if request.mode == "denied":
-            _log.info("End of %s told to %s: %s", request.path, request.host, outcome)
+            _log.info(
+                "Told %s that its subscription to %s has ended: %s",
+                request.host,
+                request.path,
+                outcome,
+            )
         else:
             _log.info(
                 "Verification of %s (%s) by %s: %s",

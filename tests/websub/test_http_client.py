@@ -397,7 +397,9 @@ def test_log_of_a_denial_demands_no_challenge(
         http = SafeHttpClient("test", allow_private=True, timeout=5)
         run(WebSubClient(http, "https://feeds.example").verify_intent(request))
     (line,) = [text for text in caplog.messages if "/feeds/news.rss" in text]
-    assert line == "End of /feeds/news.rss told to 127.0.0.1: status 404"
+    assert line == (
+        "Told 127.0.0.1 that its subscription to /feeds/news.rss has ended: status 404"
+    )
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
