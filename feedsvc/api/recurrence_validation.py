@@ -71,7 +71,8 @@ def validate_rrule(text: str) -> str:
         raise _unsupported()
     for part in text.split(";"):
         if not re.fullmatch(_PART, part):
-            raise _unsupported(f" Not supported: “{part}”.")
+            # Empty behind a semicolon at the end.
+            raise _unsupported(f" Not supported: “{part or ';'}”.")
     parts = Recurrence(text).rule_parts
     has_duplicate = len(parts) <= text.count(";")
     if "FREQ" not in parts or has_duplicate:

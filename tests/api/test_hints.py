@@ -315,6 +315,7 @@ def test_405_names_the_methods(editor: ApiClient) -> None:
         ("RRULE:FREQ=DAILY", "RRULE:FREQ=DAILY"),
         ("FREQ=WEEKLY;BYDAY=SA;BYHOUR=3", "BYHOUR=3"),
         ("every Saturday", "every Saturday"),
+        ("FREQ=DAILY;", ";"),
     ],
 )
 def test_unsupported_part_of_a_rule_is_named(
