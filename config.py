@@ -448,15 +448,15 @@ def unknown_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
     They are no errors: an older version may run with the settings of a newer one.
     """
     known = _variables() | {SETTINGS_VARIABLE}
-    # The prefix, which they have in common, would make each resemble each.
-    nearest = {name.removeprefix(_PREFIX): name for name in known}
+    # Compared without the prefix, by which all of them resemble each other.
+    by_suffix = {name.removeprefix(_PREFIX): name for name in known}
     sentences = []
     for name in sorted(environ):
         is_kubernetes = _KUBERNETES_VARIABLE.match(f"{name}={environ[name]}")
         if not name.startswith(_PREFIX) or name in known or is_kubernetes:
             continue
-        similar = get_close_matches(name.removeprefix(_PREFIX), nearest, n=1)
-        hint = f" Did you mean “{nearest[similar[0]]}”?" if similar else ""
+        similar = get_close_matches(name.removeprefix(_PREFIX), by_suffix, n=1)
+        hint = f" Did you mean “{by_suffix[similar[0]]}”?" if similar else ""
         sentences.append(f"{name} is no setting.{hint}")
     return sentences
 

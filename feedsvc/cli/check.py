@@ -54,7 +54,7 @@ def list_feeds(client: Client, url: str) -> list[str]:
 
     :raises UnreachableError: there is no response.
     """
-    # Bot walls dislike programs that look like a browser least.
+    # Bot walls are least likely to refuse a program that looks like a browser.
     agent = READERS["Thunderbird"]
     reply = client.request(url, User_Agent=agent)
     # The directory of a feedsvc has the list beside it; any other page is a finding.

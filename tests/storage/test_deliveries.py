@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from feedsvc.websub_types import (
 )
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+from tests.server import ROOT
 
 pytestmark = pytest.mark.both_databases
 
@@ -234,7 +234,7 @@ def request_subscription(
 
 
 def test_limits_are_those_of_the_documentation() -> None:
-    text = Path("docs/push.md").read_text("utf-8")
+    text = (ROOT / "docs/push.md").read_text("utf-8")
     rows = re.findall(
         r"^\| (?:subscriptions|unverified requests|feeds of .*?) \|(.*)", text, re.M
     )

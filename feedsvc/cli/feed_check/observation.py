@@ -62,9 +62,9 @@ class Observation:
             return False
         first = self.reference
         # A date that appears was not settled before, so the feed has just changed.
-        has_new_date = bool(again.header("Last-Modified"))
+        has_date = bool(again.header("Last-Modified"))
         had_date = bool(first.header("Last-Modified"))
-        return first.content != again.content or has_new_date > had_date
+        return first.content != again.content or (has_date and not had_date)
 
 
 def observe(client: Client, url: str) -> Observation:

@@ -78,7 +78,7 @@ def _statuses(seen: Observation) -> Iterator[Problem]:
         replies = {
             reader: reply
             for reader, reply in seen.gets.items()
-            if not reply.is_feed and (reply.kind == "html") is is_page
+            if not reply.is_feed and (reply.kind == "html") == is_page
         }
         if not replies:
             continue
@@ -153,7 +153,7 @@ def _guids(seen: Observation) -> Iterator[Problem]:
             later = parse(seen.again.content, seen.again.kind)
         except ValueError:
             return
-        # New entries may have appeared meanwhile, but not nothing else.
+        # Some entries may be new since then, but hardly all.
         if document.ids and not set(document.ids) & set(later.ids):
             yield "guids", "a repeated request has other guids"
 
