@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 STANDALONE = ("check", "readers")
@@ -12,10 +13,7 @@ Without its imports they start at once, and take half of the memory.
 
 
 def main() -> None:
-    """Run a command.
-
-    An invalid setting is one sentence on standard error, and exit status 2.
-    """
+    """Run a command."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         run = _load_standalone(name) if name in STANDALONE else _load_application()
@@ -30,31 +28,19 @@ def main() -> None:
 
 def _load_standalone(name: str) -> Callable[[], None]:
     command = getattr(import_module(f"feedsvc.cli.{name}"), name)
-
-    def run() -> None:
-        command(sys.argv[2:], prog_name=f".venv/bin/feedsvc {name}")
-
-    return run
+    return partial(command, sys.argv[2:], prog_name=f".venv/bin/feedsvc {name}")
 
 
 def _load_application() -> Callable[[], None]:
     from flask.cli import ScriptInfo
 
-    from config import Config, SettingError
+    from config import Config
     from feedsvc.app import create_app
     from feedsvc.cli.commands import commands
 
-    def run() -> None:
-        try:
-            commands(
-                obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())),
-                prog_name=".venv/bin/feedsvc",
-            )
-        except SettingError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            sys.exit(2)
-
-    return run
+    # Called after `commands` has read --settings, which changes the environment.
+    info = ScriptInfo(create_app=lambda: create_app(Config.from_env()))
+    return partial(commands, obj=info, prog_name=".venv/bin/feedsvc")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from config import SETTINGS_VARIABLE, Config, unknown_settings
+from config import SETTINGS_VARIABLE, Config, SettingError, unknown_settings
 from feedsvc import __version__
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
@@ -42,11 +42,16 @@ _CHECK_STATUS = {SchemaOutdated: 3, SchemaTooNew: 4, DatabaseMissing: 5}
 
 
 class _ErrorHandlingGroup(AppGroup):
-    """A group that prints the service's errors as one sentence."""
+    """A group that prints the service's errors as one sentence.
+
+    The exit status is 2 for an invalid setting, as for an invalid option, else 1.
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except SettingError as error:
+            raise click.UsageError(str(error)) from None
         except FeedsvcError as error:
             raise click.ClickException(error_text(error)) from None
 
