@@ -27,6 +27,10 @@ class FeedsvcError(Exception):
     retry_after: int | None = None
     """Seconds after which the same request may succeed; None where it will not."""
 
+    def for_operator(self) -> str:
+        """Return the message for the log and for commands."""
+        return str(self)
+
 
 class BadRequest(FeedsvcError):
     """The request cannot be read: invalid JSON, or a bad parameter.

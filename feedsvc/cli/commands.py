@@ -20,7 +20,7 @@ from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
 from feedsvc.cli.check import check as check_feeds
 from feedsvc.cli.import_export import export, import_
-from feedsvc.cli.output import error_text, help_epilog, json_option, print_rows
+from feedsvc.cli.output import help_epilog, json_option, print_rows
 from feedsvc.cli.readers import readers
 from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
@@ -53,7 +53,7 @@ class _ErrorHandlingGroup(AppGroup):
         except SettingError as error:
             raise click.UsageError(str(error)) from None
         except FeedsvcError as error:
-            raise click.ClickException(error_text(error)) from None
+            raise click.ClickException(error.for_operator()) from None
 
 
 @click.group(
@@ -122,7 +122,7 @@ def check(ctx: click.Context) -> None:
     try:
         current_storage()
     except FeedsvcError as error:
-        click.echo(f"Error: {error_text(error)}", err=True)
+        click.echo(f"Error: {error.for_operator()}", err=True)
         ctx.exit(_CHECK_STATUS.get(type(error), 1))
     click.echo("The database is ready.")
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import click
 
-from feedsvc.errors import FeedsvcError, Unavailable
-
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object a line."
 )
@@ -26,11 +24,6 @@ def help_epilog(*examples: str) -> str:
 def printable(text: str) -> str:
     """Return a stranger's text without the characters that control a terminal."""
     return "".join(filter(str.isprintable, text))
-
-
-def error_text(error: FeedsvcError) -> str:
-    """Return the message of an error for an operator."""
-    return error.for_operator() if isinstance(error, Unavailable) else str(error)
 
 
 def write_error(file: object, error: OSError) -> click.ClickException:
