@@ -6,7 +6,6 @@ The package `feed_check` makes the requests and examines the responses.
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -17,7 +16,13 @@ from lxml import etree
 from feedsvc.cli.feed_check.client import READERS, Client, UnreachableError, join_urls
 from feedsvc.cli.feed_check.observation import observe
 from feedsvc.cli.feed_check.rules import FINDINGS, find_problems
-from feedsvc.cli.output import help_epilog, json_option, printable, progress_bar
+from feedsvc.cli.output import (
+    help_epilog,
+    json_option,
+    print_rows,
+    printable,
+    progress_bar,
+)
 
 SAMPLE = 20
 """Number of feeds of a list that are checked without `--all`."""
@@ -148,7 +153,6 @@ def _print(finding: Finding, *, as_json: bool) -> None:
     finding = Finding(*map(printable, finding))
     advice = FINDINGS[finding.name]
     if as_json:
-        document = {**finding._asdict(), "advice": advice}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        print_rows((*Finding._fields, "advice"), [(*finding, advice)], as_json=True)
         return
     click.echo(f"{finding.url}: {finding.name}: {finding.detail}. {advice}")
