@@ -72,32 +72,33 @@ def observe(client: Client, url: str) -> Observation:
 
     :raises UnreachableError: one of them has no response.
     """
-
-    def get(reader: str, coding: str = "gzip", **headers: str) -> Reply:
-        return client.request(
-            headers.pop("url", url),
-            User_Agent=READERS[reader],
-            Accept_Encoding=coding,
-            **headers,
-        )
-
     gets, heads = _request_as_readers(client, url)
     # As trackers and cache busters append some.
     separator = "&" if urlsplit(url).query else "?"
-    parameter = get("Feedly", url=f"{url}{separator}feedsvc-check=1")
+    parameter = client.request(
+        f"{url}{separator}feedsvc-check=1",
+        User_Agent=READERS["Feedly"],
+        Accept_Encoding="gzip",
+    )
     observation = Observation(gets, heads, parameter)
     reference = observation.reference
     if not reference.is_feed:
         return observation
     reader = next(name for name in gets if gets[name] is reference)
+
+    def get(coding: str = "gzip", **headers: str) -> Reply:
+        return client.request(
+            url, User_Agent=READERS[reader], Accept_Encoding=coding, **headers
+        )
+
     for name, validators in _conditions(reference).items():
-        observation.conditional[name] = get(reader, **validators)
+        observation.conditional[name] = get(**validators)
     # A cache that ignores the value hides every change.
-    observation.old_tag = get(reader, If_None_Match='"feedsvc-check"')
+    observation.old_tag = get(If_None_Match='"feedsvc-check"')
     for coding in CODINGS:
-        observation.codings[coding] = get(reader, coding)
+        observation.codings[coding] = get(coding)
     # Last, to notice whether the feed changed since the first.
-    observation.again = get(reader)
+    observation.again = get()
     return observation
 
 
