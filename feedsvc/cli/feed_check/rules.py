@@ -200,10 +200,11 @@ def _altered_etags(seen: Observation) -> Iterator[Problem]:
 
 def _last_modified(seen: Observation) -> Iterator[Problem]:
     yield from _lost_headers(seen, "Last-Modified", "last-modified-lost")
-    replies = [reply for reply in seen.same.values() if reply.header("Last-Modified")]
     dates: dict[bytes, str] = {}
-    for reply in replies:
+    for reply in seen.same.values():
         date = reply.header("Last-Modified")
+        if not date:
+            continue
         if dates.setdefault(reply.content, date) != date:
             yield "last-modified-contradictory", "the same content has several dates"
             return
@@ -244,11 +245,11 @@ def _vary(seen: Observation) -> Iterator[Problem]:
 def _validators(seen: Observation) -> Iterator[Problem]:
     if not seen.conditional:
         yield "no-validators", "neither ETag nor Last-Modified"
-    missed = {
-        f"{name} ({reply.status})": reply
+    missed = [
+        f"{name} ({reply.status})"
         for name, reply in seen.conditional.items()
         if reply.status != 304
-    }
+    ]
     if missed:
         yield "no-304", f"for {', '.join(missed)}"
 
