@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -103,26 +103,25 @@ class Devices:
         return sum(minute > oldest for minute in minutes) * (self._mask + 1)
 
 
-@dataclass
 class Statistics:
     """The polls in a log, counted; `first` and `last` are their minutes from 1970."""
 
-    lines: int = 0
-    unrecognised: int = 0
-    feeds: dict[str, Polls] = field(default_factory=dict)
-    programs: dict[tuple[str, str], Polls] = field(default_factory=dict)
-    days: dict[int, Polls] = field(default_factory=dict)
-    subscribers: dict[tuple[str, str, str], tuple[int, int]] = field(
-        default_factory=dict
-    )
-    """Time and number of the last report of a service, by feed, service and its id."""
-    pollers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Polls without validators, by address and User-Agent."""
-    devices: Devices = field(default_factory=Devices)
-    first: int = 0
-    last: int = 0
-    has_networks: bool = False
-    has_no_addresses: bool = False
+    def __init__(self) -> None:
+        self.lines = 0
+        self.unrecognised = 0
+        self.total = Polls()
+        self.feeds: defaultdict[str, Polls] = defaultdict(Polls)
+        self.programs: defaultdict[tuple[str, str], Polls] = defaultdict(Polls)
+        self.days: defaultdict[int, Polls] = defaultdict(Polls)
+        self.subscribers: dict[tuple[str, str, str], tuple[int, int]] = {}
+        """Time and number of a service's last report, by feed, service and its id."""
+        self.pollers: Counter[tuple[str, str]] = Counter()
+        """Polls without validators, by address and User-Agent."""
+        self.devices = Devices()
+        self.first = 0
+        self.last = 0
+        self.has_networks = False
+        self.has_no_addresses = False
 
     def read(self, lines: Iterable[str]) -> None:
         """Count the polls in lines of a log."""
@@ -147,9 +146,10 @@ class Statistics:
         name = program.name, program.kind
         if name not in self.programs and len(self.programs) >= _MAX_PROGRAMS:
             name = OTHER, program.kind
-        self.feeds.setdefault(poll.feed, Polls()).add(poll)
-        self.programs.setdefault(name, Polls()).add(poll)
-        self.days.setdefault(poll.minute // DAY_MINUTES, Polls()).add(poll)
+        self.total.add(poll)
+        self.feeds[poll.feed].add(poll)
+        self.programs[name].add(poll)
+        self.days[poll.minute // DAY_MINUTES].add(poll)
         self.first = min(self.first or poll.minute, poll.minute)
         self.last = max(self.last, poll.minute)
         self._add_readers(poll, program)
@@ -176,17 +176,6 @@ class Statistics:
         if len(self.pollers) > _MAX_POLLERS:
             # Those that poll most are far above the others.
             self.pollers = Counter(dict(self.pollers.most_common(_MAX_POLLERS // 2)))
-
-    @property
-    def total(self) -> Polls:
-        """The numbers of all days."""
-        total = Polls()
-        for polls in self.days.values():
-            total.polls += polls.polls
-            total.not_modified += polls.not_modified
-            total.unconditional += polls.unconditional
-            total.bytes += polls.bytes
-        return total
 
     @property
     def day_count(self) -> float:
