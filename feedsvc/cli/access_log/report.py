@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from feedsvc.cli.access_log.statistics import DAY_MINUTES, Statistics
+from feedsvc.cli.access_log.statistics import DAY_MINUTES, Polls, Statistics
 from feedsvc.cli.output import printable
 
 EXPECTED = (
@@ -100,6 +100,7 @@ class Report:
 def make_report(statistics: Statistics) -> Report:
     """Return the report of the statistics."""
     total = statistics.total
+    polls_a_day, not_modified, unconditional = _rates(statistics, total)
     feeds = _feed_rows(statistics)
     # Somebody who reads two feeds counts twice, as with the subscribers of services.
     known = [row.devices for row in feeds if row.devices is not None]
@@ -109,9 +110,9 @@ def make_report(statistics: Statistics) -> Report:
         lines=statistics.lines,
         unrecognised=statistics.unrecognised,
         polls=total.polls,
-        polls_a_day=_rate(statistics, total.polls),
-        not_modified=_share(total.not_modified, total.polls),
-        unconditional=_share(total.unconditional, total.polls),
+        polls_a_day=polls_a_day,
+        not_modified=not_modified,
+        unconditional=unconditional,
         # Of each feed, since their sizes differ.
         saved_bytes=sum(row.saved_bytes for row in feeds),
         subscribers=sum(row.subscribers for row in feeds),
@@ -150,9 +151,7 @@ def _feed_rows(statistics: Statistics) -> list[FeedRow]:
             printable(feed),
             subscribers[feed],
             None if statistics.has_no_addresses else statistics.devices.count(feed),
-            _rate(statistics, polls.polls),
-            _share(polls.not_modified, polls.polls),
-            _share(polls.unconditional, polls.polls),
+            *_rates(statistics, polls),
             polls.saved_bytes,
         )
         for feed, polls in statistics.feeds.items()
@@ -172,9 +171,7 @@ def _program_rows(statistics: Statistics) -> list[ProgramRow]:
             kind,
             _share(polls.polls, all_polls),
             subscribers.get(name),
-            _rate(statistics, polls.polls),
-            _share(polls.not_modified, polls.polls),
-            _share(polls.unconditional, polls.polls),
+            *_rates(statistics, polls),
         )
         for (name, kind), polls in statistics.programs.items()
     ]
@@ -211,8 +208,17 @@ def _notes(statistics: Statistics) -> list[str]:
     return notes
 
 
+def _rates(statistics: Statistics, polls: Polls) -> tuple[float, float, float]:
+    """Return polls a day, and the shares of 304 and of polls without validators."""
+    return (
+        _rate(statistics, polls.polls),
+        _share(polls.not_modified, polls.polls),
+        _share(polls.unconditional, polls.polls),
+    )
+
+
 def _share(part: int, whole: int) -> float:
-    return round(part / whole, 4) if whole else 0.0
+    return round(part / whole, 4)
 
 
 def _rate(statistics: Statistics, number: int) -> float:
