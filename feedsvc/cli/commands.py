@@ -264,13 +264,9 @@ def _check_port(config: Config) -> None:
 
 def _is_port_free(host: str, port: int) -> bool:
     try:
-        family, kind, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind) as probe:
-            # As gunicorn does, or a port that was just in use would not be free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        # With SO_REUSEADDR, as gunicorn does, or a port that was just in use would not
+        # be free.
+        socket.create_server((host, port)).close()
     except OSError as error:
         # gunicorn tells of every other error.
         return error.errno != errno.EADDRINUSE
