@@ -100,6 +100,9 @@ _HOST = re.compile(
     re.ASCII | re.VERBOSE,
 )
 
+# Once a second, since formatting takes long beside the rest of a response.
+_http_date = lru_cache(1)(http_date)
+
 # A whole request that gunicorn would accept: origin form, no fragment, printable ASCII
 # (RFC 9112 §3, §5). No underscore in names, which gunicorn drops or refuses. Possessive
 # quantifiers (++), so that a long malformed request takes linear time.
@@ -314,7 +317,6 @@ class CacheResponder:
         self._trusted_proxies = trusted_proxies
         self._max_head = max_head
         self._max_fields = max_fields
-        self._date = 0, ""
 
     def respond(self, data: bytes, address: str) -> LoopResponse | None:
         """Return the response to a request, None where a thread must answer.
@@ -376,8 +378,9 @@ class CacheResponder:
         status = STATUS_LINES[prepared.status]
         must_close = environ.get("HTTP_CONNECTION", "").lower() == "close"
         id = request_id(environ)
+        date = _http_date(int(time.time()))
         head = (
-            f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {self._http_date()}\r\n"
+            f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {date}\r\n"
             f"Connection: {'close' if must_close else 'keep-alive'}\r\n"
             f"{REQUEST_ID}: {id}\r\n{prepared.header_lines}\r\n"
         )
@@ -389,12 +392,6 @@ class CacheResponder:
             prepared.body if environ["REQUEST_METHOD"] == "GET" else b"",
             must_close,
         )
-
-    def _http_date(self) -> str:
-        second = int(time.time())
-        if self._date[0] != second:
-            self._date = second, http_date(second)
-        return self._date[1]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
