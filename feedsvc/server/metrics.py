@@ -239,8 +239,10 @@ def _listen(address: str, app: Any) -> WSGIServer:
 def on_starting(server: Any) -> None:
     """Create the directory of the files, one for each arbiter."""
     if Config.from_env().metrics:
-        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-        os.environ[_DIRECTORY] = tempfile.mkdtemp(prefix="feedsvc-metrics-", dir=memory)
+        # Beside the heartbeats of the workers, in memory: the files change often.
+        os.environ[_DIRECTORY] = tempfile.mkdtemp(
+            prefix="feedsvc-metrics-", dir=server.cfg.worker_tmp_dir
+        )
 
 
 def pre_fork(server: Any, worker: Any) -> None:
