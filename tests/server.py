@@ -120,7 +120,7 @@ class Service:
         else:
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
-                    [*self.within, sys.executable, "-m", *module],
+                    [*self.within, self.python, "-m", *module],
                     cwd=self.root,
                     env=self.environ,
                     stdout=output,

@@ -94,8 +94,12 @@ for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs", "/favicon
 
 
 def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> None:
-    path = {"PYTHONPATH": str(installation)}
-    publish_entry(InstalledService(Path(sys.executable), tmp_path, **path))
+    # As a Python of another environment, which must run the service itself, too.
+    python, log = tmp_path / "python", tmp_path / "python.log"
+    python.write_text(f'#!/bin/sh\necho "$2" >>{log}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    publish_entry(InstalledService(python, tmp_path, PYTHONPATH=str(installation)))
+    assert set(log.read_text().split()) == {"gunicorn", "feedsvc"}
 
 
 def test_core_works_without_the_extras(installation: Path, tmp_path: Path) -> None:
