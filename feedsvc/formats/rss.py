@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import lru_cache
 from html import escape
-from zoneinfo import ZoneInfo
-
-from lxml import etree
 
 from feedsvc.formats import labels
-from feedsvc.formats.common import iri_to_uri
+from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list, feed_body
 from feedsvc.formats.xml import (
     Element,
@@ -97,13 +92,6 @@ def _content(entry: Entry, feed: Feed) -> str:
     return f"{body}\n{links}" if body else links
 
 
-# Most entries were in the previous version of a feed too.
-@lru_cache(maxsize=4096)
-def _format_date(moment: datetime, zone: ZoneInfo) -> str:
-    """Return a UTC datetime in a zone, in the format of RFC 822."""
-    return format_datetime(moment.astimezone(zone))
-
-
 def _duration(entry: Entry) -> int | None:
     """Return the enclosure's duration in seconds, if podcasts may have its type."""
     file = entry.attachments[0] if entry.attachments else None
@@ -143,10 +131,9 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
 
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
-    published = entry.feed_date(feed.query).astimezone(UTC)
+    published = site_time(entry.feed_date(feed.query), feed.site)
     # Not by feedgen, which sets the locale of the process for each date that it writes.
-    date = _format_date(published, feed.site.timezone)
-    etree.SubElement(item, "pubDate").text = date
+    sub_element(item, "pubDate", format_datetime(published))
     if entry.source and entry.source.url:
         # feedgen would write it before the date.
         url = iri_to_uri(entry.source.url)
