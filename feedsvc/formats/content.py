@@ -63,9 +63,8 @@ def attachment_name(file: Attachment) -> str:
 
 
 def _attachment_link(file: Attachment, language: str) -> str:
-    name = attachment_name(file)
     size = f" ({labels.format_size(file.length, language)})" if file.length else ""
-    return f'<a href="{escape(file.url)}">{escape(name, quote=False)}</a>{size}'
+    return _link(attachment_name(file), file.url) + size
 
 
 def raw_content(entry: Entry) -> str:
@@ -146,9 +145,7 @@ def source_credit(entry: Entry, language: str) -> str:
         text = unescape(_TAG.sub("", last_paragraph[1])).strip()
         if text.removesuffix(".") == name.removesuffix("."):
             return ""
-    source = escape(name, quote=False)
-    if entry.source.url:
-        source = f'<a href="{escape(entry.source.url)}">{source}</a>'
+    source = _link(name, entry.source.url)
     return f"<p>{labels.translate(language, 'entry.source', source)}</p>"
 
 
