@@ -63,6 +63,10 @@ class Site:
         """Return the URL of an entry's page in this service."""
         return f"{self.public_url}/entries/{entry_id}"
 
+    def entry_url(self, entry: Entry | Translation) -> str:
+        """Return the URL of an entry's page: the portal's, or else this service's."""
+        return entry.url or self.permalink(entry.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Category:

@@ -112,7 +112,7 @@ class Resanitizer:
         content_text = None
         try:
             content_html = sanitize_html(
-                entry.content_html, entry.url or self._site.permalink(entry.id)
+                entry.content_html, self._site.entry_url(entry)
             )
         except ValueError as error:
             reason = str(error)

@@ -15,7 +15,6 @@ from feedsvc.formats.xml import (
     add_item,
     add_links,
     build_feed,
-    entry_url,
     escape_if_markup,
     render_with_known_items,
     sub_element,
@@ -92,15 +91,17 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     # shadows the link. So they are removed, and added here.
     for link in element.findall("link"):
         element.remove(link)
-    _add_link(element, "alternate", entry_url(entry, feed), type="text/html")
+    _add_link(element, "alternate", feed.site.entry_url(entry), type="text/html")
     # Readers take the first or the last of several links for that of the entry, so its
     # own comes once more, as one of another language (RFC 4287 §4.1.2).
-    pages: tuple[Translation | Entry, ...] = (*entry.translations, entry)
-    for page in pages if entry.translations else ():
+    pages: tuple[Translation | Entry, ...] = ()
+    if entry.translations:
+        pages = (*entry.translations, entry)
+    for page in pages:
         _add_link(
             element,
             "alternate",
-            entry_url(page, feed),
+            feed.site.entry_url(page),
             type="text/html",
             hreflang=page.language,
         )
@@ -108,7 +109,7 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
         _add_link(
             element,
             "enclosure",
-            iri_to_uri(file.url),
+            file.url,
             type=file.type,
             length=file.length,
             title=file.title,
@@ -118,12 +119,12 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
         name, url = entry.source.name, entry.source.url
         sub_element(element, "dc:source", name)
         if url:
-            _add_link(element, "via", iri_to_uri(url), title=name)
+            _add_link(element, "via", url, title=name)
     add_extensions(element, entry)
 
 
-def _add_link(parent: Element, rel: str, href: str, **attributes: object) -> None:
-    sub_element(parent, "link", None, rel=rel, **attributes).set("href", href)
+def _add_link(parent: Element, rel: str, iri: str, **attributes: object) -> None:
+    sub_element(parent, "link", rel=rel, **attributes, href=iri_to_uri(iri))
 
 
 def _mark_html(element: Element) -> None:

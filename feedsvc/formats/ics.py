@@ -168,9 +168,7 @@ def _time_properties(event: Event) -> Properties:
 
 
 def _link_properties(entry: Entry, site: Site) -> Properties:
-    properties: dict[str, Any] = {
-        "URL": prop.vUri(iri_to_uri(entry.url or site.permalink(entry.id)))
-    }
+    properties: dict[str, Any] = {"URL": prop.vUri(iri_to_uri(site.entry_url(entry)))}
     if entry.image:
         params = {"VALUE": "URI"}
         if entry.image.type:

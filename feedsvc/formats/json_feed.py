@@ -87,7 +87,7 @@ def _item(entry: Entry, feed: Feed, about: str) -> Json:
     content = feed_body(entry, feed)
     return {
         "id": entry.guid,
-        "url": iri_to_uri(entry.url or site.permalink(entry.id)),
+        "url": iri_to_uri(site.entry_url(entry)),
         "title": title,
         "content_html": content,
         # One of the two is required.
@@ -122,9 +122,7 @@ def _entry_extension(entry: Entry, feed: Feed, about: str) -> Json:
                 "id": translation.id,
                 "language": translation.language,
                 "title": translation.title,
-                "url": iri_to_uri(
-                    translation.url or feed.site.permalink(translation.id)
-                ),
+                "url": iri_to_uri(feed.site.entry_url(translation)),
             }
             for translation in entry.translations
         ],

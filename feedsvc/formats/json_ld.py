@@ -45,7 +45,7 @@ def json_ld(entry: Entry, site: Site) -> str:
     thing = _event(entry, site) if entry.event else _article(entry, site)
     thing |= {
         "description": entry.summary,
-        "url": iri_to_uri(entry.url or site.permalink(entry.id)),
+        "url": iri_to_uri(site.entry_url(entry)),
         "image": [iri_to_uri(entry.image.url)] if entry.image else None,
         "inLanguage": entry.language,
     }
@@ -75,7 +75,7 @@ def _article(entry: Entry, site: Site) -> Json:
                 "@type": "NewsArticle",
                 "headline": translation.title,
                 "inLanguage": translation.language,
-                "url": iri_to_uri(translation.url or site.permalink(translation.id)),
+                "url": iri_to_uri(site.entry_url(translation)),
             }
             for translation in entry.translations
         ],
@@ -133,7 +133,7 @@ def _offer(offer: Offer, entry: Entry, site: Site) -> Json:
         "priceCurrency": offer.currency,
         "availability": availability and f"{_SCHEMA}/{availability}",
         # Google recommends a URL; without one of its own, the offer is on the page.
-        "url": iri_to_uri(offer.url or entry.url or site.permalink(entry.id)),
+        "url": iri_to_uri(offer.url or site.entry_url(entry)),
     }
 
 

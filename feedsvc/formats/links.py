@@ -58,7 +58,7 @@ def webcal(feed: Feed) -> str:
 
 def share_links(entry: Entry, site: Site) -> dict[str, str]:
     """Return links that share an entry, by the name of the network."""
-    url = quote(entry.url or site.permalink(entry.id), safe="")
+    url = quote(site.entry_url(entry), safe="")
     title = quote(entry.title, safe="")
     return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
 

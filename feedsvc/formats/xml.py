@@ -20,7 +20,7 @@ from lxml import etree
 
 from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, is_url, site_time
-from feedsvc.models import Entry, Event, Feed, Image, Translation
+from feedsvc.models import Entry, Event, Feed, Image
 from feedsvc.recurrence import display_occurrence
 
 Element = Any
@@ -141,7 +141,7 @@ def add_item(
     item = generator.add_entry(order="append")
     item.custom.extend = lambda element: extend(element, entry, feed)
     item.guid(entry.guid)
-    item.link(href=entry_url(entry, feed), rel="alternate")
+    item.link(href=iri_to_uri(feed.site.entry_url(entry)), rel="alternate")
     if content:
         item.content(content, type="html")
     # Slugs are unique only within this service.
@@ -165,13 +165,8 @@ def escape_if_markup(text: str) -> str:
     return escape(text, quote=False) if is_markup else text
 
 
-def entry_url(entry: Entry | Translation, feed: Feed) -> str:
-    """Return the URL of an entry's page, the portal's or this service's."""
-    return iri_to_uri(entry.url or feed.site.permalink(entry.id))
-
-
 def sub_element(
-    parent: Element, name: str, text: str | None = None, **attributes: object
+    parent: Element, name: str, text: str | None = None, /, **attributes: object
 ) -> Element:
     """Append an element, such as `dc:source`; attributes that are None are left out."""
     values = {key: str(value) for key, value in attributes.items() if value is not None}
