@@ -45,7 +45,7 @@ def _add_folder(
     of nested categories are not nested.
     """
     name = labels.translate(site.language, f"kind.{kind}")
-    folder = _add_outline(body, name)
+    folder = sub_element(body, "outline", title=name, text=name)
     title = labels.translate(site.language, f"feed.{kind}")
     _add_feed(folder, Feed.empty(site, kind, "rss"), title)
     for category in categories:
@@ -57,20 +57,15 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
     """Append a feed; importers show its name alone, so it should contain the kind."""
     if len(name) > _MAX_NAME:
         name = name[: _MAX_NAME - 1].rstrip() + "…"
-    _add_outline(
+    sub_element(
         folder,
-        name,
+        "outline",
+        title=name,
         type="rss",
         version="RSS2",  # of RSS 2.0, by the specification of OPML
         xmlUrl=feed.self_url,
         htmlUrl=iri_to_uri(feed.home_url),
         language=(feed.category and feed.category.language) or feed.site.language,
         description=labels.feed_description(feed),
+        text=name,
     )
-
-
-def _add_outline(parent: Element, name: str, **attributes: object) -> Element:
-    outline = sub_element(parent, "outline", None, title=name, **attributes)
-    # Set afterwards: `text` is the element's content for sub_element.
-    outline.set("text", name)
-    return outline
