@@ -289,9 +289,10 @@ class ResponseCache:
             max(1, self._max_entries // _SEARCH_SHARE),
             self._max_bytes // _SEARCH_SHARE,
         )
-        responses = list(self._responses.items())
-        ranks = {key: _eviction_rank(response) for key, response in responses}
-        responses.sort(key=lambda item: ranks[item[0]])
+        responses = sorted(
+            self._responses.items(),
+            key=lambda item: (not item[1].is_search, item[1].is_pinned),
+        )
         self._evict_among(responses, self._max_entries, self._max_bytes)
 
     def _evict_among(
@@ -307,10 +308,6 @@ class ResponseCache:
                 return
             size -= response.size
             del self._responses[key]
-
-
-def _eviction_rank(response: CachedResponse) -> int:
-    return 0 if response.is_search else 1 + response.is_pinned
 
 
 class _InFlight:
