@@ -11,6 +11,7 @@ RDATE.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Sequence
@@ -90,21 +91,21 @@ def _changes(zone: ZoneInfo, year: int) -> tuple[datetime, ...]:
         next_day = day + _ONE_DAY
         next_offset = next_day.astimezone(zone).utcoffset()
         if next_offset != offset:
-            changes.append(_change(zone, day, next_day))
+            changes.append(_change(zone, day))
         day, offset = next_day, next_offset
     return tuple(changes)
 
 
-def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the second of the one change between two times, by bisection."""
-    offset = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
-        else:
-            after = middle
-    return after
+def _change(zone: ZoneInfo, day: datetime) -> datetime:
+    """Return the second of the one change in the 24 hours after a time."""
+    offset = day.astimezone(zone).utcoffset()
+
+    def is_changed(second: int) -> bool:
+        moment = day + timedelta(seconds=second)
+        return moment.astimezone(zone).utcoffset() != offset
+
+    seconds = range(24 * 60 * 60)
+    return day + timedelta(seconds=bisect_left(seconds, True, key=is_changed))
 
 
 def _observance(zone: ZoneInfo, change: datetime) -> _Observance:
