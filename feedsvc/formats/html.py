@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -15,31 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
-from feedsvc.models import (
-    Category,
-    Entry,
-    Feed,
-    FeedSummary,
-    Neighbors,
-    Site,
-)
+from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
 from feedsvc.query import KINDS, MAX_LIMIT, UI_LANGUAGES
 from feedsvc.recurrence import display_occurrence
 from feedsvc.words import MAX_LENGTH
 
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
-
-LanguageUrl = Callable[[str | None], str]
-"""Returns the URL of a page in a language; None is the site's own language."""
-
-
-@dataclass(frozen=True)
-class CalendarLeaf:
-    """The day on which an event starts, as a leaf of a calendar shows it."""
-
-    date: date
-    month: str
-    weekday: str
 
 
 class Pages:
@@ -75,7 +56,7 @@ class Pages:
             "content": content,
             "links": links,
             "shift_headings": shift_headings,
-            "calendar_leaf": calendar_leaf,
+            "event_day": event_day,
         }
 
     def render(
@@ -224,8 +205,8 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
         return [("", list(feed.entries))] if feed.entries else []
 
     def month(entry: Entry) -> str:
-        leaf = calendar_leaf(entry, site)
-        return f"{leaf.date:%Y-%m}" if leaf else ""
+        day = event_day(entry, site)
+        return f"{day:%Y-%m}" if day else ""
 
     return [
         (labels.month_name(name, site.language) if name else "", list(entries))
@@ -233,7 +214,7 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
     ]
 
 
-def calendar_leaf(entry: Entry, site: Site) -> CalendarLeaf | None:
+def event_day(entry: Entry, site: Site) -> date | None:
     """Return the day of an event in the site's time zone; None for an article.
 
     Of a recurring event, it is the day of its current or next occurrence.
@@ -244,8 +225,7 @@ def calendar_leaf(entry: Entry, site: Site) -> CalendarLeaf | None:
     day = event.start
     if isinstance(day, datetime):
         day = day.astimezone(site.timezone).date()
-    month, weekday = labels.leaf_names(day, site.language)
-    return CalendarLeaf(day, month, weekday)
+    return day
 
 
 def shift_headings(html: str, level: int) -> str:
@@ -259,9 +239,12 @@ def shift_headings(html: str, level: int) -> str:
 
 
 def _language_links(
-    site: Site, ui: str | None, url: LanguageUrl
+    site: Site, ui: str | None, url: Callable[[str | None], str]
 ) -> list[tuple[str, str]]:
-    """Return the other languages of a page with their URLs."""
+    """Return the other languages of a page with their URLs.
+
+    :param url: returns the URL of the page in a language; None is the site's own.
+    """
     own = labels.resolve_language(site.language)
     current = labels.resolve_language(ui or site.language)
     return [
