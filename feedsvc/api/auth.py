@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from flask import g, request
-from limits import RateLimitItem, parse
+from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import (
     MovingWindowRateLimiter,
     SlidingWindowCounterRateLimiter,
 )
-from limits.strategies import (
-    RateLimiter as LimitStrategy,
-)
+from limits.strategies import RateLimiter as LimitStrategy
 
 from feedsvc.errors import Forbidden, RateLimited, Unauthorized
 from feedsvc.http.client_network import network_of
@@ -52,37 +50,33 @@ class RateLimiter:
         a common store, and enforces its part.
     """
 
+    strategy: type[LimitStrategy] = MovingWindowRateLimiter
+
     def __init__(self, notation: str, workers: int) -> None:
-        self._limit = _share(parse(notation), workers)
+        self._total = total = parse(notation)
+        share = math.ceil(total.amount / workers)
+        self._limit = type(total)(share, total.multiples)
 
     @cached_property
-    def _limiter(self) -> MovingWindowRateLimiter:
+    def _limiter(self) -> LimitStrategy:
         # Not before the first request: MemoryStorage starts a thread.
-        return MovingWindowRateLimiter(RateStorage())
+        return self.strategy(RateStorage())
 
-    def hit(self, key: str) -> None:
-        """Count one action of a key.
+    def hit(self, key: str, cost: int = 1) -> None:
+        """Count one action of a key, or several.
 
         :raises RateLimited: the key has reached its limit.
         """
-        if not self._limiter.hit(self._limit, key):
-            raise RateLimited(_seconds_left(self._limiter, self._limit, key))
+        if not self._limiter.hit(self._limit, key, cost=cost):
+            reset_time = self._limiter.get_window_stats(self._limit, key).reset_time
+            raise RateLimited(max(1, math.ceil(reset_time - time.time())))
 
 
-class BulkRateLimiter:
-    """Limit how many items a key may send, many at a time.
+class BulkRateLimiter(RateLimiter):
+    """Limit how many items a key may send, many at a time."""
 
-    Its window slides approximately, since an exact one stores a time for each item.
-    Arguments are as of `RateLimiter`.
-    """
-
-    def __init__(self, notation: str, workers: int) -> None:
-        self._total = parse(notation)
-        self._limit = _share(self._total, workers)
-
-    @cached_property
-    def _limiter(self) -> SlidingWindowCounterRateLimiter:
-        return SlidingWindowCounterRateLimiter(RateStorage())
+    # It slides approximately: an exact window stores a time for each item.
+    strategy = SlidingWindowCounterRateLimiter
 
     def charge(self, key: str, count: int) -> None:
         """Count a number of items.
@@ -93,18 +87,8 @@ class BulkRateLimiter:
             raise RateLimited(self._total.get_expiry())
         # A batch may be larger than this worker's part of the limit. It uses it up.
         cost = min(count, self._limit.amount)
-        if cost and not self._limiter.hit(self._limit, key, cost=cost):
-            raise RateLimited(_seconds_left(self._limiter, self._limit, key))
-
-
-def _share(total: RateLimitItem, workers: int) -> RateLimitItem:
-    """Return the part of a limit that one worker of several enforces."""
-    return type(total)(math.ceil(total.amount / workers), total.multiples)
-
-
-def _seconds_left(limiter: LimitStrategy, limit: RateLimitItem, key: str) -> int:
-    reset_time = limiter.get_window_stats(limit, key).reset_time
-    return max(1, math.ceil(reset_time - time.time()))
+        if cost:
+            self.hit(key, cost)
 
 
 class Authenticator:
