@@ -27,8 +27,8 @@ from feedsvc.api.auth import (
     current_token,
 )
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas
-from feedsvc.api.openapi import EXAMPLES, one_of
+from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas, one_of
+from feedsvc.api.openapi import EXAMPLES
 from feedsvc.api.request_parsing import (
     JsonResult,
     check_content_headers,

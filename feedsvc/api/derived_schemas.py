@@ -142,9 +142,9 @@ def _sequence_number() -> fields.Integer:
     return fields.Integer(required=True, validate=Range(min=0))
 
 
-def _one_of(*components: str) -> fields.Raw:
-    refs = [{"$ref": f"#/components/schemas/{name}"} for name in components]
-    return fields.Raw(required=True, metadata={"oneOf": refs})
+def one_of(*components: str) -> dict[str, Any]:
+    """Return OpenAPI's schema of one of several components."""
+    return {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in components]}
 
 
 class DeletionBatchItemSchema(ClosedSchema):
@@ -166,7 +166,8 @@ class ChangesSchema(ClosedSchema):
     """A page of changes."""
 
     changes = fields.List(
-        _one_of("ArticleChange", "EventChange", "Deletion"), required=True
+        fields.Raw(metadata=one_of("ArticleChange", "EventChange", "Deletion")),
+        required=True,
     )
     next = fields.Integer(
         required=True,
@@ -218,6 +219,6 @@ class BatchResultsSchema(ClosedSchema):
 class PreviewSchema(ClosedSchema):
     """An entry in each format."""
 
-    entry = _one_of("StoredArticle", "StoredEvent")
+    entry = fields.Raw(required=True, metadata=one_of("StoredArticle", "StoredEvent"))
     formats = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     warnings = fields.List(fields.Nested(FieldErrorSchema), required=True)

@@ -187,11 +187,6 @@ def _add_schemas(api: Api, schemas: Mapping[str, EntrySchemas]) -> None:
 _BOTH_CONTENTS: Json = {"required": ["content_html", "content_text"]}
 
 
-def one_of(*components: str) -> Json:
-    """Return a schema of one of several components."""
-    return {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in components]}
-
-
 def path_parameter(component: str, name: str) -> Json:
     """Return a parameter of a path with the schema of a component's member."""
     schema = {"$ref": f"#/components/schemas/{component}/properties/{name}"}
@@ -248,7 +243,6 @@ def docs_blueprint(
         max_age,
         ("Content-Security-Policy", _DOCS_POLICY),
     )
-    page_files: dict[str, CachedResponse] = {}
 
     @cache
     def openapi_response() -> CachedResponse:
@@ -270,14 +264,13 @@ def docs_blueprint(
     @blueprint.get("/api/docs/<name>")
     def docs_file(name: str) -> Response:
         """Return a file of the documentation page."""
-        # Read when they are asked for: 2 MB that most workers never need.
-        if name not in page_files:
-            page_files[name] = _docs_file(name, max_age)
-        return conditional_response(page_files[name])
+        return conditional_response(_docs_file(name, max_age))
 
     return blueprint
 
 
+# Read when they are asked for: 2 MB that most workers never need.
+@cache
 def _docs_file(name: str, max_age: int) -> CachedResponse:
     """Return a file of Swagger UI, or of ours beside it.
 

@@ -9,8 +9,8 @@ from flask import request
 
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.derived_schemas import EntrySchemas, PreviewSchema
-from feedsvc.api.openapi import EXAMPLES, one_of
+from feedsvc.api.derived_schemas import EntrySchemas, PreviewSchema, one_of
+from feedsvc.api.openapi import EXAMPLES
 from feedsvc.api.request_parsing import (
     load_validated,
     parse_json_body,
