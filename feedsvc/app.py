@@ -13,7 +13,7 @@ from werkzeug.exceptions import LengthRequired
 
 from feedsvc import __version__, timezones  # noqa: F401 (first, before a zone is read from the host)
 from feedsvc.api.auth import BulkRateLimiter, RateLimiter
-from feedsvc.api.batch import BatchLimits, batch_blueprint
+from feedsvc.api.batch import batch_blueprint
 from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
@@ -99,11 +99,7 @@ def _register_api(app: Flask, services: Services) -> None:
     storage = services.storage
     schemas = services.entry_schemas
     authenticator = services.authenticator
-    batch_limits = BatchLimits(
-        ndjson_bytes=config.max_batch,
-        array_bytes=config.max_body,
-        items=BulkRateLimiter(config.rate_batch_lines, config.workers),
-    )
+    batch_limiter = BulkRateLimiter(config.rate_batch_lines, config.workers)
     blueprints = [
         *(
             entries_blueprint(
@@ -119,7 +115,9 @@ def _register_api(app: Flask, services: Services) -> None:
             storage, authenticator, services.cache, services.clock, config.max_age
         ),
         changes_blueprint(storage, authenticator, schemas, f"{__version__} {site}"),
-        batch_blueprint(storage, authenticator, schemas, batch_limits),
+        batch_blueprint(
+            storage, authenticator, schemas, batch_limiter, config.max_batch
+        ),
         preview_blueprint(storage, authenticator, schemas, services.clock),
     ]
     for blueprint in blueprints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -81,19 +81,6 @@ _BODY = {
 }
 
 
-@dataclass(frozen=True)
-class BatchLimits:
-    """The limits of batches.
-
-    `ndjson_bytes` and `array_bytes` are of a body. A line of NDJSON has at most
-    `array_bytes` too: a document is parsed whole, so it must be small.
-    """
-
-    ndjson_bytes: int
-    array_bytes: int
-    items: BulkRateLimiter
-
-
 class BatchArguments(ArgumentsSchema):
     """The query parameters of a batch."""
 
@@ -132,11 +119,15 @@ def batch_blueprint(
     storage: Storage,
     authenticator: Authenticator,
     schemas: Mapping[str, EntrySchemas],
-    limits: BatchLimits,
+    rate_limiter: BulkRateLimiter,
+    max_ndjson: int,
 ) -> ApiBlueprint:
     """Return the view of batches.
 
     :param schemas: of entries, by kind.
+    :param rate_limiter: counts items by token.
+    :param max_ndjson: bytes of a body of NDJSON. Arrays have at most as many as other
+        bodies.
     """
     api = ApiBlueprint("batch", authenticator)
     slots = ResponseSlots(max_waiting=0)
@@ -157,14 +148,20 @@ def batch_blueprint(
         # to be stored.
         if parse_idempotency_key() is not None and not atomic:
             raise BadRequest("Idempotency-Key: Only for atomic batches.")
-        with _large_body_slot(slots):
-            body = _read_body(limits)
-            body.check_count(atomic=atomic)
+        # Only a few large bodies may be in memory. Small ones are not refused because
+        # others send large ones.
+        is_large = (request.content_length or 0) > _LARGE_BODY
+        with slots.hold() if is_large else nullcontext():
+            body = _read_body(max_ndjson)
+            limit = MAX_ATOMIC_ITEMS if atomic else MAX_ITEMS
+            if body.count > limit:
+                name = "An atomic batch" if atomic else "A batch"
+                raise RequestEntityTooLarge(f"{name} has at most {limit:,} items.")
             # Before anything is stored, so that the client can repeat the whole batch.
-            limits.items.charge(current_token().name, body.count)
+            rate_limiter.charge(current_token().name, body.count)
             items = (
                 _parse_item(index, document, schemas)
-                for index, document in enumerate(body.documents())
+                for index, document in enumerate(body.documents)
             )
             if not atomic:
                 return _BatchRun(storage).response(items, body.count)
@@ -180,63 +177,28 @@ def batch_blueprint(
     return api
 
 
-@contextmanager
-def _large_body_slot(slots: ResponseSlots) -> Iterator[None]:
-    """Limit how many large bodies are in memory.
-
-    :raises Busy: other requests have all slots.
-    """
-    # Small batches are not refused because others send large ones.
-    if (request.content_length or 0) <= _LARGE_BODY:
-        yield
-        return
-    with slots.hold():
-        yield
-
-
+@dataclass(frozen=True)
 class BatchBody:
-    """The items of a batch before they are validated."""
+    """The items of a batch before they are validated.
 
-    def __init__(self, body: bytes, *, is_ndjson: bool, max_line_bytes: int) -> None:
-        """Count the items.
+    `documents` has a BadRequest for each line that is not strict JSON.
+    """
 
-        :raises BadRequest: the body is not a JSON array, or a line is too long.
-        :raises RequestEntityTooLarge: there are too many lines.
-        """
-        # A repeated request with an Idempotency-Key must have the same bytes.
-        self.fingerprint = sha256(body).hexdigest()
-        if is_ndjson:
-            self._ndjson = body
-            self._array = None
-            self.count = _count_lines(body, max_line_bytes)
-        else:
-            self._array = _parse_array(body)
-            self.count = len(self._array)
-
-    def documents(self) -> Iterator[Any]:
-        """Yield the documents; for a line that is not strict JSON, a BadRequest."""
-        if self._array is not None:
-            yield from self._array
-            return
-        for line in _lines(self._ndjson):
-            try:
-                yield loads_strict(line)
-            except BadRequest as error:
-                yield error
-
-    def check_count(self, *, atomic: bool) -> None:
-        """Check how many items there are.
-
-        :raises RequestEntityTooLarge: there are too many.
-        """
-        limit = MAX_ATOMIC_ITEMS if atomic else MAX_ITEMS
-        if self.count > limit:
-            name = "An atomic batch" if atomic else "A batch"
-            raise RequestEntityTooLarge(f"{name} has at most {limit:,} items.")
+    fingerprint: str
+    count: int
+    documents: Iterable[Any]
 
 
 def _lines(ndjson: bytes) -> Iterator[bytes]:
     return (line for line in BytesIO(ndjson) if line.strip())
+
+
+def _parse_lines(ndjson: bytes) -> Iterator[Any]:
+    for line in _lines(ndjson):
+        try:
+            yield loads_strict(line)
+        except BadRequest as error:
+            yield error
 
 
 def _count_lines(ndjson: bytes, max_line_bytes: int) -> int:
@@ -258,22 +220,25 @@ def _parse_array(body: bytes) -> list[Any]:
     return array
 
 
-def _read_body(limits: BatchLimits) -> BatchBody:
+def _read_body(max_ndjson: int) -> BatchBody:
     """Read the body of the request.
 
     It is read before anything is stored, so that its items can be counted, and a slow
     client holds no transaction.
 
-    :raises RequestEntityTooLarge: the body is too large.
+    :raises BadRequest: the body is not a JSON array, or a line is too long.
+    :raises RequestEntityTooLarge: the body is too large, or has too many lines.
     """
     is_ndjson = request.mimetype == _NDJSON
-    max_bytes = limits.ndjson_bytes if is_ndjson else limits.array_bytes
-    request.max_content_length = max_bytes
+    # A document is parsed whole, so a line may not be larger than other bodies.
+    max_document: int = current_app.config["MAX_CONTENT_LENGTH"]
+    if is_ndjson:
+        request.max_content_length = max_ndjson
     check_content_headers(request)
-    if not is_ndjson and (request.content_length or 0) > max_bytes:
+    if not is_ndjson and (request.content_length or 0) > max_document:
         raise RequestEntityTooLarge(
-            f"An array has at most {max_bytes:,} bytes; "
-            f"{_NDJSON} has at most {limits.ndjson_bytes:,}."
+            f"An array has at most {max_document:,} bytes; "
+            f"{_NDJSON} has at most {max_ndjson:,}."
         )
     if request.mimetype not in _BODY:
         raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
@@ -284,7 +249,13 @@ def _read_body(limits: BatchLimits) -> BatchBody:
     # Werkzeug returns what has come when a client disconnects.
     if len(body) < (request.content_length or 0):
         raise ClientDisconnected
-    return BatchBody(body, is_ndjson=is_ndjson, max_line_bytes=limits.array_bytes)
+    # A repeated request with an Idempotency-Key must have the same bytes.
+    fingerprint = sha256(body).hexdigest()
+    if is_ndjson:
+        count = _count_lines(body, max_document)
+        return BatchBody(fingerprint, count, _parse_lines(body))
+    array = _parse_array(body)
+    return BatchBody(fingerprint, len(array), array)
 
 
 def _parse_item(
@@ -296,15 +267,14 @@ def _parse_item(
     if not isinstance(document, dict):
         error = ValidationFailed(FieldError("#", "Must be an object."))
         return BatchItem(index, error=error)
-    members = dict(document)
     try:
-        head = load_validated(_ITEM_HEAD, members)
+        head = load_validated(_ITEM_HEAD, document)
     except ValidationFailed as invalid:
-        known_id = members.get("id")
+        known_id = document.get("id")
         known_id = known_id if isinstance(known_id, str) else None
         return BatchItem(index, id=known_id, error=invalid)
     kind, entry_id = head["kind"], head["id"]
-    del members["action"], members["kind"]
+    del document["action"], document["kind"]
     scope = f"{kind}:write"
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
@@ -312,7 +282,7 @@ def _parse_item(
     if head["action"] == "delete":
         return BatchItem(index, kind, entry_id)
     try:
-        entry = load_validated(schemas[kind].request, members)
+        entry = load_validated(schemas[kind].request, document)
     except ValidationFailed as invalid:
         return BatchItem(index, kind, entry_id, error=invalid)
     return BatchItem(index, kind, entry_id, entry)
