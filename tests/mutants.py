@@ -253,6 +253,7 @@ def measure(packages: set[str], jobs: int, folder: Path) -> Measurement:
     data_file = folder / "coverage"
     options = ["-q", "-rfE", "--durations=0", "--durations-min=0", "-n", str(jobs)]
     options += ["--cov-context=test", "--cov-report=", "--cov=feedsvc"]
+    options += ["-p", "tests.mutants"]
     process = subprocess.run(
         [sys.executable, "-m", "pytest", *SELECTION, *options, *tests],
         cwd=ROOT,
@@ -275,6 +276,20 @@ def measure(packages: set[str], jobs: int, folder: Path) -> Measurement:
         if phase:
             seconds[phase[2]] += float(phase[1])
     return Measurement(coverage, seconds)
+
+
+def pytest_runtest_setup() -> None:
+    """Empty the caches of functions before each test (a hook of pytest).
+
+    Otherwise coverage counts the lines of such functions for the first test alone.
+    """
+    for name, module in list(sys.modules.items()):
+        if not name.startswith("feedsvc."):
+            continue
+        for cached in vars(module).values():
+            # Of the type, since a proxy of Flask has no attributes without an application.
+            if hasattr(type(cached), "cache_clear"):
+                cached.cache_clear()
 
 
 def _environ() -> dict[str, str]:
