@@ -65,7 +65,6 @@ class Metrics:
         self._storage = storage
         self._cache = cache
         self._counts: dict[RequestLabels, int] = defaultdict(int)
-        self._exported: dict[RequestLabels, int] = defaultdict(int)
         self._lock = threading.Lock()
         self._ticks = 0
         all_workers = prometheus_client.CollectorRegistry()
@@ -148,8 +147,9 @@ class Metrics:
         route, format = _labels(environ.get("PATH_INFO", ""))
         method = environ["REQUEST_METHOD"]
         is_miss = CACHE_HIT_KEY not in environ
+        labels = route, format, _outcome(status, is_miss)
         # No lock: without a call in between, no other thread runs in between.
-        self._counts[route, format, _outcome(status, is_miss)] += 1
+        self._counts[labels] += 1
         if not is_miss:
             return
         if status < 300 and method == "GET":
@@ -164,11 +164,11 @@ class Metrics:
 
         :raises Unavailable: the database does not answer.
         """
-        # The worker's exit exports too, beside the thread.
+        # The worker's exit exports too, and must wait for what the thread has begun.
         with self._lock:
-            for labels, count in list(self._counts.items()):
-                self._requests.labels(*labels).inc(count - self._exported[labels])
-                self._exported[labels] = count
+            counts, self._counts = self._counts, defaultdict(int)
+            for labels, count in counts.items():
+                self._requests.labels(*labels).inc(count)
         entries, size, synced_at = self._cache.stats()
         self._cache_entries.set(entries)
         self._cache_bytes.set(size)
