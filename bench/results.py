@@ -21,9 +21,7 @@ FILE, PAGE, PLOTS = (
 WORST_PAGE = PLOTS / "worst.md"
 
 
-def save(
-    rows: Sequence[Row], lines: Sequence[Line], profile: str = "", worst: str = ""
-) -> None:
+def save(rows: Sequence[Row], lines: Sequence[Line], profile: str, worst: str) -> None:
     """Replace the figures of the measured parts, and keep those of the others."""
     previous = (
         json.loads(FILE.read_text("utf-8"))
