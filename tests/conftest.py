@@ -204,7 +204,7 @@ def storage(app: Flask) -> Storage:
 
 @pytest.fixture
 def site(app: Flask) -> Site:
-    return get_services(app).schemas["news"].site
+    return get_services(app).site
 
 
 RecordMeasurement = Callable[[str, str, str], None]
