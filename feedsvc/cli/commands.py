@@ -37,6 +37,7 @@ from feedsvc.query import KINDS
 from feedsvc.services import Services, current_services, current_storage
 from feedsvc.storage import backup as storage_backup
 
+# Click ends with 1 for other errors, and with 2 for wrong usage.
 _CHECK_STATUS = {SchemaOutdated: 3, SchemaTooNew: 4, DatabaseMissing: 5}
 """Exit statuses of `db check`."""
 
@@ -78,6 +79,7 @@ def commands(settings_file: str | None) -> None:
         os.environ[SETTINGS_VARIABLE] = settings_file
 
 
+# Their modules cannot import `commands`, which imports them.
 for _command in (
     token,
     export,
@@ -160,6 +162,7 @@ def log(
     and version.
     """
     names = ("seq", "time", "token", "action", "what", "version")
+    # Click parses times without a zone.
     start = since.replace(tzinfo=UTC) if since else None
     with current_storage().reader() as reader:
         records = reader.audit_log(id=id, token=token, since=start)
@@ -214,6 +217,7 @@ def load_demo(services: Services) -> bool:
     """
     if not samples.load_sample_data(services.storage, services.schemas):
         return False
+    # They are sanitized by the current rules, or the next start would warn of others.
     services.storage.markup.note(fingerprint())
     new_token = services.storage.tokens.create("editor", SCOPES)
     click.echo(f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n")
@@ -252,6 +256,7 @@ def _check_port(config: Config) -> None:
 
     :raises FeedsvcError: the port is in use; the message names a free one.
     """
+    # An address there precedes that of the settings.
     if re.search(r"(^|\s)(-b|--bind)", os.environ.get("GUNICORN_CMD_ARGS", "")):
         return
     if _is_port_free(config.host, config.port):

@@ -70,6 +70,7 @@ class Resanitizer:
         """
         batch = self._storage.markup.batch(0)
         while batch.size:
+            # Without the lock of a writer, which editors need meanwhile.
             outdated = [
                 entry for entry in batch.entries if self._sanitized(entry)[0] != entry
             ]

@@ -107,6 +107,7 @@ def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
     """
     tokens = current_storage().tokens
     now = current_services().clock()
+    # Read before the rotation, which overwrites its times.
     before = next((token for token in tokens.list() if token.name == name), None)
     new_token = tokens.rotate(name, grace, expires)
     if before:

@@ -62,6 +62,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
         signal.signal(number, lambda *_: stop.set())
 
     def should_stop() -> bool:
+        # A process whose parent has ended gets another one.
         return stop.is_set() or parent not in (None, os.getppid())
 
     if not _wait_for_database(storage, should_stop):
@@ -89,6 +90,7 @@ def _wait_for_database(storage: Storage, should_stop: Callable[[], bool]) -> boo
     while not should_stop():
         try:
             storage.check_schema()
+            # Not before, or it would log the same reasons beside this function.
             storage.outage_log.is_enabled = True
             return True
         except Unavailable as error:

@@ -148,6 +148,7 @@ def _feed_rows(statistics: Statistics) -> list[FeedRow]:
         subscribers[feed] += number
     rows = [
         FeedRow(
+            # Anyone can request any path; it must not control the terminal.
             printable(feed),
             subscribers[feed],
             None if statistics.has_no_addresses else statistics.devices.count(feed),
@@ -196,6 +197,7 @@ def _notes(statistics: Statistics) -> list[str]:
             "Addresses are shortened to networks, so there are more devices than "
             "shown, and a client without validators may be several."
         )
+    # The log of a whole day hardly begins and ends with a poll.
     if statistics.last - statistics.first < DAY_MINUTES - 60:
         notes.append(
             "The log covers less than a day, but some programs poll only once a day."
