@@ -10,11 +10,13 @@ valid.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -155,17 +157,10 @@ def _fetch_month(
 ) -> list[Part]:
     """Return the parts of a month, from old to new."""
     rows = connection.execute(_PARTS_OF_MONTH, {"kind": kind, "month": month})
-    begins = [(number, Position(*begin)) for number, *begin in rows]
-    return _month_parts(month, begins, zone)
-
-
-def _month_parts(
-    month: str, begins: list[tuple[int, Position]], zone: ZoneInfo
-) -> list[Part]:
-    """Return the parts of a month, given number and begin of all but the first."""
     first, last = map(Position, month_bounds(month, zone))
     bounded = [(1, first)]
-    for number, begin in begins:
+    for number, published, guid in rows:
+        begin = Position(published, guid)
         # The site's time zone may have changed since the part was stored; no part
         # reaches beyond the month as it is now.
         if first.is_newer_than(begin):
@@ -227,40 +222,38 @@ class ArchiveDivider:
             parts = _fetch_month(self._connection, self._zone, kind, month)
             affected = {_containing(parts, position) for position in positions}
             number = max(part.number for part in parts)
-            rows = []
             for part in parts:
                 if part not in affected:
                     continue
                 for begin in self._division(kind, part, is_last=part is parts[-1]):
                     number += 1
-                    row = {"kind": kind, "month": month, "number": number}
-                    row |= {"first_published": begin[0], "first_guid": begin[1]}
-                    rows.append(row)
-            if rows:
-                self._connection.execute(archive_parts.insert(), rows)
+                    row = {
+                        "kind": kind,
+                        "month": month,
+                        "number": number,
+                        "first_published": begin.published,
+                        "first_guid": begin.guid,
+                    }
+                    self._connection.execute(archive_parts.insert(), row)
         self._changed.clear()
 
-    def _division(
-        self, kind: str, part: Part, *, is_last: bool
-    ) -> list[tuple[datetime, str]]:
-        """Return where new parts begin within a part; nowhere if it is small enough."""
-        if self._is_small_enough(kind, part):
-            return []
-        rows = [tuple(row) for row in self._execute(_ROWS, kind, part)]
-        rows.sort(key=lambda row: row[1], reverse=True)
-        rows.sort(key=lambda row: row[0])
-        return [rows[at][:2] for at in sorted(self._cuts(rows, is_last=is_last))]
-
-    def _is_small_enough(self, kind: str, part: Part) -> bool:
+    def _division(self, kind: str, part: Part, *, is_last: bool) -> list[Any]:
+        """Return the rows with which new parts begin; none if the part fits."""
+        # Nearly every part fits: read its sums first, not hundreds of rows.
         totals = self._execute(_TOTALS, kind, part)
-        number: int = sum(row.number for row in totals)
-        size: int = sum(row.size for row in totals)
-        return number < 2 or (number <= MAX_ENTRIES and size <= self._max_bytes)
+        number = sum(row.number for row in totals)
+        if self._fits(number, sum(row.size for row in totals)):
+            return []
+        rows = self._execute(_ROWS, kind, part)
+        # From old to new, as in `Position`: the second sort keeps the order of the first.
+        rows.sort(key=lambda row: row.guid, reverse=True)
+        rows.sort(key=lambda row: row.published)
+        return [rows[at] for at in sorted(self._cuts(rows, is_last=is_last))]
 
-    def _execute(self, columns: tuple[Any, ...], kind: str, part: Part) -> Any:
+    def _execute(self, columns: tuple[Any, ...], kind: str, part: Part) -> list[Any]:
         statement = _part_select(*columns, is_single_instant=part.is_single_instant)
         parameters = {"kind": kind, **part.parameters}
-        return self._connection.execute(statement, parameters).all()
+        return list(self._connection.execute(statement, parameters))
 
     def _cuts(self, rows: Sequence[Any], *, is_last: bool) -> Iterator[int]:
         """Yield the indexes at which rows are divided, in any order.
@@ -268,36 +261,22 @@ class ArchiveDivider:
         The newest part of a month is filled, since newer entries will follow; any other
         part is halved, since entries may be added anywhere in it.
         """
+        # Not by recursion: an import may bring thousands of parts for one month.
         pending = [(0, len(rows), is_last)]
         while pending:
             begin, end, fill = pending.pop()
-            part = rows[begin:end]
-            if self._fits(part):
+            sizes = list(accumulate(row.size for row in rows[begin:end]))
+            number, size = len(sizes), sizes[-1]
+            if self._fits(number, size):
                 continue
-            at = begin + (self._number_that_fit(part) if fill else _middle(part))
+            if fill:
+                first = min(bisect_right(sizes, self._max_bytes), MAX_ENTRIES)
+            else:
+                first = bisect_left(sizes, size / 2)
+            # Neither side may be empty, also beside an entry larger than a part.
+            at = begin + min(max(first, 1), number - 1)
             yield at
             pending += [(begin, at, False), (at, end, fill)]
 
-    def _fits(self, rows: Sequence[Any]) -> bool:
-        size = sum(row[2] for row in rows)
-        return len(rows) < 2 or (len(rows) <= MAX_ENTRIES and size <= self._max_bytes)
-
-    def _number_that_fit(self, rows: Sequence[Any]) -> int:
-        """Return how many of the first rows fit into a part; at least one."""
-        size = 0
-        for number, row in enumerate(rows[:MAX_ENTRIES]):
-            size += row[2]
-            if number and size > self._max_bytes:
-                return number
-        return min(MAX_ENTRIES, len(rows) - 1)
-
-
-def _middle(rows: Sequence[Any]) -> int:
-    """Return the index that halves the bytes of rows best; neither half is empty."""
-    half = sum(row[2] for row in rows) / 2
-    size = 0
-    for number, row in enumerate(rows):
-        size += row[2]
-        if size >= half:
-            return min(max(number, 1), len(rows) - 1)
-    return len(rows) - 1
+    def _fits(self, number: int, size: int) -> bool:
+        return number < 2 or (number <= MAX_ENTRIES and size <= self._max_bytes)
