@@ -22,8 +22,8 @@ MAX_TOMBSTONES = 1_000
 MAX_CANCELLED = 10_000
 """Deleted events that one calendar lists as cancelled."""
 
-_Range = Literal["all", "since oldest", "recent", "part", "recent in part"]
-"""The tombstones that a document lists, by time or by its part of a month."""
+_Since = Literal["recent", "oldest"] | None
+"""Since when the tombstones are that a document lists; None: whatever their age."""
 
 
 class FeedTombstones:
@@ -44,29 +44,26 @@ class FeedTombstones:
         if self._filter.query.q:
             return []
         if self._filter.query.format == "ics":
-            range: _Range = "recent in part" if self._filter.part else "recent"
-            return self._fetch(range, listed, MAX_CANCELLED)
-        return self._fetch(self._range(listed), listed, MAX_TOMBSTONES)
+            return self._fetch("recent", listed, MAX_CANCELLED)
+        return self._fetch(self._since(listed), listed, MAX_TOMBSTONES)
 
     def last(self, listed: ListedEntries) -> Tombstone | None:
         """Return the tombstone of the last entry to leave, in whatever format."""
         if self._filter.query.q:
             return None
-        return next(iter(self._fetch(self._range(listed), listed, 1)), None)
+        return next(iter(self._fetch(self._since(listed), listed, 1)), None)
 
-    def _range(self, listed: ListedEntries) -> _Range:
-        if self._filter.part:
-            return "part"
-        if listed.is_complete or not listed.entries:
-            return "all"
-        return "since oldest"
+    def _since(self, listed: ListedEntries) -> _Since:
+        if self._filter.part or listed.is_complete or not listed.entries:
+            return None
+        return "oldest"
 
     def _fetch(
-        self, range: _Range, listed: ListedEntries, limit: int
+        self, since: _Since, listed: ListedEntries, limit: int
     ) -> list[Tombstone]:
-        statement = _tombstones_select(self._filter.shape, range)
+        statement = _tombstones_select(self._filter.shape, since)
         parameters = {**self._filter.parameters, "limit": limit}
-        if range == "since oldest":
+        if since == "oldest":
             parameters["oldest"] = min(entry.date for entry in listed.entries)
         by_guid: dict[str, Tombstone] = {}
         for category_id in self._filter.source_ids:
@@ -93,10 +90,10 @@ class FeedTombstones:
 
 
 @lru_cache(maxsize=256)
-def _tombstones_select(shape: FilterShape, range: _Range) -> sa.Select[Any]:
+def _tombstones_select(shape: FilterShape, since: _Since) -> sa.Select[Any]:
     """Return the statement for the tombstones of one category, or 0 for the kind."""
-    is_recent = range in ("recent", "recent in part")
-    time = tombstones.c.deleted if is_recent else tombstones.c.time
+    # Calendars cancel deleted events alone: a hidden one may have expired, or return.
+    time = tombstones.c.deleted if since == "recent" else tombstones.c.time
     conditions = [
         tombstones.c.kind == sa.bindparam("kind"),
         tombstones.c.category_id == sa.bindparam("category_id"),
@@ -108,17 +105,17 @@ def _tombstones_select(shape: FilterShape, range: _Range) -> sa.Select[Any]:
             tombstones,
         ),
     ]
-    if is_recent:
+    if since == "recent":
         conditions.append(time > sa.bindparam("recent_since", type_=UTCDateTime))
-    if range in ("part", "recent in part"):
+    elif since == "oldest":
+        conditions.append(time >= sa.bindparam("oldest", type_=UTCDateTime))
+    if shape.has_part:
         ranges = part_ranges(
             tombstones.c.published,
             entries.c.guid,
             is_single_instant=shape.is_single_instant,
         )
         conditions.append(sa.or_(*(sa.and_(*part_range) for part_range in ranges)))
-    elif range == "since oldest":
-        conditions.append(time >= sa.bindparam("oldest", type_=UTCDateTime))
     return (
         sa.select(tombstones, entries.c.guid, time.label("when"))
         .join(entries)
