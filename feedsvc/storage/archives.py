@@ -245,7 +245,7 @@ class ArchiveDivider:
         if self._fits(number, sum(row.size for row in totals)):
             return []
         rows = self._execute(_ROWS, kind, part)
-        # From old to new, as in `Position`: the second sort keeps the order of the first.
+        # From old to new, as in `Position`: sorting by time keeps the order by guid.
         rows.sort(key=lambda row: row.guid, reverse=True)
         rows.sort(key=lambda row: row.published)
         return [rows[at] for at in sorted(self._cuts(rows, is_last=is_last))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
@@ -138,18 +138,15 @@ class FeedFilter:
     def shape(self) -> FilterShape:
         """The key of the feed's memoized statements."""
         query = self.query
-        languages, has_language_filter = self._language_shape()
-        return FilterShape(
-            sources=len(self._source_categories),
-            entry_filters=EntryFilters(
-                required=len(self._required_ids),
-                has_excluded=bool(self.excluded_ids),
-                hides_cancelled=query.cancelled == "hide",
-            ),
-            languages=languages,
-            has_language_filter=has_language_filter,
+        shape = self.navigation_shape
+        is_ordered_by_start = query.effective_order == "start"
+        if shape.languages and (self._is_read_by_end or is_ordered_by_start):
+            # The index on the language has its rows in the order of publication.
+            shape = replace(shape, languages=0, has_language_filter=True)
+        return replace(
+            shape,
             period=query.effective_period if query.kind == "events" else "all",
-            is_ordered_by_start=query.effective_order == "start",
+            is_ordered_by_start=is_ordered_by_start,
             is_newest_start_first=query.when == "past",
             is_read_by_end=self._is_read_by_end,
             has_window=self._has_window,
@@ -159,12 +156,19 @@ class FeedFilter:
 
     @cached_property
     def navigation_shape(self) -> FilterShape:
-        """The key of the statements that search the archives beside a document."""
+        """The key of the statements that search the archives beside a document.
+
+        Archives have entries of all periods, in the order of their publication.
+        """
         languages = len(self.language_tags or ())
-        is_divided = languages * max(1, len(self._source_categories)) <= _MAX_RANGES
+        is_divided = languages * len(self.source_ids) <= _MAX_RANGES
         return FilterShape(
-            sources=self.shape.sources,
-            entry_filters=self.shape.entry_filters,
+            sources=len(self._source_categories),
+            entry_filters=EntryFilters(
+                required=len(self._required_ids),
+                has_excluded=bool(self.excluded_ids),
+                hides_cancelled=self.query.cancelled == "hide",
+            ),
             languages=languages if is_divided else 0,
             has_language_filter=not is_divided,
         )
@@ -185,8 +189,7 @@ class FeedFilter:
         }
         parameters |= _numbered("source", self._source_categories)
         parameters |= _numbered("required", self._required_ids)
-        if len(tags) <= _MAX_RANGES:
-            parameters |= _numbered("language", tags)
+        parameters |= _numbered("language", tags)
         if self.part:
             parameters |= self.part.parameters
         return parameters
@@ -234,16 +237,6 @@ class FeedFilter:
     def _max_examined(self) -> int:
         ranges = len(self.source_ids) * len(self.language_tags or ("",))
         return max(MAX_EXAMINED // max(1, ranges), archives.MAX_ENTRIES)
-
-    def _language_shape(self) -> tuple[int, bool]:
-        """Return the number of language ranges, and whether to filter instead."""
-        if self.language_tags is None:
-            return 0, False
-        ranges = len(self.language_tags) * max(1, len(self.source_ids))
-        is_filtered = self._is_read_by_end or self.query.effective_order == "start"
-        if is_filtered or ranges > _MAX_RANGES:
-            return 0, True
-        return len(self.language_tags), False
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
@@ -349,7 +342,7 @@ def _contained(
 
     Every entry of a category is also in the wider categories around it.
     """
-    if not included or not excluded:
+    if not excluded:
         return set()
     start = sa.select(
         categories.c.id.label("included"), categories.c.id, categories.c.parent
