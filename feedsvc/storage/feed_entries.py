@@ -107,8 +107,7 @@ class FeedEntries:
         There is one more than the limit, if the feed has one: the first that the
         document does not list.
         """
-        limit = self._filter.query.effective_limit + 1
-        parameters = self._filter.parameters | {"limit": limit}
+        parameters = self._filter.parameters
         if self._filter.shape.has_window:
             parameters = parameters | self._window_parameters()
         if self._filter.query.q:
@@ -335,13 +334,7 @@ def _entry_selects(shape: FilterShape, source: _Source) -> Iterator[sa.Select[An
     if shape.has_window:
         yield from _window_selects(shape, source, columns)
         return
-    order = _feed_order(shape)
-    for conditions in _index_ranges(shape, source.table):
-        yield _select_rows(shape, source, conditions, order, columns)
-
-
-def _index_ranges(shape: FilterShape, table: Any) -> list[Conditions]:
-    """Return conditions that together select a source's entries of the feed."""
+    table = source.table
     ranges = [_period_conditions(shape, table)]
     if shape.has_part:
         ranges = part_ranges(
@@ -349,7 +342,9 @@ def _index_ranges(shape: FilterShape, table: Any) -> list[Conditions]:
             table.c.guid,
             is_single_instant=shape.is_single_instant,
         )
-    return _divide_by_language(shape, table, ranges)
+    order = _feed_order(shape)
+    for conditions in _divide_by_language(shape, table, ranges):
+        yield _select_rows(shape, source, conditions, order, columns)
 
 
 def _divide_by_language(
@@ -497,7 +492,6 @@ def _nearest_select(shape: FilterShape, neighbor: _Neighbor) -> sa.Select[Any]:
     """Return the statement for the nearest position beside a document."""
     order = _oldest_first if neighbor == "newer" else _newest_first
     columns = ("published", "guid")
-    last_examined = sa.bindparam("max_examined", type_=sa.Integer) - 1
     selects = []
     for source in _sources(shape.sources):
         ranges = _neighbor_ranges(source.table, neighbor)
@@ -507,7 +501,7 @@ def _nearest_select(shape: FilterShape, neighbor: _Neighbor) -> sa.Select[Any]:
             if shape.entry_filters:
                 # If none of the examined rows matches, go on from the last of them.
                 rows = _select_range(source, conditions, order, columns)
-                selects.append(rows.offset(last_examined).limit(1))
+                selects.append(rows.offset(_MAX_EXAMINED - 1).limit(1))
     nearest = sa.union_all(
         *(sa.select(select.subquery()) for select in selects)
     ).subquery()
@@ -555,11 +549,10 @@ def _ends_select(number_of_sources: int) -> sa.Select[Any]:
 
 
 def _feed_order(shape: FilterShape) -> _Order:
-    return _by_start(shape) if shape.is_ordered_by_start else _newest_first
+    if not shape.is_ordered_by_start:
+        return _newest_first
 
-
-def _by_start(shape: FilterShape) -> _Order:
-    def order(table: Any) -> tuple[Any, ...]:
+    def by_start(table: Any) -> tuple[Any, ...]:
         starts = table.c.starts
         if shape.is_read_by_end:
             # By the index on starts, all past events would be read first: the
@@ -567,7 +560,7 @@ def _by_start(shape: FilterShape) -> _Order:
             starts = sa.func.coalesce(starts, starts)
         return starts.desc() if shape.is_newest_start_first else starts, table.c.guid
 
-    return order
+    return by_start
 
 
 def _newest_first(table: Any) -> tuple[Any, ...]:

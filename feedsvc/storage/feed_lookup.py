@@ -184,7 +184,8 @@ class FeedFilter:
             "included_ids": self.source_ids,
             "excluded_ids": self.excluded_ids,
             "languages": tags,
-            "limit": self.query.effective_limit,
+            # One more than the document lists: it tells where the archives go on.
+            "limit": self.query.effective_limit + 1,
             "max_examined": self._max_examined,
         }
         parameters |= _numbered("source", self._source_categories)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -46,9 +46,7 @@ class FeedSelection:
         entry_cache: EntryCache,
     ) -> None:
         self._connection = connection
-        self._zone = zone
         self._query = query
-        self._now = now
         self._entry_cache = entry_cache
         self._filter = resolve_filter(connection, zone, query, now)
         self._entries = FeedEntries(connection, self._filter)
@@ -102,21 +100,17 @@ class FeedSelection:
             loaded[key] = replace(entry, abridged=True)
         listed = [loaded[key] for key in fitting.keys if key in loaded]
         is_full = len(listed) >= self._query.effective_limit
+        newest_unlisted = None
+        if self._entries.is_newest_first:
+            # Without a query, which `older_archive` makes for other feeds.
+            unlisted = (row for row in rows if row.pk not in loaded)
+            if row := next(unlisted, None):
+                newest_unlisted = Position(row.published, row.guid)
         return ListedEntries(
             listed,
             is_complete=not (is_full or fitting.is_cut),
-            newest_unlisted=self._newest_unlisted(rows, loaded),
+            newest_unlisted=newest_unlisted,
         )
-
-    def _newest_unlisted(
-        self, rows: Iterable[Any], listed: Container[int]
-    ) -> Position | None:
-        if not self._entries.is_newest_first:
-            return None
-        for row in rows:
-            if row.pk not in listed:
-                return Position(row.published, row.guid)
-        return None
 
     def _load_whole(self, rows: Iterable[Any]) -> dict[int, Entry]:
         """Load entries with their bodies, except for those in the cache."""
@@ -174,7 +168,7 @@ class FeedSelection:
         if position is None:
             return None
         kind = self._query.kind
-        return part_at(self._connection, self._zone, kind, position).name
+        return part_at(self._connection, self._filter.zone, kind, position).name
 
     def version(self) -> tuple[FeedVersion, datetime | None]:
         """Return the version of the feed, and when it will change by itself.
@@ -193,11 +187,11 @@ class FeedSelection:
         if query.kind == "events" and query.effective_period != "all":
             is_recent = query.effective_period == "recent"
             period = RECENT_PERIOD if is_recent else timedelta()
-            last, following = self._entries.ends_around(self._now - period)
+            last, following = self._entries.ends_around(self._filter.now - period)
             past.append(_plus(last, period))
             ahead.append(_plus(following, period))
         if query.format == "ics":
-            last, following = self._deletions_around(self._now - RECENT_PERIOD)
+            last, following = self._deletions_around(self._filter.now - RECENT_PERIOD)
             past.append(_plus(last, RECENT_PERIOD))
             ahead.append(_plus(following, RECENT_PERIOD))
         time = max([version.time, *filter(None, past)])
