@@ -93,7 +93,10 @@ class _EventReader:
             self._zone = timezones.zone(calendar_zone)
         else:
             self._zone = site_zone
-        self._zones = CalendarZones(calendar.walk("VTIMEZONE"))
+        self._zone_definitions: dict[str, Component] = {
+            str(definition.get("TZID", "")): definition
+            for definition in calendar.walk("VTIMEZONE")
+        }
         self._current_versions = _current_versions(events)
         self._overridden = _overridden_occurrences(events)
 
@@ -182,7 +185,7 @@ class _EventReader:
         tzid = str(event["DTSTART"].params.get("TZID", ""))
         if not tzid or not isinstance(start, datetime) or tzid == "UTC":
             return None
-        zone = self._zones.find(tzid, start)
+        zone = _find_zone(tzid, start, self._zone_definitions)
         if zone is None:
             warnings.append(
                 f"“{event.get('SUMMARY', '')}” is set to {self._zone.key}: "
@@ -398,32 +401,27 @@ def _media(event: Component) -> dict[str, Any]:
     return {"image": image, "attachments": attachments}
 
 
-class CalendarZones:
-    """The time zones of one calendar by TZID: of IANA, of Windows, or its own."""
+def _find_zone(
+    tzid: str, start: datetime, definitions: Mapping[str, Component]
+) -> ZoneInfo | None:
+    """Return the IANA zone of a TZID of IANA, of Windows, or of the calendar itself.
 
-    def __init__(self, definitions: Iterable[Component]) -> None:
-        """Take the VTIMEZONE components of the file."""
-        self._definitions: Mapping[str, Component] = {
-            str(definition.get("TZID", "")): definition for definition in definitions
-        }
+    Return None if it is unknown or ambiguous.
 
-    def find(self, tzid: str, start: datetime) -> ZoneInfo | None:
-        """Return the IANA zone of a TZID; None if it is unknown or ambiguous.
-
-        :param start: a time for which the zone is needed.
-        """
-        for name in (tzid, WINDOWS_TO_OLSON.get(tzid, "")):
-            if name in timezones.zone_names():
-                return timezones.zone(name)
-        if tzid not in self._definitions:
-            return None
-        # Exchange invents names ("Customized Time Zone"): the offsets identify the
-        # zone.
-        own_zone: tzinfo = self._definitions[tzid].to_tz()
-        begin = datetime(start.year, 1, 1, 12, tzinfo=UTC)
-        samples = tuple(begin + timedelta(days=30 * n) for n in range(_MONTHS_COMPARED))
-        offsets = tuple(_offset(own_zone, sample) for sample in samples)
-        return _zone_with_offsets(offsets, samples)
+    :param start: a time for which the zone is needed.
+    :param definitions: the VTIMEZONE components of the calendar by TZID.
+    """
+    for name in (tzid, WINDOWS_TO_OLSON.get(tzid, "")):
+        if name in timezones.zone_names():
+            return timezones.zone(name)
+    if tzid not in definitions:
+        return None
+    # Exchange invents names ("Customized Time Zone"): the offsets identify the zone.
+    own_zone: tzinfo = definitions[tzid].to_tz()
+    begin = datetime(start.year, 1, 1, 12, tzinfo=UTC)
+    samples = tuple(begin + timedelta(days=30 * n) for n in range(_MONTHS_COMPARED))
+    offsets = tuple(_offset(own_zone, sample) for sample in samples)
+    return _zone_with_offsets(offsets, samples)
 
 
 def _offset(zone: tzinfo, local_time: datetime) -> timedelta:
