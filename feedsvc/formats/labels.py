@@ -34,13 +34,13 @@ _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
 
 @cache
-def _catalog(language: str) -> Mapping[str, str]:
-    """Return the phrases of a language by key, such as `feed.news`."""
-    text = files(__package__).joinpath(f"{language}.toml").read_text("utf-8")
+def phrases(language: str) -> Mapping[str, str]:
+    """Return all phrases by key, such as `feed.news`, in the language of a tag."""
+    file = files(__package__).joinpath(f"{resolve_language(language)}.toml")
     return {
-        f"{table}.{name}": phrase
-        for table, phrases in tomllib.loads(text).items()
-        for name, phrase in phrases.items()
+        f"{section}.{name}": phrase
+        for section, table in tomllib.loads(file.read_text("utf-8")).items()
+        for name, phrase in table.items()
     }
 
 
@@ -52,11 +52,6 @@ def is_supported(language: str) -> bool:
 def resolve_language(language: str) -> str:
     """Return the language of the phrases for a tag: English if there are none in it."""
     return primary_subtag(language) if is_supported(language) else "en"
-
-
-def phrases(language: str) -> Mapping[str, str]:
-    """Return all phrases by key."""
-    return _catalog(resolve_language(language))
 
 
 def translate(language: str, key: str, *arguments: str) -> str:
