@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from feedsvc.models import Feed, Site
+from feedsvc.models import Feed, Place, Site
 from feedsvc.query import KINDS
 
 _URL = re.compile(r"https?://\S+")
@@ -42,6 +42,11 @@ def format_iso(moment: date) -> str:
     if isinstance(moment, datetime):
         return moment.isoformat(timespec="seconds")
     return moment.isoformat()
+
+
+def place_text(place: Place) -> str:
+    """Return the name and the address of a place in one line."""
+    return f"{place.name}, {place.address}" if place.address else place.name
 
 
 def iri_to_uri(iri: str) -> str:

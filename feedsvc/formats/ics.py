@@ -13,7 +13,7 @@ from icalendar import Calendar, Component, prop
 from icalendar import Event as VEvent
 
 from feedsvc.formats import labels
-from feedsvc.formats.common import iri_to_uri
+from feedsvc.formats.common import iri_to_uri, place_text
 from feedsvc.formats.content import plain_text
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import Entry, Event, Feed, Site, Tombstone
@@ -130,7 +130,6 @@ def _event(entry: Entry, site: Site) -> VEvent:
             **_time_properties(event),
             **_link_properties(entry, site),
             **_place_properties(event),
-            "CONFERENCE": _conference(event),
         },
     )
     return component
@@ -186,10 +185,13 @@ def _place_properties(event: Event) -> Properties:
     properties: dict[str, Any] = {}
     place = event.location
     if place:
-        names = (name for name in (place.name, place.address) if name)
-        properties["LOCATION"] = prop.vText(", ".join(names))
+        properties["LOCATION"] = prop.vText(place_text(place))
         if place.latitude is not None and place.longitude is not None:
             properties["GEO"] = prop.vGeo((place.latitude, place.longitude))
+    if event.online_url:
+        # RFC 7986 §5.11 requires the parameter.
+        url = iri_to_uri(event.online_url)
+        properties["CONFERENCE"] = prop.vUri(url, params={"VALUE": "URI"})
     organizer = event.organizer
     if organizer and organizer.email:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
@@ -197,13 +199,6 @@ def _place_properties(event: Event) -> Properties:
         address = prop.vCalAddress(f"mailto:{organizer.email}", params=params)
         properties["ORGANIZER"] = address
     return properties
-
-
-def _conference(event: Event) -> prop.vUri | None:
-    """Return the address of an online event (RFC 7986 §5.11)."""
-    if not event.online_url:
-        return None
-    return prop.vUri(iri_to_uri(event.online_url), params={"VALUE": "URI"})
 
 
 @lru_cache(maxsize=10_000)

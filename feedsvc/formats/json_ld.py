@@ -27,7 +27,6 @@ _STATUSES = {
     "postponed": "EventPostponed",
     "cancelled": "EventCancelled",
 }
-_FREQUENCIES = {"DAILY": "D", "WEEKLY": "W", "MONTHLY": "M", "YEARLY": "Y"}
 _DAY_NAMES = (
     "Monday",
     "Tuesday",
@@ -143,7 +142,8 @@ def _schedule(event: Event, recurrence: Recurrence) -> Json:
     until = rule.get("UNTIL")
     schedule: Json = {
         "@type": "Schedule",
-        "repeatFrequency": f"P{rule.get('INTERVAL', '1')}{_FREQUENCIES[rule['FREQ']]}",
+        # A duration of ISO 8601, whose units are the initials of FREQ's values.
+        "repeatFrequency": f"P{rule.get('INTERVAL', '1')}{rule['FREQ'][0]}",
         "repeatCount": int(rule["COUNT"]) if "COUNT" in rule else None,
         "byDay": [
             f"{_SCHEMA}/{_DAYS[day]}" if day in _DAYS else day

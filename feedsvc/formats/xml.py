@@ -19,7 +19,7 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from feedsvc.formats import labels
-from feedsvc.formats.common import format_iso, iri_to_uri, is_url, site_time
+from feedsvc.formats.common import format_iso, iri_to_uri, is_url, place_text, site_time
 from feedsvc.models import Entry, Event, Feed, Image
 from feedsvc.recurrence import display_occurrence
 
@@ -248,8 +248,7 @@ def _add_event(parent: Element, event: Event) -> None:
         sub_element(parent, "ev:enddate", format_iso(event.end))
     place = event.location
     if place:
-        names = (name for name in (place.name, place.address) if name)
-        sub_element(parent, "ev:location", ", ".join(names))
+        sub_element(parent, "ev:location", place_text(place))
         if place.latitude is not None:
             # Six decimals are 10 cm; str() could give an exponent.
             point = f"{place.latitude:.6f} {place.longitude:.6f}"
