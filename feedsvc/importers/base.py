@@ -1,4 +1,7 @@
-"""Types that every importer returns, whatever the file's format."""
+"""What every importer returns, whatever the file's format: entries and warnings.
+
+A warning is a text about a problem that did not stop the import.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,6 @@ class ImportedEntry:
     fields: dict[str, Any]
     categories: tuple[str, ...] = ()
     skip_reason: str = ""
-
-
-@dataclass(frozen=True)
-class ImportWarning:
-    """A problem with the file that did not stop the import."""
-
-    text: str
 
 
 def guess_media_type(url: str, declared: str | None) -> str:

@@ -14,7 +14,7 @@ import feedparser
 
 from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
-from feedsvc.importers.base import ImportedEntry, ImportWarning, guess_media_type
+from feedsvc.importers.base import ImportedEntry, guess_media_type
 from feedsvc.importers.dates import DateReader
 from feedsvc.importers.wordpress import Library
 
@@ -33,7 +33,7 @@ FeedParserDict = Any
 """A feedparser.FeedParserDict, which has no types."""
 
 
-def read(data: bytes) -> Iterator[ImportedEntry | ImportWarning]:
+def read(data: bytes) -> Iterator[ImportedEntry | str]:
     """Yield the entries of a feed, and warnings.
 
     Nothing is fetched, and no entity that the file declares is resolved.
@@ -43,17 +43,15 @@ def read(data: bytes) -> Iterator[ImportedEntry | ImportWarning]:
     """
     parsed = _parse(data)
     if parsed.bozo:
-        yield ImportWarning(
-            f"The file is damaged. What could be read: {parsed.bozo_exception}"
-        )
+        yield f"The file is damaged. What could be read: {parsed.bozo_exception}"
     dates = DateReader(map(_date_text, parsed.entries))
     reader = _EntryReader(parsed, Library(data), dates)
     for entry in parsed.entries:
         # Attachments of WordPress are in the library.
         if entry.get("wp_post_type") != "attachment":
             yield reader.to_entry(entry)
-    yield from map(ImportWarning, dates.warnings())
-    yield from map(ImportWarning, reader.library.warnings())
+    yield from dates.warnings()
+    yield from reader.library.warnings()
 
 
 def _parse(data: bytes) -> FeedParserDict:

@@ -20,7 +20,7 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc import timezones
 from feedsvc.errors import BadRequest
-from feedsvc.importers.base import ImportedEntry, ImportWarning, guess_media_type
+from feedsvc.importers.base import ImportedEntry, guess_media_type
 from feedsvc.recurrence import rule_since
 
 # Not beyond the next event, or many events without an end would take quadratic time.
@@ -42,7 +42,7 @@ Identity = tuple[str, str]
 """UID and RECURRENCE-ID of a component, or "" for the whole series."""
 
 
-def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWarning]:
+def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     """Yield the events of a calendar, and warnings.
 
     An overridden occurrence of a recurring event becomes an entry of its own, and an
@@ -57,10 +57,10 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWar
         calendar: Component = Calendar.from_ical(data)
         events: list[Component] = calendar.walk("VEVENT")
     except PARSE_ERRORS as error:
-        yield ImportWarning(f"The file is damaged. Events are read one by one: {error}")
+        yield f"The file is damaged. Events are read one by one: {error}"
         calendar, events = Calendar(), []
         for item in _read_separately(data):
-            if isinstance(item, ImportWarning):
+            if isinstance(item, str):
                 yield item
             else:
                 events.append(item)
@@ -71,14 +71,14 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWar
         yield from reader.to_entry(event)
 
 
-def _read_separately(data: bytes) -> Iterator[Component | ImportWarning]:
+def _read_separately(data: bytes) -> Iterator[Component | str]:
     """Yield the events that can be read alone, and a warning for each other one."""
     for block in _EVENT.findall(data):
         document = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
         try:
             yield from Calendar.from_ical(document).walk("VEVENT")
         except PARSE_ERRORS as error:
-            yield ImportWarning(f"skipped: a damaged event: {error}")
+            yield f"skipped: a damaged event: {error}"
 
 
 class _EventReader:
@@ -100,7 +100,7 @@ class _EventReader:
         self._current_versions = _current_versions(events)
         self._overridden = _overridden_occurrences(events)
 
-    def to_entry(self, event: Component) -> Iterator[ImportedEntry | ImportWarning]:
+    def to_entry(self, event: Component) -> Iterator[ImportedEntry | str]:
         """Yield the entry of an event, after its warnings."""
         title = str(event.get("SUMMARY", ""))
         warnings: list[str] = []
@@ -112,9 +112,9 @@ class _EventReader:
                 return
             entry = self._convert(event, title, warnings)
         except PARSE_ERRORS as error:
-            yield ImportWarning(f"skipped: “{title}”: {error}")
+            yield f"skipped: “{title}”: {error}"
             return
-        yield from map(ImportWarning, warnings)
+        yield from warnings
         yield entry
 
     def _convert(

@@ -31,7 +31,7 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.importers import feed, ics, json_feed
-from feedsvc.importers.base import ImportedEntry, ImportWarning
+from feedsvc.importers.base import ImportedEntry
 from feedsvc.importers.charset import decode_to_utf8
 from feedsvc.models import Entry
 from feedsvc.storage import IMPORT, Reader, Storage, Writer
@@ -60,7 +60,7 @@ def detect_kind(data: bytes) -> str:
     return "events" if _is_calendar(decode_to_utf8(data)[0]) else "news"
 
 
-def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWarning]:
+def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     """Yield the entries of a file of any format and encoding, and warnings.
 
     :param zone: the site's zone, for times of a calendar without one.
@@ -68,7 +68,7 @@ def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | ImportWarning]
     """
     data, warning = decode_to_utf8(data)
     if warning:
-        yield ImportWarning(warning)
+        yield warning
     if _is_calendar(data):
         yield from ics.read(data, zone)
     elif data.startswith(b"{"):
@@ -98,12 +98,12 @@ class Importer:
         self.counts: Counter[str] = Counter()
         self.warnings: list[str] = []
 
-    def run(self, items: Iterable[ImportedEntry | ImportWarning]) -> Iterator[int]:
+    def run(self, items: Iterable[ImportedEntry | str]) -> Iterator[int]:
         """Store entries; yield after each batch how many it had."""
         by_guid: dict[str, ImportedEntry] = {}
         for item in items:
-            if isinstance(item, ImportWarning):
-                self.warnings.append(item.text)
+            if isinstance(item, str):
+                self.warnings.append(item)
             elif item.skip_reason:
                 self._skip(item, item.skip_reason)
             else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from feedsvc.api import strict_json
 from feedsvc.errors import BadRequest
-from feedsvc.importers.base import ImportedEntry, ImportWarning
+from feedsvc.importers.base import ImportedEntry
 
 _COMMON_FIELDS = (
     "url title summary content_html content_text image date_published date_modified"
@@ -19,7 +19,7 @@ _ITEMS = re.compile(r'"items"\s*:\s*\[')
 _SEPARATOR = re.compile(r"[\s,]*")
 
 
-def read(data: bytes) -> Iterator[ImportedEntry | ImportWarning]:
+def read(data: bytes) -> Iterator[ImportedEntry | str]:
     """Yield the items of a JSON Feed, and warnings.
 
     Of a damaged file the items before the damage are read.
@@ -32,9 +32,7 @@ def read(data: bytes) -> Iterator[ImportedEntry | ImportWarning]:
     except BadRequest as error:
         for item in _items_before_damage(data.decode()):
             yield _to_entry(item, {})
-        yield ImportWarning(
-            f"The file is damaged. Items were read up to the damage: {error}"
-        )
+        yield f"The file is damaged. Items were read up to the damage: {error}"
         return
     if not isinstance(feed, dict) or not isinstance(feed.get("items"), list):
         raise BadRequest("The file is JSON, but no JSON Feed.")
@@ -58,9 +56,9 @@ def _items_before_damage(text: str) -> Iterator[Any]:
             return
 
 
-def _to_entry(item: Any, feed: dict[str, Any]) -> ImportedEntry | ImportWarning:
+def _to_entry(item: Any, feed: dict[str, Any]) -> ImportedEntry | str:
     if not isinstance(item, dict):
-        return ImportWarning("An item is not an object.")
+        return "An item is not an object."
     fields = {
         "language": feed.get("language"),
         **{name: item[name] for name in _COMMON_FIELDS if name in item},
