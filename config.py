@@ -6,7 +6,7 @@ except for `HOST`, `PORT` and `WEB_CONCURRENCY`. An empty variable counts as abs
 settings in braces. `FEEDSVC_SETTINGS` names a file of variables, for the service and
 for commands; the environment precedes it.
 
-marshmallow's fields parse the values, as in the library environs. environs itself does
+marshmallow's fields parse most values, as in the library environs. environs itself does
 not suit: it reads `os.environ` only, takes an empty variable for a value, and does not
 tell where a value is from.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,9 +24,8 @@ from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 import limits
-import marshmallow
 from marshmallow import ValidationError, validate
-from marshmallow.fields import Boolean, Email, Field, Integer, String
+from marshmallow.fields import Boolean, Email, Integer, String
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -56,113 +55,100 @@ _SETTINGS_LINE = re.compile(
 )
 """A variable and its value, in double quotes, single quotes or none."""
 
+Parse = Callable[[str], Any]
+"""A function that returns the value of a text, or raises a ValidationError."""
+
 
 class SettingError(ValueError):
     """Settings that cannot be used; the message has a line for each."""
 
 
-class _Text(String):
-    """A line of text."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        if not value.isprintable():
-            raise ValidationError("Must be one line of printable text.")
-        return str(value)
+def _parse_line(value: str) -> str:
+    """Return a line of text itself."""
+    if not value.isprintable():
+        raise ValidationError("Must be one line of printable text.")
+    return value
 
 
-class _FontFile(String):
-    """The path of a font in WOFF2, which all browsers read."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        try:
-            with Path(value).open("rb") as file:
-                is_font = file.read(4) == b"wOF2"
-        except OSError as error:
-            reason = f"The file {value} cannot be read: {error.strerror}."
-            raise ValidationError(reason) from None
-        # Readers would wait for a larger one, or go without.
-        if not is_font or Path(value).stat().st_size > MIB:
-            raise ValidationError("Must be the path of a WOFF2 file up to 1 MiB.")
-        return str(value)
+def _parse_font_file(value: str) -> str:
+    """Return the path of a font in WOFF2, which all browsers read."""
+    try:
+        with Path(value).open("rb") as file:
+            is_font = file.read(4) == b"wOF2"
+    except OSError as error:
+        reason = f"The file {value} cannot be read: {error.strerror}."
+        raise ValidationError(reason) from None
+    # Readers would wait for a larger one, or go without.
+    if not is_font or Path(value).stat().st_size > MIB:
+        raise ValidationError("Must be the path of a WOFF2 file up to 1 MiB.")
+    return value
 
 
-class _BaseUrl(String):
-    """An absolute http(s) URL, without its last slash."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        _check_base_url(value)
-        return str(value.rstrip("/"))
+def _parse_base_url(value: str) -> str:
+    """Return an absolute http(s) URL without its last slash."""
+    _check_base_url(value)
+    return value.rstrip("/")
 
 
-class _SecurityContact(String):
-    """An e-mail address or an https URL, as a URI (RFC 9116 §2.5.3)."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        if re.fullmatch(r"https://[A-Za-z0-9][!-~]*", value):
-            return str(value)
-        message = "Must be an e-mail address or an https:// URL."
-        validate.Email(error=message)(value)
-        return f"mailto:{value}"
+def _parse_contact(value: str) -> str:
+    """Return an e-mail address or an https URL as a URI (RFC 9116 §2.5.3)."""
+    if re.fullmatch(r"https://[A-Za-z0-9][!-~]*", value):
+        return value
+    message = "Must be an e-mail address or an https:// URL."
+    validate.Email(error=message)(value)
+    return f"mailto:{value}"
 
 
-class _UrlList(Field[tuple[str, ...]]):
-    """Absolute http(s) URLs separated by commas."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
-        urls = [url.strip() for url in value.split(",")]
-        for url in urls:
-            _check_base_url(url)
-        return tuple(dict.fromkeys(urls))
+def _parse_url_list(value: str) -> tuple[str, ...]:
+    """Return the absolute http(s) URLs of a list with commas."""
+    urls = [url.strip() for url in value.split(",")]
+    for url in urls:
+        _check_base_url(url)
+    return tuple(dict.fromkeys(urls))
 
 
-class _DatabaseUrl(String):
-    """An SQLAlchemy URL of SQLite, or of PostgreSQL with psycopg."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        # libpq has several hosts in one place; SQLAlchemy wants a parameter for each.
-        match = _SEVERAL_HOSTS.fullmatch(value)
-        if match:
-            start, hosts, database, query = match.groups()
-            parameters = [f"host={host}" for host in hosts.split(",")]
-            parameters.append(query or "")
-            value = f"{start}{database}?{'&'.join(parameters)}"
-        error = ValidationError("Must begin with sqlite:/// or postgresql+psycopg://.")
-        try:
-            url = make_url(value)
-        except ArgumentError:
-            raise error from None
-        if url.drivername not in ("sqlite", "postgresql+psycopg"):
-            raise error
-        # In memory, each worker would have a database of its own.
-        if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-            raise ValidationError("Must name a file, such as sqlite:////data/feeds.db.")
-        return str(value)
+def _parse_database_url(value: str) -> str:
+    """Return SQLAlchemy's URL of an SQLite database, or of PostgreSQL with psycopg."""
+    # libpq has several hosts in one place; SQLAlchemy wants a parameter for each.
+    match = _SEVERAL_HOSTS.fullmatch(value)
+    if match:
+        start, hosts, database, query = match.groups()
+        parameters = [f"host={host}" for host in hosts.split(",")]
+        parameters.append(query or "")
+        value = f"{start}{database}?{'&'.join(parameters)}"
+    error = ValidationError("Must begin with sqlite:/// or postgresql+psycopg://.")
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise error from None
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise error
+    # In memory, each worker would have a database of its own.
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValidationError("Must name a file, such as sqlite:////data/feeds.db.")
+    return value
 
 
-class _Rate(String):
-    """A rate in the notation of the library limits."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        try:
-            limits.parse(value)
-        except ValueError:
-            raise ValidationError("Must be a rate such as 600/minute.") from None
-        return str(value)
+def _parse_rate(value: str) -> str:
+    """Return a rate in the notation of the library limits itself."""
+    try:
+        limits.parse(value)
+    except ValueError:
+        raise ValidationError("Must be a rate such as 600/minute.") from None
+    return value
 
 
-class _TimeZone(Field[ZoneInfo]):
-    """An IANA time zone."""
+def _parse_timezone(value: str) -> ZoneInfo:
+    """Return a zone by its IANA name."""
+    # Not above: `feedsvc` takes the host's zones away for the whole process.
+    from feedsvc.timezones import zone
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> ZoneInfo:
-        # Not above: `feedsvc` takes the host's zones away for the whole process.
-        from feedsvc.timezones import zone
-
-        try:
-            return zone(value)
-        except ValueError:
-            raise ValidationError(
-                "Must be an IANA time zone such as Asia/Ho_Chi_Minh."
-            ) from None
+    try:
+        return zone(value)
+    except ValueError:
+        raise ValidationError(
+            "Must be an IANA time zone such as Asia/Ho_Chi_Minh."
+        ) from None
 
 
 def _check_base_url(value: str) -> None:
@@ -175,45 +161,47 @@ def _check_base_url(value: str) -> None:
         )
 
 
-def _integer(low: int, high: int) -> Integer:
+def _integer(low: int, high: int) -> Parse:
     message = f"Must be a whole number from {low} to {high}."
-    return Integer(
-        validate=validate.Range(low, high, error=message),
-        error_messages={"invalid": message},
-    )
+    in_range = validate.Range(low, high, error=message)
+    return Integer(validate=in_range, error_messages={"invalid": message}).deserialize
 
 
-def _divisor(number: int) -> Integer:
+def _divisor(number: int) -> Parse:
     divisors = [each for each in range(1, number + 1) if number % each == 0]
     message = f"Must be one of {', '.join(map(str, divisors))}."
-    return Integer(
-        validate=validate.OneOf(divisors, error=message),
-        error_messages={"invalid": message},
-    )
+    is_divisor = validate.OneOf(divisors, error=message)
+    return Integer(validate=is_divisor, error_messages={"invalid": message}).deserialize
 
 
-def _boolean() -> Boolean:
-    return Boolean(error_messages={"invalid": "Must be true or false."})
+_parse_boolean = Boolean(
+    error_messages={"invalid": "Must be true or false."}
+).deserialize
 
 
-def _choice(*values: str) -> String:
-    return String(validate=validate.OneOf(values))
+def _choice(*values: str) -> Parse:
+    return String(validate=validate.OneOf(values)).deserialize
 
 
-def _pattern(pattern: str, message: str) -> String:
-    """Return a text that may be absent, and else matches a pattern."""
-    return String(validate=validate.Regexp(pattern, error=message), load_default="")
+def _pattern(pattern: str, message: str) -> Parse:
+    return String(validate=validate.Regexp(pattern, error=message)).deserialize
 
 
 def setting(
-    default: str, type: Field[Any], help: str, *, variable: str | None = None
+    default: str,
+    parse: Parse,
+    help: str,
+    *,
+    variable: str | None = None,
+    absent: Any = "",
 ) -> Any:
     """Declare a setting of `Config`.
 
-    :param default: as in the environment; empty for the type's `load_default`.
+    :param default: as in the environment; empty if the setting may be absent.
+    :param absent: the value if it is absent.
     """
-    metadata = {"default": default, "type": type, "help": help, "variable": variable}
-    return field(metadata=metadata)
+    metadata = {"default": default, "parse": parse, "help": help, "variable": variable}
+    return field(metadata={**metadata, "absent": absent})
 
 
 class SettingRow(NamedTuple):
@@ -230,7 +218,7 @@ class Config:
     """The settings of one process, parsed."""
 
     host: str = setting(
-        "127.0.0.1", _Text(), "address that gunicorn listens on", variable="HOST"
+        "127.0.0.1", _parse_line, "address that gunicorn listens on", variable="HOST"
     )
     port: int = setting(
         "8000", _integer(1, 65535), "port that gunicorn listens on", variable="PORT"
@@ -239,25 +227,25 @@ class Config:
         "2", _integer(1, 64), "worker processes", variable="WEB_CONCURRENCY"
     )
     database_url: str = setting(
-        "sqlite:///var/feedsvc.db", _DatabaseUrl(), "database, an SQLAlchemy URL"
+        "sqlite:///var/feedsvc.db", _parse_database_url, "database, an SQLAlchemy URL"
     )
     database_connections: int = setting(
         "24", _integer(2, 1000), "maximum connections of a process to PostgreSQL"
     )
     public_url: str = setting(
         "http://localhost:{port}",
-        _BaseUrl(),
+        _parse_base_url,
         "address of this service, with which all its URLs begin",
     )
     site_url: str = setting(
-        "{public_url}", _BaseUrl(), "home page of the portal, which feeds link to"
+        "{public_url}", _parse_base_url, "home page of the portal, which feeds link to"
     )
     site_title: str = setting(
-        "Cổng thông tin điện tử thành phố Hà Nội", _Text(), "name of the portal"
+        "Cổng thông tin điện tử thành phố Hà Nội", _parse_line, "name of the portal"
     )
     site_description: str = setting(
         "Tin tức và sự kiện của thành phố Hà Nội",
-        _Text(),
+        _parse_line,
         "description of the portal, one sentence",
     )
     site_language: str = setting(
@@ -269,20 +257,18 @@ class Config:
         "language of feed titles, and default language of entries",
     )
     site_timezone: ZoneInfo = setting(
-        "Asia/Ho_Chi_Minh", _TimeZone(), "time zone of dates without an offset"
+        "Asia/Ho_Chi_Minh", _parse_timezone, "time zone of dates without an offset"
     )
-    site_icon: str = setting(
-        "", _BaseUrl(load_default=""), "URL of a square picture for feeds"
-    )
+    site_icon: str = setting("", _parse_base_url, "URL of a square picture for feeds")
     site_rights: str = setting(
-        "", _Text(load_default=""), "default rights of entries, text or URL"
+        "", _parse_line, "default rights of entries, text or URL"
     )
     site_contact: str = setting(
-        "", Email(load_default=""), "e-mail address of the editors"
+        "", Email().deserialize, "e-mail address of the editors"
     )
     security_contact: str = setting(
         "",
-        _SecurityContact(load_default=""),
+        _parse_contact,
         "e-mail address or https URL for reports of vulnerabilities",
     )
     site_color: str = setting(
@@ -291,11 +277,9 @@ class Config:
         "colour of the pages' header, such as #9d1c20",
     )
     site_logo: str = setting(
-        "", _BaseUrl(load_default=""), "URL of a picture for the pages' header"
+        "", _parse_base_url, "URL of a picture for the pages' header"
     )
-    site_font: str = setting(
-        "", _FontFile(load_default=""), "WOFF2 file of the pages' font"
-    )
+    site_font: str = setting("", _parse_font_file, "WOFF2 file of the pages' font")
     max_age: int = setting(
         "60",
         _integer(0, 86400),
@@ -324,37 +308,37 @@ class Config:
         str(64 * MIB), _integer(0, 1 << 40), "maximum bytes of a worker's cache"
     )
     rate_writes: str = setting(
-        "600/minute", _Rate(), "writes per token; each worker enforces its share"
+        "600/minute", _parse_rate, "writes per token; each worker enforces its share"
     )
     rate_batch_lines: str = setting(
-        "100000/minute", _Rate(), "lines of batches per token, likewise"
+        "100000/minute", _parse_rate, "lines of batches per token, likewise"
     )
     rate_auth_failures: str = setting(
-        "5/minute", _Rate(), "failed authentications per address, likewise"
+        "5/minute", _parse_rate, "failed authentications per address, likewise"
     )
     rate_hub: str = setting(
-        "120/minute", _Rate(), "requests to /hub per address, likewise"
+        "120/minute", _parse_rate, "requests to /hub per address, likewise"
     )
-    hub: bool = setting("true", _boolean(), "accept WebSub subscriptions at /hub")
+    hub: bool = setting("true", _parse_boolean, "accept WebSub subscriptions at /hub")
     hubs: tuple[str, ...] = setting(
-        "", _UrlList(load_default=()), "external WebSub hubs to ping, comma-separated"
+        "", _parse_url_list, "external WebSub hubs to ping, comma-separated", absent=()
     )
     allow_private_callbacks: bool = setting(
-        "false", _boolean(), "push to private addresses, for tests on one machine"
+        "false", _parse_boolean, "push to private addresses, for tests on one machine"
     )
     trusted_proxies: int = setting(
         "0", _integer(0, 9), "number of proxies whose X-Forwarded-For is trusted"
     )
     require_if_match: bool = setting(
-        "false", _boolean(), "refuse changes without If-Match"
+        "false", _parse_boolean, "refuse changes without If-Match"
     )
     samples: bool = setting(
         "false",
-        _boolean(),
+        _parse_boolean,
         "load sample entries into an empty database at the start, and print a token",
     )
     event_loop: bool = setting(
-        "true", _boolean(), "whether a worker's event loop answers cached responses"
+        "true", _parse_boolean, "whether a worker's event loop answers cached responses"
     )
     log_format: str = setting("text", _choice("text", "json"), "format of log lines")
     log_addresses: str = setting(
@@ -394,11 +378,9 @@ class Config:
             texts[name] = ""
             try:
                 text, source = _read(variable, environ, file, path)
-                texts[name] = text or metadata["default"].format(**texts)
+                texts[name] = text = text or metadata["default"].format(**texts)
                 sources[name] = source
-                values[name] = metadata["type"].deserialize(
-                    texts[name] or marshmallow.missing
-                )
+                values[name] = metadata["parse"](text) if text else metadata["absent"]
             except ValidationError as error:
                 # A default fails only if it contains a setting that has failed.
                 if sources.get(name) != "default":
