@@ -223,16 +223,13 @@ def _parse_archive(text: str, query: FeedQuery) -> str:
 
 
 def _parse_date(text: str, query: FeedQuery) -> date:
-    message = "must be a day such as 2026-12-24"
-    # date.fromisoformat reads other forms too, such as 20261224 and 2026-W52-4.
-    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise ValueError(message)
     try:
         day = date.fromisoformat(text)
+        # It reads other forms too, such as 20261224 and 2026-W52-4.
+        if day.isoformat() != text or day.year not in YEARS:
+            raise ValueError
     except ValueError:
-        raise ValueError(message) from None
-    if day.year not in YEARS:
-        raise ValueError(message)
+        raise ValueError("must be a day such as 2026-12-24") from None
     return day
 
 
