@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
+from marshmallow.exceptions import SCHEMA
 from marshmallow.validate import Length, Range, Validator
 
 from feedsvc import timezones
@@ -46,15 +47,13 @@ _NONEMPTY_TEXT_PATTERN = (
 
 
 def validate(
-    check: Callable[[_Input], _Value], value: _Input, field_name: str = ""
+    check: Callable[[_Input], _Value], value: _Input, field_name: str = SCHEMA
 ) -> _Value:
     """Return the result of a function, with its ValueError as a ValidationError."""
     try:
         return check(value)
     except ValueError as error:
-        if field_name:
-            raise ValidationError(str(error), field_name) from None
-        raise ValidationError(str(error)) from None
+        raise ValidationError(str(error), field_name) from None
 
 
 def check_year(value: _Date) -> _Date:
@@ -119,10 +118,6 @@ class ParsedString(fields.String):
         return validate(self.parse, super()._deserialize(value, *args, **kwargs))
 
 
-class TextTooLong(ValueError):
-    """The text has too many characters."""
-
-
 class Text(ParsedString):
     """Normalized plain text of one line; an empty one counts as absent.
 
@@ -138,18 +133,18 @@ class Text(ParsedString):
             metadata |= {"minLength": 1, "pattern": _NONEMPTY_TEXT_PATTERN}
         super().__init__(metadata=metadata, **kwargs)
         self._max_length = max_length
+        self._too_long = f"Longer than {max_length:,} characters."
         self._multiline = multiline
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
-        too_long = TextTooLong(f"Longer than {self._max_length:,} characters.")
         # White space may shrink a lot, but normalizing must not take long.
         if len(value) > 2 * self._max_length + 1000:
-            raise too_long
+            raise ValueError(self._too_long)
         normalize = text.normalize_lines if self._multiline else text.normalize_line
         normalized = normalize(value)
         if len(normalized) > self._max_length:
-            raise too_long
+            raise ValueError(self._too_long)
         if self.required and not normalized:
             raise ValueError("Must not be empty.")
         return normalized or None
@@ -162,15 +157,13 @@ class ContentText(Text):
         super().__init__(sanitize.MAX_LENGTH, multiline=True, **kwargs)
         # JSON Schema's maxLength counts characters.
         self.metadata = {**self.metadata, "description": CONTENT_LIMIT}
+        self._too_long = sanitize.TOO_LONG
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
-        try:
-            normalized = super().parse(value)
-        except TextTooLong:
-            raise ValueError(sanitize.TOO_LONG) from None
+        normalized = super().parse(value)
         if normalized and len(normalized.encode()) > sanitize.MAX_LENGTH:
-            raise ValueError(sanitize.TOO_LONG)
+            raise ValueError(self._too_long)
         return normalized
 
 
@@ -224,7 +217,15 @@ class DateOrTime(ParsedString):
 
     def parse(self, value: str) -> date:
         """Return the date, or the time."""
-        return _parse_date_or_time(value)
+        if len(value) > len("2026-11-25"):
+            return _parse_time(value, _DATE_OR_TIME_ERROR)
+        try:
+            if not re.fullmatch(_ANY_DATE, value):
+                raise ValueError
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(_DATE_OR_TIME_ERROR) from None
+        return check_year(day)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, datetime):
@@ -368,15 +369,3 @@ def _parse_time(value: str, error: str = _TIME_ERROR) -> datetime:
     except ValueError:
         raise ValueError(error) from None
     return check_year(moment)
-
-
-def _parse_date_or_time(value: str) -> date:
-    if len(value) > len("2026-11-25"):
-        return _parse_time(value, _DATE_OR_TIME_ERROR)
-    try:
-        if not re.fullmatch(_ANY_DATE, value):
-            raise ValueError
-        day = date.fromisoformat(value)
-    except ValueError:
-        raise ValueError(_DATE_OR_TIME_ERROR) from None
-    return check_year(day)
