@@ -42,13 +42,9 @@ class ClosedSchema(ma.Schema):
     member_name = "member"
     """The name of a field in error messages."""
 
-    def handle_error(
-        self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any
-    ) -> None:
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
         """Say which known member an unknown one probably is."""
-        messages = error.messages
-        if many or not isinstance(messages, dict):
-            return
+        messages = error.messages_dict
         unknown = [name for name in messages if messages[name] == _UNKNOWN]
         for index, name in enumerate(unknown):
             # Comparing takes time, and a document may have thousands of them.
