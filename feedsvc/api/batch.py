@@ -234,7 +234,7 @@ def _read_body(max_ndjson: int) -> BatchBody:
     max_document: int = current_app.config["MAX_CONTENT_LENGTH"]
     if is_ndjson:
         request.max_content_length = max_ndjson
-    check_content_headers(request)
+    check_content_headers()
     if not is_ndjson and (request.content_length or 0) > max_document:
         raise RequestEntityTooLarge(
             f"An array has at most {max_document:,} bytes; "

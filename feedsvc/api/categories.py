@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app
 
 from feedsvc.api.auth import Authenticator, current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
@@ -91,7 +91,7 @@ def categories_blueprint(
     def patch(slug: str) -> Any:
         """Change a category by a JSON merge patch; another `slug` renames it."""
         reject_query_parameters()
-        document = parse_json_body(request)
+        document = parse_json_body()
         with storage.writer(current_token().name) as writer:
             # Validating a category is quick enough for the write transaction, so there
             # can be no concurrent update as with entries.

@@ -135,7 +135,7 @@ def entries_blueprint(
     def patch(id: str) -> Any:
         """Change an entry by a JSON merge patch (RFC 7396)."""
         reject_query_parameters()
-        document = parse_json_body(request)
+        document = parse_json_body()
         check = parse_preconditions(require_if_match)
         stored = _patch_entry(storage, schemas.request, id, document, check)
         return json_response(write_result(stored, is_new=False))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import request
-
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import EntrySchemas, PreviewSchema, one_of
@@ -51,7 +49,7 @@ def preview_blueprint(
     def preview() -> Any:
         """Show an entry in each format, with warnings, without storing it."""
         reject_query_parameters()
-        document = parse_json_body(request)
+        document = parse_json_body()
         kind = document.get("kind") if isinstance(document, dict) else None
         if kind not in KINDS:
             raise ValidationFailed(

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from flask import Request, Response, jsonify, request
 from marshmallow import Schema, ValidationError
+from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
@@ -42,7 +43,7 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         """Return the document, by default with the id or slug of the path."""
         reject_query_parameters()
-        document = parse_json_body(req)
+        document = parse_json_body()
         if isinstance(document, dict):
             return {**(req.view_args or {}), **document}
         return document
@@ -84,29 +85,29 @@ def reject_query_parameters() -> None:
         raise BadRequest(f"{name}: Unknown parameter; this call has none.")
 
 
-def check_content_headers(req: Request) -> None:
+def check_content_headers() -> None:
     """Require a body with a length and without an encoding.
 
     :raises LengthRequired: the length is missing.
     :raises UnsupportedMediaType: the body is encoded.
     """
     # Werkzeug cuts a chunked body at MAX_CONTENT_LENGTH without an error.
-    if req.content_length is None:
+    if request.content_length is None:
         raise LengthRequired("Missing Content-Length.")
-    if req.headers.get("Content-Encoding", "identity") != "identity":
+    if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("Content-Encoding is not supported.")
 
 
-def parse_json_body(req: Request) -> Any:
-    """Return the strict JSON in a request's body.
+def parse_json_body() -> Any:
+    """Return the strict JSON in the request's body.
 
     :raises BadRequest: the body is not strict JSON.
     """
-    check_content_headers(req)
+    check_content_headers()
     # That includes application/merge-patch+json.
-    if not req.is_json:
+    if not request.is_json:
         raise UnsupportedMediaType("Must be JSON: Content-Type: application/json.")
-    return strict_json.loads_strict(req.get_data())
+    return strict_json.loads_strict(request.get_data())
 
 
 def load_validated(schema: Schema, document: Any) -> Any:
@@ -140,16 +141,12 @@ def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
         return [FieldError(pointer, _encodable(message)) for message in messages]
     errors = []
     for name, nested in messages.items():
-        is_whole = name == "_schema"
-        errors += field_errors(
-            nested, pointer if is_whole else f"{pointer}/{_escape(name)}"
-        )
+        if name == SCHEMA:
+            errors += field_errors(nested, pointer)
+        else:
+            escaped = _encodable(name).replace("~", "~0").replace("/", "~1")
+            errors += field_errors(nested, f"{pointer}/{escaped}")
     return errors
-
-
-def _escape(name: object) -> str:
-    """Return a member's name as a part of a JSON pointer."""
-    return _encodable(name).replace("~", "~0").replace("/", "~1")
 
 
 def _encodable(value: object) -> str:
