@@ -7,7 +7,6 @@ It needs neither the database nor the application, and stores nothing. The packa
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import sys
 import zlib
@@ -15,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -31,13 +30,6 @@ from feedsvc.cli.output import (
 )
 
 
-def _open(path: Path | None) -> io.BufferedReader:
-    if path:
-        return path.open("rb")
-    # Also where standard input is replaced, `peek` works.
-    return io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
-
-
 def _read_file(path: Path | None, statistics: Statistics, bar: Any) -> None:
     """Read a log, which may be compressed; None is standard input.
 
@@ -45,10 +37,10 @@ def _read_file(path: Path | None, statistics: Statistics, bar: Any) -> None:
     """
     name = path or "standard input"
     try:
-        with _open(path) as raw:
+        with path.open("rb") if path else sys.stdin.buffer as raw:
             file: Any = raw
             # Rotated logs are often compressed, also where they come by a pipe.
-            if raw.peek(2)[:2] == b"\x1f\x8b":
+            if file.peek(2)[:2] == b"\x1f\x8b":
                 file = gzip.GzipFile(fileobj=raw)
             position = 0
             # nginx logs the bytes of a path, which may be in any encoding.

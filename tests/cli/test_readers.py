@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -262,21 +262,15 @@ def test_polls_of_every_format_but_pages_count() -> None:
         assert bool(poll) == (name != "html"), name
 
 
-Read = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def read() -> Read:
+def read(*arguments: object, standard_input: bytes = b"") -> dict[str, Any]:
     """Run `readers --json` and return the document."""
-
-    def read(*arguments: object, **options: Any) -> dict[str, Any]:
-        words = [*map(str, arguments), "--json"]
-        done = CliRunner().invoke(readers, words, **options)
-        assert done.exit_code == 0, done.output
-        document: dict[str, Any] = json.loads(done.stdout)
-        return document
-
-    return read
+    words = [*map(str, arguments), "--json"]
+    # Buffered, as the real one: the command looks ahead in it.
+    buffered = io.BufferedReader(io.BytesIO(standard_input))
+    done = CliRunner().invoke(readers, words, input=buffered)
+    assert done.exit_code == 0, done.output
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
 def poll_feeds(url: str, log: Path, lines: int) -> None:
@@ -311,7 +305,7 @@ def assert_polls(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_log_of_the_service_is_read(
-    sqlite_url: str, tmp_path: Path, read: Read, log_format: str
+    sqlite_url: str, tmp_path: Path, log_format: str
 ) -> None:
     service = Service(sqlite_url, WEB_CONCURRENCY="1", FEEDSVC_LOG_FORMAT=log_format)
     service.make_token(*SCOPES)
@@ -328,15 +322,15 @@ def test_log_of_the_service_is_read(
         service.stop()
 
 
-def test_compressed_logs_and_standard_input_are_read(
-    tmp_path: Path, read: Read
-) -> None:
+def test_compressed_logs_and_standard_input_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.log.1").write_text(line())
     packed = gzip.compress(line(address="192.0.2.2").encode())
     (tmp_path / "a.log.2.gz").write_bytes(packed)
     files = tmp_path / "a.log.1", tmp_path / "a.log.2.gz", "-"
-    assert read(*files, input=line(address="192.0.2.3"))["devices"] == 3
-    assert read(input=packed)["devices"] == 1
+    assert (
+        read(*files, standard_input=line(address="192.0.2.3").encode())["devices"] == 3
+    )
+    assert read(standard_input=packed)["devices"] == 1
 
 
 @pytest.mark.parametrize(
