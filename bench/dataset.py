@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from feedsvc.storage.tables import (
     feed_versions,
     languages,
 )
+from tests.postgres import throw_away
 
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -141,6 +143,21 @@ def _set_next_keys(connection: sa.Connection) -> None:
             f"SELECT setval(pg_get_serial_sequence('{table}', '{column.name}'), "
             f"(SELECT max({column.name}) FROM {table}))"
         )
+
+
+@contextmanager
+def empty_database(kind: str) -> Iterator[tuple[str, int | None]]:
+    """Yield the URL of an empty database, and its server's process id, if it has one.
+
+    :param kind: `sqlite` or `postgresql`.
+    """
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{folder}/bench.db", None
+        return
+    with throw_away() as cluster, cluster.database() as url:
+        assert cluster._process
+        yield url, cluster._process.pid
 
 
 @contextmanager

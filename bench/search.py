@@ -6,7 +6,6 @@ All times are CPU time of the service and of PostgreSQL.
 from __future__ import annotations
 
 import itertools
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from bench.dataset import (
     CategorizedEntry,
     articles,
     count_categories,
+    empty_database,
     open_app,
     write_database,
 )
@@ -33,7 +33,6 @@ from feedsvc.services import get_services
 from feedsvc.storage.database import Database
 from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import entry_search
-from tests.postgres import throw_away
 
 VOCABULARY = [f"w{number}" for number in range(5_000)]
 FREQUENCIES = list(itertools.accumulate(1 / (rank + 3) for rank in range(5_000)))
@@ -62,8 +61,11 @@ def rows(effort: Effort) -> Iterator[Row]:
     """
     for count in effort.search_entries:
         by_database = []
-        for opened in (_sqlite, _postgresql):
-            with opened(count) as (app, server):
+        for kind in ("sqlite", "postgresql"):
+            with (
+                empty_database(kind) as (url, server),
+                _seeded_app(url, count) as app,
+            ):
                 measured = [slowest_search(app, server, count, effort)]
                 if count == max(effort.search_entries):
                     measured.append(put(app, server, count, effort))
@@ -147,23 +149,6 @@ def _entries(count: int) -> Iterator[CategorizedEntry]:
             words.append("rare")
         text = " ".join(words)
         yield replace(entry, content_html=None, content_text=text), category_ids
-
-
-@contextmanager
-def _sqlite(count: int) -> Iterator[tuple[Flask, None]]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _seeded_app(f"sqlite:///{folder}/search.db", count) as app,
-    ):
-        yield app, None
-
-
-@contextmanager
-def _postgresql(count: int) -> Iterator[tuple[Flask, int]]:
-    with throw_away() as cluster, cluster.database() as url:
-        assert cluster._process
-        with _seeded_app(url, count) as app:
-            yield app, cluster._process.pid
 
 
 @contextmanager

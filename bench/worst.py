@@ -13,7 +13,6 @@ import ctypes
 import gc
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,13 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
-from bench.dataset import CategorizedEntry, article, open_app, write_database
+from bench.dataset import (
+    CategorizedEntry,
+    article,
+    empty_database,
+    open_app,
+    write_database,
+)
 from bench.table import machine
 from feedsvc.models import EPOCH, Entry, Event, Recurrence
 from feedsvc.services import get_services
@@ -35,7 +40,6 @@ from feedsvc.storage import MAX_FEED
 from feedsvc.storage.archives import ArchiveDivider, month_of
 from feedsvc.storage.database import Database
 from feedsvc.storage.sizes import entries_budget
-from tests.postgres import throw_away
 
 MIB = 1024 * 1024
 MAX_MS, MAX_MIB = 100.0, 8.0
@@ -374,20 +378,14 @@ def run(count: int, databases: list[str]) -> Iterator[str]:
     """Yield the tables of some kinds of database."""
     now = datetime.now(UTC)
     yield f"{machine()}, {count:,} entries, {SERIES} open series."
-    if "sqlite" in databases:
-        yield "\nSQLite\n"
-        with tempfile.TemporaryDirectory() as folder:
-            yield from _tables(f"sqlite:///{folder}/worst.db", count, now, None)
-    if "postgresql" in databases:
-        yield "\nPostgreSQL\n"
-        with throw_away() as cluster, cluster.database() as url:
-            assert cluster._process
-            yield from _tables(url, count, now, cluster._process.pid)
-
-
-def _tables(url: str, count: int, now: datetime, server: int | None) -> Iterator[str]:
-    with seeded_app(url, count, now) as app:
-        yield from table(app, count, now, server)
+    for kind, title in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL")):
+        if kind in databases:
+            yield f"\n{title}\n"
+            with (
+                empty_database(kind) as (url, server),
+                seeded_app(url, count, now) as app,
+            ):
+                yield from table(app, count, now, server)
 
 
 if __name__ == "__main__":
