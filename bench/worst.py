@@ -358,7 +358,8 @@ def table(app: Flask, count: int, now: datetime, server: int | None) -> Iterator
     yield "|---|---|---|---|---|---|---|---|"
     for request in requests(token, count, now):
         cost = measure(app, request, server)
-        assert cost.status < 500
+        # Two of the batches are refused or have invalid lines.
+        assert cost.status in (200, 207, 413), request.name
         if request.kind not in prices:
             prices[request.kind] = cost.ms / cost.mib, cost.memory / cost.mib
         ms_per_mib, memory_per_mib = prices[request.kind]
