@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+from feedsvc.words import fold
 
 # Anyone may ask for a category, so both bounds limit the work to about 10 ms.
 _MAX_LENGTH = 32
@@ -31,11 +34,7 @@ def slug_of(title: str) -> str:
 
     It keeps ASCII letters and digits, without diacritics: “Đời sống” is `doi-song`.
     """
-    # The letter đ has no decomposition.
-    plain = title[:200].lower().replace("đ", "d")
-    words = "".join(
-        char if char.isascii() and char.isalnum() else " "
-        for char in unicodedata.normalize("NFKD", plain)
-        if not unicodedata.combining(char)
-    ).split()
+    # Cut first: anything may be sent as a slug, and a slug has 64 characters.
+    # In NFKD, “km²” has the digit 2.
+    words = re.findall("[a-z0-9]+", fold(unicodedata.normalize("NFKD", title[:200])))
     return "-".join(words)[:64].rstrip("-")
