@@ -19,11 +19,12 @@ from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site
 from feedsvc.query import (
     KINDS,
     MAX_TERMS,
+    UI_LANGUAGES,
     CategoryFilter,
     FeedQuery,
+    primary_subtag,
 )
 from feedsvc.storage import Reader, Storage
-from feedsvc.web.languages import requested_language
 
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
@@ -155,6 +156,17 @@ def _find_neighbors(
         and entry_state(candidate) not in ("cancelled", "withdrawn")
     ]
     return Neighbors(previous, following, tuple(related[:MAX_RELATED]))
+
+
+def requested_language(site: Site) -> str | None:
+    """Return the parameter `ui` of the request if it differs from the site's language.
+
+    Another value than a language of pages counts as absent. Only the URL decides:
+    caches keep one page a URL.
+    """
+    ui = request.args.get("ui", "")
+    is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
+    return ui if is_other else None
 
 
 def pages_blueprint(

@@ -32,7 +32,7 @@ from feedsvc.http.problem_details import (
 from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
 from feedsvc.suggestions import did_you_mean
-from feedsvc.web.languages import requested_language
+from feedsvc.web.pages import requested_language
 
 
 class ErrorHandlers:
