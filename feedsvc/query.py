@@ -135,8 +135,6 @@ class CategoryFilter:
         )
 
 
-NO_FILTER = CategoryFilter()
-
 _DEFAULT_LIMITS = {"html": PAGE_LIMIT, "ics": CALENDAR_LIMIT}
 
 
@@ -243,7 +241,7 @@ class FeedQuery:
 
     kind: str
     format: str
-    category_filter: CategoryFilter = NO_FILTER
+    category_filter: CategoryFilter = CategoryFilter()
     # The query parameters, in the order in which the canonical URL has them.
     limit: int | None = _url_parameter(
         Parameter("limit", _parse_limit, lambda query: query.effective_limit)
@@ -309,16 +307,15 @@ class FeedQuery:
         if self.category_filter.all_slugs:
             path += f"/{self.category_filter}"
         path += f".{self.format}"
-        parameters = list(self.parameters())
+        parameters = [
+            (parameter.name, getattr(self, parameter.field))
+            for parameter in self._given_parameters()
+        ]
         # urlencode keeps “a b” and “a+b” apart: as a+b and a%2Bb.
         return f"{path}?{urlencode(parameters)}" if parameters else path
 
-    def parameters(self) -> Iterator[tuple[str, str]]:
-        """Return the parameters that are not at their default, in canonical order."""
-        for parameter in self._given_parameters():
-            yield parameter.name, str(getattr(self, parameter.field))
-
     def _given_parameters(self) -> Iterator[Parameter]:
+        """Yield the parameters that are not at their default, in canonical order."""
         for parameter in PARAMETERS.values():
             is_given = getattr(self, parameter.field) is not None
             if is_given and parameter.is_applicable(self.kind, self.format):
