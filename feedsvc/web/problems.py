@@ -43,15 +43,13 @@ class ErrorHandlers:
 
     def handle_app_error(self, error: FeedsvcError) -> Response:
         """Answer an error of the service."""
-        problem = PROBLEMS[type(error)]
-        if isinstance(error, ValidationFailed):
-            response = self._respond(problem, str(error), field_errors=error.errors)
-        elif isinstance(error, Gone):
-            response = self._respond(problem, str(error), reason=error.reason)
-        elif isinstance(error, BadRequest):
-            response = self._respond(problem, str(error), parameter=error.parameter)
-        else:
-            response = self._respond(problem, str(error))
+        response = self._respond(
+            PROBLEMS[type(error)],
+            str(error),
+            field_errors=error.errors if isinstance(error, ValidationFailed) else (),
+            reason=error.reason if isinstance(error, Gone) else "",
+            parameter=error.parameter if isinstance(error, BadRequest) else "",
+        )
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(error.retry_after)
         return response
