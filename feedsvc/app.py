@@ -23,7 +23,7 @@ from feedsvc.cli.commands import register_commands
 from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
 from feedsvc.models import Clock, utcnow
-from feedsvc.services import Services, register_services
+from feedsvc.services import EXTENSION, Services
 from feedsvc.web.cached_responses import cached_responses_blueprint
 from feedsvc.web.feeds import feeds_blueprint
 from feedsvc.web.health import health_blueprint
@@ -52,7 +52,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     _register_public_views(app, services)
     _register_api(app, services)
     app.register_blueprint(problems_blueprint(services.site, config.max_age))
-    register_services(app, services)
+    app.extensions[EXTENSION] = services
     register_commands(app)
     app.wsgi_app = trust_proxies(  # type: ignore[assignment, method-assign]
         app.wsgi_app, config.trusted_proxies

@@ -20,7 +20,9 @@ from feedsvc.storage import Storage, run_periodically
 from feedsvc.web.feeds import FeedService
 from feedsvc.websub import is_hub_available
 
-_EXTENSION = "feedsvc"
+EXTENSION = "feedsvc"
+"""The key of the components in Flask's extensions."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -104,20 +106,15 @@ class Services:
         run_periodically(self.storage.apply_scheduled_changes, self.cache.sync)
 
 
-def register_services(app: Flask, services: Services) -> None:
-    """Let `get_services` return the components."""
-    app.extensions[_EXTENSION] = services
-
-
 def get_services(app: Flask) -> Services:
     """Return the components of an application that create_app has made."""
-    services: Services = app.extensions[_EXTENSION]
+    services: Services = app.extensions[EXTENSION]
     return services
 
 
 def find_services(app: object) -> Services | None:
     """Return the components of a WSGI application, None for another one."""
-    return app.extensions.get(_EXTENSION) if isinstance(app, Flask) else None
+    return app.extensions.get(EXTENSION) if isinstance(app, Flask) else None
 
 
 def current_services() -> Services:
