@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,7 +24,7 @@ from feedsvc.api.schemas import (
 from feedsvc.models import Site
 from feedsvc.query import KINDS
 
-Members = Mapping[str, fields.Field[Any]]
+Members = dict[str, fields.Field[Any]]
 
 _ALWAYS_PRESENT = frozenset(
     "kind id guid url title summary language authors categories attachments status "
@@ -63,7 +63,7 @@ class EntrySchemas:
             "items": fields.List(fields.Nested(response), required=True),
             "next_cursor": fields.String(required=True, allow_none=True),
         }
-        page_schema = ClosedSchema.from_dict(dict(page), name=f"{name}Page")()
+        page_schema = ClosedSchema.from_dict(page, name=f"{name}Page")()
         return cls(name, request, response, page_schema)
 
     def components(self) -> dict[str, ma.Schema]:
@@ -72,7 +72,7 @@ class EntrySchemas:
         kind = _constant(self.kind)
         put = _constant("put")
         change: Members = {"seq": _sequence_number(), "action": put}
-        item = {"action": put, "kind": kind}
+        item: Members = {"action": put, "kind": kind}
         return {
             name: self.request,
             f"Stored{name}": self.response,
@@ -101,9 +101,7 @@ def _derive(
     required: Iterable[str] = (),
 ) -> EntrySchema:
     """Return a schema with other members and more required ones."""
-    derived_class = cast(
-        type[EntrySchema], type(schema).from_dict(dict(members), name=name)
-    )
+    derived_class = cast(type[EntrySchema], type(schema).from_dict(members, name=name))
     derived = derived_class(schema.site)
     for member in required:
         if member in derived.fields:
@@ -118,7 +116,7 @@ def merge_patch_schema(schema: ma.Schema, name: str) -> ma.Schema:
     validate the result.
     """
     members = {name: _patch_field(field) for name, field in schema.fields.items()}
-    return ClosedSchema.from_dict(dict(members), name=name)()
+    return ClosedSchema.from_dict(members, name=name)()
 
 
 def _patch_field(field: fields.Field[Any]) -> fields.Field[Any]:
