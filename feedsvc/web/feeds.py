@@ -179,7 +179,6 @@ class FeedService:
 def feeds_blueprint(feeds: FeedService) -> Blueprint:
     """Return the blueprint of feeds and of the redirects to them."""
     blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
-    site = feeds.site
 
     @blueprint.get("/<kind>.<format>")
     @blueprint.get("/<kind>/<category_filter>.<format>")
@@ -204,13 +203,13 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         """Redirect to the page of a section."""
         if kind not in KINDS:
             raise _no_such_feed(kind)
-        return redirect(_with_query_string(f"{site.public_url}/feeds/{kind}.html"))
+        return redirect(_with_query_string(f"/feeds/{kind}.html"))
 
     @blueprint.get("")
     @blueprint.get("/")
     def all_feeds() -> Response:
         """Redirect to the directory."""
-        return redirect(_with_query_string(f"{site.public_url}/"))
+        return redirect(_with_query_string("/"))
 
     @blueprint.get("/build")
     def build_feed_url() -> Response:
@@ -231,12 +230,12 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
 
         Parameters stay as sent, unless the search is what differs.
         """
-        return redirect(site.public_url + _canonical_path(query))
+        return redirect(_canonical_path(query))
 
-    def redirect(url: str) -> Response:
+    def redirect(path: str) -> Response:
         """Redirect permanently; many feed readers do not know 308."""
         headers = {
-            "Location": url,
+            "Location": feeds.site.public_url + path,
             "Cache-Control": f"public, max-age={feeds.max_age}",
         }
         return Response(status=301, headers=headers)
@@ -251,10 +250,10 @@ def _canonical_path(query: FeedQuery) -> str:
     return _with_query_string(canonical.path)
 
 
-def _with_query_string(url: str) -> str:
-    """Return a URL with the query string of the request, as sent."""
+def _with_query_string(path: str) -> str:
+    """Return a path with the query string of the request, as sent."""
     query_string = request.query_string.decode("latin-1")
-    return f"{url}?{query_string}" if query_string else url
+    return f"{path}?{query_string}" if query_string else path
 
 
 def _is_canonical(
