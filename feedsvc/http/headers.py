@@ -59,6 +59,6 @@ def request_id(environ: Mapping[str, Any]) -> str:
     The proxy's id lets an operator read both logs together.
     """
     given: str = environ.get("HTTP_X_REQUEST_ID", "")
-    if given and _VALID_ID.fullmatch(given):
+    if _VALID_ID.fullmatch(given):
         return given
     return f"{getrandbits(64):016x}"
