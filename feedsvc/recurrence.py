@@ -82,7 +82,8 @@ def last_occurrence(event: Event) -> Event:
     first = _naive(start)
     bound = _naive(MAX_DATETIME)
     if not is_unbounded(event):
-        candidates = [_last_start(recurrence.rrule, start)]
+        rule = _as_yearly(recurrence.rrule, start)
+        candidates = [_last_start(rule, first, start.tzinfo)]
         candidates += map(_as_datetime, recurrence.rdates)
         bound = min(bound, max(map(_naive, candidates)) + _ONE_DAY)
     period = _ONE_YEAR
@@ -198,14 +199,15 @@ def rule_since(text: str, start: datetime, since: datetime) -> rrule:
     """
     text = _as_yearly(text, start)
     # Aware datetimes of different zones may be equal, so the zone is part of the key.
-    rule = _parse_rule(text, start.replace(tzinfo=None), start.tzinfo)
+    key = (text, _naive(start), start.tzinfo)
+    rule = _parse_rule(*key)
     if since <= start:
         return rule
     parts = Recurrence(text).rule_parts
     changes = {"dtstart": _last_step(parts, start, since), **_implied(parts, start)}
     if "COUNT" in parts:
         # A count from the new start would go on for too long.
-        changes |= {"count": None, "until": _last_start(text, start)}
+        changes |= {"count": None, "until": _last_start(*key)}
     return rule.replace(**changes)
 
 
@@ -216,14 +218,9 @@ def _parse_rule(text: str, start: datetime, zone: tzinfo | None) -> rrule:
     return rule
 
 
-def _last_start(text: str, start: datetime) -> datetime:
-    """Return the last start by a rule with COUNT, or the UNTIL of a rule."""
-    yearly = _as_yearly(text, start)
-    return _cached_last_start(yearly, start.replace(tzinfo=None), start.tzinfo)
-
-
 @lru_cache(4096)
-def _cached_last_start(text: str, start: datetime, zone: tzinfo | None) -> datetime:
+def _last_start(text: str, start: datetime, zone: tzinfo | None) -> datetime:
+    """Return the last start by a rule with COUNT, or the UNTIL of a rule."""
     rule = _parse_rule(text, start, zone)
     # dateutil has no public attribute for it.
     until: datetime | None = rule._until  # type: ignore[attr-defined]
