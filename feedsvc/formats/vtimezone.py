@@ -130,9 +130,7 @@ def _components(
         component = _component(observance, onsets[begin])
         component["RRULE"] = prop.vRecur.from_ical(rule)
         components.append(component)
-    if rule:
-        onsets = onsets[:begin]
-    dates = [onset for onset in onsets if first - 1 <= onset.year <= last + 1]
+    dates = [onset for onset in onsets[:begin] if first - 1 <= onset.year <= last + 1]
     if dates:
         component = _component(observance, dates[0])
         if len(dates) > 1:
@@ -156,9 +154,9 @@ def _component(observance: _Observance, onset: datetime) -> _Component:
 def _rule(onsets: Sequence[datetime], last: int) -> tuple[int, str]:
     """Return the permanent yearly rule of onsets, and the index of the first by it.
 
-    The rule is empty if there is none.
+    If there is none, the rule is empty, and the index is the number of onsets.
     """
-    no_rule = (0, "")
+    no_rule = (len(onsets), "")
     final = onsets[-1]
     if final.year < last + _CALENDAR_CYCLE:
         return no_rule
