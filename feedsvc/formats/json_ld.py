@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from feedsvc.formats.common import format_iso, iri_to_uri
 from feedsvc.formats.json_feed import Json, drop_empty
 from feedsvc.models import Entry, Event, Offer, Person, Place, Recurrence, Site
-from feedsvc.recurrence import WEEKDAYS, display_occurrence
+from feedsvc.recurrence import display_occurrence
 
 _SCHEMA = "https://schema.org"
 _ATTENDANCES = {
@@ -27,16 +27,15 @@ _STATUSES = {
     "postponed": "EventPostponed",
     "cancelled": "EventCancelled",
 }
-_DAY_NAMES = (
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-)
-_DAYS = dict(zip(WEEKDAYS, _DAY_NAMES, strict=True))
+_DAYS = {
+    "MO": "Monday",
+    "TU": "Tuesday",
+    "WE": "Wednesday",
+    "TH": "Thursday",
+    "FR": "Friday",
+    "SA": "Saturday",
+    "SU": "Sunday",
+}
 
 
 def json_ld(entry: Entry, site: Site) -> str:
