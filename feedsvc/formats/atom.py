@@ -34,6 +34,7 @@ def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
     generator = build_feed(feed, _extend_feed)
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate", type="text/html")
+    generator.title(labels.feed_title(feed))
     generator.subtitle(labels.feed_description(feed))
     # RFC 4287 §4.1.1: entries without an author need one of the feed.
     generator.author(_person(site.title, site.url, site.contact))

@@ -21,7 +21,7 @@ from feedsvc.formats.xml import (
     render_with_known_items,
     sub_element,
 )
-from feedsvc.models import Entry, Feed
+from feedsvc.models import Entry, Feed, Site
 
 MEDIA_TYPE = "application/rss+xml"
 
@@ -92,8 +92,12 @@ def _content(entry: Entry, feed: Feed) -> str:
     return f"{body}\n{links}" if body else links
 
 
-def _duration(entry: Entry) -> int | None:
+def _duration(entry: Entry, site: Site) -> int | None:
     """Return the enclosure's duration in seconds, if podcasts may have its type."""
+    # A duration makes the channel a podcast, which must have its owner's e-mail
+    # address.
+    if not site.contact:
+        return None
     file = entry.attachments[0] if entry.attachments else None
     if file is None or file.duration is None or not file.url.endswith(_PODCAST_FILES):
         return None
@@ -101,13 +105,8 @@ def _duration(entry: Entry) -> int | None:
 
 
 def _has_durations(feed: Feed) -> bool:
-    """Tell if items have `itunes:duration`.
-
-    A duration makes the channel a podcast, which must have its owner's e-mail address.
-    """
-    if not feed.site.contact:
-        return False
-    return any(_duration(entry) is not None for entry in feed.entries)
+    """Tell if items have `itunes:duration`."""
+    return any(_duration(entry, feed.site) is not None for entry in feed.entries)
 
 
 def _add_podcast(channel: Element, feed: Feed) -> None:
@@ -149,7 +148,7 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     if entry.rights:
         sub_element(item, "dc:rights", entry.rights)
     add_extensions(item, entry)
-    duration = _duration(entry) if feed.site.contact else None
+    duration = _duration(entry, feed.site)
     if duration is not None:
         sub_element(item, "itunes:duration", str(duration))
 

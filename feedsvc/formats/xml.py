@@ -18,7 +18,6 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, is_url, place_text, site_time
 from feedsvc.models import Entry, Event, Feed, Image
 from feedsvc.recurrence import display_occurrence
@@ -114,7 +113,6 @@ def build_feed(
         prefix: uri for prefix, uri in NAMESPACES.items() if prefix not in unused
     }
     generator.id(feed.self_url)
-    generator.title(labels.feed_title(feed))
     generator.updated(site_time(feed.updated, feed.site))
     generator.generator("feedsvc")
     generator.language(feed.site.language)
