@@ -215,7 +215,7 @@ def load_demo(services: Services) -> bool:
 
     :returns: whether the database was empty.
     """
-    if not samples.load_sample_data(services.storage, services.schemas):
+    if not samples.load_sample_data(services):
         return False
     # They are sanitized by the current rules, or the next start would warn of others.
     services.storage.markup.note(fingerprint())

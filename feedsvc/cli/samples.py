@@ -9,29 +9,30 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from feedsvc.api.schemas import CategorySchema, EntrySchema
-from feedsvc.storage import Storage
+from feedsvc.api.schemas import CategorySchema
+from feedsvc.services import Services
 
 _RELATIVE_DATE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
 _DATE_FIELDS = ("date_published", "start", "end")
 
 
-def load_sample_data(storage: Storage, schemas: Mapping[str, EntrySchema]) -> bool:
+def load_sample_data(services: Services) -> bool:
     """Load the samples, if there is no category yet; return whether they were loaded.
 
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 in
     the site's time zone. `{pictures}` is the URL of the folder of pictures.
     """
+    storage = services.storage
     with storage.reader() as reader:
         if reader.categories.all():
             return False
-    site = schemas["news"].site
+    site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
     samples = json.loads(text)
     today = datetime.now(site.timezone).date()
     entries = [
-        schemas[kind].load(_resolve_dates(sample, today))
+        services.schemas[kind].load(_resolve_dates(sample, today))
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]

@@ -62,8 +62,7 @@ def announced_findings(client: FlaskClient) -> list[str]:
 
 
 def test_sample_feeds_have_no_findings(app: Flask, client: FlaskClient) -> None:
-    services = get_services(app)
-    assert load_sample_data(services.storage, services.schemas)
+    assert load_sample_data(get_services(app))
     assert announced_findings(client) == []
 
 

@@ -49,8 +49,7 @@ def opened(config: Config, clock: Clock, token: str) -> ApiClient:
 
 def fill(editor: ApiClient, clock: Clock) -> None:
     """Some writes that touch everything."""
-    services = get_services(editor.client.application)
-    assert samples.load_sample_data(services.storage, services.schemas)
+    assert samples.load_sample_data(get_services(editor.client.application))
     clock.forward(seconds=1)
     for slug in ("one", "two", "wide", "gone"):
         editor.put(f"/categories/{slug}", {"title": slug.title()})
