@@ -30,9 +30,6 @@ _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _SLOW_METRICS_INTERVAL = 30
 """Exports from one query of the database to the next, about 12 s."""
 
-RequestLabels = tuple[str, str, str]
-"""Route, format and outcome."""
-
 _slot = 0
 _metrics: Metrics | None = None
 
@@ -64,7 +61,8 @@ class Metrics:
         )
         self._storage = storage
         self._cache = cache
-        self._counts: dict[RequestLabels, int] = defaultdict(int)
+        self._counts: dict[tuple[str, str, str], int] = defaultdict(int)
+        """Requests by route, format and outcome."""
         self._lock = threading.Lock()
         self._ticks = 0
         all_workers = prometheus_client.CollectorRegistry()

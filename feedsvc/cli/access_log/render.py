@@ -15,10 +15,8 @@ _NUMBER = re.compile(r"[\d,.]+( %| .?B)?|–")
 _ROWS = 25
 _BARS = 15
 
-Table = tuple[list[str], list[list[str]]]
 
-
-def tables(report: Report) -> dict[str, Table]:
+def tables(report: Report) -> dict[str, tuple[list[str], list[list[str]]]]:
     """Return the tables of a report by title: the headings, and rows of text."""
     rates = ["polls a day", "304", "without validators"]
     return {
