@@ -43,7 +43,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     It opens no database and starts no thread: `get_services(app).start()` does, in
     each process that serves.
     """
-    services = Services.create(config, clock)
+    services = Services(config, clock)
     app = Flask(__name__, static_folder=None)
     _configure(app, config)
     app.register_blueprint(headers_blueprint())

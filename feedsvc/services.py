@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from flask import Flask, current_app
 
 from config import Config
 from feedsvc.api.auth import Authenticator, RateLimiter
-from feedsvc.api.derived_schemas import EntrySchemas, create_entry_schemas
+from feedsvc.api.derived_schemas import create_entry_schemas
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import Unavailable
@@ -26,51 +24,37 @@ EXTENSION = "feedsvc"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
 class Services:
     """The components of one application. None of them touches the database yet."""
 
-    config: Config
-    clock: Clock
-    site: Site
-    storage: Storage
-    cache: ResponseCache
-    feeds: FeedService
-    entry_schemas: Mapping[str, EntrySchemas]
-    authenticator: Authenticator
-
-    @classmethod
-    def create(cls, config: Config, clock: Clock) -> Services:
-        """Build the components from the settings."""
-        site = _create_site(config)
-        storage = Storage(
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.site = site = _create_site(config)
+        self.storage = storage = Storage(
             config.database_url,
             clock,
             site.timezone,
             config.database_connections,
             config.max_feed,
         )
-        cache = ResponseCache(
+        self.cache = cache = ResponseCache(
             storage,
             clock,
             config.cache_entries,
             config.cache_bytes,
             sync_on_read=True,
         )
+        # A client that has written reads its change, at least from the same worker.
         storage.on_commit = cache.sync
-        return cls(
-            config,
-            clock,
-            site,
-            storage,
-            cache,
-            FeedService(storage, cache, site, clock, config.max_age, config.max_feed),
-            create_entry_schemas(site),
-            Authenticator(
-                storage.tokens,
-                RateLimiter(config.rate_writes, config.workers),
-                RateLimiter(config.rate_auth_failures, config.workers),
-            ),
+        self.feeds = FeedService(
+            storage, cache, site, clock, config.max_age, config.max_feed
+        )
+        self.entry_schemas = create_entry_schemas(site)
+        self.authenticator = Authenticator(
+            storage.tokens,
+            RateLimiter(config.rate_writes, config.workers),
+            RateLimiter(config.rate_auth_failures, config.workers),
         )
 
     @property
