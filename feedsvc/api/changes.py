@@ -104,12 +104,9 @@ def _page_response(
 
     A slot is held until the client has read the response, which is in memory so long.
     """
-    release = None
-    if page.size <= SHORT_PAGE_BYTES:
-        max_bytes = PAGE_BYTES
-    else:
-        release = slots.try_acquire()
-        max_bytes = PAGE_BYTES if release else SHORT_PAGE_BYTES
+    is_small = page.size <= SHORT_PAGE_BYTES
+    release = None if is_small else slots.try_acquire()
+    max_bytes = PAGE_BYTES if is_small or release else SHORT_PAGE_BYTES
     try:
         blocks = _encode(page, schemas, max_bytes)
     except BaseException:  # also the exit of a worker's thread
