@@ -16,8 +16,12 @@ class PendingVerification:
     """A request to verify with its callback, or a denial to send to it."""
 
     path: str
+    topic: str
+    """The path that the subscriber knows; differs after a category was renamed."""
     callback: str
     host: str
+    domain: str
+    """Registrable domain of the host."""
     mode: str
     """`subscribe`, `unsubscribe` or `denied`."""
     secret: str | None = None
@@ -29,17 +33,6 @@ class PendingVerification:
     """Attempts so far; set by storage."""
     next_attempt_at: datetime = EPOCH
     """Set by storage, which recognizes by it whether a newer request took the place."""
-    topic: str = ""
-    """The path that the subscriber knows; differs after a category was renamed."""
-    domain: str = ""
-    """Registrable domain of the host."""
-    is_canonical: bool = True
-    """The feed is that of a section or of one category, without parameters."""
-
-    @property
-    def limit_keys(self) -> frozenset[str]:
-        """Return the keys by which the limits count concurrent calls."""
-        return frozenset([self.domain])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class SubscribedFeed:
     next_change_at: datetime | None
     """The time of its next change without a write: the end of an event."""
     is_canonical: bool = True
-    """As in `PendingVerification`."""
+    """It is the feed of a section or of one category, without parameters."""
     render_seconds: float = 0.0
     """Duration of the last rendering."""
 
@@ -67,13 +60,13 @@ class Delivery:
     path: str
     callback: str
     host: str
+    domain: str
+    """Registrable domain of the host."""
     secret: str | None
     target_etag: str
     """ETag of the newest version when the delivery was claimed."""
     failures: int
     """Failures in a row."""
-    domain: str = ""
-    """Registrable domain of the host."""
     address: str | None = None
     """Network that the host resolved to at the last call; None before the first."""
     latency: float | None = None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
@@ -33,7 +33,13 @@ from feedsvc.storage.websub_tables import (
     websub_feed_keys,
     websub_feeds,
 )
-from feedsvc.websub_types import Delivery, DeliveryResult, HubPing, SubscribedFeed
+from feedsvc.websub_types import (
+    Delivery,
+    DeliveryResult,
+    HubPing,
+    PendingVerification,
+    SubscribedFeed,
+)
 
 CLAIM_TIMEOUT = timedelta(seconds=15)
 """Validity of a claim of a delivery or verification. A call takes 10 s at most."""
@@ -49,6 +55,8 @@ SLOW_FEED = 0.5
 
 # A claim that is too large would run out before its last delivery has started.
 _MAX_CLAIM = 64
+
+_Call = TypeVar("_Call", Delivery, PendingVerification)
 
 Speed = Literal["fast", "new", "slow"]
 """Classes of callbacks by their responses: fast, never called, slow or failing."""
@@ -215,7 +223,6 @@ class Deliveries:
         """
         now = self._clock()
         columns = subscriptions.c
-        limit = min(limit, _MAX_CLAIM)
         full_keys = running.full_keys()
         conditions = [
             columns.next_attempt_at <= now,
@@ -233,34 +240,14 @@ class Deliveries:
         candidates = (
             sa.select(columns.id, columns.domain, columns.address)
             .where(*conditions)
-            # Four times the limit, since some will be over the limit of their keys.
             .order_by(
                 columns.latency.is_(None),
                 rank,
                 columns.latency,
-                columns.next_attempt_at,
             )
-            .limit(4 * max(limit, 0))
         )
-        with self._database.read() as connection:
-            rows = connection.execute(candidates).all()
-        ids = choose_within_limit(
-            [(row.id, {row.domain, row.address or row.domain}) for row in rows],
-            limit,
-            running,
-        )
-        if not ids:
-            return []
-        still_due = sa.select(columns.id).where(
-            columns.id.in_(ids), columns.next_attempt_at <= now
-        )
-        claim = claim_rows(columns.id, still_due, next_attempt_at=now + CLAIM_TIMEOUT)
-        claim = claim.returning(*(columns[field.name] for field in fields(Delivery)))
-        with self._database.write() as connection:
-            deliveries = [
-                Delivery(**row) for row in connection.execute(claim).mappings()
-            ]
-        return sorted(deliveries, key=lambda delivery: ids.index(delivery.id))
+        limit = min(limit, _MAX_CLAIM)
+        return claim_calls(Delivery, self._database, candidates, limit, running, now)
 
     def render_seconds(self, path: str) -> float:
         """Return how long the last rendering of a feed took."""
@@ -428,25 +415,48 @@ class Hubs:
             )
 
 
-def choose_within_limit(
-    candidates: Iterable[tuple[str, Collection[str]]],
+def claim_calls(
+    claimed: type[_Call],
+    database: Database,
+    candidates: sa.Select[Any],
     limit: int,
     running: RunningCalls,
-) -> list[str]:
-    """Choose candidates in their order so that no key is over its limit.
+    now: datetime,
+) -> list[_Call]:
+    """Claim rows for `CLAIM_TIMEOUT`, so that no key is over its limit.
 
-    :param candidates: ids, each with the keys that it counts by.
+    :param claimed: class of the calls, whose fields are columns of the table.
+    :param candidates: ids of due rows, in the order in which they are claimed, each
+        with the domain and address that it counts by.
     """
+    if limit <= 0:
+        return []
+    # Four times the limit, since some will be over the limit of their keys.
+    with database.read() as connection:
+        rows = connection.execute(candidates.limit(4 * limit)).all()
     counts = Counter(running.counts)
-    chosen: list[str] = []
-    for id, keys in candidates:
-        if len(chosen) >= limit:
-            break
-        distinct = set(keys)
-        if all(counts[key] < running.max_per_key for key in distinct):
+    ids: list[str] = []
+    for id, *keys in rows:
+        distinct = set(filter(None, keys))
+        is_free = all(counts[key] < running.max_per_key for key in distinct)
+        if is_free and len(ids) < limit:
             counts.update(distinct)
-            chosen.append(id)
-    return chosen
+            ids.append(id)
+    if not ids:
+        # Nearly every poll ends here: it must not wait for the lock of writers.
+        return []
+    key: Any = candidates.selected_columns.id
+    columns = key.table.c
+    # Another worker may have claimed some of them meanwhile.
+    still_due = sa.select(key).where(key.in_(ids), columns.next_attempt_at <= now)
+    claim = claim_rows(key, still_due, next_attempt_at=now + CLAIM_TIMEOUT)
+    with database.write() as connection:
+        claimed_rows = connection.execute(claim.returning(*columns)).mappings().all()
+    names = [field.name for field in fields(claimed)]
+    return [
+        claimed(**{name: row[name] for name in names})
+        for row in sorted(claimed_rows, key=lambda row: ids.index(row["id"]))
+    ]
 
 
 def _changed_topics(

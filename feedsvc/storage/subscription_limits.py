@@ -48,10 +48,15 @@ _TABLES = (subscriptions, subscription_requests)
 
 
 def check_limits(
-    connection: sa.Connection, request: PendingVerification, id: str
+    connection: sa.Connection,
+    request: PendingVerification,
+    id: str,
+    *,
+    is_canonical: bool,
 ) -> None:
     """Check that a request keeps within the limits; the one that it replaces is free.
 
+    :param is_canonical: the feed is that of a section or of one category.
     :raises Forbidden: its host, registrable domain or feed is over a limit.
     :raises RateLimited: too many requests are unverified, and none of them has failed.
     """
@@ -63,7 +68,7 @@ def check_limits(
     others = sa.select(subscriptions.c.id).where(subscriptions.c.id != id)
     if count_rows(connection, others) >= MAX_SUBSCRIPTIONS:
         raise Forbidden(f"There are {MAX_SUBSCRIPTIONS} subscriptions already.")
-    if not request.is_canonical:
+    if not is_canonical:
         _check_feeds(connection, request)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -13,13 +13,11 @@ from feedsvc.models import Clock
 from feedsvc.storage import subscription_limits as limits
 from feedsvc.storage.database import Database
 from feedsvc.storage.deliveries import (
-    CLAIM_TIMEOUT,
     RunningCalls,
-    choose_within_limit,
+    claim_calls,
 )
 from feedsvc.storage.tables import change_sequence
 from feedsvc.storage.websub_tables import (
-    claim_rows,
     lock_subscriptions,
     row_exists,
     subscription_requests,
@@ -40,17 +38,16 @@ class Subscriptions:
         self._database = database
         self._clock = clock
 
-    def request(self, request: PendingVerification) -> None:
+    def request(
+        self, request: PendingVerification, *, is_canonical: bool = True
+    ) -> None:
         """Store a request to verify, in place of an earlier one of the subscription.
 
+        :param is_canonical: the feed is that of a section or of one category, without
+            parameters.
         :raises Forbidden: the callback's host, domain or feed is over a limit.
         :raises RateLimited: too many requests are unverified.
         """
-        request = replace(
-            request,
-            domain=request.domain or request.host,
-            topic=request.topic or request.path,
-        )
         id = _subscription_id(request.callback, request.path)
         if request.mode == "unsubscribe":
             # Without a subscription the callback is not called: anybody could name a
@@ -60,11 +57,10 @@ class Subscriptions:
                 return
         now = self._clock()
         row = asdict(request)
-        del row["is_canonical"]
         row |= {"id": id, "next_attempt_at": now, "created_at": now}
         with self._database.write() as connection:
             limits.drop_old_requests(connection, now)
-            limits.check_limits(connection, request, id)
+            limits.check_limits(connection, request, id, is_canonical=is_canonical)
             connection.execute(subscription_requests.delete().where(_requests.id == id))
             connection.execute(subscription_requests.insert(), row)
 
@@ -88,44 +84,15 @@ class Subscriptions:
                 _requests.domain.not_in(running.full_keys()),
             )
             .order_by(_requests.failures, rank, _requests.next_attempt_at)
-            .limit(4 * max(limit, 0))
         )
-        with self._database.read() as connection:
-            rows = connection.execute(candidates).all()
-        ids = choose_within_limit(
-            [(row.id, {row.domain}) for row in rows], limit, running
+        return claim_calls(
+            PendingVerification, self._database, candidates, limit, running, now
         )
-        if not ids:
-            return []
-        still_due = sa.select(_requests.id).where(
-            _requests.id.in_(ids), _requests.next_attempt_at <= now
-        )
-        claim = claim_rows(_requests.id, still_due, next_attempt_at=now + CLAIM_TIMEOUT)
-        columns = [
-            column for column in _requests if column.name not in ("id", "created_at")
-        ]
-        with self._database.write() as connection:
-            rows = connection.execute(claim.returning(_requests.id, *columns)).all()
-        position = {id: number for number, id in enumerate(ids)}
-        rows = sorted(rows, key=lambda row: position[row.id])
-        return [
-            PendingVerification(
-                **{column.name: row._mapping[column.name] for column in columns}
-            )
-            for row in rows
-        ]
 
-    def reschedule(self, request: PendingVerification, delay: timedelta) -> None:
-        """Try a claimed request again after a failure."""
-        self._update_request(request, delay, request.failures + 1)
-
-    def defer(self, request: PendingVerification, delay: timedelta) -> None:
-        """Try a claimed request later that was not tried, which is no failure."""
-        self._update_request(request, delay, request.failures)
-
-    def _update_request(
+    def reschedule(
         self, request: PendingVerification, delay: timedelta, failures: int
     ) -> None:
+        """Try a claimed request again, which failed that often by now."""
         values = {"next_attempt_at": self._clock() + delay, "failures": failures}
         update = subscription_requests.update().where(_is_current(request))
         with self._database.write() as connection:
@@ -164,7 +131,7 @@ class Subscriptions:
             "secret": request.secret,
             "expires_at": now + timedelta(seconds=request.lease),
             "failures": 0,
-            "topic": request.topic or request.path,
+            "topic": request.topic,
             "address": address,
         }
         # A subscriber that renews answers again: deliver what is pending at once.
@@ -191,7 +158,7 @@ class Subscriptions:
                 "path": feed.path,
                 "callback": request.callback,
                 "host": request.host,
-                "domain": request.domain or request.host,
+                "domain": request.domain,
                 "created_at": now,
                 "etag": etag,
                 "target_etag": etag,

@@ -13,7 +13,6 @@ from urllib.parse import urlencode, urlsplit
 
 from feedsvc.query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
 from feedsvc.websub.http_client import (
-    AddressBusy,
     Admit,
     RequestFailed,
     SafeHttpClient,
@@ -80,8 +79,6 @@ class WebSubClient:
             )
             status = reply.status
             outcome = f"status {status}"
-        except AddressBusy:
-            raise
         except RequestFailed as error:
             outcome = str(error)
         seconds = time.monotonic() - started
@@ -109,7 +106,7 @@ class WebSubClient:
         challenge = secrets.token_urlsafe(32)
         parameters = {
             "hub.mode": request.mode,
-            "hub.topic": self._public_url + (request.topic or request.path),
+            "hub.topic": self._public_url + request.topic,
         }
         if request.mode == "denied":
             parameters["hub.reason"] = request.reason
@@ -132,8 +129,6 @@ class WebSubClient:
                 is_confirmed = 200 <= reply.status < 300 and is_challenge
             if is_confirmed:
                 outcome = "confirmed"
-        except AddressBusy:
-            raise
         except RequestFailed as error:
             outcome = str(error)
         if request.mode == "denied":

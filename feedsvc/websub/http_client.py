@@ -42,7 +42,7 @@ class RequestFailed(Exception):
     """There is no response; the message says why, without the URL."""
 
 
-class AddressBusy(RequestFailed):
+class AddressBusy(Exception):
     """The request was not sent, because no address was admitted."""
 
 

@@ -73,15 +73,15 @@ def hub_blueprint(
         subscriptions.request(
             PendingVerification(
                 path=feed.path,
+                topic=topic,
                 callback=callback,
                 host=host,
+                domain=registrable_domain(host),
                 mode=mode,
                 secret=_parse_secret(_single_param("hub.secret")),
                 lease=_parse_lease(mode, _single_param("hub.lease_seconds")),
-                topic=topic,
-                domain=registrable_domain(host),
-                is_canonical=feed.is_canonical_feed,
-            )
+            ),
+            is_canonical=feed.is_canonical_feed,
         )
         return _text_response("Accepted; the callback will be verified.", 202)
 

@@ -227,8 +227,6 @@ class DeliveryWorker:
         excluded = {*self._renderer.queued_paths(), *self._waiting}
         jobs = []
         for speed, limit in limits.items():
-            if limit <= 0:
-                continue
             for delivery in self._storage.deliveries.claim_deliveries(
                 limit, RunningCalls(counts, running.max_per_key), speed, excluded
             ):
@@ -257,8 +255,7 @@ class DeliveryWorker:
 
     async def _deliver(self, delivery: Delivery, response: CachedResponse) -> None:
         is_slow = delivery.failures > 0 or (delivery.latency or 0) > SLOW_CALLBACK
-        failure = DeliveryResult(delivery, retry_after=backoff(delivery.failures))
-        result = failure
+        result = DeliveryResult(delivery, retry_after=backoff(delivery.failures))
         try:
             async with self._deliveries.call(
                 delivery.limit_keys, is_slow=is_slow
@@ -271,8 +268,7 @@ class DeliveryWorker:
                         and self._address_quota.admit(delivery, address)
                     ),
                 )
-                address = call.address or delivery.address
-                result = replace(result, address=address)
+                result = replace(result, address=call.address or delivery.address)
         except AddressBusy as error:
             if call.address and self._address_quota.admit(delivery, call.address):
                 result = DeliveryResult(
@@ -299,12 +295,18 @@ class DeliveryWorker:
         is_confirmed = None
         address = None
         try:
-            async with self._verifications.call(request.limit_keys) as call:
+            async with self._verifications.call([request.domain]) as call:
                 is_confirmed = await self._client.verify_intent(request, call.admit)
                 address = call.address
         except AddressBusy:
-            defer = self._storage.subscriptions.defer
-            await self._in_thread(self._result_threads, defer, request, BUSY_DELAY)
+            # Not asked, which is no failure.
+            await self._in_thread(
+                self._result_threads,
+                self._storage.subscriptions.reschedule,
+                request,
+                BUSY_DELAY,
+                request.failures,
+            )
             return
         except TimeoutError:
             _log.info(
@@ -332,8 +334,9 @@ class DeliveryWorker:
         If that fails, the claim runs out and the callback is asked again.
         """
         subscriptions = self._storage.subscriptions
-        if is_confirmed is None and request.failures + 1 < MAX_ATTEMPTS:
-            subscriptions.reschedule(request, backoff(request.failures))
+        failures = request.failures + 1
+        if is_confirmed is None and failures < MAX_ATTEMPTS:
+            subscriptions.reschedule(request, backoff(request.failures), failures)
         elif not is_confirmed or request.mode == "denied":
             subscriptions.close_request(request)
         elif current := self._renderer.get_feed(request.path, 0.0):

@@ -37,9 +37,10 @@ FEED = SubscribedFeed(PATH, "v0", 0, frozenset({("news", 0)}), None)
 def subscribe(
     storage: Storage, number: int, host: str = "a.example", feed: SubscribedFeed = FEED
 ) -> None:
+    callback = f"https://{host}/{number}"
     storage.subscriptions.request(
         PendingVerification(
-            feed.path, f"https://{host}/{number}", host, "subscribe", None, 3600
+            feed.path, feed.path, callback, host, host, "subscribe", None, 3600
         )
     )
     (request,) = storage.subscriptions.claim_requests(10, IDLE)
@@ -218,19 +219,30 @@ def test_feed_is_claimed_when_its_next_change_is_due(
 
 
 REQUEST = PendingVerification(
-    PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
+    path=PATH,
+    topic=PATH,
+    callback="https://a.example/x",
+    host="a.example",
+    domain="a.example",
+    mode="subscribe",
+    lease=3600,
 )
 
 
 def request_subscription(
-    storage: Storage, number: int, domain: str = "a.example", **changes: Any
+    storage: Storage,
+    number: int,
+    domain: str = "a.example",
+    *,
+    is_canonical: bool = True,
+    **changes: Any,
 ) -> None:
     """Request a subscription of a host of its own."""
     host = f"{number}.{domain}"
     request = replace(
         REQUEST, callback=f"https://{host}/", host=host, domain=domain, **changes
     )
-    storage.subscriptions.request(request)
+    storage.subscriptions.request(request, is_canonical=is_canonical)
 
 
 def test_limits_are_those_of_the_documentation() -> None:
@@ -314,7 +326,7 @@ def test_failed_request_makes_room_for_new_one(
     assert refused.value.retry_after == 60
     for request in storage.subscriptions.claim_requests(10, IDLE):
         if request.domain == "a.example":
-            storage.subscriptions.reschedule(request, timedelta())
+            storage.subscriptions.reschedule(request, timedelta(), 1)
     request_subscription(storage, 0, "c.example")
     with pytest.raises(RateLimited):
         request_subscription(storage, 0, "d.example")
@@ -520,9 +532,7 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
 
 
 def test_newer_request_replaces_claimed_one(storage: Storage, clock: Clock) -> None:
-    ask = PendingVerification(
-        PATH, "https://a.example/x", "a.example", "subscribe", "old", 3600
-    )
+    ask = replace(REQUEST, secret="old")
     storage.subscriptions.request(ask)
     (old,) = storage.subscriptions.claim_requests(10, IDLE)
     assert storage.subscriptions.claim_requests(10, IDLE) == []
@@ -562,21 +572,18 @@ def test_verified_unsubscription_ends_the_subscription(
 
 
 def test_failed_request_comes_later_and_last(storage: Storage, clock: Clock) -> None:
-    down = PendingVerification(
-        PATH, "https://a.example/x", "a.example", "subscribe", None, 3600
-    )
-    storage.subscriptions.request(down)
+    storage.subscriptions.request(REQUEST)
     (asked,) = storage.subscriptions.claim_requests(10, IDLE)
-    storage.subscriptions.reschedule(asked, timedelta(seconds=60))
+    storage.subscriptions.reschedule(asked, timedelta(seconds=60), 1)
     clock.forward(seconds=59)
     assert storage.subscriptions.claim_requests(10, IDLE) == []
     clock.forward(seconds=1)
-    storage.subscriptions.request(replace(down, callback="https://b.example/"))
+    storage.subscriptions.request(replace(REQUEST, callback="https://b.example/"))
     first, second = (storage.subscriptions.claim_requests(1, IDLE)[0] for _ in range(2))
     assert (first.callback, first.failures) == ("https://b.example/", 0)
     assert second == replace(asked, failures=1, next_attempt_at=second.next_attempt_at)
-    storage.subscriptions.request(replace(down, secret="new"))
-    storage.subscriptions.reschedule(second, timedelta(days=1))
+    storage.subscriptions.request(replace(REQUEST, secret="new"))
+    storage.subscriptions.reschedule(second, timedelta(days=1), 2)
     assert storage.subscriptions.claim_requests(10, IDLE)[0].secret == "new", (
         "the old request changes nothing"
     )
@@ -589,13 +596,12 @@ def test_longest_callback_and_topic(storage: Storage) -> None:
         + ".rss"
     )
     storage.subscriptions.request(
-        PendingVerification(
-            path,
-            "https://a.example/" + "y" * 2030,
-            "a.example",
-            "subscribe",
-            "z" * 199,
-            1,
+        replace(
+            REQUEST,
+            path=path,
+            topic=path,
+            callback="https://a.example/" + "y" * 2030,
+            secret="z" * 199,
         )
     )
     (request,) = storage.subscriptions.claim_requests(1, IDLE)

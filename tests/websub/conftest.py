@@ -172,7 +172,9 @@ def store_subscriptions(app: Flask, callbacks: Mapping[str, list[str]]) -> None:
             for url in urls[start : start + 100]:
                 host = url.split("/")[2].split(":")[0]
                 subscriptions.request(
-                    PendingVerification(path, url, host, "subscribe", lease=86400)
+                    PendingVerification(
+                        path, path, url, host, host, "subscribe", lease=86400
+                    )
                 )
             for request in subscriptions.claim_requests(100, idle):
                 subscriptions.subscribe(request, feed)

@@ -391,9 +391,12 @@ def test_log_of_a_denial_demands_no_challenge(
 ) -> None:
     caplog.set_level(logging.INFO)
     reply = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    path = "/feeds/news.rss"
     with run_raw_server(lambda _: reply) as port:
         url = f"http://127.0.0.1:{port}/"
-        request = PendingVerification("/feeds/news.rss", url, "127.0.0.1", "denied")
+        request = PendingVerification(
+            path, path, url, "127.0.0.1", "127.0.0.1", "denied"
+        )
         http = SafeHttpClient("test", allow_private=True, timeout=5)
         run(WebSubClient(http, "https://feeds.example").verify_intent(request))
     (line,) = [text for text in caplog.messages if "/feeds/news.rss" in text]
@@ -409,10 +412,9 @@ def test_log_has_no_callback_path_or_challenge(
     caplog.set_level(logging.DEBUG)
     with run_raw_server(MALFORMED[kind]) as port:
         url = f"http://127.0.0.1:{port}/secret-path?secret-query"
-        request = PendingVerification("/feeds/news.rss", url, "127.0.0.1", "subscribe")
-        delivery = Delivery(
-            "1", "/feeds/news.rss", url, "127.0.0.1", "secret-key", "etag", 0
-        )
+        path, host = "/feeds/news.rss", "127.0.0.1"
+        request = PendingVerification(path, path, url, host, host, "subscribe")
+        delivery = Delivery("1", path, url, host, host, "secret-key", "etag", 0)
         answer = CachedResponse(
             b"secret-body", "text/plain", FeedVersion(EPOCH), EPOCH, 60
         )
