@@ -221,6 +221,7 @@ class ArchiveDivider:
         for (kind, month), positions in self._changed.items():
             parts = _fetch_month(self._connection, self._zone, kind, month)
             affected = {_containing(parts, position) for position in positions}
+            # New parts get the next numbers: the URLs of the others must stay.
             number = max(part.number for part in parts)
             for part in parts:
                 if part not in affected:

@@ -119,6 +119,7 @@ class Deliveries:
             sa.select(feeds.path)
             .join(websub_feed_keys, keys.path == feeds.path)
             .join(feed_versions, same_key)
+            # The first condition has an index, and leaves few rows for the second.
             .where(feed_versions.c.seq > after, feed_versions.c.seq > feeds.seq)
         )
         due = sa.select(feeds.path).where(feeds.next_change_at <= now)
@@ -133,6 +134,7 @@ class Deliveries:
                 feeds.checked_at,
             )
         )
+        # In one snapshot: no change can be up to `seq` and not among the candidates.
         with self._database.read() as connection:
             seq: int = connection.scalar(sa.select(change_sequence.c.seq)) or 0
             rows = connection.execute(candidates).all()
@@ -169,6 +171,7 @@ class Deliveries:
                 row.is_canonical,
                 row.render_seconds,
             )
+            # RETURNING has no order.
             for row in sorted(rows, key=lambda row: paths.index(row.path))
         ]
 
@@ -265,6 +268,7 @@ class Deliveries:
             lock_subscriptions(connection, claimed)
             connection.execute(
                 subscriptions.update()
+                # Null if another worker has delivered them since.
                 .where(claimed, columns.next_attempt_at.is_not(None))
                 .values(next_attempt_at=self._clock())
             )
@@ -356,6 +360,7 @@ class Hubs:
         urls = set(urls)
         now = self._clock()
         with self._database.write() as connection:
+            # Locked, since only one of workers that start together may insert a hub.
             seq = connection.scalar(sa.select(change_sequence.c.seq).with_for_update())
             connection.execute(hubs.delete().where(hubs.c.url.not_in(urls)))
             known = set(connection.scalars(sa.select(hubs.c.url)))
@@ -383,6 +388,7 @@ class Hubs:
             columns.next_attempt_at <= now,
             sa.or_(columns.seq < latest_seq, has_ended),
         )
+        # Nearly every poll ends here, without the lock of writers.
         if not row_exists(self._database, due):
             return []
         claim = claim_rows(columns.url, due, next_attempt_at=now + HUB_CLAIM_TIMEOUT)
@@ -443,7 +449,7 @@ def claim_calls(
             counts.update(distinct)
             ids.append(id)
     if not ids:
-        # Nearly every poll ends here: it must not wait for the lock of writers.
+        # Nearly every poll ends here, without the lock of writers.
         return []
     key: Any = candidates.selected_columns.id
     columns = key.table.c
@@ -455,6 +461,7 @@ def claim_calls(
     names = [field.name for field in fields(claimed)]
     return [
         claimed(**{name: row[name] for name in names})
+        # RETURNING has no order.
         for row in sorted(claimed_rows, key=lambda row: ids.index(row["id"]))
     ]
 
@@ -480,6 +487,7 @@ def _changed_topics(
         .join_from(
             keys, categories, keys.c.category_id == categories.c.id, isouter=True
         )
+        # The feeds of a retired category answer 410.
         .where(categories.c.retired.is_(None))
         .order_by(keys.c.kind, keys.c.category_id)
     )

@@ -132,14 +132,18 @@ class FeedEntries:
             entry_ids_select(shape), parameters | {"limit": MAX_FIRST}
         ).all()
         pks = index.among(first_entries, words)
+        # With filters these are not all: only some entries are examined for them.
         is_exhausted = len(first_entries) < MAX_FIRST and not shape.entry_filters
         if len(pks) >= limit or is_exhausted:
             return self._matching_rows(pks[:limit], parameters)
         matches = index.newest(kind, words, _FIRST_MATCHES * limit)
         rows = self._matching_rows(matches.pks, parameters)
         is_newest = len(rows) == limit and rows[-1].published >= matches.known_from
+        # The index has the newest matches first, which tells nothing of their starts.
         if matches.is_complete or (is_newest and not shape.is_ordered_by_start):
             return rows
+        # Besides those among the first entries: elsewhere there may be so many newer
+        # matches that the index returns none of this feed.
         pks += index.newest(kind, words, MAX_CANDIDATES).pks
         return self._matching_rows(pks, parameters)
 
@@ -158,13 +162,17 @@ class FeedEntries:
         """
         return self._nearest("unlisted", {"listed_guids": guids})
 
-    def nearest_older(self, position: Position) -> Position | None:
-        """Return the position of the newest entry that is older, as above."""
-        return self._nearest("older", _position_parameters(position))
+    def nearest(
+        self, neighbor: Literal["older", "newer"], position: Position
+    ) -> Position | None:
+        """Return the position of the entry beside a position, as above.
 
-    def nearest_newer(self, position: Position) -> Position | None:
-        """Return the position of the oldest entry at a position or newer, as above."""
-        return self._nearest("newer", _position_parameters(position))
+        It is the newest one that is older, or the oldest one at the position or newer.
+        """
+        return self._nearest(
+            neighbor,
+            {"position": position.published, "position_guid": position.guid},
+        )
 
     def ends_around(self, time: datetime) -> tuple[datetime | None, datetime | None]:
         """Return the last end of an event until a time, and the first end after it."""
@@ -216,10 +224,6 @@ class FeedEntries:
             "series": [*inside, *outside],
             "max_in_window": MAX_IN_WINDOW,
         }
-
-
-def _position_parameters(position: Position) -> dict[str, Any]:
-    return {"position": position.published, "position_guid": position.guid}
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +281,7 @@ def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     if len(selects) == 1:
         return selects[0].with_only_columns(selects[0].selected_columns.pk)
     # SQLite takes ORDER BY and LIMIT in a UNION only within subqueries.
+    # Not UNION ALL: an entry may be in several of the categories.
     rows = sa.union(*(sa.select(select.subquery()) for select in selects)).subquery()
     return sa.select(rows.c.pk).order_by(*order(rows)).limit(limit)
 
@@ -467,6 +472,7 @@ def _window_selects(
         .limit(sa.bindparam("max_in_window", type_=sa.Integer))
         .subquery()
     )
+    # Series are apart, since their rows tell only the current or next occurrence.
     is_single_inside = _single_event_conditions(nearest, nearest.c.pk)
     is_series_inside = [
         *conditions,

@@ -210,6 +210,7 @@ class FeedFilter:
         if self.query.since:
             begin = self._midnight(self.query.since)
         if self.query.until:
+            # The last day belongs to the window.
             end = self._midnight(self.query.until + timedelta(days=1))
         return begin, end
 
@@ -264,6 +265,7 @@ def resolve_filter(
     ids = {row.slug: row.id for row in rows}
     included = tuple(ids[slug] for slug in query.category_filter.include)
     excluded = tuple(ids[slug] for slug in query.category_filter.exclude)
+    # If no entry has the language, none of the categories has such entries.
     sources: tuple[int, ...] = ()
     if tags != ():
         sources = _source_ids(connection, query, included, excluded)
@@ -294,6 +296,7 @@ def _resolve_categories(
     current: dict[str, str] = {}
     missing = sorted(set(slugs) - rows.keys())
     if missing:
+        # Another query, which nearly no request needs.
         former = connection.execute(_BY_FORMER_SLUG, {"slugs": missing}).all()
         current = {row[0]: row[1] for row in former}
         rows |= {row[0]: row for row in former}
@@ -305,6 +308,7 @@ def _resolve_categories(
     remaining = query.category_filter.without(retired)
     if remaining is None:
         raise Gone(f"The category “{retired[0]}” was retired.")
+    # Both in one redirect.
     if retired or current:
         raise FeedMoved(remaining.with_current_slugs(current))
     return [rows[slug] for slug in slugs]
@@ -327,6 +331,7 @@ def _source_ids(
     if not query.category_filter.match_all:
         return tuple(key for key in included if key not in contained)
     if contained:
+        # Each entry would have to be in a category that is excluded.
         return ()
 
     def size(key: int) -> int:

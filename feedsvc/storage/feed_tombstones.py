@@ -66,6 +66,7 @@ class FeedTombstones:
         if since == "oldest":
             parameters["oldest"] = min(entry.date for entry in listed.entries)
         by_guid: dict[str, Tombstone] = {}
+        # An entry may have left several of the categories, but is listed once.
         for category_id in self._filter.source_ids:
             parameters["category_id"] = category_id
             by_guid |= self._fetch_of_category(statement, parameters)

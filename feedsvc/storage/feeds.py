@@ -85,6 +85,7 @@ class FeedSelection:
             return ListedEntries([], is_complete=True)
         is_archive = self._filter.part is not None
         rows = self._entries.sizes()
+        # Archives must be complete (RFC 5005 §4), so their limit is that of a part.
         fitting = fit(
             rows if is_archive else rows[: self._query.effective_limit],
             max_bytes,
@@ -98,6 +99,7 @@ class FeedSelection:
         )
         for key, entry in abridged.items():
             loaded[key] = replace(entry, abridged=True)
+        # A damaged entry was not loaded; the feed goes without it.
         listed = [loaded[key] for key in fitting.keys if key in loaded]
         is_full = len(listed) >= self._query.effective_limit
         newest_unlisted = None
@@ -150,7 +152,7 @@ class FeedSelection:
         if not self._filter.source_ids or self._query.q:
             return None
         if self._filter.part:
-            position = self._entries.nearest_older(self._filter.part.begin)
+            position = self._entries.nearest("older", self._filter.part.begin)
         else:
             position = listed.newest_unlisted
             if position is None:
@@ -162,7 +164,7 @@ class FeedSelection:
         """Return the name of the archive with the oldest entry after this archive."""
         if not self._filter.part or not self._filter.source_ids:
             return None
-        return self._archive_at(self._entries.nearest_newer(self._filter.part.end))
+        return self._archive_at(self._entries.nearest("newer", self._filter.part.end))
 
     def _archive_at(self, position: Position | None) -> str | None:
         if position is None:
@@ -209,6 +211,7 @@ class FeedSelection:
         """Return the last deletion of the feed until a time, and the first after it."""
         parameters = {
             "kind": self._query.kind,
+            # The whole kind has its tombstones as category 0.
             "ids": self._filter.included_ids or (0,),
             "time": time,
         }

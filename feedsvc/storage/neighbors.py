@@ -45,6 +45,7 @@ def neighbor(
         "guid": entry.guid,
     }
     key = connection.execute(statement, parameters).scalar()
+    # The page shows only the neighbor's title, so without the body.
     stored = load_entries(connection, [key] if key else [], bodies=False)
     return stored[key].entry.public_view() if key in stored else None
 

@@ -98,7 +98,8 @@ class SearchIndex:
     def among(self, pks: Sequence[int], words: str) -> list[int]:
         """Return those of some entries that have all words, in the same order."""
         has_words = self._statements.has_words(words.split())
-        statement = sa.select(entry_search.c.entry_pk).where(_IS_AMONG, has_words)
+        is_of_entries = is_among(entry_search.c.entry_pk, "pks")
+        statement = sa.select(entry_search.c.entry_pk).where(is_of_entries, has_words)
         matches = set(self._connection.scalars(statement, {"pks": pks}))
         return [pk for pk in pks if pk in matches]
 
@@ -148,7 +149,6 @@ class SearchIndex:
 
 
 _IS_OF_ENTRY = entry_search.c.entry_pk == sa.bindparam("of_pk", type_=sa.Integer)
-_IS_AMONG = is_among(entry_search.c.entry_pk, "pks")
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _ERASE = entry_search.delete().where(_IS_OF_ENTRY)
 
@@ -164,8 +164,8 @@ class _Statements(Protocol):
 
     find: sa.Executable
     newest: Mapping[str, sa.Executable]
-    insert: sa.Executable
-    update: sa.Executable
+    insert: sa.Executable = entry_search.insert()
+    update: sa.Executable = entry_search.update().where(_IS_OF_ENTRY)
 
     def query(self, words: list[str]) -> str:
         """Return the parameter `words` of `newest` for all of some words."""
@@ -221,9 +221,6 @@ class _Sqlite(_Statements):
     newest: Mapping[str, sa.Executable] = {
         kind: _newest_by_rowid(kind) for kind in KINDS
     }
-
-    insert: sa.Executable = entry_search.insert()
-    update: sa.Executable = entry_search.update().where(_IS_OF_ENTRY)
 
     _gain = sa.text("INSERT INTO entry_search_fts (rowid, words) VALUES (:key, :words)")
     _lose = sa.text(
@@ -363,6 +360,7 @@ class _Postgresql(_Statements):
 _SQLITE = _Sqlite()
 _POSTGRESQL = _Postgresql()
 
+# By key: OFFSET would read all former batches again.
 _NEXT_ENTRIES = (
     sa.select(entries.c.pk)
     .where(entries.c.pk > sa.bindparam("last"), entries.c.status != "deleted")

@@ -60,6 +60,7 @@ def check_limits(
     :raises Forbidden: its host, registrable domain or feed is over a limit.
     :raises RateLimited: too many requests are unverified, and none of them has failed.
     """
+    # To unsubscribe too: its verification is a call like any other.
     _check_pending(connection, request, id)
     if request.mode != "subscribe":
         return
@@ -96,6 +97,7 @@ def _check_owner(
         sa.select(table.c.id).where(table.c[column] == value, table.c.id != id)
         for table in _TABLES
     ]
+    # Not UNION ALL: a request to renew has the id of its subscription.
     if count_rows(connection, sa.union(*ids)) >= limit:
         raise Forbidden(f"{value} has {limit} subscriptions already.")
 
@@ -136,6 +138,7 @@ def _check_feeds(connection: sa.Connection, request: PendingVerification) -> Non
         )
     feeds = websub_feeds.c
     same_feed = sa.exists().where(feeds.path == request.path)
+    # Others subscribe to it, so it is rendered anyway.
     if connection.scalar(sa.select(same_feed)):
         return
     combinations = sa.select(feeds.path).where(~feeds.is_canonical)

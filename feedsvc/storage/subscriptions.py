@@ -28,6 +28,7 @@ from feedsvc.storage.websub_tables import (
 from feedsvc.websub_types import PendingVerification, SubscribedFeed
 
 _requests = subscription_requests.c
+# The secret signs deliveries; the others say nothing to an operator.
 _HIDDEN_COLUMNS = ("secret", "etag", "target_etag", "topic")
 
 
@@ -59,6 +60,7 @@ class Subscriptions:
         row = asdict(request)
         row |= {"id": id, "next_attempt_at": now, "created_at": now}
         with self._database.write() as connection:
+            # First, so that they do not count against the limits.
             limits.drop_old_requests(connection, now)
             limits.check_limits(connection, request, id, is_canonical=is_canonical)
             connection.execute(subscription_requests.delete().where(_requests.id == id))
@@ -106,6 +108,7 @@ class Subscriptions:
         :param unsubscribed_path: today's path of the feed if its subscription ends too.
         """
         with self._database.write() as connection:
+            # If a newer request took its place, the subscription is up to that one.
             if _delete_request(connection, request) and unsubscribed_path:
                 id = _subscription_id(request.callback, unsubscribed_path)
                 connection.execute(
@@ -151,6 +154,7 @@ class Subscriptions:
             renewal = renewal.values({**values, "next_attempt_at": next_attempt_at})
             if connection.execute(renewal).rowcount:
                 return
+            # What the feed has now counts as delivered: WebSub sends only changes.
             etag = _track_feed(connection, feed, now)
             row = {
                 **values,
@@ -185,6 +189,7 @@ class Subscriptions:
             ).where(columns.path == path)
             for row in connection.execute(of_path).all():
                 same_row = columns.id == row.id
+                # Subscribed to both feeds, which are one now.
                 if row.callback in existing:
                     connection.execute(subscriptions.delete().where(same_row))
                     continue
@@ -227,6 +232,7 @@ class Subscriptions:
         ids = sa.select(subscriptions.c.id).where(condition)
         with self._database.write() as connection:
             lock_subscriptions(connection, condition)
+            # A denial has the id of the subscription, as a request to renew it has.
             connection.execute(
                 subscription_requests.delete().where(_requests.id.in_(ids))
             )
@@ -296,6 +302,8 @@ def _track_feed(connection: sa.Connection, feed: SubscribedFeed, now: datetime) 
         sa.select(websub_feeds.c.etag).where(websub_feeds.c.path == feed.path)
     )
     if known_etag:
+        # Not that of `feed`, which may be newer: then the next check finds a change,
+        # and delivers it to this subscriber too.
         return known_etag
     row = {
         "path": feed.path,

@@ -64,6 +64,7 @@ class WebSubClient:
         links = [value for name, value in response.headers if name == "Link"]
         headers = [
             ("Content-Type", f"{response.media_type}; charset=utf-8"),
+            # WebSub §7 demands the links to the hub and to the topic.
             ("Link", ", ".join(links)),
         ]
         if delivery.secret:
@@ -173,6 +174,7 @@ class WebSubClient:
                 outcome = str(error)
             _log.info("Ping of %s about %s feeds: %s", host, len(part), outcome)
             if not 200 <= status < 300:
+                # All are told again later; to be told twice does a hub no harm.
                 return False
         return True
 

@@ -113,6 +113,7 @@ class SafeHttpClient:
                     allow_redirects=False,
                 ) as response,
             ):
+                # The body of a GET is the challenge; nobody reads any other.
                 content = await _read_body(response) if method == "GET" else b""
                 response.close()  # without reading the rest
                 return HttpResponse(response.status, content)
@@ -120,6 +121,7 @@ class SafeHttpClient:
             raise RequestFailed(f"no response within {self._timeout:g} s") from None
         except Exception as error:
             # Any exception: a hostile response can make anything in the parser fail.
+            # aiohttp tells a refused address like any that it could not connect to.
             if sockets.has_refused:
                 raise AddressBusy("too many calls to its address") from None
             raise RequestFailed(_describe(error)) from None

@@ -38,6 +38,7 @@ MIN_LEASE = 300
 _MAX_BODY = 16 * 1024
 _FORM = "application/x-www-form-urlencoded"
 _MODES = ("subscribe", "unsubscribe")
+# All, so that the hub answers 405 too, by a line of text instead of a page.
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -60,6 +61,7 @@ def hub_blueprint(
     @blueprint.route("/hub", methods=_METHODS)
     def hub() -> Response:
         """Take a request to subscribe or to unsubscribe."""
+        # First, so that invalid requests count too.
         rate_limiter.hit(network_of(request.remote_addr or ""))
         _check_body()
         mode = _single_param("hub.mode")
@@ -135,6 +137,7 @@ def _check_body() -> None:
         raise LengthRequired("A body needs a Content-Length.")
     if request.mimetype != _FORM or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType(f"The body must be {_FORM}.")
+    # Flask raises an error when it reads a form that is longer.
     request.max_content_length = _MAX_BODY
 
 

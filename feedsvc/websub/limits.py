@@ -142,6 +142,7 @@ class AddressQuota:
     def reset(self, counts: Mapping[str, int]) -> None:
         """Start again from the number of stored subscriptions of each address."""
         # Each worker counts for itself in between, so several together may exceed it.
+        # Both are replaced, not emptied: this is called in another thread than `admit`.
         self._counts = counts
         self._added = defaultdict(set)
 

@@ -224,12 +224,14 @@ class DeliveryWorker:
         }
         running = self._deliveries.running()
         counts = Counter(running.counts)
+        # Those come with the version that is rendered now.
         excluded = {*self._renderer.queued_paths(), *self._waiting}
         jobs = []
         for speed, limit in limits.items():
             for delivery in self._storage.deliveries.claim_deliveries(
                 limit, RunningCalls(counts, running.max_per_key), speed, excluded
             ):
+                # The limits of a domain and of an address are for all speeds together.
                 counts.update(delivery.limit_keys)
                 if response := self._feeds.get_cached(delivery.path):
                     jobs.append(self._deliver(delivery, response))
@@ -270,6 +272,8 @@ class DeliveryWorker:
                 )
                 result = replace(result, address=call.address or delivery.address)
         except AddressBusy as error:
+            # Busy passes, and is no failure of the callback. Its address may also have
+            # too many subscriptions, and that counts as one.
             if call.address and self._address_quota.admit(delivery, call.address):
                 result = DeliveryResult(
                     delivery, retry_after=BUSY_DELAY, is_deferred=True
@@ -339,6 +343,7 @@ class DeliveryWorker:
             subscriptions.reschedule(request, backoff(request.failures), failures)
         elif not is_confirmed or request.mode == "denied":
             subscriptions.close_request(request)
+        # The state of today: categories may have been renamed since the request.
         elif current := self._renderer.get_feed(request.path, 0.0):
             feed = current[0]
             if request.mode == "subscribe":
@@ -348,6 +353,7 @@ class DeliveryWorker:
 
     async def _ping_hub(self, ping: HubPing) -> None:
         success = await self._client.ping_hub(ping)
+        # Changes in quick succession become one ping.
         delay = DEBOUNCE if success else backoff(ping.failures)
         record = self._storage.hubs.record_result
         await self._in_thread(self._result_threads, record, ping, success, delay)
