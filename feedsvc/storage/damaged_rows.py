@@ -27,8 +27,9 @@ UNREADABLE = (
 _logged: set[int] = set()
 
 
-def report(key: int, error: Exception | None = None) -> None:
+def report(key: int, error: Exception) -> None:
     """Log that the entry with a key cannot be read, once per process."""
+    # Each feed reads the row again: a line for each would fill the log.
     if key not in _logged:
         _logged.add(key)
         _log.error("Entry with key %d is unreadable and left out: %r", key, error)
@@ -45,40 +46,17 @@ def readable_rows(
     :param key: the column that identifies a row.
     """
     try:
-        return _fetch(connection, statement, parameters)
-    except UNREADABLE:
+        return connection.execute(statement, parameters).all()
+    except UNREADABLE as error:
         keys_only = statement.with_only_columns(key, maintain_column_froms=True)
-        keys = list(connection.scalars(keys_only, parameters))
+        keys = connection.scalars(keys_only, parameters).all()
+        if len(keys) == 1:
+            report(keys[0], error)
+            return []
     # One such row fails a whole fetch, so fetch halves, and halves of these.
-    return _fetch_in_halves(connection, statement, key, keys, parameters)
-
-
-def _fetch(
-    connection: sa.Connection,
-    statement: sa.Select[Any],
-    parameters: Mapping[str, Any] | None,
-) -> Sequence[Any]:
-    with connection.execute(statement, parameters) as result:
-        return result.all()
-
-
-def _fetch_in_halves(
-    connection: sa.Connection,
-    statement: sa.Select[Any],
-    key: sa.ColumnElement[int],
-    keys: list[int],
-    parameters: Mapping[str, Any] | None,
-) -> list[Any]:
     middle = len(keys) // 2
     rows: list[Any] = []
     for half in (keys[:middle], keys[middle:]):
-        if not half:
-            continue
-        try:
-            rows += _fetch(connection, statement.where(key.in_(half)), parameters)
-        except UNREADABLE as error:
-            if len(half) == 1:
-                report(half[0], error)
-            else:
-                rows += _fetch_in_halves(connection, statement, key, half, parameters)
+        in_half = statement.where(key.in_(half))
+        rows += readable_rows(connection, in_half, key, parameters)
     return rows
