@@ -67,6 +67,7 @@ class Tokens:
         :param replace: take the place of a revoked or expired token of this name.
         :raises Conflict: the name is taken, or reserved for the change log.
         """
+        # The audit log tells writers apart by these names.
         if name in {IMPORT, RESTORE} | MAINTENANCE:
             raise Conflict(f"The name “{name}” is reserved for the change log.")
         token = _generate()
@@ -142,9 +143,11 @@ class Tokens:
         """
         if now - self._last_used.get(name, EPOCH) < _LAST_USED_RESOLUTION:
             return
+        # Before the thread ends, or requests meanwhile would start others.
         self._last_used[name] = now
 
         def update() -> None:
+            # Nobody waits for it, and the next minute's request stores it again.
             with suppress(Unavailable), self._database.write() as connection:
                 connection.execute(
                     tokens.update().where(tokens.c.name == name).values(last_used=now)
@@ -210,30 +213,29 @@ class Tokens:
 
 def _generate() -> str:
     characters = (secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
-    secret = "".join(characters)
-    return _PREFIX + secret + _checksum(secret)
+    return _with_checksum("".join(characters))
 
 
 def _has_valid_checksum(token: str) -> bool:
     secret = token[len(_PREFIX) : -_CHECKSUM_LENGTH]
-    if not token.startswith(_PREFIX) or len(secret) != _SECRET_LENGTH:
-        return False
-    checksum = token[-_CHECKSUM_LENGTH:].encode("utf-8", "surrogatepass")
-    return secrets.compare_digest(checksum, _checksum(secret).encode())
+    # Not in constant time: anybody can compute the checksum of a guess.
+    return len(secret) == _SECRET_LENGTH and token == _with_checksum(secret)
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _checksum(secret: str) -> str:
-    """Return the CRC-32 in base 62."""
-    number = zlib.crc32(secret.encode("utf-8", "surrogatepass"))
+def _with_checksum(secret: str) -> str:
+    """Return the token of a secret, which ends with the CRC-32 in base 62."""
+    number = zlib.crc32(secret.encode())
     digits = ""
     for _ in range(_CHECKSUM_LENGTH):
         number, digit = divmod(number, len(_ALPHABET))
         digits = _ALPHABET[digit] + digits
-    return digits
+    return _PREFIX + secret + digits
+
+
+def _hash(token: str) -> str:
+    # Without salt and rounds, which guard passwords: a random secret of 30 characters
+    # cannot be guessed, and each request looks its token up by the hash.
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _token_from(row: sa.Row[Any]) -> Token:
