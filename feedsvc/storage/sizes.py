@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from math import inf
 from typing import Any
 
 from feedsvc.models import Entry
@@ -80,13 +81,13 @@ def fit(
     :param bodies: whether the feed has bodies at all.
     :param cut: whether entries may be left out.
     """
-    budget = None if max_bytes is None else entries_budget(max_bytes)
+    budget = inf if max_bytes is None else entries_budget(max_bytes)
     chosen: list[Any] = []
     size = 0
     is_cut = False
     for row in rows:
         size_without_body = row.size - row.content_size
-        if cut and chosen and budget is not None and size + size_without_body > budget:
+        if cut and chosen and size + size_without_body > budget:
             is_cut = True
             break
         chosen.append(row)
@@ -94,7 +95,7 @@ def fit(
     keys = [row.pk for row in chosen]
     whole: set[int] = set()
     bodies_size = sum(row.content_size for row in chosen)
-    if bodies and (budget is None or size + bodies_size <= budget):
+    if bodies and size + bodies_size <= budget:
         # Nearly every feed, so spare it the sorting.
         whole.update(keys)
         size += bodies_size
@@ -102,7 +103,7 @@ def fit(
         # By guid within one instant, in the order of feeds.
         by_guid = sorted(chosen, key=lambda row: row.guid)
         for row in sorted(by_guid, key=lambda row: row.published, reverse=True):
-            if budget is not None and size + row.content_size > budget:
+            if size + row.content_size > budget:
                 break
             whole.add(row.pk)
             size += row.content_size
