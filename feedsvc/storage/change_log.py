@@ -52,12 +52,10 @@ MAINTENANCE = frozenset({SANITIZE, SCHEDULER, TIMEZONES})
 
 _GROUP_SIZE = 100
 _GROUP_BYTES = 512 * 1024
-_RESOLUTION = timedelta(microseconds=1)
 
-# FOR UPDATE, so that writers queue, and changes are committed in their order.
-_LAST_CHANGE = sa.select(
-    change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
-).with_for_update()
+LAST_CHANGE = sa.select(*change_sequence.c["seq", "time", "clock"])
+# So that writers queue, and changes are committed in their order.
+_LOCKED_LAST_CHANGE = LAST_CHANGE.with_for_update()
 _HAS_FEED_KEY = sa.tuple_(feed_versions.c.kind, feed_versions.c.category_id).in_(
     sa.bindparam("feed_keys", expanding=True)
 )
@@ -81,7 +79,7 @@ class ChangeLog:
         self._connection = connection
         self.clock = clock
         self._token = token
-        row = connection.execute(_LAST_CHANGE).one()
+        row = connection.execute(_LOCKED_LAST_CHANGE).one()
         self._seq: int = row.seq
         self._time: datetime = row.time
         self._writer_clock: datetime = row.clock
@@ -104,7 +102,7 @@ class ChangeLog:
             # is ahead of this one. Stay in the log's last second, else the log would
             # run further and further ahead of all clocks. No response states that
             # second while a writer is behind it (`ResponseCache._clock_lead`).
-            self._time += _RESOLUTION
+            self._time += datetime.resolution
         else:
             # The first write behind the log, or the clock was set back again: responses
             # may have stated the log's last second, so begin the next one.
@@ -120,8 +118,16 @@ class ChangeLog:
         :param affected: the feed keys whose feeds change.
         """
         self._seq += 1
-        change = {"seq": self._seq, "action": action, "kind": kind, "id": id}
-        self._changes.append({**change, "version": version, "token": self._token})
+        self._changes.append(
+            {
+                "seq": self._seq,
+                "action": action,
+                "kind": kind,
+                "id": id,
+                "version": version,
+                "token": self._token,
+            }
+        )
         self._affected.update(affected)
         return self._seq
 
@@ -198,9 +204,9 @@ class ChangePage:
         category_id: int | None,
     ) -> None:
         self._connection = connection
-        columns = ("pk", "id", "guid", "kind", "seq", "is_visible", "size")
+        columns = entries.c["pk", "id", "guid", "kind", "seq", "is_visible", "size"]
         statement = (
-            sa.select(*(entries.c[name] for name in columns))
+            sa.select(*columns)
             .where(entries.c.was_visible, entries.c.seq > after)
             .order_by(entries.c.seq)
             .limit(limit)

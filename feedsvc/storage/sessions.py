@@ -19,7 +19,12 @@ from feedsvc.models import (
 )
 from feedsvc.query import KINDS, FeedQuery
 from feedsvc.storage.categories import CategoryReader, CategoryWriter
-from feedsvc.storage.change_log import ChangeLog, ChangePage, feed_version
+from feedsvc.storage.change_log import (
+    LAST_CHANGE,
+    ChangeLog,
+    ChangePage,
+    feed_version,
+)
 from feedsvc.storage.entries import EntryReader, EntryWriter, VisibleChanges
 from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.feeds import FeedSelection
@@ -29,9 +34,6 @@ from feedsvc.storage.statistics import feed_summaries
 from feedsvc.storage.tables import change_sequence, changes, entries, feed_versions
 from feedsvc.storage.timezone_refresh import is_refresh_due, refresh
 
-_LAST_CHANGE = sa.select(
-    change_sequence.c.seq, change_sequence.c.time, change_sequence.c.clock
-)
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 # One statement, since every worker runs it each 0.4 s.
 _CHANGED_FEEDS = sa.select(
@@ -103,7 +105,7 @@ class Reader:
 
     def last_change(self) -> Revision:
         """Return the last change of the change log; no other has its time."""
-        row = self._connection.execute(_LAST_CHANGE).one()
+        row = self._connection.execute(LAST_CHANGE).one()
         return row.seq, row.time, row.clock
 
     def list_changes(
