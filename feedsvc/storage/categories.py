@@ -55,13 +55,7 @@ _BY_SLUGS = sa.select(categories).where(
     categories.c.retired.is_(None),
 )
 _ENTRIES = (
-    sa.select(
-        entries.c.pk,
-        entries.c.kind,
-        entries.c.id,
-        entries.c.version,
-        entries.c.is_visible,
-    )
+    sa.select(*entries.c["pk", "kind", "id", "version", "is_visible"])
     .join_from(entry_categories, entries)
     .where(entry_categories.c.category_id == sa.bindparam("category_id"))
     .order_by(entries.c.pk)

@@ -42,7 +42,7 @@ _NAMES = ("pk", "document", "changed_at", *_ENTRY_COLUMNS, *_STATE)
 _FIRST_OWN = _NAMES.index(_ENTRY_COLUMNS[0])
 
 # Statements are built once: to build one takes longer than to run it.
-_SELECT = sa.select(*(entries.c[name] for name in _NAMES))
+_SELECT = sa.select(*entries.c[_NAMES])
 _SELECT_WITHOUT_BODIES = sa.select(
     *(sa.null().label(name) if name in BODIES else entries.c[name] for name in _NAMES)
 )
@@ -72,9 +72,7 @@ _CATEGORIES = (
 when the category last changed its title."""
 
 _TRANSLATIONS = (
-    sa.select(
-        entries.c.pk, entries.c.kind, entries.c.translation_key, entries.c.document
-    )
+    sa.select(*entries.c["pk", "kind", "translation_key", "document"])
     .where(
         entries.c.translation_key.in_(sa.bindparam("translation_keys", expanding=True)),
         entries.c.is_visible,
@@ -85,11 +83,11 @@ _TRANSLATIONS = (
 
 _ESSENTIAL = ("id", "kind", "status", "guid", "version", "sequence")
 _ESSENTIALS: sa.Select[Any] = sa.select(
-    *(entries.c[name] for name in _ESSENTIAL),
-    *(entries.c[name] for name in ("pk", "is_visible", "was_visible", "size")),
+    *entries.c[*_ESSENTIAL, "pk", "is_visible", "was_visible", "size"],
+    # A date may be what is damaged.
     sa.null().label("ends"),
 ).where(_ID)
-# A statement of its own: the date may be what is damaged.
+# A statement of its own, which may fail.
 _PUBLISHED = sa.select(entries.c.published).where(_ID)
 
 _SERIES = sa.select(entries.c.pk, entries.c.document).where(
@@ -185,13 +183,12 @@ def _load(
             report(key, error)
         else:
             loaded.append(StoredEntry(row, entry))
-    return add_translations(connection, loaded)
+    return _with_translations(connection, loaded)
 
 
-def add_translations(
+def _with_translations(
     connection: sa.Connection, loaded: list[StoredEntry]
 ) -> list[StoredEntry]:
-    """Return entries with their translations."""
     keys = {stored.entry.translation_key for stored in loaded} - {None}
     # Most portals have none, and need no query.
     if not keys:
@@ -210,17 +207,12 @@ def add_translations(
             members["id"], members["language"], members["title"], members.get("url")
         )
         groups[kind, key].append(translation)
-    return [
-        StoredEntry(
-            row, _with_translations(entry, groups[entry.kind, entry.translation_key])
-        )
-        for row, entry in loaded
-    ]
-
-
-def _with_translations(entry: Entry, group: list[Translation]) -> Entry:
-    others = tuple(each for each in group if each.id != entry.id)
-    return replace(entry, translations=others) if others else entry
+    translated = []
+    for row, entry in loaded:
+        group = groups[entry.kind, entry.translation_key]
+        others = tuple(each for each in group if each.id != entry.id)
+        translated.append(StoredEntry(row, replace(entry, translations=others)))
+    return translated
 
 
 def _entry_from(

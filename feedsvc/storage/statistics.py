@@ -79,9 +79,8 @@ def _summary_columns(
     if table is entry_categories:
         pk = table.c.entry_pk
         conditions.append(table.c.category_id == categories.c.id)
-    names = ("published", "guid", "starts", "ends")
     rows = (
-        sa.select(pk.label("pk"), *(table.c[name] for name in names))
+        sa.select(pk.label("pk"), *table.c["published", "guid", "starts", "ends"])
         .where(*conditions)
         .correlate(categories)  # the outer statement has each category
     )
