@@ -176,8 +176,9 @@ class Metrics:
             self._export_database_metrics()
 
     def _export_database_metrics(self) -> None:
-        for kind, published in self._storage.latest_published().items():
-            self._newest_entry.labels(kind).set(published.timestamp())
+        with self._storage.reader() as reader:
+            for kind, published in reader.latest_published().items():
+                self._newest_entry.labels(kind).set(published.timestamp())
         stats = dict(self._storage.subscriptions.stats())
         self._oldest_pending.set(stats.pop("oldest"))
         for state, count in stats.items():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from feedsvc.models import Clock, FeedKey, Revision
@@ -29,6 +28,7 @@ from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically
 from feedsvc.storage.sessions import Reader, Writer
 from feedsvc.storage.subscriptions import Subscriptions
+from feedsvc.storage.timezone_refresh import is_refresh_due
 from feedsvc.storage.tokens import Tokens
 
 MAX_FEED = 4 * 1024 * 1024
@@ -135,10 +135,9 @@ class Storage:
 
     def _refresh_timezones(self) -> None:
         """Compute instants of events anew if another release of tzdata was in use."""
-        with self.reader() as reader:
-            is_due = reader.is_timezone_refresh_due(
-                downgrade=self._may_downgrade_timezones
-            )
+        with self.database.read() as connection:
+            is_due = is_refresh_due(connection, downgrade=self._may_downgrade_timezones)
+        # Once: a newer version may be started beside this process later.
         self._may_downgrade_timezones = False
         if is_due:
             with self.writer(TIMEZONES) as writer:
@@ -169,14 +168,6 @@ class Storage:
         check_schema(self.database)
         self._is_schema_current = True
         self._may_downgrade_timezones = True
-
-    def latest_published(self) -> Mapping[str, datetime]:
-        """Return when the newest visible entry of each kind was published.
-
-        :raises Unavailable: as `reader`.
-        """
-        with self.reader() as reader:
-            return reader.latest_published()
 
     def dump(self) -> Iterator[str]:
         """Yield the lines of a dump, all of one moment.

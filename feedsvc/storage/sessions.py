@@ -32,7 +32,7 @@ from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.neighbors import Direction, neighbor
 from feedsvc.storage.statistics import feed_summaries
 from feedsvc.storage.tables import change_sequence, changes, entries, feed_versions
-from feedsvc.storage.timezone_refresh import is_refresh_due, refresh
+from feedsvc.storage.timezone_refresh import refresh
 
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 # One statement, since every worker runs it each 0.4 s.
@@ -176,13 +176,6 @@ class Reader:
             statement = statement.where(changes.c.time >= since)
         for row in self._connection.execute(statement).mappings():
             yield AuditRecord(**row)
-
-    def is_timezone_refresh_due(self, *, downgrade: bool) -> bool:
-        """Return whether `Writer.refresh_timezones` has something to do.
-
-        :param downgrade: as of `is_refresh_due`.
-        """
-        return is_refresh_due(self._connection, downgrade=downgrade)
 
 
 class Writer:
