@@ -62,19 +62,13 @@ def _parse_utc(text: str | None) -> datetime | None:
 class KeyList(sa.TypeDecorator[Sequence[int]]):
     """Keys of rows in one parameter, for `is_among`."""
 
-    impl = sa.String
+    impl = sa.String().with_variant(sa.ARRAY(sa.Integer), "postgresql")
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Return an array for PostgreSQL, or text for JSON."""
-        is_postgresql = dialect.name == "postgresql"
-        impl = sa.ARRAY(sa.Integer) if is_postgresql else sa.String()
-        return dialect.type_descriptor(impl)
 
     def process_bind_param(
         self, value: Sequence[int] | None, dialect: sa.Dialect
     ) -> list[int] | str:
-        """Return the array or JSON."""
+        """Return an array for PostgreSQL, or JSON."""
         keys = list(value or ())
         return keys if dialect.name == "postgresql" else json.dumps(keys)
 
