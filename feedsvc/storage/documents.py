@@ -176,14 +176,13 @@ def _recurrence_members(
         return None
 
     def to_local(match: re.Match[str]) -> str:
+        until = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=UTC)
         try:
-            until = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=UTC)
             local = until.astimezone(zone)
-        except (ValueError, OverflowError):
+        except OverflowError:  # the last hours of the year 9999
             return match[0]
-        is_second = local.replace(fold=0).utcoffset() != local.utcoffset()
         # Only UTC tells the second of two equal local times.
-        return match[0] if is_second else f"UNTIL={local:{_UNTIL_FORMAT}}"
+        return match[0] if local.fold else f"UNTIL={local:{_UNTIL_FORMAT}}"
 
     members = recurrence.to_dict()
     rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", to_local, members["rrule"])
@@ -217,6 +216,8 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
         return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
 
+    # Not by `local_moment`: a skipped time must stay as it is, since occurrences are
+    # compared with exdates before they are moved behind the change.
     def moment(text: str) -> date:
         if "T" in text:
             return datetime.fromisoformat(text).replace(tzinfo=zone)
