@@ -20,6 +20,7 @@ from feedsvc.storage.scheduler import next_start, visibility
 from feedsvc.storage.tables import change_sequence, entries, entry_categories
 from feedsvc.timezones import VERSION
 
+# Writers wait for a batch, so not all events in one transaction.
 _BATCH_SIZE = 500
 
 _PROGRESS = sa.select(change_sequence.c.tzdata, change_sequence.c.tzdata_pk)
@@ -46,9 +47,11 @@ def is_refresh_due(connection: sa.Connection, *, downgrade: bool) -> bool:
 def refresh(connection: sa.Connection, change_log: ChangeLog) -> None:
     """Compute the instants of the next events anew, a batch at most."""
     row = connection.execute(_PROGRESS).one()
+    # Progress by the rules of another release does not count.
     last = row.tzdata_pk or 0 if row.tzdata == VERSION else 0
     keys = list(connection.scalars(_NEXT_EVENTS, {"last": last, "limit": _BATCH_SIZE}))
-    for stored, entry in load_entries(connection, keys).values():
+    for stored, entry in load_entries(connection, keys, bodies=False).values():
+        # Its document still has a start, but its columns are empty.
         if entry.status == "deleted":
             continue
         instants = _instants(entry, change_log)
@@ -82,6 +85,7 @@ def _store(
 ) -> None:
     """Store the instants of an event, and record a change if readers see it."""
     columns = instants
+    # Followers of the changes need no record of an event that they do not have.
     if stored.is_visible:
         version = entry.version + 1
         affected = feeds_with_entry(connection, stored.pk)
