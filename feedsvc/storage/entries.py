@@ -163,6 +163,7 @@ class EntryReader:
         :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
         """
         stored = load_by_id(self._connection, id)
+        # Nobody may learn from the status that a draft exists.
         if stored is None or not stored.row.was_visible:
             raise NotFound(f"There is no entry “{id}”.")
         entry = stored.entry
@@ -177,12 +178,12 @@ class EntryReader:
 
     def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
         """Return the entries that have some guids, deleted ones too."""
-        stored = load_by_guids(self._connection, set(guids))
+        stored = load_by_guids(self._connection, guids)
         return {entry.guid: entry for _, entry in stored}
 
     def get_by_ids(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the entries that have some ids, deleted ones too."""
-        return {entry.id: entry for _, entry in load_by_ids(self._connection, set(ids))}
+        return {entry.id: entry for _, entry in load_by_ids(self._connection, ids)}
 
     def edited_guids(self, guids: Iterable[str]) -> set[str]:
         """Return the guids of entries that an editor wrote last, not an import."""
@@ -389,6 +390,7 @@ class EntryWriter:
             entry = replace(
                 entry,
                 published=entry.published or old.published,
+                # The first time: readers see a withdrawn entry for a limited period.
                 withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
                 event=_with_previous_start(entry.event, old.event),
             )
@@ -396,8 +398,8 @@ class EntryWriter:
             if _content(entry) == _content(old):
                 return old, False
         entry = self._next_version(entry, old, updated)
-        if updated is None:
-            _check_expiry(entry)
+        # The schema has compared only a date of publication that was posted.
+        _check_expiry(entry)
         self._store(stored, entry, list(resolved.values()))
         return entry, old is None or old.status == "deleted"
 
@@ -472,6 +474,7 @@ class EntryWriter:
         columns = entry_columns(replace(deleted, updated=now, changed=now))
         columns |= {
             "is_visible": False,
+            # Whoever deleted it meant it: no import may undo that.
             "imported": False,
             "next_change_at": None,
             "size": 0,
@@ -483,6 +486,7 @@ class EntryWriter:
         self._connection.execute(_UPDATE, {"key": key, **columns})
         copied = {name: columns[name] for name in _COPIED_COLUMNS}
         self._connection.execute(_UPDATE_CATEGORIES, {"key": key, **copied})
+        # What was deleted must be nowhere in the database.
         self._search.erase(key)
         self._idempotency_keys.erase(id)
 
@@ -585,6 +589,7 @@ class EntryWriter:
         if stored is None or is_visible or visible_in:
             columns["seq"] = seq
         key = self._write_row(stored, columns)
+        # Most edits leave the rows, each of which is in four indexes.
         if stored and not is_unmoved:
             self._connection.execute(_REMOVE_CATEGORIES, {"key": key})
         if not is_unmoved:
@@ -758,6 +763,7 @@ def _with_previous_start(event: Event | None, old: Event | None) -> Event | None
         return event
     is_moved = event.start != old.start and "postponed" in (event.status, old.status)
     previous_start = old.start if is_moved else old.previous_start
+    # It has been moved back.
     if previous_start == event.start:
         previous_start = None
     return replace(event, previous_start=previous_start)
