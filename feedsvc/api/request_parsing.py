@@ -178,11 +178,12 @@ def parse_preconditions(required: bool) -> Precondition:
                 raise PreconditionFailed("The entry of If-Match does not exist.")
             return
         etag = str(entry.version)
+        # If-Match compares strongly, If-None-Match weakly (RFC 9110 §13.1).
         if match is not None and not match.contains(etag):
             raise PreconditionFailed(
                 "If-Match does not match the entry's version. GET the entry again."
             )
-        if none_match is not None and none_match.contains(etag):
+        if none_match is not None and none_match.contains_weak(etag):
             raise PreconditionFailed("If-None-Match matches the entry's version.")
 
     return check

@@ -58,6 +58,20 @@ def test_if_none_match_star_only_creates(editor: ApiClient) -> None:
     )
 
 
+def test_weak_tag_matches_if_none_match_but_not_if_match(editor: ApiClient) -> None:
+    # A proxy that compresses weakens the tag.
+    etag = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
+    for name, tag, status in (
+        ("If-None-Match", f"W/{etag}", 412),
+        ("If-None-Match", 'W/"7"', 200),
+        ("If-Match", f"W/{etag}", 412),
+    ):
+        answer = editor.send(
+            "PUT", "/articles/a", {"title": "Một"}, headers={name: tag}
+        )
+        assert answer.status_code == status, (name, tag)
+
+
 def test_missing_if_match_is_428_if_required(
     editor: ApiClient, make_app: MakeApp
 ) -> None:
