@@ -99,7 +99,7 @@ def main() -> None:
             print(row, flush=True)
             rows.append(row)
         if "profile" in parts:
-            profile = profiles.tables(effort)
+            profile = profiles.text(effort)
             print(profile)
         if "worst" in parts:
             databases = ["sqlite", "postgresql"]

@@ -39,10 +39,7 @@ def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
         ("b", "other feeds", "≥ 0.60"),
         ("a", "the same feed", "≥ 0.30"),
     ):
-        what = (
-            f"hot, gzip, while {WRITES_PER_SECOND} writes a second go to {feeds},"
-            " against none"
-        )
+        what = f"hot, gzip, with {WRITES_PER_SECOND} writes/s to {feeds}, against none"
         yield from compare(
             "writes",
             partial(_rate_while_writing, environment.service, category),
@@ -57,11 +54,7 @@ def _throughput(environment: Environment, kind: str, effort: Effort) -> list[Row
         return requests_per_cpu_second(service.workers(), service.port, PATH, headers)
 
     references = [
-        (
-            "a bare function under the same gunicorn's gthread worker",
-            environment.bare[kind],
-            "≥ 4",
-        ),
+        ("a bare function", environment.bare[kind], "≥ 4"),
     ]
     if kind == "gzip":
         references.append(("Flask and feedgen by hand", environment.flask, "≥ 80"))
@@ -86,8 +79,8 @@ def _latency(environment: Environment, effort: Effort) -> list[Row]:
             return latency_p99(service.port, PATH, GZIP, rate)
 
     what = (
-        "99 of 100 hot requests, gzip, take at most, at half the greatest rate,"
-        " against the bare function at half of its own"
+        "p99 of hot requests, gzip, at half the greatest rate,"
+        " against a bare function at half of its own"
     )
     return compare(
         "hot",
@@ -101,8 +94,8 @@ def _latency(environment: Environment, effort: Effort) -> list[Row]:
 def _cold_latency(environment: Environment, effort: Effort) -> list[Row]:
     """Compare cold feeds beside hot requests, with the event loop and without."""
     what = (
-        "99 of 100 cold feeds take at most, while hot requests run at full load, "
-        "against FEEDSVC_EVENT_LOOP=false under its own full load"
+        "p99 of cold feeds while hot requests run at full load, "
+        "against FEEDSVC_EVENT_LOOP=false"
     )
     return compare(
         "hot",

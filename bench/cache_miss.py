@@ -51,12 +51,9 @@ def cold_ratio(effort: Effort) -> Iterator[Row]:
 
         for when, measure, bar in (
             ("after a write", after_a_write, "≤ 2.0"),
-            ("with nothing kept", in_a_new_worker, "≤ 4.0"),
+            ("with an empty entry cache", in_a_new_worker, "≤ 4.0"),
         ):
-            what = (
-                f"a cold feed of 50 entries {when}, full content, "
-                "against feedgen's own time for them"
-            )
+            what = f"a cold feed {when}, against feedgen's time for its entries"
             yield from compare(
                 "cold",
                 measure,

@@ -21,8 +21,8 @@ EVENTS = 1000
 def rows(effort: Effort) -> Iterator[Row]:
     """Compare the rendering with the library's own writing."""
     what = (
-        f"a calendar of {EVENTS:,} events, against icalendar's own writing of the same"
-        " components"
+        f"a calendar of {EVENTS:,} events, "
+        "against icalendar's writing of the same components"
     )
     pairs = [time_ratio() for _ in range(min(5, effort.rounds))]
     yield make_row("cold", what, pairs, unit="s")

@@ -25,8 +25,8 @@ def rows(effort: Effort) -> Iterator[Row]:
         growth = _growth(Service(url, WEB_CONCURRENCY="1"), effort.requested_feeds)
         limit = Config.from_env({}).cache_bytes / MIB + 60
         what = (
-            f"what a worker grows by with {effort.requested_feeds:,} different feeds,"
-            " against the setting and 60 MiB"
+            f"growth of a worker by {effort.requested_feeds:,} different feeds, "
+            "against FEEDSVC_CACHE_BYTES plus 60 MiB"
         )
         yield make_row("memory", what, [(growth, limit)], "≤ 1", unit="MiB")
         service = Service(url)
@@ -40,7 +40,7 @@ def rows(effort: Effort) -> Iterator[Row]:
         service.stop()
     what = "the idle service, all processes (PSS), against 160 MB"
     yield make_row("memory", what, [(idle, 153)], "≤ 1", unit="MiB")
-    what = "from the start on a database to the first 200, against 3 s"
+    what = "from the start to the first 200, against 3 s"
     pairs = [(duration, 3.0) for duration in seconds]
     yield make_row("memory", what, pairs, "≤ 1", unit="s")
 

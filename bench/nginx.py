@@ -34,10 +34,7 @@ def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
         with nginx(folder, service.port, locations) as (url, pid):
             for kind in (*ENCODINGS, "304"):
                 file_path = "/gzip" if kind == "304" else f"/{kind}"
-                what = (
-                    f"through the shipped nginx, {kind}, against a file of the same"
-                    " nginx"
-                )
+                what = f"through nginx, {kind}, against a file that nginx sends"
                 ours = partial(_rate, url, pid, PATH, kind, service)
                 reference = partial(_rate, url, pid, file_path, kind)
                 yield from compare(
@@ -47,7 +44,7 @@ def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
                 file_path = "/gzip" if kind == "304" else f"/{kind}"
                 direct = partial(_rate, service.url, None, PATH, kind, service)
                 reference = partial(_rate, url, pid, file_path, kind)
-                what = f"the service itself, {kind}, against a file that nginx sends"
+                what = f"without nginx, {kind}, against a file that nginx sends"
                 yield from compare(
                     "front", direct, {what: (reference, bar)}, rounds=effort.rounds
                 )

@@ -16,18 +16,18 @@ from bench.table import Effort
 MIN_SHARE = 0.02
 
 
-def tables(effort: Effort) -> str:
-    """Return tables in Markdown, in milliseconds without the profiler."""
+def text(effort: Effort) -> str:
+    """Return a list in Markdown, in milliseconds without the profiler."""
     repetitions = effort.feed_rounds
     with seeded_app(SMALL) as app:
-        feed = _table(
+        feed = _line(
             "a cold feed of 50 entries", lambda: get(app, SECTION), repetitions
         )
-        put = _table("a PUT of one article", putting(app), repetitions)
-    return f"{feed}\n\n{put}"
+        put = _line("a PUT of one article", putting(app), repetitions)
+    return f"{feed}\n{put}"
 
 
-def _table(name: str, action: Callable[[], object], repetitions: int) -> str:
+def _line(name: str, action: Callable[[], object], repetitions: int) -> str:
     action()
     begin = time.thread_time()
     for _ in range(repetitions):
@@ -39,12 +39,12 @@ def _table(name: str, action: Callable[[], object], repetitions: int) -> str:
         action()
     profile.disable()
     shares = _shares(profile)
-    rows = [
-        f"| {library} | {share * milliseconds:.2f} |"
+    parts = ", ".join(
+        f"{library} {share * milliseconds:.2f}"
         for library, share in shares.items()
         if share >= MIN_SHARE
-    ]
-    return "\n".join([f"| {name}: {milliseconds:.1f} ms | ms |", "|---|---|", *rows])
+    )
+    return f"- {name}, {milliseconds:.1f} ms: {parts}"
 
 
 def _shares(profile: cProfile.Profile) -> dict[str, float]:
@@ -70,5 +70,5 @@ def _library(file: str) -> str:
         return parts[parts.index("site-packages") + 1].removesuffix(".py")
     if "feedsvc" in parts:
         package = parts[parts.index("feedsvc") + 1].removesuffix(".py")
-        return f"feedsvc, {package}"
+        return f"feedsvc.{package}"
     return "bench" if "bench" in parts else "Python's own library"

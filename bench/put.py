@@ -24,8 +24,8 @@ def rows(environment: Environment, effort: Effort) -> Iterator[Row]:
     empty = Service(UNUSED)
     empty.start(app="bench.baseline_wsgi:empty_put")
     what = (
-        "a PUT of one article, p50, against an empty PUT of Flask and its statements"
-        " bare"
+        "a PUT of one article, p50, "
+        "against an empty Flask view plus the same statements"
     )
     try:
         yield from compare(

@@ -103,14 +103,14 @@ class Version:
 def rows(effort: Effort) -> Iterator[Row]:
     """Compare the bytes of a day, in one run, since they do not depend on the machine."""
     versions = list(_versions(effort.new_entries))
-    what = f"bytes to {READERS:,} readers that poll twice an hour for a day, against "
+    what = f"bytes to {READERS:,} readers in a day, against "
     sent, least, most_compressed = (total / 1e9 for total in _day(versions))
     yield make_row(
         "readers", what + "the least possible", [(sent, least)], "≤ 1.1", unit="GB"
     )
     yield make_row(
         "readers",
-        what + "the same with bodies compressed as hard as may be",
+        what + "the least possible at maximum compression",
         [(sent, most_compressed)],
         unit="GB",
     )

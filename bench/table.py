@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HEAD = (
-    "| what | ours | reference | ratio (least – median – greatest) | bar |\n"
+    "| what | ours | reference | ratio (least–median–greatest) | bar |\n"
     "|---|---|---|---|---|"
 )
 GROUPS = {
@@ -79,13 +79,16 @@ class Row:
 
     def __str__(self) -> str:
         least, median, greatest = self.ratios
-        verdict = f"{self.bar}: {'holds' if self.holds else 'missed'}"
+        verdict = self.bar if self.holds else f"{self.bar}: missed"
         return (
-            f"| {self.what} | {self.ours:,.{_digits(self.ours)}f} {self.unit} "
-            f"| {self.reference:,.{_digits(self.reference)}f} {self.unit} "
-            f"| {least:.2f} – **{median:.2f}** – {greatest:.2f} "
-            f"| {verdict if self.bar else '–'} |"
+            f"| {self.what} | {self._amount(self.ours)} | {self._amount(self.reference)} "
+            f"| {least:.2f}–**{median:.2f}**–{greatest:.2f} "
+            f"| {verdict or '–'} |"
         )
+
+    def _amount(self, value: float) -> str:
+        space = "" if self.unit.startswith("/") else " "
+        return f"{value:,.{_digits(value)}f}{space}{self.unit}"
 
 
 def alternate(*runs: Callable[[], float], rounds: int) -> list[tuple[float, ...]]:
