@@ -21,7 +21,6 @@ from feedsvc.__main__ import STANDALONE
 from feedsvc.cli.access_log import statistics as statistics_module
 from feedsvc.cli.access_log.clients import (
     BROWSER,
-    KNOWN,
     PROGRAM,
     ROBOT,
     SERVICE,
@@ -158,13 +157,6 @@ def test_user_agent_is_identified(
     agent: str, name: str, kind: str, subscribers: int | None
 ) -> None:
     assert identify(agent)[:3] == (name, kind, subscribers)
-
-
-@pytest.mark.parametrize("kind", [SERVICE, PROGRAM])
-def test_documents_name_every_known_program(kind: str) -> None:
-    text = (ROOT / "docs/readers.md").read_text("utf-8")
-    names = dict.fromkeys(name for name, its_kind, _ in KNOWN if its_kind == kind)
-    assert f"- {kind}s: {', '.join(names)};" in text
 
 
 def test_last_report_of_each_service_counts() -> None:
