@@ -68,7 +68,7 @@ workers = _settings.workers
 threads = 32
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 timeout = 30
-graceful_timeout = 25
+graceful_timeout = 25  # the files in deploy/ kill the service after 40 s or more
 keepalive = 5
 # Without the event loop's responses, which would replace a worker every few seconds.
 max_requests = 100_000
