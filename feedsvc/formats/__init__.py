@@ -67,17 +67,13 @@ def _is_renderable(entry: Entry, feed: Feed) -> bool:
 
 def render_all_formats(entry: Entry, site: Site) -> dict[str, str]:
     """Return a feed of one entry in each format, for the preview."""
-    feed = Feed(
-        FeedQuery(entry.kind, "html"),
-        site,
-        updated=entry.updated,
-        entries=(entry.public_view(),),
-    )
     documents = {}
+    entries = (entry.public_view(),)
     for name, form in FORMATS.items():
         if entry.kind in form.kinds:
             query = FeedQuery(entry.kind, name)
-            documents[name] = render_feed(replace(feed, query=query)).decode()
+            feed = Feed(query, site, updated=entry.updated, entries=entries)
+            documents[name] = render_feed(feed).decode()
     return documents
 
 
