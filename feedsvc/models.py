@@ -140,6 +140,7 @@ class Place:
 class Offer:
     """A ticket: `price` is a decimal number such as 12.50, `currency` of ISO 4217."""
 
+    # A text, since a number would turn 12.50 into 12.5.
     price: str
     currency: str
     name: str | None = None
@@ -199,6 +200,7 @@ class Event:
     `previous_start`, the start before a postponement.
     """
 
+    # datetime is a subclass of date.
     start: date
     end: date | None
     timezone: ZoneInfo
@@ -235,6 +237,7 @@ class Event:
         return self._to_utc(self.start)
 
     def _to_utc(self, moment: date) -> datetime:
+        # A day begins at midnight in the zone of the event.
         if not isinstance(moment, datetime):
             moment = datetime.combine(moment, time(), self.timezone)
         return moment.astimezone(UTC)
@@ -296,6 +299,8 @@ class Entry:
     changed: datetime = field(default=EPOCH, compare=False)
     abridged: bool = False
     translations: tuple[Translation, ...] = ()
+    # Formats fill it later, although the entry is frozen. It follows from the other
+    # members, so it makes no difference between two entries.
     rendered: dict[Hashable, tuple[Site, bytes]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -312,6 +317,7 @@ class Entry:
     def feed_date(self, query: FeedQuery) -> datetime:
         """Return the date in a feed: of the publication, or of an event's start."""
         if self.event and query.date_field == "start":
+            # An entry that is not stored, such as in a preview, has no `starts` yet.
             return self.starts or self.event.starts
         return self.date
 

@@ -111,6 +111,7 @@ def overlaps(event: Event, start: datetime, end: datetime) -> bool:
 
     An occurrence without a duration overlaps it if it starts there.
     """
+    # One without a duration at `start` ends at `start`, so look from shortly before.
     for occurrence in occurrences(event, start - timedelta.resolution):
         if occurrence.ends > start or occurrence.starts == start:
             return occurrence.starts < end

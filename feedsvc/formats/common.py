@@ -60,10 +60,12 @@ def iri_to_uri(iri: str) -> str:
     host, colon, port = parts.netloc, "", ""
     if "[" not in host:  # not an IPv6 address
         host, colon, port = host.partition(":")
+    # IDNA refuses some hosts, such as one with a label of more than 63 characters.
     try:
         netloc = host.encode("idna").decode() + colon + port
     except UnicodeError:
         netloc = quote(parts.netloc, safe=":[]")
+    # "%" stays: an IRI may have percent-encoded characters already.
     rest = (quote(part, safe="/?%:@!$&'()*+,;=~-._") for part in parts[2:])
     return urlunsplit((parts.scheme, netloc, *rest))
 

@@ -137,6 +137,7 @@ def language_name(tag: str) -> str:
     except (ValueError, UnknownLocaleError):
         return tag
     name = locale.get_display_name()
+    # Many languages write their own name with a small letter, such as français.
     return name[0].upper() + name[1:] if name else tag
 
 
@@ -365,6 +366,7 @@ def _frequency(event: Event, recurrence: Recurrence, language: str) -> str:
         return text
     locale = _locale(language)
     names = get_day_names(locale=locale)
+    # The weekdays of a weekly rule have no numbers: the API refuses 2MO there.
     days = rule.get("BYDAY", WEEKDAYS[event.start.weekday()]).split(",")
     days_of_week = [
         _lower_vietnamese_weekday(names[index])

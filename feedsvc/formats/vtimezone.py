@@ -77,6 +77,7 @@ def vtimezone(key: str, first: int, last: int) -> Timezone:
     return timezone
 
 
+# Each calendar needs about 60 years of a zone, which take 0.2 ms each.
 @lru_cache(maxsize=8192)
 def _changes(zone: ZoneInfo, year: int) -> tuple[datetime, ...]:
     """Return the times in a year at which the UTC offset of a zone changes.
@@ -160,6 +161,8 @@ def _rule(onsets: Sequence[datetime], last: int) -> tuple[int, str]:
     final = onsets[-1]
     if final.year < last + _CALENDAR_CYCLE:
         return no_rule
+    # The rule that holds for longest; of several the first by its text, so that equal
+    # feeds have equal bytes.
     begin, rule = min((_first_by_rule(onsets, rule), rule) for rule in _rules(final))
     if final.year - onsets[begin].year < _CALENDAR_CYCLE - 1:
         return no_rule

@@ -156,6 +156,7 @@ class _EventReader:
         zone = self._start_zone(event, start, warnings)
         recurrence = None
         rules = _values(event, "RRULE")
+        # An overridden occurrence is an entry of its own, which does not recur.
         if rules and "RECURRENCE-ID" not in event:
             rule = rules[0].to_ical().decode()
             rule = normalize_until(rule, start, self._until_zone(start, zone))
@@ -367,6 +368,7 @@ def _conference(event: Component) -> dict[str, str]:
 
 def _organizer(event: Component) -> dict[str, str] | None:
     organizer = event.get("ORGANIZER")
+    # The API requires a name.
     if organizer is None or not organizer.params.get("CN"):
         return None
     fields = {"name": str(organizer.params["CN"])}
@@ -391,6 +393,7 @@ def _media(event: Component) -> dict[str, Any]:
     attachments = []
     for file in _values(event, "ATTACH"):
         url = str(file)
+        # Files may be in the calendar itself, or in a mail (cid:).
         if not url.startswith("http"):
             continue
         media_type = guess_media_type(url, file.params.get("FMTTYPE"))
@@ -418,6 +421,7 @@ def _find_zone(
         return None
     # Exchange invents names ("Customized Time Zone"): the offsets identify the zone.
     own_zone: tzinfo = definitions[tzid].to_tz()
+    # Noon, which changes to daylight saving time neither skip nor repeat.
     begin = datetime(start.year, 1, 1, 12, tzinfo=UTC)
     samples = tuple(begin + timedelta(days=30 * n) for n in range(_MONTHS_COMPARED))
     offsets = tuple(_offset(own_zone, sample) for sample in samples)

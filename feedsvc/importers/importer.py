@@ -142,6 +142,7 @@ class Importer:
         titles = dict.fromkeys(title for item in items for title in item.categories)
         if not titles:
             return slugs
+        # Entries refer to stored categories, so these are committed first.
         with self._storage.writer(IMPORT) as writer:
             for title in titles:
                 try:
@@ -206,6 +207,7 @@ class Importer:
         )
         payload["categories"] = list(categories)[:_MAX_CATEGORIES]
         payload["id"] = stored.id if stored else _entry_id(guid)
+        # Each round leaves out one invalid field.
         while True:
             try:
                 entry: Entry = load_validated(self._schema, payload)
@@ -227,6 +229,7 @@ class Importer:
             new_version, is_new = writer.entries.put(
                 entry, updated=self._source_update_time(item, entry)
             )
+        # It concerns all entries, not this one.
         except Unavailable:
             raise
         except FeedsvcError as error:

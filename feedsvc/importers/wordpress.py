@@ -95,6 +95,7 @@ class Library:
             markup = self._to_html(tag, content, post_id)
             if markup is None:
                 continue
+            # Empty lines separate it from text, which becomes paragraphs.
             parts += [text[position : tag.start()], f"\n\n{markup}\n\n"]
             position = (closing_tag or tag).end()
         parts.append(text[position:])
@@ -120,6 +121,7 @@ class Library:
             BytesIO(data),
             tag="item",
             recover=True,
+            # The file is not trusted: it must not make the import read other files.
             resolve_entities=False,
             no_network=True,
             load_dtd=False,
@@ -128,6 +130,7 @@ class Library:
         with suppress(etree.XMLSyntaxError):
             for _, item in items:
                 self._add(item)
+                # Exports may be large, and lxml would keep each element.
                 item.clear()
 
     def _add(self, item: Any) -> None:
@@ -236,6 +239,7 @@ def _captioned_figure(content: str, caption: str) -> str:
     if picture is None:
         return content
     caption = content[picture.end() :].strip() or escape(caption, quote=False)
+    # Empty lines separate paragraphs, which would split the figure.
     caption = re.sub(r"\n\s*\n", "<br>", caption)
     return f"<figure>{picture[0].strip()}<figcaption>{caption}</figcaption></figure>"
 
