@@ -41,16 +41,12 @@ class FeedTombstones:
         entries that left since the oldest entry of the document, or its part. Of a
         search: none, since nothing is left of an entry by which it matched.
         """
-        if self._filter.query.q:
-            return []
         if self._filter.query.format == "ics":
             return self._fetch("recent", listed, MAX_CANCELLED)
         return self._fetch(self._since(listed), listed, MAX_TOMBSTONES)
 
     def last(self, listed: ListedEntries) -> Tombstone | None:
         """Return the tombstone of the last entry to leave, in whatever format."""
-        if self._filter.query.q:
-            return None
         return next(iter(self._fetch(self._since(listed), listed, 1)), None)
 
     def _since(self, listed: ListedEntries) -> _Since:
@@ -61,6 +57,8 @@ class FeedTombstones:
     def _fetch(
         self, since: _Since, listed: ListedEntries, limit: int
     ) -> list[Tombstone]:
+        if self._filter.query.q:
+            return []
         statement = _tombstones_select(self._filter.shape, since)
         parameters = {**self._filter.parameters, "limit": limit}
         if since == "oldest":
