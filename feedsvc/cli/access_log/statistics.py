@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -82,19 +82,20 @@ class Devices:
             self._shrink()
 
     def _shrink(self) -> None:
-        # First what does not count any more, which costs no precision.
-        self._keep(lambda key, minute: minute > self._newest - DAY_MINUTES)
-        # To one half, or every new device would be a reason to shrink again.
-        while self._number > _MAX_DEVICES // 2:
+        oldest = self._newest - DAY_MINUTES
+        while True:
+            # First only what does not count any more, which costs no precision.
+            for feed, devices in self._last_minutes.items():
+                self._last_minutes[feed] = {
+                    key: minute
+                    for key, minute in devices.items()
+                    if minute > oldest and not key & self._mask
+                }
+            self._number = sum(map(len, self._last_minutes.values()))
+            # To one half, or every new device would be a reason to shrink again.
+            if self._number <= _MAX_DEVICES // 2:
+                return
             self._mask = self._mask * 2 + 1
-            self._keep(lambda key, minute: not key & self._mask)
-
-    def _keep(self, is_kept: Callable[[int, int], bool]) -> None:
-        for feed, devices in self._last_minutes.items():
-            self._last_minutes[feed] = {
-                key: minute for key, minute in devices.items() if is_kept(key, minute)
-            }
-        self._number = sum(map(len, self._last_minutes.values()))
 
     def count(self, feed: str) -> int:
         """Return how many devices polled a feed in the last 24 hours of the log."""
