@@ -72,7 +72,8 @@ def observe(client: Client, url: str) -> Observation:
 
     :raises UnreachableError: one of them has no response.
     """
-    gets, heads = _request_as_readers(client, url)
+    gets = _request_as_readers(client, url, "GET")
+    heads = _request_as_readers(client, url, "HEAD")
     # As trackers and cache busters append some.
     separator = "&" if urlsplit(url).query else "?"
     parameter = client.request(
@@ -102,27 +103,24 @@ def observe(client: Client, url: str) -> Observation:
     return observation
 
 
-def _request_as_readers(
-    client: Client, url: str
-) -> tuple[dict[str, Reply], dict[str, Reply]]:
-    """Return the responses to GET and to HEAD by reader.
+def _request_as_readers(client: Client, url: str, method: str) -> dict[str, Reply]:
+    """Return the responses by reader.
 
-    :raises UnreachableError: the first two readers get no response.
+    :raises UnreachableError: the first two readers get no response to GET.
     """
-    replies: dict[str, dict[str, Reply]] = {"GET": {}, "HEAD": {}}
-    for method, by_reader in replies.items():
-        for reader, agent in READERS.items():
-            try:
-                reply = client.request(
-                    url, method, User_Agent=agent, Accept_Encoding="gzip"
-                )
-            except UnreachableError:
-                # Some bot walls drop the connections of programs that they dislike.
-                if {each.status for each in replies["GET"].values()} == {0}:
-                    raise
-                reply = Reply(url, 0, Message(), b"", (url,), time.time())
-            by_reader[reader] = reply
-    return replies["GET"], replies["HEAD"]
+    replies: dict[str, Reply] = {}
+    for reader, agent in READERS.items():
+        try:
+            reply = client.request(
+                url, method, User_Agent=agent, Accept_Encoding="gzip"
+            )
+        except UnreachableError:
+            # Some bot walls drop the connections of programs that they dislike.
+            if method == "GET" and {each.status for each in replies.values()} == {0}:
+                raise
+            reply = Reply(url, 0, Message(), b"", (url,), time.time())
+        replies[reader] = reply
+    return replies
 
 
 def _conditions(reply: Reply) -> dict[str, dict[str, str]]:
