@@ -133,21 +133,24 @@ class CategorySchema(ModelSchema):
     warnings = warnings_field()
 
 
-class PersonSchema(ModelSchema):
+class NamedSchema(ModelSchema):
+    """Somebody with a name and perhaps a page."""
+
+    name = own.Text(200, required=True)
+    url = own.url()
+
+
+class PersonSchema(NamedSchema):
     """An author or an organizer."""
 
     model_class = models.Person
-    name = own.Text(200, required=True)
-    url = own.url()
     email = own.email()
 
 
-class SourceSchema(ModelSchema):
+class SourceSchema(NamedSchema):
     """The original publisher of an entry."""
 
     model_class = models.Source
-    name = own.Text(200, required=True)
-    url = own.url()
 
 
 class ImageSchema(ModelSchema):
@@ -337,12 +340,10 @@ class OfferSchema(ModelSchema):
     availability = fields.String(validate=OneOf(models.AVAILABILITIES))
 
 
-class PerformerSchema(ModelSchema):
+class PerformerSchema(NamedSchema):
     """A person or a group that performs at an event."""
 
     model_class = models.Performer
-    name = own.Text(200, required=True)
-    url = own.url()
 
 
 class RecurrenceSchema(ModelSchema):
