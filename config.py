@@ -104,6 +104,7 @@ def _parse_url_list(value: str) -> tuple[str, ...]:
     urls = [url.strip() for url in value.split(",")]
     for url in urls:
         _check_base_url(url)
+    # A hub that is listed twice is pinged once.
     return tuple(dict.fromkeys(urls))
 
 
@@ -167,6 +168,7 @@ def _integer(low: int, high: int) -> Parse:
     return Integer(validate=in_range, error_messages={"invalid": message}).deserialize
 
 
+# RSS states how many polls an hour has, as a whole number.
 def _divisor(number: int) -> Parse:
     divisors = [each for each in range(1, number + 1) if number % each == 0]
     message = f"Must be one of {', '.join(map(str, divisors))}."
@@ -396,6 +398,7 @@ class Config:
             value = getattr(self, name)
             text = ",".join(value) if isinstance(value, tuple) else str(value)
             if isinstance(value, bool):
+                # As it is written in the environment.
                 text = text.lower()
             rows.append(
                 SettingRow(
@@ -468,6 +471,7 @@ def read_settings_file(path: str) -> dict[str, str]:
             raise SettingError(
                 f"The settings file {path}, line {number}: Must be NAME=value."
             )
+        # Backslashes count differently in each kind of quotes, as in a shell.
         name, double, single, bare = match.groups()
         if double is not None:
             variables[name] = re.sub(r'\\(["\\`$])', r"\1", double)

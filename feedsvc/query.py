@@ -200,10 +200,12 @@ def _parse_limit(text: str, query: FeedQuery) -> int:
 def _parse_language(text: str, query: FeedQuery) -> str:
     if not re.fullmatch(LANGUAGE_TAG_PATTERN, text):
         raise ValueError("must be a BCP 47 language tag such as vi or en-GB")
+    # Tags are compared without case (RFC 5646 §2.1.1), so a feed has one spelling.
     return text.lower()
 
 
 def _parse_search(text: str, query: FeedQuery) -> str | None:
+    # A search of punctuation alone is none, like the empty field of a form.
     return parse_search(text) or None
 
 
@@ -441,6 +443,7 @@ def parse_feed_query(
 def _with_parameter(
     query: FeedQuery, parameter: Parameter, values: Sequence[str]
 ) -> FeedQuery:
+    # Programs differ in which value counts.
     if len(values) > 1:
         raise BadRequest(
             f"The parameter “{parameter.name}” is given twice.", parameter.name

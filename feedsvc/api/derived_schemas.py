@@ -61,6 +61,7 @@ class EntrySchemas:
         response = _derive(request, f"Stored{name}", members, _ALWAYS_PRESENT)
         page: Members = {
             "items": fields.List(fields.Nested(response), required=True),
+            # Null on the last page, so that no client asks for an empty one.
             "next_cursor": fields.String(required=True, allow_none=True),
         }
         page_schema = ClosedSchema.from_dict(page, name=f"{name}Page")()
@@ -104,6 +105,7 @@ def _derive(
     derived_class = cast(type[EntrySchema], type(schema).from_dict(members, name=name))
     derived = derived_class(schema.site)
     for member in required:
+        # Only events have some of them.
         if member in derived.fields:
             derived.fields[member].required = True
     return derived
@@ -127,6 +129,7 @@ def _patch_field(field: fields.Field[Any]) -> fields.Field[Any]:
         return fields.Dict(allow_none=True)
     # The field belongs to the schema of requests, which must not change.
     patch_field = copy(field)
+    # null removes a member; nothing can be without these.
     patch_field.allow_none = not field.required and field.name not in ("id", "slug")
     patch_field.required = False
     return patch_field

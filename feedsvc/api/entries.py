@@ -38,6 +38,7 @@ _PATH_PARAMETERS = [path_parameter("Article", "id")]
 
 def _parse_search(text: str) -> str:
     try:
+        # The message follows the name of the parameter in the errors of feeds only.
         return parse_search(text)
     except ValueError as error:
         raise ValueError(f"{str(error).capitalize()}.") from None
@@ -52,6 +53,7 @@ class ListArguments(ArgumentsSchema):
         _parse_search, attribute="words", metadata={"maxLength": MAX_LENGTH}
     )
     cursor = fields.String(
+        # A number of 18 digits fits in the databases' integers.
         validate=own.FullMatch("^[0-9]{1,18}$", error="Must be a next_cursor.")
     )
     limit = own.QueryInteger(validate=Range(1, 200), load_default=50)
@@ -78,6 +80,7 @@ def entries_blueprint(
     kind, name, response = schemas.kind, schemas.name, schemas.response
     collection_url = f"{schemas.request.site.public_url}/api/v1/{collection}"
     write_scope = f"{kind}:write"
+    # A token that publishes must be able to read drafts.
     read_scopes = (write_scope, f"{kind}:publish")
     conditional = api.doc(parameters=["If-Match", "If-None-Match"])
     precondition_errors = (412, 428) if require_if_match else (412,)

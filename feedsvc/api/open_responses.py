@@ -26,6 +26,7 @@ def open_responses(document: Json) -> None:
         operation
         for path in document["paths"].values()
         for method, operation in path.items()
+        # Beside the methods, a path may have the parameters of all of them.
         if method != "parameters"
     ]
     responses = [
@@ -39,6 +40,7 @@ def open_responses(document: Json) -> None:
         for name in _schema_names(schemas, responses, follows_read_only=True)
     }
     references = {_SCHEMAS + name: _SCHEMAS + names[name] for name in names}
+    # Sorted: a set has another order in each process, and the document must not.
     for name in sorted(names):
         schemas[names[name]] = _opened(schemas[name], references)
     for response in responses:
@@ -65,6 +67,7 @@ def _schema_names(
         pending += item.values()
         reference = item.get("$ref", "")
         name = reference.removeprefix(_SCHEMAS)
+        # Once each: schemas may refer to each other in a circle.
         if name != reference and name not in names:
             names.add(name)
             pending.append(schemas[name])

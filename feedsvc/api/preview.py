@@ -42,6 +42,7 @@ def preview_blueprint(
     api = ApiBlueprint("preview", authenticator)
 
     @api.post("")
+    # Any scope to write is enough: nothing is stored.
     @api.authorize(*(scope for scope in SCOPES if scope.endswith(":write")))
     @api.errors(*BODY_ERRORS)
     @api.json_body(_BODY)
@@ -50,6 +51,7 @@ def preview_blueprint(
         """Show an entry in each format, with warnings, without storing it."""
         reject_query_parameters()
         document = parse_json_body()
+        # Before validation, since the kind chooses the schema.
         kind = document.get("kind") if isinstance(document, dict) else None
         if kind not in KINDS:
             raise ValidationFailed(

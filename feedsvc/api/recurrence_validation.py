@@ -187,6 +187,7 @@ def _check_rule(event: Event) -> ErrorMessages:
             )
             return {"rrule": [message]}
     except ValueError as error:
+        # By dateutil for the rule, or by check_year for an occurrence.
         return {"rrule": [f"Not a valid RRULE: {error}"]}
     return {}
 

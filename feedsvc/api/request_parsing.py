@@ -46,6 +46,7 @@ class StrictParser(FlaskParser):
         reject_query_parameters()
         document = parse_json_body()
         if isinstance(document, dict):
+            # The views refuse a document that names another one.
             return {**(req.view_args or {}), **document}
         return document
 
@@ -174,6 +175,7 @@ def parse_preconditions(required: bool) -> Precondition:
 
     def check(entry: Entry | None) -> None:
         if entry is None or entry.status == "deleted":
+            # A deleted entry has no representation that a tag could match.
             if match is not None:
                 raise PreconditionFailed("The entry of If-Match does not exist.")
             return

@@ -328,6 +328,7 @@ class OfferSchema(ModelSchema):
 
     model_class = models.Offer
     name = own.Text(200)
+    # A string, since a number would lose the last zero of 12.10.
     price = fields.String(
         required=True,
         validate=own.FullMatch(r"^[0-9]{1,12}(\.[0-9]{1,4})?$", error=_PRICE_ERROR),

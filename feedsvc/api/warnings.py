@@ -30,11 +30,13 @@ def title_warnings(title: str) -> list[FieldError]:
         )
     for reference in _REFERENCE.finditer(title):
         text = reference[0]
+        # Only names that HTML knows: “R&D;” is what the editor meant.
         if text[1] == "#" or text[1:] in html5:
             warnings.append(
                 f"Contains a character reference: readers see “{text}” as it is; "
                 f"send “{unescape(text)}”."
             )
+            # One warning is enough to make somebody look at the title.
             break
     return [FieldError("#/title", warning) for warning in warnings]
 

@@ -33,6 +33,7 @@ DAY_SECONDS = 86400
 # changes of that second are in the change log. `Check.ahead` adds greater differences.
 _LAST_MODIFIED_GRACE = timedelta(seconds=1.5)
 
+# Scripts of any site may read public documents, which are the same for all.
 _COMMON_HEADERS = (("Vary", "Accept-Encoding"), ("Access-Control-Allow-Origin", "*"))
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -165,6 +166,7 @@ class CachedResponse:
         headers: Headers = [("ETag", f'"{encoded_tag}"')]
         if has_last_modified:
             headers.append(("Last-Modified", http_date(self._last_modified)))
+        # Caches go on with the last response while the service cannot be reached.
         cache_control = f"public, {lifetimes}, stale-if-error={DAY_SECONDS}"
         headers.append(("Cache-Control", cache_control))
         headers += _COMMON_HEADERS

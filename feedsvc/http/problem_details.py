@@ -107,6 +107,7 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
         "The token has written, or the address has failed to authenticate, more often "
         "than the operator allows. Try again after the seconds in Retry-After.",
     ),
+    # Errors are looked up by their exact type, so subclasses are listed too.
     errors.Unavailable: _UNAVAILABLE,
     errors.DatabaseMissing: _UNAVAILABLE,
     errors.SchemaOutdated: _UNAVAILABLE,
@@ -179,6 +180,7 @@ def http_error_detail(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         methods = ", ".join(sorted(error.valid_methods))
         return f"{request.method} is not allowed for this URL, only {methods}."
+    # A view's own text names the limit, such as that of a batch.
     is_generic = error.description == RequestEntityTooLarge.description
     if error.code != 413 or not is_generic or request.max_content_length is None:
         return ""
@@ -218,6 +220,7 @@ def problem_response(document: Json) -> Response:
 def openapi_responses(public_url: str) -> dict[int, Json]:
     """Return OpenAPI's response of each error status, with an example a problem."""
     problems: dict[int, list[Problem]] = {}
+    # Several errors may share a problem.
     for problem in dict.fromkeys(PROBLEMS.values()):
         problems.setdefault(problem.status, []).append(problem)
     return {

@@ -21,6 +21,7 @@ def cached_responses_blueprint(cache: ResponseCache) -> Blueprint:
         if request.method in ("GET", "HEAD"):
             hit = cache.get(cache_key(request.environ))
             if hit:
+                # For the metrics, which count hits and misses.
                 request.environ[CACHE_HIT_KEY] = True
                 return conditional_response(*hit)
         return None

@@ -25,6 +25,7 @@ from feedsvc.suggestions import did_you_mean
 LARGE_DOCUMENT = 512 * 1024
 """Estimated bytes from which a document is rendered in one of few slots."""
 
+# The routes of `feeds_blueprint`, for paths that are not the current request's.
 _PATH = re.compile(r"/feeds/([^/.]+)(?:/([^/]+))?\.([^/.]+)")
 
 
@@ -87,6 +88,7 @@ class FeedService:
         if not match:
             raise NotFound("There is no such feed.")
         kind, category_filter, format = match.groups()
+        # With empty values, as Flask has them for a request.
         given = parse_qs(parts.query, keep_blank_values=True)
         return self.parse_query(kind, format, category_filter, given)
 

@@ -32,5 +32,6 @@ def health_blueprint(storage: Storage) -> Blueprint:
 
 
 def _text_response(text: str) -> Response:
+    # A probe asks the service, and not the cache of a proxy.
     headers = {"Cache-Control": "no-store"}
     return Response(f"{text}\n", mimetype="text/plain", headers=headers)

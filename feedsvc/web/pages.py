@@ -191,6 +191,7 @@ def pages_blueprint(
     def entry(id: str) -> Response:
         """Answer with the page of an entry."""
         ui = requested_language(site)
+        # Not pinned: there are few lists, but any number of entries.
         return cached_response(partial(renderer.entry, id, ui), ui, is_pinned=False)
 
     @blueprint.get("/entries/<id>.ics")
@@ -211,6 +212,7 @@ def pages_blueprint(
         """Answer the current request from the cache, or render the page."""
 
         def render_response() -> CachedResponse:
+            # Before the snapshot is taken, so that it vouches for no later change.
             checked_at = clock()
             page = render()
             return CachedResponse(
@@ -220,6 +222,7 @@ def pages_blueprint(
                 checked_at,
                 max_age,
                 page.expires_at,
+                # Crawlers index each page once, in the site's language.
                 headers=(("X-Robots-Tag", "noindex"),) if ui else (),
                 is_pinned=is_pinned,
             )

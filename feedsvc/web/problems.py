@@ -57,11 +57,13 @@ class ErrorHandlers:
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Answer an error of Werkzeug, such as 405."""
         status = error.code or 500
+        # Werkzeug's redirects are exceptions too.
         if status < 400:
             return Response(status=status, headers=error.get_headers())
         problem = PROBLEMS.get(status) or _other_problem(status, error.name)
         detail = http_error_detail(error) or _unknown_url(error) or error.description
         response = self._respond(problem, detail or problem.title)
+        # The others describe Werkzeug's own page.
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
                 response.headers[name] = value
