@@ -202,8 +202,14 @@ def setting(
     :param default: as in the environment; empty if the setting may be absent.
     :param absent: the value if it is absent.
     """
-    metadata = {"default": default, "parse": parse, "help": help, "variable": variable}
-    return field(metadata={**metadata, "absent": absent})
+    metadata = {
+        "default": default,
+        "parse": parse,
+        "help": help,
+        "variable": variable,
+        "absent": absent,
+    }
+    return field(metadata=metadata)
 
 
 class SettingRow(NamedTuple):
