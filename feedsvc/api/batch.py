@@ -318,14 +318,13 @@ def _process(item: BatchItem, writer: Writer | None) -> dict[str, Any]:
     except Unavailable:
         # The other items would fail too, so the whole batch is 503.
         raise
-    except ValidationFailed as error:
-        errors = error.errors[:MAX_ERRORS_PER_ITEM]
-        status = http_status(error)
     except FeedsvcError as error:
-        errors = (FieldError("#", str(error)),)
-        status = http_status(error)
-    listed = [asdict(field_error) for field_error in errors]
-    return {**result, "status": status, "errors": listed}
+        errors: Iterable[FieldError] = [FieldError("#", str(error))]
+        if isinstance(error, ValidationFailed):
+            errors = error.errors[:MAX_ERRORS_PER_ITEM]
+        result["status"] = http_status(error)
+        result["errors"] = [asdict(field_error) for field_error in errors]
+        return result
 
 
 def _store_atomically(items: list[BatchItem], writer: Writer) -> JsonResult:
