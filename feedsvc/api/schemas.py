@@ -46,20 +46,16 @@ class ClosedSchema(ma.Schema):
         """Say which known member an unknown one probably is."""
         messages = error.messages_dict
         unknown = [name for name in messages if messages[name] == _UNKNOWN]
+        known = [field.data_key or name for name, field in self.load_fields.items()]
         for index, name in enumerate(unknown):
             # Comparing takes time, and a document may have thousands of them.
-            known = self._member_names() if index < _MAX_SUGGESTIONS else ()
-            messages[name] = [self._unknown_member(str(name), known)]
+            candidates = known if index < _MAX_SUGGESTIONS else ()
+            messages[name] = [self._unknown_member(str(name), candidates)]
 
     def _unknown_member(self, name: str, known: Iterable[str]) -> str:
         """Return the error for a member that the object cannot have."""
         hint = did_you_mean(name, known)
         return f"Unknown {self.member_name}.{hint} See the list in /api/docs."
-
-    def _member_names(self) -> list[str]:
-        """Return the names of the members that can be set."""
-        items = self.load_fields.items()
-        return [field.data_key or name for name, field in items]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the schema itself, which nothing changes.
@@ -273,10 +269,10 @@ class EntrySchema(ModelSchema):
         data["categories"] = tuple(
             models.Category(slug, "") for slug in data.get("categories", ())
         )
-        event = self.build_event(data.pop("event", None))
+        event = self.pop_event(data)
         return models.Entry(kind=self.kind_name, event=event, **data)
 
-    def build_event(self, members: dict[str, Any] | None) -> models.Event | None:
+    def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event of an entry of a kind that has one."""
         return None
 
@@ -391,13 +387,13 @@ class EventSchema(EntrySchema):
     )
     recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
-    def build_event(self, members: dict[str, Any] | None) -> models.Event | None:
+    def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event, its times in its own zone.
 
         :raises ValidationError: the end does not fit the start, or the recurrence is
             wrong.
         """
-        assert members is not None
+        members = data.pop("event")
         zone = members.setdefault("timezone", self.site.timezone)
         # The zone may be another member's value, so the fields cannot do this.
         for name in ("start", "end"):
