@@ -6,7 +6,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from flask import Response, request
+from flask import Response, make_response, request
 from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 
@@ -17,7 +17,6 @@ from feedsvc.api.derived_schemas import EntrySchemas
 from feedsvc.api.openapi import EXAMPLES, path_parameter
 from feedsvc.api.request_parsing import (
     JsonResult,
-    json_response,
     load_patched,
     parse_json_body,
     parse_preconditions,
@@ -127,7 +126,7 @@ def entries_blueprint(
             stored, is_new = writer.entries.put(
                 entry, publish=can_publish(kind), check=check
             )
-        return json_response(write_result(stored, is_new=is_new))
+        return make_response(*write_result(stored, is_new=is_new))
 
     @api.patch("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
@@ -141,7 +140,7 @@ def entries_blueprint(
         document = parse_json_body()
         check = parse_preconditions(require_if_match)
         stored = _patch_entry(storage, schemas.request, id, document, check)
-        return json_response(write_result(stored, is_new=False))
+        return make_response(*write_result(stored, is_new=False))
 
     @api.get("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(*read_scopes)

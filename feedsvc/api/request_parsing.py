@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Request, Response, jsonify, request
+from flask import Request, Response, make_response, request
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
@@ -224,7 +224,7 @@ def respond_once(
     """
     key = parse_idempotency_key()
     if key is None:
-        return json_response(respond(writer))
+        return make_response(*respond(writer))
     token = current_token().name
     idempotent = IdempotentRequest(token, request.path, key, fingerprint)
     result: JsonResult | None = writer.idempotency_keys.get(idempotent)
@@ -232,13 +232,4 @@ def respond_once(
     if result is None:
         result = respond(writer)
         writer.idempotency_keys.put(idempotent, result, result[0].get("id"))
-    return json_response(result)
-
-
-def json_response(result: JsonResult) -> Response:
-    """Return the response of a result."""
-    document, status, headers = result
-    response = jsonify(document)
-    response.status_code = status
-    response.headers.update(headers)
-    return response
+    return make_response(*result)
