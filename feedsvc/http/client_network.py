@@ -49,4 +49,4 @@ def network_of(address: str) -> str:
         return address
     if parsed.version == 4:
         return str(parsed)
-    return str(parsed.ipv4_mapped or IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
