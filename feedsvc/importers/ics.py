@@ -59,26 +59,17 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     except PARSE_ERRORS as error:
         yield f"The file is damaged. Events are read one by one: {error}"
         calendar, events = Calendar(), []
-        for item in _read_separately(data):
-            if isinstance(item, str):
-                yield item
-            else:
-                events.append(item)
+        for block in _EVENT.findall(data):
+            document = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
+            try:
+                events += Calendar.from_ical(document).walk("VEVENT")
+            except PARSE_ERRORS as event_error:
+                yield f"skipped: a damaged event: {event_error}"
         if not events:
             raise BadRequest("The file has no event that can be read.") from None
     reader = _EventReader(calendar, events, site_zone)
     for event in events:
         yield from reader.to_entry(event)
-
-
-def _read_separately(data: bytes) -> Iterator[Component | str]:
-    """Yield the events that can be read alone, and a warning for each other one."""
-    for block in _EVENT.findall(data):
-        document = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
-        try:
-            yield from Calendar.from_ical(document).walk("VEVENT")
-        except PARSE_ERRORS as error:
-            yield f"skipped: a damaged event: {error}"
 
 
 class _EventReader:
