@@ -117,10 +117,7 @@ def _with_exact_durations(item: dict[str, Any]) -> Any:
         for file in exact
         if isinstance(file, dict)
     }
-    return [_with_duration(file, durations) for file in attachments]
-
-
-def _with_duration(file: Any, durations: dict[str, Any]) -> Any:
-    if not isinstance(file, dict) or str(file.get("url")) not in durations:
-        return file
-    return {**file, "duration_in_seconds": durations[str(file.get("url"))]}
+    for file in attachments:
+        if isinstance(file, dict) and str(file.get("url")) in durations:
+            file["duration_in_seconds"] = durations[str(file.get("url"))]
+    return attachments
