@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import chain
 from zoneinfo import ZoneInfo
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, prop
@@ -57,10 +56,12 @@ def vtimezone(key: str, first: int, last: int) -> Timezone:
     onsets: dict[_Observance, list[datetime]] = defaultdict(list)
     # 28 more years show whether a rule is permanent.
     years = range(min(first - 1, _RULES_SINCE), last + 2 + _CALENDAR_CYCLE)
-    for change in chain.from_iterable(_changes(zone, year) for year in years):
-        observance = _observance(zone, change)
-        # Local time by the offset before the change (RFC 5545 §3.6.5).
-        onsets[observance].append((change + observance.before).replace(tzinfo=None))
+    for year in years:
+        for change in _changes(zone, year):
+            observance = _observance(zone, change)
+            # Local time by the offset before the change (RFC 5545 §3.6.5).
+            onset = (change + observance.before).replace(tzinfo=None)
+            onsets[observance].append(onset)
     components: list[_Component] = []
     for observance, its_onsets in onsets.items():
         components += _components(observance, its_onsets, first, last)
