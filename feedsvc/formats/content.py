@@ -16,6 +16,7 @@ _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
 _IFRAME = re.compile(r'<iframe[^>]* src="([^"]*)"[^>]*></iframe>')
 _TAG = re.compile(r"<[^>]*>")
+_HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 _BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
@@ -70,6 +71,16 @@ def _attachment_link(file: Attachment, language: str) -> str:
 def raw_content(entry: Entry) -> str:
     """Return the body as HTML, without additions."""
     return entry.content_html or _paragraphs(entry.content_text or "")
+
+
+def shift_headings(html: str, level: int) -> str:
+    """Return HTML with its headings below a level of the page, without gaps (WCAG)."""
+    levels = sorted({tag[2] for tag in _HEADING_TAG.finditer(html)})
+
+    def shifted(tag: re.Match[str]) -> str:
+        return f"{tag[1]}{min(6, level + 1 + levels.index(tag[2]))}"
+
+    return _HEADING_TAG.sub(shifted, html)
 
 
 def lead_text(entry: Entry) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -17,10 +15,7 @@ from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
 from feedsvc.query import KINDS, MAX_LIMIT, UI_LANGUAGES
-from feedsvc.recurrence import display_occurrence
 from feedsvc.words import MAX_LENGTH
-
-_HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 
 
 class Pages:
@@ -55,8 +50,6 @@ class Pages:
             "labels": labels,
             "content": content,
             "links": links,
-            "shift_headings": shift_headings,
-            "event_day": event_day,
         }
 
     def render(
@@ -205,37 +198,13 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
         return [("", list(feed.entries))] if feed.entries else []
 
     def month(entry: Entry) -> str:
-        day = event_day(entry, site)
+        day = labels.event_day(entry, site)
         return f"{day:%Y-%m}" if day else ""
 
     return [
         (labels.month_name(name, site.language) if name else "", list(entries))
         for name, entries in groupby(feed.entries, month)
     ]
-
-
-def event_day(entry: Entry, site: Site) -> date | None:
-    """Return the day of an event in the site's time zone; None for an article.
-
-    Of a recurring event, it is the day of its current or next occurrence.
-    """
-    event = display_occurrence(entry)
-    if event is None:
-        return None
-    day = event.start
-    if isinstance(day, datetime):
-        day = day.astimezone(site.timezone).date()
-    return day
-
-
-def shift_headings(html: str, level: int) -> str:
-    """Return HTML with its headings below a level of the page, without gaps (WCAG)."""
-    levels = sorted({tag[2] for tag in _HEADING_TAG.finditer(html)})
-
-    def shifted(tag: re.Match[str]) -> str:
-        return f"{tag[1]}{min(6, level + 1 + levels.index(tag[2]))}"
-
-    return _HEADING_TAG.sub(shifted, html)
 
 
 def _language_links(

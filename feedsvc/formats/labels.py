@@ -271,6 +271,18 @@ def event_dates(entry: Entry, site: Site) -> str:
     return translate(site.language, "event.from_to", first, last)
 
 
+def event_day(entry: Entry, site: Site) -> date | None:
+    """Return the day of an event in the site's time zone; None for an article.
+
+    Of a recurring event, it is the day of its current or next occurrence.
+    """
+    event = display_occurrence(entry)
+    if event is None:
+        return None
+    start, _ = _local_days(event, site)
+    return start.date()
+
+
 def _hours(event: Event, site: Site) -> str:
     language = site.language
     start, last_day = _local_days(event, site)
@@ -376,14 +388,14 @@ def _frequency(event: Event, recurrence: Recurrence, language: str) -> str:
     return translate(language, "recurrence.on_days", text, days_text)
 
 
-def _sentences(*parts: str) -> str:
-    """Join the parts that are not empty, each as a sentence."""
-    # Editors may have ended a part with punctuation.
-    sentences = [part for part in parts if part]
-    for index, sentence in enumerate(sentences[:-1]):
-        if not sentence.endswith((".", "!", "?", "…")):
-            sentences[index] = f"{sentence}."
-    return " ".join(sentences)
+def _sentences(first: str, second: str) -> str:
+    """Join two texts, the first as a sentence; one of them may be empty."""
+    if not first or not second:
+        return first or second
+    # Editors may have ended it with punctuation.
+    if not first.endswith((".", "!", "?", "…")):
+        first = f"{first}."
+    return f"{first} {second}"
 
 
 def _join(titles: list[str], language: str, *, match_all: bool = False) -> str:
