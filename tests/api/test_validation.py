@@ -445,6 +445,13 @@ def test_every_category_field_refuses_other_types(
     assert pointers(response) == [f"#/{name}"]
 
 
+def test_url_with_a_password_is_refused_with_the_reason(editor: ApiClient) -> None:
+    url = "https://user:secret@host.example/"
+    response = editor.send("PUT", "/articles/a", {"title": "a", "url": url})
+    (error,) = response.get_json()["errors"]
+    assert error["detail"] == "Must not contain a user name or password."
+
+
 @pytest.mark.parametrize(
     ("character", "detail"),
     [

@@ -531,6 +531,17 @@ def test_subscriptions_move_with_their_feed(storage: Storage) -> None:
     )
 
 
+def test_end_of_a_feed_denies_its_waiting_requests_alone(storage: Storage) -> None:
+    for path in (PATH, "/feeds/events.rss"):
+        storage.subscriptions.request(replace(REQUEST, path=path, topic=path))
+    storage.subscriptions.end_feed(PATH, "Retired.")
+    requests = storage.subscriptions.claim_requests(10, IDLE)
+    assert {row.path: (row.mode, row.reason) for row in requests} == {
+        PATH: ("denied", "Retired."),
+        "/feeds/events.rss": ("subscribe", ""),
+    }
+
+
 def test_newer_request_replaces_claimed_one(storage: Storage, clock: Clock) -> None:
     ask = replace(REQUEST, secret="old")
     storage.subscriptions.request(ask)

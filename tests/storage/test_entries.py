@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from feedsvc.errors import Forbidden, Unavailable, ValidationFailed
+from feedsvc.errors import Forbidden, Gone, Unavailable, ValidationFailed
 from feedsvc.models import Category, Entry, Event, Translation
 from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
@@ -93,6 +93,14 @@ def test_entry_that_was_public_needs_the_right_to_publish(storage: Storage) -> N
     put(storage, hidden)
     with pytest.raises(Forbidden):
         put(storage, replace(hidden, title="New"), publish=False)
+
+
+def test_deleted_entry_cannot_be_deleted_again(storage: Storage) -> None:
+    put(storage, article("a"))
+    with storage.writer("test") as writer:
+        writer.entries.delete("news", "a")
+    with storage.writer("test") as writer, pytest.raises(Gone):
+        writer.entries.delete("news", "a")
 
 
 def test_start_before_a_postponement_is_kept(storage: Storage) -> None:
