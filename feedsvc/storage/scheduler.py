@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -62,6 +63,7 @@ def run_periodically(*actions: Callable[[], object]) -> None:
     A thread for each, so that none waits while another waits for the database.
     """
     for action in actions:
+        # A daemon, since nothing is lost at the end: what is due is due again.
         thread = threading.Thread(
             target=_repeat, args=(action,), name="scheduler", daemon=True
         )
@@ -69,8 +71,8 @@ def run_periodically(*actions: Callable[[], object]) -> None:
 
 
 def _repeat(action: Callable[[], object]) -> None:
-    pause = threading.Event()
-    while not pause.wait(POLL_INTERVAL):
+    while True:
+        time.sleep(POLL_INTERVAL)
         try:
             action()
         except Unavailable:
