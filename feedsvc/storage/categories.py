@@ -112,12 +112,12 @@ def resolve_slugs(
     :raises ValidationFailed: with a pointer to each category that is not known.
     """
     slugs = [category.slug for category in named]
-    unknown = [(index, slug) for index, slug in enumerate(slugs) if slug not in known]
     errors: list[FieldError] = []
-    for index, slug in unknown:
-        # For the first one only: comparing with all categories takes milliseconds.
-        detail = no_such_category(slug, ()) if errors else explain(slug)
-        errors.append(FieldError(f"#/categories/{index}", detail))
+    for index, slug in enumerate(slugs):
+        if slug not in known:
+            # For the first one only: comparing with all categories takes milliseconds.
+            detail = no_such_category(slug, ()) if errors else explain(slug)
+            errors.append(FieldError(f"#/categories/{index}", detail))
     if errors:
         raise ValidationFailed(*errors)
     return [known[slug] for slug in slugs]
