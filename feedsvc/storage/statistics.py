@@ -37,8 +37,8 @@ def feed_summaries(
     rows: dict[tuple[str, str | None], sa.Row[Any]] = {}
     has_few_categories = _has_few_categories(connection)
     for kind in KINDS:
-        for row in connection.execute(_section_select(kind, now)):
-            rows[kind, None] = row
+        section = sa.select(*_summary_columns(entries, kind, now))
+        rows[kind, None] = connection.execute(section).one()
         if has_few_categories:
             for row in connection.execute(_categories_select(kind, now)):
                 rows[kind, row.slug] = row
@@ -59,10 +59,6 @@ def _has_few_categories(connection: sa.Connection) -> bool:
         .limit(MAX_CATEGORIES + 1)
     )
     return len(connection.execute(in_use).all()) <= MAX_CATEGORIES
-
-
-def _section_select(kind: str, now: datetime) -> sa.Select[Any]:
-    return sa.select(*_summary_columns(entries, kind, now))
 
 
 def _categories_select(kind: str, now: datetime) -> sa.Select[Any]:
