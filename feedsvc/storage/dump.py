@@ -155,12 +155,12 @@ def _parse(number: int, line: bytes) -> tuple[str, Any]:
 
 def _row(table: sa.Table, value: dict[str, Any]) -> dict[str, Any]:
     """Return the values of all columns, also of those that are absent."""
-    row: dict[str, Any] = {
-        column.name: value.get(column.name) for column in table.columns
-    }
+    row: dict[str, Any] = {}
     for column in table.columns:
-        if isinstance(column.type, UTCDateTime) and row[column.name]:
-            row[column.name] = datetime.fromisoformat(row[column.name])
+        cell = value.get(column.name)
+        if cell and isinstance(column.type, UTCDateTime):
+            cell = datetime.fromisoformat(cell)
+        row[column.name] = cell
     return row
 
 
