@@ -138,8 +138,8 @@ def local_text(moment: date) -> str:
     """
     if not isinstance(moment, datetime):
         return moment.isoformat()
-    is_second = moment.replace(fold=0).utcoffset() != moment.utcoffset()
-    return (moment if is_second else moment.replace(tzinfo=None)).isoformat()
+    # The schema and `local_moment` go by way of UTC: only the second one has a fold.
+    return (moment if moment.fold else moment.replace(tzinfo=None)).isoformat()
 
 
 def local_moment(text: str, zone: ZoneInfo) -> date:
