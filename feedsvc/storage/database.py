@@ -61,10 +61,6 @@ PG_CONNECT_ARGS = {
 }
 """Defaults for parameters of PostgreSQL's client; the URL may override them."""
 
-PG_SESSION_OPTIONS = (
-    "-c statement_timeout={busy} -c idle_in_transaction_session_timeout={idle}"
-)
-
 
 def safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
     """Return whether a version of SQLite has the fix for the WAL-reset bug.
@@ -386,7 +382,10 @@ def _postgresql_arguments(url: sa.URL) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         name: value for name, value in PG_CONNECT_ARGS.items() if name not in url.query
     }
-    session_options = PG_SESSION_OPTIONS.format(busy=busy, idle=2 * busy)
     # Of options that are given twice, the last one counts: that of the URL.
-    arguments["options"] = f"{session_options} {url.query.get('options', '')}"
+    arguments["options"] = (
+        f"-c statement_timeout={busy} "
+        f"-c idle_in_transaction_session_timeout={2 * busy} "
+        f"{url.query.get('options', '')}"
+    )
     return arguments
