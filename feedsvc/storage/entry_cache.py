@@ -52,6 +52,7 @@ class EntryCache:
         if size > _MAX_ENTRY_BYTES:
             return
         with self._lock:
+            # With an old stamp, or by another thread that missed it too.
             self._remove(key)
             self._entries[key] = _CachedEntry(stamp, size, entry)
             self._size += size

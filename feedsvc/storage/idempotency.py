@@ -73,6 +73,7 @@ class IdempotencyStore:
         :param response: a sequence of JSON values.
         :param entry_id: the id of the entry in the response.
         """
+        # Here, since the table grows only here: it needs no periodic job.
         is_expired = idempotency_keys.c.time <= self._now - RETENTION
         self._connection.execute(idempotency_keys.delete().where(is_expired))
         row = {"answer": response, "entry_id": entry_id, "time": self._now}
@@ -82,6 +83,7 @@ class IdempotencyStore:
 
     def erase(self, entry_id: str) -> None:
         """Erase the responses that contain an entry, because it was deleted."""
+        # Not the rows: a request that is repeated must not create the entry again.
         contains_entry = idempotency_keys.c.entry_id == entry_id
         self._connection.execute(
             idempotency_keys.update().where(contains_entry).values(answer=[])

@@ -67,4 +67,3 @@ class Languages:
         rows = [{"kind": kind, "tag": tag} for kind, tag in sorted(self._added - known)]
         if rows:
             self._connection.execute(languages.insert(), rows)
-        self._added.clear()

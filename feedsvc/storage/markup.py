@@ -68,6 +68,7 @@ class Markup:
         chosen: dict[int, str] = {}
         characters = 0
         with self._database.read() as connection:
+            # By their lengths: loaded together they might not fit in memory.
             for row in connection.execute(statement):
                 characters += row.characters
                 if chosen and characters > _MAX_CHARACTERS:
