@@ -172,6 +172,13 @@ class Database:
         self.engine.dispose()
 
 
+def disable_timeouts(connection: sa.Connection) -> None:
+    """Let a transaction take as long as it needs; in SQLite it may anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
 def create_private(path: Path) -> None:
     """Create an empty file that only its owner can read, unless it exists.
 

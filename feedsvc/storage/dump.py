@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from feedsvc.errors import BadRequest, Conflict
 from feedsvc.storage import tables
 from feedsvc.storage.damaged_rows import readable_rows
+from feedsvc.storage.database import disable_timeouts
 from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import REVISION, UTCDateTime, metadata
 
@@ -37,14 +38,12 @@ DUMPED_TABLES = [
 _HEADER = "feedsvc"
 _FOOTER = "end"
 _BATCH_SIZE = 500
-_NO_TIMEOUT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 
 def dump(connection: sa.Connection) -> Iterator[str]:
     """Yield the lines of a dump, without the rows of damaged entries."""
-    if connection.dialect.name == "postgresql":
-        # The lines may be read slowly.
-        connection.exec_driver_sql(_NO_TIMEOUT)
+    # The lines may be read slowly.
+    disable_timeouts(connection)
     yield _line(_HEADER, REVISION)
     count = 0
     damaged: set[int] = set()
@@ -100,8 +99,7 @@ def load_dump(connection: sa.Connection, lines: Iterable[bytes]) -> int:
     :raises BadRequest: the lines are not a whole dump, or of another schema.
     """
     _check_empty(connection)
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_NO_TIMEOUT)
+    disable_timeouts(connection)
     known = {table.name: table for table in DUMPED_TABLES}
     members = (_parse(number, line) for number, line in enumerate(lines, 1))
     if next(members, None) != (_HEADER, REVISION):

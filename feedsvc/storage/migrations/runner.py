@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from feedsvc.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew
-from feedsvc.storage.database import Database
+from feedsvc.storage.database import Database, disable_timeouts
 from feedsvc.storage.tables import REVISION
 
 _LOCK_KEY = 0x6665656473
@@ -75,12 +75,9 @@ def upgrade(database: Database, *, or_newer: bool = False) -> bool:
     if current >= REVISION:
         return False
     with database.write() as connection:
+        # A migration may take long, and so may the wait for one.
+        disable_timeouts(connection)
         if connection.dialect.name == "postgresql":
-            # A migration may take long, and so may the wait for one.
-            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
-            connection.execute(
-                sa.text("SET LOCAL idle_in_transaction_session_timeout = 0")
-            )
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
         # Another process may have been first.
         if is_current(connection):
