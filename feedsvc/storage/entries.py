@@ -568,6 +568,7 @@ class EntryWriter:
             **entry_columns(entry),
             **self._change_log.origin(),
             "is_visible": is_visible,
+            "was_visible": is_visible or bool(stored and stored.row.was_visible),
             "next_change_at": next_change_at,
         }
         copied = {name: columns[name] for name in _COPIED_COLUMNS}
@@ -623,14 +624,10 @@ class EntryWriter:
 
     def _write_row(self, stored: StoredEntry | None, columns: dict[str, Any]) -> int:
         """Insert or update the row of an entry; return its key."""
-        is_visible = columns["is_visible"]
         if stored is None:
-            inserted = {**columns, "was_visible": is_visible}
-            return int(self._connection.execute(_INSERT, inserted).scalar_one())
+            return int(self._connection.execute(_INSERT, columns).scalar_one())
         key = int(stored.row.pk)
-        was_visible = stored.row.was_visible or is_visible
-        updated = {"key": key, **columns, "was_visible": was_visible}
-        self._connection.execute(_UPDATE, updated)
+        self._connection.execute(_UPDATE, {"key": key, **columns})
         return key
 
     def _store_categories(
