@@ -75,11 +75,13 @@ class TombstoneWriter:
         A tombstone that was marked before stays: the entry has only been a draft since,
         and no calendar has shown it.
         """
-        unmarked = (tombstones.c.entry_pk == key, tombstones.c.deleted.is_(None))
-        events = _FEED_KEYS.where(*unmarked, tombstones.c.kind == "events")
+        is_unmarked = tombstones.c.deleted.is_(None)
+        events = _FEED_KEYS.where(is_unmarked, tombstones.c.kind == "events")
         feed_keys = self._feed_keys(events, key)
         values = {"deleted": self._change_log.next_timestamp(), "sequence": sequence}
-        self._connection.execute(tombstones.update().where(*unmarked).values(values))
+        self._connection.execute(
+            tombstones.update().where(_OF_ENTRY, is_unmarked), {"key": key, **values}
+        )
         return feed_keys
 
     def remove(self, key: int) -> set[FeedKey]:
