@@ -26,13 +26,12 @@ from feedsvc.errors import NotFound
 from feedsvc.storage.tables import KEY, UTCDateTime, archive_parts, entries
 
 MAX_ENTRIES = 500
-"""Visible entries of a whole kind in one part."""
+"""Visible entries in one part, counted over all categories of its kind."""
 
 Conditions = list[sa.ColumnElement[bool]]
 """Conditions of a WHERE clause, all of which must hold."""
 
-_LAST_GUID = "\U0010ffff"
-"""Sorts after every guid."""
+_GREATEST_GUID = "\U0010ffff"
 
 _BEGIN = sa.bindparam("begin_published", type_=UTCDateTime)
 _BEGIN_GUID = sa.bindparam("begin_guid", type_=KEY)
@@ -69,13 +68,19 @@ def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position in the entries of a kind; without a guid, before its whole instant."""
+    """A place in the order of a kind's entries.
+
+    Without a guid it is before all entries of its instant.
+    """
 
     published: datetime
-    guid: str = _LAST_GUID
+    guid: str = _GREATEST_GUID
 
     def is_newer_than(self, other: Position) -> bool:
-        """Return whether the position is newer than another."""
+        """Return whether the position is newer than another.
+
+        Within one instant the greater guid is older, so the guids change sides.
+        """
         return (self.published, other.guid) > (other.published, self.guid)
 
 
@@ -90,17 +95,17 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Return the value of the URL parameter `archive`."""
+        """The value of the URL parameter `archive`."""
         return self.month if self.number == 1 else f"{self.month}.{self.number}"
 
     @property
     def is_single_instant(self) -> bool:
-        """Return whether all entries of the part have the same time of publication."""
+        """True if all entries of the part have the same time of publication."""
         return self.begin.published == self.end.published
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Return the bound parameters of `part_ranges`."""
+        """The bound parameters of `part_ranges`."""
         return {
             "begin_published": self.begin.published,
             "begin_guid": self.begin.guid,
@@ -157,18 +162,18 @@ def _fetch_month(
 ) -> list[Part]:
     """Return the parts of a month, from old to new."""
     rows = connection.execute(_PARTS_OF_MONTH, {"kind": kind, "month": month})
-    first, last = map(Position, month_bounds(month, zone))
-    bounded = [(1, first)]
+    month_begin, month_end = map(Position, month_bounds(month, zone))
+    bounded = [(1, month_begin)]
     for number, published, guid in rows:
         begin = Position(published, guid)
         # The site's time zone may have changed since the part was stored; no part
         # reaches beyond the month as it is now.
-        if first.is_newer_than(begin):
-            begin = first
-        elif begin.is_newer_than(last):
-            begin = last
+        if month_begin.is_newer_than(begin):
+            begin = month_begin
+        elif begin.is_newer_than(month_end):
+            begin = month_end
         bounded.append((number, begin))
-    ends = [*(begin for _, begin in bounded[1:]), last]
+    ends = [*(begin for _, begin in bounded[1:]), month_end]
     return [
         Part(month, number, begin, end)
         for (number, begin), end in zip(bounded, ends, strict=True)
@@ -226,7 +231,8 @@ class ArchiveDivider:
             for part in parts:
                 if part not in affected:
                     continue
-                for begin in self._division(kind, part, is_last=part is parts[-1]):
+                is_last = part is parts[-1]
+                for begin in self._first_rows(kind, part, is_last=is_last):
                     number += 1
                     row = {
                         "kind": kind,
@@ -238,8 +244,8 @@ class ArchiveDivider:
                     self._connection.execute(archive_parts.insert(), row)
         self._changed.clear()
 
-    def _division(self, kind: str, part: Part, *, is_last: bool) -> list[Any]:
-        """Return the rows with which new parts begin; none if the part fits."""
+    def _first_rows(self, kind: str, part: Part, *, is_last: bool) -> list[Any]:
+        """Return the rows with which new parts begin, or none if the part fits."""
         # Nearly every part fits: read its sums first, not hundreds of rows.
         totals = self._execute(_TOTALS, kind, part)
         number = sum(row.number for row in totals)

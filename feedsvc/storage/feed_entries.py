@@ -1,4 +1,6 @@
-"""Select the entries of a feed: the only module that decides which entries it has.
+"""Select the visible entries that match a feed.
+
+`scheduler.py` decides which entries are visible, `sizes.py` how many fit in a document.
 
 Entries are read from the first rows of indexes, so that a feed costs the same however
 large the tables are. The sources of a feed are `entries`, for a whole kind, or
@@ -34,7 +36,7 @@ from feedsvc.storage.tables import (
 )
 
 MAX_IN_WINDOW = 10_000
-"""Events that are examined for a feed between two days: the last ones to start."""
+"""Events that are examined for a feed with `from` or `to`: the last ones to start."""
 
 MAX_FIRST = 1_000
 """First entries of a feed that are examined for the words of a search."""
@@ -42,7 +44,7 @@ MAX_FIRST = 1_000
 _FIRST_MATCHES = 4
 """Matches of a search that are examined first, for each entry of the feed."""
 
-_Neighbor = Literal["unlisted", "older", "newer"]
+_Beside = Literal["unlisted", "older", "newer"]
 _Order = Callable[[Any], tuple[Any, ...]]
 
 _KIND = sa.bindparam("kind", type_=KEY)
@@ -55,8 +57,8 @@ _POSITION = sa.bindparam("position", type_=UTCDateTime)
 _POSITION_GUID = sa.bindparam("position_guid", type_=KEY)
 _SIZES = ("pk", "published", "guid", "size", "content_size")
 # Together they change with everything that an entry shows: its row, the current
-# occurrence of its series, and the texts of its categories. As the database has them:
-# to decode hundreds of dates would take longer than the query.
+# occurrence of its series, and the texts of its categories. Read as strings: to decode
+# hundreds of dates would take longer than the query.
 _STAMP = [
     sa.type_coerce(value, sa.String)
     for value in (
@@ -83,7 +85,7 @@ class ListedEntries:
 
 
 def stamp(row: sa.Row[Any]) -> Hashable:
-    """Return the stamp of a row of `FeedEntries.sizes`, as EntryCache needs it."""
+    """Return the stamp of a row of `FeedEntries.rows`, as EntryCache needs it."""
     return row[len(_SIZES) :]
 
 
@@ -95,13 +97,13 @@ class FeedEntries:
         self._filter = feed_filter
 
     @property
-    def is_newest_first(self) -> bool:
+    def has_archive_order(self) -> bool:
         """True if the feed has the newest entries, in the order of its archives."""
         shape = self._filter.shape
         is_ordinary = not (shape.entry_filters or self._filter.query.q)
         return is_ordinary and shape == self._filter.navigation_shape
 
-    def sizes(self) -> Sequence[Any]:
+    def rows(self) -> Sequence[Any]:
         """Return keys, positions, sizes and stamps of entries, in the feed's order.
 
         There is one more than the limit, if the feed has one: the first that the
@@ -111,7 +113,7 @@ class FeedEntries:
         if self._filter.shape.has_window:
             parameters = parameters | self._window_parameters()
         if self._filter.query.q:
-            return self._searched_sizes(self._filter.query.q, parameters)
+            return self._searched_rows(self._filter.query.q, parameters)
         return self._rows(_sizes_select(self._filter.shape), parameters)
 
     def _rows(
@@ -119,8 +121,8 @@ class FeedEntries:
     ) -> Sequence[Any]:
         return readable_rows(self._connection, statement, entries.c.pk, parameters)
 
-    def _searched_sizes(self, words: str, parameters: dict[str, Any]) -> Sequence[Any]:
-        """Return the rows of the entries with all words, as `sizes`.
+    def _searched_rows(self, words: str, parameters: dict[str, Any]) -> Sequence[Any]:
+        """Return the rows of the entries with all words, as `rows`.
 
         Frequent words are found among the feed's first entries, others by the index: at
         first a few more matches than the feed lists, as some of them are not in it.
@@ -132,7 +134,7 @@ class FeedEntries:
             entry_ids_select(shape), parameters | {"limit": MAX_FIRST}
         ).all()
         pks = index.among(first_entries, words)
-        # With filters these are not all: only some entries are examined for them.
+        # With filters there may be more, since only some entries are examined for them.
         is_exhausted = len(first_entries) < MAX_FIRST and not shape.entry_filters
         if len(pks) >= limit or is_exhausted:
             return self._matching_rows(pks[:limit], parameters)
@@ -165,7 +167,7 @@ class FeedEntries:
     def nearest(
         self, neighbor: Literal["older", "newer"], position: Position
     ) -> Position | None:
-        """Return the position of the entry beside a position, as above.
+        """Return the position of the entry beside a position.
 
         It is the newest one that is older, or the oldest one at the position or newer.
         """
@@ -182,7 +184,7 @@ class FeedEntries:
         return row.last, row.next
 
     def _nearest(
-        self, neighbor: _Neighbor, parameters: dict[str, Any]
+        self, neighbor: _Beside, parameters: dict[str, Any]
     ) -> Position | None:
         statement = _nearest_select(self._filter.navigation_shape, neighbor)
         try:
@@ -221,7 +223,7 @@ class FeedEntries:
             "window_begin": begin,
             "window_end": end,
             "series_inside": inside,
-            "series": [*inside, *outside],
+            "examined_series": [*inside, *outside],
             "max_in_window": MAX_IN_WINDOW,
         }
 
@@ -293,7 +295,7 @@ def _matches_select(shape: FilterShape) -> sa.Select[Any]:
     pk = entry_categories.c.entry_pk if shape.sources else entries.c.pk
     conditions = [
         is_among(pk, "matches"),
-        # The expression keeps the databases from using an index but the primary key.
+        # The expression keeps the databases from using any index but the primary key.
         sa.func.coalesce(table.c.is_visible, table.c.is_visible),
         *_period_conditions(shape, table),
         *filter_conditions(shape.entry_filters, pk, entry_categories),
@@ -322,14 +324,14 @@ def _matches_select(shape: FilterShape) -> sa.Select[Any]:
 
 
 def _single_event_conditions(events: Any, pk: sa.ColumnElement[int]) -> Conditions:
-    """Return the conditions that events are no series, and not over at the window."""
+    """Return the conditions of single events that end after the window begins."""
     # An event without a duration at the begin of the window is in it too.
     is_instant = sa.and_(
         events.c.ends == _WINDOW_BEGIN, events.c.starts == _WINDOW_BEGIN
     )
     return [
         sa.or_(events.c.ends > _WINDOW_BEGIN, is_instant),
-        pk.not_in(sa.bindparam("series", expanding=True)),
+        pk.not_in(sa.bindparam("examined_series", expanding=True)),
     ]
 
 
@@ -494,7 +496,7 @@ def _window_selects(
 
 
 @lru_cache(maxsize=256)
-def _nearest_select(shape: FilterShape, neighbor: _Neighbor) -> sa.Select[Any]:
+def _nearest_select(shape: FilterShape, neighbor: _Beside) -> sa.Select[Any]:
     """Return the statement for the nearest position beside a document."""
     order = _oldest_first if neighbor == "newer" else _newest_first
     columns = ("published", "guid")
@@ -515,7 +517,7 @@ def _nearest_select(shape: FilterShape, neighbor: _Neighbor) -> sa.Select[Any]:
     return position.order_by(*order(nearest)).limit(1)
 
 
-def _neighbor_ranges(table: Any, neighbor: _Neighbor) -> list[Conditions]:
+def _neighbor_ranges(table: Any, neighbor: _Beside) -> list[Conditions]:
     published, guid = table.c.published, table.c.guid
     if neighbor == "unlisted":
         return [[guid.not_in(sa.bindparam("listed_guids", expanding=True))]]
@@ -536,7 +538,9 @@ def _ends_select(number_of_sources: int) -> sa.Select[Any]:
     time = sa.bindparam("time", type_=UTCDateTime)
     sources = _sources(number_of_sources)
 
-    def first(is_wanted: Callable[[Any], Any], order: Callable[[Any], Any]) -> Any:
+    def nearest_end(
+        is_wanted: Callable[[Any], Any], order: Callable[[Any], Any]
+    ) -> Any:
         rows = (
             sa.select(source.table.c.ends)
             .where(*source.conditions, is_wanted(source.table.c.ends))
@@ -549,8 +553,8 @@ def _ends_select(number_of_sources: int) -> sa.Select[Any]:
         nearest = sa.select(ends.c.ends).order_by(order(ends.c.ends)).limit(1)
         return nearest.scalar_subquery()
 
-    last = first(lambda ends: ends <= time, sa.desc)
-    following = first(lambda ends: ends > time, sa.asc)
+    last = nearest_end(lambda ends: ends <= time, sa.desc)
+    following = nearest_end(lambda ends: ends > time, sa.asc)
     return sa.select(last.label("last"), following.label("next"))
 
 

@@ -84,7 +84,7 @@ class FeedSelection:
         if not self._filter.source_ids:
             return ListedEntries([], is_complete=True)
         is_archive = self._filter.part is not None
-        rows = self._entries.sizes()
+        rows = self._entries.rows()
         # Archives must be complete (RFC 5005 §4), so their limit is that of a part.
         fitting = fit(
             rows if is_archive else rows[: self._query.effective_limit],
@@ -103,7 +103,7 @@ class FeedSelection:
         listed = [loaded[key] for key in fitting.keys if key in loaded]
         is_full = len(listed) >= self._query.effective_limit
         newest_unlisted = None
-        if self._entries.is_newest_first:
+        if self._entries.has_archive_order:
             # Without a query, which `older_archive` makes for other feeds.
             unlisted = (row for row in rows if row.pk not in loaded)
             if row := next(unlisted, None):

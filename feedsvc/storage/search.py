@@ -33,13 +33,13 @@ MAX_CANDIDATES = 10_000
 MAX_INDEXED = 512 * 1024
 """Bytes of the words of one entry: a `tsvector` has at most 1 MiB."""
 
+# A key has, from its lowest bit, the entry's `pk`, the Unix time of its publication in
+# seconds (until 2242), and its kind, in the bit of FIRST_EVENT_KEY.
 _PK_BITS = 29
 _PK_MASK = (1 << _PK_BITS) - 1
 _SECOND_BITS = 33
-"""Bits of an entry's key for its `pk`, and for the second of its publication: until
-2242. The kind is above both, in the bit of FIRST_EVENT_KEY."""
 
-_PERIOD_BITS = _PK_BITS + 24
+_PERIOD_SHIFT = _PK_BITS + 24
 """Bits of a key below its period, which is 194 days long."""
 
 _BATCH_SIZE = 500
@@ -90,7 +90,7 @@ class SearchIndex:
         keys = sorted(self._connection.scalars(statement, parameters), reverse=True)
         return Matches(
             [key & _PK_MASK for key in keys],
-            # There may be more of the second of the last one.
+            # Others of the same second as the last one may be missing.
             _published_at(keys[-1]) + timedelta(seconds=1) if keys else MAX_DATETIME,
             len(keys) < limit,
         )
@@ -136,11 +136,11 @@ class SearchIndex:
         """Store the words of all entries in an empty index."""
         last = 0
         while True:
-            keys = list(self._connection.scalars(_NEXT_ENTRIES, {"last": last}))
-            if not keys:
+            pks = list(self._connection.scalars(_NEXT_ENTRIES, {"last": last}))
+            if not pks:
                 return
-            last = keys[-1]
-            loaded = load_entries(self._connection, keys)
+            last = pks[-1]
+            loaded = load_entries(self._connection, pks)
             self.add({pk: stored.entry for pk, stored in loaded.items()})
 
     def _find(self, pk: int) -> Indexed | None:
@@ -154,7 +154,7 @@ _ERASE = entry_search.delete().where(_IS_OF_ENTRY)
 
 
 def _is_of_kind(kind: str, key: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    # Literally, as in the conditions of PostgreSQL's indexes.
+    # Literally, since PostgreSQL matches the conditions of its indexes by literals.
     first_event_key: sa.ColumnElement[int] = sa.literal_column(str(FIRST_EVENT_KEY))
     return key < first_event_key if kind == "news" else key >= first_event_key
 
@@ -186,12 +186,18 @@ class _Statements(Protocol):
     def replace(
         self, connection: sa.Connection, pk: int, old: Indexed, new: Indexed
     ) -> None:
-        """Replace an entry."""
+        """Replace the words of an entry.
+
+        :param old: the stored words, which FTS5 needs to remove them.
+        """
         parameters = {"of_pk": pk, "key": new.key, "words": self.encode(new)}
         connection.execute(self.update, parameters)
 
     def erase(self, connection: sa.Connection, pk: int, old: Indexed) -> None:
-        """Erase an entry."""
+        """Erase the words of an entry.
+
+        :param old: as in `replace`.
+        """
         connection.execute(_ERASE, {"of_pk": pk})
 
 
@@ -290,7 +296,7 @@ def _newest_by_period(kind: str) -> sa.Select[int]:
     """
     key = entry_search.c.key
     is_of_kind = _is_of_kind(kind, key)
-    bits: sa.ColumnElement[int] = sa.literal_column(str(_PERIOD_BITS))
+    bits: sa.ColumnElement[int] = sa.literal_column(str(_PERIOD_SHIFT))
     newest_period = sa.select(sa.func.max(key).op(">>")(bits).label("period"))
     newest_period = newest_period.where(is_of_kind)
     periods = newest_period.cte("periods", recursive=True)
@@ -351,7 +357,7 @@ class _Postgresql(_Statements):
         return _matches(sa.literal(self.query(words)))
 
     def encode(self, indexed: Indexed) -> list[str]:
-        return [*indexed.words, f"@{indexed.key >> _PERIOD_BITS}"]
+        return [*indexed.words, f"@{indexed.key >> _PERIOD_SHIFT}"]
 
     def decode(self, words: list[str]) -> set[str]:
         return {word for word in words if not word.startswith("@")}
@@ -405,7 +411,7 @@ def _words(entry: Entry) -> set[str]:
     words = {word for word in words if len(word) <= MAX_LENGTH}
     size = sum(len(word.encode()) for word in words)
     if size > MAX_INDEXED:
-        # Texts of a million characters alone have so many.
+        # Only texts of about a million characters have so many.
         words = _without_longest(words, size)
     return words
 
