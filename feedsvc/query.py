@@ -162,12 +162,12 @@ class Parameter:
     in_topics: bool = False
     field: str = ""
 
-    def is_applicable(self, kind: str, format: str) -> bool:
-        """Return whether feeds of a kind and format have the parameter."""
+    def is_applicable(self, query: FeedQuery) -> bool:
+        """Return whether feeds of the query's kind and format have the parameter."""
         return (
-            self.kind in (None, kind)
-            and self.format in (None, format)
-            and format != self.excluded_format
+            self.kind in (None, query.kind)
+            and self.format in (None, query.format)
+            and query.format != self.excluded_format
         )
 
     def default_for(self, query: FeedQuery) -> Any:
@@ -320,7 +320,7 @@ class FeedQuery:
         """Yield the parameters that are not at their default, in canonical order."""
         for parameter in PARAMETERS.values():
             is_given = getattr(self, parameter.field) is not None
-            if is_given and parameter.is_applicable(self.kind, self.format):
+            if is_given and parameter.is_applicable(self):
                 yield parameter
 
     @property
@@ -430,7 +430,7 @@ def parse_feed_query(
         query = replace(query, category_filter=CategoryFilter.parse(category_filter))
     # In the order of PARAMETERS, since a default depends on earlier parameters.
     for name, parameter in PARAMETERS.items():
-        if name in given and parameter.is_applicable(kind, format):
+        if name in given and parameter.is_applicable(query):
             query = _with_parameter(query, parameter, given[name])
     if query.ui == primary_subtag(language):
         query = replace(query, ui=None)
@@ -465,7 +465,7 @@ def _check_archive(query: FeedQuery, given: Mapping[str, Sequence[str]]) -> None
     A parameter at its default is refused too: `archive` may change what the default is.
     """
     for name, parameter in PARAMETERS.items():
-        is_given = name in given and parameter.is_applicable(query.kind, query.format)
+        is_given = name in given and parameter.is_applicable(query)
         if is_given and not parameter.in_archives and name != "archive":
             raise BadRequest(
                 f"The parameter “{name}” cannot be combined with “archive”.", name
