@@ -331,6 +331,7 @@ def test_body_with_wrong_headers_is_refused(
     )
     gzipped = {**json_headers, "Content-Encoding": "gzip"}
     assert editor.send(*put, data=b"{}", headers=gzipped).status_code == 415
+    assert editor.send("POST", "/batch", data=b"[]", headers=gzipped).status_code == 415
     app.config["MAX_CONTENT_LENGTH"] = 10
     assert (
         editor.send(*put, data=b'{"title": "abc"}', headers=json_headers).status_code

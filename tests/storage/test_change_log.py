@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -238,6 +239,23 @@ def test_changed_feeds_are_those_after_a_change(seeded_storage: Storage) -> None
         revision, feeds = reader.changed_feeds(last)
     assert revision == now
     assert feeds == {("news", 0): now[0]}
+
+
+def test_caches_learn_of_scheduled_entries_and_not_of_drafts(
+    seeded_storage: Storage, clock: Clock
+) -> None:
+    tomorrow = clock.now + timedelta(days=1)
+    scheduled = Entry("two", "news", "Hai", "vi", published=tomorrow)
+    for entry, expected in (
+        (replace(scheduled, id="draft", status="draft"), []),
+        (scheduled, [("news", 0)]),
+    ):
+        with seeded_storage.reader() as reader:
+            last = reader.last_change()
+        with seeded_storage.writer("test") as writer:
+            writer.entries.put(entry)
+        _, feeds = seeded_storage.changes_since(last)
+        assert list(feeds or ()) == expected
 
 
 def test_few_large_entries_of_a_page_are_in_memory_at_once(
