@@ -12,7 +12,7 @@ the rule that starts near the requested time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -46,10 +46,8 @@ def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
 
     An event that is not recurring is its only occurrence.
     """
-    candidates: Iterator[Event]
-    if event.recurrence is None:
-        candidates = iter((event,))
-    else:
+    candidates: Iterable[Event] = (event,)
+    if event.recurrence:
         # The UTC offset may differ between the two times, by a day at most.
         duration = event.ends - event.starts
         since = after.astimezone(event.timezone) - duration - _ONE_DAY
