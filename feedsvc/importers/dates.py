@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -96,8 +95,7 @@ class DateReader:
             for has_am_pm, order in orders.items()
             if len(order) == 1
         }
-        self._ambiguous: Counter[bool] = Counter()
-        self._examples: dict[bool, str] = {}
+        self._ambiguous: dict[bool, list[str]] = {False: [], True: []}
 
     def read(self, text: str) -> datetime:
         """Return the date of a text, naive where the text has no offset.
@@ -121,13 +119,13 @@ class DateReader:
 
     def warnings(self) -> Iterator[str]:
         """Yield how many ambiguous dates were read, and in which order."""
-        for day_first, count in sorted(self._ambiguous.items()):
+        for day_first, texts in self._ambiguous.items():
             order = "day" if day_first else "month"
-            example = self._examples[day_first]
-            yield (
-                f"Ambiguous dates, read with the {order} first: {count}, "
-                f"such as “{example}”."
-            )
+            if texts:
+                yield (
+                    f"Ambiguous dates, read with the {order} first: {len(texts)}, "
+                    f"such as “{texts[0]}”."
+                )
 
     def _is_day_first(self, text: str) -> bool:
         has_am_pm = _has_am_pm(text)
@@ -135,8 +133,7 @@ class DateReader:
             return self._day_first[has_am_pm]
         day_first = not has_am_pm
         if _is_ambiguous(text):
-            self._ambiguous[day_first] += 1
-            self._examples.setdefault(day_first, text)
+            self._ambiguous[day_first].append(text)
         return day_first
 
 
