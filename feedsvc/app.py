@@ -12,7 +12,6 @@ from flask import Flask, request
 from werkzeug.exceptions import LengthRequired
 
 from feedsvc import __version__, timezones  # noqa: F401 (first, before a zone is read from the host)
-from feedsvc.api.auth import BulkRateLimiter, RateLimiter
 from feedsvc.api.batch import batch_blueprint
 from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
@@ -22,6 +21,7 @@ from feedsvc.api.preview import preview_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
+from feedsvc.http.rate_limits import BulkRateLimiter, RateLimiter
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web.cached_responses import cached_responses_blueprint

@@ -7,12 +7,13 @@ import logging
 from flask import Flask, current_app
 
 from config import Config
-from feedsvc.api.auth import Authenticator, RateLimiter
+from feedsvc.api.auth import Authenticator
 from feedsvc.api.derived_schemas import create_entry_schemas
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import Unavailable
 from feedsvc.feeds.cache import ResponseCache
+from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Clock, Site
 from feedsvc.storage import Storage, run_periodically
 from feedsvc.web.feeds import FeedService

@@ -1,94 +1,16 @@
-"""Authenticate requests by bearer tokens (RFC 6750), and limit their rate."""
+"""Authenticate requests by bearer tokens (RFC 6750), and count them."""
 
 from __future__ import annotations
 
-import math
-import threading
-import time
 from collections.abc import Sequence
-from functools import cached_property
 
 from flask import g, request
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import (
-    MovingWindowRateLimiter,
-    SlidingWindowCounterRateLimiter,
-)
-from limits.strategies import RateLimiter as LimitStrategy
 
-from feedsvc.errors import Forbidden, RateLimited, Unauthorized
+from feedsvc.errors import Forbidden, Unauthorized
 from feedsvc.http.client_network import network_of
+from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Token
 from feedsvc.storage.tokens import Tokens
-
-EXPIRY_INTERVAL = 60.0
-"""Seconds between two removals of expired counters."""
-
-
-class RateStorage(MemoryStorage):
-    """Counters in memory, of which expired ones are removed once a minute.
-
-    The library's own schedule starts a thread at nearly every action, which then looks
-    at the counters of all keys.
-    """
-
-    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802, the library's name
-        if self.timer.is_alive():
-            return
-        remove_expired = self._MemoryStorage__expire_events  # type: ignore[attr-defined]
-        self.timer = threading.Timer(EXPIRY_INTERVAL, remove_expired)
-        self.timer.daemon = True
-        self.timer.start()
-
-
-class RateLimiter:
-    """Limit how often a key may do something.
-
-    :param notation: as in the library `limits`, such as `600/minute`.
-    :param workers: the processes that share the limit. Each counts by itself, without
-        a common store, and enforces its part.
-    """
-
-    strategy: type[LimitStrategy] = MovingWindowRateLimiter
-
-    def __init__(self, notation: str, workers: int) -> None:
-        self._total = total = parse(notation)
-        share = math.ceil(total.amount / workers)
-        self._limit = type(total)(share, total.multiples)
-
-    @cached_property
-    def _limiter(self) -> LimitStrategy:
-        # Not before the first request: MemoryStorage starts a thread.
-        return self.strategy(RateStorage())
-
-    def hit(self, key: str, cost: int = 1) -> None:
-        """Count one action of a key, or several.
-
-        :raises RateLimited: the key has reached its limit.
-        """
-        if not self._limiter.hit(self._limit, key, cost=cost):
-            reset_time = self._limiter.get_window_stats(self._limit, key).reset_time
-            raise RateLimited(max(1, math.ceil(reset_time - time.time())))
-
-
-class BulkRateLimiter(RateLimiter):
-    """Limit how many items a key may send, many at a time."""
-
-    # It slides approximately: an exact window stores a time for each item.
-    strategy = SlidingWindowCounterRateLimiter
-
-    def charge(self, key: str, count: int) -> None:
-        """Count a number of items.
-
-        :raises RateLimited: they are more than the key has left.
-        """
-        if count > self._total.amount:
-            raise RateLimited(self._total.get_expiry())
-        # A batch may be larger than this worker's part of the limit. It uses it up.
-        cost = min(count, self._limit.amount)
-        if cost:
-            self.hit(key, cost)
 
 
 class Authenticator:

@@ -22,7 +22,6 @@ from werkzeug.exceptions import (
 
 from feedsvc.api.auth import (
     Authenticator,
-    BulkRateLimiter,
     can_publish,
     current_token,
 )
@@ -48,6 +47,7 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.http.problem_details import http_status
+from feedsvc.http.rate_limits import BulkRateLimiter
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Entry
 from feedsvc.query import KINDS

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
-import pytest
-
-from feedsvc.api import auth
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient, MakeApp
-from tests.waiting import wait_until
 
 
 def test_writes_over_token_rate_are_429(make_app: MakeApp, storage: Storage) -> None:
@@ -108,33 +101,3 @@ def test_hub_rate_is_shared_by_ipv6_network(make_app: MakeApp) -> None:
         )
     ]
     assert statuses == [400, 400, 429, 400]
-
-
-def test_counting_starts_no_thread_for_each_action(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    started: list[threading.Thread] = []
-    start = threading.Thread.start
-
-    def record(thread: threading.Thread) -> None:
-        started.append(thread)
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", record)
-    limiter = auth.RateLimiter("1000/minute", workers=1)
-    for number in range(50):
-        limiter.hit(f"key {number}")
-        time.sleep(0.001)
-    assert len(started) <= 2
-
-
-def test_expired_counters_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "EXPIRY_INTERVAL", 0.01)
-    storage = auth.RateStorage()
-    storage.acquire_entry("first", limit=1, expiry=0)
-
-    def is_removed() -> bool:
-        storage.acquire_entry("second", limit=1, expiry=0)
-        return "first" not in storage.events or not storage.events["first"]
-
-    wait_until(is_removed)
