@@ -446,11 +446,23 @@ def test_every_category_field_refuses_other_types(
     assert pointers(response) == [f"#/{name}"]
 
 
-def test_url_with_a_password_is_refused_with_the_reason(editor: ApiClient) -> None:
-    url = "https://user:secret@host.example/"
-    response = editor.send("PUT", "/articles/a", {"title": "a", "url": url})
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (
+            "https://user:secret@host.example/",
+            "Must not contain a user name or password.",
+        ),
+        ("ftp://host.example/", "Not an absolute http:// or https:// URL."),
+    ],
+)
+def test_url_is_refused_with_the_reason(
+    shared_editor: ApiClient, url: str, reason: str
+) -> None:
+    document = {"title": "a", "url": url}
+    response = shared_editor.send("PUT", "/articles/a", document)
     (error,) = response.get_json()["errors"]
-    assert error["detail"] == "Must not contain a user name or password."
+    assert error["detail"] == reason
 
 
 @pytest.mark.parametrize(

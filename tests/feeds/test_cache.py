@@ -174,6 +174,14 @@ def test_response_rendered_after_a_change_survives_the_sync(
     assert harness.rendered == ["a"]
 
 
+def test_response_rendered_after_a_change_has_a_check_of_that_change(
+    harness: Harness,
+) -> None:
+    harness.storage.write(A)
+    response, check = harness.cache.get_or_render("a", "a", harness.renderer("a", A))
+    assert (response.version.seq, check.seq) == (2, 2)
+
+
 def test_simultaneous_syncs_never_go_back(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
