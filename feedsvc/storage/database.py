@@ -322,7 +322,23 @@ def _configure_sqlite(engine: sa.Engine) -> None:
         connection.isolation_level = None
         for pragma in PRAGMAS:
             value = pragma.format(busy=int(BUSY_SECONDS * 1000), journal=journal)
-            connection.execute(f"PRAGMA {value}")
+            _execute_unlocked(connection, f"PRAGMA {value}")
+
+
+def _execute_unlocked(connection: Any, statement: str) -> None:
+    """Execute a statement; try again while another process holds its lock."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite.OperationalError as error:
+            # SQLite's own timeout does not cover a change of the journal mode, which
+            # processes that start on a new database make at the same time.
+            is_busy = error.sqlite_errorcode == sqlite.SQLITE_BUSY
+            if not is_busy or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask.testing import FlaskClient
+from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from feedsvc.errors import Unavailable
@@ -80,6 +81,20 @@ def test_simultaneous_starts_migrate_once(database_url: str) -> None:
     for thread in threads:
         thread.join()
     assert sorted(done) == [False, False, False, False, True]
+
+
+@pytest.mark.sqlite
+def test_start_waits_for_another_that_changes_the_journal_mode(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    with closing(sqlite.connect(file, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE other (id INTEGER)")
+        # The lock that a change of the journal mode takes.
+        other.execute("BEGIN IMMEDIATE")
+        end_of_change = threading.Timer(0.3, other.rollback)
+        end_of_change.start()
+        with opened(f"sqlite:///{file}") as storage:
+            assert storage.upgrade()
+        end_of_change.join()
 
 
 @pytest.mark.parametrize(
