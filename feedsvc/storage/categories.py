@@ -184,7 +184,8 @@ class CategoryReader:
             return f"The category “{slug}” is now “{error.current_slug}”."
         except (NotFound, Gone) as error:
             return str(error)
-        return no_such_category(slug, ())  # created since then
+        # Not reached: the known categories are all that are in use.
+        return no_such_category(slug, ())
 
     def key(self, slug: str) -> int:
         """Return the key of a category, by its current slug or a former one.
