@@ -57,7 +57,7 @@ class Unauthorized(FeedsvcError):
 
 
 class Forbidden(FeedsvcError):
-    """The token lacks a scope."""
+    """The token lacks a scope, or a subscriber has reached a limit."""
 
 
 class NotFound(FeedsvcError):
@@ -67,8 +67,8 @@ class NotFound(FeedsvcError):
 class Gone(FeedsvcError):
     """The resource existed, and was removed.
 
-    `storage/entries.py` raises it for deleted and withdrawn entries, `feed_lookup.py`
-    for retired categories.
+    `storage/entries.py` raises it for deleted, withdrawn and expired entries,
+    `storage/feed_lookup.py` for retired categories.
 
     :param reason: the editors' notice for readers, as plain text.
     """

@@ -54,6 +54,7 @@ from feedsvc.query import KINDS
 from feedsvc.storage import Storage, Writer
 
 MAX_ITEMS = 50_000
+"""Items of a batch."""
 
 MAX_LINES = 2 * MAX_ITEMS
 """Lines of NDJSON, blank ones too: a body has room for millions of them."""
@@ -65,7 +66,10 @@ BATCH_SIZE = 100
 """Items a transaction: few, so that the write lock is held for less than 0.5 s."""
 
 MAX_FAILED_ITEMS = 1000
+"""Items with errors, after which a batch stops: it is the wrong file, or a defect."""
+
 MAX_ERRORS_PER_ITEM = 50
+"""Errors of one item that the response lists."""
 
 _LARGE_BODY = 1024 * 1024
 _JSON, _NDJSON = "application/json", "application/x-ndjson"
@@ -126,8 +130,8 @@ def batch_blueprint(
 
     :param schemas: of entries, by kind.
     :param rate_limiter: counts items by token.
-    :param max_ndjson: bytes of a body of NDJSON. Arrays have at most as many as other
-        bodies.
+    :param max_ndjson: bytes of a body of NDJSON. A JSON array has the limit of all
+        other bodies.
     """
     api = ApiBlueprint("batch", authenticator)
     slots = ResponseSlots(max_waiting=0)
@@ -144,12 +148,12 @@ def batch_blueprint(
     def batch(arguments: dict[str, Any]) -> Response:
         """Put and delete many entries."""
         atomic = arguments["atomic"]
-        # Other batches can be repeated as they are, and their results are too large
-        # to be stored.
+        # A batch that is not atomic can be repeated as it is, and its results are too
+        # large to be stored.
         if parse_idempotency_key() is not None and not atomic:
             raise BadRequest("Idempotency-Key: Only for atomic batches.")
-        # Only a few large bodies may be in memory. Small ones are not refused because
-        # others send large ones.
+        # Only a few large bodies may be in memory. Small ones need no slot, so
+        # that large ones never cause their refusal.
         is_large = (request.content_length or 0) > _LARGE_BODY
         with slots.hold() if is_large else nullcontext():
             body = _read_body(max_ndjson)
@@ -289,12 +293,12 @@ def _parse_item(
 
 
 def _prefetch(items: Iterable[BatchItem], writer: Writer) -> None:
-    """Read the stored entries of a group in one query instead of one an item."""
+    """Read the stored entries of a group in a few statements for all."""
     writer.entries.prefetch(item.id for item in items if item.id and not item.error)
 
 
-def _store(item: BatchItem, writer: Writer | None) -> int:
-    """Store an item, and return its status.
+def _apply(item: BatchItem, writer: Writer | None) -> int:
+    """Put or delete the entry of an item, and return the status.
 
     :param writer: None if the item has an error.
     """
@@ -310,10 +314,10 @@ def _store(item: BatchItem, writer: Writer | None) -> int:
 
 
 def _process(item: BatchItem, writer: Writer | None) -> dict[str, Any]:
-    """Store an item, and return its result; one with an error changes nothing."""
+    """Apply an item, and return its result; one with an error changes nothing."""
     result: dict[str, Any] = {"index": item.index, "id": item.id}
     try:
-        result["status"] = _store(item, writer)
+        result["status"] = _apply(item, writer)
         return with_warnings(result, item.entry.title) if item.entry else result
     except Unavailable:
         # The other items would fail too, so the whole batch is 503.

@@ -38,11 +38,11 @@ class StrictParser(FlaskParser):
     parameters, and reports errors without JSON pointers.
     """
 
-    # None, so that each schema's own rule counts: ClosedSchema refuses them.
+    # Empty, so that the rule of each schema counts: ClosedSchema refuses unknown ones.
     DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the document, by default with the id or slug of the path."""
+        """Return the document, with the id or slug of the path where it has none."""
         reject_query_parameters()
         document = parse_json_body()
         if isinstance(document, dict):
@@ -104,9 +104,11 @@ def parse_json_body() -> Any:
     """Return the strict JSON in the request's body.
 
     :raises BadRequest: the body is not strict JSON.
+    :raises LengthRequired: as `check_content_headers`.
+    :raises UnsupportedMediaType: likewise, or Content-Type is not of JSON.
     """
     check_content_headers()
-    # That includes application/merge-patch+json.
+    # `is_json` is true for application/merge-patch+json too.
     if not request.is_json:
         raise UnsupportedMediaType("Must be JSON: Content-Type: application/json.")
     return strict_json.loads_strict(request.get_data())
@@ -177,7 +179,7 @@ def parse_preconditions(required: bool) -> Precondition:
         if entry is None or entry.status == "deleted":
             # A deleted entry has no representation that a tag could match.
             if match is not None:
-                raise PreconditionFailed("The entry of If-Match does not exist.")
+                raise PreconditionFailed("If-Match requires that the entry exists.")
             return
         etag = str(entry.version)
         # If-Match compares strongly, If-None-Match weakly (RFC 9110 §13.1).
@@ -186,7 +188,7 @@ def parse_preconditions(required: bool) -> Precondition:
                 "If-Match does not match the entry's version. GET the entry again."
             )
         if none_match is not None and none_match.contains_weak(etag):
-            raise PreconditionFailed("If-None-Match matches the entry's version.")
+            raise PreconditionFailed("If-None-Match excludes the stored entry.")
 
     return check
 
@@ -226,10 +228,11 @@ def respond_once(
     if key is None:
         return make_response(*respond(writer))
     token = current_token().name
-    idempotent = IdempotentRequest(token, request.path, key, fingerprint)
-    result: JsonResult | None = writer.idempotency_keys.get(idempotent)
+    idempotent_request = IdempotentRequest(token, request.path, key, fingerprint)
+    result: JsonResult | None = writer.idempotency_keys.get(idempotent_request)
     # In the transaction of the write itself, so that both are stored or neither is.
     if result is None:
         result = respond(writer)
-        writer.idempotency_keys.put(idempotent, result, result[0].get("id"))
+        entry_id = result[0].get("id")
+        writer.idempotency_keys.put(idempotent_request, result, entry_id)
     return make_response(*result)

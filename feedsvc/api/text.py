@@ -1,4 +1,4 @@
-"""Normalize plain text, and refuse characters that XML cannot contain."""
+"""Normalize plain text, and refuse characters that no document may contain."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ INVALID_CHARS = (
 XML 1.0 §2.2 forbids or discourages them; U+FFFD stands where a character was lost.
 """
 
-# Also surrogates and the noncharacters that end each plane, for which JSON Schema's
-# patterns have no escapes. The class has the valid characters: one of the invalid ones
-# would compare each character with each noncharacter, which takes ten times as long.
+# Besides INVALID_CHARS, surrogates are invalid and the two noncharacters at the end of
+# each plane, for which the patterns of JSON Schema have no escapes. The class lists the
+# valid characters, and is negated: that is ten times as fast.
 _SUPPLEMENTARY = "".join(
     f"{chr(plane << 16)}-{chr(plane << 16 | 0xFFFD)}" for plane in range(1, 17)
 )
@@ -44,8 +44,8 @@ def normalize(text: str) -> str:
 def check(text: str) -> None:
     """Refuse text that cannot be published or normalized.
 
-    :raises ValueError: it has a character that XML 1.0 cannot contain, such as NUL
-        or a lone surrogate, or more than 30 combining marks in a row.
+    :raises ValueError: it has one of `INVALID_CHARS`, such as NUL, or a lone
+        surrogate, or more than 30 combining marks in a row.
     """
     invalid = _INVALID.search(text)
     if invalid:
@@ -88,7 +88,7 @@ def _longest_run_of_marks(text: str) -> int:
 
 
 def strip_invalid_chars(text: str) -> str:
-    """Return text without the characters that XML 1.0 cannot contain.
+    """Return text without the characters that `check` refuses, and with LF for NEL.
 
     Use it for text that a parser has decoded from references such as `&#x0b;`.
     """

@@ -44,7 +44,8 @@ _UNAVAILABLE = Problem(
     503,
     "unavailable",
     "Database unavailable",
-    "Nothing was stored. Try again after the seconds in Retry-After.",
+    "Try again after the seconds in Retry-After. Of a batch that is not atomic, "
+    "earlier items may be stored.",
 )
 
 PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
