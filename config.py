@@ -29,7 +29,7 @@ from marshmallow.fields import Boolean, Email, Integer, String
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from feedsvc.query import LANGUAGE_TAG_PATTERN
+from feedsvc.feed_query import LANGUAGE_TAG_PATTERN
 
 SETTINGS_VARIABLE = "FEEDSVC_SETTINGS"
 """The variable that names a settings file."""

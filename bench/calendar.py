@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from icalendar import Calendar
 
 from bench.table import Effort, Row, make_row
+from feedsvc.feed_query import FeedQuery
 from feedsvc.formats import ics
 from feedsvc.models import Category, Entry, Event, Feed, FeedVersion, Person, Place
-from feedsvc.query import FeedQuery
 from tests.formats.feeds import HANOI, SITE
 
 EVENTS = 1000

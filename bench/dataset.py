@@ -13,8 +13,8 @@ from flask import Flask
 
 from config import Config
 from feedsvc.app import create_app
+from feedsvc.feed_query import KINDS
 from feedsvc.models import Entry
-from feedsvc.query import KINDS
 from feedsvc.services import get_services
 from feedsvc.storage.database import Database
 from feedsvc.storage.entry_rows import entry_columns

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feedsvc.query import CategoryFilter
+    from feedsvc.feed_query import CategoryFilter
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
+from feedsvc.feed_query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = (

@@ -39,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 TESTS = {
     "storage": ("tests/storage",),
     "feeds": ("tests/feeds", "tests/web", "tests/integration/test_clock_skew.py"),
-    "query.py": ("tests/test_query.py",),
+    "feed_query.py": ("tests/test_feed_query.py",),
     "http": ("tests/web",),
     "api": ("tests/api", "tests/web/test_api_docs.py"),
 }

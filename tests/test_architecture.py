@@ -52,7 +52,7 @@ SHARED = {
     "embeds",
     "errors",
     "models",
-    "query",
+    "feed_query",
     "recurrence",
     "suggestions",
     "words",

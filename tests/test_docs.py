@@ -16,9 +16,9 @@ from flask.cli import ScriptInfo
 
 from config import Config
 from feedsvc.cli.commands import commands
+from feedsvc.feed_query import PARAMETERS
 from feedsvc.http.problem_details import PROBLEMS
 from feedsvc.models import SCOPES
-from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
 from tests.conftest import MakeApp
 from tests.server import ROOT, Service

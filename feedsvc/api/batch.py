@@ -46,11 +46,11 @@ from feedsvc.errors import (
     Unavailable,
     ValidationFailed,
 )
+from feedsvc.feed_query import KINDS
 from feedsvc.http.problem_details import http_status
 from feedsvc.http.rate_limits import BulkRateLimiter
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Entry
-from feedsvc.query import KINDS
 from feedsvc.storage import Storage, Writer
 
 MAX_ITEMS = 50_000

@@ -15,9 +15,9 @@ from feedsvc.api.auth import Authenticator
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.derived_schemas import ChangesSchema, EntrySchemas
 from feedsvc.api.schemas import ArgumentsSchema
+from feedsvc.feed_query import KINDS
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Change, Revision
-from feedsvc.query import KINDS
 from feedsvc.storage import ChangePage, Storage
 
 PAGE_BYTES = 4 * 1024 * 1024

@@ -21,8 +21,8 @@ from feedsvc.api.schemas import (
     ImageSchema,
     warnings_field,
 )
+from feedsvc.feed_query import KINDS
 from feedsvc.models import Site
-from feedsvc.query import KINDS
 
 Members = dict[str, fields.Field[Any]]
 

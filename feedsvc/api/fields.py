@@ -14,7 +14,7 @@ from marshmallow.validate import Length, Range, Validator
 
 from feedsvc import timezones
 from feedsvc.api import sanitize, text, urls
-from feedsvc.query import LANGUAGE_TAG_PATTERN, SLUG_PATTERN, YEARS
+from feedsvc.feed_query import LANGUAGE_TAG_PATTERN, SLUG_PATTERN, YEARS
 from feedsvc.suggestions import slug_of
 
 _Input = TypeVar("_Input")

@@ -16,9 +16,9 @@ from feedsvc.api.request_parsing import (
 )
 from feedsvc.api.warnings import entry_warnings
 from feedsvc.errors import FieldError, ValidationFailed
+from feedsvc.feed_query import KINDS
 from feedsvc.formats import render_all_formats
 from feedsvc.models import SCOPES, Clock, Entry
-from feedsvc.query import KINDS
 from feedsvc.storage import Storage
 
 _BODY = {

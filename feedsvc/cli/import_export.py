@@ -17,9 +17,9 @@ from flask.cli import with_appcontext
 
 from feedsvc.cli.output import help_epilog, printable, progress_bar, write_error
 from feedsvc.errors import FeedsvcError
+from feedsvc.feed_query import KINDS
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.models import Site
-from feedsvc.query import KINDS
 from feedsvc.services import current_services, current_storage
 
 _DUMP_PREFIX = b'{"feedsvc":'

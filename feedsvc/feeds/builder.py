@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.models import Feed, Site, Tombstone
-from feedsvc.query import FeedQuery
 from feedsvc.storage import Reader
 from feedsvc.storage.feed_entries import ListedEntries
 from feedsvc.storage.feeds import FeedSelection

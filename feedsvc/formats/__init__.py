@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.formats import atom, json_feed, rss
 from feedsvc.formats.common import Format
 from feedsvc.formats.html import Pages
 from feedsvc.models import Entry, Feed, Site
-from feedsvc.query import FeedQuery
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from feedsvc.feed_query import KINDS
 from feedsvc.models import Feed, Place, Site
-from feedsvc.query import KINDS
 
 _URL = re.compile(r"https?://\S+")
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from feedsvc.feed_query import KINDS, MAX_LIMIT, UI_LANGUAGES
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
-from feedsvc.query import KINDS, MAX_LIMIT, UI_LANGUAGES
 from feedsvc.words import MAX_LENGTH
 
 

@@ -21,8 +21,8 @@ from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 from babel.units import format_unit
 
+from feedsvc.feed_query import UI_LANGUAGES, primary_subtag
 from feedsvc.models import Entry, Event, Feed, Offer, Recurrence, Site
-from feedsvc.query import UI_LANGUAGES, primary_subtag
 from feedsvc.recurrence import (
     WEEKDAYS,
     display_occurrence,

@@ -8,11 +8,11 @@ from email.utils import format_datetime
 
 from lxml import etree
 
+from feedsvc.feed_query import KINDS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import Category, Feed, Site
-from feedsvc.query import KINDS
 
 MEDIA_TYPE = "text/x-opml"
 _MAX_NAME = 200  # some importers reject longer names

@@ -20,8 +20,8 @@ from feedsvc.errors import (
     NotFound,
     ValidationFailed,
 )
+from feedsvc.feed_query import KINDS
 from feedsvc.models import EPOCH, Category, FeedKey
-from feedsvc.query import KINDS
 from feedsvc.storage.change_log import CATEGORY_LIST, ChangeLog
 from feedsvc.storage.tables import (
     INHERITED,

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
+from feedsvc.feed_query import KINDS
 from feedsvc.models import Clock
-from feedsvc.query import KINDS
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import (
     categories,

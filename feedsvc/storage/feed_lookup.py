@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import FeedMoved, Gone, NotFound
+from feedsvc.feed_query import FeedQuery
 from feedsvc.models import EPOCH, NEVER_MODIFIED, Category
-from feedsvc.query import FeedQuery
 from feedsvc.recurrence import MAX_DATETIME
 from feedsvc.storage import archives
 from feedsvc.storage.archives import Part, find_part

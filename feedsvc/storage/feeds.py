@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.models import Category, Entry, FeedVersion, Tombstone
-from feedsvc.query import FeedQuery
 from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
 from feedsvc.storage.entry_cache import EntryCache

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
+from feedsvc.feed_query import KINDS
 from feedsvc.models import Entry
-from feedsvc.query import KINDS
 from feedsvc.recurrence import MAX_DATETIME
 from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.tables import (

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone
+from feedsvc.feed_query import KINDS, FeedQuery
 from feedsvc.models import (
     AuditRecord,
     Entry,
@@ -17,7 +18,6 @@ from feedsvc.models import (
     FeedVersion,
     Revision,
 )
-from feedsvc.query import KINDS, FeedQuery
 from feedsvc.storage.categories import CategoryReader, CategoryWriter
 from feedsvc.storage.change_log import (
     LAST_CHANGE,

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feedsvc.feed_query import KINDS
 from feedsvc.models import FeedSummary
-from feedsvc.query import KINDS
 from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.tables import categories, entries, entry_categories
 

@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Blueprint, Response, request
 
 from feedsvc.errors import BadRequest, FeedMoved, NotFound
+from feedsvc.feed_query import KINDS, FeedQuery, parse_feed_query
 from feedsvc.feeds import build_feed
 from feedsvc.feeds.cache import CacheHit, ResponseCache, cache_key
 from feedsvc.formats import FORMATS, render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
-from feedsvc.query import KINDS, FeedQuery, parse_feed_query
 from feedsvc.storage import Storage
 from feedsvc.suggestions import did_you_mean
 

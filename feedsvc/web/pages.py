@@ -11,12 +11,7 @@ from typing import NamedTuple
 from flask import Blueprint, Response, request
 
 from feedsvc.errors import NotFound
-from feedsvc.feeds.cache import ResponseCache, cache_key
-from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
-from feedsvc.formats.labels import entry_state
-from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site
-from feedsvc.query import (
+from feedsvc.feed_query import (
     KINDS,
     MAX_TERMS,
     UI_LANGUAGES,
@@ -24,6 +19,11 @@ from feedsvc.query import (
     FeedQuery,
     primary_subtag,
 )
+from feedsvc.feeds.cache import ResponseCache, cache_key
+from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
+from feedsvc.formats.labels import entry_state
+from feedsvc.http.conditional import CachedResponse, conditional_response
+from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site
 from feedsvc.storage import Reader, Storage
 
 MAX_RELATED = 3

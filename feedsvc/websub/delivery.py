@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from feedsvc.query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
+from feedsvc.feed_query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
 from feedsvc.websub.http_client import (
     Admit,
     RequestFailed,

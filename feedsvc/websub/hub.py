@@ -17,11 +17,11 @@ from werkzeug.exceptions import (
 
 from feedsvc.api.urls import validate_url
 from feedsvc.errors import BadRequest, FeedsvcError, NotFound, RateLimited, Unavailable
+from feedsvc.feed_query import FeedQuery
 from feedsvc.http.client_network import network_of
 from feedsvc.http.problem_details import http_error_detail, http_status
 from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Site
-from feedsvc.query import FeedQuery
 from feedsvc.storage.subscriptions import Subscriptions
 from feedsvc.web.feeds import FeedService
 from feedsvc.websub.addresses import private_address

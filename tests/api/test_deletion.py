@@ -18,9 +18,9 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc.api.schemas import EventSchema, ModelSchema
+from feedsvc.feed_query import PARAMETERS
 from feedsvc.formats import FORMATS
 from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS, Entry, Event
-from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, feed_tombstones
 from feedsvc.storage.entries import KEPT_EVENT_MEMBERS, KEPT_MEMBERS

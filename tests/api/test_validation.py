@@ -12,8 +12,8 @@ from marshmallow import Schema
 
 from feedsvc.api.fields import DateOrTime
 from feedsvc.api.schemas import CategorySchema, EventSchema
+from feedsvc.feed_query import YEARS
 from feedsvc.models import SCOPES
-from feedsvc.query import YEARS
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 

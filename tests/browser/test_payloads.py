@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
 from feedsvc.embeds import is_embed
-from feedsvc.query import KINDS
+from feedsvc.feed_query import KINDS
 from tests.data.xss_payloads import PAYLOADS, everywhere, groups
 from tests.server import Service
 

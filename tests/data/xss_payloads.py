@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import fields
 
 from feedsvc.api.schemas import CategorySchema, EntrySchema
-from feedsvc.query import KINDS
+from feedsvc.feed_query import KINDS
 from tests.conftest import ApiClient
 from tests.data.payloads import payloads
 

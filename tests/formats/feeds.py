@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import (
     Attachment,
     Category,
@@ -21,7 +22,6 @@ from feedsvc.models import (
     Source,
     Translation,
 )
-from feedsvc.query import CategoryFilter, FeedQuery
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SITE = Site(

@@ -12,9 +12,9 @@ import html5lib
 import pytest
 from lxml import etree, html
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.formats import FORMATS, render_feed
 from feedsvc.models import Attachment, Entry, Image, Site, Source
-from feedsvc.query import FeedQuery
 from tests.conformance import findings
 from tests.formats.feeds import BARE, CONCERT, ENTRIES, FAIR, FULL, SITE, VAN_HOA, feed
 from tests.formats.golden import assert_golden

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.formats import render_feed
 from feedsvc.models import Attachment, Entry, Tombstone
-from feedsvc.query import FeedQuery
 from tests.formats.feeds import BARE, CONCERT, FAIR, FULL, VAN_HOA, feed
 
 

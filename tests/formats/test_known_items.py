@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.formats import FORMATS, atom, render_feed, rss
 from feedsvc.models import Entry, Feed
-from feedsvc.query import CategoryFilter, FeedQuery
 from tests.formats.feeds import ENTRIES, FULL, SITE, VAN_HOA, feed
 
 OTHER_SITE = replace(SITE, language="en", public_url="https://other.example")

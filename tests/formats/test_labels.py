@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from feedsvc.feed_query import UI_LANGUAGES, FeedQuery
 from feedsvc.formats import labels
 from feedsvc.models import Event, Feed, Place, Recurrence
-from feedsvc.query import UI_LANGUAGES, FeedQuery
 from tests.formats.feeds import CONCERT, HANOI, SITE
 
 PARIS = ZoneInfo("Europe/Paris")

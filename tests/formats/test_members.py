@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from feedsvc.feed_query import UI_LANGUAGES
 from feedsvc.formats import FORMATS, PAGES, render_feed
 from feedsvc.models import (
     ATTENDANCES,
@@ -18,7 +19,6 @@ from feedsvc.models import (
     Neighbors,
     Offer,
 )
-from feedsvc.query import UI_LANGUAGES
 from tests.formats.feeds import CONCERT, ENTRIES, FULL, SITE, feed
 
 UNUSED_ENTRY_MEMBERS = {

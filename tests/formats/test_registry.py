@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
+from feedsvc.feed_query import KINDS, WEBSUB_PING_FORMATS
 from feedsvc.formats import FORMATS, PAGES, render_feed
-from feedsvc.query import KINDS, WEBSUB_PING_FORMATS
 from tests.formats.feeds import CONCERT, FULL, SITE, feed
 from tests.formats.golden import FOLDER
 

@@ -16,9 +16,9 @@ import pytest
 import vobject
 from icalendar import Calendar
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.formats import ics
 from feedsvc.models import Entry, Event, Feed, FeedVersion, Recurrence
-from feedsvc.query import FeedQuery
 from tests.formats.feeds import SITE
 
 NPM = Path(__file__).parents[1] / "interop" / "npm"

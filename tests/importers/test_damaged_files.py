@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from feedsvc.errors import BadRequest
+from feedsvc.feed_query import KINDS
 from feedsvc.importers.importer import Importer, read
-from feedsvc.query import KINDS
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.fake_clock import HANOI

@@ -22,8 +22,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import SCOPES
-from feedsvc.query import CategoryFilter, FeedQuery
 from tests.conftest import RecordMeasurement
 from tests.integration.test_model import Model, ModelEntry, kinds, numbers, slugs
 from tests.integration.worker_process import (

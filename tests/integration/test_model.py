@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from werkzeug.http import http_date
 from werkzeug.test import TestResponse
 
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import SCOPES
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import HANOI, Clock

@@ -16,12 +16,12 @@ import brotli
 import pytest
 import requests
 
+from feedsvc.feed_query import PARAMETERS
 from feedsvc.models import SCOPES
-from feedsvc.query import PARAMETERS
 from tests.conftest import RecordMeasurement
 from tests.integration.nginx import NGINX, cache_keys, nginx
 from tests.server import ROOT, Service
-from tests.test_query import VALUES
+from tests.test_feed_query import VALUES
 
 pytestmark = [
     pytest.mark.sqlite,

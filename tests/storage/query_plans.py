@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from feedsvc.query import FeedQuery
+from feedsvc.feed_query import FeedQuery
 from feedsvc.storage import Storage
 from feedsvc.storage.feed_entries import entry_ids_select
 from feedsvc.storage.feed_lookup import resolve_filter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.storage import Reader
 from feedsvc.storage.feeds import FeedSelection
 from tests.fake_clock import Clock

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from feedsvc import feeds
 from feedsvc.errors import NotFound
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry, Feed, Site
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage, archives
 from feedsvc.storage.tables import archive_parts
 from tests.conftest import ApiClient

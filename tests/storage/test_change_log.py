@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from feedsvc.feed_query import FeedQuery
 from feedsvc.models import Category, Entry, Event
-from feedsvc.query import FeedQuery
 from feedsvc.storage import Reader, Storage, change_log, entry_rows
 from feedsvc.storage.tables import changes
 from tests.fake_clock import Clock

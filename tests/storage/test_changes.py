@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from config import Config
 from feedsvc.errors import CategoryRenamed, FeedsvcError, Gone
+from feedsvc.feed_query import KINDS, CategoryFilter, FeedQuery
 from feedsvc.models import EPOCH, Category, Entry, Event
-from feedsvc.query import KINDS, CategoryFilter, FeedQuery
 from feedsvc.storage import Reader, Storage, Writer, tables
 from feedsvc.storage.scheduler import visibility
 from tests.fake_clock import Clock

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from feedsvc import feeds
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry, Feed, Site
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock

@@ -22,8 +22,8 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from feedsvc.errors import Unavailable
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import SCOPES, Category, Entry, utcnow
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Reader, Storage
 from feedsvc.storage.database import CONNECTIONS, safe_for_wal
 from feedsvc.storage.tables import REVISION, UTCDateTime, entries, metadata

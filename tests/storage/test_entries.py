@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from feedsvc.errors import Forbidden, Gone, Unavailable, ValidationFailed
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry, Event, Translation
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock

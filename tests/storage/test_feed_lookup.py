@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from feedsvc.errors import FeedMoved, Gone, NotFound
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry, Event
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
 from tests.fake_clock import HANOI, Clock
 

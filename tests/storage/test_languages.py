@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from feedsvc.query import CategoryFilter, FeedQuery
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient

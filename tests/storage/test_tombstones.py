@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry
-from feedsvc.query import CategoryFilter, FeedQuery
 from feedsvc.storage import Storage
 from tests.fake_clock import Clock
 

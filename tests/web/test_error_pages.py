@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.errors import Busy, FeedsvcError, RateLimited, Unavailable
+from feedsvc.feed_query import UI_LANGUAGES
 from feedsvc.formats import PAGES, labels
 from feedsvc.http.problem_details import PROBLEMS, Problem
 from feedsvc.models import Site
-from feedsvc.query import UI_LANGUAGES
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp
 

@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
+from feedsvc.feed_query import PARAMETERS
 from feedsvc.models import SCOPES
-from feedsvc.query import PARAMETERS
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from feedsvc.web.static_files import brand_css

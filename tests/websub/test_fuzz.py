@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, EnvironBuilder
 
-from feedsvc.query import PARAMETERS
+from feedsvc.feed_query import PARAMETERS
 from tests.conftest import ApiClient, MakeApp
 from tests.websub.conftest import PUBLIC
 

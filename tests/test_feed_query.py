@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedsvc.errors import BadRequest
-from feedsvc.query import (
+from feedsvc.feed_query import (
     PARAMETERS,
     CategoryFilter,
     FeedQuery,
