@@ -131,7 +131,7 @@ def _encode(
     block = bytearray(b'{"changes":[')
     size = _BLOCK_BYTES  # room for what surrounds the changes
     last_seq: int | None = None
-    next_seq = page.last
+    next_seq = page.next_after
     for change in page:
         document = _change_document(change, schemas)
         item = current_app.json.dumps(document, separators=(",", ":")).encode()

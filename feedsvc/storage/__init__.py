@@ -21,8 +21,8 @@ from feedsvc.storage.change_log import (
 )
 from feedsvc.storage.database import CONNECTIONS, Database
 from feedsvc.storage.deliveries import Deliveries, Hubs
-from feedsvc.storage.entries import Precondition, VisibleChanges
 from feedsvc.storage.entry_cache import EntryCache
+from feedsvc.storage.entry_writer import Precondition, VisibleChanges
 from feedsvc.storage.markup import Markup
 from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically

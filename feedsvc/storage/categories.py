@@ -74,7 +74,7 @@ _RELATED_FEEDS = (
 """The categories of the visible entries of a category, itself too."""
 
 _IS_NAMED = entry_categories.c.position > INHERITED
-"""Entries name the category, and show its title; they do not only inherit it."""
+"""The entry names the category, so it shows its title; it does not only inherit it."""
 
 _FEEDS_OF_ENTRY = (
     sa.select(entries.c.kind, entry_categories.c.category_id)
@@ -82,8 +82,8 @@ _FEEDS_OF_ENTRY = (
     .where(entries.c.pk == sa.bindparam("key"), entries.c.is_visible)
 )
 
-# One more than are compared, so that with more categories none is suggested. Anyone may
-# ask for a category that does not exist, which must not read them all.
+# One more than `did_you_mean` compares: with so many it suggests none. Anyone may ask
+# for a category that does not exist, which must not read them all.
 _SLUGS = (
     sa.select(categories.c.slug)
     .where(categories.c.retired.is_(None))
@@ -199,7 +199,7 @@ class CategoryReader:
             return int(self.row(error.current_slug).id)
 
     def current_slug(self, former_slug: str) -> str | None:
-        """Return the current slug of the category that once had a slug."""
+        """Return the current slug of the category that once had this slug."""
         slug: str | None = self._connection.scalar(_CURRENT_SLUG, {"slug": former_slug})
         return slug
 
@@ -279,6 +279,7 @@ class CategoryWriter:
         """Give a category another slug; the old one redirects to it from now on.
 
         :raises NotFound: there is no such category.
+        :raises CategoryRenamed: it has another slug now.
         :raises Gone: it is retired.
         :raises Conflict: another category has or had the new slug.
         """
@@ -309,6 +310,7 @@ class CategoryWriter:
         """Retire a category: its entries leave it, and its feeds are gone.
 
         :raises NotFound: there is no such category.
+        :raises CategoryRenamed: it has another slug now.
         :raises Gone: it is retired already.
         """
         row = self._reader.row(slug)

@@ -88,10 +88,10 @@ class ChangeLog:
         self._invalidated: set[FeedKey] = set()
 
     def next_timestamp(self) -> datetime:
-        """Return the current time; always later than any time in the change log.
+        """Return the time for a change: now, or just after the last if that is ahead.
 
-        Last-Modified has a resolution of one second, and a change must not get a second
-        that a response already has as its Last-Modified.
+        A change must not fall into a second that a response has already stated as its
+        Last-Modified: clients that ask by date would miss it.
         """
         now = self.clock()
         if now > self._time:
@@ -101,7 +101,7 @@ class ChangeLog:
             # The clock is behind the log: it was set back, or another instance's clock
             # is ahead of this one. Stay in the log's last second, else the log would
             # run further and further ahead of all clocks. No response states that
-            # second while a writer is behind it (`ResponseCache._clock_lead`).
+            # second while a writer is behind it (`Check.ahead`).
             self._time += datetime.resolution
         else:
             # The first write behind the log, or the clock was set back again: responses
@@ -141,8 +141,8 @@ class ChangeLog:
     def invalidate_caches(self, feed_keys: Iterable[FeedKey]) -> None:
         """Invalidate cached responses without changing Last-Modified.
 
-        Needed where an entry has a scheduled change now: responses are the same, but
-        must expire then.
+        An entry with a newly scheduled change leaves responses as they are, but they
+        must expire when it is due.
         """
         self._invalidated.update(feed_keys)
 
@@ -189,14 +189,14 @@ class ChangePage:
     Entries are loaded during the iteration, in groups, so that a page of any size needs
     little memory.
 
-    :ivar last: the sequence number to continue from.
-    :ivar size: estimated bytes of all entries, at most.
+    :ivar next_after: the sequence number to continue after.
+    :ivar size: upper estimate of the bytes of all entries.
     """
 
     def __init__(
         self,
         connection: sa.Connection,
-        last: int,
+        last_seq: int,
         *,
         after: int,
         limit: int,
@@ -217,7 +217,8 @@ class ChangePage:
         self._present = {row.pk for row in self._rows if row.is_visible}
         if category_id:
             self._present &= self._members(category_id)
-        self.last: int = self._rows[-1].seq if len(self._rows) == limit else last
+        is_full = len(self._rows) == limit
+        self.next_after: int = self._rows[-1].seq if is_full else last_seq
         self.size = sum(self._size(row) for row in self._rows)
 
     def __iter__(self) -> Iterator[Change]:
@@ -230,8 +231,8 @@ class ChangePage:
                 if stored:
                     yield Change(row.seq, True, stored.entry.public_view())
                 else:
-                    deleted = Entry(row.id, row.kind, "", "", guid=row.guid)
-                    yield Change(row.seq, False, deleted)
+                    absent = Entry(row.id, row.kind, "", "", guid=row.guid)
+                    yield Change(row.seq, False, absent)
 
     def _members(self, category_id: int) -> set[int]:
         members = sa.select(entry_categories.c.entry_pk).where(

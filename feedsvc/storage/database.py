@@ -1,6 +1,7 @@
 """Connect to SQLite or PostgreSQL, with read and write transactions.
 
-One process writes at a time; readers never wait for writers.
+Entries and categories are changed by one transaction at a time. Readers do not wait for
+writers, unless SQLite is too old for its write-ahead log.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 BUSY_SECONDS = float(Unavailable.retry_after)
 """Seconds that a writer waits for other writers.
 
-The Retry-After of its error, since clients wait as long before they try again.
+The same as the Retry-After that a writer gets who has waited in vain.
 """
 
 CONNECTIONS = 24
@@ -92,7 +93,7 @@ class Database:
             self._begin = _begin_sqlite
             read_options: dict[str, Any] = {"readonly": True}
             # SQLite's busy handler is not fair; the writers of one process queue here.
-            self._writer_lock = _WriterLock(1)
+            self._writer_queue = _WriterQueue(1)
         else:
             self.engine = _create_postgresql_engine(target, connections)
             self._begin = _begin_postgresql
@@ -102,7 +103,7 @@ class Database:
             }
             # PostgreSQL's row locks are fair, so writers queue in the database; those
             # that wait there must leave connections to readers.
-            self._writer_lock = _WriterLock(connections // 2)
+            self._writer_queue = _WriterQueue(connections // 2)
         self._read_engine = self.engine.execution_options(**read_options)
 
     def _create_sqlite_engine(self, url: sa.URL) -> sa.Engine:
@@ -139,7 +140,7 @@ class Database:
         self.check_file()
         with (
             self._write_errors,
-            self._writer_lock as busy_timeout,
+            self._writer_queue as busy_timeout,
             self.engine.connect() as connection,
             connection.execution_options(busy_timeout=busy_timeout).begin(),
         ):
@@ -261,7 +262,7 @@ class _DatabaseFileGuard:
         return status.st_dev, status.st_ino
 
 
-class _WriterLock:
+class _WriterQueue:
     """Admit a number of writers at once; entering returns the seconds left to wait."""
 
     def __init__(self, writers: int) -> None:
@@ -280,7 +281,8 @@ class _WriterLock:
 class _ErrorHandler:
     """Raise `Unavailable` for errors that a retry or an operator can mend; log them.
 
-    A class instead of a generator, since each transaction enters it.
+    A class, since a context manager made of a generator costs more, and each
+    transaction enters one.
     """
 
     def __init__(self, url: sa.URL, log: OutageLog, *, is_read: bool = False) -> None:

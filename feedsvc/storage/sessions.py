@@ -25,8 +25,9 @@ from feedsvc.storage.change_log import (
     ChangePage,
     feed_version,
 )
-from feedsvc.storage.entries import EntryReader, EntryWriter, VisibleChanges
 from feedsvc.storage.entry_cache import EntryCache
+from feedsvc.storage.entry_reader import EntryReader
+from feedsvc.storage.entry_writer import EntryWriter, VisibleChanges
 from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.neighbors import Direction, neighbor
@@ -64,7 +65,7 @@ class Reader:
         """Return the contents of a feed at a time.
 
         :raises NotFound: a category does not exist.
-        :raises Gone: all categories of the feed were retired.
+        :raises Gone: nothing is left of the feed without its retired categories.
         :raises FeedMoved: a category was renamed or retired.
         """
         return FeedSelection(
@@ -118,9 +119,9 @@ class Reader:
     ) -> ChangePage:
         """Return the public changes after a sequence number, oldest first.
 
-        Only the last change of an entry counts. An entry that is not, or no longer,
-        among those that are asked for is a deletion; a client that never had it has
-        nothing to do.
+        Only the last change of an entry counts. An entry outside of the kind and
+        category that are asked for is listed as a deletion; a client that never had it
+        ignores that.
 
         :raises NotFound: there is no such category.
         :raises Gone: the category was retired, or there is no change with the number

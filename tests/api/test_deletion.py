@@ -23,7 +23,7 @@ from feedsvc.formats import FORMATS
 from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS, Entry, Event
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, feed_tombstones
-from feedsvc.storage.entries import KEPT_EVENT_MEMBERS, KEPT_MEMBERS
+from feedsvc.storage.entry_writer import KEPT_EVENT_MEMBERS, KEPT_MEMBERS
 from feedsvc.storage.tables import (
     entries,
     entry_categories,

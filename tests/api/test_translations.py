@@ -185,7 +185,7 @@ def test_key_has_the_form_of_an_id(editor: ApiClient) -> None:
 def test_translations_are_bounded(
     editor: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.entries.MAX_TRANSLATIONS", 2)
+    monkeypatch.setattr("feedsvc.storage.entry_writer.MAX_TRANSLATIONS", 2)
     for language in ("vi", "en", "fr"):
         assert put(editor, language, language).status_code == (
             422 if language == "fr" else 201

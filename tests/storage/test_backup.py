@@ -220,7 +220,7 @@ def follow(storage: Storage, after: int) -> tuple[set[str], int]:
     """Return the ids of the changes after a sequence number, and the next number."""
     with storage.reader() as reader:
         page = reader.list_changes(after=after, limit=1000)
-        return {change.entry.id for change in page}, page.last
+        return {change.entry.id for change in page}, page.next_after
 
 
 Lose = Callable[[Storage, Callable[[], object]], Storage]

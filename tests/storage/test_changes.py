@@ -97,7 +97,7 @@ class Follower:
         page = reader.list_changes(
             after=self.after, kind=self.kind, category=self.slug, limit=limit
         )
-        found, last = list(page), page.last
+        found, last = list(page), page.next_after
         steps = [change.seq for change in found]
         assert len(found) <= limit
         assert steps == sorted(set(steps))

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.both_databases
 def test_pages_of_a_bounded_search_lead_to_every_entry(
     editor: ApiClient, monkeypatch: pytest.MonkeyPatch, query: str, expected: list[str]
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.entries.MAX_SEARCHED", 4)
+    monkeypatch.setattr("feedsvc.storage.entry_reader.MAX_SEARCHED", 4)
     for number in range(12):
         rare = number in (1, 9)
         document = {

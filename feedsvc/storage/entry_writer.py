@@ -1,9 +1,9 @@
-"""Read and write entries."""
+"""Write entries: put, delete, and apply scheduled changes."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,17 +22,14 @@ from feedsvc.errors import (
 from feedsvc.models import Entry, Event, FeedKey
 from feedsvc.storage.archives import ArchiveDivider
 from feedsvc.storage.categories import (
-    CategoryReader,
     CategoryWriter,
     feeds_with_entry,
-    resolve_slugs,
 )
-from feedsvc.storage.change_log import IMPORT, ChangeLog
+from feedsvc.storage.change_log import ChangeLog
 from feedsvc.storage.documents import encode_document, event_members
 from feedsvc.storage.entry_rows import (
     StoredEntry,
     entry_columns,
-    load_by_guids,
     load_by_id,
     load_by_ids,
     load_damaged,
@@ -41,30 +38,23 @@ from feedsvc.storage.entry_rows import (
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.languages import Languages
 from feedsvc.storage.scheduler import next_start, visibility
-from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
+from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.sizes import entries_budget
 from feedsvc.storage.tables import (
     INHERITED,
-    changes,
     entries,
     entry_categories,
-    is_among,
 )
 from feedsvc.storage.tombstones import TombstoneWriter
-
-MAX_SEARCHED = 30_000
-"""Entries that are searched for one page of the API."""
 
 MAX_TRANSLATIONS = 50
 """Entries with the same translation key: each change of one updates the others."""
 
-_BATCH_SIZE = 200
+_MAX_DUE = 200
 """Entries with a scheduled change that one transaction changes."""
 
-_EXPORT_BATCH_SIZE = 500
-
 KEPT_MEMBERS = frozenset({"id", "kind", "published", "guid", "version", "sequence"})
-"""Members of an entry that a deletion keeps, and of its event `KEPT_EVENT_MEMBERS`."""
+"""Members of an entry that stay after its deletion; of its event, those below."""
 
 KEPT_EVENT_MEMBERS = frozenset({"start", "timezone"})
 
@@ -79,29 +69,14 @@ _COPIED_COLUMNS = (
 )
 """Columns of `entries` that `entry_categories` has too, so that one index has them."""
 
-_NEXT_CHANGE = sa.select(sa.func.min(entries.c.next_change_at))
 _DUE = (
     sa.select(entries.c.pk)
     .where(entries.c.next_change_at <= sa.bindparam("now"))
     .order_by(entries.c.next_change_at, entries.c.pk)
-    .limit(_BATCH_SIZE)
+    .limit(_MAX_DUE)
 )
 _STORED_IDS = sa.select(entries.c.id).where(
     entries.c.id.in_(sa.bindparam("ids", expanding=True))
-)
-_EDITED_GUIDS = sa.select(entries.c.guid).where(
-    entries.c.guid.in_(sa.bindparam("guids", expanding=True)), ~entries.c.imported
-)
-_IMPORTED_KEYS = (
-    sa.select(entries.c.pk)
-    .where(
-        entries.c.id.in_(
-            sa.select(changes.c.id).where(
-                changes.c.token == IMPORT, changes.c.action == "put"
-            )
-        )
-    )
-    .order_by(entries.c.pk)
 )
 _KEY: sa.BindParameter[int] = sa.bindparam("key")
 _INSERT = entries.insert().returning(entries.c.pk)
@@ -135,163 +110,18 @@ def no_precondition(stored: Entry | None) -> None:
     """Accept any stored entry."""
 
 
-class EntryReader:
-    """The entries of one snapshot."""
-
-    def __init__(self, connection: sa.Connection, categories: CategoryReader) -> None:
-        self._connection = connection
-        self._categories = categories
-
-    def get(self, id: str, kind: str | None = None) -> Entry:
-        """Return the entry of an id.
-
-        :param kind: which it must have.
-        :raises NotFound: there is none.
-        :raises Gone: it was deleted.
-        """
-        stored = load_by_id(self._connection, id)
-        if stored is None or (kind and stored.entry.kind != kind):
-            raise NotFound(f"There is no entry “{id}”.")
-        if stored.entry.status == "deleted":
-            raise Gone(f"The entry “{id}” was deleted.")
-        return stored.entry
-
-    def get_public(self, id: str) -> Entry:
-        """Return the visible entry of an id.
-
-        :raises NotFound: there is none, or it was never visible.
-        :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
-        """
-        stored = load_by_id(self._connection, id)
-        # Nobody may learn from the status that a draft exists.
-        if stored is None or not stored.row.was_visible:
-            raise NotFound(f"There is no entry “{id}”.")
-        entry = stored.entry
-        if entry.status == "deleted":
-            raise Gone(f"The entry “{id}” was deleted.")
-        if entry.status == "withdrawn":
-            message = entry.notice or f"The entry “{id}” was withdrawn."
-            raise Gone(message, reason=entry.notice or "")
-        if not stored.row.is_visible:
-            raise Gone(f"The entry “{id}” is no longer public.")
-        return entry
-
-    def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
-        """Return the entries that have some guids, deleted ones too."""
-        stored = load_by_guids(self._connection, guids)
-        return {entry.guid: entry for _, entry in stored}
-
-    def get_by_ids(self, ids: Iterable[str]) -> dict[str, Entry]:
-        """Return the entries that have some ids, deleted ones too."""
-        return {entry.id: entry for _, entry in load_by_ids(self._connection, ids)}
-
-    def edited_guids(self, guids: Iterable[str]) -> set[str]:
-        """Return the guids of entries that an editor wrote last, not an import."""
-        parameters = {"guids": list(guids)}
-        return set(self._connection.scalars(_EDITED_GUIDS, parameters))
-
-    def page(
-        self,
-        kind: str,
-        *,
-        limit: int,
-        before: int | None = None,
-        status: str | None = None,
-        category: str | None = None,
-        words: str = "",
-    ) -> tuple[list[Entry], int | None]:
-        """Return entries, the last created first, and the `before` of the next page.
-
-        Pages are stable while others write. A page is searched in a bounded number of
-        entries, so it may have fewer than `limit`, even none, while others follow.
-
-        :param words: which entries must have, in the form of `parse_search`; only the
-            newest entries with them are searched.
-        :raises NotFound: there is no such category.
-        """
-        newest_first = entries.c.pk.desc()
-        searched = [entries.c.pk < before] if before is not None else []
-        parameters: dict[str, Any] = {}
-        last = None
-        if words:
-            searched.append(is_among(entries.c.pk, "matches"))
-            index = SearchIndex(self._connection)
-            parameters["matches"] = index.newest(kind, words, MAX_CANDIDATES).pks
-        else:
-            # The bound, as no index has all conditions.
-            last = self._connection.scalar(
-                sa.select(entries.c.pk)
-                .where(*searched)
-                .order_by(newest_first)
-                .offset(MAX_SEARCHED - 1)
-                .limit(1)
-            )
-        if last is not None:
-            searched.append(entries.c.pk >= last)
-        # An expression, or an index on the kind would be used, and all entries of the
-        # kind searched.
-        conditions = [entries.c.kind.concat("") == kind, entries.c.status != "deleted"]
-        if status is not None:
-            conditions.append(entries.c.status == status)
-        if category is not None:
-            in_category = sa.exists().where(
-                entry_categories.c.entry_pk == entries.c.pk,
-                entry_categories.c.category_id == self._categories.key(category),
-            )
-            conditions.append(in_category)
-        statement = sa.select(entries.c.pk).where(*searched, *conditions)
-        statement = statement.order_by(newest_first).limit(limit + 1)
-        keys = list(self._connection.scalars(statement, parameters))
-        following = keys[limit - 1] if len(keys) > limit else last
-        stored = load_entries(self._connection, keys[:limit])
-        return [entry for _, entry in stored.values()], following
-
-    def preview(self, entry: Entry, now: datetime) -> Entry:
-        """Return an entry as it would be stored now, without storing it.
-
-        :raises ValidationFailed: a category does not exist.
-        """
-        known = {category.slug: category for category in self._categories.all()}
-        published = entry.published or now
-        return replace(
-            entry,
-            categories=tuple(
-                resolve_slugs(entry.categories, known, self._categories.explain_unknown)
-            ),
-            # The same in each preview; a random one would change the bytes.
-            guid=uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn,
-            published=published,
-            updated=max(now, published),
-            starts=next_start(entry, now),
-        )
-
-    def imported_links(self) -> Iterator[tuple[str, str]]:
-        """Yield the URLs of imported entries, each with the id of its entry."""
-        keys = list(self._connection.scalars(_IMPORTED_KEYS))
-        for first in range(0, len(keys), _EXPORT_BATCH_SIZE):
-            batch = keys[first : first + _EXPORT_BATCH_SIZE]
-            stored = load_entries(self._connection, batch, bodies=False)
-            for _, entry in stored.values():
-                if entry.url is not None:
-                    yield entry.url, entry.id
-
-    def next_change_at(self) -> datetime | None:
-        """Return when the next scheduled change of an entry is due."""
-        next_change_at: datetime | None = self._connection.scalar(_NEXT_CHANGE)
-        return next_change_at
-
-
 class VisibleChanges:
     """The visible entries that one write transaction has changed.
 
     At its end archive documents that have become too large are divided, and languages
     that are new are stored.
+
+    :param max_feed: bytes of a feed at most.
     """
 
     def __init__(
         self, connection: sa.Connection, zone: ZoneInfo, max_feed: int
     ) -> None:
-        """:param max_feed: bytes of a feed at most."""
         self._archives = ArchiveDivider(connection, zone, entries_budget(max_feed))
         self._languages = Languages(connection)
 
@@ -302,7 +132,7 @@ class VisibleChanges:
 
         :param size: the column `size`.
         :param stored: the entry before the change. If it was visible, its language is
-            stored, and its archive document has grown only if the entry has.
+            known, and its archive document has grown only if the entry has.
         """
         old = stored.entry if stored and stored.row.is_visible else None
         if not (stored and old and old.date == entry.date and size <= stored.row.size):
@@ -337,7 +167,7 @@ class EntryWriter:
         self._prefetched: dict[str, StoredEntry | None] = {}
 
     def prefetch(self, ids: Iterable[str]) -> None:
-        """Load the stored entries of ids in one statement, before they are written."""
+        """Load the stored entries of ids in a few statements, to write them."""
         unique = set(ids)
         # Not the damaged ones: `_find` reads what is left of them.
         loaded = {
@@ -366,8 +196,10 @@ class EntryWriter:
         :param publish: whether a change that readers see is allowed.
         :param updated: when the source of an imported entry changed it; now if None.
         :param check: raises if the stored entry must not be replaced.
-        :raises Conflict: the id is taken by the other kind, or at all if `create`.
-        :raises Forbidden: the entry would be or was ever public, without `publish`.
+        :raises Conflict: the id belongs to an entry of the other kind; with `create`,
+            to any entry, deleted ones too.
+        :raises Forbidden: readers would see the entry, or have ever seen it, without
+            `publish`.
         :raises ValidationFailed: a category does not exist, or the entry would expire
             before its publication.
         """
@@ -376,21 +208,21 @@ class EntryWriter:
         # Within the transaction, or another write could come between.
         check(old)
         if old and (create or old.kind != entry.kind):
-            holder = "" if create else " by an entry of the other kind"
-            raise Conflict(f"The id “{entry.id}” is taken{holder}.")
+            by_whom = "" if create else " by an entry of the other kind"
+            raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
         if not publish:
             _check_never_public(entry.kind, stored, entry)
         # For each entry, from the categories read so far: to collect those of a batch
         # beforehand took a fifth of its time.
         resolved = self._categories.resolve(entry.categories)
         if entry.translation_key:
-            self._check_language(stored and stored.row.pk, entry)
+            self._check_single_translation(stored and stored.row.pk, entry)
         entry = replace(entry, categories=tuple(resolved))
         if old:
             entry = replace(
                 entry,
                 published=entry.published or old.published,
-                # The first time: readers see a withdrawn entry for a limited period.
+                # The time of the first withdrawal, from which WITHDRAWAL_PERIOD counts.
                 withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
                 event=_with_previous_start(entry.event, old.event),
             )
@@ -398,7 +230,8 @@ class EntryWriter:
             if _content(entry) == _content(old):
                 return old, False
         entry = self._next_version(entry, old, updated)
-        # The schema has compared only a date of publication that was posted.
+        # The schema compares `expires` only with a date of publication in the document,
+        # not with a stored one.
         _check_expiry(entry)
         self._store(stored, entry, list(resolved.values()))
         return entry, old is None or old.status == "deleted"
@@ -480,7 +313,8 @@ class EntryWriter:
             "size": 0,
             "content_size": 0,
         }
-        # Followers of the changes know already that a hidden entry is away.
+        # To followers of the changes a hidden entry is deleted already; another `seq`
+        # would announce it again.
         if visible_in:
             columns["seq"] = seq
         self._connection.execute(_UPDATE, {"key": key, **columns})
@@ -509,7 +343,8 @@ class EntryWriter:
     def _apply_scheduled_change(
         self, row: sa.Row[Any], entry: Entry, now: datetime
     ) -> None:
-        # Before and after the change: an entry may leave some feeds and enter others.
+        # Both before and after the change: an entry that expires is in no feed
+        # afterwards, and one that appears is in none before.
         affected = feeds_with_entry(self._connection, row.pk)
         is_visible, next_change_at = visibility(entry, now)
         if not is_visible:
@@ -545,7 +380,7 @@ class EntryWriter:
     def _find(self, id: str) -> StoredEntry | None:
         """Return the entry of an id; of a damaged one what is left."""
         if id in self._prefetched:
-            # Once: the entry is another one after the write.
+            # Popped, since it is outdated after the write.
             return self._prefetched.pop(id)
         return load_by_id(self._connection, id) or load_damaged(self._connection, id)
 
@@ -572,13 +407,15 @@ class EntryWriter:
             "next_change_at": next_change_at,
         }
         copied = {name: columns[name] for name in _COPIED_COLUMNS}
-        is_unmoved = stored is not None and _is_unmoved(stored, entry, copied)
+        keeps_category_rows = stored is not None and _keeps_category_rows(
+            stored, entry, copied
+        )
         visible_in: set[FeedKey] = set()
-        if is_unmoved and is_visible:
+        if keeps_category_rows and is_visible:
             visible_in = feed_keys
         elif stored:
             visible_in = feeds_with_entry(self._connection, stored.row.pk)
-        affected = self._move(
+        affected = self._update_affected_feeds(
             stored, entry, visible_in, feed_keys if is_visible else set()
         )
         if is_visible:
@@ -590,14 +427,14 @@ class EntryWriter:
         if stored is None or is_visible or visible_in:
             columns["seq"] = seq
         key = self._write_row(stored, columns)
-        # Most edits leave the rows, each of which is in four indexes.
-        if stored and not is_unmoved:
+        # Most edits change none of these rows, each of which is in four indexes.
+        if stored and not keeps_category_rows:
             self._connection.execute(_REMOVE_CATEGORIES, {"key": key})
-        if not is_unmoved:
+        if not keeps_category_rows:
             self._store_categories(key, copied, category_ids, inherited)
         self._search.store(key, entry, is_new=stored is None)
 
-    def _move(
+    def _update_affected_feeds(
         self,
         stored: StoredEntry | None,
         entry: Entry,
@@ -653,7 +490,7 @@ class EntryWriter:
         if rows:
             self._connection.execute(_INSERT_CATEGORIES, rows)
 
-    def _check_language(self, key: int | None, entry: Entry) -> None:
+    def _check_single_translation(self, key: int | None, entry: Entry) -> None:
         """Check that an entry has no other translation into its own language.
 
         :raises ValidationFailed: it has, or too many translations.
@@ -705,7 +542,9 @@ def _check_never_public(
         )
 
 
-def _is_unmoved(stored: StoredEntry, entry: Entry, copied: dict[str, Any]) -> bool:
+def _keeps_category_rows(
+    stored: StoredEntry, entry: Entry, copied: dict[str, Any]
+) -> bool:
     """Return whether the rows of `entry_categories` stay the same.
 
     :param copied: their columns for the entry that is to be stored.

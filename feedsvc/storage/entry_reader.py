@@ -1,0 +1,193 @@
+"""Read entries for the API, for pages and for exports; feeds have their own modules."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedsvc.errors import Gone, NotFound
+from feedsvc.models import Entry
+from feedsvc.storage.categories import CategoryReader, resolve_slugs
+from feedsvc.storage.change_log import IMPORT
+from feedsvc.storage.entry_rows import (
+    load_by_guids,
+    load_by_id,
+    load_by_ids,
+    load_entries,
+)
+from feedsvc.storage.scheduler import next_start
+from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
+from feedsvc.storage.tables import changes, entries, entry_categories, is_among
+
+MAX_SEARCHED = 30_000
+"""Entries that are searched for one page of the API."""
+
+_EXPORT_BATCH_SIZE = 500
+
+_NEXT_CHANGE = sa.select(sa.func.min(entries.c.next_change_at))
+_EDITED_GUIDS = sa.select(entries.c.guid).where(
+    entries.c.guid.in_(sa.bindparam("guids", expanding=True)), ~entries.c.imported
+)
+_IMPORTED_KEYS = (
+    sa.select(entries.c.pk)
+    .where(
+        entries.c.id.in_(
+            sa.select(changes.c.id).where(
+                changes.c.token == IMPORT, changes.c.action == "put"
+            )
+        )
+    )
+    .order_by(entries.c.pk)
+)
+
+
+class EntryReader:
+    """The entries of one snapshot."""
+
+    def __init__(self, connection: sa.Connection, categories: CategoryReader) -> None:
+        self._connection = connection
+        self._categories = categories
+
+    def get(self, id: str, kind: str | None = None) -> Entry:
+        """Return the entry of an id.
+
+        :param kind: which it must have.
+        :raises NotFound: there is none.
+        :raises Gone: it was deleted.
+        """
+        stored = load_by_id(self._connection, id)
+        if stored is None or (kind and stored.entry.kind != kind):
+            raise NotFound(f"There is no entry “{id}”.")
+        if stored.entry.status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
+        return stored.entry
+
+    def get_public(self, id: str) -> Entry:
+        """Return the visible entry of an id.
+
+        :raises NotFound: there is none, or it was never visible.
+        :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
+        """
+        stored = load_by_id(self._connection, id)
+        # The response must not tell that a draft exists.
+        if stored is None or not stored.row.was_visible:
+            raise NotFound(f"There is no entry “{id}”.")
+        entry = stored.entry
+        if entry.status == "deleted":
+            raise Gone(f"The entry “{id}” was deleted.")
+        if entry.status == "withdrawn":
+            message = entry.notice or f"The entry “{id}” was withdrawn."
+            raise Gone(message, reason=entry.notice or "")
+        if not stored.row.is_visible:
+            raise Gone(f"The entry “{id}” is no longer public.")
+        return entry
+
+    def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
+        """Return the entries that have some guids, deleted ones too."""
+        stored = load_by_guids(self._connection, guids)
+        return {entry.guid: entry for _, entry in stored}
+
+    def get_by_ids(self, ids: Iterable[str]) -> dict[str, Entry]:
+        """Return the entries that have some ids, deleted ones too."""
+        return {entry.id: entry for _, entry in load_by_ids(self._connection, ids)}
+
+    def edited_guids(self, guids: Iterable[str]) -> set[str]:
+        """Return the guids of entries that an editor wrote last, not an import."""
+        parameters = {"guids": list(guids)}
+        return set(self._connection.scalars(_EDITED_GUIDS, parameters))
+
+    def page(
+        self,
+        kind: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        status: str | None = None,
+        category: str | None = None,
+        words: str = "",
+    ) -> tuple[list[Entry], int | None]:
+        """Return entries, the last created first, and the `before` of the next page.
+
+        Pages are stable while others write. At most `MAX_SEARCHED` entries are examined
+        for a page, so it may be short or empty although more follow.
+
+        :param words: which entries must have, in the form of `parse_search`; only the
+            newest entries with them are searched.
+        :raises NotFound: there is no such category.
+        :raises Gone: it was retired.
+        """
+        newest_first = entries.c.pk.desc()
+        range_conditions = [entries.c.pk < before] if before is not None else []
+        parameters: dict[str, Any] = {}
+        oldest_examined = None
+        if words:
+            range_conditions.append(is_among(entries.c.pk, "matches"))
+            index = SearchIndex(self._connection)
+            parameters["matches"] = index.newest(kind, words, MAX_CANDIDATES).pks
+        else:
+            # No index has all conditions, so the scan ends at the last entry examined.
+            oldest_examined = self._connection.scalar(
+                sa.select(entries.c.pk)
+                .where(*range_conditions)
+                .order_by(newest_first)
+                .offset(MAX_SEARCHED - 1)
+                .limit(1)
+            )
+        if oldest_examined is not None:
+            range_conditions.append(entries.c.pk >= oldest_examined)
+        # An expression, or an index on the kind would be used, and all entries of the
+        # kind searched.
+        conditions = [entries.c.kind.concat("") == kind, entries.c.status != "deleted"]
+        if status is not None:
+            conditions.append(entries.c.status == status)
+        if category is not None:
+            in_category = sa.exists().where(
+                entry_categories.c.entry_pk == entries.c.pk,
+                entry_categories.c.category_id == self._categories.key(category),
+            )
+            conditions.append(in_category)
+        statement = sa.select(entries.c.pk).where(*range_conditions, *conditions)
+        statement = statement.order_by(newest_first).limit(limit + 1)
+        pks = list(self._connection.scalars(statement, parameters))
+        following = pks[limit - 1] if len(pks) > limit else oldest_examined
+        stored = load_entries(self._connection, pks[:limit])
+        return [entry for _, entry in stored.values()], following
+
+    def preview(self, entry: Entry, now: datetime) -> Entry:
+        """Return an entry as it would be stored now, without storing it.
+
+        :raises ValidationFailed: a category does not exist.
+        """
+        known = {category.slug: category for category in self._categories.all()}
+        published = entry.published or now
+        return replace(
+            entry,
+            categories=tuple(
+                resolve_slugs(entry.categories, known, self._categories.explain_unknown)
+            ),
+            # The same in each preview; a random one would change the bytes.
+            guid=uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn,
+            published=published,
+            updated=max(now, published),
+            starts=next_start(entry, now),
+        )
+
+    def imported_links(self) -> Iterator[tuple[str, str]]:
+        """Yield the URLs of imported entries, each with the id of its entry."""
+        keys = list(self._connection.scalars(_IMPORTED_KEYS))
+        for first in range(0, len(keys), _EXPORT_BATCH_SIZE):
+            batch = keys[first : first + _EXPORT_BATCH_SIZE]
+            stored = load_entries(self._connection, batch, bodies=False)
+            for _, entry in stored.values():
+                if entry.url is not None:
+                    yield entry.url, entry.id
+
+    def next_change_at(self) -> datetime | None:
+        """Return when the next scheduled change of an entry is due."""
+        next_change_at: datetime | None = self._connection.scalar(_NEXT_CHANGE)
+        return next_change_at
