@@ -160,7 +160,7 @@ class Mutant:
         return ast.unparse(ast.fix_missing_locations(Mutator(self.number).visit(tree)))
 
     def tests(self, measured: Measurement) -> list[str]:
-        """List the tests that run the changed line: of the module first, fast ones first."""
+        """List the tests that may notice: those that run the line first, then by speed."""
         lines = measured.coverage.contexts_by_lineno(str(ROOT / self.path))
         contexts = {context for line in self.lines for context in lines.get(line, ())}
         # pytest-cov names a context by the test and its phase; imports have none. All
@@ -170,11 +170,15 @@ class Mutant:
             test for test in measured.seconds if test.startswith(TESTS[self.package])
         ]
         if covering or (self.lines and not contexts):
-            tests = [test for test in tests if test in covering]
+            # Other tests of their files too: they may find in a cache of a shared
+            # fixture what the covering test has put there.
+            files = {test.partition("::")[0] for test in covering}
+            tests = [test for test in tests if test.partition("::")[0] in files]
         words = [word.rstrip("s") for word in self.path.stem.split("_")]
         return sorted(
             tests,
             key=lambda test: (
+                test not in covering,
                 -sum(word in test for word in words),
                 measured.seconds[test],
             ),
