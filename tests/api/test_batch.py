@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from feedsvc.api.strict_json import MAX_DEPTH
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
@@ -44,6 +45,19 @@ def send(
         data=body,
         headers={"Content-Type": media_type, **headers},
     )
+
+
+@pytest.mark.parametrize("format", ["array", "ndjson"])
+def test_documents_may_be_as_deep_as_those_of_a_put(
+    editor: ApiClient, format: str
+) -> None:
+    value: Any = 1
+    for _ in range(MAX_DEPTH - 1):
+        value = [value]
+    (result,) = send(editor, [put("a", unknown=value)], format=format).json["results"]
+    assert [error["pointer"] for error in result["errors"]] == ["#/unknown"]
+    response = send(editor, [put("a", unknown=[value])], format=format)
+    assert "levels" in response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("format", ["array", "ndjson"])

@@ -244,3 +244,19 @@ def test_entry_has_a_page(editor: ApiClient, client: FlaskClient) -> None:
     editor.send("DELETE", "/articles/a")
     assert client.get("/entries/a").status_code == 410
     assert client.get("/entries/never").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"url": "https://portal.example/news/7"}, "https://portal.example/news/map"),
+        ({}, "https://feeds.example/entries/map"),
+    ],
+)
+def test_relative_links_are_resolved_against_the_entrys_page(
+    editor: ApiClient, members: dict[str, str], expected: str
+) -> None:
+    html = '<p><a href="map">Map</a></p>'
+    editor.put("/articles/a", {"title": "a", "content_html": html, **members})
+    stored = editor.send("GET", "/articles/a").get_json()
+    assert f'href="{expected}"' in stored["content_html"]

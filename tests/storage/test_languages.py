@@ -117,6 +117,17 @@ def test_language_without_entries_is_read_from_no_entry(
     )
 
 
+def test_events_of_a_language_are_filtered_in_any_order(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    for id, language in (("a", "vi"), ("b", "en"), ("c", "en-GB")):
+        event = {"title": id, "language": language, "start": "2027-01-01T08:00:00"}
+        editor.put(f"/events/{id}", event)
+    for query in ("", "&order=start", "&when=all&order=start", "&from=2027-01-01"):
+        found = ids(client, f"/feeds/events.json?lang=en{query}")
+        assert sorted(found) == ["b", "c"], query
+
+
 def test_languages_without_entries_take_no_place_in_the_cache(
     editor: ApiClient, client: FlaskClient
 ) -> None:
