@@ -122,9 +122,22 @@ def load_dump(connection: sa.Connection, lines: Iterable[bytes]) -> int:
             raise BadRequest(f"After {count} rows: there is no table “{name}”.")
         rows = (_row(known[name], value) for _, value in group)
         while batch := list(islice(rows, _BATCH_SIZE)):
-            connection.execute(known[name].insert(), batch)
+            _insert(connection, known[name], batch, after=count)
             count += len(batch)
     raise BadRequest("The export is not whole: its end is missing, or rows are.")
+
+
+def _insert(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], after: int
+) -> None:
+    try:
+        connection.execute(table.insert(), rows)
+    except sa.exc.OperationalError:  # of the database, not of the rows
+        raise
+    except sa.exc.StatementError:
+        raise BadRequest(
+            f"After {after} rows: a row of “{table.name}” has impossible values."
+        ) from None
 
 
 def reset_sequences(connection: sa.Connection) -> None:
@@ -154,11 +167,14 @@ def _parse(number: int, line: bytes) -> tuple[str, Any]:
 def _row(table: sa.Table, value: dict[str, Any]) -> dict[str, Any]:
     """Return the values of all columns, also of those that are absent."""
     row: dict[str, Any] = {}
-    for column in table.columns:
-        cell = value.get(column.name)
-        if cell and isinstance(column.type, UTCDateTime):
-            cell = datetime.fromisoformat(cell)
-        row[column.name] = cell
+    try:
+        for column in table.columns:
+            cell = value.get(column.name)
+            if cell and isinstance(column.type, UTCDateTime):
+                cell = datetime.fromisoformat(cell)
+            row[column.name] = cell
+    except (AttributeError, TypeError, ValueError):
+        raise BadRequest(f"A row of “{table.name}” is not one of an export.") from None
     return row
 
 
