@@ -309,12 +309,17 @@ class FeedQuery:
         if self.category_filter.all_slugs:
             path += f"/{self.category_filter}"
         path += f".{self.format}"
-        parameters = [
-            (parameter.name, getattr(self, parameter.field))
-            for parameter in self._given_parameters()
-        ]
+        parameters = self.given_parameters
         # urlencode keeps “a b” and “a+b” apart: as a+b and a%2Bb.
         return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    @property
+    def given_parameters(self) -> dict[str, Any]:
+        """The parameters that are not at their default, by name, in canonical order."""
+        return {
+            parameter.name: getattr(self, parameter.field)
+            for parameter in self._given_parameters()
+        }
 
     def _given_parameters(self) -> Iterator[Parameter]:
         """Yield the parameters that are not at their default, in canonical order."""

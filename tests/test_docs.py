@@ -20,6 +20,7 @@ from feedsvc.feed_query import PARAMETERS
 from feedsvc.http.problem_details import PROBLEMS
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
+from feedsvc.storage.feed_conditions import PARAMETER_CONDITIONS
 from tests.conftest import MakeApp
 from tests.server import ROOT, Service
 
@@ -59,8 +60,27 @@ def test_every_field_is_documented(app: Flask) -> None:
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_every_feed_parameter_is_documented_and_forwarded(name: str) -> None:
-    assert re.search(rf"^\|[^|]*`{name}`", FEEDS, re.MULTILINE)
+    row = re.search(rf"^\|[^|]*`{name}`", FEEDS, re.MULTILINE)
+    assert row, f"docs/feeds.md: no row of parameters for {name}"
     assert f"$arg_{name} $" in (ROOT / "deploy/nginx.conf").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        (
+            r"`archive` combines with (.*) only\.",
+            {name for name in PARAMETERS if PARAMETERS[name].in_archives},
+        ),
+        (r"A feed with `\+`, `-` or (.*) examines only", set(PARAMETER_CONDITIONS)),
+        (r"(`lang`.*) do not filter this list", {"lang", *PARAMETER_CONDITIONS}),
+    ],
+)
+def test_lists_of_feed_parameters_are_complete(sentence: str, names: set[str]) -> None:
+    match = re.search(sentence, FEEDS)
+    assert match, sentence
+    documented = set(re.findall(r"`(\w+)", match[1]))
+    assert documented == names, f"docs/feeds.md: “{match[0]}”"
 
 
 def test_every_error_and_scope_is_documented() -> None:

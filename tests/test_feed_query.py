@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -236,7 +237,11 @@ def test_period_of_events(format: str, query: str, period: str) -> None:
 
 @dataclass
 class Values:
-    """Accepted values of a parameter, the first of which is no default, and refused ones."""
+    """Accepted values of a parameter, the first of which is no default, and refused ones.
+
+    :param selected: members of an event that the first value selects.
+    :param rejected: members of an event that it does not, if it selects entries.
+    """
 
     good: list[str]
     bad: list[str]
@@ -244,6 +249,8 @@ class Values:
     in_archives: bool = False
     in_topics: bool = False
     canonical: dict[str, str] = field(default_factory=dict)
+    selected: dict[str, Any] = field(default_factory=dict)
+    rejected: dict[str, Any] = field(default_factory=dict)
 
 
 # A line for each parameter: test_every_parameter_has_values fails where one is missing.
@@ -263,6 +270,8 @@ VALUES = {
         ["", "v", "vietnamese-", "vi_VN", "*", "vi vn", "việt", "abcd"],
         in_archives=True,
         canonical={"en-GB": "en-gb", "zh-Hant-TW": "zh-hant-tw"},
+        selected={"language": "vi"},
+        rejected={"language": "en"},
     ),
     "q": Values(
         ["Cầu giấy", "C++ c", "Đà-Nẵng_2026", " ".join("abcdefghij"), "đ" * 100],
@@ -274,32 +283,59 @@ VALUES = {
             " ".join("abcdefghij"): "+".join("abcdefghij"),
             "đ" * 100: "d" * 100,
         },
+        selected={"title": "Giấy ở Cầu"},
+        rejected={"title": "Giấy"},
     ),
     "archive": Values(
         ["2026-11", "1970-01", "2200-12", "2026-11.2"],
         "|2026|2026-13|2026-11.|2026-11.0|2026-11.02|2026-11.2.3|2026-00|2026-1|1969-12"
         "|2201-01|202611|2026-11-01|٢٠٢٦-11".split("|"),
         in_archives=True,
+        selected={"date_published": "2026-11-20T08:00:00"},
+        rejected={"date_published": "2026-10-20T08:00:00"},
     ),
     "from": Values(
         ["2026-12-24", "2016-11-25", "2031-11-25", "2028-02-29"],
         "|2026-02-30|2026-12|1969-12-31|2201-01-01|20261224|2026-12-24T00:00:00|today"
         "|2016-11-24|2031-11-26".split("|"),
+        selected={"start": "2026-12-24T19:00:00"},
+        rejected={"start": "2026-12-23T19:00:00"},
     ),
     "to": Values(
         ["2026-12-24", "2016-11-25", "2031-11-25"],
         ["", "2026-02-29", "24-12-2026", "2026-12-32", "2016-11-24", "2031-11-26"],
+        rejected={"start": "2026-12-25T19:00:00"},
     ),
     "when": Values(["all", "recent", "past"], ["", "now", "UPCOMING", "future"]),
     "order": Values(["start"], ["", "title", "start,published"]),
     "date": Values(["start"], ["", "end", "updated"]),
-    "cancelled": Values(["hide"], ["", "show", "true"], in_archives=True),
+    "cancelled": Values(
+        ["hide"],
+        ["", "show", "true"],
+        in_archives=True,
+        selected={"event_status": "confirmed"},
+        rejected={"event_status": "cancelled"},
+    ),
     "ui": Values(["en"], ["", "fr", "EN", "vi,en"], format="html", in_archives=True),
 }
 
+SELECTED: dict[str, Any] = {}
+"""Members of an event that the first value of each parameter selects."""
+REJECTED: dict[str, Any] = {}
+"""Members of an event that none of them selects."""
+for values in VALUES.values():
+    SELECTED |= values.selected
+    REJECTED |= values.rejected
+
+
+def query_string(*names: str) -> str:
+    """Return the first value of each parameter as the canonical URL has it."""
+    values = ((name, VALUES[name].good[0]) for name in names)
+    return "&".join(f"{name}={VALUES[name].canonical.get(v, v)}" for name, v in values)
+
 
 def test_every_parameter_has_values() -> None:
-    assert set(VALUES) == set(PARAMETERS)
+    assert set(VALUES) == set(PARAMETERS), "a line in VALUES of this file"
 
 
 def test_message_names_the_years_of_archives() -> None:

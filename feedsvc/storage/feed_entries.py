@@ -24,7 +24,8 @@ from feedsvc.recurrence import overlaps
 from feedsvc.storage.archives import Conditions, Position, part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
 from feedsvc.storage.entry_rows import load_series
-from feedsvc.storage.feed_lookup import EntryFilters, FeedFilter, FilterShape
+from feedsvc.storage.feed_conditions import filter_conditions
+from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
 from feedsvc.storage.tables import (
     KEY,
@@ -298,7 +299,7 @@ def _matches_select(shape: FilterShape) -> sa.Select[Any]:
         # The expression keeps the databases from using any index but the primary key.
         sa.func.coalesce(table.c.is_visible, table.c.is_visible),
         *_period_conditions(shape, table),
-        *filter_conditions(shape.entry_filters, pk, entry_categories),
+        *filter_conditions(shape.entry_filters, pk),
     ]
     if shape.languages or shape.has_language_filter:
         conditions.append(_language_filter(table))
@@ -414,7 +415,7 @@ def _select_rows(
     examined: Any = rows.limit(_MAX_EXAMINED).subquery()
     return (
         sa.select(examined.c.pk, *(examined.c[name] for name in columns))
-        .where(*filter_conditions(shape.entry_filters, examined.c.pk, entry_categories))
+        .where(*filter_conditions(shape.entry_filters, examined.c.pk))
         .order_by(*order(examined))
     )
 
@@ -428,34 +429,6 @@ def _select_range(
         .where(*source.conditions, *conditions)
         .order_by(*order(source.table))
     )
-
-
-def filter_conditions(
-    filters: EntryFilters, pk: sa.ColumnElement[int], memberships: sa.Table
-) -> Conditions:
-    """Return the conditions of a feed that no index serves.
-
-    :param memberships: the table with the categories of the rows that are filtered:
-        `entry_categories` or `tombstones`.
-    """
-    member = memberships.alias()
-    is_member = member.c.entry_pk == pk
-    conditions: Conditions = []
-    for index in range(filters.required):
-        required_id = sa.bindparam(f"required_{index}", type_=sa.Integer)
-        conditions.append(
-            sa.exists().where(is_member, member.c.category_id == required_id)
-        )
-    if filters.has_excluded:
-        excluded_ids = sa.bindparam("excluded_ids", type_=sa.Integer, expanding=True)
-        conditions.append(
-            ~sa.exists().where(is_member, member.c.category_id.in_(excluded_ids))
-        )
-    if filters.hides_cancelled:
-        event = entries.alias()
-        is_cancelled = (event.c.pk == pk, event.c.event_status == "cancelled")
-        conditions.append(~sa.exists().where(*is_cancelled))
-    return conditions
 
 
 def _window_selects(
@@ -489,7 +462,7 @@ def _window_selects(
             .where(
                 *is_inside,
                 *_period_conditions(shape, rows),
-                *filter_conditions(shape.entry_filters, pk, entry_categories),
+                *filter_conditions(shape.entry_filters, pk),
             )
             .order_by(*_feed_order(shape)(rows))
         )

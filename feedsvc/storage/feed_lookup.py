@@ -21,6 +21,7 @@ from feedsvc.storage.categories import (
     category_from,
     no_such_category,
 )
+from feedsvc.storage.feed_conditions import EntryFilters, condition_values
 from feedsvc.storage.languages import matching_tags
 from feedsvc.storage.tables import categories, category_slug_history, entry_categories
 
@@ -62,23 +63,6 @@ _VISIBLE_ENTRIES = (
     .limit(_COUNT_LIMIT)
 )
 _COUNT = sa.select(sa.func.count()).select_from(_VISIBLE_ENTRIES.subquery())
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFilters:
-    """The conditions of a feed that no index serves; its archives have them too."""
-
-    required: int = 0
-    """Further categories that each entry must be in."""
-
-    has_excluded: bool = False
-    """True if there are categories in which no entry may be."""
-
-    hides_cancelled: bool = False
-
-    def __bool__(self) -> bool:
-        """Return whether there is any condition."""
-        return self != EntryFilters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +151,7 @@ class FeedFilter:
             entry_filters=EntryFilters(
                 required=len(self._required_ids),
                 has_excluded=bool(self.excluded_ids),
-                hides_cancelled=self.query.cancelled == "hide",
+                parameters=tuple(condition_values(self.query)),
             ),
             languages=languages if is_divided else 0,
             has_language_filter=not is_divided,
@@ -188,6 +172,7 @@ class FeedFilter:
             "limit": self.query.effective_limit + 1,
             "max_examined": self._max_examined,
         }
+        parameters |= condition_values(self.query)
         parameters |= _numbered("source", self._source_categories)
         parameters |= _numbered("required", self._required_ids)
         parameters |= _numbered("language", tags)

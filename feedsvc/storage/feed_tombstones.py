@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,7 +10,8 @@ import sqlalchemy as sa
 from feedsvc.models import Tombstone
 from feedsvc.storage.archives import part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
-from feedsvc.storage.feed_entries import ListedEntries, filter_conditions
+from feedsvc.storage.feed_conditions import category_conditions
+from feedsvc.storage.feed_entries import ListedEntries
 from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.tables import UTCDateTime, entries, tombstones
 from feedsvc.storage.tombstones import tombstone_from
@@ -96,13 +96,9 @@ def _tombstones_select(shape: FilterShape, since: _Since) -> sa.Select[Any]:
     conditions = [
         tombstones.c.kind == sa.bindparam("kind"),
         tombstones.c.category_id == sa.bindparam("category_id"),
-        # Not by language or event status: a deletion erases them, and an edit of a
-        # hidden entry may change them, but must not change a feed.
-        *filter_conditions(
-            replace(shape.entry_filters, hides_cancelled=False),
-            tombstones.c.entry_pk,
-            tombstones,
-        ),
+        # Not by language or a parameter's condition: a deletion erases its members, and
+        # an edit of a hidden entry may change them, but must not change a feed.
+        *category_conditions(shape.entry_filters, tombstones.c.entry_pk, tombstones),
     ]
     if since == "recent":
         conditions.append(time > sa.bindparam("recent_since", type_=UTCDateTime))

@@ -18,7 +18,6 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc.api.schemas import EventSchema, ModelSchema
-from feedsvc.feed_query import PARAMETERS
 from feedsvc.formats import FORMATS
 from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS, Entry, Event
 from feedsvc.services import get_services
@@ -32,6 +31,7 @@ from feedsvc.storage.tables import (
 )
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
+from tests.test_feed_query import REJECTED, SELECTED, VALUES, query_string
 
 pytestmark = pytest.mark.both_databases
 
@@ -760,45 +760,23 @@ def test_deletions_of_an_archive_are_those_of_its_month(
 
 # Deletions and withdrawals in feeds with a parameter.
 
-LISTING_VALUES = {
-    "limit": "1",
-    "content": "summary",
-    "lang": "en",
-    "q": "hoi+sach",
-    "archive": "2026-11",
-    "from": "2026-12-05",
-    "to": "2026-12-05",
-    "when": "recent",
-    "order": "start",
-    "date": "start",
-    "cancelled": "hide",
-    "ui": "en",
-}
-"""A value of each parameter with which feeds list `LISTED_EVENT`."""
-
 LISTED_EVENT = {
     **EVENT,
-    "language": "en",
-    "date_published": "2026-11-20T08:00:00",
+    **SELECTED,
     "summary": "SECRET summary",
     "content_html": "<p>SECRET text</p>",
     "location": {"name": "SECRET place"},
 }
-HIDDEN_EDIT = {**SECRET, "language": "vi", "event_status": "cancelled"}
-
-
-def test_every_parameter_has_a_listing_value() -> None:
-    """A parameter that is added must not hide deletions, or show withdrawn members."""
-    assert LISTING_VALUES.keys() == PARAMETERS.keys()
+HIDDEN_EDIT = {**REJECTED, **SECRET}
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("name", LISTING_VALUES)
+@pytest.mark.parametrize("name", VALUES)
 def test_feed_with_a_parameter_lists_deletions(
     editor: ApiClient, client: FlaskClient, make_app: MakeApp, name: str
 ) -> None:
     """Of a search, nothing is left by which an entry matched."""
-    query = f"?{name}={LISTING_VALUES[name]}"
+    query = f"?{query_string(name)}"
     atom, calendar = f"/feeds/events.atom{query}", CALENDAR + query
     guid = editor.put("/events/e", LISTED_EVENT).get_json()["guid"]
     assert guid in client.get(atom).text
@@ -815,7 +793,7 @@ def test_feed_with_a_parameter_lists_deletions(
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("name", LISTING_VALUES)
+@pytest.mark.parametrize("name", VALUES)
 def test_feed_with_a_parameter_hides_members_of_withdrawn_entries(
     editor: ApiClient, client: FlaskClient, name: str
 ) -> None:
@@ -823,7 +801,7 @@ def test_feed_with_a_parameter_hides_members_of_withdrawn_entries(
     withdrawn = {"status": "withdrawn", "notice": "Thông tin không đúng."}
     editor.put("/events/e", {**LISTED_EVENT, **withdrawn})
     for format in FORMATS:
-        path = f"/feeds/events.{format}?{name}={LISTING_VALUES[name]}"
+        path = f"/feeds/events.{format}?{query_string(name)}"
         response = client.get(path, follow_redirects=True)
         assert "Thông tin không đúng." in unfolded(response), path
         assert "SECRET" not in response.text, path

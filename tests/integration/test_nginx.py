@@ -21,7 +21,7 @@ from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
 from tests.integration.nginx import NGINX, cache_keys, nginx
 from tests.server import ROOT, Service
-from tests.test_feed_query import VALUES
+from tests.test_feed_query import VALUES, query_string
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -140,8 +140,7 @@ def test_parameters_of_feeds_are_forwarded(shared_proxy: str) -> None:
     text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
     assert set(re.findall(r"\$arg_(\w+) \$", text)) == set(PARAMETERS)
     for name, values in VALUES.items():
-        value = values.canonical.get(values.good[0], values.good[0])
-        query = f"{name}={value}"
+        query = query_string(name)
         url = f"{shared_proxy}/feeds/events.{values.format}?x=1&{query}"
         response = requests.get(url, timeout=10)
         assert f"/feeds/events.{values.format}?{query}>" in response.headers["Link"]
