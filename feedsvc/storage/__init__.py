@@ -98,8 +98,9 @@ class Storage:
         with self.database.write() as connection:
             change_log = ChangeLog(connection, self._clock, token)
             visible_changes = VisibleChanges(connection, self._zone, self._max_feed)
-            yield Writer(connection, change_log, self._zone, visible_changes)
-            visible_changes.flush()
+            writer = Writer(connection, change_log, self._zone, visible_changes)
+            yield writer
+            writer.entries.flush()
             # Last, so that the time of the changes is as late as it can be.
             change_log.flush()
         self.on_commit()

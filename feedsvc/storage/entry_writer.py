@@ -164,6 +164,8 @@ class EntryWriter:
         self._visible_changes = visible_changes
         self._tombstones = TombstoneWriter(connection, change_log)
         self._search = SearchIndex(connection)
+        self._unindexed: dict[int, Entry] = {}
+        """New entries, whose words `flush` stores together."""
         self._prefetched: dict[str, StoredEntry | None] = {}
 
     def prefetch(self, ids: Iterable[str]) -> None:
@@ -321,8 +323,14 @@ class EntryWriter:
         copied = {name: columns[name] for name in _COPIED_COLUMNS}
         self._connection.execute(_UPDATE_CATEGORIES, {"key": key, **copied})
         # What was deleted must be nowhere in the database.
+        self._unindexed.pop(key, None)
         self._search.erase(key)
         self._idempotency_keys.erase(id)
+
+    def flush(self) -> None:
+        """Store what follows from the changes, at the end of the transaction."""
+        self._search.add(self._unindexed)
+        self._visible_changes.flush()
 
     def apply_scheduled_changes(self) -> int:
         """Publish, expire and advance what is due, a batch at most; return how many."""
@@ -432,7 +440,10 @@ class EntryWriter:
             self._connection.execute(_REMOVE_CATEGORIES, {"key": key})
         if not keeps_category_rows:
             self._store_categories(key, copied, category_ids, inherited)
-        self._search.store(key, entry, is_new=stored is None)
+        if stored is None or key in self._unindexed:
+            self._unindexed[key] = entry
+        else:
+            self._search.store(key, entry)
 
     def _update_affected_feeds(
         self,

@@ -103,12 +103,9 @@ class SearchIndex:
         matches = set(self._connection.scalars(statement, {"pks": pks}))
         return [pk for pk in pks if pk in matches]
 
-    def store(self, pk: int, entry: Entry, *, is_new: bool) -> None:
-        """Store the words of an entry.
-
-        :param is_new: whether the entry has just been inserted.
-        """
-        stored = None if is_new else self._find(pk)
+    def store(self, pk: int, entry: Entry) -> None:
+        """Store the words of an entry, in place of those that the index has of it."""
+        stored = self._find(pk)
         if stored is None:
             self.add({pk: entry})
             return

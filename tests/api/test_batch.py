@@ -54,7 +54,8 @@ def test_documents_may_be_as_deep_as_those_of_a_put(
     value: Any = 1
     for _ in range(MAX_DEPTH - 1):
         value = [value]
-    (result,) = send(editor, [put("a", unknown=value)], format=format).json["results"]
+    response = send(editor, [put("a", unknown=value)], format=format)
+    (result,) = response.get_json()["results"]
     assert [error["pointer"] for error in result["errors"]] == ["#/unknown"]
     response = send(editor, [put("a", unknown=[value])], format=format)
     assert "levels" in response.get_data(as_text=True)

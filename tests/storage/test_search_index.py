@@ -201,6 +201,17 @@ def test_index_is_made_again_from_a_dump(
 
 
 @pytest.mark.both_databases
+def test_index_has_the_last_words_of_a_transaction(storage: Storage) -> None:
+    with storage.writer("editor") as writer:
+        writer.entries.put(article(1, "Tin cũ"))
+        writer.entries.put(article(1, "Tin mới"))
+        writer.entries.put(article(2, "Tin xóa"))
+        writer.entries.delete("news", "a2")
+    assert found(storage, "tin") == found(storage, "moi") == ["a1"]
+    assert found(storage, "cu") == found(storage, "xoa") == []
+
+
+@pytest.mark.both_databases
 def test_newest_matches_come_first_whatever_their_time(storage: Storage) -> None:
     days = ["2026-11-01", "1969-01-01", "2026-10-31", "2001-01-01", "2020-02-29"]
     with storage.writer("editor") as writer:
