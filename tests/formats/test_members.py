@@ -42,16 +42,16 @@ TEXT_MEMBERS = {
 }
 
 HIDDEN = {
-    "id": {"rss", "atom"},
-    "guid": {"html"},
+    "id": {"rss", "atom", "entry.html"},
+    "guid": {"html", "entry.html"},
     # Whole entries have the body instead.
     "summary": {"html"},
     # The HTML is shown instead.
-    "content_text": {"rss", "atom", "json", "html"},
+    "content_text": {"rss", "atom", "json", "html", "entry.html"},
     # Formats show the translations themselves.
-    "translation_key": {"rss", "atom", "json", "html"},
+    "translation_key": {"rss", "atom", "json", "html", "entry.html"},
 }
-"""Text members that a format of articles does not show."""
+"""Text members that a format of articles, or the page of an article, does not show."""
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,9 @@ def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None
         for value in values
         if value is not None and getattr(value, member.name) != member.default
     }
-    assert used | unused == {member.name for member in fields(model)}
+    assert used | unused == {member.name for member in fields(model)}, (
+        "feedsvc/api/schemas.py and tests/full_entries.py"
+    )
 
 
 def whole_feed(format: str, entry: Entry) -> Feed:
@@ -107,11 +109,15 @@ def test_text_member_is_in_every_format(name: str) -> None:
     }.get(name, "marker")
     changes: dict[str, Any] = {name: marker}
     entry = replace(FULL, **changes)
-    shown = {
-        format
-        for format, form in FORMATS.items()
-        if "news" in form.kinds
-        and marker.encode() in render_feed(whole_feed(format, entry))
+    page = PAGES.render_entry(entry, Neighbors(None, None, ()), SITE, None)
+    documents = {"entry.html": page}
+    for format, form in FORMATS.items():
+        if "news" in form.kinds:
+            documents[format] = render_feed(whole_feed(format, entry))
+    hidden = {
+        format for format, text in documents.items() if marker.encode() not in text
     }
-    of_news = {format for format, form in FORMATS.items() if "news" in form.kinds}
-    assert shown == of_news - HIDDEN.get(name, set())
+    assert hidden == HIDDEN.get(name, set()), (
+        f"{name}: show it in feedsvc/formats (xml.py, json_feed.py, templates/_entry_heading.html), "
+        "or list it in HIDDEN (tests/formats/test_members.py)"
+    )
