@@ -16,6 +16,7 @@ from feedsvc.feed_query import YEARS
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
+from tests.full_entries import TEXT_MEMBERS
 
 GOOD = {"title": "Tiêu đề"}
 GOOD_EVENT = {"title": "Hoà nhạc", "start": "2026-12-24T19:00:00"}
@@ -39,13 +40,6 @@ def pointers(response: Any) -> list[str]:
         ({"title": 5}, "#/title"),
         ({"title": ""}, "#/title"),
         ({"title": " \n "}, "#/title"),
-        ({"title": "x" * 501}, "#/title"),
-        ({"title": "a\x00b"}, "#/title"),
-        ({"title": "a\x0bb"}, "#/title"),
-        ({"title": "a\ufffeb"}, "#/title"),
-        ({"title": "a\U0001ffffb"}, "#/title"),
-        ({"summary": "x" * 2001}, "#/summary"),
-        ({"summary": "a\x1fb"}, "#/summary"),
         ({"content_html": 1}, "#/content_html"),
         ({"content_html": "a\x08b"}, "#/content_html"),
         ({"content_html": "<div>" * 300}, "#/content_html"),
@@ -121,7 +115,6 @@ def pointers(response: Any) -> list[str]:
             },
             "#/expires",
         ),
-        ({"notice": "x" * 2001}, "#/notice"),
         ({"notice": 1}, "#/notice"),
         ({"id": "khac"}, "#/id"),
         ({"id": "a b"}, "#/id"),
@@ -137,6 +130,23 @@ def test_invalid_article_field_is_422_with_pointer(
     assert response.status_code == 422
     assert pointers(response) == [pointer]
     assert shared_editor.send("GET", "/articles/x").status_code == 404
+
+
+@pytest.mark.parametrize("name", TEXT_MEMBERS)
+@pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\ufffe", "\U0001ffff"])
+def test_text_with_an_invalid_character_is_422(
+    shared_editor: ApiClient, name: str, character: str
+) -> None:
+    document = {**GOOD, name: f"a{character}b"}
+    assert pointers(shared_editor.send("PUT", "/articles/x", document)) == [f"#/{name}"]
+
+
+@pytest.mark.parametrize(("name", "max_length"), TEXT_MEMBERS.items())
+def test_longer_text_is_422(
+    shared_editor: ApiClient, name: str, max_length: int
+) -> None:
+    document = {**GOOD, name: "x" * (max_length + 1)}
+    assert pointers(shared_editor.send("PUT", "/articles/x", document)) == [f"#/{name}"]
 
 
 @pytest.mark.parametrize(

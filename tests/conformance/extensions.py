@@ -25,8 +25,6 @@ def check_extensions(report: Report, root: Element) -> None:
                 report.add(
                     element, "DCMI Elements 1.1 §language", "is not a language", value
                 )
-            case "dc:rights":
-                check_plain(report, element)
             case "sy:updatePeriod" if value not in _PERIODS:
                 report.add(element, "RSS Syndication 1.0", "is not a period", value)
             case "sy:updateFrequency" if not is_integer(value, 1):
@@ -35,6 +33,8 @@ def check_extensions(report: Report, root: Element) -> None:
                 )
             case "georss:point":
                 _check_point(report, element, value)
+            case tag if tag.startswith(("dc:", "dcterms:")):
+                check_plain(report, element)
         _check_span(report, element)
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from feedsvc.api.schemas import EntrySchema, EventSchema
 from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import (
-    Attachment,
     Category,
     Entry,
     Event,
     Feed,
     FeedVersion,
-    Image,
-    Offer,
-    Performer,
-    Person,
-    Place,
     Site,
-    Source,
     Translation,
 )
+from tests.full_entries import ARTICLE, EVENT
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SITE = Site(
@@ -40,41 +36,17 @@ SITE = Site(
 VAN_HOA = Category(
     "van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa"
 )
-FULL = Entry(
+FULL: Entry = replace(
+    EntrySchema(SITE).load(ARTICLE),
     id="day-du",
-    kind="news",
-    title="Thành tựu <b>&amp; tiến bộ</b>",
-    language="en",
-    url="https://portal.example/tin/đầy đủ?a=1&b=2".replace(" ", "-"),
-    summary="Một & hai < ba",
-    content_html='<p>Đoạn một &amp; hai.</p>\n<p><a href="https://portal.example/x">Liên kết</a></p>',
-    authors=(
-        Person("Lan", "https://portal.example/lan", "lan@portal.example"),
-        Person("Nam"),
-    ),
-    source=Source("Báo Thủ đô", "https://bao.example/"),
-    rights="© Báo Thủ đô",
+    # They are shown only in some cases.
+    notice=None,
+    expires=None,
     categories=(VAN_HOA, Category("giao-thong", "Giao thông")),
-    image=Image(
-        "https://media.example/cầu.jpg",
-        "Cầu",
-        "Cây cầu & sông",
-        "Nam",
-        "image/jpeg",
-        1000,
-        1200,
-        800,
-    ),
-    attachments=(
-        Attachment("https://media.example/a.mp3", "audio/mpeg", 5, "Nghe", 61.5),
-        Attachment("https://media.example/b.pdf", "application/pdf"),
-    ),
-    translation_key="thanh-tuu",
     translations=(
         Translation("ban-dich", "vi", "Bản <dịch>", "https://portal.example/bản-dịch"),
         Translation("ubersetzung", "de", "Übersetzung"),
     ),
-    published=datetime(2026, 11, 1, 1, 0, 0, 500, tzinfo=UTC),
     guid="urn:uuid:00000000-0000-4000-8000-000000000001",
     updated=datetime(2026, 11, 2, 1, 0, 0, 123456, tzinfo=UTC),
     version=2,
@@ -95,21 +67,8 @@ CONCERT = Entry(
     language="vi",
     summary="Nhạc Giáng sinh",
     content_text="Dòng một\ndòng hai\n\nĐoạn <hai>",
-    event=Event(
-        start=datetime(2026, 12, 24, 19, tzinfo=HANOI),
-        end=datetime(2026, 12, 24, 21, 30, tzinfo=HANOI),
-        timezone=HANOI,
-        location=Place("Nhà hát Lớn", "1 Tràng Tiền", None, 21.024, 105.857),
-        organizer=Person("Sở Văn hoá", None, "so@portal.example"),
-        status="postponed",
-        attendance="mixed",
-        online_url="https://live.example/hoà-nhạc?a=1&b=2",
-        offers=(
-            Offer("150000", "VND", "Người <lớn>", "https://ve.example/", "in_stock"),
-            Offer("0", "VND", "Trẻ em"),
-        ),
-        performers=(Performer("Dàn nhạc <Giao hưởng>", "https://nhac.example/"),),
-    ),
+    # Series have their own tests.
+    event=replace(EventSchema(SITE).load(EVENT).event, recurrence=None),
     published=datetime(2026, 11, 1, 1, tzinfo=UTC),
     guid="urn:uuid:00000000-0000-4000-8000-000000000003",
     updated=datetime(2026, 11, 1, 1, tzinfo=UTC),

@@ -24,7 +24,9 @@ def assert_golden(name: str, document: bytes) -> None:
     text = readable(name, document) + digest
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, "utf-8", newline="\n")
-    assert text.splitlines() == path.read_text("utf-8").splitlines()
+    assert text.splitlines() == path.read_text("utf-8").splitlines(), (
+        f"tests/golden/{name}; write it by GOLDEN=write"
+    )
 
 
 def readable(name: str, document: bytes) -> str:

@@ -21,6 +21,7 @@ from feedsvc.storage.tables import entries, entry_search
 from feedsvc.words import fold, parse_search, split_words
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock
+from tests.full_entries import NOT_SEARCHED, TEXT_MEMBERS
 
 TEXTS = st.text(
     st.one_of(
@@ -134,6 +135,17 @@ def test_texts_that_are_searched(editor: ApiClient, storage: Storage) -> None:
     for word in "href mail b p amp".split():
         assert found(storage, word, "events") == [], word
     assert found(storage, "tieu") == [], "of the other kind"
+
+
+@pytest.mark.parametrize("name", TEXT_MEMBERS)
+def test_search_finds_text_members(
+    editor: ApiClient, storage: Storage, name: str
+) -> None:
+    editor.put("/articles/a", {"title": "Tin", name: "marker"})
+    is_found = found(storage, "marker") == ["a"]
+    assert is_found == (name not in NOT_SEARCHED), (
+        f"{name}: in _words (feedsvc/storage/search.py), or else in NOT_SEARCHED (tests/full_entries.py)"
+    )
 
 
 @pytest.mark.both_databases

@@ -17,6 +17,7 @@ from feedsvc.storage import Storage
 from feedsvc.web.static_files import brand_css
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
+from tests.full_entries import TEXT_MEMBERS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
@@ -301,8 +302,7 @@ def test_summary_is_the_lead_unless_the_body_begins_with_it(
 def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/categories/x", {"title": MARKUP, "description": MARKUP})
     person = {"name": MARKUP}
-    both = {"title": MARKUP, "summary": MARKUP, "content_text": MARKUP, "notice": MARKUP, "categories": ["x"],
-            "source": person, "rights": MARKUP,
+    both = {**dict.fromkeys(TEXT_MEMBERS, MARKUP), "categories": ["x"], "source": person,
             "image": {"url": "https://media.example/a.jpg", "alt": MARKUP, "caption": MARKUP, "credit": MARKUP},
             "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": MARKUP}]}  # fmt: skip
     place = {"name": MARKUP, "address": MARKUP}
