@@ -268,3 +268,17 @@ def test_start_may_be_among_the_added_dates(editor: ApiClient) -> None:
     recurrence = {"rrule": "FREQ=DAILY;COUNT=2", "rdates": [start]}
     event = {"title": "Hội", "start": start, "recurrence": recurrence}
     assert editor.send("PUT", "/events/e", event).status_code == 201
+
+
+def test_times_of_a_recurrence_are_read_back_in_the_events_zone(
+    editor: ApiClient,
+) -> None:
+    recurrence = {
+        "rrule": "FREQ=WEEKLY",
+        "exdates": ["2026-12-12T19:00:00"],
+        "rdates": ["2026-12-07T12:00:00Z"],
+    }
+    editor.put("/events/x", {**SATURDAY, "recurrence": recurrence})
+    stored = editor.send("GET", "/events/x").get_json()["recurrence"]
+    # In Hà Nội, seven hours ahead of UTC.
+    assert stored == {**recurrence, "rdates": ["2026-12-07T19:00:00"]}

@@ -11,7 +11,7 @@ import pytest
 from feedsvc.errors import Forbidden, Gone, Unavailable, ValidationFailed
 from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry, Event, Translation
-from feedsvc.storage import Storage
+from feedsvc.storage import IMPORT, Storage
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock
 
@@ -183,3 +183,15 @@ def test_pages_have_as_many_entries_as_their_limit(
             pages.append([entry.id for entry in entries])
     assert [len(page) for page in pages] == sizes
     assert [id for page in pages for id in page] == list("43210")
+
+
+def test_links_of_imported_entries_are_those_that_an_import_stored(
+    storage: Storage,
+) -> None:
+    url = "https://old.example/a"
+    put(storage, article("posted", url=url))
+    with storage.writer(IMPORT) as writer:
+        writer.entries.put(article("imported", url=url))
+        writer.entries.put(article("without"))
+    with storage.reader() as reader:
+        assert list(reader.entries.imported_links()) == [(url, "imported")]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from feedsvc.feed_query import CategoryFilter, FeedQuery
-from feedsvc.models import Category, Entry
+from feedsvc.models import Category, Entry, Event
 from feedsvc.storage import Storage
-from tests.fake_clock import Clock
+from tests.fake_clock import HANOI, Clock
 
 A, B = Category("a", "A"), Category("b", "B")
 
@@ -98,3 +99,24 @@ def test_full_feed_lists_deletions_since_its_oldest_entry(
     delete(seeded_storage, clock, "last")
     assert list(left(seeded_storage, clock)) == ["last", "first"]
     assert list(left(seeded_storage, clock, limit=1)) == ["last"]
+
+
+def test_calendars_learn_that_a_hidden_event_was_deleted(
+    seeded_storage: Storage, clock: Clock
+) -> None:
+    start = datetime(2026, 12, 24, 19, tzinfo=HANOI)
+    event = Entry("e", "events", "e", "vi", guid="e", event=Event(start, None, HANOI))
+    with seeded_storage.writer("test") as writer:
+        writer.entries.put(event)
+        writer.entries.put(replace(event, status="draft"))
+
+    def cancelled() -> list[str]:
+        with seeded_storage.reader() as reader:
+            selection = reader.select_feed(FeedQuery("events", "ics"), clock.now)
+            return [each.guid for each in selection.tombstones(selection.entries())]
+
+    assert cancelled() == []
+    clock.forward(seconds=5)
+    with seeded_storage.writer("test") as writer:
+        writer.entries.delete("events", "e")
+    assert cancelled() == ["e"]
