@@ -1,7 +1,8 @@
 """The URL of a feed: which entries it has, in which format.
 
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
-feed has one URL and one place in every cache. A new parameter is one more field.
+feed has one URL and one place in every cache. A new parameter is one more field, and a
+new format an entry of FORMATS.
 """
 
 from __future__ import annotations
@@ -31,19 +32,64 @@ YEARS_AHEAD = 5
 
 KINDS = ("news", "events")
 UI_LANGUAGES = ("vi", "en")
-WEBSUB_PING_FORMATS = ("rss", "atom", "json")
-"""The formats whose canonical feeds are announced to external hubs."""
-
 MAX_TERMS = 10
-DEFAULT_LIMIT = 50
-"""Entries of a feed without `limit`, except for pages and calendars."""
 
-PAGE_LIMIT = 20
-"""Default of pages: people leaf through lists that programs read at once."""
 
-MAX_LIMIT = 200
-CALENDAR_LIMIT = 1000
-"""Default and maximum of calendars: their clients drop events that are not listed."""
+@dataclass(frozen=True)
+class Format:
+    """A format of feeds. `feedsvc/formats/<suffix>.py` renders it.
+
+    :param label: its name for people.
+    :param kinds: the kinds that have feeds in the format.
+    :param default_limit: number of entries without `limit`.
+    :param max_limit: maximum of `limit`.
+    :param default_content: `content` without the parameter.
+    :param has_archives: feeds link to their archives.
+    :param pings_hubs: canonical feeds are announced to external hubs.
+    :param is_page: people read it in browsers; programs poll all other formats.
+    :param is_calendar: programs keep its events until they are listed as cancelled.
+    """
+
+    label: str
+    media_type: str
+    kinds: tuple[str, ...] = KINDS
+    default_limit: int = 50
+    max_limit: int = 200
+    default_content: str = "full"
+    has_archives: bool = True
+    pings_hubs: bool = False
+    is_page: bool = False
+    is_calendar: bool = False
+
+
+FORMATS = {
+    "rss": Format("RSS", "application/rss+xml", pings_hubs=True),
+    "atom": Format("Atom", "application/atom+xml", pings_hubs=True),
+    "json": Format("JSON Feed", "application/feed+json", pings_hubs=True),
+    "ics": Format(
+        "iCalendar",
+        "text/calendar",
+        kinds=("events",),
+        # Clients drop events that are not listed.
+        default_limit=1000,
+        max_limit=1000,
+        # Clients keep events themselves.
+        has_archives=False,
+        is_calendar=True,
+    ),
+    "html": Format(
+        "HTML",
+        "text/html",
+        # People leaf through lists that programs read at once.
+        default_limit=20,
+        default_content="summary",
+        is_page=True,
+    ),
+}
+"""Every format by its suffix in URLs, in the order in which pages list them.
+
+The first one is that which pages offer to feed readers.
+"""
 
 
 def primary_subtag(language: str) -> str:
@@ -135,9 +181,6 @@ class CategoryFilter:
         )
 
 
-_DEFAULT_LIMITS = {"html": PAGE_LIMIT, "ics": CALENDAR_LIMIT}
-
-
 @dataclass(frozen=True)
 class Parameter:
     """A query parameter of feeds.
@@ -190,7 +233,7 @@ def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
 
 
 def _parse_limit(text: str, query: FeedQuery) -> int:
-    maximum = CALENDAR_LIMIT if query.format == "ics" else MAX_LIMIT
+    maximum = FORMATS[query.format].max_limit
     is_number = re.fullmatch("[0-9]{1,4}", text) is not None
     if not is_number or not 1 <= int(text) <= maximum:
         raise ValueError(f"must be a whole number from 1 to {maximum}")
@@ -331,19 +374,19 @@ class FeedQuery:
     @property
     def effective_limit(self) -> int:
         """The maximum number of entries."""
-        return self.limit or _DEFAULT_LIMITS.get(self.format, DEFAULT_LIMIT)
+        return self.limit or FORMATS[self.format].default_limit
 
     @property
     def effective_content(self) -> str:
         """`full` if entries carry their body, or `summary`."""
-        return self.content or ("summary" if self.format == "html" else "full")
+        return self.content or FORMATS[self.format].default_content
 
     @property
     def effective_order(self) -> str:
         """The order of the entries: by `published` or, of events, by `start`."""
         if self.order:
             return self.order
-        is_event_page = self.format == "html" and self.kind == "events"
+        is_event_page = FORMATS[self.format].is_page and self.kind == "events"
         return "start" if is_event_page else "published"
 
     @property
@@ -355,7 +398,7 @@ class FeedQuery:
         if self.since or self.until or self.archive:
             return "all"
         # Calendar programs drop an event that is no longer listed.
-        return "recent" if self.format == "ics" else "upcoming"
+        return "recent" if FORMATS[self.format].is_calendar else "upcoming"
 
     @property
     def out_of_range_on(self) -> date | None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.feed_query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
+from feedsvc.feed_query import FORMATS, CategoryFilter, FeedQuery
 
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = (
@@ -520,7 +520,7 @@ class Feed:
         if not query.is_topic:
             return ()
         external: tuple[str, ...] = ()
-        if query.is_canonical_feed and query.format in WEBSUB_PING_FORMATS:
+        if query.is_canonical_feed and FORMATS[query.format].pings_hubs:
             external = self.site.hubs
         own = (self.site.hub,) if self.site.hub else ()
         return own + external

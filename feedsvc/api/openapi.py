@@ -29,7 +29,7 @@ from feedsvc.api.derived_schemas import (
 from feedsvc.api.open_responses import open_responses
 from feedsvc.api.schemas import CategorySchema, PlaceSchema
 from feedsvc.errors import NotFound
-from feedsvc.formats import PAGES
+from feedsvc.formats.html import PAGES
 from feedsvc.http.conditional import (
     CachedResponse,
     conditional_response,

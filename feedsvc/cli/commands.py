@@ -31,8 +31,7 @@ from feedsvc.errors import (
     SchemaOutdated,
     SchemaTooNew,
 )
-from feedsvc.feed_query import KINDS
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS, KINDS
 from feedsvc.models import SCOPES, Token, utcnow
 from feedsvc.services import Services, current_services, current_storage
 from feedsvc.storage import backup as storage_backup

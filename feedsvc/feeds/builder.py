@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
 
-from feedsvc.feed_query import FeedQuery
+from feedsvc.feed_query import FORMATS, FeedQuery
 from feedsvc.models import Feed, Site, Tombstone
 from feedsvc.storage import Reader
 from feedsvc.storage.feed_entries import ListedEntries
@@ -32,8 +32,8 @@ def build_feed(
     selection = reader.select_feed(query, now)
     listed = selection.entries(max_bytes, admit)
     tombstones = selection.tombstones(listed)
-    # Calendars have no archives: their clients keep events themselves.
-    older = None if query.format == "ics" else selection.older_archive(listed)
+    has_archives = FORMATS[query.format].has_archives
+    older = selection.older_archive(listed) if has_archives else None
     version, next_change = selection.version()
     expiries = [next_change, _out_of_range_at(query, site)]
     return Feed(
@@ -77,7 +77,7 @@ def _updated_at(
     times = [selection.categories_changed_at]
     times += [entry.changed for entry in listed.entries]
     times += [tombstone.deleted_at for tombstone in tombstones]
-    if query.format == "ics":
+    if FORMATS[query.format].is_calendar:
         departure = selection.last_departure(listed)
         times += [departure] if departure else []
     return max(times).replace(microsecond=0)

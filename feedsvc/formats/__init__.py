@@ -1,45 +1,33 @@
 """Formats: a feed → bytes. Pure functions, without a database, a clock or a network.
 
-A format is one module here and one line of FORMATS.
+A format is an entry of FORMATS (`feed_query.py`) and the module of its suffix here,
+whose `render` makes its documents. Equal feeds give equal bytes.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 
-from feedsvc.feed_query import FeedQuery
-from feedsvc.formats import atom, json_feed, rss
-from feedsvc.formats.common import Format
-from feedsvc.formats.html import Pages
+from feedsvc.feed_query import FORMATS, FeedQuery
 from feedsvc.models import Entry, Feed, Site
 
 _log = logging.getLogger(__name__)
 
 
-def _render_html(feed: Feed) -> bytes:
-    return PAGES.render_feed(feed)
+def _renderer(format: str) -> Callable[[Feed], bytes]:
+    """Return the function `render` of a format's module."""
+    render: Callable[[Feed], bytes] = import_module(f"{__name__}.{format}").render
+    return render
 
 
-def _render_ics(feed: Feed) -> bytes:
+for _name, _format in FORMATS.items():
     # icalendar takes 0.2 s and 15 MB to import: only a worker that renders a calendar
     # needs it.
-    from feedsvc.formats import ics
-
-    return ics.render(feed)
-
-
-FORMATS = {
-    "rss": Format(rss.MEDIA_TYPE, "RSS", rss.render),
-    "atom": Format(atom.MEDIA_TYPE, "Atom", atom.render),
-    "json": Format("application/feed+json", "JSON Feed", json_feed.render),
-    "ics": Format("text/calendar", "iCalendar", _render_ics, ("events",)),
-    "html": Format("text/html", "HTML", _render_html),
-}
-"""Every format by its suffix in URLs, in the order in which pages list them."""
-
-PAGES = Pages(FORMATS)
-"""The pages, which link to the other formats."""
+    if not _format.is_calendar:
+        _renderer(_name)
 
 
 def render_feed(feed: Feed) -> bytes:
@@ -48,7 +36,7 @@ def render_feed(feed: Feed) -> bytes:
     An entry that cannot be rendered is left out and logged, so that one damaged entry
     does not take down a feed.
     """
-    render = FORMATS[feed.query.format].render
+    render = _renderer(feed.query.format)
     try:
         return render(feed)
     except Exception:
@@ -58,7 +46,7 @@ def render_feed(feed: Feed) -> bytes:
 
 def _is_renderable(entry: Entry, feed: Feed) -> bool:
     try:
-        FORMATS[feed.query.format].render(replace(feed, entries=(entry,)))
+        _renderer(feed.query.format)(replace(feed, entries=(entry,)))
     except Exception:
         _log.exception("Entry %s left out of %s", entry.id, feed.query.path)
         return False

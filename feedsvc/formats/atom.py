@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Sequence
 
+from feedsvc.feed_query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
@@ -21,7 +22,7 @@ from feedsvc.formats.xml import (
 )
 from feedsvc.models import Entry, Feed, Translation
 
-MEDIA_TYPE = "application/atom+xml"
+MEDIA_TYPE = FORMATS["atom"].media_type
 
 
 def render(feed: Feed) -> bytes:

@@ -1,32 +1,14 @@
-"""Definitions that formats share: the description of a format, dates, URLs."""
+"""Functions that formats share: dates, places, URLs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from feedsvc.feed_query import KINDS
-from feedsvc.models import Feed, Place, Site
+from feedsvc.models import Place, Site
 
 _URL = re.compile(r"https?://\S+")
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format of feeds.
-
-    :param label: its name for people.
-    :param render: a pure function; equal feeds give equal bytes.
-    :param kinds: the kinds that have feeds in the format.
-    """
-
-    media_type: str
-    label: str
-    render: Callable[[Feed], bytes]
-    kinds: tuple[str, ...] = KINDS
 
 
 def site_time(moment: datetime, site: Site) -> datetime:

@@ -10,9 +10,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from feedsvc.feed_query import KINDS, MAX_LIMIT, UI_LANGUAGES
+from feedsvc.feed_query import FORMATS, KINDS, UI_LANGUAGES
 from feedsvc.formats import content, labels, links
-from feedsvc.formats.common import Format
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
 from feedsvc.words import MAX_LENGTH
@@ -28,12 +27,11 @@ class Pages:
     - `ui`: the language of the page if it is not the site's, for links to other pages
     - `section`: the kind that the page belongs to, `directory`, or None
     - `search`: the words that the page has searched for, or None
-    - `feeds`: the feeds that the page announces, each a list of its formats, HTML last
+    - `feeds`: the feeds that the page announces, each a list of its formats
     - `language_links`: pairs of a language and the URL of the page in it
     """
 
-    def __init__(self, formats: Mapping[str, Format]) -> None:
-        self._formats = formats
+    def __init__(self) -> None:
         self._environment = Environment(
             loader=PackageLoader("feedsvc.formats"),
             autoescape=True,
@@ -43,7 +41,7 @@ class Pages:
             undefined=StrictUndefined,
         )
         self._environment.globals |= {
-            "formats": formats,
+            "formats": FORMATS,
             "kinds": KINDS,
             "max_search_length": MAX_LENGTH,
             # Modules, so that templates name functions as Python code does.
@@ -144,10 +142,11 @@ class Pages:
         localized_site = replace(site, language=language)
         by_start = "start" if query.kind == "events" else None
         more = None
+        max_limit = FORMATS[query.format].max_limit
         is_full = len(feed.entries) >= query.effective_limit
-        if is_full and not query.archive and query.effective_limit < MAX_LIMIT:
+        if is_full and not query.archive and query.effective_limit < max_limit:
             # No second page: its offset would read all entries before it.
-            more = feed.with_query(limit=MAX_LIMIT)
+            more = feed.with_query(limit=max_limit)
         return self.render(
             "feed.html",
             site,
@@ -184,7 +183,7 @@ class Pages:
     def _formats_of(self, feed: Feed) -> list[Feed]:
         return [
             feed.with_query(ui=None).in_format(name)
-            for name, form in self._formats.items()
+            for name, form in FORMATS.items()
             if feed.query.kind in form.kinds
         ]
 
@@ -221,3 +220,11 @@ def _language_links(
         for language in UI_LANGUAGES
         if language != current
     ]
+
+
+PAGES = Pages()
+
+
+def render(feed: Feed) -> bytes:
+    """Render a feed as a page."""
+    return PAGES.render_feed(feed)

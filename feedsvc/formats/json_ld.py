@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 
 from feedsvc.formats.common import format_iso, iri_to_uri
-from feedsvc.formats.json_feed import Json, drop_empty
+from feedsvc.formats.json import Json, drop_empty
 from feedsvc.models import Entry, Event, Offer, Person, Place, Recurrence, Site
 from feedsvc.recurrence import display_occurrence
 

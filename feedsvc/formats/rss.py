@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from html import escape
 
+from feedsvc.feed_query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list, feed_body
@@ -23,7 +24,7 @@ from feedsvc.formats.xml import (
 )
 from feedsvc.models import Entry, Feed, Site
 
-MEDIA_TYPE = "application/rss+xml"
+MEDIA_TYPE = FORMATS["rss"].media_type
 
 _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""

@@ -21,8 +21,8 @@ from pysqlite3 import dbapi2 as sqlite
 
 from config import Config
 from feedsvc.errors import FeedsvcError
+from feedsvc.feed_query import FORMATS
 from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache
-from feedsvc.formats import FORMATS
 from feedsvc.storage import Storage
 
 _ROUTES = ("feeds", "entries", "api", "hub", "healthz", "readyz")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import Tombstone
 from feedsvc.storage.archives import part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
@@ -41,7 +42,7 @@ class FeedTombstones:
         entries that left since the oldest entry of the document, or its part. Of a
         search: none, since nothing is left of an entry by which it matched.
         """
-        if self._filter.query.format == "ics":
+        if FORMATS[self._filter.query.format].is_calendar:
             return self._fetch("recent", listed, MAX_CANCELLED)
         return self._fetch(self._since(listed), listed, MAX_TOMBSTONES)
 

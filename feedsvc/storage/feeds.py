@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from feedsvc.feed_query import FeedQuery
+from feedsvc.feed_query import FORMATS, FeedQuery
 from feedsvc.models import Category, Entry, FeedVersion, Tombstone
 from feedsvc.storage.archives import Position, part_at
 from feedsvc.storage.change_log import feed_version
@@ -192,7 +192,7 @@ class FeedSelection:
             last, following = self._entries.ends_around(self._filter.now - period)
             past.append(_plus(last, period))
             ahead.append(_plus(following, period))
-        if query.format == "ics":
+        if FORMATS[query.format].is_calendar:
             last, following = self._deletions_around(self._filter.now - RECENT_PERIOD)
             past.append(_plus(last, RECENT_PERIOD))
             ahead.append(_plus(following, RECENT_PERIOD))

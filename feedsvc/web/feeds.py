@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Blueprint, Response, request
 
 from feedsvc.errors import BadRequest, FeedMoved, NotFound
-from feedsvc.feed_query import KINDS, FeedQuery, parse_feed_query
+from feedsvc.feed_query import FORMATS, KINDS, FeedQuery, parse_feed_query
 from feedsvc.feeds import build_feed
 from feedsvc.feeds.cache import CacheHit, ResponseCache, cache_key
-from feedsvc.formats import FORMATS, render_feed
+from feedsvc.formats import render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.http.slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
@@ -161,14 +161,14 @@ class FeedService:
                 )
             body = render_feed(feed)
         # Readers poll feeds, but people reload pages.
-        is_page = query.format == "html"
+        form = FORMATS[query.format]
         return CachedResponse(
             body,
-            FORMATS[query.format].media_type,
+            form.media_type,
             feed.version,
             checked_at=now,
-            max_age=self.max_age if is_page else self.site.poll_minutes * 60,
-            shared_max_age=None if is_page else self.max_age,
+            max_age=self.max_age if form.is_page else self.site.poll_minutes * 60,
+            shared_max_age=None if form.is_page else self.max_age,
             expires_at=feed.expires_at,
             headers=feed_headers(feed),
             is_pinned=query.is_canonical_feed,
@@ -320,6 +320,6 @@ def feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
     """
     headers = [("Link", f'<{feed.self_url}>; rel="self"')]
     headers += [("Link", f'<{hub}>; rel="hub"') for hub in feed.hubs]
-    if feed.query.format == "html" and not feed.query.is_canonical_feed:
+    if FORMATS[feed.query.format].is_page and not feed.query.is_canonical_feed:
         headers.append(("X-Robots-Tag", "noindex"))
     return tuple(headers)

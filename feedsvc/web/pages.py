@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from feedsvc.errors import NotFound
 from feedsvc.feed_query import (
+    FORMATS,
     KINDS,
     MAX_TERMS,
     UI_LANGUAGES,
@@ -20,7 +21,8 @@ from feedsvc.feed_query import (
     primary_subtag,
 )
 from feedsvc.feeds.cache import ResponseCache, cache_key
-from feedsvc.formats import FORMATS, PAGES, opml, render_event_calendar
+from feedsvc.formats import opml, render_event_calendar
+from feedsvc.formats.html import PAGES
 from feedsvc.formats.labels import entry_state
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site

@@ -18,7 +18,7 @@ from feedsvc.errors import (
     NotFound,
     ValidationFailed,
 )
-from feedsvc.formats import PAGES
+from feedsvc.formats.html import PAGES
 from feedsvc.http.conditional import conditional_response, static_response
 from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.http.problem_details import (

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from feedsvc.feed_query import WEBSUB_PING_FORMATS, CategoryFilter, FeedQuery
+from feedsvc.feed_query import FORMATS, CategoryFilter, FeedQuery
 from feedsvc.websub.http_client import (
     Admit,
     RequestFailed,
@@ -155,7 +155,8 @@ class WebSubClient:
         urls = [
             self._public_url + _feed_path(kind, format, slug)
             for kind, slug in ping.changed_topics
-            for format in WEBSUB_PING_FORMATS
+            for format, form in FORMATS.items()
+            if form.pings_hubs
         ]
         for start in range(0, len(urls), _MAX_URLS_PER_PING):
             part = urls[start : start + _MAX_URLS_PER_PING]

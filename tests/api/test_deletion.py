@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc.api.schemas import EventSchema, ModelSchema
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import WITHDRAWN_EVENT_MEMBERS, WITHDRAWN_MEMBERS
 from feedsvc.services import get_services
 from feedsvc.storage import Storage, feed_tombstones

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 

@@ -21,8 +21,7 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from feedsvc.api import sanitize
-from feedsvc.feed_query import KINDS
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS, KINDS
 from feedsvc.services import get_services
 from tests import data
 from tests.conftest import RecordMeasurement

@@ -31,7 +31,7 @@ from feedsvc.cli.access_log.render import plots, summary, tables
 from feedsvc.cli.access_log.report import Report, make_report
 from feedsvc.cli.access_log.statistics import OTHER, Statistics
 from feedsvc.cli.readers import readers
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
 from tests.integration.nginx import NGINX, nginx
@@ -249,9 +249,9 @@ def test_other_requests_are_no_polls() -> None:
 
 
 def test_polls_of_every_format_but_pages_count() -> None:
-    for name in FORMATS:
+    for name, form in FORMATS.items():
         poll = parse_line(line(feed=f"/feeds/events.{name}"))
-        assert bool(poll) == (name != "html"), name
+        assert bool(poll) == (not form.is_page), name
 
 
 def read(*arguments: object, standard_input: bytes = b"") -> dict[str, Any]:

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.cli.samples import load_sample_data
-from feedsvc.formats import FORMATS, render_feed
+from feedsvc.feed_query import FORMATS
+from feedsvc.formats import render_feed
 from feedsvc.services import get_services
 from tests.conformance import CHECKS, Finding, findings
 from tests.formats.feeds import ENTRIES, feed

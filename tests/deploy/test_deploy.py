@@ -20,6 +20,7 @@ import yaml
 
 from config import Config
 from feedsvc import __version__
+from feedsvc.feed_query import FORMATS
 from tests.postgres import Cluster
 from tests.server import ROOT
 
@@ -113,6 +114,14 @@ def test_compose() -> None:
         assert set(service) <= set(compose_spec.models.Service.model_fields)
         for name in service.get("depends_on", {}):
             assert "healthcheck" in COMPOSE["services"][name]
+
+
+def test_nginx_limits_polls_of_every_format_but_pages() -> None:
+    nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
+    (pattern,) = re.findall(r'"~(\^GET - [^"]+)" "\$binary_remote_addr ', nginx)
+    for name, form in FORMATS.items():
+        is_limited = re.search(pattern, f"GET - /feeds/news.{name}")
+        assert bool(is_limited) == (not form.is_page), f"{name} in deploy/nginx.conf"
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:

@@ -14,8 +14,8 @@ import html5lib
 import pytest
 from lxml import etree, html
 
-from feedsvc.feed_query import FeedQuery
-from feedsvc.formats import FORMATS, render_feed
+from feedsvc.feed_query import FORMATS, FeedQuery
+from feedsvc.formats import render_feed
 from feedsvc.models import (
     Attachment,
     Category,

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from feedsvc.feed_query import CategoryFilter, FeedQuery
-from feedsvc.formats import FORMATS, atom, render_feed, rss
+from feedsvc.feed_query import FORMATS, CategoryFilter, FeedQuery
+from feedsvc.formats import atom, render_feed, rss
 from feedsvc.models import Entry, Feed
 from tests.formats.feeds import ENTRIES, FULL, SITE, VAN_HOA, feed
 

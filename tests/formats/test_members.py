@@ -7,8 +7,9 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from feedsvc.feed_query import UI_LANGUAGES
-from feedsvc.formats import FORMATS, PAGES, render_feed
+from feedsvc.feed_query import FORMATS, UI_LANGUAGES
+from feedsvc.formats import render_feed
+from feedsvc.formats.html import PAGES
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
@@ -118,6 +119,6 @@ def test_text_member_is_in_every_format(name: str) -> None:
         format for format, text in documents.items() if marker.encode() not in text
     }
     assert hidden == HIDDEN.get(name, set()), (
-        f"{name}: show it in feedsvc/formats (xml.py, json_feed.py, templates/_entry_heading.html), "
+        f"{name}: show it in feedsvc/formats (xml.py, json.py, templates/_entry_heading.html), "
         "or list it in HIDDEN (tests/formats/test_members.py)"
     )

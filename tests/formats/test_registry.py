@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from feedsvc.feed_query import KINDS, WEBSUB_PING_FORMATS
-from feedsvc.formats import FORMATS, PAGES, render_feed
+from feedsvc.feed_query import FORMATS, KINDS
+from feedsvc.formats import render_feed
+from feedsvc.formats.html import PAGES
 from tests.formats.feeds import CONCERT, FULL, SITE, feed
 from tests.formats.golden import FOLDER
 
@@ -48,7 +49,7 @@ def test_readme_names_every_format() -> None:
 
 def test_hubs_are_pinged_for_formats_of_all_kinds() -> None:
     of_all_kinds = {name for name, form in FORMATS.items() if form.kinds == KINDS}
-    assert set(WEBSUB_PING_FORMATS) <= of_all_kinds
+    assert {name for name, form in FORMATS.items() if form.pings_hubs} <= of_all_kinds
 
 
 @pytest.mark.parametrize("content", [None, "summary"])

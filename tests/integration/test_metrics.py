@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import SCOPES
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until

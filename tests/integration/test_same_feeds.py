@@ -13,7 +13,7 @@ from config import Config
 from feedsvc.app import create_app
 from feedsvc.cli import samples
 from feedsvc.errors import BadRequest, Conflict
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import SCOPES, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage import Storage

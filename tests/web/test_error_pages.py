@@ -13,7 +13,8 @@ from lxml import html
 
 from feedsvc.errors import Busy, FeedsvcError, RateLimited, Unavailable
 from feedsvc.feed_query import UI_LANGUAGES
-from feedsvc.formats import PAGES, labels
+from feedsvc.formats import labels
+from feedsvc.formats.html import PAGES
 from feedsvc.http.problem_details import PROBLEMS, Problem
 from feedsvc.models import Site
 from feedsvc.services import get_services

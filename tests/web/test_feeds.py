@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 

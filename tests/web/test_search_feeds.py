@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from icalendar import Calendar
 
-from feedsvc.formats import FORMATS
+from feedsvc.feed_query import FORMATS
 from feedsvc.storage import feed_entries
 from feedsvc.words import MAX_LENGTH
 from tests.conftest import ApiClient

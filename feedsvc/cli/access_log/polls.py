@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from feedsvc.feed_query import FORMATS
+
 # Without pages, which people read, and without parameters, which nginx does not log.
 FEEDS = "/feeds/"
-_SUFFIXES = (".rss", ".atom", ".json", ".ics")
+_SUFFIXES = tuple(f".{name}" for name, form in FORMATS.items() if not form.is_page)
 
 # Possessive quantifiers (++), so that a line that does not match takes linear time.
 _QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)" '
