@@ -1,8 +1,8 @@
 """The URL of a feed: which entries it has, in which format.
 
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
-feed has one URL and one place in every cache. A new parameter is one more field, and a
-new format an entry of FORMATS.
+feed has one URL and one place in every cache. `Parameter` says what follows from a new
+parameter; a new format is an entry of FORMATS.
 """
 
 from __future__ import annotations
@@ -186,23 +186,34 @@ class Parameter:
     """A query parameter of feeds.
 
     :param parse: reads a value; raises a ValueError whose text follows the name.
+    :param choices: the values of a parameter without `parse`.
     :param default: the default value, or a function that computes it from the query.
         Only fields that are declared before may be used.
     :param kind: the only kind of feeds that has the parameter; None for both.
     :param format: the only format that has it; None for all but `excluded_format`.
     :param in_archives: also for archive documents, which all share the value.
     :param in_topics: also for WebSub topics.
+    :param in_title: the title names the value, by the phrase `feed.NAME`. A month has
+        a name of its own.
+    :param in_form: the form of the directory has the parameter, with the phrases
+        `builder.NAME` and `builder.NAME_CHOICE`.
+    :param is_free_text: clients can invent any number of values, so the response cache
+        stores only a few such feeds.
     :param field: the field of FeedQuery; set by PARAMETERS.
     """
 
     name: str
-    parse: Callable[[str, FeedQuery], Any]
+    parse: Callable[[str, FeedQuery], Any] | None = None
     default: Any = None
+    choices: tuple[str, ...] = ()
     kind: str | None = None
     format: str | None = None
     excluded_format: str | None = None
     in_archives: bool = False
     in_topics: bool = False
+    in_title: bool = False
+    in_form: bool = True
+    is_free_text: bool = False
     field: str = ""
 
     def is_applicable(self, query: FeedQuery) -> bool:
@@ -213,6 +224,15 @@ class Parameter:
             and query.format != self.excluded_format
         )
 
+    def read(self, text: str, query: FeedQuery) -> Any:
+        """Return the value that a text stands for; raises as `parse`."""
+        if self.parse:
+            return self.parse(text, query)
+        if text not in self.choices:
+            *others, last = self.choices
+            raise ValueError(f"must be {', '.join(others)} or {last}")
+        return text
+
     def default_for(self, query: FeedQuery) -> Any:
         """Return the default value for a query."""
         return self.default(query) if callable(self.default) else self.default
@@ -221,15 +241,6 @@ class Parameter:
 def _url_parameter(parameter: Parameter) -> Any:
     """Declare a field of FeedQuery that a query parameter sets."""
     return field(default=None, metadata={"parameter": parameter})
-
-
-def _one_of(*values: str) -> Callable[[str, FeedQuery], str]:
-    def parse(text: str, query: FeedQuery) -> str:
-        if text not in values:
-            raise ValueError(f"must be {', '.join(values[:-1])} or {values[-1]}")
-        return text
-
-    return parse
 
 
 def _parse_limit(text: str, query: FeedQuery) -> int:
@@ -294,8 +305,8 @@ class FeedQuery:
     content: str | None = _url_parameter(
         Parameter(
             "content",
-            _one_of("full", "summary"),
-            lambda query: query.effective_content,
+            choices=("full", "summary"),
+            default=lambda query: query.effective_content,
             in_archives=True,
             in_topics=True,
         )
@@ -303,31 +314,36 @@ class FeedQuery:
     lang: str | None = _url_parameter(
         Parameter("lang", _parse_language, in_archives=True)
     )
-    q: str | None = _url_parameter(Parameter("q", _parse_search))
-    archive: str | None = _url_parameter(Parameter("archive", _parse_archive))
+    q: str | None = _url_parameter(
+        Parameter("q", _parse_search, in_title=True, in_form=False, is_free_text=True)
+    )
+    archive: str | None = _url_parameter(
+        Parameter("archive", _parse_archive, in_title=True, in_form=False)
+    )
     since: date | None = _url_parameter(Parameter("from", _parse_date, kind="events"))
     until: date | None = _url_parameter(Parameter("to", _parse_date, kind="events"))
     when: str | None = _url_parameter(
         Parameter(
             "when",
-            _one_of("upcoming", "recent", "past", "all"),
-            lambda query: query.effective_period,
+            choices=("upcoming", "recent", "past", "all"),
+            default=lambda query: query.effective_period,
             kind="events",
         )
     )
     order: str | None = _url_parameter(
         Parameter(
             "order",
-            _one_of("published", "start"),
-            lambda query: query.effective_order,
+            choices=("published", "start"),
+            default=lambda query: query.effective_order,
             kind="events",
         )
     )
     date_field: str | None = _url_parameter(
         Parameter(
             "date",
-            _one_of("published", "start"),
-            "published",
+            choices=("published", "start"),
+            default="published",
+            in_form=False,
             kind="events",
             excluded_format="ics",
         )
@@ -335,14 +351,16 @@ class FeedQuery:
     cancelled: str | None = _url_parameter(
         Parameter(
             "cancelled",
-            _one_of("mark", "hide"),
-            "mark",
+            choices=("mark", "hide"),
+            default="mark",
             kind="events",
             in_archives=True,
         )
     )
     ui: str | None = _url_parameter(
-        Parameter("ui", _one_of(*UI_LANGUAGES), format="html", in_archives=True)
+        Parameter(
+            "ui", choices=UI_LANGUAGES, format="html", in_archives=True, in_form=False
+        )
     )
 
     @property
@@ -363,6 +381,17 @@ class FeedQuery:
             parameter.name: getattr(self, parameter.field)
             for parameter in self._given_parameters()
         }
+
+    @property
+    def title_parameters(self) -> dict[str, Any]:
+        """The given parameters that the title names."""
+        given = self.given_parameters
+        return {name: given[name] for name in given if PARAMETERS[name].in_title}
+
+    @property
+    def has_free_text(self) -> bool:
+        """True if clients can request any number of such feeds."""
+        return any(parameter.is_free_text for parameter in self._given_parameters())
 
     def _given_parameters(self) -> Iterator[Parameter]:
         """Yield the parameters that are not at their default, in canonical order."""
@@ -497,7 +526,7 @@ def _with_parameter(
             f"The parameter “{parameter.name}” is given twice.", parameter.name
         )
     try:
-        value = parameter.parse(values[0], query)
+        value = parameter.read(values[0], query)
     except ValueError as error:
         raise BadRequest(
             f"The parameter “{parameter.name}” {error}.", parameter.name

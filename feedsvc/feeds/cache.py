@@ -282,7 +282,7 @@ class ResponseCache:
         searches = [
             (key, response)
             for key, response in self._responses.items()
-            if response.is_search
+            if response.has_free_text
         ]
         self._evict_among(
             searches,
@@ -291,7 +291,7 @@ class ResponseCache:
         )
         responses = sorted(
             self._responses.items(),
-            key=lambda item: (not item[1].is_search, item[1].is_pinned),
+            key=lambda item: (not item[1].has_free_text, item[1].is_pinned),
         )
         self._evict_among(responses, self._max_entries, self._max_bytes)
 

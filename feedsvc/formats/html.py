@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from feedsvc.feed_query import FORMATS, KINDS, UI_LANGUAGES
+from feedsvc.feed_query import FORMATS, KINDS, PARAMETERS, UI_LANGUAGES
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
@@ -43,6 +43,7 @@ class Pages:
         self._environment.globals |= {
             "formats": FORMATS,
             "kinds": KINDS,
+            "form_parameters": [item for item in PARAMETERS.values() if item.in_form],
             "max_search_length": MAX_LENGTH,
             # Modules, so that templates name functions as Python code does.
             "labels": labels,

@@ -80,7 +80,7 @@ def feed_title(feed: Feed) -> str:
 
 
 def feed_name(feed: Feed) -> str:
-    """Return the name of a feed: its kind, categories, month and search."""
+    """Return the name of a feed: its kind, categories and some parameters."""
     return _name(feed, f"feed.{feed.query.kind}")
 
 
@@ -107,9 +107,12 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = _join([titles[slug] for slug in category_filter.exclude], language)
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
-    month = feed.query.archive and month_name(feed.query.archive, language)
-    search = feed.query.q and translate(language, "feed.search", feed.query.q)
-    parts = (translate(language, kind_key), included, month, search)
+    parts = [translate(language, kind_key), included]
+    for name, value in feed.query.title_parameters.items():
+        if name == "archive":
+            parts.append(month_name(value, language))
+        else:
+            parts.append(translate(language, f"feed.{name}", str(value)))
     return " – ".join(part for part in parts if part)
 
 

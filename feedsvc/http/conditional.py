@@ -82,7 +82,8 @@ class CachedResponse:
     :param expires_at: when the body changes without a write, such as at an event's end.
     :param headers: in addition to those of caching and content.
     :param is_pinned: the response cache evicts it last.
-    :param is_search: the response cache evicts it first, and stores only a few.
+    :param has_free_text: the URL has a search or the like: the response cache evicts it
+        first, and stores only a few.
     :param is_cacheable: the response cache may store it; it may not where a client can
         ask for any number of such responses.
     """
@@ -95,7 +96,7 @@ class CachedResponse:
     expires_at: datetime | None = None
     headers: tuple[tuple[str, str], ...] = ()
     is_pinned: bool = True
-    is_search: bool = False
+    has_free_text: bool = False
     is_cacheable: bool = True
     shared_max_age: int | None = None
     # Derived from the fields above, once.

@@ -172,7 +172,7 @@ class FeedService:
             expires_at=feed.expires_at,
             headers=feed_headers(feed),
             is_pinned=query.is_canonical_feed,
-            is_search=query.q is not None,
+            has_free_text=query.has_free_text,
             # Of languages that no entry has, any number can be asked for.
             is_cacheable=feed.is_language_in_use,
         )

@@ -453,11 +453,11 @@ def test_searches_evict_only_searches(clock: Clock) -> None:
         harness.request(f"plain {key}", A)
         harness.request(f"combination {key}", A, B, is_pinned=False)
     for number in range(100):
-        harness.request(f"search {number}", A, is_pinned=False, is_search=True)
+        harness.request(f"search {number}", A, is_pinned=False, has_free_text=True)
     assert all(harness.cache.get(f"combination {key}") for key in range(20))
     harness = Harness(clock, max_entries=40)
     for number in range(100):
-        harness.request(f"search {number}", A, is_pinned=False, is_search=True)
+        harness.request(f"search {number}", A, is_pinned=False, has_free_text=True)
     assert harness.cache.stats()[0] == 5, "an eighth"
     assert harness.cache.get("search 99")
 
@@ -582,7 +582,7 @@ def test_reads_do_not_disturb_evictions(clock: Clock) -> None:
     reader.start()
     try:
         for number in range(2000):
-            harness.request(f"other {number}", NEWS, is_search=number % 2 == 0)
+            harness.request(f"other {number}", NEWS, has_free_text=number % 2 == 0)
     finally:
         stopped.set()
         reader.join()

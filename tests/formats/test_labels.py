@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedsvc.feed_query import UI_LANGUAGES, FeedQuery
+from feedsvc.feed_query import PARAMETERS, UI_LANGUAGES, FeedQuery
 from feedsvc.formats import labels
 from feedsvc.models import Event, Feed, Place, Recurrence
 from tests.formats.feeds import CONCERT, HANOI, SITE
@@ -115,6 +115,23 @@ def test_all_languages_have_the_same_phrases_and_placeholders() -> None:
         assert placeholders(language) == placeholders("en"), language
 
 
+def parameter_phrases() -> set[str]:
+    """Return the keys of the phrases for the parameters of feeds."""
+    keys = {f"feed.{name}" for name in PARAMETERS if PARAMETERS[name].in_title}
+    for name, parameter in PARAMETERS.items():
+        if parameter.in_form:
+            # A default that depends on the query has a phrase of its own.
+            keys |= {f"builder.{name}"}
+            keys |= {f"builder.{name}_{choice}" for choice in parameter.choices}
+    return keys - {"feed.archive"}
+
+
+@pytest.mark.parametrize("language", UI_LANGUAGES)
+def test_every_parameter_has_phrases(language: str) -> None:
+    missing = parameter_phrases() - labels.phrases(language).keys()
+    assert not missing, f"feedsvc/formats/{language}.toml: phrases for parameters"
+
+
 def test_every_phrase_is_used() -> None:
     folder = Path(labels.__file__).parent
     sources = [*folder.glob("*.py"), *folder.glob("templates/*.html")]
@@ -125,7 +142,6 @@ def test_every_phrase_is_used() -> None:
         "error.",
         "kind.",
         "state.",
-        "builder.when_",
         "recurrence.",
         "date.",
         "feed.news",
@@ -148,7 +164,9 @@ def test_every_phrase_is_used() -> None:
     unused = [
         key
         for key in labels.phrases("en")
-        if key not in text and not key.startswith(computed)
+        if key not in text
+        and not key.startswith(computed)
+        and key not in parameter_phrases()
     ]
     assert unused == []
 
