@@ -20,7 +20,7 @@ import yaml
 
 from config import Config
 from feedsvc import __version__
-from feedsvc.feed_query import FORMATS
+from feedsvc.feed_query import FORMATS, PARAMETERS
 from tests.postgres import Cluster
 from tests.server import ROOT
 
@@ -122,6 +122,21 @@ def test_nginx_limits_polls_of_every_format_but_pages() -> None:
     for name, form in FORMATS.items():
         is_limited = re.search(pattern, f"GET - /feeds/news.{name}")
         assert bool(is_limited) == (not form.is_page), f"{name} in deploy/nginx.conf"
+
+
+def test_nginx_forwards_the_parameters_of_feeds() -> None:
+    path = DEPLOY / "nginx.conf"
+    maps = "".join(
+        f'map $arg_{name} $feed_{name} {{ default "&{name}=$arg_{name}"; "" ""; }}\n'
+        for name in PARAMETERS
+    )
+    arguments = "".join(f"$feed_{name}" for name in PARAMETERS)
+    old = path.read_text("utf-8")
+    new = re.sub(r"(map \$arg_.*\n)+", lambda _: maps, old)
+    new = re.sub(r'"\$feed_limit.*"', lambda _: f'"{arguments}"', new)
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(new, "utf-8")
+    assert new == path.read_text("utf-8"), "write deploy/nginx.conf by GOLDEN=write"
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:
