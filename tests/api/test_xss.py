@@ -11,9 +11,7 @@ from functools import cache
 from typing import Any
 
 import bleach
-import feedparser
 import html5lib
-import icalendar
 import lxml.html
 import pytest
 from flask import Flask
@@ -26,6 +24,7 @@ from feedsvc.services import get_services
 from tests import data
 from tests.conftest import RecordMeasurement
 from tests.data.xss_payloads import PAYLOADS, everywhere, groups, lines
+from tests.formats import format_tests
 
 BASE = "https://portal.example/tin/"
 RUNNING = set(
@@ -33,9 +32,6 @@ RUNNING = set(
 )
 OWN = frozenset("script link meta form input button".split())
 """Those of them that pages have too, outside of bodies."""
-
-RSS_HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}encoded")
-"""What readers of RSS take for HTML; its categories and what modules add is plain text."""
 
 SCHEMES = ("http", "https", "mailto", "tel", "webcal")
 _SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*(?=:)")
@@ -94,36 +90,18 @@ def feed(client: FlaskClient, path: str) -> bytes:
 
 def entries(document: bytes, format: str) -> tuple[int, list[str]]:
     """How many entries an independent parser finds, and all HTML that they show."""
-    if format in ("rss", "atom"):
-        found = feedparser.parse(
-            document, resolve_relative_uris=False, sanitize_html=False
-        )
-        assert not found.bozo
-        root: Any = etree.fromstring(
-            document, etree.XMLParser(resolve_entities=False, no_network=True)
-        )
-        assert root.getroottree().docinfo.internalDTD is None
-        assert not root.xpath("//processing-instruction() | //comment()")
-        marked = (
-            root.iter(*RSS_HTML) if format == "rss" else root.xpath("//*[@type='html']")
-        )
-        return len(found.entries), [element.text or "" for element in marked]
-    if format == "json":
-        items = json.loads(document)["items"]
-        return len(items), [item.get("content_html", "") for item in items]
-    if format == "ics":
-        events = icalendar.Calendar.from_ical(document).walk("VEVENT")
-        return len(events), []
-    page: Any = lxml.html.document_fromstring(document)
-    assert list(faults(page.iter(), OWN)) == []
-    assert list(faults(page.xpath("//div[@class='body']//*"))) == []
-    assert {
-        script.get("src") or script.get("type") for script in page.iter("script")
-    } <= {
-        "../../static/pages.js",
-        "application/ld+json",
-    }
-    return len(page.xpath("//article")), []
+    if FORMATS[format].is_page:
+        page: Any = lxml.html.document_fromstring(document)
+        assert list(faults(page.iter(), OWN)) == []
+        assert list(faults(page.xpath("//div[@class='body']//*"))) == []
+        assert {
+            script.get("src") or script.get("type") for script in page.iter("script")
+        } <= {
+            "../../static/pages.js",
+            "application/ld+json",
+        }
+    found: tuple[int, list[str]] = format_tests(format).read_entries(document)
+    return found
 
 
 @pytest.fixture

@@ -445,13 +445,3 @@ def test_rss_has_the_duration_of_an_enclosure() -> None:
 )
 def test_rss_without_durations_does_not_declare_itunes(entry: Entry) -> None:
     assert b"itunes" not in rendered("news", "rss", entry)
-
-
-def test_rss_without_contact_has_no_durations() -> None:
-    assert b"itunes" not in rendered(
-        "news", "rss", FULL, site=replace(SITE, contact="")
-    )
-
-
-def test_atom_has_no_durations() -> None:
-    assert b"itunes" not in rendered("news", "atom", FULL)

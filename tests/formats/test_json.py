@@ -14,6 +14,13 @@ from feedsvc.formats import render_feed
 from feedsvc.models import Attachment, Entry, Tombstone
 from tests.formats.feeds import BARE, FULL, VAN_HOA, feed
 
+HIDDEN = {"content_text", "translation_key"}
+
+
+def read_entries(document: bytes) -> tuple[int, list[str]]:
+    items = json.loads(document)["items"]
+    return len(items), [item.get("content_html", "") for item in items]
+
 
 def parsed(kind: str, *entries: Entry, **changes: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(

@@ -87,14 +87,6 @@ print("icalendar" in sys.modules)
     assert process.stdout.split() == ["False", "True"]
 
 
-@pytest.mark.parametrize(("limit", "has_more"), [(199, True), (200, False)])
-def test_longest_page_has_no_link_to_itself(limit: int, has_more: bool) -> None:
-    document = feed("news", "html", *[FULL] * limit)
-    query = replace(document.query, limit=limit)
-    page = render_feed(replace(document, query=query)).decode()
-    assert ("Xem thêm tin" in page) == has_more
-
-
 @pytest.mark.parametrize("problem", [object(), None])
 def test_unknown_name_in_template_is_an_error(problem: object) -> None:
     with pytest.raises(UndefinedError):

@@ -1,0 +1,24 @@
+"""RSS, read by feedparser and lxml."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from feedsvc.formats import render_feed
+from tests.formats.feeds import FULL, SITE, feed
+from tests.formats.xml_reader import read_xml
+
+HIDDEN = {"id", "content_text", "translation_key"}
+
+HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}encoded")
+"""What readers take for HTML; categories and what modules add is plain text."""
+
+
+def read_entries(document: bytes) -> tuple[int, list[str]]:
+    count, root = read_xml(document)
+    return count, [element.text or "" for element in root.iter(*HTML)]
+
+
+def test_rss_without_contact_has_no_durations() -> None:
+    document = replace(feed("news", "rss", FULL), site=replace(SITE, contact=""))
+    assert b"itunes" not in render_feed(document)
