@@ -129,7 +129,7 @@ def parameter_phrases() -> set[str]:
 @pytest.mark.parametrize("language", UI_LANGUAGES)
 def test_every_parameter_has_phrases(language: str) -> None:
     missing = parameter_phrases() - labels.phrases(language).keys()
-    assert not missing, f"feedsvc/formats/{language}.toml: phrases for parameters"
+    assert not missing, f"feedsvc/formats/{language}.toml: {missing}"
 
 
 def test_every_phrase_is_used() -> None:
