@@ -1,6 +1,7 @@
-"""The conditions of feeds that no index serves.
+"""The conditions that entries must meet to be in a feed.
 
-They are checked on a bounded number of entries. The archives of a feed have them too.
+No index serves those of EntryFilters, so they are checked on a bounded number of
+entries. The archives of a feed have them too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 
 from feedsvc.feed_query import FeedQuery
 from feedsvc.storage.archives import Conditions
-from feedsvc.storage.tables import entries, entry_categories
+from feedsvc.storage.tables import KEY, UTCDateTime, entries, entry_categories
 
 PARAMETER_CONDITIONS: Mapping[str, Callable[[Any], sa.ColumnElement[bool]]] = {
     "cancelled": lambda entry: entry.event_status != "cancelled",
@@ -88,3 +89,33 @@ def category_conditions(
             ~sa.exists().where(is_member, member.c.category_id.in_(excluded_ids))
         )
     return conditions
+
+
+def period_conditions(period: str, table: Any) -> Conditions:
+    """Return the conditions on the ends of events: upcoming ones are not over.
+
+    The end of an event is no change in the change log. A feed is rendered without the
+    event since `FeedSelection.version` states this time as the feed's next change.
+
+    :param period: `FeedQuery.effective_period`.
+    :param table: `entries`, or another one with its columns.
+    """
+    ends = table.c.ends
+    now = sa.bindparam("now", type_=UTCDateTime)
+    if period == "upcoming":
+        return [ends > now]
+    if period == "recent":
+        return [ends > sa.bindparam("recent_since", type_=UTCDateTime)]
+    if period == "past":
+        # Not by the index on ends, since most events are over: the expression keeps
+        # the databases from using it.
+        return [sa.func.coalesce(ends, ends) <= now]
+    return []
+
+
+def language_condition(table: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that entries have one of the feed's languages."""
+    # The expression keeps the databases from using an index on the language.
+    tags = sa.bindparam("languages", type_=KEY, expanding=True)
+    condition: sa.ColumnElement[bool] = table.c.lang.concat("").in_(tags)
+    return condition

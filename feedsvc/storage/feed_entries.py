@@ -24,7 +24,11 @@ from feedsvc.recurrence import overlaps
 from feedsvc.storage.archives import Conditions, Position, part_ranges
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows
 from feedsvc.storage.entry_rows import load_series
-from feedsvc.storage.feed_conditions import filter_conditions
+from feedsvc.storage.feed_conditions import (
+    filter_conditions,
+    language_condition,
+    period_conditions,
+)
 from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
 from feedsvc.storage.tables import (
@@ -49,7 +53,6 @@ _Beside = Literal["unlisted", "older", "newer"]
 _Order = Callable[[Any], tuple[Any, ...]]
 
 _KIND = sa.bindparam("kind", type_=KEY)
-_NOW = sa.bindparam("now", type_=UTCDateTime)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _MAX_EXAMINED = sa.bindparam("max_examined", type_=sa.Integer)
 _WINDOW_BEGIN = sa.bindparam("window_begin", type_=UTCDateTime)
@@ -298,11 +301,11 @@ def _matches_select(shape: FilterShape) -> sa.Select[Any]:
         is_among(pk, "matches"),
         # The expression keeps the databases from using any index but the primary key.
         sa.func.coalesce(table.c.is_visible, table.c.is_visible),
-        *_period_conditions(shape, table),
+        *period_conditions(shape.period, table),
         *filter_conditions(shape.entry_filters, pk),
     ]
     if shape.languages or shape.has_language_filter:
-        conditions.append(_language_filter(table))
+        conditions.append(language_condition(table))
     if shape.sources:
         included_ids = sa.bindparam("included_ids", type_=sa.Integer, expanding=True)
         conditions.append(entry_categories.c.category_id.in_(included_ids))
@@ -343,7 +346,7 @@ def _entry_selects(shape: FilterShape, source: _Source) -> Iterator[sa.Select[An
         yield from _window_selects(shape, source, columns)
         return
     table = source.table
-    ranges = [_period_conditions(shape, table)]
+    ranges = [period_conditions(shape.period, table)]
     if shape.has_part:
         ranges = part_ranges(
             table.c.published,
@@ -360,7 +363,7 @@ def _divide_by_language(
 ) -> list[Conditions]:
     """Return ranges, divided by language, since each tag is a range of an index."""
     if shape.has_language_filter:
-        has_language = _language_filter(table)
+        has_language = language_condition(table)
         return [[*conditions, has_language] for conditions in ranges]
     if not shape.languages:
         return ranges
@@ -369,31 +372,6 @@ def _divide_by_language(
         for conditions in ranges
         for index in range(shape.languages)
     ]
-
-
-def _language_filter(table: Any) -> sa.ColumnElement[bool]:
-    # The expression keeps the databases from using an index on the language.
-    tags = sa.bindparam("languages", type_=KEY, expanding=True)
-    condition: sa.ColumnElement[bool] = table.c.lang.concat("").in_(tags)
-    return condition
-
-
-def _period_conditions(shape: FilterShape, table: Any) -> Conditions:
-    """Return the conditions on the ends of events: upcoming ones are not over.
-
-    The end of an event is no change in the change log. A feed is rendered without the
-    event since `FeedSelection.version` states this time as the feed's next change.
-    """
-    ends = table.c.ends
-    if shape.period == "upcoming":
-        return [ends > _NOW]
-    if shape.period == "recent":
-        return [ends > sa.bindparam("recent_since", type_=UTCDateTime)]
-    if shape.period == "past":
-        # Not by the index on ends, since most events are over: the expression keeps
-        # the databases from using it.
-        return [sa.func.coalesce(ends, ends) <= _NOW]
-    return []
 
 
 def _select_rows(
@@ -438,7 +416,7 @@ def _window_selects(
     table = source.table
     conditions = [*source.conditions]
     if shape.has_language_filter:
-        conditions.append(_language_filter(table))
+        conditions.append(language_condition(table))
     names = ("published", "guid", "starts", "ends")
     nearest: Any = (
         sa.select(source.pk.label("pk"), *(table.c[name] for name in names))
@@ -461,7 +439,7 @@ def _window_selects(
             sa.select(pk.label("pk"), *(rows.c[name] for name in columns))
             .where(
                 *is_inside,
-                *_period_conditions(shape, rows),
+                *period_conditions(shape.period, rows),
                 *filter_conditions(shape.entry_filters, pk),
             )
             .order_by(*_feed_order(shape)(rows))

@@ -1,7 +1,7 @@
 """The scheduler: when entries appear, expire or go on to their next occurrence.
 
 The end of an event is none of these: it leaves the feeds of upcoming events by their
-period, in feed_entries.py.
+period, in feed_conditions.py.
 """
 
 from __future__ import annotations
