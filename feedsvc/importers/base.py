@@ -1,4 +1,4 @@
-"""What every importer returns, whatever the file's format: entries and warnings.
+"""The result of every importer, whatever the format of the file: entries and warnings.
 
 A warning is a text about a problem that did not stop the import.
 """

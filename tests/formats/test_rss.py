@@ -11,7 +11,7 @@ from tests.formats.xml_reader import read_xml
 HIDDEN = {"id", "content_text", "translation_key"}
 
 HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}encoded")
-"""What readers take for HTML; categories and what modules add is plain text."""
+"""Elements that readers take for HTML; categories and modules have plain text."""
 
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:
