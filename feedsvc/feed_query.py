@@ -88,7 +88,7 @@ FORMATS = {
 }
 """Every format by its suffix in URLs, in the order in which pages list them.
 
-The first one is that which pages offer to feed readers.
+Pages offer the first one to feed readers.
 """
 
 

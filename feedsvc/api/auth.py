@@ -1,4 +1,4 @@
-"""Authenticate requests by bearer tokens (RFC 6750), and count them."""
+"""Authenticate requests by bearer tokens (RFC 6750), and check their scopes."""
 
 from __future__ import annotations
 

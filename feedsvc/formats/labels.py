@@ -33,10 +33,15 @@ from feedsvc.recurrence import (
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
 
-@cache
 def phrases(language: str) -> Mapping[str, str]:
     """Return all phrases by key, such as `feed.news`, in the language of a tag."""
-    file = files(__package__).joinpath(f"{resolve_language(language)}.toml")
+    return _phrases_of(resolve_language(language))
+
+
+# By the language of the file, not by the tag: there may be any number of tags.
+@cache
+def _phrases_of(language: str) -> Mapping[str, str]:
+    file = files(__package__).joinpath(f"{language}.toml")
     return {
         f"{section}.{name}": phrase
         for section, table in tomllib.loads(file.read_text("utf-8")).items()

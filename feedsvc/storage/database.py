@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 BUSY_SECONDS = float(Unavailable.retry_after)
 """Seconds that a writer waits for other writers.
 
-The same as the Retry-After that a writer gets who has waited in vain.
+After that the write fails with 503, whose Retry-After is the same number.
 """
 
 CONNECTIONS = 24
