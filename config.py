@@ -41,6 +41,9 @@ _KUBERNETES_VARIABLE = re.compile("FEEDSVC_(?:SERVICE_|PORT_|PORT=tcp:)")
 
 MIB = 1 << 20
 
+DEFAULT_CONNECTIONS = 24
+"""Connections of a process to PostgreSQL, also of one that has no `Config`."""
+
 SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
 """Parts of the names of URL parameters whose values are masked."""
 
@@ -238,7 +241,9 @@ class Config:
         "sqlite:///var/feedsvc.db", _parse_database_url, "database, an SQLAlchemy URL"
     )
     database_connections: int = setting(
-        "24", _integer(2, 1000), "maximum connections of a process to PostgreSQL"
+        str(DEFAULT_CONNECTIONS),
+        _integer(2, 1000),
+        "maximum connections of a process to PostgreSQL",
     )
     public_url: str = setting(
         "http://localhost:{port}",

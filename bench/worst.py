@@ -39,7 +39,7 @@ from feedsvc.services import get_services
 from feedsvc.storage import MAX_FEED
 from feedsvc.storage.archives import ArchiveDivider, month_of
 from feedsvc.storage.database import Database
-from feedsvc.storage.sizes import entries_budget
+from feedsvc.storage.size_estimates import entries_budget
 
 MIB = 1024 * 1024
 MAX_MS, MAX_MIB = 100.0, 8.0

@@ -67,8 +67,9 @@ class NotFound(FeedsvcError):
 class Gone(FeedsvcError):
     """The resource existed, and was removed.
 
-    `storage/entry_reader.py` raises it for deleted, withdrawn and expired entries,
-    `storage/feed_lookup.py` for retired categories.
+    `web/pages.py` raises it for deleted, withdrawn and expired entries,
+    `storage/entry_reader.py` in the API, `storage/feed_lookup.py` for retired
+    categories.
 
     :param reason: the editors' notice for readers, as plain text.
     """

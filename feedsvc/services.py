@@ -12,7 +12,7 @@ from feedsvc.api.derived_schemas import create_entry_schemas
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import Unavailable
-from feedsvc.feeds.cache import ResponseCache
+from feedsvc.feeds.response_cache import ResponseCache
 from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Clock, Site
 from feedsvc.storage import Storage, run_periodically
@@ -78,7 +78,7 @@ class Services:
             _log.warning("No WebSub hub: install feedsvc[websub]")
         try:
             self.storage.upgrade(or_newer=is_replacement)
-            if is_first and self.storage.markup.is_outdated(fingerprint()):
+            if is_first and self.storage.stored_html.is_outdated(fingerprint()):
                 _log.warning(
                     "Sanitizer rules changed: run `.venv/bin/feedsvc db sanitize`"
                 )

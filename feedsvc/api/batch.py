@@ -49,7 +49,7 @@ from feedsvc.errors import (
 from feedsvc.feed_query import KINDS
 from feedsvc.http.problem_details import http_status
 from feedsvc.http.rate_limits import BulkRateLimiter
-from feedsvc.http.slots import ResponseSlots
+from feedsvc.http.response_slots import ResponseSlots
 from feedsvc.models import Entry
 from feedsvc.storage import Storage, Writer
 

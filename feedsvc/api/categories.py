@@ -18,7 +18,7 @@ from feedsvc.api.request_parsing import (
 from feedsvc.api.schemas import CategorySchema
 from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import FieldError, ValidationFailed
-from feedsvc.feeds.cache import ResponseCache
+from feedsvc.feeds.response_cache import ResponseCache
 from feedsvc.http.conditional import CachedResponse, conditional_response
 from feedsvc.models import Category, Clock
 from feedsvc.storage import Storage

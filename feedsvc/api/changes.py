@@ -16,7 +16,7 @@ from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.derived_schemas import ChangesSchema, EntrySchemas
 from feedsvc.api.schemas import ArgumentsSchema
 from feedsvc.feed_query import KINDS
-from feedsvc.http.slots import ResponseSlots
+from feedsvc.http.response_slots import ResponseSlots
 from feedsvc.models import Change, Revision
 from feedsvc.storage import ChangePage, Storage
 

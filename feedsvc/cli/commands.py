@@ -217,7 +217,7 @@ def load_demo(services: Services) -> bool:
     if not samples.load_sample_data(services):
         return False
     # They are sanitized by the current rules, or the next start would warn of others.
-    services.storage.markup.note(fingerprint())
+    services.storage.stored_html.note(fingerprint())
     new_token = services.storage.tokens.create("editor", SCOPES)
     click.echo(f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n")
     _print_urls(services.config.public_url)

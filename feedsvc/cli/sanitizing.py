@@ -29,7 +29,7 @@ def sanitize() -> None:
     """
     storage = current_storage()
     resanitizer = Resanitizer(storage, current_services().site)
-    with progress_bar(length=storage.markup.count()) as bar:
+    with progress_bar(length=storage.stored_html.count()) as bar:
         for count in resanitizer.run():
             bar.update(count)
     for line in resanitizer.refused:
@@ -68,7 +68,7 @@ class Resanitizer:
 
         :raises Unavailable: the database cannot be read or written.
         """
-        batch = self._storage.markup.batch(0)
+        batch = self._storage.stored_html.batch(0)
         while batch.size:
             # Without the lock of a writer, which editors need meanwhile.
             outdated = [
@@ -81,9 +81,9 @@ class Resanitizer:
             self.checked += len(batch.entries)
             self.damaged += batch.damaged
             yield batch.size
-            batch = self._storage.markup.batch(batch.cursor)
+            batch = self._storage.stored_html.batch(batch.cursor)
         if not self.damaged:
-            self._storage.markup.note(fingerprint())
+            self._storage.stored_html.note(fingerprint())
 
     def _update(self, entry_id: str, writer: Writer) -> None:
         """Store an entry's sanitized form, unless another writer has done so since."""

@@ -22,7 +22,7 @@ from pysqlite3 import dbapi2 as sqlite
 from config import Config
 from feedsvc.errors import FeedsvcError
 from feedsvc.feed_query import FORMATS
-from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache
+from feedsvc.feeds.response_cache import CACHE_HIT_KEY, ResponseCache
 from feedsvc.storage import Storage
 
 _ROUTES = ("feeds", "entries", "api", "hub", "healthz", "readyz")

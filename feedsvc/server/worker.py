@@ -48,7 +48,7 @@ from gunicorn.http.errors import InvalidHeader
 from gunicorn.util import http_date, unquote_to_wsgi_str
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache, cache_key
+from feedsvc.feeds.response_cache import CACHE_HIT_KEY, ResponseCache, cache_key
 from feedsvc.http.client_network import set_client
 from feedsvc.http.conditional import STATUS_LINES, PreparedResponse
 from feedsvc.http.headers import REQUEST_ID, request_id

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
+from config import DEFAULT_CONNECTIONS
 from feedsvc.models import Clock, FeedKey, Revision
 from feedsvc.storage import dump
 from feedsvc.storage.change_log import (
@@ -19,17 +20,17 @@ from feedsvc.storage.change_log import (
     ChangeLog,
     ChangePage,
 )
-from feedsvc.storage.database import CONNECTIONS, Database
+from feedsvc.storage.database import Database
 from feedsvc.storage.deliveries import Deliveries, Hubs
 from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.entry_writer import Precondition, VisibleChanges
-from feedsvc.storage.markup import Markup
 from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically
-from feedsvc.storage.sessions import Reader, Writer
+from feedsvc.storage.stored_html import StoredHtml
 from feedsvc.storage.subscriptions import Subscriptions
 from feedsvc.storage.timezone_refresh import is_refresh_due
 from feedsvc.storage.tokens import Tokens
+from feedsvc.storage.transactions import Reader, Writer
 
 MAX_FEED = 4 * 1024 * 1024
 """Bytes of a feed, by default."""
@@ -59,7 +60,7 @@ class Storage:
         url: str,
         clock: Clock,
         zone: ZoneInfo,
-        connections: int = CONNECTIONS,
+        connections: int = DEFAULT_CONNECTIONS,
         max_feed: int = MAX_FEED,
     ) -> None:
         self.database = Database(url, connections)
@@ -77,7 +78,7 @@ class Storage:
         self.subscriptions = Subscriptions(self.database, clock)
         self.deliveries = Deliveries(self.database, clock)
         self.hubs = Hubs(self.database, clock)
-        self.markup = Markup(self.database)
+        self.stored_html = StoredHtml(self.database)
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:

@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 
+from config import DEFAULT_CONNECTIONS
 from feedsvc.errors import Busy, DatabaseMissing, FeedsvcError, Unavailable
 from feedsvc.storage.outages import OutageLog, translate
 
@@ -29,9 +30,6 @@ BUSY_SECONDS = float(Unavailable.retry_after)
 
 After that the write fails with 503, whose Retry-After is the same number.
 """
-
-CONNECTIONS = 24
-"""Default of the connections to PostgreSQL that one process may have."""
 
 _UNCONTENDED_WAIT = 0.05
 """Seconds of waiting for this process's writers that leave the timeout as it is.
@@ -81,7 +79,7 @@ class Database:
     :param connections: connections to PostgreSQL at most. SQLite has no limit.
     """
 
-    def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
+    def __init__(self, url: str, connections: int = DEFAULT_CONNECTIONS) -> None:
         target = sa.make_url(url)
         self.outage_log = OutageLog()
         self._read_errors = _ErrorHandler(target, self.outage_log, is_read=True)

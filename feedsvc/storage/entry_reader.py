@@ -15,6 +15,7 @@ from feedsvc.models import Entry
 from feedsvc.storage.categories import CategoryReader, resolve_slugs
 from feedsvc.storage.change_log import IMPORT
 from feedsvc.storage.entry_rows import (
+    StoredEntry,
     load_by_guids,
     load_by_id,
     load_by_ids,
@@ -60,32 +61,16 @@ class EntryReader:
         :raises NotFound: there is none.
         :raises Gone: it was deleted.
         """
-        stored = load_by_id(self._connection, id)
+        stored = self.find(id)
         if stored is None or (kind and stored.entry.kind != kind):
             raise NotFound(f"There is no entry “{id}”.")
         if stored.entry.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         return stored.entry
 
-    def get_public(self, id: str) -> Entry:
-        """Return the visible entry of an id.
-
-        :raises NotFound: there is none, or it was never visible.
-        :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
-        """
-        stored = load_by_id(self._connection, id)
-        # The response must not tell that a draft exists.
-        if stored is None or not stored.row.was_visible:
-            raise NotFound(f"There is no entry “{id}”.")
-        entry = stored.entry
-        if entry.status == "deleted":
-            raise Gone(f"The entry “{id}” was deleted.")
-        if entry.status == "withdrawn":
-            message = entry.notice or f"The entry “{id}” was withdrawn."
-            raise Gone(message, reason=entry.notice or "")
-        if not stored.row.is_visible:
-            raise Gone(f"The entry “{id}” is no longer public.")
-        return entry
+    def find(self, id: str) -> StoredEntry | None:
+        """Return the entry of an id, whatever its status, with its row."""
+        return load_by_id(self._connection, id)
 
     def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:
         """Return the entries that have some guids, deleted ones too."""

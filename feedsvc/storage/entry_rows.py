@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from feedsvc.models import Category, Entry, Event, Translation
 from feedsvc.recurrence import series_end
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
-from feedsvc.storage.documents import (
+from feedsvc.storage.entry_documents import (
     BODIES,
     STORAGE_MEMBERS,
     decode_document,
     decode_times,
     encode_document,
 )
-from feedsvc.storage.sizes import entry_sizes
+from feedsvc.storage.size_estimates import entry_sizes
 from feedsvc.storage.tables import (
     INHERITED,
     categories,

@@ -26,7 +26,7 @@ from feedsvc.storage.categories import (
     feeds_with_entry,
 )
 from feedsvc.storage.change_log import ChangeLog
-from feedsvc.storage.documents import encode_document, event_members
+from feedsvc.storage.entry_documents import encode_document, event_members
 from feedsvc.storage.entry_rows import (
     StoredEntry,
     entry_columns,
@@ -39,7 +39,7 @@ from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.languages import Languages
 from feedsvc.storage.scheduler import next_start, visibility
 from feedsvc.storage.search import SearchIndex
-from feedsvc.storage.sizes import entries_budget
+from feedsvc.storage.size_estimates import entries_budget
 from feedsvc.storage.tables import (
     INHERITED,
     entries,

@@ -1,6 +1,7 @@
 """Select the visible entries that match a feed.
 
-`scheduler.py` decides which entries are visible, `sizes.py` how many fit in a document.
+`scheduler.py` decides which entries are visible, `size_estimates.py` how many fit in a
+document.
 
 Entries are read from the first rows of indexes, so that a feed costs the same however
 large the tables are. The sources of a feed are `entries`, for a whole kind, or

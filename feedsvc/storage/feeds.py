@@ -20,7 +20,7 @@ from feedsvc.storage.entry_rows import load_entries
 from feedsvc.storage.feed_entries import FeedEntries, ListedEntries, stamp
 from feedsvc.storage.feed_lookup import RECENT_PERIOD, resolve_filter
 from feedsvc.storage.feed_tombstones import FeedTombstones
-from feedsvc.storage.sizes import fit
+from feedsvc.storage.size_estimates import fit
 from feedsvc.storage.tables import (
     UTCDateTime,
     entries,

@@ -1,6 +1,7 @@
-"""Tell operators the reason if the database cannot be used, in a log that stays short.
+"""Translate the errors of drivers if the database cannot be used, and log the reason.
 
-Clients learn no reason, which may name hosts, users and files.
+Clients learn no reason, which may name hosts, users and files. Retry-After is in
+`errors.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tombstones (RFC 6721) of entries that have left feeds, or were deleted."""
+"""Tombstones (RFC 6721) of entries that have left feeds, or were deleted.
+
+The page of such an entry is 410 by `web/pages.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from feedsvc import timezones
 from feedsvc.models import Entry, Event, FeedKey, Tombstone
 from feedsvc.storage.change_log import ChangeLog
 from feedsvc.storage.damaged_rows import UNREADABLE, report
-from feedsvc.storage.documents import local_moment, local_text
+from feedsvc.storage.entry_documents import local_moment, local_text
 from feedsvc.storage.tables import tombstones
 
 _OF_ENTRY = tombstones.c.entry_pk == sa.bindparam("key")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from feedsvc.feeds.cache import CACHE_HIT_KEY, ResponseCache, cache_key
+from feedsvc.feeds.response_cache import CACHE_HIT_KEY, ResponseCache, cache_key
 from feedsvc.http.conditional import conditional_response
 
 

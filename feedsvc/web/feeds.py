@@ -14,10 +14,10 @@ from flask import Blueprint, Response, request
 from feedsvc.errors import BadRequest, FeedMoved, NotFound
 from feedsvc.feed_query import FORMATS, KINDS, FeedQuery, parse_feed_query
 from feedsvc.feeds import build_feed
-from feedsvc.feeds.cache import CacheHit, ResponseCache, cache_key
+from feedsvc.feeds.response_cache import CacheHit, ResponseCache, cache_key
 from feedsvc.formats import render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.http.slots import ResponseSlots
+from feedsvc.http.response_slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
 from feedsvc.storage import Storage
 from feedsvc.suggestions import did_you_mean

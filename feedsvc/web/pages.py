@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from flask import Blueprint, Response, request
 
-from feedsvc.errors import NotFound
+from feedsvc.errors import Gone, NotFound
 from feedsvc.feed_query import (
     FORMATS,
     KINDS,
@@ -20,7 +20,7 @@ from feedsvc.feed_query import (
     FeedQuery,
     primary_subtag,
 )
-from feedsvc.feeds.cache import ResponseCache, cache_key
+from feedsvc.feeds.response_cache import ResponseCache, cache_key
 from feedsvc.formats import opml, render_event_calendar
 from feedsvc.formats.html import PAGES
 from feedsvc.formats.labels import entry_state
@@ -129,8 +129,23 @@ class PageRenderer:
 
 
 def _load_public_entry(reader: Reader, id: str) -> tuple[Entry, FeedVersion]:
-    """Return an entry, and the version of the feeds that it is in."""
-    entry = reader.entries.get_public(id)
+    """Return the visible entry of an id, and the version of the feeds that it is in.
+
+    :raises NotFound: there is none, or it was never visible.
+    :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
+    """
+    stored = reader.entries.find(id)
+    # The response must not tell that a draft exists.
+    if stored is None or not stored.row.was_visible:
+        raise NotFound(f"There is no entry “{id}”.")
+    entry = stored.entry
+    if entry.status == "deleted":
+        raise Gone(f"The entry “{id}” was deleted.")
+    if entry.status == "withdrawn":
+        message = entry.notice or f"The entry “{id}” was withdrawn."
+        raise Gone(message, reason=entry.notice or "")
+    if not stored.row.is_visible:
+        raise Gone(f"The entry “{id}” is no longer public.")
     slugs: list[str | None] = [category.slug for category in entry.categories] or [None]
     feeds = [(entry.kind, slug) for slug in slugs]
     if id.endswith(".ics"):

@@ -198,7 +198,9 @@ def test_init_demo_names_another_port_before_urls(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     assert "export TOKEN=" in service.command("init-demo", "--check-port")
     storage = Storage(f"sqlite:///{tmp_path}/feedsvc.db", utcnow, HANOI)
-    assert not storage.markup.is_outdated(fingerprint()), "the start warns of nothing"
+    assert not storage.stored_html.is_outdated(fingerprint()), (
+        "the start warns of nothing"
+    )
     storage.close()
 
 

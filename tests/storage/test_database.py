@@ -21,11 +21,12 @@ from flask.testing import FlaskClient
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
+from config import DEFAULT_CONNECTIONS
 from feedsvc.errors import Unavailable
 from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import SCOPES, Category, Entry, utcnow
 from feedsvc.storage import Reader, Storage
-from feedsvc.storage.database import CONNECTIONS, safe_for_wal
+from feedsvc.storage.database import safe_for_wal
 from feedsvc.storage.tables import REVISION, UTCDateTime, entries, metadata
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI
@@ -195,7 +196,9 @@ def test_exhausted_connection_pool_returns_503(
 ) -> None:
     storage.database.engine.pool._timeout = 0.2  # type: ignore[attr-defined] # instead of five seconds
     with ExitStack() as stack:
-        for _ in range(40 if storage.database.engine.name == "sqlite" else CONNECTIONS):
+        for _ in range(
+            40 if storage.database.engine.name == "sqlite" else DEFAULT_CONNECTIONS
+        ):
             stack.enter_context(storage.reader())
         for answer in (
             editor.send("PUT", "/articles/a", {"title": "A"}),

@@ -36,7 +36,7 @@ def chain(
     """Return the ids of all entries from one on in a direction."""
     ids = [id]
     with storage.reader() as reader:
-        entry = reader.entries.get_public(id)
+        entry = reader.entries.get(id)
         while following := reader.neighbor(entry, slug, direction):
             ids.append(following.id)
             entry = following
@@ -73,9 +73,7 @@ def test_entries_of_one_moment_have_one_order(
                 del document["start"]
             editor.put(f"/{kind}/{kind}{number}", document)
         with storage.reader() as reader:
-            entries = [
-                reader.entries.get_public(f"{kind}{number}") for number in range(4)
-            ]
+            entries = [reader.entries.get(f"{kind}{number}") for number in range(4)]
         # Of one moment, a list has the lower guid first, and the newest article first.
         entries.sort(key=lambda entry: entry.guid, reverse=kind == "articles")
         ids = [entry.id for entry in entries]

@@ -14,8 +14,7 @@ from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli.sanitizing import Resanitizer
 from feedsvc.models import Site
 from feedsvc.services import get_services
-from feedsvc.storage import Storage
-from feedsvc.storage import markup as store_markup
+from feedsvc.storage import Storage, stored_html
 from feedsvc.storage.tables import entries
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
@@ -175,8 +174,8 @@ def test_derived_summary_follows_the_sanitized_body(
 def test_batches_are_bounded_in_entries_and_characters(
     storage: Storage, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_markup, "_MAX_ENTRIES", 3)
-    monkeypatch.setattr(store_markup, "_MAX_CHARACTERS", 250)
+    monkeypatch.setattr(stored_html, "_MAX_ENTRIES", 3)
+    monkeypatch.setattr(stored_html, "_MAX_CHARACTERS", 250)
     for number in range(8):
         put(
             editor,
@@ -184,10 +183,10 @@ def test_batches_are_bounded_in_entries_and_characters(
             content_html=f"<p>{'x' * (300 if number == 3 else 10)}</p>",
         )
     sizes = []
-    batch = storage.markup.batch(0)
+    batch = storage.stored_html.batch(0)
     while batch.size:
         sizes.append([entry.id for entry in batch.entries])
-        batch = storage.markup.batch(batch.cursor)
+        batch = storage.stored_html.batch(batch.cursor)
     assert sizes == [["0", "1", "2"], ["3"], ["4", "5", "6"], ["7"]]
 
 
@@ -218,7 +217,7 @@ def test_new_database_is_never_due(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = get_services(make_app()).storage
-    assert not storage.markup.is_outdated(fingerprint())
+    assert not storage.stored_html.is_outdated(fingerprint())
     assert DUE not in caplog.text
 
 
@@ -226,31 +225,31 @@ def test_other_rules_are_due_until_sanitize_has_run(
     app: Flask, storage: Storage, editor: ApiClient
 ) -> None:
     put(editor, "a")
-    storage.markup.note("other")
-    assert storage.markup.is_outdated(fingerprint())
+    storage.stored_html.note("other")
+    assert storage.stored_html.is_outdated(fingerprint())
     run_sanitize(app)
-    assert not storage.markup.is_outdated(fingerprint())
+    assert not storage.stored_html.is_outdated(fingerprint())
 
 
 def test_interrupted_run_stays_due(
     storage: Storage, site: Site, editor: ApiClient
 ) -> None:
     put(editor, "a")
-    storage.markup.note("other")
+    storage.stored_html.note("other")
     next(Resanitizer(storage, site).run())
-    assert storage.markup.is_outdated(fingerprint())
+    assert storage.stored_html.is_outdated(fingerprint())
 
 
 def test_export_has_its_rules(
     storage: Storage, editor: ApiClient, tmp_path: Path, site: Site
 ) -> None:
     put(editor, "a")
-    storage.markup.note("other")
+    storage.stored_html.note("other")
     target = Storage(f"sqlite:///{tmp_path}/new.db", storage._clock, site.timezone)
     target.upgrade()
-    assert not target.markup.is_outdated(fingerprint())
+    assert not target.stored_html.is_outdated(fingerprint())
     target.load_dump(line.encode() for line in storage.dump())
-    assert target.markup.is_outdated(fingerprint())
+    assert target.stored_html.is_outdated(fingerprint())
     target.close()
 
 
@@ -291,7 +290,7 @@ def test_damaged_entries_are_listed_and_stay_due(
     result = run_sanitize(app)
     assert "damaged: events/e: It is unreadable" in result.stderr
     assert "1 checked, 1 changed" in result.stdout
-    assert storage.markup.is_outdated("other")
+    assert storage.stored_html.is_outdated("other")
     editor.put("/events/e", event)
     run_sanitize(app)
-    assert not storage.markup.is_outdated(fingerprint())
+    assert not storage.stored_html.is_outdated(fingerprint())

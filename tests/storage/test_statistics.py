@@ -195,6 +195,8 @@ def test_directory_shows_the_maximum_with_a_plus(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, expected: list[str]
 ) -> None:
     many = {(kind, None): FeedSummary(1000, None, True) for kind in ("news", "events")}
-    monkeypatch.setattr("feedsvc.storage.sessions.feed_summaries", lambda *given: many)
+    monkeypatch.setattr(
+        "feedsvc.storage.transactions.feed_summaries", lambda *given: many
+    )
     page = lxml.html.fromstring(client.get(path).text)
     assert page.xpath("//*[@class='count']/text()") == expected

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from feedsvc.feed_query import FORMATS
-from feedsvc.http.slots import ResponseSlots
+from feedsvc.http.response_slots import ResponseSlots
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 

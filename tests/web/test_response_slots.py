@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from feedsvc.errors import Busy
-from feedsvc.http.slots import ResponseSlots
+from feedsvc.http.response_slots import ResponseSlots
 from tests.waiting import wait_until
 
 

@@ -12,7 +12,7 @@ import pytest
 from feedsvc.api.schemas import EventSchema
 from feedsvc.models import Entry, Event, Place, Recurrence
 from feedsvc.storage.damaged_rows import UNREADABLE
-from feedsvc.storage.documents import (
+from feedsvc.storage.entry_documents import (
     BODIES,
     DOCUMENT_MEMBERS,
     STORAGE_MEMBERS,

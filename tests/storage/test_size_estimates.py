@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from feedsvc.models import Category, Entry
-from feedsvc.storage import sizes
-from feedsvc.storage.sizes import (
+from feedsvc.storage import size_estimates
+from feedsvc.storage.size_estimates import (
     CATEGORY_SIZE,
     ENTRY_OVERHEAD,
     Fitting,
@@ -84,7 +84,7 @@ def test_newest_entries_of_a_feed_have_bodies_as_far_as_they_fit(
     size: int,
     is_cut: bool,
 ) -> None:
-    monkeypatch.setattr(sizes, "entries_budget", lambda max_bytes: max_bytes)
+    monkeypatch.setattr(size_estimates, "entries_budget", lambda max_bytes: max_bytes)
     fitting = fit(ROWS, budget, bodies=True, cut=True)
     assert fitting == Fitting(keys, frozenset(whole), size, is_cut)
 

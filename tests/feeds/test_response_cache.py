@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
 from feedsvc.errors import Busy, NotFound, Unavailable
-from feedsvc.feeds.cache import ResponseCache
+from feedsvc.feeds.response_cache import ResponseCache
 from feedsvc.http.compression import COMPRESSORS
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.models import EPOCH, Check, FeedKey, FeedVersion, Revision
@@ -353,8 +353,8 @@ def test_simultaneous_requests_outwait_a_slow_first_rendering(
 def test_slow_rendering_leaves_threads_for_other_requests(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedsvc.feeds.cache._SHORT_WAIT", 0.05)
-    monkeypatch.setattr("feedsvc.feeds.cache._LONG_WAIT", 20)
+    monkeypatch.setattr("feedsvc.feeds.response_cache._SHORT_WAIT", 0.05)
+    monkeypatch.setattr("feedsvc.feeds.response_cache._LONG_WAIT", 20)
     finish = threading.Event()
 
     def slow() -> CachedResponse:

@@ -14,9 +14,9 @@ from feedsvc.storage.tables import entries, sanitizer
 _MAX_ENTRIES = 100
 _MAX_CHARACTERS = 4 * 1024 * 1024
 
-_HAS_MARKUP = entries.c.content_html.is_not(None)
-_COUNT = sa.select(sa.func.count()).where(_HAS_MARKUP)
-_HAS_ANY = sa.select(sa.exists().where(_HAS_MARKUP))
+_HAS_HTML = entries.c.content_html.is_not(None)
+_COUNT = sa.select(sa.func.count()).where(_HAS_HTML)
+_HAS_ANY = sa.select(sa.exists().where(_HAS_HTML))
 
 
 class Batch(NamedTuple):
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     cursor: int
 
 
-class Markup:
+class StoredHtml:
     """The stored HTML of a database."""
 
     def __init__(self, database: Database) -> None:
@@ -61,7 +61,7 @@ class Markup:
                 entries.c.id,
                 sa.func.length(entries.c.content_html).label("characters"),
             )
-            .where(_HAS_MARKUP, entries.c.pk > cursor)
+            .where(_HAS_HTML, entries.c.pk > cursor)
             .order_by(entries.c.pk)
             .limit(_MAX_ENTRIES)
         )
