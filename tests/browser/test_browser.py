@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -81,6 +82,17 @@ def test_search_and_language_are_in_one_row_on_a_phone(open_page: Open) -> None:
     assert language
     assert language["x"] > search["x"] + search["width"]
     assert language["y"] < search["y"] + search["height"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_of_the_search_field_has_the_color_of_the_page_s_text(
+    open_page: Open, theme: Literal["light", "dark"]
+) -> None:
+    page = open_page("/feeds/news.html?q=tin", color_scheme=theme)
+    field = page.get_by_role("searchbox")
+    expect(field).to_have_value("tin")
+    color = page.locator("body").evaluate("body => getComputedStyle(body).color")
+    expect(field).to_have_css("color", color)
 
 
 @scripts
