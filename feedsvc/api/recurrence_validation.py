@@ -95,12 +95,17 @@ def _unsupported(hint: str = "") -> ValueError:
 
 
 def _check_numbered_days(parts: dict[str, str]) -> None:
-    if not re.search(r"\d", parts.get("BYDAY", "")):
+    numbers = [int(number) for number in re.findall(r"\d+", parts.get("BYDAY", ""))]
+    if not numbers:
         return
     if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
         raise ValueError(
             "BYDAY may have numbers only with FREQ=MONTHLY or YEARLY, without BYWEEKNO."
         )
+    # dateutil fails in December with such a number, for which no month has a day.
+    is_in_month = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
+    if is_in_month and max(numbers) > 5:
+        raise ValueError("The numbers of BYDAY are at most 5 in a month.")
 
 
 def _check_positions(parts: dict[str, str]) -> None:
