@@ -282,6 +282,22 @@ def test_documents_are_divided_by_bytes_too(
     assert len(documents) == 5, "an entry that grew divides its document"
 
 
+def test_two_entries_too_large_for_one_document_are_divided(
+    storage: Storage, clock: Clock, site: Site
+) -> None:
+    put(
+        storage,
+        *(
+            article(number, START + timedelta(minutes=number), "x" * 3_000_000)
+            for number in range(3)
+        ),
+    )
+    clock.forward(days=1)
+    # The third is in the current feed.
+    documents = chain(storage, clock, site, QUERIES[0])
+    assert [len(one.entries) for one in documents.values()] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("published", "status"),
     [

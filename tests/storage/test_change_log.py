@@ -223,6 +223,28 @@ def test_recent_events_have_ended_within_30_days(
             assert recent.version()[1] == next_change
 
 
+def test_calendars_list_a_deletion_for_30_days(storage: Storage, clock: Clock) -> None:
+    zone = ZoneInfo("Asia/Ho_Chi_Minh")
+    start = datetime(2027, 11, 25, 12, tzinfo=zone)
+    with storage.writer("test") as writer:
+        event = Event(start, start + timedelta(hours=2), zone)
+        writer.entries.put(Entry("e", "events", "Hội", "vi", event=event))
+    with storage.writer("test") as writer:
+        writer.entries.delete("events", "e")
+    with storage.reader() as reader:
+        calendar = reader.select_feed(FeedQuery("events", "ics"), clock.now)
+        (tombstone,) = calendar.tombstones(calendar.entries())
+    leaves = tombstone.deleted_at + timedelta(days=30)
+    for clock.now, number, next_change in (
+        (leaves - timedelta(seconds=1), 1, leaves),
+        (leaves, 0, None),
+    ):
+        with storage.reader() as reader:
+            calendar = reader.select_feed(FeedQuery("events", "ics"), clock.now)
+            assert len(calendar.tombstones(calendar.entries())) == number
+            assert calendar.version()[1] == next_change
+
+
 def test_changed_feeds_are_those_after_a_change(seeded_storage: Storage) -> None:
     with seeded_storage.reader() as reader:
         last = reader.last_change()
