@@ -244,7 +244,8 @@ def pages_blueprint(
                 is_pinned=is_pinned,
             )
 
-        canonical = f"{request.path}?ui={ui}" if ui else request.path
+        query = f"ui={ui}" if ui else ""
+        canonical = cache_key({"PATH_INFO": request.path, "QUERY_STRING": query})
         key = cache_key(request.environ)
         return conditional_response(
             *cache.get_or_render(key, canonical, render_response)

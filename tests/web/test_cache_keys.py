@@ -40,3 +40,11 @@ def test_random_query_strings_are_rendered_once(
         f"renders of one feed for {count:,} random query strings", f"{len(paths)}", "1"
     )
     assert paths == ["/feeds/news.rss"]
+
+
+def test_encoded_question_mark_is_part_of_the_path(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    editor.put("/articles/a", {"title": "Một"})
+    assert client.get("/entries/a?ui=en").status_code == 200
+    assert client.get("/entries/a%3Fui=en").status_code == 404
