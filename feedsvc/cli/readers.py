@@ -88,9 +88,11 @@ def readers(files: list[Path | None], html_file: Path | None, as_json: bool) -> 
         for path in files:
             _read_file(path, statistics, bar)
     if not statistics.days:
+        # Only lines with the URL of a feed are examined.
+        damaged = statistics.unrecognised
+        share = f", of which {damaged} were not recognised" if damaged else ""
         raise click.ClickException(
-            f"No poll of a feed in {statistics.lines} lines, of which "
-            f"{statistics.unrecognised} were not recognised. {EXPECTED}"
+            f"No poll of a feed in {statistics.lines} lines{share}. {EXPECTED}"
         )
     report = make_report(statistics)
     if html_file:

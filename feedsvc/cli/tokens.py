@@ -95,6 +95,7 @@ def create(
 @click.option(
     "--grace",
     type=parse_duration,
+    metavar="DURATION",
     default="1d",
     show_default=True,
     help="Time for which the old token still works.",

@@ -505,7 +505,7 @@ def test_findings_are_lines_or_json(service: Service, run: Run) -> None:
     with faulty_proxy(service.port, fault) as url:
         status, lines, _ = run(url + FEEDS[0])
         assert (status, len(lines)) == (1, 1)
-        detail = "refused: no feed (status 403) for NewsBlur. Allow feed readers"
+        detail = "refused: no feed (status 403) for NewsBlur. Correct the URL, or let"
         assert lines[0].startswith(f"{url}{FEEDS[0]}: {detail}")
         status, lines, _ = run(url + FEEDS[0], "--json")
     assert status == 1
@@ -613,7 +613,7 @@ def test_nonsense_of_a_server_is_a_finding(service: Service) -> None:
             assert names(url + FEEDS[0]) <= {"hub"}
     with (
         faulty_proxy(service.port, to_nowhere) as url,
-        pytest.raises(UnreachableError, match="no valid URL"),
+        pytest.raises(UnreachableError, match="is no valid http:// or https:// URL"),
     ):
         check_feed(Client(interval=0), url)
 

@@ -332,6 +332,7 @@ def test_compressed_logs_and_standard_input_are_read(tmp_path: Path) -> None:
         ("cut.gz", "cannot be read: Compressed file ended"),
         ("damaged.gz", "cannot be read: Error -3 while decompressing data"),
         ("other.log", "No poll of a feed in 2 lines, of which 1 were not recognised."),
+        ("text.log", "No poll of a feed in 3 lines. Give the access log"),
         (".", "cannot be read: Is a directory."),
     ],
 )
@@ -341,6 +342,7 @@ def test_unusable_log_is_a_sentence(tmp_path: Path, name: str, message: str) -> 
     # The header of the first block, after those of the file, names no such type.
     (tmp_path / "damaged.gz").write_bytes(packed[:10] + b"\xff" * 50)
     (tmp_path / "other.log").write_text("GET /feeds/news.rss\n\n")
+    (tmp_path / "text.log").write_text("Not\na\nlog\n")
     done = CliRunner().invoke(readers, [str(tmp_path / name)])
     assert done.exit_code == 1
     assert message in done.stderr

@@ -180,7 +180,9 @@ class Client:
             parts = urlsplit(url)
             connection = self._connect(parts.scheme, parts.hostname or "", parts.port)
         except ValueError:
-            raise UnreachableError(f"{url} is no valid URL") from None
+            raise UnreachableError(
+                f"{url} is no valid http:// or https:// URL"
+            ) from None
         target = parts.path or "/"
         if parts.query:
             target += f"?{parts.query}"

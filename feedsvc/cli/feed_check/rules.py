@@ -16,7 +16,7 @@ from feedsvc.cli.feed_check.observation import Observation
 FINDINGS = {
     "unreachable": "Make the server answer; readers retry and then give up.",
     "page": "Exempt feeds from bot walls, CAPTCHAs and logins.",
-    "refused": "Allow feed readers in the rules of the CDN, proxy or server.",
+    "refused": "Correct the URL, or let the CDN, proxy or server allow feed readers.",
     "cached-error": "Cache errors for a minute at most, and clear them now.",
     "head": "Answer HEAD as GET, without the body.",
     "leaves-https": "Redirect to an https:// URL only.",
