@@ -65,9 +65,8 @@ class FeedService:
         :raises NotFound: there is no such kind or format.
         :raises BadRequest: another part is not valid.
         """
-        formats = [name for name in FORMATS if kind in FORMATS[name].kinds]
-        if format not in formats:
-            raise _no_such_feed(kind, format, formats)
+        if format not in _formats(kind):
+            raise _no_such_feed(kind, format)
         today = self._clock().astimezone(self.site.timezone).date()
         return parse_feed_query(
             kind, format, category_filter, given, self.site.language, today
@@ -201,9 +200,10 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         return conditional_response(*hit)
 
     @blueprint.get("/<kind>")
-    def section(kind: str) -> Response:
-        """Redirect to the page of a section."""
-        if kind not in KINDS:
+    @blueprint.get("/<kind>/<category_filter>")
+    def without_format(kind: str, category_filter: str = "") -> Response:
+        """Redirect to the page of a section; the URL of a category needs a format."""
+        if category_filter or kind not in KINDS:
             raise _no_such_feed(kind)
         return redirect(_with_query_string(f"/feeds/{kind}.html"))
 
@@ -273,12 +273,14 @@ def _is_canonical_search(given: Mapping[str, Sequence[str]], query: FeedQuery) -
     return given.get("q", [query.q]) == [query.q]
 
 
-def _no_such_feed(kind: str, format: str = "", formats: Sequence[str] = ()) -> NotFound:
-    """Return the error for an unknown kind, or else an unknown format.
+def _formats(kind: str) -> list[str]:
+    return [name for name in FORMATS if kind in FORMATS[name].kinds]
 
-    :param formats: those of the kind.
-    """
+
+def _no_such_feed(kind: str, format: str = "") -> NotFound:
+    """Return the error for an unknown kind, or else an unknown format."""
     if kind in KINDS:
+        formats = _formats(kind)
         hint = f"{did_you_mean(format, formats)} The formats are {', '.join(formats)}."
     else:
         hint = f"{did_you_mean(kind, KINDS)} The kinds are {', '.join(KINDS)}."

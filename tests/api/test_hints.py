@@ -286,6 +286,8 @@ def test_unknown_call_is_a_problem_document(
         ("news.atm", "Did you mean “atom”? The formats are rss, atom, json, html."),
         ("news.ics", "The formats are rss, atom, json, html."),
         ("events.xml", "The formats are rss, atom, json, ics, html."),
+        ("news/giao-thong", "The formats are rss, atom, json, html."),
+        ("new/giao-thong", "Did you mean “news”? The kinds are news, events."),
     ],
 )
 def test_unknown_feed_names_the_kinds_or_formats(
