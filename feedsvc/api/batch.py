@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from feedsvc.api import fields as own
 from feedsvc.api.auth import (
     Authenticator,
     can_publish,
@@ -102,7 +103,7 @@ class ItemHeadSchema(Schema):
 
     action = fields.String(required=True, validate=OneOf(("put", "delete")))
     kind = fields.String(required=True, validate=OneOf(KINDS))
-    id = fields.String(required=True)
+    id = own.identifier(required=True)
 
 
 _ITEM_HEAD = ItemHeadSchema(unknown=EXCLUDE)
@@ -388,7 +389,8 @@ class _BatchRun:
             if result["status"] >= 300:
                 self._failed += 1
             encoded = current_app.json.dumps(result, separators=(",", ":"))
-            self._results.append(encoded.encode())
+            # The id may have lone surrogates, which UTF-8 lacks.
+            self._results.append(encoded.encode("utf-8", "backslashreplace"))
 
     def _stopped(self, total: int) -> bytes:
         """Return the member that names the first ignored item, if there is one."""

@@ -308,13 +308,13 @@ def url(**kwargs: Any) -> ParsedString:
     return ParsedString(urls.validate_url, metadata=metadata, **kwargs)
 
 
-def identifier() -> fields.String:
+def identifier(*, required: bool = False) -> fields.String:
     """Return a field for an id that an editor chooses."""
     pattern = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
     error = (
         "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
     )
-    return fields.String(validate=FullMatch(pattern, error=error))
+    return fields.String(required=required, validate=FullMatch(pattern, error=error))
 
 
 def language() -> fields.String:

@@ -175,6 +175,22 @@ def test_atomic_batch_stores_all_or_none(editor: ApiClient) -> None:
     assert editor.send("GET", "/articles/7").status_code == 404
 
 
+@pytest.mark.parametrize("query", ["", "?atomic=true"])
+@pytest.mark.parametrize("id", ["\ud800", "\0", ""])
+def test_invalid_id_is_422_with_pointer(editor: ApiClient, id: str, query: str) -> None:
+    deletion = {"action": "delete", "kind": "news", "id": id}
+    response = send(editor, [deletion, put(id)], query=query)
+    if query:
+        assert response.status_code == 422
+        errors = response.get_json()["errors"]
+        assert [error["pointer"] for error in errors] == ["#/0/id", "#/1/id"]
+        return
+    results = response.get_json()["results"]
+    assert [(result["id"], result["status"]) for result in results] == [(id, 422)] * 2
+    pointers = [error["pointer"] for result in results for error in result["errors"]]
+    assert pointers == ["#/id", "#/id"]
+
+
 def test_item_without_scope_is_403(
     editor: ApiClient, client: FlaskClient, storage: Storage
 ) -> None:
