@@ -185,6 +185,9 @@ class CategoryFilter:
 class Parameter:
     """A query parameter of feeds.
 
+    :param meaning: its description, as Markdown for the table in docs/feeds.md, which
+        a test writes from the parameters.
+    :param values: a description of the values of a parameter with `parse`.
     :param parse: reads a value; raises a ValueError whose text follows the name.
     :param choices: the values of a parameter without `parse`.
     :param default: the default value, or a function that computes it from the query.
@@ -203,6 +206,8 @@ class Parameter:
     """
 
     name: str
+    meaning: str
+    values: str = ""
     parse: Callable[[str, FeedQuery], Any] | None = None
     default: Any = None
     choices: tuple[str, ...] = ()
@@ -291,8 +296,7 @@ def _parse_date(text: str, query: FeedQuery) -> date:
 class FeedQuery:
     """A feed's URL as an object.
 
-    A field that is None has its default. `archive` is a month (`YYYY-MM`) or a part of
-    one (`YYYY-MM.2`). `q` is a search in the form of `parse_search`.
+    A field that is None has its default. `q` is a search in the form of `parse_search`.
     """
 
     kind: str
@@ -300,11 +304,19 @@ class FeedQuery:
     category_filter: CategoryFilter = CategoryFilter()
     # The query parameters, in the order in which the canonical URL has them.
     limit: int | None = _url_parameter(
-        Parameter("limit", _parse_limit, lambda query: query.effective_limit)
+        Parameter(
+            "limit",
+            "number of entries",
+            values="1 to 200 (`ics`: 1000)",
+            parse=_parse_limit,
+            default=lambda query: query.effective_limit,
+        )
     )
     content: str | None = _url_parameter(
         Parameter(
             "content",
+            "with or without bodies (see [Size](#size)). Summaries start with a "
+            "correction or a cancellation's reason",
             choices=("full", "summary"),
             default=lambda query: query.effective_content,
             in_archives=True,
@@ -312,19 +324,58 @@ class FeedQuery:
         )
     )
     lang: str | None = _url_parameter(
-        Parameter("lang", _parse_language, in_archives=True)
+        Parameter(
+            "lang",
+            "language of the entries (`en` includes `en-GB`)",
+            values="a language tag",
+            parse=_parse_language,
+            in_archives=True,
+        )
     )
     q: str | None = _url_parameter(
-        Parameter("q", _parse_search, in_title=True, in_form=False, is_free_text=True)
+        Parameter(
+            "q",
+            "entries with all these words; see [Search](#search)",
+            values="at most ten words and 100 characters",
+            parse=_parse_search,
+            in_title=True,
+            in_form=False,
+            is_free_text=True,
+        )
     )
     archive: str | None = _url_parameter(
-        Parameter("archive", _parse_archive, in_title=True, in_form=False)
+        Parameter(
+            "archive",
+            "entries of a month or part of it; see [Archives](#archives)",
+            values="`2026-11`, `2026-11.2`",
+            parse=_parse_archive,
+            in_title=True,
+            in_form=False,
+        )
     )
-    since: date | None = _url_parameter(Parameter("from", _parse_date, kind="events"))
-    until: date | None = _url_parameter(Parameter("to", _parse_date, kind="events"))
+    since: date | None = _url_parameter(
+        Parameter(
+            "from",
+            "events or occurrences on this day or later, in the site's time zone",
+            values="a date, ten years back to five ahead",
+            parse=_parse_date,
+            kind="events",
+        )
+    )
+    until: date | None = _url_parameter(
+        Parameter(
+            "to",
+            "on this day or earlier; of single events the last 10,000",
+            values="likewise",
+            parse=_parse_date,
+            kind="events",
+        )
+    )
     when: str | None = _url_parameter(
         Parameter(
             "when",
+            "by the end of the event or series; `recent`: upcoming or ended within 30 "
+            "days. Default with `from` or `to`: `all`",
             choices=("upcoming", "recent", "past", "all"),
             default=lambda query: query.effective_period,
             kind="events",
@@ -333,6 +384,7 @@ class FeedQuery:
     order: str | None = _url_parameter(
         Parameter(
             "order",
+            "newly announced or next to start first (with `when=past` last to start)",
             choices=("published", "start"),
             default=lambda query: query.effective_order,
             kind="events",
@@ -341,6 +393,7 @@ class FeedQuery:
     date_field: str | None = _url_parameter(
         Parameter(
             "date",
+            "the entry's date; some importers need `start`",
             choices=("published", "start"),
             default="published",
             in_form=False,
@@ -351,6 +404,7 @@ class FeedQuery:
     cancelled: str | None = _url_parameter(
         Parameter(
             "cancelled",
+            "mark or omit cancelled events",
             choices=("mark", "hide"),
             default="mark",
             kind="events",
@@ -359,7 +413,12 @@ class FeedQuery:
     )
     ui: str | None = _url_parameter(
         Parameter(
-            "ui", choices=UI_LANGUAGES, format="html", in_archives=True, in_form=False
+            "ui",
+            "language of the page; default: the site's",
+            choices=UI_LANGUAGES,
+            format="html",
+            in_archives=True,
+            in_form=False,
         )
     )
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -16,18 +17,18 @@ from flask.cli import ScriptInfo
 
 from config import Config
 from feedsvc.cli.commands import commands
-from feedsvc.feed_query import PARAMETERS
+from feedsvc.feed_query import FORMATS, PARAMETERS, FeedQuery, Parameter
 from feedsvc.http.problem_details import PROBLEMS
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.feed_conditions import PARAMETER_CONDITIONS
 from tests.conftest import MakeApp
+from tests.formats.golden import assert_generated
 from tests.server import ROOT, Service
 
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
-FEEDS = (ROOT / "docs/feeds.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
@@ -58,28 +59,55 @@ def test_every_field_is_documented(app: Flask) -> None:
         assert f"`{name}`" in API, f"docs/api.md lacks {name}"
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_every_feed_parameter_is_documented(name: str) -> None:
-    row = re.search(rf"^\|[^|]*`{name}`", FEEDS, re.MULTILINE)
-    assert row, f"docs/feeds.md: no row of parameters for {name}"
+def default_text(parameter: Parameter) -> str:
+    """Return the default of a parameter, and those of formats that differ."""
+    defaults: dict[str, str] = {}
+    for format in FORMATS:
+        query = FeedQuery(parameter.kind or "events", format)
+        if parameter.is_applicable(query):
+            value = parameter.default_for(query)
+            text = f"`{value}`" if isinstance(value, str) else str(value or "–")
+            defaults[format] = text
+    usual = next(iter(defaults.values()))
+    others = [f"`{key}`: {text}" for key, text in defaults.items() if text != usual]
+    return f"{usual} ({', '.join(others)})" if others else usual
 
 
-@pytest.mark.parametrize(
-    ("sentence", "names"),
-    [
-        (
-            r"`archive` combines with (.*) only\.",
-            {name for name in PARAMETERS if PARAMETERS[name].in_archives},
-        ),
-        (r"A feed with (.*) examines only", set(PARAMETER_CONDITIONS)),
-        (r"(`lang`.*) do not filter this list", {"lang", *PARAMETER_CONDITIONS}),
-    ],
-)
-def test_lists_of_feed_parameters_are_complete(sentence: str, names: set[str]) -> None:
-    match = re.search(sentence, FEEDS)
-    assert match, sentence
-    documented = set(re.findall(r"`(\w+)", match[1]))
-    assert documented == names, f"docs/feeds.md: “{match[0]}”"
+def row_of(parameter: Parameter) -> str:
+    """Return the row of a parameter in the table of docs/feeds.md."""
+    group = parameter.format or parameter.kind
+    name = f"`{parameter.name}` ({group})" if group else f"`{parameter.name}`"
+    values = parameter.values or ", ".join(f"`{each}`" for each in parameter.choices)
+    cells = (name, values, default_text(parameter), parameter.meaning)
+    assert all(cells), f"feedsvc/feed_query.py: {parameter.name} needs `values`"
+    return f"| {' | '.join(cells)} |\n"
+
+
+def enumerate_names(names: Iterable[str], conjunction: str) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} {conjunction} {last}"
+
+
+def test_feed_parameters_are_documented() -> None:
+    rows = "".join(row_of(parameter) for parameter in PARAMETERS.values())
+    in_archives = [name for name in PARAMETERS if PARAMETERS[name].in_archives]
+    conditions = list(PARAMETER_CONDITIONS)
+    assert_generated(
+        ROOT / "docs/feeds.md",
+        {
+            r"(?<=\| parameter \| values \| default \| meaning \|\n\|---\|---\|---\|---\|\n)"
+            r"(?:\|.*\n)+": rows,
+            "(?<=`archive` combines with ).*(?= only)": enumerate_names(
+                in_archives, "and"
+            ),
+            "(?<=A feed with ).*(?= examines only)": enumerate_names(
+                ["+", "-", *conditions], "or"
+            ),
+            "`lang`.*(?= do not filter this list)": enumerate_names(
+                ["lang", *conditions], "and"
+            ),
+        },
+    )
 
 
 def test_every_error_and_scope_is_documented() -> None:

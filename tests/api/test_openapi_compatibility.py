@@ -29,7 +29,8 @@ def test_committed_document_is_the_services(client: FlaskClient) -> None:
     broken = incompatibilities(COMMITTED, current)
     assert not broken, "\n".join(["Incompatible with docs/openapi.json:", *broken])
     assert current == json.loads(PATH.read_text("utf-8")), (
-        "Compatible with docs/openapi.json; write it by GOLDEN=write"
+        "Compatible with docs/openapi.json; write it by "
+        "GOLDEN=write .venv/bin/pytest tests/api/test_openapi_compatibility.py"
     )
 
 

@@ -21,6 +21,7 @@ import yaml
 from config import Config
 from feedsvc import __version__
 from feedsvc.feed_query import FORMATS, PARAMETERS
+from tests.formats.golden import assert_generated
 from tests.postgres import Cluster
 from tests.server import ROOT
 
@@ -125,18 +126,15 @@ def test_nginx_limits_polls_of_every_format_but_pages() -> None:
 
 
 def test_nginx_forwards_the_parameters_of_feeds() -> None:
-    path = DEPLOY / "nginx.conf"
     maps = "".join(
         f'map $arg_{name} $feed_{name} {{ default "&{name}=$arg_{name}"; "" ""; }}\n'
         for name in PARAMETERS
     )
     arguments = "".join(f"$feed_{name}" for name in PARAMETERS)
-    old = path.read_text("utf-8")
-    new = re.sub(r"(map \$arg_.*\n)+", lambda _: maps, old)
-    new = re.sub(r'"\$feed_limit.*"', lambda _: f'"{arguments}"', new)
-    if os.environ.get("GOLDEN") == "write":
-        path.write_text(new, "utf-8")
-    assert new == path.read_text("utf-8"), "write deploy/nginx.conf by GOLDEN=write"
+    assert_generated(
+        DEPLOY / "nginx.conf",
+        {r"(?:map \$arg_.*\n)+": maps, r'"\$feed_limit.*"': f'"{arguments}"'},
+    )
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:

@@ -1,31 +1,56 @@
-"""Golden files: documents in a readable form, with the digest of their exact bytes."""
+"""Files that tests write by GOLDEN=write, and compare otherwise.
+
+Golden files are documents in a readable form, with the digest of their exact bytes.
+Parts of other files are generated from the code.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 FOLDER = Path(__file__).parent.parent / "golden"
+ROOT = FOLDER.parent.parent
 
 
 def assert_golden(name: str, document: bytes) -> None:
     """Compare a document with its golden file, line by line, then by its digest.
 
-    Set GOLDEN=write to write the file, and read the difference before it is committed.
+    Read the difference before a written file is committed.
     """
     path = FOLDER / name
     # Last, so that a difference in the text is reported first.
     digest = f"\nsha256 of the bytes: {hashlib.sha256(document).hexdigest()}\n"
     text = readable(name, document) + digest
+    assert_file(path, text)
+
+
+def assert_generated(path: Path, parts: dict[str, str]) -> None:
+    """Compare parts of a file with what the code says.
+
+    :param parts: by a pattern that matches the old part, and nothing else.
+    """
+    text = path.read_text("utf-8")
+    for pattern, part in parts.items():
+        before, *after = re.split(pattern, text)
+        assert len(after) == 1, f"{path.relative_to(ROOT)}: {pattern}"
+        text = before + part + after[0]
+    assert_file(path, text)
+
+
+def assert_file(path: Path, text: str) -> None:
+    """Compare a file with a text, which GOLDEN=write writes into it."""
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, "utf-8", newline="\n")
+    test_file = os.environ["PYTEST_CURRENT_TEST"].split("::")[0]
     assert text.splitlines() == path.read_text("utf-8").splitlines(), (
-        f"tests/golden/{name}; write it by GOLDEN=write"
+        f"{path.relative_to(ROOT)}: GOLDEN=write .venv/bin/pytest {test_file} writes it"
     )
 
 
