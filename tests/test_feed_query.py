@@ -239,8 +239,10 @@ def test_period_of_events(format: str, query: str, period: str) -> None:
 class Values:
     """Accepted values of a parameter, the first of which is no default, and refused ones.
 
+    :param canonical: the values that the canonical URL has in another form.
     :param selected: members of an event that the first value selects.
     :param rejected: members of an event that it does not, if it selects entries.
+    :param in_title: the title names the value, if it selects entries.
     """
 
     good: list[str]
@@ -251,9 +253,10 @@ class Values:
     canonical: dict[str, str] = field(default_factory=dict)
     selected: dict[str, Any] = field(default_factory=dict)
     rejected: dict[str, Any] = field(default_factory=dict)
+    in_title: bool = True
 
 
-# A line for each parameter: test_every_parameter_has_values fails where one is missing.
+# A row for each parameter: test_every_parameter_has_values fails where one is missing.
 VALUES = {
     "limit": Values(
         ["5", "1", "200"],
@@ -272,6 +275,7 @@ VALUES = {
         canonical={"en-GB": "en-gb", "zh-Hant-TW": "zh-hant-tw"},
         selected={"language": "vi"},
         rejected={"language": "en"},
+        in_title=False,
     ),
     "q": Values(
         ["Cầu giấy", "C++ c", "Đà-Nẵng_2026", " ".join("abcdefghij"), "đ" * 100],
@@ -300,11 +304,13 @@ VALUES = {
         "|2016-11-24|2031-11-26".split("|"),
         selected={"start": "2026-12-24T19:00:00"},
         rejected={"start": "2026-12-23T19:00:00"},
+        in_title=False,
     ),
     "to": Values(
         ["2026-12-24", "2016-11-25", "2031-11-25"],
         ["", "2026-02-29", "24-12-2026", "2026-12-32", "2016-11-24", "2031-11-26"],
         rejected={"start": "2026-12-25T19:00:00"},
+        in_title=False,
     ),
     "when": Values(["all", "recent", "past"], ["", "now", "UPCOMING", "future"]),
     "order": Values(["start"], ["", "title", "start,published"]),
@@ -315,6 +321,7 @@ VALUES = {
         in_archives=True,
         selected={"event_status": "confirmed"},
         rejected={"event_status": "cancelled"},
+        in_title=False,
     ),
     "ui": Values(["en"], ["", "fr", "EN", "vi,en"], format="html", in_archives=True),
 }
@@ -335,7 +342,14 @@ def query_string(*names: str) -> str:
 
 
 def test_every_parameter_has_values() -> None:
-    assert set(VALUES) == set(PARAMETERS), "a line in VALUES of this file"
+    assert set(VALUES) == set(PARAMETERS), (
+        f"tests/test_feed_query.py, VALUES: {set(VALUES) ^ set(PARAMETERS)}"
+    )
+
+
+def example(name: str) -> FeedQuery:
+    """Return a query with the first value of a parameter."""
+    return parse_values(VALUES[name].format, **{name: VALUES[name].good[:1]})
 
 
 def test_message_names_the_years_of_archives() -> None:

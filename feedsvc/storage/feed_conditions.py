@@ -21,7 +21,12 @@ PARAMETER_CONDITIONS: Mapping[str, Callable[[Any], sa.ColumnElement[bool]]] = {
 }
 """The condition of each parameter that has one, on the columns of `entries`.
 
-The parameter's value is a bound parameter of its name: `sa.bindparam("cancelled")`.
+The parameter's value is a bound parameter of its name: `sa.bindparam("cancelled")`. A
+member that has no column is in the document, for both databases by
+
+    sa.cast(entry.document, sa.JSON().with_variant(sa.String(), "sqlite"))[
+        "source", "name"
+    ].as_string()
 
 Tombstones are listed without these conditions: a deletion erases what they are about,
 and an edit of a hidden entry may change it, but must not change a feed.

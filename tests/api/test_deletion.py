@@ -747,10 +747,10 @@ def test_deletions_of_an_archive_are_those_of_its_month(
 
 LISTED_EVENT = {
     **EVENT,
-    **SELECTED,
     "summary": "SECRET summary",
     "content_html": "<p>SECRET text</p>",
     "location": {"name": "SECRET place"},
+    **SELECTED,
 }
 HIDDEN_EDIT = {**REJECTED, **SECRET}
 

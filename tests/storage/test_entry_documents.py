@@ -8,9 +8,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from feedsvc.api.schemas import EventSchema
 from feedsvc.models import Entry, Event, Place, Recurrence
+from feedsvc.storage import Storage
 from feedsvc.storage.damaged_rows import UNREADABLE
 from feedsvc.storage.entry_documents import (
     BODIES,
@@ -23,6 +25,7 @@ from feedsvc.storage.entry_documents import (
 from feedsvc.storage.entry_rows import entry_columns
 from feedsvc.storage.tables import entries
 from feedsvc.timezones import zone
+from tests.conftest import ApiClient
 from tests.formats.feeds import SITE
 from tests.full_entries import EVENT as FULL_EVENT
 
@@ -166,3 +169,17 @@ def test_unknown_member_of_a_newer_version_is_ignored() -> None:
 
 def test_columns_of_an_entry_are_columns_of_the_table() -> None:
     assert entry_columns(ENTRY).keys() <= {column.name for column in entries.columns}
+
+
+@pytest.mark.both_databases
+def test_condition_can_read_a_member(editor: ApiClient, storage: Storage) -> None:
+    """The docstring of PARAMETER_CONDITIONS has this expression."""
+    for id, name in (("a", "Báo Hà Nội mới"), ("b", "Báo Nhân dân")):
+        editor.put(f"/articles/{id}", {"title": "x", "source": {"name": name}})
+    source = sa.cast(entries.c.document, sa.JSON().with_variant(sa.String(), "sqlite"))[
+        "source", "name"
+    ].as_string()
+    statement = sa.select(entries.c.id).where(source == sa.bindparam("source"))
+    with storage.database.read() as connection:
+        ids = connection.scalars(statement, {"source": "Báo Nhân dân"}).all()
+    assert ids == ["b"]

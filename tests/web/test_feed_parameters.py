@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 from lxml import html
@@ -13,21 +15,20 @@ from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.test_feed_query import SELECTED, VALUES, query_string
 
+SELECTING = [name for name in VALUES if VALUES[name].rejected]
+"""The parameters that select entries."""
 
-@pytest.mark.parametrize("name", PARAMETERS)
+
+@pytest.mark.parametrize("name", PARAMETER_CONDITIONS)
 def test_conditions_are_in_archives_and_have_examples(name: str) -> None:
-    is_condition = name in PARAMETER_CONDITIONS
-    assert PARAMETERS[name].in_archives or not is_condition, (
-        f"feed_query.py: {name} needs in_archives=True, since archives have its condition"
+    assert PARAMETERS[name].in_archives, (
+        f"feedsvc/feed_query.py: {name} needs in_archives=True, since archives have its condition"
     )
-    has_examples = VALUES[name].rejected or not (
-        is_condition or PARAMETERS[name].is_free_text
-    )
-    assert has_examples, f"tests/test_feed_query.py: {name} needs `rejected`"
+    assert name in SELECTING, f"tests/test_feed_query.py: {name} needs `rejected`"
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("name", [name for name in VALUES if VALUES[name].rejected])
+@pytest.mark.parametrize("name", SELECTING)
 def test_parameter_selects_entries_beside_each_other_one(
     editor: ApiClient, client: FlaskClient, clock: Clock, name: str
 ) -> None:
@@ -45,25 +46,41 @@ def test_parameter_selects_entries_beside_each_other_one(
             url = f"{path}.json?{query_string(*names)}"
             items = client.get(url).get_json(force=True)["items"]
             assert [item["_entry"]["id"] for item in items] == ["selected"], (
-                f"{url}, by its condition in storage/feed_conditions.py"
+                f"{url}, by its condition in feedsvc/storage/feed_conditions.py"
             )
     items = client.get("/feeds/events.json?when=all").get_json(force=True)["items"]
     assert len(items) == 2
 
 
-NOT_IN_TITLES = {"lang", "from", "to", "cancelled"}
-"""Parameters that select entries, and are not named in titles."""
+@pytest.mark.parametrize("name", [name for name in VALUES if name not in SELECTING])
+def test_parameter_that_selects_no_entries_changes_them(
+    editor: ApiClient, client: FlaskClient, clock: Clock, name: str
+) -> None:
+    for number, day in enumerate(["11-20", *(f"12-0{n}" for n in range(1, 7))]):
+        event = {"title": "x", "start": f"2026-{day}", "content_text": "long"}
+        editor.put(f"/events/e{number}", event)
+        clock.forward(minutes=1)
+    path = f"/feeds/events.{PARAMETERS[name].format or 'json'}"
+    query = f"?{query_string(name)}"
+
+    def entries(url: str) -> Any:
+        response = client.get(url)
+        if url.startswith("/feeds/events.json"):
+            return response.get_json(force=True)["items"]
+        return response.text.replace(query, "")
+
+    assert entries(path + query) != entries(path), (
+        f"{name} changes nothing: if it selects entries, tests/test_feed_query.py needs"
+        " `rejected`, and feedsvc/storage/feed_conditions.py its condition"
+    )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in VALUES if VALUES[name].rejected and name not in NOT_IN_TITLES],
-)
+@pytest.mark.parametrize("name", [name for name in SELECTING if VALUES[name].in_title])
 def test_title_and_heading_name_what_is_selected(
     editor: ApiClient, client: FlaskClient, name: str
 ) -> None:
     assert PARAMETERS[name].in_title, (
-        f"feed_query.py: {name} selects entries, so it needs in_title=True"
+        f"feedsvc/feed_query.py: {name} selects entries, so it needs in_title=True"
     )
     path = "/feeds/events/van-hoa"
     page = html.fromstring(client.get(f"{path}.html?{query_string(name)}").text)
@@ -85,4 +102,4 @@ def test_invented_values_do_not_fill_the_response_cache(
         response = client.get(f"/feeds/events.{format}?{name}={value}")
         assert response.status_code in (200, 400)
     stored, _, _ = get_services(app).cache.stats()
-    assert stored <= 10, f"feed_query.py: {name} needs is_free_text=True"
+    assert stored <= 10, f"feedsvc/feed_query.py: {name} needs is_free_text=True"
