@@ -40,6 +40,15 @@ def shown(
     return {entry.id: entry.translations for entry in entries}, version.time
 
 
+def test_time_of_a_withdrawal_survives_edits(storage: Storage, clock: Clock) -> None:
+    assert put(storage, article("a")).withdrawn is None
+    withdrawn = put(storage, article("a", status="withdrawn"))
+    assert withdrawn.withdrawn == clock.now
+    clock.forward(hours=1)
+    edited = put(storage, replace(withdrawn, notice="Nhầm"))
+    assert edited.withdrawn == withdrawn.withdrawn
+
+
 @pytest.mark.usefixtures("editor")
 def test_change_of_a_translation_changes_the_feeds_of_the_others(
     storage: Storage, clock: Clock

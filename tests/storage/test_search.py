@@ -77,14 +77,19 @@ def test_window_examines_the_events_that_start_last(
 def test_feeds_list_the_matches_of_a_search(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    for id, start, categories in (
-        ("1", "2026-12-09", ["giao-thong"]),
-        ("2", "2026-12-03", ["giao-thong", "van-hoa"]),
-        ("3", "2026-12-06", ["van-hoa"]),
-        ("4", "2026-11-01", []),
+    for id, language, start, categories in (
+        ("1", "vi", "2026-12-09", ["giao-thong"]),
+        ("2", "en", "2026-12-03", ["giao-thong", "van-hoa"]),
+        ("3", "vi", "2026-12-06", ["van-hoa"]),
+        ("4", "vi", "2026-11-01", []),
     ):
         clock.forward(seconds=2)
-        event = {"title": "Cầu", "start": start, "categories": categories}
+        event = {
+            "title": "Cầu",
+            "language": language,
+            "start": start,
+            "categories": categories,
+        }
         editor.put(f"/events/{id}", event)
     editor.put("/events/other", {"title": "Hội", "start": "2026-12-03"})
     clock.forward(seconds=2)
@@ -98,7 +103,9 @@ def test_feeds_list_the_matches_of_a_search(
         ("/giao-thong,van-hoa.json?q=cau", "321"),
         ("/giao-thong+van-hoa.json?q=cau", "2"),
         ("/-giao-thong.json?q=cau", "3"),
-        (".json?lang=en&q=cau", ""),
+        (".json?lang=en&q=cau", "2"),
+        (".json?lang=vi&q=cau", "31"),
+        (".json?lang=fr&q=cau", ""),
     ):
         items = client.get(f"/feeds/events{path}").get_json(force=True)["items"]
         assert "".join(item["_entry"]["id"] for item in items) == expected, path
