@@ -48,8 +48,9 @@ def assert_file(path: Path, text: str) -> None:
     """Compare a file with a text, which GOLDEN=write writes into it."""
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, "utf-8", newline="\n")
+    old = path.read_text("utf-8") if path.exists() else ""
     test_file = os.environ["PYTEST_CURRENT_TEST"].split("::")[0]
-    assert text.splitlines() == path.read_text("utf-8").splitlines(), (
+    assert text.splitlines() == old.splitlines(), (
         f"{path.relative_to(ROOT)}: GOLDEN=write .venv/bin/pytest {test_file} writes it"
     )
 

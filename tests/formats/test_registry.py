@@ -26,7 +26,7 @@ def test_every_format_has_golden_files() -> None:
     }
     single_event = {"calendar.ics"}
     assert expected | single_event == {path.name for path in FOLDER.iterdir()}, (
-        "run tests/formats/test_formats.py with GOLDEN=write"
+        "GOLDEN=write .venv/bin/pytest tests/formats/test_formats.py"
     )
 
 
@@ -36,7 +36,7 @@ def test_docs_list_every_format_with_its_media_type() -> None:
     rows = re.findall(r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE)
     assert {name: media_type for name, _, media_type in rows} == {
         name: form.media_type for name, form in FORMATS.items()
-    }, "the table of docs/feeds.md"
+    }, "docs/feeds.md: the table of formats"
     assert {name for name, kind, _ in rows if not kind} == {
         name for name, form in FORMATS.items() if form.kinds == KINDS
     }
@@ -46,7 +46,7 @@ def test_readme_names_every_format() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     urls = text.split("## URLs")[1].split("\n##")[0]
     listed = re.findall(r"(?:/feeds/(?:news|events)|`)\.(\w+)`", urls)
-    assert set(listed) == set(FORMATS), "README.md, URLs"
+    assert set(listed) == set(FORMATS), "README.md: URLs"
 
 
 def test_hubs_are_pinged_for_formats_of_all_kinds() -> None:
