@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test pytest test-all bench mutants soak readers audit hashes build sbom screenshots image image-test
+.PHONY: run serve test pytest golden test-all bench mutants soak readers audit hashes build sbom screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc init-demo --check-port
@@ -23,6 +23,10 @@ test: $(VENV)/.tests $(BIN)/feedsvc
 
 pytest: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/pytest -n 3 --dist worksteal
+
+# Writes the files that tests compare with what the code makes: tests/golden, lists in docs/ and deploy/.
+golden: $(VENV)/.tests $(BIN)/feedsvc
+	GOLDEN=write $(BIN)/pytest -m golden
 
 # The tests on each Python from 3.11 on that is in PATH, /usr/bin or pyenv's versions, on both databases.
 test-all:

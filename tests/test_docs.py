@@ -88,6 +88,7 @@ def enumerate_names(names: Iterable[str], conjunction: str) -> str:
     return f"{', '.join(others)} {conjunction} {last}"
 
 
+@pytest.mark.golden
 def test_feed_parameters_are_documented() -> None:
     rows = "".join(row_of(parameter) for parameter in PARAMETERS.values())
     in_archives = [name for name in PARAMETERS if PARAMETERS[name].in_archives]

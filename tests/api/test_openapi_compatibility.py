@@ -20,8 +20,9 @@ PATH = ROOT / "docs/openapi.json"
 COMMITTED: Json = json.loads(PATH.read_text("utf-8"))
 
 
+@pytest.mark.golden
 def test_committed_document_is_the_services(client: FlaskClient) -> None:
-    """Set GOLDEN=write to write the file, after an incompatible change too."""
+    """`make golden` writes the file, after an incompatible change too."""
     current = client.get("/api/openapi.json").get_json()
     if os.environ.get("GOLDEN") == "write":
         text = json.dumps(current, ensure_ascii=False, indent=1) + "\n"
@@ -29,8 +30,7 @@ def test_committed_document_is_the_services(client: FlaskClient) -> None:
     broken = incompatibilities(COMMITTED, current)
     assert not broken, "\n".join(["Incompatible with docs/openapi.json:", *broken])
     assert current == json.loads(PATH.read_text("utf-8")), (
-        "Compatible with docs/openapi.json; write it by "
-        "GOLDEN=write .venv/bin/pytest tests/api/test_openapi_compatibility.py"
+        "Compatible with docs/openapi.json: make golden writes it"
     )
 
 

@@ -125,6 +125,7 @@ def test_nginx_limits_polls_of_every_format_but_pages() -> None:
         assert bool(is_limited) == (not form.is_page), f"{name} in deploy/nginx.conf"
 
 
+@pytest.mark.golden
 def test_nginx_forwards_the_parameters_of_feeds() -> None:
     maps = "".join(
         f'map $arg_{name} $feed_{name} {{ default "&{name}=$arg_{name}"; "" ""; }}\n'

@@ -1,4 +1,4 @@
-"""Files that tests write by GOLDEN=write, and compare otherwise.
+"""Files that `make golden` writes, and tests compare.
 
 Golden files are documents in a readable form, with the digest of their exact bytes.
 Parts of other files are generated from the code.
@@ -45,13 +45,15 @@ def assert_generated(path: Path, parts: dict[str, str]) -> None:
 
 
 def assert_file(path: Path, text: str) -> None:
-    """Compare a file with a text, which GOLDEN=write writes into it."""
+    """Compare a file with a text, which `make golden` writes into it.
+
+    Tests that call it, or one of the above, are marked `golden`.
+    """
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, "utf-8", newline="\n")
     old = path.read_text("utf-8") if path.exists() else ""
-    test_file = os.environ["PYTEST_CURRENT_TEST"].split("::")[0]
     assert text.splitlines() == old.splitlines(), (
-        f"{path.relative_to(ROOT)}: GOLDEN=write .venv/bin/pytest {test_file} writes it"
+        f"{path.relative_to(ROOT)}: make golden writes it"
     )
 
 

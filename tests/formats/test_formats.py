@@ -49,6 +49,7 @@ def rendered(kind: str, format: str, *entries: Entry, **kwargs: Any) -> bytes:
     return render_feed(feed(kind, format, *entries, **kwargs))
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(
     ("kind", "format"),
     [(kind, name) for name, form in FORMATS.items() for kind in form.kinds],

@@ -71,6 +71,7 @@ def read(document: bytes) -> Any:
     return Calendar.from_ical(document)
 
 
+@pytest.mark.golden
 def test_document_equals_its_golden_file() -> None:
     document = ics.render(WHOLE)
     assert_golden("calendar.ics", document)

@@ -26,7 +26,7 @@ def test_every_format_has_golden_files() -> None:
     }
     single_event = {"calendar.ics"}
     assert expected | single_event == {path.name for path in FOLDER.iterdir()}, (
-        "GOLDEN=write .venv/bin/pytest tests/formats/test_formats.py"
+        "tests/golden: make golden writes what is missing"
     )
 
 
