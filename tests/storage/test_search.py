@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.storage import feed_entries
+from feedsvc.storage.feed_entries import MAX_FIRST
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
@@ -74,9 +76,16 @@ def test_window_examines_the_events_that_start_last(
     assert ids("to=2027-01-01") == {"1", "daily"}
 
 
+@pytest.mark.parametrize("first", [MAX_FIRST, 1], ids=["first", "index"])
 def test_feeds_list_the_matches_of_a_search(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+    editor: ApiClient,
+    client: FlaskClient,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    first: int,
 ) -> None:
+    # The matches are among the first entries, or are read from the index.
+    monkeypatch.setattr(feed_entries, "MAX_FIRST", first)
     for id, language, start, categories in (
         ("1", "vi", "2026-12-09", ["giao-thong"]),
         ("2", "en", "2026-12-03", ["giao-thong", "van-hoa"]),
