@@ -123,6 +123,17 @@ def is_unbounded(event: Event) -> bool:
     return not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
 
 
+def shift_to_last_years(moment: datetime) -> datetime:
+    """Return a time in the last 800 years of the calendar, which repeats every 400.
+
+    A rule that starts there has the same occurrences, as many days after its start. But
+    where it has none, such as on 30 February, dateutil looks for one until the year
+    9999, which takes seconds from today.
+    """
+    years = ((9999 - moment.year) // 400 - 1) * 400
+    return moment.replace(year=moment.year + max(0, years))
+
+
 def start_matches_rule(event: Event) -> bool:
     """Tell if the start of a recurring event is the first occurrence by its own rule.
 
@@ -132,10 +143,8 @@ def start_matches_rule(event: Event) -> bool:
     start = _as_datetime(event.start)
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
     assert isinstance(rule, rrule)
-    # A rule such as 30 February has no occurrence, and dateutil would look for one
-    # until the year 9999. The calendar repeats itself every 400 years: so try the start
-    # in the last 400 years first, with an interval that leaves them after one step.
-    late = start.replace(year=start.year + (9999 - start.year) // 400 * 400)
+    # With an interval that leaves the calendar after one step, this ends at once.
+    late = shift_to_last_years(start)
     late_rule = rule.replace(
         dtstart=late, until=None, count=None, interval=_BEYOND_CALENDAR
     )

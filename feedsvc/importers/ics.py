@@ -21,7 +21,7 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 from feedsvc import timezones
 from feedsvc.errors import BadRequest
 from feedsvc.importers.base import ImportedEntry, guess_media_type
-from feedsvc.recurrence import rule_since
+from feedsvc.recurrence import shift_to_last_years, rule_since
 
 # Not beyond the next event, or many events without an end would take quadratic time.
 _EVENT = re.compile(rb"BEGIN:VEVENT(?:(?!BEGIN:VEVENT).)*?END:VEVENT\r?\n?", re.DOTALL)
@@ -276,7 +276,7 @@ def delay_to_first_match(rule: str, start: date) -> timedelta | None:
     # dateutil refuses UNTIL in UTC for a start without a zone.
     unbounded = _UNTIL.sub("", rule).replace(";;", ";").strip(";")
     clock = start.time() if isinstance(start, datetime) else time()
-    begin = datetime.combine(start, clock)
+    begin = shift_to_last_years(datetime.combine(start, clock))
     try:
         first = next(iter(rule_since(unbounded, begin, begin)), None)
     except (ValueError, LookupError):

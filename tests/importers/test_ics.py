@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +92,29 @@ def test_all_day_series_starts_at_the_first_date_that_matches(
     )
     assert (event["start"], event["end"]) == ("2026-12-24", "2026-12-26")
     assert len(warnings) == 1
+
+
+@pytest.mark.parametrize("year", [1999, 2026])
+def test_series_starts_years_later_on_leap_day(
+    import_events: ImportEvents, year: int
+) -> None:
+    (event,), _ = import_events(
+        f"UID:1\nSUMMARY:Hội\nDTSTART;VALUE=DATE:{year}1125\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"
+    )
+    assert event["start"] == {1999: "2000-02-29", 2026: "2028-02-29"}[year]
+
+
+@pytest.mark.parametrize("frequency", ["SECONDLY", "DAILY"])
+def test_series_that_never_takes_place_is_skipped_quickly(
+    import_events: ImportEvents, frequency: str
+) -> None:
+    begun = time.process_time()
+    events, (warning,) = import_events(
+        f"UID:1\nSUMMARY:x\nDTSTART:20261125T190000\nRRULE:FREQ={frequency};INTERVAL=2;BYMONTH=2;BYMONTHDAY=30"
+    )
+    assert time.process_time() - begun < 1
+    assert events == []
+    assert warning.startswith("skipped: “x”: recurrence/rrule: ")
 
 
 def test_matching_start_of_a_series_is_kept(import_events: ImportEvents) -> None:
