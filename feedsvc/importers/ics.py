@@ -21,7 +21,7 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 from feedsvc import timezones
 from feedsvc.errors import BadRequest
 from feedsvc.importers.base import ImportedEntry, guess_media_type
-from feedsvc.recurrence import shift_to_last_years, rule_since
+from feedsvc.recurrence import rule_since, shift_to_last_years
 
 # Not beyond the next event, or many events without an end would take quadratic time.
 _EVENT = re.compile(rb"BEGIN:VEVENT(?:(?!BEGIN:VEVENT).)*?END:VEVENT\r?\n?", re.DOTALL)
