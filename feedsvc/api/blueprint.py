@@ -40,8 +40,9 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
 
             # OpenAPI: one of these alternatives is enough.
             security = [{"bearer": [scope]} for scope in scopes]
-            documented: View = self.doc(security=security)(authorized)
-            return self._add_errors(documented, (401, 403, 429))
+            errors = _error_responses((401, 403, 429))
+            documented: View = self.doc(security=security, responses=errors)(authorized)
+            return documented
 
         return decorate
 
@@ -50,13 +51,11 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
 
         400 and 503 are added, which every operation may answer.
         """
-        return lambda view: self._add_errors(view, (400, *statuses, 503))
-
-    def _add_errors(self, view: View, statuses: tuple[int, ...]) -> View:
         # `alt_response` for each would call every view through ten functions.
-        errors = {status: f"Error{status}" for status in statuses}
-        documented: View = self.doc(responses=errors)(view)
-        return documented
+        decorate: Callable[[View], View] = self.doc(
+            responses=_error_responses((400, *statuses, 503))
+        )
+        return decorate
 
     def merge_patch(self, component: str, example: Any) -> Callable[[View], View]:
         """Return a decorator that documents a JSON merge patch as the body.
@@ -76,3 +75,8 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
             requestBody={"required": True, "content": content}
         )
         return decorate
+
+
+def _error_responses(statuses: tuple[int, ...]) -> dict[int, str]:
+    """Return the components of OpenAPI that describe errors, by status."""
+    return {status: f"Error{status}" for status in statuses}
