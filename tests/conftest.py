@@ -318,6 +318,12 @@ def service(database_url: str) -> Iterator[Service]:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the collected tests from garbage collection: they make it slow."""
+    """Exempt the collected tests from garbage collection: they make it slow.
+
+    A full collection also examines the libraries imported later, for a tenth of a second.
+    By default, it would take a seventh of the tests' time.
+    """
     gc.collect()
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, 100)
