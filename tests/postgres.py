@@ -48,6 +48,7 @@ class Cluster:
         self.binaries, self.home = binaries, home
         self.port = free_port()
         self._copy_options = ""
+        self._administration: psycopg.Connection[Any] | None = None
         self._editor_token = ""
         self._password: str = primary._password if primary else secrets.token_hex(16)
         self._numbers = count(1)
@@ -124,6 +125,9 @@ class Cluster:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it, and all connections; with SIGQUIT as a crash does."""
+        if self._administration:
+            self._administration.close()
+            self._administration = None
         if self._process and self._process.poll() is None:
             self._process.send_signal(how)
             self._process.wait(30)
@@ -134,10 +138,13 @@ class Cluster:
 
     def run(self, sql: str) -> list[Any]:
         """Run a statement outside of any transaction, as the superuser; returns its rows."""
-        url = self.url("postgres").replace("+psycopg", "")
-        with psycopg.connect(url, autocommit=True) as connection:
+        with self._connect() as connection:
             done = connection.execute(sql.encode())
             return done.fetchall() if done.description else []
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        url = self.url("postgres").replace("+psycopg", "")
+        return psycopg.connect(url, autocommit=True)
 
     def make_template(self) -> None:
         """Make the migrated database that every `database` is a copy of."""
@@ -164,11 +171,22 @@ class Cluster:
     def database(self, template: str = "template") -> Iterator[str]:
         """The URL of a fresh, migrated database, or of a copy of another one."""
         name = f"test{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template} {self._copy_options}")
+        self._administer(
+            f"CREATE DATABASE {name} TEMPLATE {template} {self._copy_options}"
+        )
         try:
             yield self.url(name)
         finally:
-            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+            self._administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _administer(self, sql: str) -> None:
+        """Run a statement on one connection for all tests.
+
+        New ones would take longer than the copy of a database.
+        """
+        if self._administration is None:
+            self._administration = self._connect()
+        self._administration.execute(sql.encode())
 
     def _as_user(self) -> dict[str, Any]:
         """Return the arguments of a subprocess; PostgreSQL refuses to run as root."""
