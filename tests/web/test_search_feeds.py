@@ -47,9 +47,10 @@ def articles(editor: ApiClient, clock: Clock) -> None:
         editor.put(f"/articles/{id}", document)
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
+def test_search_lists_the_entries_with_all_words(
+    client: FlaskClient, articles: None, subtests: pytest.Subtests
+) -> None:
+    for path, expected in (
         ("/feeds/news.json?q=cau", "5321"),
         ("/feeds/news.json?q=3+so+tuyen", "4"),
         ("/feeds/news.json?q=cau+tuyen", ""),
@@ -62,12 +63,9 @@ def articles(editor: ApiClient, clock: Clock) -> None:
         ("/feeds/news.json?lang=vi&q=cau", "321"),
         ("/feeds/news.json?limit=2&q=cau", "53"),
         ("/feeds/events.json?q=cau", ""),
-    ],
-)
-def test_search_lists_the_entries_with_all_words(
-    client: FlaskClient, articles: None, path: str, expected: str
-) -> None:
-    assert "".join(ids(client, path)) == expected
+    ):
+        with subtests.test(path):
+            assert "".join(ids(client, path)) == expected
 
 
 @pytest.mark.parametrize("batches", [(1, 1), (1, 2), (1, 100), (2, 2)])
@@ -153,12 +151,17 @@ def test_search_for_events_has_their_parameters(
     assert len(calendar.events) == 4
 
 
-@pytest.mark.parametrize(
-    "format", [name for name, form in FORMATS.items() if "news" in form.kinds]
-)
 def test_every_format_says_what_it_searches_for(
-    client: FlaskClient, articles: None, format: str
+    client: FlaskClient, articles: None, subtests: pytest.Subtests
 ) -> None:
+    for format, properties in FORMATS.items():
+        if "news" in properties.kinds:
+            with subtests.test(format):
+                check_search(client, format)
+
+
+def check_search(client: FlaskClient, format: str) -> None:
+    """Check the title, entries and validators of a search in a format."""
     response = client.get(f"/feeds/news.{format}?q=3+so+tuyen")
     has_search = "tìm “3 so tuyen”" in response.text
     assert has_search == ("search" not in format_tests(format).HIDDEN), (
@@ -174,9 +177,10 @@ def test_every_format_says_what_it_searches_for(
     assert client.get(path, headers=etag).status_code == 304
 
 
-@pytest.mark.parametrize(
-    ("query", "canonical"),
-    [
+def test_other_spellings_redirect_to_the_canonical_search(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for query, canonical in (
         ("q=Tuyến+số+3", "?q=3+so+tuyen"),
         ("q=tuyen so 3", "?q=3+so+tuyen"),
         ("q=3++so+tuyen", "?q=3+so+tuyen"),
@@ -185,15 +189,13 @@ def test_every_format_says_what_it_searches_for(
         ("q=cau+OR+*&limit=7&x=y", "?limit=7&q=cau+or"),
         ("q=", ""),
         ("q=%2B&limit=50", ""),
-    ],
-)
-def test_other_spellings_redirect_to_the_canonical_search(
-    client: FlaskClient, query: str, canonical: str
-) -> None:
-    response = client.get(f"/feeds/news.rss?{quote(query, safe='=&+%')}")
-    assert response.status_code == 301
-    assert response.headers["Location"].endswith(f"/feeds/news.rss{canonical}")
-    assert client.get(response.headers["Location"]).status_code == 200
+    ):
+        with subtests.test(query):
+            response = client.get(f"/feeds/news.rss?{quote(query, safe='=&+%')}")
+            assert response.status_code == 301
+            location = response.headers["Location"]
+            assert location.endswith(f"/feeds/news.rss{canonical}")
+            assert client.get(location).status_code == 200
 
 
 def test_search_of_an_unknown_category_is_404(client: FlaskClient) -> None:
@@ -244,19 +246,25 @@ def test_search_is_no_topic(client: FlaskClient) -> None:
     assert client.post("/hub", data=form).status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [("Cầu", "5321"), ("cau&limit=2", "53"), ("tuyen+SO", "4"), ("*", "54321")],
-)
 def test_search_of_the_api_uses_the_same_words(
-    editor: ApiClient, articles: None, asked: str, expected: str
+    editor: ApiClient, articles: None, subtests: pytest.Subtests
 ) -> None:
-    page = editor.send("GET", f"/articles?q={asked}").get_json()
-    assert "".join(item["id"] for item in page["items"]) == expected
-    if "limit" in asked:
-        cursor = f"&cursor={page['next_cursor']}"
-        page = editor.send("GET", f"/articles?q={asked}{cursor}").get_json()
-        assert "".join(item["id"] for item in page["items"]) == "21"
+    for asked, expected in (
+        ("Cầu", "5321"),
+        ("tuyen+SO", "4"),
+        ("*", "54321"),
+    ):
+        with subtests.test(asked):
+            page = editor.send("GET", f"/articles?q={asked}").get_json()
+            assert "".join(item["id"] for item in page["items"]) == expected
+
+
+def test_search_of_the_api_has_pages(editor: ApiClient, articles: None) -> None:
+    path = "/articles?q=cau&limit=2"
+    page = editor.send("GET", path).get_json()
+    assert [item["id"] for item in page["items"]] == ["5", "3"]
+    page = editor.send("GET", f"{path}&cursor={page['next_cursor']}").get_json()
+    assert [item["id"] for item in page["items"]] == ["2", "1"]
 
 
 def test_search_of_the_api_finds_drafts_and_has_limits(editor: ApiClient) -> None:
