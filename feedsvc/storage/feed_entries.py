@@ -34,6 +34,7 @@ from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
 from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
 from feedsvc.storage.tables import (
     KEY,
+    LIMIT,
     UTCDateTime,
     categories,
     entries,
@@ -279,7 +280,10 @@ def _sizes_of(ids: sa.Select[int], shape: FilterShape) -> sa.Select[Any]:
 def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     """Return the statement for the keys of a feed's entries."""
     order = _feed_order(shape)
-    limit = None if shape.has_part else _LIMIT  # an archive has all its entries
+    limit = None if shape.has_part else LIMIT  # an archive has all its entries
+    if shape.has_window:
+        # With its value, SQLite finds series by their keys, not by an index on starts.
+        limit = _LIMIT
     selects = [
         rows.limit(limit)
         for source in _sources(shape.sources)

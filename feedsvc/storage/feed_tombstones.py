@@ -14,7 +14,7 @@ from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
 from feedsvc.storage.feed_conditions import category_conditions
 from feedsvc.storage.feed_entries import ListedEntries
 from feedsvc.storage.feed_lookup import FeedFilter, FilterShape
-from feedsvc.storage.tables import UTCDateTime, entries, tombstones
+from feedsvc.storage.tables import LIMIT, UTCDateTime, entries, tombstones
 from feedsvc.storage.tombstones import tombstone_from
 
 MAX_TOMBSTONES = 1_000
@@ -117,5 +117,5 @@ def _tombstones_select(shape: FilterShape, since: _Since) -> sa.Select[Any]:
         .join(entries)
         .where(*conditions)
         .order_by(time.desc(), entries.c.guid.desc())
-        .limit(sa.bindparam("limit", type_=sa.Integer))
+        .limit(LIMIT)
     )
