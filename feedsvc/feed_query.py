@@ -8,9 +8,10 @@ parameter; a new format is an entry of FORMATS.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -292,7 +293,7 @@ def _parse_date(text: str, query: FeedQuery) -> date:
     return day
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeedQuery:
     """A feed's URL as an object.
 
@@ -438,7 +439,7 @@ class FeedQuery:
         """The parameters that are not at their default, by name, in canonical order."""
         return {
             parameter.name: getattr(self, parameter.field)
-            for parameter in self._given_parameters()
+            for parameter in self._given_parameters
         }
 
     @property
@@ -450,14 +451,17 @@ class FeedQuery:
     @property
     def has_free_text(self) -> bool:
         """True if clients can request any number of such feeds."""
-        return any(parameter.is_free_text for parameter in self._given_parameters())
+        return any(parameter.is_free_text for parameter in self._given_parameters)
 
-    def _given_parameters(self) -> Iterator[Parameter]:
-        """Yield the parameters that are not at their default, in canonical order."""
-        for parameter in PARAMETERS.values():
-            is_given = getattr(self, parameter.field) is not None
-            if is_given and parameter.is_applicable(self):
-                yield parameter
+    @cached_property
+    def _given_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that are not at their default, in canonical order."""
+        return tuple(
+            parameter
+            for parameter in PARAMETERS.values()
+            if getattr(self, parameter.field) is not None
+            and parameter.is_applicable(self)
+        )
 
     @property
     def effective_limit(self) -> int:
@@ -511,7 +515,7 @@ class FeedQuery:
         without the parameter.
         """
         query = replace(self, format=format)
-        for parameter in self._given_parameters():
+        for parameter in self._given_parameters:
             cleared: dict[str, Any] = {parameter.field: None}
             without = replace(query, **cleared)
             if getattr(query, parameter.field) == parameter.default_for(without):
@@ -524,7 +528,7 @@ class FeedQuery:
 
         Most parameters make any number of documents, and some take long to render.
         """
-        return all(parameter.in_topics for parameter in self._given_parameters())
+        return all(parameter.in_topics for parameter in self._given_parameters)
 
     @property
     def is_canonical_feed(self) -> bool:
@@ -532,7 +536,7 @@ class FeedQuery:
         return (
             len(self.category_filter.all_slugs) <= 1
             and not self.category_filter.exclude
-            and not any(self._given_parameters())
+            and not self._given_parameters
         )
 
 
@@ -609,6 +613,8 @@ def _check_archive(query: FeedQuery, given: Mapping[str, Sequence[str]]) -> None
 
 
 def _check_dates(query: FeedQuery, today: date) -> None:
+    if not (query.since or query.until):
+        return
     first, last = allowed_dates(today)
     for name, day in (("from", query.since), ("to", query.until)):
         if day is not None and not first <= day <= last:

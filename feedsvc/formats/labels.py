@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from babel import Locale, UnknownLocaleError
@@ -443,6 +443,7 @@ def _time(moment: datetime, language: str) -> str:
     return format_time(moment, "HH:mm", locale=_locale(language))
 
 
+@lru_cache
 def _locale(language: str) -> Locale:
     """Return Babel's locale for a tag; English if there is none."""
     # FEEDSVC_SITE_LANGUAGE may be any BCP 47 tag.

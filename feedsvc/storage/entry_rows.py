@@ -168,8 +168,8 @@ def _load(
     changed = {row.pk: row.changed_at for row in rows}
     named: dict[int, list[Category]] = defaultdict(list)
     if rows:
-        found = connection.execute(_CATEGORIES, {"keys": list(changed)})
-        for key, titled_at, *category in found:
+        memberships = connection.execute(_CATEGORIES, {"keys": list(changed)}).all()
+        for key, titled_at, *category in memberships:
             named[key].append(Category(*category))
             # Formats show the titles of categories.
             if titled_at > changed[key]:

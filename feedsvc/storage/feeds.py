@@ -119,14 +119,14 @@ class FeedSelection:
         loaded = {}
         missing = {}
         for row in rows:
-            entry = self._entry_cache.get(row.pk, stamp(row))
+            key, row_stamp = row.pk, stamp(row)
+            entry = self._entry_cache.get(key, row_stamp)
             if entry:
-                loaded[row.pk] = entry
+                loaded[key] = entry
             else:
-                missing[row.pk] = row
+                missing[key] = row_stamp, row.size
         for key, entry in self._load(missing).items():
-            row = missing[key]
-            self._entry_cache.put(key, stamp(row), row.size, entry)
+            self._entry_cache.put(key, *missing[key], entry)
             loaded[key] = entry
         return loaded
 
