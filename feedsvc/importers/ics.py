@@ -16,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
+from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc import timezones
@@ -31,6 +32,7 @@ _STATUSES = ("confirmed", "tentative", "cancelled")
 _SUPERSEDED = "another version of it has a higher SEQUENCE, or follows in the file"
 _MONTHS_COMPARED = 36
 _YEARS_COMPARED = 10
+_TIME_PARTS = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
 # icalendar raises these for values of a wrong type, and where a property that should
 # occur once occurs twice and so has become a list.
 PARSE_ERRORS = (ValueError, LookupError, AttributeError, TypeError)
@@ -51,14 +53,18 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
 
     :param data: the file in UTF-8.
     :param site_zone: the zone of times without one.
-    :raises BadRequest: the file has no event that can be read.
+    :raises BadRequest: the file has no event that can be read, or as
+        `_check_zone_rules`.
     """
+    tzp.use_default()  # forget the zones of other files
     try:
         calendar: Component = Calendar.from_ical(data)
+        _check_zone_rules(calendar)
         events: list[Component] = calendar.walk("VEVENT")
     except PARSE_ERRORS as error:
         yield f"The file is damaged. Events are read one by one: {error}"
         calendar, events = Calendar(), []
+        tzp.use_default()  # forget the zones, which were not checked
         for block in _EVENT.findall(data):
             document = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
             try:
@@ -70,6 +76,23 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     reader = _EventReader(calendar, events, site_zone)
     for event in events:
         yield from reader.to_entry(event)
+
+
+def _check_zone_rules(calendar: Component) -> None:
+    """Check that the zones of a calendar change a few times a year.
+
+    To find an offset, dateutil computes all changes since the zone began, and keeps
+    them: with one each second, that ends when the memory does.
+
+    :raises BadRequest: a zone changes more often.
+    """
+    for definition in calendar.walk("VTIMEZONE"):
+        for observance in definition.subcomponents:
+            for rule in _values(observance, "RRULE"):
+                is_rare = rule["FREQ"] in (["YEARLY"], ["MONTHLY"])
+                if not is_rare or not _TIME_PARTS.isdisjoint(rule):
+                    zone = definition.get("TZID", "")
+                    raise BadRequest(f"The time zone “{zone}” changes too often.")
 
 
 class _EventReader:

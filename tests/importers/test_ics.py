@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from feedsvc.errors import BadRequest
 from feedsvc.importers.importer import Importer, read
 from feedsvc.services import get_services
 from tests.conftest import ApiClient
@@ -115,6 +116,27 @@ def test_series_that_never_takes_place_is_skipped_quickly(
     assert time.process_time() - begun < 1
     assert events == []
     assert warning.startswith("skipped: “x”: recurrence/rrule: ")
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=SECONDLY", "FREQ=YEARLY;BYHOUR=1;BYMINUTE=1;BYSECOND=1"]
+)
+def test_zone_that_changes_all_the_time_is_refused(
+    import_events: ImportEvents, rule: str
+) -> None:
+    zone = EASTERN.format("Nhanh").replace("FREQ=YEARLY;INTERVAL=1", rule)
+    with pytest.raises(BadRequest, match="“Nhanh” changes too often"):
+        import_events("UID:1\nSUMMARY:x\nDTSTART;TZID=Nhanh:20261125T190000", zone=zone)
+
+
+def test_zones_of_a_damaged_calendar_are_not_used(import_events: ImportEvents) -> None:
+    zone = EASTERN.format("Nhanh").replace("FREQ=YEARLY", "FREQ=SECONDLY")
+    (event,), _ = import_events(
+        "UID:1\nSUMMARY:x\nDTSTART;TZID=Nhanh:20261125T190000",
+        "UID:2\nEND:VALARM",
+        zone=zone,
+    )
+    assert event["start"] == "2026-11-25T19:00:00+07:00"
 
 
 def test_matching_start_of_a_series_is_kept(import_events: ImportEvents) -> None:
