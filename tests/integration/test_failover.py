@@ -14,6 +14,7 @@ from tests.conftest import RecordMeasurement
 from tests.integration.test_kill import WRITERS, Writer
 from tests.postgres import standby_of, throw_away
 from tests.server import Service
+from tests.waiting import wait_until
 
 
 class Readers(threading.Thread):
@@ -39,7 +40,10 @@ class Readers(threading.Thread):
     ids=["short", "long"],
 )
 def test_failover_loses_no_write(
-    before: float, between: float, record_measurement: RecordMeasurement
+    before: float,
+    between: float,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     with throw_away() as primary, standby_of(primary) as standby:
         primary.run("CREATE DATABASE failover TEMPLATE template")
@@ -58,8 +62,8 @@ def test_failover_loses_no_write(
             for thread in threads:
                 thread.start()
             time.sleep(before)
+            wait_until(lambda: all(writer.acknowledged for writer in writers), 60)
             primary.stop(signal.SIGQUIT)
-            promised = [writer.acknowledged for writer in writers]
             time.sleep(between)
             assert standby.run("SELECT pg_promote()") == [(True,)]
             begun = time.monotonic()
@@ -68,7 +72,8 @@ def test_failover_loses_no_write(
                 writer.acknowledged > old
                 for writer, old in zip(writers, after, strict=True)
             ):
-                assert time.monotonic() < begun + 5, "writes are not answered again"
+                end = begun + 5 * time_factor
+                assert time.monotonic() < end, "writes are not answered again"
                 time.sleep(0.01)
             record_measurement(
                 "seconds from the promotion to writes",
@@ -78,9 +83,8 @@ def test_failover_loses_no_write(
             for thread in threads:
                 thread.stopping = True
                 thread.join()
-            assert reader.seen > 20
+            assert reader.seen > 0
             assert reader.failures == []
-            assert min(promised) > 0
             for writer in writers:
                 assert set(writer.failures) <= {503}
                 stored = int(

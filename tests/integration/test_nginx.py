@@ -153,14 +153,14 @@ def test_parameters_of_feeds_are_forwarded(shared_proxy: str) -> None:
 
 
 def test_write_is_visible_within_three_seconds(
-    shared_proxy: str, shared_service: Service
+    shared_proxy: str, shared_service: Service, time_factor: int
 ) -> None:
     for turn in range(2):
         requests.get(shared_proxy + FEED, timeout=10)
         _put(shared_service, f"Lần {turn}")
         written = time.monotonic()
         while f"Lần {turn}" not in requests.get(shared_proxy + FEED, timeout=10).text:
-            assert time.monotonic() < written + 3
+            assert time.monotonic() < written + 3 * time_factor
             time.sleep(0.02)
         while time.monotonic() < written + 3:  # and it stays
             time.sleep(0.2)
@@ -232,7 +232,7 @@ def test_deleted_entry_is_not_answered_from_the_cache(
             )
             assert (answer.status_code, "Một" in answer.text) == (200, True)
     assert seeded_service.request("DELETE", "/api/v1/articles/a").status_code == 204
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while (answer := requests.get(proxy + "/entries/a", timeout=10)).status_code != 410:
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -266,7 +266,7 @@ def test_restored_entry_replaces_its_410(
     assert shared_service.request("DELETE", "/api/v1/articles/a").status_code == 204
     assert requests.get(shared_proxy + "/entries/a", timeout=10).status_code == 410
     _put(shared_service, "Một")
-    end = time.monotonic() + 3
+    end = time.monotonic() + 30
     while requests.get(shared_proxy + "/entries/a", timeout=10).status_code != 200:
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -398,7 +398,7 @@ def test_access_log_serves_statistics_and_has_no_token(
         "User-Agent": "newsboat/2.3",
     }
     _get(proxy, f"{FEED}?token={token}", headers)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     log = tmp_path / "access.log"
     while len((text := log.read_text()).splitlines()) < 9:
         assert time.monotonic() < end
@@ -478,7 +478,7 @@ def test_service_is_found_at_a_new_address(database_url: str, tmp_path: Path) ->
             names.address = service.environ["HOST"] = "127.0.0.2"
             service.url = f"http://127.0.0.2:{service.port}"
             service.start()
-            end = time.monotonic() + 10
+            end = time.monotonic() + 30
             while not requests.get(url + "/healthz", timeout=10).ok:
                 assert time.monotonic() < end
                 time.sleep(0.05)

@@ -16,6 +16,7 @@ from tests.conftest import ApiClient, RecordMeasurement
 from tests.integration.test_kill import WRITERS, Writer
 from tests.postgres import Cluster, throw_away
 from tests.server import Service
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.postgresql
 
@@ -64,21 +65,26 @@ def test_stopped_postgresql_is_503_and_needs_no_restart(
 
 @pytest.mark.bar
 def test_crash_of_postgresql_loses_no_write(
-    cluster: Cluster, service: Service, record_measurement: RecordMeasurement
+    cluster: Cluster,
+    service: Service,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     service.make_token(*SCOPES)
     writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
     for writer in writers:
         writer.start()
     time.sleep(0.7)
+    wait_until(lambda: all(writer.acknowledged for writer in writers), 60)
     cluster.stop(signal.SIGQUIT)
-    time.sleep(0.3)
+    wait_until(lambda: all(writer.failures for writer in writers), 60)
     cluster.start()
     promised, begun = [writer.acknowledged for writer in writers], time.monotonic()
     while not all(
         writer.acknowledged > old for writer, old in zip(writers, promised, strict=True)
     ):
-        assert time.monotonic() < begun + 5, "writes are not answered again"
+        end = begun + 5 * time_factor
+        assert time.monotonic() < end, "writes are not answered again"
         time.sleep(0.02)
     record_measurement(
         "from PostgreSQL's restart to writes",
@@ -89,7 +95,6 @@ def test_crash_of_postgresql_loses_no_write(
         writer.stopping = True
     for writer in writers:
         writer.join()
-        assert min(promised) > 0
         assert set(writer.failures) == {503}
         stored = int(
             service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"]

@@ -294,7 +294,7 @@ def test_reader_does_not_wait_and_sees_one_snapshot(
 def test_locked_database_is_unavailable(
     storage: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 0.5)
+    monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 1.5)
     with opened(database_url) as impatient:
 
         def wait(_: int) -> float:
@@ -304,7 +304,7 @@ def test_locked_database_is_unavailable(
             return time.monotonic() - begun
 
         with storage.writer("test"), ThreadPoolExecutor(4) as pool:
-            assert max(pool.map(wait, range(4))) < 0.95, (
+            assert max(pool.map(wait, range(4))) < 2.9, (
                 "nobody waits twice, in the process and outside"
             )
         with impatient.writer("other") as writer:
@@ -315,7 +315,7 @@ def test_reads_do_not_wait_for_queued_writers(
     storage: Storage, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With four connections, of which writers take two; the others wait for a place, and no longer in all."""
-    monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 1.0)
+    monkeypatch.setattr("feedsvc.storage.database.BUSY_SECONDS", 2)
     small = Storage(database_url, utcnow, HANOI, connections=4)
     waiting = threading.Barrier(9)
 
@@ -334,9 +334,10 @@ def test_reads_do_not_wait_for_queued_writers(
             started = time.monotonic()
             with small.reader() as reader:
                 assert reader.categories.all() == []
-            assert time.monotonic() - started < 0.5
+            assert time.monotonic() - started < 1.5
             reads += 1
-        assert max(writer.result() for writer in writers) < 1.8
+            time.sleep(0.05)
+        assert max(writer.result() for writer in writers) < 3.9
     assert reads > 0
     small.close()
 
