@@ -507,6 +507,15 @@ def test_body_is_compressed_once_and_header_sets_do_not_accumulate(
     assert len(answer._header_sets) == 1
 
 
+def test_response_is_encoded_once_its_body_is_compressed(clock: Clock) -> None:
+    answer = Harness(clock).renderer("a", A, length=1000)()
+    assert answer.is_encoded({})
+    accepts_gzip = {"HTTP_ACCEPT_ENCODING": "gzip"}
+    assert not answer.is_encoded(accepts_gzip)
+    answer.to_response(accepts_gzip)
+    assert answer.is_encoded(accepts_gzip)
+
+
 @pytest.mark.parametrize(
     ("path", "query", "is_known"),
     [

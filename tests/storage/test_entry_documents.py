@@ -105,6 +105,20 @@ def test_all_day_event_has_dates() -> None:
     assert decode_document(document)["event"] == event
 
 
+@pytest.mark.parametrize(
+    "until",
+    [
+        pytest.param("99991231T235959Z", id="after the last local time"),
+        pytest.param("20261025T013000Z", id="the second of two equal local times"),
+    ],
+)
+def test_end_of_a_series_that_has_no_local_time_is_kept(until: str) -> None:
+    recurrence = Recurrence(f"FREQ=WEEKLY;UNTIL={until}")
+    event = Event(NOW, None, PARIS, recurrence=recurrence)
+    decoded = decode_document(encode_document(replace(ENTRY, event=event)))["event"]
+    assert decoded.recurrence == recurrence
+
+
 def test_times_are_decoded_without_the_rest() -> None:
     times = decode_times(encode_document(ENTRY))
     assert times == Event(

@@ -99,6 +99,8 @@ def test_second_rotation_ends_the_first_token(storage: Storage) -> None:
         storage.tokens.rotate("a", DAY)
     with pytest.raises(NotFound):
         storage.tokens.rotate("nobody", DAY)
+    with pytest.raises(NotFound):
+        storage.tokens.revoke("nobody")
 
 
 def test_grace_time_does_not_exceed_the_expiry(storage: Storage, clock: Clock) -> None:
