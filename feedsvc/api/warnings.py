@@ -14,7 +14,6 @@ from feedsvc.models import Entry
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]*);")
-_MAX_QUOTED = 40
 
 
 def title_warnings(title: str) -> list[FieldError]:
@@ -23,11 +22,10 @@ def title_warnings(title: str) -> list[FieldError]:
     Titles are plain text, so readers see both as they are written.
     """
     warnings = []
-    tag = _TAG.search(title)
-    if tag:
-        warnings.append(
-            f"Contains HTML: readers see “{tag[0][:_MAX_QUOTED]}” as it is."
-        )
+    if _TAG.search(title):
+        # Not quoted: the response to a batch may be stored, which a deletion of the
+        # entry does not erase.
+        warnings.append("Contains HTML: readers see its tags as they are written.")
     for reference in _REFERENCE.finditer(title):
         text = reference[0]
         # Only names that HTML knows: “R&D;” is what the editor meant.
