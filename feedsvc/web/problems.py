@@ -34,6 +34,9 @@ from feedsvc.models import Site
 from feedsvc.suggestions import did_you_mean
 from feedsvc.web.pages import requested_language
 
+_MAX_ACCEPT = 1000
+"""Characters of the header Accept that are parsed."""
+
 
 class ErrorHandlers:
     """Answer errors with problem documents, or with pages for browsers."""
@@ -89,8 +92,7 @@ class ErrorHandlers:
         parameter: str = "",
     ) -> Response:
         # Feed readers and API clients get the document, browsers a page.
-        preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
-        if preferred == "text/html" and not _is_api():
+        if _prefers_page() and not _is_api():
             response = _error_page(
                 self._site,
                 problem,
@@ -128,6 +130,14 @@ def problems_blueprint(site: Site, max_age: int) -> Blueprint:
         raise NotFound(f"There is no problem type “{slug}”.")
 
     return blueprint
+
+
+def _prefers_page() -> bool:
+    # Werkzeug takes quadratic time to parse Accept; no browser sends a long one.
+    if len(request.headers.get("Accept", "")) > _MAX_ACCEPT:
+        return False
+    preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
+    return preferred == "text/html"
 
 
 def _is_api() -> bool:

@@ -50,6 +50,12 @@ def page_texts(client: FlaskClient, path: str, status: int, **kwargs: Any) -> li
     ]
 
 
+def test_long_accept_header_is_not_parsed(client: FlaskClient) -> None:
+    for length, media_type in ((1000, "text/html"), (1001, "application/problem+json")):
+        headers = {"Accept": f"text/html,{'a' * (length - len('text/html,'))}"}
+        assert client.get("/nowhere", headers=headers).mimetype == media_type
+
+
 def test_problems_have_the_status_that_they_are_for() -> None:
     for error, problem in PROBLEMS.items():
         assert HTTPStatus(problem.status) >= 400
