@@ -90,6 +90,8 @@ def render_with_known_items(
     head, items[0] = items[0][:begin], items[0][begin:]
     for entry, item in zip(rendered, items, strict=True):
         entry.rendered[key] = feed.site, item
+    if len(rendered) == len(feed.entries):
+        return document
     first, *others = (entry.rendered[key][1] for entry in feed.entries)
     return end_tag.join([head + first, *others, tail])
 
