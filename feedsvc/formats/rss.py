@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
+from email.utils import format_datetime
 from html import escape
 
 from feedsvc.feed_query import FORMATS
 from feedsvc.formats import labels
-from feedsvc.formats.common import iri_to_uri
+from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list, feed_body
 from feedsvc.formats.xml import (
     Element,
@@ -130,10 +131,9 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
 
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
-    published = entry.feed_date(feed.query).astimezone(feed.site.timezone)
-    # Not by feedgen, which sets the locale of the process to C for each date. It is C
-    # already, so the names of days and months are English.
-    sub_element(item, "pubDate", f"{published:%a, %d %b %Y %H:%M:%S %z}")
+    published = site_time(entry.feed_date(feed.query), feed.site)
+    # Not by feedgen, which sets the locale of the process for each date that it writes.
+    sub_element(item, "pubDate", format_datetime(published))
     if entry.source and entry.source.url:
         # feedgen would write it before the date.
         url = iri_to_uri(entry.source.url)
