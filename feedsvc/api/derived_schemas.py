@@ -153,7 +153,7 @@ class DeletionBatchItemSchema(ClosedSchema):
 
     action = _constant("delete")
     kind = fields.String(required=True, validate=OneOf(KINDS))
-    id = fields.String(required=True)
+    id = own.identifier(required=True)
 
 
 class DeletionSchema(DeletionBatchItemSchema):
