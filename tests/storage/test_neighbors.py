@@ -81,11 +81,10 @@ def test_entries_of_one_moment_have_one_order(
         assert chain(storage, ids[-1], None, "previous") == ids[::-1]
 
 
+@pytest.mark.sqlite  # PostgreSQL would search a small table
 def test_neighbor_is_found_by_an_index(
     editor: ApiClient, storage: Storage, clock: Clock
 ) -> None:
-    if storage.database.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL would search a small table")
     fill(editor, clock)
     statements: list[tuple[str, Any]] = []
 
