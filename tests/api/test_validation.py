@@ -142,11 +142,13 @@ def test_text_with_an_invalid_character_is_422(
 
 
 @pytest.mark.parametrize(("name", "max_length"), TEXT_MEMBERS.items())
-def test_longer_text_is_422(
+def test_longer_text_than_allowed_is_422(
     shared_editor: ApiClient, name: str, max_length: int
 ) -> None:
     document = {**GOOD, name: "x" * (max_length + 1)}
     assert pointers(shared_editor.send("PUT", "/articles/x", document)) == [f"#/{name}"]
+    document = {**GOOD, name: "x" * max_length, "kind": "news"}
+    assert shared_editor.send("POST", "/preview", document).status_code == 200
 
 
 @pytest.mark.parametrize(
