@@ -22,6 +22,7 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 from feedsvc import timezones
 from feedsvc.errors import BadRequest
 from feedsvc.importers.base import ImportedEntry, guess_media_type
+from feedsvc.models import Recurrence
 from feedsvc.recurrence import rule_since, shift_to_last_years
 
 # Not beyond the next event, or many events without an end would take quadratic time.
@@ -32,7 +33,7 @@ _STATUSES = ("confirmed", "tentative", "cancelled")
 _SUPERSEDED = "another version of it has a higher SEQUENCE, or follows in the file"
 _MONTHS_COMPARED = 36
 _YEARS_COMPARED = 10
-_TIME_PARTS = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
+_TIME_PARTS = ("BYHOUR", "BYMINUTE", "BYSECOND")
 # icalendar raises these for values of a wrong type, and where a property that should
 # occur once occurs twice and so has become a list.
 PARSE_ERRORS = (ValueError, LookupError, AttributeError, TypeError)
@@ -79,7 +80,7 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
 
 
 def _check_zone_rules(calendar: Component) -> None:
-    """Check that the zones of a calendar change a few times a year.
+    """Check that the zones of a calendar change once a day at most.
 
     To find an offset, dateutil computes all changes since the zone began, and keeps
     them: with one each second, that ends when the memory does.
@@ -88,11 +89,19 @@ def _check_zone_rules(calendar: Component) -> None:
     """
     for definition in calendar.walk("VTIMEZONE"):
         for observance in definition.subcomponents:
-            for rule in _values(observance, "RRULE"):
-                is_rare = rule["FREQ"] in (["YEARLY"], ["MONTHLY"])
-                if not is_rare or not _TIME_PARTS.isdisjoint(rule):
-                    zone = definition.get("TZID", "")
-                    raise BadRequest(f"The time zone “{zone}” changes too often.")
+            if any(map(_is_too_frequent, _values(observance, "RRULE"))):
+                zone = definition.get("TZID", "")
+                raise BadRequest(f"The time zone “{zone}” changes too often.")
+
+
+def _is_too_frequent(rule: Mapping[str, list[Any]]) -> bool:
+    """Tell if a rule may have more than one time a day."""
+    return (
+        rule["FREQ"] not in (["YEARLY"], ["MONTHLY"])
+        or rule.get("INTERVAL") == [0]
+        # One time of day is no reason: HCL Notes states it.
+        or any(len(rule.get(part, [])) > 1 for part in _TIME_PARTS)
+    )
 
 
 class _EventReader:
@@ -301,6 +310,8 @@ def delay_to_first_match(rule: str, start: date) -> timedelta | None:
     clock = start.time() if isinstance(start, datetime) else time()
     begin = shift_to_last_years(datetime.combine(start, clock))
     try:
+        if Recurrence(unbounded).rule_parts.get("INTERVAL") == "0":
+            return None  # dateutil would look for ever
         first = next(iter(rule_since(unbounded, begin, begin)), None)
     except (ValueError, LookupError):
         return None

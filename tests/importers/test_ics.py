@@ -118,8 +118,35 @@ def test_series_that_never_takes_place_is_skipped_quickly(
     assert warning.startswith("skipped: “x”: recurrence/rrule: ")
 
 
+def test_series_without_an_interval_is_skipped(import_events: ImportEvents) -> None:
+    events, (warning,) = import_events(
+        "UID:1\nSUMMARY:x\nDTSTART:20261125T190000\n"
+        "RRULE:FREQ=YEARLY;INTERVAL=0;BYMONTH=2;BYMONTHDAY=30"
+    )
+    assert events == []
+    assert "INTERVAL=0" in warning
+
+
+def test_rule_of_a_zone_can_state_the_time_of_day(import_events: ImportEvents) -> None:
+    """As those of HCL Notes do."""
+    zone = EASTERN.format("Eastern").replace(
+        "FREQ=YEARLY;INTERVAL=1", "FREQ=YEARLY;BYMINUTE=0;BYHOUR=2"
+    )
+    (event,), _ = import_events(
+        "UID:1\nSUMMARY:x\nDTSTART;TZID=Eastern:20261125T190000", zone=zone
+    )
+    assert event["start"] == "2026-11-25T19:00:00-05:00"
+
+
 @pytest.mark.parametrize(
-    "rule", ["FREQ=SECONDLY", "FREQ=YEARLY;BYHOUR=1;BYMINUTE=1;BYSECOND=1"]
+    "rule",
+    [
+        "FREQ=SECONDLY",
+        "FREQ=YEARLY;INTERVAL=0",
+        "FREQ=YEARLY;BYHOUR=1,2",
+        "FREQ=YEARLY;BYMINUTE=1,2",
+        "FREQ=YEARLY;BYSECOND=1,2",
+    ],
 )
 def test_zone_that_changes_all_the_time_is_refused(
     import_events: ImportEvents, rule: str
