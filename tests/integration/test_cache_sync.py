@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from feedsvc.models import SCOPES
+from tests.conftest import RecordMeasurement
 from tests.integration.worker_process import WorkerConnection, connect_workers
 from tests.postgres import Cluster, throw_away
 from tests.server import Service
@@ -42,10 +43,14 @@ def workers(seeded_service: Service) -> Iterator[list[WorkerConnection]]:
         yield made
 
 
+@pytest.mark.bar
 def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
-    workers: list[WorkerConnection], time_factor: int
+    workers: list[WorkerConnection],
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     here, there = workers
+    delays = []
     for turn in range(3):
         for line in (here, there):
             assert line.request("GET", FEED).status == 200
@@ -61,11 +66,15 @@ def test_write_is_seen_at_once_by_its_worker_and_within_a_second_by_the_other(
             assert title in here.request("GET", path).body.decode(), path
         while title not in there.request("GET", FEED).body.decode():
             assert time.monotonic() < stored + time_factor
+        delays.append(time.monotonic() - stored)
         for path in (FEED, "/feeds/news/a.json", "/entries/one"):
             assert title in there.request("GET", path).body.decode(), (
                 "a check is of all feeds"
             )
         here, there = there, here
+    record_measurement(
+        "from a write to the other worker's feed", f"{max(delays):.2f} s", "1 s"
+    )
 
 
 @pytest.mark.sqlite
@@ -79,9 +88,13 @@ def test_cached_feed_is_answered_when_the_database_file_is_gone(
         assert line.request("GET", FEED).body == body
 
 
+@pytest.mark.bar
 @pytest.mark.postgresql
 def test_cached_feeds_need_no_database(
-    cluster: Cluster, workers: list[WorkerConnection], time_factor: int
+    cluster: Cluster,
+    workers: list[WorkerConnection],
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     known = [line.request("GET", FEED) for line in workers]
     cluster.stop()
@@ -106,4 +119,9 @@ def test_cached_feeds_need_no_database(
     written = time.monotonic()
     while "Hai" not in workers[1].request("GET", FEED).body.decode():
         assert time.monotonic() < written + time_factor
+    record_measurement(
+        "from a write after an outage to the other worker's feed",
+        f"{time.monotonic() - written:.2f} s",
+        "1 s",
+    )
     assert workers[1].request("GET", "/readyz").status == 200

@@ -152,9 +152,14 @@ def test_parameters_of_feeds_are_forwarded(shared_proxy: str) -> None:
     assert (form.status_code, form.headers["Location"]) == (303, "news.rss")
 
 
+@pytest.mark.bar
 def test_write_is_visible_within_three_seconds(
-    shared_proxy: str, shared_service: Service, time_factor: int
+    shared_proxy: str,
+    shared_service: Service,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
+    delays = []
     for turn in range(2):
         requests.get(shared_proxy + FEED, timeout=10)
         _put(shared_service, f"Lần {turn}")
@@ -162,9 +167,13 @@ def test_write_is_visible_within_three_seconds(
         while f"Lần {turn}" not in requests.get(shared_proxy + FEED, timeout=10).text:
             assert time.monotonic() < written + 3 * time_factor
             time.sleep(0.02)
+        delays.append(time.monotonic() - written)
         while time.monotonic() < written + 3:  # and it stays
             time.sleep(0.2)
         assert f"Lần {turn}" in requests.get(shared_proxy + FEED, timeout=10).text
+    record_measurement(
+        "from a write to the feed behind nginx", f"{max(delays):.2f} s", "3 s"
+    )
 
 
 def test_cache_keys_are_bounded_and_cannot_be_poisoned(

@@ -21,6 +21,7 @@ from flask_websub.subscriber import (
 from werkzeug.serving import make_server
 
 from feedsvc.models import SCOPES
+from tests.conftest import RecordMeasurement
 from tests.server import Service
 from tests.websub.conftest import wait_until
 from tests.websub.subscriber import Subscriber, run_subscriber
@@ -65,14 +66,18 @@ def subscribe(service: Service, callback: str) -> None:
     assert requests.post(f"{service.url}/hub", data=form, timeout=5).status_code == 202
 
 
+@pytest.mark.bar
 def test_make_run_delivers_within_a_second_and_stops_both(
-    running: Service, time_factor: int
+    running: Service, record_measurement: RecordMeasurement, time_factor: int
 ) -> None:
     with run_subscriber() as subscriber:
         subscribe(running, subscriber.url("/a"))
         subscriber.got("/a", "GET", within=10)
         time.sleep(0.3)
         late = [told_after(running, subscriber, number) for number in range(5)]
+    record_measurement(
+        "from a write to the subscriber, of `make run`", f"{max(late):.2f} s", "1 s"
+    )
     assert max(late) <= time_factor, late
     assert len(couriers(running)) == 1
     running.stop()

@@ -154,6 +154,7 @@ def versions(
         service.stop()
 
 
+@pytest.mark.bar
 @pytest.mark.both_databases
 def test_rolling_upgrade_fails_no_request(
     database_url: str,

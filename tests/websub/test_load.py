@@ -139,7 +139,6 @@ def test_killed_worker_loses_no_delivery(
     others: int,
     count: int,
     record_measurement: RecordMeasurement,
-    time_factor: int,
 ) -> None:
     paths = callback_paths(count)
     urls = callback_urls(subscriber, paths)
