@@ -237,7 +237,7 @@ def _next_change_select(*, has_categories: bool) -> sa.Select[datetime]:
         sa.select(entries.c.next_change_at)
         .where(*conditions)
         .order_by(entries.c.next_change_at)
-        .limit(sa.literal_column("1", sa.Integer))  # no parameter, as in LIMIT
+        .limit(sa.literal_column("1", sa.Integer))  # no parameter: see LIMIT
     )
 
 

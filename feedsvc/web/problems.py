@@ -35,7 +35,7 @@ from feedsvc.suggestions import did_you_mean
 from feedsvc.web.pages import requested_language
 
 _MAX_ACCEPT = 1000
-"""Characters of the header Accept that are parsed."""
+"""Characters of the longest Accept header that is parsed."""
 
 
 class ErrorHandlers:
