@@ -89,8 +89,8 @@ def readers(files: list[Path | None], html_file: Path | None, as_json: bool) -> 
             _read_file(path, statistics, bar)
     if not statistics.days:
         # Only lines with the URL of a feed are examined.
-        damaged = statistics.unrecognised
-        share = f", of which {damaged} were not recognised" if damaged else ""
+        number = statistics.unrecognised
+        share = f", {number} of them not recognised" if number else ""
         raise click.ClickException(
             f"No poll of a feed in {statistics.lines} lines{share}. {EXPECTED}"
         )

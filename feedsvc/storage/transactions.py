@@ -1,4 +1,4 @@
-"""Sessions: one snapshot of the database to read, or one transaction to write."""
+"""Transactions: a snapshot of the database to read, or a transaction to write."""
 
 from __future__ import annotations
 

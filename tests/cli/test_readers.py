@@ -331,7 +331,7 @@ def test_compressed_logs_and_standard_input_are_read(tmp_path: Path) -> None:
         ("missing.log", "cannot be read: No such file or directory."),
         ("cut.gz", "cannot be read: Compressed file ended"),
         ("damaged.gz", "cannot be read: Error -3 while decompressing data"),
-        ("other.log", "No poll of a feed in 2 lines, of which 1 were not recognised."),
+        ("other.log", "No poll of a feed in 2 lines, 1 of them not recognised."),
         ("text.log", "No poll of a feed in 3 lines. Give the access log"),
         (".", "cannot be read: Is a directory."),
     ],
