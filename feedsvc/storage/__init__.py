@@ -64,7 +64,7 @@ class Storage:
         max_feed: int = MAX_FEED,
     ) -> None:
         self.database = Database(url, connections)
-        """For transactions without `Reader` or `Writer`, as of maintenance and tests."""
+        """For transactions of no `Reader` or `Writer`, as of maintenance and tests."""
         self.outage_log = self.database.outage_log
         self._clock = clock
         self._zone = zone
