@@ -27,6 +27,7 @@ from feedsvc.recurrence import rule_since, shift_to_last_years
 
 # Not beyond the next event, or many events without an end would take quadratic time.
 _EVENT = re.compile(rb"BEGIN:VEVENT(?:(?!BEGIN:VEVENT).)*?END:VEVENT\r?\n?", re.DOTALL)
+_ZONE = re.compile(_EVENT.pattern.replace(b"VEVENT", b"VTIMEZONE"), re.DOTALL)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNTIL = re.compile("UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
 _STATUSES = ("confirmed", "tentative", "cancelled")
@@ -64,12 +65,10 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
         events: list[Component] = calendar.walk("VEVENT")
     except PARSE_ERRORS as error:
         yield f"The file is damaged. Events are read one by one: {error}"
-        calendar, events = Calendar(), []
-        tzp.use_default()  # forget the zones, which were not checked
+        calendar, events = _read_zones(data), []
         for block in _EVENT.findall(data):
-            document = b"BEGIN:VCALENDAR\r\n" + block + b"END:VCALENDAR\r\n"
             try:
-                events += Calendar.from_ical(document).walk("VEVENT")
+                events += _parse_blocks(block).walk("VEVENT")
             except PARSE_ERRORS as event_error:
                 yield f"skipped: a damaged event: {event_error}"
         if not events:
@@ -77,6 +76,26 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     reader = _EventReader(calendar, events, site_zone)
     for event in events:
         yield from reader.to_entry(event)
+
+
+def _parse_blocks(*blocks: bytes) -> Component:
+    document = b"BEGIN:VCALENDAR\r\n" + b"".join(blocks) + b"END:VCALENDAR\r\n"
+    return Calendar.from_ical(document)
+
+
+def _read_zones(data: bytes) -> Component:
+    """Return a calendar with the time zones of a damaged one, unless one is damaged.
+
+    :raises BadRequest: as `_check_zone_rules`.
+    """
+    tzp.use_default()  # forget the zones before the damage, which were not checked
+    try:
+        calendar = _parse_blocks(*_ZONE.findall(data))
+        _check_zone_rules(calendar)
+    except PARSE_ERRORS:
+        tzp.use_default()
+        return Calendar()
+    return calendar
 
 
 def _check_zone_rules(calendar: Component) -> None:

@@ -162,14 +162,38 @@ def test_zone_that_changes_all_the_time_is_refused(
         import_events("UID:1\nSUMMARY:x\nDTSTART;TZID=Nhanh:20261125T190000", zone=zone)
 
 
-def test_zones_of_a_damaged_calendar_are_not_used(import_events: ImportEvents) -> None:
-    zone = EASTERN.format("Nhanh").replace("FREQ=YEARLY", "FREQ=SECONDLY")
-    (event,), _ = import_events(
-        "UID:1\nSUMMARY:x\nDTSTART;TZID=Nhanh:20261125T190000",
-        "UID:2\nEND:VALARM",
-        zone=zone,
-    )
+DAMAGED = (
+    "UID:1\nSUMMARY:x\nDTSTART;TZID=Eastern:20261125T190000",
+    "UID:2\nEND:VALARM",
+)
+
+
+def test_zones_of_a_damaged_calendar_are_used(import_events: ImportEvents) -> None:
+    (event,), warnings = import_events(*DAMAGED, zone=EASTERN.format("Eastern"))
+    assert event["start"] == "2026-11-25T19:00:00-05:00"
+    assert event["timezone"] == "America/New_York"
+    assert len(warnings) == 2
+
+
+def test_damaged_zones_of_a_damaged_calendar_are_not_used(
+    import_events: ImportEvents,
+) -> None:
+    zone = EASTERN.format("Eastern").replace("FREQ=", "FREQUENCY=")
+    (event,), _ = import_events(*DAMAGED, zone=zone)
     assert event["start"] == "2026-11-25T19:00:00+07:00"
+
+
+def test_zones_of_a_damaged_calendar_are_checked(import_events: ImportEvents) -> None:
+    zone = EASTERN.format("Eastern").replace("FREQ=YEARLY", "FREQ=SECONDLY")
+    with pytest.raises(BadRequest, match="changes too often"):
+        import_events(*DAMAGED, zone=zone)
+
+
+def test_zones_of_another_calendar_are_not_used(import_events: ImportEvents) -> None:
+    event = "UID:1\nSUMMARY:x\nDTSTART;TZID=Eastern:20261125T190000"
+    import_events(event, zone=EASTERN.format("Eastern"))
+    (stored,), _ = import_events(event)
+    assert stored["start"] == "2026-11-25T19:00:00+07:00"
 
 
 def test_matching_start_of_a_series_is_kept(import_events: ImportEvents) -> None:
