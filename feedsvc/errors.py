@@ -68,8 +68,8 @@ class Gone(FeedsvcError):
     """The resource existed, and was removed.
 
     `web/pages.py` raises it for deleted, withdrawn and expired entries,
-    `storage/entry_reader.py` in the API, `storage/feed_lookup.py` for retired
-    categories.
+    `storage/entry_reader.py` for deleted ones in the API, `storage/feed_lookup.py` for
+    retired categories.
 
     :param reason: the editors' notice for readers, as plain text.
     """

@@ -22,7 +22,7 @@ PARAMETER_CONDITIONS: Mapping[str, Callable[[Any], sa.ColumnElement[bool]]] = {
 """The condition of each parameter that has one, on the columns of `entries`.
 
 The parameter's value is a bound parameter of its name: `sa.bindparam("cancelled")`. A
-member that has no column is in the document, for both databases by
+member without a column is read from the document, in both databases by
 
     sa.cast(entry.document, sa.JSON().with_variant(sa.String(), "sqlite"))[
         "source", "name"

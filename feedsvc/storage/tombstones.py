@@ -1,6 +1,6 @@
 """Tombstones (RFC 6721) of entries that have left feeds, or were deleted.
 
-The page of such an entry is 410 by `web/pages.py`.
+`web/pages.py` answers the URL of an entry that is no longer public with 410.
 """
 
 from __future__ import annotations
