@@ -28,8 +28,12 @@ member without a column is read from the document, in both databases by
         "source", "name"
     ].as_string()
 
-Tombstones are listed without these conditions: a deletion erases what they are about,
-and an edit of a hidden entry may change it, but must not change a feed.
+which fails, and the feed with it, if a damaged document is no JSON. Case and diacritics
+differ: SQLite's lower() knows ASCII alone.
+
+A withdrawn entry is selected by the members that it hides, so that readers get its
+notice. Tombstones are listed without these conditions: a deletion erases what they are
+about, and an edit of a hidden entry may change it, but must not change a feed.
 """
 
 

@@ -12,7 +12,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Blueprint, Response, request
 
 from feedsvc.errors import BadRequest, FeedMoved, NotFound
-from feedsvc.feed_query import FORMATS, KINDS, FeedQuery, parse_feed_query
+from feedsvc.feed_query import (
+    FORMATS,
+    KINDS,
+    PARAMETERS,
+    FeedQuery,
+    parse_feed_query,
+)
 from feedsvc.feeds import build_feed
 from feedsvc.feeds.response_cache import CacheHit, ResponseCache, cache_key
 from feedsvc.formats import render_feed
@@ -184,7 +190,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
     @blueprint.get("/<kind>.<format>")
     @blueprint.get("/<kind>/<category_filter>.<format>")
     def feed(kind: str, format: str, category_filter: str | None = None) -> Response:
-        """Answer with a feed, or redirect to its canonical category filter."""
+        """Answer with a feed, or redirect to its canonical URL."""
         given = request.args.to_dict(flat=False)
         query = feeds.parse_query(kind, format, category_filter, given)
         try:
@@ -228,9 +234,9 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         return Response(status=303, headers=headers)
 
     def redirect_to_canonical(query: FeedQuery) -> Response:
-        """Redirect to the canonical category filter and search.
+        """Redirect to the canonical category filter and free text.
 
-        Parameters stay as sent, unless the search is what differs.
+        Parameters stay as sent, unless the text is what differs.
         """
         return redirect(_canonical_path(query))
 
@@ -246,7 +252,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
 
 
 def _canonical_path(query: FeedQuery) -> str:
-    if not _is_canonical_search(request.args.to_dict(flat=False), query):
+    if not _has_canonical_text(request.args.to_dict(flat=False), query):
         return query.path
     canonical = FeedQuery(query.kind, query.format, query.category_filter)
     return _with_query_string(canonical.path)
@@ -261,7 +267,7 @@ def _with_query_string(path: str) -> str:
 def _is_canonical(
     category_filter: str | None, given: Mapping[str, Sequence[str]], query: FeedQuery
 ) -> bool:
-    if not _is_canonical_search(given, query):
+    if not _has_canonical_text(given, query):
         return False
     if category_filter is None:
         return True
@@ -269,8 +275,14 @@ def _is_canonical(
     return category_filter.replace(" ", "+") == str(query.category_filter)
 
 
-def _is_canonical_search(given: Mapping[str, Sequence[str]], query: FeedQuery) -> bool:
-    return given.get("q", [query.q]) == [query.q]
+def _has_canonical_text(given: Mapping[str, Sequence[str]], query: FeedQuery) -> bool:
+    """Return whether free text, such as a search, has its canonical spelling."""
+    texts = {
+        parameter.name: getattr(query, parameter.field)
+        for parameter in PARAMETERS.values()
+        if parameter.is_free_text
+    }
+    return all(given.get(name, [text]) == [text] for name, text in texts.items())
 
 
 def _formats(kind: str) -> list[str]:

@@ -1,14 +1,15 @@
-"""Every parameter of feeds: entries, titles, place in the response cache."""
+"""Every parameter of feeds: entries, titles, spellings, place in the response cache."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.feed_query import PARAMETERS
+from feedsvc.feed_query import FORMATS, PARAMETERS
 from feedsvc.services import get_services
 from feedsvc.storage.feed_conditions import PARAMETER_CONDITIONS
 from tests.conftest import ApiClient, MakeApp
@@ -17,6 +18,8 @@ from tests.test_feed_query import SELECTED, VALUES, query_string
 
 SELECTING = [name for name in VALUES if VALUES[name].rejected]
 """The parameters that select entries."""
+
+FREE_TEXT = [name for name in PARAMETERS if PARAMETERS[name].is_free_text]
 
 
 @pytest.mark.parametrize("name", PARAMETER_CONDITIONS)
@@ -103,3 +106,32 @@ def test_invented_values_do_not_fill_the_response_cache(
         assert response.status_code in (200, 400)
     stored, _, _ = get_services(app).cache.stats()
     assert stored <= 10, f"feedsvc/feed_query.py: {name} needs is_free_text=True"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", FREE_TEXT)
+def test_odd_characters_in_free_text_are_no_error(
+    editor: ApiClient, client: FlaskClient, name: str, format: str
+) -> None:
+    # NUL, a control character, a noncharacter, a lone surrogate, and no UTF-8.
+    for text in ("%00", "%01", "%EF%BF%BE", "%ED%A0%80", "%FF"):
+        path = f"/feeds/events.{format}?{name}=a{text}"
+        response = client.get(path, follow_redirects=True)
+        assert response.status_code in (200, 400), (
+            f"{path}: feedsvc/feed_query.py lets it pass to the format"
+        )
+
+
+@pytest.mark.parametrize("name", FREE_TEXT)
+def test_other_spelling_of_free_text_is_redirected(
+    editor: ApiClient, client: FlaskClient, name: str
+) -> None:
+    spellings = VALUES[name].canonical
+    assert spellings, f"tests/test_feed_query.py: {name} needs `canonical`"
+    for spelling, canonical in spellings.items():
+        if quote_plus(spelling) == canonical:
+            continue
+        response = client.get("/feeds/events.rss", query_string={name: spelling})
+        assert response.status_code == 301, spelling
+        assert response.headers["Location"].endswith(f"?{name}={canonical}")
+        assert client.get(response.headers["Location"]).status_code == 200
