@@ -116,7 +116,9 @@ def test_odd_characters_in_free_text_are_no_error(
     # NUL, a control character, a noncharacter, a lone surrogate, and no UTF-8.
     for text in ("%00", "%01", "%EF%BF%BE", "%ED%A0%80", "%FF"):
         path = f"/feeds/events.{format}?{name}=a{text}"
-        response = client.get(path, follow_redirects=True)
+        response = client.get(path)
+        if response.status_code == 301:
+            response = client.get(response.headers["Location"])
         assert response.status_code in (200, 400), (
             f"{path}: feedsvc/feed_query.py lets it pass to the format"
         )
