@@ -28,8 +28,8 @@ member without a column is read from the document, in both databases by
         "source", "name"
     ].as_string()
 
-which fails, and the feed with it, if a damaged document is no JSON. Case and diacritics
-differ: SQLite's lower() knows ASCII alone.
+which fails, and the feed with it, if a damaged document is no JSON. Compare texts as
+they are, since SQLite's lower() knows ASCII alone.
 
 A withdrawn entry is selected by the members that it hides, so that readers get its
 notice. Tombstones are listed without these conditions: a deletion erases what they are
