@@ -157,10 +157,11 @@ def test_refused_backups_and_restores(
     assert "cannot be copied" in told(run("backup", file.with_name("nowhere") / "a"))
     stored.close()
     path.unlink(missing_ok=True)
-    Path(f"{path}-wal").touch()
-    assert "belongs to another database" in told(run("restore", file))
-    for rest in path.parent.glob("feedsvc.db-*"):
-        rest.unlink()
+    for suffix in ("-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").touch()
+        assert "belongs to another database" in told(run("restore", file))
+        for rest in path.parent.glob("feedsvc.db-*"):
+            rest.unlink()
     assert "There is no database" in told(run("backup", file.with_name("other"))), (
         "none is made to be copied"
     )

@@ -204,3 +204,24 @@ def test_links_of_imported_entries_are_those_that_an_import_stored(
         writer.entries.put(article("without"))
     with storage.reader() as reader:
         assert list(reader.entries.imported_links()) == [(url, "imported")]
+
+
+def test_entries_that_an_editor_wrote_last_are_edited(storage: Storage) -> None:
+    with storage.writer(IMPORT) as writer:
+        kept, _ = writer.entries.put(article("kept"))
+        edited, _ = writer.entries.put(article("edited"))
+    put(storage, replace(edited, title="Khác"))
+    with storage.reader() as reader:
+        assert reader.entries.edited_guids([kept.guid, edited.guid]) == {edited.guid}
+
+
+def test_audit_log_begins_with_the_writes_of_its_time(
+    storage: Storage, clock: Clock
+) -> None:
+    for id in ("first", "second", "third"):
+        put(storage, article(id))
+        clock.forward(hours=1)
+    with storage.reader() as reader:
+        _, second, third = reader.audit_log(id=None, token=None, since=None)
+        listed = reader.audit_log(id=None, token="test", since=second.time)
+        assert list(listed) == [second, third]

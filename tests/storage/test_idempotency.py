@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone, IdempotencyKeyConflict
+from feedsvc.models import Entry
 from feedsvc.storage import Storage
 from feedsvc.storage.idempotency import IdempotentRequest
 from feedsvc.storage.tables import idempotency_keys
@@ -59,5 +60,15 @@ def test_response_is_erased_with_its_entry(storage: Storage) -> None:
         writer.idempotency_keys.erase("other")
         assert writer.idempotency_keys.get(REQUEST)
         writer.idempotency_keys.erase("a")
+    with pytest.raises(Gone, match="“a”"):
+        get(storage, REQUEST)
+
+
+def test_deletion_of_an_entry_erases_its_response(storage: Storage) -> None:
+    with storage.writer("editor") as writer:
+        writer.entries.put(Entry("a", "news", "Tin", "vi"))
+    put(storage, REQUEST)
+    with storage.writer("editor") as writer:
+        writer.entries.delete("news", "a")
     with pytest.raises(Gone, match="“a”"):
         get(storage, REQUEST)
