@@ -45,7 +45,7 @@ class Format:
     :param default_limit: number of entries without `limit`.
     :param max_limit: maximum of `limit`.
     :param default_content: `content` without the parameter.
-    :param has_archives: feeds link to their archives.
+    :param has_archives: feeds link to their archives, which exist in any case.
     :param pings_hubs: canonical feeds are announced to external hubs.
     :param is_page: people read it in browsers; programs poll all other formats.
     :param is_calendar: programs keep its events until they are listed as cancelled.

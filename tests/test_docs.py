@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -61,16 +62,16 @@ def test_every_field_is_documented(app: Flask) -> None:
 
 def default_text(parameter: Parameter) -> str:
     """Return the default of a parameter, and those of formats that differ."""
-    defaults: dict[str, str] = {}
+    formats = defaultdict(list)
     for format in FORMATS:
         query = FeedQuery(parameter.kind or "events", format)
         if parameter.is_applicable(query):
             value = parameter.default_for(query)
             text = f"`{value}`" if isinstance(value, str) else str(value or "–")
-            defaults[format] = text
-    usual = next(iter(defaults.values()))
-    others = [f"`{key}`: {text}" for key, text in defaults.items() if text != usual]
-    return f"{usual} ({', '.join(others)})" if others else usual
+            formats[text].append(f"`{format}`")
+    usual, *others = formats
+    exceptions = [f"{', '.join(formats[text])}: {text}" for text in others]
+    return f"{usual} ({'; '.join(exceptions)})" if exceptions else usual
 
 
 def row_of(parameter: Parameter) -> str:

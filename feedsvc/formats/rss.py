@@ -30,8 +30,8 @@ _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""
 
 _ESCAPED_TEXT = re.compile(
-    rb"<(?:title|description|copyright|dc:rights|source|dc:source|category"
-    rb"|media:description)\b[^<&]*+&[^<]*"
+    rb"<(?:title|description|copyright|source|category|media:description"
+    rb"|dc:(?!creator)\w+|dcterms:(?!license)\w+)\b[^<&]*+&[^<]*"
 )
 """A text element with an entity."""
 

@@ -90,7 +90,9 @@ def _check_text(report: Report, element: Element, rule: Rule) -> None:
 
 _DC = (
     "dc:title? dc:creator* dc:subject* dc:description? dc:publisher* dc:contributor* dc:date? dc:type? dc:format? "
-    "dc:identifier* dc:source? dc:language? dc:relation* dc:coverage* dc:rights? dcterms:license? "
+    "dc:identifier* dc:source? dc:language? dc:relation* dc:coverage* dc:rights? "
+    "dcterms:abstract? dcterms:alternative* dcterms:audience* dcterms:created? dcterms:issued? dcterms:license? "
+    "dcterms:modified? dcterms:spatial* dcterms:temporal* dcterms:valid? "
 )
 _MEDIA_DETAILS = (
     "media:title? media:description? media:thumbnail* media:credit* media:copyright? media:keywords* "
