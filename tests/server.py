@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,27 @@ ROOT = Path(__file__).parent.parent
 _SETTINGS = ("FEEDSVC_", "GUNICORN_", "PORT", "WEB_CONCURRENCY")
 """Beginnings of the variables that the service itself reads."""
 
+_WORKER_PORTS = 2_000
+"""Ports for each process that runs tests."""
+
+_port_numbers = itertools.count(os.getpid())
+
 
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that is free, and that no other process will be given meanwhile.
+
+    Linux gives those from 32,768 on to clients and to servers that ask for any port:
+    one of them could take a port before the process that is to listen on it does.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    first = 12_000 + worker * _WORKER_PORTS
+    while True:
+        port = first + next(_port_numbers) % _WORKER_PORTS
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 class Service:

@@ -193,14 +193,14 @@ def test_simultaneous_syncs_never_go_back(
         changes = changes_since(after)
         if not has_snapshot.is_set():
             has_snapshot.set()
-            assert may_return.wait(5)
+            assert may_return.wait(60)
         return changes
 
     monkeypatch.setattr(harness.storage, "changes_since", slow)
     harness.request("a", A)
     first, second = (threading.Thread(target=harness.cache.sync) for _ in range(2))
     first.start()
-    assert has_snapshot.wait(5)
+    assert has_snapshot.wait(60)
     harness.storage.write(A)
     second.start()
     time.sleep(0.05)

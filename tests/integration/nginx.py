@@ -72,7 +72,7 @@ def nginx(
         yield f"http://127.0.0.1:{own}", process.pid
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _answers(url: str) -> bool:

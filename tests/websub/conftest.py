@@ -192,7 +192,7 @@ def is_signed(delivery: Received, secret: str) -> bool:
     return method == "sha256" and signature == digest
 
 
-def wait_until(condition: Callable[[], object], within: float = 10) -> None:
+def wait_until(condition: Callable[[], object], within: float = 60) -> None:
     """Wait until a condition is true."""
     end = time.monotonic() + within
     while not condition():
@@ -223,11 +223,11 @@ def run_deliver(
         command, cwd=ROOT, env=service.environ, stderr=subprocess.DEVNULL
     )
     try:
-        wait_until(lambda: read_metrics(metrics), 20)
+        wait_until(lambda: read_metrics(metrics))
         yield process.pid, metrics
     finally:
         process.send_signal(ending)
-        assert process.wait(10) == (0 if ending == signal.SIGTERM else -ending)
+        assert process.wait(60) == (0 if ending == signal.SIGTERM else -ending)
 
 
 def read_metrics(url: str) -> dict[str, float]:

@@ -94,7 +94,7 @@ def run_slow_server() -> Iterator[SlowServer]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(60)
     try:
         yield running
     finally:
