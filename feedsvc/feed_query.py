@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
-from feedsvc.words import parse_search
+from feedsvc.words import MAX_LENGTH, MAX_WORDS, parse_search
 
 SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 LANGUAGE_TAG_PATTERN = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,8}"
@@ -249,6 +249,16 @@ def _url_parameter(parameter: Parameter) -> Any:
     return field(default=None, metadata={"parameter": parameter})
 
 
+def _limit_values() -> str:
+    usual, *_ = (form.max_limit for form in FORMATS.values())
+    others = [
+        f"`{name}`: {form.max_limit}"
+        for name, form in FORMATS.items()
+        if form.max_limit != usual
+    ]
+    return f"1 to {usual} ({', '.join(others)})" if others else f"1 to {usual}"
+
+
 def _parse_limit(text: str, query: FeedQuery) -> int:
     maximum = FORMATS[query.format].max_limit
     is_number = re.fullmatch("[0-9]{1,4}", text) is not None
@@ -308,7 +318,7 @@ class FeedQuery:
         Parameter(
             "limit",
             "number of entries",
-            values="1 to 200 (`ics`: 1000)",
+            values=_limit_values(),
             parse=_parse_limit,
             default=lambda query: query.effective_limit,
         )
@@ -337,7 +347,7 @@ class FeedQuery:
         Parameter(
             "q",
             "entries with all these words; see [Search](#search)",
-            values="at most ten words and 100 characters",
+            values=f"at most {MAX_WORDS} words and {MAX_LENGTH} characters",
             parse=_parse_search,
             in_title=True,
             in_form=False,
@@ -358,7 +368,7 @@ class FeedQuery:
         Parameter(
             "from",
             "events or occurrences on this day or later, in the site's time zone",
-            values="a date, ten years back to five ahead",
+            values=f"a date, {YEARS_BACK} years back to {YEARS_AHEAD} ahead",
             parse=_parse_date,
             kind="events",
         )

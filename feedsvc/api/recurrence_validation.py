@@ -105,7 +105,7 @@ def _check_numbered_days(parts: dict[str, str]) -> None:
     # dateutil fails in December with such a number, for which no month has a day.
     is_in_month = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
     if is_in_month and max(numbers) > 5:
-        raise ValueError("The numbers of BYDAY are at most 5 in a month.")
+        raise ValueError("BYDAY has numbers up to 5 with FREQ=MONTHLY or BYMONTH.")
 
 
 def _check_positions(parts: dict[str, str]) -> None:

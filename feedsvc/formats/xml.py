@@ -66,8 +66,8 @@ def render_with_known_items(
 ) -> bytes:
     """Render a feed, of whose entries most were in the previous version of it too.
 
-    Their items are kept with them, without end tags. An item depends on its entry, the
-    site, the format and two parameters of the query alone.
+    Their items are kept with them. An item depends on its entry, the site, the format
+    and two parameters of the query alone.
 
     :param tag: the name of an item's element; in text, "<" is escaped.
     :param render: renders a feed with some of its entries.
@@ -86,14 +86,13 @@ def render_with_known_items(
         return document
     begin = document.index(f"<{tag}".encode())
     end_tag = f"</{tag}>".encode()
-    *items, tail = document.split(end_tag)
-    head, items[0] = items[0][:begin], items[0][begin:]
+    *items, tail = document[begin:].split(end_tag)
     for entry, item in zip(rendered, items, strict=True):
-        entry.rendered[key] = feed.site, item
+        entry.rendered[key] = feed.site, item + end_tag
     if len(rendered) == len(feed.entries):
         return document
-    first, *others = (entry.rendered[key][1] for entry in feed.entries)
-    return end_tag.join([head + first, *others, tail])
+    all_items = (entry.rendered[key][1] for entry in feed.entries)
+    return b"".join([document[:begin], *all_items, tail])
 
 
 def build_feed(

@@ -25,9 +25,16 @@ from feedsvc.importers.base import ImportedEntry, guess_media_type
 from feedsvc.models import Recurrence
 from feedsvc.recurrence import rule_since, shift_to_last_years
 
-# Not beyond the next event, or many events without an end would take quadratic time.
-_EVENT = re.compile(rb"BEGIN:VEVENT(?:(?!BEGIN:VEVENT).)*?END:VEVENT\r?\n?", re.DOTALL)
-_ZONE = re.compile(_EVENT.pattern.replace(b"VEVENT", b"VTIMEZONE"), re.DOTALL)
+
+def _block_pattern(name: str) -> re.Pattern[bytes]:
+    """Return the pattern of a component, such as VEVENT, from BEGIN to END."""
+    # Not beyond the next BEGIN, or many without an END would take quadratic time.
+    pattern = rf"BEGIN:{name}(?:(?!BEGIN:{name}).)*?END:{name}\r?\n?"
+    return re.compile(pattern.encode(), re.DOTALL)
+
+
+_EVENT = _block_pattern("VEVENT")
+_ZONE = _block_pattern("VTIMEZONE")
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNTIL = re.compile("UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
 _STATUSES = ("confirmed", "tentative", "cancelled")
@@ -102,7 +109,7 @@ def _check_zone_rules(calendar: Component) -> None:
     """Check that the zones of a calendar change once a day at most.
 
     To find an offset, dateutil computes all changes since the zone began, and keeps
-    them: with one each second, that ends when the memory does.
+    them: with one each second, these are hundreds of millions.
 
     :raises BadRequest: a zone changes more often.
     """

@@ -69,7 +69,7 @@ class EntryReader:
         return stored.entry
 
     def find(self, id: str) -> StoredEntry | None:
-        """Return the entry of an id, whatever its status, with its row."""
+        """Return the entry of an id, whatever its status; None if there is none."""
         return load_by_id(self._connection, id)
 
     def get_by_guids(self, guids: Iterable[str]) -> dict[str, Entry]:

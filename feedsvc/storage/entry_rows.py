@@ -101,6 +101,16 @@ class StoredEntry(NamedTuple):
     row: sa.Row[Any]
     entry: Entry
 
+    @property
+    def is_visible(self) -> bool:
+        """True if the entry is public now."""
+        return bool(self.row.is_visible)
+
+    @property
+    def was_visible(self) -> bool:
+        """True if the entry is public now, or ever was."""
+        return bool(self.row.was_visible)
+
 
 def entry_columns(entry: Entry) -> dict[str, Any]:
     """Return all columns of an entry that follow from it.

@@ -55,7 +55,7 @@ _Beside = Literal["unlisted", "older", "newer"]
 _Order = Callable[[Any], tuple[Any, ...]]
 
 _KIND = sa.bindparam("kind", type_=KEY)
-_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+_BARE_LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _MAX_EXAMINED = sa.bindparam("max_examined", type_=sa.Integer)
 _WINDOW_BEGIN = sa.bindparam("window_begin", type_=UTCDateTime)
 _WINDOW_END = sa.bindparam("window_end", type_=UTCDateTime)
@@ -282,8 +282,8 @@ def entry_ids_select(shape: FilterShape) -> sa.Select[int]:
     order = _feed_order(shape)
     limit = None if shape.has_part else LIMIT  # an archive has all its entries
     if shape.has_window:
-        # With its value, SQLite finds series by their keys, not by an index on starts.
-        limit = _LIMIT
+        # SQLite plans by its value: it finds series by their keys, not by their starts.
+        limit = _BARE_LIMIT
     selects = [
         rows.limit(limit)
         for source in _sources(shape.sources)
@@ -328,7 +328,7 @@ def _matches_select(shape: FilterShape) -> sa.Select[Any]:
         .where(*conditions)
         .subquery()
     )
-    ids = sa.select(rows.c.pk).order_by(*_feed_order(shape)(rows)).limit(_LIMIT)
+    ids = sa.select(rows.c.pk).order_by(*_feed_order(shape)(rows)).limit(_BARE_LIMIT)
     return _sizes_of(ids, shape)
 
 

@@ -119,14 +119,16 @@ class FeedSelection:
         loaded = {}
         missing = {}
         for row in rows:
-            key, row_stamp = row.pk, stamp(row)
+            key = row.pk
+            row_stamp = stamp(row)
             entry = self._entry_cache.get(key, row_stamp)
             if entry:
                 loaded[key] = entry
             else:
                 missing[key] = row_stamp, row.size
         for key, entry in self._load(missing).items():
-            self._entry_cache.put(key, *missing[key], entry)
+            row_stamp, size = missing[key]
+            self._entry_cache.put(key, row_stamp, size, entry)
             loaded[key] = entry
         return loaded
 

@@ -71,7 +71,7 @@ class FeedService:
         :raises NotFound: there is no such kind or format.
         :raises BadRequest: another part is not valid.
         """
-        if format not in _formats(kind):
+        if format not in _formats_of(kind):
             raise _no_such_feed(kind, format)
         today = self._clock().astimezone(self.site.timezone).date()
         return parse_feed_query(
@@ -207,7 +207,7 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
 
     @blueprint.get("/<kind>")
     @blueprint.get("/<kind>/<category_filter>")
-    def without_format(kind: str, category_filter: str = "") -> Response:
+    def feed_without_format(kind: str, category_filter: str = "") -> Response:
         """Redirect to the page of a section; the URL of a category needs a format."""
         if category_filter or kind not in KINDS:
             raise _no_such_feed(kind)
@@ -285,14 +285,14 @@ def _has_canonical_text(given: Mapping[str, Sequence[str]], query: FeedQuery) ->
     return all(given.get(name, [text]) == [text] for name, text in texts.items())
 
 
-def _formats(kind: str) -> list[str]:
+def _formats_of(kind: str) -> list[str]:
     return [name for name in FORMATS if kind in FORMATS[name].kinds]
 
 
 def _no_such_feed(kind: str, format: str = "") -> NotFound:
     """Return the error for an unknown kind, or else an unknown format."""
     if kind in KINDS:
-        formats = _formats(kind)
+        formats = _formats_of(kind)
         hint = f"{did_you_mean(format, formats)} The formats are {', '.join(formats)}."
     else:
         hint = f"{did_you_mean(kind, KINDS)} The kinds are {', '.join(KINDS)}."

@@ -136,7 +136,7 @@ def _load_public_entry(reader: Reader, id: str) -> tuple[Entry, FeedVersion]:
     """
     stored = reader.entries.find(id)
     # The response must not tell that a draft exists.
-    if stored is None or not stored.row.was_visible:
+    if stored is None or not stored.was_visible:
         raise NotFound(f"There is no entry “{id}”.")
     entry = stored.entry
     if entry.status == "deleted":
@@ -144,7 +144,7 @@ def _load_public_entry(reader: Reader, id: str) -> tuple[Entry, FeedVersion]:
     if entry.status == "withdrawn":
         message = entry.notice or f"The entry “{id}” was withdrawn."
         raise Gone(message, reason=entry.notice or "")
-    if not stored.row.is_visible:
+    if not stored.is_visible:
         raise Gone(f"The entry “{id}” is no longer public.")
     slugs: list[str | None] = [category.slug for category in entry.categories] or [None]
     feeds = [(entry.kind, slug) for slug in slugs]
