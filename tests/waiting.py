@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 10) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 60) -> None:
     """Poll a condition until it holds; fail after a timeout in seconds."""
     end = time.monotonic() + timeout
     while not condition():

@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
 from tests.server import Service
-from tests.websub.conftest import wait_until
+from tests.waiting import wait_until
 from tests.websub.subscriber import Subscriber, run_subscriber
 
 ALLOWED = {
@@ -43,18 +43,17 @@ def running(database_url: str) -> Iterator[Service]:
         service.stop()
 
 
-def couriers(service: Service) -> list[int]:
-    """The processes that deliver for a service, whoever their parent is by now."""
-    found = []
+def delivery_workers(service: Service) -> list[int]:
+    """Return the processes that deliver for a service, whoever their parent is."""
+    setting = f"PORT={service.port}".encode()
+    pids = []
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            line = (path / "cmdline").read_bytes().split(b"\0")
-            mine = f"PORT={service.port}".encode() in (
-                path / "environ"
-            ).read_bytes().split(b"\0")
-            if mine and b"deliver" in line:
-                found.append(int(path.name))
-    return found
+            arguments = (path / "cmdline").read_bytes().split(b"\0")
+            environ = (path / "environ").read_bytes().split(b"\0")
+            if b"deliver" in arguments and setting in environ:
+                pids.append(int(path.name))
+    return pids
 
 
 def subscribe(service: Service, callback: str) -> None:
@@ -74,18 +73,18 @@ def test_make_run_delivers_within_a_second_and_stops_both(
         subscribe(running, subscriber.url("/a"))
         subscriber.got("/a", "GET", within=10)
         time.sleep(0.3)
-        late = [told_after(running, subscriber, number) for number in range(5)]
+        late = [delay_of_delivery(running, subscriber, number) for number in range(5)]
     record_measurement(
         "from a write to the subscriber, of `make run`", f"{max(late):.2f} s", "1 s"
     )
     assert max(late) <= time_factor, late
-    assert len(couriers(running)) == 1
+    assert len(delivery_workers(running)) == 1
     running.stop()
-    assert couriers(running) == []
+    assert delivery_workers(running) == []
 
 
-def told_after(service: Service, subscriber: Subscriber, number: int) -> float:
-    """Seconds from the answer to a write until its first byte is at the subscriber."""
+def delay_of_delivery(service: Service, subscriber: Subscriber, number: int) -> float:
+    """Return the seconds from the answer to a write to its arrival at the subscriber."""
     time.sleep(0.9)
     title = f"Tin số {number}"
     assert service.request("PUT", "/api/v1/articles/a", {"title": title}).ok
@@ -97,14 +96,14 @@ def told_after(service: Service, subscriber: Subscriber, number: int) -> float:
 
 def test_deliver_ends_when_the_server_is_killed(running: Service) -> None:
     assert running.process
-    wait_until(lambda: len(couriers(running)) == 1, within=20)
+    wait_until(lambda: len(delivery_workers(running)) == 1)
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
-    wait_until(lambda: couriers(running) == [], within=30)
+    wait_until(lambda: delivery_workers(running) == [])
 
 
 def test_make_serve_starts_no_deliver(service: Service) -> None:
-    assert couriers(service) == []
+    assert delivery_workers(service) == []
 
 
 def test_subscriber_of_another_library_gets_changes(

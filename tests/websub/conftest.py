@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +35,7 @@ from feedsvc.websub_types import PendingVerification, SubscribedFeed
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service, free_port
+from tests.waiting import wait_until
 from tests.websub.subscriber import Received, Subscriber, run_subscriber
 
 PUBLIC = "https://feeds.example"
@@ -190,14 +190,6 @@ def is_signed(delivery: Received, secret: str) -> bool:
     method, _, signature = delivery.headers["X-Hub-Signature"].partition("=")
     digest = hmac.new(secret.encode(), delivery.body, hashlib.sha256).hexdigest()
     return method == "sha256" and signature == digest
-
-
-def wait_until(condition: Callable[[], object], within: float = 60) -> None:
-    """Wait until a condition is true."""
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end, "the condition did not become true"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+from tests.waiting import wait_until
 from tests.websub.conftest import (
     PUBLIC,
     SEVERAL_POLLS,
@@ -17,7 +18,6 @@ from tests.websub.conftest import (
     Subscribe,
     is_signed,
     put,
-    wait_until,
 )
 from tests.websub.subscriber import Subscriber, echo, status
 

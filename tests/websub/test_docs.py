@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.server import ROOT, free_port
-from tests.websub.conftest import PUBLIC, wait_until
+from tests.waiting import wait_until
+from tests.websub.conftest import PUBLIC
 
 TEXT = (ROOT / "docs/push.md").read_text("utf-8")
 

@@ -25,12 +25,8 @@ from feedsvc.storage.deliveries import RunningCalls
 from feedsvc.websub import worker as websub_worker
 from tests.conftest import ApiClient, RecordMeasurement
 from tests.server import Service
-from tests.websub.conftest import (
-    run_deliver,
-    run_worker,
-    store_subscriptions,
-    wait_until,
-)
+from tests.waiting import wait_until
+from tests.websub.conftest import run_deliver, run_worker, store_subscriptions
 from tests.websub.subscriber import Subscriber, echo, hang, run_subscriber, status
 
 PATH = "/feeds/news.rss"

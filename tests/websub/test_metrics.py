@@ -13,7 +13,8 @@ from feedsvc.storage import Storage
 from feedsvc.websub.metrics import DeliveryMetrics
 from tests.conftest import ApiClient
 from tests.server import ROOT, free_port
-from tests.websub.conftest import read_metrics, run_worker, wait_until
+from tests.waiting import wait_until
+from tests.websub.conftest import read_metrics, run_worker
 from tests.websub.subscriber import Subscriber, status
 
 

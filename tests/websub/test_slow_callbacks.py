@@ -21,13 +21,13 @@ from feedsvc.websub_types import DeliveryResult, SubscribedFeed
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 from tests.server import Service
+from tests.waiting import wait_until
 from tests.websub.conftest import (
     SEVERAL_POLLS,
     run_deliver,
     run_worker,
     send_to_hub,
     store_subscriptions,
-    wait_until,
 )
 from tests.websub.slow_server import SlowServer, run_slow_server
 from tests.websub.subscriber import Subscriber

@@ -19,6 +19,7 @@ from feedsvc.websub.worker import MAX_ATTEMPTS, MAX_PER_HOST
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.server import free_port
+from tests.waiting import wait_until
 from tests.websub.conftest import (
     PUBLIC,
     SEVERAL_POLLS,
@@ -27,7 +28,6 @@ from tests.websub.conftest import (
     is_signed,
     put,
     send_to_hub,
-    wait_until,
 )
 from tests.websub.subscriber import FOREVER, Handler, Received, Subscriber, echo
 
