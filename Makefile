@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test pytest golden test-all bench mutants soak readers audit hashes build sbom screenshots image image-test
+.PHONY: run serve test pytest golden bench mutants soak readers audit hashes build sbom screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc init-demo --check-port
@@ -27,13 +27,6 @@ pytest: $(VENV)/.tests $(BIN)/feedsvc
 # Writes the files that tests compare with what the code makes: tests/golden, lists in docs/ and deploy/.
 golden: $(VENV)/.tests $(BIN)/feedsvc
 	GOLDEN=write $(BIN)/pytest -m golden
-
-# The tests on each Python from 3.11 on that is in PATH, /usr/bin or pyenv's versions, on both databases.
-test-all:
-	@$(PYTHON) -m tests.pythons | while read -r version python; do \
-	  echo "Python $$version: $$python"; \
-	  $(MAKE) pytest PYTHON=$$python VENV=$(VENV)/$$version </dev/null || exit; \
-	done
 
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
