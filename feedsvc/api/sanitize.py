@@ -31,8 +31,11 @@ MAX_DEPTH = 256
 MAX_ATTRIBUTES = 1000
 MAX_OUTPUT = 2 * MAX_LENGTH
 MAX_COMPLEXITY = 20 * MAX_LENGTH
+MAX_SEARCH_COST = 5_000_000_000
 _NODE_COST = 100
 """An element takes the parser as long as this number of characters."""
+_MAX_PLAIN_TEXT_SOURCE = 100_000
+"""Characters of HTML of which the plain text is taken; 2,000 of it are used at most."""
 
 TAGS = set(
     "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del "
@@ -119,6 +122,7 @@ def sanitize(html: str, base_url: str) -> str:
 
 
 def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
+    _check_search_cost(html)
     cleaned = cleaner.clean(html)
     # The parser has decoded references such as &#x0b;, &#13; and &#x301;.
     cleaned = text.strip_invalid_chars(text.unify_line_ends(cleaned))
@@ -151,7 +155,8 @@ def _normalize_segment(segment: re.Match[str]) -> str:
 def to_plain_text(html: str) -> str:
     """Return the text of sanitized HTML as one line, without captions."""
     # A word ends where a block begins or ends.
-    spaced = _BLOCK_TAG.sub(" <", html)
+    # The rest is not parsed: an importer's HTML may be as expensive as it likes.
+    spaced = _BLOCK_TAG.sub(" <", html[:_MAX_PLAIN_TEXT_SOURCE])
     without_tags = nh3.clean(spaced, tags=set(), clean_content_tags={"figcaption"})
     folded = " ".join(unescape(without_tags).split())
     try:
@@ -241,6 +246,21 @@ def _check_complexity(html: str) -> None:
             work += link_size + formatting_size
         if work > MAX_COMPLEXITY:
             raise ValueError("Too many formatting tags with attributes.")
+
+
+def _check_search_cost(html: str) -> None:
+    """Refuse HTML with so many `&` that a parser takes seconds.
+
+    html5ever searches the rest of the text again at each `&`, and at each byte C2, with
+    which the characters U+0080 to U+00BF begin. It writes `>`, quotation marks and
+    non-breaking spaces with `&`, so the HTML of each pass is checked.
+    """
+    encoded = html.encode()
+    searches = encoded.count(b"&") + encoded.count(b"\xc2")
+    if searches * len(encoded) > MAX_SEARCH_COST:
+        raise ValueError(
+            "Too many “&”, “>”, quotation marks or non-breaking spaces for its length."
+        )
 
 
 def _build_cleaner(base_url: str) -> nh3.Cleaner:

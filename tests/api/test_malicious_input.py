@@ -163,6 +163,39 @@ def test_expensive_input_is_refused_quickly(
     )
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "&" * 80_000,
+        "&amp;" * 80_000,
+        '<p title="' + "&" * 80_000 + '">x</p>',
+        # What the sanitizer escapes, the next pass of the parser reads.
+        ">" * 80_000,
+        "<p title='" + '"' * 80_000 + "'>x</p>",
+        "\u00a0" * 80_000,
+    ],
+    ids=["ampersands", "references", "attribute", "greater", "quotes", "spaces"],
+)
+def test_signs_that_take_a_parser_seconds_are_refused(
+    shared_editor: ApiClient, html: str
+) -> None:
+    answer = shared_editor.send(
+        "PUT", "/articles/slow", {"title": "x", "content_html": html}
+    )
+    assert answer.status_code == 422
+    (error,) = answer.get_json()["errors"]
+    assert error["pointer"] == "#/content_html"
+    assert error["detail"].startswith("Too many “&”")
+
+
+def test_long_text_with_many_references_is_accepted(shared_editor: ApiClient) -> None:
+    html = "\n".join(["<p>Cầu&nbsp;và đường &amp; hầm, “phố” cũ.</p>"] * 4000)
+    answer = shared_editor.send(
+        "PUT", "/articles/long", {"title": "x", "content_html": html}
+    )
+    assert answer.get_json()["content_html"] == html
+
+
 def test_duplicate_key_among_many_is_found_quickly(shared_editor: ApiClient) -> None:
     body = "{" + ",".join(f'"k{n}":1' for n in range(100_000)) + ',"k99999":1}'
     begun = time.thread_time()

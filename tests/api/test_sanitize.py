@@ -244,7 +244,7 @@ def test_combining_marks_are_limited_across_tags() -> None:
 
 def test_attribute_with_too_many_combining_marks_is_dropped() -> None:
     assert (
-        sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 20_000}">x</b>', BASE)
+        sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 10_000}">x</b>', BASE)
         == "<b>x</b>"
     )
 
@@ -324,4 +324,4 @@ def test_sanitized_html_is_neither_nested_too_deep_nor_too_long() -> None:
     with pytest.raises(ValueError, match="nested more than"):
         sanitize.sanitize(nested(sanitize.MAX_DEPTH + 1), BASE)
     with pytest.raises(ValueError, match="Longer than 2 MiB"):
-        sanitize.sanitize("&" * (sanitize.MAX_OUTPUT // 5 + 1), BASE)
+        sanitize.sanitize("<img src=a>" * 2000, f"{BASE}/{'x' * 1500}/")

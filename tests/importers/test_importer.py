@@ -114,6 +114,17 @@ def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
     ]
 
 
+def test_html_that_takes_a_parser_seconds_is_skipped(app: Flask) -> None:
+    description = f"<![CDATA[<p>{'&' * 80_000}</p>]]>"
+    result = import_file(
+        app,
+        "<rss version='2.0'><channel><item><guid>a</guid><title>Dài</title>"
+        f"<description>{description}</description></item></channel></rss>".encode(),
+    )
+    assert "1 skipped" in result.stdout
+    assert "skipped: “Dài”: content_html: Too many “&”" in result.stderr
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"]
 )
