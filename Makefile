@@ -93,8 +93,10 @@ image-test: $(VENV)/.tests
 screenshots: $(VENV)/.tests
 	@exec $(BIN)/python -m tests.browser.screenshots docs/screenshots
 
+# --clear, since one of another Python may have been left by a failed attempt.
 $(VENV)/.service: requirements.txt
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another: make run PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

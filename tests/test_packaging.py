@@ -140,6 +140,45 @@ def test_command_names_its_extra(
     assert len(done.stderr.splitlines()) == 1
 
 
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def write_python(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize("target", ["run", "serve", "test"])
+def test_make_refuses_an_old_python(tmp_path: Path, target: str) -> None:
+    old = "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[2])"
+    script = f"exec {sys.executable} -c '{old}' \"$@\""
+    python = write_python(tmp_path / "python", script)
+    done = make(target, f"PYTHON={python}", f"VENV={tmp_path}/venv")
+    message, _ = done.stderr.splitlines()  # the other is make's own
+    assert message == (
+        f"Python 3.11 or newer is needed, and {python} is 3.10. "
+        "Name another: make run PYTHON=python3.11"
+    )
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_make_clears_the_environment_of_a_failed_attempt(tmp_path: Path) -> None:
+    left = tmp_path / "venv/lib/python3.10/site-packages"
+    left.mkdir(parents=True)
+    # Without pip, whose installation takes seconds, make fails after it.
+    script = f'exec {sys.executable} "$@" $([ "$1" = -c ] || echo --without-pip)'
+    python = write_python(tmp_path / "python", script)
+    make("run", f"PYTHON={python}", f"VENV={tmp_path}/venv")
+    assert (tmp_path / "venv/bin/python").exists()
+    assert not left.exists()
+
+
 def test_requirements_pin_and_docs_explain_the_core_and_the_extras() -> None:
     documented = (ROOT / "docs/dependencies.md").read_text("utf-8").lower()
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
