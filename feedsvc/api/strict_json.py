@@ -11,6 +11,8 @@ from typing import Any
 from feedsvc.errors import BadRequest
 
 MAX_DEPTH = 32
+MAX_MEMBERS = 1000
+"""Members of an object: each unknown one would be an error to report."""
 
 _STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(NaN|-?Infinity)', re.DOTALL)
 
@@ -19,7 +21,8 @@ def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Return the JSON value in a body.
 
     :raises BadRequest: it is not UTF-8 or not JSON, has a duplicate key, NaN,
-        Infinity or a number that is too large, or is nested too deep.
+        Infinity or a number that is too large, is nested too deep, or has an object
+        with too many members.
     """
     try:
         text = body.decode("utf-8")
@@ -71,6 +74,8 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:
+        raise BadRequest(f"An object has more than {MAX_MEMBERS:,} members.")
     members = dict(pairs)
     # Counted only then: most objects have no duplicates.
     if len(members) < len(pairs):
