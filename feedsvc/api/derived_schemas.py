@@ -60,7 +60,11 @@ class EntrySchemas:
         }
         response = _derive(request, f"Stored{name}", members, _ALWAYS_PRESENT)
         page: Members = {
-            "items": fields.List(fields.Nested(response), required=True),
+            "items": fields.List(
+                fields.Nested(response),
+                required=True,
+                metadata={"description": "Without `content_html` and `content_text`."},
+            ),
             # Null on the last page, so that no client asks for an empty one.
             "next_cursor": fields.String(required=True, allow_none=True),
         }

@@ -159,7 +159,7 @@ def entries_blueprint(
     @api.arguments(ListArguments, location="query", error_status_code=400)
     @api.response(200, schemas.page, description="Success.")
     def list_entries(arguments: dict[str, Any]) -> Any:
-        """List entries, last created first."""
+        """List entries without their bodies, last created first."""
         cursor = arguments.pop("cursor", None)
         with storage.reader() as reader:
             entries, before = reader.entries.page(

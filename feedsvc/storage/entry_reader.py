@@ -98,7 +98,7 @@ class EntryReader:
     ) -> tuple[list[Entry], int | None]:
         """Return entries, the last created first, and the `before` of the next page.
 
-        Pages are stable while others write. At most `MAX_SEARCHED` entries are examined
+        They have no bodies, which may be hundreds of megabytes. Pages are stable while others write. At most `MAX_SEARCHED` entries are examined
         for a page, so it may be short or empty although more follow.
 
         :param words: which entries must have, in the form of `parse_search`; only the
@@ -140,7 +140,7 @@ class EntryReader:
         statement = statement.order_by(newest_first).limit(limit + 1)
         pks = list(self._connection.scalars(statement, parameters))
         following = pks[limit - 1] if len(pks) > limit else oldest_examined
-        stored = load_entries(self._connection, pks[:limit])
+        stored = load_entries(self._connection, pks[:limit], bodies=False)
         return [entry for _, entry in stored.values()], following
 
     def preview(self, entry: Entry, now: datetime) -> Entry:

@@ -165,6 +165,22 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
     assert editor.send("GET", "/articles?category=nix").status_code == 404
 
 
+def test_list_leaves_bodies_out(editor: ApiClient) -> None:
+    editor.put("/articles/a", {"title": "x", "content_html": "<p>Nội dung</p>"})
+    editor.put("/articles/b", {"title": "x", "content_text": "Nội dung"})
+    editor.put("/events/c", {"title": "x", "content_text": "y", "start": "2026-12-24"})
+    items = [
+        item
+        for path in ("/articles", "/articles?q=x", "/events")
+        for item in editor.send("GET", path).get_json()["items"]
+    ]
+    assert [item["id"] for item in items] == ["b", "a", "b", "a", "c"]
+    for item in items:
+        assert "content_html" not in item
+        assert "content_text" not in item
+    assert items[0]["summary"] == "Nội dung"
+
+
 def test_category_is_created_replaced_and_listed(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:

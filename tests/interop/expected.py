@@ -154,7 +154,8 @@ def _list_items(get: GetJson, name: str) -> Iterator[Json]:
     cursor = ""
     while True:
         page = get(f"/{name}?limit=200{cursor}")
-        yield from page["items"]
+        for item in page["items"]:
+            yield get(f"/{name}/{item['id']}")  # lists have no bodies
         if page["next_cursor"] is None:
             return
         cursor = f"&cursor={page['next_cursor']}"
