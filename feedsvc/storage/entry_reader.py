@@ -98,8 +98,9 @@ class EntryReader:
     ) -> tuple[list[Entry], int | None]:
         """Return entries, the last created first, and the `before` of the next page.
 
-        They have no bodies, which may be hundreds of megabytes. Pages are stable while others write. At most `MAX_SEARCHED` entries are examined
-        for a page, so it may be short or empty although more follow.
+        They have no bodies, which may be hundreds of megabytes. Pages are stable while
+        others write. At most `MAX_SEARCHED` entries are examined for a page, so it may
+        be short or empty although more follow.
 
         :param words: which entries must have, in the form of `parse_search`; only the
             newest entries with them are searched.
