@@ -199,9 +199,6 @@ def test_documented_commands_run(
         own = re.sub(r"backup \S+(.*\))?\S*", "backup copy.db", own)
         if "backup" in own:
             (tmp_path / "copy.db").unlink(missing_ok=True)
-        if "token create cms" in own:  # by two documents
-            with get_services(app).storage.database.write() as connection:
-                connection.exec_driver_sql("DELETE FROM tokens WHERE name = 'cms'")
         monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)
         target = app
         if own == "import all.ndjson --trusted":
@@ -219,35 +216,52 @@ def test_documented_commands_run(
         assert done.exit_code == 0, (line, done.output)
 
 
-def test_commands_of_readme_and_guides_run(database_url: str) -> None:
+def run_curl_lines(service: Service, text: str) -> list[str]:
+    """Run each curl command of a document, in order; return the answers."""
+    answers = []
+    for line in re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE):
+        own = line.replace("localhost:8000", f"127.0.0.1:{service.port}")
+        done = subprocess.run(
+            ["bash", "-c", f"curl -sf {own}"],
+            env={**service.environ, "TOKEN": service.token},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, line
+        answers.append(done.stdout)
+    return answers
+
+
+def test_commands_of_readme_run(database_url: str) -> None:
     service = Service(database_url)
-    welcome = service.command("init-demo")
-    token = re.search(r"TOKEN=(fsv_\w+)", welcome)
+    token = re.search(r"TOKEN=(fsv_\w+)", service.command("init-demo"))
     assert token
+    service.token = token[1]
     service.start()
     try:
-        first, guide = (
-            re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE)
-            for text in (README, API + CONNECTING)
-        )
-        assert len(first) == 4
-        lines = [*first[:3], *guide, first[3]]
-        answers = []
-        for line in lines:
-            script = f"curl -sf {line.replace('localhost:8000', f'127.0.0.1:{service.port}')}"
-            done = subprocess.run(
-                ["bash", "-c", script],
-                env={**service.environ, "TOKEN": token[1]},
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, line
-            answers.append(done.stdout)
-        assert '"title":"Xin chào"' in answers[0]
-        assert '"title":"Hội sách"' in answers[1]
-        assert "Xin chào" in answers[2]
-        (program,) = re.findall(r"```python\n(.*?)```", CONNECTING, re.DOTALL)
-        environ = {**service.environ, "TOKEN": token[1], "FEEDS": service.url}
-        subprocess.run([sys.executable, "-c", program], env=environ, check=True)
+        article, event, feed, _ = run_curl_lines(service, README)
+        assert '"title":"Xin chào"' in article
+        assert '"title":"Hội sách"' in event
+        assert "Xin chào" in feed
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("guide", [API, CONNECTING], ids=["api", "connecting"])
+def test_commands_of_guides_run_on_an_empty_database(
+    database_url: str, guide: str
+) -> None:
+    service = Service(database_url)
+    service.start()
+    try:
+        create = re.search(r"\.venv/bin/feedsvc (token create [^`\n]+)", guide)
+        assert create
+        service.token = service.command(*create[1].split()).strip()
+        answers = run_curl_lines(service, guide)
+        assert answers
+        assert not [answer for answer in answers if '"errors"' in answer], "in a batch"
+        for program in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):
+            environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
+            subprocess.run([sys.executable, "-c", program], env=environ, check=True)
     finally:
         service.stop()

@@ -236,14 +236,13 @@ def _print_urls(base_url: str) -> None:
 
 def _token_advice(tokens: Iterable[Token]) -> str:
     """Return how to get an editor's token, of which an old one cannot be shown."""
-    scopes = " ".join(f"--scope {scope}" for scope in SCOPES)
     editor = next((token for token in tokens if token.name == "editor"), None)
     if editor is None:
         state = "There is no token “editor”."
-        command = f"create editor {scopes}"
+        command = "create editor"
     elif editor.revoked or (editor.expires and editor.expires <= utcnow()):
         state = "The token “editor” is revoked or has expired."
-        command = f"create editor --replace {scopes}"
+        command = "create editor --replace"
     else:
         state = "The token “editor” exists, and was shown when it was created."
         command = "rotate editor"

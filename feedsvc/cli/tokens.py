@@ -64,7 +64,7 @@ _expires = click.option(
 
 @token.command(
     epilog=help_epilog(
-        "token create lan --scope news:write --scope news:publish",
+        "token create lan",
         "token create thuc-tap --scope news:write --expires 90d",
         "token create cu --scope news:write --replace",
     )
@@ -74,9 +74,9 @@ _expires = click.option(
     "--scope",
     "scopes",
     multiple=True,
-    required=True,
+    default=SCOPES,
     type=click.Choice(SCOPES),
-    help="Permission; can be repeated.",
+    help="Permission; can be repeated (default: all).",
 )
 @_expires
 @click.option(

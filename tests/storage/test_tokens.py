@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from flask import Flask
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
+from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
 from feedsvc.storage.tokens import LAST_USED_THREAD
 from tests.fake_clock import Clock
@@ -183,6 +184,17 @@ def test_token_commands(
         error = run("create", "b", "--scope", "news:write", "--expires", "soon")[1]
         assert "must be a date such as 2026-12-31, or days or hours such as" in error
         assert run("rotate", "a", "--grace", "long")[0] == 2
+
+
+@pytest.mark.sqlite
+def test_token_without_scope_has_all_scopes(
+    app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEEDSVC_DATABASE_URL", database_url)
+    runner = app.test_cli_runner()
+    runner.invoke(args=["token", "create", "cms"])
+    listed = json.loads(runner.invoke(args=["token", "list", "--json"]).output)
+    assert listed["scopes"] == sorted(SCOPES)
 
 
 def test_every_worker_refuses_an_ended_token(service: Service) -> None:
