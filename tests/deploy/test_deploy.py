@@ -246,6 +246,14 @@ def test_only_settings_that_there_are() -> None:
         assert named <= known, name
 
 
+def test_settings_file_replaces_the_defaults_of_hanoi() -> None:
+    file = DEPLOY / "feedsvc.env"
+    config = Config.from_env({"FEEDSVC_SETTINGS": str(file)})
+    for name in ("title", "description", "language", "timezone", "color"):
+        assert config.sources[f"site_{name}"] == f"file {file}", name
+    assert "Hà Nội" not in config.site_title + config.site_description
+
+
 def test_systemd_unit_starts_the_command_of_make_serve() -> None:
     unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")
