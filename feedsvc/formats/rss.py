@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from email.utils import format_datetime
 from html import escape
+from urllib.parse import urlsplit
 
 from feedsvc.feed_query import FORMATS
 from feedsvc.formats import labels
@@ -100,7 +101,9 @@ def _duration(entry: Entry, site: Site) -> int | None:
     if not site.contact:
         return None
     file = entry.attachments[0] if entry.attachments else None
-    if file is None or file.duration is None or not file.url.endswith(_PODCAST_FILES):
+    if file is None or file.duration is None:
+        return None
+    if not urlsplit(file.url).path.lower().endswith(_PODCAST_FILES):
         return None
     return round(file.duration)
 

@@ -40,7 +40,7 @@ _ARTICLES: tuple[tuple[dict[str, Any], str], ...] = (
         "/image/width",
     ),
     (
-        {"image": {"url": "https://media.example/a.jpg", "type": "image/jpeg; q=1"}},
+        {"image": {"url": "https://media.example/a.jpg", "type": "jpeg; q=1"}},
         "/image/type",
     ),
     (

@@ -429,6 +429,18 @@ def test_rss_has_the_duration_of_an_enclosure() -> None:
     assert feedparser.parse(document).entries[0].itunes_duration == "62"
 
 
+@pytest.mark.parametrize("name", ["a.mp3?from=portal", "a.MP3", "a.m4a#t=10"])
+def test_duration_depends_on_the_path_of_the_file_alone(name: str) -> None:
+    file = replace(FULL.attachments[0], url=f"https://media.example/{name}")
+    assert durations(replace(FULL, attachments=(file,))) == ["62"]
+
+
+@pytest.mark.parametrize("name", ["a.ogg?copy=a.mp3", "a.ogg#a.mp3"])
+def test_query_makes_no_podcast_of_another_file(name: str) -> None:
+    file = replace(FULL.attachments[0], url=f"https://media.example/{name}")
+    assert durations(replace(FULL, attachments=(file,))) == []
+
+
 @pytest.mark.parametrize(
     "entry",
     [
