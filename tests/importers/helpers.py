@@ -47,7 +47,8 @@ def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     """Return every entry as the API does, by guid."""
     services = get_services(app)
     with services.storage.reader() as reader:
-        entries, _ = reader.entries.page(kind, limit=200)
+        listed, _ = reader.entries.page(kind, limit=200)
+        entries = [reader.entries.get(entry.id) for entry in listed]
     return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
 
 

@@ -296,7 +296,7 @@ def test_changes_lead_to_the_visible_entries(
         pass
     with storage.reader() as reader:
         stand = {
-            one.id: document(one.public_view())
+            one.id: document(reader.entries.get(one.id).public_view())
             for kind in KINDS
             for one in reader.entries.page(kind, limit=ALL)[0]
             if visibility(one, clock.now)[0]
