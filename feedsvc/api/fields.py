@@ -301,6 +301,8 @@ _EMAIL = (
     r"@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 )
 
+_MEDIA_TYPE_PATTERN = "^[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?: *;.*)?$"
+
 
 def url(**kwargs: Any) -> ParsedString:
     """Return a field for an absolute http(s) URL."""
@@ -329,11 +331,10 @@ def email() -> fields.String:
     return fields.String(validate=FullMatch(f"^{_EMAIL}$", error=error))
 
 
-def media_type(**kwargs: Any) -> fields.String:
-    """Return a field for a media type (RFC 6838 §4.2) without parameters."""
-    pattern = r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$"
-    error = "Must be a media type such as image/jpeg."
-    return fields.String(validate=FullMatch(pattern, error=error), **kwargs)
+def media_type(**kwargs: Any) -> ParsedString:
+    """Return a field for a media type (RFC 6838 §4.2), whose parameters are dropped."""
+    metadata = {"pattern": _MEDIA_TYPE_PATTERN}
+    return ParsedString(_parse_media_type, metadata=metadata, **kwargs)
 
 
 def timezone(**kwargs: Any) -> ParsedString:
@@ -345,6 +346,13 @@ def timezone(**kwargs: Any) -> ParsedString:
 def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> fields.Integer:
     """Return a field for a whole number from 0 to `maximum`."""
     return fields.Integer(strict=True, validate=Range(0, maximum), **kwargs)
+
+
+def _parse_media_type(value: str) -> str:
+    """Return a media type without parameters, which iCalendar's FMTTYPE cannot have."""
+    if not re.fullmatch(_MEDIA_TYPE_PATTERN, value):
+        raise ValueError("Must be a media type such as image/jpeg.")
+    return value.partition(";")[0].rstrip()
 
 
 def _parse_timezone(value: str) -> ZoneInfo:

@@ -144,6 +144,39 @@ def test_absent_fields_get_defaults(editor: ApiClient) -> None:
     ).get_json()["image"] == {"url": "https://x.example/a.jpg"}
 
 
+@pytest.mark.parametrize(
+    "media_type",
+    ["audio/ogg", "audio/ogg; codecs=opus", 'audio/ogg ;codecs="opus, flac"'],
+)
+def test_parameters_of_a_media_type_are_dropped(
+    editor: ApiClient, client: FlaskClient, media_type: str
+) -> None:
+    file = {"url": "https://media.example/a", "mime_type": media_type}
+    event = {
+        "title": "x",
+        "start": "2026-12-24",
+        "image": {"url": "https://media.example/b", "type": media_type},
+        "attachments": [file],
+    }
+    entry = editor.put("/events/a", event).get_json()
+    assert entry["attachments"][0]["mime_type"] == "audio/ogg"
+    assert entry["image"]["type"] == "audio/ogg"
+    for format, attribute in (
+        ("rss", 'type="audio/ogg"'),
+        ("atom", 'type="audio/ogg"'),
+        ("ics", "FMTTYPE=audio/ogg:"),
+    ):
+        assert attribute in client.get(f"/feeds/events.{format}").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("media_type", ["", "ogg", "; codecs=opus", "audio/ogg codecs"])
+def test_text_that_is_no_media_type_is_422(editor: ApiClient, media_type: str) -> None:
+    file = {"url": "https://media.example/a", "mime_type": media_type}
+    answer = editor.send("PUT", "/articles/a", {"title": "x", "attachments": [file]})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["pointer"] == "#/attachments/0/mime_type"
+
+
 def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
     for number in range(5):
         status = "draft" if number % 2 else "published"
