@@ -54,4 +54,10 @@ def iri_to_uri(iri: str) -> str:
 
 def is_url(text: str | None) -> bool:
     """Tell if a text is a URL: `rights` may be one, or words."""
-    return text is not None and _URL.fullmatch(text) is not None
+    if text is None or not _URL.fullmatch(text):
+        return False
+    try:
+        urlsplit(text)
+    except ValueError:  # such as http://[::1
+        return False
+    return True

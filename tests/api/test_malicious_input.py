@@ -11,8 +11,9 @@ import feedparser
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, MakeApp
 
 JSON = {"Content-Type": "application/json"}
 
@@ -246,6 +247,39 @@ def test_category_text_is_escaped_for_rss_readers(
     found = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
     assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in found.title
     assert found.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
+
+
+@pytest.mark.parametrize("text", ["http://[::1", "http://\u2100.example/"])
+def test_text_that_is_no_valid_url_is_shown_in_every_format(
+    make_app: MakeApp, storage: Storage, text: str
+) -> None:
+    app = make_app(site_rights=text)
+    token = storage.tokens.create("all", SCOPES)
+    editor = ApiClient(app.test_client(), token)
+    editor.put("/categories/a", {"title": text, "description": text})
+    url = "https://portal.example/a"
+    event = {
+        **dict.fromkeys(("title", "summary", "content_text", "rights", "notice"), text),
+        "start": "2026-12-24T19:00:00",
+        "categories": ["a"],
+        "authors": [{"name": text}],
+        "source": {"name": text},
+        "image": {"url": url, "alt": text, "caption": text, "credit": text},
+        "attachments": [{"url": url, "mime_type": "audio/mpeg", "title": text}],
+        "location": {"name": text, "address": text},
+        "organizer": {"name": text},
+        "performers": [{"name": text}],
+        "offers": [{"name": text, "price": "1", "currency": "VND"}],
+    }
+    guid = editor.put("/events/e", event).get_json()["guid"]
+    for format in ("rss", "atom", "json", "ics"):
+        document = editor.client.get(f"/feeds/events.{format}").get_data(as_text=True)
+        assert guid.removeprefix("urn:uuid:") in document
+        assert "license" not in document
+    for path in ("/feeds/events.html", "/entries/e", "/entries/e.ics", "/"):
+        response = editor.client.get(path)
+        assert response.status_code == 200
+        assert text in response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize(
