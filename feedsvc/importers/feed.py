@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import feedparser
+from lxml import etree
 
 from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
@@ -26,6 +27,16 @@ _XML_DECLARATION = re.compile(rb"^<\?xml[^>]*\?>")
 _CLOSING_BR = re.compile(
     rb"(<br\b[^<>]*>\s*)?</br\s*>|(&lt;br\b[^&]*&gt;\s*)?&lt;/br\s*&gt;", re.IGNORECASE
 )
+_MEDIA = "http://search.yahoo.com/mrss/"
+_CAPTION_ELEMENTS = {
+    "description": "caption",
+    "title": "caption",
+    "credit": "credit",
+}
+"""Elements of Media RSS, and the members of the API's images that they are.
+
+Of the two for captions the first one counts.
+"""
 # WordPress writes the year -0001 for posts that were never published.
 _MISSING_DATE = "-0001"
 
@@ -62,7 +73,9 @@ def _parse(data: bytes) -> FeedParserDict:
     try:
         # The API sanitizes, and allows some frames; feedparser would remove them all.
         parsed = feedparser.parse(
-            BytesIO(data), response_headers=headers, sanitize_html=False
+            BytesIO(_move_captions(data)),
+            response_headers=headers,
+            sanitize_html=False,
         )
     # The parsers below feedparser raise anything on damaged files.
     except Exception as error:
@@ -72,6 +85,35 @@ def _parse(data: bytes) -> FeedParserDict:
             "The file is no RSS, Atom, JSON Feed, iCalendar, or export of this service."
         )
     return parsed
+
+
+def _move_captions(data: bytes) -> bytes:
+    """Turn captions and credits of pictures into attributes of `media:content`.
+
+    feedparser takes `media:title` for the title of the entry, `media:description` for
+    its text, and does not tell to which picture a credit belongs.
+    """
+    # The file is not trusted: it must not make the import read other files.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    try:
+        document = etree.parse(BytesIO(data), parser)
+    # feedparser reads damaged files too.
+    except etree.XMLSyntaxError:
+        return data
+    for name, attribute in _CAPTION_ELEMENTS.items():
+        for element in list(document.iter(f"{{{_MEDIA}}}{name}")):
+            text = element.text or ""
+            if element.get("type") == "html":
+                text = sanitize.to_plain_text(text)
+            # It stands in the element of its picture, or beside it.
+            pictures = element.xpath(
+                "parent::media:content | ../media:content", namespaces={"media": _MEDIA}
+            )
+            for picture in pictures:
+                if attribute not in picture.attrib:
+                    picture.set(attribute, text)
+            element.getparent().remove(element)
+    return etree.tostring(document)
 
 
 def _replace_closing_br(tag: re.Match[bytes]) -> bytes:
@@ -96,10 +138,13 @@ class _EntryReader:
         """Convert an entry."""
         link = self._link(entry)
         authors = [author for author in entry.get("authors", ()) if author.get("name")]
+        language = entry.get("language") or entry.get("title_detail", {}).get(
+            "language"
+        )
         fields = {
             "url": link,
             "title": self._title(entry),
-            "language": self._feed.get("language"),
+            "language": language or self._feed.get("language"),
             "authors": [_person(author) for author in authors],
             "date_published": self._date_published(entry),
             "date_modified": self._date_modified(entry),
@@ -244,10 +289,9 @@ def _media(entry: FeedParserDict, base: str) -> dict[str, Any]:
         *filter(_is_picture, enclosures),
         *entry.get("media_thumbnail", ()),
     ]
-    urls = (picture["url"] for picture in pictures if picture.get("url"))
-    url = next(urls, None)
+    images = (_image(picture, base) for picture in pictures if picture.get("url"))
     return {
-        "image": {"url": _url(base, url)} if url else None,
+        "image": next(images, None),
         "attachments": [
             _attachment(file, base) for file in enclosures if not _is_picture(file)
         ],
@@ -257,6 +301,15 @@ def _media(entry: FeedParserDict, base: str) -> dict[str, Any]:
 def _is_picture(file: FeedParserDict) -> bool:
     media_type = str(file.get("type", ""))
     return file.get("medium") == "image" or media_type.startswith("image/")
+
+
+def _image(picture: FeedParserDict, base: str) -> dict[str, str]:
+    image = {
+        "url": _url(base, picture["url"]),
+        "caption": picture.get("caption"),
+        "credit": picture.get("credit"),
+    }
+    return {name: value for name, value in image.items() if value}
 
 
 def _attachment(file: FeedParserDict, base: str) -> dict[str, Any]:

@@ -244,3 +244,52 @@ def test_ambiguous_dates_are_reported(app: Flask) -> None:
     assert (
         "read with the month first: 1, such as “10/2/2026 9:25:00 AM”" in result.stderr
     )
+
+
+PHOTO = (
+    '<media:content url="https://a.example/{0}.jpg" medium="image">{1}</media:content>'
+)
+CAPTION = "<media:description>{}</media:description>"
+NYT = (
+    "<title>Cầu mới</title><description>Thông xe.</description>"
+    + PHOTO.format("cau", "")
+    + "<media:credit>Nam</media:credit>"
+    + CAPTION.format("Cây cầu")
+)
+MASTODON = (
+    "<description>&lt;p&gt;Cầu mới&lt;/p&gt;</description>"
+    + PHOTO.format("cau", CAPTION.format("Cây cầu"))
+    + PHOTO.format("song", CAPTION.format("Dòng sông"))
+)
+MEDIA_TITLE = (
+    PHOTO.format(
+        "cau", '<media:title type="html">Cây &amp;lt;cầu&amp;gt;</media:title>'
+    )
+    + "<title>Cầu mới</title><description>Thông xe.</description>"
+)
+ONLY_A_PICTURE = "<title>Cầu mới</title>" + PHOTO.format(
+    "cau", CAPTION.format("Cây cầu")
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "title", "body", "image"),
+    [
+        (NYT, "Cầu mới", "Thông xe.", {"caption": "Cây cầu", "credit": "Nam"}),
+        (MASTODON, "Cầu mới", "<p>Cầu mới</p>", {"caption": "Cây cầu"}),
+        (MEDIA_TITLE, "Cầu mới", "Thông xe.", {"caption": "Cây <cầu>"}),
+        (ONLY_A_PICTURE, "Cầu mới", None, {"caption": "Cây cầu"}),
+    ],
+    ids=["nyt", "mastodon", "media-title", "only-a-picture"],
+)
+def test_caption_of_a_picture_is_no_text_of_the_entry(
+    app: Flask, item: str, title: str, body: str | None, image: dict[str, str]
+) -> None:
+    channel_credit = '<media:credit role="author">Đài</media:credit>'
+    document = rss_feed(f"{channel_credit}<item><guid>g</guid>{item}</item>")
+    namespace = b'<rss xmlns:media="http://search.yahoo.com/mrss/"'
+    import_file(app, document.replace(b"<rss", namespace))
+    entry = stored_entries(app, "news")["g"]
+    assert entry["title"] == title
+    assert entry.get("content_html") == body
+    assert entry["image"] == {"url": "https://a.example/cau.jpg", **image}

@@ -1,0 +1,75 @@
+"""Feeds of one service, imported into another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import ApiClient, MakeApp
+from tests.importers.helpers import import_file, stored_entries
+
+ARTICLE: dict[str, Any] = {
+    "title": "Cầu mới <b>thông xe</b> & hai làn",
+    "content_html": '<p>Đoạn một &amp; hai.</p>\n<p><a href="https://portal.example/x">Xem</a></p>',
+    "summary": "Một & hai < ba",
+    "language": "en",
+    "authors": [{"name": "Lan"}],
+    "categories": ["giao-thong", "van-hoa"],
+    "image": {
+        "url": "https://media.example/c.jpg",
+        "caption": "Cây cầu <mới> & sông",
+        "credit": "Nam",
+    },
+    "attachments": [
+        {
+            "url": "https://media.example/a.mp3",
+            "mime_type": "audio/mpeg",
+            "size_in_bytes": 5,
+        }
+    ],
+    "date_published": "2026-11-01T01:00:00Z",
+}
+
+
+@pytest.fixture
+def second_app(make_app: MakeApp, tmp_path: Path) -> Flask:
+    """Return an app with a database of its own."""
+    return make_app(database_url=f"sqlite:///{tmp_path}/second.db")
+
+
+def import_into(app: Flask, feed: bytes, kind: str) -> dict[str, Any]:
+    """Import a feed with one entry, and return that entry."""
+    result = import_file(app, feed, "--kind", kind)
+    assert result.stderr == ""
+    (entry,) = stored_entries(app, kind).values()
+    return entry
+
+
+@pytest.mark.parametrize("format", ["rss", "atom"])
+@pytest.mark.parametrize("content", ["full", "summary"])
+@pytest.mark.parametrize("removed", ["", "summary", "content_html", "image"])
+def test_article_keeps_its_members(
+    client: FlaskClient,
+    editor: ApiClient,
+    second_app: Flask,
+    format: str,
+    content: str,
+    removed: str,
+) -> None:
+    article = {name: ARTICLE[name] for name in ARTICLE if name != removed}
+    original = editor.put("/articles/a", article).get_json()
+    feed = client.get(f"/feeds/news.{format}?content={content}").data
+    imported = import_into(second_app, feed, "news")
+    # The body of a feed begins with the picture.
+    body = original.pop("content_html", "")
+    imported_body = imported.pop("content_html", "")
+    if content == "full":
+        assert imported_body.endswith(body)
+    names = {*article, "summary", "guid"} - {"content_html"}
+    assert {name: imported.get(name) for name in names} == {
+        name: original.get(name) for name in names
+    }
