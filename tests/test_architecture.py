@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "feeds": {"http", "storage"},
     "formats": set(),
     "http": set(),
-    "importers": {"api", "storage"},
+    "importers": {"api", "formats", "storage"},
     "server": PACKAGES,
     "storage": set(),
     "web": {"feeds", "formats", "http", "storage"},

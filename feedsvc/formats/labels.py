@@ -30,6 +30,7 @@ from feedsvc.recurrence import (
     last_occurrence,
 )
 
+_STATES = ("cancelled", "postponed", "tentative", "withdrawn")
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
 
@@ -163,16 +164,40 @@ def entry_title(entry: Entry, language: str) -> str:
     state = entry_state(entry)
     if state is None:
         return entry.title
-    return translate(language, f"state.{state}", entry.title)
+    return _labelled(language, f"state.{state}", entry.title)
+
+
+def split_state(title: str) -> tuple[str | None, str]:
+    """Return the state before a title, in a language of the phrases, and the title.
+
+    For example, ("cancelled", "Concert") of "Cancelled: Concert".
+    """
+    for language in UI_LANGUAGES:
+        for state in _STATES:
+            label = translate(language, f"state.{state}", "")
+            if title.startswith(label):
+                return state, title.removeprefix(label)
+    return None, title
 
 
 def notice(entry: Entry, language: str) -> str:
-    """Return the notice of a correction or a withdrawal, or an empty text."""
+    """Return the notice of a change after a label that says why it is there."""
     if not entry.notice:
         return ""
-    is_withdrawn = entry.status == "withdrawn"
-    key = "state.withdrawn" if is_withdrawn else "entry.correction"
-    return translate(language, key, entry.notice)
+    key = "entry.correction"
+    if entry.status == "withdrawn":
+        key = "state.withdrawn"
+    elif entry.event and entry.event.status in ("cancelled", "postponed"):
+        key = "entry.reason"
+    return _labelled(language, key, entry.notice)
+
+
+def _labelled(language: str, key: str, text: str) -> str:
+    """Return a text after a label, unless editors wrote the label themselves."""
+    label = translate(language, key, "").strip()
+    if text.casefold().startswith(label.casefold()):
+        return text
+    return translate(language, key, text)
 
 
 def event_line(entry: Entry, site: Site) -> str:

@@ -21,8 +21,9 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc import timezones
 from feedsvc.errors import BadRequest
+from feedsvc.formats import labels
 from feedsvc.importers.base import ImportedEntry, guess_media_type
-from feedsvc.models import Recurrence
+from feedsvc.models import EVENT_STATUSES, Recurrence
 from feedsvc.recurrence import rule_since, shift_to_last_years
 
 
@@ -37,7 +38,6 @@ _EVENT = _block_pattern("VEVENT")
 _ZONE = _block_pattern("VTIMEZONE")
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNTIL = re.compile("UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
-_STATUSES = ("confirmed", "tentative", "cancelled")
 _SUPERSEDED = "another version of it has a higher SEQUENCE, or follows in the file"
 _MONTHS_COMPARED = 36
 _YEARS_COMPARED = 10
@@ -159,26 +159,22 @@ class _EventReader:
                     str(event.get("UID")), {"title": title}, skip_reason=_SUPERSEDED
                 )
                 return
-            entry = self._convert(event, title, warnings)
+            entry = self._convert(event, warnings)
         except PARSE_ERRORS as error:
             yield f"skipped: “{title}”: {error}"
             return
         yield from warnings
         yield entry
 
-    def _convert(
-        self, event: Component, title: str, warnings: list[str]
-    ) -> ImportedEntry:
+    def _convert(self, event: Component, warnings: list[str]) -> ImportedEntry:
         uid = str(event.get("UID", ""))
-        status = str(event.get("STATUS", "")).lower()
         skip_reason = _skip_reason(event)
         fields = {
-            "title": title,
+            **_title_and_status(event),
             "url": str(event["URL"]) if "URL" in event else None,
             "date_published": _timestamp(event, "CREATED"),
             "date_modified": _timestamp(event, "LAST-MODIFIED")
             or _timestamp(event, "DTSTAMP"),
-            "event_status": status if status in _STATUSES else None,
             "location": _location(event),
             "organizer": _organizer(event),
             **_conference(event),
@@ -290,6 +286,23 @@ def _guid(uid: str, event: Component) -> str:
     if "RECURRENCE-ID" in event:
         guid = f"{guid}/{event['RECURRENCE-ID'].dt.isoformat()}"
     return guid
+
+
+def _title_and_status(event: Component) -> dict[str, Any]:
+    """Return title, language and status; our calendars write the status twice."""
+    summary = event.get("SUMMARY", "")
+    status = str(event.get("STATUS", "")).lower()
+    title = str(summary)
+    if status in ("cancelled", "tentative"):
+        state, title = labels.split_state(title)
+        # iCalendar has no such status.
+        if state == "postponed":
+            status = state
+    return {
+        "title": title,
+        "language": summary.params.get("LANGUAGE") if summary else None,
+        "event_status": status if status in EVENT_STATUSES else None,
+    }
 
 
 def _skip_reason(event: Component) -> str:

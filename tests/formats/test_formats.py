@@ -310,13 +310,13 @@ def test_correction_and_summary_are_sentences(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
-def test_summary_has_the_event_status_and_its_notice(format: str) -> None:
+def test_summary_has_the_event_status_and_its_reason(format: str) -> None:
     document = summaries("events", format, CALLED_OFF).decode()
     badge = '<span class="badge cancelled">Đã hủy</span>'
     state = badge if format == "html" else "Hủy: Hoà nhạc"
     assert state in document
     text = unescape(unescape(document))
-    assert "Đính chính: Bão số 9 <cấp 12>." in text
+    assert "Lý do: Bão số 9 <cấp 12>." in text
 
 
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])

@@ -201,7 +201,12 @@ def test_withdrawn_event_is_cancelled_with_its_notice() -> None:
 
 
 def test_description_begins_with_the_correction() -> None:
-    corrected = replace(CONCERT, notice="19:30, không phải 19:00.")
+    assert CONCERT.event
+    corrected = replace(
+        CONCERT,
+        event=replace(CONCERT.event, status="confirmed"),
+        notice="19:30, không phải 19:00.",
+    )
     (event,) = read(ics.render(feed("events", "ics", corrected))).events
     assert event["DESCRIPTION"].startswith(
         "Đính chính: 19:30, không phải 19:00.\n\nDòng một\ndòng hai\n\nĐoạn <hai>"

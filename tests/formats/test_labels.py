@@ -190,3 +190,31 @@ def test_title_of_a_page_tells_which_entries_it_has(
 def test_phrases_are_read_once_for_all_tags_of_a_language() -> None:
     assert labels.phrases("en-GB") is labels.phrases("en")
     assert labels.phrases("qa-x1") is labels.phrases("en")
+
+
+@pytest.mark.parametrize(
+    ("status", "event_status", "notice", "expected"),
+    [
+        ("published", "confirmed", "Lúc 8 giờ.", "Đính chính: Lúc 8 giờ."),
+        ("published", "cancelled", "Vì mưa bão.", "Lý do: Vì mưa bão."),
+        ("published", "postponed", "Vì mưa bão.", "Lý do: Vì mưa bão."),
+        ("withdrawn", "cancelled", "Đăng nhầm.", "Đã gỡ: Đăng nhầm."),
+        ("published", "confirmed", "ĐÍNH CHÍNH: Lúc 8 giờ.", "ĐÍNH CHÍNH: Lúc 8 giờ."),
+        ("published", "confirmed", "", ""),
+    ],
+)
+def test_notice_has_one_label(
+    status: str, event_status: str, notice: str, expected: str
+) -> None:
+    assert CONCERT.event
+    event = replace(CONCERT.event, status=event_status)
+    entry = replace(CONCERT, status=status, event=event, notice=notice)
+    assert labels.notice(entry, "vi") == expected
+
+
+def test_title_has_its_state_once() -> None:
+    assert CONCERT.event
+    event = replace(CONCERT.event, status="cancelled")
+    for title in ("Hoà nhạc", "Hủy: Hoà nhạc"):
+        entry = replace(CONCERT, title=title, event=event)
+        assert labels.entry_title(entry, "vi") == "Hủy: Hoà nhạc"

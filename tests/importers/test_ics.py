@@ -359,3 +359,28 @@ def test_event_with_an_invalid_conference_is_imported_without_it(
     )
     assert event["attendance"] == "in_person"
     assert warning == "left out: online_url of “x”: Not a valid URL."
+
+
+@pytest.mark.parametrize(
+    ("summary", "status", "title", "event_status"),
+    [
+        ("SUMMARY:Hủy: Hội", "CANCELLED", "Hội", "cancelled"),
+        ("SUMMARY:Đã gỡ: Hội", "CANCELLED", "Hội", "cancelled"),
+        ("SUMMARY:Cancelled: Fair", "CANCELLED", "Fair", "cancelled"),
+        ("SUMMARY:Hoãn: Hội", "TENTATIVE", "Hội", "postponed"),
+        ("SUMMARY:Dự kiến: Hội", "TENTATIVE", "Hội", "tentative"),
+        ("SUMMARY:Hủy: Hội", "CONFIRMED", "Hủy: Hội", "confirmed"),
+        ("SUMMARY:Hội", "CANCELLED", "Hội", "cancelled"),
+    ],
+)
+def test_status_is_read_from_our_titles(
+    import_events: ImportEvents,
+    summary: str,
+    status: str,
+    title: str,
+    event_status: str,
+) -> None:
+    (event,), _ = import_events(
+        f"UID:1\n{summary}\nSTATUS:{status}\nDTSTART:20270101T190000Z"
+    )
+    assert (event["title"], event["event_status"]) == (title, event_status)

@@ -33,6 +33,15 @@ ARTICLE: dict[str, Any] = {
     ],
     "date_published": "2026-11-01T01:00:00Z",
 }
+EVENT: dict[str, Any] = {
+    "title": "Hội & hè; xuân",
+    "content_text": "Dòng một,\ndòng hai.\n\nĐoạn hai.",
+    "language": "en",
+    "categories": ["giao-thong", "van-hoa"],
+    "date_published": "2026-11-01T01:00:00Z",
+    "start": "2026-12-24T19:00:00+07:00",
+    "end": "2026-12-24T21:30:00+07:00",
+}
 
 
 @pytest.fixture
@@ -72,4 +81,18 @@ def test_article_keeps_its_members(
     names = {*article, "summary", "guid"} - {"content_html"}
     assert {name: imported.get(name) for name in names} == {
         name: original.get(name) for name in names
+    }
+
+
+@pytest.mark.parametrize("status", ["confirmed", "tentative", "postponed", "cancelled"])
+def test_event_of_a_calendar_keeps_its_members(
+    client: FlaskClient, editor: ApiClient, second_app: Flask, status: str
+) -> None:
+    event = EVENT | {"event_status": status}
+    original = editor.put("/events/a", event).get_json()
+    calendar = client.get("/feeds/events.ics").data
+    imported = import_into(second_app, calendar, "events")
+    names = {*event, "summary", "guid"}
+    assert {name: imported[name] for name in names} == {
+        name: original[name] for name in names
     }
