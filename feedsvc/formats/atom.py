@@ -122,7 +122,7 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
         sub_element(element, "dc:source", name)
         if url:
             _add_link(element, "via", url, title=name)
-    add_extensions(element, entry)
+    add_extensions(element, entry, feed)
 
 
 def _add_link(parent: Element, rel: str, iri: str, **attributes: object) -> None:

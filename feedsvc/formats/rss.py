@@ -31,7 +31,7 @@ _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""
 
 _ESCAPED_TEXT = re.compile(
-    rb"<(?:title|description|copyright|source|category|media:description"
+    rb"<(?:title|description|copyright|source|category|media:(?:description|title)"
     rb"|dc:(?!creator)\w+|dcterms:(?!license)\w+)\b[^<&]*+&[^<]*"
 )
 """A text element with an entity."""
@@ -151,7 +151,7 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
         sub_element(item, "dc:language", entry.language)
     if entry.rights:
         sub_element(item, "dc:rights", entry.rights)
-    add_extensions(item, entry)
+    add_extensions(item, entry, feed)
     duration = _duration(entry, feed.site)
     if duration is not None:
         sub_element(item, "itunes:duration", str(duration))

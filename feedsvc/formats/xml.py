@@ -18,6 +18,7 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, is_url, place_text, site_time
 from feedsvc.models import Entry, Event, Feed, Image
 from feedsvc.recurrence import display_occurrence
@@ -203,19 +204,26 @@ def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
         sub_element(parent, name, rel="license", href=iri_to_uri(feed.site.rights))
 
 
-def add_extensions(parent: Element, entry: Entry) -> None:
+def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:
     """Append the license, the image, and the time and place of an event."""
     if is_url(entry.rights):
         sub_element(parent, "dcterms:license", iri_to_uri(entry.rights or ""))
     if entry.image:
-        _add_image(parent, entry.image)
+        # Of an entry without content, feedparser takes the second description for it,
+        # so readers would show the caption instead of the summary.
+        is_summary = labels.is_summary(entry, feed)
+        caption_name = "media:title" if is_summary else "media:description"
+        _add_image(parent, entry.image, caption_name)
     event = display_occurrence(entry)
     if event:
         _add_event(parent, event)
 
 
-def _add_image(parent: Element, image: Image) -> None:
-    """Append an image with its caption and credit (Media RSS 1.5.1)."""
+def _add_image(parent: Element, image: Image, caption_name: str) -> None:
+    """Append an image with its caption and credit (Media RSS 1.5.1).
+
+    :param caption_name: the name of the element with the caption.
+    """
     url = iri_to_uri(image.url)
     # A width, height or length of 0 is not known.
     size: dict[str, Any] = {
@@ -234,7 +242,7 @@ def _add_image(parent: Element, image: Image) -> None:
     if image.caption:
         caption = escape_if_markup(image.caption)
         text_type = "plain" if caption == image.caption else "html"
-        sub_element(media, "media:description", caption, type=text_type)
+        sub_element(media, caption_name, caption, type=text_type)
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
     # Some readers show thumbnails only.

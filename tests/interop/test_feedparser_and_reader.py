@@ -151,6 +151,30 @@ def stored_entry(entry: Entry, format: str) -> ReaderEntry:
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)
+def test_reader_shows_the_summary_of_an_entry_with_a_caption(
+    editor: ApiClient, format: str, tmp_path: Path
+) -> None:
+    image = {"url": "https://media.example/cau.jpg", "caption": "Cầu lúc 6 giờ."}
+    document = {
+        "title": "Thông xe cầu mới",
+        "summary": "Cầu dài 1,2 km.",
+        "content_text": "Xe buýt đi qua cầu từ mai.",
+        "image": image,
+        "date_published": "2026-11-25T07:00:00+07:00",
+    }
+    editor.put("/articles/cau-moi", document)
+    path = f"/feeds/news.{format}?content=summary"
+    (tmp_path / "news").write_bytes(editor.client.get(path).data)
+    with make_reader(":memory:", feed_root=str(tmp_path)) as reader:
+        reader.add_feed("news")
+        reader.update_feeds()
+        entries = {entry.title: entry for entry in reader.get_entries()}
+    shown = entries["Thông xe cầu mới"].get_content()
+    assert shown
+    assert shown.value == "Cầu dài 1,2 km."
+
+
+@pytest.mark.parametrize("format", PARSE_DATE)
 def test_reader_updates_an_edited_entry(
     editor: ApiClient, format: str, tmp_path: Path
 ) -> None:
