@@ -31,10 +31,10 @@ _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""
 
 _ESCAPED_TEXT = re.compile(
-    rb"<(?:title|description|copyright|source|category|media:(?:description|title)"
+    rb"<(?:title|copyright|source|category|media:(?:description|title)"
     rb"|dc:(?!creator)\w+|dcterms:(?!license)\w+)\b[^<&]*+&[^<]*"
 )
-"""A text element with an entity."""
+"""A text element with an entity; the descriptions of items are CDATA."""
 
 _feedgen_lock = threading.Lock()
 """feedgen sets the locale of the process while it formats a date.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape, unescape
 from typing import Any
+from xml.sax.saxutils import unescape as unescape_xml
 
 from feedgen.entry import FeedEntry
 from feedgen.ext.base import BaseExtension
@@ -38,6 +39,11 @@ NAMESPACES = {
     "media": "http://search.yahoo.com/mrss/",
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
+
+_ESCAPED_TEXT = re.compile(
+    rb"(?P<tag><(?:content|description|summary)\b[^>]*>)(?P<text>[^<&]*+&[^<]*)"
+)
+"""A body or a summary with an escape: the begin tag of its element, and its text."""
 
 _TAG_START = re.compile("<[A-Za-z/!?]")
 
@@ -89,11 +95,19 @@ def render_with_known_items(
     end_tag = f"</{tag}>".encode()
     *items, tail = document[begin:].split(end_tag)
     for entry, item in zip(rendered, items, strict=True):
-        entry.rendered[key] = feed.site, item + end_tag
-    if len(rendered) == len(feed.entries):
-        return document
+        entry.rendered[key] = feed.site, _ESCAPED_TEXT.sub(_cdata, item) + end_tag
     all_items = (entry.rendered[key][1] for entry in feed.entries)
     return b"".join([document[:begin], *all_items, tail])
+
+
+def _cdata(element: re.Match[bytes]) -> bytes:
+    """Return the begin tag and the text of an element, the text as CDATA.
+
+    The same XML. fast-xml-parser refuses a document with more than 1,000 escapes, and
+    feedgen's own CDATA has a type that Atom does not know.
+    """
+    text = unescape_xml(element["text"].decode()).replace("]]>", "]]]]><![CDATA[>")
+    return element["tag"] + f"<![CDATA[{text}]]>".encode()
 
 
 def build_feed(
