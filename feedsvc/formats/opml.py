@@ -45,7 +45,7 @@ def _add_folder(
     of nested categories are not nested.
     """
     name = labels.translate(site.language, f"kind.{kind}")
-    folder = sub_element(body, "outline", title=name, text=name)
+    folder = sub_element(body, "outline", text=name)
     title = labels.translate(site.language, f"feed.{kind}")
     _add_feed(folder, Feed.empty(site, kind, "rss"), title)
     for category in categories:
