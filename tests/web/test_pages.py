@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.feed_query import PARAMETERS
+from feedsvc.feed_query import FORMATS, PARAMETERS
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
@@ -459,3 +459,27 @@ def test_embed_code_escapes_the_title_of_a_category(
     code = page.get_element_by_id("for-body").text_content()
     assert "&lt;img src=x onerror=alert(1)&gt; &amp; b</h2>" in code
     assert "<img" not in code
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"/feeds/events.{format}" for format in FORMATS),
+        *(f"/feeds/events.{format}?content=summary" for format in FORMATS),
+        "/entries/hoi-sach",
+        "/entries/hoi-sach.ics",
+        "/entries/hoi-sach?ui=en",
+    ],
+)
+def test_notice_of_a_cancelled_event_is_the_reason(
+    editor: ApiClient, path: str
+) -> None:
+    document = {
+        "title": "Hội sách",
+        "start": "2026-12-24",
+        "event_status": "cancelled",
+        "notice": "Vì mưa bão.",
+    }
+    editor.put("/events/hoi-sach", document)
+    label = "Reason" if "ui=en" in path else "Lý do"
+    assert f"{label}: Vì mưa bão." in editor.client.get(path).text
