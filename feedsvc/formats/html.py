@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -197,13 +196,14 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
     if feed.query.kind != "events" or feed.query.effective_order != "start":
         return [("", list(feed.entries))] if feed.entries else []
 
-    def month(entry: Entry) -> str:
-        day = labels.event_day(entry, site)
-        return f"{day:%Y-%m}" if day else ""
-
+    # Days are in the events' own zones: two events may be in another order than theirs.
+    months: dict[str, list[Entry]] = {}
+    for entry in feed.entries:
+        day = labels.event_day(entry)
+        months.setdefault(f"{day:%Y-%m}" if day else "", []).append(entry)
     return [
-        (labels.month_name(name, site.language) if name else "", list(entries))
-        for name, entries in groupby(feed.entries, month)
+        (labels.month_name(name, site.language) if name else "", entries)
+        for name, entries in months.items()
     ]
 
 

@@ -269,22 +269,19 @@ def feed_summary(entry: Entry, feed: Feed) -> str:
 
 def format_event_dates(event: Event, site: Site) -> str:
     """Return the time of an event in its own zone, which is named if not the site's."""
-    text = _period(event, site.language)
-    if event.all_day or event.timezone.key == site.timezone.key:
-        return text
-    location = get_timezone_location(event.timezone, _locale(site.language))
-    return f"{text} ({location})"
+    return _name_zone(_period(event, site.language), event, site)
 
 
 def event_hours(entry: Entry, site: Site) -> str:
     """Return the hours of an event beside its day, and how often it takes place.
 
-    Of an event of several days, the last day too. Hours are in the site's time zone.
+    Of an event of several days, the last day too. The event's zone is named if it is
+    not the site's.
     """
     occurrence = display_occurrence(entry)
     if entry.event is None or occurrence is None:
         return ""
-    hours = _hours(occurrence, site)
+    hours = _name_zone(_hours(occurrence, site.language), occurrence, site)
     if not entry.event.recurrence:
         return hours
     frequency = _frequency(entry.event, entry.event.recurrence, site.language)
@@ -292,11 +289,11 @@ def event_hours(entry: Entry, site: Site) -> str:
 
 
 def event_dates(entry: Entry, site: Site) -> str:
-    """Return the day of an event in the site's time zone, or its first and last day."""
+    """Return the day of an event in its own time zone, or its first and last day."""
     event = display_occurrence(entry)
     if event is None:
         return ""
-    start, last_day = _local_days(event, site)
+    start, last_day = _local_days(event)
     first = _date(start, "long", site.language)
     if last_day == start.date():
         return first
@@ -304,21 +301,28 @@ def event_dates(entry: Entry, site: Site) -> str:
     return translate(site.language, "event.from_to", first, last)
 
 
-def event_day(entry: Entry, site: Site) -> date | None:
-    """Return the day of an event in the site's time zone; None for an article.
+def event_day(entry: Entry) -> date | None:
+    """Return the day of an event in its own time zone; None for an article.
 
     Of a recurring event, it is the day of its current or next occurrence.
     """
     event = display_occurrence(entry)
     if event is None:
         return None
-    start, _ = _local_days(event, site)
+    start, _ = _local_days(event)
     return start.date()
 
 
-def _hours(event: Event, site: Site) -> str:
-    language = site.language
-    start, last_day = _local_days(event, site)
+def _name_zone(text: str, event: Event, site: Site) -> str:
+    """Add the zone of an event to its time, if that is not the site's zone."""
+    if event.all_day or event.timezone.key == site.timezone.key:
+        return text
+    location = get_timezone_location(event.timezone, _locale(site.language))
+    return f"{text} ({location})"
+
+
+def _hours(event: Event, language: str) -> str:
+    start, last_day = _local_days(event)
     whole_day = translate(language, "event.whole_day")
     start_text = whole_day if event.all_day else _time(start, language)
     if last_day > start.date():
@@ -326,17 +330,15 @@ def _hours(event: Event, site: Site) -> str:
         return f"{start_text} {last}"
     if event.all_day or event.ends == event.starts:
         return start_text
-    end_text = _time(event.ends.astimezone(site.timezone), language)
+    end_text = _time(event.ends.astimezone(event.timezone), language)
     return translate(language, "event.from_to", start_text, end_text)
 
 
-def _local_days(event: Event, site: Site) -> tuple[datetime, date]:
-    """Return the start of an event in the site's time zone, and its last day."""
-    # A date is the same in every zone.
-    zone = event.timezone if event.all_day else site.timezone
-    start = event.starts.astimezone(zone)
+def _local_days(event: Event) -> tuple[datetime, date]:
+    """Return the start of an event in its own time zone, and its last day."""
+    start = event.starts.astimezone(event.timezone)
     # The end is exclusive: an event until midnight ends on the day before.
-    end = max(start, event.ends.astimezone(zone) - timedelta.resolution)
+    end = max(start, event.ends.astimezone(event.timezone) - timedelta.resolution)
     return start, end.date()
 
 

@@ -483,3 +483,25 @@ def test_notice_of_a_cancelled_event_is_the_reason(
     editor.put("/events/hoi-sach", document)
     label = "Reason" if "ui=en" in path else "Lý do"
     assert f"{label}: Vì mưa bão." in editor.client.get(path).text
+
+
+def test_day_and_hours_of_an_event_are_in_its_own_zone(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    paris = {"start": "2026-12-31T23:00:00", "timezone": "Europe/Paris"}
+    editor.put("/events/giao-thua", {"title": "Giao thừa ở Paris", **paris})
+    # Earlier, though its day is later.
+    hanoi = {"start": "2027-01-01T00:30:00"}
+    editor.put("/events/phao-hoa", {"title": "Pháo hoa", **hanoi})
+    page = get_page(client, "/entries/giao-thua")
+    assert page.xpath("//time[@class='leaf']/@datetime") == ["2026-12-31"]
+    editor.put("/events/cho", {"title": "Chợ", "start": "2026-12-30"})
+    page = get_page(client, "/feeds/events.html")
+    months = page.xpath("//h2[@class='month']/text()")
+    assert months == ["Tháng 12 năm 2026", "Tháng 1 năm 2027"]
+    days = page.xpath("//time[@class='leaf']/@datetime")
+    assert days == ["2026-12-30", "2026-12-31", "2027-01-01"]
+    hours = page.xpath("//p[@class='when']/text()")
+    assert hours == ["Cả ngày", "23:00 (Giờ Pháp)", "00:30"]
+    shown = get_page(client, "/").xpath("//p[@class='shown']/span/text()")
+    assert shown == ["30/12/2026"]
