@@ -19,7 +19,6 @@ _CALENDARS = {
 # Links only: the networks' own buttons would be scripts that track readers.
 _SHARING = {
     "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
-    "Telegram": "https://t.me/share/url?url={url}&text={title}",
     "Email": "mailto:?subject={title}&body={url}",
 }
 _MAP = "https://www.openstreetmap.org"

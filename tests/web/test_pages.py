@@ -505,3 +505,11 @@ def test_day_and_hours_of_an_event_are_in_its_own_zone(
     assert hours == ["Cả ngày", "23:00 (Giờ Pháp)", "00:30"]
     shown = get_page(client, "/").xpath("//p[@class='shown']/span/text()")
     assert shown == ["30/12/2026"]
+
+
+def test_entry_is_shared_where_vietnam_blocks_nothing(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    links = get_page(client, "/entries/a").xpath("//div[@class='share']//a/text()")
+    assert links == ["Facebook", "Email"]
