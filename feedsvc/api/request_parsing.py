@@ -135,7 +135,7 @@ def load_patched(schema: Schema, stored: dict[str, Any], patch: Any) -> Any:
         raise ValidationFailed(FieldError("#", "Must be an object."))
     patched = strict_json.apply_merge_patch(stored, patch)
     # A null would vanish in the patched document, and a misspelt name with it.
-    unknown = dict.fromkeys(patch.keys() - schema.fields.keys())
+    unknown = {name: patch[name] for name in patch if name not in schema.fields}
     return load_validated(schema, patched | unknown)
 
 

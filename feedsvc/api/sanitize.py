@@ -152,6 +152,11 @@ def _normalize_segment(segment: re.Match[str]) -> str:
     return references + normalized[count:]
 
 
+def has_tags(text: str) -> bool:
+    """Tell if a text is HTML, by its tags."""
+    return _TAG.search(text) is not None
+
+
 def to_plain_text(html: str) -> str:
     """Return the text of sanitized HTML as one line, without captions."""
     # A word ends where a block begins or ends.

@@ -26,6 +26,9 @@ DERIVED_SUMMARY_LENGTH = 300
 
 
 _UNKNOWN = [ma.Schema._default_error_messages["unknown"]]
+_OTHER_NAMES = {"description": "summary", "link": "url", "pubDate": "date_published"}
+"""Members by their names in RSS."""
+
 _MAX_SUGGESTIONS = 5
 """Unknown members of one object for which a known one is suggested."""
 
@@ -50,9 +53,10 @@ class ClosedSchema(ma.Schema):
         for index, name in enumerate(unknown):
             # Comparing takes time, and a document may have thousands of them.
             candidates = known if index < _MAX_SUGGESTIONS else ()
-            messages[name] = [self._unknown_member(str(name), candidates)]
+            value = data[name]
+            messages[name] = [self._unknown_member(str(name), value, candidates)]
 
-    def _unknown_member(self, name: str, known: Iterable[str]) -> str:
+    def _unknown_member(self, name: str, value: Any, known: Iterable[str]) -> str:
         """Return the error for a member that the object cannot have."""
         hint = did_you_mean(name, known)
         return f"Unknown {self.member_name}.{hint} See the list in /api/docs."
@@ -214,10 +218,14 @@ class EntrySchema(ModelSchema):
         self.site = site
         super().__init__(**kwargs)
 
-    def _unknown_member(self, name: str, known: Iterable[str]) -> str:
+    def _unknown_member(self, name: str, value: Any, known: Iterable[str]) -> str:
         if name in _EVENT_MEMBERS:
             return "Only events have this member."
-        return super()._unknown_member(name, known)
+        other_name = _OTHER_NAMES.get(name)
+        if name in ("content", "body"):
+            is_html = isinstance(value, str) and sanitize.has_tags(value)
+            other_name = "content_html" if is_html else "content_text"
+        return super()._unknown_member(other_name or name, value, known)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Read times without an offset in the site's zone."""

@@ -125,6 +125,30 @@ def test_unknown_member_suggests_the_nearest_one(editor: ApiClient) -> None:
     assert details(answer)["#/mime"].startswith("Unknown member.")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("content", "<p>Nội dung</p>", "content_html"),
+        ("content", "Nội dung, 1 < 2", "content_text"),
+        ("content", None, "content_text"),
+        ("body", "Nội dung<br>", "content_html"),
+        ("description", "Nội dung", "summary"),
+        ("link", "https://portal.example/", "url"),
+        ("pubDate", "Thu, 26 Nov 2026 08:00:00 +0700", "date_published"),
+    ],
+)
+def test_usual_name_of_a_member_suggests_ours(
+    editor: ApiClient, name: str, value: str | None, meant: str
+) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    for method in ("PUT", "PATCH"):
+        answer = editor.send(method, "/articles/a", {"title": "x", name: value})
+        assert details(answer) == {
+            f"#/{name}": f"Unknown member. Did you mean “{meant}”? "
+            "See the list in /api/docs.",
+        }
+
+
 def test_five_unknown_members_get_suggestions(editor: ApiClient) -> None:
     document = {f"title{number}": "x" for number in range(7)}
     errors = details(editor.send("PUT", "/articles/a", document))
