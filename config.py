@@ -29,7 +29,7 @@ from marshmallow.fields import Boolean, Email, Integer, String
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from feedsvc.feed_query import LANGUAGE_TAG_PATTERN
+from feedsvc.feed_query import check_language
 
 SETTINGS_VARIABLE = "FEEDSVC_SETTINGS"
 """The variable that names a settings file."""
@@ -140,6 +140,14 @@ def _parse_rate(value: str) -> str:
     except ValueError:
         raise ValidationError("Must be a rate such as 600/minute.") from None
     return value
+
+
+def _parse_language(value: str) -> str:
+    """Return the tag of a language itself."""
+    try:
+        return check_language(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def _parse_timezone(value: str) -> ZoneInfo:
@@ -263,10 +271,7 @@ class Config:
     )
     site_language: str = setting(
         "vi",
-        _pattern(
-            rf"{LANGUAGE_TAG_PATTERN}\Z",
-            "Must be a BCP 47 language tag such as vi or en-GB.",
-        ),
+        _parse_language,
         "language of feed titles, and default language of entries",
     )
     site_timezone: ZoneInfo = setting(

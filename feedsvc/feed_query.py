@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
+from babel import Locale
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
@@ -22,7 +23,8 @@ from feedsvc.words import MAX_LENGTH, MAX_WORDS, parse_search
 
 SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 LANGUAGE_TAG_PATTERN = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,8}"
-"""A language tag (RFC 5646): the shape only, so that private ones are accepted too."""
+"""The shape of a language tag (RFC 5646)."""
+_LANGUAGES = frozenset(Locale("en").languages)
 
 YEARS = range(1970, 2201)
 """Years of all dates that are accepted: readers take earlier ones for mistakes."""
@@ -265,6 +267,17 @@ def _parse_limit(text: str, query: FeedQuery) -> int:
     if not is_number or not 1 <= int(text) <= maximum:
         raise ValueError(f"must be a whole number from 1 to {maximum}")
     return int(text)
+
+
+def check_language(tag: str) -> str:
+    """Return a language tag itself.
+
+    :raises ValueError: it is none, or Babel does not know its language.
+    """
+    has_shape = re.fullmatch(LANGUAGE_TAG_PATTERN, tag) is not None
+    if not has_shape or tag.partition("-")[0].lower() not in _LANGUAGES:
+        raise ValueError("Must be a BCP 47 language tag such as vi or en-GB.")
+    return tag
 
 
 def _parse_language(text: str, query: FeedQuery) -> str:

@@ -131,6 +131,7 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("FEEDSVC_PUBLIC_URL", "https://x/?a=b"),
         ("FEEDSVC_SITE_URL", "portal.example"),
         ("FEEDSVC_SITE_LANGUAGE", "tiếng Việt"),
+        ("FEEDSVC_SITE_LANGUAGE", "vn"),
         ("FEEDSVC_SITE_TIMEZONE", "Hanoi"),
         ("FEEDSVC_SITE_CONTACT", "nobody"),
         ("FEEDSVC_SITE_COLOR", "#9d1c201"),

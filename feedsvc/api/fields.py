@@ -14,7 +14,12 @@ from marshmallow.validate import Length, Range, Validator
 
 from feedsvc import timezones
 from feedsvc.api import sanitize, text, urls
-from feedsvc.feed_query import LANGUAGE_TAG_PATTERN, SLUG_PATTERN, YEARS
+from feedsvc.feed_query import (
+    LANGUAGE_TAG_PATTERN,
+    SLUG_PATTERN,
+    YEARS,
+    check_language,
+)
 from feedsvc.suggestions import slug_of
 
 _Input = TypeVar("_Input")
@@ -319,10 +324,10 @@ def identifier(*, required: bool = False) -> fields.String:
     return fields.String(required=required, validate=FullMatch(pattern, error=error))
 
 
-def language() -> fields.String:
-    """Return a field for a language tag (RFC 5646)."""
-    error = "Must be a BCP 47 language tag such as vi."
-    return fields.String(validate=FullMatch(f"^{LANGUAGE_TAG_PATTERN}$", error=error))
+def language() -> ParsedString:
+    """Return a field for the tag of a language that exists (RFC 5646)."""
+    metadata = {"pattern": f"^{LANGUAGE_TAG_PATTERN}$"}
+    return ParsedString(check_language, metadata=metadata)
 
 
 def email() -> fields.String:

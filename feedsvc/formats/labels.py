@@ -473,7 +473,7 @@ def _time(moment: datetime, language: str) -> str:
 @lru_cache
 def _locale(language: str) -> Locale:
     """Return Babel's locale for a tag; English if there is none."""
-    # FEEDSVC_SITE_LANGUAGE may be any BCP 47 tag.
+    # Babel knows the names of more languages than it has formats for.
     try:
         return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.api.schemas import EntrySchema, EventSchema
+from feedsvc.storage import Storage
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.full_entries import ARTICLE, EVENT
@@ -175,6 +177,41 @@ def test_text_that_is_no_media_type_is_422(editor: ApiClient, media_type: str) -
     answer = editor.send("PUT", "/articles/a", {"title": "x", "attachments": [file]})
     assert answer.status_code == 422
     assert answer.get_json()["errors"][0]["pointer"] == "#/attachments/0/mime_type"
+
+
+@pytest.mark.parametrize("language", ["vi", "VI-vn", "zh-Hant-TW", "hmn", "km"])
+def test_language_that_exists_is_accepted(editor: ApiClient, language: str) -> None:
+    entry = editor.put("/articles/a", {"title": "x", "language": language}).get_json()
+    assert entry["language"] == language
+    editor.put("/categories/a", {"title": "x", "language": language})
+
+
+def test_category_of_an_unknown_language_is_422(editor: ApiClient) -> None:
+    answer = editor.send("PUT", "/categories/a", {"title": "x", "language": "vn"})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [
+        {
+            "pointer": "#/language",
+            "detail": "Must be a BCP 47 language tag such as vi or en-GB.",
+        }
+    ]
+
+
+def test_stored_entry_of_an_unknown_language_stays_readable(
+    editor: ApiClient, client: FlaskClient, storage: Storage
+) -> None:
+    editor.put("/articles/a", {"title": "Cầu mới"})
+    # An entry of version 1.0, which accepted any tag.
+    with storage.writer("1.0") as writer:
+        entry = writer.reader.entries.get("a")
+        writer.entries.put(replace(entry, language="vn"))
+    assert editor.send("GET", "/articles/a").get_json()["language"] == "vn"
+    for path in ("/feeds/news.rss?lang=vn", "/feeds/news.html", "/entries/a"):
+        assert "Cầu mới" in client.get(path).get_data(as_text=True)
+    answer = editor.send("PATCH", "/articles/a", {"title": "Cầu"})
+    assert [error["pointer"] for error in answer.get_json()["errors"]] == ["#/language"]
+    patch = {"title": "Cầu", "language": "vi"}
+    assert editor.send("PATCH", "/articles/a", patch).status_code == 200
 
 
 def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:

@@ -61,6 +61,8 @@ def pointers(response: Any) -> list[str]:
         ({"url": "https://"}, "#/url"),
         ({"url": "https://[::1"}, "#/url"),
         ({"language": "Vietnamese please"}, "#/language"),
+        ({"language": "vn"}, "#/language"),
+        ({"language": "xx-VN"}, "#/language"),
         ({"authors": "Lan"}, "#/authors"),
         ({"authors": [{}]}, "#/authors/0/name"),
         ({"authors": [{"name": "Lan", "url": "x"}]}, "#/authors/0/url"),

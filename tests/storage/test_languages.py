@@ -94,11 +94,11 @@ def test_language_without_entries_is_read_from_no_entry(
     editor: ApiClient, client: FlaskClient, clock: Clock, statements: list[str]
 ) -> None:
     put(editor, clock, "a", "vi")
-    put(editor, clock, "draft", "qaa", status="draft")
+    put(editor, clock, "draft", "th", status="draft")
     statements.clear()
     for path in (
         "news.json?lang=qa-1",
-        "news.json?lang=qaa",
+        "news.json?lang=th",
         "news/van-hoa.atom?lang=fr",
         "events.ics?lang=fr",
     ):
