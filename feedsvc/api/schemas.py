@@ -376,6 +376,12 @@ class EventSchema(EntrySchema):
 
     kind_name = "events"
     kind = fields.String(dump_only=True, validate=Equal("events"))
+    status = fields.String(
+        validate=OneOf(
+            models.STATUSES,
+            error="Must be one of: {choices}. To cancel an event, set event_status.",
+        )
+    )
     start = own.DateOrTime(required=True, attribute="event.start")
     end = own.DateOrTime(attribute="event.end")
     timezone = own.timezone(attribute="event.timezone")

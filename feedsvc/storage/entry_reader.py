@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.errors import Gone, NotFound
+from feedsvc.errors import Gone
 from feedsvc.models import Entry
 from feedsvc.storage.categories import CategoryReader, resolve_slugs
 from feedsvc.storage.change_log import IMPORT
@@ -20,6 +20,7 @@ from feedsvc.storage.entry_rows import (
     load_by_id,
     load_by_ids,
     load_entries,
+    not_found,
 )
 from feedsvc.storage.scheduler import next_start
 from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
@@ -63,7 +64,7 @@ class EntryReader:
         """
         stored = self.find(id)
         if stored is None or (kind and stored.entry.kind != kind):
-            raise NotFound(f"There is no entry “{id}”.")
+            raise not_found(id, stored)
         if stored.entry.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         return stored.entry

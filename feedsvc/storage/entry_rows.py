@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from feedsvc.errors import NotFound
 from feedsvc.models import Category, Entry, Event, Translation
 from feedsvc.recurrence import series_end
 from feedsvc.storage.damaged_rows import UNREADABLE, readable_rows, report
@@ -159,6 +160,14 @@ def load_entries(
 def load_by_id(connection: sa.Connection, id: str) -> StoredEntry | None:
     """Load the entry of an id; return None if there is none, or it is damaged."""
     return next(iter(_load(connection, _BY_ID, id=id)), None)
+
+
+def not_found(id: str, stored: StoredEntry | None) -> NotFound:
+    """Return the error for an id that no entry has, or one of the other kind."""
+    if stored is None:
+        return NotFound(f"There is no entry “{id}”.")
+    noun = "event" if stored.entry.kind == "events" else "article"
+    return NotFound(f"The id “{id}” belongs to an {noun}: see /api/v1/{noun}s/{id}.")
 
 
 def load_by_ids(connection: sa.Connection, ids: Iterable[str]) -> list[StoredEntry]:

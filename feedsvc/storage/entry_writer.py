@@ -16,7 +16,6 @@ from feedsvc.errors import (
     FieldError,
     Forbidden,
     Gone,
-    NotFound,
     ValidationFailed,
 )
 from feedsvc.models import Entry, Event, FeedKey
@@ -34,6 +33,7 @@ from feedsvc.storage.entry_rows import (
     load_by_ids,
     load_damaged,
     load_entries,
+    not_found,
 )
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.languages import Languages
@@ -287,7 +287,7 @@ class EntryWriter:
         """
         stored = self._find(id)
         if stored is None or stored.entry.kind != kind:
-            raise NotFound(f"There is no entry “{id}”.")
+            raise not_found(id, stored)
         key, old = stored.row.pk, stored.entry
         if old.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")

@@ -149,6 +149,35 @@ def test_usual_name_of_a_member_suggests_ours(
         }
 
 
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_id_of_the_other_kind_is_404_that_names_the_kind(
+    editor: ApiClient, method: str
+) -> None:
+    editor.put("/events/e", {"title": "x", "start": "2026-12-24"})
+    editor.put("/articles/a", {"title": "x"})
+    document = {"title": "y"} if method == "PATCH" else None
+    for path, expected in (
+        ("/articles/e", "The id “e” belongs to an event: see /api/v1/events/e."),
+        ("/events/a", "The id “a” belongs to an article: see /api/v1/articles/a."),
+        ("/articles/none", "There is no entry “none”."),
+    ):
+        answer = editor.send(method, path, document)
+        assert answer.status_code == 404
+        assert answer.get_json()["detail"] == expected
+
+
+def test_status_cancelled_suggests_event_status(editor: ApiClient) -> None:
+    event = {"title": "x", "start": "2026-12-24", "status": "cancelled"}
+    assert details(editor.send("PUT", "/events/e", event)) == {
+        "#/status": "Must be one of: draft, published, withdrawn. "
+        "To cancel an event, set event_status."
+    }
+    article = {"title": "x", "status": "cancelled"}
+    assert details(editor.send("PUT", "/articles/a", article)) == {
+        "#/status": "Must be one of: draft, published, withdrawn."
+    }
+
+
 def test_five_unknown_members_get_suggestions(editor: ApiClient) -> None:
     document = {f"title{number}": "x" for number in range(7)}
     errors = details(editor.send("PUT", "/articles/a", document))
