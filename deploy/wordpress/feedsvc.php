@@ -2,7 +2,7 @@
 /**
  * Plugin Name:       feedsvc
  * Description:       Sends posts to a feedsvc service, which publishes them as RSS, Atom and JSON feeds.
- * Version:           1.0.0
+ * Version:           1.0.1
  * Requires at least: 6.1
  * Requires PHP:      7.4
  * License:           MIT
