@@ -364,13 +364,6 @@ class Config:
         _choice("full", "short", "none"),
         "client addresses in the log; short is the network alone",
     )
-    metrics: str = setting(
-        "",
-        _pattern(
-            r"\S+:[0-9]{1,5}\Z", "Must be an address and a port such as 127.0.0.1:9180."
-        ),
-        "address and port of metrics for Prometheus",
-    )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Origin of each field's value."""
 

@@ -12,8 +12,8 @@ import pytest
 from tests.fork_server import run_module
 from tests.server import ROOT
 
-OPTIONAL = ("aiohttp", "feedparser", "prometheus_client", "psycopg", "slugify", "tqdm")
-"""Libraries that a web worker without metrics and PostgreSQL does not need."""
+OPTIONAL = ("aiohttp", "feedparser", "psycopg", "slugify", "tqdm")
+"""Libraries that a web worker without PostgreSQL does not need."""
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

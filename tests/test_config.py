@@ -27,7 +27,7 @@ def test_empty_value_is_absent() -> None:
     config = Config.from_env({"FEEDSVC_MAX_AGE": "", "FEEDSVC_HUBS": ""})
     assert config.max_age == 60
     assert config.hubs == ()
-    assert config.site_icon == config.site_contact == config.metrics == ""
+    assert config.site_icon == config.site_contact == ""
 
 
 def test_value_is_read_from_file(tmp_path: Path) -> None:
@@ -138,7 +138,6 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("FEEDSVC_RATE_HUB", "fast"),
         ("FEEDSVC_HUB", "maybe"),
         ("FEEDSVC_LOG_FORMAT", "xml"),
-        ("FEEDSVC_METRICS", "9180"),
         ("FEEDSVC_MAX_AGE", "-1"),
         ("FEEDSVC_POLL_MINUTES", "7"),
         ("FEEDSVC_MAX_BODY", "1e9"),

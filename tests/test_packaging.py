@@ -33,7 +33,6 @@ MODULES = {
     "publicsuffixlist": "websub",
     "feedparser": "importers",
     "slugify": "importers",
-    "prometheus_client": "metrics",
     "psycopg": "postgres",
 }
 """Modules of the extras."""

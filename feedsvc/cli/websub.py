@@ -28,13 +28,8 @@ _log = logging.getLogger(__name__)
     metavar="PID",
     help="Stop when this process, which is the parent, has ended.",
 )
-@click.option(
-    "--metrics",
-    metavar="ADDRESS:PORT",
-    help="Serve Prometheus metrics there.",
-)
 @with_appcontext
-def deliver(parent: int | None, metrics: str | None) -> None:
+def deliver(parent: int | None) -> None:
     """Deliver changes to subscribers and external hubs until stopped.
 
     Any number of these can run at the same time.
@@ -44,9 +39,6 @@ def deliver(parent: int | None, metrics: str | None) -> None:
         from feedsvc.websub.delivery import WebSubClient
         from feedsvc.websub.http_client import SafeHttpClient
         from feedsvc.websub.worker import DeliveryWorker
-
-        if metrics:
-            from feedsvc.websub.metrics import DeliveryMetrics
     except ModuleNotFoundError as error:
         raise FeedsvcError(
             f"`deliver` needs {error.name}: run `pip install feedsvc[websub]`."
@@ -73,10 +65,7 @@ def deliver(parent: int | None, metrics: str | None) -> None:
         allow_private=config.allow_private_callbacks,
     )
     worker = DeliveryWorker(
-        storage,
-        services.feeds,
-        WebSubClient(http_client, config.public_url),
-        DeliveryMetrics(metrics) if metrics else None,
+        storage, services.feeds, WebSubClient(http_client, config.public_url)
     )
     asyncio.run(worker.run(should_stop))
 

@@ -18,9 +18,6 @@ from feedsvc.storage import Storage
 CacheHit = tuple[CachedResponse, Check]
 """A response, and a check of the change log by which it is valid."""
 
-CACHE_HIT_KEY = "feedsvc.cache_hit"
-"""Set in the WSGI environment of a request that the cache has answered."""
-
 _SHORT_WAIT = 3.0
 """Seconds that any thread waits for another that renders the same response.
 
@@ -144,11 +141,10 @@ class ResponseCache:
         # counts as `now` at most, in case this clock was set back since.
         return max(min(self._check.time, now) - time, timedelta())
 
-    def stats(self) -> tuple[int, int, datetime]:
-        """Return the number of responses, their bytes, and the last sync's time."""
+    def stats(self) -> tuple[int, int]:
+        """Return the number of responses and their bytes."""
         responses = list(self._responses.values())
-        size = sum(response.size for response in responses)
-        return len(responses), size, self._check.time
+        return len(responses), sum(response.size for response in responses)
 
     def get(self, url: str) -> CacheHit | None:
         """Return the response of a URL that was requested before, if it is valid.

@@ -1,1 +1,1 @@
-"""gunicorn: its settings, worker, logging and metrics."""
+"""gunicorn: its settings, worker and logging."""

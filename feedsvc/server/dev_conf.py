@@ -28,4 +28,3 @@ def on_exit(server: Any) -> None:
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()  # nothing is lost: deliveries are rows
-    gunicorn_conf.on_exit(server)

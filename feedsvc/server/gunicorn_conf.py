@@ -13,26 +13,7 @@ from typing import Any
 from config import Config, SettingError, unknown_settings
 from feedsvc.errors import FeedsvcError
 from feedsvc.server.logging import Logger
-from feedsvc.server.metrics import (
-    Metrics,
-    child_exit,
-    on_exit,
-    on_starting,
-    post_fork,
-    pre_fork,
-)
-from feedsvc.server.metrics import worker_exit as export_metrics
 from feedsvc.services import find_services
-from feedsvc.storage import run_periodically
-
-__all__ = [
-    "child_exit",
-    "on_exit",
-    "on_starting",
-    "post_fork",
-    "pre_fork",
-    "worker_exit",
-]
 
 _APP_LOAD_ERROR = 4  # gunicorn's own: it ends the service instead of trying again
 
@@ -99,16 +80,12 @@ def post_worker_init(worker: Any) -> None:
             from feedsvc.cli.commands import load_demo
 
             load_demo(services)
-        if services.config.metrics:
-            metrics = Metrics(services.config.metrics, services.storage, services.cache)
-            run_periodically(metrics.export)
     except FeedsvcError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(_APP_LOAD_ERROR)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Write the last lines of the access log, and the last counts."""
+    """Write the last lines of the access log."""
     if isinstance(worker.log, Logger):  # a setting of gunicorn can name another one
         worker.log.close_access_log()
-    export_metrics(server, worker)

@@ -20,7 +20,6 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from config import Config
 from feedsvc.http.redaction import redact_tokens
-from feedsvc.server.metrics import record_request
 
 _GROUP_SECONDS = 0.1
 """Time between two groups of lines of the access log."""
@@ -167,10 +166,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
     def access(
         self, resp: Any, req: Any, environ: Any, request_time: timedelta
     ) -> None:
-        """Log a response, and count it."""
-        # An ill-formed request's response has a status and nothing else.
-        status = int(resp.status.split(None, 1)[0])
-        record_request(environ, status, request_time)
+        """Log a response."""
         if not self.access_log_enabled:
             return
         if not self.has_own_format:
@@ -186,7 +182,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
             anonymize_ip(environ.get("REMOTE_ADDR", "-"), self._addresses),
             environ["REQUEST_METHOD"],
             environ["RAW_URI"],
-            status,
+            int(resp.status.split(None, 1)[0]),
             resp.sent,
             request_time // _MILLISECOND,
             environ.get("HTTP_USER_AGENT", "-"),

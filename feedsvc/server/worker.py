@@ -48,7 +48,7 @@ from gunicorn.http.errors import InvalidHeader
 from gunicorn.util import http_date, unquote_to_wsgi_str
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from feedsvc.feeds.response_cache import CACHE_HIT_KEY, ResponseCache, cache_key
+from feedsvc.feeds.response_cache import ResponseCache, cache_key
 from feedsvc.http.client_network import set_client
 from feedsvc.http.conditional import STATUS_LINES, PreparedResponse
 from feedsvc.http.headers import REQUEST_ID, request_id
@@ -77,7 +77,7 @@ If closed at once, the client might lose the response (RFC 9112 §9.6).
 """
 
 STOP_SECONDS = 3.0
-"""Time to write the log and the metrics when a worker stops."""
+"""Time to write the log when a worker stops."""
 
 _DEADLINE_PRECISION = 0.25
 """Seconds by which a connection may be closed late."""
@@ -334,7 +334,6 @@ class CacheResponder:
         if not cached.is_encoded(environ):
             return None
         environ["REMOTE_ADDR"] = address
-        environ[CACHE_HIT_KEY] = True
         set_client(environ, self._trusted_proxies)
         return self._prepare(environ, cached.to_response(environ, check))
 

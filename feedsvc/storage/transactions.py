@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from feedsvc.errors import Gone
-from feedsvc.feed_query import KINDS, FeedQuery
+from feedsvc.feed_query import FeedQuery
 from feedsvc.models import (
     AuditRecord,
     Entry,
@@ -32,7 +32,7 @@ from feedsvc.storage.feeds import FeedSelection
 from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.neighbors import Direction, neighbor
 from feedsvc.storage.statistics import feed_summaries
-from feedsvc.storage.tables import change_sequence, changes, entries, feed_versions
+from feedsvc.storage.tables import change_sequence, changes, feed_versions
 from feedsvc.storage.timezone_refresh import refresh
 
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
@@ -91,18 +91,6 @@ class Reader:
         """Return the entry before or after another in its category or its kind."""
         category_id = self.categories.key(slug) if slug else None
         return neighbor(self._connection, entry, category_id, direction)
-
-    def latest_published(self) -> dict[str, datetime]:
-        """Return when the newest visible entry of each kind was published."""
-        # SQLite's max() loses the type.
-        newest = sa.func.max(entries.c.published, type_=entries.c.published.type)
-        times = {
-            kind: self._connection.scalar(
-                sa.select(newest).where(entries.c.kind == kind, entries.c.is_visible)
-            )
-            for kind in KINDS
-        }
-        return {kind: time for kind, time in times.items() if time}
 
     def last_change(self) -> Revision:
         """Return the last change of the change log; no other has its time."""

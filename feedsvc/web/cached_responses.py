@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from feedsvc.feeds.response_cache import CACHE_HIT_KEY, ResponseCache, cache_key
+from feedsvc.feeds.response_cache import ResponseCache, cache_key
 from feedsvc.http.conditional import conditional_response
 
 
@@ -21,8 +21,6 @@ def cached_responses_blueprint(cache: ResponseCache) -> Blueprint:
         if request.method in ("GET", "HEAD"):
             hit = cache.get(cache_key(request.environ))
             if hit:
-                # For the metrics, which count hits and misses.
-                request.environ[CACHE_HIT_KEY] = True
                 return conditional_response(*hit)
         return None
 

@@ -19,14 +19,20 @@ def health_blueprint(storage: Storage) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        """Answer that the database is reachable and its schema current."""
+        """Answer that the database is reachable and its schema current.
+
+        The second line is the time of the last write, such as 2026-11-25T07:00:00Z.
+        """
         try:
             if not storage.is_ready():
                 raise Unavailable("The database schema is not the one of this version.")
+            with storage.reader() as reader:
+                seq, time, _ = reader.last_change()
         except Unavailable as error:
             storage.outage_log.report(error, "/readyz answers 503: ")
             raise
-        return _text_response("ready")
+        last_write = f"{time:%Y-%m-%dT%H:%M:%SZ}" if seq else "never"
+        return _text_response(f"ready\nlast write: {last_write}")
 
     return blueprint
 

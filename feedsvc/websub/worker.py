@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from feedsvc.http.conditional import CachedResponse
 from feedsvc.storage import Storage
@@ -29,9 +29,6 @@ from feedsvc.websub_types import (
     HubPing,
     PendingVerification,
 )
-
-if TYPE_CHECKING:
-    from feedsvc.websub.metrics import DeliveryMetrics  # needs prometheus_client
 
 POLL_INTERVAL = 0.1
 """Seconds between two rounds."""
@@ -90,16 +87,11 @@ class DeliveryWorker:
     """
 
     def __init__(
-        self,
-        storage: Storage,
-        feeds: FeedService,
-        client: WebSubClient,
-        metrics: DeliveryMetrics | None = None,
+        self, storage: Storage, feeds: FeedService, client: WebSubClient
     ) -> None:
         self._storage = storage
         self._feeds = feeds
         self._client = client
-        self._metrics = metrics
         self._renderer = FeedRenderer(storage, feeds)
         self._deliveries = ConcurrencyLimiter(MAX_CONCURRENT, MAX_RUNNING, MAX_PER_HOST)
         self._verifications = ConcurrencyLimiter(
@@ -292,8 +284,6 @@ class DeliveryWorker:
                 call.seconds,
             )
         self._results.append(result)
-        if self._metrics and not result.is_deferred:
-            self._metrics.record(result, response.version.time)
 
     async def _verify(self, request: PendingVerification) -> None:
         is_confirmed = None

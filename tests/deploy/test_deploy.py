@@ -28,7 +28,7 @@ from tests.server import ROOT
 DEPLOY = ROOT / "deploy"
 UNITS = ("feedsvc.service", "feedsvc-deliver.service")
 BACKUP_UNITS = ("feedsvc-backup.service", "feedsvc-backup.timer")
-DELIVER = ["python", "-m", "feedsvc", "deliver", "--metrics"]
+DELIVER = ["python", "-m", "feedsvc", "deliver"]
 DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
@@ -78,7 +78,6 @@ def test_kubernetes_names_and_ports_agree() -> None:
         for port in next(containers_of("feedsvc"))["ports"]
     }
     settings = resources["ConfigMap"]["data"]
-    assert settings["FEEDSVC_METRICS"].endswith(f":{ports['metrics']}")
     assert ports["http"] == Config.from_env({}).port
     assert Config.from_env(settings).workers == 2
     for container in containers():
@@ -156,8 +155,7 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
     assert "HOST=0.0.0.0 PORT=8000" in dockerfile
     assert "listen 80 " in nginx
     assert services["nginx"]["ports"] == ["80:80"]
-    ports = services["feedsvc"]["ports"]
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert "ports" not in services["feedsvc"]
 
 
 @pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
@@ -262,25 +260,19 @@ def test_systemd_unit_starts_the_command_of_make_serve() -> None:
 
 
 def test_deliver_runs_everywhere_where_the_service_does() -> None:
-    assert COMPOSE["services"]["deliver"]["command"] == [*DELIVER, "0.0.0.0:9181"]
+    assert COMPOSE["services"]["deliver"]["command"] == DELIVER
     assert (
         COMPOSE["services"]["deliver"]["environment"]
         == COMPOSE["services"]["feedsvc"]["environment"]
     )
     (deliver,), (service,) = containers_of("deliver"), containers_of("feedsvc")
-    assert deliver["args"] == [
-        *DELIVER,
-        f"0.0.0.0:{deliver['ports'][0]['containerPort']}",
-    ]
+    assert deliver["args"] == DELIVER
     for name in ("image", "env", "envFrom", "securityContext"):
         assert deliver[name] == service[name]
     *units, backup = (
         (DEPLOY / name).read_text("utf-8") for name in (*UNITS, BACKUP_UNITS[0])
     )
-    assert (
-        f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)} 127.0.0.1:9181\n"
-        in units[1]
-    )
+    assert f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)}\n" in units[1]
     for name in (
         "User",
         "Environment",

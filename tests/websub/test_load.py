@@ -305,7 +305,7 @@ def test_change_with_ten_thousand_subscriptions(
     callbacks = {path: [next(urls) for _ in own] for path, own in paths.items()}
     late = []
     store_subscriptions(served_app, callbacks)
-    with run_deliver(serving) as (pid, _):
+    with run_deliver(serving) as pid:
         time.sleep(2)
         for number, slug in enumerate(slugs[:20]):
             since = write(serving, f"Tin {number}", slug)
