@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test pytest golden bench mutants soak readers audit hashes build sbom screenshots image image-test
+.PHONY: run serve test pytest golden bench soak readers build screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc init-demo --check-port
@@ -31,32 +31,12 @@ golden: $(VENV)/.tests $(BIN)/feedsvc
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
 
-# Each takes seconds, one that survives up to two minutes. For one module, or half an hour:
-# make mutants IN=feedsvc/api/auth.py MUTANTS=20 and make mutants MINUTES=30
-mutants: MUTANTS ?= 300
-mutants: MINUTES ?= 600
-mutants: $(VENV)/.tests
-	@exec $(BIN)/python -m tests.mutants $(IN) --mutants $(MUTANTS) --minutes $(MINUTES)
-
 # Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000 PROOF_EXAMPLES=1000
 soak: export API_EXAMPLES ?= 200
 soak: export MODEL_EXAMPLES ?= 60
 soak: export XSS_STEP ?= 1
 soak: $(VENV)/.tests
 	@exec $(BIN)/pytest -m "soak or bar"
-
-# Asks PyPI's advisories about every pinned version; needs the internet.
-audit:
-	$(PYTHON) -m venv $(VENV)/audit
-	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.txt
-
-# The image's requirements: those of the service, with the hashes of every file that PyPI has of them.
-hashes:
-	$(PYTHON) -m venv $(VENV)/hashes
-	$(VENV)/hashes/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
-	UV_CUSTOM_COMPILE_COMMAND='make hashes' $(VENV)/hashes/bin/uv pip compile --quiet --python-platform linux --python-version 3.11 \
-	  --no-annotate --generate-hashes requirements.txt --output-file deploy/requirements.txt
 
 # Sdist and wheel in dist/; an empty environment with the wheel publishes an entry.
 build: $(VENV)/.tests
@@ -65,14 +45,6 @@ build: $(VENV)/.tests
 	rm -rf dist
 	$(VENV)/build/bin/python -m build --quiet --outdir dist
 	$(BIN)/python -m tests.wheel dist/*.whl
-
-# The software bill of materials of requirements.txt: CycloneDX, checked by its schema.
-sbom:
-	$(PYTHON) -m venv $(VENV)/sbom
-	$(VENV)/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
-	mkdir -p dist
-	PYTHONWARNINGS=ignore $(VENV)/sbom/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
-	  --output-reproducible --validate --output-file dist/sbom.cdx.json
 
 readers: $(VENV)/.tests
 	npm ci --prefix tests/interop/npm --silent --no-audit --no-fund || echo "without npm's packages"
