@@ -334,15 +334,8 @@ class Config:
     rate_auth_failures: str = setting(
         "5/minute", _parse_rate, "failed authentications per address, likewise"
     )
-    rate_hub: str = setting(
-        "120/minute", _parse_rate, "requests to /hub per address, likewise"
-    )
-    hub: bool = setting("true", _parse_boolean, "accept WebSub subscriptions at /hub")
     hubs: tuple[str, ...] = setting(
         "", _parse_url_list, "external WebSub hubs to ping, comma-separated", absent=()
-    )
-    allow_private_callbacks: bool = setting(
-        "false", _parse_boolean, "push to private addresses, for tests on one machine"
     )
     trusted_proxies: int = setting(
         "0", _integer(0, 9), "number of proxies whose X-Forwarded-For is trusted"

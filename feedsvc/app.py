@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import LengthRequired
 
 from feedsvc import __version__, timezones  # noqa: F401 (first, before a zone is read from the host)
@@ -19,9 +19,10 @@ from feedsvc.api.entries import entries_blueprint
 from feedsvc.api.openapi import docs_blueprint
 from feedsvc.api.preview import preview_blueprint
 from feedsvc.cli.commands import register_commands
+from feedsvc.errors import Gone
 from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
-from feedsvc.http.rate_limits import BulkRateLimiter, RateLimiter
+from feedsvc.http.rate_limits import BulkRateLimiter
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web.cached_responses import cached_responses_blueprint
@@ -31,7 +32,6 @@ from feedsvc.web.pages import pages_blueprint
 from feedsvc.web.problems import problems_blueprint
 from feedsvc.web.security_txt import security_txt_blueprint
 from feedsvc.web.static_files import static_blueprint
-from feedsvc.websub.hub import hub_blueprint
 
 if TYPE_CHECKING:
     from config import Config
@@ -81,16 +81,7 @@ def _register_public_views(app: Flask, services: Services) -> None:
     app.register_blueprint(
         security_txt_blueprint(config.security_contact, site, services.clock)
     )
-    if site.hub:
-        app.register_blueprint(
-            hub_blueprint(
-                storage.subscriptions,
-                services.feeds,
-                RateLimiter(config.rate_hub, config.workers),
-                site,
-                allow_private=config.allow_private_callbacks,
-            )
-        )
+    app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
 
 
 def _register_api(app: Flask, services: Services) -> None:
@@ -123,6 +114,14 @@ def _register_api(app: Flask, services: Services) -> None:
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     app.register_blueprint(docs_blueprint(site, schemas, blueprints, config.max_age))
+
+
+def _hub() -> Response:
+    """Answer subscribers of the hub that version 1 was.
+
+    :raises Gone: always.
+    """
+    raise Gone("This service is no longer a WebSub hub. Poll the feed.")
 
 
 def _refuse_chunked() -> None:

@@ -57,7 +57,7 @@ class Unauthorized(FeedsvcError):
 
 
 class Forbidden(FeedsvcError):
-    """The token lacks a scope, or a subscriber has reached a limit."""
+    """The token lacks a scope."""
 
 
 class NotFound(FeedsvcError):

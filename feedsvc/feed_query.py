@@ -198,7 +198,6 @@ class Parameter:
     :param kind: the only kind of feeds that has the parameter; None for both.
     :param format: the only format that has it; None for all but `excluded_format`.
     :param in_archives: also for archive documents, which all share the value.
-    :param in_topics: also for WebSub topics.
     :param in_title: the title names the value, by the phrase `feed.NAME`. A month has
         a name of its own.
     :param in_form: the form of the directory has the parameter, with the phrases
@@ -218,7 +217,6 @@ class Parameter:
     format: str | None = None
     excluded_format: str | None = None
     in_archives: bool = False
-    in_topics: bool = False
     in_title: bool = False
     in_form: bool = True
     is_free_text: bool = False
@@ -344,7 +342,6 @@ class FeedQuery:
             choices=("full", "summary"),
             default=lambda query: query.effective_content,
             in_archives=True,
-            in_topics=True,
         )
     )
     lang: str | None = _url_parameter(
@@ -544,14 +541,6 @@ class FeedQuery:
             if getattr(query, parameter.field) == parameter.default_for(without):
                 query = without
         return query
-
-    @property
-    def is_topic(self) -> bool:
-        """True if subscribers can receive the feed by WebSub.
-
-        Most parameters make any number of documents, and some take long to render.
-        """
-        return all(parameter.in_topics for parameter in self._given_parameters)
 
     @property
     def is_canonical_feed(self) -> bool:

@@ -40,7 +40,7 @@ def utcnow() -> datetime:
 class Site:
     """The portal whose entries are published; its URLs have no slash at the end.
 
-    `hub` is the WebSub hub of this service, if it is one; `hubs` are external hubs.
+    `hubs` are the WebSub hubs that are told of changes.
     `poll_minutes` divides an hour: readers should poll a feed no more often than that.
     """
 
@@ -53,7 +53,6 @@ class Site:
     icon: str
     rights: str
     contact: str
-    hub: str = ""
     hubs: tuple[str, ...] = ()
     color: str = ""
     logo: str = ""
@@ -511,19 +510,10 @@ class Feed:
 
     @property
     def hubs(self) -> tuple[str, ...]:
-        """The WebSub hubs of the feed; none if nobody can subscribe to it.
-
-        The service's own is first: readers that use one hub take the first, and this
-        one delivers at once.
-        """
+        """The WebSub hubs that are told of changes of the feed."""
         query = self.query
-        if not query.is_topic:
-            return ()
-        external: tuple[str, ...] = ()
-        if query.is_canonical_feed and FORMATS[query.format].pings_hubs:
-            external = self.site.hubs
-        own = (self.site.hub,) if self.site.hub else ()
-        return own + external
+        is_told = query.is_canonical_feed and FORMATS[query.format].pings_hubs
+        return self.site.hubs if is_told else ()
 
     def with_query(self, **changes: Any) -> Feed:
         """Return the feed with another query, without its entries."""

@@ -17,7 +17,6 @@ from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Clock, Site
 from feedsvc.storage import Storage, run_periodically
 from feedsvc.web.feeds import FeedService
-from feedsvc.websub import is_hub_available
 
 EXTENSION = "feedsvc"
 """The key of the components in Flask's extensions."""
@@ -74,8 +73,6 @@ class Services:
         :raises SchemaTooNew: the database is newer than this version.
         """
         self.storage.outage_log.is_enabled = True
-        if is_first and self.config.hub and not self.site.hub:
-            _log.warning("No WebSub hub: install feedsvc[websub]")
         try:
             self.storage.upgrade(or_newer=is_replacement)
             if is_first and self.storage.stored_html.is_outdated(fingerprint()):
@@ -119,7 +116,6 @@ def current_storage() -> Storage:
 
 
 def _create_site(config: Config) -> Site:
-    has_hub = config.hub and is_hub_available()
     return Site(
         public_url=config.public_url,
         url=config.site_url,
@@ -130,7 +126,6 @@ def _create_site(config: Config) -> Site:
         icon=config.site_icon,
         rights=config.site_rights,
         contact=config.site_contact,
-        hub=f"{config.public_url}/hub" if has_hub else "",
         hubs=config.hubs,
         color=config.site_color,
         logo=config.site_logo,

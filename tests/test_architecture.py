@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "server": PACKAGES,
     "storage": set(),
     "web": {"feeds", "formats", "http", "storage"},
-    "websub": {"api", "feeds", "http", "storage", "web"},
+    "websub": {"storage"},
 }
 """The packages that each may import, besides itself and the modules of SHARED."""
 
@@ -56,7 +56,6 @@ SHARED = {
     "recurrence",
     "suggestions",
     "words",
-    "websub_types",
     "timezones",
 }
 """The modules that every package may import."""

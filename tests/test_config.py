@@ -135,8 +135,6 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("FEEDSVC_SITE_TIMEZONE", "Hanoi"),
         ("FEEDSVC_SITE_CONTACT", "nobody"),
         ("FEEDSVC_SITE_COLOR", "#9d1c201"),
-        ("FEEDSVC_RATE_HUB", "fast"),
-        ("FEEDSVC_HUB", "maybe"),
         ("FEEDSVC_LOG_FORMAT", "xml"),
         ("FEEDSVC_MAX_AGE", "-1"),
         ("FEEDSVC_POLL_MINUTES", "7"),
@@ -175,7 +173,7 @@ def test_unknown_setting_is_a_warning(
 ) -> None:
     file = tmp_path / "feedsvc.env"
     file.write_text(f"{variable}=x\n")
-    environ = {"FEEDSVC_SETTINGS": str(file), "FEEDSVC_HUB_FILE": ""}
+    environ = {"FEEDSVC_SETTINGS": str(file), "FEEDSVC_HUBS_FILE": ""}
     Config.from_env(environ)
     assert unknown_settings(environ) == [warning]
 

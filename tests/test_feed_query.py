@@ -249,7 +249,6 @@ class Values:
     bad: list[str]
     format: str = "rss"
     in_archives: bool = False
-    in_topics: bool = False
     canonical: dict[str, str] = field(default_factory=dict)
     selected: dict[str, Any] = field(default_factory=dict)
     rejected: dict[str, Any] = field(default_factory=dict)
@@ -266,7 +265,6 @@ VALUES = {
         ["summary"],
         ["", "FULL", "none", "full,summary", "1"],
         in_archives=True,
-        in_topics=True,
     ),
     "lang": Values(
         ["vi", "en-GB", "zh-Hant-TW", "sl-rozaj-biske-1994"],
@@ -404,17 +402,6 @@ def test_archive_base_keeps_the_parameters_of_archives(name: str) -> None:
     query = parse_values(values.format, **{name: values.good[:1]})
     expected = query if values.in_archives else FeedQuery("events", values.format)
     assert query.archive_base == expected
-
-
-@pytest.mark.parametrize("name", VALUES)
-def test_topics_have_only_their_parameters(name: str) -> None:
-    query = parse_values(VALUES[name].format, **{name: VALUES[name].good[:1]})
-    assert query.is_topic == VALUES[name].in_topics
-
-
-def test_feed_without_parameters_is_a_topic() -> None:
-    assert FeedQuery("news", "rss").is_topic
-    assert FeedQuery("news", "rss", CategoryFilter.parse("a+b")).is_topic
 
 
 @pytest.mark.parametrize(

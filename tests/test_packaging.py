@@ -30,7 +30,6 @@ BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 
 MODULES = {
     "aiohttp": "websub",
-    "publicsuffixlist": "websub",
     "feedparser": "importers",
     "slugify": "importers",
     "psycopg": "postgres",

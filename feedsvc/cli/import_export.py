@@ -43,7 +43,7 @@ _MAP_COMMENT = """\
 )
 @with_appcontext
 def export(file: str, is_redirects: bool) -> None:
-    """Write everything but tokens and subscriptions into a new file, as NDJSON.
+    """Write everything but tokens into a new file, as NDJSON.
 
     FILE can be - for standard output.
     """

@@ -1,4 +1,4 @@
-"""gunicorn's settings for `make run`: the usual ones, and a delivery worker beside."""
+"""gunicorn's settings for `make run`: the usual ones, and `deliver` beside."""
 
 import os
 import subprocess
@@ -15,16 +15,16 @@ _child_processes: list["subprocess.Popen[bytes]"] = []
 
 
 def when_ready(server: Any) -> None:
-    """Start the delivery worker, which ends by itself if this process is killed."""
+    """Start `deliver`, which ends by itself if this process is killed."""
     command = [sys.executable, "-m", "feedsvc", "deliver", "--parent", str(os.getpid())]
     _child_processes.append(subprocess.Popen(command))  # noqa: S603 — fixed words
 
 
 def on_exit(server: Any) -> None:
-    """Stop the delivery worker, and wait until it has stopped."""
+    """Stop `deliver`, and wait until it has stopped."""
     for process in _child_processes:
         process.terminate()
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
-            process.kill()  # nothing is lost: deliveries are rows
+            process.kill()  # nothing is lost: the database has what hubs were told

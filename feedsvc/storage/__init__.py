@@ -1,4 +1,4 @@
-"""The database: entries, categories, feeds, change log, tokens and subscriptions.
+"""The database: entries, categories, feeds, change log, tokens and hubs.
 
 This package has all SQL of the service, for SQLite and PostgreSQL.
 """
@@ -21,13 +21,12 @@ from feedsvc.storage.change_log import (
     ChangePage,
 )
 from feedsvc.storage.database import Database
-from feedsvc.storage.deliveries import Deliveries, Hubs
 from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.entry_writer import Precondition, VisibleChanges
+from feedsvc.storage.hubs import Hubs
 from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically
 from feedsvc.storage.stored_html import StoredHtml
-from feedsvc.storage.subscriptions import Subscriptions
 from feedsvc.storage.timezone_refresh import is_refresh_due
 from feedsvc.storage.tokens import Tokens
 from feedsvc.storage.transactions import Reader, Writer
@@ -75,8 +74,6 @@ class Storage:
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit, in the thread of the writer."""
         self.tokens = Tokens(self.database, clock)
-        self.subscriptions = Subscriptions(self.database, clock)
-        self.deliveries = Deliveries(self.database, clock)
         self.hubs = Hubs(self.database, clock)
         self.stored_html = StoredHtml(self.database)
 

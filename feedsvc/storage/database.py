@@ -365,9 +365,8 @@ def _create_postgresql_engine(url: sa.URL, connections: int) -> sa.Engine:
         max_overflow=max(0, connections - 8),
         # Whatever the server's default is. Writers first lock the row of the change
         # sequence, and then see all that was written before, so no transaction fails to
-        # serialize. They cannot deadlock either: of the rows that are written without
-        # that lock, tokens are written one a transaction, and subscriptions are locked
-        # in one order.
+        # serialize. They cannot deadlock either: what is written without that lock is
+        # one row of a token or of a hub.
         isolation_level="READ COMMITTED",
         connect_args=_postgresql_arguments(url),
     )

@@ -398,6 +398,17 @@ idempotency_keys = Table(
     Column("time", UTCDateTime, nullable=False, index=True),
 )
 
+hubs = Table(
+    # External WebSub hubs. Each knows the changes up to `seq`.
+    "hubs",
+    metadata,
+    Column("url", KEY, primary_key=True),
+    Column("seq", sa.BigInteger, nullable=False),
+    Column("checked_at", UTCDateTime),  # not used
+    Column("next_attempt_at", UTCDateTime, nullable=False),
+    Column("failures", sa.Integer, nullable=False),
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
@@ -30,9 +28,6 @@ from feedsvc.suggestions import did_you_mean
 
 LARGE_DOCUMENT = 512 * 1024
 """Estimated bytes from which a document is rendered in one of few slots."""
-
-# The routes of `feeds_blueprint`, for paths that are not the current request's.
-_PATH = re.compile(r"/feeds/([^/.]+)(?:/([^/]+))?\.([^/.]+)")
 
 
 class FeedService:
@@ -77,60 +72,6 @@ class FeedService:
         return parse_feed_query(
             kind, format, category_filter, given, self.site.language, today
         )
-
-    def parse_path(self, path: str) -> FeedQuery:
-        """Return the canonical query of a path with its query string.
-
-        :raises NotFound: as `parse_query`.
-        :raises BadRequest: as `parse_query`.
-        """
-        try:
-            parts = urlsplit(path)
-        except ValueError:
-            # Brackets where a host would be, as in “//[”.
-            raise BadRequest("The URL is not valid.") from None
-        match = _PATH.fullmatch(unquote(parts.path))
-        if not match:
-            raise NotFound("There is no such feed.")
-        kind, category_filter, format = match.groups()
-        # With empty values, as Flask has them for a request.
-        given = parse_qs(parts.query, keep_blank_values=True)
-        return self.parse_query(kind, format, category_filter, given)
-
-    def resolve_topic(self, path: str) -> tuple[FeedQuery, FeedQuery]:
-        """Return the feed of a WebSub topic, and the feed that it is now.
-
-        They differ if a category was renamed or retired since.
-
-        :raises BadRequest: the path is not valid, or the feed is not a topic.
-        :raises NotFound: there is no such feed.
-        :raises Gone: a category was retired, without which nothing is left.
-        """
-        query = self.parse_path(path)
-        if not query.is_topic:
-            raise BadRequest(
-                "A topic has no parameter but “content”. Subscribe to the feed of a "
-                "section, a category or a combination of categories."
-            )
-        try:
-            self.ensure_exists(query)
-        except FeedMoved as error:
-            return query, replace(query, category_filter=error.category_filter)
-        return query, query
-
-    def get_topic(self, path: str) -> tuple[str, CachedResponse]:
-        """Return the canonical path and the response of the feed that a topic is now.
-
-        :raises FeedsvcError: as `resolve_topic`.
-        """
-        _, current = self.resolve_topic(path)
-        response, _ = self.get_response(current)
-        return current.path, response
-
-    def get_cached(self, path: str) -> CachedResponse | None:
-        """Return the response of a canonical path if it need not be rendered."""
-        hit = self._cache.get(path)
-        return hit[0] if hit else None
 
     def get_response(self, query: FeedQuery, key: str = "") -> CacheHit:
         """Return the response of a feed, from the cache or rendered.

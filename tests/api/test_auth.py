@@ -85,19 +85,3 @@ def test_ipv6_network_shares_a_rate(make_app: MakeApp, storage: Storage) -> None
         )
     ]
     assert statuses == [401, 401, 429, 401]
-
-
-def test_hub_rate_is_shared_by_ipv6_network(make_app: MakeApp) -> None:
-    client = make_app(rate_hub="2/minute", workers=1).test_client()
-    statuses = [
-        client.post(
-            "/hub", data={"hub.mode": "x"}, environ_base={"REMOTE_ADDR": address}
-        ).status_code
-        for address in (
-            "2001:db8::1",
-            "2001:db8::ffff:1",
-            "2001:db8::2",
-            "2001:db8:0:1::1",
-        )
-    ]
-    assert statuses == [400, 400, 429, 400]

@@ -382,8 +382,8 @@ ELSEWHERE = {
 """Other tables with something of an entry; `answer` and the rows of `entry_search` are erased."""
 
 OF_NO_ENTRY = set(
-    "change_sequence changes feed_versions archive_parts languages categories category_slug_history tokens websub_feeds websub_feed_keys subscriptions "
-    "subscription_requests hubs sanitizer".split()
+    "change_sequence changes feed_versions archive_parts languages categories category_slug_history tokens "
+    "hubs sanitizer".split()
 )
 
 

@@ -30,7 +30,6 @@ SITE = Site(
     icon="https://portal.example/icon.png",
     rights="© Cổng thông tin",
     contact="bientap@portal.example",
-    hub="https://feeds.example/hub",
     hubs=("https://hub.example/",),
 )
 VAN_HOA = Category(

@@ -46,10 +46,7 @@ def test_feed_members() -> None:
             {"name": "Cổng thông tin thành phố", "url": "https://portal.example"}
         ],
         "language": "vi",
-        "hubs": [
-            {"type": "WebSub", "url": "https://feeds.example/hub"},
-            {"type": "WebSub", "url": "https://hub.example/"},
-        ],
+        "hubs": [{"type": "WebSub", "url": "https://hub.example/"}],
     }
     assert document["_feed"]["date_modified"] == "2026-11-02T08:00:00+07:00"
     assert document["_feed"]["rights"] == "© Cổng thông tin"

@@ -307,7 +307,6 @@ def test_entry_page_is_compressed_and_revalidates(shared_proxy: str) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/hub", 16 << 10),
         ("/feeds/news.rss", 16 << 10),
         ("/api/v1/articles", 4 << 20),
         ("/api/v1/batch", 64 << 20),

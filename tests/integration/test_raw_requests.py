@@ -68,7 +68,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "chunks behind a GET": (get(CHUNKED) + b"0\r\n\r\n" + SMUGGLED, 411),
     "chunks behind a GET of a feed": (get(CHUNKED, target=b"/feeds/news.rss") + b"0\r\n\r\n" + SMUGGLED, 411),
     "chunks behind a DELETE": (get(CHUNKED).replace(b"GET", b"DELETE") + BODY, 411),
-    "chunks to the hub": (post(CHUNKED).replace(b"/api/v1/articles", b"/hub") + BODY, 411),
+    "chunks to the hub": (post(CHUNKED).replace(b"/api/v1/articles", b"/hub") + BODY, 410),
     "chunks to no address": (post(CHUNKED).replace(b"/api/v1", b"") + BODY, 404),
     # Where does a line end?
     "bare LF": (get().replace(b"\r\n", b"\n") + SMUGGLED, 400),
@@ -191,7 +191,7 @@ def test_expect_gets_100_and_then_the_response(service: Service) -> None:
         )
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"hub.mode=x")
-        assert read_statuses(connection) == [400]
+        assert read_statuses(connection) == [410]
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,11 @@ def test_expect_gets_no_100_if_the_client_does_not_wait(
 ) -> None:
     with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
         connection.sendall(expect)
-        assert read_statuses(connection) == [400]
+        assert read_statuses(connection) == [410]
 
 
 @pytest.mark.parametrize("expect", [b"", EXPECT], ids=["", "expect"])
-def test_chunked_body_is_411_and_ends_the_connection(
+def test_unread_chunked_body_ends_the_connection(
     service: Service, expect: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", service.port), 12) as connection:
@@ -220,7 +220,7 @@ def test_chunked_body_is_411_and_ends_the_connection(
             4
         )  # less than the deadline of a body, and than what a drain of it takes
         connection.sendall(HUB + expect + CHUNKED + b"\r\n\r\n")
-        assert read_statuses(connection) == [411]
+        assert read_statuses(connection) == [410]
 
 
 def test_expect_gets_100_for_each_request_of_a_connection(service: Service) -> None:
@@ -232,6 +232,6 @@ def test_expect_gets_100_for_each_request_of_a_connection(service: Service) -> N
             answer = b""
             while not answer.endswith(b"\n"):
                 answer += connection.recv(65536)
-            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert answer.startswith(b"HTTP/1.1 410 ")
             if answer.endswith(b"\r\n\r\n"):
                 assert connection.recv(65536)

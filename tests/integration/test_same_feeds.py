@@ -242,7 +242,7 @@ def test_incomplete_export_imports_nothing(
     source.close()
 
 
-def test_export_has_all_tables_but_tokens_and_subscriptions() -> None:
+def test_export_has_all_tables_but_tokens_and_hubs() -> None:
     expected = (
         "archive_parts categories category_slug_history change_sequence changes "
         "entries entry_categories feed_versions languages sanitizer tombstones"

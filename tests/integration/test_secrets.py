@@ -20,7 +20,6 @@ COMMANDS = (
     "log --json",
     "settings",
     "export -",
-    "subscriptions list",
 )
 ARTICLE = {"title": "Một", "content_text": "Nội dung"}
 BREAKS = "from wsgi import app\n@app.get('/broken')\ndef broken():\n    from flask import request\n    raise RuntimeError(request.headers['Authorization'])\n"

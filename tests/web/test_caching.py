@@ -392,7 +392,7 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
         ("POST", "/entries/a", 405),
         ("DELETE", "/feeds/nix.rss", 405),
         ("GET", "/feeds/news.rss?limit=0", 400),
-        ("GET", "/hub", 405),
+        ("GET", "/hub", 410),
         ("GET", "/nowhere", 404),
         ("GET", "/api/v1/articles/a", 401),
         ("GET", "/api/v1/nowhere", 404),

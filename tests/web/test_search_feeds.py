@@ -237,15 +237,6 @@ def test_search_has_no_archives(client: FlaskClient, articles: None) -> None:
     assert "prev-archive" not in client.get("/feeds/news.atom?limit=1&q=cau").text
 
 
-def test_search_is_no_topic(client: FlaskClient) -> None:
-    form = {
-        "hub.mode": "subscribe",
-        "hub.topic": "http://localhost/feeds/news.rss?q=cau",
-        "hub.callback": "https://reader.example/",
-    }
-    assert client.post("/hub", data=form).status_code == 400
-
-
 def test_search_of_the_api_uses_the_same_words(
     editor: ApiClient, articles: None, subtests: pytest.Subtests
 ) -> None:

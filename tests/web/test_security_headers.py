@@ -46,7 +46,7 @@ def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> No
         ("GET", "/feeds/news.rss?limit=x", 400),
         ("GET", "/entries/nowhere", 404),
         ("GET", "/api/v1/articles", 401),
-        ("POST", "/hub", 411),
+        ("POST", "/hub", 410),
         ("GET", "/healthz", 200),
         ("GET", "/readyz", 200),
         ("BREW", "/feeds/news.rss", 405),

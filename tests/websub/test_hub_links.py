@@ -1,4 +1,4 @@
-"""Hub and self links in headers and documents (WebSub §4)."""
+"""Hub and self links in headers and documents (WebSub §4), and the former hub."""
 
 from __future__ import annotations
 
@@ -12,24 +12,19 @@ from config import Config, SettingError
 from tests.conftest import ApiClient, MakeApp
 
 PUBLIC = "https://feeds.example"
-OWN, OTHERS = (
-    f"{PUBLIC}/hub",
-    ("https://hub.example/", "https://second.example/push?x=1"),
-)
+HUBS = ("https://hub.example/", "https://second.example/push?x=1")
 CANONICAL = [
     f"/feeds/{feed}.{format}"
     for feed in ("news", "events", "news/van-hoa", "events/van-hoa")
     for format in ("rss", "atom", "json")
 ]
-OTHER_TOPICS = (
+OTHERS = (
     "/feeds/news.html",
     "/feeds/events.ics",
     "/feeds/news/van-hoa.html",
     "/feeds/news/giao-thong,van-hoa.rss",
     "/feeds/news/-van-hoa.atom",
     "/feeds/news.json?content=summary",
-)
-NOT_TOPICS = (
     "/feeds/news.json?limit=3",
     "/feeds/news.rss?lang=vi",
     "/feeds/news/van-hoa.atom?limit=3&content=summary",
@@ -43,7 +38,7 @@ NOT_TOPICS = (
 
 @pytest.fixture
 def hub_client(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
-    return make_app(hubs=OTHERS).test_client()
+    return make_app(hubs=HUBS).test_client()
 
 
 def hubs_in_document(body: bytes, format: str) -> list[str]:
@@ -57,8 +52,8 @@ def hubs_in_document(body: bytes, format: str) -> list[str]:
     return [link.get("href") or "" for link in links if link.get("rel") == "hub"]
 
 
-@pytest.mark.parametrize("path", NOT_TOPICS)
-def test_feed_that_is_no_topic_names_no_hub(hub_client: FlaskClient, path: str) -> None:
+@pytest.mark.parametrize("path", OTHERS)
+def test_other_feed_names_no_hub(hub_client: FlaskClient, path: str) -> None:
     response = hub_client.get(path)
     assert response.status_code == 200
     assert response.headers.getlist("Link") == [f'<{PUBLIC}{path}>; rel="self"']
@@ -67,26 +62,24 @@ def test_feed_that_is_no_topic_names_no_hub(hub_client: FlaskClient, path: str) 
         assert hubs_in_document(response.data, format) == []
 
 
-@pytest.mark.parametrize("path", [*CANONICAL, *OTHER_TOPICS])
-def test_topic_names_its_hubs_and_one_self(hub_client: FlaskClient, path: str) -> None:
-    hubs = [OWN, *OTHERS] if path in CANONICAL else [OWN]
+@pytest.mark.parametrize("path", CANONICAL)
+def test_canonical_feed_names_its_hubs_and_one_self(
+    hub_client: FlaskClient, path: str
+) -> None:
     response = hub_client.get(path)
     assert response.headers.getlist("Link") == [
         f'<{PUBLIC}{path}>; rel="self"',
-        *(f'<{hub}>; rel="hub"' for hub in hubs),
+        *(f'<{hub}>; rel="hub"' for hub in HUBS),
     ]
-    format = path.split("?")[0].rpartition(".")[2]
-    if format in ("rss", "atom", "json"):
-        assert hubs_in_document(response.data, format) == hubs
+    format = path.rpartition(".")[2]
+    assert hubs_in_document(response.data, format) == list(HUBS)
 
 
-def test_disabled_hub_is_not_named(make_app: MakeApp, editor: ApiClient) -> None:
-    app = make_app(hub=False)
-    for path in (*CANONICAL, *OTHER_TOPICS):
-        assert app.test_client().get(path).headers.getlist("Link") == [
-            f'<{PUBLIC}{path}>; rel="self"'
-        ]
-    assert app.test_client().post("/hub").status_code == 404
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_former_hub_answers_410(client: FlaskClient, method: str) -> None:
+    response = client.open("/hub", method=method, data={"hub.mode": "subscribe"})
+    assert response.status_code == 410
+    assert "no longer a WebSub hub" in response.text
 
 
 def test_hub_urls_are_not_normalized() -> None:

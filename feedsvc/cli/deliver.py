@@ -1,4 +1,4 @@
-"""The commands `deliver` and `subscriptions`."""
+"""The command `deliver`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
-from feedsvc.cli.output import help_epilog, json_option, print_rows
+from feedsvc.cli.output import help_epilog
 from feedsvc.errors import FeedsvcError, Unavailable
-from feedsvc.services import current_services, current_storage
+from feedsvc.services import current_services
 from feedsvc.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -30,15 +30,13 @@ _log = logging.getLogger(__name__)
 )
 @with_appcontext
 def deliver(parent: int | None) -> None:
-    """Deliver changes to subscribers and external hubs until stopped.
+    """Tell the hubs of FEEDSVC_HUBS which feeds change, until stopped.
 
     Any number of these can run at the same time.
     """
-    # Optional dependencies, and slow to import.
+    # An optional dependency, and slow to import.
     try:
-        from feedsvc.websub.delivery import WebSubClient
-        from feedsvc.websub.http_client import SafeHttpClient
-        from feedsvc.websub.worker import DeliveryWorker
+        from feedsvc.websub.pings import ping_hubs
     except ModuleNotFoundError as error:
         raise FeedsvcError(
             f"`deliver` needs {error.name}: run `pip install feedsvc[websub]`."
@@ -49,7 +47,7 @@ def deliver(parent: int | None) -> None:
     storage = services.storage
     _set_up_logging()
     stop = threading.Event()
-    # The worker finishes the running deliveries before it stops.
+    # Pings that are running finish before the command stops.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
 
@@ -60,14 +58,7 @@ def deliver(parent: int | None) -> None:
     if not _wait_for_database(storage, should_stop):
         return
     storage.hubs.configure(config.hubs)
-    http_client = SafeHttpClient(
-        f"feedsvc (+{config.public_url}/)",
-        allow_private=config.allow_private_callbacks,
-    )
-    worker = DeliveryWorker(
-        storage, services.feeds, WebSubClient(http_client, config.public_url)
-    )
-    asyncio.run(worker.run(should_stop))
+    asyncio.run(ping_hubs(storage.hubs, config.public_url, should_stop))
 
 
 def _wait_for_database(storage: Storage, should_stop: Callable[[], bool]) -> bool:
@@ -102,55 +93,3 @@ def _set_up_logging() -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
-@click.group(cls=AppGroup)
-def subscriptions() -> None:
-    """List, count and end subscriptions to feeds."""
-
-
-@subscriptions.command(
-    "list", epilog=help_epilog("subscriptions list", "subscriptions list --json")
-)
-@json_option
-def list_subscriptions(as_json: bool) -> None:
-    """List the subscriptions, with times in UTC.
-
-    A delivery is pending since `pending_since`, and failed `failures` times.
-    """
-    names = (
-        "path",
-        "callback",
-        "created_at",
-        "expires_at",
-        "pending_since",
-        "failures",
-    )
-    rows = (
-        [row[name] for name in names] for row in current_storage().subscriptions.list()
-    )
-    print_rows(names, rows, as_json=as_json)
-
-
-@subscriptions.command(
-    epilog=help_epilog("subscriptions unsubscribe https://partner.example/")
-)
-@click.argument("callback")
-def unsubscribe(callback: str) -> None:
-    """End the subscriptions whose callbacks begin with CALLBACK, and notify each."""
-    count = current_storage().subscriptions.cancel_callbacks(callback)
-    click.echo(f"Subscriptions ended: {count}.")
-
-
-@subscriptions.command(epilog=help_epilog("subscriptions stats"))
-@json_option
-def stats(as_json: bool) -> None:
-    """Count subscriptions, unverified requests, pending and failing deliveries.
-
-    `oldest` is the age in seconds of the oldest pending delivery.
-    """
-    print_rows(
-        ("state", "count"),
-        current_storage().subscriptions.stats().items(),
-        as_json=as_json,
-    )
