@@ -12,7 +12,7 @@ import pytest
 from tests.fork_server import run_module
 from tests.server import ROOT
 
-OPTIONAL = ("aiohttp", "feedparser", "psycopg", "slugify", "tqdm")
+OPTIONAL = ("aiohttp", "feedparser", "psycopg", "tqdm")
 """Libraries that a web worker without PostgreSQL does not need."""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import click
@@ -184,7 +187,6 @@ def test_documented_commands_run(
     app = make_app()
     url = get_services(app).config.database_url
     feed = '<rss version="2.0"><channel><title>t</title></channel></rss>'
-    (tmp_path / "wordpress.xml").write_text(feed)
     (tmp_path / "access.log").write_text(
         '- [25/Nov/2026:14:00:00 +0700] "GET /feeds/news.rss" 200 9 3ms "-" - 5f0c\n'
     )
@@ -260,8 +262,70 @@ def test_commands_of_guides_run_on_an_empty_database(
         answers = run_curl_lines(service, guide)
         assert answers
         assert not [answer for answer in answers if '"errors"' in answer], "in a batch"
-        for program in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):
-            environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
-            subprocess.run([sys.executable, "-c", program], env=environ, check=True)
     finally:
         service.stop()
+
+
+POST = {
+    "guid": {"rendered": "https://blog.example/?p=7"},
+    "link": "https://blog.example/cau-moi/",
+    "date_gmt": "2026-11-01T01:00:00",
+    "title": {"rendered": "Cầu mới &#8211; <em>thông xe</em>"},
+    "content": {"rendered": "<p>Hai làn.</p>", "protected": False},
+    "_embedded": {
+        "wp:featuredmedia": [
+            {"source_url": "https://blog.example/cau.jpg", "alt_text": "Cầu"}
+        ],
+        "wp:term": [
+            [{"taxonomy": "category", "slug": "tin", "name": "Tin &amp; bài"}],
+            [{"taxonomy": "post_tag", "slug": "cau", "name": "Cầu"}],
+        ],
+    },
+}
+SECRET_POST = {
+    **POST,
+    "guid": {"rendered": "https://blog.example/?p=8"},
+    "content": {"rendered": "", "protected": True},
+}
+
+
+class Blog(BaseHTTPRequestHandler):
+    """WordPress's REST API, with two pages of one post."""
+
+    def do_GET(self) -> None:
+        """Answer with one page."""
+        post = POST if self.path.endswith("&page=1") else SECRET_POST
+        self.send_response(200)
+        self.send_header("X-WP-TotalPages", "2")
+        self.end_headers()
+        self.wfile.write(json.dumps([post]).encode())
+
+
+def test_scripts_of_connecting_run(service: Service) -> None:
+    service.make_token(*SCOPES)
+    category = {"title": "Văn hóa"}
+    service.request("PUT", "/api/v1/categories/van-hoa", category)
+    # The second script needs a function of the first one.
+    script = "\n".join(re.findall(r"```python\n(.*?)```", CONNECTING, re.DOTALL))
+    with HTTPServer(("127.0.0.1", 0), Blog) as blog:
+        thread = threading.Thread(target=blog.serve_forever)
+        thread.start()
+        environ = {
+            **service.environ,
+            "TOKEN": service.token,
+            "FEEDS": service.url,
+            "BLOG": f"http://127.0.0.1:{blog.server_port}",
+        }
+        try:
+            subprocess.run([sys.executable, "-c", script], env=environ, check=True)
+        finally:
+            blog.shutdown()
+            thread.join()
+    (listed,) = service.request("GET", "/api/v1/articles").json()["items"]
+    entry = service.request("GET", f"/api/v1/articles/{listed['id']}").json()
+    assert entry["title"] == "Cầu mới – thông xe"
+    assert entry["content_html"] == "<p>Hai làn.</p>"
+    assert entry["url"] == "https://blog.example/cau-moi/"
+    assert entry["date_published"] == "2026-11-01T01:00:00Z"
+    assert entry["categories"] == ["tin"]
+    assert entry["image"] == {"url": "https://blog.example/cau.jpg", "alt": "Cầu"}

@@ -31,7 +31,6 @@ BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 MODULES = {
     "aiohttp": "websub",
     "feedparser": "importers",
-    "slugify": "importers",
     "psycopg": "postgres",
 }
 """Modules of the extras."""

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import chain
 from typing import IO
-from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
@@ -18,43 +17,22 @@ from flask.cli import with_appcontext
 from feedsvc.cli.output import help_epilog, printable, progress_bar, write_error
 from feedsvc.errors import FeedsvcError
 from feedsvc.feed_query import KINDS
-from feedsvc.formats.common import iri_to_uri
-from feedsvc.models import Site
 from feedsvc.services import current_services, current_storage
 
 _DUMP_PREFIX = b'{"feedsvc":'
-_COUNTERS = ("new", "changed", "unchanged", "skipped", "not overwritten")
-
-_MAP_COMMENT = """\
-# In nginx's http block: include this file; in the old site's server block:
-#   if ($feedsvc_moved) { return 301 $feedsvc_moved; }
-"""
+_COUNTERS = ("new", "changed", "unchanged", "skipped")
 
 
-@click.command(
-    epilog=help_epilog("export everything.ndjson", "export --redirects links.map")
-)
+@click.command(epilog=help_epilog("export everything.ndjson"))
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "--redirects",
-    "is_redirects",
-    is_flag=True,
-    help="Write an nginx map from imported entries' links to their pages here.",
-)
 @with_appcontext
-def export(file: str, is_redirects: bool) -> None:
+def export(file: str) -> None:
     """Write everything but tokens into a new file, as NDJSON.
 
     FILE can be - for standard output.
     """
-    storage = current_storage()
     with _create_file(file) as output:
-        if not is_redirects:
-            output.writelines(storage.dump())
-            return
-        with storage.reader() as reader:
-            links = reader.entries.imported_links()
-            output.write(nginx_redirects(links, current_services().site))
+        output.writelines(current_storage().dump())
 
 
 @contextmanager
@@ -84,35 +62,6 @@ def _create_file(file: str) -> Iterator[IO[str]]:
         raise
 
 
-def nginx_redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
-    """Return a map of ngx_http_map_module from old links to pages here.
-
-    :param links: URLs, and ids of their entries. If nginx cannot tell two URLs apart,
-        the last one counts.
-    """
-    targets: dict[str, str] = {}
-    for url, id in links:
-        parts = urlsplit(iri_to_uri(url))
-        # nginx would take it for a regular expression, which could match any link.
-        host = parts.hostname or ""
-        if host.startswith("~"):
-            continue
-        path = parts.path or "/"
-        request_uri = f"{path}?{parts.query}" if parts.query else path
-        targets[f"{host}{request_uri}".lower()] = site.permalink(id)
-    # A bucket must have room for the longest key, and for what nginx adds to it.
-    longest = max(map(len, targets), default=0) + 40
-    bucket_size = 1 << max(6, longest.bit_length())
-    lines = [
-        f"map_hash_max_size {max(2048, 2 * len(targets))};\n",
-        f"map_hash_bucket_size {bucket_size};\n",
-        "map $host$request_uri $feedsvc_moved {\n",
-        *(f'    "{old}" "{new}";\n' for old, new in targets.items()),
-        "}\n",
-    ]
-    return _MAP_COMMENT + "".join(lines)
-
-
 @click.command(
     "import",
     epilog=help_epilog("import old-feed.xml", "import old-feed.xml --kind events"),
@@ -128,7 +77,7 @@ def nginx_redirects(links: Iterable[tuple[str, str]], site: Site) -> str:
 )
 @with_appcontext
 def import_(file: IO[bytes], kind: str | None, trusted: bool) -> None:
-    """Import a feed, a calendar, a WordPress export, or an export of feedsvc.
+    """Import RSS, Atom, a calendar, or an export of feedsvc.
 
     An export of feedsvc needs an empty database, and --trusted. FILE can be - for
     standard input.
@@ -158,19 +107,20 @@ def _import_dump(lines: Iterable[bytes]) -> None:
 def _import_feed(data: bytes, kind: str | None) -> None:
     # Optional dependencies, and slow to import.
     try:
-        from feedsvc.importers.importer import Importer, detect_kind, read
+        from feedsvc.importers.importer import Importer, is_calendar, read
     except ModuleNotFoundError as error:
         raise FeedsvcError(
             f"`import` needs {error.name}: run `pip install feedsvc[importers]`."
         ) from None
 
     storage = current_storage()
-    schema = current_services().schemas[kind or detect_kind(data)]
+    kind = kind or ("events" if is_calendar(data) else "news")
+    schema = current_services().schemas[kind]
     entries = list(read(data, schema.site.timezone))
     importer = Importer(storage, schema)
     with progress_bar(length=len(entries)) as bar:
-        for count in importer.run(entries):
-            bar.update(count)
+        for _ in importer.run(entries):
+            bar.update(1)
     for warning in importer.warnings:
         # Strangers wrote the titles in it.
         click.echo(printable(warning), err=True)

@@ -1,1 +1,1 @@
-"""Foreign feeds, calendars and exports → entries as if they had been posted."""
+"""Feeds and calendars of others → entries as if they had been posted."""

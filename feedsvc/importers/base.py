@@ -1,11 +1,9 @@
-"""The result of every importer, whatever the format of the file: entries and warnings.
-
-A warning is a text about a problem that did not stop the import.
-"""
+"""The result of both readers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from mimetypes import guess_type
 from typing import Any
 
@@ -14,13 +12,15 @@ from typing import Any
 class ImportedEntry:
     """An entry as read from a file, before validation.
 
-    `fields` are members of the API's entry documents. `categories` are titles; the
-    importer finds or creates their slugs. An entry with a `skip_reason` is reported
-    and not imported.
+    `fields` are members of the API's entry documents; empty ones are left out.
+    `updated` is when its source changed it last. `categories` are titles; the importer
+    finds or creates their slugs. An entry with a `skip_reason` is reported and not
+    imported.
     """
 
     guid: str
     fields: dict[str, Any]
+    updated: datetime | None = None
     categories: tuple[str, ...] = ()
     skip_reason: str = ""
 

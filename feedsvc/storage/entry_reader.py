@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from feedsvc.errors import Gone
 from feedsvc.models import Entry
 from feedsvc.storage.categories import CategoryReader, resolve_slugs
-from feedsvc.storage.change_log import IMPORT
 from feedsvc.storage.entry_rows import (
     StoredEntry,
     load_by_guids,
@@ -24,7 +23,7 @@ from feedsvc.storage.entry_rows import (
 )
 from feedsvc.storage.scheduler import next_start
 from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
-from feedsvc.storage.tables import changes, entries, entry_categories, is_among
+from feedsvc.storage.tables import entries, entry_categories, is_among
 
 MAX_SEARCHED = 30_000
 """Entries that are searched for one page of the API."""
@@ -34,17 +33,6 @@ _EXPORT_BATCH_SIZE = 500
 _NEXT_CHANGE = sa.select(sa.func.min(entries.c.next_change_at))
 _EDITED_GUIDS = sa.select(entries.c.guid).where(
     entries.c.guid.in_(sa.bindparam("guids", expanding=True)), ~entries.c.imported
-)
-_IMPORTED_KEYS = (
-    sa.select(entries.c.pk)
-    .where(
-        entries.c.id.in_(
-            sa.select(changes.c.id).where(
-                changes.c.token == IMPORT, changes.c.action == "put"
-            )
-        )
-    )
-    .order_by(entries.c.pk)
 )
 
 
@@ -163,16 +151,6 @@ class EntryReader:
             updated=max(now, published),
             starts=next_start(entry, now),
         )
-
-    def imported_links(self) -> Iterator[tuple[str, str]]:
-        """Yield the URLs of imported entries, each with the id of its entry."""
-        keys = list(self._connection.scalars(_IMPORTED_KEYS))
-        for first in range(0, len(keys), _EXPORT_BATCH_SIZE):
-            batch = keys[first : first + _EXPORT_BATCH_SIZE]
-            stored = load_entries(self._connection, batch, bodies=False)
-            for _, entry in stored.values():
-                if entry.url is not None:
-                    yield entry.url, entry.id
 
     def next_change_at(self) -> datetime | None:
         """Return when the next scheduled change of an entry is due."""

@@ -225,7 +225,6 @@ def test_files_with_data_are_readable_by_their_owner_alone(
             assert done.exit_code == 0, done.output
 
         run("export", f"{folder}/all.ndjson")
-        run("export", "--redirects", f"{folder}/moved.conf")
         run("backup", f"{folder}/copy.db")
         monkeypatch.setenv("FEEDSVC_DATABASE_URL", f"sqlite:///{folder}/new.db")
         run("restore", f"{folder}/copy.db")
@@ -237,7 +236,7 @@ def test_files_with_data_are_readable_by_their_owner_alone(
     finally:
         os.umask(old_umask)
     assert set(modes.values()) == {0o600}
-    names = {"feedsvc.db", "copy.db", "new.db", "all.ndjson", "moved.conf"}
+    names = {"feedsvc.db", "copy.db", "new.db", "all.ndjson"}
     assert modes.keys() > names
     assert ("feedsvc.db-wal" if has_wal else "feedsvc.db-journal") in modes
 

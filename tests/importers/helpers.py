@@ -20,11 +20,7 @@ FILES = {
     "bao.rss": (2, "https://bao.example/mua-lon-4820001.html"),
     "bare.rss": (2, "http://phuongdong.example/tin.asp?id=8"),
     "xhtml.atom": (2, "tag:thu-vien.example,2026:sach-moi"),
-    "feed.json": (2, "2026-11-18-cay-xanh"),
     "google.ics": (4, "5k1q0p2v8d3@google.com"),
-    "export.wxr": (2, "https://vensong.example/?p=640"),
-    "media.wxr": (2, "https://vensong.example/?p=700"),
-    "dotnet.rss": (2, "https://bao-vensong.example/lich-cat-nuoc-1001.htm"),
 }
 """For each file the number of imported entries, and the guid of one."""
 

@@ -96,3 +96,15 @@ def test_event_of_a_calendar_keeps_its_members(
     assert {name: imported[name] for name in names} == {
         name: original[name] for name in names
     }
+
+
+@pytest.mark.parametrize("format", ["rss", "atom"])
+def test_event_of_a_feed_keeps_time_and_place(
+    client: FlaskClient, editor: ApiClient, second_app: Flask, format: str
+) -> None:
+    place = {"name": "Phố sách"}
+    original = editor.put("/events/a", EVENT | {"location": place}).get_json()
+    feed = client.get(f"/feeds/events.{format}").data
+    imported = import_into(second_app, feed, "events")
+    for name in ("guid", "title", "start", "end", "location"):
+        assert imported[name] == original[name]

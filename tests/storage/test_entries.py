@@ -194,18 +194,6 @@ def test_pages_have_as_many_entries_as_their_limit(
     assert [id for page in pages for id in page] == list("43210")
 
 
-def test_links_of_imported_entries_are_those_that_an_import_stored(
-    storage: Storage,
-) -> None:
-    url = "https://old.example/a"
-    put(storage, article("posted", url=url))
-    with storage.writer(IMPORT) as writer:
-        writer.entries.put(article("imported", url=url))
-        writer.entries.put(article("without"))
-    with storage.reader() as reader:
-        assert list(reader.entries.imported_links()) == [(url, "imported")]
-
-
 def test_entries_that_an_editor_wrote_last_are_edited(storage: Storage) -> None:
     with storage.writer(IMPORT) as writer:
         kept, _ = writer.entries.put(article("kept"))
