@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test pytest golden bench soak readers build screenshots image image-test
+.PHONY: run serve test pytest golden bench soak build screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc init-demo --check-port
@@ -45,10 +45,6 @@ build: $(VENV)/.tests
 	rm -rf dist
 	$(VENV)/build/bin/python -m build --quiet --outdir dist
 	$(BIN)/python -m tests.wheel dist/*.whl
-
-readers: $(VENV)/.tests
-	npm ci --prefix tests/interop/npm --silent --no-audit --no-fund || echo "without npm's packages"
-	$(BIN)/pytest -m readers -rs tests/interop
 
 # Tagged with the version. Other options: make image IMAGE_OPTIONS='--build-arg BASE=registry.example/python:3.11'
 IMAGE = feedsvc:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' feedsvc/__init__.py)

@@ -176,7 +176,7 @@ def documented_commands() -> list[str]:
     return [
         command.strip()
         for command in dict.fromkeys(commands)
-        if not re.search("…|COMMAND|--settings( FILE|$)|^deliver|^check", command)
+        if not re.search("…|COMMAND|--settings( FILE|$)|^deliver", command)
     ]
 
 
@@ -187,9 +187,6 @@ def test_documented_commands_run(
     app = make_app()
     url = get_services(app).config.database_url
     feed = '<rss version="2.0"><channel><title>t</title></channel></rss>'
-    (tmp_path / "access.log").write_text(
-        '- [25/Nov/2026:14:00:00 +0700] "GET /feeds/news.rss" 200 9 3ms "-" - 5f0c\n'
-    )
     (tmp_path / "calendar.ics").write_text("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
     for name in ("editor", "lan"):
         get_services(app).storage.tokens.create(name, SCOPES)
@@ -197,8 +194,7 @@ def test_documented_commands_run(
     assert len(lines) > 12
     # In the order in which they find what they need.
     for line in sorted(lines, key=lambda line: line.startswith(("import", "restore"))):
-        own = line.replace("/var/log/nginx/", "")
-        own = re.sub(r"backup \S+(.*\))?\S*", "backup copy.db", own)
+        own = re.sub(r"backup \S+(.*\))?\S*", "backup copy.db", line)
         if "backup" in own:
             (tmp_path / "copy.db").unlink(missing_ok=True)
         monkeypatch.setenv("FEEDSVC_DATABASE_URL", url)

@@ -18,11 +18,9 @@ from config import SETTINGS_VARIABLE, Config, SettingError, unknown_settings
 from feedsvc import __version__
 from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
-from feedsvc.cli.check import check as check_feeds
 from feedsvc.cli.deliver import deliver
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.cli.readers import readers
 from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
 from feedsvc.errors import (
@@ -84,8 +82,6 @@ for _command in (
     export,
     import_,
     deliver,
-    check_feeds,
-    readers,
 ):
     commands.add_command(_command)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ def write_error(file: object, error: OSError) -> click.ClickException:
 def print_rows(
     names: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool
 ) -> None:
-    """Print rows as JSON lines, or as a table.
+    """Print rows as JSON lines, or as a table with a bold heading.
 
     Outside a terminal, cells are separated by tabs, without a heading.
     """
@@ -49,26 +49,10 @@ def print_rows(
         for line in lines:
             click.echo("\t".join(line))
         return
-    print_table([name.replace("_", " ") for name in names], list(lines))
-
-
-def print_table(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    align_right: Container[int] = (),
-) -> None:
-    """Print rows under bold headings, in columns.
-
-    :param align_right: numbers of columns, from 0.
-    """
-    table = [headings, *rows]
+    table = [[name.replace("_", " ") for name in names], *lines]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for number, row in enumerate(table):
-        cells = [
-            cell.rjust(width) if column in align_right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.secho("  ".join(cells).rstrip(), bold=number == 0 or None)
 
 

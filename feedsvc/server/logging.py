@@ -96,7 +96,7 @@ def create_formatter(
 
 
 class AccessLine(msgspec.Struct, frozen=True):
-    """A line of the access log, in a form that `feedsvc readers` parses too."""
+    """A line of the access log."""
 
     time: str
     address: str

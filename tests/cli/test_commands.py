@@ -34,11 +34,6 @@ FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/
 <item><title>Tin</title><link>https://old.example/1</link><guid>https://old.example/1</guid>
 <pubDate>Mon, 02 Nov 2026 08:00:00 +0700</pubDate><description>x</description></item></channel></rss>"""
 
-LOG_LINE = (
-    '127.0.0.1 [25/Nov/2026:14:00:00 +0700] "GET /feeds/news.rss" 200 5120 3ms '
-    '"newsboat/2.3" etag 5f0c6d1e9a7b4c3d'
-)
-
 
 def every(group: click.Group) -> Iterator[click.Command]:
     """Yield a group, and all groups and commands in it."""
@@ -67,21 +62,20 @@ def test_every_example_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FEEDSVC_DATABASE_URL", get_services(app).config.database_url)
     (tmp_path / "old-feed.xml").write_text(FEED)
-    (tmp_path / "access.log").write_text(LOG_LINE)
     lines = dict.fromkeys(
         line for command in every(commands) for line in examples(command)
     )
     ending = (
         line
         for line in lines
-        if not line.startswith(("deliver", "check"))  # they have tests of their own
+        if not line.startswith("deliver")  # it has tests of its own
     )
     for line in sorted(ending, key=lambda line: line.startswith("restore")):
         if line.startswith("restore"):
             monkeypatch.setenv("FEEDSVC_DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
         done = CliRunner().invoke(
             commands,
-            shlex.split(line.replace("/var/log/nginx/", "")),
+            shlex.split(line),
             obj=ScriptInfo(create_app=lambda: app),
         )
         assert done.exit_code == 0, (line, done.output)

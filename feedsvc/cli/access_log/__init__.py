@@ -1,1 +1,0 @@
-"""Access logs, counted and reported for `readers`."""

@@ -1,1 +1,0 @@
-"""Requests for feeds as feed readers make them, and the rules of `check`."""
