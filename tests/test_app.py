@@ -63,7 +63,6 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
         ("token list", 1),
         ("log", 1),
         ("export -", 1),
-        ("backup copy.db", 1),
     ],
 )
 def test_command_creates_no_database(tmp_path: Path, command: str, status: int) -> None:

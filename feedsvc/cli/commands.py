@@ -8,7 +8,6 @@ import re
 import socket
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from flask import Flask
@@ -32,7 +31,6 @@ from feedsvc.errors import (
 from feedsvc.feed_query import FORMATS, KINDS
 from feedsvc.models import SCOPES, Token, utcnow
 from feedsvc.services import Services, current_services, current_storage
-from feedsvc.storage import backup as storage_backup
 
 # Click ends with 1 for other errors, and with 2 for wrong usage.
 _CHECK_STATUS = {SchemaOutdated: 3, SchemaTooNew: 4, DatabaseMissing: 5}
@@ -121,23 +119,6 @@ def check(ctx: click.Context) -> None:
         click.echo(f"Error: {error.for_operator()}", err=True)
         ctx.exit(_CHECK_STATUS.get(type(error), 1))
     click.echo("The database is ready.")
-
-
-# Without an application context: `restore` must not find an open database.
-
-
-@commands.command(with_appcontext=False, epilog=help_epilog("backup copy.db"))
-@click.argument("file", type=click.Path(path_type=Path))
-def backup(file: Path) -> None:
-    """Copy the SQLite database, which can be in use, into a new file."""
-    storage_backup.backup(Config.from_env().database_url, file)
-
-
-@commands.command(with_appcontext=False, epilog=help_epilog("restore copy.db"))
-@click.argument("file", type=click.Path(path_type=Path))
-def restore(file: Path) -> None:
-    """Create the SQLite database from a backup. It must not exist yet."""
-    storage_backup.restore(Config.from_env().database_url, file)
 
 
 @commands.command(

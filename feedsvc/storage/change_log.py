@@ -35,9 +35,6 @@ CATEGORY_LIST: FeedKey = ("categories", 0)
 IMPORT = "import"
 """The token name of imports."""
 
-RESTORE = "restore"
-"""The token name of the change that `restore` records."""
-
 SANITIZE = "sanitize"
 """The token name of `db sanitize`."""
 

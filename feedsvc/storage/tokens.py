@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
 from feedsvc.models import EPOCH, Clock, Token
-from feedsvc.storage.change_log import IMPORT, MAINTENANCE, RESTORE
+from feedsvc.storage.change_log import IMPORT, MAINTENANCE
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import tokens
 
@@ -68,7 +68,7 @@ class Tokens:
         :raises Conflict: the name is taken, or reserved for the change log.
         """
         # The audit log tells writers apart by these names.
-        if name in {IMPORT, RESTORE} | MAINTENANCE:
+        if name in {IMPORT} | MAINTENANCE:
             raise Conflict(f"The name “{name}” is reserved for the change log.")
         token = _generate()
         row = {

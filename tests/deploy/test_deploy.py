@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from tests.server import ROOT
 
 DEPLOY = ROOT / "deploy"
 UNITS = ("feedsvc.service", "feedsvc-deliver.service")
-BACKUP_UNITS = ("feedsvc-backup.service", "feedsvc-backup.timer")
 DELIVER = ["python", "-m", "feedsvc", "deliver"]
 DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -269,9 +267,7 @@ def test_deliver_runs_everywhere_where_the_service_does() -> None:
     assert deliver["args"] == DELIVER
     for name in ("image", "env", "envFrom", "securityContext"):
         assert deliver[name] == service[name]
-    *units, backup = (
-        (DEPLOY / name).read_text("utf-8") for name in (*UNITS, BACKUP_UNITS[0])
-    )
+    units = [(DEPLOY / name).read_text("utf-8") for name in UNITS]
     assert f"ExecStart=/opt/feedsvc/.venv/bin/{' '.join(DELIVER)}\n" in units[1]
     for name in (
         "User",
@@ -282,21 +278,19 @@ def test_deliver_runs_everywhere_where_the_service_does() -> None:
     ):
         line = re.compile(f"^{name}=.*$", re.MULTILINE)
         assert line.findall(units[0]) == line.findall(units[1]) != []
-        if name != "StateDirectory":
-            assert line.findall(backup) == line.findall(units[0])
     sections = (
         unit.partition("CapabilityBoundingSet=")[2].partition("\n\n")[0].strip()
-        for unit in (*units, backup)
+        for unit in units
     )
     (hardening,) = set(sections)
     assert hardening
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
-@pytest.mark.parametrize("name", [*UNITS, *BACKUP_UNITS])
+@pytest.mark.parametrize("name", UNITS)
 def test_systemd_unit_is_valid(tmp_path: Path, name: str) -> None:
     here = tmp_path / name
-    for other in (*UNITS, *BACKUP_UNITS):  # each may name another
+    for other in UNITS:  # each may name another
         unit = (DEPLOY / other).read_text("utf-8")
         (tmp_path / other).write_text(
             re.sub(r"(ExecStart=)/opt/feedsvc/\S+", r"\1/bin/true", unit)
@@ -307,46 +301,9 @@ def test_systemd_unit_is_valid(tmp_path: Path, name: str) -> None:
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    if name.endswith(".timer"):
-        return
     rated = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(here)],
         capture_output=True,
         text=True,
     )
     assert rated.returncode == 0, rated.stdout[-500:]
-
-
-def test_backup_script_copies_sqlite_and_keeps_a_week(
-    database_url: str, tmp_path: Path
-) -> None:
-    command = tmp_path / "code/.venv/bin/feedsvc"
-    command.parent.mkdir(parents=True)
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m feedsvc "$@"\n')
-    command.chmod(0o755)
-    copies = tmp_path / "copies"
-    copies.mkdir()
-    for name, days in (("old", 8), ("recent", 6)):
-        file = copies / f"feedsvc-{name}.db"
-        file.touch()
-        age = time.time() - days * 86400
-        os.utime(file, (age, age))
-    secret = tmp_path / "url"
-    secret.write_text(database_url + "\n")
-    for setting in (
-        {"FEEDSVC_DATABASE_URL": database_url},
-        {"FEEDSVC_DATABASE_URL_FILE": str(secret)},
-    ):
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), **setting}
-        done = subprocess.run(
-            [DEPLOY / "backup.sh", copies],
-            cwd=tmp_path / "code",
-            env=environ,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        (new,) = {path.name for path in copies.iterdir()} - {"feedsvc-recent.db"}
-        assert re.fullmatch(r"feedsvc-\d{8}T\d{6}\.db", new)
-        assert (copies / new).stat().st_size > 10000
-        (copies / new).unlink()

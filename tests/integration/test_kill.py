@@ -10,17 +10,13 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import requests
 from pysqlite3 import dbapi2 as sqlite
 
-from feedsvc.models import SCOPES, utcnow
-from feedsvc.storage import Storage
-from feedsvc.storage.backup import restore
+from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
-from tests.fake_clock import HANOI
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -122,58 +118,18 @@ class Writer(threading.Thread):
             time.sleep(0.01)
 
 
-class Backups(threading.Thread):
-    """Backs SQLite's database up again and again, and notes what had been acknowledged before each."""
-
-    def __init__(
-        self, service: Service, writers: list[Writer], directory: Path, every: float
-    ) -> None:
-        super().__init__()
-        self.service, self.writers, self.directory, self.every = (
-            service,
-            writers,
-            directory,
-            every,
-        )
-        self.promised: dict[Path, dict[str, int]] = {}
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        while not self.stopping.wait(self.every):
-            file = self.directory / f"{len(self.promised)}.db"
-            promised = {writer.id: writer.acknowledged for writer in self.writers}
-            self.service.command("backup", str(file))
-            self.promised[file] = promised
-
-    def check(self) -> None:
-        """Restore every backup and look for what had been acknowledged."""
-        assert self.promised
-        for file, promised in self.promised.items():
-            url = f"sqlite:///{file}.restored/feedsvc.db"
-            restore(url, file)
-            check_integrity(url)
-            storage = Storage(url, utcnow, HANOI)
-            with storage.reader() as reader:
-                for id, number in promised.items():
-                    assert number == 0 or int(reader.entries.get(id).title) >= number
-            storage.close()
-
-
 def kill_at_random(
-    service: Service, database_url: str, seconds: float, directory: Path
-) -> tuple[int, int, float]:
+    service: Service, database_url: str, seconds: float
+) -> tuple[int, float]:
     """Kill workers at random while writers write, then all at once.
 
-    Returns the numbers of kills and of backups, and the seconds that the slowest restart took.
+    Returns the number of kills, and the seconds that the slowest restart took.
     """
     service.make_token(*SCOPES)
     chance = random.Random(7)
     writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    backups = Backups(service, writers, directory, min(10, seconds / 5))
-    if database_url.startswith("sqlite"):
-        backups.start()
     kills = 0
     end = time.monotonic() + seconds
     restarts: list[float] = []
@@ -191,10 +147,6 @@ def kill_at_random(
         writer.stopping = True
     for writer in writers:
         writer.join()
-    if database_url.startswith("sqlite"):
-        backups.stopping.set()
-        backups.join()
-        backups.check()
     for writer in writers:
         assert writer.failures == [], (
             "a killed worker is a closed connection, never an error"
@@ -213,13 +165,11 @@ def kill_at_random(
             int(service.request("GET", f"/api/v1/articles/{writer.id}").json()["title"])
             >= writer.acknowledged
         )
-    return kills, len(backups.promised), max(restarts)
+    return kills, max(restarts)
 
 
-def test_kills_lose_no_acknowledged_write(
-    service: Service, database_url: str, tmp_path: Path
-) -> None:
-    kills, _, slowest = kill_at_random(service, database_url, 1.5, tmp_path)
+def test_kills_lose_no_acknowledged_write(service: Service, database_url: str) -> None:
+    kills, slowest = kill_at_random(service, database_url, 1.5)
     assert kills >= 4
     assert slowest < 30, "far off: the machine may be busy"
 
@@ -228,16 +178,13 @@ def test_kills_lose_no_acknowledged_write(
 def test_kills_lose_no_acknowledged_write_for_long(
     service: Service,
     database_url: str,
-    tmp_path: Path,
     record_measurement: RecordMeasurement,
 ) -> None:
     seconds = float(os.environ.get("SOAK_SECONDS", "120"))
-    kills, backups, slowest = kill_at_random(service, database_url, seconds, tmp_path)
+    kills, slowest = kill_at_random(service, database_url, seconds)
     record_measurement(
         f"acknowledged writes lost in {seconds:.0f} s", f"0 in {kills} kills", "0"
     )
-    if backups:
-        record_measurement("backups meanwhile that lack one", f"0 of {backups}", "0")
     record_measurement(
         "first 200 after a restart, the slowest", f"{slowest:.1f} s", "3 s"
     )
