@@ -1,7 +1,6 @@
 """Embeds: the hosts whose iframes entries may have, and their sandbox.
 
-A module of its own: the sanitizer, the Content-Security-Policy and the fingerprint of
-the stored HTML depend on it.
+A module of its own: the sanitizer and the Content-Security-Policy depend on it.
 """
 
 from __future__ import annotations

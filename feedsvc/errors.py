@@ -140,14 +140,6 @@ class Unavailable(FeedsvcError):
         return self._reason or str(self)
 
 
-class DatabaseMissing(Unavailable):
-    """There is no database, or an empty one. Only an upgrade creates it."""
-
-
-class SchemaOutdated(Unavailable):
-    """The database has the schema of an older version of the service."""
-
-
 class Busy(Unavailable):
     """The worker renders as many large documents as it can.
 

@@ -9,7 +9,6 @@ from flask import Flask, current_app
 from config import Config
 from feedsvc.api.auth import Authenticator
 from feedsvc.api.derived_schemas import create_entry_schemas
-from feedsvc.api.sanitize import fingerprint
 from feedsvc.api.schemas import EntrySchema
 from feedsvc.errors import Unavailable
 from feedsvc.feeds.response_cache import ResponseCache
@@ -75,10 +74,6 @@ class Services:
         self.storage.outage_log.is_enabled = True
         try:
             self.storage.upgrade(or_newer=is_replacement)
-            if is_first and self.storage.stored_html.is_outdated(fingerprint()):
-                _log.warning(
-                    "Sanitizer rules changed: run `.venv/bin/feedsvc db sanitize`"
-                )
         except Unavailable:
             # The service must survive a start without its database. The scheduler
             # tries again; the OutageLog has logged the reason.

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import inspect
 import re
-import sys
 import unicodedata
 from collections import Counter
 from html import unescape
-from importlib.metadata import version
 from urllib.parse import urljoin
 
 import nh3
 
-from feedsvc import embeds
 from feedsvc.api import text, urls
 from feedsvc.embeds import SANDBOX, is_embed
 
@@ -168,47 +162,6 @@ def to_plain_text(html: str) -> str:
         return text.normalize_line(folded)
     except ValueError:  # an importer's HTML, which is not sanitized
         return folded
-
-
-def strip_tags(html: str) -> str | None:
-    """Return the text of HTML that the sanitizer refuses, or None if it has none."""
-    # Without a parser, which may take too long for such HTML.
-    paragraphs = _BLOCK_TAG.sub("\n\n<", text.strip_invalid_chars(html))
-    unescaped = unescape(_ANY_TAG.sub("", paragraphs))
-    plain_text = re.sub(r"\n\s*\n", "\n\n", text.strip_invalid_chars(unescaped))
-    try:
-        lines = text.normalize_lines(plain_text)
-    except ValueError:  # too many combining marks
-        return None
-    return lines.encode()[:MAX_LENGTH].decode(errors="ignore").rstrip() or None
-
-
-def fingerprint() -> str:
-    """Return a hash of the sanitizer's rules: its code and its libraries' versions.
-
-    Comments, docstrings and layout do not count.
-    """
-    rules = [version("nh3"), unicodedata.unidata_version]
-    for module in (embeds, sys.modules[__name__], text, urls):
-        tree = ast.parse(inspect.getsource(module))
-        for node in ast.walk(tree):
-            _drop_docstrings(node)
-        rules.append(ast.dump(tree))
-    return hashlib.sha256("\n".join(rules).encode()).hexdigest()[:16]
-
-
-def _drop_docstrings(node: ast.AST) -> None:
-    body = getattr(node, "body", None)
-    if isinstance(body, list):
-        body[:] = [statement for statement in body if not _is_docstring(statement)]
-
-
-def _is_docstring(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
 
 
 def _check_output(html: str) -> None:

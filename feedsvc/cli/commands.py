@@ -15,26 +15,15 @@ from flask.cli import AppGroup
 
 from config import SETTINGS_VARIABLE, Config, SettingError, unknown_settings
 from feedsvc import __version__
-from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli import samples
 from feedsvc.cli.deliver import deliver
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.cli.sanitizing import sanitize
 from feedsvc.cli.tokens import token
-from feedsvc.errors import (
-    DatabaseMissing,
-    FeedsvcError,
-    SchemaOutdated,
-    SchemaTooNew,
-)
+from feedsvc.errors import FeedsvcError
 from feedsvc.feed_query import FORMATS, KINDS
 from feedsvc.models import SCOPES, Token, utcnow
 from feedsvc.services import Services, current_services, current_storage
-
-# Click ends with 1 for other errors, and with 2 for wrong usage.
-_CHECK_STATUS = {SchemaOutdated: 3, SchemaTooNew: 4, DatabaseMissing: 5}
-"""Exit statuses of `db check`."""
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -92,10 +81,7 @@ def register_commands(app: Flask) -> None:
 
 @commands.group()
 def db() -> None:
-    """Migrate, check and sanitize the database."""
-
-
-db.add_command(sanitize)
+    """Migrate the database."""
 
 
 @db.command(epilog=help_epilog("db upgrade"))
@@ -103,22 +89,6 @@ def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     current_services().storage.upgrade()
     click.echo("The database has the newest schema.")
-
-
-@db.command(epilog=help_epilog("db check"))
-@click.pass_context
-def check(ctx: click.Context) -> None:
-    """Check that the database is ready to serve, without changing it.
-
-    The exit status is 0 if it is, 3 if it needs an upgrade, 4 if it is too new for
-    this version, 5 if there is none, and 1 if it cannot be reached.
-    """
-    try:
-        current_storage()
-    except FeedsvcError as error:
-        click.echo(f"Error: {error.for_operator()}", err=True)
-        ctx.exit(_CHECK_STATUS.get(type(error), 1))
-    click.echo("The database is ready.")
 
 
 @commands.command(
@@ -192,8 +162,6 @@ def load_demo(services: Services) -> bool:
     """
     if not samples.load_sample_data(services):
         return False
-    # They are sanitized by the current rules, or the next start would warn of others.
-    services.storage.stored_html.note(fingerprint())
     new_token = services.storage.tokens.create("editor", SCOPES)
     click.echo(f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n")
     _print_urls(services.config.public_url)

@@ -110,8 +110,6 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
     ),
     # Errors are looked up by their exact type, so subclasses are listed too.
     errors.Unavailable: _UNAVAILABLE,
-    errors.DatabaseMissing: _UNAVAILABLE,
-    errors.SchemaOutdated: _UNAVAILABLE,
     errors.Busy: Problem(
         503,
         "busy",

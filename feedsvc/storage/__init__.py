@@ -14,7 +14,6 @@ from feedsvc.models import Clock, FeedKey, Revision
 from feedsvc.storage import dump
 from feedsvc.storage.change_log import (
     IMPORT,
-    SANITIZE,
     SCHEDULER,
     TIMEZONES,
     ChangeLog,
@@ -26,7 +25,6 @@ from feedsvc.storage.entry_writer import Precondition, VisibleChanges
 from feedsvc.storage.hubs import Hubs
 from feedsvc.storage.migrations.runner import check_schema, is_current, upgrade
 from feedsvc.storage.scheduler import run_periodically
-from feedsvc.storage.stored_html import StoredHtml
 from feedsvc.storage.timezone_refresh import is_refresh_due
 from feedsvc.storage.tokens import Tokens
 from feedsvc.storage.transactions import Reader, Writer
@@ -36,7 +34,6 @@ MAX_FEED = 4 * 1024 * 1024
 
 __all__ = [
     "IMPORT",
-    "SANITIZE",
     "ChangePage",
     "Precondition",
     "Reader",
@@ -75,7 +72,6 @@ class Storage:
         """Called after each commit, in the thread of the writer."""
         self.tokens = Tokens(self.database, clock)
         self.hubs = Hubs(self.database, clock)
-        self.stored_html = StoredHtml(self.database)
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -159,10 +155,8 @@ class Storage:
     def check_schema(self) -> None:
         """Check that the database has this version's schema, without migrating it.
 
-        :raises DatabaseMissing: there is none, or it has no tables.
-        :raises SchemaOutdated: it has an older schema.
         :raises SchemaTooNew: it is newer than this version.
-        :raises Unavailable: it does not answer.
+        :raises Unavailable: it does not answer, is empty, or has an older schema.
         """
         check_schema(self.database)
         self._is_schema_current = True

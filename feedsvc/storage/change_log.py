@@ -35,16 +35,13 @@ CATEGORY_LIST: FeedKey = ("categories", 0)
 IMPORT = "import"
 """The token name of imports."""
 
-SANITIZE = "sanitize"
-"""The token name of `db sanitize`."""
-
 SCHEDULER = "scheduler"
 """The token name of scheduled changes."""
 
 TIMEZONES = "timezones"
 """The token name of changes that follow from new rules of time zones."""
 
-MAINTENANCE = frozenset({SANITIZE, SCHEDULER, TIMEZONES})
+MAINTENANCE = frozenset({SCHEDULER, TIMEZONES})
 """The token names of changes that are no edits."""
 
 _GROUP_SIZE = 100

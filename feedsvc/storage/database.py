@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 
 from config import DEFAULT_CONNECTIONS
-from feedsvc.errors import Busy, DatabaseMissing, FeedsvcError, Unavailable
+from feedsvc.errors import Busy, FeedsvcError, Unavailable
 from feedsvc.storage.outages import OutageLog, translate
 
 _log = logging.getLogger(__name__)
@@ -188,12 +188,12 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def no_database(path: Path) -> DatabaseMissing:
+def no_database(path: Path) -> Unavailable:
     """Return the error of an SQLite file that does not exist.
 
     An operator's command most often lacks the service's settings.
     """
-    return DatabaseMissing(
+    return Unavailable(
         "The database cannot be used at the moment.",
         f"There is no database {path.absolute()}: name the service's settings with "
         "`--settings FILE`, or create it with `.venv/bin/feedsvc db upgrade`.",

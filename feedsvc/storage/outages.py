@@ -18,7 +18,7 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
 from config import SECRET_WORDS
-from feedsvc.errors import Busy, DatabaseMissing, Unavailable
+from feedsvc.errors import Busy, Unavailable
 
 REPEAT_SECONDS = 60.0
 """Seconds after which a reason that persists is logged again."""
@@ -26,13 +26,11 @@ REPEAT_SECONDS = 60.0
 _MAX_REASONS = 20
 """Reasons that are told apart. More are only counted, so that the log stays short."""
 
-_NO_DATABASE = "no such database"
-
 _CAUSES = tuple(
     (re.compile(pattern), cause)
     for pattern, cause in (
         ("password authentication failed|no password supplied", "wrong password"),
-        ('database ".*" does not exist', _NO_DATABASE),
+        ('database ".*" does not exist', "no such database"),
         ('role ".*" does not exist', "no such user"),
         ("failed to resolve host|could not translate host name", "unknown host"),
         ("Connection refused", "connection refused"),
@@ -62,11 +60,9 @@ def translate(error: BaseException, url: sa.URL) -> Unavailable | None:
         | exc.InterfaceError
         | sqlite.OperationalError,  # by BEGIN, which the driver executes itself
     ):
-        reason = _reason(error, url)
-        is_missing = reason.startswith(_NO_DATABASE)
-        return (DatabaseMissing if is_missing else Unavailable)(
+        return Unavailable(
             "The database cannot be used at the moment.",
-            f"The database cannot be used: {reason}",
+            f"The database cannot be used: {_reason(error, url)}",
         )
     # While a database is being restored, its tables are missing or not ours yet.
     if isinstance(error, exc.ProgrammingError):

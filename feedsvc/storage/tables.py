@@ -376,7 +376,7 @@ Index(
 )
 
 sanitizer = Table(
-    # One row: the rules by which all stored HTML was sanitized; empty if there is none.
+    # Version 1.0 stored here by which rules it had sanitized all HTML.
     "sanitizer",
     metadata,
     Column("id", sa.Integer, primary_key=True),

@@ -20,14 +20,13 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from feedsvc.api.sanitize import fingerprint
 from feedsvc.cli.commands import commands
 from feedsvc.errors import Conflict, Unauthorized
-from feedsvc.models import Category, utcnow
+from feedsvc.models import Category
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
 from tests.conftest import MakeApp
-from tests.fake_clock import HANOI, Clock
+from tests.fake_clock import Clock
 from tests.server import ROOT, Service
 
 FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
@@ -130,29 +129,6 @@ def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) ->
         service.stop()
 
 
-@pytest.mark.both_databases
-@pytest.mark.parametrize(
-    ("change", "status", "sentence"),
-    [
-        (None, 0, "The database is ready."),
-        ("UPDATE alembic_version SET version_num = '0000'", 3, "needs an upgrade"),
-        ("UPDATE alembic_version SET version_num = '9999'", 4, "is too new"),
-        ("DROP TABLE alembic_version", 5, "is empty"),
-    ],
-)
-def test_db_check_tells_the_state_of_the_database(
-    app: Flask, change: str | None, status: int, sentence: str
-) -> None:
-    database = get_services(app).storage.database
-    if change:
-        with database.write() as connection:
-            connection.exec_driver_sql(change)
-    for _ in range(2):  # it changes nothing
-        done = app.test_cli_runner().invoke(args=["db", "check"])
-        assert (done.exit_code, done.output.count("\n")) == (status, 1)
-        assert sentence in done.output
-
-
 def test_deliver_waits_for_the_migration(tmp_path: Path) -> None:
     service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
     command = [sys.executable, "-m", "feedsvc", "deliver"]
@@ -181,11 +157,6 @@ def test_init_demo_names_another_port_before_urls(tmp_path: Path) -> None:
     assert int(match[1]) > service.port
     assert not list(tmp_path.iterdir())
     assert "export TOKEN=" in service.command("init-demo", "--check-port")
-    storage = Storage(f"sqlite:///{tmp_path}/feedsvc.db", utcnow, HANOI)
-    assert not storage.stored_html.is_outdated(fingerprint()), (
-        "the start warns of nothing"
-    )
-    storage.close()
 
 
 @pytest.mark.parametrize("has_wal", [True, False])

@@ -49,7 +49,7 @@ def test_form_of_a_token_is_known_to_scanners_for_secrets(storage: Storage) -> N
     assert re.fullmatch("fsv_[0-9A-Za-z]{36}", storage.tokens.create("a", []))
 
 
-@pytest.mark.parametrize("name", ["import", "sanitize", "scheduler", "timezones"])
+@pytest.mark.parametrize("name", ["import", "scheduler", "timezones"])
 def test_names_of_the_service_are_reserved(storage: Storage, name: str) -> None:
     with pytest.raises(Conflict, match="is reserved"):
         storage.tokens.create(name, ["news:write"])

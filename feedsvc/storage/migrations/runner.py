@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from feedsvc.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew
+from feedsvc.errors import SchemaTooNew, Unavailable
 from feedsvc.storage.database import Database, disable_timeouts
 from feedsvc.storage.tables import REVISION
 
@@ -31,20 +31,16 @@ def revision(connection: sa.Connection) -> str:
 def check_schema(database: Database) -> None:
     """Check that the database has this version's schema.
 
-    :raises DatabaseMissing: there is none, or it has no tables.
-    :raises SchemaOutdated: it has an older schema.
     :raises SchemaTooNew: it is newer than this version.
-    :raises Unavailable: it does not answer.
+    :raises Unavailable: it does not answer, is empty, or has an older schema.
     """
     with database.read() as connection:
         current = revision(connection)
     _refuse_newer(current)
     if not current:
-        raise DatabaseMissing(
-            "The database is empty: run `.venv/bin/feedsvc db upgrade`."
-        )
+        raise Unavailable("The database is empty: run `.venv/bin/feedsvc db upgrade`.")
     if current < REVISION:
-        raise SchemaOutdated(
+        raise Unavailable(
             f"The database needs an upgrade from schema {current} to {REVISION}: "
             "run `.venv/bin/feedsvc db upgrade`."
         )
