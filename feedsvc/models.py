@@ -403,19 +403,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """One write: when it was, by which token, and what it did to which version."""
-
-    seq: int
-    time: datetime
-    token: str
-    action: str
-    kind: str
-    id: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Token:
     """An API token, without its secret.
 

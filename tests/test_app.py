@@ -60,7 +60,6 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
         ("--version", 0),
         ("settings", 0),
         ("token list", 1),
-        ("log", 1),
         ("export -", 1),
     ],
 )

@@ -1,4 +1,4 @@
-"""All commands, and those for the database, the audit log, settings and samples."""
+"""All commands, and those for the database, settings and samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 import socket
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 import click
 from flask import Flask
@@ -23,7 +22,7 @@ from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
 from feedsvc.feed_query import FORMATS, KINDS
 from feedsvc.models import SCOPES, Token, utcnow
-from feedsvc.services import Services, current_services, current_storage
+from feedsvc.services import Services, current_services
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -89,40 +88,6 @@ def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     current_services().storage.upgrade()
     click.echo("The database has the newest schema.")
-
-
-@commands.command(
-    epilog=help_epilog("log --since 2026-11-01", "log --token lan --json")
-)
-@click.option("--id", help="Only this entry or category.")
-@click.option("--token", help="Only writes with this token.")
-@click.option("--since", type=click.DateTime(), help="Only from this time on, in UTC.")
-@json_option
-def log(
-    id: str | None, token: str | None, since: datetime | None, as_json: bool
-) -> None:
-    """Print every write, oldest first.
-
-    The columns are sequence number, time in UTC, token, action, entry or category,
-    and version.
-    """
-    names = ("seq", "time", "token", "action", "what", "version")
-    # Click parses times without a zone.
-    start = since.replace(tzinfo=UTC) if since else None
-    with current_storage().reader() as reader:
-        records = reader.audit_log(id=id, token=token, since=start)
-        rows = (
-            (
-                record.seq,
-                record.time,
-                record.token,
-                record.action,
-                f"{record.kind}/{record.id}",
-                record.version,
-            )
-            for record in records
-        )
-        print_rows(names, rows, as_json=as_json)
 
 
 @commands.command(epilog=help_epilog("settings", "settings --json"))

@@ -144,6 +144,8 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         self._writer_lock = threading.Lock()
         self._dropped = 0
         logging.basicConfig()
+        # Each write is a line.
+        logging.getLogger("feedsvc").setLevel(logging.INFO)
         for log in (self.error_log, logging.root):
             formatter = create_formatter(settings, self.error_fmt, self.datefmt)
             for handler in log.handlers:

@@ -97,6 +97,7 @@ class Storage:
             writer.entries.flush()
             # Last, so that the time of the changes is as late as it can be.
             change_log.flush()
+        change_log.log()
         self.on_commit()
 
     def changes_since(

@@ -6,6 +6,7 @@ and WebSub all read this log.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,8 @@ from feedsvc.storage.tables import (
     entry_categories,
     feed_versions,
 )
+
+_log = logging.getLogger(__name__)
 
 CATEGORY_LIST: FeedKey = ("categories", 0)
 """Affected by every change of a category."""
@@ -158,6 +161,13 @@ class ChangeLog:
         self._connection.execute(
             _UPDATE_SEQUENCE, {**last_change, "clock": self._writer_clock}
         )
+
+    def log(self) -> None:
+        """Write a line to the log for each change."""
+        for change in self._changes:
+            _log.info(
+                "%(action)s %(kind)s/%(id)s version %(version)d by %(token)s", change
+            )
 
     def _update_feed_versions(
         self, feed_keys: set[FeedKey], values: dict[str, object]

@@ -67,7 +67,7 @@ class Tokens:
         :param replace: take the place of a revoked or expired token of this name.
         :raises Conflict: the name is taken, or reserved for the change log.
         """
-        # The audit log tells writers apart by these names.
+        # The log tells writers apart by these names.
         if name in {IMPORT} | MAINTENANCE:
             raise Conflict(f"The name “{name}” is reserved for the change log.")
         token = _generate()

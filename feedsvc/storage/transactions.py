@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from feedsvc.errors import Gone
 from feedsvc.feed_query import FeedQuery
 from feedsvc.models import (
-    AuditRecord,
     Entry,
     FeedKey,
     FeedSummary,
@@ -151,20 +150,6 @@ class Reader:
         if seq and rows[0].time_of_after != time:
             return last, None
         return last, {(row.kind, row.category_id): row.seq for row in rows if row.kind}
-
-    def audit_log(
-        self, *, id: str | None, token: str | None, since: datetime | None
-    ) -> Iterator[AuditRecord]:
-        """Yield the writes, oldest first: of an id, by a token, since a time."""
-        statement = sa.select(changes).order_by(changes.c.seq)
-        if id is not None:
-            statement = statement.where(changes.c.id == id)
-        if token is not None:
-            statement = statement.where(changes.c.token == token)
-        if since is not None:
-            statement = statement.where(changes.c.time >= since)
-        for row in self._connection.execute(statement).mappings():
-            yield AuditRecord(**row)
 
 
 class Writer:

@@ -1,6 +1,10 @@
-"""Limits: how often a token may write, and an address guess."""
+"""Limits: how often a token may write, and an address guess; the log of writes."""
 
 from __future__ import annotations
+
+import logging
+
+import pytest
 
 from feedsvc.models import SCOPES
 from feedsvc.storage import Storage
@@ -85,3 +89,18 @@ def test_ipv6_network_shares_a_rate(make_app: MakeApp, storage: Storage) -> None
         )
     ]
     assert statuses == [401, 401, 429, 401]
+
+
+def test_every_write_is_logged_with_its_token(
+    editor: ApiClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "feedsvc")
+    editor.put("/articles/a", {"title": "x"})
+    editor.put("/articles/a", {"title": "x"})
+    editor.put("/articles/a", {"title": "y"})
+    editor.send("DELETE", "/articles/a")
+    assert caplog.messages == [
+        "put news/a version 1 by editor",
+        "put news/a version 2 by editor",
+        "delete news/a version 3 by editor",
+    ]

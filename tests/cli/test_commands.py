@@ -86,7 +86,6 @@ def test_every_example_runs(
         ("token create", 2),
         ("token create a --scope all", 2),
         ("token revoke nobody", 1),
-        ("log --since yesterday", 2),
         ("import /nowhere.xml", 2),
     ],
 )

@@ -105,6 +105,7 @@ def test_text_log_has_request_and_no_token(service: Service, tmp_path: Path) -> 
         re.MULTILINE,
     )
     assert '"GET /a%0Ab" 404' in text
+    assert "put news/fsv_… version 1 by test" in text
     validators = re.findall(r'"cached" (\S+) ', text)
     # A thread logs after it has answered, so the next line can come before.
     assert sorted(validators) == ["date", "etag", "etag+date"]
@@ -126,6 +127,8 @@ def test_json_log_has_fields_and_no_token(service: Service, tmp_path: Path) -> N
     assert answer["validators"] == "-"
     cached = [line["validators"] for line in lines if line.get("agent") == "cached"]
     assert sorted(cached) == ["date", "etag", "etag+date"]
+    writes = [line["message"] for line in lines if line.get("level") == "INFO"]
+    assert "put news/fsv_… version 1 by test" in writes
     warnings = [line["message"] for line in lines if line.get("level") == "WARNING"]
     assert any("from ip=127.0.0.0/24: " in message for message in warnings)
     assert "127.0.0.1:" not in "".join(warnings)

@@ -16,8 +16,6 @@ from tests.server import Service
 COMMANDS = (
     "token list",
     "token list --json",
-    "log",
-    "log --json",
     "settings",
     "export -",
 )

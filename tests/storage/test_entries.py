@@ -201,15 +201,3 @@ def test_entries_that_an_editor_wrote_last_are_edited(storage: Storage) -> None:
     put(storage, replace(edited, title="Khác"))
     with storage.reader() as reader:
         assert reader.entries.edited_guids([kept.guid, edited.guid]) == {edited.guid}
-
-
-def test_audit_log_begins_with_the_writes_of_its_time(
-    storage: Storage, clock: Clock
-) -> None:
-    for id in ("first", "second", "third"):
-        put(storage, article(id))
-        clock.forward(hours=1)
-    with storage.reader() as reader:
-        _, second, third = reader.audit_log(id=None, token=None, since=None)
-        listed = reader.audit_log(id=None, token="test", since=second.time)
-        assert list(listed) == [second, third]
