@@ -7,8 +7,7 @@ settings in braces. `FEEDSVC_SETTINGS` names a file of variables, for the servic
 for commands; the environment precedes it.
 
 marshmallow's fields parse most values, as in the library environs. environs itself does
-not suit: it reads `os.environ` only, takes an empty variable for a value, and does not
-tell where a value is from.
+not suit: it reads `os.environ` only, and takes an empty variable for a value.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import unquote_plus, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import limits
@@ -43,9 +42,6 @@ MIB = 1 << 20
 
 DEFAULT_CONNECTIONS = 24
 """Connections of a process to PostgreSQL, also of one that has no `Config`."""
-
-SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
-"""Parts of the names of URL parameters whose values are masked."""
 
 _SEVERAL_HOSTS = re.compile(
     r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?"
@@ -223,15 +219,6 @@ def setting(
     return field(metadata=metadata)
 
 
-class SettingRow(NamedTuple):
-    """A setting for people: secrets are masked."""
-
-    variable: str
-    value: str
-    source: str
-    help: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The settings of one process, parsed."""
@@ -357,8 +344,6 @@ class Config:
         _choice("full", "short", "none"),
         "client addresses in the log; short is the network alone",
     )
-    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Origin of each field's value."""
 
     @classmethod
     def from_env(cls, environ: MutableMapping[str, str] = os.environ) -> Config:
@@ -375,57 +360,42 @@ class Config:
             environ.setdefault(variable, file[variable])
         texts: dict[str, str] = {}
         values: dict[str, Any] = {}
-        sources: dict[str, str] = {}
         errors: list[str] = []
         for name, metadata in _declarations():
             variable = metadata["variable"]
             texts[name] = ""
+            is_default = False
             try:
-                text, source = _read(variable, environ, file, path)
+                text = _read(variable, environ, file)
+                is_default = not text
                 texts[name] = text = text or metadata["default"].format(**texts)
-                sources[name] = source
                 values[name] = metadata["parse"](text) if text else metadata["absent"]
             except ValidationError as error:
                 # A default fails only if it contains a setting that has failed.
-                if sources.get(name) != "default":
+                if not is_default:
                     errors += [f"{variable}: {message}" for message in error.messages]
         if errors:
             raise SettingError("\n".join(errors))
-        return cls(**values, sources=sources)
-
-    def rows(self) -> list[SettingRow]:
-        """Return every setting for people."""
-        rows = []
-        for name, metadata in _declarations():
-            value = getattr(self, name)
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
-            if isinstance(value, bool):
-                # As it is written in the environment.
-                text = text.lower()
-            rows.append(
-                SettingRow(
-                    metadata["variable"],
-                    _mask_secrets(text),
-                    self.sources[name],
-                    metadata["help"],
-                )
-            )
-        return rows
+        return cls(**values)
 
 
 def _declarations() -> list[tuple[str, dict[str, Any]]]:
     """Return each setting's field name, and its declaration."""
     declarations = []
     for item in fields(Config):
-        if item.metadata:
-            variable = item.metadata["variable"] or _PREFIX + item.name.upper()
-            declarations.append((item.name, {**item.metadata, "variable": variable}))
+        variable = item.metadata["variable"] or _PREFIX + item.name.upper()
+        declarations.append((item.name, {**item.metadata, "variable": variable}))
     return declarations
+
+
+def setting_names() -> set[str]:
+    """Return the variable of each setting."""
+    return {metadata["variable"] for _, metadata in _declarations()}
 
 
 def _variables() -> set[str]:
     """Return the names of all variables that are settings."""
-    names = {metadata["variable"] for _, metadata in _declarations()}
+    names = setting_names()
     return names | {f"{name}_FILE" for name in names}
 
 
@@ -484,35 +454,20 @@ def read_settings_file(path: str) -> dict[str, str]:
     return variables
 
 
-def _read(
-    variable: str, environ: Mapping[str, str], file: Mapping[str, str], path: str
-) -> tuple[str, str]:
-    """Return the text of a variable, or of its file, and the source of the text.
+def _read(variable: str, environ: Mapping[str, str], file: Mapping[str, str]) -> str:
+    """Return the text of a variable, or of its file; empty if there is neither.
 
-    :param file: the variables of the settings file at `path`.
+    :param file: the variables of the settings file.
     :raises ValidationError: the variable's file cannot be read.
     """
-    for variables, source in ((environ, "environment"), (file, f"file {path}")):
+    for variables in (environ, file):
         if variables.get(variable):
-            return variables[variable], source
+            return variables[variable]
         if value_file := variables.get(f"{variable}_FILE"):
             try:
-                text = Path(value_file).read_text("utf-8").strip()
+                return Path(value_file).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError):
                 raise ValidationError(
                     f"The file {value_file} cannot be read."
                 ) from None
-            return text, f"file {value_file}"
-    return "", "default"
-
-
-def _mask_secrets(value: str) -> str:
-    """Mask the password before a host, and parameters such as libpq's password."""
-    value = re.sub(r"(://[^:/@]*:)[^?]*@", r"\1***@", value)
-    return re.sub(r"([?&])([^=&]*)=([^&]*)", _mask_parameter, value)
-
-
-def _mask_parameter(match: re.Match[str]) -> str:
-    separator, name, _ = match.groups()
-    is_secret = any(word in unquote_plus(name).lower() for word in SECRET_WORDS)
-    return f"{separator}{name}=***" if is_secret else match[0]
+    return ""

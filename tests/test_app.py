@@ -58,7 +58,6 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
     ("command", "status"),
     [
         ("--version", 0),
-        ("settings", 0),
         ("token list", 1),
         ("export -", 1),
     ],
@@ -84,7 +83,7 @@ def test_upgrade_creates_the_database(tmp_path: Path) -> None:
 
 def test_missing_dependencies_are_one_sentence(tmp_path: Path) -> None:
     """As where the system's Python runs it instead of the environment's."""
-    done = run(tmp_path, "-S", "-m", "feedsvc", "settings")
+    done = run(tmp_path, "-S", "-m", "feedsvc", "token", "list")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: flask is not installed for ")
     assert len(done.stderr.splitlines()) == 1

@@ -19,8 +19,6 @@ def test_default_follows_earlier_settings() -> None:
     assert config.public_url == "http://localhost:9000"
     assert config.site_url == config.public_url
     assert config.site_timezone.key == "Asia/Ho_Chi_Minh"
-    assert config.sources["port"] == "environment"
-    assert config.sources["site_url"] == "default"
 
 
 def test_empty_value_is_absent() -> None:
@@ -35,9 +33,6 @@ def test_value_is_read_from_file(tmp_path: Path) -> None:
     secret.write_text("postgresql+psycopg://u:hunter2@db/feeds\n")
     config = Config.from_env({"FEEDSVC_DATABASE_URL_FILE": str(secret)})
     assert config.database_url == "postgresql+psycopg://u:hunter2@db/feeds"
-    row = next(row for row in config.rows() if row.variable == "FEEDSVC_DATABASE_URL")
-    assert "hunter2" not in str(row)
-    assert row.source == f"file {secret}"
 
 
 def test_font_must_be_a_woff2_file(tmp_path: Path) -> None:
@@ -76,7 +71,6 @@ def test_settings_file_is_read_after_the_environment(tmp_path: Path) -> None:
     assert config.site_rights == "a \\ b"
     assert config.site_description == "one  two three"
     assert config.database_url == "sqlite:////x.db"
-    assert config.sources["max_age"] == f"file {file}"
     assert environ["PGPASSWORD"] == "p=w#x"
 
 
@@ -190,16 +184,10 @@ def test_variables_that_kubernetes_sets_are_no_warning() -> None:
     assert unknown_settings(environ) == []
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["-m", "feedsvc", "settings"],
-        ["-m", "gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi:app", "--check-config"],
-    ],
-)  # fmt: skip
-def test_start_and_list_of_settings_warn_of_a_misspelt_one(command: list[str]) -> None:
+def test_start_warns_of_a_misspelt_setting() -> None:
+    configuration = ("-c", "python:feedsvc.server.gunicorn_conf", "--check-config")
     done = subprocess.run(
-        [sys.executable, *command],
+        [sys.executable, "-m", "gunicorn", *configuration, "wsgi:app"],
         cwd=ROOT,
         env={**os.environ, "FEEDSVC_SITE_TITEL": "x"},
         capture_output=True,
@@ -215,7 +203,7 @@ def test_start_and_list_of_settings_warn_of_a_misspelt_one(command: list[str]) -
 @pytest.mark.parametrize(
     ("command", "status"),
     [
-        (["-m", "feedsvc", "settings"], 2),
+        (["-m", "feedsvc", "token", "list"], 2),
         (["-c", "import wsgi"], 4),
         (["-m", "gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi"], 4),
     ],
@@ -234,37 +222,3 @@ def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:
         == "Error: FEEDSVC_MAX_AGE: Must be a whole number from 0 to 86400.\n"
     )
     assert done.stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgresql+psycopg://u:pw@db/f", "postgresql+psycopg://u:***@db/f"),
-        ("postgresql+psycopg://u:p@w@db/f", "postgresql+psycopg://u:***@db/f"),
-        ("postgresql+psycopg://u:p/w@db/f", "postgresql+psycopg://u:***@db/f"),
-        (
-            "postgresql+psycopg://u@db/f?password=pw",
-            "postgresql+psycopg://u@db/f?password=***",
-        ),
-        (
-            "postgresql+psycopg://u@db/f?pass%77ord=pw",
-            "postgresql+psycopg://u@db/f?pass%77ord=***",
-        ),
-        (
-            "postgresql+psycopg://u@db/f?sslmode=require&sslpassword=pw&oauth_client_secret=pw",
-            "postgresql+psycopg://u@db/f?sslmode=require&sslpassword=***&oauth_client_secret=***",
-        ),
-        (
-            "postgresql+psycopg://u:pw@a:1,b:2/f?password=pw",
-            "postgresql+psycopg://u:***@/f?host=a:1&host=b:2&password=***",
-        ),
-        ("sqlite:///var/feedsvc.db", "sqlite:///var/feedsvc.db"),
-    ],
-)
-def test_secrets_in_urls_are_masked(url: str, shown: str) -> None:
-    config = Config.from_env(
-        {"FEEDSVC_DATABASE_URL": url, "FEEDSVC_HUBS": "https://u:pw@hub.example/"}
-    )
-    values = {row.variable: row.value for row in config.rows()}
-    assert values["FEEDSVC_DATABASE_URL"] == shown
-    assert values["FEEDSVC_HUBS"] == "https://u:***@hub.example/"

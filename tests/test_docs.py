@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from config import Config
+from config import setting_names
 from feedsvc.cli.commands import commands
 from feedsvc.feed_query import FORMATS, PARAMETERS, FeedQuery, Parameter
 from feedsvc.http.problem_details import PROBLEMS
@@ -36,9 +36,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("row", Config.from_env({}).rows(), ids=lambda row: row[0])
-def test_every_setting_is_documented(row: tuple[str, str, str, str]) -> None:
-    assert f"| `{row[0]}` |" in OPERATING
+@pytest.mark.parametrize("name", sorted(setting_names()))
+def test_every_setting_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in OPERATING
 
 
 def command_names(group: click.Group, prefix: str = "") -> list[str]:

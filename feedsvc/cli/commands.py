@@ -1,4 +1,4 @@
-"""All commands, and those for the database, settings and samples."""
+"""All commands, and those for the database and samples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from config import SETTINGS_VARIABLE, Config, SettingError, unknown_settings
+from config import SETTINGS_VARIABLE, Config, SettingError
 from feedsvc import __version__
 from feedsvc.cli import samples
 from feedsvc.cli.deliver import deliver
 from feedsvc.cli.import_export import export, import_
-from feedsvc.cli.output import help_epilog, json_option, print_rows
+from feedsvc.cli.output import help_epilog
 from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
 from feedsvc.feed_query import FORMATS, KINDS
@@ -88,21 +88,6 @@ def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     current_services().storage.upgrade()
     click.echo("The database has the newest schema.")
-
-
-@commands.command(epilog=help_epilog("settings", "settings --json"))
-@json_option
-def settings(as_json: bool) -> None:
-    """Print every setting: its value, the source of the value, and its meaning."""
-    rows = current_services().config.rows()
-    for warning in unknown_settings():
-        click.echo(f"Warning: {warning}", err=True)
-    if as_json:
-        print_rows(("name", "value", "source", "help"), rows, as_json=True)
-        return
-    for row in rows:
-        variable = click.style(row.variable, bold=True)
-        click.echo(f"{variable}={row.value}\n    {row.help} [{row.source}]")
 
 
 @commands.command("init-demo", epilog=help_epilog("init-demo"))

@@ -17,11 +17,13 @@ import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import exc
 
-from config import SECRET_WORDS
 from feedsvc.errors import Busy, Unavailable
 
 REPEAT_SECONDS = 60.0
 """Seconds after which a reason that persists is logged again."""
+
+_SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
+"""Parts of the names of URL parameters whose values are masked."""
 
 _MAX_REASONS = 20
 """Reasons that are told apart. More are only counted, so that the log stays short."""
@@ -99,7 +101,7 @@ def mask_secrets(text: str, url: sa.URL) -> str:
     """Mask the URL's secrets in a text."""
     secrets = [url.password or ""]
     for name, value in url.query.items():
-        if any(word in name.lower() for word in SECRET_WORDS):
+        if any(word in name.lower() for word in _SECRET_WORDS):
             secrets += [value] if isinstance(value, str) else value
     # SQLAlchemy takes the part after the first @ of a password for the host.
     start, at, _ = (url.host or "").rpartition("@")

@@ -16,7 +16,6 @@ from tests.server import Service
 COMMANDS = (
     "token list",
     "token list --json",
-    "settings",
     "export -",
 )
 ARTICLE = {"title": "Một", "content_text": "Nội dung"}

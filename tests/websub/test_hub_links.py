@@ -87,8 +87,5 @@ def test_hub_urls_are_not_normalized() -> None:
         {"FEEDSVC_HUBS": " https://a.example/ ,https://b.example,https://a.example/"}
     )
     assert config.hubs == ("https://a.example/", "https://b.example")
-    assert ("FEEDSVC_HUBS", "https://a.example/,https://b.example") in [
-        row[:2] for row in config.rows()
-    ]
     with pytest.raises(SettingError, match="FEEDSVC_HUBS: Must be an absolute"):
         Config.from_env({"FEEDSVC_HUBS": "https://a.example/,ftp://b.example"})
