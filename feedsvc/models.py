@@ -404,10 +404,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token, without its secret.
-
-    Until `previous_valid_until` the token that it replaced is valid too.
-    """
+    """An API token, without its secret."""
 
     name: str
     scopes: frozenset[str]
@@ -415,7 +412,6 @@ class Token:
     last_used: datetime | None = None
     revoked: datetime | None = None
     expires: datetime | None = None
-    previous_valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,6 @@ def test_documented_commands_run(
     app = make_app()
     feed = '<rss version="2.0"><channel><title>t</title></channel></rss>'
     (tmp_path / "calendar.ics").write_text("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
-    for name in ("editor", "lan"):
-        get_services(app).storage.tokens.create(name, SCOPES)
     lines = documented_commands()
     assert len(lines) > 6
     # In the order in which they find what they need.

@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterable
 
 import click
 from flask import Flask
@@ -21,7 +20,7 @@ from feedsvc.cli.output import help_epilog
 from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
 from feedsvc.feed_query import FORMATS, KINDS
-from feedsvc.models import SCOPES, Token, utcnow
+from feedsvc.models import SCOPES
 from feedsvc.services import Services, current_services
 
 
@@ -101,7 +100,10 @@ def init_demo(check_port: bool) -> None:
         _check_port(services.config)
     services.storage.upgrade()
     if not load_demo(services):
-        click.echo(_token_advice(services.storage.tokens.list()))
+        click.echo(
+            "\nThe database is not empty. For another token:\n\n"
+            "    .venv/bin/feedsvc token create NAME\n"
+        )
         _print_urls(services.config.public_url)
 
 
@@ -126,21 +128,6 @@ def _print_urls(base_url: str) -> None:
                 click.echo(f"{kind:>10}  {base_url}/feeds/{kind}.{name}")
     click.echo(f"  category  {base_url}/feeds/news/giao-thong.rss")
     click.echo(f"   post to  {base_url}/api/v1/articles")
-
-
-def _token_advice(tokens: Iterable[Token]) -> str:
-    """Return how to get an editor's token, of which an old one cannot be shown."""
-    editor = next((token for token in tokens if token.name == "editor"), None)
-    if editor is None:
-        state = "There is no token “editor”."
-        command = "create editor"
-    elif editor.revoked or (editor.expires and editor.expires <= utcnow()):
-        state = "The token “editor” is revoked or has expired."
-        command = "create editor --replace"
-    else:
-        state = "The token “editor” exists, and was shown when it was created."
-        command = "rotate editor"
-    return f"\n{state} For a new one:\n\n    .venv/bin/feedsvc token {command}\n"
 
 
 def _check_port(config: Config) -> None:

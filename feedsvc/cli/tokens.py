@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -11,13 +10,13 @@ import click
 from flask.cli import AppGroup
 
 from feedsvc.cli.output import help_epilog, json_option, print_rows
-from feedsvc.models import SCOPES, Token, utcnow
-from feedsvc.services import current_services, current_storage
+from feedsvc.models import SCOPES, utcnow
+from feedsvc.services import current_storage
 
 
 @click.group(cls=AppGroup)
 def token() -> None:
-    """Create, list, rotate and revoke the editors' tokens."""
+    """Create, list and revoke the editors' tokens."""
 
 
 def parse_duration(value: str) -> timedelta:
@@ -90,69 +89,11 @@ def create(
     click.echo(current_storage().tokens.create(name, scopes, expires, replace=replace))
 
 
-@token.command(epilog=help_epilog("token rotate lan --grace 12h"))
-@click.argument("name")
-@click.option(
-    "--grace",
-    type=parse_duration,
-    metavar="DURATION",
-    default="1d",
-    show_default=True,
-    help="Time for which the old token still works.",
-)
-@_expires
-def rotate(name: str, grace: timedelta, expires: datetime | None) -> None:
-    """Replace a token and print the new one. The old one still works for a time.
-
-    A second rotation within that time ends the token before; standard error tells.
-    """
-    tokens = current_storage().tokens
-    now = current_services().clock()
-    # Read before the rotation, which overwrites its times.
-    before = next((token for token in tokens.list() if token.name == name), None)
-    new_token = tokens.rotate(name, grace, expires)
-    if before:
-        for line in _rotation_effects(before, now, grace):
-            click.echo(line, err=True)
-    click.echo(new_token)
-
-
-def _rotation_effects(before: Token, now: datetime, grace: timedelta) -> Iterator[str]:
-    """Yield a sentence for each token that a rotation limits or ends.
-
-    :param before: the token as it was before the rotation.
-    """
-    until = before.previous_valid_until
-    if until and until > now:
-        yield (
-            f"The token that was replaced before, valid until {_minute(until)}, "
-            "has ended now."
-        )
-    end = min(now + grace, before.expires or now + grace)
-    effect = f"works until {_minute(end)}" if end > now else "has ended now"
-    yield f"The token created {_minute(before.created)} {effect}."
-
-
-def _minute(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC")
-
-
 @token.command("list", epilog=help_epilog("token list", "token list --json"))
 @json_option
 def list_tokens(as_json: bool) -> None:
-    """List tokens: name, scopes and times in UTC, without secrets.
-
-    The token before a rotation works until `previous_valid_until`.
-    """
-    names = (
-        "name",
-        "scopes",
-        "created",
-        "last_used",
-        "expires",
-        "previous_valid_until",
-        "revoked",
-    )
+    """List tokens: name, scopes and times in UTC, without secrets."""
+    names = ("name", "scopes", "created", "last_used", "expires", "revoked")
     rows = []
     for each in current_storage().tokens.list():
         values = {**asdict(each), "scopes": sorted(each.scopes)}

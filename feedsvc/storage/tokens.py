@@ -35,15 +35,7 @@ _SECRET_LENGTH = 30
 _CHECKSUM_LENGTH = 6
 _LAST_USED_RESOLUTION = timedelta(minutes=1)
 _ALL = sa.select(*(tokens.c[field.name] for field in fields(Token)))
-_BY_HASH = _ALL.where(
-    sa.or_(
-        tokens.c.hash == sa.bindparam("hash"),
-        sa.and_(
-            tokens.c.previous_hash == sa.bindparam("hash"),
-            tokens.c.previous_valid_until > sa.bindparam("now"),
-        ),
-    )
-)
+_BY_HASH = _ALL.where(tokens.c.hash == sa.bindparam("hash"))
 
 
 class Tokens:
@@ -102,15 +94,12 @@ class Tokens:
         stored = next((token for token in self.list() if token.name == name), None)
         now = self._clock()
         if stored and stored.revoked:
-            state, option = "a revoked", "--replace"
+            state, advice = "a revoked", "`--replace` makes a new one"
         elif stored and stored.expires and stored.expires <= now:
-            state, option = "an expired", "--replace"
+            state, advice = "an expired", "`--replace` makes a new one"
         else:
-            state, option = "a valid", "token rotate"
-        return (
-            f"There is {state} token named “{name}” already: "
-            f"`{option}` makes a new one."
-        )
+            state, advice = "a valid", "choose another name"
+        return f"There is {state} token named “{name}” already: {advice}."
 
     def authenticate(self, token: str) -> Token:
         """Return the stored token that a text is.
@@ -121,8 +110,7 @@ class Tokens:
             raise Unauthorized("The token is misspelt.")
         now = self._clock()
         with self._database.read() as connection:
-            parameters = {"hash": _hash(token), "now": now}
-            row = connection.execute(_BY_HASH, parameters).one_or_none()
+            row = connection.execute(_BY_HASH, {"hash": _hash(token)}).one_or_none()
         if row is None:
             raise Unauthorized("The token is unknown.")
         # Only to a client that has the token.
@@ -161,41 +149,8 @@ class Tokens:
             rows = connection.execute(_ALL.order_by(tokens.c.name)).all()
         return [_token_from(row) for row in rows]
 
-    def rotate(
-        self, name: str, grace: timedelta, expires: datetime | None = None
-    ) -> str:
-        """Replace a token, and return the new one.
-
-        :param grace: how long the replaced token stays valid; the one before it ends.
-        :param expires: expiry of the new token (default: that of the replaced one).
-        :raises NotFound: there is no token of this name.
-        :raises Conflict: the token is revoked or has expired.
-        """
-        token = _generate()
-        now = self._clock()
-        has_name = tokens.c.name == name
-        statement = sa.select(tokens).where(has_name).with_for_update()
-        with self._database.write() as connection:
-            row = connection.execute(statement).one_or_none()
-            if row is None:
-                raise NotFound(f"There is no token named “{name}”.")
-            if row.revoked or (row.expires and row.expires <= now and not expires):
-                raise Conflict(
-                    f"The token “{name}” is revoked or has expired: "
-                    "`token create --replace` makes a new one."
-                )
-            values = {
-                "hash": _hash(token),
-                "created": now,
-                "expires": expires or row.expires,
-                "previous_hash": row.hash,
-                "previous_valid_until": min(now + grace, row.expires or now + grace),
-            }
-            connection.execute(tokens.update().where(has_name).values(values))
-        return token
-
     def revoke(self, name: str) -> None:
-        """End a token, and the token that it has replaced, at once and for good.
+        """End a token at once and for good.
 
         :raises NotFound: there is no token of this name.
         """

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -21,12 +20,9 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from feedsvc.cli.commands import commands
-from feedsvc.errors import Conflict, Unauthorized
 from feedsvc.models import Category
 from feedsvc.services import get_services
-from feedsvc.storage import Storage
 from tests.conftest import MakeApp
-from tests.fake_clock import Clock
 from tests.server import ROOT, Service
 
 FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
@@ -189,65 +185,3 @@ def test_files_with_data_are_readable_by_their_owner_alone(
     names = {"feedsvc.db", "all.ndjson"}
     assert modes.keys() > names
     assert ("feedsvc.db-wal" if has_wal else "feedsvc.db-journal") in modes
-
-
-def test_ended_token_is_made_again_and_a_valid_one_is_not(
-    storage: Storage, clock: Clock
-) -> None:
-    tokens = storage.tokens
-    scopes = ["news:write"]
-    first = tokens.create("a", scopes, replace=True)
-    for end in ("revoked", "expired"):
-        with pytest.raises(Conflict, match=r"a valid token .* `token rotate`"):
-            tokens.create("a", scopes, replace=True)
-        if end == "revoked":
-            tokens.revoke("a")
-        else:
-            clock.forward(days=2)
-        with pytest.raises(Conflict, match=f"an? {end} token .* `--replace`"):
-            tokens.create("a", scopes)
-        expires = clock() + timedelta(days=1) if end == "revoked" else None
-        second = tokens.create("a", ["events:write"], expires, replace=True)
-        assert tokens.authenticate(second).scopes == {"events:write"}
-        with pytest.raises(Unauthorized):
-            tokens.authenticate(first)
-        first = second
-    assert len(tokens.list()) == 1
-
-
-def test_rotation_tells_what_ends(app: Flask) -> None:
-    runner = app.test_cli_runner()
-
-    def rotate(*options: str) -> list[str]:
-        done = runner.invoke(args=["token", "rotate", "a", *options])
-        assert re.fullmatch(r"fsv_\w+\n", done.stdout), "for scripts"
-        return done.stderr.splitlines()
-
-    runner.invoke(args=["token", "create", "a", "--scope", "news:write"])
-    (works,) = rotate()
-    assert re.fullmatch(r"The token created .* UTC works until .* UTC\.", works)
-    ended, works = rotate()
-    assert re.fullmatch(r"The token that was replaced before, .* ended now\.", ended)
-    assert "works until" in works
-    assert all("has ended now." in line for line in rotate("--grace", "0h"))
-
-
-@pytest.mark.parametrize(
-    ("state", "command"),
-    [
-        ("valid", "rotate editor"),
-        ("revoked", "create editor --replace\n"),
-        ("missing", "create editor\n"),
-    ],
-)
-def test_init_demo_tells_how_to_get_a_token(
-    app: Flask, storage: Storage, state: str, command: str
-) -> None:
-    with storage.writer("test") as writer:
-        writer.categories.put(Category("a", "A"))
-    if state != "missing":
-        storage.tokens.create("editor", [])
-    if state == "revoked":
-        storage.tokens.revoke("editor")
-    output = app.test_cli_runner().invoke(args=["init-demo"]).output
-    assert f"    .venv/bin/feedsvc token {command}" in output

@@ -208,7 +208,7 @@ def test_sample_data_is_loaded_once(database_url: str) -> None:
     first, second = service.command("init-demo"), service.command("init-demo")
     assert first.count("fsv_") == 1
     assert "fsv_" not in second
-    assert "    .venv/bin/feedsvc token rotate editor\n" in second
+    assert "    .venv/bin/feedsvc token create NAME\n" in second
     assert f"{service.url}/feeds/news.rss" in second
     service.start()
     try:
