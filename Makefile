@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run serve test pytest golden bench soak build screenshots image image-test
 
 run: $(BIN)/feedsvc
-	@$(BIN)/feedsvc init-demo --check-port
+	@$(BIN)/feedsvc demo --check-port
 	@exec $(BIN)/gunicorn -c python:feedsvc.server.dev_conf wsgi:app
 
 serve: $(BIN)/feedsvc

@@ -221,7 +221,7 @@ def run_curl_lines(service: Service, text: str) -> list[str]:
 
 def test_commands_of_readme_run(database_url: str) -> None:
     service = Service(database_url)
-    token = re.search(r"TOKEN=(fsv_\w+)", service.command("init-demo"))
+    token = re.search(r"TOKEN=(fsv_\w+)", service.command("demo"))
     assert token
     service.token = token[1]
     service.start()

@@ -80,7 +80,7 @@ def test_console_script_has_the_version(installation: Path, tmp_path: Path) -> N
 
 
 def test_installation_has_its_data(installation: Path, tmp_path: Path) -> None:
-    run(installation, tmp_path, "-m", "feedsvc", "init-demo")
+    run(installation, tmp_path, "-m", "feedsvc", "demo")
     script = """
 import wsgi
 client = wsgi.app.test_client()
@@ -101,9 +101,7 @@ def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> 
 
 def test_core_works_without_the_extras(installation: Path, tmp_path: Path) -> None:
     script = WITHOUT_EXTRAS.format(names=list(MODULES)) + (
-        "import wsgi, feedsvc.__main__ as main\n"
-        "sys.argv[1:] = ['init-demo']\n"
-        "main.main()\n"
+        "import wsgi, feedsvc.__main__ as main\nsys.argv[1:] = ['demo']\nmain.main()\n"
     )
     done = run(installation, tmp_path, "-c", script)
     assert "TOKEN=" in done.stdout

@@ -41,9 +41,7 @@ class _ErrorHandlingGroup(AppGroup):
 
 @click.group(
     cls=_ErrorHandlingGroup,
-    epilog=help_epilog(
-        "init-demo", "token create an --scope news:write", "import --help"
-    ),
+    epilog=help_epilog("demo", "token create an --scope news:write", "import --help"),
 )
 @click.option(
     "--settings",
@@ -89,11 +87,11 @@ def upgrade() -> None:
     click.echo("The database has the newest schema.")
 
 
-@commands.command("init-demo", epilog=help_epilog("init-demo"))
+@commands.command(epilog=help_epilog("demo"))
 @click.option(
     "--check-port", is_flag=True, help="First check that the service's port is free."
 )
-def init_demo(check_port: bool) -> None:
+def demo(check_port: bool) -> None:
     """Load sample entries into an empty database, create a token, print the URLs."""
     services = current_services()
     if check_port:

@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         service = Service(f"sqlite:///{place}/feedsvc.db")
-        service.command("init-demo")
+        service.command("demo")
         service.start()
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]

@@ -137,13 +137,13 @@ def test_deliver_waits_for_the_migration(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_init_demo_names_another_port_before_urls(tmp_path: Path) -> None:
+def test_demo_names_another_port_before_urls(tmp_path: Path) -> None:
     service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
     with socket.socket() as other:
         other.bind(("127.0.0.1", service.port))
         other.listen()
         with pytest.raises(subprocess.CalledProcessError) as raised:
-            service.command("init-demo", "--check-port")
+            service.command("demo", "--check-port")
     error = raised.value
     assert error.stdout == ""
     sentence = rf"Error: Port {service.port} is in use\. .*: PORT=(\d+) make run\n"
@@ -151,7 +151,7 @@ def test_init_demo_names_another_port_before_urls(tmp_path: Path) -> None:
     assert match
     assert int(match[1]) > service.port
     assert not list(tmp_path.iterdir())
-    assert "export TOKEN=" in service.command("init-demo", "--check-port")
+    assert "export TOKEN=" in service.command("demo", "--check-port")
 
 
 @pytest.mark.parametrize("has_wal", [True, False])

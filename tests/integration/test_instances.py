@@ -34,7 +34,7 @@ def instances(cluster: Cluster) -> Iterator[list[Service]]:
     with cluster.database() as url:
         public = {"FEEDSVC_PUBLIC_URL": "https://feeds.example", "WEB_CONCURRENCY": "1"}
         found = [Service(url, **public), Service(url, **public)]
-        found[0].command("init-demo")
+        found[0].command("demo")
         token = found[0].make_token(*SCOPES)
         for service in found:
             service.token = token

@@ -205,7 +205,7 @@ def test_gunicorn_settings_start_any_app(tmp_path: Path) -> None:
 
 def test_sample_data_is_loaded_once(database_url: str) -> None:
     service = Service(database_url)
-    first, second = service.command("init-demo"), service.command("init-demo")
+    first, second = service.command("demo"), service.command("demo")
     assert first.count("fsv_") == 1
     assert "fsv_" not in second
     assert "    .venv/bin/feedsvc token create NAME\n" in second
