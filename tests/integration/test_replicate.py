@@ -37,7 +37,7 @@ def copied(file: Path) -> dict[str, Any]:
 
 
 def published(service: Service, *category: str) -> dict[str, Any]:
-    """Return the published entries of the API's lists, by id."""
+    """Return the published entries by id; lists have no bodies."""
     found: dict[str, Any] = {}
     for name in KINDS:
         query = {
@@ -47,7 +47,9 @@ def published(service: Service, *category: str) -> dict[str, Any]:
         }
         while query.get("cursor", "") is not None:
             page = service.request("GET", f"/api/v1/{name}", params=query).json()
-            found |= {item["id"]: item for item in page["items"]}
+            for item in page["items"]:
+                path = f"/api/v1/{name}/{item['id']}"
+                found[item["id"]] = service.request("GET", path).json()
             query["cursor"] = page["next_cursor"]
     return found
 
