@@ -113,7 +113,7 @@ def put(service: Service, path: str, document: dict[str, Any]) -> None:
     assert response.ok, response.text
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal_service(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
@@ -131,7 +131,7 @@ def portal_service(
     service.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Start Chromium, headless."""
     # It takes half of the CPU time that the whole browser takes without a window.
