@@ -59,7 +59,8 @@ def _parse(data: bytes) -> FeedParserDict:
     # The parsers below feedparser raise anything on damaged files.
     except Exception as error:
         raise BadRequest(f"The file cannot be read: {error}") from error
-    if not parsed.get("version") and not parsed.entries:
+    # Text that is no XML may have an `item`, such as an excerpt in documentation.
+    if not parsed.get("version") and (parsed.bozo or not parsed.entries):
         raise BadRequest(
             "The file is no RSS, Atom or iCalendar, and no export of this service."
         )

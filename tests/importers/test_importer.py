@@ -113,7 +113,15 @@ def test_html_that_takes_a_parser_seconds_is_skipped(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"hello", b"<html><body>404</body></html>", b'{"a": 1}', b"[1]"]
+    "data",
+    [
+        b"",
+        b"hello",
+        b"<html><body>404</body></html>",
+        b'{"a": 1}',
+        b"[1]",
+        b"# Feeds\n\nAn excerpt:\n\n    <item><title>Tin</title></item>\n",
+    ],
 )
 def test_unknown_format_is_refused(app: Flask, data: bytes) -> None:
     result = app.test_cli_runner().invoke(args=["import", "-"], input=data)
