@@ -327,7 +327,7 @@ def identifier(*, required: bool = False) -> fields.String:
 def language() -> ParsedString:
     """Return a field for the tag of a language that exists (RFC 5646)."""
     metadata = {"pattern": f"^{LANGUAGE_TAG_PATTERN}$"}
-    return ParsedString(check_language, metadata=metadata)
+    return ParsedString(_parse_language, metadata=metadata)
 
 
 def email() -> fields.String:
@@ -358,6 +358,15 @@ def _parse_media_type(value: str) -> str:
     if not re.fullmatch(_MEDIA_TYPE_PATTERN, value):
         raise ValueError("Must be a media type such as image/jpeg.")
     return value.partition(";")[0].rstrip()
+
+
+def _parse_language(tag: str) -> str:
+    try:
+        return check_language(tag)
+    except ValueError:
+        raise ValueError(
+            "Must be the tag of a language that exists, such as vi or en-GB."
+        ) from None
 
 
 def _parse_timezone(value: str) -> ZoneInfo:

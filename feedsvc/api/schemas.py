@@ -26,8 +26,15 @@ DERIVED_SUMMARY_LENGTH = 300
 
 
 _UNKNOWN = [ma.Schema._default_error_messages["unknown"]]
-_OTHER_NAMES = {"description": "summary", "link": "url", "pubDate": "date_published"}
-"""Members by their names in RSS."""
+_OTHER_NAMES = {
+    "description": "summary",
+    "excerpt": "summary",
+    "headline": "title",
+    "link": "url",
+    "pubDate": "date_published",
+    "tags": "categories",
+}
+"""Members by their names in RSS and in content management systems."""
 
 _MAX_SUGGESTIONS = 5
 """Unknown members of one object for which a known one is suggested."""
@@ -44,6 +51,12 @@ class ClosedSchema(ma.Schema):
     error_messages: dict[str, str] = {"type": "Must be an object."}  # noqa: RUF012
     member_name = "member"
     """The name of a field in error messages."""
+
+    def on_bind_field(self, field_name: str, field_obj: Any) -> None:
+        """Advise to leave out optional members that are null."""
+        if not field_obj.required:
+            error = "Must not be null: leave the member out."
+            field_obj.error_messages["null"] = error
 
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
         """Say which known member an unknown one probably is."""
@@ -229,6 +242,7 @@ class EntrySchema(ModelSchema):
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Read times without an offset in the site's zone."""
+        super().on_bind_field(field_name, field_obj)
         if isinstance(field_obj, own.UtcDateTime):
             field_obj.timezone = self.site.timezone
 
@@ -238,7 +252,10 @@ class EntrySchema(ModelSchema):
         """Check the rules that concern more than one member."""
         errors: dict[str, Any] = {}
         if "content_html" in data and "content_text" in data:
-            errors["content_text"] = ["Only one of content_html and content_text."]
+            errors["content_text"] = [
+                "Only one of content_html and content_text. "
+                "In a PATCH, send null for the other."
+            ]
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]

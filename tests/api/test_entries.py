@@ -192,7 +192,7 @@ def test_category_of_an_unknown_language_is_422(editor: ApiClient) -> None:
     assert answer.get_json()["errors"] == [
         {
             "pointer": "#/language",
-            "detail": "Must be a BCP 47 language tag such as vi or en-GB.",
+            "detail": "Must be the tag of a language that exists, such as vi or en-GB.",
         }
     ]
 

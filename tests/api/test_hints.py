@@ -135,6 +135,12 @@ def test_unknown_member_suggests_the_nearest_one(editor: ApiClient) -> None:
         ("description", "Nội dung", "summary"),
         ("link", "https://portal.example/", "url"),
         ("pubDate", "Thu, 26 Nov 2026 08:00:00 +0700", "date_published"),
+        ("headline", "Tiêu đề", "title"),
+        ("excerpt", "Tóm tắt", "summary"),
+        ("author", "Lan", "authors"),
+        ("category", "van-hoa", "categories"),
+        ("tags", ["van-hoa"], "categories"),
+        ("lang", "vi", "language"),
     ],
 )
 def test_usual_name_of_a_member_suggests_ours(
@@ -147,6 +153,28 @@ def test_usual_name_of_a_member_suggests_ours(
             f"#/{name}": f"Unknown member. Did you mean “{meant}”? "
             "See the list in /api/docs.",
         }
+
+
+def test_null_in_a_whole_document_suggests_to_leave_the_member_out(
+    editor: ApiClient,
+) -> None:
+    document = {"title": None, "summary": None, "source": {"name": "x", "url": None}}
+    assert details(editor.send("PUT", "/articles/a", document)) == {
+        "#/title": "Field may not be null.",
+        "#/summary": "Must not be null: leave the member out.",
+        "#/source/url": "Must not be null: leave the member out.",
+    }
+
+
+def test_patch_of_the_other_content_suggests_null(editor: ApiClient) -> None:
+    editor.put("/articles/a", {"title": "x", "content_text": "Chữ."})
+    patch: dict[str, str | None] = {"content_html": "<p>Chữ.</p>"}
+    assert details(editor.send("PATCH", "/articles/a", patch)) == {
+        "#/content_text": "Only one of content_html and content_text. "
+        "In a PATCH, send null for the other."
+    }
+    patch["content_text"] = None
+    assert editor.send("PATCH", "/articles/a", patch).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])

@@ -59,7 +59,7 @@ RULES_BEYOND_SCHEMAS = re.compile(
     # currencies, the number of words, years at an offset, that 1.0 is no integer, and
     # characters beyond the first plane.
     "|Not a valid URL|Must be a (date|time) such as|Must be an IANA time zone"
-    "|Must be a BCP 47 language|Must be a currency of ISO 4217"
+    "|Must be the tag of a language|Must be a currency of ISO 4217"
     "|Must have at most 10 words"
     "|The year must be|Not a valid (integer|RRULE)|The number -?[0-9]+ is too large"
     "|The character U[+][0-9A-F]{5,6} is not allowed"
