@@ -286,6 +286,20 @@ class Blog(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps([post]).encode())
 
 
+def test_script_of_connecting_prints_the_errors(service: Service) -> None:
+    service.make_token(*SCOPES)
+    script, _ = re.findall(r"```python\n(.*?)```", CONNECTING, re.DOTALL)
+    # The script's category does not exist.
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**service.environ, "TOKEN": service.token, "FEEDS": service.url},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "#/categories/0" in done.stdout
+
+
 def test_scripts_of_connecting_run(service: Service) -> None:
     service.make_token(*SCOPES)
     category = {"title": "Văn hóa"}
