@@ -17,7 +17,6 @@ from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
 from feedsvc.api.openapi import docs_blueprint
-from feedsvc.api.preview import preview_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.errors import Gone
 from feedsvc.http.client_network import trust_proxies
@@ -109,7 +108,6 @@ def _register_api(app: Flask, services: Services) -> None:
         batch_blueprint(
             storage, authenticator, schemas, batch_limiter, config.max_batch
         ),
-        preview_blueprint(storage, authenticator, schemas, services.clock),
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint)

@@ -316,7 +316,7 @@ class Entry:
     def feed_date(self, query: FeedQuery) -> datetime:
         """Return the date in a feed: of the publication, or of an event's start."""
         if self.event and query.date_field == "start":
-            # An entry that is not stored, such as in a preview, has no `starts` yet.
+            # An entry that is not stored has no `starts` yet.
             return self.starts or self.event.starts
         return self.date
 

@@ -74,10 +74,9 @@ class EntrySchemas:
     def components(self) -> dict[str, ma.Schema]:
         """Return the schemas for the OpenAPI document, by component."""
         name = self.name
-        kind = _constant(self.kind)
         put = _constant("put")
         change: Members = {"seq": _sequence_number(), "action": put}
-        item: Members = {"action": put, "kind": kind}
+        item: Members = {"action": put, "kind": _constant(self.kind)}
         return {
             name: self.request,
             f"Stored{name}": self.response,
@@ -87,7 +86,6 @@ class EntrySchemas:
                 self.response, f"{name}Change", change, _ALWAYS_PRESENT
             ),
             f"{name}BatchItem": _derive(self.request, f"{name}BatchItem", item, ["id"]),
-            f"{name}Preview": _derive(self.request, f"{name}Preview", {"kind": kind}),
         }
 
 
@@ -219,11 +217,3 @@ class BatchResultsSchema(ClosedSchema):
 
     results = fields.List(fields.Nested(BatchResultSchema), required=True)
     stopped = fields.Nested(BatchStopSchema)
-
-
-class PreviewSchema(ClosedSchema):
-    """An entry in each format."""
-
-    entry = fields.Raw(required=True, metadata=one_of("StoredArticle", "StoredEvent"))
-    formats = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
-    warnings = fields.List(fields.Nested(FieldErrorSchema), required=True)

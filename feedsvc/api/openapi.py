@@ -169,7 +169,6 @@ def _add_schemas(api: Api, schemas: Mapping[str, EntrySchemas]) -> None:
         rules = {
             name: {"examples": [EXAMPLES[name]], "not": _BOTH_CONTENTS},
             f"{name}BatchItem": {"not": _BOTH_CONTENTS},
-            f"{name}Preview": {"not": _BOTH_CONTENTS},
         }
         for component, schema in entry_schemas.components().items():
             components.schema(component, rules.get(component), schema=schema)

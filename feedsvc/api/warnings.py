@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
 from html import unescape
 from html.entities import html5
 from typing import Any
 
 from feedsvc.errors import FieldError
-from feedsvc.models import Entry
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]*);")
@@ -45,27 +43,3 @@ def with_warnings(document: dict[str, Any], title: str) -> dict[str, Any]:
     if not warnings:
         return document
     return {**document, "warnings": [asdict(warning) for warning in warnings]}
-
-
-def entry_warnings(document: Mapping[str, Any], entry: Entry) -> list[FieldError]:
-    """Return what is allowed but probably not intended."""
-    warnings = title_warnings(entry.title)
-    if "content_html" in document and document["content_html"] != entry.content_html:
-        warnings.append(
-            FieldError("#/content_html", "Changed by sanitizing; see the response.")
-        )
-    if not document.get("summary"):
-        warnings.append(
-            FieldError("#/summary", "Missing; it is derived from the content.")
-        )
-    if not entry.content_html and not entry.content_text:
-        warnings.append(
-            FieldError("#/content_html", "Missing; readers see only the summary.")
-        )
-    if entry.image and not (entry.image.width and entry.image.height):
-        warnings.append(
-            FieldError("#/image", "Missing width or height; pages shift on loading.")
-        )
-    if entry.image and not entry.image.alt:
-        warnings.append(FieldError("#/image/alt", "Missing alternative text."))
-    return warnings

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
-from feedsvc.feed_query import FORMATS, FeedQuery
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import Entry, Feed, Site
 
 _log = logging.getLogger(__name__)
@@ -51,18 +51,6 @@ def _is_renderable(entry: Entry, feed: Feed) -> bool:
         _log.exception("Entry %s left out of %s", entry.id, feed.query.path)
         return False
     return True
-
-
-def render_all_formats(entry: Entry, site: Site) -> dict[str, str]:
-    """Return a feed of one entry in each format, for the preview."""
-    documents = {}
-    entries = (entry.public_view(),)
-    for name, form in FORMATS.items():
-        if entry.kind in form.kinds:
-            query = FeedQuery(entry.kind, name)
-            feed = Feed(query, site, updated=entry.updated, entries=entries)
-            documents[name] = render_feed(feed).decode()
-    return documents
 
 
 def render_event_calendar(entry: Entry, site: Site) -> bytes:

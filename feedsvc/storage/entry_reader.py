@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +10,7 @@ import sqlalchemy as sa
 
 from feedsvc.errors import Gone
 from feedsvc.models import Entry
-from feedsvc.storage.categories import CategoryReader, resolve_slugs
+from feedsvc.storage.categories import CategoryReader
 from feedsvc.storage.entry_rows import (
     StoredEntry,
     load_by_guids,
@@ -21,7 +19,6 @@ from feedsvc.storage.entry_rows import (
     load_entries,
     not_found,
 )
-from feedsvc.storage.scheduler import next_start
 from feedsvc.storage.search import MAX_CANDIDATES, SearchIndex
 from feedsvc.storage.tables import entries, entry_categories, is_among
 
@@ -132,25 +129,6 @@ class EntryReader:
         following = pks[limit - 1] if len(pks) > limit else oldest_examined
         stored = load_entries(self._connection, pks[:limit], bodies=False)
         return [entry for _, entry in stored.values()], following
-
-    def preview(self, entry: Entry, now: datetime) -> Entry:
-        """Return an entry as it would be stored now, without storing it.
-
-        :raises ValidationFailed: a category does not exist.
-        """
-        known = {category.slug: category for category in self._categories.all()}
-        published = entry.published or now
-        return replace(
-            entry,
-            categories=tuple(
-                resolve_slugs(entry.categories, known, self._categories.explain_unknown)
-            ),
-            # The same in each preview; a random one would change the bytes.
-            guid=uuid.uuid5(uuid.NAMESPACE_URL, entry.id).urn,
-            published=published,
-            updated=max(now, published),
-            starts=next_start(entry, now),
-        )
 
     def next_change_at(self) -> datetime | None:
         """Return when the next scheduled change of an entry is due."""

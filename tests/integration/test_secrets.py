@@ -47,7 +47,6 @@ def answers(service: Service, token: str) -> Iterator[tuple[int, requests.Respon
             ),
         )
     yield 200, ask("GET", path)
-    yield 200, ask("POST", "/api/v1/preview", {"kind": "news", **ARTICLE})
     yield (
         207,
         ask(
