@@ -38,7 +38,6 @@ from feedsvc.api.request_parsing import (
 )
 from feedsvc.api.schemas import ArgumentsSchema
 from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
-from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -319,7 +318,7 @@ def _process(item: BatchItem, writer: Writer | None) -> dict[str, Any]:
     result: dict[str, Any] = {"index": item.index, "id": item.id}
     try:
         result["status"] = _apply(item, writer)
-        return with_warnings(result, item.entry.title) if item.entry else result
+        return result
     except Unavailable:
         # The other items would fail too, so the whole batch is 503.
         raise

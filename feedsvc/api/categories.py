@@ -16,7 +16,6 @@ from feedsvc.api.request_parsing import (
     reject_query_parameters,
 )
 from feedsvc.api.schemas import CategorySchema
-from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.feeds.response_cache import ResponseCache
 from feedsvc.http.conditional import CachedResponse, conditional_response
@@ -80,8 +79,7 @@ def categories_blueprint(
             )
         with storage.writer(current_token().name) as writer:
             is_new = writer.categories.put(category)
-        document = with_warnings(schema.dump(category), category.title)
-        return document, 201 if is_new else 200
+        return category, 201 if is_new else 200
 
     @api.patch("/<slug>", parameters=_PATH_PARAMETERS)
     @api.authorize(_SCOPE)
@@ -101,7 +99,7 @@ def categories_blueprint(
             if category.slug != slug:
                 writer.categories.rename(slug, category.slug)
             writer.categories.put(category)
-        return with_warnings(schema.dump(category), category.title)
+        return category
 
     @api.delete("/<slug>", parameters=_PATH_PARAMETERS)
     @api.authorize(_SCOPE)

@@ -19,7 +19,6 @@ from feedsvc.api.schemas import (
     EventSchema,
     FieldErrorSchema,
     ImageSchema,
-    warnings_field,
 )
 from feedsvc.feed_query import KINDS
 from feedsvc.models import Site
@@ -202,7 +201,6 @@ class BatchResultSchema(ClosedSchema):
     id = fields.String(required=True, allow_none=True)
     status = fields.Integer(required=True, validate=Range(200, 599))
     errors = fields.List(fields.Nested(FieldErrorSchema))
-    warnings = warnings_field()
 
 
 class BatchStopSchema(ClosedSchema):

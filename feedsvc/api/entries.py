@@ -24,7 +24,6 @@ from feedsvc.api.request_parsing import (
     respond_once,
 )
 from feedsvc.api.schemas import ArgumentsSchema, EntrySchema
-from feedsvc.api.warnings import with_warnings
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import STATUSES, Entry
 from feedsvc.storage import Precondition, Storage, Writer
@@ -188,7 +187,7 @@ def _write_result(
     schema: EntrySchema, collection_url: str, entry: Entry, *, is_new: bool
 ) -> JsonResult:
     """Return the response to a write that has stored an entry."""
-    document = with_warnings(schema.dump(entry), entry.title)
+    document = schema.dump(entry)
     headers = _entry_headers(entry)
     if not is_new:
         return document, 200, headers

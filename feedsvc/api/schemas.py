@@ -90,20 +90,10 @@ class ArgumentsSchema(ClosedSchema):
 
 
 class FieldErrorSchema(ClosedSchema):
-    """An error or a warning about one member of a document."""
+    """An error in one member of a document."""
 
     pointer = fields.String(required=True, metadata={"pattern": "^#"})
     detail = fields.String(required=True)
-
-
-def warnings_field() -> fields.List[Any]:
-    """Return the field for warnings in the response to a write."""
-    description = "Allowed, but probably not intended; only in responses to writes."
-    return fields.List(
-        fields.Nested(FieldErrorSchema),
-        dump_only=True,
-        metadata={"description": description},
-    )
 
 
 class ModelSchema(ClosedSchema):
@@ -116,11 +106,9 @@ class ModelSchema(ClosedSchema):
         """Ignore read-only members, so that clients may send back what they read."""
         if not isinstance(data, Mapping):
             return data
-        return {
-            name: value
-            for name, value in data.items()
-            if name in self.load_fields or name not in self.dump_fields
-        }
+        # Responses of 1.0 had warnings.
+        read_only = (self.dump_fields.keys() | {"warnings"}) - self.load_fields.keys()
+        return {name: value for name, value in data.items() if name not in read_only}
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
@@ -143,7 +131,6 @@ class CategorySchema(ModelSchema):
     language = own.language()
     url = own.url()
     parent = own.CategorySlug()
-    warnings = warnings_field()
 
 
 class NamedSchema(ModelSchema):
@@ -225,7 +212,6 @@ class EntrySchema(ModelSchema):
     notice = own.Text(2000, multiline=True)
     expires = own.UtcDateTime()
     version = fields.Integer(dump_only=True)
-    warnings = warnings_field()
 
     def __init__(self, site: models.Site, **kwargs: Any) -> None:
         self.site = site
