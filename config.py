@@ -296,10 +296,7 @@ class Config:
         "minutes between polls that feeds recommend, a divisor of 60",
     )
     max_body: int = setting(
-        str(4 * MIB), _integer(1024, 1 << 30), "maximum bytes of a request body"
-    )
-    max_batch: int = setting(
-        str(64 * MIB), _integer(1024, 1 << 32), "maximum bytes of a batch of NDJSON"
+        str(8 * MIB), _integer(1024, 1 << 30), "maximum bytes of a request body"
     )
     max_feed: int = setting(
         str(4 * MIB),
@@ -314,9 +311,6 @@ class Config:
     )
     rate_writes: str = setting(
         "600/minute", _parse_rate, "writes per token; each worker enforces its share"
-    )
-    rate_batch_lines: str = setting(
-        "100000/minute", _parse_rate, "lines of batches per token, likewise"
     )
     rate_auth_failures: str = setting(
         "5/minute", _parse_rate, "failed authentications per address, likewise"

@@ -33,8 +33,8 @@ class Effort:
     feed_rounds: int = 75
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     cached_feeds: tuple[int, ...] = (1, 10, 100, 2_000)
-    batch_lines: int = 10_000
-    batch_bytes: int = 64 * 1024 * 1024
+    batch_lines: int = 3_000
+    batch_bytes: int = 8 * 1024 * 1024
     requested_feeds: int = 10_000
     worst_entries: int = 100_000
     search_entries: tuple[int, ...] = (100_000, 1_000_000)

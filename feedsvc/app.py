@@ -21,7 +21,6 @@ from feedsvc.cli.commands import register_commands
 from feedsvc.errors import Gone
 from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
-from feedsvc.http.rate_limits import BulkRateLimiter
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web.cached_responses import cached_responses_blueprint
@@ -89,7 +88,6 @@ def _register_api(app: Flask, services: Services) -> None:
     storage = services.storage
     schemas = services.entry_schemas
     authenticator = services.authenticator
-    batch_limiter = BulkRateLimiter(config.rate_batch_lines, config.workers)
     blueprints = [
         *(
             entries_blueprint(
@@ -105,9 +103,7 @@ def _register_api(app: Flask, services: Services) -> None:
             storage, authenticator, services.cache, services.clock, config.max_age
         ),
         changes_blueprint(storage, authenticator, schemas, f"{__version__} {site}"),
-        batch_blueprint(
-            storage, authenticator, schemas, batch_limiter, config.max_batch
-        ),
+        batch_blueprint(storage, authenticator, schemas),
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint)

@@ -203,15 +203,7 @@ class BatchResultSchema(ClosedSchema):
     errors = fields.List(fields.Nested(FieldErrorSchema))
 
 
-class BatchStopSchema(ClosedSchema):
-    """The first item that was ignored, because too many had errors."""
-
-    index = _sequence_number()
-    detail = fields.String(required=True)
-
-
 class BatchResultsSchema(ClosedSchema):
     """The results of a batch."""
 
     results = fields.List(fields.Nested(BatchResultSchema), required=True)
-    stopped = fields.Nested(BatchStopSchema)

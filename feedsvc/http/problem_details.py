@@ -44,8 +44,8 @@ _UNAVAILABLE = Problem(
     503,
     "unavailable",
     "Database unavailable",
-    "Try again after the seconds in Retry-After. Of a batch that is not atomic, "
-    "earlier items may be stored.",
+    "Try again after the seconds in Retry-After. Earlier items of a batch may "
+    "be stored.",
 )
 
 PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {

@@ -9,11 +9,7 @@ from functools import cached_property
 
 from limits import parse
 from limits.storage import MemoryStorage
-from limits.strategies import (
-    MovingWindowRateLimiter,
-    SlidingWindowCounterRateLimiter,
-)
-from limits.strategies import RateLimiter as LimitStrategy
+from limits.strategies import MovingWindowRateLimiter
 
 from feedsvc.errors import RateLimited
 
@@ -45,42 +41,21 @@ class RateLimiter:
         a common store, and enforces its part.
     """
 
-    strategy: type[LimitStrategy] = MovingWindowRateLimiter
-
     def __init__(self, notation: str, workers: int) -> None:
-        self._total = total = parse(notation)
+        total = parse(notation)
         share = math.ceil(total.amount / workers)
         self._limit = type(total)(share, total.multiples)
 
     @cached_property
-    def _limiter(self) -> LimitStrategy:
+    def _limiter(self) -> MovingWindowRateLimiter:
         # Not before the first request: MemoryStorage starts a thread.
-        return self.strategy(RateStorage())
+        return MovingWindowRateLimiter(RateStorage())
 
-    def hit(self, key: str, cost: int = 1) -> None:
-        """Count one action of a key, or several.
+    def hit(self, key: str) -> None:
+        """Count one action of a key.
 
         :raises RateLimited: the key has reached its limit.
         """
-        if not self._limiter.hit(self._limit, key, cost=cost):
+        if not self._limiter.hit(self._limit, key):
             reset_time = self._limiter.get_window_stats(self._limit, key).reset_time
             raise RateLimited(max(1, math.ceil(reset_time - time.time())))
-
-
-class BulkRateLimiter(RateLimiter):
-    """Limit how many items a key may send, many at a time."""
-
-    # It slides approximately: an exact window stores a time for each item.
-    strategy = SlidingWindowCounterRateLimiter
-
-    def charge(self, key: str, count: int) -> None:
-        """Count a number of items.
-
-        :raises RateLimited: they are more than the key has left.
-        """
-        if count > self._total.amount:
-            raise RateLimited(self._total.get_expiry())
-        # A batch may be larger than this worker's part of the limit. It uses it up.
-        cost = min(count, self._limit.amount)
-        if cost:
-            self.hit(key, cost)

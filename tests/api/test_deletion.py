@@ -495,19 +495,6 @@ def test_deleted_event_leaves_no_trace(
     assert not TRACES.search(repeated.text)
 
 
-def test_deleted_entry_of_a_batch_leaves_no_trace(
-    editor: ApiClient, storage: Storage
-) -> None:
-    key = {"Idempotency-Key": "once"}
-    item = {"action": "put", "kind": "events", "id": "e", **WHOLE}
-    items = [{**item, "title": "<MARK-tag> &amp;"}]
-    answered = editor.send("POST", "/batch?atomic=true", items, headers=key)
-    assert answered.status_code == 200
-    delete(editor)
-    for table, column, value in stored(storage):
-        assert not TRACES.search(str(value)), (table, column, value)
-
-
 def test_deleted_draft_leaves_no_trace(editor: ApiClient, storage: Storage) -> None:
     editor.put("/events/e", {**WHOLE, "status": "draft"})
     delete(editor)

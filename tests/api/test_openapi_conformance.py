@@ -54,7 +54,7 @@ RULES_BEYOND_SCHEMAS = re.compile(
     "|Only one of COUNT|BYDAY may have|BYSETPOS needs|must be the first occurrence"
     "|Must either be unbounded|UNTIL must be|Not an occurrence|No occurrence is left"
     "|Required for online and mixed|Only if attendance is|has this key and language"
-    "|two repeated hours|Must not (be within|make more than)|Only for atomic batches"
+    "|two repeated hours|Must not (be within|make more than)"
     # and what no pattern can say: hosts, lengths of months, time zones, languages,
     # currencies, the number of words, years at an offset, that 1.0 is no integer, and
     # characters beyond the first plane.

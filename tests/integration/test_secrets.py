@@ -72,7 +72,7 @@ def answers(service: Service, token: str) -> Iterator[tuple[int, requests.Respon
     yield 404, ask("GET", f"/feeds/{token}.rss", headers={"User-Agent": token})
     yield 405, ask("POST", path, ARTICLE)
     yield 412, ask("PUT", path, ARTICLE, headers={"If-Match": f'"{token}"'})
-    yield 413, ask("PUT", path, data=b" " * (5 << 20), headers=plain)
+    yield 413, ask("PUT", path, data=b" " * (9 << 20), headers=plain)
     yield 415, ask("PUT", path, data=b"a=b", headers={"Content-Type": token})
     yield 422, ask("PUT", path, {**ARTICLE, "status": token})
     yield 422, ask("PUT", path, {**ARTICLE, token: token})
