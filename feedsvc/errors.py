@@ -99,10 +99,6 @@ class Conflict(FeedsvcError):
     """The request conflicts with what is stored, such as an id that is taken."""
 
 
-class IdempotencyKeyConflict(FeedsvcError):
-    """The Idempotency-Key was used before with another body."""
-
-
 class PreconditionFailed(FeedsvcError):
     """The stored version is not the one that the request names."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
-from flask import Response, make_response, request
+from flask import Response, make_response
 from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 
@@ -16,17 +15,15 @@ from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import EntrySchemas
 from feedsvc.api.openapi import EXAMPLES, path_parameter
 from feedsvc.api.request_parsing import (
-    JsonResult,
     load_patched,
     parse_json_body,
     parse_preconditions,
     reject_query_parameters,
-    respond_once,
 )
 from feedsvc.api.schemas import ArgumentsSchema, EntrySchema
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import STATUSES, Entry
-from feedsvc.storage import Precondition, Storage, Writer
+from feedsvc.storage import Precondition, Storage
 from feedsvc.words import MAX_LENGTH, parse_search
 
 _ENTRY_HEADERS = {"ETag": "ETag"}
@@ -83,27 +80,20 @@ def entries_blueprint(
     conditional = api.doc(parameters=["If-Match", "If-None-Match"])
     precondition_errors = (412, 428) if require_if_match else (412,)
 
-    write_result = partial(_write_result, response, collection_url)
+    write_response = partial(_write_response, response, collection_url)
 
     @api.post("")
     @api.authorize(write_scope)
-    @api.errors(*BODY_ERRORS, 409, 410)
-    @api.doc(parameters=["Idempotency-Key"])
+    @api.errors(*BODY_ERRORS, 409)
     @api.arguments(schemas.request, example=EXAMPLES[name])
     @api.response(201, response, description="Created.", headers=_CREATED_HEADERS)
     def create(entry: Entry) -> Response:
         """Create an entry; without an id the service makes one."""
-
-        def store(writer: Writer) -> JsonResult:
+        with storage.writer(current_token().name) as writer:
             stored, _ = writer.entries.put(
                 entry, create=True, publish=can_publish(kind)
             )
-            return write_result(stored, is_new=True)
-
-        # Of the bytes: a retry sends the same ones.
-        fingerprint = sha256(request.get_data()).hexdigest()
-        with storage.writer(current_token().name) as writer:
-            return respond_once(writer, fingerprint, store)
+        return write_response(stored, is_new=True)
 
     @api.put("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
@@ -125,7 +115,7 @@ def entries_blueprint(
             stored, is_new = writer.entries.put(
                 entry, publish=can_publish(kind), check=check
             )
-        return make_response(*write_result(stored, is_new=is_new))
+        return write_response(stored, is_new=is_new)
 
     @api.patch("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
@@ -139,7 +129,7 @@ def entries_blueprint(
         document = parse_json_body()
         check = parse_preconditions(require_if_match)
         stored = _patch_entry(storage, schemas.request, id, document, check)
-        return make_response(*write_result(stored, is_new=False))
+        return write_response(stored, is_new=False)
 
     @api.get("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(*read_scopes)
@@ -183,16 +173,16 @@ def entries_blueprint(
     return api
 
 
-def _write_result(
+def _write_response(
     schema: EntrySchema, collection_url: str, entry: Entry, *, is_new: bool
-) -> JsonResult:
+) -> Response:
     """Return the response to a write that has stored an entry."""
     document = schema.dump(entry)
     headers = _entry_headers(entry)
     if not is_new:
-        return document, 200, headers
+        return make_response(document, 200, headers)
     location = f"{collection_url}/{entry.id}"
-    return document, 201, {**headers, "Location": location}
+    return make_response(document, 201, {**headers, "Location": location})
 
 
 def _entry_headers(entry: Entry) -> dict[str, str]:

@@ -83,14 +83,6 @@ _HEADER_PARAMETERS: dict[str, Json] = {
         "description": "`*`: only create. An ETag: only replace other versions.",
         "schema": {"type": "string"},
     },
-    "Idempotency-Key": {
-        "description": "A repeated request gets the first response for 24 hours.",
-        "schema": {
-            "type": "string",
-            "pattern": '^(?:[ !#-~]{1,255}|"[ !#-~]{1,255}")$',
-            "examples": ["7f0b1c2e"],
-        },
-    },
 }
 _RESPONSE_HEADERS: dict[str, Json] = {
     "ETag": {"description": "The version.", "schema": {"type": "string"}},

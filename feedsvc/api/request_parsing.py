@@ -1,19 +1,16 @@
-"""Parse requests: JSON bodies, query parameters, preconditions, idempotency keys."""
+"""Parse requests: JSON bodies, query parameters, preconditions."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Request, Response, make_response, request
+from flask import Request, request
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from feedsvc.api import strict_json
-from feedsvc.api.auth import current_token
 from feedsvc.errors import (
     BadRequest,
     FieldError,
@@ -22,13 +19,10 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.models import Entry
-from feedsvc.storage import Precondition, Writer
-from feedsvc.storage.idempotency import IdempotentRequest
+from feedsvc.storage import Precondition
 
 MAX_ERRORS = 500
 """Errors of one document that a response lists."""
-
-_IDEMPOTENCY_KEY = re.compile(r'("?)([ !#-~]{1,255})\1')
 
 
 class StrictParser(FlaskParser):
@@ -191,48 +185,3 @@ def parse_preconditions(required: bool) -> Precondition:
             raise PreconditionFailed("If-None-Match excludes the stored entry.")
 
     return check
-
-
-def parse_idempotency_key() -> str | None:
-    """Return the request's Idempotency-Key, bare or quoted.
-
-    :raises BadRequest: it is malformed.
-    """
-    header = request.headers.get("Idempotency-Key")
-    if header is None:
-        return None
-    match = _IDEMPOTENCY_KEY.fullmatch(header.strip())
-    if match is None:
-        raise BadRequest(
-            "Idempotency-Key: Must be 1 to 255 printable ASCII characters, no quotes."
-        )
-    return match[2]
-
-
-JsonResult = tuple[dict[str, Any], int, dict[str, str]]
-"""A response before it is encoded: its document, status and headers."""
-
-
-def respond_once(
-    writer: Writer, fingerprint: str, respond: Callable[[Writer], JsonResult]
-) -> Response:
-    """Return the response of a request, the stored one if its Idempotency-Key is known.
-
-    Writers wait for each other, so of two requests at once the second finds the
-    response of the first.
-
-    :param fingerprint: the hash of the body.
-    :raises IdempotencyKeyConflict: the key was used with another body.
-    """
-    key = parse_idempotency_key()
-    if key is None:
-        return make_response(*respond(writer))
-    token = current_token().name
-    idempotent_request = IdempotentRequest(token, request.path, key, fingerprint)
-    result: JsonResult | None = writer.idempotency_keys.get(idempotent_request)
-    # In the transaction of the write itself, so that both are stored or neither is.
-    if result is None:
-        result = respond(writer)
-        entry_id = result[0].get("id")
-        writer.idempotency_keys.put(idempotent_request, result, entry_id)
-    return make_response(*result)

@@ -94,13 +94,6 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
         "Each item of errors points to a place in the body and says what is wrong "
         "there. Nothing was stored.",
     ),
-    errors.IdempotencyKeyConflict: Problem(
-        422,
-        "key-reused",
-        "Idempotency key used before",
-        "The Idempotency-Key was used before with another body. "
-        "Use a new key for each new request.",
-    ),
     errors.RateLimited: Problem(
         429,
         "too-many-requests",

@@ -22,9 +22,9 @@ from feedsvc.storage.database import disable_timeouts
 from feedsvc.storage.search import SearchIndex
 from feedsvc.storage.tables import REVISION, UTCDateTime, metadata
 
-EXCLUDED_TABLES = frozenset(["tokens", "idempotency_keys", "hubs", "entry_search"])
-"""Tables with secrets, responses that are kept for a day, hubs, which are settings, and
-the index of words, which is made again."""
+EXCLUDED_TABLES = frozenset(["tokens", "hubs", "entry_search"])
+"""Tables with secrets, hubs, which are settings, and the index of words, which is made
+again."""
 
 # Rows and not documents of the API: those lack what keeps the bytes of feeds the same,
 # such as the change log, feed versions and tombstones.

@@ -35,7 +35,6 @@ from feedsvc.storage.entry_rows import (
     load_entries,
     not_found,
 )
-from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.languages import Languages
 from feedsvc.storage.scheduler import next_start, visibility
 from feedsvc.storage.search import SearchIndex
@@ -154,13 +153,11 @@ class EntryWriter:
         connection: sa.Connection,
         change_log: ChangeLog,
         categories: CategoryWriter,
-        idempotency_keys: IdempotencyStore,
         visible_changes: VisibleChanges,
     ) -> None:
         self._connection = connection
         self._change_log = change_log
         self._categories = categories
-        self._idempotency_keys = idempotency_keys
         self._visible_changes = visible_changes
         self._tombstones = TombstoneWriter(connection, change_log)
         self._search = SearchIndex(connection)
@@ -325,7 +322,6 @@ class EntryWriter:
         # What was deleted must be nowhere in the database.
         self._unindexed.pop(key, None)
         self._search.erase(key)
-        self._idempotency_keys.erase(id)
 
     def flush(self) -> None:
         """Store what follows from the changes, at the end of the transaction."""

@@ -383,21 +383,6 @@ sanitizer = Table(
     Column("fingerprint", sa.String, nullable=False),
 )
 
-idempotency_keys = Table(
-    # Responses to requests with an Idempotency-Key, for requests that are repeated.
-    "idempotency_keys",
-    metadata,
-    Column("token", KEY, primary_key=True),
-    Column("path", KEY, primary_key=True),
-    Column("key", KEY, primary_key=True),
-    Column("fingerprint", sa.String, nullable=False),
-    # An empty array after the entry in it was deleted.
-    Column("answer", JSON, nullable=False),
-    # The id of the entry in the response.
-    Column("entry_id", KEY, index=True),
-    Column("time", UTCDateTime, nullable=False, index=True),
-)
-
 hubs = Table(
     # External WebSub hubs. Each knows the changes up to `seq`.
     "hubs",

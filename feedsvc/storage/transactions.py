@@ -28,7 +28,6 @@ from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.entry_reader import EntryReader
 from feedsvc.storage.entry_writer import EntryWriter, VisibleChanges
 from feedsvc.storage.feeds import FeedSelection
-from feedsvc.storage.idempotency import IdempotencyStore
 from feedsvc.storage.neighbors import Direction, neighbor
 from feedsvc.storage.statistics import feed_summaries
 from feedsvc.storage.tables import change_sequence, changes, feed_versions
@@ -170,12 +169,10 @@ class Writer:
         # A cache of its own: others must not see entries before they are committed.
         self.reader = Reader(connection, zone, EntryCache())
         self.categories = CategoryWriter(connection, change_log)
-        self.idempotency_keys = IdempotencyStore(connection, change_log.clock)
         self.entries = EntryWriter(
             connection,
             change_log,
             self.categories,
-            self.idempotency_keys,
             visible_changes,
         )
 

@@ -44,6 +44,7 @@ def opened(url: str) -> Iterator[Storage]:
 
 
 UNUSED_TABLES = {
+    "idempotency_keys",
     "websub_feeds",
     "websub_feed_keys",
     "subscriptions",

@@ -25,7 +25,6 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 API_ONLY = {
     "conflict",
     "invalid",
-    "key-reused",
     "precondition-failed",
     "precondition-required",
 }
