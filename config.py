@@ -321,9 +321,6 @@ class Config:
     trusted_proxies: int = setting(
         "0", _integer(0, 9), "number of proxies whose X-Forwarded-For is trusted"
     )
-    require_if_match: bool = setting(
-        "false", _parse_boolean, "refuse changes without If-Match"
-    )
     samples: bool = setting(
         "false",
         _parse_boolean,

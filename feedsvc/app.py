@@ -95,7 +95,6 @@ def _register_api(app: Flask, services: Services) -> None:
                 schemas[kind],
                 storage,
                 authenticator,
-                require_if_match=config.require_if_match,
             )
             for collection, kind in (("articles", "news"), ("events", "events"))
         ),

@@ -103,10 +103,6 @@ class PreconditionFailed(FeedsvcError):
     """The stored version is not the one that the request names."""
 
 
-class PreconditionRequired(FeedsvcError):
-    """The request must name the version that it changes."""
-
-
 class RateLimited(FeedsvcError):
     """The client sends more requests than it may.
 

@@ -63,13 +63,10 @@ def entries_blueprint(
     schemas: EntrySchemas,
     storage: Storage,
     authenticator: Authenticator,
-    *,
-    require_if_match: bool,
 ) -> ApiBlueprint:
     """Return the views of one kind of entry.
 
     :param collection: the last part of the URL, `articles` or `events`.
-    :param require_if_match: whether a change needs If-Match or If-None-Match.
     """
     api = ApiBlueprint(collection, authenticator)
     kind, name, response = schemas.kind, schemas.name, schemas.response
@@ -78,7 +75,6 @@ def entries_blueprint(
     # A token that publishes must be able to read drafts.
     read_scopes = (write_scope, f"{kind}:publish")
     conditional = api.doc(parameters=["If-Match", "If-None-Match"])
-    precondition_errors = (412, 428) if require_if_match else (412,)
 
     write_response = partial(_write_response, response, collection_url)
 
@@ -97,7 +93,7 @@ def entries_blueprint(
 
     @api.put("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
-    @api.errors(*BODY_ERRORS, 409, *precondition_errors)
+    @api.errors(*BODY_ERRORS, 409, 412)
     @conditional
     @api.arguments(schemas.request, example=EXAMPLES[name])
     @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
@@ -110,7 +106,7 @@ def entries_blueprint(
             raise ValidationFailed(FieldError("#/id", "Must be the id in the path."))
         # Storage calls the check within the transaction; before it, another write could
         # come in between.
-        check = parse_preconditions(require_if_match)
+        check = parse_preconditions()
         with storage.writer(current_token().name) as writer:
             stored, is_new = writer.entries.put(
                 entry, publish=can_publish(kind), check=check
@@ -119,7 +115,7 @@ def entries_blueprint(
 
     @api.patch("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
-    @api.errors(*BODY_ERRORS, 404, 409, 410, *precondition_errors)
+    @api.errors(*BODY_ERRORS, 404, 409, 410, 412)
     @conditional
     @api.merge_patch(f"{name}Patch", {"notice": "Đã sửa.", "image": None})
     @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
@@ -127,7 +123,7 @@ def entries_blueprint(
         """Change an entry by a JSON merge patch (RFC 7396)."""
         reject_query_parameters()
         document = parse_json_body()
-        check = parse_preconditions(require_if_match)
+        check = parse_preconditions()
         stored = _patch_entry(storage, schemas.request, id, document, check)
         return write_response(stored, is_new=False)
 
@@ -159,13 +155,13 @@ def entries_blueprint(
 
     @api.delete("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(write_scope)
-    @api.errors(404, 410, *precondition_errors)
+    @api.errors(404, 410, 412)
     @conditional
     @api.response(204, description="Deleted.")
     def delete(id: str) -> Response:
         """Delete an entry: its content is erased, and feeds list the deletion."""
         reject_query_parameters()
-        check = parse_preconditions(require_if_match)
+        check = parse_preconditions()
         with storage.writer(current_token().name) as writer:
             writer.entries.delete(kind, id, publish=can_publish(kind), check=check)
         return Response(status=204)

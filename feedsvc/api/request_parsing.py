@@ -15,7 +15,6 @@ from feedsvc.errors import (
     BadRequest,
     FieldError,
     PreconditionFailed,
-    PreconditionRequired,
     ValidationFailed,
 )
 from feedsvc.models import Entry
@@ -155,19 +154,13 @@ def _encodable(value: object) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def parse_preconditions(required: bool) -> Precondition:
+def parse_preconditions() -> Precondition:
     """Return the check that If-Match and If-None-Match demand (RFC 9110 §13.1).
 
     The storage calls it within the write transaction.
-
-    :raises PreconditionRequired: one of them is required and both are missing.
     """
     match = request.if_match if "If-Match" in request.headers else None
     none_match = request.if_none_match if "If-None-Match" in request.headers else None
-    if required and match is None and none_match is None:
-        raise PreconditionRequired(
-            "Send If-Match with the entry's ETag, or If-None-Match: * to create."
-        )
 
     def check(entry: Entry | None) -> None:
         if entry is None or entry.status == "deleted":

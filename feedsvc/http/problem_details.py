@@ -117,13 +117,6 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
         "The stored version is not the one in If-Match, or If-None-Match: * was sent "
         "and the entry exists. Read the entry again before you change it.",
     ),
-    errors.PreconditionRequired: Problem(
-        428,
-        "precondition-required",
-        "Precondition required",
-        "Changes need If-Match with the ETag of the version that you read, "
-        "or If-None-Match: * to create an entry.",
-    ),
     404: _NOT_FOUND,
     405: Problem(
         405,

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from feedsvc.api.strict_json import apply_merge_patch
-from tests.conftest import ApiClient, MakeApp
+from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
 
@@ -70,29 +70,6 @@ def test_weak_tag_matches_if_none_match_but_not_if_match(editor: ApiClient) -> N
             "PUT", "/articles/a", {"title": "Một"}, headers={name: tag}
         )
         assert answer.status_code == status, (name, tag)
-
-
-def test_missing_if_match_is_428_if_required(
-    editor: ApiClient, make_app: MakeApp
-) -> None:
-    strict = ApiClient(make_app(require_if_match=True).test_client(), editor.token)
-    for method, document in (
-        ("PUT", {"title": "x"}),
-        ("PATCH", {"title": "x"}),
-        ("DELETE", None),
-    ):
-        assert strict.send(method, "/articles/a", document).status_code == 428
-    made = strict.send(
-        "PUT", "/articles/a", {"title": "x"}, headers={"If-None-Match": "*"}
-    )
-    assert made.status_code == 201
-    patched = strict.send(
-        "PATCH",
-        "/articles/a",
-        {"title": "y"},
-        headers={"If-Match": made.headers["ETag"]},
-    )
-    assert patched.status_code == 200
 
 
 def test_patch_changes_only_its_members(editor: ApiClient) -> None:

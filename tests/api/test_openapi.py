@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,8 +23,8 @@ from tests.fake_clock import Clock
 
 Json = dict[str, Any]
 
-UNREFERENCED = ("Error405", "Error428", "Error500")
-"""Errors that no operation lists: any may have them, or a setting decides."""
+UNREFERENCED = ("Error405", "Error500")
+"""Errors that no operation lists, since any may have them."""
 
 
 @pytest.fixture
@@ -235,23 +234,6 @@ def test_documented_scopes_are_the_required_ones(
                 path,
                 scope,
             )
-
-
-def test_428_is_documented_if_if_match_is_required(
-    config: Config, clock: Clock
-) -> None:
-    app = create_app(replace(config, require_if_match=True), clock)
-    document = app.test_client().get("/api/openapi.json").get_json()
-    assert {
-        (method, path)
-        for method, path, operation in operations(document)
-        if "428" in operation["responses"]
-    } == {
-        (m, f"/api/v1/{n}/{{id}}")
-        for m in ("PUT", "PATCH", "DELETE")
-        for n in ("articles", "events")
-    }
-    get_services(app).storage.close()
 
 
 def test_patches_may_remove_all_but_required_members_and_ids(document: Json) -> None:

@@ -26,7 +26,6 @@ API_ONLY = {
     "conflict",
     "invalid",
     "precondition-failed",
-    "precondition-required",
 }
 """Problems of writes, which are answered with documents alone."""
 
