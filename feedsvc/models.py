@@ -11,13 +11,7 @@ from zoneinfo import ZoneInfo
 from feedsvc.feed_query import FORMATS, CategoryFilter, FeedQuery
 
 STATUSES = ("draft", "published", "withdrawn")
-SCOPES = (
-    "news:write",
-    "news:publish",
-    "events:write",
-    "events:publish",
-    "categories:write",
-)
+SCOPES = ("news:write", "events:write", "categories:write")
 
 EVENT_STATUSES = ("confirmed", "tentative", "postponed", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")

@@ -55,8 +55,3 @@ def current_token() -> Token:
     """Return the authenticated token of this request."""
     token: Token = g.token
     return token
-
-
-def can_publish(kind: str) -> bool:
-    """Return whether the request's token may publish entries of a kind."""
-    return f"{kind}:publish" in current_token().scopes

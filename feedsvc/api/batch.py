@@ -14,11 +14,7 @@ from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import (
-    Authenticator,
-    can_publish,
-    current_token,
-)
+from feedsvc.api.auth import Authenticator, current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas, one_of
 from feedsvc.api.openapi import EXAMPLES
@@ -201,9 +197,8 @@ def _apply(item: BatchItem, writer: Writer) -> int:
     """Put or delete the entry of an item, and return the status."""
     if item.error:
         raise item.error
-    publish = can_publish(item.kind)
     if item.entry is None:
-        writer.entries.delete(item.kind, item.id or "", publish=publish)
+        writer.entries.delete(item.kind, item.id or "")
         return 204
-    _, is_new = writer.entries.put(item.entry, publish=publish)
+    _, is_new = writer.entries.put(item.entry)
     return 201 if is_new else 200

@@ -10,7 +10,7 @@ from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import Authenticator, can_publish, current_token
+from feedsvc.api.auth import Authenticator, current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import EntrySchemas
 from feedsvc.api.openapi import EXAMPLES, path_parameter
@@ -71,28 +71,24 @@ def entries_blueprint(
     api = ApiBlueprint(collection, authenticator)
     kind, name, response = schemas.kind, schemas.name, schemas.response
     collection_url = f"{schemas.request.site.public_url}/api/v1/{collection}"
-    write_scope = f"{kind}:write"
-    # A token that publishes must be able to read drafts.
-    read_scopes = (write_scope, f"{kind}:publish")
+    scope = f"{kind}:write"
     conditional = api.doc(parameters=["If-Match", "If-None-Match"])
 
     write_response = partial(_write_response, response, collection_url)
 
     @api.post("")
-    @api.authorize(write_scope)
+    @api.authorize(scope)
     @api.errors(*BODY_ERRORS, 409)
     @api.arguments(schemas.request, example=EXAMPLES[name])
     @api.response(201, response, description="Created.", headers=_CREATED_HEADERS)
     def create(entry: Entry) -> Response:
         """Create an entry; without an id the service makes one."""
         with storage.writer(current_token().name) as writer:
-            stored, _ = writer.entries.put(
-                entry, create=True, publish=can_publish(kind)
-            )
+            stored, _ = writer.entries.put(entry, create=True)
         return write_response(stored, is_new=True)
 
     @api.put("/<id>", parameters=_PATH_PARAMETERS)
-    @api.authorize(write_scope)
+    @api.authorize(scope)
     @api.errors(*BODY_ERRORS, 409, 412)
     @conditional
     @api.arguments(schemas.request, example=EXAMPLES[name])
@@ -108,13 +104,11 @@ def entries_blueprint(
         # come in between.
         check = parse_preconditions()
         with storage.writer(current_token().name) as writer:
-            stored, is_new = writer.entries.put(
-                entry, publish=can_publish(kind), check=check
-            )
+            stored, is_new = writer.entries.put(entry, check=check)
         return write_response(stored, is_new=is_new)
 
     @api.patch("/<id>", parameters=_PATH_PARAMETERS)
-    @api.authorize(write_scope)
+    @api.authorize(scope)
     @api.errors(*BODY_ERRORS, 404, 409, 410, 412)
     @conditional
     @api.merge_patch(f"{name}Patch", {"notice": "Đã sửa.", "image": None})
@@ -128,7 +122,7 @@ def entries_blueprint(
         return write_response(stored, is_new=False)
 
     @api.get("/<id>", parameters=_PATH_PARAMETERS)
-    @api.authorize(*read_scopes)
+    @api.authorize(scope)
     @api.errors(404, 410)
     @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
     def get(id: str) -> Any:
@@ -139,7 +133,7 @@ def entries_blueprint(
         return entry, 200, _entry_headers(entry)
 
     @api.get("")
-    @api.authorize(*read_scopes)
+    @api.authorize(scope)
     @api.errors(404, 410)
     @api.arguments(ListArguments, location="query", error_status_code=400)
     @api.response(200, schemas.page, description="Success.")
@@ -154,7 +148,7 @@ def entries_blueprint(
         return page, {"Cache-Control": "no-store"}
 
     @api.delete("/<id>", parameters=_PATH_PARAMETERS)
-    @api.authorize(write_scope)
+    @api.authorize(scope)
     @api.errors(404, 410, 412)
     @conditional
     @api.response(204, description="Deleted.")
@@ -163,7 +157,7 @@ def entries_blueprint(
         reject_query_parameters()
         check = parse_preconditions()
         with storage.writer(current_token().name) as writer:
-            writer.entries.delete(kind, id, publish=can_publish(kind), check=check)
+            writer.entries.delete(kind, id, check=check)
         return Response(status=204)
 
     return api
@@ -209,9 +203,7 @@ def _patch_entry(
         check_version = partial(_check_version, check, entry.version)
         try:
             with storage.writer(current_token().name) as writer:
-                stored, _ = writer.entries.put(
-                    patched, publish=can_publish(kind), check=check_version
-                )
+                stored, _ = writer.entries.put(patched, check=check_version)
             return stored
         except _ConcurrentUpdate:
             continue

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from feedsvc.errors import (
     Conflict,
     FieldError,
-    Forbidden,
     Gone,
     ValidationFailed,
 )
@@ -181,7 +180,6 @@ class EntryWriter:
         entry: Entry,
         *,
         create: bool = False,
-        publish: bool = True,
         updated: datetime | None = None,
         check: Precondition = no_precondition,
     ) -> tuple[Entry, bool]:
@@ -192,13 +190,10 @@ class EntryWriter:
         slugs of its categories count.
 
         :param create: the id must never have been used.
-        :param publish: whether a change that readers see is allowed.
         :param updated: when the source of an imported entry changed it; now if None.
         :param check: raises if the stored entry must not be replaced.
         :raises Conflict: the id belongs to an entry of the other kind; with `create`,
             to any entry, deleted ones too.
-        :raises Forbidden: readers would see the entry, or have ever seen it, without
-            `publish`.
         :raises ValidationFailed: a category does not exist, or the entry would expire
             before its publication.
         """
@@ -209,8 +204,6 @@ class EntryWriter:
         if old and (create or old.kind != entry.kind):
             by_whom = "" if create else " by an entry of the other kind"
             raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
-        if not publish:
-            _check_never_public(entry.kind, stored, entry)
         # For each entry, from the categories read so far: to collect those of a batch
         # beforehand took a fifth of its time.
         resolved = self._categories.resolve(entry.categories)
@@ -273,12 +266,10 @@ class EntryWriter:
         kind: str,
         id: str,
         *,
-        publish: bool = True,
         check: Precondition = no_precondition,
     ) -> None:
         """Delete an entry; a tombstone stays, and of the entry `KEPT_MEMBERS`.
 
-        :raises Forbidden: it was ever public, without `publish`.
         :raises NotFound: there is none of this kind.
         :raises Gone: it was deleted before.
         """
@@ -289,8 +280,6 @@ class EntryWriter:
         if old.status == "deleted":
             raise Gone(f"The entry “{id}” was deleted.")
         check(old)
-        if not publish:
-            _check_never_public(kind, stored)
         deleted = _erased(old)
         visible_in = feeds_with_entry(self._connection, key)
         if visible_in:
@@ -530,23 +519,6 @@ class EntryWriter:
                 self._connection.execute(_UPDATE, {"key": pk, "changed_at": changed})
                 affected |= feeds_with_entry(self._connection, pk)
         return affected
-
-
-def _check_never_public(
-    kind: str, stored: StoredEntry | None, entry: Entry | None = None
-) -> None:
-    """Check that readers neither see an entry nor have ever seen it.
-
-    :param entry: as it is to be stored.
-    :raises Forbidden: they do, would, or have.
-    """
-    states = [each for each in (stored and stored.entry, entry) if each]
-    is_hidden = all(each.status in ("draft", "deleted") for each in states)
-    if not is_hidden or (stored and stored.row.was_visible):
-        raise Forbidden(
-            "Publishing an entry, and changing or deleting one that has been "
-            f"public, needs the scope {kind}:publish."
-        )
 
 
 def _keeps_category_rows(

@@ -1,4 +1,4 @@
-"""What a deletion, a withdrawal or an edit of a hidden entry changes, and who may do so."""
+"""What a deletion, a withdrawal or an edit of a hidden entry changes."""
 
 from __future__ import annotations
 
@@ -46,14 +46,6 @@ SECRET = {
 }
 
 
-@pytest.fixture
-def drafter(editor: ApiClient, storage: Storage) -> ApiClient:
-    """An editor whose token may write, but not publish."""
-    return ApiClient(
-        editor.client, storage.tokens.create("drafter", ["news:write", "events:write"])
-    )
-
-
 def cancelled(client: FlaskClient, path: str = CALENDAR) -> list[Any]:
     """Return the cancelled events of a calendar."""
     calendar = Calendar.from_ical(client.get(path).data)
@@ -73,82 +65,12 @@ def changes(client: FlaskClient, after: int = 0) -> tuple[list[tuple[str, str]],
     ]
 
 
-# Who may change what was public.
-
-
 def delete(editor: ApiClient) -> None:
     assert editor.send("DELETE", "/events/e").status_code == 204
 
 
 def unpublish(editor: ApiClient) -> None:
     editor.put("/events/e", {**EVENT, "status": "draft"})
-
-
-def unpublish_then_schedule(editor: ApiClient) -> None:
-    unpublish(editor)
-    editor.put("/events/e", {**EVENT, "date_published": "2027-01-01T00:00:00"})
-    unpublish(editor)
-
-
-@pytest.mark.parametrize("hide", [delete, unpublish, unpublish_then_schedule])
-def test_write_scope_cannot_change_public_entries(
-    editor: ApiClient, drafter: ApiClient, client: FlaskClient, hide: Any
-) -> None:
-    editor.put("/events/e", EVENT)
-    hide(editor)
-    before = client.get(CALENDAR).data
-    state = editor.send("GET", "/events/e").data
-    was_deleted = hide is delete
-    put = drafter.send("PUT", "/events/e", SECRET)
-    assert put.status_code == 403
-    assert "events:publish" in put.get_json()["detail"]
-    patched = drafter.send("PATCH", "/events/e", {"title": "SECRET"})
-    assert patched.status_code == (410 if was_deleted else 403)
-    assert drafter.send("DELETE", "/events/e").status_code == (
-        410 if was_deleted else 403
-    )
-    lines = [{"action": "put", "kind": "events", "id": "e", **SECRET}]
-    lines += [{"action": "delete", "kind": "events", "id": "e"}]
-    batch = drafter.send("POST", "/batch", lines)
-    assert batch.status_code == 207
-    statuses = [result["status"] for result in batch.get_json()["results"]]
-    assert statuses == [403, 410 if was_deleted else 403]
-    assert client.get(CALENDAR).data == before
-    assert editor.send("GET", "/events/e").data == state
-
-
-def test_write_scope_changes_drafts_that_were_never_public(
-    editor: ApiClient, drafter: ApiClient
-) -> None:
-    draft = {"title": "Nháp", "status": "draft"}
-    assert drafter.send("PUT", "/articles/x", draft).status_code == 201
-    assert (
-        drafter.send("PATCH", "/articles/x", {"title": "Nháp hai"}).status_code == 200
-    )
-    assert drafter.send("DELETE", "/articles/x").status_code == 204
-    assert drafter.send("PUT", "/articles/x", draft).status_code == 201
-    editor.put(
-        "/articles/later", {"title": "Sau", "date_published": "2027-01-01T00:00:00"}
-    )
-    assert drafter.send("PUT", "/articles/later", draft).status_code == 403, (
-        "it would be unscheduled"
-    )
-    editor.put("/articles/later", draft)
-    assert drafter.send("PUT", "/articles/later", draft).status_code == 200, (
-        "it never appeared"
-    )
-
-
-def test_taken_id_is_409_with_any_scope(editor: ApiClient, drafter: ApiClient) -> None:
-    editor.put("/articles/a", {"title": "Tin"})
-    other_kind = {**EVENT, "status": "draft", "categories": []}
-    assert drafter.send("PUT", "/events/a", other_kind).status_code == 409
-    assert (
-        drafter.send(
-            "POST", "/articles", {"id": "a", "title": "x", "status": "draft"}
-        ).status_code
-        == 409
-    )
 
 
 # Edits of a hidden entry.
@@ -620,9 +542,7 @@ def test_calendar_shows_only_the_cancellation(
 
 
 def _editor(app: Flask) -> ApiClient:
-    token = get_services(app).storage.tokens.create(
-        "all", ["events:write", "events:publish"]
-    )
+    token = get_services(app).storage.tokens.create("all", ["events:write"])
     return ApiClient(app.test_client(), token)
 
 

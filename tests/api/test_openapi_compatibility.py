@@ -70,7 +70,7 @@ INCOMPATIBLE: list[tuple[Change, str]] = [
     (lambda d: put(d)["responses"].pop("201"), f"{PUT} 201: response removed"),
     (lambda d: put(d)["responses"]["200"]["headers"].pop("ETag"), f"{PUT} 200 header ETag: removed"),
     (lambda d: put(d)["requestBody"].update(content={}), f"{BODY}: media type application/json removed"),
-    (lambda d: put(d).update(security=[{"bearer": ["news:publish"]}]), f"{PUT}: other scopes needed"),
+    (lambda d: put(d).update(security=[{"bearer": ["events:write"]}]), f"{PUT}: other scopes needed"),
     (lambda d: article(d)["properties"].pop("summary"), f"{BODY}.summary: member removed"),
     (lambda d: article(d)["required"].append("summary"), f"{BODY}.summary: member now required"),
     (lambda d: member(d, "summary").update(type="integer"), f"{BODY}.summary: type string no longer accepted"),

@@ -25,7 +25,7 @@ def raw(service: Service, data: bytes) -> bytes:
 @pytest.fixture
 def service(database_url: str) -> Service:
     made = Service(database_url)
-    made.make_token("news:write", "news:publish")
+    made.make_token("news:write")
     return made
 
 

@@ -1,4 +1,4 @@
-"""Rules of stored entries: translations, who may publish, dates, postponed events."""
+"""Rules of stored entries: translations, dates, postponed events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from feedsvc.errors import Forbidden, Gone, Unavailable, ValidationFailed
+from feedsvc.errors import Gone, Unavailable, ValidationFailed
 from feedsvc.feed_query import CategoryFilter, FeedQuery
 from feedsvc.models import Category, Entry, Event, Translation
 from feedsvc.storage import IMPORT, Storage
@@ -89,19 +89,6 @@ def test_language_has_one_translation(storage: Storage) -> None:
     put(storage, article("a", "en-GB", translation_key="key", title="New"))
     with pytest.raises(ValidationFailed):
         put(storage, article("c", "en-gb", translation_key="key"))
-
-
-def test_entry_that_was_public_needs_the_right_to_publish(storage: Storage) -> None:
-    put(storage, article("public"))
-    put(storage, article("draft", status="draft"))
-    put(storage, article("draft", status="draft", title="New"), publish=False)
-    hidden = article("public", status="draft")
-    for entry in (article("public", title="New"), hidden, article("draft")):
-        with pytest.raises(Forbidden):
-            put(storage, entry, publish=False)
-    put(storage, hidden)
-    with pytest.raises(Forbidden):
-        put(storage, replace(hidden, title="New"), publish=False)
 
 
 def test_deleted_entry_cannot_be_deleted_again(storage: Storage) -> None:
