@@ -200,8 +200,6 @@ class Parameter:
     :param in_archives: also for archive documents, which all share the value.
     :param in_title: the title names the value, by the phrase `feed.NAME`. A month has
         a name of its own.
-    :param in_form: the form of the directory has the parameter, with the phrases
-        `builder.NAME` and `builder.NAME_CHOICE`.
     :param is_free_text: clients can invent any number of values, so the response cache
         stores only a few such feeds.
     :param field: the field of FeedQuery; set by PARAMETERS.
@@ -218,7 +216,6 @@ class Parameter:
     excluded_format: str | None = None
     in_archives: bool = False
     in_title: bool = False
-    in_form: bool = True
     is_free_text: bool = False
     field: str = ""
 
@@ -360,7 +357,6 @@ class FeedQuery:
             values=f"at most {MAX_WORDS} words and {MAX_LENGTH} characters",
             parse=_parse_search,
             in_title=True,
-            in_form=False,
             is_free_text=True,
         )
     )
@@ -371,7 +367,6 @@ class FeedQuery:
             values="`2026-11`, `2026-11.2`",
             parse=_parse_archive,
             in_title=True,
-            in_form=False,
         )
     )
     since: date | None = _url_parameter(
@@ -417,7 +412,6 @@ class FeedQuery:
             "the entry's date; some importers need `start`",
             choices=("published", "start"),
             default="published",
-            in_form=False,
             kind="events",
             excluded_format="ics",
         )
@@ -439,7 +433,6 @@ class FeedQuery:
             choices=UI_LANGUAGES,
             format="html",
             in_archives=True,
-            in_form=False,
         )
     )
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from feedsvc.feed_query import FORMATS, KINDS, PARAMETERS, UI_LANGUAGES
+from feedsvc.feed_query import FORMATS, KINDS, UI_LANGUAGES
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
@@ -42,7 +42,6 @@ class Pages:
         self._environment.globals |= {
             "formats": FORMATS,
             "kinds": KINDS,
-            "form_parameters": [item for item in PARAMETERS.values() if item.in_form],
             "max_search_length": MAX_LENGTH,
             # Modules, so that templates name functions as Python code does.
             "labels": labels,
@@ -81,7 +80,7 @@ class Pages:
         summaries: Mapping[tuple[str, str | None], FeedSummary],
         ui: str | None,
     ) -> bytes:
-        """Render the directory of feeds: categories as a tree, and the feed builder.
+        """Render the directory of feeds: categories as a tree.
 
         :param summaries: by kind and slug; a kind alone has the slug None.
         """
@@ -107,7 +106,6 @@ class Pages:
             ),
             section="directory",
             sections={kind: node(kind) for kind in KINDS},
-            categories=categories,
         )
 
     def render_entry(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, request
 
-from feedsvc.errors import BadRequest, FeedMoved, NotFound
+from feedsvc.errors import FeedMoved, NotFound
 from feedsvc.feed_query import (
     FORMATS,
     KINDS,
@@ -160,20 +160,6 @@ def feeds_blueprint(feeds: FeedService) -> Blueprint:
         """Redirect to the directory."""
         return redirect(_with_query_string("/"))
 
-    @blueprint.get("/build")
-    def build_feed_url() -> Response:
-        """Redirect from the form of the directory to the feed that was chosen.
-
-        Without a script, no form can make the URL of a category filter.
-        """
-        query = _query_of_form(feeds, request.args.lists())
-        # Relative, so that the policy's form-action allows it under any host or prefix.
-        headers = {
-            "Location": query.path.removeprefix("/feeds/"),
-            "Cache-Control": "no-store",
-        }
-        return Response(status=303, headers=headers)
-
     def redirect_to_canonical(query: FeedQuery) -> Response:
         """Redirect to the canonical category filter and free text.
 
@@ -208,7 +194,10 @@ def _with_query_string(path: str) -> str:
 def _is_canonical(
     category_filter: str | None, given: Mapping[str, Sequence[str]], query: FeedQuery
 ) -> bool:
-    if not _has_canonical_text(given, query):
+    # The search field of pages leads here. The policy's form-action would not allow a
+    # redirect from another host than that of the public URL.
+    is_page = FORMATS[query.format].is_page
+    if not is_page and not _has_canonical_text(given, query):
         return False
     if category_filter is None:
         return True
@@ -238,33 +227,6 @@ def _no_such_feed(kind: str, format: str = "") -> NotFound:
     else:
         hint = f"{did_you_mean(kind, KINDS)} The kinds are {', '.join(KINDS)}."
     return NotFound(f"There is no such feed.{hint}")
-
-
-def _query_of_form(
-    feeds: FeedService, fields: Iterable[tuple[str, list[str]]]
-) -> FeedQuery:
-    """Return the feed that the form of the directory describes.
-
-    :raises BadRequest: there is no such feed.
-    """
-    # A form sends the fields that are left empty too.
-    given = {
-        name: [value for value in values if value]
-        for name, values in fields
-        if any(values)
-    }
-    kind, format, match = (
-        given.get(name, [""])[0] for name in ("kind", "format", "match")
-    )
-    if kind not in KINDS or format not in FORMATS:
-        raise BadRequest(
-            "The parameters “kind” and “format” must name a kind and a format of feeds."
-        )
-    if kind not in FORMATS[format].kinds:
-        raise BadRequest(f"There is no feed of {kind} as {FORMATS[format].label}.")
-    terms = [*given.get("with", []), *(f"-{slug}" for slug in given.get("without", []))]
-    category_filter = ("+" if match == "all" else ",").join(terms) or None
-    return feeds.parse_query(kind, format, category_filter, given)
 
 
 def feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:

@@ -195,7 +195,7 @@ def pages_blueprint(
 
     @blueprint.get("/")
     def directory() -> Response:
-        """Answer with the directory: all feeds, and a form to combine categories."""
+        """Answer with the directory of all feeds."""
         ui = requested_language(site)
         return cached_response(partial(renderer.directory, ui), ui)
 

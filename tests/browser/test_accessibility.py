@@ -23,7 +23,7 @@ PAGES = {
     "event in English": "/entries/huy?ui=en",
     "gone": "/entries/mat",
     "missing": "/entries/khong",
-    "nonsense": "/feeds/build?kind=x",
+    "nonsense": "/feeds/news.html?limit=x",
     "problem": "/problems/gone",
 }
 Look = tuple[int, Literal["light", "dark"]]

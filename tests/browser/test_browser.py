@@ -127,56 +127,6 @@ def test_page_is_shared_by_the_browser_or_by_links(open_page: Open) -> None:
 
 
 @scripts
-def test_builder_opens_and_copies_a_combination(
-    open_page: Open, portal_service: Service, script: bool
-) -> None:
-    allowed = ["clipboard-read", "clipboard-write"]
-    page = open_page("/", java_script_enabled=script, permissions=allowed)
-    page.get_by_text("Tạo kênh tin riêng").click()
-    form = page.locator("#builder")
-    form.get_by_label("Sự kiện", exact=True).check()
-    chosen = form.get_by_role("group", name="Chuyên mục", exact=True)
-    chosen.get_by_label("Văn hoá").check()
-    chosen.get_by_label("Giao thông").check()
-    chosen.get_by_label("Thuộc mọi chuyên mục").check()
-    form.get_by_text("Trừ các chuyên mục").first.click()
-    form.get_by_role("group", name="Trừ các chuyên mục").get_by_label("Xe buýt").check()
-    form.get_by_text("Tùy chọn khác").click()
-    form.get_by_label("Nội dung").select_option("full")
-    form.get_by_label("Thứ tự").select_option("published")
-    wanted = (
-        "/feeds/events/giao-thong+van-hoa+-xe-buyt.html?content=full&order=published"
-    )
-    if script:
-        expect(form.get_by_label("Địa chỉ kênh tin")).to_have_value(
-            portal_service.url + wanted
-        )
-        form.get_by_role("button", name="Sao chép").click()
-        expect(form.get_by_role("button", name="Đã sao chép")).to_be_visible()
-        assert (
-            page.evaluate("navigator.clipboard.readText()")
-            == portal_service.url + wanted
-        )
-    form.get_by_role("button", name="Mở kênh tin").click()
-    page.wait_for_url(portal_service.url + wanted)
-    expect(page.get_by_role("article")).to_have_count(3)
-
-
-def test_builder_hides_formats_of_the_other_kind(
-    open_page: Open, portal_service: Service
-) -> None:
-    page = open_page("/")
-    page.get_by_text("Tạo kênh tin riêng").click()
-    form, built = page.locator("#builder"), page.locator("#built")
-    form.get_by_label("Sự kiện", exact=True).check()
-    form.get_by_label("iCalendar").check()
-    expect(built).to_have_value(f"{portal_service.url}/feeds/events.ics")
-    form.get_by_label("Tin tức", exact=True).check()
-    expect(form.get_by_label("iCalendar")).to_be_hidden()
-    expect(built).to_have_value(f"{portal_service.url}/feeds/news.html")
-
-
-@scripts
 def test_archive_links_lead_two_months_back(open_page: Open, script: bool) -> None:
     page = open_page("/feeds/news/van-hoa.html?limit=1", java_script_enabled=script)
     seen = []

@@ -118,11 +118,6 @@ def test_all_languages_have_the_same_phrases_and_placeholders() -> None:
 def parameter_phrases() -> set[str]:
     """Return the keys of the phrases for the parameters of feeds."""
     keys = {f"feed.{name}" for name in PARAMETERS if PARAMETERS[name].in_title}
-    for name, parameter in PARAMETERS.items():
-        if parameter.in_form:
-            # A default that depends on the query has a phrase of its own.
-            keys |= {f"builder.{name}"}
-            keys |= {f"builder.{name}_{choice}" for choice in parameter.choices}
     return keys - {"feed.archive"}
 
 

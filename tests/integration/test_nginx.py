@@ -144,12 +144,6 @@ def test_parameters_of_feeds_are_forwarded(shared_proxy: str) -> None:
         url = f"{shared_proxy}/feeds/events.{values.format}?x=1&{query}"
         response = requests.get(url, timeout=10)
         assert f"/feeds/events.{values.format}?{query}>" in response.headers["Link"]
-    form = requests.get(
-        f"{shared_proxy}/feeds/build?kind=news&format=rss",
-        timeout=10,
-        allow_redirects=False,
-    )
-    assert (form.status_code, form.headers["Location"]) == (303, "news.rss")
 
 
 @pytest.mark.bar

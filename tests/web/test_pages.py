@@ -1,4 +1,4 @@
-"""Pages: counts, languages, the redirects of the builder, errors, escaped text."""
+"""Pages: counts, languages, errors, escaped text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.feed_query import FORMATS, PARAMETERS
+from feedsvc.feed_query import FORMATS
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage import Storage
@@ -21,7 +21,6 @@ from tests.full_entries import TEXT_MEMBERS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
-PARTS_OF_THE_PATH = {"kind", "format", "with", "without", "match"}
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
@@ -92,75 +91,6 @@ def test_directory_changes_when_an_event_ends(
     assert before.last_modified
     assert after.last_modified
     assert after.last_modified > before.last_modified
-
-
-@pytest.mark.parametrize(
-    ("parameters", "path"),
-    [
-        ("kind=news&format=rss", "news.rss"),
-        ("kind=events&format=ics&with=van-hoa&match=all", "events/van-hoa.ics"),
-        ("kind=news&format=atom&with=van-hoa&with=giao-thong&match=any", "news/giao-thong,van-hoa.atom"),
-        ("kind=news&format=atom&with=van-hoa&with=giao-thong&match=all", "news/giao-thong+van-hoa.atom"),
-        ("kind=news&format=json&without=van-hoa&match=any", "news/-van-hoa.json"),
-        ("kind=news&format=json&with=giao-thong&without=van-hoa", "news/giao-thong,-van-hoa.json"),
-        ("kind=events&format=html&limit=&content=full&from=2026-12-01&to=&when=&order=published", "events.html?content=full&from=2026-12-01&order=published"),
-        ("kind=events&format=html&limit=20&content=summary&order=start", "events.html"),
-        ("kind=news&format=html&when=past&order=start&cancelled=hide&lang=EN", "news.html?lang=en"),
-        ("kind=news&format=rss&with=GIAO-THONG", "news/giao-thong.rss"),
-    ],
-)  # fmt: skip
-def test_builder_redirects_to_the_canonical_url(
-    editor: ApiClient, client: FlaskClient, parameters: str, path: str
-) -> None:
-    response = client.get(f"/feeds/build?{parameters}")
-    assert (response.status_code, response.headers["Location"]) == (303, path)
-    feed = client.get(f"/feeds/{path}")
-    assert feed.status_code == 200
-    assert f"<https://feeds.example/feeds/{path}>" in feed.headers["Link"]
-
-
-def test_form_has_the_parameters_of_feeds_with_valid_values(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    form = get_page(client, "/").get_element_by_id("builder")
-    names = {field.get("name") for field in form.xpath(".//input[@name] | .//select")}
-    in_form = {name for name in PARAMETERS if PARAMETERS[name].in_form}
-    assert names == PARTS_OF_THE_PATH | in_form
-    for option in form.xpath(".//option"):
-        value = option.get("value", option.text)
-        given = {"kind": "events", "format": "html", option.getparent().name: value}
-        response = client.get("/feeds/build", query_string=given)
-        assert response.status_code == 303, given
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        "",
-        "kind=news",
-        "kind=nothing&format=rss",
-        "kind=news&format=ics",
-        "kind=news&format=exe",
-        "kind=news&format=rss&with=<script>",
-        "kind=news&format=rss&with=a%0d%0aX:1",
-        "kind=news&format=rss&with=a,b&with=c&match=all",
-        "kind=news&format=rss&" + "&".join(f"with=c{number}" for number in range(11)),
-        "kind=news&format=rss&limit=0",
-        "kind=news&format=rss&limit=5&limit=6",
-        "kind=events&format=rss&from=2026-02-30",
-        "kind=events&format=rss&from=2026-12-02&to=2026-12-01",
-        "kind=news&format=rss&archive=2026-13",
-        "kind=%00&format=%ff",
-    ],
-)
-def test_builder_with_invalid_parameters_returns_400(
-    client: FlaskClient, parameters: str
-) -> None:
-    document = get_page(client, f"/feeds/build?{parameters}", 400)
-    assert document.xpath("//main//a[@href='../']"), "a way on"
-    assert (
-        client.get(f"/feeds/build?{parameters}").mimetype == "application/problem+json"
-    )
 
 
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:

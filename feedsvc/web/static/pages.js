@@ -1,5 +1,4 @@
-// What pages do beyond links and forms: copy, share, mark today, remove pictures that fail,
-// show the address that the form stands for.
+// What pages do beyond links and forms: copy, share, mark today, remove pictures that fail.
 "use strict";
 
 const status = document.createElement("p");
@@ -72,30 +71,6 @@ const observer = new ResizeObserver((entries) => {
   }
 });
 for (const wide of document.querySelectorAll(".body :is(table, pre)")) observer.observe(wide);
-
-const builder = document.getElementById("builder");
-if (builder) {
-  const built = document.getElementById("built");
-  const show = () => {
-    const kind = new FormData(builder).get("kind");
-    for (const part of builder.querySelectorAll("[data-kind]")) {
-      part.disabled = part.dataset.kind !== kind;
-      if (part.disabled && part.checked) builder.elements.format.value = "html";
-    }
-    const given = new FormData(builder);
-    const [included, excluded] = ["with", "without"].map((name) => given.getAll(name).sort());
-    const sign = given.get("match") === "all" && included.length > 1 ? "+" : ",";
-    const filter = [...included, ...excluded.map((slug) => "-" + slug)].join(sign);
-    const parameters = new URLSearchParams([...given].filter(([name, value]) =>
-      value && !["kind", "format", "match", "with", "without"].includes(name)));
-    built.value = `${builder.dataset.base}/feeds/${kind}${filter && "/" + filter}.${given.get("format")}`
-      + (parameters.size ? `?${parameters}` : "");
-  };
-  built.parentElement.hidden = false;
-  builder.addEventListener("change", show);
-  builder.addEventListener("input", show);
-  show();
-}
 
 for (const list of document.querySelectorAll("[data-today]")) {
   const today = new Intl.DateTimeFormat("sv", { timeZone: list.dataset.zone }).format(); // as 2026-12-24
