@@ -138,7 +138,6 @@ class Pages:
         query = feed.query
         language = labels.resolve_language(query.ui or site.language)
         localized_site = replace(site, language=language)
-        by_start = "start" if query.kind == "events" else None
         more = None
         max_limit = FORMATS[query.format].max_limit
         is_full = len(feed.entries) >= query.effective_limit
@@ -158,18 +157,6 @@ class Pages:
             feed=replace(feed, site=localized_site),
             groups=_group_entries(feed, localized_site),
             more=more,
-            # The feed of the embed code, whatever the page shows: the newest articles,
-            # or the next events by their own dates.
-            latest=feed.with_query(
-                format="json",
-                ui=None,
-                archive=None,
-                limit=5,
-                content="summary",
-                order=by_start,
-                date_field=by_start,
-            ),
-            latest_page=feed.with_query(ui=None, archive=None),
         )
 
     def _variants(

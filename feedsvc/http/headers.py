@@ -19,14 +19,17 @@ _VALID_ID = re.compile("[A-Za-z0-9._~-]{1,64}")
 # Entries may show images, sound and film from any host, and players from the hosts that
 # the sanitizer allows. `connect-src` is for Lighthouse, which reads robots.txt from
 # within the page.
+LIST_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; font-src 'self'; "
+    "img-src https: http:; media-src https: http:; "
+    f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
+    "form-action 'self'; base-uri 'none'"
+)
+"""The Content-Security-Policy of lists, which other sites may show in a frame."""
+
 HTML_SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "connect-src 'self'; font-src 'self'; "
-        "img-src https: http:; media-src https: http:; "
-        f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": f"{LIST_POLICY}; frame-ancestors 'none'",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 

@@ -21,6 +21,7 @@ from feedsvc.feeds import build_feed
 from feedsvc.feeds.response_cache import CacheHit, ResponseCache, cache_key
 from feedsvc.formats import render_feed
 from feedsvc.http.conditional import CachedResponse, conditional_response
+from feedsvc.http.headers import LIST_POLICY
 from feedsvc.http.response_slots import ResponseSlots
 from feedsvc.models import Clock, Feed, Site
 from feedsvc.storage import Storage
@@ -232,11 +233,14 @@ def _no_such_feed(kind: str, format: str = "") -> NotFound:
 def feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
     """Return the headers that only feeds have.
 
-    They are the links to the feed and its hubs (WebSub §4), and the wish that crawlers
-    index only the pages of sections and categories.
+    They are the links to the feed and its hubs (WebSub §4); of pages, the policy that
+    lets other sites frame them, and the wish that crawlers index only those of sections
+    and categories.
     """
     headers = [("Link", f'<{feed.self_url}>; rel="self"')]
     headers += [("Link", f'<{hub}>; rel="hub"') for hub in feed.hubs]
-    if FORMATS[feed.query.format].is_page and not feed.query.is_canonical_feed:
-        headers.append(("X-Robots-Tag", "noindex"))
+    if FORMATS[feed.query.format].is_page:
+        headers.append(("Content-Security-Policy", LIST_POLICY))
+        if not feed.query.is_canonical_feed:
+            headers.append(("X-Robots-Tag", "noindex"))
     return tuple(headers)

@@ -30,7 +30,7 @@ BASE = "https://portal.example/tin/"
 RUNNING = set(
     "script style svg math object embed applet base meta link form input button frame frameset".split()
 )
-OWN = frozenset("script link meta form input button".split())
+OWN = frozenset("script base link meta form input button".split())
 """Those of them that pages have too, outside of bodies."""
 
 SCHEMES = ("http", "https", "mailto", "tel", "webcal")
@@ -93,6 +93,7 @@ def entries(document: bytes, format: str) -> tuple[int, list[str]]:
     if FORMATS[format].is_page:
         page: Any = lxml.html.document_fromstring(document)
         assert list(faults(page.iter(), OWN)) == []
+        assert [dict(base.attrib) for base in page.iter("base")] == [{"target": "_top"}]
         assert list(faults(page.xpath("//div[@class='body']//*"))) == []
         assert {
             script.get("src") or script.get("type") for script in page.iter("script")

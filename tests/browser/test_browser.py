@@ -13,7 +13,6 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from feedsvc.feed_query import FORMATS
 from tests.browser.conftest import Open, today
 from tests.server import Service
 
@@ -163,23 +162,11 @@ def test_list_leads_to_an_event_and_its_ics_file(
     assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
 
 
-def embed_code(open_page: Open, kind: str) -> tuple[str, str]:
-    """Return the code that a portal copies into its head and its body."""
-    page = open_page(f"/feeds/{kind}.html")
-    page.get_by_text("Đưa danh sách này vào trang của bạn").click()
-    head, body = (
-        page.locator(name).input_value() for name in ("#for-head", "#for-body")
-    )
-    return head, body
-
-
 @contextmanager
-def portal_page(
-    chromium: Browser, folder: Path, head: str, body: str
-) -> Iterator[Page]:
-    """Open a page of another origin with the code that a portal has copied."""
+def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
+    """Open a page of another origin."""
     (folder / "index.html").write_text(
-        f'<!doctype html><meta charset="utf-8">{head}<body>{body}', "utf-8"
+        f'<!doctype html><meta charset="utf-8"><body>{body}', "utf-8"
     )
     handler = partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -192,52 +179,15 @@ def portal_page(
         thread.join()
 
 
-def test_embed_code_shows_the_five_newest_entries(
-    open_page: Open, chromium: Browser, portal_service: Service, tmp_path: Path
+def test_framed_list_opens_entries_in_the_whole_window(
+    chromium: Browser, portal_service: Service, tmp_path: Path
 ) -> None:
-    head, body = embed_code(open_page, "news")
-    formats = [
-        form for form in FORMATS.values() if "news" in form.kinds and not form.is_page
-    ]
-    assert len(head.splitlines()) == len(formats)
-    assert len(body.splitlines()) <= 23
-    with portal_page(chromium, tmp_path, head, body) as page:
-        expect(page.locator("li")).to_have_count(5)
-        expect(page.locator("h2")).to_have_text("Tin tức mới nhất")
-        expect(page.get_by_text("không tải được")).to_be_hidden()
-        more = page.get_by_role("link", name="Xem tất cả")
-        expect(more).to_have_attribute("href", f"{portal_service.url}/feeds/news.html")
-        dates = page.locator("li time")
-        assert all(str(today().year) in text for text in dates.all_text_contents()[:1])
-        assert page.locator("link[rel=alternate]").count() == len(formats)
-
-
-def test_embed_code_shows_the_next_events_by_their_own_dates(
-    open_page: Open, chromium: Browser, tmp_path: Path
-) -> None:
-    head, body = embed_code(open_page, "events")
-    with portal_page(chromium, tmp_path, head, body) as page:
-        expect(page.locator("li").first).to_be_visible()
-        times = [
-            element.get_attribute("datetime") or ""
-            for element in page.locator("li time").all()
-        ]
-        assert len(times) >= 2
-        assert times == sorted(times)
-        assert times[-1] > f"{today():%Y-%m-%d}"
-
-
-def test_embed_code_says_that_the_list_cannot_be_loaded(
-    open_page: Open, chromium: Browser, portal_service: Service, tmp_path: Path
-) -> None:
-    head, body = embed_code(open_page, "news")
-    for lost in ("http://127.0.0.1:9", f"{portal_service.url}/nowhere"):
-        failing = body.replace(f'fetch("{portal_service.url}', f'fetch("{lost}')
-        assert failing != body
-        with portal_page(chromium, tmp_path, head, failing) as page:
-            expect(page.get_by_text("Hiện không tải được danh sách.")).to_be_visible()
-            expect(page.get_by_role("link", name="Xem tất cả")).to_be_visible()
-            assert page.locator("li").count() == 0
+    url = f"{portal_service.url}/feeds/events.html?limit=5"
+    with portal_page(chromium, tmp_path, f'<iframe src="{url}"></iframe>') as page:
+        frame = page.frame_locator("iframe")
+        frame.get_by_role("link", name="Hội sách").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
+        assert page.url.startswith(f"{portal_service.url}/entries/")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -321,7 +321,7 @@ def test_other_methods_are_not_allowed(
 
 
 def test_policy_of_pages_allows_only_our_scripts(shared_client: FlaskClient) -> None:
-    for path in ("/", "/entries/a", "/problems/invalid"):
+    for path in ("/", "/entries/a", "/feeds/news.html", "/problems/invalid"):
         response = shared_client.get(path)
         assert (
             "default-src 'none'; script-src 'self';"
@@ -334,7 +334,9 @@ def test_policy_of_pages_allows_only_our_scripts(shared_client: FlaskClient) -> 
         assert {script[-2:] for script in scripts} <= {"><", ">{"}, (
             "none has a text but data"
         )
-        assert len(scripts) == {"/": 1, "/entries/a": 2}.get(path, 0)
+        assert len(scripts) == {"/": 1, "/entries/a": 2, "/feeds/news.html": 1}.get(
+            path, 0
+        )
         assert "Set-Cookie" not in response.headers
 
 
