@@ -89,15 +89,6 @@ def _parse_base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _parse_contact(value: str) -> str:
-    """Return an e-mail address or an https URL as a URI (RFC 9116 §2.5.3)."""
-    if re.fullmatch(r"https://[A-Za-z0-9][!-~]*", value):
-        return value
-    message = "Must be an e-mail address or an https:// URL."
-    validate.Email(error=message)(value)
-    return f"mailto:{value}"
-
-
 def _parse_url_list(value: str) -> tuple[str, ...]:
     """Return the absolute http(s) URLs of a list with commas."""
     urls = [url.strip() for url in value.split(",")]
@@ -270,11 +261,6 @@ class Config:
     )
     site_contact: str = setting(
         "", Email().deserialize, "e-mail address of the editors"
-    )
-    security_contact: str = setting(
-        "",
-        _parse_contact,
-        "e-mail address or https URL for reports of vulnerabilities",
     )
     site_color: str = setting(
         "",

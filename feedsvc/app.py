@@ -28,7 +28,6 @@ from feedsvc.web.feeds import feeds_blueprint
 from feedsvc.web.health import health_blueprint
 from feedsvc.web.pages import pages_blueprint
 from feedsvc.web.problems import problems_blueprint
-from feedsvc.web.security_txt import security_txt_blueprint
 from feedsvc.web.static_files import static_blueprint
 
 if TYPE_CHECKING:
@@ -76,9 +75,6 @@ def _register_public_views(app: Flask, services: Services) -> None:
         pages_blueprint(storage, services.cache, site, services.clock, config.max_age)
     )
     app.register_blueprint(static_blueprint(site.color, config.site_font))
-    app.register_blueprint(
-        security_txt_blueprint(config.security_contact, site, services.clock)
-    )
     app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
 
 
