@@ -422,19 +422,6 @@ class FeedSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbors:
-    """The entries that a page links to from an entry.
-
-    `previous` and `next` are beside it in its category, by publication or by the start
-    of an event; `related` are others of the category.
-    """
-
-    previous: Entry | None = None
-    next: Entry | None = None
-    related: tuple[Entry, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Feed:
     """A feed with its entries, for a format.
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from feedsvc.feed_query import FORMATS, KINDS, UI_LANGUAGES
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.json_ld import json_ld
-from feedsvc.models import Category, Entry, Feed, FeedSummary, Neighbors, Site
+from feedsvc.models import Category, Entry, Feed, FeedSummary, Site
 from feedsvc.words import MAX_LENGTH
 
 
@@ -109,7 +109,7 @@ class Pages:
         )
 
     def render_entry(
-        self, entry: Entry, neighbors: Neighbors, site: Site, ui: str | None
+        self, entry: Entry, related: Sequence[Entry], site: Site, ui: str | None
     ) -> bytes:
         """Render the page of an entry, which announces the feeds of its categories."""
         feeds = [
@@ -128,7 +128,7 @@ class Pages:
             # To follow: the category that the page belongs to, or else the section.
             variants=feeds[1] if entry.categories else feeds[0],
             entry=entry,
-            neighbors=neighbors,
+            related=related,
             structured_data=json_ld(entry, site),
         )
 

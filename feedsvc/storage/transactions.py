@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from feedsvc.errors import Gone
 from feedsvc.feed_query import FeedQuery
 from feedsvc.models import (
-    Entry,
     FeedKey,
     FeedSummary,
     FeedVersion,
@@ -28,7 +27,6 @@ from feedsvc.storage.entry_cache import EntryCache
 from feedsvc.storage.entry_reader import EntryReader
 from feedsvc.storage.entry_writer import EntryWriter, VisibleChanges
 from feedsvc.storage.feeds import FeedSelection
-from feedsvc.storage.neighbors import Direction, neighbor
 from feedsvc.storage.statistics import feed_summaries
 from feedsvc.storage.tables import change_sequence, changes, feed_versions
 from feedsvc.storage.timezone_refresh import refresh
@@ -82,13 +80,6 @@ class Reader:
     ) -> dict[tuple[str, str | None], FeedSummary]:
         """Return the summaries of all sections and categories, by kind and slug."""
         return feed_summaries(self._connection, now)
-
-    def neighbor(
-        self, entry: Entry, slug: str | None, direction: Direction
-    ) -> Entry | None:
-        """Return the entry before or after another in its category or its kind."""
-        category_id = self.categories.key(slug) if slug else None
-        return neighbor(self._connection, entry, category_id, direction)
 
     def last_change(self) -> Revision:
         """Return the last change of the change log; no other has its time."""

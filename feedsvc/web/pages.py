@@ -25,15 +25,15 @@ from feedsvc.formats import opml, render_event_calendar
 from feedsvc.formats.html import PAGES
 from feedsvc.formats.labels import entry_state
 from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.models import Clock, Entry, FeedVersion, Neighbors, Site
+from feedsvc.models import Clock, Entry, FeedVersion, Site
 from feedsvc.storage import Reader, Storage
 
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
 
 _EXAMINED_FOR_RELATED = 8
-"""Entries of its categories among which related ones are: also the entry itself, its
-neighbors and some that are cancelled."""
+"""Entries of its categories among which related ones are: also the entry itself, and
+some that are cancelled."""
 
 
 class RenderedPage(NamedTuple):
@@ -98,19 +98,16 @@ class PageRenderer:
         now = self._clock()
         with self._storage.reader() as reader:
             entry, version = _load_public_entry(reader, id)
-            slug = entry.categories[0].slug if entry.categories else None
             slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
             category_filter = CategoryFilter.create(slugs)
             query = FeedQuery(
                 entry.kind, "html", category_filter, limit=_EXAMINED_FOR_RELATED
             )
             selection = reader.select_feed(query, now)
-            neighbors = _find_neighbors(
-                reader, entry, slug, selection.entries().entries
-            )
+            related = _related(entry, selection.entries().entries)
             # The page names events ahead, so it changes when one ends, like the feed.
             feed_version, expires_at = selection.version()
-        body = PAGES.render_entry(entry, neighbors, self._site, ui)
+        body = PAGES.render_entry(entry, related, self._site, ui)
         return RenderedPage(
             body,
             FORMATS["html"].media_type,
@@ -154,25 +151,18 @@ def _load_public_entry(reader: Reader, id: str) -> tuple[Entry, FeedVersion]:
     return entry, reader.feed_version(feeds)
 
 
-def _find_neighbors(
-    reader: Reader, entry: Entry, slug: str | None, candidates: Iterable[Entry]
-) -> Neighbors:
-    """Return the entries beside an entry in a category, and related ones.
+def _related(entry: Entry, candidates: Iterable[Entry]) -> list[Entry]:
+    """Return the first of some entries that may stand below another one.
 
     :param candidates: entries of its categories, the best first.
     """
-    # Of its categories only, so that an edit elsewhere does not change the page.
-    previous = reader.neighbor(entry, slug, "previous")
-    following = reader.neighbor(entry, slug, "next")
-    neighbors = [neighbor for neighbor in (previous, following) if neighbor]
-    listed = {entry.id, *(neighbor.id for neighbor in neighbors)}
     related = [
         candidate
         for candidate in candidates
-        if candidate.id not in listed
+        if candidate.id != entry.id
         and entry_state(candidate) not in ("cancelled", "withdrawn")
     ]
-    return Neighbors(previous, following, tuple(related[:MAX_RELATED]))
+    return related[:MAX_RELATED]
 
 
 def requested_language(site: Site) -> str | None:

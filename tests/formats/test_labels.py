@@ -146,8 +146,6 @@ def test_every_phrase_is_used() -> None:
         "feed.newer_",
         "feed.newest_",
         "feed.older_",
-        "entry.next_",
-        "entry.previous_",
         "entry.related_",
         "event.is_",
         "page.search_",

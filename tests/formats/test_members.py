@@ -17,7 +17,6 @@ from feedsvc.models import (
     Entry,
     Event,
     Feed,
-    Neighbors,
     Offer,
 )
 from tests.formats import format_tests
@@ -88,9 +87,8 @@ def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
     for format, form in FORMATS.items():
         if "events" in form.kinds:
             assert CONCERT.title.encode() in render_feed(whole_feed(format, entry))
-    neighbors = Neighbors(None, None, ())
     for language in UI_LANGUAGES:
-        assert PAGES.render_entry(entry, neighbors, SITE, language)
+        assert PAGES.render_entry(entry, (), SITE, language)
 
 
 @pytest.mark.parametrize("name", sorted(TEXT_MEMBERS))
@@ -101,7 +99,7 @@ def test_text_member_is_in_every_format(name: str) -> None:
     }.get(name, "marker")
     changes: dict[str, Any] = {name: marker}
     entry = replace(FULL, **changes)
-    page = PAGES.render_entry(entry, Neighbors(None, None, ()), SITE, None)
+    page = PAGES.render_entry(entry, (), SITE, None)
     documents = {"entry.html": page}
     hidden_members = {"entry.html": HIDDEN_ON_ENTRY_PAGES}
     for format, form in FORMATS.items():
