@@ -48,7 +48,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(cached_responses_blueprint(services.cache))
     _register_public_views(app, services)
     _register_api(app, services)
-    app.register_blueprint(problems_blueprint(services.site, config.max_age))
+    app.register_blueprint(problems_blueprint(services.site))
     app.extensions[EXTENSION] = services
     register_commands(app)
     app.wsgi_app = trust_proxies(  # type: ignore[assignment, method-assign]

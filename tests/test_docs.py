@@ -117,7 +117,7 @@ def test_feed_parameters_are_documented() -> None:
 
 def test_every_error_and_scope_is_documented() -> None:
     for problem in PROBLEMS.values():
-        assert f"| {problem.status} | `{problem.slug}` |" in API
+        assert f"| {problem.status} | {problem.title} |" in API
     for scope in SCOPES:
         assert f"`{scope}`" in API
         assert f"`{scope}`" in OPERATING

@@ -187,7 +187,6 @@ class CategoriesSchema(ClosedSchema):
 class ProblemSchema(ClosedSchema):
     """A problem document (RFC 9457)."""
 
-    type = fields.String(required=True, metadata={"format": "uri"})
     title = fields.String(required=True)
     status = fields.Integer(required=True, validate=Range(400, 599))
     detail = fields.String(required=True)

@@ -143,7 +143,7 @@ def _create_api(site: Site, schemas: Mapping[str, EntrySchemas]) -> Api:
         components.parameter(name, "header", {"name": name, **parameter})
     for name, header in _RESPONSE_HEADERS.items():
         components.header(name, header)
-    for status, response in openapi_responses(site.public_url).items():
+    for status, response in openapi_responses().items():
         components.response(f"Error{status}", response)
     scheme = {"type": "http", "scheme": "bearer", "description": _SECURITY_DESCRIPTION}
     components.security_scheme("bearer", scheme)

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """A type of problem. `slug` ends its URL, `/problems/<slug>`, and never changes."""
+    """A kind of error. `slug` names its phrases on pages and OpenAPI's example."""
 
     status: int
     slug: str
@@ -173,14 +173,12 @@ def http_error_detail(error: HTTPException) -> str:
 
 
 def problem_document(
-    public_url: str,
     problem: Problem,
     detail: str,
     field_errors: Iterable[FieldError] = (),
 ) -> Json:
     """Return the problem document of an error."""
     document: Json = {
-        "type": f"{public_url}/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
@@ -202,25 +200,25 @@ def problem_response(document: Json) -> Response:
     return Response(body, document["status"], mimetype=MEDIA_TYPE)
 
 
-def openapi_responses(public_url: str) -> dict[int, Json]:
+def openapi_responses() -> dict[int, Json]:
     """Return OpenAPI's response of each error status, with an example a problem."""
     problems: dict[int, list[Problem]] = {}
     # Several errors may share a problem.
     for problem in dict.fromkeys(PROBLEMS.values()):
         problems.setdefault(problem.status, []).append(problem)
     return {
-        status: _openapi_response(public_url, status, problems[status])
+        status: _openapi_response(status, problems[status])
         for status in sorted(problems)
     }
 
 
-def _openapi_response(public_url: str, status: int, problems: list[Problem]) -> Json:
+def _openapi_response(status: int, problems: list[Problem]) -> Json:
     media = {
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {
             problem.slug: {
                 "summary": problem.title,
-                "value": _example(public_url, problem),
+                "value": _example(problem),
             }
             for problem in problems
         },
@@ -235,7 +233,7 @@ def _openapi_response(public_url: str, status: int, problems: list[Problem]) -> 
     return response
 
 
-def _example(public_url: str, problem: Problem) -> Json:
+def _example(problem: Problem) -> Json:
     is_invalid = problem is PROBLEMS[errors.ValidationFailed]
     field_errors = [FieldError("#/title", "Must not be empty.")] if is_invalid else []
-    return problem_document(public_url, problem, problem.description, field_errors)
+    return problem_document(problem, problem.description, field_errors)

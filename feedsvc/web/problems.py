@@ -1,4 +1,4 @@
-"""The pages `/problems/<slug>`, and the handlers that answer all errors."""
+"""The handlers that answer all errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from feedsvc.errors import (
     FeedsvcError,
     FieldError,
     Gone,
-    NotFound,
     ValidationFailed,
 )
 from feedsvc.formats.html import PAGES
-from feedsvc.http.conditional import conditional_response, static_response
 from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.http.problem_details import (
     MEDIA_TYPE,
@@ -101,8 +99,7 @@ class ErrorHandlers:
                 parameter=parameter,
             )
         else:
-            public_url = self._site.public_url
-            document = problem_document(public_url, problem, detail, field_errors)
+            document = problem_document(problem, detail, field_errors)
             response = problem_response(document)
         response.headers["Cache-Control"] = _cache_control(problem.status)
         # A proxy may compress the response.
@@ -112,23 +109,13 @@ class ErrorHandlers:
         return response
 
 
-def problems_blueprint(site: Site, max_age: int) -> Blueprint:
-    """Return the blueprint of problem pages and of the application's error handlers."""
+def problems_blueprint(site: Site) -> Blueprint:
+    """Return the blueprint of the application's error handlers."""
     blueprint = Blueprint("problems", __name__)
     handlers = ErrorHandlers(site)
     blueprint.app_errorhandler(FeedsvcError)(handlers.handle_app_error)
     blueprint.app_errorhandler(HTTPException)(handlers.handle_http_exception)
     blueprint.app_errorhandler(Exception)(handlers.handle_unexpected)
-
-    @blueprint.get("/problems/<slug>")
-    def problem_page(slug: str) -> Response:
-        """Answer what a type of problem means."""
-        for problem in PROBLEMS.values():
-            if problem.slug == slug:
-                page = PAGES.render("problem.html", site, problem=problem)
-                return conditional_response(static_response(page, "text/html", max_age))
-        raise NotFound(f"There is no problem type “{slug}”.")
-
     return blueprint
 
 

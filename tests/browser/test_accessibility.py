@@ -24,7 +24,6 @@ PAGES = {
     "gone": "/entries/mat",
     "missing": "/entries/khong",
     "nonsense": "/feeds/news.html?limit=x",
-    "problem": "/problems/gone",
 }
 Look = tuple[int, Literal["light", "dark"]]
 LOOKS: list[Look] = [(320, "dark"), (1280, "light")]

@@ -92,4 +92,4 @@ print("icalendar" in sys.modules)
 @pytest.mark.parametrize("problem", [object(), None])
 def test_unknown_name_in_template_is_an_error(problem: object) -> None:
     with pytest.raises(UndefinedError):
-        PAGES.render("problem.html", SITE, problem=problem)
+        PAGES.render("error.html", SITE, problem=problem)

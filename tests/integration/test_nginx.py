@@ -196,7 +196,7 @@ def test_cache_keys_are_bounded_and_cannot_be_poisoned(
     assert requests.get(f"{proxy}{FEED}?limit=1&x=1", timeout=10).ok
     assert requests.get(f"{proxy}{FEED}?limit=0", timeout=10).status_code == 400
     assert requests.get(f"{proxy}/feeds/news/nix.rss", timeout=10).status_code == 404
-    assert b"/problems/" in _raw(proxy, "/feeds/news/a%0d%0aX:b.rss", 400)
+    assert b"Bad request" in _raw(proxy, "/feeds/news/a%0d%0aX:b.rss", 400)
     missing = "identity  /feeds/news/nix.rss", "br  /feeds/news/nix.rss"
     feeds = {f"identity  {FEED}", f"br  {FEED}", f"br &limit=1 {FEED}"}
     assert cache_keys(tmp_path) - set(missing) == feeds

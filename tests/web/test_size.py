@@ -145,4 +145,4 @@ def test_busy_is_503_with_retry_after(
     response = make_app().test_client().get("/feeds/news.json")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "2"
-    assert response.get_json()["type"].endswith("/problems/busy")
+    assert response.get_json()["title"] == "Server busy"
