@@ -56,7 +56,8 @@ class ClosedSchema(ma.Schema):
         """Advise to leave out optional members that are null."""
         if not field_obj.required:
             error = "Must not be null: leave the member out."
-            field_obj.error_messages["null"] = error
+            # Copies of a field share the messages, such as that of a PATCH's schema.
+            field_obj.error_messages = {**field_obj.error_messages, "null": error}
 
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
         """Say which known member an unknown one probably is."""
