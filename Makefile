@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo --check-port
-	@exec $(BIN)/gunicorn -c python:feedsvc.server.dev_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
 
 serve: $(BIN)/feedsvc
-	@exec $(BIN)/gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
 
 test: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/ruff check .
@@ -31,7 +31,7 @@ golden: $(VENV)/.tests $(BIN)/feedsvc
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
 
-# Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000 PROOF_EXAMPLES=1000
+# Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000
 soak: export API_EXAMPLES ?= 200
 soak: export MODEL_EXAMPLES ?= 60
 soak: export XSS_STEP ?= 1

@@ -28,7 +28,7 @@ from marshmallow.fields import Boolean, Email, Integer, String
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from feedsvc.feed_query import check_language
+from feedsvc.languages import check_language
 
 SETTINGS_VARIABLE = "FEEDSVC_SETTINGS"
 """The variable that names a settings file."""
@@ -40,8 +40,6 @@ _KUBERNETES_VARIABLE = re.compile("FEEDSVC_(?:SERVICE_|PORT_|PORT=tcp:)")
 
 MIB = 1 << 20
 
-DEFAULT_CONNECTIONS = 24
-"""Connections of a process to PostgreSQL, also of one that has no `Config`."""
 
 _SEVERAL_HOSTS = re.compile(
     r"(postgresql\+psycopg://(?:[^@/]*@)?)([^@/?]*,[^@/?]*)(/[^?]*)(?:\?(.*))?"
@@ -226,11 +224,6 @@ class Config:
     database_url: str = setting(
         "sqlite:///var/feedsvc.db", _parse_database_url, "database, an SQLAlchemy URL"
     )
-    database_connections: int = setting(
-        str(DEFAULT_CONNECTIONS),
-        _integer(2, 1000),
-        "maximum connections of a process to PostgreSQL",
-    )
     public_url: str = setting(
         "http://localhost:{port}",
         _parse_base_url,
@@ -271,11 +264,6 @@ class Config:
         "", _parse_base_url, "URL of a picture for the pages' header"
     )
     site_font: str = setting("", _parse_font_file, "WOFF2 file of the pages' font")
-    max_age: int = setting(
-        "60",
-        _integer(0, 86400),
-        "seconds that shared caches keep feeds, and all caches pages",
-    )
     poll_minutes: int = setting(
         "15",
         _divisor(60),
@@ -283,17 +271,6 @@ class Config:
     )
     max_body: int = setting(
         str(8 * MIB), _integer(1024, 1 << 30), "maximum bytes of a request body"
-    )
-    max_feed: int = setting(
-        str(4 * MIB),
-        _integer(65536, 1 << 30),
-        "maximum bytes of a feed, whose oldest entries become summaries",
-    )
-    cache_entries: int = setting(
-        "2000", _integer(1, 10**6), "maximum responses in a worker's cache"
-    )
-    cache_bytes: int = setting(
-        str(64 * MIB), _integer(0, 1 << 40), "maximum bytes of a worker's cache"
     )
     rate_writes: str = setting(
         "600/minute", _parse_rate, "writes per token; each worker enforces its share"
@@ -312,15 +289,10 @@ class Config:
         _parse_boolean,
         "load sample entries into an empty database at the start, and print a token",
     )
-    event_loop: bool = setting(
-        "true", _parse_boolean, "whether a worker's event loop answers cached responses"
+    secret_key: str = setting(
+        "", _parse_line, "signs the links of previews; default: one in the database"
     )
     log_format: str = setting("text", _choice("text", "json"), "format of log lines")
-    log_addresses: str = setting(
-        "full",
-        _choice("full", "short", "none"),
-        "client addresses in the log; short is the network alone",
-    )
 
     @classmethod
     def from_env(cls, environ: MutableMapping[str, str] = os.environ) -> Config:

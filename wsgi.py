@@ -1,20 +1,22 @@
-"""The WSGI entry point: `gunicorn -c python:feedsvc.server.gunicorn_conf wsgi:app`.
+"""The WSGI entry point: `gunicorn -c python:feedsvc.gunicorn_conf wsgi:app`.
 
 Importing it opens no database and starts no thread. gunicorn's hook does, in each
-worker; another server must call `feedsvc.services.get_services(app).start()`.
+worker; under another server the first request does.
 """
 
 import sys
 
 from config import Config, SettingError
 from feedsvc.app import create_app
-from feedsvc.errors import FeedsvcError
+from feedsvc.services import get_services
 
 # gunicorn ends at once, instead of starting workers again and again.
 _APP_LOAD_ERROR = 4
 
 try:
     app = create_app(Config.from_env())
-except (SettingError, FeedsvcError) as error:
+except SettingError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(_APP_LOAD_ERROR)
+
+app.before_request(get_services(app).background.start)

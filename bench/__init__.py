@@ -1,1 +1,1 @@
-"""Measurements: `make bench`. Each is a ratio to a reference in the same run."""
+"""Measurements: `make bench`."""

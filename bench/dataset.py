@@ -1,163 +1,41 @@
-"""Large databases for measurements, written row by row, only the last change logged."""
-
-from __future__ import annotations
+"""A large database for the dearest requests."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
-from flask import Flask
-
-from config import Config
-from feedsvc.app import create_app
-from feedsvc.feed_query import KINDS
-from feedsvc.models import Entry
-from feedsvc.services import get_services
-from feedsvc.storage.database import Database
-from feedsvc.storage.entry_rows import entry_columns
-from feedsvc.storage.search import SearchIndex
+from feedsvc.models import Category, Entry, Event, Recurrence, utcnow
+from feedsvc.storage.categories import put_category
+from feedsvc.storage.database import Database, Transaction
+from feedsvc.storage.migrations.runner import upgrade
+from feedsvc.storage.search import words_of
 from feedsvc.storage.tables import (
-    categories,
-    change_sequence,
-    changes,
-    entries,
-    entry_categories,
-    feed_versions,
-    languages,
+    CategoryRow,
+    EntryCategoryRow,
+    EntryRow,
+    EntryWordsRow,
 )
 from tests.postgres import throw_away
 
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
-START = datetime(2020, 1, 1, tzinfo=UTC)
-_BATCH_SIZE = 10_000
-_COPIED_COLUMNS = {*entries.columns.keys()} & {*entry_categories.columns.keys()}
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+TOPICS = [f"topic-{number:02}" for number in range(36)]
+SLUGS = ["all", "even", "odd", *TOPICS]
+"""Each entry is in `all`, in `even` or `odd`, and in one topic."""
 
-CategorizedEntry = tuple[Entry, Sequence[int]]
-"""An entry and the numbers of its categories, from 1."""
+SERIES = 500
+UPCOMING = 1_000
+ENGLISH = 30
+"""Numbers of endless series, of other upcoming events, and of articles in English."""
 
-
-def article(number: int, published: datetime) -> Entry:
-    """Return the article with a number."""
-    return Entry(
-        f"n{number}",
-        "news",
-        f"Bài {number}",
-        "vi",
-        summary=f"Tóm tắt của bài {number}.",
-        content_html=BODY,
-        published=published,
-        updated=published,
-        guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
-        version=1,
-    )
-
-
-def articles(count: int) -> Iterator[CategorizedEntry]:
-    """Yield articles a minute apart, spread over all categories."""
-    category_count = count_categories(count)
-    for number in range(1, count + 1):
-        published = START + timedelta(minutes=number)
-        yield article(number, published), (1 + number % category_count,)
-
-
-def count_categories(entry_count: int) -> int:
-    """Return the number of categories in a database with so many entries."""
-    return max(20, entry_count // 500)
-
-
-def write_database(
-    url: str, slugs: Sequence[str], items: Iterable[CategorizedEntry], now: datetime
-) -> None:
-    """Write visible entries and their categories into a new database."""
-    database = Database(url)
-    try:
-        with database.write() as connection:
-            _write_categories(connection, slugs, now)
-        numbered = enumerate(items, start=1)
-        while batch := list(islice(numbered, _BATCH_SIZE)):
-            last, (entry, _) = batch[-1]
-            with database.write() as connection:
-                _write_entries(connection, batch, now)
-        with database.write() as connection:
-            values = {"seq": last, "time": now, "clock": now}
-            connection.execute(change_sequence.update().values(values))
-            # Without it, the database would seem to be restored from a backup.
-            change = {
-                "seq": last,
-                "time": now,
-                "action": "put",
-                "kind": entry.kind,
-                "id": entry.id,
-                "version": entry.version,
-                "token": "bench",
-            }
-            connection.execute(changes.insert(), change)
-            if connection.dialect.name == "postgresql":
-                _set_next_keys(connection)
-    finally:
-        database.close()
-
-
-def _write_categories(
-    connection: sa.Connection, slugs: Sequence[str], now: datetime
-) -> None:
-    rows = [
-        {"id": id, "slug": slug, "title": slug, "changed_at": now, "titled_at": now}
-        for id, slug in enumerate(slugs, start=1)
-    ]
-    connection.execute(categories.insert(), rows)
-    versions = [
-        {"kind": kind, "category_id": row["id"], "seq": 0, "time": now}
-        for kind in KINDS
-        for row in rows
-    ]
-    connection.execute(feed_versions.insert(), versions)
-    tags = [{"kind": kind, "tag": tag} for kind in KINDS for tag in ("vi", "en-gb")]
-    connection.execute(languages.insert(), tags)
-
-
-def _write_entries(
-    connection: sa.Connection,
-    batch: Sequence[tuple[int, CategorizedEntry]],
-    now: datetime,
-) -> None:
-    rows = []
-    category_rows = []
-    for pk, (entry, category_ids) in batch:
-        row = entry_columns(entry) | {
-            "pk": pk,
-            "seq": pk,
-            "is_visible": True,
-            "was_visible": True,
-            "next_change_at": None,
-            "changed_at": now,
-        }
-        rows.append(row)
-        copied = {name: row[name] for name in _COPIED_COLUMNS}
-        category_rows += [
-            {"entry_pk": pk, "category_id": id, "position": position, **copied}
-            for position, id in enumerate(category_ids)
-        ]
-    connection.execute(entries.insert(), rows)
-    connection.execute(entry_categories.insert(), category_rows)
-    SearchIndex(connection).add({pk: entry for pk, (entry, _) in batch})
-
-
-def _set_next_keys(connection: sa.Connection) -> None:
-    """Let PostgreSQL's sequences continue behind the keys that were given."""
-    for column in (entries.c.pk, categories.c.id):
-        table = column.table.name
-        connection.exec_driver_sql(
-            f"SELECT setval(pg_get_serial_sequence('{table}', '{column.name}'), "
-            f"(SELECT max({column.name}) FROM {table}))"
-        )
+_BATCH_SIZE = 200
 
 
 @contextmanager
-def empty_database(kind: str) -> Iterator[tuple[str, int | None]]:
+def new_database(kind: str) -> Iterator[tuple[str, int | None]]:
     """Yield the URL of an empty database, and its server's process id, if it has one.
 
     :param kind: `sqlite` or `postgresql`.
@@ -171,16 +49,75 @@ def empty_database(kind: str) -> Iterator[tuple[str, int | None]]:
         yield url, cluster._process.pid
 
 
-@contextmanager
-def open_app(url: str, **settings: str) -> Iterator[Flask]:
-    """Open an app on a database, which is made if necessary.
+def fill(url: str, count: int) -> None:
+    """Store half articles and half events, a minute apart."""
+    database = Database(url, utcnow)
+    upgrade(database)
+    with database.write() as transaction:
+        for slug in SLUGS:
+            put_category(transaction, Category(slug, slug))
+        rows = transaction.session.query(CategoryRow)
+        category_ids = {row.slug: row.id for row in rows}
+    for first in range(0, count, _BATCH_SIZE):
+        with database.write() as transaction:
+            for number in range(first, min(first + _BATCH_SIZE, count)):
+                entry = _entry(number, count, transaction.now)
+                _add(transaction, entry, number, category_ids)
+    if not database.is_sqlite:
+        # As autovacuum does in time; it needs to be outside of a transaction.
+        with database.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    database.close()
 
-    Its cache does not read the change log for each request: in production a thread
-    does that, which is no part of a request.
-    """
-    app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url, **settings}))
-    services = get_services(app)
-    services.storage.upgrade()
-    services.cache.sync_on_read = False
-    yield app
-    services.storage.close()
+
+def _entry(number: int, count: int, now: datetime) -> Entry:
+    position = number // 2
+    half = count // 2
+    published = now - timedelta(minutes=half - position)
+    article = Entry(
+        f"n{number}",
+        "news",
+        f"Bài {number}",
+        "en-GB" if position * ENGLISH % half < ENGLISH else "vi",
+        summary=f"Tóm tắt của bài {number}.",
+        content_html=BODY,
+        published=published,
+    )
+    if number % 2 == 0:
+        return article
+    recurrence = None
+    start = published
+    if position >= half - SERIES:
+        start = now - timedelta(days=900)
+        recurrence = Recurrence("FREQ=DAILY")
+    elif position >= half - SERIES - UPCOMING:
+        start = now + timedelta(hours=position % 2000 + 1)
+    event = Event(start.astimezone(ZONE), None, ZONE, recurrence=recurrence)
+    return replace(article, kind="events", event=event)
+
+
+def _add(
+    transaction: Transaction, entry: Entry, number: int, category_ids: dict[str, int]
+) -> None:
+    row = EntryRow(
+        id=entry.id,
+        kind=entry.kind,
+        guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
+        version=1,
+        sequence=0,
+        was_public=False,
+        is_over=False,
+        updated_at=entry.published,
+        changed_at=transaction.next_revision(entry.kind),
+    )
+    row.set_document(entry)
+    half = "odd" if number // 2 % 2 else "even"
+    slugs = ("all", half, TOPICS[number // 4 % len(TOPICS)])
+    row.memberships = [
+        EntryCategoryRow(category_id=category_ids[slug], position=position)
+        for position, slug in enumerate(slugs)
+    ]
+    row.words = EntryWordsRow(words=words_of(entry))
+    row.refresh(transaction.now)
+    transaction.session.add(row)

@@ -9,13 +9,13 @@ def main() -> None:
     """Run a command."""
     try:
         run = _load_application()
+        run()
     except ModuleNotFoundError as error:
         # Most often the system's Python was called instead of the environment's.
         sys.exit(
             f"Error: {error.name} is not installed for {sys.executable}. "
             "Use the Python of the virtual environment, .venv/bin/python."
         )
-    run()
 
 
 def _load_application() -> Callable[[], None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from werkzeug.exceptions import LengthRequired
 
-from feedsvc import __version__, timezones  # noqa: F401 (first, before a zone is read from the host)
+from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
 from feedsvc.api.batch import batch_blueprint
 from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
@@ -23,11 +23,8 @@ from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
-from feedsvc.web.cached_responses import cached_responses_blueprint
-from feedsvc.web.feeds import feeds_blueprint
-from feedsvc.web.health import health_blueprint
-from feedsvc.web.pages import pages_blueprint
-from feedsvc.web.problems import problems_blueprint
+from feedsvc.web import feeds, health, pages
+from feedsvc.web.errors import errors_blueprint
 from feedsvc.web.static_files import static_blueprint
 
 if TYPE_CHECKING:
@@ -37,18 +34,30 @@ if TYPE_CHECKING:
 def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     """Return the WSGI application.
 
-    It opens no database and starts no thread: `get_services(app).start()` does, in
-    each process that serves.
+    It opens no database and starts no thread: `Background.start` does, in each process
+    that serves.
     """
     services = Services(config, clock)
     app = Flask(__name__, static_folder=None)
     _configure(app, config)
     app.register_blueprint(headers_blueprint())
     app.before_request(_refuse_chunked)  # after the blueprint that gives request ids
-    app.register_blueprint(cached_responses_blueprint(services.cache))
-    _register_public_views(app, services)
-    _register_api(app, services)
-    app.register_blueprint(problems_blueprint(services.site))
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(feeds.blueprint)
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(static_blueprint(config.site_color, config.site_font))
+    app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
+    api_blueprints = [
+        entries_blueprint(services, "news"),
+        entries_blueprint(services, "events"),
+        categories_blueprint(services),
+        changes_blueprint(services),
+        batch_blueprint(services),
+    ]
+    for blueprint in api_blueprints:
+        app.register_blueprint(blueprint)
+    app.register_blueprint(docs_blueprint(services, api_blueprints))
+    app.register_blueprint(errors_blueprint(services.site))
     app.extensions[EXTENSION] = services
     register_commands(app)
     app.wsgi_app = trust_proxies(  # type: ignore[assignment, method-assign]
@@ -63,46 +72,6 @@ def _configure(app: Flask, config: Config) -> None:
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-
-
-def _register_public_views(app: Flask, services: Services) -> None:
-    config = services.config
-    site = services.site
-    storage = services.storage
-    app.register_blueprint(health_blueprint(storage))
-    app.register_blueprint(feeds_blueprint(services.feeds))
-    app.register_blueprint(
-        pages_blueprint(storage, services.cache, site, services.clock, config.max_age)
-    )
-    app.register_blueprint(static_blueprint(site.color, config.site_font))
-    app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
-
-
-def _register_api(app: Flask, services: Services) -> None:
-    config = services.config
-    site = services.site
-    storage = services.storage
-    schemas = services.entry_schemas
-    authenticator = services.authenticator
-    blueprints = [
-        *(
-            entries_blueprint(
-                collection,
-                schemas[kind],
-                storage,
-                authenticator,
-            )
-            for collection, kind in (("articles", "news"), ("events", "events"))
-        ),
-        categories_blueprint(
-            storage, authenticator, services.cache, services.clock, config.max_age
-        ),
-        changes_blueprint(storage, authenticator, schemas, f"{__version__} {site}"),
-        batch_blueprint(storage, authenticator, schemas),
-    ]
-    for blueprint in blueprints:
-        app.register_blueprint(blueprint)
-    app.register_blueprint(docs_blueprint(site, schemas, blueprints, config.max_age))
 
 
 def _hub() -> Response:

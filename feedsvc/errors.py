@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feedsvc.feed_query import CategoryFilter
+    from feedsvc.feeds.query import CategoryFilter
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,6 @@ class FeedsvcError(Exception):
 
     retry_after: int | None = None
     """Seconds after which the same request may succeed; None where it will not."""
-
-    def for_operator(self) -> str:
-        """Return the message for the log and for commands."""
-        return str(self)
 
 
 class BadRequest(FeedsvcError):
@@ -67,10 +63,6 @@ class NotFound(FeedsvcError):
 class Gone(FeedsvcError):
     """The resource existed, and was removed.
 
-    `web/pages.py` raises it for deleted, withdrawn and expired entries,
-    `storage/entry_reader.py` for deleted ones in the API, `storage/feed_lookup.py` for
-    retired categories.
-
     :param reason: the editors' notice for readers, as plain text.
     """
 
@@ -88,7 +80,7 @@ class CategoryRenamed(FeedsvcError):
 
 
 class FeedMoved(FeedsvcError):
-    """The feed has another category filter now: a category was renamed or retired."""
+    """The feed has another category filter now: a category was renamed."""
 
     def __init__(self, category_filter: CategoryFilter) -> None:
         super().__init__("The feed has another URL now.")
@@ -115,36 +107,6 @@ class RateLimited(FeedsvcError):
 
 
 class Unavailable(FeedsvcError):
-    """The database cannot be used at the moment.
+    """The database cannot be used at the moment, such as before its upgrade."""
 
-    `storage/database.py` raises it, for instance while another process holds the lock.
-    """
-
-    # Also the time that a writer waits for the lock (`BUSY_SECONDS`).
     retry_after: int = 5
-
-    def __init__(self, message: str, reason: str = "") -> None:
-        super().__init__(message)
-        self._reason = reason
-
-    def for_operator(self) -> str:
-        """Return the message with its reason, which may name hosts and users."""
-        return self._reason or str(self)
-
-
-class Busy(Unavailable):
-    """The worker renders as many large documents as it can.
-
-    A kind of `Unavailable`, since clients and caches treat both in the same way.
-    """
-
-    retry_after: int = 2
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"Too many large documents. Try again in {self.retry_after} seconds."
-        )
-
-
-class SchemaTooNew(FeedsvcError):
-    """The database has the schema of a newer version of the service."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.feed_query import FORMATS, CategoryFilter, FeedQuery
-
+KINDS = ("news", "events")
+UI_LANGUAGES = ("vi", "en")
 STATUSES = ("draft", "published", "withdrawn")
 SCOPES = ("news:write", "events:write", "categories:write")
 
 EVENT_STATUSES = ("confirmed", "tentative", "postponed", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")
 AVAILABILITIES = ("in_stock", "sold_out", "pre_order")
+
+SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+YEARS = range(1970, 2201)
+"""Years of all dates that are accepted: readers take earlier ones for mistakes."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -253,14 +257,10 @@ class Entry:
     The storage sets `guid` (unless an import has one), `version`, `updated`,
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
-    current or next occurrence, as the scheduler last computed it.
+    current or next occurrence.
 
     Entries of a kind with the same `translation_key` are `translations` of each other;
     the storage sets the visible ones, in the order of their languages.
-
-    `changed` is the time of the last change in the change log or, if that is later, of
-    the last change of a category's title. An `abridged` entry was loaded without its
-    body. `rendered` has the items of feeds that formats have made of the entry.
     """
 
     id: str
@@ -289,14 +289,7 @@ class Entry:
     withdrawn: datetime | None = None
     sequence: int = 0
     starts: datetime | None = None
-    changed: datetime = field(default=EPOCH, compare=False)
-    abridged: bool = False
     translations: tuple[Translation, ...] = ()
-    # Formats fill it later, although the entry is frozen. It follows from the other
-    # members, so it makes no difference between two entries.
-    rendered: dict[Hashable, tuple[Site, bytes]] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
 
     def public_view(self) -> Entry:
         """Return the entry as readers see it: a withdrawn one without its content."""
@@ -307,12 +300,7 @@ class Entry:
             event = replace(event, **_defaults(event, WITHDRAWN_EVENT_MEMBERS))
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
-    def feed_date(self, query: FeedQuery) -> datetime:
-        """Return the date in a feed: of the publication, or of an event's start."""
-        if self.event and query.date_field == "start":
-            # An entry that is not stored has no `starts` yet.
-            return self.starts or self.event.starts
-        return self.date
+        # An entry that is not stored has no `starts` yet.
 
     @property
     def date(self) -> datetime:
@@ -323,7 +311,7 @@ class Entry:
 # Listed are the members that stay, so that a member which is added is hidden.
 WITHDRAWN_MEMBERS = frozenset(
     "id kind title language status url categories event notice expires published guid "
-    "updated version withdrawn sequence starts changed".split()
+    "updated version withdrawn sequence starts".split()
 )
 """Members of a withdrawn entry that readers still see."""
 
@@ -343,150 +331,11 @@ def _defaults(value: Any, kept: frozenset[str]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tombstone:
-    """An entry that left a feed (RFC 6721).
-
-    In a calendar it is a deleted event, with its start and zone alone.
-    """
-
-    guid: str
-    deleted_at: datetime
-    event: Event | None = None
-    sequence: int = 0
-
-
-FeedKey = tuple[str, int]
-"""A kind, and the key of a category or 0: what feeds depend on and changes affect."""
-
-Revision = tuple[int, datetime, datetime]
-"""A change of the change log: its sequence number, its time, and the writer's clock.
-
-The clock is earlier than the time if it was behind the change log.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedVersion:
-    """The last change of some feed keys."""
-
-    time: datetime
-    seq: int = 0
-    feed_keys: frozenset[FeedKey] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A check of the change log: its time, and the last sequence number that it saw.
-
-    The time is by the clock of this process. `ahead` is by how much this clock may be
-    ahead of the clock of a process that writes.
-    """
-
-    time: datetime
-    seq: int = 0
-    ahead: timedelta = timedelta()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The last change of an entry in the change log: visible since then, or deleted."""
-
-    seq: int
-    is_visible: bool
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
 class Token:
-    """An API token, without its secret."""
+    """An API token, without its secret. Only tokens of version 1 may expire."""
 
     name: str
     scopes: frozenset[str]
     created: datetime
-    last_used: datetime | None = None
     revoked: datetime | None = None
     expires: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSummary:
-    """The number of entries in a section or a category, and one of them.
-
-    `shown` is the newest article, or the next event that is not cancelled. Events that
-    are over do not count. `has_more` tells that more than `count` exist.
-    """
-
-    count: int = 0
-    shown: Entry | None = None
-    has_more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A feed with its entries, for a format.
-
-    `categories` are those that its filter names. `version` is the last change of the
-    feed keys that it depends on or, if that is later, the end of an event. `updated` is
-    the last change of what it shows. At `expires_at` it changes without an edit.
-    `previous_archive` and `next_archive` are the archive documents before and after it
-    (RFC 5005 §4).
-    """
-
-    query: FeedQuery
-    site: Site
-    categories: tuple[Category, ...] = ()
-    version: FeedVersion = FeedVersion(EPOCH)
-    updated: datetime = EPOCH
-    expires_at: datetime | None = None
-    is_language_in_use: bool = True
-    entries: tuple[Entry, ...] = ()
-    tombstones: tuple[Tombstone, ...] = ()
-    previous_archive: FeedQuery | None = None
-    next_archive: FeedQuery | None = None
-
-    @classmethod
-    def empty(
-        cls, site: Site, kind: str, format: str, category: Category | None = None
-    ) -> Feed:
-        """Return the feed of a section or a category without entries, for its URL."""
-        if category is None:
-            return cls(FeedQuery(kind, format), site)
-        category_filter = CategoryFilter.create([category.slug])
-        return cls(FeedQuery(kind, format, category_filter), site, (category,))
-
-    @property
-    def category(self) -> Category | None:
-        """The category of the feed, if it is one category's."""
-        category_filter = self.query.category_filter
-        if len(category_filter.all_slugs) == 1 and category_filter.include:
-            return self.categories[0]
-        return None
-
-    @property
-    def self_url(self) -> str:
-        """The canonical URL of the feed."""
-        return self.url(self.query)
-
-    @property
-    def home_url(self) -> str:
-        """The web page that the feed belongs to."""
-        return (self.category and self.category.url) or self.site.url
-
-    @property
-    def hubs(self) -> tuple[str, ...]:
-        """The WebSub hubs that are told of changes of the feed."""
-        query = self.query
-        is_told = query.is_canonical_feed and FORMATS[query.format].pings_hubs
-        return self.site.hubs if is_told else ()
-
-    def with_query(self, **changes: Any) -> Feed:
-        """Return the feed with another query, without its entries."""
-        return Feed(replace(self.query, **changes), self.site, self.categories)
-
-    def in_format(self, format: str) -> Feed:
-        """Return the feed in another format, without its entries."""
-        return Feed(self.query.in_format(format), self.site, self.categories)
-
-    def url(self, query: FeedQuery) -> str:
-        """Return the canonical URL of a feed of this service."""
-        return self.site.public_url + query.path

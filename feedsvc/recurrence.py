@@ -184,15 +184,6 @@ def display_occurrence(entry: Entry) -> Event | None:
     return _occurrence_at(event, entry.starts.astimezone(event.timezone))
 
 
-def check_rule(text: str, start: date) -> None:
-    """Check that a text is a recurrence rule.
-
-    :raises ValueError: it is not.
-    """
-    moment = _as_datetime(start)
-    rule_since(text, moment, moment)
-
-
 def rule_since(text: str, start: datetime, since: datetime) -> rrule:
     """Return a rule with all occurrences from `since` on, and few before.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,10 @@ from config import Config
 from feedsvc.app import create_app
 from feedsvc.models import SCOPES, Site, utcnow
 from feedsvc.services import get_services
-from feedsvc.storage import Storage
-from feedsvc.storage.tokens import LAST_USED_THREAD
-from tests.fake_clock import HANOI, Clock
+from feedsvc.storage.database import Database
+from feedsvc.storage.migrations.runner import upgrade
+from feedsvc.storage.tokens import create_token
+from tests.fake_clock import Clock
 from tests.postgres import EDITOR_TEMPLATE, Cluster, throw_away
 from tests.scratch import scratch_directory
 from tests.server import Service
@@ -35,7 +35,7 @@ DATABASES = ("sqlite", "postgresql")
 # Where pytest puts the directories `tmp_path`.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
 
-SLOW_FOLDERS = ("tests/integration/", "tests/websub/", "tests/browser/")
+SLOW_FOLDERS = ("tests/integration/", "tests/browser/")
 
 
 def pytest_configure() -> None:
@@ -81,9 +81,9 @@ def cluster() -> Iterator[Cluster]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make an empty database at the newest schema, to be copied for each test."""
     path = tmp_path_factory.mktemp("template") / "feedsvc.db"
-    storage = Storage(f"sqlite:///{path}", utcnow, HANOI)
-    storage.upgrade()
-    storage.close()
+    database = Database(f"sqlite:///{path}", utcnow)
+    upgrade(database)
+    database.close()
     return path
 
 
@@ -177,7 +177,7 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
     ) -> Flask:
         made.append(create_app(replace(config, **changes), own_clock or clock))
         if migrate:
-            get_services(made[-1]).storage.upgrade()
+            upgrade(get_services(made[-1]).database)
         return made[-1]
 
     yield make
@@ -185,11 +185,8 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
 
 
 def _close(*apps: Flask) -> None:
-    for thread in threading.enumerate():
-        if thread.name == LAST_USED_THREAD:
-            thread.join()
     for app in apps:
-        get_services(app).storage.close()
+        get_services(app).database.close()
 
 
 @pytest.fixture
@@ -198,8 +195,14 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def storage(app: Flask) -> Storage:
-    return get_services(app).storage
+def database(app: Flask) -> Database:
+    return get_services(app).database
+
+
+@pytest.fixture
+def tick(app: Flask) -> Callable[[], None]:
+    """Return the function that a worker calls once a second."""
+    return get_services(app).background.tick
 
 
 @pytest.fixture
@@ -293,8 +296,13 @@ def editor(
 
 
 @pytest.fixture(scope="module")
+def shared_clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
 def shared_editor(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, shared_clock: Clock
 ) -> Iterator[ApiClient]:
     """Return an `editor` of one app for the tests of a module.
 
@@ -309,13 +317,13 @@ def shared_editor(
         rate_writes="1000000/second",
         rate_auth_failures="1000000/second",
     )
-    app = create_app(config, Clock())
+    app = create_app(config, shared_clock)
     yield _make_editor(app)
     _close(app)
 
 
 def _make_editor(app: Flask) -> ApiClient:
-    token = get_services(app).storage.tokens.create("editor", SCOPES)
+    token = create_token(get_services(app).database, "editor", SCOPES)
     api_client = ApiClient(app.test_client(), token)
     api_client.put("/categories/giao-thong", {"title": "Giao thông"})
     api_client.put("/categories/van-hoa", {"title": "Văn hoá"})

@@ -23,6 +23,7 @@ from typing import Any
 
 import psycopg
 
+from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from tests.scratch import scratch_directory
@@ -41,16 +42,13 @@ EDITOR_TEMPLATE = "editor"
 class Cluster:
     """A server of its own: `start`, `stop` and `start` again, on the same port."""
 
-    def __init__(
-        self, binaries: Path, home: Path, primary: Cluster | None = None
-    ) -> None:
-        """:param primary: the cluster that this one is a standby of, in streaming replication."""
+    def __init__(self, binaries: Path, home: Path) -> None:
         self.binaries, self.home = binaries, home
         self.port = free_port()
         self._copy_options = ""
         self._administration: psycopg.Connection[Any] | None = None
         self._editor_token = ""
-        self._password: str = primary._password if primary else secrets.token_hex(16)
+        self._password = secrets.token_hex(16)
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
         (home / "password").write_text(
@@ -65,18 +63,6 @@ class Cluster:
             "--no-sync",
         ]
         ways = [["initdb", "-E", "UTF8", *locale, *options] for locale in LOCALES]
-        if primary:
-            url = primary.url("postgres").replace("+psycopg", "")
-            ways = [
-                [
-                    "pg_basebackup",
-                    "--write-recovery-conf",
-                    "--no-sync",
-                    "--checkpoint=fast",
-                    "-d",
-                    url,
-                ]
-            ]
         for program, *arguments in ways:
             made = subprocess.run(
                 [str(binaries / program), "-D", str(home / "data"), *arguments],
@@ -153,7 +139,7 @@ class Cluster:
             # Older versions have no other strategy.
             self._copy_options = "STRATEGY FILE_COPY"
         self.run("CREATE DATABASE template")
-        made = Database(self.url("template"))
+        made = Database(self.url("template"), utcnow)
         upgrade(made)
         made.close()
 
@@ -202,19 +188,6 @@ def throw_away() -> Iterator[Cluster]:
     with _home() as home, _running(Cluster(_binaries(home), home)) as cluster:
         cluster.make_template()
         yield cluster
-
-
-@contextmanager
-def standby_of(primary: Cluster) -> Iterator[Cluster]:
-    """A running standby of a cluster, without which from now on nothing is committed there."""
-    with _home() as home, _running(Cluster(primary.binaries, home, primary)) as standby:
-        primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        primary.run("SELECT pg_reload_conf()")
-        end = time.monotonic() + 30
-        while primary.run("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
-            assert time.monotonic() < end, "the standby does not follow"
-            time.sleep(0.02)
-        yield standby
 
 
 @contextmanager

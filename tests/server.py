@@ -17,7 +17,9 @@ import requests
 
 from config import Config
 from feedsvc.models import utcnow
-from feedsvc.storage import Storage
+from feedsvc.storage.database import Database
+from feedsvc.storage.migrations.runner import upgrade
+from feedsvc.storage.tokens import create_token
 from tests.fork_server import ForkedProcess, run_module
 
 ROOT = Path(__file__).parent.parent
@@ -116,21 +118,20 @@ class Service:
             return self.token
         # In this process, which is faster by the start of two others.
         config = Config.from_env(self.environ)
-        storage = Storage(config.database_url, utcnow, config.site_timezone)
-        storage.upgrade(or_newer=True)
-        self.token = storage.tokens.create("test", scopes)
-        storage.close()
+        database = Database(config.database_url, utcnow)
+        upgrade(database)
+        self.token = create_token(database, "test", scopes)
+        database.close()
         return self.token
 
     def start(
         self,
         log: Path = Path(os.devnull),
         app: str = "wsgi:app",
-        settings: str = "server.gunicorn_conf",
     ) -> float:
         """Start it, its output to a file; returns the seconds until it was ready."""
         begun = time.monotonic()
-        module = ["gunicorn", "-c", f"python:feedsvc.{settings}", app]
+        module = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", app]
         if self._can_fork():
             self.process = ForkedProcess(module, self.root, self.environ, log, log)
         else:

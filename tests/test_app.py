@@ -12,8 +12,8 @@ import pytest
 from tests.fork_server import run_module
 from tests.server import ROOT
 
-OPTIONAL = ("aiohttp", "feedparser", "psycopg", "tqdm")
-"""Libraries that a web worker without PostgreSQL does not need."""
+OPTIONAL = ("psycopg",)
+"""Libraries that a service without PostgreSQL does not need."""
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,22 +54,13 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("command", "status"),
-    [
-        ("--version", 0),
-        ("token list", 1),
-        ("export -", 1),
-    ],
-)
-def test_command_creates_no_database(tmp_path: Path, command: str, status: int) -> None:
+@pytest.mark.parametrize("command", ["--version", "token list", "export -"])
+def test_command_creates_no_database(tmp_path: Path, command: str) -> None:
     done = run_command(tmp_path, *command.split())
-    assert done.returncode == status
-    if status:
+    if command != "--version":
+        assert done.returncode == 1
         assert done.stderr.startswith("Error: ")
         assert len(done.stderr.splitlines()) == 1
-        assert f"There is no database {tmp_path}/var/feedsvc.db" in done.stderr
-        assert "--settings FILE" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

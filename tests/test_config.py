@@ -22,8 +22,8 @@ def test_default_follows_earlier_settings() -> None:
 
 
 def test_empty_value_is_absent() -> None:
-    config = Config.from_env({"FEEDSVC_MAX_AGE": "", "FEEDSVC_HUBS": ""})
-    assert config.max_age == 60
+    config = Config.from_env({"FEEDSVC_POLL_MINUTES": "", "FEEDSVC_HUBS": ""})
+    assert config.poll_minutes == 15
     assert config.hubs == ()
     assert config.site_icon == config.site_contact == ""
 
@@ -49,24 +49,26 @@ def test_font_must_be_a_woff2_file(tmp_path: Path) -> None:
 
 
 def test_environment_precedes_file(tmp_path: Path) -> None:
-    file = tmp_path / "age"
+    file = tmp_path / "minutes"
     file.write_text("5")
-    environ = {"FEEDSVC_MAX_AGE": "7", "FEEDSVC_MAX_AGE_FILE": str(file)}
-    assert Config.from_env(environ).max_age == 7
+    name = "FEEDSVC_POLL_MINUTES"
+    environ = {name: "10", f"{name}_FILE": str(file)}
+    assert Config.from_env(environ).poll_minutes == 10
 
 
 def test_settings_file_is_read_after_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "feedsvc.env"
     file.write_text(
-        "# a comment\n\n; another\nFEEDSVC_MAX_AGE=5\nPORT=9000\n"
+        "# a comment\n\n; another\nFEEDSVC_POLL_MINUTES=5\nPORT=9000\n"
         'FEEDSVC_SITE_TITLE="Hà \\"Nội\\""\nFEEDSVC_SITE_RIGHTS=\'a \\ b\' \n'
         "FEEDSVC_SITE_DESCRIPTION=one  two\\ three  \nPGPASSWORD=p=w#x\n"
         f"FEEDSVC_DATABASE_URL_FILE={tmp_path}/url\n"
     )
     (tmp_path / "url").write_text("sqlite:////x.db\n")
-    environ = {"FEEDSVC_SETTINGS": str(file), "PORT": "9001", "FEEDSVC_MAX_AGE": ""}
+    environ = {"FEEDSVC_SETTINGS": str(file), "PORT": "9001"}
+    environ["FEEDSVC_POLL_MINUTES"] = ""
     config = Config.from_env(environ)
-    assert (config.max_age, config.port) == (5, 9001)
+    assert (config.poll_minutes, config.port) == (5, 9001)
     assert config.site_title == 'Hà "Nội"'
     assert config.site_rights == "a \\ b"
     assert config.site_description == "one  two three"
@@ -130,7 +132,6 @@ def test_several_hosts_of_postgresql(value: str, hosts: tuple[str, ...]) -> None
         ("FEEDSVC_SITE_CONTACT", "nobody"),
         ("FEEDSVC_SITE_COLOR", "#9d1c201"),
         ("FEEDSVC_LOG_FORMAT", "xml"),
-        ("FEEDSVC_MAX_AGE", "-1"),
         ("FEEDSVC_POLL_MINUTES", "7"),
         ("FEEDSVC_MAX_BODY", "1e9"),
     ],
@@ -142,7 +143,7 @@ def test_invalid_value_is_named(variable: str, value: str) -> None:
 
 
 def test_all_invalid_values_are_named_at_once() -> None:
-    environ = {"PORT": "http", "FEEDSVC_MAX_AGE": "soon", "FEEDSVC_SITE_COLOR": "red"}
+    environ = {"PORT": "http", "FEEDSVC_MAX_BODY": "1", "FEEDSVC_SITE_COLOR": "red"}
     with pytest.raises(SettingError) as raised:
         Config.from_env(environ)
     lines = str(raised.value).splitlines()
@@ -185,7 +186,7 @@ def test_variables_that_kubernetes_sets_are_no_warning() -> None:
 
 
 def test_start_warns_of_a_misspelt_setting() -> None:
-    configuration = ("-c", "python:feedsvc.server.gunicorn_conf", "--check-config")
+    configuration = ("-c", "python:feedsvc.gunicorn_conf", "--check-config")
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn", *configuration, "wsgi:app"],
         cwd=ROOT,
@@ -205,20 +206,18 @@ def test_start_warns_of_a_misspelt_setting() -> None:
     [
         (["-m", "feedsvc", "token", "list"], 2),
         (["-c", "import wsgi"], 4),
-        (["-m", "gunicorn", "-c", "python:feedsvc.server.gunicorn_conf", "wsgi"], 4),
+        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi"], 4),
     ],
 )
 def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
-        env={**os.environ, "FEEDSVC_MAX_AGE": "soon"},
+        env={**os.environ, "FEEDSVC_MAX_BODY": "soon"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == status
-    assert (
-        done.stderr
-        == "Error: FEEDSVC_MAX_AGE: Must be a whole number from 0 to 86400.\n"
-    )
+    message = "FEEDSVC_MAX_BODY: Must be a whole number from 1024 to 1073741824."
+    assert done.stderr == f"Error: {message}\n"
     assert done.stdout == ""

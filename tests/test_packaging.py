@@ -1,4 +1,4 @@
-"""The installed distribution, without the checkout and without the extras."""
+"""The installed distribution, without the checkout and without the extra."""
 
 from __future__ import annotations
 
@@ -20,20 +20,7 @@ from tests.wheel import InstalledService, publish_entry
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
-WITHOUT_EXTRAS = """
-import sys
-for name in {names}:
-    sys.modules[name] = None  # importing it raises ModuleNotFoundError
-"""
-
 BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
-
-MODULES = {
-    "aiohttp": "websub",
-    "feedparser": "importers",
-    "psycopg": "postgres",
-}
-"""Modules of the extras."""
 
 
 @pytest.fixture(scope="module")
@@ -99,40 +86,14 @@ def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> 
     assert set(log.read_text().split()) == {"gunicorn", "feedsvc"}
 
 
-def test_core_works_without_the_extras(installation: Path, tmp_path: Path) -> None:
-    script = WITHOUT_EXTRAS.format(names=list(MODULES)) + (
-        "import wsgi, feedsvc.__main__ as main\nsys.argv[1:] = ['demo']\nmain.main()\n"
+def test_service_runs_without_the_extra(installation: Path, tmp_path: Path) -> None:
+    script = (
+        # An import of it raises a ModuleNotFoundError.
+        "import sys\nsys.modules['psycopg'] = None\n"
+        "from feedsvc.__main__ import main\nmain()\n"
     )
-    done = run(installation, tmp_path, "-c", script)
+    done = run(installation, tmp_path, "-c", script, "demo")
     assert "TOKEN=" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "extra"),
-    [
-        (["deliver"], "websub"),
-        (["import", "feed.xml"], "importers"),
-        (["token", "list"], "postgres"),
-    ],
-)
-def test_command_names_its_extra(
-    installation: Path, tmp_path: Path, arguments: list[str], extra: str
-) -> None:
-    (tmp_path / "feed.xml").write_text("<rss/>")
-    names = [name for name in MODULES if MODULES[name] == extra]
-    script = WITHOUT_EXTRAS.format(names=names) + (
-        "import feedsvc.__main__ as main\n"
-        "sys.argv[1:] = ['db', 'upgrade']\n"
-        "try:\n    main.main()\nexcept SystemExit:\n    pass\n"
-        f"sys.argv[1:] = {arguments}\n"
-        "import os\n"
-        f"if {extra == 'postgres'}:\n"
-        "    os.environ['FEEDSVC_DATABASE_URL'] = 'postgresql+psycopg:///feeds'\n"
-        "main.main()\n"
-    )
-    done = run(installation, tmp_path, "-c", script, status=1)
-    assert f"`pip install feedsvc[{extra}]`" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -174,7 +135,7 @@ def test_make_clears_the_environment_of_a_failed_attempt(tmp_path: Path) -> None
     assert not left.exists()
 
 
-def test_requirements_pin_and_docs_explain_the_core_and_the_extras() -> None:
+def test_requirements_are_pinned_and_explained() -> None:
     documented = (ROOT / "docs/dependencies.md").read_text("utf-8").lower()
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     pins = {}

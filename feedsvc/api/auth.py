@@ -10,16 +10,17 @@ from feedsvc.errors import Forbidden, Unauthorized
 from feedsvc.http.client_network import network_of
 from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Token
-from feedsvc.storage.tokens import Tokens
+from feedsvc.storage.database import Database
+from feedsvc.storage.tokens import authenticate
 
 
 class Authenticator:
     """Authenticate requests, and check the scopes of their tokens."""
 
     def __init__(
-        self, tokens: Tokens, writes: RateLimiter, failures: RateLimiter
+        self, database: Database, writes: RateLimiter, failures: RateLimiter
     ) -> None:
-        self._tokens = tokens
+        self._database = database
         self._writes = writes
         self._failures = failures
 
@@ -44,7 +45,7 @@ class Authenticator:
         if scheme.lower() != "bearer" or not credentials:
             raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
         try:
-            return self._tokens.authenticate(credentials)
+            return authenticate(self._database, credentials)
         except Unauthorized:
             # Only wrong tokens count: a guesser sends one, a browser sends none.
             self._failures.hit(network_of(request.remote_addr or ""))

@@ -14,7 +14,7 @@ from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import Authenticator, current_token
+from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas, one_of
 from feedsvc.api.openapi import EXAMPLES
@@ -29,13 +29,13 @@ from feedsvc.errors import (
     FeedsvcError,
     FieldError,
     Forbidden,
-    Unavailable,
     ValidationFailed,
 )
-from feedsvc.feed_query import KINDS
 from feedsvc.http.problem_details import http_status
-from feedsvc.models import Entry
-from feedsvc.storage import Storage, Writer
+from feedsvc.models import KINDS, Entry
+from feedsvc.services import Services
+from feedsvc.storage.database import Transaction
+from feedsvc.storage.entries import delete_entry, put_entry
 
 MAX_ITEMS = 5000
 """Items of a batch."""
@@ -80,16 +80,10 @@ class BatchItem:
     error: FeedsvcError | None = None
 
 
-def batch_blueprint(
-    storage: Storage,
-    authenticator: Authenticator,
-    schemas: Mapping[str, EntrySchemas],
-) -> ApiBlueprint:
-    """Return the view of batches.
-
-    :param schemas: of entries, by kind.
-    """
-    api = ApiBlueprint("batch", authenticator)
+def batch_blueprint(services: Services) -> ApiBlueprint:
+    """Return the view of batches."""
+    api = ApiBlueprint("batch", services.authenticator)
+    schemas = services.entry_schemas
 
     @api.post("")
     @api.authorize(*(f"{kind}:write" for kind in KINDS))
@@ -110,11 +104,9 @@ def batch_blueprint(
                 _parse_item(document, schemas)
                 for document in documents[start : start + TRANSACTION_SIZE]
             ]
-            with storage.writer(current_token().name) as writer:
-                ids = (item.id for item in group if item.id and not item.error)
-                writer.entries.prefetch(ids)
+            with services.database.write(current_token().name) as transaction:
                 for index, item in enumerate(group, start):
-                    results.append({"index": index, **_store(item, writer)})
+                    results.append({"index": index, **_store(item, transaction)})
         has_failures = any("errors" in result for result in results)
         status = 207 if has_failures else 200
         return {"results": results}, status, {"Cache-Control": "no-store"}
@@ -179,13 +171,10 @@ def _parse_item(document: Any, schemas: Mapping[str, EntrySchemas]) -> BatchItem
     return BatchItem(kind, entry_id, entry)
 
 
-def _store(item: BatchItem, writer: Writer) -> dict[str, Any]:
+def _store(item: BatchItem, transaction: Transaction) -> dict[str, Any]:
     """Put or delete the entry of an item, and return the result."""
     try:
-        return {"id": item.id, "status": _apply(item, writer)}
-    except Unavailable:
-        # The other items would fail too, so the whole batch is 503.
-        raise
+        return {"id": item.id, "status": _apply(item, transaction)}
     except FeedsvcError as error:
         errors = [FieldError("#", str(error))]
         if isinstance(error, ValidationFailed):
@@ -193,12 +182,12 @@ def _store(item: BatchItem, writer: Writer) -> dict[str, Any]:
         return {"id": item.id, "status": http_status(error), "errors": errors}
 
 
-def _apply(item: BatchItem, writer: Writer) -> int:
+def _apply(item: BatchItem, transaction: Transaction) -> int:
     """Put or delete the entry of an item, and return the status."""
     if item.error:
         raise item.error
     if item.entry is None:
-        writer.entries.delete(item.kind, item.id or "")
+        delete_entry(transaction, item.kind, item.id or "")
         return 204
-    _, is_new = writer.entries.put(item.entry)
+    _, is_new = put_entry(transaction, item.entry)
     return 201 if is_new else 200

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, current_app
 
-from feedsvc.api.auth import Authenticator, current_token
+from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import CategoriesSchema
 from feedsvc.api.openapi import CATEGORY_REQUEST, EXAMPLES, path_parameter
@@ -16,28 +16,27 @@ from feedsvc.api.request_parsing import (
     reject_query_parameters,
 )
 from feedsvc.api.schemas import CategorySchema
-from feedsvc.errors import FieldError, ValidationFailed
-from feedsvc.feeds.response_cache import ResponseCache
-from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.models import Category, Clock
-from feedsvc.storage import Storage
+from feedsvc.errors import CategoryRenamed, FieldError, ValidationFailed
+from feedsvc.feeds.response import CachedResponse
+from feedsvc.models import KINDS, Category
+from feedsvc.services import Services
+from feedsvc.storage.categories import (
+    Categories,
+    delete_category,
+    put_category,
+    rename_category,
+)
+from feedsvc.storage.database import read_revisions
+from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, redirect
 
 _SCOPE = "categories:write"
 _PATH_PARAMETERS = [path_parameter("Category", "slug")]
 
 
-def categories_blueprint(
-    storage: Storage,
-    authenticator: Authenticator,
-    cache: ResponseCache,
-    clock: Clock,
-    max_age: int,
-) -> ApiBlueprint:
-    """Return the views of categories, whose list is public.
-
-    :param max_age: seconds that caches may keep the list.
-    """
-    api = ApiBlueprint("categories", authenticator)
+def categories_blueprint(services: Services) -> ApiBlueprint:
+    """Return the views of categories, which anyone may read."""
+    api = ApiBlueprint("categories", services.authenticator)
+    database = services.database
     schema = CategorySchema()
 
     @api.get("", parameters=["If-None-Match"])
@@ -52,18 +51,29 @@ def categories_blueprint(
     def list_categories() -> Response:
         """List all categories, by slug."""
         reject_query_parameters()
-        # Before the snapshot is taken: a later time would vouch for changes that the
-        # snapshot may not have.
-        checked_at = clock()
-        with storage.reader() as reader:
-            categories = reader.categories.all()
-            version = reader.feed_version([("categories", None)])
+        with database.read() as session:
+            revision = read_revisions(session).of(KINDS)
+            categories = Categories(session).all()
         document = {"categories": schema.dump(categories, many=True)}
         body = current_app.json.dumps(document).encode()
         response = CachedResponse(
-            body, "application/json", version, checked_at, max_age
+            body, "application/json", revision, due_at=None, max_age=PAGE_MAX_AGE
         )
-        return conditional_response(response, cache.current_check(response))
+        return conditional_response(response, services.clock())
+
+    @api.get("/<slug>", parameters=_PATH_PARAMETERS)
+    @api.errors(404, 410)
+    @api.response(200, schema, description="Success.")
+    @api.alt_response(301, description="The category has another slug now.")
+    def get(slug: str) -> Any:
+        """Get a category."""
+        reject_query_parameters()
+        try:
+            with database.read() as session:
+                return Categories(session).get(slug).category
+        except CategoryRenamed as error:
+            path = f"/api/v1/categories/{error.current_slug}"
+            return redirect(services.site, path)
 
     @api.put("/<slug>", parameters=_PATH_PARAMETERS)
     @api.authorize(_SCOPE)
@@ -77,8 +87,8 @@ def categories_blueprint(
             raise ValidationFailed(
                 FieldError("#/slug", "Must be the slug in the path.")
             )
-        with storage.writer(current_token().name) as writer:
-            is_new = writer.categories.put(category)
+        with database.write(current_token().name) as transaction:
+            is_new = put_category(transaction, category)
         return category, 201 if is_new else 200
 
     @api.patch("/<slug>", parameters=_PATH_PARAMETERS)
@@ -86,30 +96,29 @@ def categories_blueprint(
     @api.errors(*BODY_ERRORS, 404, 409, 410)
     @api.merge_patch("CategoryPatch", {"slug": "duong-sa"})
     @api.response(200, schema, description="Success.")
-    def patch(slug: str) -> Any:
+    def patch(slug: str) -> Category:
         """Change a category by a JSON merge patch; another `slug` renames it."""
         reject_query_parameters()
         document = parse_json_body()
-        with storage.writer(current_token().name) as writer:
-            # Validating a category is quick enough for the write transaction, so there
-            # can be no concurrent update as with entries.
-            stored = schema.dump(writer.reader.categories.get(slug))
+        with database.write(current_token().name) as transaction:
+            # Validating a category is quick enough for the write transaction.
+            stored = schema.dump(Categories(transaction.session).get(slug).category)
             category: Category = load_patched(schema, stored, document)
             # First the rename, after which the other changes apply to the new slug.
             if category.slug != slug:
-                writer.categories.rename(slug, category.slug)
-            writer.categories.put(category)
+                rename_category(transaction, slug, category.slug)
+            put_category(transaction, category)
         return category
 
     @api.delete("/<slug>", parameters=_PATH_PARAMETERS)
     @api.authorize(_SCOPE)
     @api.errors(404, 410)
     @api.response(204, description="Deleted.")
-    def retire(slug: str) -> Response:
-        """Retire a category: entries lose it, and its feeds are 410."""
+    def delete(slug: str) -> Response:
+        """Delete a category: entries lose it, and its feeds are 410."""
         reject_query_parameters()
-        with storage.writer(current_token().name) as writer:
-            writer.categories.retire(slug)
+        with database.write(current_token().name) as transaction:
+            delete_category(transaction, slug)
         return Response(status=204)
 
     return api

@@ -20,8 +20,7 @@ from feedsvc.api.schemas import (
     FieldErrorSchema,
     ImageSchema,
 )
-from feedsvc.feed_query import KINDS
-from feedsvc.models import Site
+from feedsvc.models import KINDS, Site
 
 Members = dict[str, fields.Field[Any]]
 
@@ -65,7 +64,7 @@ class EntrySchemas:
                 metadata={"description": "Without `content_html` and `content_text`."},
             ),
             # Null on the last page, so that no client asks for an empty one.
-            "next_cursor": fields.String(required=True, allow_none=True),
+            "next_page": fields.Integer(required=True, allow_none=True),
         }
         page_schema = ClosedSchema.from_dict(page, name=f"{name}Page")()
         return cls(name, request, response, page_schema)

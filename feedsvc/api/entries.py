@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Response, make_response
+from flask import Response, jsonify, make_response
 from marshmallow import fields
 from marshmallow.validate import OneOf, Range
+from sqlalchemy.orm import Session
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import Authenticator, current_token
+from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.derived_schemas import EntrySchemas
 from feedsvc.api.openapi import EXAMPLES, path_parameter
 from feedsvc.api.request_parsing import (
     load_patched,
@@ -20,11 +20,22 @@ from feedsvc.api.request_parsing import (
     parse_preconditions,
     reject_query_parameters,
 )
-from feedsvc.api.schemas import ArgumentsSchema, EntrySchema
+from feedsvc.api.schemas import ArgumentsSchema
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.models import STATUSES, Entry
-from feedsvc.storage import Precondition, Storage
+from feedsvc.services import Services
+from feedsvc.storage.entries import (
+    Precondition,
+    delete_entry,
+    get_entry,
+    list_entries,
+    put_entry,
+)
+from feedsvc.storage.tables import EntryRow
 from feedsvc.words import MAX_LENGTH, parse_search
+
+_COLLECTIONS = {"news": "articles", "events": "events"}
+"""The last part of the URL of each kind."""
 
 _ENTRY_HEADERS = {"ETag": "ETag"}
 _CREATED_HEADERS = {"ETag": "ETag", "Location": "Location"}
@@ -47,10 +58,7 @@ class ListArguments(ArgumentsSchema):
     q = own.ParsedString(
         _parse_search, attribute="words", metadata={"maxLength": MAX_LENGTH}
     )
-    cursor = fields.String(
-        # A number of 18 digits fits in the databases' integers.
-        validate=own.FullMatch("^[0-9]{1,18}$", error="Must be a next_cursor.")
-    )
+    page = own.QueryInteger(validate=Range(1, 1_000_000), load_default=1)
     limit = own.QueryInteger(validate=Range(1, 200), load_default=50)
 
 
@@ -58,23 +66,14 @@ class _ConcurrentUpdate(Exception):
     """Another write came between reading an entry and storing its patch."""
 
 
-def entries_blueprint(
-    collection: str,
-    schemas: EntrySchemas,
-    storage: Storage,
-    authenticator: Authenticator,
-) -> ApiBlueprint:
-    """Return the views of one kind of entry.
-
-    :param collection: the last part of the URL, `articles` or `events`.
-    """
-    api = ApiBlueprint(collection, authenticator)
-    kind, name, response = schemas.kind, schemas.name, schemas.response
-    collection_url = f"{schemas.request.site.public_url}/api/v1/{collection}"
+def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
+    """Return the views of one kind of entry."""
+    api = ApiBlueprint(_COLLECTIONS[kind], services.authenticator)
+    database = services.database
+    schemas = services.entry_schemas[kind]
+    name, response = schemas.name, schemas.response
     scope = f"{kind}:write"
     conditional = api.doc(parameters=["If-Match", "If-None-Match"])
-
-    write_response = partial(_write_response, response, collection_url)
 
     @api.post("")
     @api.authorize(scope)
@@ -83,9 +82,9 @@ def entries_blueprint(
     @api.response(201, response, description="Created.", headers=_CREATED_HEADERS)
     def create(entry: Entry) -> Response:
         """Create an entry; without an id the service makes one."""
-        with storage.writer(current_token().name) as writer:
-            stored, _ = writer.entries.put(entry, create=True)
-        return write_response(stored, is_new=True)
+        with database.write(current_token().name) as transaction:
+            row, _ = put_entry(transaction, entry, create=True)
+            return _respond(services, transaction.session, row, is_new=True)
 
     @api.put("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(scope)
@@ -96,16 +95,13 @@ def entries_blueprint(
     @api.alt_response(
         201, schema=response, description="Created.", headers=_CREATED_HEADERS
     )
-    def put(entry: Entry, id: str) -> Any:
+    def put(entry: Entry, id: str) -> Response:
         """Create or replace an entry under your own id."""
         if entry.id != id:
             raise ValidationFailed(FieldError("#/id", "Must be the id in the path."))
-        # Storage calls the check within the transaction; before it, another write could
-        # come in between.
-        check = parse_preconditions()
-        with storage.writer(current_token().name) as writer:
-            stored, is_new = writer.entries.put(entry, check=check)
-        return write_response(stored, is_new=is_new)
+        with database.write(current_token().name) as transaction:
+            row, is_new = put_entry(transaction, entry, check=parse_preconditions())
+            return _respond(services, transaction.session, row, is_new=is_new)
 
     @api.patch("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(scope)
@@ -113,39 +109,35 @@ def entries_blueprint(
     @conditional
     @api.merge_patch(f"{name}Patch", {"notice": "Đã sửa.", "image": None})
     @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
-    def patch(id: str) -> Any:
+    def patch(id: str) -> Response:
         """Change an entry by a JSON merge patch (RFC 7396)."""
         reject_query_parameters()
         document = parse_json_body()
         check = parse_preconditions()
-        stored = _patch_entry(storage, schemas.request, id, document, check)
-        return write_response(stored, is_new=False)
+        while True:
+            try:
+                return _store_patch(services, kind, id, document, check)
+            except _ConcurrentUpdate:
+                continue
 
     @api.get("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(scope)
     @api.errors(404, 410)
     @api.response(200, response, description="Success.", headers=_ENTRY_HEADERS)
-    def get(id: str) -> Any:
+    def get(id: str) -> Response:
         """Get an entry, also a draft."""
         reject_query_parameters()
-        with storage.reader() as reader:
-            entry = reader.entries.get(id, kind)
-        return entry, 200, _entry_headers(entry)
+        with database.read() as session:
+            return _respond(services, session, get_entry(session, kind, id))
 
     @api.get("")
     @api.authorize(scope)
     @api.errors(404, 410)
     @api.arguments(ListArguments, location="query", error_status_code=400)
     @api.response(200, schemas.page, description="Success.")
-    def list_entries(arguments: dict[str, Any]) -> Any:
-        """List entries without their bodies, last created first."""
-        cursor = arguments.pop("cursor", None)
-        with storage.reader() as reader:
-            entries, before = reader.entries.page(
-                kind, before=cursor and int(cursor), **arguments
-            )
-        page = {"items": entries, "next_cursor": before and str(before)}
-        return page, {"Cache-Control": "no-store"}
+    def list_(arguments: dict[str, Any]) -> Any:
+        """List entries without their bodies, those that changed last first."""
+        return _list_response(services, kind, **arguments)
 
     @api.delete("/<id>", parameters=_PATH_PARAMETERS)
     @api.authorize(scope)
@@ -153,60 +145,76 @@ def entries_blueprint(
     @conditional
     @api.response(204, description="Deleted.")
     def delete(id: str) -> Response:
-        """Delete an entry: its content is erased, and feeds list the deletion."""
+        """Delete an entry: its content is erased."""
         reject_query_parameters()
         check = parse_preconditions()
-        with storage.writer(current_token().name) as writer:
-            writer.entries.delete(kind, id, check=check)
+        with database.write(current_token().name) as transaction:
+            delete_entry(transaction, kind, id, check)
         return Response(status=204)
 
     return api
 
 
-def _write_response(
-    schema: EntrySchema, collection_url: str, entry: Entry, *, is_new: bool
+def _respond(
+    services: Services, session: Session, row: EntryRow, *, is_new: bool = False
 ) -> Response:
-    """Return the response to a write that has stored an entry."""
-    document = schema.dump(entry)
-    headers = _entry_headers(entry)
-    if not is_new:
-        return make_response(document, 200, headers)
-    location = f"{collection_url}/{entry.id}"
-    return make_response(document, 201, {**headers, "Location": location})
+    """Return the response with an entry, which no cache may keep."""
+    headers = {"ETag": f'"{row.version}"', "Cache-Control": "no-store"}
+    if is_new:
+        collection = _COLLECTIONS[row.kind]
+        url = f"{services.site.public_url}/api/v1/{collection}/{row.id}"
+        headers["Location"] = url
+    document = _document(services, session, row)
+    return make_response(document, 201 if is_new else 200, headers)
 
 
-def _entry_headers(entry: Entry) -> dict[str, str]:
-    # Responses have drafts, which no cache may keep.
-    return {"ETag": f'"{entry.version}"', "Cache-Control": "no-store"}
+def _list_response(
+    services: Services, kind: str, page: int, limit: int, **filters: Any
+) -> Response:
+    with services.database.read() as session:
+        rows = list_entries(session, kind, page=page, limit=limit, **filters)
+        items = [_document(services, session, row) for row in rows[:limit]]
+    for item in items:
+        # Together they may be hundreds of megabytes.
+        item.pop("content_html", None)
+        item.pop("content_text", None)
+    next_page = page + 1 if len(rows) > limit else None
+    response = jsonify(items=items, next_page=next_page)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
-def _patch_entry(
-    storage: Storage,
-    schema: EntrySchema,
-    entry_id: str,
-    patch: Any,
-    check: Precondition,
-) -> Entry:
-    """Apply a merge patch to an entry, and return the stored entry.
+def _document(services: Services, session: Session, row: EntryRow) -> dict[str, Any]:
+    """Return an entry with the members that only editors see."""
+    schema = services.entry_schemas[row.kind].response
+    document = {**schema.dump(row.entry), "public": row.is_public}
+    if not row.is_public:
+        document["preview_url"] = services.preview_url(session, row.id)
+    return document
+
+
+def _store_patch(
+    services: Services, kind: str, id: str, patch: Any, check: Precondition
+) -> Response:
+    """Apply a merge patch to an entry, and return the response with the stored one.
 
     :raises ValidationFailed: the patch, or the patched entry, is invalid.
+    :raises _ConcurrentUpdate: another write came between.
     """
-    kind = schema.kind_name
-    # Sanitizing may take long, so it happens before the write transaction, which then
-    # checks that the entry still is the one that was patched.
-    while True:
-        with storage.reader() as reader:
-            entry = reader.entries.get(entry_id, kind)
-        patched: Entry = load_patched(schema, schema.dump_editable(entry), patch)
-        if patched.id != entry_id:
-            raise ValidationFailed(FieldError("#/id", "Must not change."))
-        check_version = partial(_check_version, check, entry.version)
-        try:
-            with storage.writer(current_token().name) as writer:
-                stored, _ = writer.entries.put(patched, check=check_version)
-            return stored
-        except _ConcurrentUpdate:
-            continue
+    schema = services.entry_schemas[kind].request
+    if isinstance(patch, dict) and not patch.keys() & {"content_html", "content_text"}:
+        # Of an import, the content may be longer than a posted one.
+        schema = services.schemas[kind]
+    with services.database.read() as session:
+        stored = get_entry(session, kind, id).entry
+    # Sanitizing may take long, so it happens before the lock is taken.
+    patched: Entry = load_patched(schema, schema.dump_editable(stored), patch)
+    if patched.id != id:
+        raise ValidationFailed(FieldError("#/id", "Must not change."))
+    is_current = partial(_check_version, check, stored.version)
+    with services.database.write(current_token().name) as transaction:
+        row, _ = put_entry(transaction, patched, check=is_current)
+        return _respond(services, transaction.session, row)
 
 
 def _check_version(check: Precondition, version: int, entry: Entry | None) -> None:

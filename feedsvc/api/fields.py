@@ -14,12 +14,8 @@ from marshmallow.validate import Length, Range, Validator
 
 from feedsvc import timezones
 from feedsvc.api import sanitize, text, urls
-from feedsvc.feed_query import (
-    LANGUAGE_TAG_PATTERN,
-    SLUG_PATTERN,
-    YEARS,
-    check_language,
-)
+from feedsvc.languages import LANGUAGE_TAG_PATTERN, check_language
+from feedsvc.models import SLUG_PATTERN, YEARS
 from feedsvc.suggestions import slug_of
 
 _Input = TypeVar("_Input")
@@ -40,7 +36,7 @@ _DATE_OR_TIME_ERROR = (
     "Must be a date such as 2026-11-25, or a time such as 2026-12-24T19:00:00+07:00."
 )
 
-CONTENT_LIMIT = f"At most 1 MiB ({sanitize.MAX_LENGTH:,} bytes of UTF-8)."
+CONTENT_LIMIT = f"At most {sanitize.MAX_POSTED_LENGTH:,} bytes of UTF-8."
 
 # JSON Schema's patterns for normalized text. They are for clients: `Text` itself says
 # which character is wrong.
@@ -156,20 +152,16 @@ class Text(ParsedString):
 
 
 class ContentText(Text):
-    """Normalized plain text whose limit counts bytes, as that of HTML does."""
+    """The content as plain text; the schema checks its length, in bytes."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(sanitize.MAX_LENGTH, multiline=True, **kwargs)
-        # JSON Schema's maxLength counts characters.
-        self.metadata = {**self.metadata, "description": CONTENT_LIMIT}
-        self._too_long = sanitize.TOO_LONG
-
-    def parse(self, value: str) -> str | None:
-        """Return the normalized text, or None if it is empty."""
-        normalized = super().parse(value)
-        if normalized and len(normalized.encode()) > sanitize.MAX_LENGTH:
-            raise ValueError(self._too_long)
-        return normalized
+        self.metadata = {
+            **self.metadata,
+            "description": CONTENT_LIMIT,
+            # JSON Schema counts characters.
+            "maxLength": sanitize.MAX_POSTED_LENGTH,
+        }
 
 
 class CategorySlug(fields.String):

@@ -29,14 +29,12 @@ from feedsvc.api.derived_schemas import (
 from feedsvc.api.open_responses import open_responses
 from feedsvc.api.schemas import CategorySchema, PlaceSchema
 from feedsvc.errors import NotFound
+from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats.html import PAGES
-from feedsvc.http.conditional import (
-    CachedResponse,
-    conditional_response,
-    static_response,
-)
 from feedsvc.http.problem_details import openapi_responses
-from feedsvc.models import Site
+from feedsvc.models import Site, utcnow
+from feedsvc.services import Services
+from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, static_response
 
 Json = dict[str, Any]
 
@@ -214,63 +212,58 @@ def openapi_document(
     return document
 
 
-def docs_blueprint(
-    site: Site,
-    schemas: Mapping[str, EntrySchemas],
-    blueprints: Sequence[ApiBlueprint],
-    max_age: int,
-) -> Blueprint:
+def docs_blueprint(services: Services, blueprints: Sequence[ApiBlueprint]) -> Blueprint:
     """Return the views of the OpenAPI document and of Swagger UI.
 
-    For `schemas` and `blueprints` see `openapi_document`.
+    :param blueprints: those with the operations, in the document's order.
 
     flask-smorest's own views have neither validators nor compression, which every
     public URL has, and an inline script, which the content security policy forbids.
     """
     blueprint = Blueprint("api_docs", __name__)
     page = static_response(
-        PAGES.render("api_docs.html", site),
+        PAGES.render("api_docs.html", services.site),
         "text/html",
-        max_age,
+        PAGE_MAX_AGE,
         ("Content-Security-Policy", _DOCS_POLICY),
     )
 
     @cache
     def openapi_response() -> CachedResponse:
         # Made for the first request: it takes longer than the rest of the application.
-        document = openapi_document(site, schemas, blueprints)
+        document = openapi_document(services.site, services.entry_schemas, blueprints)
         pretty = json.dumps(document, ensure_ascii=False, indent=2)
-        return static_response(pretty.encode(), "application/json", max_age)
+        return static_response(pretty.encode(), "application/json", PAGE_MAX_AGE)
 
     @blueprint.get("/api/openapi.json")
     def openapi_json() -> Response:
         """Return the OpenAPI document."""
-        return conditional_response(openapi_response())
+        return conditional_response(openapi_response(), utcnow())
 
     @blueprint.get("/api/docs")
     def docs() -> Response:
         """Return the documentation page."""
-        return conditional_response(page)
+        return conditional_response(page, utcnow())
 
     @blueprint.get("/api/docs/<name>")
     def docs_file(name: str) -> Response:
         """Return a file of the documentation page."""
-        return conditional_response(_docs_file(name, max_age))
+        return conditional_response(_docs_file(name), utcnow())
 
     return blueprint
 
 
 # Read when they are asked for: 2 MB that most workers never need.
 @cache
-def _docs_file(name: str, max_age: int) -> CachedResponse:
+def _docs_file(name: str) -> CachedResponse:
     """Return a file of Swagger UI, or of ours beside it.
 
     :raises NotFound: there is none of this name.
     """
     if name in _SWAGGER_UI_FILES:
         body = files("flask_swagger_ui").joinpath("dist", name).read_bytes()
-        return static_response(body, _SWAGGER_UI_FILES[name], max_age)
+        return static_response(body, _SWAGGER_UI_FILES[name], PAGE_MAX_AGE)
     if name in _OWN_FILES:
         body = files(__package__).joinpath("static", name).read_bytes()
-        return static_response(body, _OWN_FILES[name], max_age)
+        return static_response(body, _OWN_FILES[name], PAGE_MAX_AGE)
     raise NotFound("There is no such file.")

@@ -18,7 +18,7 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.models import Entry
-from feedsvc.storage import Precondition
+from feedsvc.storage.entries import Precondition
 
 MAX_ERRORS = 500
 """Errors of one document that a response lists."""

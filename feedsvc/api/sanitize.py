@@ -13,10 +13,9 @@ import nh3
 from feedsvc.api import text, urls
 from feedsvc.embeds import SANDBOX, is_embed
 
+MAX_POSTED_LENGTH = 256 * 1024
 MAX_LENGTH = 1024 * 1024
-"""Bytes of the content, as UTF-8."""
-
-TOO_LONG = f"Longer than 1 MiB ({MAX_LENGTH:,} bytes of UTF-8)."
+"""Bytes of the content, as UTF-8: posted to the API, and of imports."""
 
 # Limits that keep nh3's time and memory bounded: it takes 37 s for 500 KB of nested
 # <div>, and its output may be much longer than its input.
@@ -93,16 +92,24 @@ def sanitize(html: str, base_url: str) -> str:
 
     Sanitizing the result again does not change it.
 
-    :raises ValueError: the HTML is too long, has too many or too deeply nested tags,
-        or a character that cannot be published.
+    :raises ValueError: the HTML has too many or too deeply nested tags, takes a parser
+        too long, or has a character that cannot be published.
     """
-    if len(html.encode("utf-8", "surrogatepass")) > MAX_LENGTH:
-        raise ValueError(TOO_LONG)
     text.check(html)
     html = text.unify_line_ends(html)
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS:,} tags.")
     _check_complexity(html)
+    return sanitize_again(html, base_url)
+
+
+def sanitize_again(html: str, base_url: str) -> str:
+    """Sanitize HTML of this service's own: what was accepted once is never refused.
+
+    Sanitized HTML may have more tags than posted HTML may, since all are closed.
+
+    :raises ValueError: as `sanitize`, but for the number of tags.
+    """
     cleaner = _build_cleaner(base_url)
     sanitized = _sanitize_once(html, cleaner)
     # The parser moves content that is misplaced in a table in front of it, where it

@@ -194,7 +194,7 @@ class EntrySchema(ModelSchema):
     content_html = fields.String(
         metadata={
             "description": own.CONTENT_LIMIT,
-            "maxLength": sanitize.MAX_LENGTH,
+            "maxLength": sanitize.MAX_POSTED_LENGTH,
             "pattern": own.TEXT_PATTERN,
         }
     )
@@ -213,9 +213,26 @@ class EntrySchema(ModelSchema):
     notice = own.Text(2000, multiline=True)
     expires = own.UtcDateTime()
     version = fields.Integer(dump_only=True)
+    public = fields.Boolean(
+        dump_only=True,
+        metadata={"description": "Whether readers see the entry in feeds now."},
+    )
+    preview_url = fields.String(
+        dump_only=True,
+        metadata={
+            "description": "The page of an entry that is not public, as readers will "
+            "see it; for anyone with the link."
+        },
+    )
 
-    def __init__(self, site: models.Site, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        site: models.Site,
+        max_length: int = sanitize.MAX_POSTED_LENGTH,
+        **kwargs: Any,
+    ) -> None:
         self.site = site
+        self._max_length = max_length
         super().__init__(**kwargs)
 
     def _unknown_member(self, name: str, value: Any, known: Iterable[str]) -> str:
@@ -243,6 +260,10 @@ class EntrySchema(ModelSchema):
                 "Only one of content_html and content_text. "
                 "In a PATCH, send null for the other."
             ]
+        for name in ("content_html", "content_text"):
+            content = data.get(name) or ""
+            if len(content.encode("utf-8", "surrogatepass")) > self._max_length:
+                errors[name] = [f"Longer than {self._max_length:,} bytes of UTF-8."]
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]

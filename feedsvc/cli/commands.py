@@ -10,18 +10,20 @@ import socket
 import click
 from flask import Flask
 from flask.cli import AppGroup
+from sqlalchemy.exc import SQLAlchemyError
 
 from config import SETTINGS_VARIABLE, Config, SettingError
 from feedsvc import __version__
 from feedsvc.cli import samples
-from feedsvc.cli.deliver import deliver
 from feedsvc.cli.import_export import export, import_
 from feedsvc.cli.output import help_epilog
 from feedsvc.cli.tokens import token
 from feedsvc.errors import FeedsvcError
-from feedsvc.feed_query import FORMATS, KINDS
-from feedsvc.models import SCOPES
+from feedsvc.feeds.query import FORMATS
+from feedsvc.models import KINDS, SCOPES
 from feedsvc.services import Services, current_services
+from feedsvc.storage.migrations.runner import upgrade as upgrade_database
+from feedsvc.storage.tokens import create_token
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -36,7 +38,10 @@ class _ErrorHandlingGroup(AppGroup):
         except SettingError as error:
             raise click.UsageError(str(error)) from None
         except FeedsvcError as error:
-            raise click.ClickException(error.for_operator()) from None
+            raise click.ClickException(str(error)) from None
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", error)
+            raise click.ClickException(f"Database: {reason}") from None
 
 
 @click.group(
@@ -60,12 +65,7 @@ def commands(settings_file: str | None) -> None:
 
 
 # Their modules cannot import `commands`, which imports them.
-for _command in (
-    token,
-    export,
-    import_,
-    deliver,
-):
+for _command in (token, export, import_):
     commands.add_command(_command)
 
 
@@ -83,7 +83,7 @@ def db() -> None:
 @db.command(epilog=help_epilog("db upgrade"))
 def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
-    current_services().storage.upgrade()
+    upgrade_database(current_services().database)
     click.echo("The database has the newest schema.")
 
 
@@ -96,7 +96,7 @@ def demo(check_port: bool) -> None:
     services = current_services()
     if check_port:
         _check_port(services.config)
-    services.storage.upgrade()
+    upgrade_database(services.database)
     if not load_demo(services):
         click.echo(
             "\nThe database is not empty. For another token:\n\n"
@@ -112,7 +112,7 @@ def load_demo(services: Services) -> bool:
     """
     if not samples.load_sample_data(services):
         return False
-    new_token = services.storage.tokens.create("editor", SCOPES)
+    new_token = create_token(services.database, "editor", SCOPES)
     click.echo(f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n")
     _print_urls(services.config.public_url)
     return True

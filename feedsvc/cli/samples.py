@@ -11,6 +11,8 @@ from typing import Any
 
 from feedsvc.api.schemas import CategorySchema
 from feedsvc.services import Services
+from feedsvc.storage.categories import Categories, put_category
+from feedsvc.storage.entries import put_entry
 
 _RELATIVE_DATE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
 _DATE_FIELDS = ("date_published", "start", "end")
@@ -22,9 +24,8 @@ def load_sample_data(services: Services) -> bool:
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 in
     the site's time zone. `{pictures}` is the URL of the folder of pictures.
     """
-    storage = services.storage
-    with storage.reader() as reader:
-        if reader.categories.all():
+    with services.database.read() as session:
+        if Categories(session).all():
             return False
     site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
@@ -36,13 +37,11 @@ def load_sample_data(services: Services) -> bool:
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]
-    # Entries refer to stored categories, so these are committed first.
-    with storage.writer("samples") as writer:
+    with services.database.write("demo") as transaction:
         for category in CategorySchema().load(samples["categories"], many=True):
-            writer.categories.put(category)
-    with storage.writer("samples") as writer:
+            put_category(transaction, category)
         for entry in entries:
-            writer.entries.put(entry)
+            put_entry(transaction, entry)
     return True
 
 

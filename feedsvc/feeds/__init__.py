@@ -1,5 +1,1 @@
-"""Feeds as values, and the cache of their responses."""
-
-from feedsvc.feeds.builder import build_feed
-
-__all__ = ["build_feed"]
+"""Feeds: their URLs, their entries, the cache of responses."""

@@ -1,6 +1,6 @@
 """Formats: a feed → bytes. Pure functions, without a database, a clock or a network.
 
-A format is an entry of FORMATS (`feed_query.py`) and the module of its suffix here,
+A format is an entry of FORMATS (`feeds/query.py`) and the module of its suffix here,
 whose `render` makes its documents. Equal feeds give equal bytes.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
-from feedsvc.feed_query import FORMATS
-from feedsvc.models import Entry, Feed, Site
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
+from feedsvc.models import Entry, Site
 
 _log = logging.getLogger(__name__)
 

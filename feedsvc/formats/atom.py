@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
 
-from feedsvc.feed_query import FORMATS
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import labels
-from feedsvc.formats.common import format_iso, iri_to_uri, site_time
+from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
 from feedsvc.formats.xml import (
     Element,
@@ -17,20 +17,16 @@ from feedsvc.formats.xml import (
     add_links,
     build_feed,
     escape_if_markup,
-    render_with_known_items,
     sub_element,
+    with_cdata,
 )
-from feedsvc.models import Entry, Feed, Translation
+from feedsvc.models import Entry, Translation
 
 MEDIA_TYPE = FORMATS["atom"].media_type
 
 
 def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
-    return render_with_known_items(feed, "entry", _render)
-
-
-def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
     site = feed.site
     generator = build_feed(feed, _extend_feed)
     generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
@@ -41,12 +37,12 @@ def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
     generator.author(_person(site.title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
-    for entry in entries:
+    for entry in feed.entries:
         content = feed_body(entry, feed)
         item = add_item(generator, entry, feed, content, _extend_entry)
         item.title(labels.entry_title(entry, site.language))
         item.updated(site_time(entry.updated, site))
-        item.published(site_time(entry.feed_date(feed.query), site))
+        item.published(site_time(feed.date_of(entry), site))
         summary = labels.feed_summary(entry, feed)
         # An entry should have a summary or a content.
         if summary or not content:
@@ -55,8 +51,7 @@ def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
             item.author(_person(author.name, author.url, author.email))
         if entry.rights:
             item.rights(entry.rights)
-    document: bytes = generator.atom_str()
-    return document
+    return with_cdata(generator.atom_str())
 
 
 def atom_id(guid: str) -> str:
@@ -77,10 +72,6 @@ def _person(name: str, url: str | None, email: str | None) -> dict[str, str]:
 def _extend_feed(element: Element, feed: Feed) -> None:
     _mark_html(element)
     add_links(element, feed, MEDIA_TYPE, "link")
-    for tombstone in feed.tombstones:  # RFC 6721
-        deleted = format_iso(site_time(tombstone.deleted_at, feed.site))
-        guid = atom_id(tombstone.guid)
-        sub_element(element, "at:deleted-entry", ref=guid, when=deleted)
 
 
 def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from html import escape, unescape
 from urllib.parse import unquote
 
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
-from feedsvc.models import Attachment, Entry, Feed, Image, Site
+from feedsvc.models import Attachment, Entry, Image, Site
 
 # Regular expressions are enough for HTML that the sanitizer wrote: tags in lower case,
 # attributes quoted, "<" escaped everywhere else.
@@ -44,7 +45,7 @@ def content_html(entry: Entry, site: Site) -> str:
 
 def feed_body(entry: Entry, feed: Feed) -> str:
     """Return the body of an entry in a feed; empty if the feed has summaries."""
-    if labels.is_summary(entry, feed):
+    if feed.is_summary:
         return ""
     return iframes_to_links(content_html(entry, feed.site))
 

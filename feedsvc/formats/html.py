@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from feedsvc.feed_query import FORMATS, KINDS, UI_LANGUAGES
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.json_ld import json_ld
-from feedsvc.models import Category, Entry, Feed, FeedSummary, Site
+from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
 from feedsvc.words import MAX_LENGTH
 
 
@@ -77,12 +78,12 @@ class Pages:
         self,
         site: Site,
         categories: Sequence[Category],
-        summaries: Mapping[tuple[str, str | None], FeedSummary],
+        newest: Mapping[tuple[str, str | None], Entry],
         ui: str | None,
     ) -> bytes:
         """Render the directory of feeds: categories as a tree.
 
-        :param summaries: by kind and slug; a kind alone has the slug None.
+        :param newest: the newest entries by kind and slug; a kind alone has None.
         """
         children: dict[str | None, list[Category]] = {}
         for category in categories:
@@ -92,7 +93,7 @@ class Pages:
             slug = category.slug if category else None
             return {
                 "variants": self._variants(site, kind, category),
-                "summary": summaries.get((kind, slug)),
+                "newest": newest.get((kind, slug)),
                 "children": [node(kind, child) for child in children.get(slug, [])],
             }
 
@@ -133,17 +134,11 @@ class Pages:
         )
 
     def render_feed(self, feed: Feed) -> bytes:
-        """Render a feed as a page: its entries, other formats and archives."""
+        """Render a feed as a page: its entries, other formats and pages."""
         site = feed.site
         query = feed.query
         language = labels.resolve_language(query.ui or site.language)
         localized_site = replace(site, language=language)
-        more = None
-        max_limit = FORMATS[query.format].max_limit
-        is_full = len(feed.entries) >= query.effective_limit
-        if is_full and not query.archive and query.effective_limit < max_limit:
-            # No second page: its offset would read all entries before it.
-            more = feed.with_query(limit=max_limit)
         return self.render(
             "feed.html",
             site,
@@ -156,7 +151,6 @@ class Pages:
             feeds=[self._formats_of(feed)],
             feed=replace(feed, site=localized_site),
             groups=_group_entries(feed, localized_site),
-            more=more,
         )
 
     def _variants(

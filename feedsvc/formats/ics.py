@@ -6,20 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from icalendar import Calendar, Component, prop
 from icalendar import Event as VEvent
 
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, place_text
 from feedsvc.formats.content import plain_text
 from feedsvc.formats.vtimezone import vtimezone
-from feedsvc.models import Entry, Event, Feed, Site, Tombstone
+from feedsvc.models import Entry, Event, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
 _COLOR = "teal"
+_MAX_LINE = 75
 _STATUSES = {
     "confirmed": "CONFIRMED",
     "tentative": "TENTATIVE",
@@ -35,15 +36,14 @@ Properties = Mapping[str, Any]
 
 
 def render(feed: Feed) -> bytes:
-    """Render a feed as a calendar; deleted events are in it as cancelled ones."""
+    """Render a feed as a calendar."""
     entries = feed.entries
-    if feed.query.effective_content == "summary":
+    if feed.is_summary:
         # Without a body, the description is the summary.
         entries = tuple(
             replace(entry, content_html=None, content_text=None) for entry in entries
         )
-    properties = _calendar_properties(feed)
-    return _calendar(properties, feed.site, entries, feed.tombstones)
+    return _calendar(_calendar_properties(feed), feed.site, entries)
 
 
 def render_event(entry: Entry, site: Site) -> bytes:
@@ -77,37 +77,49 @@ def _calendar_properties(feed: Feed) -> Properties:
     }
 
 
-def _calendar(
-    properties: Properties,
-    site: Site,
-    entries: Iterable[Entry],
-    tombstones: Iterable[Tombstone] = (),
-) -> bytes:
+def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
     """Return a calendar with the time zones that its events need."""
     years: dict[str, set[int]] = defaultdict(set)
     events = []
     for entry in entries:
-        events.append(_event(entry, site).to_ical())
+        events.append(_event(entry, site))
         if entry.event and not entry.event.all_day:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
-    for tombstone in tombstones:
-        if tombstone.event is not None:
-            events.append(_deleted_event(tombstone, tombstone.event, site.language))
-            if not tombstone.event.all_day:
-                years[tombstone.event.timezone.key].add(tombstone.event.starts.year)
     # Times in UTC end with Z and have no TZID.
     years.pop("UTC", None)
     calendar = Calendar()
     header = {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc")}
     _set_properties(calendar, {**header, **properties})
-    calendar.subcomponents = [
-        vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)
-    ]
-    # Deleted events are cached as bytes, so the events are inserted as bytes.
-    head, end, _ = calendar.to_ical().rpartition(b"END:VCALENDAR\r\n")
-    document = b"".join((head, *events, end))
+    zones = [vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)]
+    calendar.subcomponents = [*zones, *events]
+    # Not by the library, which folds character by character: half of a feed's time.
+    lines = [_fold(line) for line in calendar.content_lines() if line]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
-    return document.replace(b"\x7f", b"")
+    return b"".join(lines).replace(b"\x7f", b"")
+
+
+def _fold(line: str) -> bytes:
+    """Return a line in lines of at most 75 octets (RFC 5545 §3.1).
+
+    A character of several octets is never divided.
+    """
+    octets = line.encode()
+    parts = []
+    limit = _MAX_LINE
+    while len(octets) > limit:
+        end = limit
+        while _is_continuation(octets[end]):
+            end -= 1
+        parts.append(octets[:end])
+        octets = octets[end:]
+        # Further lines begin with a space.
+        limit = _MAX_LINE - 1
+    return b"\r\n ".join([*parts, octets]) + b"\r\n"
+
+
+def _is_continuation(octet: int) -> bool:
+    """Return whether an octet of UTF-8 is not the first one of its character."""
+    return octet & 0b1100_0000 == 0b1000_0000
 
 
 def _event(entry: Entry, site: Site) -> VEvent:
@@ -199,28 +211,6 @@ def _place_properties(event: Event) -> Properties:
         address = prop.vCalAddress(f"mailto:{organizer.email}", params=params)
         properties["ORGANIZER"] = address
     return properties
-
-
-@lru_cache(maxsize=10_000)
-def _deleted_event(tombstone: Tombstone, event: Event, language: str) -> bytes:
-    """Return a deleted event as cancelled, without its content (RFC 5546 §3.2.5).
-
-    Cached: a calendar may have 10,000 of them, which take a second to render.
-    """
-    component = VEvent()
-    _set_properties(
-        component,
-        {
-            "UID": _uid(tombstone.guid),
-            "DTSTAMP": _utc(tombstone.deleted_at),
-            "SEQUENCE": prop.vInt(tombstone.sequence),
-            "STATUS": prop.vText("CANCELLED"),
-            "SUMMARY": prop.vText(labels.translate(language, "event.deleted")),
-            "DTSTART": _date_or_time(event.start),
-        },
-    )
-    lines: bytes = component.to_ical()
-    return lines
 
 
 def _uid(guid: str) -> prop.vText:

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
-from feedsvc.models import Attachment, Entry, Event, Feed, Person
+from feedsvc.models import Attachment, Entry, Event, Person
 
 Json = dict[str, Any]
 
@@ -18,8 +19,8 @@ Json = dict[str, Any]
 def render(feed: Feed) -> bytes:
     """Render a feed as JSON Feed.
 
-    Members that the specification lacks are in the extensions `_feed`, `_deleted`,
-    `_entry` and `_event`.
+    Members that the specification lacks are in the extensions `_feed`, `_entry`
+    and `_event`.
     """
     site = feed.site
     about = f"{site.public_url}/api/docs"
@@ -31,7 +32,7 @@ def render(feed: Feed) -> bytes:
             "feed_url": feed.self_url,
             "description": labels.feed_description(feed),
             # The next page of a paginated feed: older entries.
-            "next_url": feed.previous_archive and feed.url(feed.previous_archive),
+            "next_url": feed.next_url,
             "icon": iri_to_uri(site.icon),
             "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
             "language": site.language,
@@ -39,12 +40,6 @@ def render(feed: Feed) -> bytes:
         }
     )
     document["_feed"] = _feed_extension(feed, about)
-    if feed.tombstones:
-        deleted = [
-            {"id": item.guid, "date_deleted": _time(item.deleted_at, feed)}
-            for item in feed.tombstones
-        ]
-        document["_deleted"] = {"about": about, "items": deleted}
     # Required, so it is there when it is empty.
     document["items"] = [
         drop_empty(_item(entry, feed, about)) for entry in feed.entries
@@ -69,14 +64,11 @@ def drop_empty(members: Json) -> Json:
 
 
 def _feed_extension(feed: Feed, about: str) -> Json:
-    archive = feed.query.archive
     return {
         "about": about,
         "date_modified": _time(feed.updated, feed),
         "rights": feed.site.rights,
-        "archive": archive,
-        "current_url": archive and feed.url(feed.query.archive_base),
-        "previous_url": feed.next_archive and feed.url(feed.next_archive),
+        "previous_url": feed.previous_url,
     }
 
 
@@ -94,7 +86,7 @@ def _item(entry: Entry, feed: Feed, about: str) -> Json:
         "content_text": None if content else summary or title,
         "summary": summary,
         "image": entry.image and iri_to_uri(entry.image.url),
-        "date_published": _time(entry.feed_date(feed.query), feed),
+        "date_published": _time(feed.date_of(entry), feed),
         "date_modified": _time(entry.updated, feed),
         "authors": [_person(author) for author in entry.authors],
         # For people; the slugs are in the extension.

@@ -18,11 +18,12 @@ from babel.dates import (
     get_timezone_location,
 )
 from babel.lists import format_list
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency
 from babel.units import format_unit
 
-from feedsvc.feed_query import UI_LANGUAGES, primary_subtag
-from feedsvc.models import Entry, Event, Feed, Offer, Recurrence, Site
+from feedsvc.feeds.feed import Feed
+from feedsvc.languages import primary_subtag
+from feedsvc.models import UI_LANGUAGES, Entry, Event, Offer, Recurrence, Site
 from feedsvc.recurrence import (
     WEEKDAYS,
     display_occurrence,
@@ -66,12 +67,6 @@ def translate(language: str, key: str, *arguments: str) -> str:
     return phrase.format(*arguments) if arguments else phrase
 
 
-def format_count(count: int, language: str, *, has_more: bool = False) -> str:
-    """Return a number, such as 1,000, or 1,000+ if there are more."""
-    digits: str = format_decimal(count, locale=resolve_language(language))
-    return f"{digits}+" if has_more else digits
-
-
 def format_size(length: int, language: str) -> str:
     """Return a number of bytes, such as 1.2 MB."""
     power = min((len(str(length)) - 1) // 3, len(_SIZE_UNITS) - 1)
@@ -92,11 +87,10 @@ def feed_name(feed: Feed) -> str:
 
 def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
-    # Archives have this period too, also those of news.
-    if feed.query.effective_period == "all":
-        return _name(feed, f"kind.{feed.query.kind}")
     if feed.query.kind == "news":
         return feed_name(feed)
+    if feed.query.effective_period == "all":
+        return _name(feed, f"kind.{feed.query.kind}")
     return _name(feed, f"feed.{feed.query.effective_period}")
 
 
@@ -114,23 +108,18 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
     parts = [translate(language, kind_key), included]
-    for name, value in feed.query.title_parameters.items():
-        if name == "archive":
-            parts.append(month_name(value, language))
-        else:
-            parts.append(translate(language, f"feed.{name}", str(value)))
+    if feed.query.q:
+        parts.append(translate(language, "feed.q", feed.query.q))
     return " – ".join(part for part in parts if part)
 
 
 def month_name(month: str, language: str) -> str:
     """Return the name of a month.
 
-    :param month: `YYYY-MM`; a part of one, `YYYY-MM.2`, has its number in brackets.
+    :param month: `YYYY-MM`.
     """
-    month, _, part = month.partition(".")
     first_day = date.fromisoformat(f"{month}-01")
-    name = format_skeleton("yMMMM", first_day, locale=_locale(language))
-    return f"{name} ({part})" if part else name
+    return format_skeleton("yMMMM", first_day, locale=_locale(language))
 
 
 def feed_description(feed: Feed) -> str:
@@ -251,18 +240,13 @@ def summary(entry: Entry, site: Site) -> str:
     return _sentences(event_line(entry, site), text) if entry.event else text
 
 
-def is_summary(entry: Entry, feed: Feed) -> bool:
-    """Tell if an entry of a feed lacks its body, by request or because of the size."""
-    return feed.query.effective_content == "summary" or entry.abridged
-
-
 def feed_summary(entry: Entry, feed: Feed) -> str:
     """Return the plain summary of an entry in a feed.
 
     A correction is the first paragraph of the body, or else of the summary.
     """
     text = summary(entry, feed.site)
-    if not entry.notice or not is_summary(entry, feed) or entry.status == "withdrawn":
+    if not entry.notice or not feed.is_summary or entry.status == "withdrawn":
         return text
     return _sentences(notice(entry, feed.site.language), text)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from feedsvc.models import Category, Entry, Feed, Place, Site
+from feedsvc.feeds.feed import Feed
+from feedsvc.models import Category, Entry, Place, Site
 
 _READERS = {
     "Feedly": "https://feedly.com/i/subscription/feed/{}",

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
 from lxml import etree
 
-from feedsvc.feed_query import KINDS
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.xml import Element, sub_element
-from feedsvc.models import Category, Feed, Site
+from feedsvc.models import KINDS, Category, Site
 
 MEDIA_TYPE = "text/x-opml"
 _MAX_NAME = 200  # some importers reject longer names
 
 
-def render(site: Site, categories: Sequence[Category], modified: datetime) -> bytes:
-    """Return the list of all feeds, with one folder for each kind."""
+def render(
+    site: Site,
+    categories: Sequence[Category],
+    has_entries: Container[tuple[str, str | None]],
+    modified: datetime,
+) -> bytes:
+    """Return the list of all feeds, with one folder for each kind.
+
+    :param has_entries: the kinds and slugs of the categories that have entries; the
+        feeds of others would stay empty in readers.
+    """
     root: Element = etree.Element("opml", version="2.0")
     head = sub_element(root, "head")
     body = sub_element(root, "body")
@@ -31,7 +40,8 @@ def render(site: Site, categories: Sequence[Category], modified: datetime) -> by
         sub_element(head, "ownerEmail", site.contact)
     sub_element(head, "docs", "https://opml.org/spec2.opml")
     for kind in KINDS:
-        _add_folder(body, site, kind, categories)
+        shown = [each for each in categories if (kind, each.slug) in has_entries]
+        _add_folder(body, site, kind, shown)
     document: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return document
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
 from email.utils import format_datetime
 from html import escape
 from urllib.parse import urlsplit
 
-from feedsvc.feed_query import FORMATS
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list, feed_body
@@ -20,10 +20,10 @@ from feedsvc.formats.xml import (
     add_links,
     build_feed,
     escape_if_markup,
-    render_with_known_items,
     sub_element,
+    with_cdata,
 )
-from feedsvc.models import Entry, Feed, Site
+from feedsvc.models import Entry, Site
 
 MEDIA_TYPE = FORMATS["rss"].media_type
 
@@ -45,10 +45,6 @@ Two threads at once could leave the process with the wrong one.
 
 def render(feed: Feed) -> bytes:
     """Render a feed as RSS 2.0."""
-    return render_with_known_items(feed, "item", _render)
-
-
-def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
     site = feed.site
     title = escape_if_markup(labels.feed_title(feed))
     generator = build_feed(feed, _extend_channel, has_durations=_has_durations(feed))
@@ -64,7 +60,7 @@ def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
         generator.image(url=icon, title=title, link=iri_to_uri(feed.home_url))
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
-    for entry in entries:
+    for entry in feed.entries:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
         # Readers take the description for HTML.
@@ -78,7 +74,7 @@ def _render(feed: Feed, entries: Sequence[Entry]) -> bytes:
         document: bytes = generator.rss_str()
     # The same XML. Readers that unescape text twice still show the character itself
     # (RSS profile, Character Data).
-    return _ESCAPED_TEXT.sub(_numeric_entities, document)
+    return with_cdata(_ESCAPED_TEXT.sub(_numeric_entities, document))
 
 
 def _content(entry: Entry, feed: Feed) -> str:
@@ -88,7 +84,7 @@ def _content(entry: Entry, feed: Feed) -> str:
     readers that know both. A summary has no links: they belong to the body.
     """
     body = feed_body(entry, feed)
-    if len(entry.attachments) < 2 or labels.is_summary(entry, feed):
+    if len(entry.attachments) < 2 or feed.is_summary:
         return body
     links = attachment_list(entry.attachments[1:], feed.site.language)
     return f"{body}\n{links}" if body else links
@@ -134,7 +130,7 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
 
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
-    published = site_time(entry.feed_date(feed.query), feed.site)
+    published = site_time(feed.date_of(entry), feed.site)
     # Not by feedgen, which sets the locale of the process for each date that it writes.
     sub_element(item, "pubDate", format_datetime(published))
     if entry.source and entry.source.url:

@@ -1,14 +1,14 @@
 """RSS and Atom by feedgen: all that both formats have in common.
 
-feedgen 1.0.0 has no API for some elements: authors of RSS items, Media RSS, archives,
-tombstones. `_CustomExtension` uses its documented extension API to add any element to a
-feed or an entry.
+feedgen 1.0.0 has no API for some elements: authors of RSS items, Media RSS, links to
+other pages. `_CustomExtension` uses its documented extension API to add any element to
+a feed or an entry.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from html import escape, unescape
 from typing import Any
@@ -19,21 +19,19 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from feedsvc.formats import labels
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats.common import format_iso, iri_to_uri, is_url, place_text, site_time
-from feedsvc.models import Entry, Event, Feed, Image
+from feedsvc.models import Entry, Event, Image
 from feedsvc.recurrence import display_occurrence
 
 Element = Any
 """An lxml element; lxml's stubs lack too many of its methods."""
 
 NAMESPACES = {
-    "at": "http://purl.org/atompub/tombstones/1.0",
     "atom": "http://www.w3.org/2005/Atom",
     "dc": "http://purl.org/dc/elements/1.1/",
     "dcterms": "http://purl.org/dc/terms/",
     "ev": "http://purl.org/rss/1.0/modules/event/",
-    "fh": "http://purl.org/syndication/history/1.0",
     "georss": "http://www.georss.org/georss",
     "itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
     "media": "http://search.yahoo.com/mrss/",
@@ -68,44 +66,17 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
     extend_rss = extend_atom
 
 
-def render_with_known_items(
-    feed: Feed, tag: str, render: Callable[[Feed, Sequence[Entry]], bytes]
-) -> bytes:
-    """Render a feed, of whose entries most were in the previous version of it too.
-
-    Their items are kept with them. An item depends on its entry, the site, the format
-    and two parameters of the query alone.
-
-    :param tag: the name of an item's element; in text, "<" is escaped.
-    :param render: renders a feed with some of its entries.
-    """
-    query = feed.query
-    key = (query.format, query.content, query.date_field)
-    missing = [
-        entry
-        for entry in feed.entries
-        if key not in entry.rendered or entry.rendered[key][0] is not feed.site
-    ]
-    # One item at least, since it shows where the others belong.
-    rendered = missing or feed.entries[:1]
-    document = render(feed, rendered)
-    if not rendered:
-        return document
-    begin = document.index(f"<{tag}".encode())
-    end_tag = f"</{tag}>".encode()
-    *items, tail = document[begin:].split(end_tag)
-    for entry, item in zip(rendered, items, strict=True):
-        entry.rendered[key] = feed.site, _ESCAPED_TEXT.sub(_cdata, item) + end_tag
-    all_items = (entry.rendered[key][1] for entry in feed.entries)
-    return b"".join([document[:begin], *all_items, tail])
-
-
-def _cdata(element: re.Match[bytes]) -> bytes:
-    """Return the begin tag and the text of an element, the text as CDATA.
+def with_cdata(document: bytes) -> bytes:
+    """Return an RSS or Atom document with bodies and summaries as CDATA.
 
     The same XML. fast-xml-parser refuses a document with more than 1,000 escapes, and
     feedgen's own CDATA has a type that Atom does not know.
     """
+    return _ESCAPED_TEXT.sub(_cdata, document)
+
+
+def _cdata(element: re.Match[bytes]) -> bytes:
+    """Return the begin tag and the text of an element, the text as CDATA."""
     text = unescape_xml(element["text"].decode()).replace("]]>", "]]]]><![CDATA[>")
     return element["tag"] + f"<![CDATA[{text}]]>".encode()
 
@@ -119,8 +90,6 @@ def build_feed(
     :param has_durations: declare the namespace of iTunes.
     """
     unused = {"atom"}  # feedgen declares it itself
-    if not feed.tombstones:
-        unused.add("at")  # validators do not know it
     if not has_durations:
         unused.add("itunes")  # validators then check for further podcast elements
     generator = FeedGenerator()
@@ -198,22 +167,15 @@ def _qualified_name(name: str) -> str:
 
 
 def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
-    """Append links to hubs (WebSub §4), archives (RFC 5005 §4) and the license.
+    """Append links to hubs (WebSub §4), other pages (RFC 5005 §3) and the license.
 
     :param name: the name of the elements, `link` or `atom:link`.
     """
     for hub in feed.hubs:
         sub_element(parent, name, rel="hub", href=iri_to_uri(hub))
-    archives = {
-        "prev-archive": feed.previous_archive,
-        "next-archive": feed.next_archive,
-    }
-    if feed.query.archive:
-        sub_element(parent, "fh:archive")
-        archives = {"current": feed.query.archive_base, **archives}
-    for rel, query in archives.items():
-        if query:
-            sub_element(parent, name, rel=rel, type=media_type, href=feed.url(query))
+    for rel, url in (("next", feed.next_url), ("previous", feed.previous_url)):
+        if url:
+            sub_element(parent, name, rel=rel, type=media_type, href=url)
     if is_url(feed.site.rights):
         sub_element(parent, name, rel="license", href=iri_to_uri(feed.site.rights))
 
@@ -225,8 +187,7 @@ def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:
     if entry.image:
         # Of an entry without content, feedparser takes the second description for it,
         # so readers would show the caption instead of the summary.
-        is_summary = labels.is_summary(entry, feed)
-        caption_name = "media:title" if is_summary else "media:description"
+        caption_name = "media:title" if feed.is_summary else "media:description"
         _add_image(parent, entry.image, caption_name)
     event = display_occurrence(entry)
     if event:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, request
 from werkzeug.exceptions import (
     HTTPException,
@@ -25,47 +26,41 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """A kind of error. `slug` names its phrases on pages and OpenAPI's example."""
+    """A kind of error: its status, its title, and what to do."""
 
     status: int
-    slug: str
     title: str
     description: str
 
 
 _NOT_FOUND = Problem(
     404,
-    "not-found",
     "Not found",
     "There is nothing at this URL. Check the id or the slug.",
 )
 
 _UNAVAILABLE = Problem(
     503,
-    "unavailable",
     "Database unavailable",
     "Try again after the seconds in Retry-After. Earlier items of a batch may "
     "be stored.",
 )
 
-PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
+PROBLEMS: Mapping[type[Exception] | int, Problem] = {
     errors.BadRequest: Problem(
         400,
-        "malformed",
         "Bad request",
         "The body is not valid JSON, or a parameter has a bad value. "
         "The detail says which and why.",
     ),
     errors.Unauthorized: Problem(
         401,
-        "unauthorized",
         "Unauthorized",
         "Send the header Authorization: Bearer with a token that is valid, "
         "not revoked and not expired.",
     ),
     errors.Forbidden: Problem(
         403,
-        "forbidden",
         "Insufficient scope",
         "The token lacks the scope that the detail names. "
         "Ask the operator for a token with that scope.",
@@ -76,43 +71,32 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
     errors.FeedMoved: _NOT_FOUND,
     errors.Conflict: Problem(
         409,
-        "conflict",
         "Conflict with the stored entry",
         "The id is taken. Use PUT to replace an entry, or use another id.",
     ),
     errors.Gone: Problem(
         410,
-        "gone",
         "Deleted",
         "The resource existed but was deleted, withdrawn, unpublished or retired. "
         "PUT restores a deleted entry.",
     ),
     errors.ValidationFailed: Problem(
         422,
-        "invalid",
         "Validation failed",
         "Each item of errors points to a place in the body and says what is wrong "
         "there. Nothing was stored.",
     ),
     errors.RateLimited: Problem(
         429,
-        "too-many-requests",
         "Too many requests",
         "The token has written, or the address has failed to authenticate, more often "
         "than the operator allows. Try again after the seconds in Retry-After.",
     ),
-    # Errors are looked up by their exact type, so subclasses are listed too.
     errors.Unavailable: _UNAVAILABLE,
-    errors.Busy: Problem(
-        503,
-        "busy",
-        "Server busy",
-        "The server is rendering too many large documents. "
-        "Try again after the seconds in Retry-After.",
-    ),
+    sa.exc.OperationalError: _UNAVAILABLE,
+    sa.exc.TimeoutError: _UNAVAILABLE,
     errors.PreconditionFailed: Problem(
         412,
-        "precondition-failed",
         "Precondition failed",
         "The stored version is not the one in If-Match, or If-None-Match: * was sent "
         "and the entry exists. Read the entry again before you change it.",
@@ -120,31 +104,26 @@ PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
     404: _NOT_FOUND,
     405: Problem(
         405,
-        "method-not-allowed",
         "Method not allowed",
         "The Allow header names the methods of this URL.",
     ),
     411: Problem(
         411,
-        "length-required",
         "Content-Length required",
         "Send a Content-Length; chunked bodies are not accepted.",
     ),
     413: Problem(
         413,
-        "too-large",
         "Body too large",
         "The body exceeds the operator's limit. Send less at once.",
     ),
     415: Problem(
         415,
-        "unsupported-media-type",
         "Unsupported media type",
         "Send JSON as application/json, without a Content-Encoding.",
     ),
     500: Problem(
         500,
-        "internal-server-error",
         "Internal Server Error",
         "A defect of the service, which has logged it. Tell the operator the "
         "X-Request-ID of the response.",
@@ -173,9 +152,7 @@ def http_error_detail(error: HTTPException) -> str:
 
 
 def problem_document(
-    problem: Problem,
-    detail: str,
-    field_errors: Iterable[FieldError] = (),
+    problem: Problem, detail: str, field_errors: Iterable[FieldError] = ()
 ) -> Json:
     """Return the problem document of an error."""
     document: Json = {
@@ -216,11 +193,7 @@ def _openapi_response(status: int, problems: list[Problem]) -> Json:
     media = {
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {
-            problem.slug: {
-                "summary": problem.title,
-                "value": _example(problem),
-            }
-            for problem in problems
+            problem.title: {"value": _example(problem)} for problem in problems
         },
     }
     response: Json = {

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm import Session
+
 from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.schemas import (
@@ -23,15 +25,15 @@ from feedsvc.errors import (
     FeedsvcError,
     Gone,
     NotFound,
-    Unavailable,
     ValidationFailed,
 )
-from feedsvc.feed_query import primary_subtag
 from feedsvc.importers import feed, ics
 from feedsvc.importers.base import ImportedEntry
+from feedsvc.languages import primary_subtag
 from feedsvc.models import Category, Entry
-from feedsvc.storage import IMPORT, Storage, Writer
-from feedsvc.storage.entry_reader import EntryReader
+from feedsvc.storage.categories import Categories, put_category
+from feedsvc.storage.database import Database, Transaction
+from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
 from feedsvc.words import fold
 
 # The API takes no more categories of an entry. An import drops the rest.
@@ -70,8 +72,8 @@ class Importer:
     `warnings` are for the person who runs the import.
     """
 
-    def __init__(self, storage: Storage, schema: EntrySchema) -> None:
-        self._storage = storage
+    def __init__(self, database: Database, schema: EntrySchema) -> None:
+        self._database = database
         self._schema = schema
         self.counts: Counter[str] = Counter()
         self.warnings: list[str] = []
@@ -88,9 +90,6 @@ class Importer:
         for item in entries.values():
             try:
                 self.counts[self._put(item)] += 1
-            # It concerns all entries, not this one.
-            except Unavailable:
-                raise
             except FeedsvcError as error:
                 self.counts["skipped"] += 1
                 self.warnings.append(f"skipped: {_label(item)}: {error}")
@@ -105,21 +104,25 @@ class Importer:
             raise Conflict(item.skip_reason)
         # Validation takes most of the time, so it comes before the write lock.
         entry = self._validate(item)
-        with self._storage.writer(IMPORT) as writer:
-            stored = _find(entry, writer.reader.entries)
+        with self._database.write("import") as transaction:
+            stored = _find(entry, transaction.session)
             if stored:
                 entry = replace(entry, id=stored.id, guid=stored.guid)
-            found = [self._ensure_category(title, writer) for title in item.categories]
+            found = [
+                self._ensure_category(title, transaction) for title in item.categories
+            ]
             categories = tuple(dict.fromkeys(filter(None, found)))[:_MAX_CATEGORIES]
             # With the time of the import an old archive would be new to readers who
             # sort by it.
-            new_version, is_new = writer.entries.put(
+            row, is_new = put_entry(
+                transaction,
                 replace(entry, categories=categories),
+                is_import=True,
                 updated=item.updated or entry.published,
             )
         if is_new:
             return "new"
-        is_unchanged = stored and new_version.version == stored.version
+        is_unchanged = stored and row.version == stored.version
         return "unchanged" if is_unchanged else "changed"
 
     def _validate(self, item: ImportedEntry) -> Entry:
@@ -146,16 +149,15 @@ class Importer:
                 f"left out: {pointer} of {_label(item)}: {error.detail}"
             )
 
-    def _ensure_category(self, title: str, writer: Writer) -> Category | None:
+    def _ensure_category(self, title: str, transaction: Transaction) -> Category | None:
         """Return the category of a title or a former one, and create it if needed.
 
         Return None if the category was deleted, or its title has no slug.
         """
         title = " ".join(text.strip_invalid_chars(title).split())
         slug = re.sub("[^a-z0-9]+", "-", fold(title))[:_MAX_SLUG_LENGTH].strip("-")
-        categories = writer.reader.categories
         try:
-            return categories.get(categories.current_slug(slug) or slug)
+            return Categories(transaction.session).get_current(slug).category
         except Gone:
             return None
         except NotFound:
@@ -167,11 +169,11 @@ class Importer:
             detail = error.errors[0].detail
             self.warnings.append(f"left out: category “{title}”: {detail}")
             return None
-        writer.categories.put(category)
+        put_category(transaction, category)
         return category
 
 
-def _find(entry: Entry, entries: EntryReader) -> Entry | None:
+def _find(entry: Entry, session: Session) -> Entry | None:
     """Return the stored entry, if an import may replace it.
 
     An entry that was posted under the id of an import has a guid of this service: the
@@ -179,16 +181,14 @@ def _find(entry: Entry, entries: EntryReader) -> Entry | None:
 
     :raises Conflict: editors changed it here.
     """
-    by_guid = entries.get_by_guids([entry.guid])
-    by_id = entries.get_by_ids([entry.id])
-    stored = by_guid.get(entry.guid) or by_id.get(entry.id)
-    if stored is None:
+    row = find_by_guid(session, entry.guid) or find_entry(session, entry.id)
+    if row is None:
         return None
-    if stored.status in ("deleted", "withdrawn"):
-        raise Conflict(f"it was {stored.status} here")
-    if entries.edited_guids([stored.guid]):
+    if row.status in ("deleted", "withdrawn"):
+        raise Conflict(f"it was {row.status} here")
+    if not row.is_imported:
         raise Conflict("it was edited here")
-    return stored
+    return row.entry
 
 
 def _label(item: ImportedEntry) -> str:

@@ -1,16 +1,16 @@
 """Read and write categories.
 
-An entry is in the categories that it names, and inherits the wider ones. Both are rows
-of `entry_categories`, so that a feed of any category is a range of one index.
+An entry is in the categories that it names, and in the wider ones. Only the former are
+stored: the descendants of a category are few, and `Categories` knows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from functools import cached_property
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from feedsvc.errors import (
     CategoryRenamed,
@@ -20,433 +20,241 @@ from feedsvc.errors import (
     NotFound,
     ValidationFailed,
 )
-from feedsvc.feed_query import KINDS
-from feedsvc.models import EPOCH, Category, FeedKey
-from feedsvc.storage.change_log import CATEGORY_LIST, ChangeLog
-from feedsvc.storage.tables import (
-    INHERITED,
-    categories,
-    category_slug_history,
-    entries,
-    entry_categories,
-    feed_versions,
-)
-from feedsvc.suggestions import MAX_NAMES, did_you_mean
+from feedsvc.models import KINDS, Category
+from feedsvc.storage.database import Transaction
+from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
+from feedsvc.suggestions import did_you_mean
 
 MAX_LEVELS = 8
 """Levels of categories, the widest one too."""
 
-_T = TypeVar("_T")
 
-_SLUG: sa.BindParameter[str] = sa.bindparam("slug")
-_BY_SLUG = sa.select(categories).where(categories.c.slug == _SLUG)
-_CURRENT_SLUG = (
-    sa.select(categories.c.slug)
-    .join_from(category_slug_history, categories)
-    .where(category_slug_history.c.slug == _SLUG)
-)
-_ALL = (
-    sa.select(categories)
-    .where(categories.c.retired.is_(None))
-    .order_by(categories.c.slug)
-)
-_BY_SLUGS = sa.select(categories).where(
-    categories.c.slug.in_(sa.bindparam("slugs", expanding=True)),
-    categories.c.retired.is_(None),
-)
-_ENTRIES = (
-    sa.select(*entries.c["pk", "kind", "id", "version", "is_visible"])
-    .join_from(entry_categories, entries)
-    .where(entry_categories.c.category_id == sa.bindparam("category_id"))
-    .order_by(entries.c.pk)
-)
-_TOUCH_ENTRY = entries.update().where(entries.c.pk == sa.bindparam("key"))
+class Categories:
+    """All categories of one snapshot, deleted ones too; read when they are needed."""
 
-_other = entry_categories.alias()
-_RELATED_FEEDS = (
-    sa.select(_other.c.kind, _other.c.category_id)
-    .distinct()
-    .join_from(
-        entry_categories, _other, _other.c.entry_pk == entry_categories.c.entry_pk
-    )
-    .where(entry_categories.c.is_visible)
-)
-"""The categories of the visible entries of a category, itself too."""
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-_IS_NAMED = entry_categories.c.position > INHERITED
-"""The entry names the category, so it shows its title; it does not only inherit it."""
+    @cached_property
+    def _by_slug(self) -> dict[str, CategoryRow]:
+        statement = sa.select(CategoryRow).order_by(CategoryRow.slug)
+        return {row.slug: row for row in self._session.scalars(statement)}
 
-_FEEDS_OF_ENTRY = (
-    sa.select(entries.c.kind, entry_categories.c.category_id)
-    .outerjoin_from(entries, entry_categories)
-    .where(entries.c.pk == sa.bindparam("key"), entries.c.is_visible)
-)
+    @cached_property
+    def _former(self) -> dict[str, CategoryRow]:
+        former = self._session.scalars(sa.select(FormerSlugRow))
+        return {row.slug: row.category for row in former}
 
-# One more than `did_you_mean` compares: with so many it suggests none. Anyone may ask
-# for a category that does not exist, which must not read them all.
-_SLUGS = (
-    sa.select(categories.c.slug)
-    .where(categories.c.retired.is_(None))
-    .limit(MAX_NAMES + 1)
-)
+    @cached_property
+    def _children(self) -> dict[int, list[CategoryRow]]:
+        children: dict[int, list[CategoryRow]] = {}
+        for row in self._by_slug.values():
+            if row.parent_id is not None:
+                children.setdefault(row.parent_id, []).append(row)
+        return children
 
-_MAX_EXPLANATIONS = 10
-"""Errors of a transaction that explain an unknown slug: it holds the write lock."""
+    @property
+    def rows(self) -> list[CategoryRow]:
+        """The categories that are not deleted, by slug."""
+        return [row for row in self._by_slug.values() if row.deleted_at is None]
 
+    def all(self) -> list[Category]:
+        """Return the categories that are not deleted, by slug."""
+        return [row.category for row in self.rows]
 
-def category_from(row: Any) -> Category:
-    """Return a category from a row of `categories`."""
-    return Category(
-        **{field.name: getattr(row, field.name) for field in fields(Category)}
-    )
-
-
-def resolve_slugs(
-    named: Iterable[Category],
-    known: Mapping[str, _T],
-    explain: Callable[[str], str],
-) -> list[_T]:
-    """Return the values of `known` for the slugs of categories, in their order.
-
-    :param explain: returns the error for an unknown slug.
-    :raises ValidationFailed: with a pointer to each category that is not known.
-    """
-    slugs = [category.slug for category in named]
-    errors: list[FieldError] = []
-    for index, slug in enumerate(slugs):
-        if slug not in known:
-            # For the first one only: comparing with all categories takes milliseconds.
-            detail = no_such_category(slug, ()) if errors else explain(slug)
-            errors.append(FieldError(f"#/categories/{index}", detail))
-    if errors:
-        raise ValidationFailed(*errors)
-    return [known[slug] for slug in slugs]
-
-
-def no_such_category(slug: str, all_slugs: Iterable[str]) -> str:
-    """Return the error for an unknown category, with the nearest known slug."""
-    return (
-        f"There is no category “{slug}”.{did_you_mean(slug, all_slugs)} "
-        "GET /api/v1/categories lists all."
-    )
-
-
-def feeds_with_entry(connection: sa.Connection, key: int) -> set[FeedKey]:
-    """Return the keys of the feeds that show an entry; none for a hidden one."""
-    rows = connection.execute(_FEEDS_OF_ENTRY, {"key": key})
-    return {
-        (row.kind, category_id)
-        for row in rows
-        for category_id in (0, row.category_id or 0)
-    }
-
-
-class CategoryReader:
-    """The categories of one snapshot."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def get(self, slug: str) -> Category:
+    def get(self, slug: str) -> CategoryRow:
         """Return the category of a slug.
 
         :raises NotFound: there is none.
         :raises CategoryRenamed: it has another slug now.
-        :raises Gone: it was retired.
+        :raises Gone: it was deleted.
         """
-        return category_from(self.row(slug))
-
-    def all(self) -> list[Category]:
-        """Return all categories in use, by slug."""
-        return [category_from(row) for row in self._connection.execute(_ALL)]
-
-    def slugs(self) -> list[str]:
-        """Return the slugs of categories in use, as many as are worth comparing."""
-        return list(self._connection.scalars(_SLUGS))
-
-    def row(self, slug: str) -> sa.Row[Any]:
-        """Return the row of a category; raises as `get`."""
-        row = self._connection.execute(_BY_SLUG, {"slug": slug}).one_or_none()
+        row = self._by_slug.get(slug)
         if row is None:
-            current_slug = self.current_slug(slug)
-            if current_slug:
-                raise CategoryRenamed(current_slug)
-            raise NotFound(no_such_category(slug, self.slugs()))
-        if row.retired:
-            raise Gone(f"The category “{slug}” was retired.")
+            if slug in self._former:
+                raise CategoryRenamed(self._former[slug].slug)
+            known = [known.slug for known in self.rows]
+            raise NotFound(
+                f"There is no category “{slug}”.{did_you_mean(slug, known)} "
+                "GET /api/v1/categories lists all."
+            )
+        if row.deleted_at is not None:
+            raise Gone(f"The category “{slug}” was deleted.")
         return row
 
-    def explain_unknown(self, slug: str) -> str:
-        """Return the error for a slug that no category in use has."""
+    def get_current(self, slug: str) -> CategoryRow:
+        """Return the category of a slug or a former slug; else raises as `get`."""
         try:
-            self.row(slug)
+            return self.get(slug)
         except CategoryRenamed as error:
-            return f"The category “{slug}” is now “{error.current_slug}”."
-        except (NotFound, Gone) as error:
-            return str(error)
-        # Not reached: the known categories are all that are in use.
-        return no_such_category(slug, ())
+            return self.get(error.current_slug)
 
-    def key(self, slug: str) -> int:
-        """Return the key of a category, by its current slug or a former one.
+    def by_level(self) -> list[CategoryRow]:
+        """Return all categories, deleted ones too, those above before those below."""
+        roots = [row for row in self._by_slug.values() if row.parent_id is None]
+        rows = []
+        while roots:
+            rows += roots
+            roots = [child for row in roots for child in self._children.get(row.id, ())]
+        return rows
 
-        :raises NotFound: there is none.
-        :raises Gone: it was retired.
-        """
-        try:
-            return int(self.row(slug).id)
-        except CategoryRenamed as error:
-            return int(self.row(error.current_slug).id)
+    def former_slugs(self) -> list[tuple[str, str]]:
+        """Return the former slugs, each with the current one."""
+        return [(slug, row.slug) for slug, row in sorted(self._former.items())]
 
-    def current_slug(self, former_slug: str) -> str | None:
-        """Return the current slug of the category that once had this slug."""
-        slug: str | None = self._connection.scalar(_CURRENT_SLUG, {"slug": former_slug})
-        return slug
+    def with_descendants(self, row: CategoryRow) -> list[int]:
+        """Return the keys of a category and of all categories below it."""
+        keys = [row.id]
+        for child in self._children.get(row.id, ()):
+            keys += self.with_descendants(child)
+        return keys
+
+    def height(self, slug: str) -> int:
+        """Return the number of levels of a category with those below it."""
+        row = self._by_slug.get(slug)
+        children = self._children.get(row.id, ()) if row else ()
+        return 1 + max((self.height(child.slug) for child in children), default=0)
 
 
-class CategoryWriter:
-    """Changes to categories, in one write transaction."""
+def resolve_categories(
+    session: Session, named: Iterable[Category]
+) -> list[CategoryRow]:
+    """Return the categories with the slugs of `named`, in their order.
 
-    def __init__(self, connection: sa.Connection, change_log: ChangeLog) -> None:
-        self._connection = connection
-        self._change_log = change_log
-        self._reader = CategoryReader(connection)
-        # The entries of a batch name the same categories again and again. Any change of
-        # a category clears both.
-        self._resolved: dict[str, tuple[Category, int]] = {}
-        self._ancestors: dict[frozenset[int], set[int]] = {}
-        self._explanations_left = _MAX_EXPLANATIONS
+    :raises ValidationFailed: with a pointer to each one that does not exist.
+    """
+    slugs = [category.slug for category in named]
+    statement = sa.select(CategoryRow).where(
+        CategoryRow.slug.in_(slugs), CategoryRow.deleted_at.is_(None)
+    )
+    rows = {row.slug: row for row in session.scalars(statement)} if slugs else {}
+    if len(rows) < len(slugs):
+        categories = Categories(session)
+        errors = []
+        for index, slug in enumerate(slugs):
+            try:
+                categories.get(slug)
+            except (NotFound, Gone, CategoryRenamed) as error:
+                errors.append(FieldError(f"#/categories/{index}", str(error)))
+        raise ValidationFailed(*errors)
+    return [rows[slug] for slug in slugs]
 
-    def put(self, category: Category) -> bool:
-        """Store a category under its slug; return whether it is new.
 
-        A retired category comes back.
+def put_category(transaction: Transaction, category: Category) -> bool:
+    """Store a category under its slug; return whether it is new, or was deleted.
 
-        :raises Conflict: the slug is a former one of another category.
-        :raises ValidationFailed: its parent does not exist, is within the category, or
-            makes too many levels.
-        """
-        if category.parent is not None:
-            self._check_parent(category)
-        row = self._connection.execute(_BY_SLUG, {"slug": category.slug}).one_or_none()
-        if row is None:
-            self._insert(category)
-            return True
-        if row.retired is None and category_from(row) == category:
-            return False
-        self._update(row, category)
-        return row.retired is not None
-
-    def _insert(self, category: Category) -> None:
+    :raises Conflict: the slug is a former one of another category.
+    :raises ValidationFailed: its parent does not exist, is within the category, or
+        makes too many levels.
+    """
+    session = transaction.session
+    categories = Categories(session)
+    parent = _find_parent(categories, category)
+    row = session.scalar(sa.select(CategoryRow).filter_by(slug=category.slug))
+    is_new = row is None or row.deleted_at is not None
+    if row is None:
         # Links to the former slug must lead on to the category that had it.
-        if self._reader.current_slug(category.slug):
+        if session.get(FormerSlugRow, category.slug):
             raise Conflict(f"“{category.slug}” is the former slug of another category.")
-        now = self._change_log.next_timestamp()
-        values = {**asdict(category), "changed_at": now, "titled_at": now}
-        key = self._connection.execute(
-            categories.insert().returning(categories.c.id), values
-        ).scalar_one()
-        # The change log sets the time of existing rows.
-        versions = [
-            {"kind": kind, "category_id": key, "seq": 0, "time": EPOCH}
-            for kind in KINDS
-        ]
-        self._connection.execute(feed_versions.insert(), versions)
-        self._record("put", category.slug, self._related_feeds(key))
-
-    def _update(self, row: sa.Row[Any], category: Category) -> None:
-        now = self._change_log.next_timestamp()
-        values = {**asdict(category), "retired": None, "changed_at": now}
-        # A retired category has no entries that could inherit another parent.
-        is_moved = row.retired is None and row.parent != category.parent
-        affected = _own_feeds(row.id)
-        if row.title != category.title:
-            values["titled_at"] = now
-            affected |= self._related_feeds(row.id, _IS_NAMED)
-        if is_moved:
-            affected |= self._related_feeds(row.id)
-        self._connection.execute(
-            categories.update().where(categories.c.id == row.id).values(values)
-        )
-        self._ancestors.clear()
-        if is_moved:
-            self._rebuild_inherited(self._touch_entries(row.id))
-            # Again, since entries are in other feeds now.
-            affected |= self._related_feeds(row.id)
-        self._record("put", category.slug, affected)
-
-    def rename(self, slug: str, new_slug: str) -> None:
-        """Give a category another slug; the old one redirects to it from now on.
-
-        :raises NotFound: there is no such category.
-        :raises CategoryRenamed: it has another slug now.
-        :raises Gone: it is retired.
-        :raises Conflict: another category has or had the new slug.
-        """
-        key = self._reader.row(slug).id
-        holder = self._connection.execute(_BY_SLUG, {"slug": new_slug}).first()
-        # A category can be given back its own former slug.
-        former_holder = self._reader.current_slug(new_slug)
-        if holder is not None or former_holder not in (None, slug):
-            raise Conflict(f"The slug “{new_slug}” is taken.")
-        now = self._change_log.next_timestamp()
-        history = category_slug_history
-        self._connection.execute(history.delete().where(history.c.slug == new_slug))
-        self._connection.execute(history.insert(), {"slug": slug, "category_id": key})
-        self._connection.execute(
-            categories.update()
-            .where(categories.c.id == key)
-            .values(slug=new_slug, changed_at=now, titled_at=now)
-        )
-        self._connection.execute(
-            categories.update()
-            .where(categories.c.parent == slug)
-            .values(parent=new_slug)
-        )
-        self._record("put", new_slug, self._related_feeds(key))
-        self._touch_entries(key)
-
-    def retire(self, slug: str) -> None:
-        """Retire a category: its entries leave it, and its feeds are gone.
-
-        :raises NotFound: there is no such category.
-        :raises CategoryRenamed: it has another slug now.
-        :raises Gone: it is retired already.
-        """
-        row = self._reader.row(slug)
-        # While its entries are still in it.
-        affected = self._related_feeds(row.id)
-        touched = self._touch_entries(row.id)
-        self._connection.execute(
-            entry_categories.delete().where(
-                entry_categories.c.category_id == row.id, _IS_NAMED
-            )
-        )
-        self._connection.execute(
-            categories.update()
-            .where(categories.c.parent == slug)
-            .values(parent=row.parent)
-        )
-        self._connection.execute(
-            categories.update()
-            .where(categories.c.id == row.id)
-            .values(retired=self._change_log.next_timestamp(), parent=None)
-        )
-        self._ancestors.clear()
-        self._rebuild_inherited(touched)
-        self._record("delete", slug, affected)
-
-    def resolve(self, named: Iterable[Category]) -> dict[Category, int]:
-        """Return the stored categories with the slugs of `named`, and their keys.
-
-        :raises ValidationFailed: a category does not exist.
-        """
-        slugs = {category.slug for category in named}
-        unknown = slugs - self._resolved.keys()
-        if unknown:
-            parameters = {"slugs": sorted(unknown)}
-            for row in self._connection.execute(_BY_SLUGS, parameters):
-                self._resolved[row.slug] = category_from(row), row.id
-        return dict(resolve_slugs(named, self._resolved, self._explain_unknown))
-
-    def _explain_unknown(self, slug: str) -> str:
-        """Return the error for an unknown slug, explained for the first ones."""
-        self._explanations_left -= 1
-        if self._explanations_left < 0:
-            return no_such_category(slug, ())
-        return self._reader.explain_unknown(slug)
-
-    def ancestors(self, keys: Iterable[int]) -> set[int]:
-        """Return the categories that some categories are within, without themselves."""
-        own = frozenset(keys)
-        # An empty IN would still run the recursion.
-        if not own:
-            return set()
-        if own not in self._ancestors:
-            columns = sa.select(categories.c.id, categories.c.parent)
-            path = columns.where(categories.c.id.in_(own)).cte("path", recursive=True)
-            step = columns.join(path, categories.c.slug == path.c.parent)
-            rows = self._connection.scalars(sa.select(path.union(step).c.id))
-            self._ancestors[own] = set(rows) - own
-        return self._ancestors[own]
-
-    def _record(self, action: str, slug: str, affected: Iterable[FeedKey]) -> None:
-        feed_keys = {CATEGORY_LIST, *affected}
-        self._change_log.record(action, CATEGORY_LIST[0], slug, 1, feed_keys)
-        self._resolved.clear()
-        self._ancestors.clear()
-
-    def _check_parent(self, category: Category) -> None:
-        parents = {known.slug: known.parent for known in self._reader.all()}
-        if category.parent not in parents:
-            error = no_such_category(category.parent or "", parents)
-            raise ValidationFailed(FieldError("#/parent", error))
-        parents[category.slug] = category.parent
-        # Of all categories, since the category may have others below it.
-        for slug in parents:
-            path: list[str] = []
-            current: str | None = slug
-            while current is not None:
-                if current in path:
-                    error = "Must not be within the category itself."
-                    raise ValidationFailed(FieldError("#/parent", error))
-                path.append(current)
-                current = parents.get(current)
-            if len(path) > MAX_LEVELS:
-                error = f"Must not make more than {MAX_LEVELS} levels."
-                raise ValidationFailed(FieldError("#/parent", error))
-
-    def _rebuild_inherited(self, entry_keys: Iterable[int]) -> None:
-        """Store anew which categories some entries inherit."""
-        for entry_key in entry_keys:
-            of_entry = entry_categories.c.entry_pk == entry_key
-            self._connection.execute(
-                entry_categories.delete().where(
-                    of_entry, entry_categories.c.position == INHERITED
-                )
-            )
-            statement = sa.select(entry_categories).where(of_entry)
-            named = self._connection.execute(statement).mappings().all()
-            inherited = self.ancestors(row["category_id"] for row in named)
-            rows = [
-                {**named[0], "category_id": key, "position": INHERITED}
-                for key in sorted(inherited)
-            ]
-            if rows:
-                self._connection.execute(entry_categories.insert(), rows)
-
-    def _touch_entries(self, category_id: int) -> list[int]:
-        """Record a change, but no new version, of all entries of a category.
-
-        Their documents or their places in feeds change with the category.
-        """
-        rows = self._connection.execute(_ENTRIES, {"category_id": category_id}).all()
-        for row in rows:
-            seq = self._change_log.record(
-                "recategorize", row.kind, row.id, row.version, ()
-            )
-            # Readers do not see a change of a hidden entry.
-            if row.is_visible:
-                now = self._change_log.next_timestamp()
-                self._connection.execute(
-                    _TOUCH_ENTRY, {"key": row.pk, "seq": seq, "changed_at": now}
-                )
-        return [row.pk for row in rows]
-
-    def _related_feeds(
-        self, category_id: int, *where: sa.ColumnElement[bool]
-    ) -> set[FeedKey]:
-        """Return the feeds of a category, and all feeds that show an entry of it.
-
-        :param where: conditions on the rows of `entry_categories` with the category.
-        """
-        of_category = entry_categories.c.category_id == category_id
-        rows = self._connection.execute(_RELATED_FEEDS.where(of_category, *where))
-        related: set[FeedKey] = {
-            (row.kind, key) for row in rows for key in (0, row.category_id)
-        }
-        return _own_feeds(category_id) | related
+        row = CategoryRow(slug=category.slug)
+        session.add(row)
+    elif not is_new and row.category == category:
+        return False
+    row.title = category.title
+    row.description = category.description
+    row.language = category.language
+    row.url = category.url
+    row.parent = parent
+    row.deleted_at = None
+    transaction.next_revision(*KINDS)
+    transaction.log_lines.append(f"put categories/{row.slug}")
+    return is_new
 
 
-def _own_feeds(category_id: int) -> set[FeedKey]:
-    return {(kind, category_id) for kind in KINDS}
+def rename_category(transaction: Transaction, slug: str, new_slug: str) -> None:
+    """Give a category another slug; the old one redirects to it from now on.
+
+    :raises NotFound: there is no such category.
+    :raises CategoryRenamed: it has another slug now.
+    :raises Gone: it was deleted.
+    :raises Conflict: another category has or had the new slug.
+    """
+    session = transaction.session
+    row = Categories(session).get(slug)
+    holder = session.scalar(sa.select(CategoryRow).filter_by(slug=new_slug))
+    former = session.get(FormerSlugRow, new_slug)
+    # A category can be given back its own former slug.
+    if holder is not None or (former and former.category_id != row.id):
+        raise Conflict(f"The slug “{new_slug}” is taken.")
+    if former:
+        session.delete(former)
+    session.add(FormerSlugRow(slug=slug, category=row))
+    row.slug = new_slug
+    transaction.next_revision(*KINDS)
+    transaction.log_lines.append(f"rename categories/{slug} to {new_slug}")
+
+
+def delete_category(transaction: Transaction, slug: str) -> None:
+    """Delete a category: its entries leave it, and its feeds are gone.
+
+    Categories below it move to its parent.
+
+    :raises NotFound: there is no such category.
+    :raises CategoryRenamed: it has another slug now.
+    :raises Gone: it was deleted before.
+    """
+    session = transaction.session
+    row = Categories(session).get(slug)
+    session.execute(sa.delete(EntryCategoryRow).filter_by(category_id=row.id))
+    session.execute(
+        sa.update(CategoryRow)
+        .filter_by(parent_id=row.id)
+        .values(parent_id=row.parent_id)
+    )
+    row.parent = None
+    row.deleted_at = transaction.next_revision(*KINDS)
+    transaction.log_lines.append(f"delete categories/{slug}")
+
+
+def restore_category(
+    transaction: Transaction, category: Category, *, is_deleted: bool
+) -> None:
+    """Store a category of an export; raises as `put_category`."""
+    statement = sa.select(CategoryRow).filter_by(slug=category.slug)
+    row = transaction.session.scalar(statement)
+    # A repeated import changes nothing.
+    if is_deleted and row is not None and row.deleted_at is not None:
+        return
+    put_category(transaction, category)
+    if is_deleted:
+        delete_category(transaction, category.slug)
+
+
+def restore_former_slug(transaction: Transaction, slug: str, current: str) -> None:
+    """Let a former slug redirect to a category; raises as `Categories.get`."""
+    row = Categories(transaction.session).get(current)
+    transaction.session.merge(FormerSlugRow(slug=slug, category_id=row.id))
+
+
+def _find_parent(categories: Categories, category: Category) -> CategoryRow | None:
+    """Return the parent of a category.
+
+    :raises ValidationFailed: it does not exist, is within the category, or makes too
+        many levels.
+    """
+    if category.parent is None:
+        return None
+    try:
+        parent = categories.get(category.parent)
+    except (NotFound, Gone, CategoryRenamed) as error:
+        raise ValidationFailed(FieldError("#/parent", str(error))) from None
+    ancestors = [parent]
+    while ancestors[-1].parent:
+        ancestors.append(ancestors[-1].parent)
+    if category.slug in (ancestor.slug for ancestor in ancestors):
+        detail = "Must not be within the category itself."
+        raise ValidationFailed(FieldError("#/parent", detail))
+    if len(ancestors) + categories.height(category.slug) > MAX_LEVELS:
+        detail = f"Must not make more than {MAX_LEVELS} levels."
+        raise ValidationFailed(FieldError("#/parent", detail))
+    return parent

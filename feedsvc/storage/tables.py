@@ -1,411 +1,316 @@
-"""The tables. `migrations/` creates them; a test compares the two."""
+"""The tables, and what follows for an entry from the clock (`EntryRow.refresh`).
+
+`migrations/` creates the tables; a test compares the two.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Index, Table
-from sqlalchemy.dialects.postgresql import TSVECTOR
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-REVISION = "0001"
-"""The newest migration, which the database must be at."""
+from feedsvc.models import EPOCH, Category, Entry, Event
+from feedsvc.recurrence import current_or_next, series_end
+from feedsvc.storage.documents import decode_document, encode_document
 
-metadata = sa.MetaData()
+WITHDRAWAL_PERIOD = timedelta(days=30)
+"""Time for which a withdrawn entry stays in feeds, with its notice."""
 
-INHERITED = -1
-"""The position in a category that an entry does not name, but inherits."""
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class UTCDateTime(sa.TypeDecorator[datetime]):
-    """A time in UTC.
+    """An instant, as the number of microseconds since 1970 in every database."""
 
-    SQLite drops offsets silently, so a time without one is refused.
-    """
-
-    impl = sa.DateTime(timezone=True)
+    impl = sa.BigInteger
     cache_ok = True
 
     def process_bind_param(
         self, value: datetime | None, dialect: sa.Dialect
-    ) -> datetime | None:
-        """Return a time in UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive datetime cannot be stored")
-        return value.astimezone(UTC)
+    ) -> int | None:
+        """Return the number of microseconds."""
+        return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
-        """Return a time in UTC; PostgreSQL returns it in the zone of the session."""
-        return None if value is None else value.astimezone(UTC)
-
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
-        """Return the function that reads a time from a row."""
-        # Without the two calls of `TypeDecorator`: a feed has hundreds of times.
-        if dialect.name == "sqlite":
-            return _parse_utc
-        return super().result_processor(dialect, coltype)
+        """Return the time in UTC."""
+        return None if value is None else from_microseconds(value)
 
 
-def _parse_utc(text: str | None) -> datetime | None:
-    """Return the time that SQLite has as text without an offset."""
-    # `replace(tzinfo=UTC)` takes five times as long.
-    return None if text is None else datetime.fromisoformat(text + "+00:00")
+def to_microseconds(moment: datetime) -> int:
+    """Return the number of microseconds from 1970 to a time."""
+    # By integers: a float has too few digits for today's microseconds.
+    return (moment - EPOCH) // _MICROSECOND
 
 
-class KeyList(sa.TypeDecorator[Sequence[int]]):
-    """Keys of rows in one parameter, for `is_among`."""
+def from_microseconds(number: int) -> datetime:
+    """Return the time in UTC that is a number of microseconds after 1970."""
+    return EPOCH + timedelta(microseconds=number)
 
-    impl = sa.String().with_variant(sa.ARRAY(sa.Integer), "postgresql")
+
+class EntryDocument(sa.TypeDecorator[Entry]):
+    """An entry as JSON, without the members that have columns of their own."""
+
+    impl = sa.String
     cache_ok = True
 
     def process_bind_param(
-        self, value: Sequence[int] | None, dialect: sa.Dialect
-    ) -> list[int] | str:
-        """Return an array for PostgreSQL, or JSON."""
-        keys = list(value or ())
-        return keys if dialect.name == "postgresql" else json.dumps(keys)
+        self, value: Entry | None, dialect: sa.Dialect
+    ) -> str | None:
+        """Return the JSON."""
+        return None if value is None else encode_document(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Entry | None:
+        """Return the entry."""
+        return None if value is None else decode_document(value)
 
 
-LIMIT = sa.bindparam("limit", type_=sa.Integer) + 0
-"""The parameter `limit` for LIMIT, without a plan of its own for each value.
-
-For a bare parameter, SQLite plans a statement anew each time that it is executed, which
-takes longer than to run it.
-"""
+# Text that is compared and sorted by code point in every database.
+KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 
-class is_among(FunctionElement[bool]):  # noqa: N801, as SQLAlchemy's own functions
-    """The condition that a column is one of the keys in a parameter.
+class Base(DeclarativeBase):
+    """The base class of the tables."""
 
-    `in_` would make one parameter of each key, which takes SQLAlchemy and the driver
-    longer than the database takes to read the rows.
+    type_annotation_map = {  # noqa: RUF012
+        datetime: UTCDateTime,
+        Entry: EntryDocument,
+        str: KEY,
+        list[str]: sa.JSON,
+    }
+
+
+class RevisionRow(Base):
+    """The one row that every write locks, so that revisions rise with the commits.
+
+    A revision is the time of a change, in microseconds; no two changes have the same.
     """
 
-    type = sa.Boolean()
-    inherit_cache = True
-
-    def __init__(self, column: sa.ColumnElement[int], parameter: str) -> None:
-        super().__init__(column, sa.bindparam(parameter, type_=KeyList))
-
-    def self_group(self, against: object = None) -> is_among:
-        """Return the condition itself: SQLAlchemy would append `= 1` for SQLite."""
-        return self
-
-
-@compiles(is_among, "sqlite")
-def _compile_for_sqlite(element: is_among, compiler: Any, **options: Any) -> str:
-    column, keys = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({keys}))"  # noqa: S608
-
-
-@compiles(is_among, "postgresql")
-def _compile_for_postgresql(element: is_among, compiler: Any, **options: Any) -> str:
-    column, keys = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} = ANY ({keys})"
+    __tablename__ = "revisions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[datetime]
+    # The last revision of each kind.
+    news: Mapped[datetime]
+    events: Mapped[datetime]
+    # Of the version and the settings that responses depend on.
+    fingerprint: Mapped[str]
+    # Signs the links of previews if the settings have no key.
+    secret: Mapped[str]
+    # The last revision that the WebSub hubs were told.
+    hubs_told: Mapped[datetime]
+    # While a worker tells them, and after a failure, no other one does.
+    hubs_due_at: Mapped[datetime]
+    hubs_failures: Mapped[int]
 
 
-JSON = sa.JSON(none_as_null=True)
-KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
-"""Text that is compared and sorted by code point in every database."""
+class CategoryRow(Base):
+    """A category; a deleted one keeps its slug, whose feeds are gone."""
 
-change_sequence = Table(
-    "change_sequence",
-    metadata,
-    Column("id", sa.Integer, primary_key=True),
-    Column("seq", sa.BigInteger, nullable=False),
-    Column("time", UTCDateTime, nullable=False),
-    # The last writer's clock. If it was behind `time`, the lowest clock since the first
-    # write with such a clock.
-    Column("clock", UTCDateTime, nullable=False),
-    # The release of tzdata by which the instants of events were computed, and the last
-    # event that was computed anew; NULL when all were.
-    Column("tzdata", sa.String),
-    Column("tzdata_pk", sa.Integer),
-)
+    __tablename__ = "categories"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    description: Mapped[str | None]
+    language: Mapped[str | None]
+    url: Mapped[str | None]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    deleted_at: Mapped[datetime | None]
+    parent: Mapped[CategoryRow | None] = relationship(remote_side=id)
 
-changes = Table(
-    "changes",
-    metadata,
-    Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    Column("time", UTCDateTime, nullable=False),
-    Column("action", sa.String, nullable=False),
-    Column("kind", KEY, nullable=False),
-    Column("id", KEY, nullable=False),
-    Column("version", sa.Integer, nullable=False),
-    Column("token", sa.String, nullable=False),
-)
-
-feed_versions = Table(
-    "feed_versions",
-    metadata,
-    Column("kind", KEY, primary_key=True),
-    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
-    Column("seq", sa.BigInteger, nullable=False, index=True),
-    Column("time", UTCDateTime, nullable=False),
-)
+    @property
+    def category(self) -> Category:
+        """The category."""
+        return Category(
+            self.slug,
+            self.title,
+            self.description,
+            self.language,
+            self.url,
+            self.parent.slug if self.parent else None,
+        )
 
 
-languages = Table(
-    # The language tags that visible entries have or once had, in lower case.
-    "languages",
-    metadata,
-    Column("kind", KEY, primary_key=True),
-    Column("tag", KEY, primary_key=True),
-)
+class FormerSlugRow(Base):
+    """A slug that a category had before; it redirects to the current one."""
 
-archive_parts = Table(
-    # The first entry of each part of a month, without the first part.
-    "archive_parts",
-    metadata,
-    Column("kind", KEY, primary_key=True),
-    # Such as 2026-11.
-    Column("month", KEY, primary_key=True),
-    Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    Column("first_published", UTCDateTime, nullable=False),
-    Column("first_guid", KEY, nullable=False),
-)
+    __tablename__ = "former_slugs"
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
+    category: Mapped[CategoryRow] = relationship(lazy="joined", innerjoin=True)
 
-categories = Table(
-    "categories",
-    metadata,
-    Column("id", sa.Integer, primary_key=True),
-    Column("slug", KEY, nullable=False, unique=True),
-    Column("title", sa.String, nullable=False),
-    Column("description", sa.String),
-    Column("language", sa.String),
-    Column("url", sa.String),
-    # The slug of a wider category.
-    Column("parent", KEY),
-    Column("retired", UTCDateTime),
-    # The last change in the change log, and the last one of the title or the slug.
-    Column("changed_at", UTCDateTime, nullable=False, index=True),
-    Column("titled_at", UTCDateTime, nullable=False),
-)
 
-category_slug_history = Table(
-    "category_slug_history",
-    metadata,
-    Column("slug", KEY, primary_key=True),
-    Column("category_id", ForeignKey(categories.c.id), nullable=False),
-)
+class EntryCategoryRow(Base):
+    """A category that an entry names, with copies of the entry's columns.
 
-entries = Table(
-    # `document` has what no query needs. The columns from `kind` to `translation_key`
-    # are copies for queries, which `entry_rows.entry_columns` makes from the entry.
-    "entries",
-    metadata,
-    Column("pk", sa.Integer, primary_key=True),
-    Column("id", KEY, nullable=False, unique=True),
-    Column("guid", KEY, nullable=False, unique=True),
-    Column("kind", KEY, nullable=False),
-    # As posted, or deleted.
-    Column("status", KEY, nullable=False),
-    Column("published", UTCDateTime),
-    # Of an event: the start of the current or next occurrence, as the scheduler stored
-    # it, and the end of the last one, far ahead if there is none.
-    Column("starts", UTCDateTime),
-    Column("ends", UTCDateTime),
-    # Of a recurring event: the start of the first occurrence.
-    Column("series_start", UTCDateTime),
-    Column("event_status", KEY),
+    With the copies, the newest entries of a category are one range of one index.
+    """
+
+    __tablename__ = "entry_categories"
+    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
+    category_id: Mapped[int] = mapped_column(
+        ForeignKey("categories.id"), primary_key=True
+    )
+    position: Mapped[int]
+    kind: Mapped[str]
+    is_public: Mapped[bool]
+    published_at: Mapped[datetime | None]
+    category: Mapped[CategoryRow] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (
+        Index(
+            "ix_entry_categories_published",
+            "category_id",
+            "kind",
+            "is_public",
+            "published_at",
+        ),
+    )
+
+
+class EntryContentRow(Base):
+    """The document of an entry, apart, so that scans of entries stay short."""
+
+    __tablename__ = "entry_contents"
+    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
+    document: Mapped[Entry]
+
+
+class EntryWordsRow(Base):
+    """The words of an entry for searches, as `search.py` spells them."""
+
+    __tablename__ = "entry_words"
+    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
+    words: Mapped[str] = mapped_column(sa.String)
+
+
+class EntryRow(Base):
+    """An entry: the columns by which queries filter and sort.
+
+    `status` is the posted one, or `deleted`. Of a deleted entry the document has only
+    the members that stay.
+    """
+
+    __tablename__ = "entries"
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    guid: Mapped[str] = mapped_column(unique=True)
+    status: Mapped[str]
     # The language tag in lower case.
-    Column("lang", KEY, nullable=False),
-    Column("translation_key", KEY, index=True),
-    Column("is_visible", sa.Boolean, nullable=False),
-    Column("was_visible", sa.Boolean, nullable=False),
-    # When `is_visible` or `starts` changes without an edit.
-    Column("next_change_at", UTCDateTime, index=True),
-    # The sequence number of the last change in the change log, and its time.
-    Column("seq", sa.BigInteger, nullable=False),
-    Column("changed_at", UTCDateTime, nullable=False),
-    # The estimated bytes in a feed, and those of the body among them.
-    Column("size", sa.Integer, nullable=False),
-    Column("content_size", sa.Integer, nullable=False),
-    # True if an import was the last to write it: imports do not overwrite edits. The
-    # change log has the writer too, but no index by entry.
-    Column("imported", sa.Boolean, nullable=False, default=False),
-    Column("version", sa.Integer, nullable=False),
-    # For readers; of an imported entry the time of its source.
-    Column("updated", UTCDateTime, nullable=False),
+    language: Mapped[str]
+    translation_key: Mapped[str | None] = mapped_column(index=True)
+    event_status: Mapped[str | None]
+    version: Mapped[int]
     # RFC 5545 §3.8.7.4.
-    Column("sequence", sa.Integer, nullable=False),
-    # Apart from the document, so that feeds can load entries without their bodies: the
-    # memory for a feed is bounded.
-    Column("content_html", sa.String),
-    Column("content_text", sa.String),
-    # JSON as text, not of the type JSON, which drivers would decode, nor JSONB, which
-    # would sort the members in another order.
-    Column("document", sa.String, nullable=False),
-)
-Index(
-    "ix_entries_published",
-    entries.c.kind,
-    entries.c.is_visible,
-    entries.c.published.desc(),
-    entries.c.guid,
-    entries.c.size,
-)
-Index(
-    "ix_entries_starts",
-    entries.c.kind,
-    entries.c.is_visible,
-    entries.c.starts,
-    entries.c.guid,
-)
-Index(
-    "ix_entries_lang",
-    entries.c.kind,
-    entries.c.is_visible,
-    entries.c.lang,
-    entries.c.published.desc(),
-    entries.c.guid,
-)
-Index("ix_entries_changes", entries.c.was_visible, entries.c.seq)
-Index("ix_entries_kind_changes", entries.c.kind, entries.c.was_visible, entries.c.seq)
-Index("ix_entries_ends", entries.c.kind, entries.c.is_visible, entries.c.ends)
+    sequence: Mapped[int]
+    published_at: Mapped[datetime | None]
+    # For readers; of an imported entry the time of its source.
+    updated_at: Mapped[datetime]
+    # The revision that last changed the content or `is_public`.
+    changed_at: Mapped[datetime] = mapped_column(index=True)
+    # True if an import was the last to write it: imports do not overwrite edits.
+    is_imported: Mapped[bool] = mapped_column(default=False)
+    # The start of a series; the occurrences follow from the document.
+    series_starts_at: Mapped[datetime | None]
+    # From here on `refresh` sets the columns, from the document and the clock.
+    # The start of the event, of a series that of the current or next occurrence.
+    starts_at: Mapped[datetime | None]
+    # The end of the event or series.
+    ends_at: Mapped[datetime | None]
+    is_over: Mapped[bool] = mapped_column(default=False)
+    is_public: Mapped[bool] = mapped_column(default=False)
+    was_public: Mapped[bool] = mapped_column(default=False)
+    # When one of these columns changes without a write.
+    due_at: Mapped[datetime | None]
 
-entry_categories = Table(
-    # The categories of entries, with the columns that feeds are sorted and filtered by,
-    # so that the newest entries of a category are one range of one index.
-    "entry_categories",
-    metadata,
-    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    Column(
-        "category_id",
-        ForeignKey(categories.c.id),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    # Among the categories that the entry names; INHERITED for others.
-    Column("position", sa.Integer, nullable=False),
-    Column("kind", KEY, nullable=False),
-    Column("is_visible", sa.Boolean, nullable=False),
-    Column("published", UTCDateTime),
-    Column("guid", KEY, nullable=False),
-    Column("lang", KEY, nullable=False),
-    Column("starts", UTCDateTime),
-    Column("ends", UTCDateTime),
-)
-_of = entry_categories.c
-Index(
-    "ix_entry_categories_published",
-    _of.category_id,
-    _of.kind,
-    _of.is_visible,
-    _of.published.desc(),
-    _of.guid,
-)
-Index(
-    "ix_entry_categories_starts",
-    _of.category_id,
-    _of.kind,
-    _of.is_visible,
-    _of.starts,
-    _of.guid,
-)
-Index(
-    "ix_entry_categories_lang",
-    _of.category_id,
-    _of.kind,
-    _of.is_visible,
-    _of.lang,
-    _of.published.desc(),
-    _of.guid,
-)
-Index("ix_entry_categories_ends", _of.category_id, _of.kind, _of.is_visible, _of.ends)
+    content: Mapped[EntryContentRow] = relationship(cascade="all, delete-orphan")
+    words: Mapped[EntryWordsRow | None] = relationship(cascade="all, delete-orphan")
+    memberships: Mapped[list[EntryCategoryRow]] = relationship(
+        order_by=EntryCategoryRow.position, cascade="all, delete-orphan"
+    )
 
-FIRST_EVENT_KEY = 1 << 62
-"""The keys of `entry_search` from which on they are those of events."""
+    __table_args__ = (
+        Index("ix_entries_published", "kind", "is_public", "published_at", "guid"),
+        Index("ix_entries_starts", "kind", "is_public", "is_over", "starts_at"),
+        Index("ix_entries_ends", "kind", "is_public", "ends_at"),
+        Index("ix_entries_due", "kind", "due_at"),
+    )
 
-entry_search = Table(
-    # The words of entries, for `search.py`. In SQLite the virtual table
-    # `entry_search_fts` is the index of this one.
-    "entry_search",
-    metadata,
-    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    # Sorts by kind, publication and `entry_pk`.
-    Column("key", sa.BigInteger, nullable=False, unique=True),
-    Column("words", sa.String().with_variant(TSVECTOR, "postgresql"), nullable=False),
-)
-# One for each kind, so that a word that all articles have costs no time in a search for
-# events.
-for _kind, _condition in (("news", "<"), ("events", ">=")):
-    Index(
-        f"ix_entry_search_{_kind}",
-        entry_search.c.words,
-        postgresql_using="gin",
-        postgresql_where=sa.text(f"key {_condition} {FIRST_EVENT_KEY}"),
-        # Rows that wait to be indexed are searched one by one, so only a few may.
-        postgresql_with={"gin_pending_list_limit": 256},
-    ).ddl_if(dialect="postgresql")
+    @property
+    def entry(self) -> Entry:
+        """The entry with the members that the storage sets."""
+        return replace(
+            self.content.document,
+            guid=self.guid,
+            version=self.version,
+            sequence=self.sequence,
+            updated=self.updated_at,
+            starts=self.starts_at,
+            categories=tuple(
+                membership.category.category for membership in self.memberships
+            ),
+        )
 
-tombstones = Table(
-    # The feed keys that hidden entries have left. A row has all that feeds tell of the
-    # entry, apart from its guid, so that an edit of a hidden entry changes no feed.
-    "tombstones",
-    metadata,
-    Column("entry_pk", ForeignKey(entries.c.pk), primary_key=True, autoincrement=False),
-    # 0 for the whole kind.
-    Column("category_id", sa.Integer, primary_key=True, autoincrement=False),
-    Column("kind", KEY, nullable=False),
-    Column("published", UTCDateTime),
-    # When the entry left, and when it was deleted, if it was.
-    Column("time", UTCDateTime, nullable=False),
-    Column("deleted", UTCDateTime),
-    # Of an event, as readers last saw it, in the form of documents.
-    Column("start", sa.String),
-    Column("timezone", sa.String),
-    # Of a deleted event.
-    Column("sequence", sa.Integer),
-)
-Index(
-    "ix_tombstones_time", tombstones.c.category_id, tombstones.c.kind, tombstones.c.time
-)
-Index(
-    "ix_tombstones_deleted",
-    tombstones.c.category_id,
-    tombstones.c.kind,
-    tombstones.c.deleted,
-)
+    def set_document(self, entry: Entry) -> None:
+        """Store the document of an entry, and the columns that are copies of members.
 
-sanitizer = Table(
-    # Version 1.0 stored here by which rules it had sanitized all HTML.
-    "sanitizer",
-    metadata,
-    Column("id", sa.Integer, primary_key=True),
-    Column("fingerprint", sa.String, nullable=False),
-)
+        `refresh` must follow.
+        """
+        event = entry.event
+        self.content = EntryContentRow(document=entry)
+        self.status = entry.status
+        self.language = entry.language.lower()
+        self.translation_key = entry.translation_key
+        self.published_at = entry.published
+        self.event_status = event.status if event else None
+        self.series_starts_at = event.starts if event and event.recurrence else None
 
-hubs = Table(
-    # External WebSub hubs. Each knows the changes up to `seq`.
-    "hubs",
-    metadata,
-    Column("url", KEY, primary_key=True),
-    Column("seq", sa.BigInteger, nullable=False),
-    Column("checked_at", UTCDateTime),  # not used
-    Column("next_attempt_at", UTCDateTime, nullable=False),
-    Column("failures", sa.Integer, nullable=False),
-)
+    def refresh(self, now: datetime) -> None:
+        """Set what follows from the entry and the clock, and when it changes next."""
+        entry = self.content.document
+        begin = entry.published
+        end = _end_of_publication(entry)
+        is_hidden = entry.status in ("draft", "deleted") or (end and end <= now)
+        self.is_public = not is_hidden and begin is not None and begin <= now
+        self.was_public = self.was_public or self.is_public
+        moments = [begin, end]
+        if entry.event and entry.status != "deleted":
+            moments.append(self._refresh_times(entry.event, now))
+        ahead = [moment for moment in moments if moment and moment > now]
+        self.due_at = None if is_hidden else min(ahead, default=None)
+        for membership in self.memberships:
+            membership.kind = self.kind
+            membership.is_public = self.is_public
+            membership.published_at = self.published_at
 
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", sa.Integer, primary_key=True),
-    Column("hash", KEY, nullable=False, unique=True),
-    Column("name", KEY, nullable=False, unique=True),
-    Column("scopes", JSON, nullable=False),
-    Column("created", UTCDateTime, nullable=False),
-    Column("last_used", UTCDateTime),
-    Column("revoked", UTCDateTime),
-    Column("expires", UTCDateTime),
-    # The token that this one replaced, which is valid for a while.
-    Column("previous_hash", KEY, index=True),
-    Column("previous_valid_until", UTCDateTime),
-)
+    def _refresh_times(self, event: Event, now: datetime) -> datetime:
+        """Set the times of an event; return the end of its current occurrence."""
+        occurrence = current_or_next(event, now)
+        self.starts_at = occurrence.starts
+        self.ends_at = series_end(event)
+        self.is_over = self.ends_at <= now
+        return occurrence.ends
+
+
+def _end_of_publication(entry: Entry) -> datetime | None:
+    ends = [entry.expires]
+    if entry.withdrawn:
+        ends.append(entry.withdrawn + WITHDRAWAL_PERIOD)
+    return min((end for end in ends if end), default=None)
+
+
+class TokenRow(Base):
+    """A token of the API; only the hash of the secret is stored."""
+
+    __tablename__ = "tokens"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    # Only tokens of version 1 may expire.
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -9,161 +9,86 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
-import threading
 import zlib
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import fields
-from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from feedsvc.errors import Conflict, NotFound, Unauthorized, Unavailable
-from feedsvc.models import EPOCH, Clock, Token
-from feedsvc.storage.change_log import IMPORT, MAINTENANCE
+from feedsvc.errors import Conflict, NotFound, Unauthorized
+from feedsvc.models import Token
 from feedsvc.storage.database import Database
-from feedsvc.storage.tables import tokens
-
-LAST_USED_THREAD = "token last used"
-"""The name of the threads that store when a token was used."""
+from feedsvc.storage.tables import TokenRow
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "fsv_"
 _SECRET_LENGTH = 30
 _CHECKSUM_LENGTH = 6
-_LAST_USED_RESOLUTION = timedelta(minutes=1)
-_ALL = sa.select(*(tokens.c[field.name] for field in fields(Token)))
-_BY_HASH = _ALL.where(tokens.c.hash == sa.bindparam("hash"))
 
 
-class Tokens:
-    """The tokens of a database."""
+def create_token(database: Database, name: str, scopes: Iterable[str]) -> str:
+    """Create a token and return it; it cannot be read again.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._last_used: dict[str, datetime] = {}
+    A revoked token of the same name is replaced.
 
-    def create(
-        self,
-        name: str,
-        scopes: Iterable[str],
-        expires: datetime | None = None,
-        *,
-        replace: bool = False,
-    ) -> str:
-        """Create a token and return it; it cannot be read again.
-
-        :param replace: take the place of a revoked or expired token of this name.
-        :raises Conflict: the name is taken, or reserved for the change log.
-        """
-        # The log tells writers apart by these names.
-        if name in {IMPORT} | MAINTENANCE:
-            raise Conflict(f"The name “{name}” is reserved for the change log.")
-        token = _generate()
-        row = {
-            "hash": _hash(token),
-            "name": name,
-            "scopes": sorted(scopes),
-            "created": self._clock(),
-            "expires": expires,
-        }
-        try:
-            with self._database.write() as connection:
-                if replace:
-                    self._delete_ended(name, connection)
-                connection.execute(tokens.insert(), row)
-        except IntegrityError:
-            raise Conflict(self._taken(name)) from None
-        return token
-
-    def _delete_ended(self, name: str, connection: sa.Connection) -> None:
-        """Delete a token that is revoked or has expired."""
-        now = self._clock()
-        connection.execute(
-            tokens.delete().where(
-                tokens.c.name == name,
-                sa.or_(tokens.c.revoked.is_not(None), tokens.c.expires <= now),
+    :raises Conflict: there is a token of this name.
+    """
+    token = _generate()
+    with database.write() as transaction:
+        session = transaction.session
+        row = session.scalar(sa.select(TokenRow).filter_by(name=name))
+        if row and row.revoked_at is None:
+            raise Conflict(
+                f"There is a token named “{name}” already: revoke it first, or choose "
+                "another name."
             )
-        )
+        if row is None:
+            row = TokenRow(name=name)
+            session.add(row)
+        row.hash = _hash(token)
+        row.scopes = sorted(scopes)
+        row.created_at = transaction.now
+        row.expires_at = None
+        row.revoked_at = None
+    return token
 
-    def _taken(self, name: str) -> str:
-        """Return why a name is taken, and what replaces its token."""
-        stored = next((token for token in self.list() if token.name == name), None)
-        now = self._clock()
-        if stored and stored.revoked:
-            state, advice = "a revoked", "`--replace` makes a new one"
-        elif stored and stored.expires and stored.expires <= now:
-            state, advice = "an expired", "`--replace` makes a new one"
-        else:
-            state, advice = "a valid", "choose another name"
-        return f"There is {state} token named “{name}” already: {advice}."
 
-    def authenticate(self, token: str) -> Token:
-        """Return the stored token that a text is.
+def authenticate(database: Database, token: str) -> Token:
+    """Return the stored token that a text is.
 
-        :raises Unauthorized: it is mistyped, unknown, revoked or expired.
-        """
-        if not _has_valid_checksum(token):
-            raise Unauthorized("The token is misspelt.")
-        now = self._clock()
-        with self._database.read() as connection:
-            row = connection.execute(_BY_HASH, {"hash": _hash(token)}).one_or_none()
+    :raises Unauthorized: it is mistyped, unknown, revoked or expired.
+    """
+    if not _has_valid_checksum(token):
+        raise Unauthorized("The token is misspelt.")
+    with database.read() as session:
+        row = session.scalar(sa.select(TokenRow).filter_by(hash=_hash(token)))
         if row is None:
             raise Unauthorized("The token is unknown.")
         # Only to a client that has the token.
-        if row.revoked:
-            raise Unauthorized("The token was revoked. Ask the operator for a new one.")
-        if row.expires and row.expires <= now:
+        if row.revoked_at or (row.expires_at and row.expires_at <= database.clock()):
             raise Unauthorized(
-                f"The token expired on {row.expires:%Y-%m-%d at %H:%M} UTC. "
-                "Ask the operator for a new one."
+                "The token was revoked or has expired. Ask the operator for a new one."
             )
-        self._update_last_used(row.name, now)
         return _token_from(row)
 
-    def _update_last_used(self, name: str, now: datetime) -> None:
-        """Store the minute in which a token was used.
 
-        In a thread, since a request that only reads must not wait for writers.
-        """
-        if now - self._last_used.get(name, EPOCH) < _LAST_USED_RESOLUTION:
-            return
-        # Before the thread ends, or requests meanwhile would start others.
-        self._last_used[name] = now
+def stored_tokens(session: Session) -> list[Token]:
+    """Return all tokens by name, revoked ones too."""
+    rows = session.scalars(sa.select(TokenRow).order_by(TokenRow.name))
+    return [_token_from(row) for row in rows]
 
-        def update() -> None:
-            # Nobody waits for it, and the next minute's request stores it again.
-            with suppress(Unavailable), self._database.write() as connection:
-                connection.execute(
-                    tokens.update().where(tokens.c.name == name).values(last_used=now)
-                )
 
-        threading.Thread(target=update, name=LAST_USED_THREAD, daemon=True).start()
+def revoke_token(database: Database, name: str) -> None:
+    """End a token, at once and for good.
 
-    def list(self) -> list[Token]:
-        """Return all tokens by name, revoked ones too."""
-        with self._database.read() as connection:
-            rows = connection.execute(_ALL.order_by(tokens.c.name)).all()
-        return [_token_from(row) for row in rows]
-
-    def revoke(self, name: str) -> None:
-        """End a token at once and for good.
-
-        :raises NotFound: there is no token of this name.
-        """
-        now = sa.literal(self._clock(), tokens.c.revoked.type)
+    :raises NotFound: there is no token of this name.
+    """
+    with database.write() as transaction:
+        row = transaction.session.scalar(sa.select(TokenRow).filter_by(name=name))
+        if row is None:
+            raise NotFound(f"There is no token named “{name}”.")
         # The first time stays if the token was revoked before.
-        statement = (
-            tokens.update()
-            .where(tokens.c.name == name)
-            .values(revoked=sa.func.coalesce(tokens.c.revoked, now))
-        )
-        with self._database.write() as connection:
-            if not connection.execute(statement).rowcount:
-                raise NotFound(f"There is no token named “{name}”.")
+        row.revoked_at = row.revoked_at or transaction.now
 
 
 def _generate() -> str:
@@ -193,5 +118,7 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _token_from(row: sa.Row[Any]) -> Token:
-    return Token(**{**row._mapping, "scopes": frozenset(row.scopes)})
+def _token_from(row: TokenRow) -> Token:
+    return Token(
+        row.name, frozenset(row.scopes), row.created_at, row.revoked_at, row.expires_at
+    )

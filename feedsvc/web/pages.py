@@ -2,167 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from functools import partial
-from typing import NamedTuple
 
 from flask import Blueprint, Response, request
+from itsdangerous import BadSignature
+from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
-from feedsvc.feed_query import (
-    FORMATS,
-    KINDS,
-    MAX_TERMS,
-    UI_LANGUAGES,
-    CategoryFilter,
-    FeedQuery,
-    primary_subtag,
-)
-from feedsvc.feeds.response_cache import ResponseCache, cache_key
+from feedsvc.feeds.build import build_feed, newest_entries
+from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
+from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import opml, render_event_calendar
 from feedsvc.formats.html import PAGES
 from feedsvc.formats.labels import entry_state
-from feedsvc.http.conditional import CachedResponse, conditional_response
-from feedsvc.models import Clock, Entry, FeedVersion, Site
-from feedsvc.storage import Reader, Storage
+from feedsvc.languages import primary_subtag
+from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
+from feedsvc.services import current_services
+from feedsvc.storage.categories import Categories
+from feedsvc.storage.database import read_revisions
+from feedsvc.storage.entries import entries_of, find_entry, next_due_at
+from feedsvc.storage.tables import EntryRow
+from feedsvc.web.responses import (
+    NOINDEX,
+    PAGE_HEADERS,
+    PAGE_MAX_AGE,
+    conditional_response,
+)
 
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
 
 _EXAMINED_FOR_RELATED = 8
-"""Entries of its categories among which related ones are: also the entry itself, and
-some that are cancelled."""
+"""Entries of its categories among which related ones are; some may be cancelled."""
+
+Render = Callable[[Session], bytes]
 
 
-class RenderedPage(NamedTuple):
-    """A document, the version of what it depends on, and when it changes by itself."""
-
-    body: bytes
-    media_type: str
-    version: FeedVersion
-    expires_at: datetime | None = None
+blueprint = Blueprint("pages", __name__)
 
 
-class PageRenderer:
-    """Render pages from a snapshot of the database."""
+@blueprint.get("/")
+def directory() -> Response:
+    """Answer with the directory: all feeds, with the newest entry of each."""
+    site = current_services().site
+    ui = requested_language(site)
 
-    def __init__(self, storage: Storage, site: Site, clock: Clock) -> None:
-        self._storage = storage
-        self._site = site
-        self._clock = clock
+    def render(session: Session) -> bytes:
+        categories = Categories(session)
+        newest = newest_entries(session, categories)
+        return PAGES.render_directory(site, categories.all(), newest, ui)
 
-    def directory(self, ui: str | None) -> RenderedPage:
-        """Render the page of all sections and categories with their feeds.
+    return _cached_response(f"/?ui={ui}", render, ui)
 
-        :param ui: the language of the page, if it is not the site's.
-        """
-        now = self._clock()
-        with self._storage.reader() as reader:
-            version = reader.feed_version(
-                [("categories", None), *((kind, None) for kind in KINDS)]
-            )
-            # The page counts the events ahead, so it changes when an event ends, like
-            # the feeds of upcoming events.
-            sections = [
-                reader.select_feed(FeedQuery(kind, "html"), now).version()
-                for kind in KINDS
-            ]
-            body = PAGES.render_directory(
-                self._site, reader.categories.all(), reader.feed_summaries(now), ui
-            )
-        times = [section.time for section, _ in sections]
-        expiries = [expires_at for _, expires_at in sections if expires_at]
-        return RenderedPage(
-            body,
-            FORMATS["html"].media_type,
-            replace(version, time=max(version.time, *times)),
-            min(expiries, default=None),
-        )
 
-    def opml(self) -> RenderedPage:
-        """Render the list of all feeds for feed readers."""
-        with self._storage.reader() as reader:
-            categories = reader.categories.all()
-            version = reader.feed_version([("categories", None)])
-        body = opml.render(self._site, categories, version.time)
-        return RenderedPage(body, opml.MEDIA_TYPE, version)
+@blueprint.get("/feeds.opml")
+def opml_file() -> Response:
+    """Answer with the list of all feeds for feed readers."""
+    site = current_services().site
 
-    def entry(self, id: str, ui: str | None) -> RenderedPage:
-        """Render the page of an entry.
+    def render(session: Session) -> bytes:
+        categories = Categories(session)
+        newest = newest_entries(session, categories)
+        modified = read_revisions(session).of(KINDS)
+        return opml.render(site, categories.all(), newest, modified)
 
-        :raises NotFound: there is no public entry.
-        :raises Gone: it was deleted or withdrawn, or has expired.
-        """
-        now = self._clock()
-        with self._storage.reader() as reader:
-            entry, version = _load_public_entry(reader, id)
-            slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
-            category_filter = CategoryFilter.create(slugs)
-            query = FeedQuery(
-                entry.kind, "html", category_filter, limit=_EXAMINED_FOR_RELATED
-            )
-            selection = reader.select_feed(query, now)
-            related = _related(entry, selection.entries().entries)
-            # The page names events ahead, so it changes when one ends, like the feed.
-            feed_version, expires_at = selection.version()
-        body = PAGES.render_entry(entry, related, self._site, ui)
-        return RenderedPage(
-            body,
-            FORMATS["html"].media_type,
-            replace(version, time=max(version.time, feed_version.time)),
-            expires_at,
-        )
+    return _cached_response("/feeds.opml", render, media_type=opml.MEDIA_TYPE)
 
-    def calendar(self, id: str) -> RenderedPage:
-        """Render the calendar of one event; raises as `entry`."""
-        with self._storage.reader() as reader:
-            entry, version = _load_public_entry(reader, id)
-        if entry.event is None:
+
+@blueprint.get("/entries/<id>")
+def entry(id: str) -> Response:
+    """Answer with the page of an entry, or its preview with a signed link."""
+    site = current_services().site
+    ui = requested_language(site)
+    if "preview" in request.args:
+        return _preview(id, request.args["preview"], ui)
+
+    def render(session: Session) -> bytes:
+        return _render_entry(session, _find_public_entry(session, id), site, ui)
+
+    return _cached_response(f"/entries/{id}?ui={ui}", render, ui)
+
+
+@blueprint.get("/entries/<id>.ics")
+def calendar(id: str) -> Response:
+    """Answer with the calendar of an event."""
+    site = current_services().site
+
+    def render(session: Session) -> bytes:
+        shown = _find_public_entry(session, id).entry
+        if shown.event is None:
             raise NotFound(f"“{id}” is not an event.")
-        body = render_event_calendar(entry, self._site)
-        return RenderedPage(body, FORMATS["ics"].media_type, version)
+        return render_event_calendar(shown, site)
+
+    try:
+        media_type = FORMATS["ics"].media_type
+        return _cached_response(f"/entries/{id}.ics", render, media_type=media_type)
+    except NotFound:
+        # The id of another entry may end in “.ics”.
+        return entry(f"{id}.ics")
 
 
-def _load_public_entry(reader: Reader, id: str) -> tuple[Entry, FeedVersion]:
-    """Return the visible entry of an id, and the version of the feeds that it is in.
+def _cached_response(
+    key: str,
+    render: Render,
+    ui: str | None = None,
+    media_type: str = FORMATS["html"].media_type,
+) -> Response:
+    """Answer from the cache, or render the page from one snapshot.
 
-    :raises NotFound: there is none, or it was never visible.
+    :param key: the canonical path; equal for all spellings of the page's URL.
+    """
+    services = current_services()
+
+    def render_response() -> CachedResponse:
+        with services.database.read() as session:
+            # First, so that the response is not taken for newer than it is.
+            revision = read_revisions(session).of(KINDS)
+            due_at = next_due_at(session, *KINDS)
+            body = render(session)
+        # Crawlers index each page once, in the site's language.
+        headers = (*PAGE_HEADERS, NOINDEX) if ui else PAGE_HEADERS
+        return CachedResponse(
+            body, media_type, revision, due_at, PAGE_MAX_AGE, headers=headers
+        )
+
+    response = services.cache.get_or_render(key, render_response)
+    return conditional_response(response, services.clock())
+
+
+def _preview(id: str, signature: str, ui: str | None) -> Response:
+    """Answer with the page of an entry as readers will see it.
+
+    :raises NotFound: there is no such entry, or the signature is wrong.
+    """
+    services = current_services()
+    with services.database.read() as session:
+        row = find_entry(session, id)
+        try:
+            is_signed = services.preview_signer(session).loads(signature) == id
+        except BadSignature:
+            is_signed = False
+        if row is None or row.status == "deleted" or not is_signed:
+            raise NotFound(f"There is no entry “{id}”.")
+        body = _render_entry(session, row, services.site, ui)
+    headers = [*PAGE_HEADERS, NOINDEX, ("Cache-Control", "no-store")]
+    return Response(body, mimetype=FORMATS["html"].media_type, headers=headers)
+
+
+def _find_public_entry(session: Session, id: str) -> EntryRow:
+    """Return the public entry of an id.
+
+    :raises NotFound: there is none, or it was never public.
     :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
     """
-    stored = reader.entries.find(id)
+    row = find_entry(session, id)
     # The response must not tell that a draft exists.
-    if stored is None or not stored.was_visible:
+    if row is None or not row.was_public:
         raise NotFound(f"There is no entry “{id}”.")
-    entry = stored.entry
-    if entry.status == "deleted":
+    if row.status == "deleted":
         raise Gone(f"The entry “{id}” was deleted.")
-    if entry.status == "withdrawn":
-        message = entry.notice or f"The entry “{id}” was withdrawn."
-        raise Gone(message, reason=entry.notice or "")
-    if not stored.is_visible:
+    if row.status == "withdrawn":
+        notice = row.entry.notice
+        message = notice or f"The entry “{id}” was withdrawn."
+        raise Gone(message, reason=notice or "")
+    if not row.is_public:
         raise Gone(f"The entry “{id}” is no longer public.")
-    slugs: list[str | None] = [category.slug for category in entry.categories] or [None]
-    feeds = [(entry.kind, slug) for slug in slugs]
-    if id.endswith(".ics"):
-        # An event with the id before “.ics” would take over the URL.
-        feeds.append(("events", None))
-    return entry, reader.feed_version(feeds)
+    return row
 
 
-def _related(entry: Entry, candidates: Iterable[Entry]) -> list[Entry]:
-    """Return the first of some entries that may stand below another one.
-
-    :param candidates: entries of its categories, the best first.
-    """
-    related = [
-        candidate
-        for candidate in candidates
-        if candidate.id != entry.id
-        and entry_state(candidate) not in ("cancelled", "withdrawn")
-    ]
-    return related[:MAX_RELATED]
+def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -> bytes:
+    (entry,) = entries_of(session, [row])
+    slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
+    related: list[Entry] = []
+    if slugs:
+        query = FeedQuery(entry.kind, "html", CategoryFilter.create(slugs))
+        query = replace(query, limit=_EXAMINED_FOR_RELATED)
+        related = [
+            candidate
+            for candidate in build_feed(session, query, site).entries
+            if candidate.id != entry.id
+            and entry_state(candidate) not in ("cancelled", "withdrawn")
+        ]
+    return PAGES.render_entry(entry, related[:MAX_RELATED], site, ui)
 
 
 def requested_language(site: Site) -> str | None:
@@ -174,71 +196,3 @@ def requested_language(site: Site) -> str | None:
     ui = request.args.get("ui", "")
     is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
     return ui if is_other else None
-
-
-def pages_blueprint(
-    storage: Storage, cache: ResponseCache, site: Site, clock: Clock, max_age: int
-) -> Blueprint:
-    """Return the blueprint of the pages."""
-    blueprint = Blueprint("pages", __name__)
-    renderer = PageRenderer(storage, site, clock)
-
-    @blueprint.get("/")
-    def directory() -> Response:
-        """Answer with the directory of all feeds."""
-        ui = requested_language(site)
-        return cached_response(partial(renderer.directory, ui), ui)
-
-    @blueprint.get("/feeds.opml")
-    def opml_file() -> Response:
-        """Answer with the list of all feeds for feed readers."""
-        return cached_response(renderer.opml)
-
-    @blueprint.get("/entries/<id>")
-    def entry(id: str) -> Response:
-        """Answer with the page of an entry."""
-        ui = requested_language(site)
-        # Not pinned: there are few lists, but any number of entries.
-        return cached_response(partial(renderer.entry, id, ui), ui, is_pinned=False)
-
-    @blueprint.get("/entries/<id>.ics")
-    def calendar(id: str) -> Response:
-        """Answer with the calendar of an event."""
-        try:
-            return cached_response(partial(renderer.calendar, id), is_pinned=False)
-        except NotFound:
-            # The id of another entry may end in “.ics”.
-            return entry(f"{id}.ics")
-
-    def cached_response(
-        render: Callable[[], RenderedPage],
-        ui: str | None = None,
-        *,
-        is_pinned: bool = True,
-    ) -> Response:
-        """Answer the current request from the cache, or render the page."""
-
-        def render_response() -> CachedResponse:
-            # Before the snapshot is taken, so that it vouches for no later change.
-            checked_at = clock()
-            page = render()
-            return CachedResponse(
-                page.body,
-                page.media_type,
-                page.version,
-                checked_at,
-                max_age,
-                page.expires_at,
-                # Crawlers index each page once, in the site's language.
-                headers=(("X-Robots-Tag", "noindex"),) if ui else (),
-                is_pinned=is_pinned,
-            )
-
-        query = f"ui={ui}" if ui else ""
-        canonical = cache_key({"PATH_INFO": request.path, "QUERY_STRING": query})
-        key = cache_key(request.environ)
-        return conditional_response(
-            *cache.get_or_render(key, canonical, render_response)
-        )
-
-    return blueprint

@@ -12,11 +12,9 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 
 from feedsvc.errors import NotFound
-from feedsvc.http.conditional import (
-    CachedResponse,
-    conditional_response,
-    static_response,
-)
+from feedsvc.feeds.response import CachedResponse
+from feedsvc.models import utcnow
+from feedsvc.web.responses import conditional_response, static_response
 
 _FOLDER = Path(__file__).with_name("static")
 _MAX_AGE = 3600
@@ -70,7 +68,7 @@ def static_blueprint(color: str = "", font: str = "") -> Blueprint:
     responses["/robots.txt"] = static_response(_ROBOTS_TXT, "text/plain", _MAX_AGE)
 
     def static_file() -> Response:
-        return conditional_response(responses[request.path])
+        return conditional_response(responses[request.path], utcnow())
 
     for path in responses:
         blueprint.add_url_rule(path, view_func=static_file)
@@ -80,7 +78,7 @@ def static_blueprint(color: str = "", font: str = "") -> Blueprint:
         """Answer with a picture of the sample entries."""
         if name not in _sample_pictures():
             raise NotFound("There is no such file.")
-        return conditional_response(_sample_pictures()[name])
+        return conditional_response(_sample_pictures()[name], utcnow())
 
     return blueprint
 

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from feedsvc.api.strict_json import MAX_DEPTH
-from feedsvc.storage import Storage
+from feedsvc.storage.database import Database
+from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp
 
 pytestmark = pytest.mark.both_databases
@@ -145,13 +146,13 @@ def test_invalid_id_is_422_with_pointer(editor: ApiClient, id: str) -> None:
 
 
 def test_item_without_scope_is_403(
-    editor: ApiClient, client: FlaskClient, storage: Storage
+    editor: ApiClient, client: FlaskClient, database: Database
 ) -> None:
-    writer = ApiClient(client, storage.tokens.create("writer", ["news:write"]))
+    writer = ApiClient(client, create_token(database, "writer", ["news:write"]))
     lines = [put("a"), put("b", kind="events", start="2027-01-01")]
     results = send(writer, lines).get_json()["results"]
     assert [result["status"] for result in results] == [201, 403]
-    keeper = ApiClient(client, storage.tokens.create("keeper", ["categories:write"]))
+    keeper = ApiClient(client, create_token(database, "keeper", ["categories:write"]))
     assert send(keeper, []).status_code == 403, "no line could be stored"
 
 

@@ -114,7 +114,7 @@ def test_imported_html_gains_no_attribute_in_any_format(
 ) -> None:
     result = app.test_cli_runner().invoke(args=["import", "-"], input=rss(COMPOSING))
     assert f"{len(COMPOSING)} new" in result.stdout, result.output
-    items = client.get("/feeds/news.json?limit=200").get_json()["items"]
+    items = client.get("/feeds/news.json?limit=100").get_json()["items"]
     check_public(client, [item["url"].rpartition("/")[2] for item in items])
 
 

@@ -181,3 +181,17 @@ def test_merge_patch_examples_of_rfc_7396(
     document: Any, patch: Any, result: Any
 ) -> None:
     assert apply_merge_patch(document, patch) == result
+
+
+def test_one_of_concurrent_writes_with_the_same_if_match_wins(
+    app: Flask, editor: ApiClient
+) -> None:
+    condition = {"If-Match": editor.put("/articles/a", {"title": "x"}).headers["ETag"]}
+
+    def put(number: int) -> int:
+        other = ApiClient(app.test_client(), editor.token)
+        document = {"title": f"{number}"}
+        return other.send("PUT", "/articles/a", document, headers=condition).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(put, range(6))) == [200] + [412] * 5

@@ -25,6 +25,7 @@ from config import Config
 from feedsvc.api import openapi
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
+from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 
@@ -80,7 +81,7 @@ def schema(app: Flask, monkeypatch: pytest.MonkeyPatch) -> schemathesis.BaseSche
     Its responses are closed, so that a member which the document lacks is an error.
     """
     monkeypatch.setattr(openapi, "open_responses", lambda document: None)
-    token = get_services(app).storage.tokens.create("editor", SCOPES)
+    token = create_token(get_services(app).database, "editor", SCOPES)
     client = ApiClient(app.test_client(), token)
     client.put("/categories/giao-thong", {"title": "Giao thông"})
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
@@ -170,7 +171,7 @@ def test_sequences_of_calls_conform_to_openapi(
             template.backup(database)
             clock.now, numbers = start, count(1)
             uuids = SimpleNamespace(uuid4=lambda: UUID(int=next(numbers)))
-            monkeypatch.setattr("feedsvc.storage.entry_writer.uuid", uuids)
+            monkeypatch.setattr("feedsvc.storage.entries.uuid", uuids)
             secrets = SimpleNamespace(
                 token_hex=lambda size: f"{next(numbers):0{2 * size}x}"
             )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from marshmallow import Schema
 
-from feedsvc.api.fields import DateOrTime
 from feedsvc.api.schemas import CategorySchema, EventSchema
-from feedsvc.feed_query import YEARS
-from feedsvc.models import SCOPES
-from feedsvc.storage import Storage
+from feedsvc.storage.database import Database
+from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient
 from tests.full_entries import TEXT_MEMBERS
 
@@ -27,6 +24,7 @@ def pointers(response: Any) -> list[str]:
     assert response.mimetype == "application/problem+json"
     document = response.get_json()
     assert document["status"] == response.status_code
+    assert "type" not in document
     assert document["title"]
     assert document["detail"]
     return [error["pointer"] for error in document.get("errors", [])]
@@ -43,7 +41,7 @@ def pointers(response: Any) -> list[str]:
         ({"content_html": "a\x08b"}, "#/content_html"),
         ({"content_html": "<div>" * 300}, "#/content_html"),
         ({"content_html": "<br>" * 10_001}, "#/content_html"),
-        ({"content_html": "a" * 1_048_577}, "#/content_html"),
+        ({"content_html": "a" * 262_145}, "#/content_html"),
         ({"content_html": "a", "content_text": "b"}, "#/content_text"),
         ({"content_text": ["a"]}, "#/content_text"),
         ({"url": "javascript:alert(1)"}, "#/url"),
@@ -351,7 +349,13 @@ def test_body_with_wrong_headers_is_refused(
 
 @pytest.mark.parametrize(
     "path",
-    ["/articles?limit=0", "/articles?limit=x", "/articles?nix=1", "/articles?cursor=x"],
+    [
+        "/articles?limit=0",
+        "/articles?limit=x",
+        "/articles?nix=1",
+        "/articles?page=0",
+        "/articles?limit=201",
+    ],
 )
 def test_invalid_query_parameter_is_400(shared_editor: ApiClient, path: str) -> None:
     response = shared_editor.send("GET", path)
@@ -392,8 +396,8 @@ def test_missing_or_invalid_token_is_401(
     assert pointers(response) == []
 
 
-def test_token_without_scope_is_403(client: FlaskClient, storage: Storage) -> None:
-    writer = ApiClient(client, storage.tokens.create("writer", ["news:write"]))
+def test_token_without_scope_is_403(client: FlaskClient, database: Database) -> None:
+    writer = ApiClient(client, create_token(database, "writer", ["news:write"]))
     refused = writer.send("PUT", "/events/x", GOOD_EVENT)
     assert refused.status_code == 403
     assert "events:write" in refused.get_json()["detail"]
@@ -402,22 +406,15 @@ def test_token_without_scope_is_403(client: FlaskClient, storage: Storage) -> No
     assert writer.send("PUT", "/articles/x", GOOD).status_code == 201
 
 
-def test_publish_scope_of_1_0_is_ignored(client: FlaskClient, storage: Storage) -> None:
-    publisher = ApiClient(client, storage.tokens.create("old", ["news:publish"]))
+def test_publish_scope_of_1_0_is_ignored(
+    client: FlaskClient, database: Database
+) -> None:
+    publisher = ApiClient(client, create_token(database, "old", ["news:publish"]))
     assert publisher.send("PUT", "/articles/x", GOOD).status_code == 403
     assert publisher.send("GET", "/articles").status_code == 403
     both = ["news:publish", "news:write"]
-    editor = ApiClient(client, storage.tokens.create("editor", both))
+    editor = ApiClient(client, create_token(database, "editor", both))
     assert editor.send("PUT", "/articles/x", GOOD).status_code == 201
-
-
-def test_revoked_token_is_401(
-    client: FlaskClient, editor: ApiClient, storage: Storage
-) -> None:
-    other = ApiClient(client, storage.tokens.create("other", SCOPES))
-    assert other.send("GET", "/articles").status_code == 200
-    storage.tokens.revoke("other")
-    assert other.send("GET", "/articles").status_code == 401
 
 
 def writable(schema: type[Schema]) -> list[str]:
@@ -509,9 +506,3 @@ def test_error_of_a_url_says_how_to_write_it(
     assert {error["detail"] for error in errors} == {detail}
     mended = url.replace(character, detail.split()[-1].rstrip("."))
     shared_editor.put("/articles/a", {"title": "x", "url": mended})
-
-
-def test_openapi_pattern_of_dates_has_exactly_the_allowed_years() -> None:
-    pattern = DateOrTime().metadata["pattern"]
-    years = [n for n in range(1900, 2300) if re.search(pattern, f"{n}-01-01")]
-    assert years == list(YEARS)

@@ -126,16 +126,16 @@ def test_page_is_shared_by_the_browser_or_by_links(open_page: Open) -> None:
 
 
 @scripts
-def test_archive_links_lead_two_months_back(open_page: Open, script: bool) -> None:
+def test_links_lead_to_the_next_pages_and_back(open_page: Open, script: bool) -> None:
     page = open_page("/feeds/news/van-hoa.html?limit=1", java_script_enabled=script)
     seen = []
     for _ in range(2):
-        page.get_by_role("link", name="Tin cũ hơn").click()
+        page.get_by_role("link", name="Xem thêm tin").click()
         seen.append(
             page.get_by_role("article").first.get_by_role("heading").first.inner_text()
         )
     assert seen == ["Tin 1 van-hoa", "Tin 2 van-hoa"]
-    page.get_by_role("link", name="Tin mới hơn").click()
+    page.get_by_role("link", name="Trang trước").click()
     expect(page.get_by_role("article").first).to_contain_text("Tin 1 van-hoa")
 
 

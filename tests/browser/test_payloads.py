@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
 from feedsvc.embeds import is_embed
-from feedsvc.feed_query import KINDS
+from feedsvc.models import KINDS
 from tests.data.xss_payloads import PAYLOADS, everywhere, groups
 from tests.server import Service
 
@@ -29,7 +29,7 @@ FIRE_EVENTS = """() => {
 """Fire the events that handlers wait for, and return the schemes of all links."""
 
 FEEDS = [
-    f"/feeds/{kind}/g-{number}.html?limit=200&when=all"
+    f"/feeds/{kind}/g-{number}.html?limit=100&when=all"
     for number in groups()
     for kind in KINDS
 ]

@@ -22,6 +22,7 @@ from flask.cli import ScriptInfo
 from feedsvc.cli.commands import commands
 from feedsvc.models import Category
 from feedsvc.services import get_services
+from feedsvc.storage.categories import put_category
 from tests.conftest import MakeApp
 from tests.server import ROOT, Service
 
@@ -60,8 +61,6 @@ def test_every_example_runs(
         line for command in every(commands) for line in examples(command)
     )
     for line in lines:
-        if line.startswith("deliver"):
-            continue  # it has tests of its own
         done = CliRunner().invoke(
             commands,
             shlex.split(line),
@@ -124,19 +123,6 @@ def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) ->
         service.stop()
 
 
-def test_deliver_waits_for_the_migration(tmp_path: Path) -> None:
-    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
-    command = [sys.executable, "-m", "feedsvc", "deliver"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=service.environ, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        assert "Waiting for the database: There is no" in process.stderr.readline()
-        assert not list(tmp_path.iterdir())
-        process.terminate()
-        assert process.wait(30) == 0
-
-
 def test_demo_names_another_port_before_urls(tmp_path: Path) -> None:
     service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
     with socket.socket() as other:
@@ -161,7 +147,7 @@ def test_files_with_data_are_readable_by_their_owner_alone(
     monkeypatch: pytest.MonkeyPatch,
     has_wal: bool,
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.database.safe_for_wal", lambda: has_wal)
+    monkeypatch.setattr("feedsvc.storage.database.is_safe_for_wal", lambda: has_wal)
     folder = tmp_path / "data"
     url = f"sqlite:///{folder}/feedsvc.db"
     old_umask = os.umask(0)
@@ -174,8 +160,9 @@ def test_files_with_data_are_readable_by_their_owner_alone(
             assert done.exit_code == 0, done.output
 
         run("export", f"{folder}/all.ndjson")
-        with get_services(app).storage.writer("test") as writer:
-            writer.categories.put(Category("a", "A"))
+        with get_services(app).database.write() as transaction:
+            put_category(transaction, Category("a", "A"))
+            transaction.session.flush()
             modes = {
                 path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()
             }

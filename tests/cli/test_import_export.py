@@ -1,52 +1,247 @@
-"""The commands export and import."""
+"""The commands export and import, between two services."""
 
 from __future__ import annotations
 
 import json
 import resource
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
-from feedsvc.errors import Conflict
-from feedsvc.models import Entry
-from feedsvc.storage import Storage
-from tests.conftest import MakeApp, RecordMeasurement
-from tests.server import ROOT, Service
+from feedsvc.models import SCOPES
+from feedsvc.services import get_services
+from feedsvc.storage.tokens import create_token
+from tests.conftest import ApiClient, MakeApp
+from tests.fake_clock import Clock
+from tests.full_entries import ARTICLE, EVENT
+
+OTHER_HOST = "https://other.example"
+FEEDS = [
+    *(f"/feeds/news.{format}" for format in ("rss", "atom", "json", "html")),
+    *(f"/feeds/events.{format}?when=all" for format in ("rss", "atom", "json", "html")),
+    "/feeds/events.ics",
+    "/feeds/news/van-hoa-so.atom",
+    "/feeds/news/am-nhac.rss",
+    "/api/v1/categories",
+]
 
 
-@pytest.mark.sqlite
-def test_export_is_imported_unchanged(
-    make_app: MakeApp, storage: Storage, tmp_path: Path
-) -> None:
-    with storage.writer("test") as writer:
-        writer.entries.put(Entry("a", "news", "Một", "vi"))
-    old = make_app().test_cli_runner()
-    new = make_app(database_url=f"sqlite:///{tmp_path}/b").test_cli_runner()
-    file = str(tmp_path / "all.ndjson")
-    assert old.invoke(args=["export", file]).exit_code == 0
-    printed = old.invoke(args=["export", "-"]).output
-    assert printed == Path(file).read_text("utf-8")
-    refused = new.invoke(args=["import", "-"], input=printed)
-    assert refused.exit_code == 1
-    assert "--trusted" in str(refused.exception)
-    done = new.invoke(args=["import", "-", "--trusted"], input=printed)
-    assert "rows imported" in done.output
-    assert new.invoke(args=["export", "-"]).output == printed
-    assert isinstance(
-        new.invoke(args=["import", file, "--trusted"]).exception, Conflict
+def fill(editor: ApiClient, clock: Clock, tick: Callable[[], None]) -> None:
+    """Store something of everything that an export has."""
+    editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
+    editor.put("/categories/bo", {"title": "Bỏ"})
+    editor.put("/articles/full", {**ARTICLE, "categories": ["am-nhac", "bo"]})
+    event = {**EVENT, "recurrence": None, "event_status": "confirmed"}
+    event = {name: value for name, value in event.items() if value is not None}
+    editor.put("/events/moved", event)
+    start = {"start": "2026-12-26T19:00:00+07:00", "end": "2026-12-26T21:30:00+07:00"}
+    editor.put("/events/moved", {**event, **start, "event_status": "postponed"})
+    day = {"title": "Ngày", "event_status": "postponed", "translation_key": "ngay"}
+    editor.put("/events/day", {**day, "start": "2026-12-24"})
+    editor.put("/events/day", {**day, "start": "2026-12-25"})
+    editor.put("/events/series", EVENT | {"language": "vi"})
+    editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
+    editor.put("/articles/never", {"title": "Nháp", "status": "draft"})
+    editor.send("DELETE", "/articles/never")
+    later = {"title": "Sau", "date_published": "2026-11-26T00:00:00.123456Z"}
+    editor.put("/articles/later", later)
+    gone = {"title": "Hết", "expires": "2026-11-25T04:00:00Z"}
+    editor.put("/articles/expired", gone)
+    # More tags than a posted entry may have, since they are closed.
+    tags = {"title": "Thẻ", "content_html": "<p>x" * 9000}
+    editor.put("/articles/tags", tags)
+    withdrawn = {"title": "Sai", "status": "withdrawn", "notice": "Sai.", **start}
+    editor.put("/events/withdrawn", withdrawn)
+    for path in ("/articles/deleted", "/events/deleted-event"):
+        editor.put(path, {"title": "Xoá", **(start if "events" in path else {})})
+        editor.send("DELETE", path)
+    clock.forward(hours=2)
+    tick()
+    editor.send("PATCH", "/categories/van-hoa", {"slug": "van-hoa-so"})
+    editor.send("DELETE", "/categories/bo")
+    rss = (
+        "<rss version='2.0'><channel><title>x</title><item><guid>g</guid>"
+        "<title>Nhập</title></item></channel></rss>"
     )
+    run(editor.client.application, "import", "-", input=rss)
+    clock.forward(seconds=1)
 
 
-@pytest.mark.sqlite
+def run(app: Flask, *arguments: str, input: str = "") -> str:
+    """Run a command that must succeed, and return its standard output."""
+    result = app.test_cli_runner().invoke(args=arguments, input=input)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def editor_of(app: Flask) -> ApiClient:
+    token = create_token(get_services(app).database, "other", SCOPES)
+    return ApiClient(app.test_client(), token)
+
+
+def changes(client: FlaskClient) -> list[dict[str, Any]]:
+    """Return all changes without their cursors, which each database counts itself."""
+    document = client.get("/api/v1/changes?limit=1000").get_json()
+    return [{**change, "seq": 0} for change in document["changes"]]
+
+
+@pytest.fixture
+def copy(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
+    """Return a service with an empty PostgreSQL database."""
+    return make_app(database_url=request.getfixturevalue("empty_postgresql_url"))
+
+
+@pytest.fixture
+def empty_postgresql_url(cluster: Any) -> Any:
+    with cluster.database("template") as url:
+        yield url
+
+
+def test_move_to_another_database_keeps_everything(
+    app: Flask, editor: ApiClient, clock: Clock, tick: Callable[[], None], copy: Flask
+) -> None:
+    fill(editor, clock, tick)
+    exported = run(app, "export", "-")
+    lines = exported.count("\n")
+    # Twice, since a repeated import must change nothing.
+    for _ in range(2):
+        printed = run(copy, "import", "-", input=exported)
+        assert printed == f"{lines} lines imported\n"
+        assert run(copy, "export", "-") == exported
+        revisions = get_services(copy).database.revisions()
+    run(copy, "import", "-", input=exported)
+    assert get_services(copy).database.revisions() == revisions
+
+    client, other = app.test_client(), copy.test_client()
+    for path in FEEDS:
+        assert other.get(path).data == client.get(path).data, path
+    assert changes(other) == changes(client)
+    for path, status in (
+        ("/entries/deleted", 410),
+        ("/entries/never", 404),
+        ("/entries/expired", 410),
+        ("/entries/withdrawn", 410),
+        ("/entries/draft", 404),
+        ("/feeds/news/bo.rss", 410),
+        ("/feeds/news/van-hoa.rss", 301),
+    ):
+        assert client.get(path).status_code == status, path
+        assert other.get(path).status_code == status, path
+
+    other_editor = editor_of(copy)
+    for path in ("/articles/draft", "/articles/expired", "/events/moved"):
+        original = editor.send("GET", path).get_json()
+        imported = other_editor.send("GET", path).get_json()
+        original.pop("preview_url", None)
+        imported.pop("preview_url", None)
+        assert imported == original
+    # Both go on alike: SEQUENCE, the guid of a deleted id, what is due.
+    clock.forward(days=1)
+    for each in (editor, other_editor):
+        get_services(each.client.application).background.tick()
+        restored = each.put(
+            "/events/deleted-event", {"title": "Về", "start": "2027-01-01"}
+        )
+        assert restored.get_json()["version"] == 3
+    assert "Sau" in client.get("/feeds/news.json").text
+    for path in ("/feeds/events.json", "/feeds/news.json"):
+        titles = [
+            [
+                (item["id"], item["title"])
+                for item in json.loads(each.get(path).data)["items"]
+            ]
+            for each in (client, other)
+        ]
+        assert titles[0] == titles[1], path
+    assert "SEQUENCE:2" in other.get("/entries/deleted-event.ics").text
+    result = copy.test_cli_runner().invoke(
+        args=["import", "-"],
+        input="<rss version='2.0'><channel><item><guid>g</guid><title>Nhập lại</title></item></channel></rss>",
+    )
+    assert "1 changed" in result.stdout, "an imported entry stays one"
+
+
+def test_restore_replaces_older_versions_only(app: Flask, editor: ApiClient) -> None:
+    editor.put("/articles/a", {"title": "Một"})
+    editor.put("/articles/b", {"title": "Một"})
+    editor.put("/articles/b", {"title": "Hai"})
+    exported = run(app, "export", "-")
+    editor.put("/articles/a", {"title": "Sau khi xuất"})
+    older = exported.replace("Hai", "Ba").replace('"version":2', '"version":3')
+    run(app, "import", "-", input=older)
+    assert editor.send("GET", "/articles/a").get_json()["title"] == "Sau khi xuất"
+    assert editor.send("GET", "/articles/b").get_json()["title"] == "Ba"
+
+
+def test_entry_has_its_page_on_the_new_host(
+    app: Flask, editor: ApiClient, make_app: MakeApp, tmp_path: Path
+) -> None:
+    editor.put("/articles/a", {"title": "Một"})
+    url = f"sqlite:///{tmp_path}/other.db"
+    copy = make_app(database_url=url, public_url=OTHER_HOST)
+    run(copy, "import", "-", input=run(app, "export", "-"))
+    entry = editor_of(copy).send("GET", "/articles/a").get_json()
+    assert entry["url"] == f"{OTHER_HOST}/entries/a"
+
+
+def test_bad_lines_are_named_and_skipped(app: Flask, editor: ApiClient) -> None:
+    editor.put("/articles/a", {"title": "Một", "url": "https://portal.example/a"})
+    first, *others = run(app, "export", "-").splitlines()
+    good = json.loads(others[-1])
+    entry = {**good["entry"], "id": "b", "guid": "b"}
+    lines = [
+        first,
+        "{",
+        "[]",
+        '{"kind": "news"}',
+        json.dumps({**good, "kind": "events"}),
+        json.dumps({**good, "entry": {**entry, "id": "c", "guid": good["entry"]["guid"]}}),
+        json.dumps({**good, "entry": {**entry, "url": "javascript:alert(1)"}}),
+        json.dumps({**good, "entry": {**entry, "content_html": "<p onclick='x'>Thân</p>"}}),
+    ]  # fmt: skip
+    result = app.test_cli_runner().invoke(args=["import", "-"], input="\n".join(lines))
+    assert result.exit_code == 1
+    assert result.stdout == "2 lines imported\n"
+    skipped = [line.split(": ")[1] for line in result.stderr.splitlines()[:-1]]
+    assert skipped == [f"line {number}" for number in range(2, 8)]
+    assert "url: Not an absolute" in result.stderr
+    assert "Error: 6 lines were skipped." in result.stderr
+    stored = editor.send("GET", "/articles/b").get_json()
+    assert stored["content_html"] == "<p>Thân</p>"
+
+
+def test_import_keeps_longer_content_than_the_api(
+    app: Flask, editor: ApiClient
+) -> None:
+    long = "chữ " * 60_000
+    item = f"<item><guid>g</guid><title>Dài</title><description>{long}</description></item>"
+    rss = f"<rss version='2.0'><channel><title>x</title>{item}</channel></rss>"
+    run(app, "import", "-", input=rss)
+    (entry,) = editor.send("GET", "/articles").get_json()["items"]
+    path = f"/articles/{entry['id']}"
+    entry = editor.send("GET", path).get_json()
+    name = "content_html" if "content_html" in entry else "content_text"
+    assert len(entry[name].encode()) > 300_000
+    # Editors can go on with it, but cannot post it.
+    patched = editor.send("PATCH", path, {"title": "Mới"})
+    assert patched.status_code == 200
+    refused = editor.send("PATCH", path, {name: entry[name] + "x"})
+    assert refused.status_code == 422
+    assert editor.send("PUT", path, entry).status_code == 422
+    # Nor does a move lose it.
+    exported = run(app, "export", "-").replace('"version":2', '"version":3')
+    run(app, "import", "-", input=exported)
+    assert editor.send("GET", path).get_json()["version"] == 3
+
+
 def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
     path = tmp_path / "all.ndjson"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    editor_of(app).put("/categories/a", {"title": "A"})
     # As on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
     try:
@@ -65,84 +260,3 @@ def test_export_overwrites_no_file(app: Flask, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "exists" in done.output
     assert file.read_text() == "mine"
-
-
-MEASURED = """
-import atexit, sys
-from pathlib import Path
-from feedsvc.__main__ import main
-atexit.register(lambda: print(*(line for line in Path("/proc/self/status").open() if "VmHWM" in line), file=sys.stderr))
-main()
-"""
-"""The command line, which prints its peak memory at its end."""
-
-
-def large_export(template: list[str], entries: int, size: int) -> Iterator[str]:
-    """Return an export of many long entries, made from an export of one."""
-    names = [next(iter(json.loads(line))) for line in template]
-    row = json.loads(template[names.index("entries")])["entries"]
-    for name, line in zip(names[:-1], template, strict=False):
-        if name == "entries":
-            for pk in range(1, entries + 1):
-                body = f"{pk} " * (size // (len(str(pk)) + 1))
-                own = {
-                    "pk": pk,
-                    "id": f"a{pk}",
-                    "guid": f"urn:x:{pk}",
-                    "content_text": body,
-                }
-                yield json.dumps({"entries": {**row, **own}}) + "\n"
-        else:
-            yield line
-    yield json.dumps({"end": len(names) - 3 + entries}) + "\n"
-
-
-@pytest.mark.sqlite
-@pytest.mark.parametrize(
-    ("entries", "size"),
-    [(1500, 50_000), pytest.param(1_000_000, 500, marks=pytest.mark.soak)],
-)
-def test_memory_does_not_grow_with_the_number_of_entries(
-    storage: Storage,
-    tmp_path: Path,
-    entries: int,
-    size: int,
-    record_measurement: RecordMeasurement,
-) -> None:
-    with storage.writer("test") as writer:
-        writer.entries.put(Entry("a", "news", "Một", "vi"))
-    file, url = tmp_path / "big.ndjson", f"sqlite:///{tmp_path}/big.db"
-    with file.open("w", encoding="utf-8") as lines:
-        lines.writelines(large_export(list(storage.dump()), entries, size))
-    service = Service(url)
-    service.command("db", "upgrade")
-    peaks = []
-    for arguments in (
-        ("import", str(file), "--trusted"),
-        ("export", str(tmp_path / "again.ndjson")),
-    ):
-        begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURED, *arguments],
-            cwd=ROOT,
-            env=service.environ,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        rate = entries / (time.monotonic() - begun)
-        record_measurement(
-            f"entries a second, {arguments[0]} of {entries}", f"{rate:.0f}", "> 1000"
-        )
-        peaks.append(int(done.stderr.split()[-2]) / 1024)
-    assert (
-        (tmp_path / "again.ndjson").stat().st_size
-        > 0.9 * file.stat().st_size
-        > 50_000_000
-    )
-    record_measurement(
-        f"MiB at most to import and export {entries} entries",
-        f"{max(peaks):.0f}",
-        "< 200",
-    )
-    assert max(peaks) < 200

@@ -1,7 +1,7 @@
 """A validator of feed documents, independent of the service.
 
 The rules are those of RFC 4287, RSS 2.0 with the RSS Advisory Board's profile, JSON Feed 1.1, Media RSS 1.5.1,
-RFC 5005 and RFC 6721, and what the W3C's feed validator reports as errors and warnings.
+and what the W3C's feed validator reports as errors and warnings.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from tests.conformance.archives import check_archives
 from tests.conformance.elements import (
     ENTRY_EXTENSIONS,
     EXTENSIONS,
@@ -24,7 +23,6 @@ from tests.conformance.links import (
     check_link,
 )
 from tests.conformance.media_rss import check_media
-from tests.conformance.tombstones import check_tombstones
 from tests.conformance.values import (
     EARLIEST,
     is_base64,
@@ -84,8 +82,6 @@ def check(report: Report, media_type: str) -> None:
     _check_feed(report, feed)
     for entry in children(feed, "entry"):
         _check_entry(report, entry)
-    check_archives(report, feed)
-    check_tombstones(report, feed)
     check_extensions(report, feed)
     check_media(report, feed)
 

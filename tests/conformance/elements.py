@@ -99,7 +99,7 @@ _MEDIA_DETAILS = (
     "media:category* media:rating* media:player* "
 )
 FEED_EXTENSIONS = _DC + (
-    "sy:updatePeriod? sy:updateFrequency? sy:updateBase? fh:archive? fh:complete? at:deleted-entry* "
+    "sy:updatePeriod? sy:updateFrequency? sy:updateBase? "
     "media:title? media:description? media:thumbnail* media:credit* media:copyright? media:category*"
 )
 ENTRY_EXTENSIONS = (
@@ -124,13 +124,6 @@ EXTENSIONS: Grammar = {
     },
     "georss:point": Rule("GeoRSS Simple"),
     "georss:featureName": Rule("GeoRSS Simple"),
-    "fh:archive": Rule("RFC 5005 §4", text="none"),
-    "fh:complete": Rule("RFC 5005 §2", text="none"),
-    "at:deleted-entry": Rule(
-        "RFC 6721 §3", "at:by? at:comment? link* atom:link*", "ref! when!"
-    ),
-    "at:by": Rule("RFC 6721 §3", "name! uri? email? atom:name? atom:uri? atom:email?"),
-    "at:comment": Rule("RFC 6721 §3", attributes="type?"),
     "media:content": Rule(
         f"{_MEDIA} §media-content",
         _MEDIA_DETAILS,

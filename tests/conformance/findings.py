@@ -23,8 +23,6 @@ PREFIXES = {
     "http://www.georss.org/georss": "georss",
     "http://www.itunes.com/dtds/podcast-1.0.dtd": "itunes",
     "http://search.yahoo.com/mrss/": "media",
-    "http://purl.org/syndication/history/1.0": "fh",
-    "http://purl.org/atompub/tombstones/1.0": "at",
 }
 """The namespaces that these rules know, with the prefixes that everyone uses."""
 

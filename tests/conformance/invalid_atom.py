@@ -91,21 +91,8 @@ FEED = [
     ('<link rel="hub"', '<link rel="hub" href="https://tin.example/hub"/><link rel="hub"', "has a duplicate hub"),
     ('href="https://tin.example/feed.atom"', 'href="https://tin.example/feed.atom?limit=9"', "does not match the URL of the feed"),
     ("<author><name>Lan", '<link type="text/html" href="https://tin.example/y"/><author><name>Lan', "has two alternate links of one type and language"),
-    ('rel="enclosure" type="audio/mpeg" length="5" title="Nghe"', 'rel="prev-archive"', "has a link of a feed in an entry"),
-    # RFC 5005
-    ('<link rel="prev-archive" ', '<link rel="prev-archive" href="https://tin.example/b"/><link rel="prev-archive" ', "has two links of one relation"),
+    ('rel="enclosure" type="audio/mpeg" length="5" title="Nghe"', 'rel="next"', "has a link of a feed in an entry"),
     ("</feed>", '<category term="tin"/></feed>', "is after the first entry"),
-    ("<generator", '<fh:archive/><link rel="current" href="https://tin.example/x"/><generator', "does not match its URL, current or archive"),
-    ("<generator", "<fh:complete/><generator", "is complete but has archives"),
-    ('rel="prev-archive"', 'rel="next-archive"', "is not an archive but has a next one"),
-    ("https://tin.example/feed.atom?archive=2026-10", "https://tin.example/feed.atom", "links from a document to itself"),
-    # RFC 6721
-    ("-00000000000d", "-d", "has a ref that is not an absolute URI"),
-    ('when="2026-11-19T08:00:00+07:00"', 'when="2026-11-19"', "has a when that is not an RFC 3339 date"),
-    ('when="2026-11-19T08:00:00+07:00"', "", "lacks an attribute"),
-    ("-00000000000d", "-000000000003", "is a deletion of an entry in the same feed"),
-    ('when="2026-11-19T08:00:00+07:00"', 'when="2026-12-19T08:00:00+07:00"', "is a deletion in the future"),
-    ("<entry>", '<at:deleted-entry ref="urn:uuid:6f1b9a0e-1111-4a6b-8c00-00000000000d" when="2026-11-18T08:00:00+07:00"/><entry>', "has a duplicate tombstone"),
     # Media RSS 1.5.1
     ('fileSize="1000"', 'fileSize="1 kB"', "has a size that is not an integer"),
     ('width="120"', 'width="0"', "has a size that is not an integer"),
@@ -144,7 +131,7 @@ FEED = [
     ("http://www.w3.org/2005/Atom", "http://purl.org/atom/ns#", "does not match its media type"),
     ("<summary>Cầu", '<x:y xmlns:x="urn:x"/><summary>Cầu', "declares an unknown namespace"),
     ("http://search.yahoo.com/mrss/", "http://search.yahoo.com/mrss", "declares an unknown namespace"),
-    ("xmlns:fh=", "xmlns:history=", "declares a namespace by an unusual prefix"),
+    ('<feed xmlns="', '<feed xmlns:mrss="http://search.yahoo.com/mrss/" xmlns="', "declares a namespace by an unusual prefix"),
     ('<feed xmlns="', '<feed xmlns:atom="http://www.w3.org/2005/Atom" xmlns="', "has a prefix that Atom readers do not expect"),
     ("Khánh thành", "Khánh \x92 thành", "contains characters to be avoided"),
     ("Khánh thành", "Khánh \ufffd thành", "contains characters to be avoided"),
@@ -152,13 +139,4 @@ FEED = [
     ("Khánh thành", "Kha\u0301nh thành", "contains text that is not in NFC"),
     ('xml:lang="vi"', 'xml:lang="vn"', "has an invalid xml:lang"),
     ('xml:lang="vi"', 'xml:lang="vi" xml:base="/x/"', "has an xml:base that is not an absolute URI"),
-]  # fmt: skip
-
-ARCHIVE = [
-    ("<fh:archive/>", "<fh:archive>1</fh:archive>", "contains text where none is allowed"),
-    ('rel="current"', 'rel="related"', "is an archive that does not link to the current feed"),
-    ('href="https://tin.example/feed.atom"', 'href="https://tin.example/feed.atom?archive=2026-10"', "links from a document to itself"),
-    ('<link rel="prev-archive" href="https://tin.example/feed.atom?archive=2026-08"/>\n  <link rel="next-archive" href="https://tin.example/feed.atom?archive=2026-11"/>\n', "", "is an archive that links to no other"),
-    ("2026-08", "2026-11", "has the same previous and next archive"),
-    ("  <fh:archive/>\n", "  <fh:complete/><fh:archive/>\n", "is complete but has archives"),
 ]  # fmt: skip

@@ -16,14 +16,11 @@ from tests.conformance.values import (
 
 LINK = "RFC 4287 §4.2.7"
 FEED_TYPES = ("application/atom+xml", "application/rss+xml")
-ARCHIVE_RELATIONS = (
+PAGE_RELATIONS = (
     "first",
     "last",
     "next",
     "previous",
-    "current",
-    "prev-archive",
-    "next-archive",
 )
 RELATIONS = {
     *(
@@ -38,7 +35,7 @@ RELATIONS = {
         "license",
         "payment",
     ),
-    *("replies", "search", "service", "up", "describedby", *ARCHIVE_RELATIONS),
+    *("replies", "search", "service", "up", "describedby", *PAGE_RELATIONS),
 }
 
 
@@ -63,7 +60,7 @@ def check_link(report: Report, link: Element) -> None:
     if href and not is_uri(href):
         report.add(link, f"{LINK}.1", "has a href that is not an absolute URI", href)
     elif (
-        relation in ("self", "hub", *ARCHIVE_RELATIONS)
+        relation in ("self", "hub", *PAGE_RELATIONS)
         and href
         and not is_web_address(href)
     ):
@@ -125,7 +122,7 @@ def check_feed_links(report: Report, feed: Element) -> None:
 def check_entry_links(report: Report, entry: Element) -> None:
     """Check the links of an entry."""
     for link in links(entry):
-        if link.get("rel") in ARCHIVE_RELATIONS:
+        if link.get("rel") in PAGE_RELATIONS:
             report.add(
                 link,
                 "RFC 5005 §3",

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.cli.samples import load_sample_data
-from feedsvc.feed_query import FORMATS
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.services import get_services
 from tests.conformance import CHECKS, Finding, findings
@@ -32,11 +32,11 @@ NEW_ELEMENT = (
 
 
 def is_known(finding: Finding) -> bool:
-    """Tell if a finding is acceptable: a title with a tag, an early date, a single archive."""
-    return finding.message in (
+    """Tell if a finding is acceptable: a title or name with a tag, or an early date."""
+    is_name = finding.location.endswith("/dc:creator[1]")
+    return is_name or finding.message in (
         "is plain text that looks like HTML",
         "is before 1990",
-        "is an archive that links to no other",
     )
 
 

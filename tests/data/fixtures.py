@@ -18,6 +18,7 @@ from config import Config
 from feedsvc.app import create_app
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
+from feedsvc.storage.tokens import create_token
 from tests import data
 from tests.conftest import ApiClient, MakeApp
 from tests.data.xss_payloads import post_payloads
@@ -67,12 +68,12 @@ def open_app(path: Path, **settings: str) -> Iterator[Flask]:
     }
     app = create_app(Config.from_env(environ), Clock(data.NOW))
     yield app
-    get_services(app).storage.close()
+    get_services(app).database.close()
 
 
 def make_client(app: Flask, name: str = "editor") -> ApiClient:
     """Return a client with a new token that has all scopes."""
-    token = get_services(app).storage.tokens.create(name, SCOPES)
+    token = create_token(get_services(app).database, name, SCOPES)
     return ApiClient(app.test_client(), token)
 
 

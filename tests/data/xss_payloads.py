@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import fields
 
 from feedsvc.api.schemas import CategorySchema, EntrySchema
-from feedsvc.feed_query import KINDS
+from feedsvc.models import KINDS
 from tests.conftest import ApiClient
 from tests.data.payloads import payloads
 
@@ -27,7 +27,7 @@ The others are posted as HTML and as text: the other fields are only escaped. An
 number selects payloads for both kinds.
 """
 
-GROUP_SIZE = 90
+GROUP_SIZE = 75
 """Entries of a kind that share a category."""
 
 VALID_VALUES = {

@@ -7,13 +7,12 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from feedsvc.api.schemas import EntrySchema, EventSchema
-from feedsvc.feed_query import CategoryFilter, FeedQuery
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import CategoryFilter, FeedQuery
 from feedsvc.models import (
     Category,
     Entry,
     Event,
-    Feed,
-    FeedVersion,
     Site,
     Translation,
 )
@@ -98,4 +97,4 @@ def feed(
     named = (category,) if category else ()
     query = FeedQuery(kind, format, CategoryFilter.create(each.slug for each in named))
     updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)
-    return Feed(query, site, named, FeedVersion(updated), updated, entries=entries)
+    return Feed(query, site, named, updated, entries)

@@ -14,7 +14,7 @@ import html5lib
 import pytest
 from lxml import etree, html
 
-from feedsvc.feed_query import FORMATS, FeedQuery
+from feedsvc.feeds.query import FORMATS, FeedQuery
 from feedsvc.formats import render_feed
 from feedsvc.models import (
     Attachment,

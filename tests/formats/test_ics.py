@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from feedsvc.api.text import normalize_line
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats import ics, render_feed
-from feedsvc.models import Entry, Event, Feed, Person, Place, Recurrence, Tombstone
+from feedsvc.models import Entry, Person, Place, Recurrence
 from tests.formats.feeds import CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
 from tests.formats.golden import assert_golden
 
@@ -46,17 +47,7 @@ def series(**changes: Any) -> Entry:
     return replace(FULL, kind="events", event=event, sequence=3, **changes)
 
 
-def tombstone(entry: Entry) -> Tombstone:
-    """Return the tombstone of a deleted event."""
-    assert entry.event
-    event = Event(entry.event.start, None, entry.event.timezone)
-    return Tombstone(entry.guid, datetime(2026, 11, 9, tzinfo=UTC), event, sequence=5)
-
-
-WHOLE: Feed = replace(
-    feed("events", "ics", CONCERT, series(), category=VAN_HOA),
-    tombstones=(tombstone(FAIR),),
-)
+WHOLE: Feed = feed("events", "ics", CONCERT, series(), category=VAN_HOA)
 
 
 def read(document: bytes) -> Any:
@@ -147,35 +138,6 @@ def test_event_with_every_property() -> None:
         "https://media.example/a.mp3",
         "https://media.example/b.pdf",
     ]
-
-
-def test_deleted_event_is_cancelled() -> None:
-    event = read(ics.render(WHOLE)).events[2]
-    assert event.keys() == {
-        "UID",
-        "DTSTAMP",
-        "DTSTART",
-        "SEQUENCE",
-        "STATUS",
-        "SUMMARY",
-    }
-    assert (event["UID"], event["SUMMARY"]) == (
-        FAIR.guid.removeprefix("urn:uuid:"),
-        "Đã hủy",
-    )
-    assert (event["STATUS"], event["SEQUENCE"]) == ("CANCELLED", 5)
-    assert str(event["DTSTART"].dt) == "2026-12-05"
-    assert event["DTSTAMP"].dt == datetime(2026, 11, 9, tzinfo=UTC)
-    english = replace(WHOLE, site=replace(WHOLE.site, language="en-GB"))
-    assert read(ics.render(english)).events[2]["SUMMARY"] == "Cancelled"
-
-
-def test_deleted_event_has_its_zone() -> None:
-    only = replace(feed("events", "ics"), tombstones=(tombstone(CONCERT),))
-    calendar = read(ics.render(only))
-    (event,) = calendar.events
-    assert event["DTSTART"].params["TZID"] == "Asia/Ho_Chi_Minh"
-    assert [zone["TZID"] for zone in calendar.timezones] == ["Asia/Ho_Chi_Minh"]
 
 
 def test_imported_guid_is_the_uid() -> None:

@@ -1,17 +1,16 @@
-"""JSON Feed: every member of a feed and an item, deletions, archives."""
+"""JSON Feed: every member of a feed and an item."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from feedsvc.feed_query import FeedQuery
+from feedsvc.feeds.query import FeedQuery
 from feedsvc.formats import render_feed
-from feedsvc.models import Attachment, Entry, Tombstone
+from feedsvc.models import Attachment, Entry
 from tests.formats.feeds import BARE, FULL, VAN_HOA, feed
 
 HIDDEN = {"content_text", "translation_key"}
@@ -88,28 +87,3 @@ def test_summary_feed_has_no_content_html() -> None:
     ]
     assert "content_html" not in item
     assert item["content_text"] == item["summary"] == "Một & hai < ba"
-
-
-def test_deletions_and_archive_links() -> None:
-    left = Tombstone("urn:x", datetime(2026, 11, 3, 2, tzinfo=UTC))
-    older = FeedQuery("news", "json", archive="2026-10")
-    document = parsed("news", FULL, tombstones=(left,), previous_archive=older)
-    assert document["_deleted"]["items"] == [
-        {"id": "urn:x", "date_deleted": "2026-11-03T09:00:00+07:00"}
-    ]
-    assert (
-        document["next_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
-    )
-    document = parsed(
-        "news", query=older, next_archive=replace(older, archive="2026-11")
-    )
-    assert (
-        document["feed_url"] == "https://feeds.example/feeds/news.json?archive=2026-10"
-    )
-    assert "next_url" not in document
-    assert document["_feed"]["archive"] == "2026-10"
-    assert document["_feed"]["current_url"] == "https://feeds.example/feeds/news.json"
-    assert (
-        document["_feed"]["previous_url"]
-        == "https://feeds.example/feeds/news.json?archive=2026-11"
-    )

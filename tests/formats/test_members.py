@@ -7,24 +7,23 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from feedsvc.feed_query import FORMATS, UI_LANGUAGES
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.formats.html import PAGES
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
     EVENT_STATUSES,
+    UI_LANGUAGES,
     Entry,
     Event,
-    Feed,
     Offer,
 )
 from tests.formats import format_tests
 from tests.formats.feeds import CONCERT, ENTRIES, FULL, SITE, feed
 
 UNUSED_ENTRY_MEMBERS = {
-    "abridged",
-    "changed",
     "expires",
     "notice",
     "sequence",

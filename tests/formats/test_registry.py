@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from feedsvc.feed_query import FORMATS, KINDS
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.formats.html import PAGES
+from feedsvc.models import KINDS
 from tests.formats.feeds import CONCERT, FULL, SITE, feed
 from tests.formats.golden import FOLDER
 

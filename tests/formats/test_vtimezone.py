@@ -16,9 +16,10 @@ import pytest
 import vobject
 from icalendar import Calendar
 
-from feedsvc.feed_query import FeedQuery
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FeedQuery
 from feedsvc.formats import ics
-from feedsvc.models import Entry, Event, Feed, FeedVersion, Recurrence
+from feedsvc.models import Entry, Event, Recurrence
 from tests.formats.feeds import SITE
 
 NPM = Path(__file__).parents[1] / "interop" / "npm"
@@ -71,7 +72,7 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
     feed = Feed(
         FeedQuery("events", "ics"),
         SITE,
-        version=FeedVersion(NOW),
+        updated=NOW,
         entries=tuple(entries),
     )
     expected = {entry.guid: entry.event.starts for entry in entries if entry.event}

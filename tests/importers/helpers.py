@@ -11,6 +11,7 @@ from flask import Flask
 from feedsvc.importers.base import ImportedEntry
 from feedsvc.importers.importer import read
 from feedsvc.services import get_services
+from feedsvc.storage.entries import list_entries
 from tests.fake_clock import HANOI
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -42,10 +43,9 @@ def read_entries(data: bytes) -> tuple[list[ImportedEntry], list[str]]:
 def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     """Return every entry as the API does, by guid."""
     services = get_services(app)
-    with services.storage.reader() as reader:
-        listed, _ = reader.entries.page(kind, limit=200)
-        entries = [reader.entries.get(entry.id) for entry in listed]
-    return {entry.guid: services.schemas[kind].dump(entry) for entry in entries}
+    with services.database.read() as session:
+        rows = list_entries(session, kind, limit=200)
+        return {row.guid: services.schemas[kind].dump(row.entry) for row in rows}
 
 
 def rss_feed(items: str, before: str = "") -> bytes:

@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 
 from feedsvc.errors import BadRequest
-from feedsvc.feed_query import KINDS
 from feedsvc.importers.importer import Importer, read
+from feedsvc.models import KINDS
 from feedsvc.services import get_services
-from feedsvc.storage import Storage
+from feedsvc.storage.database import Database
 from tests.fake_clock import HANOI
 from tests.importers.helpers import (
     FILES,
@@ -52,13 +52,13 @@ def damage(data: bytes, chance: random.Random) -> bytes:
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("IMPORTS", "2"))))
 def test_random_damage_raises_only_bad_request(
-    app: Flask, storage: Storage, seed: int
+    app: Flask, database: Database, seed: int
 ) -> None:
     chance = random.Random(seed)
     files = [(FIXTURES / name).read_bytes() for name in FILES]
     for _ in range(50):
         data, kind = damage(chance.choice(files), chance), chance.choice(KINDS)
-        importer = Importer(storage, get_services(app).schemas[kind])
+        importer = Importer(database, get_services(app).schemas[kind])
         with suppress(BadRequest):
             for _ in importer.run(read(data, HANOI)):
                 pass

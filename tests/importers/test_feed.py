@@ -7,7 +7,6 @@ from flask import Flask
 
 from feedsvc.importers.base import ImportedEntry
 from feedsvc.importers.importer import read
-from feedsvc.services import get_services
 from tests.fake_clock import HANOI
 from tests.importers.helpers import (
     FIXTURES,
@@ -40,8 +39,8 @@ def test_wordpress_feed(app: Flask) -> None:
             "size_in_bytes": 734003,
         }
     ]
-    with get_services(app).storage.reader() as reader:
-        assert reader.categories.get("van-hoa-du-lich").title == "Văn hóa & Du lịch"
+    category = app.test_client().get("/api/v1/categories/van-hoa-du-lich")
+    assert category.get_json()["title"] == "Văn hóa & Du lịch"
 
 
 def test_feeds_of_drupal_and_a_newspaper(app: Flask) -> None:

@@ -32,14 +32,11 @@ def nginx(
     port: int,
     more: str = "",
     upstream: str = "",
-    *,
-    limits_polls: bool = False,
 ) -> Iterator[tuple[str, int]]:
     """An nginx that passes on to a port, with its files in a folder; its URL and its process.
 
     :param more: what stands in its server too.
     :param upstream: what stands in place of deploy/upstream.conf.
-    :param limits_polls: switch on the lines against greedy programs.
     """
     assert NGINX
     own = free_port()
@@ -54,9 +51,6 @@ def nginx(
     ):
         assert old in text
         text = text.replace(old, new)
-    if limits_polls:
-        text, number = re.subn("#(limit_req zone=polls|error_page 429)", r"\1", text)
-        assert number == 2
     (folder / "nginx.conf").write_text(
         MAIN.format(folder=folder) + upstream + text + "}"
     )

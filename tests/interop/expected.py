@@ -20,7 +20,6 @@ GetJson = Callable[[str], Json]
 """Reads a path below /api/v1, with a token."""
 
 COLLECTIONS = {"news": "articles", "events": "events"}
-HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 MAX_ENTRIES = 50
 """The entries of a feed without `limit`."""
 
@@ -91,14 +90,6 @@ class ExpectedFeeds:
         )
         return [_to_reader_entry(item) for item in current][:limit]
 
-    def months(self, kind: str, category: str | None) -> dict[str, list[ReaderEntry]]:
-        """Return the entries of each month in the site's zone, past events too."""
-        months: dict[str, list[ReaderEntry]] = {}
-        for item in self.visible_items(kind, category):
-            published = parse_time(item["date_published"]).astimezone(HANOI)
-            months.setdefault(f"{published:%Y-%m}", []).append(_to_reader_entry(item))
-        return months
-
     def visible_items(self, kind: str, category: str | None) -> list[Json]:
         """Return the visible items within a category, newest first, ties by guid."""
         items = [
@@ -107,9 +98,11 @@ class ExpectedFeeds:
             if self._is_visible(item)
             and (category is None or category in self._all_categories(item))
         ]
-        items.sort(key=lambda item: str(item["guid"]))
-        items.sort(key=lambda item: parse_time(item["date_published"]), reverse=True)
-        return items
+        return sorted(
+            items,
+            key=lambda item: (parse_time(item["date_published"]), item["guid"]),
+            reverse=True,
+        )
 
     def _all_categories(self, item: Json) -> set[str]:
         """Return the categories of an item with all that are above them."""
@@ -122,7 +115,10 @@ class ExpectedFeeds:
         return slugs
 
     def _is_visible(self, item: Json) -> bool:
-        if item["status"] == "draft" or parse_time(item["date_published"]) > self.now:
+        if item["status"] == "draft":
+            return False
+        # Changes at the same time differ by microseconds.
+        if parse_time(item["date_published"]).replace(microsecond=0) > self.now:
             return False
         return "expires" not in item or parse_time(item["expires"]) > self.now
 
@@ -151,14 +147,12 @@ def normalize_url(url: str) -> str:
 
 
 def _list_items(get: GetJson, name: str) -> Iterator[Json]:
-    cursor = ""
-    while True:
-        page = get(f"/{name}?limit=200{cursor}")
+    number = 1
+    while number:
+        page = get(f"/{name}?limit=200&page={number}")
         for item in page["items"]:
             yield get(f"/{name}/{item['id']}")  # lists have no bodies
-        if page["next_cursor"] is None:
-            return
-        cursor = f"&cursor={page['next_cursor']}"
+        number = page["next_page"]
 
 
 def _end_time(item: Json) -> datetime:

@@ -38,15 +38,11 @@ class RunningPortal:
 
     def statuses(self, path: str, agent: str) -> list[int]:
         """Return the statuses of a user agent's GETs of a path, in order."""
-        lines = [
-            line
-            for line in self.log.read_text().splitlines()
-            if f'"GET {path}"' in line
-        ]
+        request = f'"GET {path}" '
         return [
-            int(line.split(f'"GET {path}" ')[1][:3])
-            for line in lines
-            if agent in line.lower()
+            int(line.split(request)[1][:3])
+            for line in self.log.read_text().splitlines()
+            if request in line and agent in line.lower()
         ]
 
 
@@ -54,7 +50,11 @@ class RunningPortal:
 def running(database_url: str, log: Path) -> Iterator[RunningPortal]:
     """Run a service with the sample data."""
     ahead = (data.NOW - utcnow()).total_seconds()
-    service = Service(database_url, CLOCK_AHEAD=str(ahead))
+    service = Service(
+        database_url,
+        CLOCK_AHEAD=str(ahead),
+        GUNICORN_CMD_ARGS="--access-logfile=-",
+    )
     service.start(log, app="tests.interop.seed:app")
     try:
         service.make_token(*SCOPES)

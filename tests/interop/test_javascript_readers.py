@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from feedsvc.feed_query import FORMATS
+from feedsvc.feeds.query import FORMATS
 from tests.interop import seed
 from tests.interop.expected import ReaderEntry, as_html, feed_path, normalize_url
 

@@ -1,357 +1,237 @@
-"""Whoever follows the changes, in pages of any size and cut off at any point, ends with what is visible."""
+"""A partner that follows `/api/v1/changes` has an exact copy, whatever is written."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
-import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+import requests
 
-from config import Config
-from feedsvc.errors import CategoryRenamed, FeedsvcError, Gone
-from feedsvc.feed_query import KINDS, CategoryFilter, FeedQuery
-from feedsvc.models import EPOCH, Category, Entry, Event
-from feedsvc.storage import Reader, Storage, Writer, tables
-from feedsvc.storage.scheduler import visibility
-from tests.fake_clock import Clock
-from tests.storage import agreement
+from feedsvc.app import create_app
+from feedsvc.models import SCOPES, utcnow
+from feedsvc.services import get_services
+from tests.conftest import ApiClient, make_config
+from tests.server import Service
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
-START = Clock().now
-HOUR = timedelta(hours=1)
-SLUGS = ("a", "b", "c", "d", "e")  # the first three are there from the start
-FOLLOWED = [
-    (None, None),
-    ("news", None),
-    ("events", None),
-    (None, "a"),
-    (None, "b"),
-    ("news", "c"),
-]
-ALL = 1000
-EXAMPLES = 2 * int(os.environ.get("MODEL_EXAMPLES", "4"))
-"""Series of writes and reads; `make soak` makes more."""
+SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "60"))
+SETTLED_SECONDS = 8
+"""Time after the last write until Last-Modified is stated."""
 
-Step = tuple[Any, ...]
-"""What is done, and with what."""
+COLLECTIONS = {"news": "articles", "events": "events"}
+CLOCK_OFFSETS = (-1.0, 1.0, 0.0, 0.4)
+"""Seconds by which the clocks of the writers differ from the service's."""
 
-Document = tuple[Entry, list[str]]
-"""What a change says of an entry: of its categories the slugs alone."""
-
-
-@pytest.fixture
-def storage(config: Config, clock: Clock) -> Iterator[Storage]:
-    made = Storage(config.database_url, clock, config.site_timezone)
-    made.upgrade()
-    yield made
-    made.close()
-
-
-def document(entry: Entry) -> Document:
-    return replace(entry, categories=()), [
-        category.slug for category in entry.categories
-    ]
-
-
-def visible(
-    reader: Reader, clock: Clock, kind: str | None, slug: str | None
-) -> dict[str, Document]:
-    """What feeds show; no event here is ever over."""
-    selector = CategoryFilter.create([slug] if slug else [])
-    queries = [
-        FeedQuery(one, "atom", selector, ALL) for one in KINDS if kind in (None, one)
-    ]
-    return {
-        entry.id: document(entry.public_view())
-        for query in queries
-        for entry in reader.select_feed(query, clock.now).entries().entries
-    }
-
-
-class Follower:
-    """Keeps a copy of all entries, or of a kind's, or a category's, as docs/api.md says."""
-
-    def __init__(self, kind: str | None = None, slug: str | None = None) -> None:
-        self.kind, self.slug = kind, slug
-        self.copy: dict[str, Document] = {}
-        self.after = 0
-
-    def read(self, reader: Reader, limit: int, lost: int = 0) -> bool:
-        """Read a page; returns whether there was anything new.
-
-        :param lost: how many of the changes, the last ones, are not applied, since it is cut off; then it
-            has not stored where to go on.
-        """
-        page = reader.list_changes(
-            after=self.after, kind=self.kind, category=self.slug, limit=limit
-        )
-        found, last = list(page), page.next_after
-        steps = [change.seq for change in found]
-        assert len(found) <= limit
-        assert steps == sorted(set(steps))
-        assert all(self.after < step <= last for step in steps)
-        for change in found[: max(len(found) - lost, 0)]:
-            if change.is_visible:
-                self.copy[change.entry.id] = document(change.entry)
-            else:
-                self.copy.pop(change.entry.id, None)
-        if lost:
-            return True
-        self.after, before = last, self.after
-        return last > before
-
-    def check(self, reader: Reader, clock: Clock, limit: int = ALL) -> None:
-        """Read on until there is nothing new; what it holds then is what is visible."""
-        try:
-            while self.read(reader, limit):
-                pass
-        except Gone:
-            return  # its category is retired now
-        slug = self.slug
-        try:
-            if slug:
-                reader.categories.get(slug)
-        except CategoryRenamed as renamed:  # the follower need not know
-            slug = renamed.current_slug
-        assert self.copy == visible(reader, clock, self.kind, slug), (self.kind, slug)
-
-
-def write(writer: Writer, clock: Clock, action: Step) -> None:
-    """Do one of the actions that `writes` makes."""
-    match action:
-        case "put", int(number), [*slugs], str(status), str(title), ahead, expires:
-            known = {category.slug for category in writer.reader.categories.all()}
-            living = [slug for slug in slugs if slug in known]
-            writer.entries.put(
-                Entry(
-                    f"e{number}",
-                    KINDS[number % 2],
-                    title,
-                    "vi",
-                    status,
-                    content_text="Thân",
-                    categories=tuple(Category(slug, "") for slug in living),
-                    event=Event(START + timedelta(days=1000), None, ZONE)
-                    if number % 2
-                    else None,
-                    published=clock.now + ahead
-                    if isinstance(ahead, timedelta)
-                    else None,
-                    expires=clock.now + expires
-                    if isinstance(expires, timedelta)
-                    else None,
-                )
-            )
-        case "delete", int(number):
-            writer.entries.delete(KINDS[number % 2], f"e{number}")
-        case "file", str(slug), str(title), parent:
-            writer.categories.put(Category(slug, title, parent=parent))
-        case "rename", str(slug), str(new):
-            writer.categories.rename(slug, new)
-        case "retire", str(slug):
-            writer.categories.retire(slug)
-        case _:
-            raise AssertionError(action)
-
-
-def take(storage: Storage, clock: Clock, followers: list[Follower], step: Step) -> None:
-    """Take one of the steps that `steps` makes."""
-    match step:
-        case "write", [*actions]:
-            with (
-                suppress(FeedsvcError),
-                storage.writer("test") as writer,
-            ):  # what cannot be done leaves nothing
-                for action in actions:
-                    write(writer, clock, action)
-        case "forward", timedelta() as duration:
-            clock.now += duration
-        case ("settle",):
-            storage.apply_scheduled_changes()
-        case "read", int(which), int(limit), int(lost):
-            with suppress(Gone), storage.reader() as reader:
-                followers[which].read(reader, limit, lost)
-        case "read on", int(which), int(limit):
-            with storage.reader() as reader:
-                followers[which].check(reader, clock, limit)
-        case _:
-            raise AssertionError(step)
-
-
-def either(*values: object) -> st.SearchStrategy[object]:
-    return st.sampled_from(values)
-
-
-def tuples(name: str, *members: st.SearchStrategy[object]) -> st.SearchStrategy[Step]:
-    return st.tuples(st.just(name), *members)
-
-
-def weighted(*choices: tuple[st.SearchStrategy[Step], int]) -> st.SearchStrategy[Step]:
-    """One of some strategies, each so often; `one_of` takes no strategy twice."""
-    return st.sampled_from(
-        [one for one, weight in choices for _ in range(weight)]
-    ).flatmap(lambda one: one)
-
-
-numbers, limits, titles, slugs = (
-    st.integers(0, 5),
-    st.integers(1, 5),
-    either("", "x", "y"),
-    either(*SLUGS),
-)
-which = st.integers(0, len(FOLLOWED) - 1)
-put = tuples(
-    "put",
-    numbers,
-    st.lists(either(*SLUGS[:4]), max_size=2, unique=True),
-    either("published", "published", "draft", "withdrawn"),
-    titles,
-    either(None, None, -HOUR, HOUR),
-    either(None, None, HOUR / 2, HOUR * 3 / 2),
-)
-writes = weighted(
-    (put, 5),
-    (tuples("delete", numbers), 1),
-    (tuples("file", slugs, titles, either(None, *SLUGS)), 2),
-    (tuples("rename", slugs, either(*SLUGS[2:])), 2),
-    (tuples("retire", slugs), 1),
-)
-steps = weighted(
-    (tuples("write", st.lists(writes, min_size=1, max_size=2)), 5),
-    (tuples("forward", either(HOUR / 2, HOUR, 31 * 24 * HOUR)), 1),
-    (tuples("settle"), 1),
-    (tuples("read", which, limits, st.integers(0, 5)), 2),
-    (tuples("read on", which, limits), 2),
+PUBLISHED = ["published"] * 4 + ["withdrawn"]
+NEVER_PUBLIC = "never-public"
+FEEDS = (
+    "/feeds/news.json?limit=100",
+    "/feeds/events.json?limit=100&when=all",
+    "/feeds/news.rss",
+    "/feeds/events.atom?order=start",
 )
 
 
-def reset(storage: Storage) -> None:
-    """As a database is that was just made, with three categories."""
-    storage.entry_cache.clear()
-    with storage.database.write() as connection:
-        for table in (
-            tables.tombstones,
-            tables.archive_parts,
-            tables.languages,
-            tables.entry_categories,
-            tables.entry_search,
-            tables.entries,
-            tables.changes,
-            tables.category_slug_history,
-        ):
-            connection.execute(table.delete())
-        connection.execute(
-            tables.feed_versions.delete().where(tables.feed_versions.c.category_id != 0)
-        )
-        connection.execute(tables.categories.delete())
-        connection.execute(tables.feed_versions.update().values(seq=0, time=EPOCH))
-        connection.execute(
-            tables.change_sequence.update().values(seq=0, time=EPOCH, clock=EPOCH)
-        )
-    with storage.writer("test") as writer:
-        for slug in SLUGS[:3]:
-            writer.categories.put(Category(slug, ""))
-
-
-@pytest.mark.bar
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@example(
-    taken=[
-        ("write", [("put", 0, ["a"], "published", "", None, None)]),
-        ("read on", 0, 5),
-        ("read on", 3, 5),
-        ("write", [("rename", "a", "d")]),
-    ],
-    limit=5,
-)
-@given(taken=st.lists(steps, min_size=20, max_size=50), limit=st.integers(1, 5))
-def test_changes_lead_to_the_visible_entries(
-    storage: Storage, clock: Clock, taken: list[Step], limit: int
+def write(
+    url: str, token: str, seed: int, offset: float, seconds: float, kinds: list[str]
 ) -> None:
-    clock.now = START
-    reset(storage)
-    followers = [Follower(*wanted) for wanted in FOLLOWED]
-    for step in taken:
-        take(storage, clock, followers, step)
-        if step[0] in ("write", "settle"):
-            with storage.database.read() as connection:
-                agreement.check(connection)
-    while storage.apply_scheduled_changes():
-        pass
-    with storage.reader() as reader:
-        stand = {
-            one.id: document(reader.entries.get(one.id).public_view())
-            for kind in KINDS
-            for one in reader.entries.page(kind, limit=ALL)[0]
-            if visibility(one, clock.now)[0]
-        }
-        assert visible(reader, clock, None, None) == stand
-        for follower in (*followers, *(Follower(*wanted) for wanted in FOLLOWED)):
-            follower.check(reader, clock, limit)
+    """Write random entries, and apply what is due, with a clock that is wrong."""
 
+    def clock() -> datetime:
+        return utcnow() + timedelta(seconds=offset)
 
-def test_changes_during_concurrent_writes(storage: Storage, clock: Clock) -> None:
-    """Four writers and two followers, each with a thread, and the followers never miss a step."""
-    reset(storage)
-    writing = threading.Event()
-    writing.set()
-
-    def wild(seed: int) -> None:
-        chance = random.Random(seed)
-        for _ in range(25):
-            slugs = chance.sample(SLUGS, 2)
-            number = chance.randrange(20)
-            actions: list[Step] = [
-                ("put", number, slugs, "published", str(chance.random()), None, None),
-                ("put", number, slugs[:1], "draft", str(chance.random()), None, None),
-                ("delete", number),
-                ("rename", *slugs),
-                ("retire", slugs[0]),
-                ("file", slugs[0], "", None),
+    config = replace(make_config(url), rate_writes="1000000/second")
+    app = create_app(config, clock)
+    services = get_services(app)
+    api = ApiClient(app.test_client(), token)
+    chance = random.Random(seed)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        kind = chance.choice(kinds)
+        path = f"/{COLLECTIONS[kind]}/{kind}-{chance.randrange(25)}"
+        if chance.random() < 0.2:
+            response = api.send("DELETE", path)
+            assert response.status_code in (204, 404, 410, 503), response.text
+        elif chance.random() < 0.1:
+            items = [
+                {"action": "put", "kind": kind, "id": f"{kind}-{number}"}
+                | random_document(chance, kind, clock())
+                for number in chance.sample(range(25), 5)
             ]
-            take(
-                storage,
-                clock,
-                [],
-                ("write", chance.choices(actions, (12, 4, 4, 1, 1, 3), k=2)),
-            )
+            response = api.send("POST", "/batch", items)
+            assert response.status_code in (200, 503), response.text
+        elif chance.random() < 0.1:
+            document = random_document(chance, kind, clock())
+            if chance.random() < 0.5:
+                document["status"] = "draft"
+            else:
+                document["date_published"] = "2150-01-01T00:00:00Z"
+            document.pop("expires", None)
+            response = api.send("PUT", f"{path}-{NEVER_PUBLIC}", document)
+            assert response.status_code in (200, 201, 503), response.text
+        else:
+            document = random_document(chance, kind, clock())
+            response = api.send("PUT", path, document)
+            assert response.status_code in (200, 201, 503), response.text
+        if chance.random() < 0.2:
+            services.background.tick()
+    services.database.close()
 
-    def follow(follower: Follower, limit: int) -> int:
-        pages = 0
-        while writing.is_set():
-            with suppress(Gone), storage.reader() as reader:
-                pages += follower.read(reader, limit)
-        with storage.reader() as reader:
-            follower.check(reader, clock, limit)
-        return pages
 
-    with ThreadPoolExecutor() as pool:
-        following = [
-            pool.submit(follow, Follower(), 5),
-            pool.submit(follow, Follower(slug="a"), 2),
-        ]
-        try:
-            list(pool.map(wild, range(4)))
-        finally:
-            writing.clear()
-        assert min(job.result() for job in following) > 0, (
-            "they read while others wrote"
+def random_document(chance: random.Random, kind: str, now: datetime) -> dict[str, Any]:
+    """Return an entry that is a draft, public, or appears or expires soon."""
+    published = now + timedelta(seconds=chance.choice([-60, -1, 0, 0.3, 0.9, 1.5]))
+    document: dict[str, Any] = {
+        "title": f"Bài {chance.randrange(10**9)}",
+        "date_published": published.isoformat(),
+        "status": chance.choice([*PUBLISHED, "draft"]),
+    }
+    if chance.random() < 0.4:
+        expires = published + timedelta(seconds=chance.uniform(0.1, 2))
+        document["expires"] = expires.isoformat()
+    if kind == "events":
+        document["start"] = (now + timedelta(seconds=chance.randrange(9))).isoformat()
+    return document
+
+
+class Partner:
+    """A copy of the public entries, and the bodies of feeds by their validators."""
+
+    def __init__(self, service: Service, seed: int) -> None:
+        self.service = service
+        self.chance = random.Random(seed)
+        self.after = 0
+        self.copy: dict[str, int] = {}
+        self.change_count = 0
+        self.bodies: dict[tuple[str, str, str], bytes] = {}
+
+    def follow(self) -> int:
+        """Read one page of changes; return their number."""
+        limit = self.chance.choice([1, 2, 5, 20, 50])
+        path = f"/api/v1/changes?after={self.after}&limit={limit}"
+        page = self.service.request("GET", path).json()
+        for change in page["changes"]:
+            assert NEVER_PUBLIC not in change["id"]
+            assert change["seq"] > self.after
+            self.after = change["seq"]
+            if change["action"] == "put":
+                self.copy[change["id"]] = change["version"]
+            else:
+                self.copy.pop(change["id"], None)
+        assert page["next"] == self.after
+        self.change_count += len(page["changes"])
+        return len(page["changes"])
+
+    def poll_feeds(self) -> None:
+        """Read feeds; neither an ETag nor a date may be that of two bodies."""
+        for path in FEEDS:
+            response = requests.get(self.service.url + path, timeout=60)
+            assert response.status_code == 200
+            for name in ("ETag", "Last-Modified"):
+                value = response.headers.get(name)
+                if value:
+                    key = (path, name, value)
+                    body = self.bodies.setdefault(key, response.content)
+                    assert body == response.content, key
+
+    def has_exact_copy(self) -> bool:
+        """Compare with the public entries; return false if they changed meanwhile."""
+        while self.follow():
+            pass
+        public = {}
+        for collection in COLLECTIONS.values():
+            path = f"/api/v1/{collection}?limit=200"
+            page = self.service.request("GET", path).json()
+            assert page["next_page"] is None
+            for item in page["items"]:
+                if item["public"]:
+                    public[item["id"]] = item["version"]
+        copy = dict(self.copy)
+        if self.follow():
+            return False
+        assert copy == public
+        return True
+
+    def feeds_show_the_copy(self) -> bool:
+        """Return whether the feeds of both kinds have the entries of the copy."""
+        ids = set()
+        for path in FEEDS[:2]:
+            feed = requests.get(self.service.url + path, timeout=60).json()
+            ids |= {item["_entry"]["id"] for item in feed["items"]}
+        return ids == set(self.copy)
+
+
+@contextmanager
+def writers(
+    service: Service, seed: int, count: int, seconds: float, kinds: list[str]
+) -> Iterator[list[Any]]:
+    """Run the writers in processes of their own."""
+    context = multiprocessing.get_context("spawn")
+    url = service.environ["FEEDSVC_DATABASE_URL"]
+    processes = [
+        context.Process(
+            target=write,
+            args=(url, service.token, seed + number, offset, seconds, kinds),
         )
-    with storage.reader() as reader:
-        assert visible(reader, clock, None, None)
+        for number, offset in enumerate(CLOCK_OFFSETS[:count])
+    ]
+    for process in processes:
+        process.start()
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.join()
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+def run_round(
+    partner: Partner, seed: int, count: int, seconds: float, kinds: list[str]
+) -> None:
+    """Let the partner follow the writers, and compare after they have ended."""
+    with writers(partner.service, seed, count, seconds, kinds) as processes:
+        while any(process.is_alive() for process in processes):
+            partner.follow()
+            if partner.chance.random() < 0.3:
+                partner.poll_feeds()
+    wait_until(partner.has_exact_copy)
+    wait_until(partner.feeds_show_the_copy)
+
+
+def start_partner(service: Service, seed: int) -> Partner:
+    service.make_token(*SCOPES)
+    return Partner(service, seed)
+
+
+def test_partner_has_an_exact_copy(service: Service) -> None:
+    partner = start_partner(service, 1)
+    run_round(partner, 10, 2, 2, ["news", "events"])
+    assert partner.change_count > 20
+
+
+@pytest.mark.soak
+def test_partner_has_an_exact_copy_after_every_round(service: Service) -> None:
+    partner = start_partner(service, int(time.time()))
+    end = time.monotonic() + SOAK_SECONDS
+    seed = partner.chance.randrange(10**6)
+    print(f"seed {seed}")
+    while time.monotonic() < end:
+        # The other kind's feeds keep their dates meanwhile.
+        kinds = partner.chance.choice([["news"], ["events"], ["news", "events"]])
+        run_round(partner, seed, len(CLOCK_OFFSETS), 5, kinds)
+        seed += len(CLOCK_OFFSETS)
+        settled = time.monotonic() + SETTLED_SECONDS
+        while time.monotonic() < settled:
+            partner.poll_feeds()
+    stated = [key for key in partner.bodies if key[1] == "Last-Modified"]
+    assert len(stated) > len(FEEDS)

@@ -1,120 +1,71 @@
-"""Searches that are bounded: pages of the API, and windows of events."""
+"""Words are found without case and diacritics on both databases."""
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from feedsvc.storage import feed_entries
-from feedsvc.storage.feed_entries import MAX_FIRST
-from tests.conftest import ApiClient
-from tests.fake_clock import Clock
+from feedsvc.models import SCOPES
+from feedsvc.services import get_services
+from feedsvc.storage.tokens import create_token
+from tests.conftest import ApiClient, MakeApp
 
 pytestmark = pytest.mark.both_databases
 
+LETTERS = "aàảãáạăằâấbcdđeèêếghiìịklmnoòôốơởpqrstuùưừvxyỳỹßøñçüöåéλωжй0123456789"
+words = st.text(LETTERS + LETTERS.upper(), min_size=1, max_size=9)
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("q=rare", ["9", "1"]),
-        ("category=van-hoa", ["9", "1"]),
-        ("status=draft", ["9", "1"]),
-        ("limit=3", [str(number) for number in reversed(range(12))]),
-    ],
-)
-def test_pages_of_a_bounded_search_lead_to_every_entry(
-    editor: ApiClient, monkeypatch: pytest.MonkeyPatch, query: str, expected: list[str]
+
+def without_diacritics(word: str) -> str:
+    decomposed = unicodedata.normalize("NFD", word)
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return plain.replace("đ", "d").replace("Đ", "D")
+
+
+SPELLINGS = [
+    str.upper,
+    str.lower,
+    without_diacritics,
+    lambda word: unicodedata.normalize("NFD", word),
+]
+
+
+def is_found(client: FlaskClient, search: str) -> bool:
+    feed = client.get("/feeds/news.json", query_string={"q": search})
+    if feed.status_code == 301:
+        feed = client.get(feed.headers["Location"])
+    assert feed.status_code == 200, feed.text
+    return bool(feed.get_json(force=True)["items"])
+
+
+def test_entries_are_found_by_their_words_until_they_are_deleted(
+    make_app: MakeApp,
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.entry_reader.MAX_SEARCHED", 4)
-    for number in range(12):
-        rare = number in (1, 9)
-        document = {
-            "title": "Rare" if rare else "x",
-            "categories": ["van-hoa"] if rare else [],
-        }
-        editor.put(
-            f"/articles/{number}",
-            {**document, "status": "draft" if rare else "published"},
-        )
-        editor.put(f"/events/e{number}", {"title": "x", "start": "2027-01-01"})
-    ids: list[str] = []
-    cursor = ""
-    for _ in range(20):
-        page = editor.send("GET", f"/articles?{query}{cursor}").get_json()
-        ids += [item["id"] for item in page["items"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    assert page["next_cursor"] is None
-    assert ids == expected
+    app = make_app(rate_writes="1000000/second")
+    token = create_token(get_services(app).database, "editor", SCOPES)
+    editor = ApiClient(app.test_client(), token)
 
-
-def test_window_examines_the_events_that_start_last(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("feedsvc.storage.feed_entries.MAX_IN_WINDOW", 3)
-    for day in range(1, 10):
-        clock.forward(seconds=1)
-        editor.put(f"/events/{day}", {"title": "x", "start": f"2027-01-0{day}"})
-    editor.put(
-        "/events/daily",
-        {"title": "x", "start": "2026-12-20", "recurrence": {"rrule": "FREQ=DAILY"}},
+    @settings(max_examples=25, deadline=None)
+    @given(
+        title=st.lists(words, min_size=1, max_size=3),
+        body=st.lists(words, min_size=1, max_size=3),
+        data=st.data(),
     )
-    clock.forward(seconds=5)
-
-    def ids(query: str) -> set[str]:
-        items = client.get(f"/feeds/events.json?{query}").get_json(force=True)["items"]
-        return {item["_entry"]["id"] for item in items}
-
-    assert ids("from=2027-01-02&to=2027-01-03") == {"2", "3", "daily"}
-    assert ids("from=2027-01-01&to=2027-01-09") == {"7", "8", "9", "daily"}
-    assert ids("from=2027-02-01&to=2027-02-02") == {"daily"}
-    assert ids("from=2027-01-09") == {"9", "daily"}
-    assert ids("to=2027-01-01") == {"1", "daily"}
-
-
-@pytest.mark.parametrize("first", [MAX_FIRST, 1], ids=["first", "index"])
-def test_feeds_list_the_matches_of_a_search(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
-    first: int,
-) -> None:
-    # The matches are among the first entries, or are read from the index.
-    monkeypatch.setattr(feed_entries, "MAX_FIRST", first)
-    for id, language, start, categories in (
-        ("1", "vi", "2026-12-09", ["giao-thong"]),
-        ("2", "en", "2026-12-03", ["giao-thong", "van-hoa"]),
-        ("3", "vi", "2026-12-06", ["van-hoa"]),
-        ("4", "vi", "2026-11-01", []),
-    ):
-        clock.forward(seconds=2)
-        event = {
-            "title": "Cầu",
-            "language": language,
-            "start": start,
-            "categories": categories,
+    def run(title: list[str], body: list[str], data: st.DataObject) -> None:
+        document = {
+            "title": " ".join(title),
+            "content_html": f"<p>{', '.join(body)}.</p>",
         }
-        editor.put(f"/events/{id}", event)
-    editor.put("/events/other", {"title": "Hội", "start": "2026-12-03"})
-    clock.forward(seconds=2)
-    for path, expected in (
-        (".json?q=cau", "321"),
-        (".json?limit=2&q=cau", "32"),
-        (".json?limit=2&order=start&q=cau", "23"),
-        (".json?q=cau&when=past", "4"),
-        (".json?q=cau&from=2026-12-05&to=2026-12-07", "3"),
-        ("/giao-thong.json?q=cau", "21"),
-        ("/giao-thong,van-hoa.json?q=cau", "321"),
-        ("/giao-thong+van-hoa.json?q=cau", "2"),
-        ("/-giao-thong.json?q=cau", "3"),
-        (".json?lang=en&q=cau", "2"),
-        (".json?lang=vi&q=cau", "31"),
-        (".json?lang=fr&q=cau", ""),
-    ):
-        items = client.get(f"/feeds/events{path}").get_json(force=True)["items"]
-        assert "".join(item["_entry"]["id"] for item in items) == expected, path
+        editor.put("/articles/a", document)
+        spell = data.draw(st.sampled_from(SPELLINGS))
+        search = spell(" ".join([*title, *body]))
+        assert is_found(editor.client, search)
+        assert not is_found(editor.client, f"{search} khongco")
+        assert editor.send("DELETE", "/articles/a").status_code == 204
+        assert not is_found(editor.client, search)
+
+    run()

@@ -7,8 +7,8 @@ import random
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.feeds.feed import Feed
 from feedsvc.formats import render_feed
-from feedsvc.models import Feed
 from tests.conftest import ApiClient, RecordMeasurement
 
 

@@ -1,9 +1,10 @@
-"""Validators, 304, lifetimes and encodings of public responses."""
+"""Validators, 304, lifetimes and codings of public responses."""
 
 from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import brotli
@@ -16,36 +17,27 @@ from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
 
 FEED = "/feeds/news.rss"
-PATHS = (
+CACHED_PATHS = (
     FEED,
     "/feeds/news.atom",
     "/feeds/news.json",
-    "/feeds/news.html?content=summary",
+    "/feeds/news.html?content=full",
     "/feeds/news/giao-thong,-van-hoa.rss?limit=5",
-    "/feeds/news.atom?archive=2026-11",
+    "/feeds/events/van-hoa.ics",
     "/feeds.opml",
-    "/api/docs",
-    "/feeds/events/van-hoa.rss",
     "/",
     "/entries/a",
-    "/static/style.css",
     "/api/v1/categories",
 )
+PATHS = (*CACHED_PATHS, "/api/docs", "/static/style.css", "/robots.txt")
+EARLY = {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
 
 
 def add_entries(editor: ApiClient, clock: Clock) -> None:
     editor.put("/categories/y-te", {"title": "Y tế", "description": "x" * 500})
-    editor.put(
-        "/articles/a",
-        {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]},
-    )
+    article = {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]}
+    editor.put("/articles/a", article)
     clock.forward(seconds=10)
-
-
-@pytest.fixture
-def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
-    add_entries(editor, clock)
-    return editor
 
 
 @pytest.fixture(scope="module")
@@ -56,64 +48,53 @@ def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("encoding", ["identity", "gzip", "br", "zstd"])
+@pytest.mark.parametrize("coding", ["", "gzip", "br", "zstd"])
 def test_every_public_url_can_be_revalidated(
-    shared_client: FlaskClient, path: str, encoding: str
+    shared_client: FlaskClient, path: str, coding: str
 ) -> None:
-    accept = {"Accept-Encoding": encoding}
+    accept = {"Accept-Encoding": coding or "identity"}
     first = shared_client.get(path, headers=accept)
     assert first.status_code == 200
     assert first.last_modified
-    assert first.headers["ETag"].strip('"').partition("-")[2] == encoding.replace(
-        "identity", ""
-    )
-    names = ("ETag", "Last-Modified", "Cache-Control", "Vary")
-    kept = {name: first.headers[name] for name in names}
-    assert kept["Vary"] == "Accept-Encoding"
-    assert first.headers["Access-Control-Allow-Origin"] == "*"
     assert first.headers["X-Content-Type-Options"] == "nosniff"
+    names = ("ETag", "Last-Modified", "Cache-Control", "Vary")
+    expected = {name: first.headers[name] for name in names}
+    assert expected["Vary"] == "Accept-Encoding"
+    assert first.headers["Access-Control-Allow-Origin"] == "*"
     head = shared_client.head(path, headers=accept)
     assert head.data == b""
-    assert {name: head.headers[name] for name in (*names, "Content-Length")} == {
-        **kept,
-        "Content-Length": first.headers["Content-Length"],
-    }
-    bare = kept["ETag"].strip('"').partition("-")[0]
-    for conditional in (
-        {"If-None-Match": kept["ETag"]},
-        {"If-None-Match": f'"nix", W/"{bare}"'},
-        {"If-None-Match": f'"{bare}-gzip"'},
-        {"If-None-Match": f'W/"{bare}-br", "{bare}-zstd"'},
+    assert {name: head.headers[name] for name in names} == expected
+    assert head.headers["Content-Length"] == str(len(first.data))
+    tag, _, variant = expected["ETag"].strip('"').partition("-")
+    # Short bodies are not compressed.
+    assert variant == first.headers.get("Content-Encoding", "")
+    assert variant == ("" if path == "/robots.txt" else coding)
+    for conditions in (
+        {"If-None-Match": expected["ETag"]},
+        {"If-None-Match": f'"other", W/"{tag}"'},
+        {"If-None-Match": f'W/"{tag}-br", "{tag}-zstd"'},
+        {"If-None-Match": f'"{tag}-gzip"'},
         {"If-None-Match": "*"},
-        {"If-Modified-Since": kept["Last-Modified"]},
-        {
-            "If-None-Match": f'"{bare}"',
-            "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT",
-        },
+        {"If-Modified-Since": expected["Last-Modified"]},
+        {"If-None-Match": f'"{tag}"', **EARLY},
     ):
-        again = shared_client.get(path, headers={**accept, **conditional})
-        assert again.status_code == 304, conditional
-        assert again.data == b""
-        assert {name: again.headers[name] for name in names} == kept
-    for stale in (
-        {"If-None-Match": '"nix"'},
-        {"If-None-Match": '""'},  # curl --etag-compare with no file yet
-        {"If-None-Match": 'W/"", ""'},
-        {"If-None-Match": '"nix"', "If-Modified-Since": kept["Last-Modified"]},
-        {"If-Modified-Since": "Thu, 01 Jan 1969 00:00:00 GMT"},
+        again = shared_client.get(path, headers={**accept, **conditions})
+        assert (again.status_code, again.data) == (304, b""), conditions
+        assert {name: again.headers[name] for name in names} == expected
+    for conditions in (
+        {"If-None-Match": '"other"'},
+        {"If-None-Match": '""'},
+        {"If-None-Match": '"x"', "If-Modified-Since": expected["Last-Modified"]},
+        EARLY,
         {"If-Modified-Since": http_date(first.last_modified + timedelta(seconds=1))},
-        {"If-Modified-Since": "Thu, 31 Dec 2099 00:00:00 GMT"},
         {"If-Modified-Since": "nonsense"},
     ):
-        assert (
-            shared_client.get(path, headers={**accept, **stale}).status_code == 200
-        ), stale
+        again = shared_client.get(path, headers={**accept, **conditions})
+        assert again.status_code == 200, conditions
 
 
 ACCEPTED = [
     ("gzip", "gzip"),
-    ("zstd", "zstd"),
-    ("br", "br"),
     ("gzip, deflate, br, zstd", "br"),
     ("gzip, deflate, zstd", "zstd"),
     ("gzip;q=1.0, br;q=0.5", "gzip"),
@@ -124,7 +105,6 @@ ACCEPTED = [
     ("deflate", None),
     ("", None),
     (";;,,=", None),
-    ("gzip;q=nonsense, x" * 50, None),
 ]
 
 
@@ -140,88 +120,109 @@ def test_encoding_is_negotiated(shared_client: FlaskClient) -> None:
         response = shared_client.get(FEED, headers={"Accept-Encoding": accepted})
         assert response.headers.get("Content-Encoding") == coding, accepted
         assert unpack[coding](response.data) == plain.data
-        assert response.headers["ETag"].strip('"').partition("-")[2] == (coding or "")
 
 
-def test_feeds_have_their_media_type_and_link_to_themselves(
-    shared_client: FlaskClient,
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("news.rss", "application/rss+xml"),
+        ("events/van-hoa.atom", "application/atom+xml"),
+        ("news.json", "application/feed+json"),
+        ("events.ics", "text/calendar"),
+        ("news.html", "text/html"),
+    ],
+)
+def test_feed_has_its_media_type_and_a_link_to_itself(
+    shared_client: FlaskClient, name: str, media_type: str
 ) -> None:
-    for format, media_type in (
-        ("rss", "application/rss+xml"),
-        ("atom", "application/atom+xml"),
-    ):
-        for path in (f"/feeds/news.{format}", f"/feeds/events/van-hoa.{format}"):
-            response = shared_client.get(path + "?utm_source=x")
-            assert response.headers["Content-Type"] == f"{media_type}; charset=utf-8"
-            assert (
-                response.headers["Link"] == f'<https://feeds.example{path}>; rel="self"'
-            )
+    response = shared_client.get(f"/feeds/{name}?utm_source=x")
+    assert response.headers["Content-Type"] == f"{media_type}; charset=utf-8"
+    link = f'<https://feeds.example/feeds/{name}>; rel="self"'
+    assert response.headers.getlist("Link") == [link]
 
 
 def test_second_change_in_the_same_second_is_not_hidden(
-    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     clock.now = datetime(2026, 11, 26, 12, 0, 0, 200_000, tzinfo=UTC)
-    seeded_editor.put("/articles/b", {"title": "Hai"})
-    early = client.get(FEED)
-    assert "Last-Modified" not in early.headers
+    editor.put("/articles/b", {"title": "Hai"})
+    assert "Last-Modified" not in client.get(FEED).headers
     clock.forward(seconds=0.5)
-    seeded_editor.put("/articles/b", {"title": "Ba"})
+    editor.put("/articles/b", {"title": "Ba"})
     since = {"If-Modified-Since": "Thu, 26 Nov 2026 12:00:00 GMT"}
-    assert "Ba" in client.get(FEED, headers=since).text
-    clock.forward(seconds=0.799)
+    clock.forward(seconds=5.9)
     early = client.get(FEED, headers=since)
     assert early.status_code == 200
+    assert "Ba" in early.text
     assert "Last-Modified" not in early.headers
-    clock.forward(seconds=0.001)
+    clock.forward(seconds=0.1)
     late = client.get(FEED)
-    assert late.headers["Last-Modified"] == "Thu, 26 Nov 2026 12:00:00 GMT"
-    assert (
-        client.get(
-            FEED, headers={"If-Modified-Since": late.headers["Last-Modified"]}
-        ).status_code
-        == 304
-    )
+    assert late.headers["Last-Modified"] == since["If-Modified-Since"]
+    assert client.get(FEED, headers=since).status_code == 304
 
 
-def test_deletion_and_move_change_both_validators_of_the_affected_feeds(
-    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
+def test_last_modified_is_the_last_revision_of_the_kind(
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    paths = [
-        f"/feeds/{kind}{slug}.rss"
-        for kind in ("news", "events")
-        for slug in ("", "/giao-thong", "/van-hoa")
-    ]
+    def modified(path: str) -> datetime | None:
+        return client.get(path).last_modified
 
-    def moved(method: str, document: object = None) -> set[str]:
-        before = {path: client.get(path).headers for path in paths}
-        assert seeded_editor.send(method, "/articles/a", document).status_code < 300
+    clock.forward(hours=1)
+    news_at = clock.now
+    editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
+    clock.forward(hours=1)
+    events_at = clock.now
+    editor.put("/events/e", {"title": "Hội", "start": "2026-12-24"})
+    clock.forward(hours=1)
+    editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
+    clock.forward(hours=1)
+    assert modified("/feeds/news.rss") == news_at
+    assert modified("/feeds/news/giao-thong.html") == news_at
+    assert modified("/feeds/events.rss") == events_at
+    assert modified("/entries/a") == modified("/") == events_at
+    assert modified("/feeds.opml") == events_at
+
+
+@pytest.mark.parametrize("path", CACHED_PATHS)
+def test_unseen_write_leaves_bytes(
+    editor: ApiClient, client: FlaskClient, clock: Clock, path: str
+) -> None:
+    add_entries(editor, clock)
+    before = client.get(path)
+    editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
+    clock.forward(seconds=10)
+    after = client.get(path)
+    assert after.data == before.data
+    assert after.last_modified == before.last_modified
+
+
+def test_every_change_of_a_feed_changes_its_validators(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    def changed(method: str, document: object = None) -> tuple[bool, bool]:
+        before = client.get("/feeds/news/van-hoa.rss")
+        assert editor.send(method, "/articles/a", document).status_code < 300
         clock.forward(seconds=10)
-        changed_paths = set()
-        for path in paths:
-            since = {"If-Modified-Since": before[path]["Last-Modified"]}
-            etag, modified = (
-                client.get(path).headers[name] != before[path][name]
-                for name in ("ETag", "Last-Modified")
-            )
-            assert (
-                etag == modified == (client.get(path, headers=since).status_code == 200)
-            )
-            if etag:
-                changed_paths.add(path)
-        return changed_paths
+        after = client.get("/feeds/news/van-hoa.rss")
+        return before.get_etag() != after.get_etag(), (
+            before.last_modified != after.last_modified
+        )
 
-    assert moved("PUT", {"title": "Một", "categories": ["van-hoa"]}) == set(paths[:3])
-    assert moved("PUT", {"title": "Một", "categories": ["van-hoa"]}) == set()
-    assert moved("DELETE") == {paths[0], paths[2]}
+    clock.forward(seconds=10)
+    article = {"title": "Một", "categories": ["van-hoa"]}
+    assert changed("PUT", article) == (True, True)
+    assert changed("PUT", article) == (False, False)
+    assert changed("PUT", {**article, "categories": []}) == (True, True)
+    assert changed("PUT", article) == (True, True)
+    assert changed("DELETE") == (True, True)
 
 
 def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
-    client = make_app(poll_minutes=30, max_age=20).test_client()
+    client = make_app(poll_minutes=30).test_client()
     for name in ("news.rss", "news.atom", "news.json", "events.ics", "events.rss"):
-        response = client.get(f"/feeds/{name}")
-        lifetimes = "max-age=1800, s-maxage=20"
-        assert f"public, {lifetimes}, " in response.headers["Cache-Control"], name
+        assert client.get(f"/feeds/{name}").headers["Cache-Control"] == (
+            "public, max-age=1800, s-maxage=60, stale-if-error=86400"
+        )
     rss = client.get("/feeds/news.rss").text
     assert "<ttl>30</ttl>" in rss
     assert "<sy:updatePeriod>hourly<" in rss
@@ -231,36 +232,42 @@ def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
     assert "X-PUBLISHED-TTL:PT30M\r\n" in calendar
     for path in ("/feeds/news.html", "/", "/feeds.opml"):
         control = client.get(path).headers["Cache-Control"]
-        assert control == "public, max-age=20, stale-if-error=86400", path
+        assert control == "public, max-age=60, stale-if-error=86400", path
 
 
-def test_lifetime_ends_with_an_event(
-    seeded_editor: ApiClient, client: FlaskClient, clock: Clock
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/articles/x", {"date_published": "2026-11-25T10:00:45"}),
+        ("/articles/x", {"expires": "2026-11-25T10:00:45"}),
+        ("/events/x", {"start": "2026-11-25T09:00:00", "end": "2026-11-25T10:00:45"}),
+    ],
+    ids=["appears", "expires", "ends"],
+)
+def test_lifetimes_end_where_an_entry_changes(
+    editor: ApiClient,
+    client: FlaskClient,
+    clock: Clock,
+    tick: Callable[[], None],
+    path: str,
+    document: dict[str, str],
 ) -> None:
-    clock.now = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
-    seeded_editor.put(
-        "/events/e",
-        {"title": "Hội", "start": "2026-11-26T18:00:00", "end": "2026-11-26T19:00:30"},
-    )
-    path = "/feeds/events.rss"
+    feeds = ["/feeds/news.atom", "/feeds/events.atom"]
+    feed, other = feeds if path.startswith("/articles") else reversed(feeds)
+    editor.put(path, {"title": "Sắp đổi", **document})
+    before = client.get(feed)
+    for seconds, left in ((0.2, 45), (20, 25), (24, 1)):
+        clock.forward(seconds=seconds)
+        control = f"public, max-age={left}, s-maxage={left}, stale-if-error=86400"
+        assert client.get(feed).headers["Cache-Control"] == control
+        assert f"max-age={left}," in client.get("/").headers["Cache-Control"]
+    assert client.get(other).cache_control.max_age == 900
     clock.forward(seconds=10)
-    first = client.get(path)
-    assert first.headers["Cache-Control"] == (
-        "public, max-age=20, s-maxage=20, stale-if-error=86400"
-    )
-    assert "Hội" in first.text
-    clock.forward(seconds=20)
-    after = client.get(
-        path, headers={"If-Modified-Since": first.headers["Last-Modified"]}
-    )
+    tick()
+    after = client.get(feed, headers={"If-None-Match": before.headers["ETag"]})
     assert after.status_code == 200
-    assert "Hội" not in after.text
-    assert after.headers["Cache-Control"] == (
-        "public, max-age=900, s-maxage=60, stale-if-error=86400"
-    )
-    clock.forward(seconds=5)
-    assert client.get(path).headers["Last-Modified"] == "Thu, 26 Nov 2026 12:00:30 GMT"
-    assert client.get(path).data == after.data
+    assert ("Sắp đổi" in after.text) != ("Sắp đổi" in before.text)
+    assert after.cache_control.max_age == 900
 
 
 @pytest.mark.bar
@@ -272,11 +279,12 @@ def test_forged_host_changes_no_response(
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "gopher",
     }
-    for path in PATHS:
-        assert (
-            shared_client.get(path, headers=forged).data == shared_client.get(path).data
-        )
-        assert "evil" not in str(shared_client.get(path, headers=forged).headers)
+    for path in (*PATHS, "/feeds/news", "/feeds/news/A.rss", "//feeds/news.rss"):
+        plain = shared_client.get(path)
+        response = shared_client.get(path, headers=forged)
+        assert response.data == plain.data
+        assert response.headers.get("Location") == plain.headers.get("Location")
+        assert "evil" not in str(response.headers)
     record_measurement(
         "responses that a forged Host or X-Forwarded-* changed",
         f"0 of {len(PATHS)}",
@@ -286,13 +294,7 @@ def test_forged_host_changes_no_response(
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/feeds/news/khong-co.rss",
-        "/feeds/news.pdf",
-        "/feeds/tin.rss",
-        "/feeds/news/A.rss",
-        "/nix",
-    ],
+    ["/feeds/news/khong-co.rss", "/feeds/news.pdf", "/feeds/tin.rss", "/nix"],
 )
 def test_missing_page_is_a_problem_document(
     shared_client: FlaskClient, path: str
@@ -300,7 +302,7 @@ def test_missing_page_is_a_problem_document(
     response = shared_client.get(path)
     assert response.status_code == 404
     assert response.mimetype == "application/problem+json"
-    assert response.get_json().keys() == {"title", "status", "detail"}
+    assert set(response.get_json()) == {"title", "status", "detail"}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -308,50 +310,28 @@ def test_missing_page_is_a_problem_document(
 def test_other_methods_are_not_allowed(
     shared_client: FlaskClient, path: str, method: str
 ) -> None:
-    shared_client.get(path)  # also where it is kept
+    shared_client.get(path)  # cached
     response = shared_client.open(path, method=method)
     assert response.status_code == 405
     assert response.mimetype == "application/problem+json"
     assert {"GET", "HEAD"} <= set(response.headers["Allow"].split(", "))
 
 
-def test_policy_of_pages_allows_only_our_scripts(shared_client: FlaskClient) -> None:
-    for path, count in (("/", 1), ("/entries/a", 2), ("/feeds/news.html", 1)):
-        response = shared_client.get(path)
-        assert (
-            "default-src 'none'; script-src 'self';"
-            in response.headers["Content-Security-Policy"]
-        )
-        assert "unsafe" not in response.headers["Content-Security-Policy"]
-        scripts = re.findall(
-            "<script[^>]*>.", response.text
-        )  # a block of data runs nowhere
-        assert {script[-2:] for script in scripts} <= {"><", ">{"}, (
-            "none has a text but data"
-        )
-        assert len(scripts) == count
-        assert "Set-Cookie" not in response.headers
-
-
-def test_directory_links_to_every_feed(shared_client: FlaskClient) -> None:
-    page = shared_client.get("/").text
-    for kind in ("news", "events"):
-        for slug in ("", "/giao-thong", "/van-hoa"):
-            for format, media_type in (
-                ("rss", "application/rss+xml"),
-                ("atom", "application/atom+xml"),
-            ):
-                url = f"https://feeds.example/feeds/{kind}{slug}.{format}"
-                assert page.count(f'href="{url}"') == 2, (
-                    "a link and one for autodiscovery"
-                )
-                assert f'type="{media_type}"' in page
-    for slug in ("", "/giao-thong", "/van-hoa"):
-        assert page.count(f'href="webcal://feeds.example/feeds/events{slug}.ics"') == 1
-        assert (
-            page.count(f'href="https://feeds.example/feeds/events{slug}.ics"') == 2
-        ), "a link and one for autodiscovery"
-    assert "news.ics" not in page
+@pytest.mark.parametrize(
+    ("path", "scripts"), [("/", 1), ("/entries/a", 2), ("/feeds/news.html", 1)]
+)
+def test_policy_of_pages_allows_only_our_scripts(
+    shared_client: FlaskClient, path: str, scripts: int
+) -> None:
+    response = shared_client.get(path)
+    policy = response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert "unsafe" not in policy
+    # A script has no text of its own but JSON-LD, which runs nowhere.
+    texts = re.findall("<script[^>]*>(.)", response.text)
+    assert len(texts) == scripts
+    assert set(texts) <= {"<", "{"}
+    assert "Set-Cookie" not in response.headers
 
 
 def test_probes_are_not_cached(shared_client: FlaskClient) -> None:
@@ -363,15 +343,16 @@ def test_probes_are_not_cached(shared_client: FlaskClient) -> None:
 
 
 def test_missing_and_deleted_pages_may_be_cached_for_a_second(
-    seeded_editor: ApiClient, client: FlaskClient
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     """Otherwise a cache would serve the former page while the service is down."""
-    seeded_editor.put("/articles/a", {"title": "Một"})
-    assert seeded_editor.send("DELETE", "/articles/a").status_code == 204
+    editor.put("/articles/a", {"title": "Một"})
+    assert editor.send("DELETE", "/articles/a").status_code == 204
     for path, status in (
         ("/entries/a", 410),
         ("/entries/b", 404),
         ("/feeds/news/nix.rss", 404),
+        ("/feeds/news.rss?page=2", 404),
     ):
         for method in ("GET", "HEAD"):
             for accept in ("text/html", "*/*"):
@@ -385,19 +366,15 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
     ("method", "path", "status"),
     [
         ("POST", "/entries/a", 405),
-        ("DELETE", "/feeds/nix.rss", 405),
         ("GET", "/feeds/news.rss?limit=0", 400),
         ("GET", "/hub", 410),
         ("GET", "/nowhere", 404),
         ("GET", "/api/v1/articles/a", 401),
-        ("GET", "/api/v1/nowhere", 404),
     ],
 )
 def test_other_errors_are_not_cached(
     shared_client: FlaskClient, method: str, path: str, status: int
 ) -> None:
     response = shared_client.open(path, method=method)
-    assert (response.status_code, response.headers["Cache-Control"]) == (
-        status,
-        "no-store",
-    )
+    assert response.status_code == status
+    assert response.headers["Cache-Control"] == "no-store"

@@ -1,139 +1,236 @@
-"""Every parameter of feeds: entries, titles, spellings, place in the response cache."""
+"""Every parameter of feeds: good and bad values, defaults, spellings, titles."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 from flask.testing import FlaskClient
-from lxml import html
 
-from feedsvc.feed_query import FORMATS, PARAMETERS
-from feedsvc.services import get_services
-from feedsvc.storage.feed_conditions import PARAMETER_CONDITIONS
-from tests.conftest import ApiClient, MakeApp
+from feedsvc.feeds.query import FORMATS, PARAMETERS
+from tests.conftest import ApiClient
 from tests.fake_clock import Clock
-from tests.test_feed_query import SELECTED, VALUES, query_string
 
-SELECTING = [name for name in VALUES if VALUES[name].rejected]
-"""The parameters that select entries."""
+PUBLIC = "https://feeds.example"
 
-FREE_TEXT = [name for name in PARAMETERS if PARAMETERS[name].is_free_text]
+GOOD = {
+    "limit": ["1", "5", "100"],
+    "page": ["2"],
+    "content": ["summary"],
+    "lang": ["vi", "en-gb", "zh-hant-tw", "sl-rozaj-biske-1994"],
+    "q": ["cau+giay", "c", "2026+da+nang", "+".join("abcdefghij"), "d" * 100],
+    "from": ["2026-12-24", "2016-11-25", "2031-11-25", "2028-02-29"],
+    "to": ["2026-12-24", "2016-11-25", "2031-11-25"],
+    "when": ["all", "past"],
+    "order": ["start"],
+    "date": ["start"],
+    "cancelled": ["hide"],
+    "ui": ["en"],
+}
+"""Values that are no default, as the canonical URL has them."""
+
+BAD = {
+    "limit": "0|-1|+5|1.5|| 5|5 |1e2|٥|１|five|0x10|99999999999|%00".split("|"),
+    "page": ["0", "1001", "99999", "", "x", "-1", "1.0"],
+    "content": ["", "FULL", "none", "full,summary"],
+    "lang": ["", "v", "vietnamese-", "vi_VN", "*", "vi vn", "việt", "abcd", "%ff"],
+    "q": [" ".join("abcdefghijk"), "x" * 101, "ß" * 51],
+    "from": "|2026-02-30|2026-12|1969-12-31|20261224|2026-12-24T00:00:00|today"
+    "|2016-11-24|2031-11-26".split("|"),
+    "to": ["", "24-12-2026", "2026-12-32", "2016-11-24", "2031-11-26"],
+    "when": ["", "now", "UPCOMING"],
+    "order": ["", "title", "start,published"],
+    "date": ["", "end"],
+    "cancelled": ["", "show"],
+    "ui": ["", "fr", "EN"],
+}
 
 
-@pytest.mark.parametrize("name", PARAMETER_CONDITIONS)
-def test_conditions_are_in_archives_and_have_examples(name: str) -> None:
-    assert PARAMETERS[name].in_archives, (
-        f"feedsvc/feed_query.py: {name} needs in_archives=True, since archives have its condition"
-    )
-    assert name in SELECTING, f"tests/test_feed_query.py: {name} needs `rejected`"
+def path_of(name: str) -> str:
+    """Return the path of a feed of events that has a parameter."""
+    return f"/feeds/events.{'html' if name == 'ui' else 'rss'}"
+
+
+@pytest.fixture(scope="module")
+def shared_client(shared_editor: ApiClient) -> FlaskClient:
+    """Return a client of an application with three pages of one event."""
+    for id in ("a", "b", "c"):
+        shared_editor.put(f"/events/{id}", {"title": "Hội", "start": "2026-12-24"})
+    return shared_editor.client
+
+
+def test_every_parameter_has_values() -> None:
+    names = {parameter.name for parameter in PARAMETERS}
+    assert names == set(GOOD) == set(BAD)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_value_is_in_the_canonical_url(
+    shared_client: FlaskClient, name: str
+) -> None:
+    for value in GOOD[name]:
+        path = f"{path_of(name)}?{name}={value}"
+        # The second page needs a first one that is full.
+        path = path.replace("?page=", "?limit=1&page=")
+        response = shared_client.get(f"{path}&utm_source=x")
+        assert response.status_code == 200, response.text
+        assert f"<{PUBLIC}{path}>" in response.headers["Link"]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_value_is_refused_by_name(shared_client: FlaskClient, name: str) -> None:
+    for value in BAD[name]:
+        path = f"{path_of(name)}?{name}={value}"
+        response = shared_client.get(path.replace("+", "%2B"))
+        assert response.status_code == 400, value
+        assert response.mimetype == "application/problem+json"
+        assert f"“{name}”" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_repeated_parameter_is_refused(shared_client: FlaskClient, name: str) -> None:
+    value = f"{name}={GOOD[name][0]}"
+    response = shared_client.get(f"{path_of(name)}?{value}&{value}")
+    assert response.status_code == 400
+    assert f"“{name}” is given twice" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_odd_characters_in_a_search_are_no_error(
+    shared_client: FlaskClient, format: str
+) -> None:
+    # NUL, a control character, a noncharacter, a lone surrogate, and no UTF-8.
+    for text in ("%00", "%01", "%EF%BF%BE", "%ED%A0%80", "%FF"):
+        path = f"/feeds/events.{format}?q=a{text}"
+        assert shared_client.get(path).status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("news.rss?category=a", "a part of the path"),
+        ("news.rss?tag=a", "a part of the path"),
+        ("events.rss?since=2026-12-24", "“from” and “to”"),
+        ("events.rss?from=2026-12-02&to=2026-12-01", "“to” must not be before"),
+    ],
+)
+def test_error_has_a_hint(shared_client: FlaskClient, path: str, detail: str) -> None:
+    response = shared_client.get(f"/feeds/{path}")
+    assert response.status_code == 400
+    assert detail in response.get_json()["detail"]
+
+
+def test_archives_of_version_1_are_gone(shared_client: FlaskClient) -> None:
+    response = shared_client.get("/feeds/news.atom?archive=2026-11")
+    assert response.status_code == 410
+    assert "“page”" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("plain", "same"),
+    [
+        ("events.rss", "limit=50&page=1&content=full&when=upcoming&order=published"),
+        ("events.rss", "date=published&cancelled=mark&ui=zz&lang_=vi&utm_source=x"),
+        ("events.html", "limit=20&content=summary&order=start&ui=vi"),
+        ("events.ics", "limit=500&when=all&page=x&order=x&date=x"),
+        ("events.rss?from=2026-12-01", "when=all"),
+        ("news.rss", "when=x&from=x&to=x&order=x&date=x&cancelled=x&limit=50"),
+        ("news.rss?q=cau", "q=C%E1%BA%A6U+c%E1%BA%A7u"),
+        ("news.rss", "q=+%21"),
+        ("events.rss?lang=en-gb", "lang=EN-gb"),
+        ("events.rss?limit=3&content=summary", "content=summary&limit=3"),
+    ],
+)
+def test_defaults_and_other_spellings_are_the_same_feed(
+    shared_client: FlaskClient, plain: str, same: str
+) -> None:
+    base, _, query = plain.partition("?")
+    names = {part.partition("=")[0] for part in same.split("&")}
+    kept = [part for part in query.split("&") if part.partition("=")[0] not in names]
+    expected = shared_client.get(f"/feeds/{plain}")
+    response = shared_client.get(f"/feeds/{base}?{'&'.join([*kept, same])}")
+    assert response.status_code == 200, response.text
+    assert response.data == expected.data
+    for name in ("ETag", "Link", "Cache-Control"):
+        assert response.headers[name] == expected.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [
+        ("news.rss?limit=101", "news.rss?limit=100"),
+        ("events.html?limit=200&content=full", "events.html?limit=100&content=full"),
+        ("events.json?limit=1000", "events.json?limit=100"),
+        ("events.ics?limit=501", "events.ics"),
+        ("events.rss?when=recent", "events.rss?when=all"),
+        ("events.ics?when=recent", "events.ics"),
+    ],
+)
+def test_values_of_version_1_are_redirected(
+    shared_client: FlaskClient, given: str, canonical: str
+) -> None:
+    response = shared_client.get(f"/feeds/{given}")
+    assert response.status_code == 301
+    assert response.headers["Location"] == f"{PUBLIC}/feeds/{canonical}"
+    assert shared_client.get(f"/feeds/{canonical}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "feeds"),
+    [
+        ("?content=full&lang=en", {"rss": "?lang=en", "ics": "?lang=en"}),
+        ("?limit=1&page=2&ui=en", {"rss": "?limit=1", "ics": "?limit=1"}),
+        ("?limit=50&order=published", {"rss": "", "ics": "?limit=50"}),
+        ("?when=all", {"rss": "?when=all", "ics": ""}),
+    ],
+)
+def test_page_links_to_the_same_feed_in_other_formats(
+    shared_client: FlaskClient, page: str, feeds: dict[str, str]
+) -> None:
+    text = shared_client.get(f"/feeds/events.html{page}").text
+    links = re.findall(r'<link rel="alternate"[^>]* href="([^"]*)"', text)
+    for format, query in feeds.items():
+        assert f"{PUBLIC}/feeds/events.{format}{query}" in links
+
+
+SELECTED = {
+    "language": "vi",
+    "title": "Cầu Giấy",
+    "start": "2026-12-24T19:00:00",
+    "categories": ["van-hoa"],
+}
+REJECTED: dict[str, dict[str, Any]] = {
+    "lang=vi": {"language": "en"},
+    "q=cau": {"title": "Giấy"},
+    "from=2026-12-24": {"start": "2026-12-23T19:00:00"},
+    "to=2026-12-24": {"start": "2026-12-25T19:00:00"},
+    "when=upcoming": {"start": "2026-11-24T19:00:00"},
+    "cancelled=hide": {"event_status": "cancelled"},
+}
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("name", SELECTING)
+@pytest.mark.parametrize("parameter", REJECTED)
 def test_parameter_selects_entries_beside_each_other_one(
-    editor: ApiClient, client: FlaskClient, clock: Clock, name: str
+    editor: ApiClient, client: FlaskClient, clock: Clock, parameter: str
 ) -> None:
-    selected = {"title": "x", "start": "2026-12-24", "categories": ["van-hoa"]}
-    selected |= SELECTED
-    editor.put("/events/selected", selected)
-    editor.put("/events/rejected", {**selected, **VALUES[name].rejected})
-    clock.forward(minutes=1)
-    for other in VALUES:
-        names = [key for key in VALUES if key in (name, other)]
-        in_archives = all(VALUES[key].in_archives for key in names)
-        if "archive" in names and not in_archives:
-            continue
-        for path in ("/feeds/events", "/feeds/events/van-hoa"):
-            url = f"{path}.json?{query_string(*names)}"
-            items = client.get(url).get_json(force=True)["items"]
-            assert [item["_entry"]["id"] for item in items] == ["selected"], (
-                f"{url}, by its condition in feedsvc/storage/feed_conditions.py"
-            )
+    editor.put("/events/selected", SELECTED)
+    editor.put("/events/rejected", {**SELECTED, **REJECTED[parameter]})
+    for other in REJECTED:
+        for path in ("", "/van-hoa", "/van-hoa,-giao-thong"):
+            query = "&".join({parameter, other})
+            response = client.get(f"/feeds/events{path}.json?{query}")
+            items = response.get_json(force=True)["items"]
+            assert [item["_entry"]["id"] for item in items] == ["selected"], query
     items = client.get("/feeds/events.json?when=all").get_json(force=True)["items"]
     assert len(items) == 2
 
 
-@pytest.mark.parametrize("name", [name for name in VALUES if name not in SELECTING])
-def test_parameter_that_selects_no_entries_changes_them(
-    editor: ApiClient, client: FlaskClient, clock: Clock, name: str
+def test_dates_of_a_window_are_near_today_in_the_zone_of_the_site(
+    client: FlaskClient, clock: Clock
 ) -> None:
-    for number, day in enumerate(["11-20", *(f"12-0{n}" for n in range(1, 7))]):
-        event = {"title": "x", "start": f"2026-{day}", "content_text": "long"}
-        editor.put(f"/events/e{number}", event)
-        clock.forward(minutes=1)
-    path = f"/feeds/events.{PARAMETERS[name].format or 'json'}"
-    query = f"?{query_string(name)}"
-
-    def entries(url: str) -> Any:
-        response = client.get(url)
-        if url.startswith("/feeds/events.json"):
-            return response.get_json(force=True)["items"]
-        return response.text.replace(query, "")
-
-    assert entries(path + query) != entries(path), (
-        f"{name} changes nothing: if it selects entries, tests/test_feed_query.py needs"
-        " `rejected`, and feedsvc/storage/feed_conditions.py its condition"
-    )
-
-
-@pytest.mark.parametrize("name", [name for name in SELECTING if VALUES[name].in_title])
-def test_title_and_heading_name_what_is_selected(
-    editor: ApiClient, client: FlaskClient, name: str
-) -> None:
-    assert PARAMETERS[name].in_title, (
-        f"feedsvc/feed_query.py: {name} selects entries, so it needs in_title=True"
-    )
-    path = "/feeds/events/van-hoa"
-    page = html.fromstring(client.get(f"{path}.html?{query_string(name)}").text)
-    _, category, value = page.findtext(".//h1", "").split(" – ")
-    feed = client.get(f"{path}.json?{query_string(name)}").get_json(force=True)
-    assert f" – {category} – {value} – " in feed["title"]
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_invented_values_do_not_fill_the_response_cache(
-    make_app: MakeApp, name: str
-) -> None:
-    app = make_app(cache_entries=80)
-    client = app.test_client()
-    letters = [f"{letter}bc" for letter in "abcdefghijklmnopqrst"]
-    numbers = [str(number) for number in range(10_000, 10_020)]
-    format = PARAMETERS[name].format or "rss"
-    for value in letters + numbers:
-        response = client.get(f"/feeds/events.{format}?{name}={value}")
-        assert response.status_code in (200, 400)
-    stored, _ = get_services(app).cache.stats()
-    assert stored <= 10, f"feedsvc/feed_query.py: {name} needs is_free_text=True"
-
-
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", FREE_TEXT)
-def test_odd_characters_in_free_text_are_no_error(
-    editor: ApiClient, client: FlaskClient, name: str, format: str
-) -> None:
-    # NUL, a control character, a noncharacter, a lone surrogate, and no UTF-8.
-    for text in ("%00", "%01", "%EF%BF%BE", "%ED%A0%80", "%FF"):
-        path = f"/feeds/events.{format}?{name}=a{text}"
-        response = client.get(path)
-        if response.status_code == 301:
-            response = client.get(response.headers["Location"])
-        assert response.status_code in (200, 400), (
-            f"{path}: feedsvc/feed_query.py lets it pass to the format"
-        )
-
-
-@pytest.mark.parametrize("name", FREE_TEXT)
-def test_other_spelling_of_free_text_is_redirected(
-    editor: ApiClient, client: FlaskClient, name: str
-) -> None:
-    spellings = VALUES[name].canonical
-    assert spellings, f"tests/test_feed_query.py: {name} needs `canonical`"
-    for spelling, canonical in spellings.items():
-        if quote_plus(spelling) == canonical:
-            continue
-        response = client.get("/feeds/events.rss", query_string={name: spelling})
-        assert response.status_code == 301, spelling
-        assert response.headers["Location"].endswith(f"?{name}={canonical}")
-        assert client.get(response.headers["Location"]).status_code == 200
+    for hour, status in ((16, 400), (17, 200)):
+        clock.now = clock.now.replace(hour=hour)
+        response = client.get("/feeds/events.rss?to=2031-11-26")
+        assert response.status_code == status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -214,7 +215,7 @@ def test_all_day_event_with_few_fields(editor: ApiClient, client: FlaskClient) -
 
 
 def test_recurring_event_is_its_next_occurrence_with_a_schedule(
-    editor: ApiClient, client: FlaskClient, clock: Clock, storage: Any
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
     rule = {
         "rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6",
@@ -231,7 +232,7 @@ def test_recurring_event_is_its_next_occurrence_with_a_schedule(
     )
     assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
     clock.forward(days=14)
-    storage.apply_scheduled_changes()
+    tick()
     data = read(client, "e")
     assert (data["startDate"], data["endDate"]) == (
         "2026-12-19T19:00:00+07:00",

@@ -1,8 +1,9 @@
-"""Pages: counts, languages, errors, escaped text."""
+"""Pages: directory, entries, previews, languages, errors, escaped text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.feed_query import FORMATS
+from feedsvc.feeds.query import FORMATS
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from feedsvc.storage import Storage
+from feedsvc.storage.tokens import create_token
 from feedsvc.web.static_files import brand_css
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
@@ -31,66 +32,110 @@ def get_page(client: FlaskClient, path: str, status: int = 200) -> Any:
     return html.fromstring(response.text)
 
 
-def counts(client: FlaskClient) -> dict[str, str]:
-    """Return the count and the newest title of each section and category."""
-    counts_by_path = {}
+def newest(client: FlaskClient) -> dict[str, str]:
+    """Return the newest title of each section and category in the directory."""
+    titles = {}
     for head in get_page(client, "/").xpath("//div[@class='head']"):
         (link,) = head.xpath("./h2/a | ./h3/a")
         path = link.get("href").removeprefix("https://feeds.example/feeds/")
-        counts_by_path[path] = " ".join(
-            item.text_content()
-            for item in head.xpath(".//span[@class='count'] | ./p[@class='shown']/a")
-        )
-    return counts_by_path
+        titles[path] = "".join(head.xpath("./p[@class='shown']/a//text()"))
+    return titles
 
 
-def test_directory_shows_counts_and_the_newest_entry(
-    editor: ApiClient, client: FlaskClient, storage: Storage, clock: Clock
+def test_directory_shows_the_newest_entry(
+    editor: ApiClient, client: FlaskClient, tick: Callable[[], None], clock: Clock
 ) -> None:
-    assert set(counts(client).values()) == {"Chưa có bài", "Chưa có sự kiện sắp tới"}
+    assert set(newest(client).values()) == {""}
     editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
     editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
     clock.forward(seconds=1)
     editor.put("/articles/b", {"title": "Hai", "categories": ["giao-thong"]})
-    editor.put(
-        "/events/e",
-        {"title": "Hội", "start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"},
-    )
-    shown = counts(client)
-    assert shown["news.html"] == "2 bài Hai"
-    assert shown["news/giao-thong.html"] == "2 bài Hai"
-    assert shown["news/xe-buyt.html"] == "1 bài Một"
-    assert shown["news/van-hoa.html"] == "Chưa có bài"
-    assert shown["events.html"] == "1 sự kiện sắp tới Hội"
+    event = {"start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"}
+    editor.put("/events/e", {"title": "Hội", **event})
+    shown = newest(client)
+    assert shown["news.html"] == shown["news/giao-thong.html"] == "Hai"
+    assert shown["news/xe-buyt.html"] == "Một"
+    assert shown["news/van-hoa.html"] == ""
+    assert shown["events.html"] == "Hội"
     inner = get_page(client, "/").xpath(
         "//li[div//a[contains(@href, '/news/giao-thong.html')]]/ul/li//h3/a/text()"
     )
-    assert inner == ["Xe buýt"], "it stands within the wider one"
+    assert inner == ["Xe buýt"]
     editor.send("PATCH", "/articles/b", {"title": "Ba"})
-    assert counts(client)["news.html"] == "2 bài Ba"
+    assert newest(client)["news.html"] == "Ba"
     editor.send("DELETE", "/articles/b")
-    editor.put("/articles/c", {"title": "Mai", "date_published": "2026-11-26T08:00:00"})
-    assert counts(client)["news/giao-thong.html"] == "1 bài Một"
+    later = {"title": "Mai", "date_published": "2026-11-26T08:00:00"}
+    editor.put("/articles/c", later)
+    assert newest(client)["news/giao-thong.html"] == "Một"
     clock.forward(days=3)
-    storage.apply_scheduled_changes()
-    assert counts(client)["news.html"] == "2 bài Mai"
-    assert counts(client)["events.html"] == "Chưa có sự kiện sắp tới", "it is over"
+    tick()
+    assert newest(client)["news.html"] == "Mai"
+    # It is over.
+    assert newest(client)["events.html"] == ""
 
 
-def test_directory_changes_when_an_event_ends(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+def test_directory_links_to_every_feed(editor: ApiClient, client: FlaskClient) -> None:
+    page = client.get("/").text
+    for kind in ("news", "events"):
+        for slug in ("", "/giao-thong", "/van-hoa"):
+            for format in ("rss", "atom", "json"):
+                url = f"https://feeds.example/feeds/{kind}{slug}.{format}"
+                # A link, and one for autodiscovery.
+                assert page.count(f'href="{url}"') == 2
+    for slug in ("", "/giao-thong", "/van-hoa"):
+        assert page.count(f'href="webcal://feeds.example/feeds/events{slug}.ics"') == 1
+    assert "news.ics" not in page
+
+
+def test_entry_that_is_no_longer_public_is_410(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
-    clock.forward(seconds=30)
-    editor.put("/events/e", {"title": "Hội", "start": "2026-11-25T10:01:00"})
-    clock.forward(seconds=10)
-    before = client.get("/")
-    assert before.cache_control.max_age == 20
-    clock.forward(seconds=22)
-    after = client.get("/", headers={"If-None-Match": before.headers["ETag"]})
-    assert after.status_code == 200
-    assert before.last_modified
-    assert after.last_modified
-    assert after.last_modified > before.last_modified
+    expiring = {"title": "Tin", "expires": "2026-11-25T04:00:00Z"}
+    editor.put("/articles/expired", expiring)
+    editor.put("/events/deleted", {"title": "Hội", "start": "2026-12-24"})
+    editor.put("/events/withdrawn", {"title": "Hội", "start": "2026-12-24"})
+    for path in ("/entries/expired", "/entries/deleted", "/entries/withdrawn.ics"):
+        assert client.get(path).status_code == 200
+    clock.forward(hours=1)
+    tick()
+    assert editor.send("DELETE", "/events/deleted").status_code == 204
+    withdrawal = {"status": "withdrawn", "notice": "Đăng nhầm."}
+    editor.send("PATCH", "/events/withdrawn", withdrawal)
+    for id, detail in (
+        ("expired", "The entry “expired” is no longer public."),
+        ("deleted", "The entry “deleted” was deleted."),
+        ("withdrawn", "Đăng nhầm."),
+    ):
+        for path in (f"/entries/{id}", f"/entries/{id}.ics"):
+            assert client.get(path).status_code == 410
+        assert client.get(f"/entries/{id}").get_json()["detail"] == detail
+
+
+def test_draft_has_a_page_by_its_preview_link_alone(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    draft = {"title": "Bản nháp", "status": "draft"}
+    scheduled = {"title": "Bản nháp", "date_published": "2026-12-24T08:00:00"}
+    urls = {}
+    for id, document in (("a", draft), ("b", scheduled)):
+        stored = editor.put(f"/articles/{id}", document).get_json()
+        urls[id] = stored["preview_url"].removeprefix("https://feeds.example")
+        assert client.get(f"/entries/{id}").status_code == 404
+        response = client.get(urls[id])
+        assert response.status_code == 200
+        assert "Bản nháp" in response.text
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Robots-Tag"] == "noindex"
+        policy = response.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none';")
+        assert get_page(client, f"{urls[id]}&ui=en").get("lang") == "en"
+    _, _, signature = urls["a"].partition("=")
+    for forged in ("", "x", "%ff", "%00", signature[:-1], f"{signature}.x", "a.b"):
+        assert client.get(f"/entries/a?preview={forged}").status_code == 404
+    assert client.get(f"/entries/b?preview={signature}").status_code == 404
+    assert client.get(f"/entries/none?preview={signature}").status_code == 404
+    editor.send("DELETE", "/articles/a")
+    assert client.get(urls["a"]).status_code == 404
 
 
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
@@ -113,7 +158,7 @@ def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
         get_page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0]
         == "../../static/style.css"
     )
-    assert get_page(client, "/feeds/news.html?archive=2026-99", 400) is not None
+    assert get_page(client, "/feeds/news.html?archive=2026-11", 410) is not None
     response = client.get("/entries/a", headers=BROWSER)
     assert response.headers["Vary"] == "Accept, Accept-Encoding"
     assert "script-src 'self'" in response.headers["Content-Security-Policy"]
@@ -153,7 +198,7 @@ def test_english_portal_has_no_vietnamese_words(make_app: MakeApp) -> None:
     app = make_app(
         site_language="en", site_title="City of Hanoi", site_description="News"
     )
-    token = get_services(app).storage.tokens.create("english", SCOPES)
+    token = create_token(get_services(app).database, "english", SCOPES)
     editor = ApiClient(app.test_client(), token)
     editor.put("/categories/culture", {"title": "Culture"})
     event = {"title": "Fair", "start": "2026-12-24", "categories": ["culture"]}
@@ -206,14 +251,15 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
 
 
 def test_related_events_change_when_one_ends(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
     for id, start in (("a", "10:01"), ("b", "10:05"), ("c", "10:10"), ("d", "10:20")):
         event = {"title": id, "start": f"2026-11-25T{start}:00"}
-        editor.put(f"/events/{id}", event)
+        editor.put(f"/events/{id}", {**event, "categories": ["van-hoa"]})
     path = "//section[@class='related']//h3/a/text()"
     assert get_page(client, "/entries/d").xpath(path) == ["a", "b", "c"]
     clock.forward(seconds=90)
+    tick()
     assert get_page(client, "/entries/d").xpath(path) == ["b", "c"]
 
 

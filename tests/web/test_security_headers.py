@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.errors import Unavailable
-from feedsvc.services import get_services
 from tests.conftest import ApiClient
 
 SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "filename": "pages.js"}  # fmt: skip
@@ -69,22 +65,3 @@ def test_cached_response_has_nosniff_once_and_304_has_none(client: FlaskClient) 
     )
     assert unchanged.status_code == 304
     assert "X-Content-Type-Options" not in unchanged.headers
-
-
-@pytest.mark.parametrize(
-    ("error", "status"), [(RuntimeError(), 500), (Unavailable("away"), 503)]
-)
-def test_500_and_503_have_nosniff(
-    app: Flask,
-    editor: ApiClient,
-    monkeypatch: pytest.MonkeyPatch,
-    error: Exception,
-    status: int,
-) -> None:
-    def fail(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(get_services(app).storage.tokens, "authenticate", fail)
-    response = editor.send("GET", "/articles")
-    assert response.status_code == status
-    assert has_nosniff(response)

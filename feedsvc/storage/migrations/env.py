@@ -1,25 +1,12 @@
-"""Run migrations: for `runner.upgrade` on its connection, else on one of our own."""
+"""Run migrations on the connection that `runner.upgrade` passes, in its transaction."""
 
-import sqlalchemy as sa
 from alembic import context
 
-from config import Config
-from feedsvc.storage.database import Database
-from feedsvc.storage.tables import metadata
+from feedsvc.storage.tables import Base
 
-
-def run(connection: sa.Connection) -> None:
-    """Run the migrations on a connection, within its transaction."""
-    context.configure(
-        connection=connection, target_metadata=metadata, transactional_ddl=False
-    )
-    context.run_migrations()
-
-
-shared_connection = context.config.attributes.get("connection")
-if shared_connection is not None:
-    run(shared_connection)
-else:
-    # Alembic's own command line.
-    with Database(Config.from_env().database_url).write() as new_connection:
-        run(new_connection)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    transactional_ddl=False,
+)
+context.run_migrations()

@@ -4,79 +4,48 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from feedsvc.errors import SchemaTooNew, Unavailable
-from feedsvc.storage.database import Database, disable_timeouts
-from feedsvc.storage.tables import REVISION
+from feedsvc.errors import Unavailable
+from feedsvc.storage.database import Database, create_file
+
+HEAD = "0002"
+"""The newest migration."""
 
 _LOCK_KEY = 0x6665656473
 """The key of PostgreSQL's advisory lock: any number that nothing else uses."""
 
 
-def is_current(connection: sa.Connection) -> bool:
-    """Return whether the schema is of this version, or of a newer one.
-
-    Newer schemas only add, so this version works on them.
-    """
-    return revision(connection) >= REVISION
-
-
-def revision(connection: sa.Connection) -> str:
-    """Return the revision of the schema, or an empty string if there are no tables."""
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return ""
-    newest = sa.text("SELECT max(version_num) FROM alembic_version")
-    return str(connection.scalar(newest) or "")
-
-
 def check_schema(database: Database) -> None:
     """Check that the database has this version's schema.
 
-    :raises SchemaTooNew: it is newer than this version.
-    :raises Unavailable: it does not answer, is empty, or has an older schema.
+    :raises Unavailable: it has another one, or none.
     """
-    with database.read() as connection:
-        current = revision(connection)
+    with database.read() as session:
+        current = _revision(session.connection())
+    if current < HEAD:
+        raise Unavailable("The database needs an upgrade: run `feedsvc db upgrade`.")
     _refuse_newer(current)
-    if not current:
-        raise Unavailable("The database is empty: run `.venv/bin/feedsvc db upgrade`.")
-    if current < REVISION:
-        raise Unavailable(
-            f"The database needs an upgrade from schema {current} to {REVISION}: "
-            "run `.venv/bin/feedsvc db upgrade`."
-        )
 
 
-def _refuse_newer(current: str) -> None:
-    if current > REVISION:
-        raise SchemaTooNew(
-            f"The database is too new: it has schema {current}, "
-            f"but this version knows {REVISION} at most."
-        )
-
-
-def upgrade(database: Database, *, or_newer: bool = False) -> bool:
+def upgrade(database: Database) -> bool:
     """Upgrade the schema to the newest revision; return whether that changed anything.
 
-    Processes that start at the same time wait for the first one; with SQLite for its
-    write transaction.
-
-    :param or_newer: whether a schema of a newer version is accepted.
-    :raises SchemaTooNew: the schema is of a newer version, unless `or_newer`.
+    :raises Unavailable: the schema is of a newer version.
     """
-    database.create_file()
-    with database.read() as connection:
-        current = revision(connection)
-    if not or_newer:
-        _refuse_newer(current)
-    if current >= REVISION:
+    if database.is_sqlite:
+        create_file(database.url)
+    with database.read() as session:
+        current = _revision(session.connection())
+    _refuse_newer(current)
+    if current == HEAD:
         return False
-    with database.write() as connection:
-        # A migration may take long, and so may the wait for one.
-        disable_timeouts(connection)
+    with database.begin_migration() as connection:
         if connection.dialect.name == "postgresql":
+            # A migration may take long, and so may the wait for one.
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {name} = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
         # Another process may have been first.
-        if is_current(connection):
+        if _revision(connection) == HEAD:
             return False
         _run_migrations(connection)
     return True
@@ -92,3 +61,19 @@ def _run_migrations(connection: sa.Connection) -> None:
     # env.py runs the migrations on this connection, in its transaction.
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _revision(connection: sa.Connection) -> str:
+    """Return the revision of the schema, or an empty string if there are no tables."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    newest = sa.text("SELECT max(version_num) FROM alembic_version")
+    return str(connection.scalar(newest) or "")
+
+
+def _refuse_newer(current: str) -> None:
+    if current > HEAD:
+        raise Unavailable(
+            f"The database is of a newer version: it has schema {current}, this "
+            f"version knows {HEAD} at most."
+        )

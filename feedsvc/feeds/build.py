@@ -1,0 +1,149 @@
+"""Build the feed of a query from one snapshot of the database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import (
+    FORMATS,
+    MAX_PAGE,
+    CategoryFilter,
+    FeedQuery,
+)
+from feedsvc.feeds.select import CategoryKeys, Window, select_entries, select_series
+from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
+from feedsvc.recurrence import MAX_DATETIME, overlaps
+from feedsvc.storage.categories import Categories
+from feedsvc.storage.entries import WHOLE_ENTRY, entries_of
+from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
+
+
+def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
+    """Return the feed of a query.
+
+    :raises NotFound: a category does not exist, or there are fewer pages.
+    :raises Gone: a category was deleted.
+    :raises FeedMoved: a category was renamed.
+    """
+    categories = Categories(session)
+    included, excluded = resolve_filter(categories, query.category_filter)
+    keys = CategoryKeys(
+        tuple(categories.with_descendants(row) for row in included),
+        [key for row in excluded for key in categories.with_descendants(row)],
+    )
+    window = _find_window(session, query, site) if query.since or query.until else None
+    statement = select_entries(query, keys, window).options(*WHOLE_ENTRY)
+    rows = session.scalars(statement).all()
+    if query.page and not rows:
+        raise NotFound("There is no such page: the feed has fewer entries.")
+    shown = rows[: query.effective_limit]
+    is_paged = not FORMATS[query.format].is_calendar
+    return Feed(
+        query,
+        site,
+        categories=tuple(row.category for row in (*included, *excluded)),
+        updated=max((row.updated_at for row in shown), default=NEVER_MODIFIED),
+        entries=entries_of(session, shown),
+        has_more=is_paged
+        and len(rows) > len(shown)
+        and query.effective_page < MAX_PAGE,
+    )
+
+
+def resolve_filter(
+    categories: Categories, category_filter: CategoryFilter
+) -> tuple[list[CategoryRow], list[CategoryRow]]:
+    """Return the included and the excluded categories of a filter; raises as above."""
+    renamed = {}
+    for slug in category_filter.all_slugs:
+        try:
+            categories.get(slug)
+        except CategoryRenamed:
+            renamed[slug] = categories.get_current(slug).slug
+    if renamed:
+        raise FeedMoved(category_filter.renamed(renamed))
+    return (
+        [categories.get(slug) for slug in category_filter.include],
+        [categories.get(slug) for slug in category_filter.exclude],
+    )
+
+
+def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
+    """Return the period of `from` and `to`, and the series that take place in it.
+
+    SQL does not know recurrence rules, so those that may are expanded here.
+    """
+    window = Window(
+        _start_of(query.since, site) if query.since else EPOCH,
+        _start_of(query.until + timedelta(days=1), site)
+        if query.until
+        else MAX_DATETIME,
+    )
+    statement = select_series(query, window).options(joinedload(EntryRow.content))
+    pks = []
+    for row in session.scalars(statement):
+        event = row.content.document.event
+        if event and overlaps(event, window.begin, window.end):
+            pks.append(row.pk)
+    return replace(window, series_pks=pks)
+
+
+def _start_of(day: date, site: Site) -> datetime:
+    return datetime.combine(day, time(), site.timezone).astimezone(UTC)
+
+
+def newest_entries(
+    session: Session, categories: Categories
+) -> dict[tuple[str, str | None], Entry]:
+    """Return the newest entry of each kind and category that has any.
+
+    By kind and slug; a kind alone has None. Of events, those that are over do not
+    count. Entries of the categories below a category count as its own.
+    """
+    rows: dict[tuple[str, str | None], EntryRow] = {}
+    for kind in KINDS:
+        by_key: dict[int, EntryRow] = dict(session.execute(_select_newest(kind)).all())
+        for category in categories.rows:
+            keys = categories.with_descendants(category)
+            candidates = [by_key[key] for key in keys if key in by_key]
+            if candidates:
+                rows[kind, category.slug] = max(candidates, key=_publication)
+        statement = select_entries(FeedQuery(kind, "rss", limit=1), CategoryKeys())
+        newest = session.scalars(statement.options(*WHOLE_ENTRY)).first()
+        if newest:
+            rows[kind, None] = newest
+    return {key: row.entry.public_view() for key, row in rows.items()}
+
+
+def _select_newest(kind: str) -> sa.Select[int, EntryRow]:
+    """Return the statement for the newest entry of each category itself."""
+    newest_pk = (
+        sa.select(EntryCategoryRow.entry_pk)
+        .join(EntryRow, EntryRow.pk == EntryCategoryRow.entry_pk)
+        .where(
+            EntryCategoryRow.category_id == CategoryRow.id,
+            EntryCategoryRow.kind == kind,
+            EntryCategoryRow.is_public,
+            ~EntryRow.is_over,
+        )
+        .order_by(EntryCategoryRow.published_at.desc(), EntryRow.guid.desc())
+        .limit(1)
+        .correlate(CategoryRow)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(CategoryRow.id, EntryRow)
+        .join(EntryRow, EntryRow.pk == newest_pk)
+        .options(*WHOLE_ENTRY)
+    )
+
+
+def _publication(row: EntryRow) -> tuple[datetime, str]:
+    assert row.published_at
+    return row.published_at, row.guid

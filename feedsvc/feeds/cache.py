@@ -1,0 +1,81 @@
+"""Cache finished responses in a worker, until a revision of their kind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from cachetools import LRUCache
+from sqlalchemy.exc import SQLAlchemyError
+
+from feedsvc.feeds.response import CachedResponse
+from feedsvc.storage.database import Database, Revisions
+
+MAX_BYTES = 64 * 1024 * 1024
+
+_LOCKS = 64
+
+
+class ResponseCache:
+    """Responses by canonical URL, in memory, least recently used first out.
+
+    A response is valid while no kind that it depends on has a newer revision than the
+    one that was read before it was rendered. While the database is unavailable no newer
+    one is known, so what is cached stays valid.
+    """
+
+    def __init__(self, database: Database, max_bytes: int = MAX_BYTES) -> None:
+        self._database = database
+        self._revisions = Revisions()
+        self._responses: LRUCache[str, CachedResponse] = LRUCache(
+            max_bytes, getsizeof=lambda response: response.size
+        )
+        self._lock = threading.Lock()
+        # Two URLs may share a lock, which only makes one wait for the other.
+        self._rendering = [threading.Lock() for _ in range(_LOCKS)]
+        self.is_polled = False
+        """True if a thread calls `poll`; without one each `get` does."""
+        # What a worker has written it serves at once.
+        database.on_commit = self._set_revisions
+
+    def poll(self) -> None:
+        """Read the revisions that other processes may have raised."""
+        # The tick logs it.
+        with suppress(SQLAlchemyError):
+            self._set_revisions(self._database.revisions())
+
+    def _set_revisions(self, revisions: Revisions) -> None:
+        with self._lock:
+            # A thread may have read older ones than another.
+            if revisions.last > self._revisions.last:
+                self._revisions = revisions
+
+    def get(self, key: str) -> CachedResponse | None:
+        """Return the response of a canonical URL, if it is valid."""
+        if not self.is_polled:
+            self.poll()
+        with self._lock:
+            response = self._responses.get(key)
+        if response and response.revision >= self._revisions.of(response.kinds):
+            return response
+        return None
+
+    def get_or_render(
+        self, key: str, render: Callable[[], CachedResponse]
+    ) -> CachedResponse:
+        """Return the response of a canonical URL; one thread renders it if need be."""
+        response = self.get(key)
+        if response:
+            return response
+        with self._rendering[hash(key) % _LOCKS]:
+            response = self.get(key)
+            if response is None:
+                response = render()
+                self._put(key, response)
+        return response
+
+    def _put(self, key: str, response: CachedResponse) -> None:
+        with self._lock:
+            if response.size <= self._responses.maxsize:
+                self._responses[key] = response

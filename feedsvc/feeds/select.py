@@ -1,0 +1,125 @@
+"""The SELECT of a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedsvc.feeds.query import FORMATS, FeedQuery
+from feedsvc.storage.entries import in_categories
+from feedsvc.storage.search import has_words
+from feedsvc.storage.tables import EntryCategoryRow, EntryRow
+
+
+@dataclass(frozen=True)
+class CategoryKeys:
+    """The keys of the categories that a feed's filter names.
+
+    Each included category comes with those below it; of the excluded ones all are in
+    one list.
+    """
+
+    included: tuple[Sequence[int], ...] = ()
+    excluded: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """A period in which events take place, and the series that do."""
+
+    begin: datetime
+    end: datetime
+    series_pks: Sequence[int] = ()
+
+
+def select_entries(
+    query: FeedQuery, categories: CategoryKeys, window: Window | None = None
+) -> sa.Select[EntryRow]:
+    """Return the statement for the entries of a feed's page, and for one more."""
+    statement = sa.select(EntryRow).where(
+        EntryRow.kind == query.kind, EntryRow.is_public
+    )
+    published_at: Any = EntryRow.published_at
+    included = categories.included
+    if len(included) == 1 and len(included[0]) == 1:
+        # The entries of one category are one range of its index.
+        statement = statement.join(
+            EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk
+        ).where(
+            EntryCategoryRow.category_id == included[0][0],
+            EntryCategoryRow.kind == query.kind,
+            EntryCategoryRow.is_public,
+        )
+        published_at = EntryCategoryRow.published_at
+    elif query.category_filter.match_all:
+        statement = statement.where(*(in_categories(keys) for keys in included))
+    elif included:
+        any_of = [key for keys in included for key in keys]
+        statement = statement.where(in_categories(any_of))
+    if categories.excluded:
+        statement = statement.where(~in_categories(categories.excluded))
+    if query.lang:
+        # A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
+        is_longer = EntryRow.language.startswith(f"{query.lang}-", autoescape=True)
+        statement = statement.where(sa.or_(EntryRow.language == query.lang, is_longer))
+    if query.q:
+        statement = statement.where(has_words(query.q))
+    if query.kind == "events":
+        statement = statement.where(*_event_conditions(query))
+    if window:
+        statement = statement.where(_is_in_window(window))
+    first = (query.effective_page - 1) * query.effective_limit
+    return (
+        statement.order_by(*_order(query, published_at))
+        .offset(first)
+        .limit(query.effective_limit + 1)
+    )
+
+
+def select_series(query: FeedQuery, window: Window) -> sa.Select[EntryRow]:
+    """Return the statement for the series that may take place in a window."""
+    return sa.select(EntryRow).where(
+        EntryRow.kind == query.kind,
+        EntryRow.is_public,
+        EntryRow.series_starts_at < window.end,
+        EntryRow.ends_at >= window.begin,
+    )
+
+
+def _event_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if query.effective_period == "upcoming":
+        conditions.append(~EntryRow.is_over)
+    elif query.effective_period == "past":
+        conditions.append(EntryRow.is_over.is_(True))
+    if query.cancelled == "hide":
+        conditions.append(EntryRow.event_status != "cancelled")
+    return conditions
+
+
+def _is_in_window(window: Window) -> sa.ColumnElement[bool]:
+    # An event without a duration at the begin of the window is in it too.
+    is_instant = sa.and_(
+        EntryRow.ends_at == window.begin, EntryRow.starts_at == window.begin
+    )
+    is_single_event_inside = sa.and_(
+        EntryRow.series_starts_at.is_(None),
+        EntryRow.starts_at < window.end,
+        sa.or_(EntryRow.ends_at > window.begin, is_instant),
+    )
+    return sa.or_(is_single_event_inside, EntryRow.pk.in_(window.series_pks))
+
+
+def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], ...]:
+    if FORMATS[query.format].is_calendar:
+        # Those that end last, so that the limit cuts the oldest.
+        return EntryRow.ends_at.desc(), EntryRow.guid.desc()
+    if query.effective_order == "published":
+        return published_at.desc(), EntryRow.guid.desc()
+    if query.effective_period == "past":
+        return EntryRow.starts_at.desc(), EntryRow.guid.desc()
+    return EntryRow.starts_at.asc(), EntryRow.guid.asc()

@@ -1,0 +1,115 @@
+"""Tell WebSub hubs which feeds have changed (W3C WebSub, as a publisher)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
+from feedsvc.models import EPOCH, Category, Site
+from feedsvc.storage.database import Database
+from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow, RevisionRow
+
+_log = logging.getLogger(__name__)
+
+_TIMEOUT = 10.0
+"""Seconds for the answer of a hub."""
+
+_CLAIM = timedelta(minutes=5)
+"""Time after which another worker tells the hubs, if one was stopped meanwhile."""
+
+_FIRST_RETRY = timedelta(seconds=5)
+_LAST_RETRY = timedelta(hours=1)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Take a redirect for a failure: the settings should name the hub itself."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+_opener = build_opener(_NoRedirects)
+
+
+def tell_hubs(database: Database, site: Site) -> None:
+    """Tell the hubs the URLs of the feeds that changed since they were last told.
+
+    Of several workers one does it. After a failure it is repeated, later and later.
+
+    :raises OperationalError: the database does not respond.
+    """
+    with database.read() as session:
+        told = session.scalars(sa.select(RevisionRow.hubs_told)).one()
+        newest = session.scalar(sa.select(RevisionRow.last))
+        urls = _changed_urls(session, site, told)
+    if not urls or not _claim(database, told):
+        return
+    # No transaction is open now: a hub may be slow.
+    failures = [
+        failure for hub in site.hubs for url in urls if (failure := _ping(hub, url))
+    ]
+    with database.write() as transaction:
+        row = transaction.row
+        if not failures and newest:
+            row.hubs_told = newest
+            row.hubs_failures = 0
+            row.hubs_due_at = EPOCH
+            return
+        delay = min(_FIRST_RETRY * 2**row.hubs_failures, _LAST_RETRY)
+        row.hubs_failures = min(row.hubs_failures + 1, 20)
+        row.hubs_due_at = transaction.now + delay
+    _log.warning("%s (trying again in %d s)", failures[0], delay.total_seconds())
+
+
+def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
+    """Return the URLs of the sections and categories with entries that changed."""
+    # Keys alone: when the hubs are new, every entry has changed.
+    statement = (
+        sa.select(EntryRow.kind, EntryCategoryRow.category_id)
+        .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
+        .where(EntryRow.changed_at > since, EntryRow.is_public)
+        .distinct()
+    )
+    feeds: dict[tuple[str, str], Category | None] = {}
+    for kind, category_id in session.execute(statement):
+        feeds[kind, ""] = None
+        row = session.get(CategoryRow, category_id) if category_id else None
+        while row:
+            feeds[kind, row.slug] = row.category
+            row = row.parent
+    return [
+        Feed.empty(site, kind, format, category).self_url
+        for (kind, _), category in sorted(feeds.items(), key=lambda item: item[0])
+        for format, form in FORMATS.items()
+        if form.pings_hubs
+    ]
+
+
+def _claim(database: Database, told: datetime) -> bool:
+    """Return whether this worker is the one to tell the hubs now."""
+    with database.write() as transaction:
+        row = transaction.row
+        if row.hubs_told != told or row.hubs_due_at > transaction.now:
+            return False
+        row.hubs_due_at = transaction.now + _CLAIM
+        return True
+
+
+def _ping(hub: str, url: str) -> str:
+    """Tell a hub that a feed has changed; return why that failed, or an empty text."""
+    form = urlencode({"hub.mode": "publish", "hub.url": url}).encode()
+    # The settings accept http and https alone.
+    try:
+        with _opener.open(Request(hub, form), timeout=_TIMEOUT):  # noqa: S310
+            return ""
+    except (OSError, HTTPException) as error:
+        return f"Hub {hub}: {error}"

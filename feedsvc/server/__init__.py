@@ -1,1 +1,0 @@
-"""gunicorn: its settings, worker and logging."""

@@ -1,0 +1,195 @@
+"""The document of an entry: JSON with the members that have no column of their own.
+
+The members and their types come from the dataclasses in `feedsvc.models`, so a member
+that is added there is stored without a change here, and without a migration.
+
+An event is stored in the local time of its zone: when the rules of a zone change, the
+event stays at its hour.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Required, TypedDict, get_type_hints
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from feedsvc import timezones
+from feedsvc.models import Entry, Event, Recurrence
+
+COLUMN_MEMBERS = frozenset(
+    ("guid", "version", "sequence", "updated", "starts", "categories", "translations")
+)
+"""Members that are columns or rows of other tables."""
+
+_DOCUMENT_MEMBERS = tuple(
+    field.name
+    for field in fields(Entry)
+    if field.init and field.name not in COLUMN_MEMBERS
+)
+
+_UNTIL_FORMAT = "%Y%m%dT%H%M%S"
+
+
+class _RecurrenceDocument(TypedDict, total=False):
+    rrule: Required[str]
+    exdates: list[str]
+    rdates: list[str]
+
+
+_TIMES: dict[str, Any] = {
+    "start": str,
+    "end": str,
+    "timezone": str,
+    "previous_start": str,
+    "recurrence": _RecurrenceDocument,
+}
+"""The members of an event that depend on its zone, which is stored by its name."""
+
+# mypy knows typed dictionaries only from literals; these follow the dataclasses.
+_EventDocument = TypedDict(  # type: ignore[misc]
+    "_EventDocument", get_type_hints(Event) | _TIMES, total=False
+)
+_EntryDocument = TypedDict(  # type: ignore[misc]
+    "_EntryDocument",
+    {name: get_type_hints(Entry)[name] for name in _DOCUMENT_MEMBERS}
+    | {"event": _EventDocument},
+    total=False,
+)
+
+_decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
+
+
+def encode_document(entry: Entry) -> str:
+    """Return the document of an entry; entries with the same members have the same."""
+    members = {name: _plain(getattr(entry, name)) for name in _DOCUMENT_MEMBERS}
+    present = {name: value for name, value in members.items() if value is not None}
+    encoded: bytes = msgspec.json.encode(present, order="sorted")
+    return encoded.decode()
+
+
+def decode_document(document: str) -> Entry:
+    """Return the entry of a document."""
+    members: dict[str, Any] = _decoder.decode(document)
+    event = members.get("event")
+    if event is not None:
+        members["event"] = Event(**(event | _decode_times(event)))
+    return Entry(**members)
+
+
+def _event_members(event: Event) -> dict[str, Any]:
+    """Return the members of an event for JSON, without absent ones."""
+    members = {
+        field.name: _plain(getattr(event, field.name))
+        for field in fields(Event)
+        if field.name not in _TIMES
+    }
+    members |= {
+        "start": _local_text(event.start),
+        "end": event.end and _local_text(event.end),
+        "timezone": event.timezone.key,
+        "previous_start": event.previous_start and _local_text(event.previous_start),
+        "recurrence": _recurrence_members(event.recurrence, event.timezone),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _local_text(moment: date) -> str:
+    """Return a date or a local time as text.
+
+    Where clocks go back, the same local time comes twice; the text of the second one
+    has its UTC offset.
+    """
+    if not isinstance(moment, datetime):
+        return moment.isoformat()
+    # The schema and `_local_moment` go by way of UTC: only the second one has a fold.
+    return (moment if moment.fold else moment.replace(tzinfo=None)).isoformat()
+
+
+def _local_moment(text: str, zone: ZoneInfo) -> date:
+    """Return the date or the time in a zone that `_local_text` made into text."""
+    if "T" not in text:
+        return date.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    local = moment.replace(tzinfo=zone, fold=1 if moment.tzinfo else 0)
+    # By way of UTC, which turns a local time that clocks skip into an existing one.
+    return local.astimezone(UTC).astimezone(zone)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the model for JSON: None for an empty one, instants in UTC."""
+    if isinstance(value, Event):
+        return _event_members(value)
+    if is_dataclass(value):
+        members = {
+            field.name: _plain(getattr(value, field.name)) for field in fields(value)
+        }
+        return {name: item for name, item in members.items() if item is not None}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value] or None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return value
+
+
+def _recurrence_members(
+    recurrence: Recurrence | None, zone: ZoneInfo
+) -> dict[str, Any] | None:
+    """Return a recurrence for JSON, with UNTIL in the local time of the zone."""
+    if recurrence is None:
+        return None
+
+    def to_local(match: re.Match[str]) -> str:
+        until = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=UTC)
+        try:
+            local = until.astimezone(zone)
+        except OverflowError:  # the last hours of the year 9999
+            return match[0]
+        # Only UTC tells the second of two equal local times.
+        return match[0] if local.fold else f"UNTIL={local:{_UNTIL_FORMAT}}"
+
+    members = recurrence.to_dict()
+    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", to_local, members["rrule"])
+    return {**members, "rrule": rrule}
+
+
+def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the members in `_TIMES` of an event from its document."""
+    zone = timezones.zone(event["timezone"])
+    start = _local_moment(event["start"], zone)
+    end, previous_start = (
+        _local_moment(event[name], zone) if event.get(name) else None
+        for name in ("end", "previous_start")
+    )
+    recurrence = None
+    if event.get("recurrence") is not None:
+        recurrence = _decode_recurrence(event["recurrence"], zone)
+    return {
+        "start": start,
+        "end": end,
+        "timezone": zone,
+        "previous_start": previous_start,
+        "recurrence": recurrence,
+    }
+
+
+def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
+    def to_utc(match: re.Match[str]) -> str:
+        local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
+        return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
+
+    # Not by `_local_moment`: a skipped time must stay as it is, since occurrences are
+    # compared with exdates before they are moved behind the change.
+    def moment(text: str) -> date:
+        if "T" in text:
+            return datetime.fromisoformat(text).replace(tzinfo=zone)
+        return date.fromisoformat(text)
+
+    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})(?!Z)", to_utc, members["rrule"])
+    exdates, rdates = (
+        tuple(map(moment, members.get(name, ()))) for name in ("exdates", "rdates")
+    )
+    return Recurrence(rrule, exdates, rdates)

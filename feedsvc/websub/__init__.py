@@ -1,1 +1,0 @@
-"""WebSub: pings of external hubs. The extra `websub` installs what it needs."""

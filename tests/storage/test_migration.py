@@ -1,0 +1,207 @@
+"""A database of version 1.0.1 answers after the upgrade as it did before.
+
+`tests/data/version_1` has a database that 1.0.1 wrote, and its answers at the time of
+`Clock`: entries of every status, series, translations, and renamed categories.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from flask.testing import FlaskClient
+from pysqlite3 import dbapi2 as sqlite
+from werkzeug.test import TestResponse
+
+from feedsvc.models import utcnow
+from feedsvc.storage.database import Database
+from tests.fake_clock import Clock
+from tests.postgres import Cluster
+from tests.server import Service
+
+pytestmark = pytest.mark.both_databases
+
+DATA = Path(__file__).parent.parent / "data" / "version_1"
+ANSWERS: dict[str, Any] = json.loads(
+    gzip.decompress((DATA / "answers-1.0.1.json.gz").read_bytes())
+)
+ADDED_MEMBERS = {"public", "preview_url"}
+OLD_CURSOR = 50
+CHANGES = "/api/v1/changes?limit=1000"
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Upgrade a copy of the database, in PostgreSQL one with the same rows."""
+    path = tmp_path / "feedsvc.db"
+    path.write_bytes(gzip.decompress((DATA / "feedsvc-1.0.1.db.gz").read_bytes()))
+    if request.param == "sqlite":
+        Service(f"sqlite:///{path}").command("db", "upgrade")
+        yield f"sqlite:///{path}"
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    with cluster.database("template0") as url:
+        _load_rows(path, url)
+        Service(url).command("db", "upgrade")
+        yield url
+
+
+def _load_rows(path: Path, url: str) -> None:
+    """Create the tables of version 1 in PostgreSQL, with the rows of an SQLite file."""
+    source = sa.create_engine(f"sqlite:///{path}", module=sqlite)
+    database = Database(url, utcnow)
+    with source.connect() as reading, database.begin_migration() as writing:
+        config = AlembicConfig()
+        config.set_main_option("script_location", "feedsvc:storage/migrations")
+        config.attributes["connection"] = writing
+        command.upgrade(config, "0001")
+        tables = sa.MetaData()
+        tables.reflect(writing)
+        for table in reversed(tables.sorted_tables):
+            writing.execute(table.delete())
+        for table in tables.sorted_tables:
+            copied = sa.Table(table.name, sa.MetaData(), autoload_with=reading)
+            rows = [
+                {name: _with_zone(value) for name, value in row.items()}
+                for row in reading.execute(sa.select(copied)).mappings()
+            ]
+            if rows:
+                writing.execute(table.insert(), rows)
+    source.dispose()
+    database.close()
+
+
+def _with_zone(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def get(client: FlaskClient, path: str) -> TestResponse:
+    is_api = path.startswith("/api/")
+    headers = {"Authorization": f"Bearer {ANSWERS['token']}"} if is_api else {}
+    return client.get(path, headers=headers)
+
+
+def events_of(calendar: str) -> dict[str, set[str]]:
+    """Return the lines of the events by UID, without deleted ones."""
+    lines = calendar.replace("\r\n ", "").split("\r\n")
+    events = {}
+    while "BEGIN:VEVENT" in lines:
+        begin, end = lines.index("BEGIN:VEVENT"), lines.index("END:VEVENT")
+        event = set(lines[begin:end])
+        uid = next(line for line in event if line.startswith("UID:"))
+        # 1.0 showed deleted events, without their titles.
+        if not uid.endswith(guid_of_deleted_event()):
+            events[uid] = event
+        lines = lines[end + 1 :]
+    return events
+
+
+def guid_of_deleted_event() -> str:
+    changes = ANSWERS["requests"][CHANGES]["body"]["changes"]
+    guids = [change["guid"] for change in changes if change["id"] == "deleted-event"]
+    return str(guids[0]).removeprefix("urn:uuid:")
+
+
+def comparable(path: str, body: Any) -> Any:
+    """Return what must stay of an answer."""
+    if ".ics" in path:
+        return events_of(body)
+    if path.startswith("/feeds/"):
+        items = body["items"]
+        # Items of the same time are in another order now.
+        return {item["id"]: item for item in items}, [
+            item["date_published"] for item in items
+        ]
+    if path == CHANGES:
+        return {
+            change["id"]: {
+                name: value for name, value in change.items() if name != "seq"
+            }
+            for change in body["changes"]
+        }
+    return {name: value for name, value in body.items() if name not in ADDED_MEMBERS}
+
+
+def test_answers_of_version_1_stay(client: FlaskClient) -> None:
+    differences: list[tuple[str, Any, Any]] = []
+    for path, old in ANSWERS["requests"].items():
+        new = get(client, path)
+        if new.status_code != old["status"]:
+            differences.append((path, old["status"], new.status_code))
+        for header in ("location", "etag"):
+            if header in old and new.headers.get(header) != old[header]:
+                differences.append((path, old[header], new.headers.get(header)))
+        if "body" in old:
+            body = new.text if ".ics" in path else new.get_json(force=True)
+            if comparable(path, body) != comparable(path, old["body"]):
+                differences.append((path, old["body"], body))
+    assert not differences, differences[:3]
+
+
+def test_old_cursors_get_all_changes(client: FlaskClient) -> None:
+    after_all = client.get(CHANGES).get_json()
+    assert client.get(f"{CHANGES}&after={OLD_CURSOR}").get_json() == after_all
+
+
+def test_tokens_work_and_revoked_ones_stay_revoked(client: FlaskClient) -> None:
+    for token, status in ((ANSWERS["token"], 200), (ANSWERS["revoked_token"], 401)):
+        response = client.get(
+            "/api/v1/articles", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("id", "path"),
+    [
+        ("deleted", "/api/v1/articles/deleted"),
+        ("deleted-event", "/api/v1/events/deleted-event"),
+    ],
+)
+def test_deleted_entry_is_restored_under_its_guid(
+    client: FlaskClient, id: str, path: str
+) -> None:
+    changes = ANSWERS["requests"][CHANGES]["body"]["changes"]
+    (deleted,) = (change for change in changes if change["id"] == id)
+    document = {"title": "Trở lại"}
+    if deleted["kind"] == "events":
+        document["start"] = "2140-01-01"
+    headers = {"Authorization": f"Bearer {ANSWERS['token']}"}
+    response = client.put(path, json=document, headers=headers)
+    assert response.status_code == 201
+    assert response.get_json()["guid"] == deleted["guid"]
+    # 1 was the entry, 2 its deletion.
+    assert response.get_json()["version"] == 3
+
+
+def test_new_entry_can_be_stored(client: FlaskClient) -> None:
+    response = client.post(
+        "/api/v1/events",
+        json={"title": "Mới", "start": "2140-01-01", "categories": ["am-nhac"]},
+        headers={"Authorization": f"Bearer {ANSWERS['token']}"},
+    )
+    assert response.status_code == 201
+    feed = client.get("/feeds/events/am-nhac.json").get_json(force=True)
+    assert response.get_json()["guid"] in [item["id"] for item in feed["items"]]
+
+
+def test_withdrawn_entry_expires_after_30_days(
+    client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    path = "/feeds/news.json?limit=100"
+    titles = [item["title"] for item in client.get(path).get_json(force=True)["items"]]
+    assert "Đã gỡ: Rút lại" in titles
+    # Whatever the time of the upgrade was.
+    clock.now = clock.now.replace(year=2090)
+    tick()
+    remaining = client.get(path).get_json(force=True)["items"]
+    assert {item["title"] for item in remaining} < set(titles)
+    assert "Đã gỡ: Rút lại" not in [item["title"] for item in remaining]

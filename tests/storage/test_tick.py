@@ -1,0 +1,102 @@
+"""Changes that come with the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from feedsvc.models import utcnow
+from tests.conftest import ApiClient
+from tests.fake_clock import Clock
+from tests.server import Service
+from tests.waiting import wait_until
+
+DUE_COUNT = 150
+"""More entries than one tick publishes."""
+
+
+def items(client: FlaskClient, path: str) -> list[dict[str, Any]]:
+    feed: list[dict[str, Any]] = client.get(path).get_json(force=True)["items"]
+    return feed
+
+
+@pytest.mark.both_databases
+def test_series_shows_its_next_occurrence_and_stays_unchanged(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    event = {
+        "title": "Lớp",
+        "start": "2026-11-26T19:00:00+07:00",
+        "end": "2026-11-26T20:00:00+07:00",
+        "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=2"},
+    }
+    editor.put("/events/e", event)
+    path = "/feeds/events.json?date=start"
+    changes = client.get("/api/v1/changes").get_json()
+    (before,) = items(client, path)
+    assert before["date_published"] == "2026-11-26T19:00:00+07:00"
+    clock.forward(days=2)
+    tick()
+    (after,) = items(client, path)
+    assert after["date_published"] == "2026-12-03T19:00:00+07:00"
+    clock.forward(days=7)
+    tick()
+    assert items(client, path) == []
+    assert client.get("/api/v1/changes").get_json() == changes
+
+
+@pytest.mark.both_databases
+def test_many_entries_appear_and_expire_in_several_ticks(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    published = clock.now + timedelta(hours=1)
+    document = {
+        "action": "put",
+        "kind": "news",
+        "title": "x",
+        "date_published": published.isoformat(),
+        "expires": (published + timedelta(hours=1)).isoformat(),
+    }
+    batch = [{**document, "id": str(number)} for number in range(DUE_COUNT)]
+    assert editor.send("POST", "/batch", batch).status_code == 200
+    cursor = 0
+    for action in ("put", "delete"):
+        clock.forward(hours=1)
+        for _ in range(2):
+            tick()
+        path = f"/api/v1/changes?after={cursor}&limit=1000"
+        page = client.get(path).get_json()
+        actions = [change["action"] for change in page["changes"]]
+        assert actions == [action] * DUE_COUNT
+        cursor = page["next"]
+
+
+@pytest.fixture
+def service(database_url: str) -> Iterator[Service]:
+    """Start one worker: another one would show the entry later."""
+    running = Service(database_url, WEB_CONCURRENCY="1")
+    running.make_token("news:write")
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_running_service_publishes_and_expires_in_time(service: Service) -> None:
+    now = utcnow()
+    document = {
+        "title": "x",
+        "date_published": (now + timedelta(seconds=1)).isoformat(),
+        "expires": (now + timedelta(seconds=3)).isoformat(),
+    }
+    assert service.request("PUT", "/api/v1/articles/a", document).ok
+
+    def is_shown() -> bool:
+        return bool(service.request("GET", "/feeds/news.json").json()["items"])
+
+    assert not is_shown()
+    wait_until(is_shown)
+    wait_until(lambda: not is_shown())
