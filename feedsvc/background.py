@@ -16,7 +16,7 @@ from feedsvc.feeds.cache import ResponseCache
 from feedsvc.hubs import tell_hubs
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.database import Database
-from feedsvc.storage.entries import apply_due_changes, next_due_at
+from feedsvc.storage.entries import apply_due_changes, read_validity
 from feedsvc.storage.migrations.runner import upgrade
 
 _TICK_SECONDS = 1.0
@@ -63,7 +63,7 @@ class Background:
         if not self._is_prepared.is_set():
             self._prepare()
         with self._database.read() as session:
-            due_at = next_due_at(session, *KINDS)
+            due_at = read_validity(session, *KINDS).due_at
         if due_at is not None and due_at <= self._database.clock():
             with self._database.write() as transaction:
                 apply_due_changes(transaction)

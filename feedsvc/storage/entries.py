@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -27,6 +28,7 @@ from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryRow,
     EntryWordsRow,
+    RevisionRow,
 )
 
 MAX_TRANSLATIONS = 50
@@ -39,6 +41,14 @@ MAX_DUE = 100
 
 Precondition = Callable[[Entry | None], None]
 """Checks the stored entry before it is changed, and raises if it must not be."""
+
+
+class Validity(NamedTuple):
+    """The last revision of some kinds, and when an entry changes without a write."""
+
+    revision: datetime
+    due_at: datetime | None
+
 
 WHOLE_ENTRY = (
     selectinload(EntryRow.content),
@@ -339,19 +349,21 @@ def restore_entry(
     session.flush()
 
 
-def next_due_at(session: Session, *kinds: str) -> datetime | None:
-    """Return when the next entry of some kinds changes without a write."""
-    # SQLite's min() would lose the type.
-    moments = [
-        session.scalar(
-            sa.select(EntryRow.due_at)
-            .where(EntryRow.kind == kind, EntryRow.due_at.is_not(None))
-            .order_by(EntryRow.due_at)
-            .limit(1)
-        )
+def read_validity(session: Session, *kinds: str) -> Validity:
+    """Return how long what is read of some kinds in this snapshot is valid."""
+    revisions = [getattr(RevisionRow, kind) for kind in kinds]
+    # Not by min(), of which SQLite would lose the type.
+    due_times = [
+        sa.select(EntryRow.due_at)
+        .where(EntryRow.kind == kind, EntryRow.due_at.is_not(None))
+        .order_by(EntryRow.due_at)
+        .limit(1)
+        .scalar_subquery()
         for kind in kinds
     ]
-    return min((moment for moment in moments if moment), default=None)
+    row = session.execute(sa.select(*revisions, *due_times)).one()
+    due_at = min((moment for moment in row[len(kinds) :] if moment), default=None)
+    return Validity(max(row[: len(kinds)]), due_at)
 
 
 def apply_due_changes(transaction: Transaction) -> int:

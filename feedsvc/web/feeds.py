@@ -15,8 +15,7 @@ from feedsvc.formats import render_feed
 from feedsvc.models import KINDS
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
-from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import next_due_at
+from feedsvc.storage.entries import read_validity
 from feedsvc.suggestions import did_you_mean
 from feedsvc.web.responses import (
     LIST_HEADERS,
@@ -88,17 +87,15 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     :raises FeedMoved: a category was renamed.
     """
     with services.database.read() as session:
-        # First, so that the response is not taken for newer than it is.
-        revision = read_revisions(session).of([query.kind])
-        due_at = next_due_at(session, query.kind)
+        validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
     form = FORMATS[query.format]
     poll_seconds = services.site.poll_minutes * 60
     return CachedResponse(
         render_feed(feed),
         form.media_type,
-        revision,
-        due_at,
+        validity.revision,
+        validity.due_at,
         # Readers poll feeds, but people reload pages.
         max_age=PAGE_MAX_AGE if form.is_page else poll_seconds,
         shared_max_age=None if form.is_page else FEED_SHARED_MAX_AGE,

@@ -21,7 +21,7 @@ from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import entries_of, find_entry, next_due_at
+from feedsvc.storage.entries import entries_of, find_entry, read_validity
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
     NOINDEX,
@@ -117,14 +117,12 @@ def _cached_response(
 
     def render_response() -> CachedResponse:
         with services.database.read() as session:
-            # First, so that the response is not taken for newer than it is.
-            revision = read_revisions(session).of(KINDS)
-            due_at = next_due_at(session, *KINDS)
+            validity = read_validity(session, *KINDS)
             body = render(session)
         # Crawlers index each page once, in the site's language.
         headers = (*PAGE_HEADERS, NOINDEX) if ui else PAGE_HEADERS
         return CachedResponse(
-            body, media_type, revision, due_at, PAGE_MAX_AGE, headers=headers
+            body, media_type, *validity, PAGE_MAX_AGE, headers=headers
         )
 
     response = services.cache.get_or_render(key, render_response)
