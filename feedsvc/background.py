@@ -16,7 +16,7 @@ from feedsvc.feeds.cache import ResponseCache
 from feedsvc.hubs import tell_hubs
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.database import Database
-from feedsvc.storage.entries import apply_due_changes, read_validity
+from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
 from feedsvc.storage.migrations.runner import upgrade
 
 _TICK_SECONDS = 1.0
@@ -64,9 +64,11 @@ class Background:
             self._prepare()
         with self._database.read() as session:
             due_at = read_validity(session, *KINDS).due_at
-        if due_at is not None and due_at <= self._database.clock():
+        is_due = due_at is not None and due_at <= self._database.clock()
+        while is_due:
+            # A transaction for each batch, so that writers need not wait for long.
             with self._database.write() as transaction:
-                apply_due_changes(transaction)
+                is_due = apply_due_changes(transaction) == MAX_DUE
 
     def _prepare(self) -> None:
         """Migrate the database; raise the revisions if the settings have changed."""

@@ -27,7 +27,8 @@ _CLAIM = timedelta(minutes=5)
 """Time after which another worker tells the hubs, if one was stopped meanwhile."""
 
 _FIRST_RETRY = timedelta(seconds=5)
-_LAST_RETRY = timedelta(hours=1)
+# All hubs are told again, also those that accept, so no longer than that.
+_LAST_RETRY = timedelta(minutes=5)
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -48,18 +49,18 @@ def tell_hubs(database: Database, site: Site) -> None:
     :raises OperationalError: the database does not respond.
     """
     with database.read() as session:
-        told = session.scalars(sa.select(RevisionRow.hubs_told)).one()
-        newest = session.scalar(sa.select(RevisionRow.last))
+        state = session.scalars(sa.select(RevisionRow)).one()
+        told, newest = state.hubs_told, state.last
+        if state.hubs_due_at > database.clock():
+            return
         urls = _changed_urls(session, site, told)
     if not urls or not _claim(database, told):
         return
     # No transaction is open now: a hub may be slow.
-    failures = [
-        failure for hub in site.hubs for url in urls if (failure := _ping(hub, url))
-    ]
+    failures = list(filter(None, (_tell(hub, urls) for hub in site.hubs)))
     with database.write() as transaction:
         row = transaction.row
-        if not failures and newest:
+        if not failures:
             row.hubs_told = newest
             row.hubs_failures = 0
             row.hubs_due_at = EPOCH
@@ -102,6 +103,11 @@ def _claim(database: Database, told: datetime) -> bool:
             return False
         row.hubs_due_at = transaction.now + _CLAIM
         return True
+
+
+def _tell(hub: str, urls: list[str]) -> str:
+    """Tell a hub the URLs, up to a failure; return its reason, or an empty text."""
+    return next(filter(None, (_ping(hub, url) for url in urls)), "")
 
 
 def _ping(hub: str, url: str) -> str:

@@ -15,11 +15,14 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from marshmallow import fields
+from marshmallow.validate import Range
 from sqlalchemy.orm import Session
 
+from feedsvc.api import fields as own
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.sanitize import sanitize_again
-from feedsvc.api.schemas import CategorySchema, EntrySchema
+from feedsvc.api.schemas import CategorySchema, ClosedSchema, EntrySchema
 from feedsvc.errors import BadRequest, FeedsvcError, ValidationFailed
 from feedsvc.models import Entry, Event
 from feedsvc.storage.categories import Categories, restore_category, restore_former_slug
@@ -29,8 +32,26 @@ from feedsvc.storage.tables import EntryRow
 
 Schemas = Mapping[str, EntrySchema]
 
-_BATCH_SIZE = 100
+_BATCH_SIZE = 20
 _MEMBERS_OF_DELETED = ("id", "guid", "version", "date_modified")
+
+
+class FormerSlugSchema(ClosedSchema):
+    """A former slug of a category."""
+
+    former_slug = own.CategorySlug(required=True)
+    slug = own.CategorySlug(required=True)
+
+
+class StateSchema(ClosedSchema):
+    """The members of an entry that the storage sets."""
+
+    guid = own.Text(1000, required=True)
+    version = fields.Integer(strict=True, required=True, validate=Range(1, 2**31 - 1))
+    sequence = fields.Integer(strict=True, required=True, validate=Range(0, 2**31 - 1))
+    published = fields.AwareDateTime(allow_none=True, required=True)
+    updated = fields.AwareDateTime(required=True)
+    withdrawn = fields.AwareDateTime(allow_none=True, required=True)
 
 
 def export_lines(session: Session, schemas: Schemas) -> Iterator[str]:
@@ -101,8 +122,9 @@ def _read(line: bytes, schemas: Schemas) -> Callable[[Transaction], None]:
             category = load_validated(CategorySchema(), document["category"])
             return partial(restore_category, category=category, is_deleted=is_deleted)
         if "former_slug" in document:
-            slug, current = document["former_slug"], document["slug"]
-            return partial(restore_former_slug, slug=slug, current=current)
+            former = load_validated(FormerSlugSchema(), document)
+            slug = former["former_slug"]
+            return partial(restore_former_slug, slug=slug, current=former["slug"])
         return partial(
             restore_entry,
             entry=_read_entry(document, schemas[document["kind"]]),
@@ -137,16 +159,16 @@ def _read_entry(document: dict[str, Any], schema: EntrySchema) -> Entry:
             base_url = schema.site.entry_url(entry)
             content_html = sanitize_again(content_html, base_url)
             entry = replace(entry, content_html=content_html)
-    return replace(
-        entry,
-        event=_read_event(document, entry.event),
-        guid=members["guid"],
-        version=members["version"],
-        sequence=document["sequence"],
-        published=_moment(document["published"]),
-        updated=datetime.fromisoformat(members["date_modified"]),
-        withdrawn=_moment(document["withdrawn"]),
-    )
+    state = {
+        "guid": members["guid"],
+        "version": members["version"],
+        "sequence": document["sequence"],
+        "published": document["published"],
+        "updated": members["date_modified"],
+        "withdrawn": document["withdrawn"],
+    }
+    event = _read_event(document, entry.event)
+    return replace(entry, event=event, **load_validated(StateSchema(), state))
 
 
 def _read_event(document: dict[str, Any], event: Event | None) -> Event | None:
@@ -167,7 +189,3 @@ def _line(document: dict[str, Any]) -> str:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -150,7 +150,7 @@ def put_category(transaction: Transaction, category: Category) -> bool:
     session = transaction.session
     categories = Categories(session)
     parent = _find_parent(categories, category)
-    row = session.scalar(sa.select(CategoryRow).filter_by(slug=category.slug))
+    row = _find(session, category.slug)
     is_new = row is None or row.deleted_at is not None
     if row is None:
         # Links to the former slug must lead on to the category that had it.
@@ -181,7 +181,7 @@ def rename_category(transaction: Transaction, slug: str, new_slug: str) -> None:
     """
     session = transaction.session
     row = Categories(session).get(slug)
-    holder = session.scalar(sa.select(CategoryRow).filter_by(slug=new_slug))
+    holder = _find(session, new_slug)
     former = session.get(FormerSlugRow, new_slug)
     # A category can be given back its own former slug.
     if holder is not None or (former and former.category_id != row.id):
@@ -219,11 +219,8 @@ def delete_category(transaction: Transaction, slug: str) -> None:
 def restore_category(
     transaction: Transaction, category: Category, *, is_deleted: bool
 ) -> None:
-    """Store a category of an export; raises as `put_category`."""
-    statement = sa.select(CategoryRow).filter_by(slug=category.slug)
-    row = transaction.session.scalar(statement)
-    # A repeated import changes nothing.
-    if is_deleted and row is not None and row.deleted_at is not None:
+    """Store a category of an export, unless there is one; raises as `put_category`."""
+    if _find(transaction.session, category.slug):
         return
     put_category(transaction, category)
     if is_deleted:
@@ -231,9 +228,19 @@ def restore_category(
 
 
 def restore_former_slug(transaction: Transaction, slug: str, current: str) -> None:
-    """Let a former slug redirect to a category; raises as `Categories.get`."""
-    row = Categories(transaction.session).get(current)
+    """Let a former slug redirect to a category, a deleted one too.
+
+    :raises NotFound: there is none.
+    """
+    row = _find(transaction.session, current)
+    if row is None:
+        raise NotFound(f"There is no category “{current}”.")
     transaction.session.merge(FormerSlugRow(slug=slug, category_id=row.id))
+
+
+def _find(session: Session, slug: str) -> CategoryRow | None:
+    """Return the category of a slug, a deleted one too."""
+    return session.scalar(sa.select(CategoryRow).filter_by(slug=slug))
 
 
 def _find_parent(categories: Categories, category: Category) -> CategoryRow | None:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,8 @@ BUSY_SECONDS = 5
 
 _POOL_SIZE = 20
 """Connections of a process: one for each thread of gunicorn, and some for our own."""
+
+_MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 _PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",
@@ -63,8 +65,8 @@ class Revisions(NamedTuple):
 class Transaction:
     """A write transaction that holds the lock of the revisions.
 
-    `now` is the time of its changes: the clock after the lock was taken, but never
-    before the last revision, so that the clocks of several writers may differ.
+    `now` is the time of its changes: the clock after the lock was taken, but not before
+    the last revision, so that the clocks of several writers may differ by seconds.
     `log_lines` are logged after the commit. `erases` tells that content was deleted,
     which must not stay in SQLite's write-ahead log.
     """
@@ -72,7 +74,10 @@ class Transaction:
     def __init__(self, session: Session, row: RevisionRow, clock: Clock) -> None:
         self.session = session
         self.row = row
-        self.now = max(clock(), row.last)
+        self.now = clock()
+        # A clock that was wrong by more must not publish what is scheduled.
+        if row.last <= self.now + _MAX_CLOCK_SKEW:
+            self.now = max(self.now, row.last)
         self.log_lines: list[str] = []
         self.erases = False
 
@@ -155,10 +160,11 @@ class Database:
         """Empty SQLite's write-ahead log, which has former versions of pages.
 
         A reader of an older snapshot may be in the way; then a later deletion does it.
+        Writers wait meanwhile, so it waits for readers only a tenth of a second.
         """
-        with suppress(sa.exc.OperationalError), self.engine.connect() as connection:
-            connection.execution_options(is_pragma=True)
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection = sqlite.connect(self.url.database, timeout=0.1)
+        with suppress(sqlite.OperationalError), closing(connection):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -204,10 +210,7 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get("is_pragma"):
-            return  # a checkpoint runs outside of transactions
-        is_write = options.get("is_write")
+        is_write = connection.get_execution_options().get("is_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     return engine

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -34,7 +35,8 @@ from feedsvc.storage.tables import (
 MAX_TRANSLATIONS = 50
 """Entries with the same translation key."""
 
-_EXPORT_BATCH_SIZE = 500
+_STEP = 100
+"""Entries that are read together by followers of the changes and by exports."""
 
 MAX_DUE = 100
 """Entries that one tick changes, so that its transaction is short."""
@@ -138,19 +140,16 @@ def in_categories(category_ids: Iterable[int]) -> sa.ColumnElement[bool]:
 
 def list_changes(
     session: Session, after: datetime, kind: str | None, limit: int
-) -> list[EntryRow]:
-    """Return the entries that are or were public and changed later, in that order.
+) -> Iterator[EntryRow]:
+    """Yield the entries that are or were public and changed later, in that order.
 
     Revisions rise in the order of commits, and no two are equal, so a client that
     continues after the last one misses no change.
     """
-    statement = sa.select(EntryRow).where(
-        EntryRow.changed_at > after, EntryRow.was_public
-    )
+    conditions: list[sa.ColumnElement[bool]] = [EntryRow.was_public.is_(True)]
     if kind:
-        statement = statement.where(EntryRow.kind == kind)
-    statement = statement.order_by(EntryRow.changed_at).limit(limit)
-    return list(session.scalars(statement.options(*WHOLE_ENTRY)))
+        conditions.append(EntryRow.kind == kind)
+    yield from islice(_in_order_of_changes(session, after, *conditions), limit)
 
 
 def entries_of(session: Session, rows: Iterable[EntryRow]) -> tuple[Entry, ...]:
@@ -259,7 +258,7 @@ def put_entry(
     # A change of what readers do not see leaves their feeds as they are.
     is_seen = was_public or row.is_public or row.due_at is not None
     row.changed_at = transaction.next_revision(*([entry.kind] if is_seen else []))
-    row.updated_at = _updated_at(entry, updated, row.changed_at)
+    row.updated_at = _updated_at(entry, updated, transaction.now)
     session.flush()
     transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
     return row, is_new
@@ -290,23 +289,32 @@ def delete_entry(
     row.words = None
     row.refresh(transaction.now)
     row.changed_at = transaction.next_revision(*([kind] if was_public else []))
-    row.updated_at = row.changed_at
+    row.updated_at = transaction.now
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
 
 
 def all_entries(session: Session) -> Iterator[EntryRow]:
     """Yield all entries, deleted ones too, in the order of their changes."""
-    after = EPOCH
+    return _in_order_of_changes(session, EPOCH)
+
+
+def _in_order_of_changes(
+    session: Session, after: datetime, *conditions: sa.ColumnElement[bool]
+) -> Iterator[EntryRow]:
+    """Yield entries that changed after a revision; few are in memory together."""
     while True:
-        statement = sa.select(EntryRow).where(EntryRow.changed_at > after)
-        statement = statement.order_by(EntryRow.changed_at).limit(_EXPORT_BATCH_SIZE)
+        statement = (
+            sa.select(EntryRow)
+            .where(EntryRow.changed_at > after, *conditions)
+            .order_by(EntryRow.changed_at)
+            .limit(_STEP)
+        )
         rows = session.scalars(statement.options(*WHOLE_ENTRY)).all()
-        if not rows:
-            return
         yield from rows
+        if len(rows) < _STEP:
+            return
         after = rows[-1].changed_at
-        # They need not be in memory together.
         session.expunge_all()
 
 
@@ -317,14 +325,13 @@ def restore_entry(
 
     A stored one with the same or a higher version stays.
 
-    :raises Conflict: the id belongs to an entry of the other kind, or the guid to
-        another id.
+    :raises Conflict: the id belongs to another entry, or the guid to another id.
     :raises ValidationFailed: a category does not exist.
     """
     session = transaction.session
     row = find_entry(session, entry.id)
-    if row and row.kind != entry.kind:
-        raise Conflict(f"The id “{entry.id}” is taken by an entry of the other kind.")
+    if row and (row.kind, row.guid) != (entry.kind, entry.guid):
+        raise Conflict(f"The id “{entry.id}” is taken by another entry.")
     other = find_by_guid(session, entry.guid)
     if other and other is not row:
         raise Conflict(f"The guid of “{entry.id}” is that of the entry “{other.id}”.")
@@ -337,7 +344,8 @@ def restore_entry(
     row.guid = entry.guid
     row.version = entry.version
     row.sequence = entry.sequence
-    row.was_public = was_public
+    # Followers of the changes must hear that an entry is no longer public.
+    row.was_public = row.was_public or was_public
     row.is_imported = is_imported
     row.updated_at = entry.updated
     row.set_document(entry)
@@ -389,7 +397,7 @@ def apply_due_changes(transaction: Transaction) -> int:
             action = "publish" if row.is_public else "expire"
             transaction.log_lines.append(f"{action} {row.kind}/{row.id}")
         if row.is_public and not was_public:
-            row.updated_at = revision
+            row.updated_at = transaction.now
     return len(rows)
 
 
@@ -448,7 +456,7 @@ def _with_dates(entry: Entry, now: datetime) -> Entry:
 
 
 def _updated_at(
-    entry: Entry, source_updated: datetime | None, revision: datetime
+    entry: Entry, source_updated: datetime | None, now: datetime
 ) -> datetime:
     """Return the date of a change for readers.
 
@@ -456,9 +464,9 @@ def _updated_at(
     neither before the publication nor in the future.
     """
     if source_updated is None:
-        return revision
+        return now
     earliest = entry.published or source_updated
-    return min(max(source_updated, earliest), revision)
+    return min(max(source_updated, earliest), now)
 
 
 def _schedule(entry: Entry | None) -> tuple[object, ...]:

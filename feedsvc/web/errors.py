@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint, Response, current_app, g, request
 from sqlalchemy.exc import (
+    InternalError,
     OperationalError,
     ProgrammingError,
     SQLAlchemyError,
@@ -131,7 +132,7 @@ def errors_blueprint(site: Site) -> Blueprint:
     handlers = ErrorHandlers(site)
     blueprint.app_errorhandler(FeedsvcError)(handlers.handle_app_error)
     # A table may be missing while another worker migrates the database.
-    for error in (OperationalError, ProgrammingError, TimeoutError):
+    for error in (OperationalError, InternalError, ProgrammingError, TimeoutError):
         blueprint.app_errorhandler(error)(handlers.handle_unavailable)
     blueprint.app_errorhandler(HTTPException)(handlers.handle_http_exception)
     blueprint.app_errorhandler(Exception)(handlers.handle_unexpected)

@@ -33,7 +33,8 @@ FEEDS = [
 def fill(editor: ApiClient, clock: Clock, tick: Callable[[], None]) -> None:
     """Store something of everything that an export has."""
     editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
-    editor.put("/categories/bo", {"title": "Bỏ"})
+    editor.put("/categories/bo-cu", {"title": "Bỏ"})
+    editor.send("PATCH", "/categories/bo-cu", {"slug": "bo"})
     editor.put("/articles/full", {**ARTICLE, "categories": ["am-nhac", "bo"]})
     event = {**EVENT, "recurrence": None, "event_status": "confirmed"}
     event = {name: value for name, value in event.items() if value is not None}
@@ -177,6 +178,34 @@ def test_restore_replaces_older_versions_only(app: Flask, editor: ApiClient) -> 
     assert editor.send("GET", "/articles/b").get_json()["title"] == "Ba"
 
 
+def test_import_leaves_existing_categories(app: Flask, editor: ApiClient) -> None:
+    editor.put("/categories/x", {"title": "Cũ"})
+    editor.put("/categories/y", {"title": "Y"})
+    editor.send("DELETE", "/categories/y")
+    exported = run(app, "export", "-")
+    editor.put("/categories/x", {"title": "Mới"})
+    editor.put("/categories/y", {"title": "Y"})
+    editor.put("/articles/a", {"title": "Một", "categories": ["y"]})
+    run(app, "import", "-", input=exported)
+    entry = editor.send("GET", "/articles/a").get_json()
+    assert entry["categories"] == ["y"]
+    assert editor.send("GET", "/categories/x").get_json()["title"] == "Mới"
+
+
+def test_import_that_hides_an_entry_is_a_deletion_for_followers(
+    app: Flask, editor: ApiClient, client: FlaskClient
+) -> None:
+    editor.put("/articles/a", {"title": "Một"})
+    lines = run(app, "export", "-")
+    state = json.loads(lines.splitlines()[-1])
+    state["entry"] |= {"status": "draft", "version": 2}
+    state |= {"status": "draft", "was_public": False}
+    cursor = client.get("/api/v1/changes").get_json()["next"]
+    run(app, "import", "-", input=json.dumps(state))
+    page = client.get(f"/api/v1/changes?after={cursor}").get_json()
+    assert [change["action"] for change in page["changes"]] == ["delete"]
+
+
 def test_entry_has_its_page_on_the_new_host(
     app: Flask, editor: ApiClient, make_app: MakeApp, tmp_path: Path
 ) -> None:
@@ -201,15 +230,21 @@ def test_bad_lines_are_named_and_skipped(app: Flask, editor: ApiClient) -> None:
         json.dumps({**good, "kind": "events"}),
         json.dumps({**good, "entry": {**entry, "id": "c", "guid": good["entry"]["guid"]}}),
         json.dumps({**good, "entry": {**entry, "url": "javascript:alert(1)"}}),
+        json.dumps({**good, "entry": {**entry, "guid": "\ud800"}}),
+        json.dumps({**good, "entry": {**entry, "version": 2**63}}),
+        json.dumps({**good, "entry": entry, "published": "2026-11-25T03:00:00"}),
+        json.dumps({**good, "entry": entry, "sequence": "q"}),
+        '{"former_slug": null, "slug": "van-hoa"}',
+        '{"former_slug": "../<x>", "slug": "van-hoa"}',
         json.dumps({**good, "entry": {**entry, "content_html": "<p onclick='x'>Thân</p>"}}),
     ]  # fmt: skip
     result = app.test_cli_runner().invoke(args=["import", "-"], input="\n".join(lines))
     assert result.exit_code == 1
     assert result.stdout == "2 lines imported\n"
     skipped = [line.split(": ")[1] for line in result.stderr.splitlines()[:-1]]
-    assert skipped == [f"line {number}" for number in range(2, 8)]
+    assert skipped == [f"line {number}" for number in range(2, 14)]
     assert "url: Not an absolute" in result.stderr
-    assert "Error: 6 lines were skipped." in result.stderr
+    assert "Error: 12 lines were skipped." in result.stderr
     stored = editor.send("GET", "/articles/b").get_json()
     assert stored["content_html"] == "<p>Thân</p>"
 
