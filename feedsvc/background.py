@@ -76,8 +76,8 @@ class Background:
         settings = f"{__version__} {self._site}"
         fingerprint = hashlib.sha256(settings.encode()).hexdigest()
         with self._database.write() as transaction:
-            if transaction.row.fingerprint != fingerprint:
-                transaction.row.fingerprint = fingerprint
+            if transaction.revisions.fingerprint != fingerprint:
+                transaction.revisions.fingerprint = fingerprint
                 transaction.next_revision(*KINDS)
         self._is_prepared.set()
 

@@ -59,7 +59,7 @@ def tell_hubs(database: Database, site: Site) -> None:
     # No transaction is open now: a hub may be slow.
     failures = list(filter(None, (_tell(hub, urls) for hub in site.hubs)))
     with database.write() as transaction:
-        row = transaction.row
+        row = transaction.revisions
         if not failures:
             row.hubs_told = newest
             row.hubs_failures = 0
@@ -98,7 +98,7 @@ def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
 def _claim(database: Database, told: datetime) -> bool:
     """Return whether this worker is the one to tell the hubs now."""
     with database.write() as transaction:
-        row = transaction.row
+        row = transaction.revisions
         if row.hubs_told != told or row.hubs_due_at > transaction.now:
             return False
         row.hubs_due_at = transaction.now + _CLAIM

@@ -300,8 +300,6 @@ class Entry:
             event = replace(event, **_defaults(event, WITHDRAWN_EVENT_MEMBERS))
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
-        # An entry that is not stored has no `starts` yet.
-
     @property
     def date(self) -> datetime:
         """The time of publication; of a draft, which no feed has, of its last edit."""

@@ -59,7 +59,12 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
 def resolve_filter(
     categories: Categories, category_filter: CategoryFilter
 ) -> tuple[list[CategoryRow], list[CategoryRow]]:
-    """Return the included and the excluded categories of a filter; raises as above."""
+    """Return the included and the excluded categories of a filter.
+
+    :raises NotFound: one does not exist.
+    :raises Gone: one was deleted.
+    :raises FeedMoved: one was renamed.
+    """
     renamed = {}
     for slug in category_filter.all_slugs:
         try:
@@ -77,7 +82,7 @@ def resolve_filter(
 def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
     """Return the period of `from` and `to`, and the series that take place in it.
 
-    SQL does not know recurrence rules, so those that may are expanded here.
+    SQL does not know recurrence rules, so the series that may do so are expanded here.
     """
     window = Window(
         _start_of(query.since, site) if query.since else EPOCH,

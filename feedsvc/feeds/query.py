@@ -2,7 +2,8 @@
 
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
 feed has one URL and one place in every cache. A new format is an entry of FORMATS, a
-new parameter a field of FeedQuery and an entry of PARAMETERS.
+new parameter a field of FeedQuery, an entry of PARAMETERS, and its condition in
+`select.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Format:
     :param default_content: `content` without the parameter.
     :param pings_hubs: sections and categories are announced to WebSub hubs.
     :param is_page: people read it in browsers; programs poll all other formats.
-    :param is_calendar: programs keep its events until they are listed as cancelled.
+    :param is_calendar: programs drop events that are no longer listed.
     """
 
     label: str
@@ -157,8 +158,8 @@ class CategoryFilter:
 class FeedQuery:
     """A feed's URL as an object.
 
-    A field that is None has its default, which the properties `effective_…` tell. `q`
-    is a search in the form of `parse_search`.
+    A field that is None has its default. Where that depends on others, a property
+    `effective_…` tells it. `q` is a search in the form of `parse_search`.
     """
 
     kind: str
@@ -213,7 +214,7 @@ class FeedQuery:
         return self.content or FORMATS[self.format].default_content
 
     @property
-    def effective_period(self) -> str:
+    def effective_when(self) -> str:
         """The period of the events' ends: `upcoming`, `past` or `all`."""
         if self.when:
             return self.when
@@ -376,7 +377,7 @@ PARAMETERS = (
         "when",
         _parse_period,
         field="when",
-        default=lambda query: query.effective_period,
+        default=lambda query: query.effective_when,
         kind="events",
         has_one_spelling=True,
     ),
@@ -410,7 +411,7 @@ PARAMETERS = (
 The default of a parameter depends only on those before it.
 """
 
-_IN_PATH = "The category is a part of the path: /feeds/news/<category>.rss."
+_IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
 _HINTS = {
     "category": _IN_PATH,
     "tag": _IN_PATH,

@@ -26,8 +26,9 @@ _MIN_COMPRESSED = 256
 _SETTLING = timedelta(seconds=6)
 """Time after a revision until its second is certainly over for all writers.
 
-A transaction takes 4 s at most, and clocks may differ by 2 s. Until then another
-revision may follow in the same second, and Last-Modified would state one for two.
+Transactions should take less than 4 s, and clocks may differ by 2 s. Until then
+another revision may follow in the same second, and Last-Modified would state one date
+for two.
 """
 
 # gzip must not write the time (mtime=0): all workers make the same bytes.

@@ -92,9 +92,9 @@ def select_series(query: FeedQuery, window: Window) -> sa.Select[EntryRow]:
 
 def _event_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
-    if query.effective_period == "upcoming":
+    if query.effective_when == "upcoming":
         conditions.append(~EntryRow.is_over)
-    elif query.effective_period == "past":
+    elif query.effective_when == "past":
         conditions.append(EntryRow.is_over.is_(True))
     if query.cancelled == "hide":
         conditions.append(EntryRow.event_status != "cancelled")
@@ -120,6 +120,6 @@ def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], 
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
     if query.effective_order == "published":
         return published_at.desc(), EntryRow.guid.desc()
-    if query.effective_period == "past":
+    if query.effective_when == "past":
         return EntryRow.starts_at.desc(), EntryRow.guid.desc()
     return EntryRow.starts_at.asc(), EntryRow.guid.asc()

@@ -89,9 +89,9 @@ def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
     if feed.query.kind == "news":
         return feed_name(feed)
-    if feed.query.effective_period == "all":
+    if feed.query.effective_when == "all":
         return _name(feed, f"kind.{feed.query.kind}")
-    return _name(feed, f"feed.{feed.query.effective_period}")
+    return _name(feed, f"feed.{feed.query.effective_when}")
 
 
 def _name(feed: Feed, kind_key: str) -> str:

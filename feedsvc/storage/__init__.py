@@ -1,4 +1,4 @@
 """The database: entries, categories, revisions and tokens.
 
-This is the only package that writes to it.
+This is the only package that commits.
 """

@@ -71,22 +71,27 @@ class Transaction:
     which must not stay in SQLite's write-ahead log.
     """
 
-    def __init__(self, session: Session, row: RevisionRow, clock: Clock) -> None:
+    def __init__(self, session: Session, revisions: RevisionRow, clock: Clock) -> None:
         self.session = session
-        self.row = row
+        self.revisions = revisions
         self.now = clock()
         # A clock that was wrong by more must not publish what is scheduled.
-        if row.last <= self.now + _MAX_CLOCK_SKEW:
-            self.now = max(self.now, row.last)
+        if revisions.last <= self.now + _MAX_CLOCK_SKEW:
+            self.now = max(self.now, revisions.last)
         self.log_lines: list[str] = []
         self.erases = False
 
     def next_revision(self, *kinds: str) -> datetime:
         """Return the revision of a change, and raise that of the affected kinds."""
-        self.row.last = max(self.now, self.row.last + timedelta(microseconds=1))
+        revision = max(self.now, self.revisions.last + timedelta(microseconds=1))
+        self.revisions.last = revision
         for kind in kinds:
-            setattr(self.row, kind, self.row.last)
-        return self.row.last
+            setattr(self.revisions, kind, revision)
+        return revision
+
+    def date_of(self, revision: datetime) -> datetime:
+        """Return the date of a change for readers: its revision, unless far ahead."""
+        return revision if revision <= self.now + _MAX_CLOCK_SKEW else self.now
 
 
 class Database:
@@ -141,7 +146,7 @@ class Database:
             self._truncate_log()
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor)
-        row = transaction.row
+        row = transaction.revisions
         self.on_commit(Revisions(row.last, row.news, row.events))
 
     def begin_migration(self) -> AbstractContextManager[sa.Connection]:

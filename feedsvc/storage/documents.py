@@ -1,4 +1,4 @@
-"""The document of an entry: JSON with the members that have no column of their own.
+"""The document of an entry: JSON with all members but `COLUMN_MEMBERS`.
 
 The members and their types come from the dataclasses in `feedsvc.models`, so a member
 that is added there is stored without a change here, and without a migration.
@@ -23,7 +23,7 @@ from feedsvc.models import Entry, Event, Recurrence
 COLUMN_MEMBERS = frozenset(
     ("guid", "version", "sequence", "updated", "starts", "categories", "translations")
 )
-"""Members that are columns or rows of other tables."""
+"""Members that come from columns, or from other rows."""
 
 _DOCUMENT_MEMBERS = tuple(
     field.name

@@ -255,10 +255,12 @@ def put_entry(
     _set_categories(row, categories)
     row.refresh(transaction.now)
     row.words = EntryWordsRow(words=words_of(entry))
-    # A change of what readers do not see leaves their feeds as they are.
+    # A change of what readers do not see leaves their feeds as they are. One that they
+    # will see shortens the lifetime of cached feeds.
     is_seen = was_public or row.is_public or row.due_at is not None
     row.changed_at = transaction.next_revision(*([entry.kind] if is_seen else []))
-    row.updated_at = _updated_at(entry, updated, transaction.now)
+    changed = transaction.date_of(row.changed_at)
+    row.updated_at = _updated_at(entry, updated, changed)
     session.flush()
     transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
     return row, is_new
@@ -283,13 +285,11 @@ def delete_entry(
     row.is_imported = False
     erased = Entry(id, kind, "", "", status="deleted", published=old.published)
     row.set_document(erased)
-    row.starts_at = None
-    row.ends_at = None
     row.memberships = []
     row.words = None
     row.refresh(transaction.now)
     row.changed_at = transaction.next_revision(*([kind] if was_public else []))
-    row.updated_at = transaction.now
+    row.updated_at = transaction.date_of(row.changed_at)
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
 
@@ -353,6 +353,7 @@ def restore_entry(
     row.refresh(transaction.now)
     is_deleted = entry.status == "deleted"
     row.words = None if is_deleted else EntryWordsRow(words=words_of(entry))
+    transaction.erases = transaction.erases or is_deleted
     row.changed_at = transaction.next_revision(entry.kind)
     session.flush()
 
@@ -381,6 +382,7 @@ def apply_due_changes(transaction: Transaction) -> int:
     """
     statement = (
         sa.select(EntryRow)
+        # With the kinds, by which the index begins.
         .where(EntryRow.kind.in_(KINDS), EntryRow.due_at <= transaction.now)
         .order_by(EntryRow.due_at, EntryRow.pk)
         .limit(MAX_DUE)
@@ -397,7 +399,7 @@ def apply_due_changes(transaction: Transaction) -> int:
             action = "publish" if row.is_public else "expire"
             transaction.log_lines.append(f"{action} {row.kind}/{row.id}")
         if row.is_public and not was_public:
-            row.updated_at = transaction.now
+            row.updated_at = transaction.date_of(revision)
     return len(rows)
 
 
@@ -456,7 +458,7 @@ def _with_dates(entry: Entry, now: datetime) -> Entry:
 
 
 def _updated_at(
-    entry: Entry, source_updated: datetime | None, now: datetime
+    entry: Entry, source_updated: datetime | None, changed: datetime
 ) -> datetime:
     """Return the date of a change for readers.
 
@@ -464,9 +466,9 @@ def _updated_at(
     neither before the publication nor in the future.
     """
     if source_updated is None:
-        return now
+        return changed
     earliest = entry.published or source_updated
-    return min(max(source_updated, earliest), now)
+    return min(max(source_updated, earliest), changed)
 
 
 def _schedule(entry: Entry | None) -> tuple[object, ...]:

@@ -52,7 +52,7 @@ def from_microseconds(number: int) -> datetime:
 
 
 class EntryDocument(sa.TypeDecorator[Entry]):
-    """An entry as JSON, without the members that have columns of their own."""
+    """An entry as JSON, without `COLUMN_MEMBERS`."""
 
     impl = sa.String
     cache_ok = True
@@ -277,8 +277,12 @@ class EntryRow(Base):
         self.is_public = not is_hidden and begin is not None and begin <= now
         self.was_public = self.was_public or self.is_public
         moments = [begin, end]
-        if entry.event and entry.status != "deleted":
+        if entry.event:
             moments.append(self._refresh_times(entry.event, now))
+        else:
+            self.starts_at = None
+            self.ends_at = None
+            self.is_over = False
         ahead = [moment for moment in moments if moment and moment > now]
         self.due_at = None if is_hidden else min(ahead, default=None)
         for membership in self.memberships:

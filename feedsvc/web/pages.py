@@ -122,7 +122,12 @@ def _cached_response(
         # Crawlers index each page once, in the site's language.
         headers = (*PAGE_HEADERS, NOINDEX) if ui else PAGE_HEADERS
         return CachedResponse(
-            body, media_type, *validity, PAGE_MAX_AGE, headers=headers
+            body,
+            media_type,
+            validity.revision,
+            validity.due_at,
+            PAGE_MAX_AGE,
+            headers=headers,
         )
 
     response = services.cache.get_or_render(key, render_response)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from feedsvc.errors import Unavailable
@@ -19,8 +21,13 @@ def check_schema(database: Database) -> None:
 
     :raises Unavailable: it has another one, or none.
     """
+    # To connect would create the file.
+    if database.is_sqlite and not Path(database.url.database or "").exists():
+        raise Unavailable(
+            f"There is no database {database.url.database}: run `feedsvc db upgrade`."
+        )
     with database.read() as session:
-        current = _revision(session.connection())
+        current = _schema_version(session.connection())
     if current < HEAD:
         raise Unavailable("The database needs an upgrade: run `feedsvc db upgrade`.")
     _refuse_newer(current)
@@ -34,7 +41,7 @@ def upgrade(database: Database) -> bool:
     if database.is_sqlite:
         create_file(database.url)
     with database.read() as session:
-        current = _revision(session.connection())
+        current = _schema_version(session.connection())
     _refuse_newer(current)
     if current == HEAD:
         return False
@@ -45,7 +52,7 @@ def upgrade(database: Database) -> bool:
                 connection.exec_driver_sql(f"SET LOCAL {name} = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
         # Another process may have been first.
-        if _revision(connection) == HEAD:
+        if _schema_version(connection) == HEAD:
             return False
         _run_migrations(connection)
     return True
@@ -63,8 +70,8 @@ def _run_migrations(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _revision(connection: sa.Connection) -> str:
-    """Return the revision of the schema, or an empty string if there are no tables."""
+def _schema_version(connection: sa.Connection) -> str:
+    """Return the newest migration that was run, or an empty string."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
     newest = sa.text("SELECT max(version_num) FROM alembic_version")

@@ -18,7 +18,7 @@ KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 INSTANT = sa.BigInteger()
 
 _BATCH_SIZE = 500
-_KEPT_TABLES = ("categories", "entries", "entry_categories", "tokens")
+_RENAMED_TABLES = ("categories", "entries", "entry_categories", "tokens")
 _OLD_TABLES = (
     "old_entry_categories",
     "category_slug_history",
@@ -47,7 +47,7 @@ def upgrade() -> None:
     """Create the tables, and carry the rows over in batches."""
     connection = op.get_bind()
     now = datetime.now(UTC)
-    for table in _KEPT_TABLES:
+    for table in _RENAMED_TABLES:
         for index in sa.inspect(connection).get_indexes(table):
             # PostgreSQL's indexes of constraints go with the table.
             if "duplicates_constraint" not in index:
