@@ -35,12 +35,14 @@ def split_words(*texts: str) -> set[str]:
 
 
 def parse_search(text: str) -> str:
-    """Return the words of a search in canonical form: folded, sorted, once each.
+    """Return the words of a search in canonical form: folded, once each.
+
+    They stay in their order, since readers see them.
 
     :raises ValueError: they are too many, or too long; the text follows the name of the
         parameter.
     """
-    words = " ".join(sorted(split_words(text)))
+    words = " ".join(dict.fromkeys(_WORD.findall(fold(text))))
     # Folding may lengthen a text: “ß” becomes “ss”.
     if max(len(text), len(words)) > MAX_LENGTH or words.count(" ") >= MAX_WORDS:
         raise ValueError(

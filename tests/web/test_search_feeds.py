@@ -130,9 +130,9 @@ def test_other_spellings_are_the_same_search(
     client: FlaskClient, articles: None, subtests: pytest.Subtests
 ) -> None:
     for query, canonical in (
-        ("Tuyến+số+3", "3+so+tuyen"),
-        ("tuyen so 3", "3+so+tuyen"),
-        ("3++so+tuyen", "3+so+tuyen"),
+        ("Tuyến+số+3", "tuyen+so+3"),
+        ("tuyen so 3", "tuyen+so+3"),
+        ("tuyen++so+3", "tuyen+so+3"),
         ("cau+cau", "cau"),
         ('"cau"', "cau"),
         ("cau+OR+*", "cau+or"),
@@ -155,9 +155,9 @@ def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     assert f'maxlength="{MAX_LENGTH}"' in page
     searched = client.get("/feeds/events.html?q=Hồ+Gươm")
     assert searched.status_code == 200, "the policy refuses redirects to other hosts"
-    canonical = client.get("/feeds/events.html?q=guom+ho")
+    canonical = client.get("/feeds/events.html?q=ho+guom")
     assert searched.data == canonical.data
-    assert 'value="guom ho"' in canonical.text
+    assert 'value="ho guom"' in canonical.text
 
 
 def test_search_follows_edits_and_deletions(
