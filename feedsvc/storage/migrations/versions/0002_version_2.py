@@ -182,6 +182,7 @@ def _create_indexes() -> None:
         ("ix_entries_translation_key", "entries", "translation_key"),
         ("ix_entries_changed_at", "entries", "changed_at"),
         ("ix_entries_due", "entries", "kind due_at"),
+        ("ix_entries_changes", "entries", "kind changed_at"),
         (
             "ix_entry_categories_published",
             "entry_categories",
