@@ -164,7 +164,6 @@ def _integer(low: int, high: int) -> Parse:
     return Integer(validate=in_range, error_messages={"invalid": message}).deserialize
 
 
-# RSS states how many polls an hour has, as a whole number.
 def _divisor(number: int) -> Parse:
     divisors = [each for each in range(1, number + 1) if number % each == 0]
     message = f"Must be one of {', '.join(map(str, divisors))}."
@@ -266,6 +265,7 @@ class Config:
     site_font: str = setting("", _parse_font_file, "WOFF2 file of the pages' font")
     poll_minutes: int = setting(
         "15",
+        # RSS states the polls an hour, as a whole number.
         _divisor(60),
         "minutes between polls that feeds recommend, a divisor of 60",
     )

@@ -9,14 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.models import EPOCH, Category, Site
-from feedsvc.storage.database import Database
-from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow, RevisionRow
+from feedsvc.models import EPOCH, Site
+from feedsvc.storage.database import Database, revision_row
+from feedsvc.storage.entries import list_changed_categories
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ _CLAIM = timedelta(minutes=5)
 """Time after which another worker tells the hubs, if one was stopped meanwhile."""
 
 _FIRST_RETRY = timedelta(seconds=5)
-# All hubs are told again, also those that accept, so no longer than that.
+# All hubs wait for one that fails, so no longer than that.
 _LAST_RETRY = timedelta(minutes=5)
 
 
@@ -49,7 +48,7 @@ def tell_hubs(database: Database, site: Site) -> None:
     :raises OperationalError: the database does not respond.
     """
     with database.read() as session:
-        state = session.scalars(sa.select(RevisionRow)).one()
+        state = revision_row(session)
         told, newest = state.hubs_told, state.last
         if state.hubs_due_at > database.clock():
             return
@@ -57,7 +56,11 @@ def tell_hubs(database: Database, site: Site) -> None:
     if not urls or not _claim(database, told):
         return
     # No transaction is open now: a hub may be slow.
-    failures = list(filter(None, (_tell(hub, urls) for hub in site.hubs)))
+    failures = []
+    for hub in site.hubs:
+        failure = _tell(hub, urls)
+        if failure:
+            failures.append(failure)
     with database.write() as transaction:
         row = transaction.revisions
         if not failures:
@@ -73,25 +76,11 @@ def tell_hubs(database: Database, site: Site) -> None:
 
 def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
     """Return the URLs of the sections and categories with entries that changed."""
-    # Keys alone: when the hubs are new, every entry has changed.
-    statement = (
-        sa.select(EntryRow.kind, EntryCategoryRow.category_id)
-        .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
-        .where(EntryRow.changed_at > since, EntryRow.is_public)
-        .distinct()
-    )
-    feeds: dict[tuple[str, str], Category | None] = {}
-    for kind, category_id in session.execute(statement):
-        feeds[kind, ""] = None
-        row = session.get(CategoryRow, category_id) if category_id else None
-        while row:
-            feeds[kind, row.slug] = row.category
-            row = row.parent
     return [
-        Feed.empty(site, kind, format, category).self_url
-        for (kind, _), category in sorted(feeds.items(), key=lambda item: item[0])
-        for format, form in FORMATS.items()
-        if form.pings_hubs
+        Feed.empty(site, kind, name, category).self_url
+        for kind, category in list_changed_categories(session, since)
+        for name, format in FORMATS.items()
+        if format.pings_hubs
     ]
 
 
@@ -107,7 +96,11 @@ def _claim(database: Database, told: datetime) -> bool:
 
 def _tell(hub: str, urls: list[str]) -> str:
     """Tell a hub the URLs, up to a failure; return its reason, or an empty text."""
-    return next(filter(None, (_ping(hub, url) for url in urls)), "")
+    for url in urls:
+        failure = _ping(hub, url)
+        if failure:
+            return failure
+    return ""
 
 
 def _ping(hub: str, url: str) -> str:

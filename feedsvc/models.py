@@ -1,4 +1,4 @@
-"""The values that packages pass to each other: frozen dataclasses without behaviour."""
+"""The values that packages pass to each other: frozen dataclasses."""
 
 from __future__ import annotations
 

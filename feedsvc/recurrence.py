@@ -175,8 +175,8 @@ def unmatched_exdates(event: Event) -> list[int]:
 def display_occurrence(entry: Entry) -> Event | None:
     """Return the occurrence that feeds and pages show; None for an article.
 
-    Formats have no clock, so it is the current or next occurrence as the scheduler last
-    stored it in `entry.starts`.
+    Formats have no clock, so it is the occurrence that was current or next when the
+    storage last set `entry.starts`.
     """
     event = entry.event
     if event is None or event.recurrence is None or entry.starts is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from flask import Flask, current_app
 from itsdangerous import URLSafeSerializer
 from sqlalchemy.orm import Session
@@ -16,9 +15,8 @@ from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Clock, Site
-from feedsvc.storage.database import Database
+from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.migrations.runner import check_schema
-from feedsvc.storage.tables import RevisionRow
 
 EXTENSION = "feedsvc"
 """The key of the components in Flask's extensions."""
@@ -53,8 +51,8 @@ class Services:
 
     def preview_signer(self, session: Session) -> URLSafeSerializer:
         """Return what signs the links of previews."""
-        secret = session.scalars(sa.select(RevisionRow.secret)).one()
-        return URLSafeSerializer(self.config.secret_key or secret, salt="preview")
+        secret = self.config.secret_key or revision_row(session).secret
+        return URLSafeSerializer(secret, salt="preview")
 
 
 def get_services(app: Flask) -> Services:

@@ -21,6 +21,7 @@ from feedsvc.suggestions import did_you_mean
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
+MAX_CATEGORIES = 50
 DERIVED_SUMMARY_LENGTH = 300
 """Characters of a summary that is derived from the content."""
 
@@ -203,7 +204,9 @@ class EntrySchema(ModelSchema):
     authors = own.BoundedList(fields.Nested(PersonSchema), 50)
     source = fields.Nested(SourceSchema)
     rights = own.Text(1000)
-    categories = own.BoundedList(own.CategorySlug(), 50, metadata={"uniqueItems": True})
+    categories = own.BoundedList(
+        own.CategorySlug(), MAX_CATEGORIES, metadata={"uniqueItems": True}
+    )
     image = own.NestedOrUrl(ImageSchema)
     attachments = own.BoundedList(fields.Nested(AttachmentSchema), 50)
     translation_key = own.identifier()

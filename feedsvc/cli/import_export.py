@@ -14,11 +14,10 @@ import click
 from flask.cli import with_appcontext
 
 from feedsvc.cli.output import help_epilog, printable, progress_bar, write_error
-from feedsvc.importers.ndjson import export_lines, import_lines
+from feedsvc.importers.ndjson import export_lines, import_lines, is_export
 from feedsvc.models import KINDS
 from feedsvc.services import current_database, current_services
 
-_EXPORT_PREFIXES = (b'{"category":', b'{"kind":')
 _COUNTERS = ("new", "changed", "unchanged", "skipped")
 
 
@@ -80,7 +79,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
     """
     # Read as a stream: an export may be larger than memory, other files must not be.
     first_line = file.readline()
-    if first_line.startswith(_EXPORT_PREFIXES):
+    if is_export(first_line):
         _import_export(chain([first_line], file))
     else:
         _import_feed(first_line + file.read(), kind)

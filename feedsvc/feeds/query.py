@@ -269,7 +269,7 @@ class Parameter:
     field: str
     default: Callable[[FeedQuery], Any] = lambda query: None
     kind: str | None = None
-    is_applicable: Callable[[Format], bool] = lambda form: True
+    is_applicable: Callable[[Format], bool] = lambda format: True
     has_one_spelling: bool = False
 
     def applies_to(self, query: FeedQuery) -> bool:
@@ -323,9 +323,9 @@ def _parse_date(text: str, query: FeedQuery) -> date:
 
 def _parse_period(text: str, query: FeedQuery) -> str:
     # Version 1 had `recent`; the parameter has one spelling, so it is redirected.
-    return (
-        "all" if text == "recent" else _choice("upcoming", "past", "all")(text, query)
-    )
+    if text == "recent":
+        return "all"
+    return _choice("upcoming", "past", "all")(text, query)
 
 
 def _choice(*choices: str) -> Callable[[str, FeedQuery], str]:
@@ -338,12 +338,12 @@ def _choice(*choices: str) -> Callable[[str, FeedQuery], str]:
     return parse
 
 
-def _is_no_calendar(form: Format) -> bool:
-    return not form.is_calendar
+def _is_no_calendar(format: Format) -> bool:
+    return not format.is_calendar
 
 
-def _is_page(form: Format) -> bool:
-    return form.is_page
+def _is_page(format: Format) -> bool:
+    return format.is_page
 
 
 PARAMETERS = (

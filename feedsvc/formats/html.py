@@ -162,8 +162,8 @@ class Pages:
     def _formats_of(self, feed: Feed) -> list[Feed]:
         return [
             feed.with_query(ui=None).in_format(name)
-            for name, form in FORMATS.items()
-            if feed.query.kind in form.kinds
+            for name, format in FORMATS.items()
+            if feed.query.kind in format.kinds
         ]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Response, request
 from werkzeug.exceptions import (
     HTTPException,
@@ -46,7 +45,7 @@ _UNAVAILABLE = Problem(
     "be stored.",
 )
 
-PROBLEMS: Mapping[type[Exception] | int, Problem] = {
+PROBLEMS: Mapping[type[FeedsvcError] | int, Problem] = {
     errors.BadRequest: Problem(
         400,
         "Bad request",
@@ -77,7 +76,7 @@ PROBLEMS: Mapping[type[Exception] | int, Problem] = {
     errors.Gone: Problem(
         410,
         "Deleted",
-        "The resource existed but was deleted, withdrawn, unpublished or retired. "
+        "The resource was deleted, withdrawn or unpublished, or it expired. "
         "PUT restores a deleted entry.",
     ),
     errors.ValidationFailed: Problem(
@@ -93,8 +92,6 @@ PROBLEMS: Mapping[type[Exception] | int, Problem] = {
         "than the operator allows. Try again after the seconds in Retry-After.",
     ),
     errors.Unavailable: _UNAVAILABLE,
-    sa.exc.OperationalError: _UNAVAILABLE,
-    sa.exc.TimeoutError: _UNAVAILABLE,
     errors.PreconditionFailed: Problem(
         412,
         "Precondition failed",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from functools import cached_property
 
@@ -12,25 +11,6 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from feedsvc.errors import RateLimited
-
-EXPIRY_INTERVAL = 60.0
-"""Seconds between two removals of expired counters."""
-
-
-class RateStorage(MemoryStorage):
-    """Counters in memory, of which expired ones are removed once a minute.
-
-    The library's own schedule starts a thread at nearly every action, which then looks
-    at the counters of all keys.
-    """
-
-    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802, the library's name
-        if self.timer.is_alive():
-            return
-        remove_expired = self._MemoryStorage__expire_events  # type: ignore[attr-defined]
-        self.timer = threading.Timer(EXPIRY_INTERVAL, remove_expired)
-        self.timer.daemon = True
-        self.timer.start()
 
 
 class RateLimiter:
@@ -49,7 +29,7 @@ class RateLimiter:
     @cached_property
     def _limiter(self) -> MovingWindowRateLimiter:
         # Not before the first request: MemoryStorage starts a thread.
-        return MovingWindowRateLimiter(RateStorage())
+        return MovingWindowRateLimiter(MemoryStorage())
 
     def hit(self, key: str) -> None:
         """Count one action of a key.

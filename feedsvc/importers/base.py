@@ -7,6 +7,9 @@ from datetime import datetime
 from mimetypes import guess_type
 from typing import Any
 
+MAX_GUID_LENGTH = 1000
+"""Characters of an imported guid; a longer one is replaced."""
+
 
 @dataclass(frozen=True)
 class ImportedEntry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.schemas import (
+    MAX_CATEGORIES,
     MAX_SUMMARY_LENGTH,
     MAX_TITLE_LENGTH,
     CategorySchema,
@@ -28,18 +28,14 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.importers import feed, ics
-from feedsvc.importers.base import ImportedEntry
+from feedsvc.importers.base import MAX_GUID_LENGTH, ImportedEntry
 from feedsvc.languages import primary_subtag
 from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
-from feedsvc.words import fold
+from feedsvc.suggestions import slug_of
 
-# The API takes no more categories of an entry. An import drops the rest.
-_MAX_CATEGORIES = 50
-_MAX_SLUG_LENGTH = 64
-_MAX_GUID_LENGTH = 1000
 _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say
 # something else. Other invalid fields are left out.
@@ -108,15 +104,16 @@ class Importer:
             stored = _find(entry, transaction.session)
             if stored:
                 entry = replace(entry, id=stored.id, guid=stored.guid)
-            found = [
+            candidates = (
                 self._ensure_category(title, transaction) for title in item.categories
-            ]
-            categories = tuple(dict.fromkeys(filter(None, found)))[:_MAX_CATEGORIES]
+            )
+            categories = tuple(dict.fromkeys(filter(None, candidates)))
             # With the time of the import an old archive would be new to readers who
             # sort by it.
             row, is_new = put_entry(
                 transaction,
-                replace(entry, categories=categories),
+                # The API takes no more of them.
+                replace(entry, categories=categories[:MAX_CATEGORIES]),
                 is_import=True,
                 updated=item.updated or entry.published,
             )
@@ -155,7 +152,7 @@ class Importer:
         Return None if the category was deleted, or its title has no slug.
         """
         title = " ".join(text.strip_invalid_chars(title).split())
-        slug = re.sub("[^a-z0-9]+", "-", fold(title))[:_MAX_SLUG_LENGTH].strip("-")
+        slug = slug_of(title)
         try:
             return Categories(transaction.session).get_current(slug).category
         except Gone:
@@ -198,7 +195,7 @@ def _label(item: ImportedEntry) -> str:
 def _guid(item: ImportedEntry) -> str:
     """Return the guid of an entry; without one, the same UUID at each import."""
     guid = " ".join(text.strip_invalid_chars(item.guid).split())
-    if guid and len(guid) <= _MAX_GUID_LENGTH:
+    if guid and len(guid) <= MAX_GUID_LENGTH:
         return guid
     return uuid.uuid5(uuid.NAMESPACE_URL, guid or f"{item.fields}").urn
 

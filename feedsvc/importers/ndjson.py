@@ -24,6 +24,7 @@ from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.sanitize import sanitize_again
 from feedsvc.api.schemas import CategorySchema, ClosedSchema, EntrySchema
 from feedsvc.errors import BadRequest, FeedsvcError, ValidationFailed
+from feedsvc.importers.base import MAX_GUID_LENGTH
 from feedsvc.models import Entry, Event
 from feedsvc.storage.categories import Categories, restore_category, restore_former_slug
 from feedsvc.storage.database import Database, Transaction
@@ -46,12 +47,17 @@ class FormerSlugSchema(ClosedSchema):
 class StateSchema(ClosedSchema):
     """The members of an entry that the storage sets."""
 
-    guid = own.Text(1000, required=True)
+    guid = own.Text(MAX_GUID_LENGTH, required=True)
     version = fields.Integer(strict=True, required=True, validate=Range(1, 2**31 - 1))
     sequence = fields.Integer(strict=True, required=True, validate=Range(0, 2**31 - 1))
     published = fields.AwareDateTime(allow_none=True, required=True)
     updated = fields.AwareDateTime(required=True)
     withdrawn = fields.AwareDateTime(allow_none=True, required=True)
+
+
+def is_export(first_line: bytes) -> bool:
+    """Tell if a file is an export, by its first line."""
+    return first_line.startswith((b'{"category":', b'{"kind":'))
 
 
 def export_lines(session: Session, schemas: Schemas) -> Iterator[str]:

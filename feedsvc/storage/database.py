@@ -27,6 +27,7 @@ _POOL_SIZE = 20
 """Connections of a process: one for each thread of gunicorn, and some for our own."""
 
 _MAX_CLOCK_SKEW = timedelta(seconds=5)
+"""How far the clocks of two writers may differ."""
 
 _PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",
@@ -137,16 +138,14 @@ class Database:
         with Session(self._write_engine, expire_on_commit=False) as session:
             # SQLite has locked already, by BEGIN IMMEDIATE.
             statement = sa.select(RevisionRow).with_for_update()
-            transaction = Transaction(
-                session, session.scalars(statement).one(), self.clock
-            )
+            row = session.scalars(statement).one()
+            transaction = Transaction(session, row, self.clock)
             yield transaction
             session.commit()
         if self.is_sqlite and transaction.erases:
             self._truncate_log()
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor)
-        row = transaction.revisions
         self.on_commit(Revisions(row.last, row.news, row.events))
 
     def begin_migration(self) -> AbstractContextManager[sa.Connection]:
@@ -174,6 +173,11 @@ class Database:
     def close(self) -> None:
         """Close the connections that are not in use."""
         self.engine.dispose()
+
+
+def revision_row(session: Session) -> RevisionRow:
+    """Return the row of the revisions, which a session reads once."""
+    return session.get_one(RevisionRow, 1)
 
 
 def read_revisions(session: Session) -> Revisions:

@@ -19,7 +19,7 @@ from feedsvc.errors import (
     NotFound,
     ValidationFailed,
 )
-from feedsvc.models import EPOCH, KINDS, Entry, Event, Translation
+from feedsvc.models import EPOCH, KINDS, Category, Entry, Event, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.documents import encode_document
@@ -150,6 +150,30 @@ def list_changes(
     if kind:
         conditions.append(EntryRow.kind == kind)
     yield from islice(_in_order_of_changes(session, after, *conditions), limit)
+
+
+def list_changed_categories(
+    session: Session, after: datetime
+) -> list[tuple[str, Category | None]]:
+    """Return the kinds and categories with public entries that changed later.
+
+    A kind alone has None. With each category come those above it.
+    """
+    # Keys alone, since every entry may have changed.
+    statement = (
+        sa.select(EntryRow.kind, EntryCategoryRow.category_id)
+        .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
+        .where(EntryRow.changed_at > after, EntryRow.is_public)
+        .distinct()
+    )
+    categories: dict[tuple[str, str], Category | None] = {}
+    for kind, category_id in session.execute(statement):
+        categories[kind, ""] = None
+        row = session.get(CategoryRow, category_id) if category_id else None
+        while row:
+            categories[kind, row.slug] = row.category
+            row = row.parent
+    return [(kind, categories[kind, slug]) for kind, slug in sorted(categories)]
 
 
 def entries_of(session: Session, rows: Iterable[EntryRow]) -> tuple[Entry, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import traceback
 from collections.abc import Iterable
 
 from flask import Blueprint, Response, current_app, g, request
@@ -90,10 +88,7 @@ class ErrorHandlers:
     def handle_unexpected(self, error: Exception) -> Response:
         """Log a defect, and answer 500."""
         current_app.logger.error(
-            "Unexpected error %s in request %s",
-            _fingerprint(error),
-            g.request_id,
-            exc_info=error,
+            "Unexpected error in request %s", g.request_id, exc_info=error
         )
         return self.handle_http_exception(InternalServerError())
 
@@ -188,17 +183,3 @@ def _cache_control(status: int) -> str:
     is_read = request.method in ("GET", "HEAD")
     is_public = request.path.startswith(("/feeds/", "/entries/")) and is_read
     return "public, max-age=1" if is_public and status in (404, 410) else "no-store"
-
-
-def _fingerprint(error: Exception) -> str:
-    """Return eight digits that are equal for errors of one cause, to group log lines.
-
-    The cause is the type and the functions on the stack; line numbers differ between
-    versions.
-    """
-    stack = [
-        (frame.filename, frame.name)
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    text = repr((type(error).__name__, stack))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]

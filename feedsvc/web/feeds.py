@@ -89,16 +89,16 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     with services.database.read() as session:
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
-    form = FORMATS[query.format]
+    format = FORMATS[query.format]
     poll_seconds = services.site.poll_minutes * 60
     return CachedResponse(
         render_feed(feed),
-        form.media_type,
+        format.media_type,
         validity.revision,
         validity.due_at,
         # Readers poll feeds, but people reload pages.
-        max_age=PAGE_MAX_AGE if form.is_page else poll_seconds,
-        shared_max_age=None if form.is_page else FEED_SHARED_MAX_AGE,
+        max_age=PAGE_MAX_AGE if format.is_page else poll_seconds,
+        shared_max_age=None if format.is_page else FEED_SHARED_MAX_AGE,
         headers=_feed_headers(feed),
         kinds=(query.kind,),
     )
