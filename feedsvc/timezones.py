@@ -2,8 +2,8 @@
 
 Importing this module removes the host's files from the search path of zoneinfo for the
 whole process, libraries included. So every machine has the same zones and rules, and
-replicas give the same bytes. config.py and feedsvc/app.py
-import it before anything that loads a zone.
+replicas give the same bytes. config.py and feedsvc/app.py import it before anything
+that loads a zone.
 """
 
 from __future__ import annotations
@@ -12,13 +12,8 @@ import zoneinfo
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import tzdata
-
 zoneinfo.reset_tzpath(())
 ZoneInfo.clear_cache()
-
-VERSION: str = tzdata.IANA_VERSION
-"""The release of the IANA database, such as 2026f."""
 
 _SPECIAL_NAMES = frozenset({"Factory", "localtime", "posixrules"})
 """Files of the database that are not zones: an unset one, the host's own, rules."""

@@ -160,9 +160,10 @@ def has_tags(text: str) -> bool:
 
 def to_plain_text(html: str) -> str:
     """Return the text of sanitized HTML as one line, without captions."""
-    # A word ends where a block begins or ends.
     # The rest is not parsed: an importer's HTML may be as expensive as it likes.
-    spaced = _BLOCK_TAG.sub(" <", html[:_MAX_PLAIN_TEXT_SOURCE])
+    beginning = html[:_MAX_PLAIN_TEXT_SOURCE]
+    # A word ends where a block begins or ends.
+    spaced = _BLOCK_TAG.sub(" <", beginning)
     without_tags = nh3.clean(spaced, tags=set(), clean_content_tags={"figcaption"})
     folded = " ".join(unescape(without_tags).split())
     try:
