@@ -1,4 +1,4 @@
-# The service in a slim image, as a user without rights. The database is in /data. `make image` builds it.
+# The service in a slim image, as an unprivileged user. The database is in /data. `make image` builds it.
 ARG BASE=docker.io/library/python:3.11-slim
 FROM ${BASE}
 

@@ -1,4 +1,4 @@
-"""`make bench`: the dearest requests on both databases, and ratios to version 1.0.1.
+"""`make bench`: the most expensive requests on both databases, and ratios to version 1.0.1.
 
 `python -m bench worst --entries 10000` measures one part, with fewer entries.
 """

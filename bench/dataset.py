@@ -1,4 +1,4 @@
-"""A large database for the dearest requests."""
+"""A large database for the most expensive requests."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The dearest anonymous requests of each kind, against limits of time and memory."""
+"""The most expensive anonymous requests of each kind, against limits of time and memory."""
 
 import ctypes
 import gc
