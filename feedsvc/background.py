@@ -52,7 +52,7 @@ class Background:
             _repeat(self._cache.poll, _POLL_SECONDS)
             if self._site.hubs:
                 # A slow hub must not delay the others.
-                _repeat(lambda: tell_hubs(self._database, self._site), _TICK_SECONDS)
+                _repeat(self._tell_hubs, _TICK_SECONDS)
             self._is_prepared.wait(_START_SECONDS)
 
     def tick(self) -> None:
@@ -69,6 +69,11 @@ class Background:
             # A transaction for each batch, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
+
+    def _tell_hubs(self) -> None:
+        # Before the migration there may be no tables.
+        self._is_prepared.wait()
+        tell_hubs(self._database, self._site)
 
     def _prepare(self) -> None:
         """Migrate the database; raise the revisions if the settings have changed."""
@@ -90,7 +95,7 @@ def _repeat(action: Callable[[], None], seconds: float) -> None:
             try:
                 action()
             except (SQLAlchemyError, FeedsvcError) as error:
-                _log.warning("Database: %s", error)
+                _log.warning("Database: %s", getattr(error, "orig", error))
             except Exception:
                 # The thread must outlive every error: without it, nothing is published.
                 _log.exception("Failed, retrying")

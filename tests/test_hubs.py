@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -101,6 +102,16 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
         assert hub.told == expected
     finally:
         service.stop()
+
+
+def test_new_database_is_migrated_before_hubs_are_told(
+    tmp_path: Path, hub: Hub
+) -> None:
+    service = Service(f"sqlite:///{tmp_path}/new.db", FEEDSVC_HUBS=hub.url)
+    log = tmp_path / "log"
+    service.start(log)
+    service.stop()
+    assert "WARNING" not in log.read_text()
 
 
 @pytest.mark.both_databases

@@ -245,7 +245,9 @@ class EntrySchema(ModelSchema):
         if name in ("content", "body"):
             is_html = isinstance(value, str) and sanitize.has_tags(value)
             other_name = "content_html" if is_html else "content_text"
-        return super()._unknown_member(other_name or name, value, known)
+        if other_name:
+            return super()._unknown_member(other_name, value, [other_name])
+        return super()._unknown_member(name, value, known)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Read times without an offset in the site's zone."""

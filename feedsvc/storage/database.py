@@ -126,13 +126,14 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, actor: str = "feedsvc") -> Iterator[Transaction]:
+    def write(self, actor: str | None = None) -> Iterator[Transaction]:
         """Write in one transaction, and commit it at the end of the block.
 
         All writers lock the row of the revisions, so each one sees all that was written
         before. An error rolls the transaction back.
 
-        :param actor: the name of the token, for the log.
+        :param actor: the name of the token or command that writes. None is the service
+            itself, which publishes and expires what is due.
         :raises OperationalError: the database is locked, full, read-only or away.
         """
         with Session(self._write_engine, expire_on_commit=False) as session:
@@ -140,12 +141,15 @@ class Database:
             statement = sa.select(RevisionRow).with_for_update()
             row = session.scalars(statement).one()
             transaction = Transaction(session, row, self.clock)
+            last = row.last
             yield transaction
+            if actor and row.last > last:
+                row.written_at = row.last
             session.commit()
         if self.is_sqlite and transaction.erases:
             self._truncate_log()
         for line in transaction.log_lines:
-            _log.info("%s by %s", line, actor)
+            _log.info("%s by %s", line, actor or "feedsvc")
         self.on_commit(Revisions(row.last, row.news, row.events))
 
     def begin_migration(self) -> AbstractContextManager[sa.Connection]:

@@ -95,6 +95,8 @@ class RevisionRow(Base):
     # The last revision of each kind.
     news: Mapped[datetime]
     events: Mapped[datetime]
+    # The last revision that was a write, and not due by itself.
+    written_at: Mapped[datetime]
     # Of the version and the settings that responses depend on.
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.

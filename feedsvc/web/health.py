@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from feedsvc.models import EPOCH
 from feedsvc.services import current_services
+from feedsvc.storage.database import revision_row
 from feedsvc.storage.migrations.runner import check_schema
 
 blueprint = Blueprint("health", __name__)
@@ -22,8 +23,9 @@ def readyz() -> Response:
     """Answer that the database is usable, with the time of the last write."""
     database = current_services().database
     check_schema(database)
-    last = database.revisions().last
-    time = f"{last:%Y-%m-%dT%H:%M:%SZ}" if last > EPOCH else "never"
+    with database.read() as session:
+        written_at = revision_row(session).written_at
+    time = f"{written_at:%Y-%m-%dT%H:%M:%SZ}" if written_at > EPOCH else "never"
     return _text_response(f"ready\nlast write: {time}\n")
 
 

@@ -148,6 +148,14 @@ def test_five_unknown_members_get_suggestions(editor: ApiClient) -> None:
     assert suggested == 5, "comparing takes time"
 
 
+def test_usual_name_among_many_unknown_members_suggests_ours(
+    editor: ApiClient,
+) -> None:
+    document = {"title": "x", **dict.fromkeys("abcdefgh", "x"), "pubDate": "x"}
+    errors = details(editor.send("PUT", "/articles/a", document))
+    assert "Did you mean “date_published”?" in errors["#/pubDate"]
+
+
 def test_unknown_parameter_suggests_the_nearest_one(editor: ApiClient) -> None:
     answer = editor.send("GET", "/articles?categories=a")
     assert answer.get_json()["detail"] == (

@@ -57,11 +57,13 @@ def upgrade() -> None:
     _carry_categories(connection)
     last = _carry_entries(connection, now)
     _carry_tokens(connection)
+    updated = connection.scalar(sa.select(sa.func.max(_table("entries").c.updated_at)))
     row = {
         "id": 1,
         "last": last,
         "news": last,
         "events": last,
+        "written_at": updated or 0,
         "fingerprint": "",
         "secret": secrets.token_urlsafe(32),
         "hubs_told": last,
@@ -82,6 +84,7 @@ def _create_tables() -> None:
         sa.Column("last", INSTANT, nullable=False),
         sa.Column("news", INSTANT, nullable=False),
         sa.Column("events", INSTANT, nullable=False),
+        sa.Column("written_at", INSTANT, nullable=False),
         sa.Column("fingerprint", KEY, nullable=False),
         sa.Column("secret", KEY, nullable=False),
         sa.Column("hubs_told", INSTANT, nullable=False),
