@@ -352,6 +352,11 @@ def test_body_with_wrong_headers_is_refused(
     [
         "/articles?limit=0",
         "/articles?limit=x",
+        "/articles?limit=1_0",
+        "/articles?limit=%D9%A3",
+        "/articles?limit=1&limit=2",
+        "/articles/van-hoa?nix=1",
+        "/categories?nix=1",
         "/articles?nix=1",
         "/articles?page=0",
         "/articles?limit=201",
