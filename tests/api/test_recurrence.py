@@ -16,6 +16,7 @@ SATURDAY = {
 }
 ALL_DAY = {"title": "Chợ phiên", "start": "2026-12-05"}
 RULE = "#/recurrence/rrule"
+MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
@@ -244,9 +245,6 @@ def test_valid_recurrence_is_accepted_quickly_and_returned(
             "PATCH", "/events/valid", {"recurrence": None}, headers=MERGE
         ).get_json()
     )
-
-
-MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def test_thousand_exdates_and_rdates_are_accepted(editor: ApiClient) -> None:

@@ -325,9 +325,7 @@ def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
         ) == ["#/slug"]
 
 
-def test_body_with_wrong_headers_is_refused(
-    editor: ApiClient, client: FlaskClient, app: Any
-) -> None:
+def test_body_with_wrong_headers_is_refused(editor: ApiClient, app: Any) -> None:
     json_headers = {"Content-Type": "application/json"}
     put = ("PUT", "/articles/x")
     assert editor.send(*put, headers=json_headers).status_code == 411
