@@ -160,8 +160,8 @@ def test_concurrent_patches_all_apply(editor: ApiClient, app: Flask) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(patch, zip(fields, values, strict=True))) == {200}
-    found = editor.send("GET", "/articles/a").get_json()
-    assert [found[field] for field in fields] == values
+    entry = editor.send("GET", "/articles/a").get_json()
+    assert [entry[field] for field in fields] == values
 
 
 @pytest.mark.parametrize(

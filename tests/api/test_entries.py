@@ -67,10 +67,10 @@ def test_put_of_response_changes_nothing(
 
 
 def test_post_creates_an_id(editor: ApiClient) -> None:
-    made = editor.send("POST", "/articles", {"title": "Một"})
-    assert made.status_code == 201
-    id = made.get_json()["id"]
-    assert made.headers["Location"].endswith(f"/articles/{id}")
+    created = editor.send("POST", "/articles", {"title": "Một"})
+    assert created.status_code == 201
+    id = created.get_json()["id"]
+    assert created.headers["Location"].endswith(f"/articles/{id}")
     assert (
         editor.send("POST", "/articles", {"title": "Hai", "id": "hai"}).get_json()["id"]
         == "hai"
@@ -228,9 +228,9 @@ def test_category_is_created_replaced_and_listed(
         "language": "vi",
         "url": "https://portal.example/y-te",
     }
-    made = editor.send("PUT", "/categories/y-te", full)
-    assert made.status_code == 201
-    assert made.get_json() == {"slug": "y-te", **full}
+    created = editor.send("PUT", "/categories/y-te", full)
+    assert created.status_code == 201
+    assert created.get_json() == {"slug": "y-te", **full}
     assert editor.send("PUT", "/categories/y-te", full).status_code == 200
     answer = client.get("/api/v1/categories")
     again = client.get(

@@ -1,4 +1,4 @@
-"""What a hostile or careless editor has been seen to send: refused at once, or the same when it is put back."""
+"""Hostile and careless input is refused at once, or unchanged when it is put back."""
 
 from __future__ import annotations
 
@@ -244,9 +244,9 @@ def test_category_text_is_escaped_for_rss_readers(
             "description": "<img src=x onerror=alert(1)>",
         },
     )
-    found = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
-    assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in found.title
-    assert found.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
+    channel = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
+    assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in channel.title
+    assert channel.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
 
 
 @pytest.mark.parametrize("text", ["http://[::1", "http://\u2100.example/"])
