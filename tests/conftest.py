@@ -170,18 +170,18 @@ MakeApp = Callable[..., Flask]
 
 @pytest.fixture
 def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
-    made = []
+    apps: list[Flask] = []
 
     def make(
         *, own_clock: Clock | None = None, migrate: bool = True, **changes: Any
     ) -> Flask:
-        made.append(create_app(replace(config, **changes), own_clock or clock))
+        apps.append(create_app(replace(config, **changes), own_clock or clock))
         if migrate:
-            upgrade(get_services(made[-1]).database)
-        return made[-1]
+            upgrade(get_services(apps[-1]).database)
+        return apps[-1]
 
     yield make
-    _close(*made)
+    _close(*apps)
 
 
 def _close(*apps: Flask) -> None:

@@ -29,7 +29,7 @@ from feedsvc.storage.migrations.runner import upgrade
 from tests.scratch import scratch_directory
 from tests.server import free_port
 
-# The default collation is another one than by code point, so that a column without its own shows.
+# Not by code point if possible, so that tests find columns without a collation of their own.
 LOCALES = (
     ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=vi"),
     ("--locale=en_US.UTF-8",),
@@ -62,18 +62,18 @@ class Cluster:
             "tests",
             "--no-sync",
         ]
-        ways = [["initdb", "-E", "UTF8", *locale, *options] for locale in LOCALES]
-        for program, *arguments in ways:
-            made = subprocess.run(
-                [str(binaries / program), "-D", str(home / "data"), *arguments],
+        command = [str(binaries / "initdb"), "-D", str(home / "data"), "-E", "UTF8"]
+        for locale in LOCALES:
+            done = subprocess.run(
+                [*command, *locale, *options],
                 **self._as_user(),
                 capture_output=True,
                 text=True,
             )
-            if made.returncode == 0:
+            if done.returncode == 0:
                 return
         raise RuntimeError(
-            f"There is no PostgreSQL cluster for the tests: {made.stderr}"
+            f"There is no PostgreSQL cluster for the tests: {done.stderr}"
         )
 
     def start(self) -> None:
@@ -119,11 +119,11 @@ class Cluster:
             self._process.wait(30)
 
     def url(self, database: str) -> str:
-        """The setting FEEDSVC_DATABASE_URL for one of its databases."""
+        """Return the setting FEEDSVC_DATABASE_URL for one of its databases."""
         return f"postgresql+psycopg://tests:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def run(self, sql: str) -> list[Any]:
-        """Run a statement outside of any transaction, as the superuser; returns its rows."""
+        """Run a statement outside of any transaction, as the superuser; return its rows."""
         with self._connect() as connection:
             done = connection.execute(sql.encode())
             return done.fetchall() if done.description else []
@@ -139,9 +139,9 @@ class Cluster:
             # Older versions have no other strategy.
             self._copy_options = "STRATEGY FILE_COPY"
         self.run("CREATE DATABASE template")
-        made = Database(self.url("template"), utcnow)
-        upgrade(made)
-        made.close()
+        database = Database(self.url("template"), utcnow)
+        upgrade(database)
+        database.close()
 
     def make_editor_template(self, add_editor: Callable[[str], str]) -> str:
         """Make the database that those with an editor are copies of, once.
@@ -155,7 +155,7 @@ class Cluster:
 
     @contextmanager
     def database(self, template: str = "template") -> Iterator[str]:
-        """The URL of a fresh, migrated database, or of a copy of another one."""
+        """Copy a template for the time of the context, and return its URL."""
         name = f"test{next(self._numbers)}"
         self._administer(
             f"CREATE DATABASE {name} TEMPLATE {template} {self._copy_options}"
@@ -184,7 +184,7 @@ class Cluster:
 
 @contextmanager
 def throw_away() -> Iterator[Cluster]:
-    """A running cluster with its template, gone afterwards."""
+    """Run a cluster with its template, and remove it afterwards."""
     with _home() as home, _running(Cluster(_binaries(home), home)) as cluster:
         cluster.make_template()
         yield cluster
@@ -192,7 +192,7 @@ def throw_away() -> Iterator[Cluster]:
 
 @contextmanager
 def _home() -> Iterator[Path]:
-    """A directory of the user whom a server runs as."""
+    """Create a directory of the user who runs the server, and remove it afterwards."""
     home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-", dir=scratch_directory()))
     if user := _unprivileged():
         os.chown(home, user.pw_uid, user.pw_gid)
@@ -212,7 +212,7 @@ def _running(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """The user whom root becomes, and nobody else."""
+    """Return the user who runs the server if root runs the tests, or else None."""
     if os.getuid():
         return None
     known = {user.pw_name: user for user in pwd.getpwall()}

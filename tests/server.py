@@ -78,7 +78,7 @@ class Service:
             **environ,
         }
         self.within: tuple[str, ...] = ()
-        """The words before each command, of who runs it somewhere else."""
+        """The words before each command, such as those of `nsenter`."""
         self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.token = ""
 
@@ -129,7 +129,7 @@ class Service:
         log: Path = Path(os.devnull),
         app: str = "wsgi:app",
     ) -> float:
-        """Start it, its output to a file; returns the seconds until it was ready."""
+        """Start it, its output to a file; return the seconds until it was ready."""
         begun = time.monotonic()
         module = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", app]
         if self._can_fork():
@@ -176,7 +176,7 @@ class Service:
             time.sleep(0.01)
 
     def workers(self) -> list[int]:
-        """The workers' process ids."""
+        """Return the process ids of the workers."""
         assert self.process
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
@@ -184,7 +184,7 @@ class Service:
     def request(
         self, method: str, path: str, document: Any = None, **kwargs: Any
     ) -> requests.Response:
-        """One request with the token, on a connection of its own."""
+        """Send a request with the token, on a connection of its own."""
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Connection": "close",

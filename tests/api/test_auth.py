@@ -57,9 +57,7 @@ def test_failed_authentications_over_address_rate_are_429(
     assert good.send("GET", "/articles").status_code == 200, "nobody else is locked out"
 
 
-def test_client_address_comes_from_trusted_proxy(
-    make_app: MakeApp, database: Database
-) -> None:
+def test_client_address_comes_from_trusted_proxy(make_app: MakeApp) -> None:
     wrong = {"Authorization": "Bearer fsv_x"}
     for proxies, expected in ((0, 429), (1, 401)):
         client = make_app(
@@ -74,7 +72,7 @@ def test_client_address_comes_from_trusted_proxy(
         assert second.status_code == expected
 
 
-def test_ipv6_network_shares_a_rate(make_app: MakeApp, database: Database) -> None:
+def test_ipv6_network_shares_a_rate(make_app: MakeApp) -> None:
     client = make_app(rate_auth_failures="2/minute", workers=1).test_client()
     statuses = [
         client.get(

@@ -145,9 +145,7 @@ def test_invalid_id_is_422_with_pointer(editor: ApiClient, id: str) -> None:
     assert pointers == ["#/id", "#/id"]
 
 
-def test_item_without_scope_is_403(
-    editor: ApiClient, client: FlaskClient, database: Database
-) -> None:
+def test_item_without_scope_is_403(client: FlaskClient, database: Database) -> None:
     writer = ApiClient(client, create_token(database, "writer", ["news:write"]))
     lines = [put("a"), put("b", kind="events", start="2027-01-01")]
     results = send(writer, lines).get_json()["results"]

@@ -42,7 +42,7 @@ def test_feed_of_category_has_entries_of_subcategories(
 
 
 def test_write_changes_feeds_of_parent_categories(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient
 ) -> None:
     paths = [
         f"/feeds/news/{slug}.rss"

@@ -41,10 +41,10 @@ def bodies(client: FlaskClient, path: str) -> Iterator[str]:
             if "content_html" in item:
                 yield item["content_html"]
     elif "xml" in answer.content_type:
-        found = feedparser.parse(
+        feed = feedparser.parse(
             answer.data, sanitize_html=False, resolve_relative_uris=False
         )
-        for entry in found.entries:
+        for entry in feed.entries:
             yield from (
                 part.value for part in [*entry.get("content", ()), entry.summary_detail]
             )
@@ -88,9 +88,9 @@ def check_public(client: FlaskClient, ids: list[str]) -> None:
         for id in (ids if "{id}" in path else ids[:1])
     ]
     for path in paths:
-        found = list(bodies(client, path))
-        assert found, path
-        for body in found:
+        shown = list(bodies(client, path))
+        assert shown, path
+        for body in shown:
             assert smuggled(body) == [], path
 
 

@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from tests.conftest import ApiClient
-from tests.fake_clock import Clock
 
 EVENT = {
     "title": "Hội thảo",
@@ -125,11 +124,7 @@ def test_calendar_and_json_feed_have_them(
     ],
 )
 def test_sequence_rises_with_the_address_alone(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    changes: dict[str, Any],
-    raised: int,
+    editor: ApiClient, client: FlaskClient, changes: dict[str, Any], raised: int
 ) -> None:
     editor.put("/events/e", EVENT)
     editor.put("/events/e", {**EVENT, **changes})

@@ -122,22 +122,22 @@ def test_patch_of_content_updates_only_a_derived_summary(
 
 
 @pytest.mark.parametrize(
-    ("patch", "status", "pointers"),
+    ("patch", "pointers"),
     [
-        ({"title": None}, 422, ["#/title"]),
-        ({"url": "javascript:x", "nix": 1}, 422, ["#/nix", "#/url"]),
-        ({"image": {"url": None}}, 422, ["#/image/url"]),
-        ({"id": "b"}, 422, ["#/id"]),
-        ({"nix": None}, 422, ["#/nix"]),
-        ([], 422, ["#"]),
+        ({"title": None}, ["#/title"]),
+        ({"url": "javascript:x", "nix": 1}, ["#/nix", "#/url"]),
+        ({"image": {"url": None}}, ["#/image/url"]),
+        ({"id": "b"}, ["#/id"]),
+        ({"nix": None}, ["#/nix"]),
+        ([], ["#"]),
     ],
 )
 def test_patched_entry_is_validated(
-    editor: ApiClient, patch: Any, status: int, pointers: list[str]
+    editor: ApiClient, patch: Any, pointers: list[str]
 ) -> None:
     editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
     answer = editor.send("PATCH", "/articles/a", patch)
-    assert answer.status_code == status
+    assert answer.status_code == 422
     assert sorted(error["pointer"] for error in answer.get_json()["errors"]) == pointers
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
@@ -160,8 +160,8 @@ def test_concurrent_patches_all_apply(editor: ApiClient, app: Flask) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(patch, zip(fields, values, strict=True))) == {200}
-    found = editor.send("GET", "/articles/a").get_json()
-    assert [found[field] for field in fields] == values
+    entry = editor.send("GET", "/articles/a").get_json()
+    assert [entry[field] for field in fields] == values
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ WHOLE: dict[str, Any] = {
 TRACES = re.compile(
     r"(?i)mark|2031-03-0|21:22:23|20:22:23|12\.345|WEEKLY|tentative|12-12|Paris|12-05"
 )
-"""What of them must not be left anywhere."""
+"""Values of `WHOLE` that a deletion must erase everywhere."""
 
 PUBLIC = [
     "/feeds/events.rss",
@@ -148,7 +148,7 @@ def test_deleted_text_is_overwritten_in_the_files(
 def test_withdrawn_event_shows_only_its_notice(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    kept: dict[str, Any] = {
+    harmless: dict[str, Any] = {
         "title": "Hội",
         "notice": "Thông tin không đúng.",
         "url": "https://portal.example/e",
@@ -161,7 +161,9 @@ def test_withdrawn_event_shows_only_its_notice(
         "event_status": "confirmed",
     }
     document = {
-        name: value for name, value in {**WHOLE, **kept}.items() if value is not None
+        name: value
+        for name, value in {**WHOLE, **harmless}.items()
+        if value is not None
     }
     editor.put("/events/e", {**document, "status": "withdrawn"})
     for path in PUBLIC:

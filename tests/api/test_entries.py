@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from feedsvc.api.schemas import EntrySchema, EventSchema
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
-from tests.full_entries import ARTICLE, EVENT
+from tests.full_entries import ARTICLE, EVENT, NOT_SEARCHED, TEXT_MEMBERS
 
 pytestmark = pytest.mark.both_databases
 
@@ -27,6 +27,16 @@ def test_full_entry_has_every_member(
     writable = {name for name, field in members if not field.dump_only}
     missing = writable - {"id", "content_text"} - document.keys()
     assert not missing, f"tests/full_entries.py: no value of {missing}"
+
+
+@pytest.mark.parametrize("name", TEXT_MEMBERS)
+def test_text_is_searched_unless_listed(editor: ApiClient, name: str) -> None:
+    editor.put("/articles/a", {"title": "x", "summary": "x", name: "marker"})
+    items = editor.send("GET", "/articles?q=marker").get_json()["items"]
+    assert bool(items) == (name not in NOT_SEARCHED), (
+        "feedsvc/storage/search.py and docs/feeds.md, or NOT_SEARCHED in "
+        "tests/full_entries.py"
+    )
 
 
 def test_get_returns_everything_that_was_put(editor: ApiClient) -> None:
@@ -57,10 +67,10 @@ def test_put_of_response_changes_nothing(
 
 
 def test_post_creates_an_id(editor: ApiClient) -> None:
-    made = editor.send("POST", "/articles", {"title": "Một"})
-    assert made.status_code == 201
-    id = made.get_json()["id"]
-    assert made.headers["Location"].endswith(f"/articles/{id}")
+    created = editor.send("POST", "/articles", {"title": "Một"})
+    assert created.status_code == 201
+    id = created.get_json()["id"]
+    assert created.headers["Location"].endswith(f"/articles/{id}")
     assert (
         editor.send("POST", "/articles", {"title": "Hai", "id": "hai"}).get_json()["id"]
         == "hai"
@@ -218,9 +228,9 @@ def test_category_is_created_replaced_and_listed(
         "language": "vi",
         "url": "https://portal.example/y-te",
     }
-    made = editor.send("PUT", "/categories/y-te", full)
-    assert made.status_code == 201
-    assert made.get_json() == {"slug": "y-te", **full}
+    created = editor.send("PUT", "/categories/y-te", full)
+    assert created.status_code == 201
+    assert created.get_json() == {"slug": "y-te", **full}
     assert editor.send("PUT", "/categories/y-te", full).status_code == 200
     answer = client.get("/api/v1/categories")
     again = client.get(

@@ -68,9 +68,7 @@ def test_expired_entry_leaves_feeds(
     assert "Một" in client.get(FEED).text
 
 
-def test_entry_must_not_expire_before_it_is_published(
-    editor: ApiClient, clock: Clock
-) -> None:
+def test_entry_must_not_expire_before_it_is_published(editor: ApiClient) -> None:
     document = {"title": "Một", "expires": "2026-11-25T02:59:00Z"}
     error = {"pointer": "#/expires", "detail": "Must be after date_published."}
     answer = editor.send("PUT", "/articles/a", document)

@@ -1,9 +1,10 @@
-"""What a hostile or careless editor has been seen to send: refused at once, or the same when it is put back."""
+"""Hostile and careless input is refused at once, or unchanged when it is put back."""
 
 from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -225,8 +226,6 @@ def test_vietnamese_with_combining_marks_is_accepted(editor: ApiClient) -> None:
         "Ngữ điệu: à ả ã á ạ ằ ẳ ẵ ắ ặ ề ể ễ ế ệ ồ ổ ỗ ố ộ ờ ở ỡ ớ ợ ừ ử ữ ứ ự ỳ ỷ ỹ ý ỵ đ Đ 🇻🇳👨‍👩‍👧 日本語"
         * 5
     )
-    import unicodedata
-
     put = editor.put(
         "/articles/a",
         {"title": text, "content_html": f"<p>{unicodedata.normalize('NFD', text)}</p>"},
@@ -245,9 +244,9 @@ def test_category_text_is_escaped_for_rss_readers(
             "description": "<img src=x onerror=alert(1)>",
         },
     )
-    found = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
-    assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in found.title
-    assert found.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
+    channel = feedparser.parse(client.get("/feeds/news/x.rss").data).feed
+    assert "A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x" in channel.title
+    assert channel.subtitle == "&lt;img src=x onerror=alert(1)&gt;"
 
 
 @pytest.mark.parametrize("text", ["http://[::1", "http://\u2100.example/"])
@@ -286,44 +285,12 @@ def test_text_that_is_no_valid_url_is_shown_in_every_format(
 @pytest.mark.parametrize(
     "path", ["/entries//a", "/feeds//news.rss", "/api/v1//articles/a"]
 )
-def test_redirect_ignores_the_host_header(client: FlaskClient, path: str) -> None:
+def test_double_slash_is_404_and_no_redirect_to_the_host_header(
+    client: FlaskClient, path: str
+) -> None:
     answer = client.get(path, headers={"Host": "evil.example"})
     assert answer.status_code == 404
     assert "evil" not in str(answer.headers)
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("PUT", "/articles/a?foo=1"),
-        ("PATCH", "/articles/a?foo=1"),
-        ("GET", "/articles/a?foo=1"),
-        ("DELETE", "/articles/a?foo=1"),
-        ("GET", "/categories?foo=1"),
-        ("GET", "/articles?limit=1&limit=2"),
-        ("GET", "/articles?limit=1_0"),
-        ("GET", "/articles?limit=%D9%A3"),
-        ("GET", "/changes?after=1&after=1"),
-    ],
-)
-def test_unknown_query_parameter_is_400(
-    shared_editor: ApiClient, method: str, path: str
-) -> None:
-    shared_editor.put("/articles/a", {"title": "x"})
-    document = None if method in ("GET", "DELETE") else {"title": "x"}
-    assert shared_editor.send(method, path, document).status_code == 400
-
-
-def test_deleted_draft_that_was_never_public_is_in_no_feed(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    editor.put("/articles/a", {"title": "x", "status": "draft"})
-    editor.send("DELETE", "/articles/a")
-    assert client.get("/entries/a").status_code == 404
-    assert client.get("/api/v1/changes").get_json()["changes"] == []
-    editor.put("/articles/b", {"title": "x"})
-    editor.send("DELETE", "/articles/b")
-    assert client.get("/entries/b").status_code == 410
 
 
 def test_date_modified_is_never_before_date_published(editor: ApiClient) -> None:

@@ -30,8 +30,8 @@ UNREFERENCED = ("Error405", "Error500")
 
 @pytest.fixture
 def document(client: FlaskClient) -> Json:
-    found: Json = client.get("/api/openapi.json").get_json()
-    return found
+    document: Json = client.get("/api/openapi.json").get_json()
+    return document
 
 
 def closed(document: Json) -> Json:
@@ -122,8 +122,8 @@ def test_requests_may_not_have_unknown_members(document: Json) -> None:
 
 def test_every_component_is_referenced(document: Json) -> None:
     text = str(document)
-    for kind, found in document["components"].items():
-        for name in found:
+    for kind, components in document["components"].items():
+        for name in components:
             if kind != "securitySchemes" and name not in UNREFERENCED:
                 assert f"#/components/{kind}/{name}" in text, name
 
@@ -169,16 +169,16 @@ def test_examples_are_valid_by_their_schemas(document: Json) -> None:
         )
         pairs += (
             [
-                (item["schema"], one["value"])
-                for one in item.get("examples", {}).values()
+                (item["schema"], example["value"])
+                for example in item.get("examples", {}).values()
             ]
             if "schema" in item
             else []
         )
         if "schema" not in item and isinstance(item.get("examples"), list):
             pairs += [
-                ({key: item[key] for key in item if key != "examples"}, one)
-                for one in item["examples"]
+                ({key: item[key] for key in item if key != "examples"}, example)
+                for example in item["examples"]
             ]
         for schema, value in pairs:
             assert problems_of(document, schema, value) == []
@@ -197,13 +197,13 @@ def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> Non
             for media_type, media in (
                 item.get(method, {}).get("requestBody", {}).get("content", {}).items()
             ):
-                way = path.removeprefix("/api/v1").replace("{slug}", "xe-buyt")
-                way = way.replace(
-                    "{id}", "cau-moi" if "articles" in way else "hoi-sach"
+                url = path.removeprefix("/api/v1").replace("{slug}", "xe-buyt")
+                url = url.replace(
+                    "{id}", "cau-moi" if "articles" in url else "hoi-sach"
                 )
                 headers = {"Content-Type": media_type}
                 answer = editor.send(
-                    method.upper(), way, media["example"], headers=headers
+                    method.upper(), url, media["example"], headers=headers
                 )
                 assert answer.status_code in (200, 201), (path, answer.text)
                 schema = item[method]["responses"][str(answer.status_code)]["content"][
@@ -215,20 +215,20 @@ def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> Non
 def test_documented_scopes_are_the_required_ones(
     client: FlaskClient, database: Database, document: Json
 ) -> None:
-    """A token with one scope passes the door exactly where the description says so."""
+    """A token with one scope is accepted exactly where the description says so."""
     tokens = {scope: create_token(database, scope, [scope]) for scope in SCOPES}
     for method, path, operation in operations(document):
-        way = re.sub(r"{\w+}", "nix", path)
+        url = re.sub(r"{\w+}", "nix", path)
         named = {
             scope for each in operation.get("security", ()) for scope in each["bearer"]
         }
         if not named:
-            assert client.open(way, method=method).status_code in (200, 404)
+            assert client.open(url, method=method).status_code in (200, 404)
             continue
-        assert client.open(way, method=method).status_code == 401
+        assert client.open(url, method=method).status_code == 401
         for scope, token in tokens.items():
             answer = client.open(
-                way, method=method, headers={"Authorization": f"Bearer {token}"}
+                url, method=method, headers={"Authorization": f"Bearer {token}"}
             )
             assert (answer.status_code != 403) == (scope in named), (
                 method,

@@ -45,11 +45,9 @@ POSITIVE, NEGATIVE = CHECKS.get_by_names(
 )
 
 RULES_BEYOND_SCHEMAS = re.compile(
-    # What is stored, or was sent before:
-    "There is no category|There is no such category|There is no entry|was deleted"
-    "|was retired|is now “"
-    "|is taken|used (for|with) another body"
-    # two members, or a member and the path or a header:
+    # Rules that depend on stored entries and categories,
+    "There is no category|There is no entry|was deleted|is taken|is named “"
+    # on two members, or on a member and the path or a header:
     "|Must be the (id|slug) in the path|Must (be after|not be before)"
     "|Must be a date if the start is one|supported RRULE|is not allowed with FREQ"
     "|Only one of COUNT|BYDAY may have|BYSETPOS needs|must be the first occurrence"

@@ -1,4 +1,4 @@
-"""The door: what comes out clean of what went in dirty."""
+"""Text and HTML are normalized and sanitized."""
 
 from __future__ import annotations
 

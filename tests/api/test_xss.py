@@ -1,4 +1,4 @@
-"""Every payload that was taken, in every format and page: it parses elsewhere, whole, and runs nowhere."""
+"""Every stored payload in every format and page: parsers read it, and it runs nowhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ADDRESSES = set(
 
 
 def faults(elements: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
-    """What would run a script, or fetch or send what it must not, among the elements of a tree."""
+    """Yield elements and attributes that would run a script, or load or send something."""
     for element in elements:
         if not isinstance(element.tag, str):
             continue
@@ -65,7 +65,7 @@ def faults(elements: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
 
 
 def tree(body: str) -> Any:
-    """A body as a parser of another make reads it."""
+    """Parse a body by another parser than the sanitizer's."""
     return html5lib.HTMLParser(namespaceHTMLElements=False).parseFragment(body)
 
 
@@ -79,7 +79,7 @@ took: list[float] = []
 
 
 def feed(client: FlaskClient, path: str) -> bytes:
-    """A feed that takes no second of the processor."""
+    """Return a document, which must take less than a second of CPU time."""
     begun = time.thread_time()
     answer = client.get(path)
     document: bytes = answer.data
@@ -90,7 +90,7 @@ def feed(client: FlaskClient, path: str) -> bytes:
 
 
 def entries(document: bytes, format: str) -> tuple[int, list[str]]:
-    """How many entries an independent parser finds, and all HTML that they show."""
+    """Return what an independent parser reads: the number of entries, and their HTML."""
     if FORMATS[format].is_page:
         page: Any = lxml.html.document_fromstring(document)
         assert list(faults(page.iter(), OWN)) == []
@@ -102,8 +102,8 @@ def entries(document: bytes, format: str) -> tuple[int, list[str]]:
             "../../static/pages.js",
             "application/ld+json",
         }
-    found: tuple[int, list[str]] = format_tests(format).read_entries(document)
-    return found
+    result: tuple[int, list[str]] = format_tests(format).read_entries(document)
+    return result
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_xss_payloads_in_entry_pages_are_inert(client: FlaskClient) -> None:
 
 
 def test_another_sanitizer_changes_nothing() -> None:
-    """The stored form stays as it is, by the same and by one of another make with the same allow-list."""
+    """Neither ours nor another one with the same allow-list changes what is stored."""
     attributes = {tag: sorted(names) for tag, names in sanitize.ATTRIBUTES.items()}
     attributes["a"].append("rel")
     attributes["iframe"].append("sandbox")
@@ -198,13 +198,16 @@ def test_another_sanitizer_changes_nothing() -> None:
 
 
 def shape(body: str) -> list[Any]:
-    """The tags, attributes and texts of a body, without the line end at the start of <pre> that bleach drops."""
-    found = []
+    """Return the tags, attributes and texts of a body.
+
+    bleach drops the line end at the start of <pre>, so it is left out.
+    """
+    elements = []
     for element in tree(body).iter():
         text = (
             (element.text or "").removeprefix("\n")
             if element.tag == "pre"
             else element.text
         )
-        found.append((element.tag, dict(element.attrib), text, element.tail))
-    return found
+        elements.append((element.tag, dict(element.attrib), text, element.tail))
+    return elements

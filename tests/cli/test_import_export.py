@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.full_entries import ARTICLE, EVENT
+from tests.postgres import Cluster
 
 OTHER_HOST = "https://other.example"
 FEEDS = [
@@ -91,15 +92,10 @@ def changes(client: FlaskClient) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def copy(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
+def copy(make_app: MakeApp, cluster: Cluster) -> Iterator[Flask]:
     """Return a service with an empty PostgreSQL database."""
-    return make_app(database_url=request.getfixturevalue("empty_postgresql_url"))
-
-
-@pytest.fixture
-def empty_postgresql_url(cluster: Any) -> Any:
-    with cluster.database("template") as url:
-        yield url
+    with cluster.database() as url:
+        yield make_app(database_url=url)
 
 
 def test_move_to_another_database_keeps_everything(

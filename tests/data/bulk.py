@@ -1,4 +1,4 @@
-"""Many ordinary articles and events over two years, with months without any."""
+"""Many ordinary articles and events over two years."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MONTHS = (
     "2025-02 2025-03 2025-06 2025-08 2025-10 2025-11 2025-12 2026-01 2026-02 2026-03 2026-05 2026-06 "
     "2026-07 2026-08 2026-09 2026-10 2026-11"
 ).split()
-"""Months with articles; April, May and July 2025 have no entry at all."""
+"""Months with articles."""
 
 _PLACES = (
     ("phố Hàng Bạc", "pho-co"),

@@ -191,7 +191,7 @@ def _urls() -> Iterator[str]:
 
 
 def _foreign() -> Iterator[str]:
-    """SVG and MathML, and the ways out of them."""
+    """SVG and MathML, and markup that ends them."""
     for inside in (
         f"<script>{RUN}</script>",
         f"<script href=data:,{RUN} />",
@@ -224,7 +224,7 @@ def _foreign() -> Iterator[str]:
 
 
 def _mutations() -> Iterator[str]:
-    """What one parser takes for text, and another, or the same a second time, for tags."""
+    """Markup that is text for one parser, and tags for another or at a second pass."""
     raw = "noscript template style title textarea xmp noembed noframes plaintext iframe select option object".split()
     for tag in raw:
         yield f"<{tag}>{_BAD}</{tag}>"
@@ -359,7 +359,7 @@ def _clobbering() -> Iterator[str]:
 
 
 def _xml() -> Iterator[str]:
-    """What ends, or means something else in, the XML and the lines that it may be put into."""
+    """Text that could end or change the XML or the lines around it."""
     yield from ("]]>", "]]&gt;", "]] >", "]]]]><![CDATA[>", "<![CDATA[x]]>", "<![CDATA[<script>" + RUN + "</script>]]>", "<![CDATA[")  # fmt: skip
     yield from ("&", "&amp;", "&amp;amp;", "&lt;", "&#60;", "&#x3c;", "&#0;", "&#x1;", "&#xFFFE;", "&#xD800;", "&#x110000;")  # fmt: skip
     yield from ("&x;", "&nbsp;", "&hellip;", "&notin;", "&not", "&amp", "&;", "&#;", "&#x;", "&lt;/title&gt;", "&amp;lt;b&amp;gt;")  # fmt: skip

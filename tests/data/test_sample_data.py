@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 
@@ -62,18 +60,3 @@ def test_sample_data_is_large_and_varied() -> None:
     assert max(sizes) > 200_000
     attachments = {len(entry.get("attachments", [])) for entry in entries}
     assert attachments >= {0, 1, 2, 3, 5}
-
-
-def test_sample_data_has_months_without_entries() -> None:
-    hanoi = ZoneInfo("Asia/Ho_Chi_Minh")
-    dates = [
-        datetime.fromisoformat(entry["date_published"].upper())
-        for entry in data.entries()
-        if "date_published" in entry
-    ]
-    local = [date.astimezone(hanoi) if date.tzinfo else date for date in dates]
-    months = {(date.year, date.month) for date in local}
-    recent = [divmod(2025 * 12 + month, 12) for month in range(1, 23)]
-    has_entries = [(year, month + 1) in months for year, month in recent]
-    assert has_entries.count(True) >= 14
-    assert has_entries.count(False) >= 3

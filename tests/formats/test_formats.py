@@ -253,14 +253,14 @@ def test_rss_text_has_numeric_entities() -> None:
     event = Event(
         date(2026, 12, 5), None, HANOI, location=Place(text), organizer=Person(text)
     )
-    found = set()
+    names = set()
     for entry in (
         replace(article, source=Source(text)),
         replace(article, source=Source(text, "https://bao.example/"), event=event),
     ):
         document = CDATA.sub("", rendered("news", "rss", entry).decode())
-        found |= set(re.findall("<([a-z:]+)[^<>]*>[^<>]*&amp;", document))
-    assert found == NAMED_ENTITIES, "_ESCAPED_TEXT in feedsvc/formats/rss.py"
+        names |= set(re.findall("<([a-z:]+)[^<>]*>[^<>]*&amp;", document))
+    assert names == NAMED_ENTITIES, "_ESCAPED_TEXT in feedsvc/formats/rss.py"
 
 
 @pytest.mark.parametrize("format", XML)

@@ -50,11 +50,6 @@ def test_readme_names_every_format() -> None:
     assert set(listed) == set(FORMATS), "README.md: URLs"
 
 
-def test_hubs_are_pinged_for_formats_of_all_kinds() -> None:
-    of_all_kinds = {name for name, form in FORMATS.items() if form.kinds == KINDS}
-    assert {name for name, form in FORMATS.items() if form.pings_hubs} <= of_all_kinds
-
-
 @pytest.mark.parametrize("content", [None, "summary"])
 @pytest.mark.parametrize(
     ("kind", "name"),

@@ -8,11 +8,8 @@ from typing import Any
 from click.testing import Result
 from flask import Flask
 
-from feedsvc.importers.base import ImportedEntry
-from feedsvc.importers.importer import read
 from feedsvc.services import get_services
 from feedsvc.storage.entries import list_entries
-from tests.fake_clock import HANOI
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILES = {
@@ -31,13 +28,6 @@ def import_file(app: Flask, data: bytes, *options: str) -> Result:
     result = app.test_cli_runner().invoke(args=["import", "-", *options], input=data)
     assert result.exit_code == 0, result.output
     return result
-
-
-def read_entries(data: bytes) -> tuple[list[ImportedEntry], list[str]]:
-    """Return the entries of a file, and the texts of its warnings, without storing."""
-    items = list(read(data, HANOI))
-    entries = [item for item in items if isinstance(item, ImportedEntry)]
-    return entries, [item for item in items if isinstance(item, str)]
 
 
 def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:

@@ -101,6 +101,21 @@ def test_until_gets_the_type_of_the_start(
     assert warnings == []
 
 
+def test_characters_that_xml_forbids_are_removed(import_events: ImportEvents) -> None:
+    (event,), warnings = import_events(
+        "UID:1\nSUMMARY:Họ\x01p\nDTSTART:20261125T190000"
+    )
+    assert event["title"] == "Họp"
+    assert warnings == []
+
+
+def test_duration_ends_an_event(import_events: ImportEvents) -> None:
+    (event,), _ = import_events(
+        "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nDURATION:PT1H30M"
+    )
+    assert event["end"] == "2026-11-25T20:30:00+07:00"
+
+
 def test_last_event_of_a_uid_without_sequence_wins(import_events: ImportEvents) -> None:
     versions = [
         f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)
