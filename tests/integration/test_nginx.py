@@ -43,7 +43,7 @@ def seeded_service(database_url: str) -> Iterator[Service]:
 @pytest.fixture
 def proxy(seeded_service: Service, tmp_path: Path) -> Iterator[str]:
     """The URL of an nginx before the service, both of the test's own."""
-    with nginx(tmp_path, seeded_service.port) as (url, _):
+    with nginx(tmp_path, seeded_service.port) as url:
         yield url
 
 
@@ -64,7 +64,7 @@ def shared_proxy(
     shared_service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The URL of an nginx for tests that need no empty cache."""
-    with nginx(tmp_path_factory.mktemp("proxy"), shared_service.port) as (url, _):
+    with nginx(tmp_path_factory.mktemp("proxy"), shared_service.port) as url:
         yield url
 
 
@@ -193,12 +193,10 @@ def test_cache_keys_are_bounded_and_cannot_be_poisoned(
         "a;b",
         "?limit=1",
     ):
-        found = _raw(proxy, f"{FEED}?{query}")
-        assert found == requests.get(proxy + FEED, timeout=10).content != whole, query
+        feed = _raw(proxy, f"{FEED}?{query}")
+        assert feed == requests.get(proxy + FEED, timeout=10).content != whole, query
     assert (
-        _raw(proxy, "/feeds/%6Eews.rss")
-        == _raw(proxy, "//feeds/x/../news.rss")
-        == found
+        _raw(proxy, "/feeds/%6Eews.rss") == _raw(proxy, "//feeds/x/../news.rss") == feed
     )
     assert requests.get(f"{proxy}{FEED}?limit=1&x=1", timeout=10).ok
     assert requests.get(f"{proxy}{FEED}?limit=0", timeout=10).status_code == 400
@@ -232,7 +230,7 @@ def test_cache_keys_are_bounded_and_cannot_be_poisoned(
 def test_deleted_entry_is_not_answered_from_the_cache(
     proxy: str, seeded_service: Service
 ) -> None:
-    """Once nginx has answered 410, no variant of the page comes back, also while the service is away."""
+    """After a 410, no variant of the page is served, even while the service is away."""
     for coding in ("identity", "gzip", "br"):
         for query in ("", "?ui=en", "?x=1"):
             answer = requests.get(
