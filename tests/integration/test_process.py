@@ -62,7 +62,7 @@ class Load:
             time.sleep(0.05)
 
     def check(self, record_measurement: RecordMeasurement, what: str) -> None:
-        """See that no request has failed."""
+        """Assert that no request has failed."""
         failed = sum(
             count
             for outcome, count in self.outcomes.items()
