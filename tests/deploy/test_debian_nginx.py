@@ -20,7 +20,7 @@ from tests.server import ROOT
 DEBIAN = Path("/etc/nginx")
 NAMESPACES = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
 
-# PORT 8000 is that of deploy/upstream.conf. What a command starts ends with the namespace.
+# PORT 8000 is that of deploy/upstream.conf. All processes end with the namespace.
 SCRIPT = """
 set -e
 ip link set lo up

@@ -1,4 +1,4 @@
-"""The files of deploy/: sound by their own schemas and programs, and about this service. None of them is run here."""
+"""The files of deploy/ are valid, and agree with each other and with the service."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def containers() -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda document: document["metadata"]["name"]
 )
-def test_kubernetes(document: dict[str, Any]) -> None:
+def test_kubernetes_resource_is_valid(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(
         document, kubernetes_validate.latest_version(), strict=True
     )
@@ -101,7 +101,7 @@ def containers_of(name: str) -> Iterator[dict[str, Any]]:
     return (container for container in containers() if container["name"] == name)
 
 
-def test_compose() -> None:
+def test_compose_file_is_valid() -> None:
     # Dumped again, because compose_spec's YAML has no merge keys.
     compose_spec.PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).validate()
     assert set(COMPOSE["services"]) == {"feedsvc", "nginx", "db"}
@@ -192,7 +192,7 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
     assert pods * (Config.from_env(settings).workers + 1) * 20 <= maximum - 3
 
 
-def test_only_settings_that_there_are() -> None:
+def test_files_name_only_existing_settings() -> None:
     for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.env"):
         named = set(
             re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8"))

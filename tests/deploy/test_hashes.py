@@ -1,4 +1,4 @@
-"""The image installs what requirements.txt names, and nothing that has not the hash it had."""
+"""The image installs the versions of requirements.txt, with hashes."""
 
 from __future__ import annotations
 

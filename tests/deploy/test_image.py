@@ -27,7 +27,7 @@ pytestmark = pytest.mark.image
 BASE = "localhost/feedsvc-test-base"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
-# The image's root is read-only, and so is all that is not one of its documented places.
+# The root of the image is read-only; only /data, /dev and /proc are mounted in it.
 RUN = """
 set -e
 mount --bind "$1" "$1"
@@ -114,7 +114,7 @@ def test_image_serves_with_a_read_only_root(
     buildah_storage: None, tmp_path: Path
 ) -> None:
     options = f"--build-arg BASE={BASE} --network host"
-    # Buildah is asked, also where a Docker is running, whose daemon has not this base.
+    # `make image` prefers Docker, whose daemon would not have this base image.
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "docker").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"

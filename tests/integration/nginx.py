@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import requests
 
 from tests.server import ROOT, free_port
+from tests.waiting import wait_until
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -27,24 +27,15 @@ client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
 
 
 @contextmanager
-def nginx(
-    folder: Path,
-    port: int,
-    more: str = "",
-    upstream: str = "",
-) -> Iterator[tuple[str, int]]:
-    """An nginx that passes on to a port, with its files in a folder; its URL and its process.
-
-    :param more: what stands in its server too.
-    :param upstream: what stands in place of deploy/upstream.conf.
-    """
+def nginx(folder: Path, port: int) -> Iterator[str]:
+    """Run nginx before a port, with its files in a folder; yield its URL."""
     assert NGINX
     own = free_port()
-    upstream = upstream or (ROOT / "deploy/upstream.conf").read_text("utf-8")
+    upstream = (ROOT / "deploy/upstream.conf").read_text("utf-8")
     upstream = upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
     text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
     for old, new in (
-        ("listen 80 ", f"{more} listen 127.0.0.1:{own} "),
+        ("listen 80 ", f"listen 127.0.0.1:{own} "),
         ("    listen [::]:80 backlog=4096 reuseport;\n", ""),
         ("/var/log/nginx", str(folder)),
         ("/var/cache", str(folder)),
@@ -58,12 +49,13 @@ def nginx(
         [NGINX, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
     )
     try:
-        end = time.monotonic() + 10
-        while not _answers(f"http://127.0.0.1:{own}/healthz"):
+
+        def is_ready() -> bool:
             assert process.poll() is None, (folder / "error.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{own}", process.pid
+            return _answers(f"http://127.0.0.1:{own}/healthz")
+
+        wait_until(is_ready)
+        yield f"http://127.0.0.1:{own}"
     finally:
         process.terminate()
         process.wait(60)
@@ -77,10 +69,10 @@ def _answers(url: str) -> bool:
 
 
 def cache_keys(folder: Path) -> set[str]:
-    """The keys of what nginx keeps."""
+    """Return the keys of the responses in nginx's cache."""
     files = [path for path in (folder / "feedsvc").rglob("*") if path.is_file()]
     return {
-        found[1].decode()
+        match[1].decode()
         for path in files
-        if (found := re.search(rb"\nKEY: (.*)\n", path.read_bytes()))
+        if (match := re.search(rb"\nKEY: (.*)\n", path.read_bytes()))
     }

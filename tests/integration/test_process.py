@@ -62,7 +62,7 @@ class Load:
             time.sleep(0.05)
 
     def check(self, record_measurement: RecordMeasurement, what: str) -> None:
-        """See that no request has failed."""
+        """Assert that no request has failed."""
         failed = sum(
             count
             for outcome, count in self.outcomes.items()
@@ -130,7 +130,8 @@ def test_requests_in_flight_at_sigterm_are_answered(
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    # The first hundred of its 300 items are stored.
+    wait_until(lambda: started.request("GET", "/api/v1/articles/0-0").ok)
     started.process.send_signal(signal.SIGTERM)
     for thread in threads:
         thread.join()

@@ -89,19 +89,19 @@ def responses(editor: ApiClient) -> dict[str, tuple[int, bytes, str | None]]:
     paths += [f"/entries/{id}" for id in ENTRIES]
     paths += ["/api/v1/articles", "/api/v1/events", "/api/v1/categories"]
     paths += ["/entries/e.ics"]
-    found = {}
+    by_path = {}
     for path in paths:
         response = editor.client.get(path, headers=editor.headers)
         etag = response.headers.get("ETag")
-        found[path] = response.status_code, response.data, etag
-    return found
+        by_path[path] = response.status_code, response.data, etag
+    return by_path
 
 
 def test_both_databases_give_the_same_bytes(
     editors: list[ApiClient], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = clock.now
-    found = []
+    answers = []
     for editor in editors:
         chance = random.Random(7)
         clock.now = start
@@ -112,8 +112,8 @@ def test_both_databases_give_the_same_bytes(
         )
         fill(editor, clock)
         changes = editor.client.get("/api/v1/changes?limit=1000").data
-        found.append({**responses(editor), "changes": (200, changes, None)})
-    on_sqlite, on_postgresql = found
+        answers.append({**responses(editor), "changes": (200, changes, None)})
+    on_sqlite, on_postgresql = answers
     assert on_sqlite == on_postgresql
     assert {status for status, _, _ in on_sqlite.values()} == {200, 301, 404, 410}
 

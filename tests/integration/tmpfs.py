@@ -1,4 +1,7 @@
-"""A disk of a few MiB: a tmpfs in a mount namespace of its own; root or not, where the kernel lets users have one."""
+"""A disk of a few MiB: a tmpfs in a mount namespace.
+
+Users other than root need a kernel that lets them create namespaces.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ import pytest
 
 from tests.server import ROOT
 
-MIB = 1 << 20
+SIZE = 12 << 20
+"""The bytes of the disk."""
 
 
 class Disk:
-    """`within` are the words before a command that is to see it at `path`; `seen` is where others do."""
+    """A mounted disk that can be filled.
+
+    Commands that begin with the words `within` see it at `path`, other processes at
+    `seen`.
+    """
 
     def __init__(self, path: Path, holder: int, user: list[str]) -> None:
         self.path, self.seen = path, Path(f"/proc/{holder}/root{path}")
@@ -31,13 +39,13 @@ class Disk:
         self._filler = self.seen / "filler"
 
     def fill(self, room: int) -> None:
-        """Leave so many bytes of room."""
+        """Leave a number of bytes free."""
         with self._filler.open("ab", buffering=0) as file:
-            found = os.statvfs(self.seen)
+            state = os.statvfs(self.seen)
             os.posix_fallocate(
                 file.fileno(),
                 0,
-                max(1, self._taken() + found.f_bavail * found.f_frsize - room),
+                max(1, self._taken() + state.f_bavail * state.f_frsize - room),
             )
 
     def free(self) -> None:
@@ -49,15 +57,15 @@ class Disk:
 
 
 @contextmanager
-def small_disk(path: Path, size: int = 12 * MIB) -> Iterator[Disk]:
-    """One at a path, gone afterwards; where none can be made the test is skipped."""
+def small_disk(path: Path) -> Iterator[Disk]:
+    """Mount a disk at a path; skip the test where that is not possible."""
     if not shutil.which("unshare") or not shutil.which("nsenter"):
         pytest.skip(
             "no small disk can be made here: unshare and nsenter are not installed"
         )
     path.mkdir()
     user = [] if os.getuid() == 0 else ["--user"]
-    mount = f"mount -t tmpfs -o size={size} tmpfs '{path}' && echo mounted && exec sleep infinity"
+    mount = f"mount -t tmpfs -o size={SIZE} tmpfs '{path}' && echo mounted && exec sleep infinity"
     holder = subprocess.Popen(
         [
             "unshare",

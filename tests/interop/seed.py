@@ -48,11 +48,12 @@ class RunningPortal:
 
 @contextmanager
 def running(database_url: str, log: Path) -> Iterator[RunningPortal]:
-    """Run a service with the sample data."""
+    """Run a service with the sample data, of one worker: it shows a write at once."""
     ahead = (data.NOW - utcnow()).total_seconds()
     service = Service(
         database_url,
         CLOCK_AHEAD=str(ahead),
+        WEB_CONCURRENCY="1",
         GUNICORN_CMD_ARGS="--access-logfile=-",
     )
     service.start(log, app="tests.interop.seed:app")

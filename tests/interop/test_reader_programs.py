@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,6 @@ def test_reader_shows_edits_as_documented(
 
     for step, among, effect in zip(STEPS, TITLES, EFFECTS[program], strict=True):
         portal.send(*step)
-        time.sleep(1)  # until every worker has it
         reader.fetch()
         assert portal.statuses(path, reader.agent)[-1] == 200
         notice = (step[2] or {}).get("notice", "no notice")

@@ -102,17 +102,16 @@ def service(database_url: str) -> Iterator[Service]:
 
 
 def test_running_service_publishes_and_expires_in_time(service: Service) -> None:
-    now = utcnow()
-    document = {
-        "title": "x",
-        "date_published": (now + timedelta(seconds=1)).isoformat(),
-        "expires": (now + timedelta(seconds=3)).isoformat(),
-    }
-    assert service.request("PUT", "/api/v1/articles/a", document).ok
-
     def is_shown() -> bool:
         return bool(service.request("GET", "/feeds/news.json").json()["items"])
 
-    assert not is_shown()
+    published = utcnow() + timedelta(seconds=1)
+    document = {"title": "x", "date_published": published.isoformat()}
+    assert service.request("PUT", "/api/v1/articles/a", document).ok
     wait_until(is_shown)
+    assert utcnow() >= published
+    expires = utcnow() + timedelta(seconds=1)
+    document["expires"] = expires.isoformat()
+    assert service.request("PUT", "/api/v1/articles/a", document).ok
     wait_until(lambda: not is_shown())
+    assert utcnow() >= expires

@@ -34,8 +34,8 @@ DUBLIN = "Europe/Dublin"
 LATER = "…"
 """Stands for the rest of a series without an end."""
 
-# What is posted, as start, end and zone (the site's, Hanoi's, where none is given), rule, exdates, rdates; and each
-# occurrence that must come out, in UTC, or as dates with the exclusive end.
+# Start, end and zone of a posted event (default: the zone of the site, Hanoi's), and its expected occurrences, in UTC
+# or as dates with the exclusive end.
 TIMES: list[tuple[str, str, str | None, list[str]]] = [
     # Hanoi, UTC+7 all year
     ("2026-12-24T19:00:00", "2026-12-24T21:30:00", None, ["2026-12-24T12:00/2026-12-24T14:30"]),
@@ -76,6 +76,7 @@ TIMES: list[tuple[str, str, str | None, list[str]]] = [
     ("2028-02-29", "", None, ["2028-02-29/2028-03-01"]),
 ]  # fmt: skip
 
+# The same, with the rule, exdates and rdates before the occurrences.
 SERIES: list[tuple[str, str, str | None, str, list[str], list[str], list[str]]] = [
     ("2026-12-05T19:00:00", "", None, "FREQ=DAILY;COUNT=2", [], [],
      ["2026-12-05T12:00/2026-12-05T12:00", "2026-12-06T12:00/2026-12-06T12:00"]),
@@ -121,8 +122,8 @@ SERIES: list[tuple[str, str, str | None, str, list[str], list[str], list[str]]] 
     ("2026-12-05T19:00:00", "2026-12-05T20:00:00", None, "FREQ=WEEKLY", ["2026-12-12T19:00:00"], [],
      ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-19T12:00/2026-12-19T13:00", LATER]),
 ]  # fmt: skip
-# Occurrences that last over a change, all exactly as long (RFC 5545 §3.8.5.3); recurring-ical-events, like some
-# calendars, goes by the wall clock there, so that of these it judges the starts alone.
+# Occurrences over a change of the clock, all of the same duration (RFC 5545 §3.8.5.3). recurring-ical-events, like some
+# calendars, adds the duration to the wall clock, so only their starts are compared.
 LASTING: list[tuple[str, str, str | None, str, list[str], list[str], list[str]]] = [
     ("2027-03-26T22:00:00", "2027-03-27T06:00:00", PARIS, "FREQ=DAILY;COUNT=3", [], [],
      ["2027-03-26T21:00/2027-03-27T05:00", "2027-03-27T21:00/2027-03-28T05:00", "2027-03-28T20:00/2027-03-29T04:00"]),
@@ -144,13 +145,13 @@ def document(
     exdates: list[str],
     rdates: list[str],
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": "Hội", "start": start}
-    found |= {
+    event: dict[str, Any] = {"title": "Hội", "start": start}
+    event |= {
         name: value for name, value in (("end", end), ("timezone", zone)) if value
     }
     if rule:
-        found["recurrence"] = {"rrule": rule, "exdates": exdates, "rdates": rdates}
-    return found
+        event["recurrence"] = {"rrule": rule, "exdates": exdates, "rdates": rdates}
+    return event
 
 
 def as_text(start: Any, end: Any) -> str:
@@ -200,13 +201,13 @@ def test_calendar_has_the_occurrences_of_an_event(
         if posted[3]
         else calendar.events
     )
-    found = [as_text(event.start, event.end) for event in islice(read, most)]
+    occurrences = [as_text(event.start, event.end) for event in islice(read, most)]
     if case in LASTING:
-        assert [text.split("/")[0] for text in found] == [
+        assert [text.split("/")[0] for text in occurrences] == [
             text.split("/")[0] for text in wanted
         ]
     else:
-        assert found == wanted
+        assert occurrences == wanted
     again = shared_editor.send("GET", "/events/e").get_json()
     version = again["version"]
     assert shared_editor.put("/events/e", again).get_json()["version"] == version, (

@@ -520,13 +520,14 @@ def test_only_sections_and_categories_are_indexed(
         ("news/van-hoa.json", True),
         ("news.rss?utm_source=x", True),
         ("news.rss?limit=5", False),
+        ("news.rss?q=a", False),
         ("news/giao-thong,van-hoa.rss", False),
         ("news/-van-hoa.atom", False),
         ("news.html", False),
         ("events.ics", False),
     ],
 )
-def test_only_feeds_that_hubs_are_told_name_them(
+def test_only_feeds_announced_to_hubs_link_to_them(
     make_app: MakeApp, name: str, is_announced: bool
 ) -> None:
     app = make_app(hubs=("https://hub.example/",))

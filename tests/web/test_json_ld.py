@@ -151,10 +151,10 @@ def test_event_has_what_google_requires_and_recommends(
     editor: ApiClient, client: FlaskClient, path: str, value: str
 ) -> None:
     editor.put("/events/e", COMPLETE)
-    found = read(client, "e")
+    member = read(client, "e")
     for name in path.split("."):
-        found = found[int(name) if name.isdigit() else name]
-    assert found == value
+        member = member[int(name) if name.isdigit() else name]
+    assert member == value
 
 
 def test_online_event_has_no_place(editor: ApiClient, client: FlaskClient) -> None:

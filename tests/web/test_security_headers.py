@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import ApiClient
 
-SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "filename": "pages.js"}  # fmt: skip
+SAMPLES = {"kind": "news", "format": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "name": "script.js"}  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -21,7 +21,7 @@ def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> No
     editor.put("/articles/a", {"title": "x"})
     statuses = set()
     for rule in app.url_map.iter_rules():
-        values = {name: SAMPLES.get(name, "a") for name in rule.arguments}
+        values = {name: SAMPLES[name] for name in rule.arguments}
         _, path = rule.build(values, append_unknown=False) or ("", "")
         assert path.startswith("/"), rule
         for method in METHODS:
