@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.feeds.query import FORMATS, FeedQuery
+from feedsvc.feeds.query import FeedQuery
 from feedsvc.storage.entries import in_categories
 from feedsvc.storage.search import has_words
 from feedsvc.storage.tables import EntryCategoryRow, EntryRow
@@ -62,21 +62,13 @@ def select_entries(
         statement = statement.where(in_categories(any_of))
     if categories.excluded:
         statement = statement.where(~in_categories(categories.excluded))
-    if query.lang:
-        # A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
-        is_longer = EntryRow.language.startswith(f"{query.lang}-", autoescape=True)
-        statement = statement.where(sa.or_(EntryRow.language == query.lang, is_longer))
-    if query.q:
-        statement = statement.where(has_words(query.q))
-    if query.kind == "events":
-        statement = statement.where(*_event_conditions(query))
+    statement = statement.where(*_parameter_conditions(query))
     if window:
         statement = statement.where(_is_in_window(window))
-    first = (query.effective_page - 1) * query.effective_limit
     return (
         statement.order_by(*_order(query, published_at))
-        .offset(first)
-        .limit(query.effective_limit + 1)
+        .offset((query["page"] - 1) * query["limit"])
+        .limit(query["limit"] + 1)
     )
 
 
@@ -90,13 +82,21 @@ def select_series(query: FeedQuery, window: Window) -> sa.Select[EntryRow]:
     )
 
 
-def _event_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
+def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the parameters, except for those of `from` and `to`."""
     conditions: list[sa.ColumnElement[bool]] = []
-    if query.effective_when == "upcoming":
+    lang = query["lang"]
+    if lang:
+        # A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
+        is_longer = EntryRow.language.startswith(f"{lang}-", autoescape=True)
+        conditions.append(sa.or_(EntryRow.language == lang, is_longer))
+    if query["q"]:
+        conditions.append(has_words(query["q"]))
+    if query.kind == "events" and query["when"] == "upcoming":
         conditions.append(~EntryRow.is_over)
-    elif query.effective_when == "past":
+    if query["when"] == "past":
         conditions.append(EntryRow.is_over.is_(True))
-    if query.cancelled == "hide":
+    if query["cancelled"] == "hide":
         conditions.append(EntryRow.event_status != "cancelled")
     return conditions
 
@@ -115,11 +115,11 @@ def _is_in_window(window: Window) -> sa.ColumnElement[bool]:
 
 
 def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], ...]:
-    if FORMATS[query.format].is_calendar:
+    if query.format.is_calendar:
         # Those that end last, so that the limit cuts the oldest.
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
-    if query.effective_order == "published":
+    if query["order"] == "published":
         return published_at.desc(), EntryRow.guid.desc()
-    if query.effective_when == "past":
+    if query["when"] == "past":
         return EntryRow.starts_at.desc(), EntryRow.guid.desc()
     return EntryRow.starts_at.asc(), EntryRow.guid.asc()

@@ -12,23 +12,24 @@ from dataclasses import replace
 from importlib import import_module
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FORMATS
+from feedsvc.feeds.query import FORMATS, Format
 from feedsvc.models import Entry, Site
 
 _log = logging.getLogger(__name__)
 
 
-def _renderer(format: str) -> Callable[[Feed], bytes]:
+def _renderer(format: Format) -> Callable[[Feed], bytes]:
     """Return the function `render` of a format's module."""
-    render: Callable[[Feed], bytes] = import_module(f"{__name__}.{format}").render
+    module = import_module(f"{__name__}.{format.suffix}")
+    render: Callable[[Feed], bytes] = module.render
     return render
 
 
-for _name, _format in FORMATS.items():
+for _format in FORMATS.values():
     # icalendar takes 0.2 s and 15 MB to import: only a worker that renders a calendar
     # needs it.
     if not _format.is_calendar:
-        _renderer(_name)
+        _renderer(_format)
 
 
 def render_feed(feed: Feed) -> bytes:

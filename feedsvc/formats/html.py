@@ -41,7 +41,6 @@ class Pages:
             undefined=StrictUndefined,
         )
         self._environment.globals |= {
-            "formats": FORMATS,
             "kinds": KINDS,
             "max_search_length": MAX_LENGTH,
             # Modules, so that templates name functions as Python code does.
@@ -137,17 +136,17 @@ class Pages:
         """Render a feed as a page: its entries, other formats and pages."""
         site = feed.site
         query = feed.query
-        language = labels.resolve_language(query.ui or site.language)
+        language = labels.resolve_language(query["ui"] or site.language)
         localized_site = replace(site, language=language)
         return self.render(
             "feed.html",
             site,
-            ui=query.ui,
+            ui=query["ui"],
             language_links=_language_links(
-                site, query.ui, lambda other: feed.with_query(ui=other).self_url
+                site, query["ui"], lambda other: feed.with_parameters(ui=other).self_url
             ),
             section=query.kind,
-            search=query.q,
+            search=query["q"],
             feeds=[self._formats_of(feed)],
             feed=replace(feed, site=localized_site),
             groups=_group_entries(feed, localized_site),
@@ -157,12 +156,12 @@ class Pages:
         self, site: Site, kind: str, category: Category | None = None
     ) -> list[Feed]:
         """Return the feed of a kind or a category in each format."""
-        return self._formats_of(Feed.empty(site, kind, "html", category))
+        return self._formats_of(Feed.empty(site, kind, FORMATS["html"], category))
 
     def _formats_of(self, feed: Feed) -> list[Feed]:
         return [
-            feed.with_query(ui=None).in_format(name)
-            for name, format in FORMATS.items()
+            feed.in_format(format)
+            for format in FORMATS.values()
             if feed.query.kind in format.kinds
         ]
 
@@ -172,7 +171,7 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
 
     Only lists by the dates of events have headings: others have one group without.
     """
-    if feed.query.kind != "events" or feed.query.effective_order != "start":
+    if feed.query.kind != "events" or feed.query["order"] != "start":
         return [("", list(feed.entries))] if feed.entries else []
 
     # Days are in the events' own zones: two events may be in another order than theirs.

@@ -89,9 +89,9 @@ def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
     if feed.query.kind == "news":
         return feed_name(feed)
-    if feed.query.effective_when == "all":
+    if feed.query["when"] == "all":
         return _name(feed, f"kind.{feed.query.kind}")
-    return _name(feed, f"feed.{feed.query.effective_when}")
+    return _name(feed, f"feed.{feed.query['when']}")
 
 
 def _name(feed: Feed, kind_key: str) -> str:
@@ -108,8 +108,8 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
     parts = [translate(language, kind_key), included]
-    if feed.query.q:
-        parts.append(translate(language, "feed.q", feed.query.q))
+    if feed.query["q"]:
+        parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)
 
 

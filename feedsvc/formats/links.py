@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.models import Category, Entry, Place, Site
 
 _READERS = {
@@ -36,7 +37,11 @@ def list_url(
     kind: str, site: Site, ui: str | None, category: Category | None = None
 ) -> str:
     """Return the URL of the page of a section or of one of its categories."""
-    return Feed.empty(site, kind, "html", category).with_query(ui=ui).self_url
+    return (
+        Feed.empty(site, kind, FORMATS["html"], category)
+        .with_parameters(ui=ui)
+        .self_url
+    )
 
 
 def reader_links(feed: Feed) -> dict[str, str]:

@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from lxml import etree
 
 from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.xml import Element, sub_element
@@ -57,9 +58,9 @@ def _add_folder(
     name = labels.translate(site.language, f"kind.{kind}")
     folder = sub_element(body, "outline", text=name)
     title = labels.translate(site.language, f"feed.{kind}")
-    _add_feed(folder, Feed.empty(site, kind, "rss"), title)
+    _add_feed(folder, Feed.empty(site, kind, FORMATS["rss"]), title)
     for category in categories:
-        feed = Feed.empty(site, kind, "rss", category)
+        feed = Feed.empty(site, kind, FORMATS["rss"], category)
         _add_feed(folder, feed, f"{name} – {category.title}")
 
 

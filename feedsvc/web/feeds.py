@@ -42,7 +42,7 @@ def feed(kind: str, format: str, category_filter: str | None = None) -> Response
     site = services.site
     query, is_canonical = parse_feed_query(
         kind,
-        format,
+        FORMATS[format],
         category_filter,
         request.args.to_dict(flat=False),
         site.language,
@@ -89,7 +89,7 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     with services.database.read() as session:
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
-    format = FORMATS[query.format]
+    format = query.format
     poll_seconds = services.site.poll_minutes * 60
     return CachedResponse(
         render_feed(feed),
@@ -115,9 +115,9 @@ def _feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
     links += [("next", feed.next_url)] if feed.next_url else []
     links += [("previous", feed.previous_url)] if feed.previous_url else []
     headers = [("Link", f'<{url}>; rel="{relation}"') for relation, url in links]
-    if FORMATS[feed.query.format].is_page:
+    if feed.query.format.is_page:
         headers += LIST_HEADERS
-        headers += [] if feed.query.is_canonical_feed else [NOINDEX]
+        headers += [] if feed.query.is_plain else [NOINDEX]
     return tuple(headers)
 
 

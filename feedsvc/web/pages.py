@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from flask import Blueprint, Response, request
 from itsdangerous import BadSignature
@@ -179,8 +178,12 @@ def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:
-        query = FeedQuery(entry.kind, "html", CategoryFilter.create(slugs))
-        query = replace(query, limit=_EXAMINED_FOR_RELATED)
+        query = FeedQuery(
+            entry.kind,
+            FORMATS["html"],
+            CategoryFilter.create(slugs),
+            {"limit": _EXAMINED_FOR_RELATED},
+        )
         related = [
             candidate
             for candidate in build_feed(session, query, site).entries
