@@ -260,7 +260,7 @@ def test_rss_text_has_numeric_entities() -> None:
     ):
         document = CDATA.sub("", rendered("news", "rss", entry).decode())
         names |= set(re.findall("<([a-z:]+)[^<>]*>[^<>]*&amp;", document))
-    assert names == NAMED_ENTITIES, "_ESCAPED_TEXT in feedsvc/formats/rss.py"
+    assert names == NAMED_ENTITIES, "_PLAIN_TEXT in feedsvc/formats/rss.py"
 
 
 @pytest.mark.parametrize("format", XML)
