@@ -23,9 +23,8 @@ from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
-from feedsvc.web import feeds, health, pages
+from feedsvc.web import feeds, health, pages, static_files
 from feedsvc.web.errors import errors_blueprint
-from feedsvc.web.static_files import static_blueprint
 
 if TYPE_CHECKING:
     from config import Config
@@ -45,7 +44,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(static_blueprint(config.site_color, config.site_font))
+    app.register_blueprint(static_files.blueprint)
     app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
     api_blueprints = [
         entries_blueprint(services, "news"),
@@ -70,6 +69,7 @@ def _configure(app: Flask, config: Config) -> None:
     # Werkzeug's redirects for double slashes would lead where the Host header says.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
 

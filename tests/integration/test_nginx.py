@@ -133,6 +133,12 @@ def test_every_coding_is_served_and_revalidated(
     assert len(ids) == 3
 
 
+def test_files_are_compressed(shared_proxy: str) -> None:
+    answer = requests.get(f"{shared_proxy}/static/style.css", timeout=10)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Cache-Control"] == "public, max-age=3600"
+
+
 def test_parameters_are_forwarded(shared_proxy: str, shared_service: Service) -> None:
     for name in PARAMETERS:
         url = f"{shared_proxy}/feeds/events.html?x=1&{name}=***"
