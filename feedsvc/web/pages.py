@@ -14,7 +14,6 @@ from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import opml, render_event_calendar
 from feedsvc.formats.html import PAGES
-from feedsvc.formats.labels import entry_state
 from feedsvc.languages import primary_subtag
 from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
 from feedsvc.services import current_services
@@ -32,8 +31,8 @@ from feedsvc.web.responses import (
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
 
-_EXAMINED_FOR_RELATED = 8
-"""Entries of its categories among which related ones are; some may be cancelled."""
+_RELATED_CANDIDATES = 8
+"""Entries of its categories among which related ones are; some may be withdrawn."""
 
 Render = Callable[[Session], bytes]
 
@@ -42,7 +41,7 @@ blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
-def directory() -> Response:
+def show_directory() -> Response:
     """Answer with the directory: all feeds, with the newest entry of each."""
     site = current_services().site
     ui = requested_language(site)
@@ -56,7 +55,7 @@ def directory() -> Response:
 
 
 @blueprint.get("/feeds.opml")
-def opml_file() -> Response:
+def show_opml() -> Response:
     """Answer with the list of all feeds for feed readers."""
     site = current_services().site
 
@@ -70,7 +69,7 @@ def opml_file() -> Response:
 
 
 @blueprint.get("/entries/<id>")
-def entry(id: str) -> Response:
+def show_entry(id: str) -> Response:
     """Answer with the page of an entry, or its preview with a signed link."""
     site = current_services().site
     ui = requested_language(site)
@@ -84,22 +83,22 @@ def entry(id: str) -> Response:
 
 
 @blueprint.get("/entries/<id>.ics")
-def calendar(id: str) -> Response:
+def show_calendar(id: str) -> Response:
     """Answer with the calendar of an event."""
     site = current_services().site
 
     def render(session: Session) -> bytes:
-        shown = _find_public_entry(session, id).entry
-        if shown.event is None:
+        entry = _find_public_entry(session, id).entry
+        if entry.event is None:
             raise NotFound(f"“{id}” is not an event.")
-        return render_event_calendar(shown, site)
+        return render_event_calendar(entry, site)
 
     try:
         media_type = FORMATS["ics"].media_type
         return _cached_response(f"/entries/{id}.ics", render, media_type=media_type)
     except NotFound:
         # The id of another entry may end in “.ics”.
-        return entry(f"{id}.ics")
+        return show_entry(f"{id}.ics")
 
 
 def _cached_response(
@@ -178,17 +177,12 @@ def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:
-        query = FeedQuery(
-            entry.kind,
-            FORMATS["html"],
-            CategoryFilter.create(slugs),
-            {"limit": _EXAMINED_FOR_RELATED},
-        )
+        query = FeedQuery(entry.kind, FORMATS["html"], CategoryFilter.create(slugs))
+        query = query.with_parameters(limit=_RELATED_CANDIDATES, cancelled="hide")
         related = [
             candidate
             for candidate in build_feed(session, query, site).entries
-            if candidate.id != entry.id
-            and entry_state(candidate) not in ("cancelled", "withdrawn")
+            if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
     return PAGES.render_entry(entry, related[:MAX_RELATED], site, ui)
 
