@@ -30,7 +30,7 @@ from feedsvc.api.open_responses import open_responses
 from feedsvc.api.schemas import CategorySchema, PlaceSchema
 from feedsvc.errors import NotFound
 from feedsvc.feeds.response import CachedResponse
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_page
 from feedsvc.http.problem_details import openapi_responses
 from feedsvc.models import Site, utcnow
 from feedsvc.services import Services
@@ -222,7 +222,7 @@ def docs_blueprint(services: Services, blueprints: Sequence[ApiBlueprint]) -> Bl
     """
     blueprint = Blueprint("api_docs", __name__)
     page = static_response(
-        PAGES.render("api_docs.html", services.site),
+        render_page("api_docs.html", services.site),
         "text/html",
         PAGE_MAX_AGE,
         ("Content-Security-Policy", _DOCS_POLICY),

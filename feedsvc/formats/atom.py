@@ -39,7 +39,7 @@ def render(feed: Feed) -> bytes:
         item.title(labels.entry_title(entry, site.language))
         item.updated(site_time(entry.updated, site))
         item.published(site_time(feed.date_of(entry), site))
-        summary = labels.feed_summary(entry, feed)
+        summary = labels.item_summary(entry, feed)
         # An entry should have a summary or a content.
         if summary or not content:
             item.summary(summary or entry.title)

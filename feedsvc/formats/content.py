@@ -29,7 +29,10 @@ def content_html(entry: Entry, site: Site) -> str:
     facts of an event and the source.
     """
     parts = []
-    for line in (labels.notice(entry, site.language), labels.event_line(entry, site)):
+    for line in (
+        labels.notice_text(entry, site.language),
+        labels.event_line(entry, site),
+    ):
         if line:
             parts.append(f"<p><strong>{escape(line, quote=False)}</strong></p>")
     image = lead_image(entry)
@@ -116,7 +119,7 @@ def plain_text(entry: Entry, site: Site) -> str:
     their own properties. An entry without a body has its summary.
     """
     parts = (
-        labels.notice(entry, site.language),
+        labels.notice_text(entry, site.language),
         _to_text(raw_content(entry)) or entry.summary,
         _to_text(event_facts(entry, site.language)),
         _to_text(source_credit(entry, site.language)),

@@ -169,7 +169,7 @@ def split_state(title: str) -> tuple[str | None, str]:
     return None, title
 
 
-def notice(entry: Entry, language: str) -> str:
+def notice_text(entry: Entry, language: str) -> str:
     """Return the notice of a change after a label that says why it is there."""
     if not entry.notice:
         return ""
@@ -233,22 +233,22 @@ def event_time_text(entry: Entry, site: Site) -> str:
     return text[0].upper() + text[1:]
 
 
-def summary(entry: Entry, site: Site) -> str:
+def entry_summary(entry: Entry, site: Site) -> str:
     """Return the plain summary of an entry, after time and place of an event."""
     is_withdrawn = entry.status == "withdrawn"
-    text = notice(entry, site.language) if is_withdrawn else entry.summary
+    text = notice_text(entry, site.language) if is_withdrawn else entry.summary
     return _sentences(event_line(entry, site), text) if entry.event else text
 
 
-def feed_summary(entry: Entry, feed: Feed) -> str:
+def item_summary(entry: Entry, feed: Feed) -> str:
     """Return the plain summary of an entry in a feed.
 
     A correction is the first paragraph of the body, or else of the summary.
     """
-    text = summary(entry, feed.site)
+    text = entry_summary(entry, feed.site)
     if not entry.notice or not feed.is_summary or entry.status == "withdrawn":
         return text
-    return _sentences(notice(entry, feed.site.language), text)
+    return _sentences(notice_text(entry, feed.site.language), text)
 
 
 def format_event_dates(event: Event, site: Site) -> str:

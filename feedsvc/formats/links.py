@@ -26,7 +26,7 @@ _SHARING = {
 _MAP = "https://www.openstreetmap.org"
 
 
-def entry_url(entry: Entry, site: Site, ui: str | None) -> str:
+def landing_url(entry: Entry, site: Site, ui: str | None) -> str:
     """Return where readers of an entry land: the portal's page of it, or ours."""
     if entry.url:
         return entry.url

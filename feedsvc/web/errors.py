@@ -22,7 +22,7 @@ from feedsvc.errors import (
     Unavailable,
     ValidationFailed,
 )
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_page
 from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.http.problem_details import (
     MEDIA_TYPE,
@@ -168,9 +168,7 @@ def _error_page(site: Site, problem: Problem, **context: str) -> Response:
     # Links are relative, since the page may be read under another host or prefix.
     root = "/".join([".."] * (request.path.count("/") - 1)) or "."
     ui = requested_language(site)
-    page = PAGES.render(
-        "error.html", site, ui=ui, problem=problem, root=root, **context
-    )
+    page = render_page("error.html", site, ui=ui, problem=problem, root=root, **context)
     return Response(page, problem.status, HTML_SECURITY_HEADERS, mimetype="text/html")
 
 

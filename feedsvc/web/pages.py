@@ -13,7 +13,7 @@ from feedsvc.feeds.build import build_feed, newest_entries
 from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import opml, render_event_calendar
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_directory, render_entry
 from feedsvc.languages import primary_subtag
 from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
 from feedsvc.services import current_services
@@ -49,7 +49,7 @@ def show_directory() -> Response:
     def render(session: Session) -> bytes:
         categories = Categories(session)
         newest = newest_entries(session, categories)
-        return PAGES.render_directory(site, categories.all(), newest, ui)
+        return render_directory(site, categories.all(), newest, ui)
 
     return _cached_response(f"/?ui={ui}", render, ui)
 
@@ -184,7 +184,7 @@ def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -
             for candidate in build_feed(session, query, site).entries
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
-    return PAGES.render_entry(entry, related[:MAX_RELATED], site, ui)
+    return render_entry(entry, related[:MAX_RELATED], site, ui)
 
 
 def requested_language(site: Site) -> str | None:

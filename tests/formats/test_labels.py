@@ -185,7 +185,7 @@ def test_notice_has_one_label(
     assert CONCERT.event
     event = replace(CONCERT.event, status=event_status)
     entry = replace(CONCERT, status=status, event=event, notice=notice)
-    assert labels.notice(entry, "vi") == expected
+    assert labels.notice_text(entry, "vi") == expected
 
 
 def test_title_has_its_state_once() -> None:

@@ -13,7 +13,7 @@ from jinja2 import UndefinedError
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_page
 from feedsvc.models import KINDS
 from tests.formats.feeds import CONCERT, FULL, SITE, feed
 from tests.formats.golden import FOLDER
@@ -86,4 +86,4 @@ print("icalendar" in sys.modules)
 @pytest.mark.parametrize("problem", [object(), None])
 def test_unknown_name_in_template_is_an_error(problem: object) -> None:
     with pytest.raises(UndefinedError):
-        PAGES.render("error.html", SITE, problem=problem)
+        render_page("error.html", SITE, problem=problem)

@@ -11,7 +11,7 @@ from lxml import html
 
 from feedsvc.errors import FeedsvcError, Unavailable
 from feedsvc.formats import labels
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_page
 from feedsvc.http.problem_details import PROBLEMS, Problem
 from feedsvc.models import UI_LANGUAGES, Site
 from feedsvc.services import get_services
@@ -53,7 +53,7 @@ def test_long_accept_header_is_not_parsed(client: FlaskClient) -> None:
 )
 def test_problem_has_phrases(site: Site, problem: Problem, language: str) -> None:
     own = None if language == site.language else language
-    page = PAGES.render(
+    page = render_page(
         "error.html",
         site,
         ui=own,
