@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, MAX_PAGE, CategoryFilter, FeedQuery
-from feedsvc.feeds.select import CategoryKeys, Window, select_entries, select_series
+from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, overlaps
 from feedsvc.storage.categories import Categories
@@ -28,15 +27,16 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     """
     categories = Categories(session)
     included, excluded = resolve_filter(categories, query.category_filter)
-    keys = CategoryKeys(
-        tuple(categories.with_descendants(row) for row in included),
-        [key for row in excluded for key in categories.with_descendants(row)],
-    )
     window = None
     if query["from"] or query["to"]:
         window = _find_window(session, query, site)
-    statement = select_entries(query, keys, window).options(*WHOLE_ENTRY)
-    rows = session.scalars(statement).all()
+    statement = select_entries(
+        query,
+        [categories.with_descendants(row) for row in included],
+        [key for row in excluded for key in categories.with_descendants(row)],
+        window,
+    )
+    rows = session.scalars(statement.options(*WHOLE_ENTRY)).all()
     if query["page"] > 1 and not rows:
         raise NotFound("There is no such page: the feed has fewer entries.")
     shown = rows[: query["limit"]]
@@ -80,19 +80,18 @@ def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
 
     SQL does not know recurrence rules, so the series that may do so are expanded here.
     """
-    window = Window(
-        _start_of(query["from"], site) if query["from"] else EPOCH,
-        _start_of(query["to"] + timedelta(days=1), site)
-        if query["to"]
-        else MAX_DATETIME,
-    )
-    statement = select_series(query, window).options(joinedload(EntryRow.content))
-    pks = []
+    begin, end = EPOCH, MAX_DATETIME
+    if query["from"]:
+        begin = _start_of(query["from"], site)
+    if query["to"]:
+        end = _start_of(query["to"] + timedelta(days=1), site)
+    statement = select_series(begin, end).options(joinedload(EntryRow.content))
+    series_pks = []
     for row in session.scalars(statement):
         event = row.content.document.event
-        if event and overlaps(event, window.begin, window.end):
-            pks.append(row.pk)
-    return replace(window, series_pks=pks)
+        if event and overlaps(event, begin, end):
+            series_pks.append(row.pk)
+    return Window(begin, end, series_pks)
 
 
 def _start_of(day: date, site: Site) -> datetime:
@@ -116,8 +115,8 @@ def newest_entries(
             if candidates:
                 rows[kind, category.slug] = max(candidates, key=_publication)
         query = FeedQuery(kind, FORMATS["rss"], parameters={"limit": 1})
-        statement = select_entries(query, CategoryKeys())
-        newest = session.scalars(statement.options(*WHOLE_ENTRY)).first()
+        statement = select_entries(query).options(*WHOLE_ENTRY)
+        newest = session.scalars(statement).first()
         if newest:
             rows[kind, None] = newest
     return {key: row.entry.public_view() for key, row in rows.items()}

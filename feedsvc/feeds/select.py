@@ -16,35 +16,30 @@ from feedsvc.storage.tables import EntryCategoryRow, EntryRow
 
 
 @dataclass(frozen=True)
-class CategoryKeys:
-    """The keys of the categories that a feed's filter names.
-
-    Each included category comes with those below it; of the excluded ones all are in
-    one list.
-    """
-
-    included: tuple[Sequence[int], ...] = ()
-    excluded: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
 class Window:
     """A period in which events take place, and the series that do."""
 
     begin: datetime
     end: datetime
-    series_pks: Sequence[int] = ()
+    series_pks: Sequence[int]
 
 
 def select_entries(
-    query: FeedQuery, categories: CategoryKeys, window: Window | None = None
+    query: FeedQuery,
+    included: Sequence[Sequence[int]] = (),
+    excluded: Sequence[int] = (),
+    window: Window | None = None,
 ) -> sa.Select[EntryRow]:
-    """Return the statement for the entries of a feed's page, and for one more."""
+    """Return the statement for the entries of a feed's page, and for one more.
+
+    :param included: the keys of each included category and of those below it.
+    :param excluded: the keys of all excluded categories and of those below them.
+    :param window: the period of `from` and `to`, if they are given.
+    """
     statement = sa.select(EntryRow).where(
         EntryRow.kind == query.kind, EntryRow.is_public
     )
     published_at: Any = EntryRow.published_at
-    included = categories.included
     if len(included) == 1 and len(included[0]) == 1:
         # The entries of one category are one range of its index.
         statement = statement.join(
@@ -60,8 +55,8 @@ def select_entries(
     elif included:
         any_of = [key for keys in included for key in keys]
         statement = statement.where(in_categories(any_of))
-    if categories.excluded:
-        statement = statement.where(~in_categories(categories.excluded))
+    if excluded:
+        statement = statement.where(~in_categories(excluded))
     statement = statement.where(*_parameter_conditions(query))
     if window:
         statement = statement.where(_is_in_window(window))
@@ -72,13 +67,13 @@ def select_entries(
     )
 
 
-def select_series(query: FeedQuery, window: Window) -> sa.Select[EntryRow]:
-    """Return the statement for the series that may take place in a window."""
+def select_series(begin: datetime, end: datetime) -> sa.Select[EntryRow]:
+    """Return the statement for the series that may take place in a period."""
     return sa.select(EntryRow).where(
-        EntryRow.kind == query.kind,
+        EntryRow.kind == "events",
         EntryRow.is_public,
-        EntryRow.series_starts_at < window.end,
-        EntryRow.ends_at >= window.begin,
+        EntryRow.series_starts_at < end,
+        EntryRow.ends_at >= begin,
     )
 
 
