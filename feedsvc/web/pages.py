@@ -12,7 +12,7 @@ from feedsvc.errors import Gone, NotFound
 from feedsvc.feeds.build import build_feed, newest_entries
 from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
 from feedsvc.feeds.response import CachedResponse
-from feedsvc.formats import opml, render_event_calendar
+from feedsvc.formats import ics, opml
 from feedsvc.formats.html import render_directory, render_entry
 from feedsvc.languages import primary_subtag
 from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
@@ -91,7 +91,7 @@ def show_calendar(id: str) -> Response:
         entry = _find_public_entry(session, id).entry
         if entry.event is None:
             raise NotFound(f"“{id}” is not an event.")
-        return render_event_calendar(entry, site)
+        return ics.render_event(entry, site)
 
     try:
         media_type = FORMATS["ics"].media_type

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,27 +58,6 @@ def test_correction_is_in_every_format(kind: str, name: str, content: str) -> No
     corrected = replace(entry, notice="Corrected: 3 November")
     document = feed(kind, name, corrected, content=content)
     assert b"Corrected: 3 November" in render_feed(document)
-
-
-def test_wsgi_imports_icalendar_with_the_first_calendar() -> None:
-    code = """\
-import sys, wsgi
-from feedsvc.formats import render_feed
-from tests.formats.feeds import CONCERT, FULL, feed
-for kind, name, entry in (("news", "rss", FULL), ("events", "html", CONCERT)):
-    render_feed(feed(kind, name, entry))
-print("icalendar" in sys.modules)
-render_feed(feed("events", "ics", CONCERT))
-print("icalendar" in sys.modules)
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert process.stdout.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize("problem", [object(), None])
