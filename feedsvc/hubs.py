@@ -26,7 +26,7 @@ _CLAIM = timedelta(minutes=5)
 """Time after which another worker tells the hubs, if one was stopped meanwhile."""
 
 _FIRST_RETRY = timedelta(seconds=5)
-# All hubs wait for one that fails, so no longer than that.
+# All hubs wait for one that fails, so the delay stays short.
 _LAST_RETRY = timedelta(minutes=5)
 
 

@@ -119,7 +119,7 @@ class CategoryFilter:
         """Return the canonical filter: sorted and without repeats."""
         included = tuple(sorted(set(include)))
         excluded = tuple(sorted(set(exclude)))
-        # Any of one category is all of it, which must not be two URLs.
+        # Any of one category and all of it are the same, and must have the same URL.
         return cls(included, excluded, match_all and len(included) > 1)
 
     @classmethod
@@ -337,8 +337,8 @@ PARAMETERS = {
         _choice("full", "summary"), default=lambda query: query.format.default_content
     ),
     "lang": Parameter(_parse_language),
-    # No redirect: the form sends any spelling, and the policy of pages refuses other
-    # hosts.
+    # Other spellings are not redirected: the search form sends any, and the policy of
+    # pages allows it no redirect to another host.
     "q": Parameter(_parse_search),
     "from": Parameter(_parse_date, applies_to=_is_of_events),
     "to": Parameter(_parse_date, applies_to=_is_of_events),
@@ -425,7 +425,7 @@ def _read(name: str, values: Sequence[str], query: FeedQuery) -> Any:
 
     :raises BadRequest: it is not valid, or given twice.
     """
-    # Programs differ in which value counts.
+    # Programs differ in which of two values counts.
     if len(values) > 1:
         raise BadRequest(f"The parameter “{name}” is given twice.", name)
     try:

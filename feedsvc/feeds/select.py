@@ -111,7 +111,7 @@ def _is_in_window(window: Window) -> sa.ColumnElement[bool]:
 
 def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], ...]:
     if query.format.is_calendar:
-        # Those that end last, so that the limit cuts the oldest.
+        # Events that end last come first, so that the limit cuts the oldest.
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
     if query["order"] == "published":
         return published_at.desc(), EntryRow.guid.desc()

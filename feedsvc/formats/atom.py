@@ -105,7 +105,7 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
             title=file.title,
         )
     if entry.source:
-        # Not atom:source, which is for entries copied from another feed.
+        # atom:source would describe the feed from which an entry was copied.
         name, url = entry.source.name, entry.source.url
         sub_element(element, "dc:source", name)
         if url:

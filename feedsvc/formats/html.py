@@ -27,7 +27,7 @@ _environment = Environment(
 _environment.globals |= {
     "kinds": KINDS,
     "max_search_length": MAX_LENGTH,
-    # Modules, so that templates name functions as Python code does.
+    # Templates get whole modules, and so name functions as Python code does.
     "labels": labels,
     "content": content,
     "links": links,
@@ -114,7 +114,7 @@ def render_entry(
         language_links=_language_links(site, ui, quote(entry.id)),
         section=entry.kind,
         feeds=feeds,
-        # To follow: the category that the page belongs to, or else the section.
+        # The page offers to follow its first category, or else the section.
         variants=feeds[1] if entry.categories else feeds[0],
         entry=entry,
         related=related,

@@ -109,7 +109,7 @@ def _event(entry: Entry, site: Site) -> VEvent:
             "DTSTAMP": updated,
             "LAST-MODIFIED": updated,
             "CREATED": _utc(entry.date),
-            # RFC 5546: raised by changes of time or recurrence.
+            # Changes of time or recurrence raise it (RFC 5546).
             "SEQUENCE": prop.vInt(entry.sequence),
             "STATUS": prop.vText(_STATUSES[status]),
             **_text_properties(entry, site),

@@ -40,7 +40,8 @@ def phrases(language: str) -> Mapping[str, str]:
     return _phrases_of(resolve_language(language))
 
 
-# By the language of the file, not by the tag: there may be any number of tags.
+# The cache has an entry for each file and not for each tag, of which there may be any
+# number.
 @cache
 def _phrases_of(language: str) -> Mapping[str, str]:
     file = files(__package__).joinpath(f"{language}.toml")

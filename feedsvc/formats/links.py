@@ -18,7 +18,7 @@ _CALENDARS = {
     "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
     "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
 }
-# Links only: the networks' own buttons would be scripts that track readers.
+# The networks' own buttons would be scripts that track readers.
 _SHARING = {
     "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
     "Email": "mailto:?subject={title}&body={url}",

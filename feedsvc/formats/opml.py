@@ -16,7 +16,8 @@ from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import KINDS, Category, Site
 
 MEDIA_TYPE = "text/x-opml"
-_MAX_NAME = 200  # some importers reject longer names
+_MAX_NAME = 200
+"""Characters of the longest name: some importers reject longer ones."""
 
 
 def render(
@@ -73,7 +74,7 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
         "outline",
         title=name,
         type="rss",
-        version="RSS2",  # of RSS 2.0, by the specification of OPML
+        version="RSS2",  # OPML's name of RSS 2.0
         xmlUrl=feed.self_url,
         htmlUrl=iri_to_uri(feed.home_url),
         language=(feed.category and feed.category.language) or feed.site.language,

@@ -129,7 +129,7 @@ def _add_podcast(channel: Element, feed: Feed) -> None:
 def _extend_channel(rss: Element, feed: Feed) -> None:
     channel = rss[0]
     sub_element(channel, "sy:updatePeriod", "hourly")
-    # Whole, because the setting is a divisor of 60.
+    # The number is whole, because the setting is a divisor of 60.
     polls_an_hour = 60 // feed.site.poll_minutes
     sub_element(channel, "sy:updateFrequency", str(polls_an_hour))
     add_links(channel, feed, "atom:link")
@@ -140,10 +140,9 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     published = site_time(feed.date_of(entry), feed.site)
-    # Not by feedgen, which sets the locale of the process for each date that it writes.
+    # feedgen would set the locale of the process for each date.
     sub_element(item, "pubDate", format_datetime(published))
     if entry.source and entry.source.url:
-        # feedgen would write it before the date.
         url = iri_to_uri(entry.source.url)
         sub_element(item, "source", entry.source.name, url=url)
     for author in entry.authors:

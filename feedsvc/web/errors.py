@@ -34,8 +34,8 @@ from feedsvc.http.problem_details import (
 )
 from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
-from feedsvc.suggestions import did_you_mean
 from feedsvc.web.pages import requested_language
+from feedsvc.words import did_you_mean
 
 _MAX_ACCEPT = 1000
 """Characters of the longest Accept header that is parsed."""

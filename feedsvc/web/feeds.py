@@ -16,7 +16,6 @@ from feedsvc.models import KINDS
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.entries import read_validity
-from feedsvc.suggestions import did_you_mean
 from feedsvc.web.responses import (
     LIST_HEADERS,
     NOINDEX,
@@ -24,6 +23,7 @@ from feedsvc.web.responses import (
     conditional_response,
     redirect,
 )
+from feedsvc.words import did_you_mean
 
 FEED_SHARED_MAX_AGE = 60
 """Seconds that shared caches keep feeds."""
@@ -50,7 +50,7 @@ def show_feed(kind: str, suffix: str, category_filter: str | None = None) -> Res
     )
     try:
         if not is_canonical:
-            # Before the redirect, so that a category that does not exist is 404.
+            # A category that does not exist is 404 at once, without a redirect.
             with services.database.read() as session:
                 resolve_filter(Categories(session), query.category_filter)
             return redirect(site, query.path)
