@@ -210,10 +210,11 @@ class FeedQuery:
 
         Parameters that do not apply, or have their default, are left out.
         """
-        values = {**self.parameters, **changes}
+        # In the order of PARAMETERS.
+        values = {**dict.fromkeys(PARAMETERS), **self.parameters, **changes}
         query = replace(self, parameters={})
-        for name, parameter in PARAMETERS.items():
-            value = values.get(name)
+        for name, value in values.items():
+            parameter = PARAMETERS[name]
             is_default = value is None or value == parameter.default(query)
             if parameter.applies_to(query) and not is_default:
                 query = replace(query, parameters={**query.parameters, name: value})

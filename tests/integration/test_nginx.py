@@ -136,6 +136,7 @@ def test_every_coding_is_served_and_revalidated(
 def test_files_are_compressed(shared_proxy: str) -> None:
     answer = requests.get(f"{shared_proxy}/static/style.css", timeout=10)
     assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Vary"] == "Accept-Encoding"
     assert answer.headers["Cache-Control"] == "public, max-age=3600"
 
 
