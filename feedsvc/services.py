@@ -8,9 +8,7 @@ from sqlalchemy.orm import Session
 
 from config import Config
 from feedsvc.api import sanitize
-from feedsvc.api.auth import Authenticator
-from feedsvc.api.derived_schemas import create_entry_schemas
-from feedsvc.api.schemas import EntrySchema, EventSchema
+from feedsvc.api.schemas import EntrySchema, create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.http.rate_limits import RateLimiter
@@ -33,16 +31,12 @@ class Services:
         self.cache = ResponseCache(self.database)
         self.background = Background(self.database, self.cache, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
-        self.schemas: dict[str, EntrySchema] = {
-            "news": EntrySchema(self.site, sanitize.MAX_LENGTH),
-            "events": EventSchema(self.site, sanitize.MAX_LENGTH),
-        }
-        """The schemas of entries that may be longer than posted ones, by kind."""
-        self.authenticator = Authenticator(
-            self.database,
-            RateLimiter(config.rate_writes, config.workers),
-            RateLimiter(config.rate_auth_failures, config.workers),
+        self.schemas: dict[str, EntrySchema] = create_entry_schemas(
+            self.site, sanitize.MAX_LENGTH
         )
+        """The schemas of entries that may be longer than posted ones, by kind."""
+        self.write_limit = RateLimiter(config.rate_writes, config.workers)
+        self.login_limit = RateLimiter(config.rate_auth_failures, config.workers)
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

@@ -2,54 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from flask import g, request
+from flask_smorest import Blueprint
 
 from feedsvc.errors import Forbidden, Unauthorized
-from feedsvc.http.client_network import network_of
-from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Token
-from feedsvc.storage.database import Database
+from feedsvc.services import current_services
 from feedsvc.storage.tokens import authenticate
 
+View = Callable[..., Any]
 
-class Authenticator:
-    """Authenticate requests, and check the scopes of their tokens."""
 
-    def __init__(
-        self, database: Database, writes: RateLimiter, failures: RateLimiter
-    ) -> None:
-        self._database = database
-        self._writes = writes
-        self._failures = failures
+def authorize(*scopes: str) -> Callable[[View], View]:
+    """Return a decorator that requires a token with at least one of some scopes.
 
-    def authorize(self, scopes: Sequence[str]) -> None:
-        """Require that the request's token has at least one of some scopes.
+    It stands above `arguments`, so that no body is parsed without a token.
+    """
 
-        :raises Unauthorized: there is no valid token.
-        :raises Forbidden: the token has none of the scopes.
-        :raises RateLimited: the token has written, or the address has failed to
-            authenticate, too often.
-        """
-        g.token = token = self._authenticate()
-        # Before the scopes are checked: refused writes cost work too.
-        if request.method not in ("GET", "HEAD"):
-            self._writes.hit(token.name)
-        if not token.scopes.intersection(scopes):
-            raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def authorized(*args: Any, **kwargs: Any) -> Any:
+            _check_token(scopes)
+            return view(*args, **kwargs)
 
-    def _authenticate(self) -> Token:
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        credentials = credentials.strip()
-        if scheme.lower() != "bearer" or not credentials:
-            raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
-        try:
-            return authenticate(self._database, credentials)
-        except Unauthorized:
-            # Only wrong tokens count: a guesser sends one, a browser sends none.
-            self._failures.hit(network_of(request.remote_addr or ""))
-            raise
+        # In OpenAPI, one of these alternatives is enough.
+        security = [{"bearer": [scope]} for scope in scopes]
+        documented: View = Blueprint.doc(security=security)(authorized)
+        return documented
+
+    return decorate
+
+
+def _check_token(scopes: tuple[str, ...]) -> None:
+    """Require that the request's token has at least one of some scopes.
+
+    :raises Unauthorized: there is no valid token.
+    :raises Forbidden: the token has none of the scopes.
+    :raises RateLimited: the token has written, or the address has failed to
+        authenticate, too often.
+    """
+    g.token = token = _authenticate()
+    # Refused writes cost work too, so they count before the scopes are checked.
+    if request.method not in ("GET", "HEAD"):
+        current_services().write_limit.hit(token.name)
+    if not token.scopes.intersection(scopes):
+        raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
+
+
+def _authenticate() -> Token:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() != "bearer" or not credentials:
+        raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
+    services = current_services()
+    try:
+        return authenticate(services.database, credentials)
+    except Unauthorized:
+        # Requests without a token do not count: who guesses tokens sends them.
+        services.login_limit.hit(request.remote_addr or "")
+        raise
 
 
 def current_token() -> Token:

@@ -51,9 +51,6 @@ _PARTS = {
     "WKST": _DAY,
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
-PATTERN = "^[A-Z]+=[A-Z0-9,+-]+(?:;[A-Z]+=[A-Z0-9,+-]+)*$"
-"""The form of a rule for the OpenAPI document, where `_PART` would be unreadable."""
-
 _ALLOWED_FREQ = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
     "BYYEARDAY": ("YEARLY",),

@@ -24,7 +24,7 @@ def test_writes_over_token_rate_are_429(make_app: MakeApp, database: Database) -
         )
     refused = editor.send("PUT", "/articles/2", {"title": "x"})
     assert refused.status_code == 429
-    assert refused.get_json()["title"] == "Too many requests"
+    assert refused.get_json()["title"] == "Too Many Requests"
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     assert editor.send("GET", "/articles/2").status_code == 404, "reading goes on"
     assert other.send("PUT", "/articles/2", {"title": "x"}).status_code == 201
@@ -70,24 +70,6 @@ def test_client_address_comes_from_trusted_proxy(make_app: MakeApp) -> None:
             "/api/v1/articles", headers={**wrong, "X-Forwarded-For": "192.0.2.2"}
         )
         assert second.status_code == expected
-
-
-def test_ipv6_network_shares_a_rate(make_app: MakeApp) -> None:
-    client = make_app(rate_auth_failures="2/minute", workers=1).test_client()
-    statuses = [
-        client.get(
-            "/api/v1/articles",
-            headers={"Authorization": "Bearer fsv_x"},
-            environ_base={"REMOTE_ADDR": address},
-        ).status_code
-        for address in (
-            "2001:db8::1",
-            "2001:db8::ffff:1",
-            "2001:db8::2",
-            "2001:db8:0:1::1",
-        )
-    ]
-    assert statuses == [401, 401, 429, 401]
 
 
 def test_every_write_is_logged_with_its_token(

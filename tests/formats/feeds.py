@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from feedsvc.api.schemas import EntrySchema, EventSchema
+from feedsvc.api.schemas import ArticleSchema, EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import CategoryFilter, FeedQuery
 from feedsvc.models import (
@@ -35,7 +35,7 @@ VAN_HOA = Category(
     "van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa"
 )
 FULL: Entry = replace(
-    EntrySchema(SITE).load(ARTICLE),
+    ArticleSchema(SITE).load(ARTICLE),
     id="day-du",
     # They are shown only in some cases.
     notice=None,

@@ -29,7 +29,7 @@ CACHED_PATHS = (
     "/entries/a",
     "/api/v1/categories",
 )
-PATHS = (*CACHED_PATHS, "/api/docs", "/static/style.css", "/robots.txt")
+PATHS = (*CACHED_PATHS, "/static/style.css", "/robots.txt")
 EARLY = {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
 
 
