@@ -19,11 +19,11 @@ from feedsvc.api.entries import entries_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.errors import Gone
 from feedsvc.http.client_network import trust_proxies
-from feedsvc.http.headers import headers_blueprint
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages
 from feedsvc.web.errors import register_error_handlers
+from feedsvc.web.headers import add_nosniff
 from feedsvc.web.static_files import static_blueprint
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.register_blueprint(headers_blueprint())
+    app.after_request(add_nosniff)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)

@@ -20,8 +20,8 @@ from werkzeug.http import HTTP_STATUS_CODES
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
 from feedsvc.formats.html import PAGES
-from feedsvc.http.headers import HTML_SECURITY_HEADERS
 from feedsvc.services import current_services
+from feedsvc.web.headers import HTML_SECURITY_HEADERS
 from feedsvc.web.pages import requested_language
 
 MEDIA_TYPE = "application/problem+json"
