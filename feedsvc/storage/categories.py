@@ -98,9 +98,9 @@ class Categories:
             roots = [child for row in roots for child in self._children.get(row.id, ())]
         return rows
 
-    def former_slugs(self) -> list[tuple[str, str]]:
-        """Return the former slugs, each with the current one."""
-        return [(slug, row.slug) for slug, row in sorted(self._former.items())]
+    def former_slugs(self, row: CategoryRow) -> list[str]:
+        """Return the former slugs of a category."""
+        return sorted(slug for slug, owner in self._former.items() if owner is row)
 
     def with_descendants(self, row: CategoryRow) -> list[int]:
         """Return the keys of a category and of all categories below it."""
@@ -217,25 +217,22 @@ def delete_category(transaction: Transaction, slug: str) -> None:
 
 
 def restore_category(
-    transaction: Transaction, category: Category, *, is_deleted: bool
+    transaction: Transaction,
+    category: Category,
+    *,
+    is_deleted: bool,
+    former_slugs: Iterable[str],
 ) -> None:
     """Store a category of an export, unless there is one; raises as `put_category`."""
-    if _find(transaction.session, category.slug):
+    session = transaction.session
+    if _find(session, category.slug):
         return
     put_category(transaction, category)
+    row = session.scalars(sa.select(CategoryRow).filter_by(slug=category.slug)).one()
+    for slug in former_slugs:
+        session.merge(FormerSlugRow(slug=slug, category_id=row.id))
     if is_deleted:
         delete_category(transaction, category.slug)
-
-
-def restore_former_slug(transaction: Transaction, slug: str, current: str) -> None:
-    """Let a former slug redirect to a category, a deleted one too.
-
-    :raises NotFound: there is none.
-    """
-    row = _find(transaction.session, current)
-    if row is None:
-        raise NotFound(f"There is no category “{current}”.")
-    transaction.session.merge(FormerSlugRow(slug=slug, category_id=row.id))
 
 
 def _find(session: Session, slug: str) -> CategoryRow | None:
