@@ -39,13 +39,13 @@ _PRAGMAS = (
     "secure_delete = ON",
 )
 
-_POSTGRESQL_ARGUMENTS = {
-    "connect_timeout": 3,
+_POSTGRESQL_PARAMETERS = {
+    "connect_timeout": "3",
     # Notice a server that vanishes silently.
-    "tcp_user_timeout": 5000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
     "options": "-c statement_timeout=4000 -c idle_in_transaction_session_timeout=4000",
 }
 
@@ -249,19 +249,14 @@ def _set_journal_mode(connection: Any, mode: str) -> None:
 
 def _create_postgresql_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
-        url,
+        # Those in the URL take precedence.
+        url.set(query={**_POSTGRESQL_PARAMETERS, **url.query}),
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
         pool_size=_POOL_SIZE,
         # Whatever the server's default is: a writer that waited for the lock must see
         # what was committed meanwhile.
         isolation_level="READ COMMITTED",
-        # Parameters in the URL take precedence.
-        connect_args={
-            name: value
-            for name, value in _POSTGRESQL_ARGUMENTS.items()
-            if name not in url.query
-        },
     )
 
 

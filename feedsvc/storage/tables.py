@@ -214,7 +214,7 @@ class EntryRow(Base):
     # The revision that last changed the content or `is_public`.
     changed_at: Mapped[datetime] = mapped_column(index=True)
     # True if an import was the last to write it: imports do not overwrite edits.
-    is_imported: Mapped[bool] = mapped_column(default=False)
+    is_imported: Mapped[bool]
     # The start of a series; the occurrences follow from the document.
     series_starts_at: Mapped[datetime | None]
     # From here on `refresh` sets the columns, from the document and the clock.
@@ -222,9 +222,9 @@ class EntryRow(Base):
     starts_at: Mapped[datetime | None]
     # The end of the event or series.
     ends_at: Mapped[datetime | None]
-    is_over: Mapped[bool] = mapped_column(default=False)
-    is_public: Mapped[bool] = mapped_column(default=False)
-    was_public: Mapped[bool] = mapped_column(default=False)
+    is_over: Mapped[bool]
+    is_public: Mapped[bool]
+    was_public: Mapped[bool]
     # When one of these columns changes without a write.
     due_at: Mapped[datetime | None]
 

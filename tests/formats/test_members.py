@@ -1,4 +1,4 @@
-"""Every member of an entry is shown by the formats, or named here as hidden."""
+"""Every member of an entry is exported, and shown by the formats or listed as hidden."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from feedsvc.api.schemas import EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.formats.html import PAGES
+from feedsvc.importers.ndjson import EntryLine
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
+    DELETED_MEMBERS,
     EVENT_STATUSES,
     UI_LANGUAGES,
+    WITHDRAWN_EVENT_MEMBERS,
+    WITHDRAWN_MEMBERS,
     Entry,
     Event,
     Offer,
 )
+from feedsvc.storage.documents import COLUMN_MEMBERS
 from tests.formats import format_tests
 from tests.formats.feeds import CONCERT, ENTRIES, FULL, SITE, feed
 
@@ -42,6 +48,41 @@ TEXT_MEMBERS = {
 }
 
 HIDDEN_ON_ENTRY_PAGES = {"id", "guid", "content_text", "translation_key"}
+
+DERIVED_MEMBERS = {"event", "starts", "translations"}
+"""Members that follow from others, or from other entries."""
+
+
+@pytest.mark.parametrize(
+    ("model", "listed", "file"),
+    [
+        (Entry, DELETED_MEMBERS, "models.py"),
+        (Entry, WITHDRAWN_MEMBERS, "models.py"),
+        (Event, WITHDRAWN_EVENT_MEMBERS, "models.py"),
+        (Entry, COLUMN_MEMBERS, "storage/documents.py"),
+    ],
+)
+def test_lists_of_members_have_no_others(
+    model: type, listed: frozenset[str], file: str
+) -> None:
+    others = listed - {member.name for member in fields(model)}
+    assert not others, f"feedsvc/{file}: no members: {others}"
+
+
+def test_export_has_every_member() -> None:
+    exported = set(EntryLine().fields)
+    for name, field in EventSchema(SITE).fields.items():
+        if not field.dump_only:
+            exported.add((field.attribute or name).removeprefix("event."))
+    members = {member.name for model in (Entry, Event) for member in fields(model)}
+    missing = members - exported - DERIVED_MEMBERS
+    assert not missing, (
+        f"feedsvc/api/schemas.py (written by clients) or EntryLine in "
+        f"feedsvc/importers/ndjson.py (set by the storage) lack {missing}"
+    )
+    assert set(EntryLine().fields) >= DELETED_MEMBERS, (
+        "EntryLine in feedsvc/importers/ndjson.py"
+    )
 
 
 @pytest.mark.parametrize(
