@@ -186,8 +186,8 @@ def revision_row(session: Session) -> RevisionRow:
 
 def read_revisions(session: Session) -> Revisions:
     """Return the last revisions in a snapshot."""
-    columns = (RevisionRow.last, RevisionRow.news, RevisionRow.events)
-    return Revisions(*session.execute(sa.select(*columns)).one())
+    row = revision_row(session)
+    return Revisions(row.last, row.news, row.events)
 
 
 def is_safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:

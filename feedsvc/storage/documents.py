@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Required, TypedDict, get_type_hints
+from typing import Any, TypedDict, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -34,18 +34,12 @@ _DOCUMENT_MEMBERS = tuple(
 _UNTIL_FORMAT = "%Y%m%dT%H%M%S"
 
 
-class _RecurrenceDocument(TypedDict, total=False):
-    rrule: Required[str]
-    exdates: list[str]
-    rdates: list[str]
-
-
 _TIMES: dict[str, Any] = {
     "start": str,
     "end": str,
     "timezone": str,
     "previous_start": str,
-    "recurrence": _RecurrenceDocument,
+    "recurrence": dict[str, Any],
 }
 """The members of an event that depend on its zone, which is stored by its name."""
 
@@ -83,10 +77,9 @@ def decode_document(document: str) -> Entry:
 def _event_members(event: Event) -> dict[str, Any]:
     """Return the members of an event for JSON, without absent ones."""
     members = {
-        field.name: _plain(getattr(event, field.name))
-        for field in fields(Event)
-        if field.name not in _TIMES
+        field.name: _plain(getattr(event, field.name)) for field in fields(event)
     }
+    # Those in `_TIMES`.
     members |= {
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
@@ -159,21 +152,13 @@ def _recurrence_members(
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     """Return the members in `_TIMES` of an event from its document."""
     zone = timezones.zone(event["timezone"])
-    start = _local_moment(event["start"], zone)
-    end, previous_start = (
-        _local_moment(event[name], zone) if event.get(name) else None
-        for name in ("end", "previous_start")
-    )
-    recurrence = None
-    if event.get("recurrence") is not None:
-        recurrence = _decode_recurrence(event["recurrence"], zone)
-    return {
-        "start": start,
-        "end": end,
-        "timezone": zone,
-        "previous_start": previous_start,
-        "recurrence": recurrence,
-    }
+    times: dict[str, Any] = {"timezone": zone, "end": None}
+    for name in ("start", "end", "previous_start"):
+        if name in event:
+            times[name] = _local_moment(event[name], zone)
+    if "recurrence" in event:
+        times["recurrence"] = _decode_recurrence(event["recurrence"], zone)
+    return times
 
 
 def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -182,16 +183,18 @@ def entries_of(session: Session, rows: Iterable[EntryRow]) -> tuple[Entry, ...]:
         .options(joinedload(EntryRow.content))
         .order_by(EntryRow.language)
     )
-    others = [row.content.document for row in session.scalars(statement)]
+    translations = defaultdict(list)
+    for row in session.scalars(statement):
+        other = row.content.document
+        translation = Translation(other.id, other.language, other.title, other.url)
+        translations[other.kind, other.translation_key].append(translation)
     return tuple(
         replace(
             entry,
             translations=tuple(
-                Translation(other.id, other.language, other.title, other.url)
-                for other in others
-                if (other.kind, other.translation_key)
-                == (entry.kind, entry.translation_key)
-                and other.id != entry.id
+                translation
+                for translation in translations[entry.kind, entry.translation_key]
+                if translation.id != entry.id
             ),
         )
         for entry in entries
@@ -234,7 +237,7 @@ def put_entry(
     categories = resolve_categories(session, entry.categories)
     if entry.translation_key:
         _check_single_translation(session, entry)
-    if old:
+    if row and old:
         entry = replace(
             entry,
             published=entry.published or old.published,
@@ -246,7 +249,6 @@ def put_entry(
         old_slugs = [category.slug for category in old.categories]
         slugs = [category.slug for category in categories]
         if (encode_document(entry), slugs) == (encode_document(old), old_slugs):
-            assert row
             return row, False
     entry = _with_dates(entry, transaction.now)
     is_new = row is None or row.status == "deleted"
