@@ -139,7 +139,7 @@ class Importer:
 
         Return None if the category was deleted, or its title has no slug.
         """
-        title = " ".join(text.strip_invalid_chars(title).split())
+        title = text.strip_invalid_chars(title)
         slug = slug_of(title)
         try:
             return Categories(transaction.session).get_current(slug).category
