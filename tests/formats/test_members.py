@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from typing import Any, get_type_hints
 
 import pytest
@@ -101,6 +101,40 @@ def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None
     assert used | unused == {member.name for member in fields(model)}, (
         "feedsvc/api/schemas.py and tests/full_entries.py"
     )
+
+
+OTHER_MEMBERS = [
+    *(
+        (FULL, member)
+        for member in fields(Entry)
+        if member.default != getattr(FULL, member.name)
+        and member.name not in TEXT_MEMBERS | {"kind", "language", "version"}
+    ),
+    *(
+        (CONCERT, member)
+        for member in fields(Event)
+        if member.default != getattr(CONCERT.event, member.name)
+        and member.name not in ("start", "end", "timezone")
+    ),
+]
+"""Members that are no texts of an entry, each with an entry that has it."""
+
+
+@pytest.mark.parametrize(
+    ("entry", "member"), OTHER_MEMBERS, ids=lambda value: getattr(value, "name", "")
+)
+def test_other_member_is_in_a_format(entry: Entry, member: Field[Any]) -> None:
+    changes: dict[str, Any] = {member.name: member.default}
+    if entry.event and member in fields(Event):
+        without = replace(entry, event=replace(entry.event, **changes))
+    else:
+        without = replace(entry, **changes)
+    assert any(
+        render_feed(whole_feed(format, entry))
+        != render_feed(whole_feed(format, without))
+        for format, form in FORMATS.items()
+        if entry.kind in form.kinds
+    ), f"{member.name}: show it by feedsvc/formats"
 
 
 def whole_feed(format: str, entry: Entry) -> Feed:
