@@ -259,8 +259,8 @@ def _last_step(parts: Mapping[str, str], start: datetime, since: datetime) -> da
     if frequency == "DAILY":
         return start + timedelta(days=(since - start).days // interval * interval)
     if frequency == "WEEKLY":
-        # One interval earlier: dateutil would start in the middle of a week, and
-        # BYSETPOS would count from there.
+        # It is one interval earlier, since dateutil would start in the middle of a week
+        # and BYSETPOS would count from there.
         steps = (since - start).days // (7 * interval) - 1
         return start + timedelta(weeks=max(0, steps) * interval)
     if frequency == "MONTHLY":
@@ -312,7 +312,7 @@ def _occurrence_at(event: Event, start: datetime) -> Event:
         first_day = start.date()
         last_day = event.end and first_day + (event.end - event.start)
         return replace(single, start=first_day, end=last_day)
-    # By way of UTC, which turns a skipped local time into an existing one.
+    # The way over UTC turns a skipped local time into an existing one.
     instant = start.astimezone(UTC)
     end = None
     if event.end:

@@ -57,7 +57,7 @@ def _parse(data: bytes) -> FeedParserDict:
             "The file is no RSS, Atom or iCalendar, and no export of this service."
         )
     if any("wordpress.org/export" in uri for uri in parsed.namespaces.values()):
-        # As RSS, it would publish drafts and private posts.
+        # Its drafts and private posts look like public ones.
         raise BadRequest("The file is an export of WordPress: see docs/connecting.md.")
     return parsed
 
@@ -111,12 +111,12 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
             for author in entry.get("authors", ())
             if "name" in author
         ],
-        # As written where it cannot be read, for the schema to refuse.
+        # The schema refuses a date that cannot be read, which causes a warning.
         "date_published": (
             published.isoformat() if published else entry.get("published")
         ),
         "source": {"name": source.get("title"), "url": source.get("href")},
-        # The event module of RSS 1.0.
+        # These elements are those of the event module of RSS 1.0.
         "start": entry.get("ev_startdate"),
         "end": entry.get("ev_enddate"),
         "location": {"name": entry.get("ev_location")},
@@ -141,7 +141,7 @@ def _title(detail: FeedParserDict, *, is_rss: bool) -> str:
 
 
 def _date(entry: FeedParserDict, name: str) -> datetime | None:
-    # Not by get(), which would return the date of the publication for "updated".
+    # For "updated", get() would return the date of the publication.
     if f"{name}_parsed" not in entry or entry[f"{name}_parsed"] is None:
         return None
     return datetime.fromtimestamp(timegm(entry[f"{name}_parsed"]), UTC)

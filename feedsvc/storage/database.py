@@ -76,7 +76,7 @@ class Transaction:
         self.session = session
         self.revisions = revisions
         self.now = clock()
-        # A clock that was wrong by more must not publish what is scheduled.
+        # A clock that was once wrong by more must not publish what is scheduled.
         if revisions.last <= self.now + _MAX_CLOCK_SKEW:
             self.now = max(self.now, revisions.last)
         self.log_lines: list[str] = []
@@ -190,16 +190,13 @@ def read_revisions(session: Session) -> Revisions:
     return Revisions(row.last, row.news, row.events)
 
 
-def is_safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
-    """Return whether a version of SQLite has the fix for the WAL-reset bug.
+def is_safe_for_wal() -> bool:
+    """Return whether SQLite has the fix for the WAL-reset bug.
 
     Without it, SQLite may lose commits in WAL mode (https://sqlite.org/wal.html).
     """
-    return (
-        version >= (3, 51, 3)
-        or (3, 50, 7) <= version < (3, 51)
-        or (3, 44, 6) <= version < (3, 45)
-    )
+    is_fixed: bool = sqlite.sqlite_version_info >= (3, 51, 3)
+    return is_fixed
 
 
 def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -249,13 +246,13 @@ def _set_journal_mode(connection: Any, mode: str) -> None:
 
 def _create_postgresql_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
-        # Those in the URL take precedence.
+        # Parameters in the URL of the settings take precedence.
         url.set(query={**_POSTGRESQL_PARAMETERS, **url.query}),
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
         pool_size=_POOL_SIZE,
-        # Whatever the server's default is: a writer that waited for the lock must see
-        # what was committed meanwhile.
+        # A writer that waited for the lock must see what was committed meanwhile, and
+        # the server's default may be another level.
         isolation_level="READ COMMITTED",
     )
 

@@ -26,9 +26,7 @@ COLUMN_MEMBERS = frozenset(
 """Members that come from columns, or from other rows."""
 
 _DOCUMENT_MEMBERS = tuple(
-    field.name
-    for field in fields(Entry)
-    if field.init and field.name not in COLUMN_MEMBERS
+    field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS
 )
 
 _UNTIL_FORMAT = "%Y%m%dT%H%M%S"
@@ -79,7 +77,7 @@ def _event_members(event: Event) -> dict[str, Any]:
     members = {
         field.name: _plain(getattr(event, field.name)) for field in fields(event)
     }
-    # Those in `_TIMES`.
+    # The local times replace the instants.
     members |= {
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
@@ -98,7 +96,8 @@ def _local_text(moment: date) -> str:
     """
     if not isinstance(moment, datetime):
         return moment.isoformat()
-    # The schema and `_local_moment` go by way of UTC: only the second one has a fold.
+    # The schema and `_local_moment` convert times to UTC and back, which leaves a fold
+    # only on the second one.
     return (moment if moment.fold else moment.replace(tzinfo=None)).isoformat()
 
 
@@ -108,7 +107,7 @@ def _local_moment(text: str, zone: ZoneInfo) -> date:
         return date.fromisoformat(text)
     moment = datetime.fromisoformat(text)
     local = moment.replace(tzinfo=zone, fold=1 if moment.tzinfo else 0)
-    # By way of UTC, which turns a local time that clocks skip into an existing one.
+    # The way over UTC turns a local time that clocks skip into an existing one.
     return local.astimezone(UTC).astimezone(zone)
 
 
@@ -141,7 +140,7 @@ def _recurrence_members(
             local = until.astimezone(zone)
         except OverflowError:  # the last hours of the year 9999
             return match[0]
-        # Only UTC tells the second of two equal local times.
+        # A local UNTIL would be the first of two equal local times.
         return match[0] if local.fold else f"UNTIL={local:{_UNTIL_FORMAT}}"
 
     members = recurrence.to_dict()
@@ -166,7 +165,7 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
         return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
 
-    # Not by `_local_moment`: a skipped time must stay as it is, since occurrences are
+    # Unlike in `_local_moment`, a skipped time must stay as it is: occurrences are
     # compared with exdates before they are moved behind the change.
     def moment(text: str) -> date:
         if "T" in text:

@@ -117,14 +117,14 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
 
 def in_categories(category_ids: Iterable[int]) -> sa.ColumnElement[bool]:
     """Return the condition that an entry is in one of some categories."""
-    # Not a join, in which an entry of several of them would appear several times.
+    # In a join, an entry of several of them would appear several times.
     return (
         sa.exists()
         .where(
             EntryCategoryRow.entry_pk == EntryRow.pk,
             EntryCategoryRow.category_id.in_(category_ids),
         )
-        # Not to a join with one category.
+        # The feed of one category joins the same table, which is not meant here.
         .correlate(EntryRow)
     )
 
@@ -150,7 +150,7 @@ def list_changed_categories(
 
     A kind alone has None. With each category come those above it.
     """
-    # Keys alone, since every entry may have changed.
+    # The statement reads keys alone, since every entry may have changed.
     statement = (
         sa.select(EntryRow.kind, EntryCategoryRow.category_id)
         .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
@@ -228,7 +228,7 @@ def put_entry(
     session = transaction.session
     row = find_entry(session, entry.id)
     old = row.entry if row else None
-    # Under the lock, or another write could come between.
+    # Before the lock was taken, another write could have come between.
     if check:
         check(old)
     if old and (create or old.kind != entry.kind):
@@ -241,7 +241,7 @@ def put_entry(
         entry = replace(
             entry,
             published=entry.published or old.published,
-            # The first withdrawal, from which WITHDRAWAL_PERIOD counts.
+            # WITHDRAWAL_PERIOD counts from the first withdrawal.
             withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
             event=_with_previous_start(entry.event, old.event),
         )
@@ -382,7 +382,7 @@ def apply_due_changes(transaction: Transaction) -> int:
     """
     statement = (
         sa.select(EntryRow)
-        # With the kinds, by which the index begins.
+        # The index begins with the kind.
         .where(EntryRow.kind.in_(KINDS), EntryRow.due_at <= transaction.now)
         .order_by(EntryRow.due_at)
         .limit(MAX_DUE)
@@ -482,7 +482,7 @@ def _schedule(entry: Entry | None) -> str:
         return ""
     event = replace(entry.event, organizer=None, offers=(), performers=())
     bare = Entry(entry.id, entry.kind, "", "", status=entry.status, event=event)
-    # As JSON, since datetimes that differ only in `fold` are equal.
+    # JSON tells datetimes apart that differ only in `fold`.
     return encode_document(bare)
 
 
@@ -492,7 +492,7 @@ def _with_previous_start(event: Event | None, old: Event | None) -> Event | None
         return event
     is_moved = event.start != old.start and "postponed" in (event.status, old.status)
     previous_start = old.start if is_moved else old.previous_start
-    # It has been moved back.
+    # An event that was moved back is where it was.
     if previous_start == event.start:
         previous_start = None
     return replace(event, previous_start=previous_start)
