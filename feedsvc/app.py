@@ -21,10 +21,9 @@ from feedsvc.errors import Gone
 from feedsvc.http.client_network import trust_proxies
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
-from feedsvc.web import feeds, health, pages
+from feedsvc.web import feeds, health, pages, static_files
 from feedsvc.web.errors import register_error_handlers
 from feedsvc.web.headers import add_nosniff
-from feedsvc.web.static_files import static_blueprint
 
 if TYPE_CHECKING:
     from config import Config
@@ -42,13 +41,14 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     # Werkzeug's redirects for double slashes would lead where the Host header says.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.after_request(add_nosniff)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(static_blueprint(config.site_color, config.site_font))
+    app.register_blueprint(static_files.blueprint)
     app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
     api = FeedsApi(app, services.site)
     api.register_blueprint(entries_blueprint(services, "news"))

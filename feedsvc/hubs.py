@@ -77,10 +77,10 @@ def tell_hubs(database: Database, site: Site) -> None:
 def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
     """Return the URLs of the sections and categories with entries that changed."""
     return [
-        Feed.empty(site, kind, name, category).self_url
+        Feed.empty(site, kind, format, category).self_url
         for kind, category in list_changed_categories(session, since)
-        for name, format in FORMATS.items()
-        if format.pings_hubs
+        for format in FORMATS.values()
+        if format.is_syndication
     ]
 
 

@@ -61,7 +61,7 @@ def test_every_field_is_documented(app: Flask) -> None:
 
 
 def test_every_feed_parameter_and_format_is_documented() -> None:
-    for name in (*FORMATS, *(parameter.name for parameter in PARAMETERS)):
+    for name in (*FORMATS, *PARAMETERS):
         assert f"`{name}`" in FEEDS, f"docs/feeds.md lacks {name}"
 
 

@@ -16,7 +16,7 @@ from feedsvc import timezones
 from feedsvc.api import text, urls
 from feedsvc.languages import check_language
 from feedsvc.models import SLUG_PATTERN, YEARS
-from feedsvc.suggestions import slug_of
+from feedsvc.words import slug_of
 
 _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")

@@ -18,7 +18,7 @@ from marshmallow.validate import OneOf, Range
 from feedsvc import models
 from feedsvc.api import fields as own
 from feedsvc.api import recurrence_validation, sanitize, text
-from feedsvc.suggestions import did_you_mean
+from feedsvc.words import did_you_mean
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
@@ -10,13 +9,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import (
-    FORMATS,
-    MAX_PAGE,
-    CategoryFilter,
-    FeedQuery,
-)
-from feedsvc.feeds.select import CategoryKeys, Window, select_entries, select_series
+from feedsvc.feeds.query import FORMATS, MAX_PAGE, CategoryFilter, FeedQuery
+from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, overlaps
 from feedsvc.storage.categories import Categories
@@ -33,26 +27,28 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     """
     categories = Categories(session)
     included, excluded = resolve_filter(categories, query.category_filter)
-    keys = CategoryKeys(
-        tuple(categories.with_descendants(row) for row in included),
+    window = None
+    if query["from"] or query["to"]:
+        window = _find_window(session, query, site)
+    statement = select_entries(
+        query,
+        [categories.with_descendants(row) for row in included],
         [key for row in excluded for key in categories.with_descendants(row)],
+        window,
     )
-    window = _find_window(session, query, site) if query.since or query.until else None
-    statement = select_entries(query, keys, window).options(*WHOLE_ENTRY)
-    rows = session.scalars(statement).all()
-    if query.page and not rows:
+    rows = session.scalars(statement.options(*WHOLE_ENTRY)).all()
+    if query["page"] > 1 and not rows:
         raise NotFound("There is no such page: the feed has fewer entries.")
-    shown = rows[: query.effective_limit]
-    is_paged = not FORMATS[query.format].is_calendar
+    shown = rows[: query["limit"]]
+    # Calendars have no further pages.
+    is_last = query["page"] == MAX_PAGE or query.format.is_calendar
     return Feed(
         query,
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
         updated=max((row.updated_at for row in shown), default=NEVER_MODIFIED),
         entries=entries_of(session, shown),
-        has_more=is_paged
-        and len(rows) > len(shown)
-        and query.effective_page < MAX_PAGE,
+        has_more=len(rows) > len(shown) and not is_last,
     )
 
 
@@ -84,19 +80,18 @@ def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
 
     SQL does not know recurrence rules, so the series that may do so are expanded here.
     """
-    window = Window(
-        _start_of(query.since, site) if query.since else EPOCH,
-        _start_of(query.until + timedelta(days=1), site)
-        if query.until
-        else MAX_DATETIME,
-    )
-    statement = select_series(query, window).options(joinedload(EntryRow.content))
-    pks = []
+    begin, end = EPOCH, MAX_DATETIME
+    if query["from"]:
+        begin = _start_of(query["from"], site)
+    if query["to"]:
+        end = _start_of(query["to"] + timedelta(days=1), site)
+    statement = select_series(begin, end).options(joinedload(EntryRow.content))
+    series_pks = []
     for row in session.scalars(statement):
         event = row.content.document.event
-        if event and overlaps(event, window.begin, window.end):
-            pks.append(row.pk)
-    return replace(window, series_pks=pks)
+        if event and overlaps(event, begin, end):
+            series_pks.append(row.pk)
+    return Window(begin, end, series_pks)
 
 
 def _start_of(day: date, site: Site) -> datetime:
@@ -119,8 +114,9 @@ def newest_entries(
             candidates = [by_key[key] for key in keys if key in by_key]
             if candidates:
                 rows[kind, category.slug] = max(candidates, key=_publication)
-        statement = select_entries(FeedQuery(kind, "rss", limit=1), CategoryKeys())
-        newest = session.scalars(statement.options(*WHOLE_ENTRY)).first()
+        query = FeedQuery(kind, FORMATS["rss"], parameters={"limit": 1})
+        statement = select_entries(query).options(*WHOLE_ENTRY)
+        newest = session.scalars(statement).first()
         if newest:
             rows[kind, None] = newest
     return {key: row.entry.public_view() for key, row in rows.items()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
+from feedsvc.feeds.query import CategoryFilter, FeedQuery, Format
 from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
 
 
@@ -27,7 +27,7 @@ class Feed:
 
     @classmethod
     def empty(
-        cls, site: Site, kind: str, format: str, category: Category | None = None
+        cls, site: Site, kind: str, format: Format, category: Category | None = None
     ) -> Feed:
         """Return the feed of a section or a category without entries, for its URL."""
         if category is None:
@@ -46,7 +46,7 @@ class Feed:
     @property
     def self_url(self) -> str:
         """The canonical URL of the feed."""
-        return self.url(self.query)
+        return self.site.public_url + self.query.path
 
     @property
     def next_url(self) -> str | None:
@@ -56,16 +56,15 @@ class Feed:
     @property
     def previous_url(self) -> str | None:
         """The URL of the page with the next newer entries."""
-        return self._page_url(-1) if self.query.page else None
+        return self._page_url(-1) if self.query["page"] > 1 else None
 
     def _page_url(self, step: int) -> str:
-        page = self.query.effective_page + step
-        return self.url(replace(self.query, page=page if page > 1 else None))
+        return self.with_parameters(page=self.query["page"] + step).self_url
 
     @property
     def is_summary(self) -> bool:
         """True if entries lack their bodies."""
-        return self.query.effective_content == "summary"
+        return bool(self.query["content"] == "summary")
 
     @property
     def home_url(self) -> str:
@@ -75,24 +74,20 @@ class Feed:
     @property
     def hubs(self) -> tuple[str, ...]:
         """The WebSub hubs that are told of the feed's changes."""
-        query = self.query
-        is_pinged = query.is_canonical_feed and FORMATS[query.format].pings_hubs
-        return self.site.hubs if is_pinged else ()
+        is_told = self.query.is_plain and self.query.format.is_syndication
+        return self.site.hubs if is_told else ()
 
     def date_of(self, entry: Entry) -> datetime:
         """Return the date of an entry here: its publication, or the event's start."""
-        if entry.starts and self.query.date_field == "start":
+        if entry.starts and self.query["date"] == "start":
             return entry.starts
         return entry.date
 
-    def with_query(self, **changes: Any) -> Feed:
-        """Return the feed with another query, without its entries."""
-        return Feed(replace(self.query, **changes), self.site, self.categories)
+    def with_parameters(self, **changes: Any) -> Feed:
+        """Return the feed with other parameters in its URL, without its entries."""
+        query = self.query.with_parameters(**changes)
+        return Feed(query, self.site, self.categories)
 
-    def in_format(self, format: str) -> Feed:
+    def in_format(self, format: Format) -> Feed:
         """Return the feed in another format, without its entries."""
         return Feed(self.query.in_format(format), self.site, self.categories)
-
-    def url(self, query: FeedQuery) -> str:
-        """Return the canonical URL of a feed of this service."""
-        return self.site.public_url + query.path

@@ -1,8 +1,8 @@
 """The URL of a feed: which entries it has, in which format.
 
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
-feed has one URL and one place in every cache. A new format is an entry of FORMATS, a
-new parameter a field of FeedQuery, an entry of PARAMETERS, and its condition in
+feed has one URL and one place in every cache. A new format is an entry of FORMATS and a
+module in `formats/`. A new parameter is an entry of PARAMETERS, and its condition in
 `select.py`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -34,41 +34,52 @@ MAX_PAGE = 1000
 class Format:
     """A format of feeds. `feedsvc/formats/<suffix>.py` renders it.
 
+    :param suffix: the end of its URLs, and its name in code.
     :param label: its name for people.
     :param kinds: the kinds that have feeds in the format.
     :param default_limit: number of entries without `limit`.
     :param max_limit: maximum of `limit`.
     :param default_content: `content` without the parameter.
-    :param pings_hubs: sections and categories are announced to WebSub hubs.
-    :param is_page: people read it in browsers; programs poll all other formats.
-    :param is_calendar: programs drop events that are no longer listed.
+    :param is_syndication: feed readers subscribe to it: pages announce it and link to
+        web readers, and WebSub hubs are told of its changes.
+    :param is_calendar: calendar programs subscribe to it: pages announce it and link to
+        web calendars. Such programs drop events that are no longer listed.
+    :param is_page: people read it in browsers.
     """
 
+    suffix: str
     label: str
     media_type: str
     kinds: tuple[str, ...] = KINDS
     default_limit: int = 50
     max_limit: int = 100
     default_content: str = "full"
-    pings_hubs: bool = False
-    is_page: bool = False
+    is_syndication: bool = False
     is_calendar: bool = False
+    is_page: bool = False
+
+    @property
+    def has_subscribers(self) -> bool:
+        """True if programs subscribe to it, so that pages announce it."""
+        return self.is_syndication or self.is_calendar
 
 
-FORMATS = {
-    "rss": Format("RSS", "application/rss+xml", pings_hubs=True),
-    "atom": Format("Atom", "application/atom+xml", pings_hubs=True),
-    "json": Format("JSON Feed", "application/feed+json", pings_hubs=True),
-    "ics": Format(
+_FORMATS = (
+    Format("rss", "RSS", "application/rss+xml", is_syndication=True),
+    Format("atom", "Atom", "application/atom+xml", is_syndication=True),
+    Format("json", "JSON Feed", "application/feed+json", is_syndication=True),
+    Format(
+        "ics",
         "iCalendar",
         "text/calendar",
         kinds=("events",),
-        # Calendar programs drop events that are not listed.
+        # An event that is not listed would disappear from calendars.
         default_limit=500,
         max_limit=500,
         is_calendar=True,
     ),
-    "html": Format(
+    Format(
+        "html",
         "HTML",
         "text/html",
         # People leaf through lists that programs read at once.
@@ -76,8 +87,10 @@ FORMATS = {
         default_content="summary",
         is_page=True,
     ),
-}
-"""Every format by its suffix in URLs, in the order in which pages list them.
+)
+
+FORMATS = {format.suffix: format for format in _FORMATS}
+"""Every format by its suffix, in the order in which pages list them.
 
 Pages offer the first one to feed readers.
 """
@@ -106,7 +119,7 @@ class CategoryFilter:
         """Return the canonical filter: sorted and without repeats."""
         included = tuple(sorted(set(include)))
         excluded = tuple(sorted(set(exclude)))
-        # Any of one category is all of it, which must not be two URLs.
+        # Any of one category and all of it are the same, and must have the same URL.
         return cls(included, excluded, match_all and len(included) > 1)
 
     @classmethod
@@ -158,25 +171,20 @@ class CategoryFilter:
 class FeedQuery:
     """A feed's URL as an object.
 
-    A field that is None has its default. Where that depends on others, a property
-    `effective_…` tells it. `q` is a search in the form of `parse_search`.
+    `query["limit"]` is the value of a parameter, or else its default. `parameters` are
+    only those that differ from their defaults, in the order of PARAMETERS:
+    `with_parameters` keeps it so.
     """
 
     kind: str
-    format: str
+    format: Format
     category_filter: CategoryFilter = CategoryFilter()
-    limit: int | None = None
-    page: int | None = None
-    content: str | None = None
-    lang: str | None = None
-    q: str | None = None
-    since: date | None = None
-    until: date | None = None
-    when: str | None = None
-    order: str | None = None
-    date_field: str | None = None
-    cancelled: str | None = None
-    ui: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.parameters:
+            return self.parameters[name]
+        return PARAMETERS[name].default(self)
 
     @property
     def path(self) -> str:
@@ -184,73 +192,44 @@ class FeedQuery:
         path = f"/feeds/{self.kind}"
         if self.category_filter.all_slugs:
             path += f"/{self.category_filter}"
-        path += f".{self.format}"
+        path += f".{self.format.suffix}"
         # urlencode keeps “a b” and “a+b” apart: as a+b and a%2Bb.
         return f"{path}?{urlencode(self.parameters)}" if self.parameters else path
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters that are not at their default, by name, in canonical order."""
-        values = {
-            parameter.name: getattr(self, parameter.field)
-            for parameter in PARAMETERS
-            if parameter.applies_to(self)
-        }
-        return {name: value for name, value in values.items() if value is not None}
-
-    @property
-    def effective_limit(self) -> int:
-        """The maximum number of entries."""
-        return self.limit or FORMATS[self.format].default_limit
-
-    @property
-    def effective_page(self) -> int:
-        """The number of the page, from 1."""
-        return self.page or 1
-
-    @property
-    def effective_content(self) -> str:
-        """`full` if entries carry their body, or `summary`."""
-        return self.content or FORMATS[self.format].default_content
-
-    @property
-    def effective_when(self) -> str:
-        """The period of the events' ends: `upcoming`, `past` or `all`."""
-        if self.when:
-            return self.when
-        # Calendar programs drop an event that is no longer listed, and a window has all
-        # its events.
-        is_calendar = FORMATS[self.format].is_calendar
-        return "all" if is_calendar or self.since or self.until else "upcoming"
-
-    @property
-    def effective_order(self) -> str:
-        """The order of the entries: by `published` or, of events, by `start`."""
-        is_event_page = FORMATS[self.format].is_page and self.kind == "events"
-        return self.order or ("start" if is_event_page else "published")
-
-    @property
-    def is_canonical_feed(self) -> bool:
-        """True if it is a section or one category, with all parameters at default."""
+    def is_plain(self) -> bool:
+        """True if it is a section or one category, without parameters."""
         return (
             len(self.category_filter.all_slugs) <= 1
             and not self.category_filter.exclude
             and not self.parameters
         )
 
-    def in_format(self, format: str) -> FeedQuery:
+    def with_parameters(self, **changes: Any) -> FeedQuery:
+        """Return the query with other values of parameters; None removes a parameter.
+
+        Parameters that do not apply, or have their default, are left out.
+        """
+        values = {**self.parameters, **changes}
+        query = replace(self, parameters={})
+        for name, parameter in PARAMETERS.items():
+            value = values.get(name)
+            is_default = value is None or value == parameter.default(query)
+            if parameter.applies_to(query) and not is_default:
+                query = replace(query, parameters={**query.parameters, name: value})
+        return query
+
+    def in_format(self, format: Format) -> FeedQuery:
         """Return the first page of the same feed in another format.
 
         Formats differ in their defaults: a page with `content=full` has an RSS feed
         without the parameter.
         """
-        query = replace(self, format=format, page=None, ui=None)
-        if query.limit:
-            maximum = min(query.limit, FORMATS[format].max_limit)
-            query = replace(query, limit=maximum)
-        for parameter in PARAMETERS:
-            query = parameter.without_default(query)
-        return query
+        limit = self.parameters.get("limit")
+        if limit:
+            limit = min(limit, format.max_limit)
+        query = replace(self, format=format)
+        return query.with_parameters(limit=limit, page=None, ui=None)
 
 
 @dataclass(frozen=True)
@@ -258,35 +237,20 @@ class Parameter:
     """A query parameter of feeds.
 
     :param parse: reads a value; raises a ValueError whose text follows the name.
-    :param default: returns the value of a query without the parameter.
-    :param kind: the only kind of feeds that has the parameter; None for both.
-    :param is_applicable: the formats that have the parameter.
+    :param default: returns the value of a query without the parameter. It may depend on
+        the parameters before it in PARAMETERS.
+    :param applies_to: tells if a feed has the parameter, by its kind and format.
     :param has_one_spelling: a URL that spells the value in another way is redirected.
     """
 
-    name: str
     parse: Callable[[str, FeedQuery], Any]
-    field: str
     default: Callable[[FeedQuery], Any] = lambda query: None
-    kind: str | None = None
-    is_applicable: Callable[[Format], bool] = lambda format: True
+    applies_to: Callable[[FeedQuery], bool] = lambda query: True
     has_one_spelling: bool = False
-
-    def applies_to(self, query: FeedQuery) -> bool:
-        """Return whether feeds of the query's kind and format have the parameter."""
-        is_of_kind = self.kind in (None, query.kind)
-        return is_of_kind and self.is_applicable(FORMATS[query.format])
-
-    def without_default(self, query: FeedQuery) -> FeedQuery:
-        """Return the query without the parameter's value, if that is the default."""
-        cleared: dict[str, Any] = {self.field: None}
-        without = replace(query, **cleared)
-        is_default = getattr(query, self.field) == self.default(without)
-        return without if is_default else query
 
 
 def _parse_limit(text: str, query: FeedQuery) -> int:
-    maximum = FORMATS[query.format].max_limit
+    maximum = query.format.max_limit
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
         raise ValueError(f"must be a whole number from 1 to {maximum}")
     return min(int(text), maximum)
@@ -338,78 +302,72 @@ def _choice(*choices: str) -> Callable[[str, FeedQuery], str]:
     return parse
 
 
-def _is_no_calendar(format: Format) -> bool:
-    return not format.is_calendar
+def _default_period(query: FeedQuery) -> str:
+    # Calendar programs drop an event that is no longer listed, and a window has all its
+    # events.
+    is_any = query.format.is_calendar or query["from"] or query["to"]
+    return "all" if is_any else "upcoming"
 
 
-def _is_page(format: Format) -> bool:
-    return format.is_page
+def _default_order(query: FeedQuery) -> str:
+    is_event_page = query.format.is_page and query.kind == "events"
+    return "start" if is_event_page else "published"
 
 
-PARAMETERS = (
-    Parameter(
-        "limit",
+def _is_of_events(query: FeedQuery) -> bool:
+    return query.kind == "events"
+
+
+def _has_pages(query: FeedQuery) -> bool:
+    return not query.format.is_calendar
+
+
+def _is_event_list(query: FeedQuery) -> bool:
+    return _is_of_events(query) and _has_pages(query)
+
+
+PARAMETERS = {
+    "limit": Parameter(
         _parse_limit,
-        field="limit",
-        default=lambda query: query.effective_limit,
+        default=lambda query: query.format.default_limit,
         has_one_spelling=True,
     ),
-    Parameter(
-        "page",
-        _parse_page,
-        field="page",
-        default=lambda query: query.effective_page,
-        is_applicable=_is_no_calendar,
+    "page": Parameter(_parse_page, default=lambda query: 1, applies_to=_has_pages),
+    "content": Parameter(
+        _choice("full", "summary"), default=lambda query: query.format.default_content
     ),
-    Parameter(
-        "content",
-        _choice("full", "summary"),
-        field="content",
-        default=lambda query: query.effective_content,
-    ),
-    Parameter("lang", _parse_language, field="lang"),
-    # No redirect: the form sends any spelling, and the policy of pages refuses other
-    # hosts.
-    Parameter("q", _parse_search, field="q"),
-    Parameter("from", _parse_date, field="since", kind="events"),
-    Parameter("to", _parse_date, field="until", kind="events"),
-    Parameter(
-        "when",
+    "lang": Parameter(_parse_language),
+    # Other spellings are not redirected: the search form sends any, and the policy of
+    # pages allows it no redirect to another host.
+    "q": Parameter(_parse_search),
+    "from": Parameter(_parse_date, applies_to=_is_of_events),
+    "to": Parameter(_parse_date, applies_to=_is_of_events),
+    "when": Parameter(
         _parse_period,
-        field="when",
-        default=lambda query: query.effective_when,
-        kind="events",
+        default=_default_period,
+        applies_to=_is_of_events,
         has_one_spelling=True,
     ),
-    Parameter(
-        "order",
+    "order": Parameter(
         _choice("published", "start"),
-        field="order",
-        default=lambda query: query.effective_order,
-        kind="events",
-        is_applicable=_is_no_calendar,
+        default=_default_order,
+        applies_to=_is_event_list,
     ),
-    Parameter(
-        "date",
+    "date": Parameter(
         _choice("published", "start"),
-        field="date_field",
         default=lambda query: "published",
-        kind="events",
-        is_applicable=_is_no_calendar,
+        applies_to=_is_event_list,
     ),
-    Parameter(
-        "cancelled",
+    "cancelled": Parameter(
         _choice("mark", "hide"),
-        field="cancelled",
         default=lambda query: "mark",
-        kind="events",
+        applies_to=_is_of_events,
     ),
-    Parameter("ui", _choice(*UI_LANGUAGES), field="ui", is_applicable=_is_page),
-)
-"""The query parameters, in the order in which the canonical URL has them.
-
-The default of a parameter depends only on those before it.
-"""
+    "ui": Parameter(
+        _choice(*UI_LANGUAGES), applies_to=lambda query: query.format.is_page
+    ),
+}
+"""The query parameters by name, in the order in which the canonical URL has them."""
 
 _IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
 _HINTS = {
@@ -422,7 +380,7 @@ _HINTS = {
 
 def parse_feed_query(
     kind: str,
-    format: str,
+    format: Format,
     category_filter: str | None,
     given: Mapping[str, Sequence[str]],
     language: str,
@@ -449,53 +407,40 @@ def parse_feed_query(
         query = replace(query, category_filter=CategoryFilter.parse(category_filter))
         # A decoded “+” of a URL may be a space.
         is_canonical = category_filter.replace(" ", "+") == str(query.category_filter)
-    for parameter in PARAMETERS:
-        if parameter.name not in given or not parameter.applies_to(query):
+    values = {}
+    for name, parameter in PARAMETERS.items():
+        if name not in given or not parameter.applies_to(query):
             continue
-        value = _read(parameter, given[parameter.name], query)
-        changes = {parameter.field: value}
-        query = parameter.without_default(replace(query, **changes))
-        if parameter.has_one_spelling and given[parameter.name] != [str(value or "")]:
+        values[name] = _read(name, given[name], query)
+        if parameter.has_one_spelling and given[name] != [str(values[name])]:
             is_canonical = False
-    if query.ui == primary_subtag(language):
-        query = replace(query, ui=None)
-    _check_dates(query, today)
-    return query, is_canonical
+    if values.get("ui") == primary_subtag(language):
+        del values["ui"]
+    _check_dates(values.get("from"), values.get("to"), today)
+    return query.with_parameters(**values), is_canonical
 
 
-def _read(parameter: Parameter, values: Sequence[str], query: FeedQuery) -> Any:
+def _read(name: str, values: Sequence[str], query: FeedQuery) -> Any:
     """Return the value of a parameter.
 
     :raises BadRequest: it is not valid, or given twice.
     """
-    # Programs differ in which value counts.
+    # Programs differ in which of two values counts.
     if len(values) > 1:
-        raise BadRequest(
-            f"The parameter “{parameter.name}” is given twice.", parameter.name
-        )
+        raise BadRequest(f"The parameter “{name}” is given twice.", name)
     try:
-        return parameter.parse(values[0], query)
+        return PARAMETERS[name].parse(values[0], query)
     except ValueError as error:
-        raise BadRequest(
-            f"The parameter “{parameter.name}” {error}.", parameter.name
-        ) from None
+        raise BadRequest(f"The parameter “{name}” {error}.", name) from None
 
 
-def _check_dates(query: FeedQuery, today: date) -> None:
-    if not (query.since or query.until):
-        return
-    first, last = allowed_dates(today)
-    for name, day in (("from", query.since), ("to", query.until)):
+def _check_dates(since: date | None, until: date | None, today: date) -> None:
+    first = today - relativedelta(years=YEARS_BACK)
+    last = today + relativedelta(years=YEARS_AHEAD)
+    for name, day in (("from", since), ("to", until)):
         if day is not None and not first <= day <= last:
             raise BadRequest(
                 f"The parameter “{name}” must lie between {first} and {last}.", name
             )
-    if query.since and query.until and query.until < query.since:
+    if since and until and until < since:
         raise BadRequest("The parameter “to” must not be before “from”.", "to")
-
-
-def allowed_dates(today: date) -> tuple[date, date]:
-    """Return the first and the last date that `from` and `to` may have."""
-    first = today - relativedelta(years=YEARS_BACK)
-    last = today + relativedelta(years=YEARS_AHEAD)
-    return first, last

@@ -9,22 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedsvc.feeds.query import FORMATS, FeedQuery
+from feedsvc.feeds.query import FeedQuery
 from feedsvc.storage.entries import in_categories
 from feedsvc.storage.search import has_words
 from feedsvc.storage.tables import EntryCategoryRow, EntryRow
-
-
-@dataclass(frozen=True)
-class CategoryKeys:
-    """The keys of the categories that a feed's filter names.
-
-    Each included category comes with those below it; of the excluded ones all are in
-    one list.
-    """
-
-    included: tuple[Sequence[int], ...] = ()
-    excluded: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -33,18 +21,25 @@ class Window:
 
     begin: datetime
     end: datetime
-    series_pks: Sequence[int] = ()
+    series_pks: Sequence[int]
 
 
 def select_entries(
-    query: FeedQuery, categories: CategoryKeys, window: Window | None = None
+    query: FeedQuery,
+    included: Sequence[Sequence[int]] = (),
+    excluded: Sequence[int] = (),
+    window: Window | None = None,
 ) -> sa.Select[EntryRow]:
-    """Return the statement for the entries of a feed's page, and for one more."""
+    """Return the statement for the entries of a feed's page, and for one more.
+
+    :param included: the keys of each included category and of those below it.
+    :param excluded: the keys of all excluded categories and of those below them.
+    :param window: the period of `from` and `to`, if they are given.
+    """
     statement = sa.select(EntryRow).where(
         EntryRow.kind == query.kind, EntryRow.is_public
     )
     published_at: Any = EntryRow.published_at
-    included = categories.included
     if len(included) == 1 and len(included[0]) == 1:
         # The entries of one category are one range of its index.
         statement = statement.join(
@@ -60,43 +55,43 @@ def select_entries(
     elif included:
         any_of = [key for keys in included for key in keys]
         statement = statement.where(in_categories(any_of))
-    if categories.excluded:
-        statement = statement.where(~in_categories(categories.excluded))
-    if query.lang:
-        # A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
-        is_longer = EntryRow.language.startswith(f"{query.lang}-", autoescape=True)
-        statement = statement.where(sa.or_(EntryRow.language == query.lang, is_longer))
-    if query.q:
-        statement = statement.where(has_words(query.q))
-    if query.kind == "events":
-        statement = statement.where(*_event_conditions(query))
+    if excluded:
+        statement = statement.where(~in_categories(excluded))
+    statement = statement.where(*_parameter_conditions(query))
     if window:
         statement = statement.where(_is_in_window(window))
-    first = (query.effective_page - 1) * query.effective_limit
     return (
         statement.order_by(*_order(query, published_at))
-        .offset(first)
-        .limit(query.effective_limit + 1)
+        .offset((query["page"] - 1) * query["limit"])
+        .limit(query["limit"] + 1)
     )
 
 
-def select_series(query: FeedQuery, window: Window) -> sa.Select[EntryRow]:
-    """Return the statement for the series that may take place in a window."""
+def select_series(begin: datetime, end: datetime) -> sa.Select[EntryRow]:
+    """Return the statement for the series that may take place in a period."""
     return sa.select(EntryRow).where(
-        EntryRow.kind == query.kind,
+        EntryRow.kind == "events",
         EntryRow.is_public,
-        EntryRow.series_starts_at < window.end,
-        EntryRow.ends_at >= window.begin,
+        EntryRow.series_starts_at < end,
+        EntryRow.ends_at >= begin,
     )
 
 
-def _event_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
+def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the parameters, except for those of `from` and `to`."""
     conditions: list[sa.ColumnElement[bool]] = []
-    if query.effective_when == "upcoming":
+    lang = query["lang"]
+    if lang:
+        # A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
+        is_longer = EntryRow.language.startswith(f"{lang}-", autoescape=True)
+        conditions.append(sa.or_(EntryRow.language == lang, is_longer))
+    if query["q"]:
+        conditions.append(has_words(query["q"]))
+    if query.kind == "events" and query["when"] == "upcoming":
         conditions.append(~EntryRow.is_over)
-    elif query.effective_when == "past":
+    if query["when"] == "past":
         conditions.append(EntryRow.is_over.is_(True))
-    if query.cancelled == "hide":
+    if query["cancelled"] == "hide":
         conditions.append(EntryRow.event_status != "cancelled")
     return conditions
 
@@ -115,11 +110,11 @@ def _is_in_window(window: Window) -> sa.ColumnElement[bool]:
 
 
 def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], ...]:
-    if FORMATS[query.format].is_calendar:
-        # Those that end last, so that the limit cuts the oldest.
+    if query.format.is_calendar:
+        # Events that end last come first, so that the limit cuts the oldest.
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
-    if query.effective_order == "published":
+    if query["order"] == "published":
         return published_at.desc(), EntryRow.guid.desc()
-    if query.effective_when == "past":
+    if query["when"] == "past":
         return EntryRow.starts_at.desc(), EntryRow.guid.desc()
     return EntryRow.starts_at.asc(), EntryRow.guid.asc()

@@ -13,22 +13,13 @@ from importlib import import_module
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.models import Entry, Site
+from feedsvc.models import Entry
 
 _log = logging.getLogger(__name__)
 
-
-def _renderer(format: str) -> Callable[[Feed], bytes]:
-    """Return the function `render` of a format's module."""
-    render: Callable[[Feed], bytes] = import_module(f"{__name__}.{format}").render
-    return render
-
-
-for _name, _format in FORMATS.items():
-    # icalendar takes 0.2 s and 15 MB to import: only a worker that renders a calendar
-    # needs it.
-    if not _format.is_calendar:
-        _renderer(_name)
+_RENDERERS: dict[str, Callable[[Feed], bytes]] = {
+    suffix: import_module(f"{__name__}.{suffix}").render for suffix in FORMATS
+}
 
 
 def render_feed(feed: Feed) -> bytes:
@@ -37,7 +28,7 @@ def render_feed(feed: Feed) -> bytes:
     An entry that cannot be rendered is left out and logged, so that one damaged entry
     does not take down a feed.
     """
-    render = _renderer(feed.query.format)
+    render = _RENDERERS[feed.query.format.suffix]
     try:
         return render(feed)
     except Exception:
@@ -46,16 +37,10 @@ def render_feed(feed: Feed) -> bytes:
 
 
 def _is_renderable(entry: Entry, feed: Feed) -> bool:
+    render = _RENDERERS[feed.query.format.suffix]
     try:
-        _renderer(feed.query.format)(replace(feed, entries=(entry,)))
+        render(replace(feed, entries=(entry,)))
     except Exception:
         _log.exception("Entry %s left out of %s", entry.id, feed.query.path)
         return False
     return True
-
-
-def render_event_calendar(entry: Entry, site: Site) -> bytes:
-    """Return one event as an iCalendar file, to be added to a reader's calendar."""
-    from feedsvc.formats import ics
-
-    return ics.render_event(entry, site)

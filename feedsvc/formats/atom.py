@@ -6,7 +6,6 @@ import re
 import uuid
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
@@ -15,21 +14,18 @@ from feedsvc.formats.xml import (
     add_extensions,
     add_item,
     add_links,
-    build_feed,
+    create_generator,
     escape_if_markup,
     sub_element,
-    with_cdata,
+    write_as_cdata,
 )
 from feedsvc.models import Entry, Translation
-
-MEDIA_TYPE = FORMATS["atom"].media_type
 
 
 def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
     site = feed.site
-    generator = build_feed(feed, _extend_feed)
-    generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
+    generator = create_generator(feed, _extend_feed)
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate", type="text/html")
     generator.title(labels.feed_title(feed))
     generator.subtitle(labels.feed_description(feed))
@@ -43,7 +39,7 @@ def render(feed: Feed) -> bytes:
         item.title(labels.entry_title(entry, site.language))
         item.updated(site_time(entry.updated, site))
         item.published(site_time(feed.date_of(entry), site))
-        summary = labels.feed_summary(entry, feed)
+        summary = labels.item_summary(entry, feed)
         # An entry should have a summary or a content.
         if summary or not content:
             item.summary(summary or entry.title)
@@ -51,7 +47,8 @@ def render(feed: Feed) -> bytes:
             item.author(_person(author.name, author.url, author.email))
         if entry.rights:
             item.rights(entry.rights)
-    return with_cdata(generator.atom_str())
+    document: bytes = generator.atom_str()
+    return document
 
 
 def atom_id(guid: str) -> str:
@@ -71,7 +68,7 @@ def _person(name: str, url: str | None, email: str | None) -> dict[str, str]:
 
 def _extend_feed(element: Element, feed: Feed) -> None:
     _mark_html(element)
-    add_links(element, feed, MEDIA_TYPE, "link")
+    add_links(element, feed, "link")
 
 
 def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
@@ -108,12 +105,13 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
             title=file.title,
         )
     if entry.source:
-        # Not atom:source, which is for entries copied from another feed.
+        # atom:source would describe the feed from which an entry was copied.
         name, url = entry.source.name, entry.source.url
         sub_element(element, "dc:source", name)
         if url:
             _add_link(element, "via", url, title=name)
     add_extensions(element, entry, feed)
+    write_as_cdata(element, "summary", "content")
 
 
 def _add_link(parent: Element, rel: str, iri: str, **attributes: object) -> None:

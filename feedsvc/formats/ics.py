@@ -20,7 +20,6 @@ from feedsvc.models import Entry, Event, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
 _COLOR = "teal"
-_MAX_LINE = 75
 _STATUSES = {
     "confirmed": "CONFIRMED",
     "tentative": "TENTATIVE",
@@ -92,34 +91,9 @@ def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> b
     _set_properties(calendar, {**header, **properties})
     zones = [vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)]
     calendar.subcomponents = [*zones, *events]
-    # Not by the library, which folds character by character: half of a feed's time.
-    lines = [_fold(line) for line in calendar.content_lines() if line]
+    document: bytes = calendar.to_ical()
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
-    return b"".join(lines).replace(b"\x7f", b"")
-
-
-def _fold(line: str) -> bytes:
-    """Return a line in lines of at most 75 octets (RFC 5545 §3.1).
-
-    A character of several octets is never divided.
-    """
-    octets = line.encode()
-    parts = []
-    limit = _MAX_LINE
-    while len(octets) > limit:
-        end = limit
-        while _is_continuation(octets[end]):
-            end -= 1
-        parts.append(octets[:end])
-        octets = octets[end:]
-        # Further lines begin with a space.
-        limit = _MAX_LINE - 1
-    return b"\r\n ".join([*parts, octets]) + b"\r\n"
-
-
-def _is_continuation(octet: int) -> bool:
-    """Return whether an octet of UTF-8 is not the first one of its character."""
-    return octet & 0b1100_0000 == 0b1000_0000
+    return document.replace(b"\x7f", b"")
 
 
 def _event(entry: Entry, site: Site) -> VEvent:
@@ -135,7 +109,7 @@ def _event(entry: Entry, site: Site) -> VEvent:
             "DTSTAMP": updated,
             "LAST-MODIFIED": updated,
             "CREATED": _utc(entry.date),
-            # RFC 5546: raised by changes of time or recurrence.
+            # Changes of time or recurrence raise it (RFC 5546).
             "SEQUENCE": prop.vInt(entry.sequence),
             "STATUS": prop.vText(_STATUSES[status]),
             **_text_properties(entry, site),

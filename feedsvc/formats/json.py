@@ -31,7 +31,6 @@ def render(feed: Feed) -> bytes:
             "home_page_url": iri_to_uri(feed.home_url),
             "feed_url": feed.self_url,
             "description": labels.feed_description(feed),
-            # The next page of a paginated feed: older entries.
             "next_url": feed.next_url,
             "icon": iri_to_uri(site.icon),
             "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
@@ -40,7 +39,7 @@ def render(feed: Feed) -> bytes:
         }
     )
     document["_feed"] = _feed_extension(feed, about)
-    # Required, so it is there when it is empty.
+    # The list is required, even if it is empty.
     document["items"] = [
         drop_empty(_item(entry, feed, about)) for entry in feed.entries
     ]
@@ -75,21 +74,21 @@ def _feed_extension(feed: Feed, about: str) -> Json:
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
     site = feed.site
     title = labels.entry_title(entry, site.language)
-    summary = labels.feed_summary(entry, feed)
+    summary = labels.item_summary(entry, feed)
     content = feed_body(entry, feed)
     return {
         "id": entry.guid,
         "url": iri_to_uri(site.entry_url(entry)),
         "title": title,
         "content_html": content,
-        # One of the two is required.
+        # An item must have a content_html or a content_text.
         "content_text": None if content else summary or title,
         "summary": summary,
         "image": entry.image and iri_to_uri(entry.image.url),
         "date_published": _time(feed.date_of(entry), feed),
         "date_modified": _time(entry.updated, feed),
         "authors": [_person(author) for author in entry.authors],
-        # For people; the slugs are in the extension.
+        # Readers show tags to people; the slugs are in the extension.
         "tags": [category.title for category in entry.categories],
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],

@@ -67,7 +67,7 @@ def _article(entry: Entry, site: Site) -> Json:
         "author": [_agent("Person", author) for author in entry.authors] or publisher,
         "publisher": {**publisher, "logo": site.icon and iri_to_uri(site.icon)},
         "articleSection": [category.title for category in entry.categories],
-        # Of creative works: schema.org has no such member of events.
+        # schema.org has no such member for events.
         "workTranslation": [
             {
                 "@type": "NewsArticle",

@@ -40,7 +40,8 @@ def phrases(language: str) -> Mapping[str, str]:
     return _phrases_of(resolve_language(language))
 
 
-# By the language of the file, not by the tag: there may be any number of tags.
+# The cache has an entry for each file and not for each tag, of which there may be any
+# number.
 @cache
 def _phrases_of(language: str) -> Mapping[str, str]:
     file = files(__package__).joinpath(f"{language}.toml")
@@ -89,9 +90,9 @@ def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
     if feed.query.kind == "news":
         return feed_name(feed)
-    if feed.query.effective_when == "all":
+    if feed.query["when"] == "all":
         return _name(feed, f"kind.{feed.query.kind}")
-    return _name(feed, f"feed.{feed.query.effective_when}")
+    return _name(feed, f"feed.{feed.query['when']}")
 
 
 def _name(feed: Feed, kind_key: str) -> str:
@@ -108,8 +109,8 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
     parts = [translate(language, kind_key), included]
-    if feed.query.q:
-        parts.append(translate(language, "feed.q", feed.query.q))
+    if feed.query["q"]:
+        parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)
 
 
@@ -169,7 +170,7 @@ def split_state(title: str) -> tuple[str | None, str]:
     return None, title
 
 
-def notice(entry: Entry, language: str) -> str:
+def notice_text(entry: Entry, language: str) -> str:
     """Return the notice of a change after a label that says why it is there."""
     if not entry.notice:
         return ""
@@ -233,22 +234,22 @@ def event_time_text(entry: Entry, site: Site) -> str:
     return text[0].upper() + text[1:]
 
 
-def summary(entry: Entry, site: Site) -> str:
+def entry_summary(entry: Entry, site: Site) -> str:
     """Return the plain summary of an entry, after time and place of an event."""
     is_withdrawn = entry.status == "withdrawn"
-    text = notice(entry, site.language) if is_withdrawn else entry.summary
+    text = notice_text(entry, site.language) if is_withdrawn else entry.summary
     return _sentences(event_line(entry, site), text) if entry.event else text
 
 
-def feed_summary(entry: Entry, feed: Feed) -> str:
+def item_summary(entry: Entry, feed: Feed) -> str:
     """Return the plain summary of an entry in a feed.
 
     A correction is the first paragraph of the body, or else of the summary.
     """
-    text = summary(entry, feed.site)
+    text = entry_summary(entry, feed.site)
     if not entry.notice or not feed.is_summary or entry.status == "withdrawn":
         return text
-    return _sentences(notice(entry, feed.site.language), text)
+    return _sentences(notice_text(entry, feed.site.language), text)
 
 
 def format_event_dates(event: Event, site: Site) -> str:

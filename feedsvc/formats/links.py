@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.models import Category, Entry, Place, Site
 
 _READERS = {
@@ -17,7 +18,7 @@ _CALENDARS = {
     "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
     "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
 }
-# Links only: the networks' own buttons would be scripts that track readers.
+# The networks' own buttons would be scripts that track readers.
 _SHARING = {
     "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
     "Email": "mailto:?subject={title}&body={url}",
@@ -25,7 +26,7 @@ _SHARING = {
 _MAP = "https://www.openstreetmap.org"
 
 
-def entry_url(entry: Entry, site: Site, ui: str | None) -> str:
+def landing_url(entry: Entry, site: Site, ui: str | None) -> str:
     """Return where readers of an entry land: the portal's page of it, or ours."""
     if entry.url:
         return entry.url
@@ -36,7 +37,11 @@ def list_url(
     kind: str, site: Site, ui: str | None, category: Category | None = None
 ) -> str:
     """Return the URL of the page of a section or of one of its categories."""
-    return Feed.empty(site, kind, "html", category).with_query(ui=ui).self_url
+    return (
+        Feed.empty(site, kind, FORMATS["html"], category)
+        .with_parameters(ui=ui)
+        .self_url
+    )
 
 
 def reader_links(feed: Feed) -> dict[str, str]:

@@ -9,13 +9,15 @@ from email.utils import format_datetime
 from lxml import etree
 
 from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import KINDS, Category, Site
 
 MEDIA_TYPE = "text/x-opml"
-_MAX_NAME = 200  # some importers reject longer names
+_MAX_NAME = 200
+"""Characters of the longest name: some importers reject longer ones."""
 
 
 def render(
@@ -57,9 +59,9 @@ def _add_folder(
     name = labels.translate(site.language, f"kind.{kind}")
     folder = sub_element(body, "outline", text=name)
     title = labels.translate(site.language, f"feed.{kind}")
-    _add_feed(folder, Feed.empty(site, kind, "rss"), title)
+    _add_feed(folder, Feed.empty(site, kind, FORMATS["rss"]), title)
     for category in categories:
-        feed = Feed.empty(site, kind, "rss", category)
+        feed = Feed.empty(site, kind, FORMATS["rss"], category)
         _add_feed(folder, feed, f"{name} – {category.title}")
 
 
@@ -72,7 +74,7 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
         "outline",
         title=name,
         type="rss",
-        version="RSS2",  # of RSS 2.0, by the specification of OPML
+        version="RSS2",  # OPML's name of RSS 2.0
         xmlUrl=feed.self_url,
         htmlUrl=iri_to_uri(feed.home_url),
         language=(feed.category and feed.category.language) or feed.site.language,

@@ -8,8 +8,9 @@ from email.utils import format_datetime
 from html import escape
 from urllib.parse import urlsplit
 
+from lxml import etree
+
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list, feed_body
@@ -18,23 +19,31 @@ from feedsvc.formats.xml import (
     add_extensions,
     add_item,
     add_links,
-    build_feed,
+    create_generator,
     escape_if_markup,
+    qualified_name,
     sub_element,
-    with_cdata,
+    write_as_cdata,
 )
 from feedsvc.models import Entry, Site
-
-MEDIA_TYPE = FORMATS["rss"].media_type
 
 _PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
 """The file types that Apple's podcast specification allows, and validators check."""
 
-_ESCAPED_TEXT = re.compile(
-    rb"<(?:title|copyright|source|category|media:(?:description|title)"
-    rb"|dc:(?!creator)\w+|dcterms:(?!license)\w+)\b[^<&]*+&[^<]*"
+_PLAIN_TEXT = (
+    "title",
+    "copyright",
+    "source",
+    "category",
+    "media:description",
+    "media:title",
+    "dc:source",
+    "dc:rights",
 )
-"""A text element with an entity; the descriptions of items are CDATA."""
+"""Elements with text for people that may contain `&` and `<`.
+
+Readers show names of people and places as they are, and descriptions are CDATA.
+"""
 
 _feedgen_lock = threading.Lock()
 """feedgen sets the locale of the process while it formats a date.
@@ -47,8 +56,9 @@ def render(feed: Feed) -> bytes:
     """Render a feed as RSS 2.0."""
     site = feed.site
     title = escape_if_markup(labels.feed_title(feed))
-    generator = build_feed(feed, _extend_channel, has_durations=_has_durations(feed))
-    generator.link(href=feed.self_url, rel="self", type=MEDIA_TYPE)
+    generator = create_generator(
+        feed, _extend_channel, has_durations=_has_durations(feed)
+    )
     # feedgen takes the last link for the channel's.
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate")
     generator.title(title)
@@ -64,7 +74,7 @@ def render(feed: Feed) -> bytes:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
         # Readers take the description for HTML.
-        summary = escape(labels.feed_summary(entry, feed), quote=False)
+        summary = escape(labels.item_summary(entry, feed), quote=False)
         item.description(summary, isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]
@@ -72,9 +82,7 @@ def render(feed: Feed) -> bytes:
             item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
     with _feedgen_lock:
         document: bytes = generator.rss_str()
-    # The same XML. Readers that unescape text twice still show the character itself
-    # (RSS profile, Character Data).
-    return with_cdata(_ESCAPED_TEXT.sub(_numeric_entities, document))
+    return document
 
 
 def _content(entry: Entry, feed: Feed) -> str:
@@ -121,20 +129,20 @@ def _add_podcast(channel: Element, feed: Feed) -> None:
 def _extend_channel(rss: Element, feed: Feed) -> None:
     channel = rss[0]
     sub_element(channel, "sy:updatePeriod", "hourly")
-    # Whole, because the setting is a divisor of 60.
+    # The number is whole, because the setting is a divisor of 60.
     polls_an_hour = 60 // feed.site.poll_minutes
     sub_element(channel, "sy:updateFrequency", str(polls_an_hour))
-    add_links(channel, feed, MEDIA_TYPE, "atom:link")
+    add_links(channel, feed, "atom:link")
     if _has_durations(feed):
         _add_podcast(channel, feed)
+    _write_text(channel)
 
 
 def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     published = site_time(feed.date_of(entry), feed.site)
-    # Not by feedgen, which sets the locale of the process for each date that it writes.
+    # feedgen would set the locale of the process for each date.
     sub_element(item, "pubDate", format_datetime(published))
     if entry.source and entry.source.url:
-        # feedgen would write it before the date.
         url = iri_to_uri(entry.source.url)
         sub_element(item, "source", entry.source.name, url=url)
     for author in entry.authors:
@@ -151,7 +159,19 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     duration = _duration(entry, feed.site)
     if duration is not None:
         sub_element(item, "itunes:duration", str(duration))
+    _write_text(item)
 
 
-def _numeric_entities(element: re.Match[bytes]) -> bytes:
-    return element[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")
+def _write_text(parent: Element) -> None:
+    """Write bodies as CDATA, and `&` and `<` in plain text as numeric references.
+
+    Readers that unescape text twice show the character itself for a numeric reference
+    (RSS profile, Character Data).
+    """
+    write_as_cdata(parent, "description", "{*}encoded")
+    for element in parent.iter(*map(qualified_name, _PLAIN_TEXT)):
+        element.text, *others = re.split("([&<])", element.text or "")
+        for character, text in zip(others[::2], others[1::2], strict=True):
+            reference = etree.Entity(f"#x{ord(character):X}")
+            reference.tail = text
+            element.append(reference)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from html import escape, unescape
 from typing import Any
-from xml.sax.saxutils import unescape as unescape_xml
 
 from feedgen.entry import FeedEntry
 from feedgen.ext.base import BaseExtension
@@ -38,11 +37,6 @@ NAMESPACES = {
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
-_ESCAPED_TEXT = re.compile(
-    rb"(?P<tag><(?:content|description|summary)\b[^>]*>)(?P<text>[^<&]*+&[^<]*)"
-)
-"""A body or a summary with an escape: the begin tag of its element, and its text."""
-
 _TAG_START = re.compile("<[A-Za-z/!?]")
 
 
@@ -66,22 +60,21 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
     extend_rss = extend_atom
 
 
-def with_cdata(document: bytes) -> bytes:
-    """Return an RSS or Atom document with bodies and summaries as CDATA.
+def write_as_cdata(parent: Element, *names: str) -> None:
+    """Write the bodies and summaries among the children of an element as CDATA.
 
-    The same XML. fast-xml-parser refuses a document with more than 1,000 escapes, and
-    feedgen's own CDATA has a type that Atom does not know.
+    fast-xml-parser refuses a document with more than 1,000 escapes, and feedgen's own
+    CDATA has a type that Atom does not know.
+
+    :param names: of the children, as lxml has them.
     """
-    return _ESCAPED_TEXT.sub(_cdata, document)
+    for child in parent.iterchildren(*names):
+        # Other text has nothing to escape.
+        if child.text and re.search("[&<>]", child.text):
+            child.text = etree.CDATA(child.text)
 
 
-def _cdata(element: re.Match[bytes]) -> bytes:
-    """Return the begin tag and the text of an element, the text as CDATA."""
-    text = unescape_xml(element["text"].decode()).replace("]]>", "]]]]><![CDATA[>")
-    return element["tag"] + f"<![CDATA[{text}]]>".encode()
-
-
-def build_feed(
+def create_generator(
     feed: Feed, extend: Callable[[Element, Feed], None], *, has_durations: bool = False
 ) -> FeedGenerator:
     """Return a generator with the elements of a feed, without its entries.
@@ -99,6 +92,8 @@ def build_feed(
         prefix: uri for prefix, uri in NAMESPACES.items() if prefix not in unused
     }
     generator.id(feed.self_url)
+    media_type = feed.query.format.media_type
+    generator.link(href=feed.self_url, rel="self", type=media_type)
     generator.updated(site_time(feed.updated, feed.site))
     generator.generator("feedsvc")
     generator.language(feed.site.language)
@@ -154,19 +149,19 @@ def sub_element(
 ) -> Element:
     """Append an element, such as `dc:source`; attributes that are None are left out."""
     values = {key: str(value) for key, value in attributes.items() if value is not None}
-    element = etree.SubElement(parent, _qualified_name(name), values)
+    element = etree.SubElement(parent, qualified_name(name), values)
     element.text = text
     return element
 
 
 @lru_cache(maxsize=256)
-def _qualified_name(name: str) -> str:
+def qualified_name(name: str) -> str:
     """Return the name of an element with its namespace, as lxml has it."""
     prefix, _, local_name = name.rpartition(":")
     return f"{{{NAMESPACES[prefix]}}}{local_name}" if prefix else name
 
 
-def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
+def add_links(parent: Element, feed: Feed, name: str) -> None:
     """Append links to hubs (WebSub §4), other pages (RFC 5005 §3) and the license.
 
     :param name: the name of the elements, `link` or `atom:link`.
@@ -175,6 +170,7 @@ def add_links(parent: Element, feed: Feed, media_type: str, name: str) -> None:
         sub_element(parent, name, rel="hub", href=iri_to_uri(hub))
     for rel, url in (("next", feed.next_url), ("previous", feed.previous_url)):
         if url:
+            media_type = feed.query.format.media_type
             sub_element(parent, name, rel=rel, type=media_type, href=url)
     if is_url(feed.site.rights):
         sub_element(parent, name, rel="license", href=iri_to_uri(feed.site.rights))

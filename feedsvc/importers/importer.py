@@ -21,7 +21,7 @@ from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
-from feedsvc.suggestions import slug_of
+from feedsvc.words import slug_of
 
 _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say

@@ -24,7 +24,7 @@ from feedsvc.errors import (
 from feedsvc.models import KINDS, Category
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
-from feedsvc.suggestions import did_you_mean
+from feedsvc.words import did_you_mean
 
 MAX_LEVELS = 8
 """Levels of categories, the widest one too."""

@@ -19,7 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
 from feedsvc.web.headers import HTML_SECURITY_HEADERS
 from feedsvc.web.pages import requested_language
@@ -106,7 +106,7 @@ def _prefers_page() -> bool:
 
 def _error_page(status: int, detail: str, error: Exception) -> Response:
     site = current_services().site
-    page = PAGES.render(
+    page = render_page(
         "error.html",
         site,
         ui=requested_language(site),

@@ -16,7 +16,6 @@ from feedsvc.models import KINDS
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.entries import read_validity
-from feedsvc.suggestions import did_you_mean
 from feedsvc.web.responses import (
     LIST_HEADERS,
     NOINDEX,
@@ -24,6 +23,7 @@ from feedsvc.web.responses import (
     conditional_response,
     redirect,
 )
+from feedsvc.words import did_you_mean
 
 FEED_SHARED_MAX_AGE = 60
 """Seconds that shared caches keep feeds."""
@@ -32,17 +32,17 @@ FEED_SHARED_MAX_AGE = 60
 blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
 
-@blueprint.get("/<kind>.<format>")
-@blueprint.get("/<kind>/<category_filter>.<format>")
-def feed(kind: str, format: str, category_filter: str | None = None) -> Response:
+@blueprint.get("/<kind>.<suffix>")
+@blueprint.get("/<kind>/<category_filter>.<suffix>")
+def show_feed(kind: str, suffix: str, category_filter: str | None = None) -> Response:
     """Answer with a feed, or redirect to its canonical URL."""
-    if format not in FORMATS or kind not in FORMATS[format].kinds:
-        raise _no_such_feed(kind, format)
+    if suffix not in FORMATS or kind not in FORMATS[suffix].kinds:
+        raise _no_such_feed(kind, suffix)
     services = current_services()
     site = services.site
     query, is_canonical = parse_feed_query(
         kind,
-        format,
+        FORMATS[suffix],
         category_filter,
         request.args.to_dict(flat=False),
         site.language,
@@ -50,7 +50,7 @@ def feed(kind: str, format: str, category_filter: str | None = None) -> Response
     )
     try:
         if not is_canonical:
-            # Before the redirect, so that a category that does not exist is 404.
+            # A category that does not exist is 404 at once, without a redirect.
             with services.database.read() as session:
                 resolve_filter(Categories(session), query.category_filter)
             return redirect(site, query.path)
@@ -65,7 +65,7 @@ def feed(kind: str, format: str, category_filter: str | None = None) -> Response
 
 @blueprint.get("/<kind>")
 @blueprint.get("/<kind>/<category_filter>")
-def section(kind: str, category_filter: str = "") -> Response:
+def redirect_to_section(kind: str, category_filter: str = "") -> Response:
     """Redirect to the page of a section; the URL of a category needs a format."""
     if kind not in KINDS or category_filter:
         raise _no_such_feed(kind)
@@ -74,7 +74,7 @@ def section(kind: str, category_filter: str = "") -> Response:
 
 @blueprint.get("")
 @blueprint.get("/")
-def all_feeds() -> Response:
+def redirect_to_directory() -> Response:
     """Redirect to the directory."""
     return redirect(current_services().site, "/")
 
@@ -89,16 +89,15 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     with services.database.read() as session:
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
-    format = FORMATS[query.format]
-    poll_seconds = services.site.poll_minutes * 60
+    # Programs poll feeds, but people reload pages.
+    is_page = query.format.is_page
     return CachedResponse(
         render_feed(feed),
-        format.media_type,
+        query.format.media_type,
         validity.revision,
         validity.due_at,
-        # Readers poll feeds, but people reload pages.
-        max_age=PAGE_MAX_AGE if format.is_page else poll_seconds,
-        shared_max_age=None if format.is_page else FEED_SHARED_MAX_AGE,
+        max_age=PAGE_MAX_AGE if is_page else services.site.poll_minutes * 60,
+        shared_max_age=None if is_page else FEED_SHARED_MAX_AGE,
         headers=_feed_headers(feed),
         kinds=(query.kind,),
     )
@@ -110,22 +109,25 @@ def _feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
     They are the links to the feed, its pages (RFC 5005 §3) and its hubs (WebSub §4).
     Of pages, crawlers should index only those of sections and categories.
     """
-    links = [("self", feed.self_url)]
-    links += [("hub", hub) for hub in feed.hubs]
-    links += [("next", feed.next_url)] if feed.next_url else []
-    links += [("previous", feed.previous_url)] if feed.previous_url else []
-    headers = [("Link", f'<{url}>; rel="{relation}"') for relation, url in links]
-    if FORMATS[feed.query.format].is_page:
+    links = [
+        ("self", feed.self_url),
+        *(("hub", hub) for hub in feed.hubs),
+        ("next", feed.next_url),
+        ("previous", feed.previous_url),
+    ]
+    headers = [("Link", f'<{url}>; rel="{rel}"') for rel, url in links if url]
+    if feed.query.format.is_page:
         headers += LIST_HEADERS
-        headers += [] if feed.query.is_canonical_feed else [NOINDEX]
+        if not feed.query.is_plain:
+            headers.append(NOINDEX)
     return tuple(headers)
 
 
-def _no_such_feed(kind: str, format: str = "") -> NotFound:
+def _no_such_feed(kind: str, suffix: str = "") -> NotFound:
     """Return the error for an unknown kind, or else an unknown format."""
     if kind in KINDS:
-        formats = [name for name in FORMATS if kind in FORMATS[name].kinds]
-        hint = f"{did_you_mean(format, formats)} The formats are {', '.join(formats)}."
+        known = [name for name in FORMATS if kind in FORMATS[name].kinds]
+        hint = f"{did_you_mean(suffix, known)} The formats are {', '.join(known)}."
     else:
         hint = f"{did_you_mean(kind, KINDS)} The kinds are {', '.join(KINDS)}."
     return NotFound(f"There is no such feed.{hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from flask import Blueprint, Response, request
 from itsdangerous import BadSignature
@@ -13,9 +12,8 @@ from feedsvc.errors import Gone, NotFound
 from feedsvc.feeds.build import build_feed, newest_entries
 from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
 from feedsvc.feeds.response import CachedResponse
-from feedsvc.formats import opml, render_event_calendar
-from feedsvc.formats.html import PAGES
-from feedsvc.formats.labels import entry_state
+from feedsvc.formats import ics, opml
+from feedsvc.formats.html import render_directory, render_entry
 from feedsvc.languages import primary_subtag
 from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
 from feedsvc.services import current_services
@@ -33,8 +31,8 @@ from feedsvc.web.responses import (
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
 
-_EXAMINED_FOR_RELATED = 8
-"""Entries of its categories among which related ones are; some may be cancelled."""
+_RELATED_CANDIDATES = 8
+"""Entries of its categories among which related ones are; some may be withdrawn."""
 
 Render = Callable[[Session], bytes]
 
@@ -43,7 +41,7 @@ blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
-def directory() -> Response:
+def show_directory() -> Response:
     """Answer with the directory: all feeds, with the newest entry of each."""
     site = current_services().site
     ui = requested_language(site)
@@ -51,13 +49,13 @@ def directory() -> Response:
     def render(session: Session) -> bytes:
         categories = Categories(session)
         newest = newest_entries(session, categories)
-        return PAGES.render_directory(site, categories.all(), newest, ui)
+        return render_directory(site, categories.all(), newest, ui)
 
     return _cached_response(f"/?ui={ui}", render, ui)
 
 
 @blueprint.get("/feeds.opml")
-def opml_file() -> Response:
+def show_opml() -> Response:
     """Answer with the list of all feeds for feed readers."""
     site = current_services().site
 
@@ -71,7 +69,7 @@ def opml_file() -> Response:
 
 
 @blueprint.get("/entries/<id>")
-def entry(id: str) -> Response:
+def show_entry(id: str) -> Response:
     """Answer with the page of an entry, or its preview with a signed link."""
     site = current_services().site
     ui = requested_language(site)
@@ -85,22 +83,22 @@ def entry(id: str) -> Response:
 
 
 @blueprint.get("/entries/<id>.ics")
-def calendar(id: str) -> Response:
+def show_calendar(id: str) -> Response:
     """Answer with the calendar of an event."""
     site = current_services().site
 
     def render(session: Session) -> bytes:
-        shown = _find_public_entry(session, id).entry
-        if shown.event is None:
+        entry = _find_public_entry(session, id).entry
+        if entry.event is None:
             raise NotFound(f"“{id}” is not an event.")
-        return render_event_calendar(shown, site)
+        return ics.render_event(entry, site)
 
     try:
         media_type = FORMATS["ics"].media_type
         return _cached_response(f"/entries/{id}.ics", render, media_type=media_type)
     except NotFound:
         # The id of another entry may end in “.ics”.
-        return entry(f"{id}.ics")
+        return show_entry(f"{id}.ics")
 
 
 def _cached_response(
@@ -179,15 +177,14 @@ def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:
-        query = FeedQuery(entry.kind, "html", CategoryFilter.create(slugs))
-        query = replace(query, limit=_EXAMINED_FOR_RELATED)
+        query = FeedQuery(entry.kind, FORMATS["html"], CategoryFilter.create(slugs))
+        query = query.with_parameters(limit=_RELATED_CANDIDATES, cancelled="hide")
         related = [
             candidate
             for candidate in build_feed(session, query, site).entries
-            if candidate.id != entry.id
-            and entry_state(candidate) not in ("cancelled", "withdrawn")
+            if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
-    return PAGES.render_entry(entry, related[:MAX_RELATED], site, ui)
+    return render_entry(entry, related[:MAX_RELATED], site, ui)
 
 
 def requested_language(site: Site) -> str | None:

@@ -1,118 +1,51 @@
-"""Files that come with the service: style sheet, script, icon, sample pictures.
+"""Files that come with the service, and the style sheet of the site's color.
 
-Flask's static folder is not used: these files have the validators and the compression
-of all other public responses, and the style sheet has the site's color.
+The proxy compresses them.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from flask import Blueprint, Response
 
-from flask import Blueprint, Response, request
+from feedsvc.services import current_services
+from feedsvc.web.responses import PAGE_MAX_AGE
 
-from feedsvc.errors import NotFound
-from feedsvc.feeds.response import CachedResponse
-from feedsvc.models import utcnow
-from feedsvc.web.responses import conditional_response, static_response
+blueprint = Blueprint("files", __name__, static_folder="static")
 
-_FOLDER = Path(__file__).with_name("static")
-_MAX_AGE = 3600
-_STYLE_SHEET = "/static/style.css"
-_FONT = "/static/font.woff2"
-_FILES = {
-    _STYLE_SHEET: "text/css",
-    "/static/pages.js": "text/javascript",
-    # Browsers request it without a link to it.
-    "/favicon.ico": "image/vnd.microsoft.icon",
-}
-_MEDIA_TYPES = {**_FILES, _FONT: "font/woff2"}
-# Until the font is there, the text is in one of the system's.
-_FONT_CSS = b"""\
-@font-face {
-  font-family: site;
-  src: url(font.woff2) format("woff2");
-  font-weight: 100 900;
-  font-display: swap;
-}
-:root { --site-font: site; }
-"""
-# A picture that is opened by itself is a document, which may load and run nothing.
-_PICTURE_POLICY = ("Content-Security-Policy", "default-src 'none'")
-# Crawlers may read sections and categories; combinations and parameters have no end.
-_ROBOTS_TXT = b"""\
-User-agent: *
-Disallow: /api/
-Disallow: /feeds/*,
-Disallow: /feeds/*+
-Disallow: /feeds/*?
-"""
+# Crawlers and browsers request these two without a link to them.
+for _name in ("robots.txt", "favicon.ico"):
+    blueprint.add_url_rule(
+        f"/{_name}",
+        view_func=blueprint.send_static_file,
+        defaults={"filename": _name},
+    )
 
 
-def static_blueprint(color: str = "", font: str = "") -> Blueprint:
-    """Return the blueprint of the files.
+@blueprint.get("/static/site.css")
+def site_style_sheet() -> Response:
+    """Answer with the site's color, and black or white for text on it.
 
-    :param color: the site's, such as `#0a5c36`; may be empty.
-    :param font: the path of the site's font, in WOFF2; may be empty.
+    It is a file of its own because the policy of pages forbids styles within them.
     """
-    blueprint = Blueprint("static_files", __name__)
-    bodies = {path: (_FOLDER / Path(path).name).read_bytes() for path in _FILES}
-    bodies[_STYLE_SHEET] += brand_css(color)
-    if font:
-        bodies[_STYLE_SHEET] += _FONT_CSS
-        bodies[_FONT] = Path(font).read_bytes()
-    responses = {
-        path: static_response(body, _MEDIA_TYPES[path], _MAX_AGE)
-        for path, body in bodies.items()
-    }
-    responses["/robots.txt"] = static_response(_ROBOTS_TXT, "text/plain", _MAX_AGE)
-
-    def static_file() -> Response:
-        return conditional_response(responses[request.path], utcnow())
-
-    for path in responses:
-        blueprint.add_url_rule(path, view_func=static_file)
-
-    @blueprint.get("/static/samples/<name>")
-    def sample_picture(name: str) -> Response:
-        """Answer with a picture of the sample entries."""
-        if name not in _sample_pictures():
-            raise NotFound("There is no such file.")
-        return conditional_response(_sample_pictures()[name], utcnow())
-
-    return blueprint
+    color = current_services().site.color
+    css = ""
+    if color:
+        text_color = _readable_color(color)
+        css = f":root {{ --brand: {color}; --on-brand: {text_color}; }}\n"
+    headers = {"Cache-Control": f"public, max-age={PAGE_MAX_AGE}"}
+    return Response(css, mimetype="text/css", headers=headers)
 
 
-@cache
-def _sample_pictures() -> dict[str, CachedResponse]:
-    """Return the pictures by name; few services have samples, so not at the start."""
-    return {
-        path.name: static_response(
-            path.read_bytes(), "image/svg+xml", _MAX_AGE, _PICTURE_POLICY
-        )
-        for path in (_FOLDER / "samples").glob("*.svg")
-    }
+def _readable_color(background: str) -> str:
+    """Return black or white, whichever has the greater contrast (WCAG 2.2 §1.4.3).
 
-
-def brand_css(color: str) -> bytes:
-    """Return the CSS rule of the site's color, with readable text on it.
-
-    The text is black or white, whichever has the greater contrast (WCAG 2.2 §1.4.3).
+    :param background: a color such as `#0a5c36`.
     """
-    if not color:
-        return b""
-    luminance = _relative_luminance(color)
-    # At this luminance, black and white have the same contrast.
-    text = "#000" if luminance > 0.179 else "#fff"
-    return f":root {{ --brand: {color}; --on-brand: {text}; }}\n".encode()
-
-
-def _relative_luminance(color: str) -> float:
-    """Return the relative luminance (WCAG 2.2) of a color such as `#0a5c36`."""
     luminance = 0.0
     for start, weight in ((1, 0.2126), (3, 0.7152), (5, 0.0722)):
-        value = int(color[start : start + 2], 16) / 255
+        value = int(background[start : start + 2], 16) / 255
         is_dark = value <= 0.04045
         linear = value / 12.92 if is_dark else ((value + 0.055) / 1.055) ** 2.4
         luminance += weight * linear
-    return luminance
+    # At this luminance, black and white have the same contrast.
+    return "#000" if luminance > 0.179 else "#fff"

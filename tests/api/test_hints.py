@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tokens import create_token, revoke_token
-from feedsvc.suggestions import MAX_NAMES, did_you_mean, slug_of
+from feedsvc.words import MAX_NAMES, did_you_mean, slug_of
 from tests.conftest import ApiClient, MakeApp
 
 JSON = {"Content-Type": "application/json"}

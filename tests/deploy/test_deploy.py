@@ -113,7 +113,7 @@ def test_compose_file_is_valid() -> None:
 
 @pytest.mark.golden
 def test_nginx_forwards_the_parameters_of_feeds() -> None:
-    names = [parameter.name for parameter in PARAMETERS]
+    names = list(PARAMETERS)
     maps = "".join(
         f'map $arg_{name} $feed_{name} {{ default "&{name}=$arg_{name}"; "" ""; }}\n'
         for name in names

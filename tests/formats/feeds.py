@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc.api.schemas import ArticleSchema, EventSchema
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import CategoryFilter, FeedQuery
+from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
 from feedsvc.models import (
     Category,
     Entry,
@@ -92,9 +93,14 @@ def feed(
     *entries: Entry,
     category: Category | None = None,
     site: Site = SITE,
+    **parameters: Any,
 ) -> Feed:
-    """Return a feed of these entries."""
+    """Return a feed of these entries.
+
+    :param parameters: those of its URL that are not at their default.
+    """
     named = (category,) if category else ()
-    query = FeedQuery(kind, format, CategoryFilter.create(each.slug for each in named))
+    category_filter = CategoryFilter.create(each.slug for each in named)
+    query = FeedQuery(kind, FORMATS[format], category_filter)
     updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)
-    return Feed(query, site, named, updated, entries)
+    return Feed(query.with_parameters(**parameters), site, named, updated, entries)

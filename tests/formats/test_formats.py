@@ -14,7 +14,7 @@ import html5lib
 import pytest
 from lxml import etree, html
 
-from feedsvc.feeds.query import FORMATS, FeedQuery
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.models import (
     Attachment,
@@ -260,7 +260,7 @@ def test_rss_text_has_numeric_entities() -> None:
     ):
         document = CDATA.sub("", rendered("news", "rss", entry).decode())
         names |= set(re.findall("<([a-z:]+)[^<>]*>[^<>]*&amp;", document))
-    assert names == NAMED_ENTITIES, "_ESCAPED_TEXT in feedsvc/formats/rss.py"
+    assert names == NAMED_ENTITIES, "_PLAIN_TEXT in feedsvc/formats/rss.py"
 
 
 @pytest.mark.parametrize("format", XML)
@@ -300,9 +300,8 @@ def test_atom_titles_are_text(title: str) -> None:
         assert element.get("type", "text") == "text"
 
 
-def summaries(kind: str, format: str, *entries: Entry, **changes: Any) -> bytes:
-    query = FeedQuery(kind, format, content="summary", **changes)
-    return render_feed(replace(feed(kind, format, *entries), query=query))
+def summaries(kind: str, format: str, *entries: Entry) -> bytes:
+    return render_feed(feed(kind, format, *entries, content="summary"))
 
 
 CORRECTED = replace(
@@ -395,9 +394,8 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
 
 def test_page_names_attachments_as_feeds_do() -> None:
     entry = replace(BARE, content_text="Văn bản.", attachments=FILES)
-    document = feed("news", "html", entry)
-    query = replace(document.query, content="full")
-    page: Any = html.fromstring(render_feed(replace(document, query=query)))
+    document = rendered("news", "html", entry, content="full")
+    page: Any = html.fromstring(document)
     assert page.xpath("//ul[@class='files']/li/a/text()") == [
         "1.mp3",
         "Phụ lục <I> & II",

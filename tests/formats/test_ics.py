@@ -176,8 +176,7 @@ def test_description_begins_with_the_correction() -> None:
 
 
 def test_description_in_a_summary_feed_is_the_summary() -> None:
-    short = feed("events", "ics", CONCERT)
-    short = replace(short, query=replace(short.query, content="summary"))
+    short = feed("events", "ics", CONCERT, content="summary")
     assert read(ics.render(short)).events[0]["DESCRIPTION"] == (
         f"Nhạc Giáng sinh\n\n{FACTS}"
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from feedsvc.feeds.query import FeedQuery
 from feedsvc.formats import render_feed
 from feedsvc.models import Attachment, Entry
 from tests.formats.feeds import BARE, FULL, VAN_HOA, feed
@@ -21,9 +20,9 @@ def read_entries(document: bytes) -> tuple[int, list[str]]:
     return len(items), [item.get("content_html", "") for item in items]
 
 
-def parsed(kind: str, *entries: Entry, **changes: Any) -> dict[str, Any]:
+def parsed(kind: str, *entries: Entry, **parameters: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
-        render_feed(replace(feed(kind, "json", *entries), **changes))
+        render_feed(feed(kind, "json", *entries, **parameters))
     )
     return document
 
@@ -82,8 +81,6 @@ def test_minimal_item_has_the_title_as_content() -> None:
 
 
 def test_summary_feed_has_no_content_html() -> None:
-    (item,) = parsed("news", FULL, query=FeedQuery("news", "json", content="summary"))[
-        "items"
-    ]
+    (item,) = parsed("news", FULL, content="summary")["items"]
     assert "content_html" not in item
     assert item["content_text"] == item["summary"] == "Một & hai < ba"

@@ -11,7 +11,7 @@ from feedsvc.api.schemas import EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
-from feedsvc.formats.html import PAGES
+from feedsvc.formats.html import render_entry
 from feedsvc.importers.ndjson import EntryLine
 from feedsvc.models import (
     ATTENDANCES,
@@ -138,8 +138,7 @@ def test_other_member_is_in_a_format(entry: Entry, member: Field[Any]) -> None:
 
 
 def whole_feed(format: str, entry: Entry) -> Feed:
-    document = feed(entry.kind, format, entry)
-    return replace(document, query=replace(document.query, content="full"))
+    return feed(entry.kind, format, entry, content="full")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +161,7 @@ def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
         if "events" in form.kinds:
             assert CONCERT.title.encode() in render_feed(whole_feed(format, entry))
     for language in UI_LANGUAGES:
-        assert PAGES.render_entry(entry, (), SITE, language)
+        assert render_entry(entry, (), SITE, language)
 
 
 @pytest.mark.parametrize("name", sorted(TEXT_MEMBERS))
@@ -173,7 +172,7 @@ def test_text_member_is_in_every_format(name: str) -> None:
     }.get(name, "marker")
     changes: dict[str, Any] = {name: marker}
     entry = replace(FULL, **changes)
-    page = PAGES.render_entry(entry, (), SITE, None)
+    page = render_entry(entry, (), SITE, None)
     documents = {"entry.html": page}
     hidden_members = {"entry.html": HIDDEN_ON_ENTRY_PAGES}
     for format, form in FORMATS.items():

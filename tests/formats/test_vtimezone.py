@@ -17,7 +17,7 @@ import vobject
 from icalendar import Calendar
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FeedQuery
+from feedsvc.feeds.query import FORMATS, FeedQuery
 from feedsvc.formats import ics
 from feedsvc.models import Entry, Event, Recurrence
 from tests.formats.feeds import SITE
@@ -70,7 +70,7 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
             )
         )
     feed = Feed(
-        FeedQuery("events", "ics"),
+        FeedQuery("events", FORMATS["ics"]),
         SITE,
         updated=NOW,
         entries=tuple(entries),

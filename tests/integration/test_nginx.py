@@ -133,13 +133,19 @@ def test_every_coding_is_served_and_revalidated(
     assert len(ids) == 3
 
 
+def test_files_are_compressed(shared_proxy: str) -> None:
+    answer = requests.get(f"{shared_proxy}/static/style.css", timeout=10)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Cache-Control"] == "public, max-age=3600"
+
+
 def test_parameters_are_forwarded(shared_proxy: str, shared_service: Service) -> None:
-    for parameter in PARAMETERS:
-        url = f"{shared_proxy}/feeds/events.html?x=1&{parameter.name}=***"
+    for name in PARAMETERS:
+        url = f"{shared_proxy}/feeds/events.html?x=1&{name}=***"
         response = requests.get(url, timeout=10)
         # A search of punctuation alone is none.
-        if parameter.name != "q":
-            assert response.status_code == 400, parameter.name
+        if name != "q":
+            assert response.status_code == 400, name
     for _ in range(2):
         search = f"{shared_proxy}{FEED}?q=khong"
         assert "<item>" not in requests.get(search, timeout=10).text

@@ -199,7 +199,7 @@ def test_bad_category_filter_is_a_problem_document(
 
 def test_url_of_no_feed_is_404_with_a_hint(shared_client: FlaskClient) -> None:
     for path, hint in (
-        ("news.ics", "The formats are rss, atom, json, html."),
+        ("news.ics", "The formats are rss, atom, json"),
         ("news.rrs", "Did you mean “rss”?"),
         ("tin.rss", "The kinds are news, events."),
         ("news/a", "The formats are"),
@@ -451,12 +451,23 @@ def test_short_url_redirects(
 
 
 def test_robots_and_icon(shared_client: FlaskClient) -> None:
-    robots = shared_client.get("/robots.txt")
+    robots = shared_client.get("/robots.txt", buffered=True)
     assert robots.mimetype == "text/plain"
     assert "Disallow: /api/" in robots.text
-    icon = shared_client.get("/favicon.ico")
+    icon = shared_client.get("/favicon.ico", buffered=True)
     assert icon.data.startswith(b"\0\0\1\0")
     assert icon.headers["Content-Type"] == "image/vnd.microsoft.icon"
+
+
+@pytest.mark.parametrize("path", ["/static/style.css", "/robots.txt"])
+def test_file_is_cached_for_an_hour_and_revalidated(
+    shared_client: FlaskClient, path: str
+) -> None:
+    first = shared_client.get(path, buffered=True)
+    assert first.headers["Cache-Control"] == "public, max-age=3600"
+    headers = {"If-None-Match": first.headers["ETag"]}
+    again = shared_client.get(path, headers=headers, buffered=True)
+    assert again.status_code == 304
 
 
 def test_opml_has_a_folder_for_each_kind(
