@@ -1,8 +1,4 @@
-"""The composition root: builds the components and connects them.
-
-Not in `feedsvc/__init__.py`: importing the package must need no library, so that
-`python3 -m feedsvc` outside the virtual environment can say what is wrong.
-"""
+"""The composition root: builds the components and connects them."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import LengthRequired
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
 from feedsvc.api.batch import batch_blueprint
@@ -19,7 +16,6 @@ from feedsvc.api.entries import entries_blueprint
 from feedsvc.api.openapi import docs_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.errors import Gone
-from feedsvc.http.client_network import trust_proxies
 from feedsvc.http.headers import headers_blueprint
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
@@ -45,7 +41,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(static_blueprint(config.site_color, config.site_font))
+    app.register_blueprint(static_blueprint(config.site_color))
     app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
     api_blueprints = [
         entries_blueprint(services, "news"),
@@ -60,8 +56,9 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(errors_blueprint(services.site))
     app.extensions[EXTENSION] = services
     register_commands(app)
-    app.wsgi_app = trust_proxies(  # type: ignore[assignment, method-assign]
-        app.wsgi_app, config.trusted_proxies
+    # URLs begin with FEEDSVC_PUBLIC_URL, so the other headers of proxies do not count.
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        app.wsgi_app, x_for=config.trusted_proxies, x_proto=0
     )
     return app
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
 MUST_NOT_IMPORT = {
     "feeds": {"flask"},
     "formats": {"flask", "sqlalchemy", "socket", "time"},
-    "http": {"sqlalchemy.orm", "marshmallow"},
+    "http": {"sqlalchemy", "marshmallow"},
     "importers": {"flask"},
     "storage": {"flask", "marshmallow", "feedgen"},
 }

@@ -16,7 +16,6 @@ from werkzeug.exceptions import (
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError, FieldError
-from feedsvc.http.redaction import redact_tokens
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -164,11 +163,8 @@ def problem_document(
 
 
 def problem_response(document: Json) -> Response:
-    """Return the response with a problem document.
-
-    Tokens in it are redacted: a client may have sent one as a parameter.
-    """
-    text = redact_tokens(json.dumps(document, ensure_ascii=False))
+    """Return the response with a problem document."""
+    text = json.dumps(document, ensure_ascii=False)
     # A detail that quotes the request may have lone surrogates, which UTF-8 lacks.
     body = text.encode("utf-8", "backslashreplace")
     return Response(body, document["status"], mimetype=MEDIA_TYPE)

@@ -32,7 +32,6 @@ from feedsvc.http.problem_details import (
     problem_document,
     problem_response,
 )
-from feedsvc.http.redaction import redact_tokens
 from feedsvc.models import Site
 from feedsvc.suggestions import did_you_mean
 from feedsvc.web.pages import requested_language
@@ -106,7 +105,7 @@ class ErrorHandlers:
             response = _error_page(
                 self._site,
                 problem,
-                detail=redact_tokens(detail),
+                detail=detail,
                 notice=reason,
                 parameter=parameter,
             )

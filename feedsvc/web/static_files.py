@@ -19,24 +19,12 @@ from feedsvc.web.responses import conditional_response, static_response
 _FOLDER = Path(__file__).with_name("static")
 _MAX_AGE = 3600
 _STYLE_SHEET = "/static/style.css"
-_FONT = "/static/font.woff2"
 _FILES = {
     _STYLE_SHEET: "text/css",
     "/static/pages.js": "text/javascript",
     # Browsers request it without a link to it.
     "/favicon.ico": "image/vnd.microsoft.icon",
 }
-_MEDIA_TYPES = {**_FILES, _FONT: "font/woff2"}
-# Until the font is there, the text is in one of the system's.
-_FONT_CSS = b"""\
-@font-face {
-  font-family: site;
-  src: url(font.woff2) format("woff2");
-  font-weight: 100 900;
-  font-display: swap;
-}
-:root { --site-font: site; }
-"""
 # A picture that is opened by itself is a document, which may load and run nothing.
 _PICTURE_POLICY = ("Content-Security-Policy", "default-src 'none'")
 # Crawlers may read sections and categories; combinations and parameters have no end.
@@ -49,20 +37,16 @@ Disallow: /feeds/*?
 """
 
 
-def static_blueprint(color: str = "", font: str = "") -> Blueprint:
+def static_blueprint(color: str = "") -> Blueprint:
     """Return the blueprint of the files.
 
     :param color: the site's, such as `#0a5c36`; may be empty.
-    :param font: the path of the site's font, in WOFF2; may be empty.
     """
     blueprint = Blueprint("static_files", __name__)
     bodies = {path: (_FOLDER / Path(path).name).read_bytes() for path in _FILES}
     bodies[_STYLE_SHEET] += brand_css(color)
-    if font:
-        bodies[_STYLE_SHEET] += _FONT_CSS
-        bodies[_FONT] = Path(font).read_bytes()
     responses = {
-        path: static_response(body, _MEDIA_TYPES[path], _MAX_AGE)
+        path: static_response(body, _FILES[path], _MAX_AGE)
         for path, body in bodies.items()
     }
     responses["/robots.txt"] = static_response(_ROBOTS_TXT, "text/plain", _MAX_AGE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -376,19 +375,6 @@ def test_site_color_and_logo(make_app: MakeApp, color: str, writing: str) -> Non
     assert get_page(client, "/").xpath("//header//img/@src") == [
         "https://portal.example/logo.svg"
     ]
-
-
-def test_site_font_is_served_by_the_service(make_app: MakeApp, tmp_path: Path) -> None:
-    font = tmp_path / "font.woff2"
-    font.write_bytes(b"wOF2 and more")
-    client = make_app(site_font=str(font)).test_client()
-    response = client.get("/static/font.woff2")
-    assert (response.mimetype, response.data) == ("font/woff2", font.read_bytes())
-    css = client.get("/static/style.css").text
-    assert "url(font.woff2)" in css
-    policy = client.get("/entries/none", headers=BROWSER).headers
-    assert "font-src 'self';" in policy["Content-Security-Policy"]
-    assert make_app().test_client().get("/static/font.woff2").status_code == 404
 
 
 def test_sample_picture_is_a_document_that_loads_nothing(client: FlaskClient) -> None:
