@@ -12,7 +12,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from config import Config
 
 _TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
-# All but tabs and line feeds, which tracebacks have.
+# Other than tabs and line feeds, which tracebacks have.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -22,7 +22,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return a line without tokens and control characters."""
         text = _TOKEN.sub("fsv_…", super().format(record))
-        return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+        text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+        # A line feed in a URL must not begin another line of the log.
+        return text.replace("\n", "\n    ")
 
 
 class JsonFormatter(TextFormatter):

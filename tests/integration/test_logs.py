@@ -51,15 +51,17 @@ def test_log_has_writes_and_errors_but_no_token(
         broken = service.request("GET", "/broken")
         assert broken.status_code == 500
         target = f"GET /{token}?token={token} HTTP/1.1\r\nHost: a\r\n"
-        response = send(service, f"{target}User-Agent: {token} \x1b\r\n\r\n")
-        assert response.startswith(b"HTTP/1.1 4")
         response = send(service, f"{target}User-Agent: {token}\r\n\r\n")
         assert response.startswith(b"HTTP/1.1 404")
+        forged = "GET /%0A[forged]%1B HTTP/1.1\r\nHost: a\r\n\r\n"
+        assert send(service, forged).startswith(b"HTTP/1.1 404")
         assert send(service, f"{token} / HTTP/1.1\r\n\r\n")
     finally:
         service.stop()
     text = log.read_text()
     assert token[-20:] not in text
+    assert "\n[forged]" not in text
+    assert "\x1b" not in text
     assert token not in broken.text
     assert "RuntimeError" in text
     assert broken.headers["X-Request-ID"] in text
