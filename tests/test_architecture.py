@@ -26,7 +26,7 @@ MAY_IMPORT = {
 MUST_NOT_IMPORT = {
     "feeds": {"flask"},
     "formats": {"flask", "sqlalchemy", "socket", "time"},
-    "http": {"sqlalchemy", "marshmallow"},
+    "http": {"sqlalchemy.orm", "marshmallow"},
     "importers": {"flask"},
     "storage": {"flask", "marshmallow", "feedgen"},
 }

@@ -91,15 +91,18 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
 def list_tokens() -> None:
     """List the tokens: name, scopes, day of creation, state."""
     with current_database().read() as session:
-        for row in stored_tokens(session):
-            scopes = " ".join(sorted(row.scopes))
-            click.echo(f"{row.name}\t{scopes}\t{row.created:%F}\t{_state(row)}")
+        for stored in stored_tokens(session):
+            scopes = " ".join(sorted(stored.scopes))
+            columns = (stored.name, scopes, f"{stored.created:%F}", _state(stored))
+            click.echo("\t".join(columns))
 
 
-def _state(row: Token) -> str:
-    if row.revoked:
-        return f"revoked {row.revoked:%F}"
-    return f"expires {row.expires:%F}" if row.expires else "active"
+def _state(stored: Token) -> str:
+    if stored.revoked:
+        return f"revoked {stored.revoked:%F}"
+    if stored.expires:
+        return f"expires {stored.expires:%F}"
+    return "active"
 
 
 @token.command()
