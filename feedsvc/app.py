@@ -1,14 +1,11 @@
-"""The composition root: builds the components and connects them.
-
-Not in `feedsvc/__init__.py`: importing the package must need no library, so that
-`python3 -m feedsvc` outside the virtual environment can say what is wrong.
-"""
+"""The composition root: builds the components and connects them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
 from feedsvc.api.batch import batch_blueprint
@@ -18,7 +15,6 @@ from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.errors import Gone
-from feedsvc.http.client_network import trust_proxies
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages, static_files
@@ -59,8 +55,9 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(swagger_ui_blueprint(services.site))
     register_error_handlers(app)
     register_commands(app)
-    app.wsgi_app = trust_proxies(  # type: ignore[assignment, method-assign]
-        app.wsgi_app, config.trusted_proxies
+    # URLs begin with FEEDSVC_PUBLIC_URL, so the other headers of proxies do not count.
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        app.wsgi_app, x_for=config.trusted_proxies, x_proto=0
     )
     return app
 

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from config import Config
 from feedsvc.api import sanitize
+from feedsvc.api.auth import Authenticator
 from feedsvc.api.schemas import EntrySchema, create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Clock, Site
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.migrations.runner import check_schema
@@ -35,8 +35,7 @@ class Services:
             self.site, sanitize.MAX_LENGTH
         )
         """The schemas of entries that may be longer than posted ones, by kind."""
-        self.write_limit = RateLimiter(config.rate_writes, config.workers)
-        self.login_limit = RateLimiter(config.rate_auth_failures, config.workers)
+        self.authenticator = Authenticator(self.database, config.rate_writes)
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

@@ -2,69 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
+import math
+import time
+from collections.abc import Sequence
+from functools import cached_property
 
 from flask import g, request
-from flask_smorest import Blueprint
+from limits import RateLimitItem, RateLimitItemPerMinute, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
-from feedsvc.errors import Forbidden, Unauthorized
+from feedsvc.errors import Forbidden, RateLimited, Unauthorized
 from feedsvc.models import Token
-from feedsvc.services import current_services
+from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import authenticate
 
-View = Callable[..., Any]
+_RATE_FAILURES = RateLimitItemPerMinute(5)
 
 
-def authorize(*scopes: str) -> Callable[[View], View]:
-    """Return a decorator that requires a token with at least one of some scopes.
+class Authenticator:
+    """Authenticate requests, check the scopes of their tokens, and limit their rate.
 
-    It stands above `arguments`, so that no body is parsed without a token.
+    Each process counts by itself.
+
+    :param rate_writes: for each token, such as `600/minute`.
     """
 
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def authorized(*args: Any, **kwargs: Any) -> Any:
-            _check_token(scopes)
-            return view(*args, **kwargs)
+    def __init__(self, database: Database, rate_writes: str) -> None:
+        self._database = database
+        self._rate_writes = parse(rate_writes)
 
-        # In OpenAPI, one of these alternatives is enough.
-        security = [{"bearer": [scope]} for scope in scopes]
-        documented: View = Blueprint.doc(security=security)(authorized)
-        return documented
+    def authorize(self, scopes: Sequence[str]) -> None:
+        """Require that the request's token has at least one of some scopes.
 
-    return decorate
+        :raises Unauthorized: there is no valid token.
+        :raises Forbidden: the token has none of the scopes.
+        :raises RateLimited: the token has written, or the address has failed to
+            authenticate, too often.
+        """
+        g.token = token = self._authenticate()
+        # Refused writes cost work too, so they count before the scopes are checked.
+        if request.method not in ("GET", "HEAD"):
+            self._count(self._rate_writes, "write", token.name)
+        if not token.scopes.intersection(scopes):
+            raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
 
+    def _authenticate(self) -> Token:
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        credentials = credentials.strip()
+        if scheme.lower() != "bearer" or not credentials:
+            raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
+        try:
+            return authenticate(self._database, credentials)
+        except Unauthorized:
+            # Requests without a token do not count: who guesses tokens sends them.
+            self._count(_RATE_FAILURES, "failure", request.remote_addr or "")
+            raise
 
-def _check_token(scopes: tuple[str, ...]) -> None:
-    """Require that the request's token has at least one of some scopes.
+    @cached_property
+    def _limiter(self) -> MovingWindowRateLimiter:
+        # Not before the first request, because MemoryStorage starts a thread.
+        return MovingWindowRateLimiter(MemoryStorage())
 
-    :raises Unauthorized: there is no valid token.
-    :raises Forbidden: the token has none of the scopes.
-    :raises RateLimited: the token has written, or the address has failed to
-        authenticate, too often.
-    """
-    g.token = token = _authenticate()
-    # Refused writes cost work too, so they count before the scopes are checked.
-    if request.method not in ("GET", "HEAD"):
-        current_services().write_limit.hit(token.name)
-    if not token.scopes.intersection(scopes):
-        raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
+    def _count(self, rate: RateLimitItem, *identifiers: str) -> None:
+        """Count one action of a token or an address.
 
-
-def _authenticate() -> Token:
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    credentials = credentials.strip()
-    if scheme.lower() != "bearer" or not credentials:
-        raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
-    services = current_services()
-    try:
-        return authenticate(services.database, credentials)
-    except Unauthorized:
-        # Requests without a token do not count: who guesses tokens sends them.
-        services.login_limit.hit(request.remote_addr or "")
-        raise
+        :raises RateLimited: there were too many.
+        """
+        if not self._limiter.hit(rate, *identifiers):
+            reset_time = self._limiter.get_window_stats(rate, *identifiers).reset_time
+            raise RateLimited(max(1, math.ceil(reset_time - time.time())))
 
 
 def current_token() -> Token:

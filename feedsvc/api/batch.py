@@ -15,7 +15,7 @@ from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import authorize, current_token
+from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.entries import EXAMPLES
 from feedsvc.api.request_parsing import load_validated
@@ -103,7 +103,7 @@ def batch_blueprint(services: Services) -> ApiBlueprint:
 
     @blueprint.route("")
     class Batch(MethodView):
-        @authorize(*(f"{kind}:write" for kind in KINDS))
+        @blueprint.authorize(*(f"{kind}:write" for kind in KINDS))
         @blueprint.doc(requestBody={"required": True, "content": _BODY})
         @blueprint.response(200, BatchResultsSchema)
         @blueprint.alt_response(207, schema=BatchResultsSchema)

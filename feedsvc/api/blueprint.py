@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import flask
@@ -20,6 +20,7 @@ from feedsvc import __version__
 from feedsvc.api.request_parsing import StrictParser, check_body_headers
 from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
 from feedsvc.models import Site
+from feedsvc.services import current_services
 from feedsvc.web.errors import MEDIA_TYPE, error_response
 from feedsvc.web.responses import redirect
 
@@ -113,6 +114,25 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
     def __init__(self, name: str, *media_types: str) -> None:
         super().__init__(name, __name__, url_prefix=f"/api/v1/{name}")
         self.before_request(partial(check_body_headers, media_types))
+
+    def authorize(self, *scopes: str) -> Callable[[View], View]:
+        """Return a decorator that requires a token with at least one of some scopes.
+
+        It stands above `arguments`, so that no body is parsed without a token.
+        """
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def authorized(*args: Any, **kwargs: Any) -> Any:
+                current_services().authenticator.authorize(scopes)
+                return view(*args, **kwargs)
+
+            # In OpenAPI, one of these alternatives is enough.
+            security = [{"bearer": [scope]} for scope in scopes]
+            documented: View = self.doc(security=security)(authorized)
+            return documented
+
+        return decorate
 
     def arguments(self, schema: Any, **kwargs: Any) -> Callable[[View], View]:
         """Return flask-smorest's decorator, its error documented as a problem."""

@@ -8,7 +8,7 @@ from flask import Response, current_app, request
 from flask.views import MethodView
 from marshmallow import fields
 
-from feedsvc.api.auth import authorize, current_token
+from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import load_patched
 from feedsvc.api.schemas import CategorySchema, ClosedSchema
@@ -71,7 +71,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
                 path = f"/api/v1/categories/{error.current_slug}"
                 return redirect(services.site, path)
 
-        @authorize(_SCOPE)
+        @blueprint.authorize(_SCOPE)
         @blueprint.arguments(schema, example=_EXAMPLE)
         @blueprint.response(200, schema)
         @blueprint.alt_response(201, schema=schema)
@@ -85,7 +85,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
                 is_new = put_category(transaction, category)
             return category, 201 if is_new else 200
 
-        @authorize(_SCOPE)
+        @blueprint.authorize(_SCOPE)
         @blueprint.merge_patch({"slug": "duong-sa"})
         @blueprint.response(200, schema)
         def patch(self, slug: str) -> Category:
@@ -100,7 +100,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
                 put_category(transaction, category)
             return category
 
-        @authorize(_SCOPE)
+        @blueprint.authorize(_SCOPE)
         @blueprint.response(204)
         def delete(self, slug: str) -> None:
             """Delete a category: entries lose it, and its feeds are 410."""

@@ -11,7 +11,7 @@ from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import authorize, current_token
+from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import load_patched, parse_preconditions
 from feedsvc.api.schemas import ClosedSchema, EntrySchema
@@ -70,14 +70,14 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
 
     @blueprint.route("")
     class Entries(MethodView):
-        @authorize(scope)
+        @blueprint.authorize(scope)
         @blueprint.arguments(ListArguments, location="query", error_status_code=400)
         @blueprint.response(200, page_schema)
         def get(self, arguments: dict[str, Any]) -> Response:
             """List entries without their bodies, those that changed last first."""
             return _list_response(services, kind, **arguments)
 
-        @authorize(scope)
+        @blueprint.authorize(scope)
         @blueprint.arguments(schema, example=EXAMPLES[kind])
         @blueprint.response(201, schema)
         def post(self, entry: Entry) -> Response:
@@ -89,7 +89,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
 
     @blueprint.route("/<id>")
     class EntryById(MethodView):
-        @authorize(scope)
+        @blueprint.authorize(scope)
         @blueprint.response(200, schema)
         def get(self, id: str) -> Response:
             """Get an entry, also a draft."""
@@ -97,7 +97,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
                 row = get_entry(session, kind, id)
                 return _entry_response(services, session, row)
 
-        @authorize(scope)
+        @blueprint.authorize(scope)
         @blueprint.arguments(schema, example=EXAMPLES[kind])
         @blueprint.response(200, schema)
         @blueprint.alt_response(201, schema=schema)
@@ -113,7 +113,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
                 session = transaction.session
                 return _entry_response(services, session, row, is_new=is_new)
 
-        @authorize(scope)
+        @blueprint.authorize(scope)
         @blueprint.merge_patch({"notice": "Đã sửa.", "image": None})
         @blueprint.response(200, schema)
         def patch(self, id: str) -> Response:
@@ -127,7 +127,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
                 row, _ = put_entry(transaction, patched, check=check)
                 return _entry_response(services, session, row)
 
-        @authorize(scope)
+        @blueprint.authorize(scope)
         @blueprint.response(204)
         def delete(self, id: str) -> None:
             """Delete an entry: its content is erased."""

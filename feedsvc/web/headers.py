@@ -11,7 +11,7 @@ from feedsvc.embeds import EMBEDS
 # within the page.
 LIST_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; font-src 'self'; "
+    "connect-src 'self'; "
     "img-src https: http:; media-src https: http:; "
     f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
     "form-action 'self'; base-uri 'none'"

@@ -47,7 +47,17 @@ EXCLUDED_CHECKS: Any = CHECKS.get_by_names(
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
     """Return an app without rate limits."""
-    return make_app(rate_writes="1000000/second", rate_auth_failures="1000000/second")
+    app = make_app(rate_writes="1000000/second")
+    serve = app.wsgi_app
+    addresses = count()
+
+    # Wrong tokens are limited by address.
+    def serve_another_client(environ: Any, start_response: Any) -> Any:
+        environ["REMOTE_ADDR"] = f"client {next(addresses)}"
+        return serve(environ, start_response)
+
+    app.wsgi_app = serve_another_client  # type: ignore[method-assign]
+    return app
 
 
 @pytest.fixture

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from flask import Flask
+from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 
+from feedsvc.cli.commands import commands
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tokens import create_token
@@ -78,6 +81,12 @@ def run(app: Flask, *arguments: str, input: str = "") -> str:
     result = app.test_cli_runner().invoke(args=arguments, input=input)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def invoke(app: Flask, *arguments: str, input: str = "") -> Result:
+    """Run a command as `feedsvc` does, also if it fails."""
+    obj = ScriptInfo(create_app=lambda: app)
+    return CliRunner().invoke(commands, arguments, obj=obj, input=input)
 
 
 def editor_of(app: Flask) -> ApiClient:
@@ -271,6 +280,14 @@ def test_import_keeps_longer_content_than_the_api(
     assert editor.send("GET", path).get_json()["version"] == 3
 
 
+def test_warning_has_no_control_characters(app: Flask) -> None:
+    event = "BEGIN:VEVENT\nUID:a\nSUMMARY:Đỏ\x9b31m\nCLASS:PRIVATE\nEND:VEVENT\n"
+    calendar = f"BEGIN:VCALENDAR\n{event}END:VCALENDAR\n"
+    done = invoke(app, "import", "-", input=calendar)
+    assert done.exit_code == 0
+    assert "skipped: “Đỏ31m”" in done.stderr
+
+
 def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
     path = tmp_path / "all.ndjson"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -278,20 +295,21 @@ def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
     # As on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
     try:
-        done = app.test_cli_runner().invoke(args=["export", str(path)])
+        done = invoke(app, "export", str(path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert done.exit_code == 1
-    assert done.stderr == f"Error: {path} cannot be written: File too large.\n"
+    assert "File too large" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert not path.exists()
 
 
 def test_export_overwrites_no_file(app: Flask, tmp_path: Path) -> None:
     file = tmp_path / "all.ndjson"
     file.write_text("mine")
-    done = app.test_cli_runner().invoke(args=["export", str(file)])
+    done = invoke(app, "export", str(file))
     assert done.exit_code == 1
-    assert "exists" in done.output
+    assert "exists" in done.stderr
     assert file.read_text() == "mine"
 
 
