@@ -186,6 +186,6 @@ def test_text_member_is_in_every_format(name: str) -> None:
     ]
     assert not wrong, (
         f"{name} in {', '.join(wrong)}: show it by feedsvc/formats (xml.py, json.py, "
-        "templates/_entry_heading.html, …), or list it in HIDDEN of "
+        "templates/_entry_title.html, …), or list it in HIDDEN of "
         "tests/formats/test_<format>.py, or in HIDDEN_ON_ENTRY_PAGES of test_members.py"
     )
