@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run serve test pytest golden bench soak build screenshots image image-test
 
 run: $(BIN)/feedsvc
-	@$(BIN)/feedsvc demo --check-port
+	@$(BIN)/feedsvc demo
 	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
 
 serve: $(BIN)/feedsvc

@@ -4,19 +4,9 @@ Importing it opens no database and starts no thread. gunicorn's hook does, in ea
 worker; under another server the first request does.
 """
 
-import sys
-
-from config import Config, SettingError
+from config import Config
 from feedsvc.app import create_app
 from feedsvc.services import get_services
 
-# gunicorn ends at once, instead of starting workers again and again.
-_APP_LOAD_ERROR = 4
-
-try:
-    app = create_app(Config.from_env())
-except SettingError as error:
-    print(f"Error: {error}", file=sys.stderr)
-    sys.exit(_APP_LOAD_ERROR)
-
+app = create_app(Config.from_env())
 app.before_request(get_services(app).background.start)

@@ -106,8 +106,7 @@ def _add(
         guid=f"urn:uuid:00000000-0000-4000-8000-{number:012}",
         version=1,
         sequence=0,
-        was_public=False,
-        is_over=False,
+        is_imported=False,
         updated_at=entry.published,
         changed_at=transaction.next_revision(entry.kind),
     )

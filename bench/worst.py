@@ -5,6 +5,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def print_table(kind: str, count: int) -> None:
 
 def _create_app(url: str) -> Flask:
     """Return an app that caches nothing, and polls no revision."""
-    app = create_app(Config.from_env({"FEEDSVC_DATABASE_URL": url}))
+    app = create_app(replace(Config.from_env(), database_url=url))
     services = get_services(app)
     services.cache = ResponseCache(services.database, max_bytes=0)
     services.cache.is_polled = True

@@ -66,7 +66,7 @@ class Background:
             due_at = read_validity(session, *KINDS).due_at
         is_due = due_at is not None and due_at <= self._database.clock()
         while is_due:
-            # A transaction for each batch, so that writers need not wait for long.
+            # Each batch has a transaction, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
 
@@ -101,5 +101,5 @@ def _repeat(action: Callable[[], None], seconds: float) -> None:
                 _log.exception("Failed, retrying")
             time.sleep(seconds)
 
-    # A daemon, since nothing is lost at the end: what is due is due again.
+    # A daemon thread may end at any time: what is due then is still due at the start.
     threading.Thread(target=run, daemon=True).start()

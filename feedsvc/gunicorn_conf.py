@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from config import Config, SettingError, unknown_settings
+from config import Config, SettingError
 from feedsvc.logs import Logger
 from feedsvc.services import get_services
 
@@ -16,20 +16,18 @@ _APP_LOAD_ERROR = 4  # gunicorn's own: it ends the service instead of trying aga
 
 def _load_settings() -> Config:
     try:
-        settings = Config.from_env()
+        return Config.from_env()
     except SettingError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(_APP_LOAD_ERROR)
-    for warning in unknown_settings():
-        print(f"Warning: {warning}", file=sys.stderr)
-    return settings
 
 
 _settings = _load_settings()  # gunicorn has a setting named config
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
-workers = _settings.workers
+# gunicorn reads this variable too, but its default is 1.
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # A writer that waits for SQLite's lock must not delay readers.
 threads = 16
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -42,16 +40,10 @@ limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
 # Without the header Authorization and the parameters of a URL, which may have secrets.
-access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms "%(a)s"'
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms "%(a)s"'
 logger_class = Logger
 
 
 def post_worker_init(worker: Any) -> None:
-    """Migrate the database, load samples, and start a worker's background threads."""
-    services = get_services(worker.wsgi)
-    services.background.start()
-    if services.config.samples and worker.age == 1:
-        # Here: the process that starts the workers needs no commands.
-        from feedsvc.cli.commands import load_demo
-
-        load_demo(services)
+    """Migrate the database, and start a worker's background threads."""
+    get_services(worker.wsgi).background.start()

@@ -25,9 +25,8 @@ _TIMEOUT = 10.0
 _CLAIM = timedelta(minutes=5)
 """Time after which another worker tells the hubs, if one was stopped meanwhile."""
 
-_FIRST_RETRY = timedelta(seconds=5)
-# All hubs wait for one that fails, so the delay stays short.
-_LAST_RETRY = timedelta(minutes=5)
+_RETRY_SECONDS = (5, 10, 20, 40, 80, 160, 300)
+"""The delays after failures; all hubs wait for one that fails, so not for hours."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -56,22 +55,23 @@ def tell_hubs(database: Database, site: Site) -> None:
     if not urls or not _claim(database, told):
         return
     # No transaction is open now: a hub may be slow.
-    failures = []
+    has_failed = False
     for hub in site.hubs:
-        failure = _tell(hub, urls)
-        if failure:
-            failures.append(failure)
+        try:
+            _tell(hub, urls)
+        except (OSError, HTTPException) as error:
+            _log.warning("Hub %s: %s; trying again later", hub, error)
+            has_failed = True
     with database.write() as transaction:
         row = transaction.revisions
-        if not failures:
+        if has_failed:
+            delay = _RETRY_SECONDS[min(row.hubs_failures, len(_RETRY_SECONDS) - 1)]
+            row.hubs_due_at = transaction.now + timedelta(seconds=delay)
+            row.hubs_failures += 1
+        else:
             row.hubs_told = newest
-            row.hubs_failures = 0
             row.hubs_due_at = EPOCH
-            return
-        delay = min(_FIRST_RETRY * 2**row.hubs_failures, _LAST_RETRY)
-        row.hubs_failures = min(row.hubs_failures + 1, 20)
-        row.hubs_due_at = transaction.now + delay
-    _log.warning("%s (trying again in %d s)", failures[0], delay.total_seconds())
+            row.hubs_failures = 0
 
 
 def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
@@ -94,21 +94,14 @@ def _claim(database: Database, told: datetime) -> bool:
         return True
 
 
-def _tell(hub: str, urls: list[str]) -> str:
-    """Tell a hub the URLs, up to a failure; return its reason, or an empty text."""
+def _tell(hub: str, urls: list[str]) -> None:
+    """Tell a hub that feeds have changed.
+
+    :raises OSError: the hub cannot be reached, or refuses a URL.
+    :raises HTTPException: its response is not HTTP.
+    """
     for url in urls:
-        failure = _ping(hub, url)
-        if failure:
-            return failure
-    return ""
-
-
-def _ping(hub: str, url: str) -> str:
-    """Tell a hub that a feed has changed; return why that failed, or an empty text."""
-    form = urlencode({"hub.mode": "publish", "hub.url": url}).encode()
-    # The settings accept http and https alone.
-    try:
+        form = urlencode({"hub.mode": "publish", "hub.url": url}).encode()
+        # The settings accept http and https alone.
         with _opener.open(Request(hub, form), timeout=_TIMEOUT):  # noqa: S310
-            return ""
-    except (OSError, HTTPException) as error:
-        return f"Hub {hub}: {error}"
+            pass

@@ -10,9 +10,9 @@ from typing import Any
 from gunicorn.glogging import Logger as GunicornLogger
 
 from config import Config
-from feedsvc.http.redaction import redact_tokens
 
-_JSON_TIME = "%Y-%m-%dT%H:%M:%S%z"
+_TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
+# Other than tabs and line feeds, which tracebacks have.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -21,8 +21,10 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a line without tokens and control characters."""
-        text = redact_tokens(super().format(record))
-        return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+        text = _TOKEN.sub("fsv_…", super().format(record))
+        text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+        # A line feed in a URL must not begin another line of the log.
+        return text.replace("\n", "\n    ")
 
 
 class JsonFormatter(TextFormatter):
@@ -31,7 +33,7 @@ class JsonFormatter(TextFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the time, the level and the message, with its traceback."""
         line = {
-            "time": self.formatTime(record, _JSON_TIME),
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "message": super().format(record),
         }
@@ -39,7 +41,10 @@ class JsonFormatter(TextFormatter):
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
-    """gunicorn's logger, with the formatter that FEEDSVC_LOG_FORMAT demands."""
+    """gunicorn's logger, whose handlers redact tokens.
+
+    gunicorn's setting `logconfig_dict` would do, but it also turns the access log on.
+    """
 
     def setup(self, cfg: Any) -> None:
         """Set the formatter of every handler, the application's included."""
@@ -47,11 +52,9 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         logging.basicConfig()
         # Each write is a line.
         logging.getLogger("feedsvc").setLevel(logging.INFO)
-        is_json = Config.from_env().log_format == "json"
+        formatter = TextFormatter(self.error_fmt, self.datefmt)
+        if Config.from_env().log_format == "json":
+            formatter = JsonFormatter()
         for log in (self.error_log, self.access_log, logging.root):
-            text_format = self.access_fmt if log is self.access_log else self.error_fmt
-            formatter = (
-                JsonFormatter() if is_json else TextFormatter(text_format, self.datefmt)
-            )
             for handler in log.handlers:
                 handler.setFormatter(formatter)

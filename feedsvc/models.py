@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -300,31 +300,40 @@ class Entry:
             event = replace(event, **_defaults(event, WITHDRAWN_EVENT_MEMBERS))
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
+    def erased(self) -> Entry:
+        """Return what stays of the entry after its deletion."""
+        # These members have no defaults.
+        empty = {"title": "", "language": ""}
+        members = empty | _defaults(self, DELETED_MEMBERS)
+        return replace(self, **members | {"status": "deleted"})
+
     @property
     def date(self) -> datetime:
         """The time of publication; of a draft, which no feed has, of its last edit."""
         return self.published or self.updated
 
 
-# Listed are the members that stay, so that a member which is added is hidden.
+# These are lists of the members that stay, so that a member which is added later is
+# erased and hidden.
+DELETED_MEMBERS = frozenset("id kind guid published updated version sequence".split())
+"""Members that stay of a deleted entry."""
+
 WITHDRAWN_MEMBERS = frozenset(
     "id kind title language status url categories event notice expires published guid "
     "updated version withdrawn sequence starts".split()
 )
 """Members of a withdrawn entry that readers still see."""
 
-WITHDRAWN_EVENT_MEMBERS = frozenset(
-    ("start", "end", "timezone", "status", "recurrence")
-)
+WITHDRAWN_EVENT_MEMBERS = frozenset("start end timezone status recurrence".split())
 """Members of a withdrawn event that readers still see, so that calendars cancel it."""
 
 
-def _defaults(value: Any, kept: frozenset[str]) -> dict[str, Any]:
-    """Return the defaults of all members of a value that are not kept."""
+def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
+    """Return the defaults of the members of a value that do not remain."""
     return {
         member.name: member.default
         for member in fields(value)
-        if member.init and member.name not in kept
+        if member.name not in remaining and member.default is not MISSING
     }
 
 

@@ -4,7 +4,7 @@ Rules run in the local time of the event's time zone. An occurrence at a local t
 a change to daylight saving time skips takes place as long after the change as it was to
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
-dateutil walks a rule from its start, which takes seconds for a daily rule of 1970. So
+dateutil walks a rule from its start, through 20,000 days for a daily rule of 1970. So
 no function here walks an unbounded series from its start: `rule_since` makes a copy of
 the rule that starts near the requested time.
 """
@@ -123,12 +123,12 @@ def is_unbounded(event: Event) -> bool:
     return not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
 
 
-def shift_to_last_years(moment: datetime) -> datetime:
+def _shift_to_last_years(moment: datetime) -> datetime:
     """Return a time in the last 800 years of the calendar, which repeats every 400.
 
-    A rule that starts there has the same occurrences, as many days after its start. But
-    where it has none, such as on 30 February, dateutil looks for one until the year
-    9999, which takes seconds from today.
+    A rule that starts there has the same occurrences, as many days after its start.
+    Where it has none, such as on 30 February, dateutil looks for one in every year
+    until 9999, of which few are left there.
     """
     years = ((9999 - moment.year) // 400 - 1) * 400
     return moment.replace(year=moment.year + max(0, years))
@@ -144,7 +144,7 @@ def start_matches_rule(event: Event) -> bool:
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
     assert isinstance(rule, rrule)
     # With an interval that leaves the calendar after one step, this ends at once.
-    late = shift_to_last_years(start)
+    late = _shift_to_last_years(start)
     late_rule = rule.replace(
         dtstart=late, until=None, count=None, interval=_BEYOND_CALENDAR
     )
@@ -220,12 +220,13 @@ def _parse_rule(text: str, start: datetime, zone: tzinfo | None) -> rrule:
 @lru_cache(4096)
 def _last_start(text: str, start: datetime, zone: tzinfo | None) -> datetime:
     """Return the last start by a rule with COUNT, or the UNTIL of a rule."""
+    until = Recurrence(text).rule_parts.get("UNTIL")
+    if until:
+        bound = datetime.fromisoformat(until)
+        if zone is None:
+            return min(bound, _naive(_LAST_YEAR))
+        return min(bound, _LAST_YEAR).astimezone(zone)
     rule = _parse_rule(text, start, zone)
-    # dateutil has no public attribute for it.
-    until: datetime | None = rule._until  # type: ignore[attr-defined]
-    if until is not None:
-        until = min(until, _LAST_YEAR if zone else _naive(_LAST_YEAR))
-        return until.astimezone(zone) if zone else until
     last = deque(islice(rule, _MAX_COUNT), maxlen=1)
     return last[0] if last else start.replace(tzinfo=zone)
 
@@ -258,8 +259,8 @@ def _last_step(parts: Mapping[str, str], start: datetime, since: datetime) -> da
     if frequency == "DAILY":
         return start + timedelta(days=(since - start).days // interval * interval)
     if frequency == "WEEKLY":
-        # One interval earlier: dateutil would start in the middle of a week, and
-        # BYSETPOS would count from there.
+        # It is one interval earlier, since dateutil would start in the middle of a week
+        # and BYSETPOS would count from there.
         steps = (since - start).days // (7 * interval) - 1
         return start + timedelta(weeks=max(0, steps) * interval)
     if frequency == "MONTHLY":
@@ -311,7 +312,7 @@ def _occurrence_at(event: Event, start: datetime) -> Event:
         first_day = start.date()
         last_day = event.end and first_day + (event.end - event.start)
         return replace(single, start=first_day, end=last_day)
-    # By way of UTC, which turns a skipped local time into an existing one.
+    # The way over UTC turns a skipped local time into an existing one.
     instant = start.astimezone(UTC)
     end = None
     if event.end:

@@ -9,11 +9,9 @@ from sqlalchemy.orm import Session
 from config import Config
 from feedsvc.api import sanitize
 from feedsvc.api.auth import Authenticator
-from feedsvc.api.derived_schemas import create_entry_schemas
-from feedsvc.api.schemas import EntrySchema, EventSchema
+from feedsvc.api.schemas import EntrySchema, create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.http.rate_limits import RateLimiter
 from feedsvc.models import Clock, Site
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.migrations.runner import check_schema
@@ -33,16 +31,11 @@ class Services:
         self.cache = ResponseCache(self.database)
         self.background = Background(self.database, self.cache, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
-        self.schemas: dict[str, EntrySchema] = {
-            "news": EntrySchema(self.site, sanitize.MAX_LENGTH),
-            "events": EventSchema(self.site, sanitize.MAX_LENGTH),
-        }
-        """The schemas of entries that may be longer than posted ones, by kind."""
-        self.authenticator = Authenticator(
-            self.database,
-            RateLimiter(config.rate_writes, config.workers),
-            RateLimiter(config.rate_auth_failures, config.workers),
+        self.schemas: dict[str, EntrySchema] = create_entry_schemas(
+            self.site, sanitize.MAX_LENGTH
         )
+        """The schemas of entries that may be longer than posted ones, by kind."""
+        self.authenticator = Authenticator(self.database, config.rate_writes)
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

@@ -15,17 +15,12 @@ from zoneinfo import ZoneInfo
 zoneinfo.reset_tzpath(())
 ZoneInfo.clear_cache()
 
-_SPECIAL_NAMES = frozenset({"Factory", "localtime", "posixrules"})
-"""Files of the database that are not zones: an unset one, the host's own, rules."""
-
 
 @cache
 def zone_names() -> frozenset[str]:
     """Return the names of all IANA time zones."""
-    names = zoneinfo.available_timezones() - _SPECIAL_NAMES
-    # The same zones once more, "right/" ones with leap seconds.
-    copies = ("posix/", "right/")
-    return frozenset(name for name in names if not name.startswith(copies))
+    # "Factory" stands for a zone that nobody has set.
+    return frozenset(zoneinfo.available_timezones() - {"Factory"})
 
 
 def zone(name: str) -> ZoneInfo:

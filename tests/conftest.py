@@ -27,6 +27,7 @@ from tests.fake_clock import Clock
 from tests.postgres import EDITOR_TEMPLATE, Cluster, throw_away
 from tests.scratch import scratch_directory
 from tests.server import Service
+from tests.settings import read_settings
 
 pytest_plugins = "tests.data.fixtures"
 
@@ -145,7 +146,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 def make_config(database_url: str) -> Config:
-    return Config.from_env(
+    return read_settings(
         {
             "FEEDSVC_DATABASE_URL": database_url,
             "FEEDSVC_PUBLIC_URL": "https://feeds.example",
@@ -315,7 +316,6 @@ def shared_editor(
     config = replace(
         make_config(f"sqlite:///{path}"),
         rate_writes="1000000/second",
-        rate_auth_failures="1000000/second",
     )
     app = create_app(config, shared_clock)
     yield _make_editor(app)

@@ -15,7 +15,10 @@ TEXT_MEMBERS: dict[str, int] = {
     for name, field in EventSchema._declared_fields.items()
     if isinstance(field, Text)
 }
-"""The members with plain text, and how many characters they may have."""
+"""The members with plain text, and how many characters they may have.
+
+The limit of `content_text` is that of imports; a posted one is limited in bytes.
+"""
 
 NOT_SEARCHED = {"notice", "rights"}
 """Members with text by which a search does not find an entry."""

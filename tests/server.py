@@ -15,12 +15,12 @@ from typing import Any
 
 import requests
 
-from config import Config
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
 from tests.fork_server import ForkedProcess, run_module
+from tests.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -117,7 +117,7 @@ class Service:
             self.token = self.command("token", "create", "test", *options).strip()
             return self.token
         # In this process, which is faster by the start of two others.
-        config = Config.from_env(self.environ)
+        config = read_settings(self.environ)
         database = Database(config.database_url, utcnow)
         upgrade(database)
         self.token = create_token(database, "test", scopes)

@@ -71,7 +71,7 @@ def test_installation_has_its_data(installation: Path, tmp_path: Path) -> None:
     script = """
 import wsgi
 client = wsgi.app.test_client()
-for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs", "/favicon.ico"):
+for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs/", "/favicon.ico"):
     assert client.get(path).status_code == 200, path
 """
     run(installation, tmp_path, "-c", script)

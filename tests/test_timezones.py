@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import tzdata
 
-from config import Config, SettingError
+from config import SettingError
 from feedsvc.timezones import zone, zone_names
 from tests.conftest import ApiClient
+from tests.settings import read_settings
 
 SPECIAL_NAMES = [
     "localtime",
@@ -40,16 +41,14 @@ def test_special_names_are_not_zones(name: str, editor: ApiClient) -> None:
     )
     if name:
         with pytest.raises(SettingError, match="FEEDSVC_SITE_TIMEZONE"):
-            Config.from_env({"FEEDSVC_SITE_TIMEZONE": name})
+            read_settings({"FEEDSVC_SITE_TIMEZONE": name})
 
 
 def test_every_zone_of_tzdata_is_accepted() -> None:
     assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon", "Europe/Paris"} <= zone_names()
     assert all(zone(name).key == name for name in zone_names())
-    assert (
-        Config.from_env({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"}).site_timezone.key
-        == "Europe/Paris"
-    )
+    config = read_settings({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"})
+    assert config.site_timezone.key == "Europe/Paris"
 
 
 def test_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
+from functools import cached_property
 
 from flask import g, request
+from limits import RateLimitItem, RateLimitItemPerMinute, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
-from feedsvc.errors import Forbidden, Unauthorized
-from feedsvc.http.client_network import network_of
-from feedsvc.http.rate_limits import RateLimiter
+from feedsvc.errors import Forbidden, RateLimited, Unauthorized
 from feedsvc.models import Token
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import authenticate
 
+_RATE_FAILURES = RateLimitItemPerMinute(5)
+
 
 class Authenticator:
-    """Authenticate requests, and check the scopes of their tokens."""
+    """Authenticate requests, check the scopes of their tokens, and limit their rate.
 
-    def __init__(
-        self, database: Database, writes: RateLimiter, failures: RateLimiter
-    ) -> None:
+    Each process counts by itself.
+
+    :param rate_writes: for each token, such as `600/minute`.
+    """
+
+    def __init__(self, database: Database, rate_writes: str) -> None:
         self._database = database
-        self._writes = writes
-        self._failures = failures
+        self._rate_writes = parse(rate_writes)
 
     def authorize(self, scopes: Sequence[str]) -> None:
         """Require that the request's token has at least one of some scopes.
@@ -33,9 +41,9 @@ class Authenticator:
             authenticate, too often.
         """
         g.token = token = self._authenticate()
-        # Before the scopes are checked: refused writes cost work too.
+        # Refused writes cost work too, so they count before the scopes are checked.
         if request.method not in ("GET", "HEAD"):
-            self._writes.hit(token.name)
+            self._count(self._rate_writes, "write", token.name)
         if not token.scopes.intersection(scopes):
             raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
 
@@ -47,9 +55,23 @@ class Authenticator:
         try:
             return authenticate(self._database, credentials)
         except Unauthorized:
-            # Only wrong tokens count: a guesser sends one, a browser sends none.
-            self._failures.hit(network_of(request.remote_addr or ""))
+            # Requests without a token do not count: who guesses tokens sends them.
+            self._count(_RATE_FAILURES, "failure", request.remote_addr or "")
             raise
+
+    @cached_property
+    def _limiter(self) -> MovingWindowRateLimiter:
+        # Not before the first request, because MemoryStorage starts a thread.
+        return MovingWindowRateLimiter(MemoryStorage())
+
+    def _count(self, rate: RateLimitItem, *identifiers: str) -> None:
+        """Count one action of a token or an address.
+
+        :raises RateLimited: there were too many.
+        """
+        if not self._limiter.hit(rate, *identifiers):
+            reset_time = self._limiter.get_window_stats(rate, *identifiers).reset_time
+            raise RateLimited(max(1, math.ceil(reset_time - time.time())))
 
 
 def current_token() -> Token:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from typing import Any
 
+import marshmallow as ma
 from flask import request
-from marshmallow import EXCLUDE, Schema, fields
+from flask.views import MethodView
+from marshmallow import fields
 from marshmallow.validate import OneOf
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from feedsvc.api import fields as own
 from feedsvc.api.auth import current_token
-from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
-from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas, one_of
-from feedsvc.api.openapi import EXAMPLES
-from feedsvc.api.request_parsing import (
-    check_content_headers,
-    load_validated,
-    reject_query_parameters,
-)
+from feedsvc.api.blueprint import ApiBlueprint
+from feedsvc.api.entries import EXAMPLES
+from feedsvc.api.request_parsing import load_validated
+from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
 from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.errors import (
     BadRequest,
@@ -31,43 +28,63 @@ from feedsvc.errors import (
     Forbidden,
     ValidationFailed,
 )
-from feedsvc.http.problem_details import http_status
 from feedsvc.models import KINDS, Entry
 from feedsvc.services import Services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
+from feedsvc.web.errors import STATUSES
 
 MAX_ITEMS = 5000
 """Items of a batch."""
 
 TRANSACTION_SIZE = 100
-"""Items a transaction: few, so that the write lock is held for less than 0.5 s."""
+"""Items a transaction: few, so that other writers need not wait for long."""
 
 MAX_ERRORS_PER_ITEM = 10
 """Errors of one item that the response lists."""
 
-_JSON, _NDJSON = "application/json", "application/x-ndjson"
-_ITEM = one_of("ArticleBatchItem", "EventBatchItem", "DeletionBatchItem")
-_PUT_EXAMPLE = {"action": "put", "kind": "news", **EXAMPLES["Article"]}
-_DELETE_EXAMPLE = {"action": "delete", "kind": "events", "id": "hoi-sach"}
-_BODY = {
-    _JSON: {
-        "schema": {"type": "array", "items": _ITEM},
-        "example": [_PUT_EXAMPLE, _DELETE_EXAMPLE],
-    },
-    _NDJSON: {"schema": _ITEM, "example": _PUT_EXAMPLE},
-}
+_NDJSON = "application/x-ndjson"
+_EXAMPLE = [
+    {"action": "put", "kind": "news", **EXAMPLES["news"]},
+    {"action": "delete", "kind": "events", "id": "hoi-sach"},
+]
 
 
-class ItemHeadSchema(Schema):
-    """The members of an item that say what to do with the others."""
+class BatchItemSchema(ma.Schema):
+    """An item: with the action `put`, all fields of an entry may follow."""
+
+    class Meta:
+        """The schema of the entry validates the other members."""
+
+        unknown = ma.EXCLUDE
 
     action = fields.String(required=True, validate=OneOf(("put", "delete")))
     kind = fields.String(required=True, validate=OneOf(KINDS))
     id = own.identifier(required=True)
 
 
-_ITEM_HEAD = ItemHeadSchema(unknown=EXCLUDE)
+class BatchResultSchema(ClosedSchema):
+    """The result of one item of a batch."""
+
+    index = fields.Integer(required=True)
+    id = fields.String(required=True, allow_none=True)
+    status = fields.Integer(required=True)
+    errors = fields.List(fields.Nested(FieldErrorSchema))
+
+
+class BatchResultsSchema(ClosedSchema):
+    """The results of a batch."""
+
+    results = fields.List(fields.Nested(BatchResultSchema), required=True)
+
+
+_BODY = {
+    "application/json": {
+        "schema": {"type": "array", "items": BatchItemSchema},
+        "example": _EXAMPLE,
+    },
+    _NDJSON: {"schema": BatchItemSchema},
+}
 
 
 @dataclass(frozen=True)
@@ -82,36 +99,32 @@ class BatchItem:
 
 def batch_blueprint(services: Services) -> ApiBlueprint:
     """Return the view of batches."""
-    api = ApiBlueprint("batch", services.authenticator)
-    schemas = services.entry_schemas
+    blueprint = ApiBlueprint("batch", _NDJSON)
 
-    @api.post("")
-    @api.authorize(*(f"{kind}:write" for kind in KINDS))
-    @api.errors(*BODY_ERRORS)
-    @api.json_body(_BODY)
-    @api.response(200, BatchResultsSchema, description="Success.")
-    @api.alt_response(
-        207, schema=BatchResultsSchema, description="Some items have errors."
-    )
-    def batch() -> Any:
-        """Put and delete many entries; an item with errors changes nothing."""
-        reject_query_parameters()
-        documents = _parse_body()
-        results: list[dict[str, Any]] = []
-        for start in range(0, len(documents), TRANSACTION_SIZE):
-            # Sanitizing takes long, so it comes before the transaction.
-            group = [
-                _parse_item(document, schemas)
-                for document in documents[start : start + TRANSACTION_SIZE]
-            ]
-            with services.database.write(current_token().name) as transaction:
-                for index, item in enumerate(group, start):
-                    results.append({"index": index, **_store(item, transaction)})
-        has_failures = any("errors" in result for result in results)
-        status = 207 if has_failures else 200
-        return {"results": results}, status, {"Cache-Control": "no-store"}
+    @blueprint.route("")
+    class Batch(MethodView):
+        @blueprint.authorize(*(f"{kind}:write" for kind in KINDS))
+        @blueprint.doc(requestBody={"required": True, "content": _BODY})
+        @blueprint.response(200, BatchResultsSchema)
+        @blueprint.alt_response(207, schema=BatchResultsSchema)
+        def post(self) -> tuple[dict[str, Any], int, dict[str, str]]:
+            """Put and delete many entries; an item with errors changes nothing."""
+            documents = _parse_body()
+            results: list[dict[str, Any]] = []
+            for start in range(0, len(documents), TRANSACTION_SIZE):
+                # Sanitizing takes long, so it comes before the transaction.
+                group = [
+                    _parse_item(document, services)
+                    for document in documents[start : start + TRANSACTION_SIZE]
+                ]
+                with services.database.write(current_token().name) as transaction:
+                    for index, item in enumerate(group, start):
+                        results.append({"index": index, **_store(item, transaction)})
+            has_failures = any("errors" in result for result in results)
+            headers = {"Cache-Control": "no-store"}
+            return {"results": results}, 207 if has_failures else 200, headers
 
-    return api
+    return blueprint
 
 
 def _parse_body() -> list[Any]:
@@ -120,13 +133,10 @@ def _parse_body() -> list[Any]:
     :raises BadRequest: the body is not a JSON array.
     :raises RequestEntityTooLarge: there are too many items.
     """
-    check_content_headers()
-    if request.mimetype not in _BODY:
-        raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
     body = request.get_data()
     if request.mimetype == _NDJSON:
         lines = (line for line in BytesIO(body) if line.strip())
-        # No more than that, since a body has room for millions of lines.
+        # No more are parsed than are counted: a body may have millions of lines.
         items = [_parse_line(line) for line in islice(lines, MAX_ITEMS + 1)]
     else:
         # The array is one more level around the items.
@@ -145,27 +155,24 @@ def _parse_line(line: bytes) -> Any:
         return error
 
 
-def _parse_item(document: Any, schemas: Mapping[str, EntrySchemas]) -> BatchItem:
+def _parse_item(document: Any, services: Services) -> BatchItem:
     """Validate an item, and check the scope that it needs."""
     if isinstance(document, BadRequest):
         return BatchItem(error=document)
-    if not isinstance(document, dict):
-        error = ValidationFailed(FieldError("#", "Must be an object."))
-        return BatchItem(error=error)
     try:
-        head = load_validated(_ITEM_HEAD, document)
+        head = load_validated(BatchItemSchema(), document)
     except ValidationFailed as invalid:
         return BatchItem(error=invalid)
     kind, entry_id = head["kind"], head["id"]
-    del document["action"], document["kind"]
     scope = f"{kind}:write"
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
         return BatchItem(kind, entry_id, error=forbidden)
     if head["action"] == "delete":
         return BatchItem(kind, entry_id)
+    del document["action"]
     try:
-        entry = load_validated(schemas[kind].request, document)
+        entry = load_validated(services.entry_schemas[kind], document)
     except ValidationFailed as invalid:
         return BatchItem(kind, entry_id, error=invalid)
     return BatchItem(kind, entry_id, entry)
@@ -179,7 +186,7 @@ def _store(item: BatchItem, transaction: Transaction) -> dict[str, Any]:
         errors = [FieldError("#", str(error))]
         if isinstance(error, ValidationFailed):
             errors = list(error.errors[:MAX_ERRORS_PER_ITEM])
-        return {"id": item.id, "status": http_status(error), "errors": errors}
+        return {"id": item.id, "status": STATUSES[type(error)], "errors": errors}
 
 
 def _apply(item: BatchItem, transaction: Transaction) -> int:

@@ -1,82 +1,181 @@
-"""flask-smorest's Blueprint with authorization and the project's error responses."""
+"""flask-smorest's Blueprint and Api with the project's parser and error responses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
-from flask_smorest import Blueprint
+import flask
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Flask, Response
+from flask_smorest import Api, Blueprint
+from flask_swagger_ui import get_swaggerui_blueprint
+from marshmallow import fields
+from marshmallow.validate import Range
+from werkzeug.exceptions import HTTPException
 
-from feedsvc.api.auth import Authenticator
-from feedsvc.api.request_parsing import StrictParser
+from feedsvc import __version__
+from feedsvc.api.request_parsing import StrictParser, check_body_headers
+from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
+from feedsvc.models import Site
+from feedsvc.services import current_services
+from feedsvc.web.errors import MEDIA_TYPE, error_response
+from feedsvc.web.responses import redirect
 
-BODY_ERRORS = (411, 413, 415, 422)
-"""The statuses of errors that an operation with a body may have."""
+_DESCRIPTION = (
+    "Write a portal's news and events in JSON; anyone reads them as feeds. Every error "
+    "is a problem document (RFC 9457)."
+)
+_PROBLEM = "Problem"
+_SWAGGER_UI_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+)
+"""Swagger UI's page has a script in itself, and shows nothing of a request."""
 
 View = Callable[..., Any]
 
 
+class ProblemSchema(ClosedSchema):
+    """A problem document (RFC 9457)."""
+
+    title = fields.String(required=True)
+    status = fields.Integer(required=True, validate=Range(400, 599))
+    detail = fields.String(required=True)
+    errors = fields.List(fields.Nested(FieldErrorSchema))
+
+
+class OpenConverter(OpenAPIConverter):
+    """Describe objects as open, since later versions may have more members."""
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        """Return the JSON Schema of a marshmallow schema."""
+        document: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+        document.pop("additionalProperties", None)
+        return document
+
+
+class OpenMarshmallowPlugin(MarshmallowPlugin):
+    """apispec's plugin with this converter."""
+
+    Converter = OpenConverter
+
+
+class FeedsApi(Api):  # type: ignore[misc]
+    """The API, whose errors are problem documents."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = _PROBLEM
+    ERROR_SCHEMA = ProblemSchema
+
+    def __init__(self, app: Flask, site: Site) -> None:
+        app.config.update(
+            API_TITLE="feedsvc",
+            API_VERSION=__version__,
+            OPENAPI_VERSION="3.1.0",
+            OPENAPI_URL_PREFIX="/api",
+        )
+        # The settings name the server, not the Host header: the document must be the
+        # same for every client.
+        super().__init__(
+            app,
+            spec_kwargs={
+                "marshmallow_plugin": OpenMarshmallowPlugin(),
+                "info": {"description": _DESCRIPTION},
+                "servers": [{"url": site.public_url}],
+            },
+        )
+        components = self.spec.components
+        content = {MEDIA_TYPE: {"schema": ProblemSchema}}
+        components.response(_PROBLEM, {"description": "Error.", "content": content})
+        components.security_scheme(
+            "bearer",
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A token of the operator, with one of the scopes.",
+            },
+        )
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Answer an exception of Werkzeug."""
+        return error_response(error)
+
+
 class ApiBlueprint(Blueprint):  # type: ignore[misc]
-    """The operations under `/api/v1/<name>`."""
+    """The operations under `/api/v1/<name>`.
+
+    :param media_types: those that bodies may have besides JSON.
+    """
 
     ARGUMENTS_PARSER = StrictParser()
 
-    def __init__(self, name: str, authenticator: Authenticator) -> None:
+    def __init__(self, name: str, *media_types: str) -> None:
         super().__init__(name, __name__, url_prefix=f"/api/v1/{name}")
-        self._authenticator = authenticator
+        self.before_request(partial(check_body_headers, media_types))
 
     def authorize(self, *scopes: str) -> Callable[[View], View]:
-        """Return a decorator that requires a token with one of some scopes.
+        """Return a decorator that requires a token with at least one of some scopes.
 
-        It stands above `arguments`, so that no body is read without a token.
+        It stands above `arguments`, so that no body is parsed without a token.
         """
 
         def decorate(view: View) -> View:
             @wraps(view)
             def authorized(*args: Any, **kwargs: Any) -> Any:
-                self._authenticator.authorize(scopes)
+                current_services().authenticator.authorize(scopes)
                 return view(*args, **kwargs)
 
-            # OpenAPI: one of these alternatives is enough.
+            # In OpenAPI, one of these alternatives is enough.
             security = [{"bearer": [scope]} for scope in scopes]
-            errors = _error_responses((401, 403, 429))
-            documented: View = self.doc(security=security, responses=errors)(authorized)
+            documented: View = self.doc(security=security)(authorized)
             return documented
 
         return decorate
 
-    def errors(self, *statuses: int) -> Callable[[View], View]:
-        """Return a decorator that documents statuses of errors.
+    def arguments(self, schema: Any, **kwargs: Any) -> Callable[[View], View]:
+        """Return flask-smorest's decorator, its error documented as a problem."""
+        status = kwargs.get("error_status_code", 422)
+        add_arguments = super().arguments(schema, **kwargs)
+        document_error = self.alt_response(status, response=_PROBLEM)
 
-        400 and 503 are added, which every operation may answer.
-        """
-        # `alt_response` for each would call every view through ten functions.
-        decorate: Callable[[View], View] = self.doc(
-            responses=_error_responses((400, *statuses, 503))
-        )
+        def decorate(view: View) -> View:
+            decorated: View = document_error(add_arguments(view))
+            return decorated
+
         return decorate
 
-    def merge_patch(self, component: str, example: Any) -> Callable[[View], View]:
+    def merge_patch(self, example: Any) -> Callable[[View], View]:
         """Return a decorator that documents a JSON merge patch as the body.
 
         `arguments` would load the patch, but only the patched document can be loaded.
         """
-        return self.json_body(
-            {"application/merge-patch+json": {"schema": component, "example": example}}
-        )
-
-    def json_body(self, content: dict[str, Any]) -> Callable[[View], View]:
-        """Return a decorator that documents the body of a view that parses it itself.
-
-        :param content: by media type, with schemas as `arguments` takes them.
-        """
+        media = {"schema": {"type": "object"}, "example": example}
+        content = {"application/merge-patch+json": media}
         decorate: Callable[[View], View] = self.doc(
             requestBody={"required": True, "content": content}
         )
         return decorate
 
 
-def _error_responses(statuses: tuple[int, ...]) -> dict[int, str]:
-    """Return the components of OpenAPI that describe errors, by status."""
-    return {status: f"Error{status}" for status in statuses}
+def swagger_ui_blueprint(site: Site) -> flask.Blueprint:
+    """Return the blueprint of the documentation page, `/api/docs/`."""
+    blueprint: flask.Blueprint = get_swaggerui_blueprint(
+        "/api/docs",
+        "/api/openapi.json",
+        # Without the validator's picture, which is on another host.
+        config={"app_name": "feedsvc", "validatorUrl": None},
+    )
+
+    # Werkzeug's redirect to the slash would lead where the Host header says.
+    @blueprint.get("")
+    def redirect_to_slash() -> Response:
+        return redirect(site, "/api/docs/")
+
+    @blueprint.after_request
+    def add_policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _SWAGGER_UI_POLICY
+        return response
+
+    return blueprint

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import marshmallow as ma
 from flask import Response, current_app, request
+from flask.views import MethodView
 from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
-from feedsvc.api import fields as own
 from feedsvc.api.blueprint import ApiBlueprint
-from feedsvc.api.derived_schemas import ChangesSchema, EntrySchemas
-from feedsvc.api.schemas import ArgumentsSchema
+from feedsvc.api.schemas import ClosedSchema, EntrySchema
 from feedsvc.errors import Gone
 from feedsvc.models import KINDS
 from feedsvc.services import Services
@@ -27,33 +27,50 @@ _MAX_CURSOR = 2**62
 """More than any time in microseconds, and within the databases' integers."""
 
 
-class ChangesArguments(ArgumentsSchema):
+class ChangesArguments(ClosedSchema):
     """The query parameters of a page of changes."""
 
-    after = own.QueryInteger(validate=Range(0, _MAX_CURSOR), load_default=0)
+    after = fields.Integer(validate=Range(0, _MAX_CURSOR), load_default=0)
     kind = fields.String(validate=OneOf(KINDS))
-    limit = own.QueryInteger(validate=Range(1, 1000), load_default=100)
+    limit = fields.Integer(validate=Range(1, 1000), load_default=100)
+
+
+class ChangeSchema(ma.Schema):
+    """A change: with the action `put`, all fields of the entry are in it too."""
+
+    seq = fields.Integer(required=True)
+    action = fields.String(required=True, validate=OneOf(("put", "delete")))
+    kind = fields.String(required=True, validate=OneOf(KINDS))
+    id = fields.String(required=True)
+    guid = fields.String(required=True)
+
+
+class ChangesSchema(ClosedSchema):
+    """A page of changes; `next` is the value of `after` for the next page."""
+
+    changes = fields.List(fields.Nested(ChangeSchema), required=True)
+    next = fields.Integer(required=True)
 
 
 def changes_blueprint(services: Services) -> ApiBlueprint:
     """Return the view of changes, which is public."""
-    api = ApiBlueprint("changes", services.authenticator)
+    blueprint = ApiBlueprint("changes")
 
-    @api.get("")
-    @api.errors(410)
-    @api.arguments(ChangesArguments, location="query", error_status_code=400)
-    @api.response(200, ChangesSchema, description="Success.")
-    def changes(arguments: dict[str, Any]) -> Response:
-        """List public changes after a cursor, oldest first."""
-        with services.database.read() as session:
-            return _page(session, services.entry_schemas, **arguments)
+    @blueprint.route("")
+    class Changes(MethodView):
+        @blueprint.arguments(ChangesArguments, location="query", error_status_code=400)
+        @blueprint.response(200, ChangesSchema)
+        def get(self, arguments: dict[str, Any]) -> Response:
+            """List public changes after a cursor, oldest first."""
+            with services.database.read() as session:
+                return _page(session, services.entry_schemas, **arguments)
 
-    return api
+    return blueprint
 
 
 def _page(
     session: Session,
-    schemas: Mapping[str, EntrySchemas],
+    schemas: Mapping[str, EntrySchema],
     after: int,
     limit: int,
     kind: str | None = None,
@@ -87,7 +104,7 @@ def _page(
     return response
 
 
-def _document(row: EntryRow, schemas: Mapping[str, EntrySchemas]) -> dict[str, Any]:
+def _document(row: EntryRow, schemas: Mapping[str, EntrySchema]) -> dict[str, Any]:
     head = {
         "seq": to_microseconds(row.changed_at),
         "action": "put" if row.is_public else "delete",
@@ -98,4 +115,4 @@ def _document(row: EntryRow, schemas: Mapping[str, EntrySchemas]) -> dict[str, A
     if not row.is_public:
         return head
     entry = row.entry.public_view()
-    return {**head, **schemas[row.kind].response.dump(entry)}
+    return {**head, **schemas[row.kind].dump(entry)}

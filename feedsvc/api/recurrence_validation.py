@@ -51,9 +51,6 @@ _PARTS = {
     "WKST": _DAY,
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
-PATTERN = "^[A-Z]+=[A-Z0-9,+-]+(?:;[A-Z]+=[A-Z0-9,+-]+)*$"
-"""The form of a rule for the OpenAPI document, where `_PART` would be unreadable."""
-
 _ALLOWED_FREQ = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
     "BYYEARDAY": ("YEARLY",),
@@ -165,9 +162,6 @@ def _check_moment(event: Event, moment: date, *, is_added: bool) -> str | None:
     """Return the error of a date that is left out or added."""
     if isinstance(moment, datetime) == event.all_day:
         return "Must be a date if the start is one, else a time."
-    # iCalendar writes local times, so it cannot say which of both hours is meant.
-    if isinstance(moment, datetime) and moment.fold:
-        return "Must not be in the second of two repeated hours when clocks go back."
     if is_added and moment < event.start:
         return "Must not be before the start."
     return None
@@ -178,13 +172,7 @@ def _check_rule(event: Event) -> ErrorMessages:
     try:
         # RFC 5545 §3.8.5.3 leaves open what another start means.
         if not start_matches_rule(event):
-            message = "The start must be the first occurrence."
-            if isinstance(event.start, datetime) and event.start.fold:
-                message = (
-                    "The start must not be in the second of two repeated hours when "
-                    "clocks go back."
-                )
-            return {"rrule": [message]}
+            return {"rrule": ["The start must be the first occurrence."]}
         if not is_unbounded(event) and _is_too_long(event):
             message = (
                 f"Must either be unbounded or end within {_MAX_YEARS} years and "

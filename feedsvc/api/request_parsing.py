@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NoReturn
 
-from flask import Request, request
+from flask import Request, current_app, request
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+from werkzeug.exceptions import (
+    LengthRequired,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
-from feedsvc.api import strict_json
+from feedsvc.api.strict_json import apply_merge_patch, loads_strict
 from feedsvc.errors import (
     BadRequest,
     FieldError,
@@ -25,38 +30,27 @@ MAX_ERRORS = 500
 
 
 class StrictParser(FlaskParser):
-    """Parse arguments for flask-smorest as the API promises.
+    """Parse the arguments of views as the API promises.
 
-    webargs' own parser accepts duplicate keys, NaN, unknown and repeated query
-    parameters, and reports errors without JSON pointers.
+    webargs' own parser accepts duplicate keys and NaN, and reports errors without JSON
+    pointers.
     """
 
-    # Empty, so that the rule of each schema counts: ClosedSchema refuses unknown ones.
+    # Empty, so that the schemas themselves decide: they refuse unknown members.
     DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """Return the document, with the id or slug of the path where it has none."""
-        reject_query_parameters()
-        document = parse_json_body()
+        document = loads_strict(req.get_data())
         if isinstance(document, dict):
             # The views refuse a document that names another one.
             return {**(req.view_args or {}), **document}
         return document
 
-    def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """Return the parameters.
-
-        :raises BadRequest: one is given twice.
-        """
-        for name, values in req.args.lists():
-            if len(values) > 1:
-                raise BadRequest(f"{name}: Given more than once.")
-        return super().load_querystring(req, schema)
-
     def handle_error(
         self, error: ValidationError, *args: Any, **kwargs: Any
     ) -> NoReturn:
-        """Raise the project's errors in place of webargs' own response.
+        """Raise the project's exceptions in place of webargs' own.
 
         :raises BadRequest: a query parameter is wrong.
         :raises ValidationFailed: members of the body are wrong.
@@ -69,42 +63,28 @@ class StrictParser(FlaskParser):
         raise ValidationFailed(*errors[:MAX_ERRORS])
 
 
-def reject_query_parameters() -> None:
-    """Require that the request has no query parameters.
+def check_body_headers(media_types: Collection[str]) -> None:
+    """Decide from the headers if the body of a request will be read.
 
-    :raises BadRequest: it has one.
+    :param media_types: those that the body may have besides JSON.
+    :raises LengthRequired: the length is missing, or the body is chunked.
+    :raises RequestEntityTooLarge: the body is longer than FEEDSVC_MAX_BODY.
+    :raises UnsupportedMediaType: the body is encoded, or is not JSON.
     """
-    # A misspelt or misplaced parameter must not be ignored silently.
-    if request.args:
-        name = next(iter(request.args))
-        raise BadRequest(f"{name}: Unknown parameter; this call has none.")
-
-
-def check_content_headers() -> None:
-    """Require a body with a length and without an encoding.
-
-    :raises LengthRequired: the length is missing.
-    :raises UnsupportedMediaType: the body is encoded.
-    """
-    # Werkzeug cuts a chunked body at MAX_CONTENT_LENGTH without an error.
-    if request.content_length is None:
-        raise LengthRequired("Missing Content-Length.")
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return
+    # Werkzeug would cut a chunked body at the limit without an error.
+    if request.content_length is None or "Transfer-Encoding" in request.headers:
+        raise LengthRequired("Send a Content-Length; chunked bodies are not read.")
+    max_length = current_app.config["MAX_CONTENT_LENGTH"]
+    if request.content_length > max_length:
+        raise RequestEntityTooLarge(f"The body has more than {max_length:,} bytes.")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("Content-Encoding is not supported.")
-
-
-def parse_json_body() -> Any:
-    """Return the strict JSON in the request's body.
-
-    :raises BadRequest: the body is not strict JSON.
-    :raises LengthRequired: as `check_content_headers`.
-    :raises UnsupportedMediaType: likewise, or Content-Type is not of JSON.
-    """
-    check_content_headers()
     # `is_json` is true for application/merge-patch+json too.
-    if not request.is_json:
-        raise UnsupportedMediaType("Must be JSON: Content-Type: application/json.")
-    return strict_json.loads_strict(request.get_data())
+    if not (request.is_json or request.mimetype in media_types):
+        expected = " or ".join(["application/json", *media_types])
+        raise UnsupportedMediaType(f"The Content-Type must be {expected}.")
 
 
 def load_validated(schema: Schema, document: Any) -> Any:
@@ -126,7 +106,7 @@ def load_patched(schema: Schema, stored: dict[str, Any], patch: Any) -> Any:
     """
     if not isinstance(patch, dict):
         raise ValidationFailed(FieldError("#", "Must be an object."))
-    patched = strict_json.apply_merge_patch(stored, patch)
+    patched = apply_merge_patch(stored, patch)
     # A null would vanish in the patched document, and a misspelt name with it.
     unknown = {name: patch[name] for name in patch if name not in schema.fields}
     return load_validated(schema, patched | unknown)

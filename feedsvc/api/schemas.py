@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import marshmallow as ma
 from babel.core import get_global
 from marshmallow import ValidationError, fields
-from marshmallow.validate import Equal, OneOf, Range
+from marshmallow.validate import OneOf, Range
 
 from feedsvc import models
 from feedsvc.api import fields as own
@@ -25,8 +26,12 @@ MAX_CATEGORIES = 50
 DERIVED_SUMMARY_LENGTH = 300
 """Characters of a summary that is derived from the content."""
 
+_CONTENT_LIMIT = (
+    f"At most {sanitize.MAX_POSTED_LENGTH:,} bytes of UTF-8; an imported entry may "
+    "have more."
+)
 
-_UNKNOWN = [ma.Schema._default_error_messages["unknown"]]
+
 _OTHER_NAMES = {
     "description": "summary",
     "excerpt": "summary",
@@ -35,60 +40,31 @@ _OTHER_NAMES = {
     "pubDate": "date_published",
     "tags": "categories",
 }
-"""Members by their names in RSS and in content management systems."""
+"""Fields by their names in RSS and in content management systems."""
 
-_MAX_SUGGESTIONS = 5
-"""Unknown members of one object for which a known one is suggested."""
+_UNKNOWN = "Unknown field."
+_EVENT_MEMBERS = {member.name for member in dataclasses.fields(models.Event)}
 
 
 class ClosedSchema(ma.Schema):
     """A JSON object without other members than its fields."""
 
-    class Meta:
-        """Refuse unknown members."""
-
-        unknown = ma.RAISE
-
-    error_messages: dict[str, str] = {"type": "Must be an object."}  # noqa: RUF012
-    member_name = "member"
-    """The name of a field in error messages."""
-
-    def on_bind_field(self, field_name: str, field_obj: Any) -> None:
-        """Advise to leave out optional members that are null."""
-        if not field_obj.required:
-            error = "Must not be null: leave the member out."
-            # Copies of a field share the messages, such as that of a PATCH's schema.
-            field_obj.error_messages = {**field_obj.error_messages, "null": error}
+    error_messages: dict[str, str] = {  # noqa: RUF012
+        "type": "Must be an object.",
+        "unknown": _UNKNOWN,
+    }
 
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
-        """Say which known member an unknown one probably is."""
+        """Say which known field an unknown one probably is."""
         messages = error.messages_dict
-        unknown = [name for name in messages if messages[name] == _UNKNOWN]
-        known = [field.data_key or name for name, field in self.load_fields.items()]
-        for index, name in enumerate(unknown):
-            # Comparing takes time, and a document may have thousands of them.
-            candidates = known if index < _MAX_SUGGESTIONS else ()
-            value = data[name]
-            messages[name] = [self._unknown_member(str(name), value, candidates)]
+        for name in messages:
+            if messages[name] == [_UNKNOWN]:
+                messages[name] = [_UNKNOWN + self.hint(str(name), data[name])]
 
-    def _unknown_member(self, name: str, value: Any, known: Iterable[str]) -> str:
-        """Return the error for a member that the object cannot have."""
-        hint = did_you_mean(name, known)
-        return f"Unknown {self.member_name}.{hint} See the list in /api/docs."
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return the schema itself, which nothing changes.
-
-        flask-smorest copies a view's documentation in each decorator, which would take
-        most of the time of a start.
-        """
-        return self
-
-
-class ArgumentsSchema(ClosedSchema):
-    """The query parameters of an operation."""
-
-    member_name = "parameter"
+    def hint(self, name: str, value: Any) -> str:
+        """Return a sentence after a space about an unknown field, or an empty text."""
+        known = [field.data_key or key for key, field in self.load_fields.items()]
+        return did_you_mean(name, known)
 
 
 class FieldErrorSchema(ClosedSchema):
@@ -114,8 +90,8 @@ class ModelSchema(ClosedSchema):
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
-        """Return the model."""
-        return self.model_class(**data)
+        """Return the model, whose lists are tuples."""
+        return self.model_class(**_with_tuples(data))
 
     @ma.post_dump
     def drop_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -123,11 +99,19 @@ class ModelSchema(ClosedSchema):
         return {name: value for name, value in data.items() if value is not None}
 
 
+def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in data.items()
+    }
+
+
 class CategorySchema(ModelSchema):
     """A category."""
 
     model_class = models.Category
-    slug = own.CategorySlug(required=True)
+    # Not required: the path of a PUT has it.
+    slug = own.CategorySlug()
     title = own.Text(200, required=True)
     description = own.Text(2000, multiline=True)
     language = own.language()
@@ -178,37 +162,38 @@ class AttachmentSchema(ModelSchema):
     type = own.media_type(required=True, data_key="mime_type")
     length = own.non_negative_int(data_key="size_in_bytes")
     title = own.Text(500)
-    duration = own.Number(data_key="duration_in_seconds", validate=Range(0, 10_000_000))
+    duration = fields.Float(
+        data_key="duration_in_seconds", validate=Range(0, 10_000_000)
+    )
 
 
 class EntrySchema(ModelSchema):
-    """An article, and the members that articles and events share."""
+    """The members that articles and events share.
 
-    kind_name = "news"
-    kind = fields.String(dump_only=True, validate=Equal("news"))
+    :param max_length: bytes of the content, in UTF-8.
+    """
+
+    kind_name: ClassVar[str]
+    kind = fields.String(dump_only=True)
     id = own.identifier()
     guid = fields.String(dump_only=True)
     url = own.url()
     title = own.Text(MAX_TITLE_LENGTH, required=True)
     summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
     # Not Text, whose checks the sanitizer does too.
-    content_html = fields.String(
-        metadata={
-            "description": own.CONTENT_LIMIT,
-            "maxLength": sanitize.MAX_POSTED_LENGTH,
-            "pattern": own.TEXT_PATTERN,
-        }
+    content_html = fields.String(metadata={"description": _CONTENT_LIMIT})
+    content_text = own.Text(
+        sanitize.MAX_LENGTH,
+        multiline=True,
+        metadata={"description": _CONTENT_LIMIT},
     )
-    content_text = own.ContentText()
     language = own.language()
-    authors = own.BoundedList(fields.Nested(PersonSchema), 50)
+    authors = own.list_of(fields.Nested(PersonSchema), 50)
     source = fields.Nested(SourceSchema)
     rights = own.Text(1000)
-    categories = own.BoundedList(
-        own.CategorySlug(), MAX_CATEGORIES, metadata={"uniqueItems": True}
-    )
+    categories = own.list_of(own.CategorySlug(), MAX_CATEGORIES)
     image = own.NestedOrUrl(ImageSchema)
-    attachments = own.BoundedList(fields.Nested(AttachmentSchema), 50)
+    attachments = own.list_of(fields.Nested(AttachmentSchema), 50)
     translation_key = own.identifier()
     date_published = own.UtcDateTime(attribute="published")
     date_modified = own.UtcDateTime(attribute="updated", dump_only=True)
@@ -238,20 +223,20 @@ class EntrySchema(ModelSchema):
         self._max_length = max_length
         super().__init__(**kwargs)
 
-    def _unknown_member(self, name: str, value: Any, known: Iterable[str]) -> str:
-        if name in _EVENT_MEMBERS:
-            return "Only events have this member."
+    def hint(self, name: str, value: Any) -> str:
+        """Return a hint at our name for a usual other one, or at the other kind."""
         other_name = _OTHER_NAMES.get(name)
         if name in ("content", "body"):
             is_html = isinstance(value, str) and sanitize.has_tags(value)
             other_name = "content_html" if is_html else "content_text"
         if other_name:
-            return super()._unknown_member(other_name, value, [other_name])
-        return super()._unknown_member(name, value, known)
+            return f" Did you mean “{other_name}”?"
+        if name in _EVENT_MEMBERS:
+            return " Only events have it."
+        return super().hint(name, value)
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Read times without an offset in the site's zone."""
-        super().on_bind_field(field_name, field_obj)
         if isinstance(field_obj, own.UtcDateTime):
             field_obj.timezone = self.site.timezone
 
@@ -308,7 +293,7 @@ class EntrySchema(ModelSchema):
             models.Category(slug, "") for slug in data.get("categories", ())
         )
         event = self.pop_event(data)
-        return models.Entry(kind=self.kind_name, event=event, **data)
+        return models.Entry(kind=self.kind_name, event=event, **_with_tuples(data))
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event of an entry of a kind that has one."""
@@ -330,6 +315,12 @@ class EntrySchema(ModelSchema):
         return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
 
 
+class ArticleSchema(EntrySchema):
+    """An article."""
+
+    kind_name = "news"
+
+
 _PRICE_ERROR = 'Must be a decimal string such as "12.50".'
 
 
@@ -346,8 +337,8 @@ class PlaceSchema(ModelSchema):
     name = own.Text(500, required=True)
     address = own.Text(1000)
     url = own.url()
-    latitude = own.Number(validate=Range(-90, 90))
-    longitude = own.Number(validate=Range(-180, 180))
+    latitude = fields.Float(validate=Range(-90, 90))
+    longitude = fields.Float(validate=Range(-180, 180))
 
     @ma.validates_schema
     def validate_coordinates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -363,14 +354,13 @@ class OfferSchema(ModelSchema):
     model_class = models.Offer
     name = own.Text(200)
     # A string, since a number would lose the last zero of 12.10.
-    price = fields.String(
+    price = own.matching(
+        r"[0-9]{1,12}(\.[0-9]{1,4})?",
+        _PRICE_ERROR,
         required=True,
-        validate=own.FullMatch(r"^[0-9]{1,12}(\.[0-9]{1,4})?$", error=_PRICE_ERROR),
         error_messages={"invalid": _PRICE_ERROR},
     )
-    currency = own.ParsedString(
-        _check_currency, required=True, metadata={"pattern": "^[A-Z]{3}$"}
-    )
+    currency = own.ParsedString(_check_currency, required=True)
     url = own.url()
     availability = fields.String(validate=OneOf(models.AVAILABILITIES))
 
@@ -385,27 +375,15 @@ class RecurrenceSchema(ModelSchema):
     """The rule of a series: an RRULE (RFC 5545 §3.3.10), exceptions and additions."""
 
     model_class = models.Recurrence
-    rrule = own.ParsedString(
-        recurrence_validation.validate_rrule,
-        required=True,
-        metadata={
-            "maxLength": recurrence_validation.MAX_RULE_LENGTH,
-            "pattern": recurrence_validation.PATTERN,
-        },
-    )
-    exdates = own.BoundedList(
-        own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES
-    )
-    rdates = own.BoundedList(
-        own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES
-    )
+    rrule = own.ParsedString(recurrence_validation.validate_rrule, required=True)
+    exdates = own.list_of(own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES)
+    rdates = own.list_of(own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES)
 
 
 class EventSchema(EntrySchema):
     """An event."""
 
     kind_name = "events"
-    kind = fields.String(dump_only=True, validate=Equal("events"))
     status = fields.String(
         validate=OneOf(
             models.STATUSES,
@@ -421,8 +399,8 @@ class EventSchema(EntrySchema):
         attribute="event.attendance", validate=OneOf(models.ATTENDANCES)
     )
     online_url = own.url(attribute="event.online_url")
-    offers = own.BoundedList(fields.Nested(OfferSchema), 50, attribute="event.offers")
-    performers = own.BoundedList(
+    offers = own.list_of(fields.Nested(OfferSchema), 50, attribute="event.offers")
+    performers = own.list_of(
         fields.Nested(PerformerSchema), 50, attribute="event.performers"
     )
     organizer = fields.Nested(PersonSchema, attribute="event.organizer")
@@ -449,7 +427,7 @@ class EventSchema(EntrySchema):
             # Through UTC, so that a time which the clocks skip becomes one that exists.
             utc = own.validate(own.check_year, moment.astimezone(UTC), name)
             members[name] = own.validate(own.check_year, utc.astimezone(zone), name)
-        event = models.Event(**{"end": None, **members})
+        event = models.Event(**{"end": None, **_with_tuples(members)})
         _check_end(event)
         _check_attendance(event)
         if event.recurrence is not None:
@@ -461,7 +439,17 @@ class EventSchema(EntrySchema):
         return event
 
 
-_EVENT_MEMBERS = EventSchema._declared_fields.keys() - EntrySchema._declared_fields
+def create_entry_schemas(
+    site: models.Site, max_length: int = sanitize.MAX_POSTED_LENGTH
+) -> dict[str, EntrySchema]:
+    """Return the schema of each kind.
+
+    :param max_length: bytes of the content, in UTF-8.
+    """
+    return {
+        schema.kind_name: schema(site, max_length)
+        for schema in (ArticleSchema, EventSchema)
+    }
 
 
 def _check_end(event: models.Event) -> None:

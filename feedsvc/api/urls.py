@@ -19,8 +19,7 @@ _INVALID_CHARS = (
 _INVALID = re.compile(f"[{_INVALID_CHARS}]|%(?![0-9A-Fa-f]{{2}})")
 _HOST = rf"(?:[^{_INVALID_CHARS}/?#@:\[\]%]+|\[[0-9A-Fa-f:.]+\])"
 _PATH = rf"(?:[/?#](?:[^{_INVALID_CHARS}%]|%[0-9A-Fa-f]{{2}})*)?"
-PATTERN = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{0,5}})?{_PATH}$"
-_URL = re.compile(PATTERN)
+_URL = re.compile(rf"[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{0,5}})?{_PATH}")
 
 
 def validate_url(url: str) -> str:

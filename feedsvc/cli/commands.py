@@ -1,29 +1,22 @@
-"""All commands, and those for the database and samples."""
+"""The commands: `db`, `token` and `demo` here, `import` and `export` beside."""
 
 from __future__ import annotations
-
-import errno
-import os
-import re
-import socket
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
-from config import SETTINGS_VARIABLE, Config, SettingError
+from config import SettingError
 from feedsvc import __version__
-from feedsvc.cli import samples
 from feedsvc.cli.import_export import export, import_
-from feedsvc.cli.output import help_epilog
-from feedsvc.cli.tokens import token
+from feedsvc.cli.samples import load_sample_data
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
-from feedsvc.models import KINDS, SCOPES
-from feedsvc.services import Services, current_services
+from feedsvc.models import KINDS, SCOPES, Token
+from feedsvc.services import current_database, current_services
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
-from feedsvc.storage.tokens import create_token
+from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -37,36 +30,22 @@ class _ErrorHandlingGroup(AppGroup):
             return super().invoke(ctx)
         except SettingError as error:
             raise click.UsageError(str(error)) from None
-        except FeedsvcError as error:
+        except (FeedsvcError, OSError) as error:
             raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", error)
             raise click.ClickException(f"Database: {reason}") from None
 
 
-@click.group(
-    cls=_ErrorHandlingGroup,
-    epilog=help_epilog("demo", "token create an --scope news:write", "import --help"),
-)
-@click.option(
-    "--settings",
-    "settings_file",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    metavar="FILE",
-    help="Read settings from this file, which the service reads too "
-    f"(default: {SETTINGS_VARIABLE}). The environment precedes it.",
-)
+@click.group(cls=_ErrorHandlingGroup)
 @click.version_option(__version__, prog_name="feedsvc")
-def commands(settings_file: str | None) -> None:
+def commands() -> None:
     """Publish articles and events as feeds."""
-    if settings_file:
-        # Before the application is created, which reads its settings from there.
-        os.environ[SETTINGS_VARIABLE] = settings_file
 
 
-# Their modules cannot import `commands`, which imports them.
-for _command in (token, export, import_):
-    commands.add_command(_command)
+# Their module cannot import `commands`, which imports it.
+commands.add_command(export)
+commands.add_command(import_)
 
 
 def register_commands(app: Flask) -> None:
@@ -80,45 +59,75 @@ def db() -> None:
     """Migrate the database."""
 
 
-@db.command(epilog=help_epilog("db upgrade"))
+@db.command()
 def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     upgrade_database(current_services().database)
     click.echo("The database has the newest schema.")
 
 
-@commands.command(epilog=help_epilog("demo"))
+@commands.group()
+def token() -> None:
+    """Create, list and revoke the editors' tokens."""
+
+
+@token.command()
+@click.argument("name")
 @click.option(
-    "--check-port", is_flag=True, help="First check that the service's port is free."
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=SCOPES,
+    type=click.Choice(SCOPES),
+    help="Permission; can be repeated (default: all).",
 )
-def demo(check_port: bool) -> None:
+def create(name: str, scopes: tuple[str, ...]) -> None:
+    """Create a token and print it. It is never shown again."""
+    # Nothing but the token, so that a script can read it.
+    click.echo(create_token(current_database(), name, scopes))
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List the tokens: name, scopes, day of creation, state."""
+    with current_database().read() as session:
+        for stored in stored_tokens(session):
+            scopes = " ".join(sorted(stored.scopes))
+            columns = (stored.name, scopes, f"{stored.created:%F}", _state(stored))
+            click.echo("\t".join(columns))
+
+
+def _state(stored: Token) -> str:
+    if stored.revoked:
+        return f"revoked {stored.revoked:%F}"
+    if stored.expires:
+        return f"expires {stored.expires:%F}"
+    return "active"
+
+
+@token.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """End a token at once and for good."""
+    revoke_token(current_database(), name)
+
+
+@commands.command()
+def demo() -> None:
     """Load sample entries into an empty database, create a token, print the URLs."""
     services = current_services()
-    if check_port:
-        _check_port(services.config)
     upgrade_database(services.database)
-    if not load_demo(services):
+    if load_sample_data(services):
+        new_token = create_token(services.database, "editor", SCOPES)
+        click.echo(
+            f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n"
+        )
+    else:
         click.echo(
             "\nThe database is not empty. For another token:\n\n"
             "    .venv/bin/feedsvc token create NAME\n"
         )
-        _print_urls(services.config.public_url)
-
-
-def load_demo(services: Services) -> bool:
-    """Load samples into an empty database, create a token, and print it with the URLs.
-
-    :returns: whether the database was empty.
-    """
-    if not samples.load_sample_data(services):
-        return False
-    new_token = create_token(services.database, "editor", SCOPES)
-    click.echo(f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n")
-    _print_urls(services.config.public_url)
-    return True
-
-
-def _print_urls(base_url: str) -> None:
+    base_url = services.config.public_url
     click.echo(f" directory  {base_url}/")
     for kind in KINDS:
         for name, format in FORMATS.items():
@@ -126,30 +135,3 @@ def _print_urls(base_url: str) -> None:
                 click.echo(f"{kind:>10}  {base_url}/feeds/{kind}.{name}")
     click.echo(f"  category  {base_url}/feeds/news/giao-thong.rss")
     click.echo(f"   post to  {base_url}/api/v1/articles")
-
-
-def _check_port(config: Config) -> None:
-    """Check that gunicorn can listen.
-
-    :raises FeedsvcError: the port is in use; the message names a free one.
-    """
-    # An address there precedes that of the settings.
-    if re.search(r"(^|\s)(-b|--bind)", os.environ.get("GUNICORN_CMD_ARGS", "")):
-        return
-    if _is_port_free(config.host, config.port):
-        return
-    ports = range(config.port + 1, min(config.port + 100, 65536))
-    other = next((port for port in ports if _is_port_free(config.host, port)), None)
-    advice = f"Use another one: PORT={other} make run" if other else "Stop what uses it"
-    raise FeedsvcError(f"Port {config.port} is in use. {advice}")
-
-
-def _is_port_free(host: str, port: int) -> bool:
-    try:
-        # With SO_REUSEADDR, as gunicorn does, or a port that was just in use would not
-        # be free.
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        # gunicorn tells of every other error.
-        return error.errno != errno.EADDRINUSE
-    return True

@@ -6,14 +6,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
 from itertools import chain
-from typing import IO
+from typing import IO, Any
 
 import click
 from flask.cli import with_appcontext
 
-from feedsvc.cli.output import help_epilog, printable, progress_bar, write_error
 from feedsvc.importers.ndjson import export_lines, import_lines, is_export
 from feedsvc.models import KINDS
 from feedsvc.services import current_database, current_services
@@ -21,7 +19,7 @@ from feedsvc.services import current_database, current_services
 _COUNTERS = ("new", "changed", "unchanged", "skipped")
 
 
-@click.command(epilog=help_epilog("export everything.ndjson"))
+@click.command()
 @click.argument("file", type=click.Path(allow_dash=True))
 @with_appcontext
 def export(file: str) -> None:
@@ -36,35 +34,22 @@ def export(file: str) -> None:
 
 @contextmanager
 def _create_file(file: str) -> Iterator[IO[str]]:
-    """Create a file that only its owner can read; `-` is standard output.
-
-    :raises click.ClickException: the file exists, or cannot be written.
-    """
     if file == "-":
-        output = TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
-        yield output
-        output.detach()  # flush, but leave standard output open
+        with click.open_file("-", "w", encoding="utf-8") as output:
+            yield output
         return
-    try:
-        # An export contains drafts.
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except OSError as error:
-        raise click.FileError(file, error.strerror) from None
+    # Only its owner may read it, since an export contains drafts.
+    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as output:
             yield output
-    except BaseException as error:
+    except BaseException:
         # The beginning of an export would look like a whole one.
         os.unlink(file)
-        if isinstance(error, OSError):
-            raise write_error(file, error) from None
         raise
 
 
-@click.command(
-    "import",
-    epilog=help_epilog("import old-feed.xml", "import old-feed.xml --kind events"),
-)
+@click.command("import")
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--kind",
@@ -86,14 +71,15 @@ def import_(file: IO[bytes], kind: str | None) -> None:
 
 
 def _import_export(lines: Iterable[bytes]) -> None:
-    results = import_lines(current_database(), current_services().schemas, lines)
     count = skipped = 0
-    with progress_bar(results) as counted_results:
-        for result in counted_results:
-            count += not result
-            skipped += bool(result)
-            if result:
-                click.echo(printable(result), err=True)
+    results = import_lines(current_database(), current_services().schemas, lines)
+    with _progress_bar(results) as bar:
+        for warning in bar:
+            if warning:
+                skipped += 1
+                _print_warning(warning)
+            else:
+                count += 1
     click.echo(f"{count} lines imported")
     if skipped:
         raise click.ClickException(f"{skipped} lines were skipped.")
@@ -108,10 +94,22 @@ def _import_feed(data: bytes, kind: str | None) -> None:
     schema = current_services().schemas[kind]
     entries = list(read(data, schema.site.timezone))
     importer = Importer(database, schema)
-    with progress_bar(length=len(entries)) as bar:
-        for _ in importer.run(entries):
-            bar.update(1)
+    with _progress_bar(importer.run(entries), len(entries)) as bar:
+        for _ in bar:
+            pass
     for warning in importer.warnings:
-        # Strangers wrote the titles in it.
-        click.echo(printable(warning), err=True)
+        _print_warning(warning)
     click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))
+
+
+def _progress_bar(iterable: Iterable[Any], length: int | None = None) -> Any:
+    # Not on standard output, which may be redirected to a file.
+    is_hidden = not sys.stderr.isatty()
+    return click.progressbar(
+        iterable, length, show_pos=True, file=sys.stderr, hidden=is_hidden
+    )
+
+
+def _print_warning(text: str) -> None:
+    # Strangers wrote the titles in it, perhaps with characters that control a terminal.
+    click.echo("".join(filter(str.isprintable, text)), err=True)

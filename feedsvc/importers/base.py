@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from mimetypes import guess_type
 from typing import Any
 
 MAX_GUID_LENGTH = 1000
-"""Characters of an imported guid; a longer one is replaced."""
+"""Characters of an imported guid."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,3 @@ class ImportedEntry:
     updated: datetime | None = None
     categories: tuple[str, ...] = ()
     skip_reason: str = ""
-
-
-def guess_media_type(url: str, declared: str | None) -> str:
-    """Return the declared media type of a file, or else guess it from the URL."""
-    return declared or guess_type(url)[0] or "application/octet-stream"

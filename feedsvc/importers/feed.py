@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from html import unescape
 from io import BytesIO
 from typing import Any
-from urllib.parse import urljoin
 
 import feedparser
 from lxml import etree
 
 from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
-from feedsvc.importers.base import ImportedEntry, guess_media_type
+from feedsvc.importers.base import ImportedEntry
 
 _MEDIA = "http://search.yahoo.com/mrss/"
 _CAPTION_ELEMENTS = {
@@ -43,13 +42,7 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
     if parsed.bozo:
         yield f"The file is damaged: {parsed.bozo_exception}"
     for entry in parsed.entries:
-        try:
-            yield _to_entry(entry, parsed)
-        # An invalid IPv6 address in a URL.
-        except ValueError as error:
-            guid = entry.get("id", "")
-            title = entry.get("title", "")
-            yield ImportedEntry(guid, {"title": title}, skip_reason=str(error))
+        yield _to_entry(entry, parsed)
 
 
 def _parse(data: bytes) -> FeedParserDict:
@@ -59,13 +52,12 @@ def _parse(data: bytes) -> FeedParserDict:
     # The parsers below feedparser raise anything on damaged files.
     except Exception as error:
         raise BadRequest(f"The file cannot be read: {error}") from error
-    # Text that is no XML may have an `item`, such as an excerpt in documentation.
-    if not parsed.get("version") and (parsed.bozo or not parsed.entries):
+    if not parsed.get("version"):
         raise BadRequest(
             "The file is no RSS, Atom or iCalendar, and no export of this service."
         )
     if any("wordpress.org/export" in uri for uri in parsed.namespaces.values()):
-        # As RSS, it would publish drafts and private posts.
+        # Its drafts and private posts look like public ones.
         raise BadRequest("The file is an export of WordPress: see docs/connecting.md.")
     return parsed
 
@@ -100,99 +92,102 @@ def _move_captions(data: bytes) -> bytes:
 
 
 def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
-    feed = parsed.feed
-    link = _url(feed.get("link", ""), entry.get("link", ""))
-    # RSS has a language element, Atom the attribute `xml:lang`.
     title = entry.get("title_detail", {})
-    language = entry.get("language") or title.get("language") or feed.get("language")
-    authors = [
-        {
-            "name": author["name"],
-            "url": author.get("href"),
-            "email": author.get("email"),
-        }
-        for author in entry.get("authors", ())
-        if author.get("name")
-    ]
+    # RSS has a language element, Atom the attribute `xml:lang`.
+    languages = (entry.get("language"), title.get("language"))
     source = entry.get("source", {})
-    tags = entry.get("tags", ())
-    # RSS does not say whether text is HTML; much of it is escaped twice.
-    titles = (unescape(tag.get("label") or tag.get("term") or "") for tag in tags)
     updated = _date(entry, "updated")
     published = _date(entry, "published") or updated
-    published_text = dict.get(entry, "published")
     fields = {
-        "url": link,
+        "url": entry.get("link"),
         "title": _title(title, is_rss=not parsed.version.startswith("atom")),
-        "language": language,
-        "authors": authors,
-        # As written where it cannot be read, for the schema to refuse.
-        "date_published": published.isoformat() if published else published_text,
+        "language": next(filter(None, languages), parsed.feed.get("language")),
+        "authors": [
+            {
+                "name": author["name"],
+                "url": author.get("href"),
+                "email": author.get("email"),
+            }
+            for author in entry.get("authors", ())
+            if "name" in author
+        ],
+        # The schema refuses a date that cannot be read, which causes a warning.
+        "date_published": (
+            published.isoformat() if published else entry.get("published")
+        ),
         "source": {"name": source.get("title"), "url": source.get("href")},
+        # These elements are those of the event module of RSS 1.0.
+        "start": entry.get("ev_startdate"),
+        "end": entry.get("ev_enddate"),
+        "location": {"name": entry.get("ev_location")},
         **_body(entry),
-        **_media(entry, link),
-        **_event(entry),
+        **_files(entry),
     }
-    guid = entry.get("id") or link
-    return ImportedEntry(guid, fields, updated, tuple(filter(None, titles)))
+    tags = entry.get("tags", ())
+    return ImportedEntry(
+        entry.get("id") or entry.get("link", ""),
+        fields,
+        updated,
+        tuple(tag.label or tag.term or "" for tag in tags),
+    )
 
 
 def _title(detail: FeedParserDict, *, is_rss: bool) -> str:
     title: str = detail.get("value", "")
     if detail.get("type") in ("text/html", "application/xhtml+xml"):
         return sanitize.to_plain_text(title)
+    # RSS does not say whether a title is HTML; newspapers escape theirs twice.
     return unescape(title) if is_rss else title
 
 
 def _date(entry: FeedParserDict, name: str) -> datetime | None:
-    # FeedParserDict's own get() would return the published date for "updated".
-    parsed = dict.get(entry, f"{name}_parsed")
-    return datetime.fromtimestamp(timegm(parsed), UTC) if parsed else None
+    # For "updated", get() would return the date of the publication.
+    if f"{name}_parsed" not in entry or entry[f"{name}_parsed"] is None:
+        return None
+    return datetime.fromtimestamp(timegm(entry[f"{name}_parsed"]), UTC)
 
 
 def _body(entry: FeedParserDict) -> dict[str, str]:
     """Return content and summary; a summary alone is the content."""
     summary = entry.get("summary_detail", {})
     contents = [content for content in entry.get("content", ()) if content.value]
-    content = max(contents, key=lambda each: len(each.value), default=summary)
+    content = contents[0] if contents else summary
     name = "content_text" if content.get("type") == "text/plain" else "content_html"
     body = {name: content.get("value", "")}
-    if contents and summary.get("value", "") != content.value:
+    if contents:
         body["summary"] = sanitize.to_plain_text(summary.get("value", ""))
     return body
 
 
-def _media(entry: FeedParserDict, base: str) -> dict[str, Any]:
+def _files(entry: FeedParserDict) -> dict[str, Any]:
     """Return image and attachments; an enclosure with a picture is the image."""
-    enclosures = [file for file in entry.get("enclosures", ()) if file.get("url")]
+    enclosures = entry.get("enclosures", [])
     pictures = [
         *filter(_is_picture, entry.get("media_content", ())),
         *filter(_is_picture, enclosures),
         *entry.get("media_thumbnail", ()),
     ]
-    images = [
-        {
-            "url": _url(base, picture["url"]),
-            "caption": picture.get("caption"),
-            "credit": picture.get("credit"),
-        }
-        for picture in pictures
-        if picture.get("url")
-    ]
-    attachments = [
-        {
-            "url": _url(base, file["url"]),
-            "mime_type": guess_media_type(file["url"], file.get("type")),
-            "size_in_bytes": _size(file),
-        }
-        for file in enclosures
-        if not _is_picture(file)
-    ]
-    return {"image": next(iter(images), None), "attachments": attachments}
+    image = pictures[0] if pictures else {}
+    return {
+        "image": {
+            "url": image.get("url"),
+            "caption": image.get("caption"),
+            "credit": image.get("credit"),
+        },
+        "attachments": [
+            {
+                "url": file.get("url"),
+                "mime_type": file.get("type"),
+                "size_in_bytes": _size(file),
+            }
+            for file in enclosures
+            if not _is_picture(file)
+        ],
+    }
 
 
 def _is_picture(file: FeedParserDict) -> bool:
-    media_type = guess_media_type(file.get("url", ""), file.get("type"))
+    media_type: str = file.get("type", "")
     return file.get("medium") == "image" or media_type.startswith("image/")
 
 
@@ -200,16 +195,3 @@ def _size(file: FeedParserDict) -> int | None:
     length = file.get("length", "")
     # RSS requires a length; 0 stands for an unknown one.
     return int(length) or None if length.isdecimal() else None
-
-
-def _url(base: str, url: str) -> str:
-    return urljoin(base, url.strip().replace(" ", "%20"))
-
-
-def _event(entry: FeedParserDict) -> dict[str, Any]:
-    """Return time and place of an event (the event module of RSS 1.0)."""
-    return {
-        "start": entry.get("ev_startdate"),
-        "end": entry.get("ev_enddate"),
-        "location": {"name": entry.get("ev_location")},
-    }

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar
+from icalendar import Calendar, Event
 
 from feedsvc import timezones
+from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
 from feedsvc.formats import labels
-from feedsvc.importers.base import ImportedEntry, guess_media_type
-from feedsvc.models import EVENT_STATUSES
+from feedsvc.importers.base import ImportedEntry
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# icalendar raises these for values of a wrong type, and where a property that should
-# occur once occurs twice and so has become a list.
-_READ_ERRORS = (ValueError, LookupError, AttributeError, TypeError)
-
-Component = Any
-"""A component of icalendar, whose properties have no useful types."""
 
 
 def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
@@ -36,67 +29,62 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     :param site_zone: the zone of times without one.
     :raises BadRequest: the file cannot be read.
     """
+    overridden: dict[str, list[date]] = defaultdict(list)
     try:
-        events: list[Component] = Calendar.from_ical(data).walk("VEVENT")
-    except _READ_ERRORS as error:
+        events: list[Any] = Calendar.from_ical(data).walk("VEVENT")
+        for event in events:
+            if event.RECURRENCE_ID:
+                overridden[event.uid].append(event.RECURRENCE_ID)
+    # icalendar raises anything on damaged files.
+    except Exception as error:
         raise BadRequest(f"The calendar cannot be read: {error}") from error
-    overridden = _overridden_occurrences(events)
     for event in events:
         try:
-            yield _to_entry(event, overridden, site_zone)
-        except _READ_ERRORS as error:
-            uid = str(event.get("UID", ""))
-            title = str(event.get("SUMMARY", ""))
-            yield ImportedEntry(uid, {"title": title}, skip_reason=str(error))
-
-
-def _overridden_occurrences(events: Iterable[Component]) -> dict[str, list[date]]:
-    """Return the overridden occurrences of each recurring event, by UID."""
-    overridden: dict[str, list[date]] = defaultdict(list)
-    for event in events:
-        if "RECURRENCE-ID" in event:
-            # An event that cannot be read is reported when it is converted.
-            with suppress(*_READ_ERRORS):
-                occurrence = event["RECURRENCE-ID"].dt
-                overridden[str(event.get("UID"))].append(occurrence)
-    return overridden
+            yield _to_entry(event, overridden[event.uid], site_zone)
+        except ValueError as error:
+            fields = {"title": event.summary}
+            yield ImportedEntry(event.uid, fields, skip_reason=str(error))
 
 
 def _to_entry(
-    event: Component, overridden: dict[str, list[date]], site_zone: ZoneInfo
+    event: Event, overridden: Sequence[date], site_zone: ZoneInfo
 ) -> ImportedEntry:
-    uid = str(event.get("UID", ""))
-    if str(event.get("CLASS", "PUBLIC")).upper() != "PUBLIC":
+    """Return an event of a calendar as an entry.
+
+    :raises ValueError: it has no start, is private, or cannot be read.
+    """
+    if event.classification != "PUBLIC":
         raise ValueError("it is not public")
-    if "DTSTART" not in event:
-        raise ValueError("it has no start")
-    created = _timestamp(event, "CREATED")
+    description = event.description or ""
+    # RFC 5545 has plain text, but Google writes HTML.
+    has_tags = sanitize.has_tags(description)
+    organizer = event.organizer
+    geo = event.get("GEO")
     fields = {
         **_title_and_status(event),
-        "url": str(event["URL"]) if "URL" in event else None,
-        "date_published": created and created.isoformat(),
-        "location": _location(event),
-        "organizer": _organizer(event),
-        **_times(event, overridden.get(uid, []), site_zone),
+        "content_html" if has_tags else "content_text": description,
+        "url": event.url,
+        "date_published": event.CREATED and event.CREATED.isoformat(),
+        "location": {
+            "name": event.location,
+            "latitude": geo and geo.latitude,
+            "longitude": geo and geo.longitude,
+        },
+        "organizer": organizer and {"name": organizer.CN, "email": organizer.email},
+        **_times(event, overridden, site_zone),
         **_conference(event),
-        **_body(event),
-        **_media(event),
+        **_files(event),
     }
-    titles = tuple(
-        str(category)
-        for categories in _values(event, "CATEGORIES")
-        for category in categories.cats
-        if category
+    return ImportedEntry(
+        _guid(event), fields, event.last_modified, tuple(event.categories)
     )
-    updated = _timestamp(event, "LAST-MODIFIED") or _timestamp(event, "DTSTAMP")
-    return ImportedEntry(_guid(uid, event), fields, updated, titles)
 
 
-def _title_and_status(event: Component) -> dict[str, Any]:
+def _title_and_status(event: Event) -> dict[str, Any]:
     """Return title, language and status; our calendars write the status twice."""
-    summary = event.get("SUMMARY", "")
-    status = str(event.get("STATUS", "")).lower()
-    title = str(summary)
+    summary: Any = event.summary
+    status = event.status.lower()
+    title = summary or ""
     if status in ("cancelled", "tentative"):
         state, title = labels.split_state(title)
         # iCalendar has no such status.
@@ -104,41 +92,36 @@ def _title_and_status(event: Component) -> dict[str, Any]:
             status = state
     return {
         "title": title,
-        "language": summary.params.get("LANGUAGE") if summary else None,
-        "event_status": status if status in EVENT_STATUSES else None,
+        "language": summary and summary.params.get("LANGUAGE"),
+        "event_status": status,
     }
 
 
 def _times(
-    event: Component, overridden: list[date], site_zone: ZoneInfo
+    event: Event, overridden: Sequence[date], site_zone: ZoneInfo
 ) -> dict[str, Any]:
     """Return the fields that say when an event takes place."""
-    start: date = event["DTSTART"].dt
-    end: date | None = None
-    if "DTEND" in event:
-        end = event["DTEND"].dt
-    elif "DURATION" in event:
-        end = start + event["DURATION"].dt
+    start = event.start
+    has_end = "DTEND" in event or "DURATION" in event
     # Times in UTC, and in a zone that only the calendar knows, are shown in the site's.
     zone = site_zone
     key = getattr(getattr(start, "tzinfo", None), "key", "UTC")
     if key != "UTC" and key in timezones.zone_names():
         zone = timezones.zone(key)
     recurrence = None
-    rules = _values(event, "RRULE")
-    # An overridden occurrence is an entry of its own, which does not recur.
-    if rules and "RECURRENCE-ID" not in event:
-        rule = rules[0]
+    if event.rrules:
+        rule: Any = event.rrules[0]
         if "UNTIL" in rule:
             rule["UNTIL"] = [_until(rule["UNTIL"][0], start, zone)]
+        exdates = [*event.exdates, *overridden]
         recurrence = {
             "rrule": rule.to_ical().decode(),
-            "exdates": _isoformat([*_dates(event, "EXDATE"), *overridden]),
-            "rdates": _isoformat(_dates(event, "RDATE")),
+            "exdates": [moment.isoformat() for moment in exdates],
+            "rdates": [moment.isoformat() for moment, _ in event.rdates],
         }
     return {
         "start": start.isoformat(),
-        "end": end and end.isoformat(),
+        "end": event.end.isoformat() if has_end else None,
         "timezone": zone.key,
         "recurrence": recurrence,
     }
@@ -147,7 +130,8 @@ def _times(
 def _until(until: date, start: date, zone: ZoneInfo) -> date:
     """Return the end of a rule as the start requires: a date, or a time in UTC.
 
-    RFC 5545 §3.3.10 requires it; Outlook and Google write the other type too.
+    RFC 5545 §3.3.10 requires it. Google writes the other type too, and Nextcloud a
+    local time.
     """
     # A date includes the occurrences of that day.
     moment = datetime.combine(until, time(23, 59, 59), zone)
@@ -158,85 +142,33 @@ def _until(until: date, start: date, zone: ZoneInfo) -> date:
     return moment.astimezone(zone).date()
 
 
-def _dates(event: Component, name: str) -> list[date]:
-    return [item.dt for values in _values(event, name) for item in values.dts]
-
-
-def _isoformat(dates: Iterable[date]) -> list[str]:
-    return [day.isoformat() for day in dates]
-
-
-def _values(event: Component, name: str) -> list[Any]:
-    """Return all values of a property; icalendar has a list only for several."""
-    values = event.get(name, [])
-    return values if isinstance(values, list) else [values]
-
-
-def _guid(uid: str, event: Component) -> str:
+def _guid(event: Event) -> str:
     # This service writes the UUIDs that it mints without "urn:uuid:" in calendars.
-    guid = f"urn:uuid:{uid}" if _UUID.fullmatch(uid) else uid
-    if "RECURRENCE-ID" in event:
-        guid = f"{guid}/{event['RECURRENCE-ID'].dt.isoformat()}"
+    guid = f"urn:uuid:{event.uid}" if _UUID.fullmatch(event.uid) else event.uid
+    if event.RECURRENCE_ID:
+        guid = f"{guid}/{event.RECURRENCE_ID.isoformat()}"
     return guid
 
 
-def _timestamp(event: Component, name: str) -> datetime | None:
-    moment = event[name].dt if name in event else None
-    # Google writes the year 1900 for an unknown time.
-    if not isinstance(moment, datetime) or moment.year < 1970:
-        return None
-    return moment.astimezone(UTC)
-
-
-def _location(event: Component) -> dict[str, Any]:
-    location = {"name": str(event.get("LOCATION", ""))}
-    geo = event.get("GEO")
-    # The API requires a name.
-    if geo and location["name"]:
-        location |= {"latitude": geo.latitude, "longitude": geo.longitude}
-    return location
-
-
-def _conference(event: Component) -> dict[str, str]:
+def _conference(event: Event) -> dict[str, str]:
     """Return the fields of an online event (RFC 7986 §5.11); phones are left out."""
-    for value in _values(event, "CONFERENCE"):
-        if re.match("(?i)https?://", str(value)):
-            attendance = "mixed" if event.get("LOCATION") else "online"
-            return {"online_url": str(value), "attendance": attendance}
+    for conference in event.conferences:
+        if conference.uri.startswith(("https:", "http:")):
+            attendance = "mixed" if event.location else "online"
+            return {"online_url": conference.uri, "attendance": attendance}
     return {}
 
 
-def _organizer(event: Component) -> dict[str, str]:
-    organizer = event.get("ORGANIZER")
-    # The API requires a name.
-    if organizer is None or not organizer.params.get("CN"):
-        return {}
-    address = re.sub("(?i)^mailto:", "", str(organizer))
+def _files(event: Event) -> dict[str, Any]:
+    """Return the image and the attachments."""
+    attached: Any = event.get("ATTACH", [])
+    # icalendar has a list only for several.
+    if not isinstance(attached, list):
+        attached = [attached]
     return {
-        "name": str(organizer.params["CN"]),
-        "email": address if "@" in address else "",
+        "image": next((image.uri for image in event.images), None),
+        "attachments": [
+            {"url": str(file), "mime_type": file.params.get("FMTTYPE")}
+            for file in attached
+        ],
     }
-
-
-def _body(event: Component) -> dict[str, str]:
-    text = str(event.get("DESCRIPTION", ""))
-    # The RFC has plain text, but Google writes HTML.
-    has_tags = re.search(r"<(?:[a-z]|/[a-z])", text)
-    return {"content_html" if has_tags else "content_text": text}
-
-
-def _media(event: Component) -> dict[str, Any]:
-    """Return image and attachments; the first picture is the image."""
-    images = []
-    attachments = []
-    for file in [*_values(event, "IMAGE"), *_values(event, "ATTACH")]:
-        url = str(file)
-        # Files may be in the calendar itself, or in a mail (cid:).
-        if not url.startswith("http"):
-            continue
-        media_type = guess_media_type(url, file.params.get("FMTTYPE"))
-        if media_type.startswith("image/"):
-            images.append(url)
-        else:
-            attachments.append({"url": url, "mime_type": media_type})
-    return {"image": next(iter(images), None), "attachments": attachments}

@@ -13,23 +13,10 @@ from sqlalchemy.orm import Session
 
 from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.schemas import (
-    MAX_CATEGORIES,
-    MAX_SUMMARY_LENGTH,
-    MAX_TITLE_LENGTH,
-    CategorySchema,
-    EntrySchema,
-)
-from feedsvc.errors import (
-    Conflict,
-    FeedsvcError,
-    Gone,
-    NotFound,
-    ValidationFailed,
-)
+from feedsvc.api.schemas import CategorySchema, EntrySchema
+from feedsvc.errors import Conflict, FeedsvcError, Gone, NotFound, ValidationFailed
 from feedsvc.importers import feed, ics
 from feedsvc.importers.base import MAX_GUID_LENGTH, ImportedEntry
-from feedsvc.languages import primary_subtag
 from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction
@@ -75,21 +62,20 @@ class Importer:
         self.warnings: list[str] = []
 
     def run(self, items: Iterable[ImportedEntry | str]) -> Iterator[None]:
-        """Store entries; yield after each item."""
-        entries: dict[str, ImportedEntry] = {}
+        """Store entries, and keep warnings; yield after each of them."""
         for item in items:
             if isinstance(item, str):
                 self.warnings.append(item)
             else:
-                # Of several entries with one guid the last one counts.
-                entries[_guid(item)] = item
-        for item in entries.values():
-            try:
-                self.counts[self._put(item)] += 1
-            except FeedsvcError as error:
-                self.counts["skipped"] += 1
-                self.warnings.append(f"skipped: {_label(item)}: {error}")
+                self._import(item)
             yield
+
+    def _import(self, item: ImportedEntry) -> None:
+        try:
+            self.counts[self._put(item)] += 1
+        except FeedsvcError as error:
+            self.counts["skipped"] += 1
+            self.warnings.append(f"skipped: {_label(item)}: {error}")
 
     def _put(self, item: ImportedEntry) -> str:
         """Store an entry; return whether it is new, changed or unchanged.
@@ -112,8 +98,7 @@ class Importer:
             # sort by it.
             row, is_new = put_entry(
                 transaction,
-                # The API takes no more of them.
-                replace(entry, categories=categories[:MAX_CATEGORIES]),
+                replace(entry, categories=categories),
                 is_import=True,
                 updated=item.updated or entry.published,
             )
@@ -123,8 +108,13 @@ class Importer:
         return "unchanged" if is_unchanged else "changed"
 
     def _validate(self, item: ImportedEntry) -> Entry:
-        """Return the entry without its invalid optional fields."""
-        guid = _guid(item)
+        """Return the entry without its invalid optional fields.
+
+        :raises Conflict: another field, or the guid, is invalid.
+        """
+        guid = text.strip_invalid_chars(item.guid).strip()
+        if not 0 < len(guid) <= MAX_GUID_LENGTH:
+            raise Conflict(f"it has no guid of at most {MAX_GUID_LENGTH} characters")
         # docs/connecting.md makes the same id.
         id = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
         payload = {**_to_api_payload(item, self._schema), "id": id}
@@ -140,8 +130,6 @@ class Importer:
             if field in _REQUIRED_FIELDS or field not in payload:
                 raise Conflict(f"{pointer}: {error.detail}")
             del payload[field]
-            if field == "online_url":
-                del payload["attendance"]  # it would require the URL
             self.warnings.append(
                 f"left out: {pointer} of {_label(item)}: {error.detail}"
             )
@@ -151,7 +139,7 @@ class Importer:
 
         Return None if the category was deleted, or its title has no slug.
         """
-        title = " ".join(text.strip_invalid_chars(title).split())
+        title = text.strip_invalid_chars(title)
         slug = slug_of(title)
         try:
             return Categories(transaction.session).get_current(slug).category
@@ -192,33 +180,18 @@ def _label(item: ImportedEntry) -> str:
     return f"“{item.fields.get('title') or item.guid}”"
 
 
-def _guid(item: ImportedEntry) -> str:
-    """Return the guid of an entry; without one, the same UUID at each import."""
-    guid = " ".join(text.strip_invalid_chars(item.guid).split())
-    if guid and len(guid) <= MAX_GUID_LENGTH:
-        return guid
-    return uuid.uuid5(uuid.NAMESPACE_URL, guid or f"{item.fields}").urn
-
-
 def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
     """Return the fields that the API has for this kind, without empty ones."""
-    payload: dict[str, Any] = {
+    payload = {
         name: value
         for name, value in _clean(item.fields).items()
         if name in schema.load_fields
     }
-    # Feeds in the site's language name it in many ways, such as "vi-VN".
-    site_language = schema.site.language
-    if primary_subtag(payload.get("language", "")) == primary_subtag(site_language):
-        payload["language"] = site_language
-    title = " ".join(payload.get("title", "").split())
-    payload["title"] = text.truncate(title, MAX_TITLE_LENGTH)
-    if not title:
-        body = sanitize.to_plain_text(payload.get("content_html", ""))
-        words = (body or payload.get("content_text", "")).split()
-        payload["title"] = text.truncate(" ".join(words), _MAX_GENERATED_TITLE_LENGTH)
-    if "summary" in payload:
-        payload["summary"] = text.truncate(payload["summary"], MAX_SUMMARY_LENGTH)
+    if "title" not in payload:
+        # Posts of Mastodon have none.
+        html = payload.get("content_html", "")
+        body = sanitize.to_plain_text(html) or payload.get("content_text", "")
+        payload["title"] = text.truncate(body, _MAX_GENERATED_TITLE_LENGTH)
     return payload
 
 

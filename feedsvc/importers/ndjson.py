@@ -1,58 +1,73 @@
 """Our own NDJSON: all that a database has but tokens, for backups and moves.
 
-Each line is an object with one of the members `category`, `former_slug` and `entry`.
-Categories and entries are documents of the API; beside an entry stand the members that
-the storage sets.
+A line has a category or an entry, as a document of the API, and beside it the members
+that the storage sets. A deleted entry has no document.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from functools import partial
-from itertools import islice
 from typing import Any
 
-from marshmallow import fields
-from marshmallow.validate import Range
+from marshmallow import ValidationError, fields
+from marshmallow.validate import OneOf, Range, Regexp
 from sqlalchemy.orm import Session
 
-from feedsvc.api import fields as own
+from feedsvc.api import text
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.sanitize import sanitize_again
 from feedsvc.api.schemas import CategorySchema, ClosedSchema, EntrySchema
-from feedsvc.errors import BadRequest, FeedsvcError, ValidationFailed
+from feedsvc.errors import FeedsvcError, ValidationFailed
 from feedsvc.importers.base import MAX_GUID_LENGTH
-from feedsvc.models import Entry, Event
-from feedsvc.storage.categories import Categories, restore_category, restore_former_slug
-from feedsvc.storage.database import Database, Transaction
+from feedsvc.models import KINDS, SLUG_PATTERN, Entry, Event
+from feedsvc.storage.categories import Categories, restore_category
+from feedsvc.storage.database import Database
 from feedsvc.storage.entries import all_entries, restore_entry
 from feedsvc.storage.tables import EntryRow
 
 Schemas = Mapping[str, EntrySchema]
 
-_BATCH_SIZE = 20
-_MEMBERS_OF_DELETED = ("id", "guid", "version", "date_modified")
+_MAX_INTEGER = 2**31 - 1
 
 
-class FormerSlugSchema(ClosedSchema):
-    """A former slug of a category."""
+def _check_guid(guid: str) -> None:
+    is_valid = guid == text.strip_invalid_chars(guid)
+    if not is_valid or not 0 < len(guid) <= MAX_GUID_LENGTH:
+        raise ValidationError("Not a guid.")
 
-    former_slug = own.CategorySlug(required=True)
-    slug = own.CategorySlug(required=True)
+
+class CategoryLine(ClosedSchema):
+    """A category, deleted ones too."""
+
+    category = fields.Nested(CategorySchema, required=True)
+    is_deleted = fields.Boolean(required=True)
+    former_slugs = fields.List(
+        fields.String(validate=Regexp(rf"{SLUG_PATTERN}\Z")), required=True
+    )
 
 
-class StateSchema(ClosedSchema):
-    """The members of an entry that the storage sets."""
+class EntryLine(ClosedSchema):
+    """An entry; one without a document was deleted."""
 
-    guid = own.Text(MAX_GUID_LENGTH, required=True)
-    version = fields.Integer(strict=True, required=True, validate=Range(1, 2**31 - 1))
-    sequence = fields.Integer(strict=True, required=True, validate=Range(0, 2**31 - 1))
-    published = fields.AwareDateTime(allow_none=True, required=True)
+    kind = fields.String(required=True, validate=OneOf(KINDS))
+    id = fields.String(required=True)
+    guid = fields.String(required=True, validate=_check_guid)
+    version = fields.Integer(
+        strict=True, required=True, validate=Range(1, _MAX_INTEGER)
+    )
+    sequence = fields.Integer(
+        strict=True, required=True, validate=Range(0, _MAX_INTEGER)
+    )
+    published = fields.AwareDateTime(required=True, allow_none=True)
     updated = fields.AwareDateTime(required=True)
-    withdrawn = fields.AwareDateTime(allow_none=True, required=True)
+    withdrawn = fields.AwareDateTime(required=True, allow_none=True)
+    previous_start = fields.String(required=True, allow_none=True)
+    was_public = fields.Boolean(required=True)
+    is_imported = fields.Boolean(required=True)
+    document = fields.Dict(required=True, allow_none=True)
 
 
 def is_export(first_line: bytes) -> bool:
@@ -63,37 +78,39 @@ def is_export(first_line: bytes) -> bool:
 def export_lines(session: Session, schemas: Schemas) -> Iterator[str]:
     """Yield the lines of an export."""
     categories = Categories(session)
-    schema = CategorySchema()
-    for row in categories.by_level():
-        is_deleted = row.deleted_at is not None
-        category = {**schema.dump(row.category), "deleted": is_deleted}
-        yield _line({"category": category})
-    for slug, current in categories.former_slugs():
-        yield _line({"former_slug": slug, "slug": current})
-    for entry_row in all_entries(session):
-        yield _line(_entry_document(entry_row, schemas[entry_row.kind]))
+    for category_row in categories.by_level():
+        yield _dump(
+            CategoryLine(),
+            {
+                "category": category_row.category,
+                "is_deleted": category_row.deleted_at is not None,
+                "former_slugs": categories.former_slugs(category_row),
+            },
+        )
+    for row in all_entries(session):
+        yield _dump(EntryLine(), _entry_members(row, schemas[row.kind]))
 
 
-def _entry_document(row: EntryRow, schema: EntrySchema) -> dict[str, Any]:
+def _entry_members(row: EntryRow, schema: EntrySchema) -> dict[str, Any]:
     entry = row.entry
-    event = entry.event
-    previous_start = event and event.previous_start
-    members = schema.dump(entry)
-    if entry.status == "deleted":
-        members = {name: members[name] for name in _MEMBERS_OF_DELETED}
-    elif entry.url is None:
+    previous_start = entry.event and entry.event.previous_start
+    document = schema.dump(entry) if entry.status != "deleted" else None
+    if document and entry.url is None:
         # It has its page here as its URL, also if the host changes.
-        del members["url"]
+        del document["url"]
     return {
-        "kind": row.kind,
-        "entry": members,
-        "status": entry.status,
-        "published": _iso(entry.published),
+        "kind": entry.kind,
+        "id": entry.id,
+        "guid": entry.guid,
+        "version": entry.version,
         "sequence": entry.sequence,
-        "withdrawn": _iso(entry.withdrawn),
+        "published": entry.published,
+        "updated": entry.updated,
+        "withdrawn": entry.withdrawn,
         "previous_start": previous_start and previous_start.isoformat(),
         "was_public": row.was_public,
         "is_imported": row.is_imported,
+        "document": document,
     }
 
 
@@ -104,94 +121,77 @@ def import_lines(
 
     An entry replaces a stored one with a lower version, so it can be repeated.
     """
-    numbered = enumerate(lines, 1)
-    while batch := list(islice(numbered, _BATCH_SIZE)):
-        # Sanitizing takes long, so it comes before the transaction.
-        stores = [(number, _read(line, schemas)) for number, line in batch]
-        results = []
+    for number, line in enumerate(lines, 1):
+        try:
+            _import_line(database, schemas, line)
+        except ValidationFailed as failure:
+            details = [
+                f"{error.pointer[2:]}: {error.detail}" for error in failure.errors
+            ]
+            yield f"skipped: line {number}: {' '.join(details)}"
+        except (FeedsvcError, ValueError) as error:
+            yield f"skipped: line {number}: {error}"
+        else:
+            yield ""
+
+
+def _import_line(database: Database, schemas: Schemas, line: bytes) -> None:
+    """Store a category or an entry.
+
+    :raises ValueError: the line is no JSON, or cannot be read.
+    :raises FeedsvcError: it is invalid, or conflicts with what is stored.
+    """
+    # Validation takes most of the time, so it comes before the write lock.
+    members = json.loads(line)
+    if "category" in members:
+        members = load_validated(CategoryLine(), members)
         with database.write("import") as transaction:
-            for number, store in stores:
-                try:
-                    store(transaction)
-                    results.append("")
-                except FeedsvcError as error:
-                    results.append(f"skipped: line {number}: {_details(error)}")
-        yield from results
-
-
-def _read(line: bytes, schemas: Schemas) -> Callable[[Transaction], None]:
-    """Return the function that stores a line, or raises why it is skipped."""
-    try:
-        document = json.loads(line)
-        if "category" in document:
-            is_deleted = document["category"].pop("deleted")
-            category = load_validated(CategorySchema(), document["category"])
-            return partial(restore_category, category=category, is_deleted=is_deleted)
-        if "former_slug" in document:
-            former = load_validated(FormerSlugSchema(), document)
-            slug = former["former_slug"]
-            return partial(restore_former_slug, slug=slug, current=former["slug"])
-        return partial(
-            restore_entry,
-            entry=_read_entry(document, schemas[document["kind"]]),
-            was_public=document["was_public"],
-            is_imported=document["is_imported"],
+            restore_category(transaction, **members)
+        return
+    members = load_validated(EntryLine(), members)
+    entry = _read_entry(members, schemas[members["kind"]])
+    with database.write("import") as transaction:
+        restore_entry(
+            transaction,
+            entry,
+            was_public=members["was_public"],
+            is_imported=members["is_imported"],
         )
-    except FeedsvcError as error:
-        return partial(_skip, error=error)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = BadRequest(f"Not a line of an export: {error!r}.")
-        return partial(_skip, error=reason)
 
 
-def _skip(transaction: Transaction, error: FeedsvcError) -> None:
-    raise error
-
-
-def _details(error: FeedsvcError) -> str:
-    if isinstance(error, ValidationFailed):
-        return " ".join(f"{each.pointer[2:]}: {each.detail}" for each in error.errors)
-    return str(error)
-
-
-def _read_entry(document: dict[str, Any], schema: EntrySchema) -> Entry:
-    members = document["entry"]
-    if document["status"] == "deleted":
-        entry = Entry(members["id"], document["kind"], "", "", status="deleted")
+def _read_entry(members: dict[str, Any], schema: EntrySchema) -> Entry:
+    document = members["document"]
+    if document is None:
+        entry = Entry(members["id"], members["kind"], "", "", status="deleted")
     else:
-        content_html = members.pop("content_html", None)
-        entry = load_validated(schema, members)
+        content_html = document.pop("content_html", None)
+        entry = load_validated(schema, document)
         if content_html is not None:
+            # Not by the schema, since stored HTML may be longer than posted HTML.
             base_url = schema.site.entry_url(entry)
             content_html = sanitize_again(content_html, base_url)
             entry = replace(entry, content_html=content_html)
-    state = {
-        "guid": members["guid"],
-        "version": members["version"],
-        "sequence": document["sequence"],
-        "published": document["published"],
-        "updated": members["date_modified"],
-        "withdrawn": document["withdrawn"],
-    }
-    event = _read_event(document, entry.event)
-    return replace(entry, event=event, **load_validated(StateSchema(), state))
+    return replace(
+        entry,
+        guid=members["guid"],
+        version=members["version"],
+        sequence=members["sequence"],
+        published=members["published"],
+        updated=members["updated"],
+        withdrawn=members["withdrawn"],
+        event=_with_previous_start(entry.event, members["previous_start"]),
+    )
 
 
-def _read_event(document: dict[str, Any], event: Event | None) -> Event | None:
-    text = document["previous_start"]
+def _with_previous_start(event: Event | None, text: str | None) -> Event | None:
     if event is None or text is None:
         return event
-    previous_start: date
+    previous_start = date.fromisoformat(text[:10])
     if "T" in text:
         previous_start = datetime.fromisoformat(text).astimezone(event.timezone)
-    else:
-        previous_start = date.fromisoformat(text)
     return replace(event, previous_start=previous_start)
 
 
-def _line(document: dict[str, Any]) -> str:
+def _dump(schema: ClosedSchema, members: dict[str, Any]) -> str:
+    document = schema.dump(members)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from feedsvc.errors import (
     CategoryRenamed,
     Conflict,
+    FeedsvcError,
     FieldError,
     Gone,
     NotFound,
@@ -62,6 +63,10 @@ class Categories:
         """Return the categories that are not deleted, by slug."""
         return [row.category for row in self.rows]
 
+    def find(self, slug: str) -> CategoryRow | None:
+        """Return the category of a slug, a deleted one too; None if there is none."""
+        return self._by_slug.get(slug)
+
     def get(self, slug: str) -> CategoryRow:
         """Return the category of a slug.
 
@@ -69,7 +74,7 @@ class Categories:
         :raises CategoryRenamed: it has another slug now.
         :raises Gone: it was deleted.
         """
-        row = self._by_slug.get(slug)
+        row = self.find(slug)
         if row is None:
             if slug in self._former:
                 raise CategoryRenamed(self._former[slug].slug)
@@ -98,9 +103,9 @@ class Categories:
             roots = [child for row in roots for child in self._children.get(row.id, ())]
         return rows
 
-    def former_slugs(self) -> list[tuple[str, str]]:
-        """Return the former slugs, each with the current one."""
-        return [(slug, row.slug) for slug, row in sorted(self._former.items())]
+    def former_slugs(self, row: CategoryRow) -> list[str]:
+        """Return the former slugs of a category."""
+        return sorted(slug for slug, owner in self._former.items() if owner is row)
 
     def with_descendants(self, row: CategoryRow) -> list[int]:
         """Return the keys of a category and of all categories below it."""
@@ -111,7 +116,7 @@ class Categories:
 
     def height(self, slug: str) -> int:
         """Return the number of levels of a category with those below it."""
-        row = self._by_slug.get(slug)
+        row = self.find(slug)
         children = self._children.get(row.id, ()) if row else ()
         return 1 + max((self.height(child.slug) for child in children), default=0)
 
@@ -123,21 +128,17 @@ def resolve_categories(
 
     :raises ValidationFailed: with a pointer to each one that does not exist.
     """
-    slugs = [category.slug for category in named]
-    statement = sa.select(CategoryRow).where(
-        CategoryRow.slug.in_(slugs), CategoryRow.deleted_at.is_(None)
-    )
-    rows = {row.slug: row for row in session.scalars(statement)} if slugs else {}
-    if len(rows) < len(slugs):
-        categories = Categories(session)
-        errors = []
-        for index, slug in enumerate(slugs):
-            try:
-                categories.get(slug)
-            except (NotFound, Gone, CategoryRenamed) as error:
-                errors.append(FieldError(f"#/categories/{index}", str(error)))
+    categories = Categories(session)
+    rows = []
+    errors = []
+    for index, category in enumerate(named):
+        try:
+            rows.append(categories.get(category.slug))
+        except FeedsvcError as error:
+            errors.append(FieldError(f"#/categories/{index}", str(error)))
+    if errors:
         raise ValidationFailed(*errors)
-    return [rows[slug] for slug in slugs]
+    return rows
 
 
 def put_category(transaction: Transaction, category: Category) -> bool:
@@ -150,7 +151,7 @@ def put_category(transaction: Transaction, category: Category) -> bool:
     session = transaction.session
     categories = Categories(session)
     parent = _find_parent(categories, category)
-    row = _find(session, category.slug)
+    row = categories.find(category.slug)
     is_new = row is None or row.deleted_at is not None
     if row is None:
         # Links to the former slug must lead on to the category that had it.
@@ -180,11 +181,11 @@ def rename_category(transaction: Transaction, slug: str, new_slug: str) -> None:
     :raises Conflict: another category has or had the new slug.
     """
     session = transaction.session
-    row = Categories(session).get(slug)
-    holder = _find(session, new_slug)
+    categories = Categories(session)
+    row = categories.get(slug)
     former = session.get(FormerSlugRow, new_slug)
     # A category can be given back its own former slug.
-    if holder is not None or (former and former.category_id != row.id):
+    if categories.find(new_slug) or (former and former.category_id != row.id):
         raise Conflict(f"The slug “{new_slug}” is taken.")
     if former:
         session.delete(former)
@@ -217,30 +218,22 @@ def delete_category(transaction: Transaction, slug: str) -> None:
 
 
 def restore_category(
-    transaction: Transaction, category: Category, *, is_deleted: bool
+    transaction: Transaction,
+    category: Category,
+    *,
+    is_deleted: bool,
+    former_slugs: Iterable[str],
 ) -> None:
     """Store a category of an export, unless there is one; raises as `put_category`."""
-    if _find(transaction.session, category.slug):
+    session = transaction.session
+    if Categories(session).find(category.slug):
         return
     put_category(transaction, category)
+    row = Categories(session).get(category.slug)
+    for slug in former_slugs:
+        session.merge(FormerSlugRow(slug=slug, category_id=row.id))
     if is_deleted:
         delete_category(transaction, category.slug)
-
-
-def restore_former_slug(transaction: Transaction, slug: str, current: str) -> None:
-    """Let a former slug redirect to a category, a deleted one too.
-
-    :raises NotFound: there is none.
-    """
-    row = _find(transaction.session, current)
-    if row is None:
-        raise NotFound(f"There is no category “{current}”.")
-    transaction.session.merge(FormerSlugRow(slug=slug, category_id=row.id))
-
-
-def _find(session: Session, slug: str) -> CategoryRow | None:
-    """Return the category of a slug, a deleted one too."""
-    return session.scalar(sa.select(CategoryRow).filter_by(slug=slug))
 
 
 def _find_parent(categories: Categories, category: Category) -> CategoryRow | None:
@@ -253,7 +246,7 @@ def _find_parent(categories: Categories, category: Category) -> CategoryRow | No
         return None
     try:
         parent = categories.get(category.parent)
-    except (NotFound, Gone, CategoryRenamed) as error:
+    except FeedsvcError as error:
         raise ValidationFailed(FieldError("#/parent", str(error))) from None
     ancestors = [parent]
     while ancestors[-1].parent:

@@ -39,13 +39,13 @@ _PRAGMAS = (
     "secure_delete = ON",
 )
 
-_POSTGRESQL_ARGUMENTS = {
-    "connect_timeout": 3,
+_POSTGRESQL_PARAMETERS = {
+    "connect_timeout": "3",
     # Notice a server that vanishes silently.
-    "tcp_user_timeout": 5000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
     "options": "-c statement_timeout=4000 -c idle_in_transaction_session_timeout=4000",
 }
 
@@ -76,7 +76,7 @@ class Transaction:
         self.session = session
         self.revisions = revisions
         self.now = clock()
-        # A clock that was wrong by more must not publish what is scheduled.
+        # A clock that was once wrong by more must not publish what is scheduled.
         if revisions.last <= self.now + _MAX_CLOCK_SKEW:
             self.now = max(self.now, revisions.last)
         self.log_lines: list[str] = []
@@ -186,20 +186,17 @@ def revision_row(session: Session) -> RevisionRow:
 
 def read_revisions(session: Session) -> Revisions:
     """Return the last revisions in a snapshot."""
-    columns = (RevisionRow.last, RevisionRow.news, RevisionRow.events)
-    return Revisions(*session.execute(sa.select(*columns)).one())
+    row = revision_row(session)
+    return Revisions(row.last, row.news, row.events)
 
 
-def is_safe_for_wal(version: tuple[int, ...] = sqlite.sqlite_version_info) -> bool:
-    """Return whether a version of SQLite has the fix for the WAL-reset bug.
+def is_safe_for_wal() -> bool:
+    """Return whether SQLite has the fix for the WAL-reset bug.
 
     Without it, SQLite may lose commits in WAL mode (https://sqlite.org/wal.html).
     """
-    return (
-        version >= (3, 51, 3)
-        or (3, 50, 7) <= version < (3, 51)
-        or (3, 44, 6) <= version < (3, 45)
-    )
+    is_fixed: bool = sqlite.sqlite_version_info >= (3, 51, 3)
+    return is_fixed
 
 
 def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -249,19 +246,14 @@ def _set_journal_mode(connection: Any, mode: str) -> None:
 
 def _create_postgresql_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
-        url,
+        # Parameters in the URL of the settings take precedence.
+        url.set(query={**_POSTGRESQL_PARAMETERS, **url.query}),
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
         pool_size=_POOL_SIZE,
-        # Whatever the server's default is: a writer that waited for the lock must see
-        # what was committed meanwhile.
+        # A writer that waited for the lock must see what was committed meanwhile, and
+        # the server's default may be another level.
         isolation_level="READ COMMITTED",
-        # Parameters in the URL take precedence.
-        connect_args={
-            name: value
-            for name, value in _POSTGRESQL_ARGUMENTS.items()
-            if name not in url.query
-        },
     )
 
 

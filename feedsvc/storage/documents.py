@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Required, TypedDict, get_type_hints
+from typing import Any, TypedDict, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -26,18 +26,10 @@ COLUMN_MEMBERS = frozenset(
 """Members that come from columns, or from other rows."""
 
 _DOCUMENT_MEMBERS = tuple(
-    field.name
-    for field in fields(Entry)
-    if field.init and field.name not in COLUMN_MEMBERS
+    field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS
 )
 
 _UNTIL_FORMAT = "%Y%m%dT%H%M%S"
-
-
-class _RecurrenceDocument(TypedDict, total=False):
-    rrule: Required[str]
-    exdates: list[str]
-    rdates: list[str]
 
 
 _TIMES: dict[str, Any] = {
@@ -45,7 +37,7 @@ _TIMES: dict[str, Any] = {
     "end": str,
     "timezone": str,
     "previous_start": str,
-    "recurrence": _RecurrenceDocument,
+    "recurrence": dict[str, Any],
 }
 """The members of an event that depend on its zone, which is stored by its name."""
 
@@ -83,10 +75,9 @@ def decode_document(document: str) -> Entry:
 def _event_members(event: Event) -> dict[str, Any]:
     """Return the members of an event for JSON, without absent ones."""
     members = {
-        field.name: _plain(getattr(event, field.name))
-        for field in fields(Event)
-        if field.name not in _TIMES
+        field.name: _plain(getattr(event, field.name)) for field in fields(event)
     }
+    # The local times replace the instants.
     members |= {
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
@@ -105,7 +96,8 @@ def _local_text(moment: date) -> str:
     """
     if not isinstance(moment, datetime):
         return moment.isoformat()
-    # The schema and `_local_moment` go by way of UTC: only the second one has a fold.
+    # The schema and `_local_moment` convert times to UTC and back, which leaves a fold
+    # only on the second one.
     return (moment if moment.fold else moment.replace(tzinfo=None)).isoformat()
 
 
@@ -115,7 +107,7 @@ def _local_moment(text: str, zone: ZoneInfo) -> date:
         return date.fromisoformat(text)
     moment = datetime.fromisoformat(text)
     local = moment.replace(tzinfo=zone, fold=1 if moment.tzinfo else 0)
-    # By way of UTC, which turns a local time that clocks skip into an existing one.
+    # The way over UTC turns a local time that clocks skip into an existing one.
     return local.astimezone(UTC).astimezone(zone)
 
 
@@ -148,7 +140,7 @@ def _recurrence_members(
             local = until.astimezone(zone)
         except OverflowError:  # the last hours of the year 9999
             return match[0]
-        # Only UTC tells the second of two equal local times.
+        # A local UNTIL would be the first of two equal local times.
         return match[0] if local.fold else f"UNTIL={local:{_UNTIL_FORMAT}}"
 
     members = recurrence.to_dict()
@@ -159,21 +151,13 @@ def _recurrence_members(
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     """Return the members in `_TIMES` of an event from its document."""
     zone = timezones.zone(event["timezone"])
-    start = _local_moment(event["start"], zone)
-    end, previous_start = (
-        _local_moment(event[name], zone) if event.get(name) else None
-        for name in ("end", "previous_start")
-    )
-    recurrence = None
-    if event.get("recurrence") is not None:
-        recurrence = _decode_recurrence(event["recurrence"], zone)
-    return {
-        "start": start,
-        "end": end,
-        "timezone": zone,
-        "previous_start": previous_start,
-        "recurrence": recurrence,
-    }
+    times: dict[str, Any] = {"timezone": zone, "end": None}
+    for name in ("start", "end", "previous_start"):
+        if name in event:
+            times[name] = _local_moment(event[name], zone)
+    if "recurrence" in event:
+        times["recurrence"] = _decode_recurrence(event["recurrence"], zone)
+    return times
 
 
 def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
@@ -181,7 +165,7 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
         return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
 
-    # Not by `_local_moment`: a skipped time must stay as it is, since occurrences are
+    # Unlike in `_local_moment`, a skipped time must stay as it is: occurrences are
     # compared with exdates before they are moved behind the change.
     def moment(text: str) -> date:
         if "T" in text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -12,16 +13,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from feedsvc.errors import (
-    Conflict,
-    FieldError,
-    Gone,
-    NotFound,
-    ValidationFailed,
-)
+from feedsvc.errors import Conflict, FieldError, Gone, NotFound, ValidationFailed
 from feedsvc.models import EPOCH, KINDS, Category, Entry, Event, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
-from feedsvc.storage.database import Transaction
+from feedsvc.storage.database import Transaction, read_revisions
 from feedsvc.storage.documents import encode_document
 from feedsvc.storage.search import has_words, words_of
 from feedsvc.storage.tables import (
@@ -29,11 +24,7 @@ from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryRow,
     EntryWordsRow,
-    RevisionRow,
 )
-
-MAX_TRANSLATIONS = 50
-"""Entries with the same translation key."""
 
 _STEP = 100
 """Entries that are read together by followers of the changes and by exports."""
@@ -126,14 +117,14 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
 
 def in_categories(category_ids: Iterable[int]) -> sa.ColumnElement[bool]:
     """Return the condition that an entry is in one of some categories."""
-    # Not a join, which would need DISTINCT: that takes 30 times as long.
+    # In a join, an entry of several of them would appear several times.
     return (
         sa.exists()
         .where(
             EntryCategoryRow.entry_pk == EntryRow.pk,
             EntryCategoryRow.category_id.in_(category_ids),
         )
-        # Not to a join with one category.
+        # The feed of one category joins the same table, which is not meant here.
         .correlate(EntryRow)
     )
 
@@ -159,7 +150,7 @@ def list_changed_categories(
 
     A kind alone has None. With each category come those above it.
     """
-    # Keys alone, since every entry may have changed.
+    # The statement reads keys alone, since every entry may have changed.
     statement = (
         sa.select(EntryRow.kind, EntryCategoryRow.category_id)
         .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
@@ -192,16 +183,18 @@ def entries_of(session: Session, rows: Iterable[EntryRow]) -> tuple[Entry, ...]:
         .options(joinedload(EntryRow.content))
         .order_by(EntryRow.language)
     )
-    others = [row.content.document for row in session.scalars(statement)]
+    translations = defaultdict(list)
+    for row in session.scalars(statement):
+        other = row.content.document
+        translation = Translation(other.id, other.language, other.title, other.url)
+        translations[other.kind, other.translation_key].append(translation)
     return tuple(
         replace(
             entry,
             translations=tuple(
-                Translation(other.id, other.language, other.title, other.url)
-                for other in others
-                if (other.kind, other.translation_key)
-                == (entry.kind, entry.translation_key)
-                and other.id != entry.id
+                translation
+                for translation in translations[entry.kind, entry.translation_key]
+                if translation.id != entry.id
             ),
         )
         for entry in entries
@@ -235,7 +228,7 @@ def put_entry(
     session = transaction.session
     row = find_entry(session, entry.id)
     old = row.entry if row else None
-    # Under the lock, or another write could come between.
+    # Before the lock was taken, another write could have come between.
     if check:
         check(old)
     if old and (create or old.kind != entry.kind):
@@ -244,11 +237,11 @@ def put_entry(
     categories = resolve_categories(session, entry.categories)
     if entry.translation_key:
         _check_single_translation(session, entry)
-    if old:
+    if row and old:
         entry = replace(
             entry,
             published=entry.published or old.published,
-            # The first withdrawal, from which WITHDRAWAL_PERIOD counts.
+            # WITHDRAWAL_PERIOD counts from the first withdrawal.
             withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
             event=_with_previous_start(entry.event, old.event),
         )
@@ -256,7 +249,6 @@ def put_entry(
         old_slugs = [category.slug for category in old.categories]
         slugs = [category.slug for category in categories]
         if (encode_document(entry), slugs) == (encode_document(old), old_slugs):
-            assert row
             return row, False
     entry = _with_dates(entry, transaction.now)
     is_new = row is None or row.status == "deleted"
@@ -267,7 +259,6 @@ def put_entry(
             guid=entry.guid or uuid.uuid4().urn,
             version=0,
             sequence=0,
-            was_public=False,
         )
         session.add(row)
     elif _schedule(entry) != _schedule(old):
@@ -275,10 +266,7 @@ def put_entry(
     was_public = row.is_public
     row.version += 1
     row.is_imported = is_import
-    row.set_document(entry)
-    _set_categories(row, categories)
-    row.refresh(transaction.now)
-    row.words = EntryWordsRow(words=words_of(entry))
+    _set_content(row, entry, categories, transaction.now)
     # A change of what readers do not see leaves their feeds as they are. One that they
     # will see shortens the lifetime of cached feeds.
     is_seen = was_public or row.is_public or row.due_at is not None
@@ -293,7 +281,7 @@ def put_entry(
 def delete_entry(
     transaction: Transaction, kind: str, id: str, check: Precondition | None = None
 ) -> None:
-    """Erase an entry but for its id, guid, kind, dates, version and SEQUENCE.
+    """Erase an entry but for `DELETED_MEMBERS`.
 
     :raises NotFound: there is none of this kind.
     :raises Gone: it was deleted before.
@@ -307,11 +295,7 @@ def delete_entry(
     row.sequence += 1
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
-    erased = Entry(id, kind, "", "", status="deleted", published=old.published)
-    row.set_document(erased)
-    row.memberships = []
-    row.words = None
-    row.refresh(transaction.now)
+    _set_content(row, old.erased(), [], transaction.now)
     row.changed_at = transaction.next_revision(*([kind] if was_public else []))
     row.updated_at = transaction.date_of(row.changed_at)
     transaction.erases = True
@@ -363,8 +347,10 @@ def restore_entry(
         return
     categories = resolve_categories(session, entry.categories)
     if row is None:
-        row = EntryRow(id=entry.id, kind=entry.kind, was_public=False, is_over=False)
+        row = EntryRow(id=entry.id, kind=entry.kind)
         session.add(row)
+    elif entry.status == "deleted":
+        transaction.erases = True
     row.guid = entry.guid
     row.version = entry.version
     row.sequence = entry.sequence
@@ -372,31 +358,21 @@ def restore_entry(
     row.was_public = row.was_public or was_public
     row.is_imported = is_imported
     row.updated_at = entry.updated
-    row.set_document(entry)
-    _set_categories(row, categories)
-    row.refresh(transaction.now)
-    is_deleted = entry.status == "deleted"
-    row.words = None if is_deleted else EntryWordsRow(words=words_of(entry))
-    transaction.erases = transaction.erases or is_deleted
+    _set_content(row, entry, categories, transaction.now)
     row.changed_at = transaction.next_revision(entry.kind)
     session.flush()
 
 
 def read_validity(session: Session, *kinds: str) -> Validity:
     """Return how long what is read of some kinds in this snapshot is valid."""
-    revisions = [getattr(RevisionRow, kind) for kind in kinds]
-    # Not by min(), of which SQLite would lose the type.
     due_times = [
-        sa.select(EntryRow.due_at)
-        .where(EntryRow.kind == kind, EntryRow.due_at.is_not(None))
-        .order_by(EntryRow.due_at)
-        .limit(1)
-        .scalar_subquery()
+        session.scalar(
+            sa.select(sa.func.min(EntryRow.due_at)).where(EntryRow.kind == kind)
+        )
         for kind in kinds
     ]
-    row = session.execute(sa.select(*revisions, *due_times)).one()
-    due_at = min((moment for moment in row[len(kinds) :] if moment), default=None)
-    return Validity(max(row[: len(kinds)]), due_at)
+    due_at = min((moment for moment in due_times if moment), default=None)
+    return Validity(read_revisions(session).of(kinds), due_at)
 
 
 def apply_due_changes(transaction: Transaction) -> int:
@@ -406,9 +382,9 @@ def apply_due_changes(transaction: Transaction) -> int:
     """
     statement = (
         sa.select(EntryRow)
-        # With the kinds, by which the index begins.
+        # The index begins with the kind.
         .where(EntryRow.kind.in_(KINDS), EntryRow.due_at <= transaction.now)
-        .order_by(EntryRow.due_at, EntryRow.pk)
+        .order_by(EntryRow.due_at)
         .limit(MAX_DUE)
         .options(*WHOLE_ENTRY)
     )
@@ -430,25 +406,30 @@ def apply_due_changes(transaction: Transaction) -> int:
 def _check_single_translation(session: Session, entry: Entry) -> None:
     """Check that an entry has no other translation into its own language.
 
-    :raises ValidationFailed: it has, or too many translations.
+    :raises ValidationFailed: it has one.
     """
-    others = session.execute(
-        sa.select(EntryRow.id, EntryRow.language)
-        .where(
+    other = session.scalar(
+        sa.select(EntryRow.id).where(
             EntryRow.kind == entry.kind,
             EntryRow.translation_key == entry.translation_key,
+            EntryRow.language == entry.language.lower(),
             EntryRow.id != entry.id,
         )
-        .limit(MAX_TRANSLATIONS)
-    ).all()
-    detail = ""
-    if len(others) == MAX_TRANSLATIONS:
-        detail = f"{MAX_TRANSLATIONS} other entries have this key already."
-    for other in others:
-        if other.language == entry.language.lower():
-            detail = f"The entry “{other.id}” has this key and language already."
-    if detail:
+    )
+    if other:
+        detail = f"The entry “{other}” has this key and language already."
         raise ValidationFailed(FieldError("#/translation_key", detail))
+
+
+def _set_content(
+    row: EntryRow, entry: Entry, categories: list[CategoryRow], now: datetime
+) -> None:
+    """Set the document, the categories and the words of an entry, and what follows."""
+    row.set_document(entry)
+    _set_categories(row, categories)
+    row.refresh(now)
+    is_deleted = entry.status == "deleted"
+    row.words = None if is_deleted else EntryWordsRow(words=words_of(entry))
 
 
 def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:
@@ -495,14 +476,14 @@ def _updated_at(
     return min(max(source_updated, earliest), changed)
 
 
-def _schedule(entry: Entry | None) -> tuple[object, ...]:
+def _schedule(entry: Entry | None) -> str:
     """Return what raises an event's SEQUENCE if it changes (RFC 5546 §2.1.4)."""
     if entry is None or entry.event is None:
-        return ()
+        return ""
     event = replace(entry.event, organizer=None, offers=(), performers=())
     bare = Entry(entry.id, entry.kind, "", "", status=entry.status, event=event)
-    # As JSON, since datetimes that differ only in `fold` are equal.
-    return (encode_document(bare),)
+    # JSON tells datetimes apart that differ only in `fold`.
+    return encode_document(bare)
 
 
 def _with_previous_start(event: Event | None, old: Event | None) -> Event | None:
@@ -511,7 +492,7 @@ def _with_previous_start(event: Event | None, old: Event | None) -> Event | None
         return event
     is_moved = event.start != old.start and "postponed" in (event.status, old.status)
     previous_start = old.start if is_moved else old.previous_start
-    # It has been moved back.
+    # An event that was moved back is where it was.
     if previous_start == event.start:
         previous_start = None
     return replace(event, previous_start=previous_start)

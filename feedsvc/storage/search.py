@@ -37,7 +37,7 @@ def words_of(entry: Entry) -> str:
         *([shown.source.name] if shown.source else []),
         *([place.name, place.address or ""] if place else []),
     )
-    # No search has a longer word.
+    # A search is shorter than a word that is left out.
     return f" {' '.join(sorted(word for word in words if len(word) <= MAX_LENGTH))} "
 
 

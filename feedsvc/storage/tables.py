@@ -42,7 +42,7 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
 
 def to_microseconds(moment: datetime) -> int:
     """Return the number of microseconds from 1970 to a time."""
-    # By integers: a float has too few digits for today's microseconds.
+    # A float has too few digits for today's microseconds.
     return (moment - EPOCH) // _MICROSECOND
 
 
@@ -97,7 +97,7 @@ class RevisionRow(Base):
     events: Mapped[datetime]
     # The last revision that was a write, and not due by itself.
     written_at: Mapped[datetime]
-    # Of the version and the settings that responses depend on.
+    # A hash of the version and the settings that responses depend on.
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.
     secret: Mapped[str]
@@ -206,25 +206,25 @@ class EntryRow(Base):
     translation_key: Mapped[str | None] = mapped_column(index=True)
     event_status: Mapped[str | None]
     version: Mapped[int]
-    # RFC 5545 §3.8.7.4.
+    # Calendar programs take the highest one for the newest (RFC 5545 §3.8.7.4).
     sequence: Mapped[int]
     published_at: Mapped[datetime | None]
-    # For readers; of an imported entry the time of its source.
+    # Readers see it as the last edit; an imported entry has that of its source.
     updated_at: Mapped[datetime]
     # The revision that last changed the content or `is_public`.
     changed_at: Mapped[datetime] = mapped_column(index=True)
     # True if an import was the last to write it: imports do not overwrite edits.
-    is_imported: Mapped[bool] = mapped_column(default=False)
+    is_imported: Mapped[bool]
     # The start of a series; the occurrences follow from the document.
     series_starts_at: Mapped[datetime | None]
-    # From here on `refresh` sets the columns, from the document and the clock.
-    # The start of the event, of a series that of the current or next occurrence.
+    # `refresh` sets the following columns, from the document and the clock.
+    # The start of the event, or of the current or next occurrence of a series.
     starts_at: Mapped[datetime | None]
     # The end of the event or series.
     ends_at: Mapped[datetime | None]
-    is_over: Mapped[bool] = mapped_column(default=False)
-    is_public: Mapped[bool] = mapped_column(default=False)
-    was_public: Mapped[bool] = mapped_column(default=False)
+    is_over: Mapped[bool]
+    is_public: Mapped[bool]
+    was_public: Mapped[bool]
     # When one of these columns changes without a write.
     due_at: Mapped[datetime | None]
 

@@ -64,7 +64,7 @@ def authenticate(database: Database, token: str) -> Token:
         row = session.scalar(sa.select(TokenRow).filter_by(hash=_hash(token)))
         if row is None:
             raise Unauthorized("The token is unknown.")
-        # Only to a client that has the token.
+        # Only a client that has the token is told.
         if row.revoked_at or (row.expires_at and row.expires_at <= database.clock()):
             raise Unauthorized(
                 "The token was revoked or has expired. Ask the operator for a new one."
@@ -98,7 +98,7 @@ def _generate() -> str:
 
 def _has_valid_checksum(token: str) -> bool:
     secret = token[len(_PREFIX) : -_CHECKSUM_LENGTH]
-    # Not in constant time: anybody can compute the checksum of a guess.
+    # The comparison need not take constant time: anybody can compute a checksum.
     return len(secret) == _SECRET_LENGTH and token == _with_checksum(secret)
 
 
@@ -113,8 +113,8 @@ def _with_checksum(secret: str) -> str:
 
 
 def _hash(token: str) -> str:
-    # Without salt and rounds, which guard passwords: a random secret of 30 characters
-    # cannot be guessed, and each request looks its token up by the hash.
+    # Salt and rounds guard passwords. A random secret of 30 characters cannot be
+    # guessed, and each request looks its token up by the hash.
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -1,10 +1,12 @@
-"""The handlers that answer all errors."""
+"""Answer every error: with a problem document (RFC 9457), or a page for browsers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from dataclasses import asdict
+from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from sqlalchemy.exc import (
     InternalError,
     OperationalError,
@@ -12,172 +14,126 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,
 )
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
-from feedsvc.errors import (
-    BadRequest,
-    FeedsvcError,
-    FieldError,
-    Gone,
-    Unavailable,
-    ValidationFailed,
-)
+from feedsvc import errors
+from feedsvc.errors import FeedsvcError
 from feedsvc.formats.html import render_page
-from feedsvc.http.headers import HTML_SECURITY_HEADERS
-from feedsvc.http.problem_details import (
-    MEDIA_TYPE,
-    PROBLEMS,
-    Problem,
-    http_error_detail,
-    problem_document,
-    problem_response,
-)
-from feedsvc.http.redaction import redact_tokens
-from feedsvc.models import Site
+from feedsvc.services import current_services
+from feedsvc.web.headers import HTML_SECURITY_HEADERS
 from feedsvc.web.pages import requested_language
-from feedsvc.words import did_you_mean
 
-_MAX_ACCEPT = 1000
-"""Characters of the longest Accept header that is parsed."""
+MEDIA_TYPE = "application/problem+json"
 
-
-class ErrorHandlers:
-    """Answer errors with problem documents, or with pages for browsers."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def handle_app_error(self, error: FeedsvcError) -> Response:
-        """Answer an error of the service."""
-        response = self._respond(
-            PROBLEMS[type(error)],
-            str(error),
-            field_errors=error.errors if isinstance(error, ValidationFailed) else (),
-            reason=error.reason if isinstance(error, Gone) else "",
-            parameter=error.parameter if isinstance(error, BadRequest) else "",
-        )
-        if error.retry_after is not None:
-            response.headers["Retry-After"] = str(error.retry_after)
-        return response
-
-    def handle_http_exception(self, error: HTTPException) -> Response:
-        """Answer an error of Werkzeug, such as 405."""
-        status = error.code or 500
-        # Werkzeug's redirects are exceptions too.
-        if status < 400:
-            return Response(status=status, headers=error.get_headers())
-        problem = PROBLEMS.get(status) or Problem(status, error.name, "See RFC 9110.")
-        detail = http_error_detail(error) or _unknown_url(error) or error.description
-        response = self._respond(problem, detail or problem.title)
-        # The others describe Werkzeug's own page.
-        for name, value in error.get_headers():
-            if name in ("Allow", "Retry-After"):
-                response.headers[name] = value
-        return response
-
-    def handle_unavailable(self, error: SQLAlchemyError) -> Response:
-        """Answer 503 for a database that is locked, full, read-only or away.
-
-        The reason is in the log alone: it may name hosts and users.
-        """
-        current_app.logger.warning("Database: %s", getattr(error, "orig", error))
-        return self.handle_app_error(
-            Unavailable("The database cannot be used at the moment.")
-        )
-
-    def handle_unexpected(self, error: Exception) -> Response:
-        """Log a defect, and answer 500."""
-        current_app.logger.error(
-            "Unexpected error in request %s", g.request_id, exc_info=error
-        )
-        return self.handle_http_exception(InternalServerError())
-
-    def _respond(
-        self,
-        problem: Problem,
-        detail: str,
-        *,
-        field_errors: Iterable[FieldError] = (),
-        reason: str = "",
-        parameter: str = "",
-    ) -> Response:
-        # Feed readers and API clients get the document, browsers a page.
-        if _prefers_page() and not _is_api():
-            response = _error_page(
-                self._site,
-                problem,
-                detail=redact_tokens(detail),
-                notice=reason,
-                parameter=parameter,
-            )
-        else:
-            document = problem_document(problem, detail, field_errors)
-            response = problem_response(document)
-        response.headers["Cache-Control"] = _cache_control(problem.status)
-        # A proxy may compress the response.
-        response.headers["Vary"] = "Accept, Accept-Encoding"
-        if problem.status == 401:
-            response.headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
-        return response
-
-
-def errors_blueprint(site: Site) -> Blueprint:
-    """Return the blueprint of the application's error handlers."""
-    blueprint = Blueprint("errors", __name__)
-    handlers = ErrorHandlers(site)
-    blueprint.app_errorhandler(FeedsvcError)(handlers.handle_app_error)
+STATUSES: dict[type[Exception], int] = {
+    errors.BadRequest: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    # Feeds redirect instead; this is for calls that name a category in their body.
+    errors.CategoryRenamed: 404,
+    errors.FeedMoved: 404,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.PreconditionFailed: 412,
+    errors.ValidationFailed: 422,
+    errors.RateLimited: 429,
+    errors.Unavailable: 503,
+    # The database is locked, full, read-only or away.
+    InternalError: 503,
+    OperationalError: 503,
+    TimeoutError: 503,
     # A table may be missing while another worker migrates the database.
-    for error in (OperationalError, InternalError, ProgrammingError, TimeoutError):
-        blueprint.app_errorhandler(error)(handlers.handle_unavailable)
-    blueprint.app_errorhandler(HTTPException)(handlers.handle_http_exception)
-    blueprint.app_errorhandler(Exception)(handlers.handle_unexpected)
-    return blueprint
+    ProgrammingError: 503,
+}
+"""The HTTP status of each exception; those of Werkzeug have their own."""
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Register the handler of all exceptions but Werkzeug's, which `Api` registers."""
+    for exception in STATUSES:
+        app.register_error_handler(exception, error_response)
+
+
+def error_response(error: Exception) -> Response:
+    """Return the response to an exception."""
+    if isinstance(error, SQLAlchemyError):
+        # The reason may name hosts and users, so it is in the log alone.
+        current_app.logger.warning("Database: %s", getattr(error, "orig", error))
+        error = errors.Unavailable("The database cannot be used at the moment.")
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        detail = error.description or error.name
+    else:
+        status = STATUSES[type(error)]
+        detail = str(error)
+    is_api = request.path.startswith("/api/")
+    response = (
+        _error_page(status, detail, error)
+        if _prefers_page() and not is_api
+        else problem_response(status, detail, error)
+    )
+    response.headers.update(_headers(status, error))
+    return response
+
+
+def problem_document(status: int, detail: str, error: Exception) -> dict[str, Any]:
+    """Return the problem document of an exception.
+
+    It has no `type`, so its title is the phrase of the status (RFC 9457 §4.2.1).
+    """
+    document = {"title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
+    if isinstance(error, errors.ValidationFailed):
+        document["errors"] = [asdict(field_error) for field_error in error.errors]
+    return document
+
+
+def problem_response(status: int, detail: str, error: Exception) -> Response:
+    """Return the response with the problem document of an exception."""
+    document = problem_document(status, detail, error)
+    text = json.dumps(document, ensure_ascii=False)
+    # A detail that quotes the request may have lone surrogates, which UTF-8 lacks.
+    body = text.encode("utf-8", "backslashreplace")
+    return Response(body, status, mimetype=MEDIA_TYPE)
 
 
 def _prefers_page() -> bool:
-    # Werkzeug takes quadratic time to parse Accept; no browser sends a long one.
-    if len(request.headers.get("Accept", "")) > _MAX_ACCEPT:
-        return False
+    """Tell if the client is a browser; feed readers and programs get documents."""
     preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
     return preferred == "text/html"
 
 
-def _is_api() -> bool:
-    return request.path == "/api" or request.path.startswith("/api/")
+def _error_page(status: int, detail: str, error: Exception) -> Response:
+    site = current_services().site
+    page = render_page(
+        "error.html",
+        site,
+        ui=requested_language(site),
+        status=status,
+        detail=detail,
+        notice=error.reason if isinstance(error, errors.Gone) else "",
+        parameter=error.parameter if isinstance(error, errors.BadRequest) else "",
+        # Links are relative, since the page may be read under another host or prefix.
+        root="/".join([".."] * (request.path.count("/") - 1)) or ".",
+    )
+    return Response(page, status, HTML_SECURITY_HEADERS, mimetype="text/html")
 
 
-def _unknown_url(error: HTTPException) -> str:
-    """Return the detail of a 404, below /api with the nearest known URL."""
-    if error.code != 404:
-        return ""
-    if not _is_api():
-        return "There is nothing at this URL."
-    known = {
-        rule.rule.partition("/<")[0]
-        for rule in current_app.url_map.iter_rules()
-        if rule.rule.startswith("/api/")
-    }
-    # Without an id or slug, which may be anything.
-    collection = "/".join(request.path.split("/")[:4])
-    hint = "" if collection in known else did_you_mean(collection, known)
-    return f"There is nothing at this URL.{hint} See the list in /api/docs."
-
-
-def _error_page(site: Site, problem: Problem, **context: str) -> Response:
-    """Return the page of an error, for people; `context` is for its template."""
-    # Links are relative, since the page may be read under another host or prefix.
-    root = "/".join([".."] * (request.path.count("/") - 1)) or "."
-    ui = requested_language(site)
-    page = render_page("error.html", site, ui=ui, problem=problem, root=root, **context)
-    return Response(page, problem.status, HTML_SECURITY_HEADERS, mimetype="text/html")
-
-
-def _cache_control(status: int) -> str:
-    """Return the lifetime of an error: a second for a missing feed or page, else none.
-
-    A cache that may not store the 410 of a deleted entry would keep the entry's page,
-    and serve it while the service is unreachable.
-    """
-    is_read = request.method in ("GET", "HEAD")
-    is_public = request.path.startswith(("/feeds/", "/entries/")) and is_read
-    return "public, max-age=1" if is_public and status in (404, 410) else "no-store"
+def _headers(status: int, error: Exception) -> dict[str, str]:
+    # A proxy may compress the response.
+    headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
+    is_public = request.path.startswith(("/feeds/", "/entries/"))
+    if is_public and status in (404, 410):
+        # A cache that may not store the 410 of a deleted entry would keep the entry's
+        # page, and serve it while the service is unreachable.
+        headers["Cache-Control"] = "public, max-age=1"
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
+    if isinstance(error, FeedsvcError) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, HTTPException):
+        headers |= {
+            name: value for name, value in error.get_headers() if name == "Allow"
+        }
+    return headers

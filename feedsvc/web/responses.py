@@ -9,8 +9,8 @@ from typing import Any
 from flask import Response, request
 
 from feedsvc.feeds.response import CachedResponse
-from feedsvc.http.headers import HTML_SECURITY_HEADERS, LIST_POLICY
 from feedsvc.models import Site
+from feedsvc.web.headers import HTML_SECURITY_HEADERS, LIST_POLICY
 
 PAGE_MAX_AGE = 60
 """Seconds that caches keep pages and redirects."""

@@ -172,7 +172,7 @@ def test_cursor_ahead_of_the_newest_change_is_410(
 
 @pytest.mark.parametrize(
     "query",
-    ["after=-1", "after=x", "after=1&after=1", "kind=nix", "limit=0", "limit=1001", "nix=1"],
+    ["after=-1", "after=x", "kind=nix", "limit=0", "limit=1001", "nix=1"],
 )  # fmt: skip
 def test_bad_parameter_is_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/api/v1/changes?{query}").status_code == 400

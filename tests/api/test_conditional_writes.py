@@ -29,7 +29,7 @@ def test_if_match_with_stale_version_is_412(editor: ApiClient) -> None:
             method, "/articles/a", document, headers={"If-Match": first}
         )
         assert stale.status_code == 412
-        assert stale.get_json()["title"] == "Precondition failed"
+        assert stale.get_json()["title"] == "Precondition Failed"
     assert editor.send("GET", "/articles/a").get_json()["title"] == "Hai"
     fresh = {"If-Match": f'"nix", {second.headers["ETag"]}'}
     assert editor.send("DELETE", "/articles/a", headers=fresh).status_code == 204

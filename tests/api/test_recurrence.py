@@ -174,21 +174,6 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
             {"rrule": "FREQ=DAILY"},
             [RULE],
         ),
-        # the second pass of an hour cannot be told by a zone's clocks
-        (
-            {
-                "title": "x",
-                "start": "2027-10-31T02:30:00+01:00",
-                "timezone": "Europe/Paris",
-            },
-            {"rrule": "FREQ=DAILY"},
-            [RULE],
-        ),
-        (
-            {"title": "x", "start": "2027-10-30T02:30:00", "timezone": "Europe/Paris"},
-            {"rrule": "FREQ=WEEKLY", "rdates": ["2027-10-31T02:30:00+01:00"]},
-            ["#/recurrence/rdates/0"],
-        ),
         ({**ALL_DAY, "start": "2199-12-31"}, {"rrule": "FREQ=DAILY;COUNT=400"}, [RULE]),
     ],
 )

@@ -176,14 +176,3 @@ def test_key_has_the_form_of_an_id(editor: ApiClient) -> None:
     response = put(editor, "a", "vi", translation_key="a b")
     assert response.status_code == 422
     assert response.get_json()["errors"][0]["pointer"] == "#/translation_key"
-
-
-def test_translations_are_bounded(
-    editor: ApiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("feedsvc.storage.entries.MAX_TRANSLATIONS", 2)
-    for language in ("vi", "en", "fr"):
-        assert put(editor, language, language).status_code == (
-            422 if language == "fr" else 201
-        )
-    assert put(editor, "en", "de").status_code == 200

@@ -1,19 +1,13 @@
-"""Commands: each example of the help runs, and each error is one sentence."""
+"""Commands for the database, tokens and samples; each error is one sentence."""
 
 from __future__ import annotations
 
-import json
 import os
-import pty
 import re
-import shlex
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 from flask import Flask
@@ -25,53 +19,6 @@ from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.conftest import MakeApp
 from tests.server import ROOT, Service
-
-FEED = """<rss version="2.0"><channel><title>t</title><link>https://old.example/</link><description>d</description>
-<item><title>Tin</title><link>https://old.example/1</link><guid>https://old.example/1</guid>
-<pubDate>Mon, 02 Nov 2026 08:00:00 +0700</pubDate><description>x</description></item></channel></rss>"""
-
-
-def every(group: click.Group) -> Iterator[click.Command]:
-    """Yield a group, and all groups and commands in it."""
-    yield group
-    for command in group.commands.values():
-        if isinstance(command, click.Group):
-            yield from every(command)
-        else:
-            yield command
-
-
-def examples(command: click.Command) -> list[str]:
-    return re.findall(
-        r"^  \.venv/bin/feedsvc (.*)$", command.epilog or "", re.MULTILINE
-    )
-
-
-def test_every_command_has_examples() -> None:
-    without = {command.name for command in every(commands) if not examples(command)}
-    assert without == {"db", "token"}, "groups"
-
-
-def test_every_example_runs(
-    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "old-feed.xml").write_text(FEED)
-    lines = dict.fromkeys(
-        line for command in every(commands) for line in examples(command)
-    )
-    for line in lines:
-        done = CliRunner().invoke(
-            commands,
-            shlex.split(line),
-            obj=ScriptInfo(create_app=lambda: app),
-        )
-        assert done.exit_code == 0, (line, done.output)
-        if "--json" in line:
-            assert all(
-                isinstance(json.loads(document), dict)
-                for document in done.output.splitlines()
-            )
 
 
 @pytest.mark.parametrize(
@@ -93,18 +40,20 @@ def test_wrong_usage_is_one_sentence(app: Flask, arguments: str, status: int) ->
     assert "Traceback" not in done.output
 
 
-def test_lists_are_tables_on_a_terminal(database_url: str) -> None:
-    service = Service(database_url)
-    service.make_token("news:write", "events:write")
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "feedsvc", "token", "list"]
-    subprocess.run(command, cwd=ROOT, env=service.environ, stdout=theirs, check=True)
-    os.close(theirs)
-    head, line = os.read(ours, 10_000).decode().splitlines()[:2]
-    os.close(ours)
-    assert head.startswith("\x1b[1mname  scopes")
-    assert line.startswith("test  events:write news:write  20")
-    assert "\x1b" not in service.command("token", "list")
+def test_tokens_are_listed_with_their_state(app: Flask) -> None:
+    def run(*arguments: str) -> str:
+        done = app.test_cli_runner().invoke(args=["token", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    run("create", "lan")
+    run("create", "nam", "--scope", "news:write")
+    run("revoke", "nam")
+    day = "2026-11-25"
+    assert run("list").splitlines() == [
+        f"lan\tcategories:write events:write news:write\t{day}\tactive",
+        f"nam\tnews:write\t{day}\trevoked {day}",
+    ]
 
 
 def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) -> None:
@@ -115,29 +64,44 @@ def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) ->
     service = Service("", FEEDSVC_SETTINGS=str(file))
     service.start()
     try:
-        del service.environ["FEEDSVC_SETTINGS"]
         create = ("token", "create", "cms", "--scope", "news:write")
-        service.token = service.command("--settings", str(file), *create).strip()
+        service.token = service.command(*create).strip()
         assert service.request("GET", "/api/v1/articles").status_code == 200
     finally:
         service.stop()
 
 
-def test_demo_names_another_port_before_urls(tmp_path: Path) -> None:
-    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", service.port))
-        other.listen()
-        with pytest.raises(subprocess.CalledProcessError) as raised:
-            service.command("demo", "--check-port")
-    error = raised.value
-    assert error.stdout == ""
-    sentence = rf"Error: Port {service.port} is in use\. .*: PORT=(\d+) make run\n"
-    match = re.fullmatch(sentence, error.stderr)
-    assert match
-    assert int(match[1]) > service.port
-    assert not list(tmp_path.iterdir())
-    assert "export TOKEN=" in service.command("demo", "--check-port")
+def test_demo_loads_samples_once(database_url: str) -> None:
+    service = Service(database_url)
+    first = service.command("demo")
+    token = re.search(r"export TOKEN=(fsv_\w+)", first)
+    assert token
+    second = service.command("demo")
+    assert "TOKEN=" not in second
+    assert "token create" in second
+    for output in (first, second):
+        assert f"{service.url}/feeds/news.rss\n" in output
+    service.token = token[1]
+    service.start()
+    try:
+        assert "<item>" in service.request("GET", "/feeds/news.rss").text
+        entry = {"title": "Một", "categories": ["van-hoa"]}
+        assert service.request("PUT", "/api/v1/articles/a", entry).status_code == 201
+    finally:
+        service.stop()
+
+
+def test_help_needs_no_settings() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "feedsvc", "--help"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": "http"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("db", "demo", "export", "import", "token"):
+        assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("has_wal", [True, False])

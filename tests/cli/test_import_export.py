@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from flask import Flask
+from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 
+from feedsvc.cli.commands import commands
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tokens import create_token
@@ -78,6 +81,12 @@ def run(app: Flask, *arguments: str, input: str = "") -> str:
     result = app.test_cli_runner().invoke(args=arguments, input=input)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def invoke(app: Flask, *arguments: str, input: str = "") -> Result:
+    """Run a command as `feedsvc` does, also if it fails."""
+    obj = ScriptInfo(create_app=lambda: app)
+    return CliRunner().invoke(commands, arguments, obj=obj, input=input)
 
 
 def editor_of(app: Flask) -> ApiClient:
@@ -194,8 +203,8 @@ def test_import_that_hides_an_entry_is_a_deletion_for_followers(
     editor.put("/articles/a", {"title": "Một"})
     lines = run(app, "export", "-")
     state = json.loads(lines.splitlines()[-1])
-    state["entry"] |= {"status": "draft", "version": 2}
-    state |= {"status": "draft", "was_public": False}
+    state["document"]["status"] = "draft"
+    state |= {"version": 2, "was_public": False}
     cursor = client.get("/api/v1/changes").get_json()["next"]
     run(app, "import", "-", input=json.dumps(state))
     page = client.get(f"/api/v1/changes?after={cursor}").get_json()
@@ -217,22 +226,24 @@ def test_bad_lines_are_named_and_skipped(app: Flask, editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "Một", "url": "https://portal.example/a"})
     first, *others = run(app, "export", "-").splitlines()
     good = json.loads(others[-1])
-    entry = {**good["entry"], "id": "b", "guid": "b"}
+    entry = {**good, "id": "b", "guid": "b"}
+    document = {**good["document"], "id": "b"}
+    category = json.loads(first)
     lines = [
         first,
         "{",
         "[]",
         '{"kind": "news"}',
         json.dumps({**good, "kind": "events"}),
-        json.dumps({**good, "entry": {**entry, "id": "c", "guid": good["entry"]["guid"]}}),
-        json.dumps({**good, "entry": {**entry, "url": "javascript:alert(1)"}}),
-        json.dumps({**good, "entry": {**entry, "guid": "\ud800"}}),
-        json.dumps({**good, "entry": {**entry, "version": 2**63}}),
-        json.dumps({**good, "entry": entry, "published": "2026-11-25T03:00:00"}),
-        json.dumps({**good, "entry": entry, "sequence": "q"}),
-        '{"former_slug": null, "slug": "van-hoa"}',
-        '{"former_slug": "../<x>", "slug": "van-hoa"}',
-        json.dumps({**good, "entry": {**entry, "content_html": "<p onclick='x'>Thân</p>"}}),
+        json.dumps({**good, "id": "c", "document": {**document, "id": "c"}}),
+        json.dumps({**entry, "document": {**document, "url": "javascript:alert(1)"}}),
+        json.dumps({**entry, "document": document, "guid": "\ud800"}),
+        json.dumps({**entry, "document": document, "version": 2**63}),
+        json.dumps({**entry, "document": document, "published": "2026-11-25T03:00:00"}),
+        json.dumps({**entry, "document": document, "sequence": "q"}),
+        json.dumps({**category, "former_slugs": None}),
+        json.dumps({**category, "former_slugs": ["../<x>"]}),
+        json.dumps({**entry, "document": {**document, "content_html": "<p onclick='x'>Thân</p>"}}),
     ]  # fmt: skip
     result = app.test_cli_runner().invoke(args=["import", "-"], input="\n".join(lines))
     assert result.exit_code == 1
@@ -269,6 +280,14 @@ def test_import_keeps_longer_content_than_the_api(
     assert editor.send("GET", path).get_json()["version"] == 3
 
 
+def test_warning_has_no_control_characters(app: Flask) -> None:
+    event = "BEGIN:VEVENT\nUID:a\nSUMMARY:Đỏ\x9b31m\nCLASS:PRIVATE\nEND:VEVENT\n"
+    calendar = f"BEGIN:VCALENDAR\n{event}END:VCALENDAR\n"
+    done = invoke(app, "import", "-", input=calendar)
+    assert done.exit_code == 0
+    assert "skipped: “Đỏ31m”" in done.stderr
+
+
 def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
     path = tmp_path / "all.ndjson"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -276,18 +295,31 @@ def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
     # As on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
     try:
-        done = app.test_cli_runner().invoke(args=["export", str(path)])
+        done = invoke(app, "export", str(path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert done.exit_code == 1
-    assert done.stderr == f"Error: {path} cannot be written: File too large.\n"
+    assert "File too large" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert not path.exists()
 
 
 def test_export_overwrites_no_file(app: Flask, tmp_path: Path) -> None:
     file = tmp_path / "all.ndjson"
     file.write_text("mine")
-    done = app.test_cli_runner().invoke(args=["export", str(file)])
+    done = invoke(app, "export", str(file))
     assert done.exit_code == 1
-    assert "exists" in done.output
+    assert "exists" in done.stderr
     assert file.read_text() == "mine"
+
+
+def test_move_keeps_a_guid_that_is_not_normalized(
+    app: Flask, make_app: MakeApp, tmp_path: Path
+) -> None:
+    guid = "tag:blog.example,2020:ba\u0300i"
+    item = f"<item><guid>{guid}</guid><title>Bài</title></item>"
+    run(app, "import", "-", input=f"<rss version='2.0'><channel>{item}</channel></rss>")
+    copy = make_app(database_url=f"sqlite:///{tmp_path}/other.db")
+    run(copy, "import", "-", input=run(app, "export", "-"))
+    (entry,) = editor_of(copy).send("GET", "/articles").get_json()["items"]
+    assert entry["guid"] == guid

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from config import Config
 from feedsvc.app import create_app
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
@@ -23,6 +22,7 @@ from tests import data
 from tests.conftest import ApiClient, MakeApp
 from tests.data.xss_payloads import post_payloads
 from tests.fake_clock import Clock
+from tests.settings import read_settings
 
 
 def load(editor: ApiClient) -> None:
@@ -66,7 +66,7 @@ def open_app(path: Path, **settings: str) -> Iterator[Flask]:
         "FEEDSVC_SITE_URL": "https://portal.example",
         **settings,
     }
-    app = create_app(Config.from_env(environ), Clock(data.NOW))
+    app = create_app(read_settings(environ), Clock(data.NOW))
     yield app
     get_services(app).database.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -136,12 +137,12 @@ def test_image_serves_with_a_read_only_root(
 
     port = free_port()
     settings = [*config["Env"], f"PORT={port}", "HOST=127.0.0.1"]
-    settings.append("FEEDSVC_SAMPLES=true")
     start = ["unshare", "--mount", "sh", "-c", RUN, "sh", root, uid, gid, *settings]
+    commands = f"python -m feedsvc demo && exec {shlex.join(config['Cmd'])}"
     log = tmp_path / "log"
     with log.open("wb") as output:
         service = subprocess.Popen(
-            [*start, *config["Cmd"]], stdout=output, stderr=output
+            [*start, "sh", "-c", commands], stdout=output, stderr=output
         )
     try:
         kind, *check = config["Healthcheck"]["Test"]
@@ -155,7 +156,7 @@ def test_image_serves_with_a_read_only_root(
             )
 
         wait_until(is_healthy, 60)
-        wait_until(lambda: "export TOKEN=" in log.read_text())
+        assert "export TOKEN=" in log.read_text()
         assert b"<item>" in subprocess.check_output(
             ["curl", "-sf", f"http://127.0.0.1:{port}/feeds/news.rss"]
         )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.api.schemas import EntrySchema, EventSchema
+from feedsvc.api.schemas import ArticleSchema, EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
 from feedsvc.models import (
@@ -36,7 +36,7 @@ VAN_HOA = Category(
     "van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa"
 )
 FULL: Entry = replace(
-    EntrySchema(SITE).load(ARTICLE),
+    ArticleSchema(SITE).load(ARTICLE),
     id="day-du",
     # They are shown only in some cases.
     notice=None,

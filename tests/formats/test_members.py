@@ -1,25 +1,31 @@
-"""Every member of an entry is shown by the formats, or named here as hidden."""
+"""Every member of an entry is exported, and shown by the formats or listed as hidden."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from typing import Any, get_type_hints
 
 import pytest
 
+from feedsvc.api.schemas import EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.formats.html import render_entry
+from feedsvc.importers.ndjson import EntryLine
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
+    DELETED_MEMBERS,
     EVENT_STATUSES,
     UI_LANGUAGES,
+    WITHDRAWN_EVENT_MEMBERS,
+    WITHDRAWN_MEMBERS,
     Entry,
     Event,
     Offer,
 )
+from feedsvc.storage.documents import COLUMN_MEMBERS
 from tests.formats import format_tests
 from tests.formats.feeds import CONCERT, ENTRIES, FULL, SITE, feed
 
@@ -43,6 +49,41 @@ TEXT_MEMBERS = {
 
 HIDDEN_ON_ENTRY_PAGES = {"id", "guid", "content_text", "translation_key"}
 
+DERIVED_MEMBERS = {"event", "starts", "translations"}
+"""Members that follow from others, or from other entries."""
+
+
+@pytest.mark.parametrize(
+    ("model", "listed", "file"),
+    [
+        (Entry, DELETED_MEMBERS, "models.py"),
+        (Entry, WITHDRAWN_MEMBERS, "models.py"),
+        (Event, WITHDRAWN_EVENT_MEMBERS, "models.py"),
+        (Entry, COLUMN_MEMBERS, "storage/documents.py"),
+    ],
+)
+def test_lists_of_members_have_no_others(
+    model: type, listed: frozenset[str], file: str
+) -> None:
+    others = listed - {member.name for member in fields(model)}
+    assert not others, f"feedsvc/{file}: no members: {others}"
+
+
+def test_export_has_every_member() -> None:
+    exported = set(EntryLine().fields)
+    for name, field in EventSchema(SITE).fields.items():
+        if not field.dump_only:
+            exported.add((field.attribute or name).removeprefix("event."))
+    members = {member.name for model in (Entry, Event) for member in fields(model)}
+    missing = members - exported - DERIVED_MEMBERS
+    assert not missing, (
+        f"feedsvc/api/schemas.py (written by clients) or EntryLine in "
+        f"feedsvc/importers/ndjson.py (set by the storage) lack {missing}"
+    )
+    assert set(EntryLine().fields) >= DELETED_MEMBERS, (
+        "EntryLine in feedsvc/importers/ndjson.py"
+    )
+
 
 @pytest.mark.parametrize(
     ("model", "unused"),
@@ -60,6 +101,40 @@ def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None
     assert used | unused == {member.name for member in fields(model)}, (
         "feedsvc/api/schemas.py and tests/full_entries.py"
     )
+
+
+OTHER_MEMBERS = [
+    *(
+        (FULL, member)
+        for member in fields(Entry)
+        if member.default != getattr(FULL, member.name)
+        and member.name not in TEXT_MEMBERS | {"kind", "language", "version"}
+    ),
+    *(
+        (CONCERT, member)
+        for member in fields(Event)
+        if member.default != getattr(CONCERT.event, member.name)
+        and member.name not in ("start", "end", "timezone")
+    ),
+]
+"""Members that are no texts of an entry, each with an entry that has it."""
+
+
+@pytest.mark.parametrize(
+    ("entry", "member"), OTHER_MEMBERS, ids=lambda value: getattr(value, "name", "")
+)
+def test_other_member_is_in_a_format(entry: Entry, member: Field[Any]) -> None:
+    changes: dict[str, Any] = {member.name: member.default}
+    if entry.event and member in fields(Event):
+        without = replace(entry, event=replace(entry.event, **changes))
+    else:
+        without = replace(entry, **changes)
+    assert any(
+        render_feed(whole_feed(format, entry))
+        != render_feed(whole_feed(format, without))
+        for format, form in FORMATS.items()
+        if entry.kind in form.kinds
+    ), f"{member.name}: show it by feedsvc/formats"
 
 
 def whole_feed(format: str, entry: Entry) -> Feed:

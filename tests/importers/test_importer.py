@@ -64,9 +64,16 @@ def test_last_entry_of_a_duplicate_guid_wins(app: Flask) -> None:
     data = rss_feed(
         "<item><guid>g</guid><title>Một</title></item><item><guid>g</guid><title>Hai</title></item>"
     )
-    assert "1 new, 0 changed, 0 unchanged" in import_file(app, data).stdout
-    assert "0 new, 0 changed, 1 unchanged" in import_file(app, data).stdout
+    assert "1 new, 1 changed, 0 unchanged" in import_file(app, data).stdout
     assert stored_entries(app, "news")["g"]["title"] == "Hai"
+
+
+@pytest.mark.parametrize("guid", ["", "g" * 1001])
+def test_entry_without_a_usable_guid_is_skipped(app: Flask, guid: str) -> None:
+    item = f"<item><title>Một</title><guid>{guid}</guid></item>"
+    result = import_file(app, rss_feed(item))
+    assert "0 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
+    assert "skipped: “Một”: it has no guid" in result.stderr
 
 
 def test_warnings_cannot_control_the_terminal(app: Flask) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -144,23 +142,3 @@ def test_requests_in_flight_at_sigterm_are_answered(
     )
     assert failed == 0
     assert statuses.count(200) > 0
-
-
-def test_samples_are_loaded_once_with_a_token(
-    database_url: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
-    service = Service(database_url, FEEDSVC_SAMPLES="true")
-    try:
-        service.start(log)  # another worker may be ready first
-        wait_until(lambda: "TOKEN=" in log.read_text())
-        (service.token,) = re.findall(r"export TOKEN=(fsv_\w+)", log.read_text())
-        assert "<item>" in service.request("GET", "/feeds/news.rss").text
-        entry = {"title": "Một", "categories": ["van-hoa"]}
-        assert service.request("PUT", "/api/v1/articles/a", entry).status_code == 201
-        service.kill()
-        service.start(log)
-        assert service.request("GET", "/api/v1/articles/a").json()["version"] == 1
-    finally:
-        service.kill()
-    assert log.read_text().count("TOKEN=") == 1

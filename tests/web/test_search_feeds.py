@@ -186,4 +186,4 @@ def test_search_of_the_api_finds_drafts_and_has_limits(editor: ApiClient) -> Non
     assert [item["id"] for item in page["items"]] == ["draft"]
     response = editor.send("GET", "/articles?q=" + "+".join("abcdefghijk"))
     assert response.status_code == 400
-    assert "Must have at most 10 words" in response.text
+    assert "must have at most 10 words" in response.text

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import ApiClient
 
-SAMPLES = {"kind": "news", "suffix": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "name": "script.js", "filename": "style.css"}  # fmt: skip
+SAMPLES = {"kind": "news", "suffix": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "name": "script.js", "filename": "style.css", "path": "index.css"}  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -1,1 +1,0 @@
-"""HTTP mechanics that the API and the public views share."""
