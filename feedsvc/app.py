@@ -83,15 +83,9 @@ def _hub() -> Response:
 
 
 def _refuse_chunked() -> None:
-    """Refuse a chunked body of a method without a body here.
-
-    Views that read a body check its length themselves.
+    """Refuse a chunked body, which neither server would read.
 
     :raises LengthRequired: the request has one.
     """
-    if "Transfer-Encoding" in request.headers and request.method not in (
-        "POST",
-        "PUT",
-        "PATCH",
-    ):
+    if "Transfer-Encoding" in request.headers:
         raise LengthRequired("A chunked body is not read.")

@@ -188,7 +188,7 @@ def test_variables_that_kubernetes_sets_are_no_warning() -> None:
 def test_start_warns_of_a_misspelt_setting() -> None:
     configuration = ("-c", "python:feedsvc.gunicorn_conf", "--check-config")
     done = subprocess.run(
-        [sys.executable, "-m", "gunicorn", *configuration, "wsgi:app"],
+        [sys.executable, "-m", "gunicorn", *configuration],
         cwd=ROOT,
         env={**os.environ, "FEEDSVC_SITE_TITEL": "x"},
         capture_output=True,
@@ -206,7 +206,7 @@ def test_start_warns_of_a_misspelt_setting() -> None:
     [
         (["-m", "feedsvc", "token", "list"], 2),
         (["-c", "import wsgi"], 4),
-        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi"], 4),
+        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 4),
     ],
 )
 def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:

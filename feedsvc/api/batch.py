@@ -11,7 +11,7 @@ from typing import Any
 from flask import request
 from marshmallow import EXCLUDE, Schema, fields
 from marshmallow.validate import OneOf
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from feedsvc.api import fields as own
 from feedsvc.api.auth import current_token
@@ -19,7 +19,6 @@ from feedsvc.api.blueprint import BODY_ERRORS, ApiBlueprint
 from feedsvc.api.derived_schemas import BatchResultsSchema, EntrySchemas, one_of
 from feedsvc.api.openapi import EXAMPLES
 from feedsvc.api.request_parsing import (
-    check_content_headers,
     load_validated,
     reject_query_parameters,
 )
@@ -82,7 +81,7 @@ class BatchItem:
 
 def batch_blueprint(services: Services) -> ApiBlueprint:
     """Return the view of batches."""
-    api = ApiBlueprint("batch", services.authenticator)
+    api = ApiBlueprint("batch", services.authenticator, _NDJSON)
     schemas = services.entry_schemas
 
     @api.post("")
@@ -120,9 +119,6 @@ def _parse_body() -> list[Any]:
     :raises BadRequest: the body is not a JSON array.
     :raises RequestEntityTooLarge: there are too many items.
     """
-    check_content_headers()
-    if request.mimetype not in _BODY:
-        raise UnsupportedMediaType(f"Must be {_JSON} (an array) or {_NDJSON}.")
     body = request.get_data()
     if request.mimetype == _NDJSON:
         lines = (line for line in BytesIO(body) if line.strip())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from flask_smorest import Blueprint
 
 from feedsvc.api.auth import Authenticator
-from feedsvc.api.request_parsing import StrictParser
+from feedsvc.api.request_parsing import StrictParser, check_content_headers
 
 BODY_ERRORS = (411, 413, 415, 422)
 """The statuses of errors that an operation with a body may have."""
@@ -22,9 +22,13 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = StrictParser()
 
-    def __init__(self, name: str, authenticator: Authenticator) -> None:
+    def __init__(
+        self, name: str, authenticator: Authenticator, *media_types: str
+    ) -> None:
         super().__init__(name, __name__, url_prefix=f"/api/v1/{name}")
         self._authenticator = authenticator
+        # Before authentication: asgi.py does not read a body that is refused here.
+        self.before_request(partial(check_content_headers, media_types))
 
     def authorize(self, *scopes: str) -> Callable[[View], View]:
         """Return a decorator that requires a token with one of some scopes.

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from flask import Request, request
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+from werkzeug.exceptions import (
+    LengthRequired,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from feedsvc.api import strict_json
 from feedsvc.errors import (
@@ -80,30 +85,34 @@ def reject_query_parameters() -> None:
         raise BadRequest(f"{name}: Unknown parameter; this call has none.")
 
 
-def check_content_headers() -> None:
-    """Require a body with a length and without an encoding.
+def check_content_headers(media_types: Sequence[str] = ()) -> None:
+    """Require headers of a body that can be read; blueprints do so before all else.
 
+    :param media_types: those that are accepted besides JSON.
     :raises LengthRequired: the length is missing.
-    :raises UnsupportedMediaType: the body is encoded.
+    :raises RequestEntityTooLarge: the length exceeds the limit.
+    :raises UnsupportedMediaType: the body is encoded, or has another type.
     """
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return
     # Werkzeug cuts a chunked body at MAX_CONTENT_LENGTH without an error.
     if request.content_length is None:
         raise LengthRequired("Missing Content-Length.")
+    if request.content_length > (request.max_content_length or 0):
+        raise RequestEntityTooLarge
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("Content-Encoding is not supported.")
+    # `is_json` is true for application/merge-patch+json too.
+    if not request.is_json and request.mimetype not in media_types:
+        names = " or ".join(("application/json", *media_types))
+        raise UnsupportedMediaType(f"Content-Type must be {names}.")
 
 
 def parse_json_body() -> Any:
     """Return the strict JSON in the request's body.
 
     :raises BadRequest: the body is not strict JSON.
-    :raises LengthRequired: as `check_content_headers`.
-    :raises UnsupportedMediaType: likewise, or Content-Type is not of JSON.
     """
-    check_content_headers()
-    # `is_json` is true for application/merge-patch+json too.
-    if not request.is_json:
-        raise UnsupportedMediaType("Must be JSON: Content-Type: application/json.")
     return strict_json.loads_strict(request.get_data())
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from random import getrandbits
-from typing import Any
 
 from flask import Blueprint, Response, g, request
 
@@ -43,25 +41,30 @@ def headers_blueprint() -> Blueprint:
 
     @blueprint.before_app_request
     def assign_request_id() -> None:
-        g.request_id = request_id(request.environ)
+        g.request_id = request_id(request.headers.get(REQUEST_ID, ""))
 
     @blueprint.after_app_request
     def add_headers(response: Response) -> Response:
-        response.headers[REQUEST_ID] = g.request_id
-        # Caches do not update this header from a 304 (RFC 9111 §3.2).
-        if response.status_code != 304:
-            response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.update(common_headers(response.status_code, g.request_id))
         return response
 
     return blueprint
 
 
-def request_id(environ: Mapping[str, Any]) -> str:
+def common_headers(status: int, given_id: str) -> list[tuple[str, str]]:
+    """Return the headers of a response with a status, to a request with an id."""
+    headers = [(REQUEST_ID, request_id(given_id))]
+    # Caches do not update this header from a 304 (RFC 9111 §3.2).
+    if status != 304:
+        headers.append(("X-Content-Type-Options", "nosniff"))
+    return headers
+
+
+def request_id(given: str) -> str:
     """Return the id that a proxy has given the request, or a new one.
 
     The proxy's id lets an operator read both logs together.
     """
-    given: str = environ.get("HTTP_X_REQUEST_ID", "")
     if _VALID_ID.fullmatch(given):
         return given
     return f"{getrandbits(64):016x}"

@@ -157,7 +157,7 @@ def test_item_without_scope_is_403(client: FlaskClient, database: Database) -> N
 def test_invalid_batch_request_is_refused(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    assert client.post("/api/v1/batch", data=b"[]").status_code == 401
+    assert client.post("/api/v1/batch", json=[]).status_code == 401
     assert (
         editor.send(
             "POST", "/batch", data=b"[]", headers={"Content-Type": "text/plain"}

@@ -391,8 +391,9 @@ def test_write_with_query_parameter_is_400(
 def test_missing_or_invalid_token_is_401(
     shared_editor: ApiClient, authorization: str
 ) -> None:
+    headers = {"Authorization": authorization, "Content-Type": "application/json"}
     response = shared_editor.client.put(
-        "/api/v1/articles/x", data=b"no json", headers={"Authorization": authorization}
+        "/api/v1/articles/x", data=b"no json", headers=headers
     )
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith("Bearer")

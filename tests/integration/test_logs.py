@@ -15,10 +15,11 @@ from tests.server import Service
 BROKEN = """
 from flask import request
 
-from wsgi import app
+import wsgi
+from feedsvc.asgi import app
 
 
-@app.get("/broken")
+@wsgi.app.get("/broken")
 def broken():
     raise RuntimeError(request.headers["Authorization"])
 """
@@ -41,7 +42,6 @@ def spellings(token: str) -> list[str]:
 def send(service: Service, data: str) -> bytes:
     with socket.create_connection(("127.0.0.1", service.port), 10) as connection:
         connection.sendall(data.encode())
-        connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
@@ -66,7 +66,8 @@ def test_log_has_writes_and_errors_but_no_token(
         assert broken.status_code == 500
         for spelling in spellings(token):
             target = f"GET /{spelling}?token={spelling} HTTP/1.1\r\nHost: a\r\n"
-            response = send(service, f"{target}User-Agent: {spelling}\r\n\r\n")
+            headers = f"Connection: close\r\nUser-Agent: {spelling}\r\n"
+            response = send(service, f"{target}{headers}\r\n")
             assert response.startswith(b"HTTP/1.1 404")
         assert send(service, f"{token} / HTTP/1.1\r\n\r\n")
     finally:
