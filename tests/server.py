@@ -194,6 +194,5 @@ class Service:
             self.url + path,
             json=document,
             headers=headers,
-            timeout=60,
-            **kwargs,
+            **{"timeout": 60, **kwargs},
         )

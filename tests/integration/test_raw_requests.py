@@ -38,6 +38,8 @@ CASES: dict[str, bytes] = {
     "chunks behind a GET": get(CHUNKED) + b"0\r\n\r\n",
     "a space before the colon": post(b"Transfer-Encoding : chunked") + BODY,
     "a folded header": get(b"A: b\r\n c"),
+    "two hosts": get(b"Host: b"),
+    "bare LF": get().replace(b"\r\n", b"\n"),
     "bare CR in a header": get(b"A: b\rX: y"),
     "NUL in a header": get(b"A: b\0c"),
     "a long header": get(b"A: " + b"b" * 8200),

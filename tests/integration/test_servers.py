@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import SCOPES
@@ -19,7 +25,8 @@ pytestmark = pytest.mark.sqlite
 
 GTHREAD = ("-k", "gthread", "--threads", "4", "wsgi:app")
 MAX_BODY = 1 << 20
-STORED = {
+MORE_THAN_THREADS = 40
+STORED: dict[str, dict[str, Any]] = {
     "/categories/a": {"title": "Một"},
     "/categories/b": {"title": "Hai", "parent": "a"},
     "/articles/long": {
@@ -39,19 +46,23 @@ Response = tuple[int, list[tuple[str, str]], bytes]
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]]:
+def database_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("servers") / "feedsvc.db"
+
+
+@pytest.fixture(scope="module")
+def servers(database_path: Path) -> Iterator[list[Service]]:
     """Start both servers with one database."""
-    folder = tmp_path_factory.mktemp("servers")
     settings = {
         "FEEDSVC_PUBLIC_URL": "http://feeds.example",
         "FEEDSVC_MAX_BODY": str(MAX_BODY),
         "WEB_CONCURRENCY": "1",
     }
-    url = f"sqlite:///{folder}/feedsvc.db"
+    url = f"sqlite:///{database_path}"
     asgi, gthread = (Service(url, **settings) for _ in range(2))
     asgi.start()
     gthread.token = asgi.make_token(*SCOPES)
-    gthread.start(folder / "log", *GTHREAD)
+    gthread.start(Path(os.devnull), *GTHREAD)
     for path, document in STORED.items():
         assert asgi.request("PUT", f"/api/v1{path}", document).ok, path
     assert asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
@@ -296,14 +307,46 @@ def test_connection_and_request_id_are_those_of_the_client(
 
 
 def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
-    """There are more of them than threads."""
-    asgi = servers[0]
-    request = (
+    with ExitStack() as stack:
+        for _ in range(MORE_THAN_THREADS):
+            send_half_a_body(servers[0], stack)
+        assert servers[0].request("GET", "/api/v1/articles/draft", timeout=5).ok
+
+
+@pytest.mark.soak
+def test_body_that_does_not_arrive_is_refused(servers: list[Service]) -> None:
+    with ExitStack() as stack:
+        connection = send_half_a_body(servers[0], stack)
+        connection.settimeout(40)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+        assert servers[0].request("GET", "/api/v1/articles/slow").status_code == 404
+
+
+def send_half_a_body(service: Service, stack: ExitStack) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", service.port))
+    stack.enter_context(connection).sendall(
         b"PUT /api/v1/articles/slow HTTP/1.1\r\nHost: a\r\n"
+        b"Authorization: Bearer " + service.token.encode() + b"\r\n"
         b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     )
-    with ExitStack() as stack:
-        for _ in range(40):
-            connection = socket.create_connection(("127.0.0.1", asgi.port))
-            stack.enter_context(connection).sendall(request)
-        assert asgi.request("GET", "/api/v1/articles/draft").ok
+    return connection
+
+
+def test_waiting_writers_delay_no_cached_feed(
+    servers: list[Service], database_path: Path
+) -> None:
+    asgi = servers[0]
+    asgi.request("GET", "/feeds/news.rss")
+    document = STORED["/articles/short"] | {"title": "Khác"}
+    with (
+        ThreadPoolExecutor(MORE_THAN_THREADS) as pool,
+        closing(sqlite.connect(database_path, isolation_level=None)) as lock,
+    ):
+        lock.execute("BEGIN IMMEDIATE")
+        for _ in range(MORE_THAN_THREADS):
+            pool.submit(asgi.request, "PUT", "/api/v1/articles/short", document)
+        time.sleep(1)
+        begin = time.monotonic()
+        assert asgi.request("GET", "/feeds/news.rss", timeout=5).ok
+        assert time.monotonic() - begin < 2
+        lock.execute("ROLLBACK")
