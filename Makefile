@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo
-	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf
 
 serve: $(BIN)/feedsvc
-	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf wsgi:app
+	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf
 
 test: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/ruff check .

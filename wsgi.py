@@ -1,7 +1,8 @@
-"""The WSGI entry point: `gunicorn -c python:feedsvc.gunicorn_conf wsgi:app`.
+"""The WSGI entry point, for `flask run` and any WSGI server.
 
-Importing it opens no database and starts no thread. gunicorn's hook does, in each
-worker; under another server the first request does.
+With gunicorn, feedsvc/asgi.py is in front of it. Importing it opens no database and
+starts no thread. gunicorn's hook does, in each worker; under another server the first
+request does.
 """
 
 from config import Config

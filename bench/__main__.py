@@ -1,4 +1,4 @@
-"""`make bench`: the most expensive requests on both databases, and ratios to version 1.0.1.
+"""`make bench`: cached responses, the most expensive requests, ratios to version 1.0.1.
 
 `python -m bench worst --entries 10000` measures one part, with fewer entries.
 """
@@ -8,9 +8,9 @@ import os
 import platform
 from pathlib import Path
 
-from bench import previous, worst
+from bench import hot, previous, worst
 
-PARTS = ("worst", "previous")
+PARTS = ("hot", "worst", "previous")
 
 
 def main() -> None:
@@ -23,6 +23,8 @@ def main() -> None:
     if set(parts) - set(PARTS):
         parser.error(f"The parts are {', '.join(PARTS)}.")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {_model()}")
+    if "hot" in parts:
+        hot.print_table()
     if "previous" in parts:
         previous.print_table()
     if "worst" in parts:

@@ -59,7 +59,9 @@ def _unpacked() -> Iterator[Path]:
         subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
         # Where this version has gunicorn's settings.
         shim = Path(folder, "feedsvc", "gunicorn_conf.py")
-        shim.write_text("from feedsvc.server.gunicorn_conf import *\n")
+        shim.write_text(
+            "from feedsvc.server.gunicorn_conf import *\nwsgi_app = 'wsgi:app'\n"
+        )
         yield Path(folder)
 
 

@@ -1,4 +1,4 @@
-"""gunicorn's settings: `gunicorn -c python:feedsvc.gunicorn_conf wsgi:app`.
+"""gunicorn's settings: `gunicorn -c python:feedsvc.gunicorn_conf`.
 
 `GUNICORN_CMD_ARGS` overrides them.
 """
@@ -9,7 +9,6 @@ from typing import Any
 
 from config import Config, SettingError
 from feedsvc.logs import Logger
-from feedsvc.services import get_services
 
 _APP_LOAD_ERROR = 4  # gunicorn's own: it ends the service instead of trying again
 
@@ -25,11 +24,12 @@ def _load_settings() -> Config:
 _settings = _load_settings()  # gunicorn has a setting named config
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gthread"
+wsgi_app = "feedsvc.asgi:app"
+worker_class = "asgi"
+asgi_loop = "uvloop"
 # gunicorn reads this variable too, but its default is 1.
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# A writer that waits for SQLite's lock must not delay readers.
-threads = 16
+keepalive = 5  # longer than nginx keeps idle connections in deploy/upstream.conf
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 graceful_timeout = 25  # the files in deploy/ kill the service after 40 s or more
 control_socket_disable = True
@@ -38,7 +38,6 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 limit_request_line = 8190
 limit_request_fields = 64
-limit_request_field_size = 8190
 # Without the header Authorization and the parameters of a URL, which may have secrets.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms "%(a)s"'
 logger_class = Logger
@@ -46,4 +45,8 @@ logger_class = Logger
 
 def post_worker_init(worker: Any) -> None:
     """Migrate the database, and start a worker's background threads."""
-    get_services(worker.wsgi).background.start()
+    # Imported here, since the process that starts the workers needs neither.
+    from feedsvc.services import get_services
+    from wsgi import app
+
+    get_services(app).background.start()

@@ -124,14 +124,13 @@ class Service:
         database.close()
         return self.token
 
-    def start(
-        self,
-        log: Path = Path(os.devnull),
-        app: str = "wsgi:app",
-    ) -> float:
-        """Start it, its output to a file; return the seconds until it was ready."""
+    def start(self, log: Path = Path(os.devnull), *options: str) -> float:
+        """Start it, its output to a file; return the seconds until it was ready.
+
+        :param options: of gunicorn, or another application.
+        """
         begun = time.monotonic()
-        module = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", app]
+        module = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", *options]
         if self._can_fork():
             self.process = ForkedProcess(module, self.root, self.environ, log, log)
         else:
@@ -195,6 +194,5 @@ class Service:
             self.url + path,
             json=document,
             headers=headers,
-            timeout=60,
-            **kwargs,
+            **{"timeout": 60, **kwargs},
         )

@@ -137,7 +137,7 @@ def test_all_invalid_values_are_named_at_once() -> None:
     ("command", "status"),
     [
         (["-m", "feedsvc", "token", "list"], 2),
-        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"], 4),
+        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 4),
     ],
 )
 def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:

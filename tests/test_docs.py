@@ -109,8 +109,8 @@ def test_dockerfile_starts_the_command_of_make_serve() -> None:
     makefile, dockerfile = (
         (ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile")
     )
-    assert "gunicorn -c python:feedsvc.gunicorn_conf wsgi:app" in makefile
-    assert '"gunicorn", "-c", "python:feedsvc.gunicorn_conf", "wsgi:app"' in dockerfile
+    assert "gunicorn -c python:feedsvc.gunicorn_conf\n" in makefile
+    assert '"gunicorn", "-c", "python:feedsvc.gunicorn_conf"]' in dockerfile
 
 
 def documented_commands() -> list[str]:

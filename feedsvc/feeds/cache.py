@@ -51,31 +51,31 @@ class ResponseCache:
             if revisions.last > self._revisions.last:
                 self._revisions = revisions
 
-    def get(self, key: str) -> CachedResponse | None:
+    def get(self, url: str) -> CachedResponse | None:
         """Return the response of a canonical URL, if it is valid."""
         if not self.is_polled:
             self.poll()
         with self._lock:
-            response = self._responses.get(key)
+            response = self._responses.get(url)
         if response and response.revision >= self._revisions.of(response.kinds):
             return response
         return None
 
     def get_or_render(
-        self, key: str, render: Callable[[], CachedResponse]
+        self, url: str, render: Callable[[], CachedResponse]
     ) -> CachedResponse:
         """Return the response of a canonical URL; one thread renders it if need be."""
-        response = self.get(key)
+        response = self.get(url)
         if response:
             return response
-        with self._rendering[hash(key) % _LOCKS]:
-            response = self.get(key)
+        with self._rendering[hash(url) % _LOCKS]:
+            response = self.get(url)
             if response is None:
                 response = render()
-                self._put(key, response)
+                self._put(url, response)
         return response
 
-    def _put(self, key: str, response: CachedResponse) -> None:
+    def _put(self, url: str, response: CachedResponse) -> None:
         with self._lock:
             if response.size <= self._responses.maxsize:
-                self._responses[key] = response
+                self._responses[url] = response

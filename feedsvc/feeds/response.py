@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import brotli
 import zstandard
@@ -88,9 +88,11 @@ class CachedResponse:
     ) -> tuple[int, Headers, bytes]:
         """Return the status, the headers and the body for a GET.
 
-        :param request_headers: by name, without regard to case.
+        :param request_headers: by lower-case name.
         """
-        coding = self._negotiate(request_headers.get("Accept-Encoding", ""))
+        coding = ""
+        if len(self.body) >= _MIN_COMPRESSED:
+            coding = _negotiate(request_headers.get("accept-encoding", ""))
         last_modified = self._last_modified(now)
         headers: Headers = [("ETag", f'"{self._tag(coding)}"')]
         if last_modified:
@@ -112,16 +114,6 @@ class CachedResponse:
         if coding:
             headers.append(("Content-Encoding", coding))
         return 200, headers, body
-
-    def _negotiate(self, accept_encoding: str) -> str:
-        """Return the content coding that a client prefers; an empty one is none."""
-        if len(self.body) < _MIN_COMPRESSED:
-            return ""
-        accepted = parse_accept_header(accept_encoding, Accept)
-        best = max(_COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
-        quality = accepted.quality(best)
-        is_preferred = quality > 0 and quality >= accepted.quality("identity")
-        return best if is_preferred else ""
 
     def _tag(self, coding: str) -> str:
         return f"{self.etag}-{coding}" if coding else self.etag
@@ -151,7 +143,7 @@ class CachedResponse:
         Last-Modified that a 200 would have: a client whose clock is ahead sends a later
         one, and would never get a new body.
         """
-        if_none_match = headers.get("If-None-Match")
+        if_none_match = headers.get("if-none-match")
         if if_none_match is not None:
             tags = parse_etags(if_none_match)
             # The client may have fetched the body in any coding.
@@ -159,5 +151,16 @@ class CachedResponse:
             return tags.star_tag or any(
                 tags.contains_weak(self._tag(coding)) for coding in codings
             )
-        date = parse_date(headers.get("If-Modified-Since"))
+        date = parse_date(headers.get("if-modified-since"))
         return date is not None and date == last_modified
+
+
+# Each program sends the same header with all of its requests.
+@lru_cache(maxsize=256)
+def _negotiate(accept_encoding: str) -> str:
+    """Return the content coding that a client prefers; an empty one is none."""
+    accepted = parse_accept_header(accept_encoding, Accept)
+    best = max(_COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
+    quality = accepted.quality(best)
+    is_preferred = quality > 0 and quality >= accepted.quality("identity")
+    return best if is_preferred else ""

@@ -24,9 +24,13 @@ HTML_SECURITY_HEADERS = {
 }
 
 
-def add_nosniff(response: Response) -> Response:
-    """Add the header that forbids browsers to guess the media type."""
-    # Caches do not update it from a 304 (RFC 9111 §3.2).
-    if response.status_code != 304:
-        response.headers["X-Content-Type-Options"] = "nosniff"
+def common_headers(status: int) -> list[tuple[str, str]]:
+    """Return the headers of every response with a status."""
+    # Caches do not update headers of a body from a 304 (RFC 9111 §3.2).
+    return [] if status == 304 else [("X-Content-Type-Options", "nosniff")]
+
+
+def add_common_headers(response: Response) -> Response:
+    """Add the headers of every response."""
+    response.headers.update(common_headers(response.status_code))
     return response

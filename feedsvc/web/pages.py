@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from itsdangerous import BadSignature
@@ -51,7 +52,7 @@ def show_directory() -> Response:
         newest = newest_entries(session, categories)
         return render_directory(site, categories.all(), newest, ui)
 
-    return _cached_response(f"/?ui={ui}", render, ui)
+    return _cached_response("/", render, ui)
 
 
 @blueprint.get("/feeds.opml")
@@ -79,7 +80,7 @@ def show_entry(id: str) -> Response:
     def render(session: Session) -> bytes:
         return _render_entry(session, _find_public_entry(session, id), site, ui)
 
-    return _cached_response(f"/entries/{id}?ui={ui}", render, ui)
+    return _cached_response(f"/entries/{id}", render, ui)
 
 
 @blueprint.get("/entries/<id>.ics")
@@ -102,16 +103,17 @@ def show_calendar(id: str) -> Response:
 
 
 def _cached_response(
-    key: str,
+    path: str,
     render: Render,
     ui: str | None = None,
     media_type: str = FORMATS["html"].media_type,
 ) -> Response:
     """Answer from the cache, or render the page from one snapshot.
 
-    :param key: the canonical path; equal for all spellings of the page's URL.
+    :param path: equal for all spellings of the page's URL.
     """
     services = current_services()
+    url = quote(path) + (f"?ui={ui}" if ui else "")
 
     def render_response() -> CachedResponse:
         with services.database.read() as session:
@@ -128,7 +130,7 @@ def _cached_response(
             headers=headers,
         )
 
-    response = services.cache.get_or_render(key, render_response)
+    response = services.cache.get_or_render(url, render_response)
     return conditional_response(response, services.clock())
 
 

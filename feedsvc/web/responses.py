@@ -25,7 +25,8 @@ NOINDEX = ("X-Robots-Tag", "noindex")
 
 def conditional_response(response: CachedResponse, now: datetime) -> Response:
     """Return the Flask response to the current request: 304 if the client has it."""
-    status, headers, body = response.prepare(dict(request.headers), now)
+    request_headers = {name.lower(): value for name, value in request.headers}
+    status, headers, body = response.prepare(request_headers, now)
     response_class = _NotModified if status == 304 else Response
     return response_class(body, status, headers)
 

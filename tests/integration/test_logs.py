@@ -15,10 +15,11 @@ from tests.server import Service
 BROKEN = """
 from flask import request
 
-from wsgi import app
+import wsgi
+from feedsvc.asgi import app
 
 
-@app.get("/broken")
+@wsgi.app.get("/broken")
 def broken():
     raise RuntimeError(request.headers["Authorization"])
 """
@@ -27,7 +28,6 @@ def broken():
 def send(service: Service, data: str) -> bytes:
     with socket.create_connection(("127.0.0.1", service.port), 10) as connection:
         connection.sendall(data.encode())
-        connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
@@ -51,9 +51,10 @@ def test_log_has_writes_and_errors_but_no_token(
         broken = service.request("GET", "/broken")
         assert broken.status_code == 500
         target = f"GET /{token}?token={token} HTTP/1.1\r\nHost: a\r\n"
-        response = send(service, f"{target}User-Agent: {token}\r\n\r\n")
+        headers = f"Connection: close\r\nUser-Agent: {token}\r\n"
+        response = send(service, f"{target}{headers}\r\n")
         assert response.startswith(b"HTTP/1.1 404")
-        forged = "GET /%0A[forged]%1B HTTP/1.1\r\nHost: a\r\n\r\n"
+        forged = "GET /%0A[forged]%1B HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
         assert send(service, forged).startswith(b"HTTP/1.1 404")
         assert send(service, f"{token} / HTTP/1.1\r\n\r\n")
     finally:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import wsgi
 from config import Config
 from feedsvc.app import create_app
 from feedsvc.models import SCOPES, utcnow
@@ -56,7 +57,7 @@ def running(database_url: str, log: Path) -> Iterator[RunningPortal]:
         WEB_CONCURRENCY="1",
         GUNICORN_CMD_ARGS="--access-logfile=-",
     )
-    service.start(log, app="tests.interop.seed:app")
+    service.start(log, "tests.interop.seed:app")
     try:
         service.make_token(*SCOPES)
         portal = RunningPortal(service, log, ahead)
@@ -73,4 +74,6 @@ def _now() -> datetime:
 
 
 if "CLOCK_AHEAD" in os.environ:
-    app = create_app(Config.from_env(), _now)
+    # The modules that serve take the application from here.
+    wsgi.app = create_app(Config.from_env(), _now)
+    from feedsvc.asgi import app  # noqa: F401

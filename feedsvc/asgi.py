@@ -1,0 +1,107 @@
+"""The ASGI entry point, which `gunicorn -c python:feedsvc.gunicorn_conf` starts.
+
+The event loop answers what is cached; threads of Flask answer everything else. The
+responses are those of `wsgi:app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from a2wsgi import WSGIMiddleware
+
+from feedsvc.feeds.response import CachedResponse
+from feedsvc.services import get_services
+from feedsvc.web.headers import common_headers
+from wsgi import app as flask_app
+
+if TYPE_CHECKING:
+    from a2wsgi.asgi_typing import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
+
+_THREADS = 16
+"""So many that writers, which may wait for SQLite's lock, do not delay readers."""
+
+_BODY_SECONDS = 30
+"""Time within which a client must send a body."""
+
+_MAX_BYTES = 1 << 20
+"""The longest response of the event loop, which may have to compress it first."""
+
+_services = get_services(flask_app)
+_flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request; gunicorn also calls it at the start and end of a worker."""
+    if scope["type"] == "http":
+        headers = _decode_headers(scope)
+        response = _find_cached(scope)
+        if response:
+            await _answer(response, scope["method"], headers, send)
+            return
+        receive = await _collect_body(headers, receive)
+    await _flask(scope, receive, send)
+
+
+def _decode_headers(scope: HTTPScope) -> dict[str, str]:
+    """Return the headers by lower-case name; WSGI joins repeated ones alike."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1")
+        value = raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _find_cached(scope: HTTPScope) -> CachedResponse | None:
+    """Return the response of a canonical URL, which is its key in the cache."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return None
+    url = scope["raw_path"].decode("latin-1")
+    if scope["query_string"]:
+        url += "?" + scope["query_string"].decode("latin-1")
+    response = _services.cache.get(url)
+    return response if response and len(response.body) <= _MAX_BYTES else None
+
+
+async def _answer(
+    response: CachedResponse, method: str, request_headers: dict[str, str], send: Send
+) -> None:
+    status, headers, body = response.prepare(request_headers, _services.clock())
+    headers += common_headers(status)
+    encoded_headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in headers
+    ]
+    await send(
+        {"type": "http.response.start", "status": status, "headers": encoded_headers}
+    )
+    await send(
+        {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
+    )
+
+
+async def _collect_body(headers: dict[str, str], receive: Receive) -> Receive:
+    """Read a body before it occupies a thread, and return a `receive` that has it.
+
+    A body that Flask refuses by its headers is not read. One that does not arrive in
+    time stays incomplete, which Flask answers with an error.
+    """
+    body = bytearray()
+    length = int(headers.get("content-length", "0"))
+    is_read = length <= _services.config.max_body
+    if is_read and "json" in headers.get("content-type", "").lower():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BODY_SECONDS):
+                while len(body) < length:
+                    event = await receive()
+                    if event["type"] != "http.request":
+                        break
+                    body += event["body"]
+
+    async def receive_collected() -> HTTPRequestEvent:
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    return receive_collected

@@ -1,0 +1,352 @@
+"""gunicorn's asgi worker and its gthread worker give the same responses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pysqlite3 import dbapi2 as sqlite
+
+from feedsvc.feeds.query import FORMATS
+from feedsvc.models import SCOPES
+from tests.server import Service
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.sqlite
+
+GTHREAD = ("-k", "gthread", "--threads", "4", "wsgi:app")
+MAX_BODY = 1 << 20
+MORE_THAN_THREADS = 40
+STORED: dict[str, dict[str, Any]] = {
+    "/categories/a": {"title": "Một"},
+    "/categories/b": {"title": "Hai", "parent": "a"},
+    "/articles/long": {
+        "title": "Dài",
+        "content_html": "<p>" + "Nội dung. " * 9_000 + "</p>",
+        "categories": ["a"],
+    },
+    "/articles/short": {"title": "Ngắn", "categories": ["b"]},
+    "/articles/draft": {"title": "Nháp", "status": "draft"},
+    "/articles/withdrawn": {"title": "Gỡ", "status": "withdrawn", "notice": "Sai."},
+    "/articles/deleted": {"title": "Xóa"},
+    "/events/fair": {"title": "Hội", "start": "2031-01-01T19:00:00"},
+}
+"""Documents by path."""
+
+Response = tuple[int, list[tuple[str, str]], bytes]
+
+
+@pytest.fixture(scope="module")
+def database_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("servers") / "feedsvc.db"
+
+
+@pytest.fixture(scope="module")
+def servers(database_path: Path) -> Iterator[list[Service]]:
+    """Start both servers with one database."""
+    settings = {
+        "FEEDSVC_PUBLIC_URL": "http://feeds.example",
+        "FEEDSVC_MAX_BODY": str(MAX_BODY),
+        "WEB_CONCURRENCY": "1",
+    }
+    url = f"sqlite:///{database_path}"
+    asgi, gthread = (Service(url, **settings) for _ in range(2))
+    asgi.start()
+    gthread.token = asgi.make_token(*SCOPES)
+    gthread.start(Path(os.devnull), *GTHREAD)
+    for path, document in STORED.items():
+        assert asgi.request("PUT", f"/api/v1{path}", document).ok, path
+    assert asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
+    # Last-Modified is stated when its second is certainly over.
+    feed = "/feeds/news.rss"
+    wait_until(lambda: "Last-Modified" in gthread.request("GET", feed).headers)
+    yield [asgi, gthread]
+    asgi.stop()
+    gthread.stop()
+
+
+def send(
+    service: Service, method: str, path: str, headers: dict[str, str], body: bytes = b""
+) -> Response:
+    """Send a request with exactly these headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+    with closing(connection):
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        response = connection.getresponse()
+        content = response.read()
+    sent = [(name.lower(), value) for name, value in response.getheaders()]
+    return response.status, sorted(sent), content
+
+
+def comparable(response: Response) -> Response:
+    """Return a response without what differs between two requests or servers."""
+    status, headers, body = response
+    differing = ("date", "server", "connection")
+    headers = [
+        (name, "…" if name == "x-request-id" else value)
+        for name, value in headers
+        if name not in differing
+    ]
+    return status, headers, body
+
+
+def check_equal(
+    servers: list[Service],
+    method: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+) -> Response:
+    """Assert that both servers give one response, also the second time."""
+    responses = [
+        send(service, method, path, headers or {}, body)
+        for service in servers
+        # The second one is cached.
+        for _ in range(2)
+    ]
+    expected = comparable(responses[0])
+    for response in responses[1:]:
+        assert comparable(response) == expected
+    return responses[1]
+
+
+FEEDS = [
+    *(f"/feeds/{kind}.{name}" for name, form in FORMATS.items() for kind in form.kinds),
+    "/feeds/news/a.rss",
+    "/feeds/news/a,b.json",
+    "/feeds/news/a+b.atom",
+    "/feeds/news.rss?limit=1",
+    "/feeds/news.rss?limit=1&page=2",
+    "/feeds/news.json?q=noi+dung",
+    "/feeds/events.html?ui=en",
+]
+PAGES = [
+    "/",
+    "/?ui=en",
+    "/?ui=None",
+    "/feeds.opml",
+    "/entries/long",
+    "/entries/long?ui=en",
+    "/entries/fair.ics",
+    "/static/style.css",
+    "/favicon.ico",
+    "/robots.txt",
+    "/healthz",
+    "/readyz",
+    "/api/docs",
+    "/api/openapi.json",
+    "/api/v1/categories",
+    "/api/v1/categories/a",
+    "/api/v1/changes?limit=2",
+]
+NOT_CANONICAL = [
+    "/feeds/news.rss?",
+    "/feeds/news.rss?utm_source=x",
+    "/feeds/news.rss?limit=50",
+    "/feeds/news.rss?limit=999",
+    "/feeds/news/%61.rss",
+    "/feeds/news/b,a.rss",
+    "/feeds/news",
+    "/entries/%6Cong",
+    "/feeds/news.rss?q=%FF",
+]
+ERRORS = [
+    "/feeds/news.rss?limit=x",
+    "/feeds/news.rss?limit=1&limit=2",
+    "/feeds/news.rss?archive=2026-11",
+    "/feeds/news.rss?page=99",
+    "/feeds/news/none.rss",
+    "/feeds/%FF.rss",
+    "/entries/deleted",
+    "/entries/withdrawn",
+    "/entries/draft",
+    "/entries/draft?preview=x",
+    "/entries/none",
+    "/entries/long%00",
+    "/h\u1ed9i".encode().decode("latin-1").encode("ascii", "ignore").decode() + "x",
+    "/hub",
+    "/api/v1/articles",
+    "/api/v1/none",
+]
+
+
+@pytest.mark.parametrize("path", [*FEEDS, *PAGES, *NOT_CANONICAL, *ERRORS])
+def test_responses_to_reads_are_equal(servers: list[Service], path: str) -> None:
+    status, headers, _ = check_equal(servers, "GET", path)
+    assert comparable(check_equal(servers, "HEAD", path)) == comparable(
+        (status, headers, b"")
+    )
+    browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Encoding": "gzip, br, zstd"}
+    check_equal(servers, "GET", path, browser)
+    assert (status < 400) == (path not in ERRORS)
+
+
+@pytest.mark.parametrize("path", ["/feeds/news.rss", "/", "/entries/long"])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br", "zstd"])
+def test_conditional_responses_are_equal(
+    servers: list[Service], path: str, coding: str
+) -> None:
+    accept = {"Accept-Encoding": coding}
+    status, headers, _ = check_equal(servers, "GET", path, accept)
+    assert status == 200
+    validators = dict(headers)
+    etag, date = validators["etag"], validators["last-modified"]
+    for condition in (
+        {"If-None-Match": etag},
+        {"If-None-Match": f"W/{etag}"},
+        {"If-None-Match": f'"x", {etag}'},
+        {"If-None-Match": "*"},
+        {"If-Modified-Since": date},
+    ):
+        status, _, body = check_equal(servers, "GET", path, {**accept, **condition})
+        assert (status, body) == (304, b""), condition
+    for condition in (
+        {"If-None-Match": '"x"', "If-Modified-Since": date},
+        {"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"},
+        {"If-Modified-Since": "soon"},
+    ):
+        assert check_equal(servers, "GET", path, {**accept, **condition})[0] == 200
+
+
+def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
+    headers = {
+        "Authorization": f"Bearer {servers[0].token}",
+        "Content-Type": "application/json",
+    }
+
+    def write(method: str, path: str, document: object, **more: str) -> Response:
+        body = json.dumps(document).encode()
+        sized = {**headers, "Content-Length": str(len(body)), **more}
+        return check_equal(servers, method, f"/api/v1{path}", sized, body)
+
+    same = STORED["/articles/short"]
+    assert write("PUT", "/articles/short", same)[0] == 200
+    assert write("PATCH", "/articles/short", {"title": "Ngắn"})[0] == 200
+    assert write("POST", "/batch", [])[0] == 200
+    assert write("POST", "/batch", [{"action": "put"}])[0] == 207
+    assert write("DELETE", "/articles/deleted", None)[0] == 410
+    assert write("PUT", "/articles/short", {"titel": 1})[0] == 422
+    assert write("PUT", "/articles/short", same, **{"If-Match": '"9"'})[0] == 412
+    assert write("PUT", "/events/short", STORED["/events/fair"])[0] == 409
+    assert write("PUT", "/none", {})[0] == 404
+    assert write("PUT", "/changes", {})[0] == 405
+    assert write("POST", "/articles?x=1", same)[0] == 400
+    status, _, body = check_equal(servers, "GET", "/api/v1/articles/draft", headers)
+    assert status == 200
+    preview = json.loads(body)["preview_url"].removeprefix("http://feeds.example")
+    assert check_equal(servers, "GET", preview)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/articles/x", {"Content-Type": "application/json"}, 411),
+        ("/articles/x", {"Transfer-Encoding": "chunked"}, 411),
+        ("/articles/x", {"Content-Length": str(MAX_BODY + 1)}, 413),
+        ("/articles/x", {"Content-Length": "2", "Content-Type": "text/plain"}, 415),
+        ("/articles/x", {"Content-Length": "2"}, 415),
+        (
+            "/articles/x",
+            {"Content-Length": "2", "Content-Type": "application/x-ndjson"},
+            415,
+        ),
+        (
+            "/articles/x",
+            {
+                "Content-Length": "2",
+                "Content-Type": "application/json",
+                "Content-Encoding": "gzip",
+            },
+            415,
+        ),
+        ("/batch", {"Content-Length": "2", "Content-Type": "text/csv"}, 415),
+    ],
+)
+def test_bodies_are_refused_by_their_headers(
+    servers: list[Service], path: str, headers: dict[str, str], status: int
+) -> None:
+    """Before a token is needed."""
+    method = "POST" if path == "/batch" else "PUT"
+    body = b"{}" if headers.get("Content-Length") == "2" else b""
+    response = check_equal(servers, method, f"/api/v1{path}", headers, body)
+    assert response[0] == status
+    assert json.loads(response[2])["status"] == status
+
+
+def test_token_is_needed_before_a_body_is_parsed(servers: list[Service]) -> None:
+    headers = {"Content-Type": "application/json", "Content-Length": "1"}
+    assert check_equal(servers, "PUT", "/api/v1/articles/x", headers, b"{")[0] == 401
+
+
+@pytest.mark.parametrize("path", ["/feeds/news.rss", "/none", "/api/v1/categories"])
+def test_connection_and_request_id_are_those_of_the_client(
+    servers: list[Service], path: str
+) -> None:
+    for service in servers:
+        # The second response is cached.
+        for _ in range(2):
+            headers = {"Connection": "close", "X-Request-ID": "a-1"}
+            _, sent, _ = send(service, "GET", path, headers)
+            assert dict(sent)["connection"] == "close"
+            assert dict(sent)["x-request-id"] == "a-1"
+            _, sent, _ = send(service, "GET", path, {"X-Request-ID": "a b"})
+            assert dict(sent).get("connection") != "close"
+            assert len(dict(sent)["x-request-id"]) == 16
+
+
+def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
+    with ExitStack() as stack:
+        for _ in range(MORE_THAN_THREADS):
+            send_half_a_body(servers[0], stack)
+        assert servers[0].request("GET", "/api/v1/articles/draft", timeout=5).ok
+
+
+@pytest.mark.soak
+def test_body_that_does_not_arrive_is_refused(servers: list[Service]) -> None:
+    with ExitStack() as stack:
+        connection = send_half_a_body(servers[0], stack)
+        connection.settimeout(40)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+        assert servers[0].request("GET", "/api/v1/articles/slow").status_code == 404
+
+
+def send_half_a_body(service: Service, stack: ExitStack) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", service.port))
+    stack.enter_context(connection).sendall(
+        b"PUT /api/v1/articles/slow HTTP/1.1\r\nHost: a\r\n"
+        b"Authorization: Bearer " + service.token.encode() + b"\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    return connection
+
+
+def test_waiting_writers_delay_no_cached_feed(
+    servers: list[Service], database_path: Path
+) -> None:
+    asgi = servers[0]
+    asgi.request("GET", "/feeds/news.rss")
+    document = STORED["/articles/short"] | {"title": "Khác"}
+    with (
+        ThreadPoolExecutor(MORE_THAN_THREADS) as pool,
+        closing(sqlite.connect(database_path, isolation_level=None)) as lock,
+    ):
+        lock.execute("BEGIN IMMEDIATE")
+        for _ in range(MORE_THAN_THREADS):
+            pool.submit(asgi.request, "PUT", "/api/v1/articles/short", document)
+        time.sleep(1)
+        begin = time.monotonic()
+        assert asgi.request("GET", "/feeds/news.rss", timeout=5).ok
+        assert time.monotonic() - begin < 2
+        lock.execute("ROLLBACK")
