@@ -208,9 +208,8 @@ class FeedQuery:
     def with_parameters(self, **changes: Any) -> FeedQuery:
         """Return the query with other values of parameters; None removes a parameter.
 
-        Parameters that do not apply, or have their default, are left out. So is an empty
-        search, such as one of punctuation alone. A limit above that of the format is
-        lowered.
+        Parameters that do not apply, or have their default, are left out, and so is an
+        empty search. A limit above the maximum of the format is lowered.
         """
         # The order is that of PARAMETERS.
         values = {**dict.fromkeys(PARAMETERS), **self.parameters, **changes}
