@@ -208,14 +208,17 @@ class FeedQuery:
     def with_parameters(self, **changes: Any) -> FeedQuery:
         """Return the query with other values of parameters; None removes a parameter.
 
-        Parameters that do not apply, or have their default, are left out.
+        Parameters that do not apply, or have their default, are left out, and so is an
+        empty search. A limit above the maximum of the format is lowered.
         """
-        # In the order of PARAMETERS.
+        # The order is that of PARAMETERS.
         values = {**dict.fromkeys(PARAMETERS), **self.parameters, **changes}
+        if values["limit"]:
+            values["limit"] = min(values["limit"], self.format.max_limit)
         query = replace(self, parameters={})
         for name, value in values.items():
             parameter = PARAMETERS[name]
-            is_default = value is None or value == parameter.default(query)
+            is_default = not value or value == parameter.default(query)
             if parameter.applies_to(query) and not is_default:
                 query = replace(query, parameters={**query.parameters, name: value})
         return query
@@ -226,11 +229,7 @@ class FeedQuery:
         Formats differ in their defaults: a page with `content=full` has an RSS feed
         without the parameter.
         """
-        limit = self.parameters.get("limit")
-        if limit:
-            limit = min(limit, format.max_limit)
-        query = replace(self, format=format)
-        return query.with_parameters(limit=limit, page=None, ui=None)
+        return replace(self, format=format).with_parameters(page=None, ui=None)
 
 
 @dataclass(frozen=True)
@@ -244,38 +243,32 @@ class Parameter:
     :param has_one_spelling: a URL that spells the value in another way is redirected.
     """
 
-    parse: Callable[[str, FeedQuery], Any]
+    parse: Callable[[str], Any]
     default: Callable[[FeedQuery], Any] = lambda query: None
     applies_to: Callable[[FeedQuery], bool] = lambda query: True
     has_one_spelling: bool = False
 
 
-def _parse_limit(text: str, query: FeedQuery) -> int:
-    maximum = query.format.max_limit
+def _parse_limit(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
-        raise ValueError(f"must be a whole number from 1 to {maximum}")
-    return min(int(text), maximum)
+        raise ValueError("must be a whole number, at least 1")
+    return int(text)
 
 
-def _parse_page(text: str, query: FeedQuery) -> int:
+def _parse_page(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PAGE:
         raise ValueError(f"must be a whole number from 1 to {MAX_PAGE}")
     return int(text)
 
 
-def _parse_language(text: str, query: FeedQuery) -> str:
+def _parse_language(text: str) -> str:
     if not re.fullmatch(LANGUAGE_TAG_PATTERN, text):
         raise ValueError("must be a BCP 47 language tag such as vi or en-GB")
     # Tags are compared without case (RFC 5646 §2.1.1), so a feed has one spelling.
     return text.lower()
 
 
-def _parse_search(text: str, query: FeedQuery) -> str | None:
-    # A search of punctuation alone is none, like the empty field of a form.
-    return parse_search(text) or None
-
-
-def _parse_date(text: str, query: FeedQuery) -> date:
+def _parse_date(text: str) -> date:
     try:
         day = date.fromisoformat(text)
         # It reads other forms too, such as 20261224 and 2026-W52-4.
@@ -286,15 +279,15 @@ def _parse_date(text: str, query: FeedQuery) -> date:
     return day
 
 
-def _parse_period(text: str, query: FeedQuery) -> str:
+def _parse_period(text: str) -> str:
     # Version 1 had `recent`; the parameter has one spelling, so it is redirected.
     if text == "recent":
         return "all"
-    return _choice("upcoming", "past", "all")(text, query)
+    return _choice("upcoming", "past", "all")(text)
 
 
-def _choice(*choices: str) -> Callable[[str, FeedQuery], str]:
-    def parse(text: str, query: FeedQuery) -> str:
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
         if text not in choices:
             *others, last = choices
             raise ValueError(f"must be {', '.join(others)} or {last}")
@@ -340,7 +333,7 @@ PARAMETERS = {
     "lang": Parameter(_parse_language),
     # Other spellings are not redirected: the search form sends any, and the policy of
     # pages allows it no redirect to another host.
-    "q": Parameter(_parse_search),
+    "q": Parameter(parse_search),
     "from": Parameter(_parse_date, applies_to=_is_of_events),
     "to": Parameter(_parse_date, applies_to=_is_of_events),
     "when": Parameter(
@@ -412,16 +405,18 @@ def parse_feed_query(
     for name, parameter in PARAMETERS.items():
         if name not in given or not parameter.applies_to(query):
             continue
-        values[name] = _read(name, given[name], query)
-        if parameter.has_one_spelling and given[name] != [str(values[name])]:
-            is_canonical = False
+        values[name] = _read(name, given[name])
     if values.get("ui") == primary_subtag(language):
         del values["ui"]
     _check_dates(values.get("from"), values.get("to"), today)
-    return query.with_parameters(**values), is_canonical
+    query = query.with_parameters(**values)
+    for name in values:
+        if PARAMETERS[name].has_one_spelling and given[name] != [str(query[name])]:
+            is_canonical = False
+    return query, is_canonical
 
 
-def _read(name: str, values: Sequence[str], query: FeedQuery) -> Any:
+def _read(name: str, values: Sequence[str]) -> Any:
     """Return the value of a parameter.
 
     :raises BadRequest: it is not valid, or given twice.
@@ -430,7 +425,7 @@ def _read(name: str, values: Sequence[str], query: FeedQuery) -> Any:
     if len(values) > 1:
         raise BadRequest(f"The parameter “{name}” is given twice.", name)
     try:
-        return PARAMETERS[name].parse(values[0], query)
+        return PARAMETERS[name].parse(values[0])
     except ValueError as error:
         raise BadRequest(f"The parameter “{name}” {error}.", name) from None
 

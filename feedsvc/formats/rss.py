@@ -170,8 +170,10 @@ def _write_text(parent: Element) -> None:
     """
     write_as_cdata(parent, "description", "{*}encoded")
     for element in parent.iter(*map(qualified_name, _PLAIN_TEXT)):
-        element.text, *others = re.split("([&<])", element.text or "")
-        for character, text in zip(others[::2], others[1::2], strict=True):
+        # The characters are at the odd indices.
+        parts = re.split("([&<])", element.text or "")
+        element.text = parts[0]
+        for character, text in zip(parts[1::2], parts[2::2], strict=True):
             reference = etree.Entity(f"#x{ord(character):X}")
             reference.tail = text
             element.append(reference)

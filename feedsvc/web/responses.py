@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from flask import Response, request
@@ -30,14 +29,6 @@ def conditional_response(response: CachedResponse, now: datetime) -> Response:
     status, headers, body = response.prepare(request_headers, now)
     response_class = _NotModified if status == 304 else Response
     return response_class(body, status, headers)
-
-
-def static_response(
-    body: bytes, media_type: str, max_age: int, *headers: tuple[str, str]
-) -> CachedResponse:
-    """Return a response whose body only changes with the version of the service."""
-    installed_at = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
-    return CachedResponse(body, media_type, installed_at, None, max_age, None, headers)
 
 
 def redirect(site: Site, path: str) -> Response:
