@@ -158,18 +158,16 @@ def unmatched_exdates(event: Event) -> list[int]:
     recurrence = event.recurrence
     if recurrence is None or not recurrence.exdates:
         return []
+    exdates = [_as_datetime(exdate) for exdate in recurrence.exdates]
+    last = max(exdates)
     without_exdates = replace(recurrence, exdates=())
-    exdates = sorted(
-        (_as_datetime(exdate), index) for index, exdate in enumerate(recurrence.exdates)
+    starts = set(
+        takewhile(
+            lambda start: start <= last,
+            _starts_since(event, without_exdates, min(exdates)),
+        )
     )
-    upcoming: datetime | None = exdates[0][0] - _ONE_DAY
-    unmatched = []
-    for exdate, index in exdates:
-        if upcoming is not None and upcoming < exdate:
-            upcoming = next(_starts_since(event, without_exdates, exdate), None)
-        if upcoming != exdate:
-            unmatched.append(index)
-    return sorted(unmatched)
+    return [index for index, exdate in enumerate(exdates) if exdate not in starts]
 
 
 def display_occurrence(entry: Entry) -> Event | None:

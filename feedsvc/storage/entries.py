@@ -238,17 +238,9 @@ def put_entry(
     if entry.translation_key:
         _check_single_translation(session, entry)
     if row and old:
-        entry = replace(
-            entry,
-            published=entry.published or old.published,
-            # WITHDRAWAL_PERIOD counts from the first withdrawal.
-            withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
-            event=_with_previous_start(entry.event, old.event),
-        )
+        entry = _with_history(entry, old)
         # A repeated PUT must not look like a change to readers.
-        old_slugs = [category.slug for category in old.categories]
-        slugs = [category.slug for category in categories]
-        if (encode_document(entry), slugs) == (encode_document(old), old_slugs):
+        if _is_unchanged(entry, categories, old):
             return row, False
     entry = _with_dates(entry, transaction.now)
     is_new = row is None or row.status == "deleted"
@@ -419,6 +411,24 @@ def _check_single_translation(session: Session, entry: Entry) -> None:
     if other:
         detail = f"The entry “{other}” has this key and language already."
         raise ValidationFailed(FieldError("#/translation_key", detail))
+
+
+def _with_history(entry: Entry, old: Entry) -> Entry:
+    """Return an entry with what it keeps of the stored one that it replaces."""
+    return replace(
+        entry,
+        published=entry.published or old.published,
+        # WITHDRAWAL_PERIOD counts from the first withdrawal.
+        withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
+        event=_with_previous_start(entry.event, old.event),
+    )
+
+
+def _is_unchanged(entry: Entry, categories: list[CategoryRow], old: Entry) -> bool:
+    """Tell if an entry and its categories equal the stored one."""
+    slugs = [category.slug for category in categories]
+    old_slugs = [category.slug for category in old.categories]
+    return (encode_document(entry), slugs) == (encode_document(old), old_slugs)
 
 
 def _set_content(
