@@ -204,9 +204,11 @@ def _parse_base_url(value: str) -> str:
 
 
 def _parse_base_urls(value: str) -> tuple[str, ...]:
-    """Return the absolute http(s) URLs in a list with commas."""
+    """Return the absolute http(s) URLs in a list with commas, as they are."""
     urls = [url.strip() for url in value.split(",") if url.strip()]
-    return tuple(_parse_base_url(url) for url in urls)
+    for url in urls:
+        _parse_base_url(url)
+    return tuple(urls)
 
 
 def _check_database_url(value: str) -> None:

@@ -193,8 +193,7 @@ class Event:
     """The time and place of an event.
 
     `start` and `end` are dates (an all-day event; `end` is exclusive) or times in
-    `timezone`; of a recurring event those of the first occurrence. The storage sets
-    `previous_start`, the start before a postponement.
+    `timezone`; of a recurring event those of the first occurrence.
     """
 
     # datetime is a subclass of date.
@@ -205,7 +204,6 @@ class Event:
     organizer: Person | None = None
     status: str = "confirmed"
     recurrence: Recurrence | None = None
-    previous_start: date | None = None
     attendance: str = "in_person"
     online_url: str | None = None
     offers: tuple[Offer, ...] = ()

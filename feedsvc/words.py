@@ -1,24 +1,13 @@
-"""Words without case and diacritics: searches, slugs and suggestions of names."""
+"""Words without case and diacritics, for searches and slugs."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from difflib import get_close_matches
 
 MAX_WORDS = 10
 MAX_LENGTH = 100
 """Limits of a search: its distinct words, and the characters of all of them."""
-
-_MAX_COMPARED = 32
-"""Characters of a name that is compared; comparing takes quadratic time."""
-
-MAX_NAMES = 200
-"""Names that are compared; if there are more, none is suggested.
-
-Anyone may ask for a category that does not exist, so both limits bound the work.
-"""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -58,18 +47,6 @@ def parse_search(text: str) -> str:
             f"must have at most {MAX_WORDS} words and {MAX_LENGTH} characters"
         )
     return words
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a question that names the nearest known name, or an empty string.
-
-    It begins with a space, so that it can follow a sentence.
-    """
-    names = [candidate for candidate in known if len(candidate) <= _MAX_COMPARED]
-    if len(name) > _MAX_COMPARED or len(names) > MAX_NAMES:
-        return ""
-    nearest = get_close_matches(name, names, n=1)
-    return f" Did you mean “{nearest[0]}”?" if nearest else ""
 
 
 def slug_of(title: str) -> str:

@@ -29,7 +29,7 @@ def test_empty_value_is_absent() -> None:
     assert (config.port, config.poll_minutes, config.hubs) == (8000, 15, ())
 
 
-def test_last_slash_of_urls_is_dropped() -> None:
+def test_last_slash_is_dropped_but_for_hubs() -> None:
     config = read_settings(
         {
             "FEEDSVC_PUBLIC_URL": "https://feeds.example/",
@@ -37,7 +37,8 @@ def test_last_slash_of_urls_is_dropped() -> None:
         }
     )
     assert config.public_url == "https://feeds.example"
-    assert config.hubs == ("https://a.example", "https://b_c.example/hub")
+    # A hub's own URL is called as it is.
+    assert config.hubs == ("https://a.example/", "https://b_c.example/hub")
 
 
 def test_value_is_read_from_file(tmp_path: Path) -> None:

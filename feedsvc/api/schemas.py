@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, ClassVar
 
@@ -18,7 +19,6 @@ from marshmallow.validate import OneOf, Range
 from feedsvc import models
 from feedsvc.api import fields as own
 from feedsvc.api import recurrence_validation, sanitize, text
-from feedsvc.words import did_you_mean
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
@@ -64,7 +64,8 @@ class ClosedSchema(ma.Schema):
     def hint(self, name: str, value: Any) -> str:
         """Return a sentence after a space about an unknown field, or an empty text."""
         known = [field.data_key or key for key, field in self.load_fields.items()]
-        return did_you_mean(name, known)
+        nearest = get_close_matches(name, known, n=1)
+        return f" Did you mean “{nearest[0]}”?" if nearest else ""
 
 
 class FieldErrorSchema(ClosedSchema):

@@ -87,16 +87,12 @@ def _event(entry: Entry, site: Site) -> Json:
     assert event is not None
     assert occurrence is not None
     status = _STATUSES[event.status]
-    # schema.org: a new date makes a postponed event a rescheduled one.
-    if event.previous_start and event.status != "cancelled":
-        status = "EventRescheduled"
     return {
         "@type": "Event",
         "name": entry.title,
         "startDate": format_iso(occurrence.start),
         "endDate": _inclusive_end(occurrence),
         "eventStatus": f"{_SCHEMA}/{status}",
-        "previousStartDate": event.previous_start and format_iso(event.previous_start),
         "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
         "location": _locations(event),
         "offers": [_offer(offer, entry, site) for offer in event.offers],

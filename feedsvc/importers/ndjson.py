@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -22,7 +21,7 @@ from feedsvc.api.sanitize import sanitize_again
 from feedsvc.api.schemas import CategorySchema, ClosedSchema, EntrySchema
 from feedsvc.errors import FeedsvcError, ValidationFailed
 from feedsvc.importers.base import MAX_GUID_LENGTH
-from feedsvc.models import KINDS, SLUG_PATTERN, Entry, Event
+from feedsvc.models import KINDS, SLUG_PATTERN, Entry
 from feedsvc.storage.categories import Categories, restore_category
 from feedsvc.storage.database import Database
 from feedsvc.storage.entries import all_entries, restore_entry
@@ -64,7 +63,6 @@ class EntryLine(ClosedSchema):
     published = fields.AwareDateTime(required=True, allow_none=True)
     updated = fields.AwareDateTime(required=True)
     withdrawn = fields.AwareDateTime(required=True, allow_none=True)
-    previous_start = fields.String(required=True, allow_none=True)
     was_public = fields.Boolean(required=True)
     is_imported = fields.Boolean(required=True)
     document = fields.Dict(required=True, allow_none=True)
@@ -93,7 +91,6 @@ def export_lines(session: Session, schemas: Schemas) -> Iterator[str]:
 
 def _entry_members(row: EntryRow, schema: EntrySchema) -> dict[str, Any]:
     entry = row.entry
-    previous_start = entry.event and entry.event.previous_start
     document = schema.dump(entry) if entry.status != "deleted" else None
     if document and entry.url is None:
         # It has its page here as its URL, also if the host changes.
@@ -107,7 +104,6 @@ def _entry_members(row: EntryRow, schema: EntrySchema) -> dict[str, Any]:
         "published": entry.published,
         "updated": entry.updated,
         "withdrawn": entry.withdrawn,
-        "previous_start": previous_start and previous_start.isoformat(),
         "was_public": row.was_public,
         "is_imported": row.is_imported,
         "document": document,
@@ -179,17 +175,7 @@ def _read_entry(members: dict[str, Any], schema: EntrySchema) -> Entry:
         published=members["published"],
         updated=members["updated"],
         withdrawn=members["withdrawn"],
-        event=_with_previous_start(entry.event, members["previous_start"]),
     )
-
-
-def _with_previous_start(event: Event | None, text: str | None) -> Event | None:
-    if event is None or text is None:
-        return event
-    previous_start = date.fromisoformat(text[:10])
-    if "T" in text:
-        previous_start = datetime.fromisoformat(text).astimezone(event.timezone)
-    return replace(event, previous_start=previous_start)
 
 
 def _dump(schema: ClosedSchema, members: dict[str, Any]) -> str:

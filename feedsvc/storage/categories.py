@@ -24,10 +24,6 @@ from feedsvc.errors import (
 from feedsvc.models import KINDS, Category
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
-from feedsvc.words import did_you_mean
-
-MAX_LEVELS = 8
-"""Levels of categories, the widest one too."""
 
 
 class Categories:
@@ -78,10 +74,8 @@ class Categories:
         if row is None:
             if slug in self._former:
                 raise CategoryRenamed(self._former[slug].slug)
-            known = [known.slug for known in self.rows]
             raise NotFound(
-                f"There is no category “{slug}”.{did_you_mean(slug, known)} "
-                "GET /api/v1/categories lists all."
+                f"There is no category “{slug}”. GET /api/v1/categories lists all."
             )
         if row.deleted_at is not None:
             raise Gone(f"The category “{slug}” was deleted.")
@@ -114,12 +108,6 @@ class Categories:
             keys += self.with_descendants(child)
         return keys
 
-    def height(self, slug: str) -> int:
-        """Return the number of levels of a category with those below it."""
-        row = self.find(slug)
-        children = self._children.get(row.id, ()) if row else ()
-        return 1 + max((self.height(child.slug) for child in children), default=0)
-
 
 def resolve_categories(
     session: Session, named: Iterable[Category]
@@ -145,8 +133,7 @@ def put_category(transaction: Transaction, category: Category) -> bool:
     """Store a category under its slug; return whether it is new, or was deleted.
 
     :raises Conflict: the slug is a former one of another category.
-    :raises ValidationFailed: its parent does not exist, is within the category, or
-        makes too many levels.
+    :raises ValidationFailed: its parent does not exist, or is within the category.
     """
     session = transaction.session
     categories = Categories(session)
@@ -239,8 +226,7 @@ def restore_category(
 def _find_parent(categories: Categories, category: Category) -> CategoryRow | None:
     """Return the parent of a category.
 
-    :raises ValidationFailed: it does not exist, is within the category, or makes too
-        many levels.
+    :raises ValidationFailed: it does not exist, or is within the category.
     """
     if category.parent is None:
         return None
@@ -253,8 +239,5 @@ def _find_parent(categories: Categories, category: Category) -> CategoryRow | No
         ancestors.append(ancestors[-1].parent)
     if category.slug in (ancestor.slug for ancestor in ancestors):
         detail = "Must not be within the category itself."
-        raise ValidationFailed(FieldError("#/parent", detail))
-    if len(ancestors) + categories.height(category.slug) > MAX_LEVELS:
-        detail = f"Must not make more than {MAX_LEVELS} levels."
         raise ValidationFailed(FieldError("#/parent", detail))
     return parent

@@ -36,7 +36,6 @@ _TIMES: dict[str, Any] = {
     "start": str,
     "end": str,
     "timezone": str,
-    "previous_start": str,
     "recurrence": dict[str, Any],
 }
 """The members of an event that depend on its zone, which is stored by its name."""
@@ -82,7 +81,6 @@ def _event_members(event: Event) -> dict[str, Any]:
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
         "timezone": event.timezone.key,
-        "previous_start": event.previous_start and _local_text(event.previous_start),
         "recurrence": _recurrence_members(event.recurrence, event.timezone),
     }
     return {name: value for name, value in members.items() if value is not None}
@@ -152,7 +150,7 @@ def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     """Return the members in `_TIMES` of an event from its document."""
     zone = timezones.zone(event["timezone"])
     times: dict[str, Any] = {"timezone": zone, "end": None}
-    for name in ("start", "end", "previous_start"):
+    for name in ("start", "end"):
         if name in event:
             times[name] = _local_moment(event[name], zone)
     if "recurrence" in event:

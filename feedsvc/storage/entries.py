@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from feedsvc.errors import Conflict, FieldError, Gone, NotFound, ValidationFailed
-from feedsvc.models import EPOCH, KINDS, Category, Entry, Event, Translation
+from feedsvc.models import EPOCH, KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
 from feedsvc.storage.database import Transaction, read_revisions
 from feedsvc.storage.documents import encode_document
@@ -106,8 +106,9 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
     if status:
         statement = statement.where(EntryRow.status == status)
     if category:
-        row = Categories(session).get_current(category)
-        statement = statement.where(in_categories([row.id]))
+        categories = Categories(session)
+        keys = categories.with_descendants(categories.get_current(category))
+        statement = statement.where(in_categories(keys))
     if words:
         statement = statement.where(has_words(words))
     statement = statement.order_by(EntryRow.changed_at.desc())
@@ -420,7 +421,6 @@ def _with_history(entry: Entry, old: Entry) -> Entry:
         published=entry.published or old.published,
         # WITHDRAWAL_PERIOD counts from the first withdrawal.
         withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
-        event=_with_previous_start(entry.event, old.event),
     )
 
 
@@ -492,17 +492,4 @@ def _schedule(entry: Entry | None) -> str:
         return ""
     event = replace(entry.event, organizer=None, offers=(), performers=())
     bare = Entry(entry.id, entry.kind, "", "", status=entry.status, event=event)
-    # JSON tells datetimes apart that differ only in `fold`.
     return encode_document(bare)
-
-
-def _with_previous_start(event: Event | None, old: Event | None) -> Event | None:
-    """Return an event with its start before it was postponed."""
-    if event is None or old is None:
-        return event
-    is_moved = event.start != old.start and "postponed" in (event.status, old.status)
-    previous_start = old.start if is_moved else old.previous_start
-    # An event that was moved back is where it was.
-    if previous_start == event.start:
-        previous_start = None
-    return replace(event, previous_start=previous_start)

@@ -23,7 +23,6 @@ from feedsvc.web.responses import (
     conditional_response,
     redirect,
 )
-from feedsvc.words import did_you_mean
 
 FEED_SHARED_MAX_AGE = 60
 """Seconds that shared caches keep feeds."""
@@ -37,7 +36,7 @@ blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 def show_feed(kind: str, suffix: str, category_filter: str | None = None) -> Response:
     """Answer with a feed, or redirect to its canonical URL."""
     if suffix not in FORMATS or kind not in FORMATS[suffix].kinds:
-        raise _no_such_feed(kind, suffix)
+        raise _no_such_feed(kind)
     services = current_services()
     site = services.site
     query, is_canonical = parse_feed_query(
@@ -123,11 +122,11 @@ def _feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
-def _no_such_feed(kind: str, suffix: str = "") -> NotFound:
+def _no_such_feed(kind: str) -> NotFound:
     """Return the error for an unknown kind, or else an unknown format."""
     if kind in KINDS:
         known = [name for name in FORMATS if kind in FORMATS[name].kinds]
-        hint = f"{did_you_mean(suffix, known)} The formats are {', '.join(known)}."
+        hint = f"The formats are {', '.join(known)}."
     else:
-        hint = f"{did_you_mean(kind, KINDS)} The kinds are {', '.join(KINDS)}."
-    return NotFound(f"There is no such feed.{hint}")
+        hint = f"The kinds are {', '.join(KINDS)}."
+    return NotFound(f"There is no such feed. {hint}")

@@ -297,6 +297,9 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
     assert listed("page=3") == ([], None)
     assert listed("status=draft&category=van-hoa") == (["3", "1"], None)
     assert listed("q=MOI") == (["0"], None)
+    # As in feeds, entries of the categories below a category are its own.
+    editor.put("/categories/van-hoa", {"title": "Văn hoá", "parent": "giao-thong"})
+    assert listed("status=draft&category=giao-thong") == (["3", "1"], None)
     assert editor.send("GET", "/articles?category=nix").status_code == 404
 
 

@@ -39,7 +39,7 @@ UNUSED_ENTRY_MEMBERS = {
 }
 """Members that have their own tests instead of a value in the golden files."""
 
-UNUSED_EVENT_MEMBERS = {"previous_start", "recurrence"}
+UNUSED_EVENT_MEMBERS = {"recurrence"}
 
 TEXT_MEMBERS = {
     name

@@ -200,7 +200,7 @@ def test_bad_category_filter_is_a_problem_document(
 def test_url_of_no_feed_is_404_with_a_hint(shared_client: FlaskClient) -> None:
     for path, hint in (
         ("news.ics", "The formats are rss, atom, json"),
-        ("news.rrs", "Did you mean “rss”?"),
+        ("news.rrs", "The formats are rss, atom, json"),
         ("tin.rss", "The kinds are news, events."),
         ("news/a", "The formats are"),
     ):
