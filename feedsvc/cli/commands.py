@@ -127,7 +127,7 @@ def demo() -> None:
             "\nThe database is not empty. For another token:\n\n"
             "    .venv/bin/feedsvc token create NAME\n"
         )
-    base_url = services.config.public_url
+    base_url = services.site.public_url
     click.echo(f" directory  {base_url}/")
     for kind in KINDS:
         for name, format in FORMATS.items():
