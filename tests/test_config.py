@@ -138,7 +138,7 @@ def test_all_invalid_values_are_named_at_once() -> None:
     ("command", "status"),
     [
         (["-m", "feedsvc", "token", "list"], 2),
-        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 4),
+        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 1),
     ],
 )
 def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:
