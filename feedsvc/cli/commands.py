@@ -128,7 +128,7 @@ def demo() -> None:
             "    .venv/bin/feedsvc token create NAME\n"
         )
     base_url = services.site.public_url
-    click.echo(f" directory  {base_url}/")
+    click.echo(f"front page  {base_url}/")
     for kind in KINDS:
         for name, format in FORMATS.items():
             if kind in format.kinds:
