@@ -28,8 +28,6 @@ MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 """The end of an unbounded series; no event takes place later."""
 
 _ONE_DAY = timedelta(days=1)
-_BEYOND_CALENDAR = 146_400
-"""An interval (days, weeks, months or years) of more than 400 years."""
 
 
 def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
@@ -91,17 +89,6 @@ def is_unbounded(event: Event) -> bool:
     return not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
 
 
-def _shift_to_last_years(moment: datetime) -> datetime:
-    """Return a time in the last 800 years of the calendar, which repeats every 400.
-
-    A rule that starts there has the same occurrences, as many days after its start.
-    Where it has none, such as on 30 February, dateutil looks for one in every year
-    until 9999, of which few are left there.
-    """
-    years = ((9999 - moment.year) // 400 - 1) * 400
-    return moment.replace(year=moment.year + max(0, years))
-
-
 def start_matches_rule(event: Event) -> bool:
     """Tell if the start of a recurring event is the first occurrence by its own rule.
 
@@ -110,14 +97,6 @@ def start_matches_rule(event: Event) -> bool:
     assert event.recurrence is not None
     start = _as_datetime(event.start)
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
-    assert isinstance(rule, rrule)
-    # With an interval that leaves the calendar after one step, this ends at once.
-    late = _shift_to_last_years(start)
-    late_rule = rule.replace(
-        dtstart=late, until=None, count=None, interval=_BEYOND_CALENDAR
-    )
-    if next(iter(late_rule), None) != late:
-        return False
     return next(iter(rule), None) == start and not start.fold
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from feedsvc.importers.base import ImportedEntry
+from feedsvc.importers import ImportedEntry
 from feedsvc.importers.importer import read
 from tests.fake_clock import HANOI
 from tests.importers.helpers import (
