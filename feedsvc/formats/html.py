@@ -19,6 +19,9 @@ from feedsvc.words import MAX_LENGTH
 _FRONT_ARTICLES = 4
 """Articles on the front page besides the first."""
 
+_FRONT_EVENTS = 5
+"""Events on the front page."""
+
 _environment = Environment(
     loader=PackageLoader("feedsvc.formats"),
     autoescape=True,
@@ -87,6 +90,8 @@ def render_front_page(
     site = articles.site
     lead = next((entry for entry in articles.entries if entry.image), None)
     others = [entry for entry in articles.entries if entry is not lead]
+    # What has begun is no next event, unless there are few others.
+    next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
     rows = []
     for category in categories:
         entries = [newest.get((kind, category.slug)) for kind in KINDS]
@@ -107,7 +112,7 @@ def render_front_page(
         ],
         lead=lead,
         articles=others[: _FRONT_ARTICLES if lead else _FRONT_ARTICLES + 1],
-        events=events.entries,
+        events=next_events[:_FRONT_EVENTS],
         variants={kind: _variants(site, kind) for kind in KINDS},
         rows=rows,
     )
@@ -174,19 +179,24 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
     """Return the entries in the order of the feed, with a heading for each month.
 
     Only lists by the dates of events have headings: others have one group without.
+    Events that have begun stand under a heading of their own.
     """
     if feed.query.kind != "events" or feed.query["order"] != "start":
         return [("", list(feed.entries))] if feed.entries else []
 
-    # Days are in the events' own zones: two events may be in another order than theirs.
-    months: dict[str, list[Entry]] = {}
-    for entry in feed.entries:
+    def heading(entry: Entry) -> str:
+        if entry.is_ongoing:
+            return labels.translate(site.language, "event.ongoing")
         day = labels.event_day(entry)
-        months.setdefault(f"{day:%Y-%m}" if day else "", []).append(entry)
-    return [
-        (labels.month_name(name, site.language) if name else "", entries)
-        for name, entries in months.items()
-    ]
+        return labels.month_name(day, site.language) if day else ""
+
+    # Days are in the events' own zones: two events may be in another order than theirs.
+    groups: dict[tuple[bool, str], list[Entry]] = {}
+    is_behind_ongoing = False
+    for entry in feed.entries:
+        is_behind_ongoing = is_behind_ongoing or entry.is_ongoing
+        groups.setdefault((is_behind_ongoing, heading(entry)), []).append(entry)
+    return [(name, entries) for (_, name), entries in groups.items()]
 
 
 def _other_languages(site: Site, ui: str | None) -> list[tuple[str, str | None]]:

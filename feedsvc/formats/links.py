@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.models import Category, Entry, Place, Site
 
 # The networks' own buttons would be scripts that track readers.
@@ -50,6 +51,16 @@ def share_links(entry: Entry, site: Site) -> dict[str, str]:
     url = quote(site.entry_url(entry), safe="")
     title = quote(entry.title, safe="")
     return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
+
+
+def preview_picture(entry: Entry, site: Site) -> str:
+    """Return the picture of a link's preview: the entry's or the site's, or none.
+
+    Networks show no SVG.
+    """
+    candidates = (entry.image.url if entry.image else "", site.logo, site.icon)
+    pictures = (url for url in candidates if url and not url.endswith(".svg"))
+    return iri_to_uri(next(pictures, ""))
 
 
 def map_link(place: Place) -> str:

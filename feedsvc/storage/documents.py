@@ -21,7 +21,7 @@ from feedsvc import timezones
 from feedsvc.models import Entry, Event, Recurrence
 
 COLUMN_MEMBERS = frozenset(
-    ("guid", "version", "sequence", "updated", "starts", "categories", "translations")
+    "guid version sequence updated starts is_ongoing categories translations".split()
 )
 """Members that come from columns, or from other rows."""
 

@@ -29,9 +29,6 @@ from feedsvc.web.responses import (
     conditional_response,
 )
 
-_FRONT_EVENTS = 5
-"""Events on the front page."""
-
 MAX_RELATED = 3
 """Related entries on the page of an entry."""
 
@@ -53,8 +50,7 @@ def show_front_page() -> Response:
     def render(session: Session) -> bytes:
         page = FORMATS["html"]
         articles = build_feed(session, FeedQuery("news", page), site)
-        query = FeedQuery("events", page).with_parameters(limit=_FRONT_EVENTS)
-        events = build_feed(session, query, site)
+        events = build_feed(session, FeedQuery("events", page), site)
         categories = Categories(session)
         newest = newest_by_category(session, categories)
         return render_front_page(articles, events, categories.all(), newest, ui)

@@ -479,6 +479,43 @@ def test_notice_of_a_cancelled_event_is_the_reason(
     assert f"{label}: Vì mưa bão." in editor.client.get(path).text
 
 
+def test_events_that_have_begun_are_listed_behind_those_of_today(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    for id, start, end in (
+        ("long", "2026-11-01", "2026-12-31"),
+        ("tonight", "2026-11-25T19:00:00", "2026-11-25T21:00:00"),
+        ("tomorrow", "2026-11-26T08:00:00", "2026-11-26T09:00:00"),
+    ):
+        editor.put(f"/events/{id}", {"title": id, "start": start, "end": end})
+
+    def listed() -> list[tuple[str, list[str]]]:
+        page = get_page(client, "/feeds/events.html")
+        groups: list[tuple[str, list[str]]] = []
+        for element in page.xpath("//h2[@class='month'] | //article//h3"):
+            if element.tag == "h2":
+                groups.append((element.text, []))
+            else:
+                groups[-1][1].append(element.findtext("a"))
+        return groups
+
+    month, ongoing = "Tháng 11 năm 2026", "Đang diễn ra"
+    assert listed() == [
+        (month, ["tonight"]),
+        (ongoing, ["long"]),
+        (month, ["tomorrow"]),
+    ]
+    assert titles(get_page(client, "/"), "events") == ["tonight", "tomorrow", "long"]
+    # At 20:00 in Hanoi, the event of tonight has begun.
+    clock.forward(hours=10)
+    tick()
+    assert listed() == [(ongoing, ["long", "tonight"]), (month, ["tomorrow"])]
+    # At 8:30 of the next day, the last one has.
+    clock.forward(hours=12.5)
+    tick()
+    assert listed() == [(ongoing, ["long", "tomorrow"])]
+
+
 def test_day_and_hours_of_an_event_are_in_its_own_zone(
     editor: ApiClient, client: FlaskClient
 ) -> None:
