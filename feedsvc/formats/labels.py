@@ -273,19 +273,6 @@ def event_hours(entry: Entry, site: Site) -> str:
     return f"{hours} · {frequency}"
 
 
-def event_dates(entry: Entry, site: Site) -> str:
-    """Return the day of an event in its own time zone, or its first and last day."""
-    event = display_occurrence(entry)
-    if event is None:
-        return ""
-    start, last_day = _local_days(event)
-    first = _date(start, "long", site.language)
-    if last_day == start.date():
-        return first
-    last = _date(last_day, "long", site.language)
-    return translate(site.language, "event.from_to", first, last)
-
-
 def event_day(entry: Entry) -> date | None:
     """Return the day of an event in its own time zone; None for an article.
 

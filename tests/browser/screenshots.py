@@ -14,7 +14,7 @@ from tests.server import Service
 Theme = Literal["light", "dark"]
 
 SHOTS: dict[str, tuple[str, int, int, Theme]] = {
-    "directory": ("/", 1280, 960, "light"),
+    "front": ("/", 1280, 960, "light"),
     "news": ("/feeds/news.html", 1280, 1280, "light"),
     "events": ("/feeds/events.html", 390, 960, "light"),
     "event": ("/entries/dem-ca-tru-o-van-mieu?ui=en", 390, 960, "dark"),

@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Open
 
 PAGES = {
-    "directory": "/",
-    "directory in English": "/?ui=en",
+    "front": "/",
+    "front page in English": "/?ui=en",
     "news": "/feeds/news.html",
     "whole entries": "/feeds/news.html?content=full",
     "events in English": "/feeds/events.html?ui=en",
