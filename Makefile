@@ -26,7 +26,7 @@ fmt: $(VENV)/.tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What breaks most often, without services, browsers and PostgreSQL: less than 20 seconds on two idle cores.
+# Formats, pages and entries, without services, browsers and PostgreSQL: less than 20 seconds on two idle cores.
 FAST = tests/formats tests/web tests/test_architecture.py $(wildcard tests/api/test_auth*.py tests/api/test_entr*.py)
 fast: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/pytest -n 2 -k "not postgresql" $(FAST)
