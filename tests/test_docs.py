@@ -35,7 +35,7 @@ CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 @pytest.mark.parametrize("name", sorted(setting_names()))
 def test_every_setting_is_documented(name: str) -> None:
-    assert f"| `{name}` |" in OPERATING
+    assert f"\n- `{name}`" in OPERATING
 
 
 def command_names(group: click.Group, prefix: str = "") -> list[str]:
@@ -91,20 +91,6 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
-def test_every_promise_has_its_test() -> None:
-    made = set(
-        re.findall(
-            r"def (test_\w+)",
-            "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/*.py")),
-        )
-    )
-    named = set(
-        re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text("utf-8"))
-    )
-    assert len(named) > 20
-    assert named <= made
-
-
 def test_dockerfile_starts_the_command_of_make_serve() -> None:
     makefile, dockerfile = (
         (ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile")
@@ -115,7 +101,11 @@ def test_dockerfile_starts_the_command_of_make_serve() -> None:
 
 def documented_commands() -> list[str]:
     """Return the arguments of each command that is written out in the documents."""
-    paths = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("docs/*.md"))]
+    paths = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted(ROOT.glob("docs/*.md")),
+    ]
     text = "\n".join(path.read_text("utf-8") for path in paths)
     assert not re.search(r"(?<!exec feedsvc )(?<!bin/)python -m feedsvc", text)
     commands = re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
@@ -175,7 +165,7 @@ def test_commands_of_readme_run(database_url: str) -> None:
     service.token = token[1]
     service.start()
     try:
-        article, event, feed, _ = run_curl_lines(service, README)
+        article, event, feed = run_curl_lines(service, README)
         assert '"title":"Xin chào"' in article
         assert '"title":"Hội sách"' in event
         assert "Xin chào" in feed

@@ -40,7 +40,9 @@ def containers() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "document", DOCUMENTS, ids=lambda document: document["metadata"]["name"]
+    "document",
+    DOCUMENTS,
+    ids=lambda document: f"{document['kind']}-{document['metadata']['name']}",
 )
 def test_kubernetes_resource_is_valid(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(
@@ -48,52 +50,50 @@ def test_kubernetes_resource_is_valid(document: dict[str, Any]) -> None:
     )
 
 
-def test_kubernetes_names_and_ports_agree() -> None:
-    resources = {
-        document["kind"]: document
+def resource(kind: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any]
+    (found,) = (
+        document
         for document in DOCUMENTS
-        if document["metadata"]["name"] == "feedsvc"
-    }
-    for document in DOCUMENTS:
-        if document["kind"] == "Deployment":
-            labels = document["spec"]["template"]["metadata"]["labels"]
-            assert (
-                document["spec"]["selector"]["matchLabels"]
-                == labels
-                == document["metadata"]["labels"]
-            )
-    pods = resources["Deployment"]["spec"]["template"]
-    for kind in ("Service", "PodDisruptionBudget"):
-        selector = resources[kind]["spec"]["selector"]
-        assert (
-            selector.get("matchLabels", selector).items()
-            <= pods["metadata"]["labels"].items()
-        )
-    ports = {
-        port["name"]: port["containerPort"]
-        for port in next(containers_of("feedsvc"))["ports"]
-    }
-    settings = resources["ConfigMap"]["data"]
-    assert ports["http"] == read_settings(settings).port
-    for container in containers():
-        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        if (document["kind"], document["metadata"]["name"]) == (kind, name)
+    )
+    return found
+
+
+def environment_of_pods() -> dict[str, str]:
+    variables = next(containers_of("feedsvc"))["env"]
+    return {each["name"]: each["value"] for each in variables if "value" in each}
+
+
+@pytest.mark.parametrize("name", ["feedsvc", "feedsvc-nginx"])
+def test_kubernetes_services_find_their_pods(name: str) -> None:
+    pods = resource("Deployment", name)["spec"]
+    service = resource("Service", name)["spec"]
+    labels = pods["template"]["metadata"]["labels"]
+    assert pods["selector"]["matchLabels"] == labels == service["selector"]
+
+
+def test_kubernetes_pods_are_behind_nginx() -> None:
+    (port,) = resource("Service", "feedsvc")["spec"]["ports"]
+    (listening,) = next(containers_of("feedsvc"))["ports"]
+    assert listening["containerPort"] == read_settings(environment_of_pods()).port
+    _, _, command = next(containers_of("nginx"))["command"]
+    shipped, own = re.findall(r"s/(.*?)/(.*?)/", command)[0]
+    assert own == f"feedsvc:{port['port']}"
+    assert f"server {shipped};" in (DEPLOY / "upstream.conf").read_text("utf-8")
 
 
 def test_image_has_the_same_version_and_user_everywhere() -> None:
-    (job,) = (document for document in DOCUMENTS if document["kind"] == "Job")
-    suffix = __version__.replace(".", "-")
-    assert job["metadata"]["name"] == f"feedsvc-migrate-{suffix}"
-    assert {each["image"] for each in containers()} == {f"feedsvc:{__version__}"}
+    container = next(containers_of("feedsvc"))
+    assert container["image"] == f"feedsvc:{__version__}"
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
     operating = (ROOT / "docs/operating.md").read_text("utf-8")
     assert f" feedsvc:{__version__}\n" in operating
     assert f"`feedsvc, version {__version__}`" in operating
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     users = set(re.findall(r"--[ug]id (\d+)", dockerfile))
-    users.update(
-        str(document["spec"]["template"]["spec"]["securityContext"]["runAsUser"])
-        for document in DOCUMENTS
-        if "template" in document.get("spec", {})
-    )
+    pods = resource("Deployment", "feedsvc")["spec"]["template"]["spec"]
+    users.add(str(pods["securityContext"]["runAsUser"]))
     assert users == {"990"}
 
 
@@ -133,6 +133,7 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
     upstream = (DEPLOY / "upstream-compose.conf").read_text("utf-8")
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     services = COMPOSE["services"]
+    assert services["feedsvc"]["deploy"] == {"replicas": 2}
     # All are in the default network of the project.
     for each in services.values():
         assert not {"network_mode", "networks"} & set(each)
@@ -183,13 +184,9 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
     """A worker has 10 connections and 10 more for a time; another one may replace it."""
     text = (DEPLOY / "kubernetes.yaml").read_text("utf-8")
     (maximum,) = map(int, re.findall(r"max_connections to (\d+)", text))
-    (pods,) = (
-        each["spec"]["replicas"] + each["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
-        for each in DOCUMENTS
-        if each["kind"] == "Deployment"
-    )
-    settings = next(each for each in DOCUMENTS if each["kind"] == "ConfigMap")["data"]
-    workers = int(settings["WEB_CONCURRENCY"])
+    spec = resource("Deployment", "feedsvc")["spec"]
+    pods = spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxSurge"]
+    workers = int(environment_of_pods()["WEB_CONCURRENCY"])
     assert pods * (workers + 1) * 20 <= maximum - 3
 
 
