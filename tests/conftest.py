@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from config import Config
@@ -24,6 +23,7 @@ from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
 from tests.fake_clock import Clock
+from tests.fork_server import end_with_parent
 from tests.postgres import EDITOR_TEMPLATE, Cluster, throw_away
 from tests.scratch import scratch_directory
 from tests.server import Service
@@ -39,21 +39,10 @@ os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
 SLOW_FOLDERS = ("tests/integration/", "tests/browser/")
 
 
-def pytest_configure() -> None:
-    """Compile each rule of Flask's routes once, and not for each app: it takes half."""
-    compile_builder = Rule._compile_builder
-    builders: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
-
-    def compile_once(
-        rule: Rule, append_unknown: bool = True
-    ) -> Callable[..., tuple[str, str]]:
-        # The function depends on nothing else; it gets the rule as an argument.
-        key = (rule.rule, append_unknown, repr(rule.defaults), *rule._trace)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
-
-    Rule._compile_builder = compile_once  # type: ignore[assignment, method-assign]
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes of pytest-xdist end with the one that has started them."""
+    if hasattr(config, "workerinput"):
+        end_with_parent()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -73,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Run one PostgreSQL for all tests but those that stop theirs."""
+    """Run one PostgreSQL for all tests; one that stops it starts it again."""
     with throw_away() as running:
         yield running
 
@@ -333,10 +322,8 @@ def _make_editor(app: Flask) -> ApiClient:
 @pytest.fixture
 def service(database_url: str) -> Iterator[Service]:
     """Start gunicorn with two workers, as `make serve` does."""
-    running = Service(database_url)
-    running.start()
-    yield running
-    running.stop()
+    with Service(database_url) as running:
+        yield running
 
 
 def pytest_collection_finish() -> None:
